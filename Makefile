@@ -1,0 +1,82 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+.DEFAULT_GOAL := help
+# The pinned Node (an npm package of this project) goes before the machine's own.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+##@ Use
+.PHONY: run
+run: build ## Run the examples on this machine, with no cluster.
+	exec node dist/realm-operator.js standalone -f examples/
+
+##@ Develop
+node_modules: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	touch node_modules
+
+.PHONY: build
+build: node_modules ## Bundle the programs into dist/.
+	node tools/build.ts
+
+.PHONY: test
+test: node_modules ## Run every test that this machine can run.
+	node tools/test.ts
+
+.PHONY: coverage
+coverage: node_modules ## Run the tests that need no cluster and print what they cover.
+	c8 --src src --reporter text mocha
+
+.PHONY: golden
+golden: node_modules ## Rewrite test/golden from the code; review the difference.
+	UPDATE_GOLDEN=1 mocha 'test/desired/*.test.ts'
+
+##@ Check
+.PHONY: check
+check: format-check typecheck lint layers dead-code verify-generated ## Run every static check.
+
+.PHONY: format
+format: node_modules ## Rewrite the sources in the project's format.
+	prettier --write --log-level warn .
+
+.PHONY: format-check
+format-check: node_modules
+	prettier --check --log-level warn .
+
+.PHONY: typecheck
+typecheck: node_modules
+	tsc
+
+.PHONY: lint
+lint: node_modules
+	eslint --max-warnings 0 .
+
+.PHONY: layers
+layers: node_modules
+	depcruise --config .dependency-cruiser.js --output-type err-long src
+
+.PHONY: dead-code
+dead-code: node_modules
+	knip
+
+##@ Generate
+.PHONY: generate
+generate: node_modules ## Render crds/ and docs/api.md from src/api.
+	node tools/generate.ts
+
+.PHONY: verify-generated
+verify-generated: node_modules ## Fail when a generated file was edited by hand or left stale.
+	node tools/generate.ts --check
+
+##@ Cluster
+.PHONY: cluster
+cluster: ## Build the test cluster (Kubernetes, etcd, containerd, runc) from Go modules.
+	test/cluster/build.sh
+
+.PHONY: e2e
+e2e: build cluster ## Try the image on a real node: kubelet, containerd, kube-proxy.
+	node tools/e2e.ts
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
