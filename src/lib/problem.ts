@@ -1,0 +1,66 @@
+/** Where a value stands in a document: keys and list indexes, outermost first. */
+export type Path = readonly (string | number)[];
+
+/** One thing that is wrong with an input, told so that its author can mend it. */
+export type Problem = {
+  readonly path: Path;
+  /** What is wrong, e.g. `is above 65535`. */
+  readonly what: string;
+  /** The value found there; absent where nothing is. */
+  readonly value?: unknown;
+  /** What to do, e.g. `use a port from 1 to 65535`. */
+  readonly remedy: string;
+};
+
+const longestValue = 80;
+
+/** `problem` on one line: `field: what, value, remedy`, the value as JSON, cut where it is long. */
+export function problemText(problem: Problem): string {
+  const value = problem.value === undefined ? '' : `, got ${valueText(problem.value)}`;
+  return `${pathText(problem.path)}: ${problem.what}${value}: ${problem.remedy}`;
+}
+
+function valueText(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
+}
+
+/** `path` as users write it, e.g. `spec.endpoints[0].listen.port`; `document` for the whole. */
+export function pathText(path: Path): string {
+  if (path.length === 0) return 'document';
+  return path
+    .map((step) => (typeof step === 'number' ? `[${String(step)}]` : `.${step}`))
+    .join('')
+    .replace(/^\./, '');
+}
+
+/**
+ * The word of `known` that `word` is most probably a misspelling of.
+ *
+ * @returns undefined where none is near: more than a third of its letters would have to change.
+ */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.floor(Math.max(word.length, 3) / 3) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance >= least) continue;
+    least = distance;
+    best = candidate;
+  }
+  return best;
+}
+
+/** Levenshtein distance: insertions, deletions and substitutions from `a` to `b`. Source: Wagner and Fischer, 1974. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substitution));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

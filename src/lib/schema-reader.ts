@@ -1,0 +1,118 @@
+import type { z } from 'zod';
+import { nearest, type Path, type Problem } from './problem.ts';
+
+/** What became of an input that was held against a schema. */
+export type Reading<T> = {
+  /** The input in the schema's type; absent where there are problems. */
+  readonly value?: T;
+  readonly problems: readonly Problem[];
+  /** What was ignored and probably not meant to be: unknown keys. */
+  readonly warnings: readonly Problem[];
+};
+
+/**
+ * Holds `input` against `schema` and reports every problem at once.
+ *
+ * Keys with a null value count as absent, as on the Kubernetes API server; unknown keys are warnings.
+ *
+ * @param schema  built of plain objects, records, arrays and scalars; the `error` of a pattern is its remedy.
+ */
+export function readWith<T>(schema: z.ZodType<T>, input: unknown): Reading<T> {
+  const warnings: Problem[] = [];
+  const known = withoutUnknown(schema, input, [], warnings);
+  const result = schema.safeParse(known, { reportInput: true });
+  if (result.success) return { value: result.data, problems: [], warnings };
+  return { problems: result.error.issues.map(problem), warnings };
+}
+
+type AnyType = z.core.$ZodType;
+
+/** `input` without nulls and without the keys that `schema` does not know; each of these is told in `warnings`. */
+function withoutUnknown(schema: AnyType, input: unknown, path: Path, warnings: Problem[]): unknown {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  if (def.type === 'optional') return withoutUnknown(def.innerType, input, path, warnings);
+  if (def.type === 'array' && Array.isArray(input)) {
+    return input.map((item, index) => withoutUnknown(def.element, item, [...path, index], warnings));
+  }
+  if (!isRecord(input)) return input;
+  if (def.type === 'object') return knownFields(def.shape, input, path, warnings);
+  if (def.type !== 'record') return input;
+  return mapFields(input, (value, key) => withoutUnknown(def.valueType, value, [...path, key], warnings));
+}
+
+function knownFields(shape: z.core.$ZodShape, input: Fields, path: Path, warnings: Problem[]): Fields {
+  const known = Object.keys(shape);
+  for (const key of Object.keys(input)) {
+    if (!Object.hasOwn(shape, key)) warnings.push(unknownKey([...path, key], nearest(key, known), known));
+  }
+  const fields = Object.fromEntries(Object.entries(input).filter(([key]) => Object.hasOwn(shape, key)));
+  return mapFields(fields, (value, key) => {
+    const field = shape[key];
+    return field === undefined ? value : withoutUnknown(field, value, [...path, key], warnings);
+  });
+}
+
+function unknownKey(path: Path, near: string | undefined, known: readonly string[]): Problem {
+  const remedy =
+    near === undefined ? `remove it, or use one of ${known.join(', ')}` : `did you mean "${near}"?`;
+  return { path, what: 'is an unknown key and has no effect', remedy };
+}
+
+type Fields = Record<string, unknown>;
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function mapFields(fields: Fields, map: (value: unknown, key: string) => unknown): Fields {
+  const kept = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);
+  return Object.fromEntries(kept.map(([key, value]) => [key, map(value, key)]));
+}
+
+function problem(issue: z.core.$ZodIssue): Problem {
+  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+  return { path, value: issue.input, ...told(issue) };
+}
+
+function told(issue: z.core.$ZodIssue): Pick<Problem, 'what' | 'remedy'> {
+  switch (issue.code) {
+    case 'invalid_type': {
+      const wanted = typeWords[issue.expected] ?? issue.expected;
+      if (issue.input === undefined) return { what: 'is missing', remedy: `add it: ${wanted}` };
+      return { what: 'has the wrong type', remedy: `give ${wanted}` };
+    }
+    case 'invalid_value':
+      return { what: 'is not one of the allowed values', remedy: `use ${oneOf(issue.values)}` };
+    case 'too_big':
+      return { what: 'is too large', remedy: `use at most ${bound(issue.maximum, issue.origin)}` };
+    case 'too_small':
+      return { what: 'is too small', remedy: `use at least ${bound(issue.minimum, issue.origin)}` };
+    case 'invalid_format':
+      return { what: 'is not valid', remedy: issue.message };
+    default:
+      return { what: 'is not valid', remedy: issue.message };
+  }
+}
+
+const typeWords: Readonly<Record<string, string>> = {
+  int: 'an integer',
+  number: 'a number',
+  string: 'a string (quote it where it looks like a number)',
+  boolean: 'true or false',
+  object: 'a mapping of fields',
+  record: 'a mapping of strings',
+  array: 'a list',
+};
+
+const unitWords: Readonly<Record<string, string>> = { string: ' characters', array: ' items' };
+
+function bound(limit: number | bigint, origin: string): string {
+  return `${String(limit)}${unitWords[origin] ?? ''}`;
+}
+
+function oneOf(values: readonly unknown[]): string {
+  return values
+    .map(String)
+    .join(', ')
+    .replace(/, ([^,]*)$/, ' or $1');
+}
