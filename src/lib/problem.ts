@@ -21,7 +21,7 @@ export function problemText(problem: Problem): string {
 }
 
 function valueText(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value);
   return text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
 }
 
