@@ -1,0 +1,117 @@
+import { hostText, type IpAddress, type IpFamily } from '../lib/ip-address.ts';
+
+/** A transport protocol, spelt as Kubernetes spells it. */
+export type Protocol = 'TCP' | 'UDP';
+
+/** What decides which sockets an endpoint needs; a parsed endpoint is one. */
+export type Listener = {
+  readonly name: string;
+  readonly listen: { readonly address: IpAddress; readonly port: number };
+  readonly network: { readonly tcp: boolean; readonly udp: boolean; readonly ipv6Only: boolean };
+};
+
+/** Two endpoints that need the same address, port and protocol, so that the second bind fails with EADDRINUSE. */
+export type PortConflict = {
+  /** Names of the two endpoints, in the order of code points. */
+  readonly endpoints: readonly [string, string];
+  readonly protocols: readonly Protocol[];
+  readonly port: number;
+  /** Names both, what each takes, and the remedy; one sentence, the same as the admission policy's. */
+  readonly message: string;
+};
+
+/** What the kernel does when both sockets are bound, whichever comes first. */
+export type Prediction = 'fits' | 'conflicts' | 'cannot bind';
+
+/** Every pair of `listeners` that cannot be bound side by side, sorted by the names of the two. */
+export function portConflicts(listeners: readonly Listener[]): PortConflict[] {
+  const sorted = listeners.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return sorted.flatMap((first, index) =>
+    sorted.slice(index + 1).flatMap((second) => conflict(first, second) ?? []),
+  );
+}
+
+/**
+ * Predicts the second bind of two, by the address and the ipv6Only of each, port and protocol being equal.
+ *
+ * Holds where a listener sets IPV6_V6ONLY explicitly and never SO_REUSEPORT, and, with UDP, where
+ * `net.ipv6.bindv6only` is 0; a property test compares it with the kernel.
+ */
+export function prediction(first: BoundAddress, second: BoundAddress): Prediction {
+  if (!canBind(first) || !canBind(second)) return 'cannot bind';
+  return takenAddressesMeet(first, second) ? 'conflicts' : 'fits';
+}
+
+/** The address of a listening socket and whether IPV6_V6ONLY is on. */
+export type BoundAddress = { readonly address: IpAddress; readonly ipv6Only: boolean };
+
+/** Whether the kernel binds it at all: an IPv4-mapped address with IPV6_V6ONLY is refused with EINVAL. */
+export function canBind({ address, ipv6Only }: BoundAddress): boolean {
+  return !(ipv6Only && address.mapped !== undefined);
+}
+
+/** The families whose clients a socket so bound can serve, IPv4 first. */
+export function boundFamilies({ address, ipv6Only }: BoundAddress): IpFamily[] {
+  if (address.family === 'IPv4' || address.mapped !== undefined) return ['IPv4'];
+  return isDualStack({ address, ipv6Only }) ? ['IPv4', 'IPv6'] : ['IPv6'];
+}
+
+/** The protocols that a listener serves, TCP first. */
+export function protocols({ network }: Pick<Listener, 'network'>): Protocol[] {
+  return [...(network.tcp ? (['TCP'] as const) : []), ...(network.udp ? (['UDP'] as const) : [])];
+}
+
+/** `listener`'s address and port as text, e.g. `[::]:443`. */
+export function listenText({ listen }: Pick<Listener, 'listen'>): string {
+  return `${hostText(listen.address)}:${String(listen.port)}`;
+}
+
+function conflict(first: Listener, second: Listener): PortConflict | undefined {
+  if (first.listen.port !== second.listen.port) return undefined;
+  const shared = protocols(first).filter((protocol) => protocols(second).includes(protocol));
+  if (shared.length === 0 || !takenAddressesMeet(bound(first), bound(second))) return undefined;
+  return {
+    endpoints: [first.name, second.name],
+    protocols: shared,
+    port: first.listen.port,
+    message:
+      `endpoints ${takes(first)} and ${takes(second)} cannot share ${shared.join(' and ')} ` +
+      `port ${String(first.listen.port)}: ${remedy(first, second)}`,
+  };
+}
+
+function takes(listener: Listener): string {
+  return `"${listener.name}" (${listenText(listener)} for ${boundFamilies(bound(listener)).join(' and ')})`;
+}
+
+/** Only where one of them takes IPv4 besides IPv6, and the other IPv4 alone, does ipv6Only part them. */
+function remedy(first: Listener, second: Listener): string {
+  const [dual, other] = isDualStack(bound(first)) ? [first, second] : [second, first];
+  const parts = isDualStack(bound(dual)) && boundFamilies(bound(other)).join() === 'IPv4';
+  return parts
+    ? `set ipv6Only: true on "${dual.name}", or choose another port`
+    : 'choose another port or address for one of them';
+}
+
+function bound({ listen, network }: Listener): BoundAddress {
+  return { address: listen.address, ipv6Only: network.ipv6Only };
+}
+
+function isDualStack({ address, ipv6Only }: BoundAddress): boolean {
+  return address.text === '::' && !ipv6Only;
+}
+
+/** A wildcard socket takes every address of the families it serves, any other takes one. */
+function takenAddressesMeet(first: BoundAddress, second: BoundAddress): boolean {
+  const shared = boundFamilies(first).filter((family) => boundFamilies(second).includes(family));
+  if (shared.length === 0) return false;
+  return isWildcard(first) || isWildcard(second) || addressKey(first) === addressKey(second);
+}
+
+function isWildcard({ address }: BoundAddress): boolean {
+  return ['::', '0.0.0.0'].includes(address.mapped ?? address.text);
+}
+
+function addressKey({ address }: BoundAddress): string {
+  return `${address.mapped ?? address.text}%${address.zone}`;
+}
