@@ -1,0 +1,58 @@
+/**
+ * The configuration file as it stands in JSON: Realm's own keys, spelling and units, so that the Rust
+ * `realm` starts from it unchanged. Keys of our own stand beside them; Realm ignores what it does not know.
+ */
+export type RealmDocument = {
+  readonly log?: RealmLog;
+  /** What holds for every endpoint that does not say otherwise. */
+  readonly network?: RealmNetwork;
+  /** In the order in which they are bound: of two that conflict the first one wins. */
+  readonly endpoints: readonly RealmEndpoint[];
+};
+
+/** Realm's `[log]`. */
+export type RealmLog = {
+  /** Default `info` (Realm: `off`). */
+  readonly level?: LogLevel;
+  /** Only `stdout`, the default. */
+  readonly output?: string;
+};
+
+/** How much is logged, from nothing to everything. */
+export type LogLevel = (typeof logLevels)[number];
+
+/** Realm's words for the levels. */
+export const logLevels = ['off', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+
+/** Realm's `[network]`, global or of one endpoint; what is absent falls back field by field. */
+export type RealmNetwork = {
+  /** Default false: listen on TCP. */
+  readonly no_tcp?: boolean;
+  /** Default false: no UDP. */
+  readonly use_udp?: boolean;
+  /** IPV6_V6ONLY of an IPv6 listening socket; default false: it takes the IPv4 port, too. */
+  readonly ipv6_only?: boolean;
+  /** Seconds to connect to a remote, name lookup included; default 5, 0 = no limit. */
+  readonly tcp_timeout?: number;
+  /** Seconds without a datagram after which an association ends; default 30, 0 = never. */
+  readonly udp_timeout?: number;
+  /** Seconds idle before the first keepalive probe, and between probes; default 15, 0 = no keepalive. */
+  readonly tcp_keepalive?: number;
+  /** Unanswered probes until a peer counts as dead; default 3, 1 to 127. */
+  readonly tcp_keepalive_probe?: number;
+};
+
+/** One of Realm's `[[endpoints]]`. */
+export type RealmEndpoint = {
+  /** Our own key: what status, log and metrics call the endpoint; default: its `listen`. Unique. */
+  readonly name?: string;
+  /** `192.0.2.1:80`, `[2001:db8::1]:80`, `host:80`. */
+  readonly listen: string;
+  /** The first remote, as `listen` is written. */
+  readonly remote: string;
+  /** The remotes after the first; tried in this order when one before fails. */
+  readonly extra_remotes?: readonly string[];
+  /** `off`, `roundrobin: 4, 2, 1` or `iphash: 1, 1`: one weight (0 to 255) per remote; default `off` = the first that works. */
+  readonly balance?: string;
+  readonly network?: RealmNetwork;
+};
