@@ -16,7 +16,10 @@ export type PortConflict = {
   readonly endpoints: readonly [string, string];
   readonly protocols: readonly Protocol[];
   readonly port: number;
-  /** Names both, what each takes, and the remedy; one sentence, the same as the admission policy's. */
+  /** Names both endpoints and what each takes. */
+  readonly what: string;
+  readonly remedy: string;
+  /** `what` and `remedy` in one sentence, the same as the admission policy's. */
   readonly message: string;
 };
 
@@ -70,13 +73,16 @@ function conflict(first: Listener, second: Listener): PortConflict | undefined {
   if (first.listen.port !== second.listen.port) return undefined;
   const shared = protocols(first).filter((protocol) => protocols(second).includes(protocol));
   if (shared.length === 0 || !takenAddressesMeet(bound(first), bound(second))) return undefined;
+  const { port } = first.listen;
+  const what = `endpoints ${takes(first)} and ${takes(second)} cannot share ${shared.join(' and ')} port ${String(port)}`;
+  const remedy = remedyFor(first, second);
   return {
     endpoints: [first.name, second.name],
     protocols: shared,
-    port: first.listen.port,
-    message:
-      `endpoints ${takes(first)} and ${takes(second)} cannot share ${shared.join(' and ')} ` +
-      `port ${String(first.listen.port)}: ${remedy(first, second)}`,
+    port,
+    what,
+    remedy,
+    message: `${what}: ${remedy}`,
   };
 }
 
@@ -85,7 +91,7 @@ function takes(listener: Listener): string {
 }
 
 /** Only where one of them takes IPv4 besides IPv6, and the other IPv4 alone, does ipv6Only part them. */
-function remedy(first: Listener, second: Listener): string {
+function remedyFor(first: Listener, second: Listener): string {
   const [dual, other] = isDualStack(bound(first)) ? [first, second] : [second, first];
   const parts = isDualStack(bound(dual)) && boundFamilies(bound(other)).join() === 'IPv4';
   return parts

@@ -1,10 +1,7 @@
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
+import type { LogLevel } from '../lib/log-level.ts';
 
 export type { Logger };
-
-/** Every level, from nothing to everything; the words of Realm and of the `logLevel` field. */
-export const logLevels = ['off', 'error', 'warn', 'info', 'debug', 'trace'] as const;
-export type LogLevel = (typeof logLevels)[number];
 
 /**
  * A logger that writes one JSON object a line.

@@ -1,0 +1,147 @@
+import { z } from 'zod';
+import { apiVersion, group, kind, longestName, plural, specSchema, statusSchema, version } from './schema.ts';
+
+/** A schema as a CustomResourceDefinition holds it: OpenAPI 3.0, structural. */
+export type StructuralSchema = {
+  readonly type?: string;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, StructuralSchema>>;
+  readonly additionalProperties?: StructuralSchema;
+  readonly items?: StructuralSchema;
+  readonly required?: readonly string[];
+  readonly enum?: readonly string[];
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly 'x-kubernetes-int-or-string'?: boolean;
+};
+
+/** The schema of `spec`. */
+export function specStructure(): StructuralSchema {
+  return structural(z.toJSONSchema(specSchema, { target: 'openapi-3.0', io: 'input' }));
+}
+
+/** The schema of `status`. */
+export function statusStructure(): StructuralSchema {
+  return structural(z.toJSONSchema(statusSchema, { target: 'openapi-3.0', io: 'input' }));
+}
+
+/** The CustomResourceDefinition of RealmRelay. */
+export function customResourceDefinition(): object {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      names: { kind, listKind: `${kind}List`, plural, singular: 'realmrelay', shortNames: ['rr'] },
+      scope: 'Namespaced',
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          additionalPrinterColumns: printerColumns,
+          schema: { openAPIV3Schema: rootSchema() },
+          subresources: {
+            status: {},
+            scale: {
+              specReplicasPath: '.spec.replicas',
+              statusReplicasPath: '.status.replicas',
+              labelSelectorPath: '.status.selector',
+            },
+          },
+        },
+      ],
+    },
+  };
+}
+
+const printerColumns = [
+  { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+  { name: 'Endpoints', type: 'string', jsonPath: '.status.listening' },
+  { name: 'Replicas', type: 'integer', jsonPath: '.spec.replicas' },
+  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+];
+
+/** The two defaults, and no other: `scale` needs the one, kstatus the other; any more would show as drift in Argo CD. */
+function rootSchema(): object {
+  const spec = specStructure();
+  const replicas = { ...spec.properties?.['replicas'], default: 1 };
+  return {
+    description: `A relay of TCP and UDP ports, on IPv4 and IPv6, to remote addresses (${apiVersion}).`,
+    type: 'object',
+    required: ['spec'],
+    properties: {
+      apiVersion: { description: 'Version of the schema of this object.', type: 'string' },
+      kind: { description: 'Kind of this object.', type: 'string' },
+      metadata: { type: 'object' },
+      spec: {
+        ...spec,
+        description: 'What the user wants.',
+        properties: { ...spec.properties, replicas },
+      },
+      status: {
+        ...statusStructure(),
+        description: 'What the operator reports.',
+        default: { observedGeneration: -1 },
+      },
+    },
+    'x-kubernetes-validations': [
+      {
+        rule: `self.metadata.name.size() <= ${String(longestName)} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')`,
+        message: `metadata.name must be of lower-case letters, digits and "-", start with a letter, and have at most ${String(longestName)} characters`,
+      },
+    ],
+  };
+}
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/**
+ * `schema` as Kubernetes takes it.
+ *
+ * @throws Error where it says something that a structural schema cannot, so that nothing is lost in silence.
+ */
+function structural(schema: JsonSchema): StructuralSchema {
+  if (schema['x-kubernetes-int-or-string'] === true) {
+    return { ...described(schema), 'x-kubernetes-int-or-string': true };
+  }
+  for (const word of ['$ref', 'allOf', 'oneOf', 'anyOf', 'not', 'const'] as const) {
+    if (schema[word] !== undefined) throw new Error(`${word} is not structural`);
+  }
+  const { properties, additionalProperties, items, default: _default, $schema: _schema, ...rest } = schema;
+  return {
+    ...(rest as StructuralSchema),
+    ...(schema.type === 'integer' ? integerFormat(schema) : {}),
+    ...(properties === undefined ? {} : { properties: structuralFields(properties) }),
+    ...(hasFields(additionalProperties) ? { additionalProperties: structural(additionalProperties) } : {}),
+    ...(hasFields(items) ? { items: structural(items) } : {}),
+  };
+}
+
+function described({ description }: JsonSchema): StructuralSchema {
+  return description === undefined ? {} : { description };
+}
+
+function structuralFields(fields: Record<string, JsonSchema | boolean>): Record<string, StructuralSchema> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => {
+      if (!hasFields(field)) throw new Error(`${name} has no schema`);
+      return [name, structural(field)];
+    }),
+  );
+}
+
+function hasFields(schema: unknown): schema is JsonSchema {
+  return typeof schema === 'object' && schema !== null && Object.keys(schema).length > 0;
+}
+
+function integerFormat({ maximum }: JsonSchema): { format: string } {
+  if (maximum === undefined) throw new Error('an integer without a maximum');
+  return { format: maximum < 2 ** 31 ? 'int32' : 'int64' };
+}

@@ -1,0 +1,77 @@
+import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
+import type { Endpoint, Network, Relay, Remote, Service } from './relay.ts';
+import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema.ts';
+
+const networkDefaults: Network = {
+  ipv6Only: false,
+  tcp: true,
+  udp: false,
+  tcpTimeoutSeconds: 5,
+  udpTimeoutSeconds: 30,
+  tcpKeepaliveSeconds: 15,
+  tcpKeepaliveProbes: 3,
+};
+
+/** The relay that `object` describes: every default applied once, an endpoint's network over the spec's, field by field. */
+export function resolve({ metadata, spec }: RealmRelay): Relay {
+  const network = over(networkDefaults, spec.network);
+  return {
+    metadata: identity(metadata),
+    replicas: spec.replicas ?? 1,
+    endpoints: spec.endpoints.map((endpoint) => resolvedEndpoint(endpoint, network)),
+    service: resolvedService(spec.service ?? {}),
+    ...present('image', spec.image),
+    resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
+    logLevel: spec.logLevel ?? 'info',
+    drainSeconds: spec.drainSeconds ?? 30,
+    paused: spec.paused ?? false,
+  };
+}
+
+function identity({ name, namespace, uid }: RealmRelay['metadata']): Relay['metadata'] {
+  return { name, namespace: namespace ?? 'default', ...present('uid', uid) };
+}
+
+function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
+  return {
+    name: endpoint.name,
+    listen: { address: address(endpoint.listen.address ?? '::'), port: endpoint.listen.port },
+    remotes: endpoint.remotes.map(resolvedRemote),
+    balance: endpoint.balance ?? 'RoundRobin',
+    network: over(network, endpoint.network),
+  };
+}
+
+function resolvedRemote(remote: EndpointSpec['remotes'][number]): Remote {
+  const text = parseIpAddress(remote.address)?.text ?? remote.address;
+  return { address: text, port: remote.port, weight: remote.weight ?? 1 };
+}
+
+function resolvedService(service: ServiceSpec): Service {
+  return {
+    enabled: service.enabled ?? true,
+    type: service.type ?? 'ClusterIP',
+    ...present('ipFamilyPolicy', service.ipFamilyPolicy),
+    ...present('ipFamilies', service.ipFamilies),
+    recreatePolicy: service.recreatePolicy ?? 'Never',
+    annotations: service.annotations ?? {},
+  };
+}
+
+/** The schema has let only IP addresses through. */
+function address(text: string): IpAddress {
+  const parsed = parseIpAddress(text);
+  if (parsed === undefined) throw new TypeError(`not an IP address: ${text}`);
+  return parsed;
+}
+
+/** `defaults` with the fields that `chosen` gives. */
+function over(defaults: Network, chosen: NetworkSpec | undefined): Network {
+  const given = Object.entries(chosen ?? {}).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) };
+}
+
+/** `{ [key]: value }`, or nothing where there is no value. */
+function present<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V });
+}

@@ -1,0 +1,295 @@
+import { z } from 'zod';
+import { logLevels } from '../lib/log-level.ts';
+import { bounded, flag, isHost, isListenAddress, rule, seconds, text } from './schema-parts.ts';
+
+/** API group of RealmRelay. */
+export const group = 'realm-operator.dev';
+/** API version of RealmRelay. */
+export const version = 'v1alpha1';
+export const apiVersion = `${group}/${version}`;
+export const kind = 'RealmRelay';
+/** The resource's name in URLs. */
+export const plural = 'realmrelays';
+
+/** The port of the relay's admin server in every Pod; no endpoint may listen on it. */
+export const adminPort = 9465;
+
+/** Longest name of a RealmRelay: the names made from it must fit a label's 63 characters. */
+export const longestName = 56;
+
+const network = z.object({
+  ipv6Only: flag(
+    'Sets IPV6_V6ONLY on IPv6 listen sockets: an endpoint on "::" then leaves the IPv4 port to others. Without effect on IPv4 addresses. Default: false.',
+  ),
+  tcp: flag('Relay TCP. Default: true.'),
+  udp: flag('Relay UDP. Default: false.'),
+  tcpTimeoutSeconds: seconds(
+    0,
+    3600,
+    'Time limit of dialling one remote, name resolution included. 0 means none. Default: 5.',
+  ),
+  udpTimeoutSeconds: seconds(
+    0,
+    86_400,
+    'Idle time after which a UDP association is forgotten. 0 means never. Default: 30.',
+  ),
+  tcpKeepaliveSeconds: seconds(
+    0,
+    32_767,
+    'Idle time before TCP keepalive probes, and the time between them. 0 turns keepalive off. Default: 15.',
+  ),
+  tcpKeepaliveProbes: bounded(
+    1,
+    127,
+    'TCP keepalive probes without an answer before the connection is given up. Default: 3.',
+  ),
+});
+
+const listen = z.object({
+  address: rule(text(45), {
+    cel: "isIP(self) || (self.matches('^::ffff:[0-9.]+$') && isIP(self.substring(7)))",
+    holds: isListenAddress,
+    remedy: 'use an IPv4 or IPv6 address without brackets, port or zone, such as "::" or "0.0.0.0"',
+  })
+    .optional()
+    .describe(
+      'IPv4 or IPv6 address to listen on, without brackets or zone; an IPv4-mapped one is spelt "::ffff:192.0.2.1". "::" is every IPv6 address and, unless ipv6Only is true, every IPv4 address too. Default: "::".',
+    ),
+  port: rule(bounded(1, 65_535, '').unwrap(), {
+    cel: `self != ${String(adminPort)}`,
+    holds: (port) => port !== adminPort,
+    remedy: `${String(adminPort)} is the port of the relay's own admin server; choose another port`,
+  }).describe(`Port to listen on. ${String(adminPort)} is taken by the relay's admin server.`),
+});
+
+const remote = z.object({
+  address: rule(text(253), {
+    cel: "isIP(self) || (self.matches('^::ffff:[0-9.]+$') && isIP(self.substring(7))) || (self.matches('^([0-9A-Za-z_]([-0-9A-Za-z_]{0,61}[0-9A-Za-z_])?[.])*[0-9A-Za-z]([-0-9A-Za-z]{0,61}[0-9A-Za-z])?[.]?$') && !self.matches('(^|[.])[0-9]+[.]?$'))",
+    holds: isHost,
+    remedy: 'use an IPv4 address, an IPv6 address without brackets or zone, or a host name',
+  }).describe('IPv4 address, IPv6 address without brackets, or host name to relay to.'),
+  port: bounded(1, 65_535, '').unwrap().describe('Port to relay to.'),
+  weight: bounded(
+    0,
+    255,
+    'Share of the connections relative to the other remotes, with RoundRobin and IPHash; 0 means none. Default: 1.',
+  ),
+});
+
+const endpoint = z.object({
+  name: text(15)
+    .regex(
+      /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+      'use lower-case letters, digits and "-" inside, at most 15 characters',
+    )
+    .describe('Name of the endpoint, unique within the relay: a DNS label of at most 15 characters.'),
+  listen: listen.describe('Where clients connect.'),
+  remotes: rule(z.array(remote).min(1).max(32), {
+    cel: '!self.all(r, has(r.weight) && r.weight == 0)',
+    holds: (remotes) => !remotes.every(({ weight }) => weight === 0),
+    remedy: 'give at least one remote a weight above 0',
+  })
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('Where connections are relayed to, in the order of preference for Failover.'),
+  balance: z
+    .enum(['RoundRobin', 'IPHash', 'Failover'])
+    .optional()
+    .describe(
+      'How a remote is chosen: RoundRobin takes turns by weight, IPHash keeps a client address at one remote, Failover prefers the first that works. When a remote cannot be reached, the next is tried. Default: RoundRobin.',
+    ),
+  network: network.optional().describe('Overrides spec.network for this endpoint, field by field.'),
+});
+
+const ipFamily = z.enum(['IPv4', 'IPv6']);
+
+const service = z.object({
+  enabled: flag('Make a Service for the relay. Default: true.'),
+  type: z
+    .enum(['ClusterIP', 'NodePort', 'LoadBalancer'])
+    .optional()
+    .describe('Type of the Service. Default: ClusterIP.'),
+  ipFamilyPolicy: z
+    .enum(['SingleStack', 'PreferDualStack', 'RequireDualStack'])
+    .optional()
+    .describe(
+      'IP family policy of the Service. Default: what the endpoints bind: SingleStack for one family, PreferDualStack for both.',
+    ),
+  ipFamilies: rule(z.array(ipFamily).min(1).max(2), {
+    cel: 'self.size() < 2 || self[0] != self[1]',
+    holds: (families) => new Set(families).size === families.length,
+    remedy: 'name each family once',
+  })
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('IP families of the Service, the primary first. Default: what the endpoints bind.'),
+  recreatePolicy: z
+    .enum(['Never', 'WhenNeeded'])
+    .optional()
+    .describe(
+      'What to do when a change cannot be made to the live Service, such as another primary IP family. Never: leave it and report ServiceImmutable. WhenNeeded: delete it and make it anew; its cluster IPs, node ports and load-balancer address are lost. Default: Never.',
+    ),
+  annotations: z
+    .record(z.string(), z.string().max(65_536))
+    .optional()
+    .meta({ maxProperties: 64 })
+    .describe('Annotations of the Service, e.g. for a cloud load balancer.'),
+});
+
+const quantity = z
+  .union([
+    z.int(),
+    z
+      .string()
+      .regex(/^[0-9]+([.][0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/, 'use a quantity such as 100m or 64Mi'),
+  ])
+  .meta({ 'x-kubernetes-int-or-string': true });
+
+const resources = z.object({
+  limits: z
+    .record(z.string(), quantity)
+    .optional()
+    .meta({ maxProperties: 16 })
+    .describe('Most that the container may use, e.g. memory: 128Mi.'),
+  requests: z
+    .record(z.string(), quantity)
+    .optional()
+    .meta({ maxProperties: 16 })
+    .describe('What the container is guaranteed, e.g. cpu: 100m.'),
+});
+
+/** What the user writes. Fields are optional and have no defaults here: `resolve` applies them once. */
+export const specSchema = z.object({
+  replicas: bounded(0, 1000, 'Number of relay Pods; the scale subresource writes it. Default: 1.'),
+  network: network.optional().describe('Network settings of every endpoint that does not override them.'),
+  endpoints: z
+    .array(endpoint)
+    .min(1)
+    .max(64)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    .describe('What the relay listens on, and where it relays to: 1 to 64 endpoints.'),
+  service: service.optional().describe('The Service in front of the relay Pods.'),
+  image: text(512)
+    .optional()
+    .describe('Image of the relay Pods. Default: the relay image that the operator is told.'),
+  resources: resources.optional().describe('Compute resources of the relay container. Default: none.'),
+  logLevel: z
+    .enum(logLevels)
+    .optional()
+    .describe('What the relay logs, each level with those before it. Default: info.'),
+  drainSeconds: seconds(
+    0,
+    3600,
+    'How long a stopping Pod lets its connections end by themselves. Default: 30.',
+  ),
+  paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
+});
+
+const condition = z.object({
+  type: text(316).describe('Accepted, Programmed, Ready, and Reconciling or Stalled while they hold.'),
+  status: z.enum(['True', 'False', 'Unknown']).describe('Whether the condition holds.'),
+  observedGeneration: z
+    .int()
+    .min(0)
+    .max(2 ** 53 - 1)
+    .optional()
+    .describe('Generation of the spec that the condition is about.'),
+  lastTransitionTime: z
+    .string()
+    .meta({ format: 'date-time' })
+    .describe('When the status of the condition last changed.'),
+  reason: text(1024).describe('Why, as one word for programs.'),
+  message: z.string().max(32_768).describe('Why, for people, with the remedy.'),
+});
+
+/** What the operator reports. */
+export const statusSchema = z.object({
+  observedGeneration: z
+    .int()
+    .min(-1)
+    .max(2 ** 53 - 1)
+    .optional()
+    .describe('Generation of the spec that this status is about; -1 before the first.'),
+  replicas: bounded(0, 2 ** 31 - 2, 'Relay Pods that exist.'),
+  readyReplicas: bounded(0, 2 ** 31 - 2, 'Relay Pods that are ready.'),
+  selector: z
+    .string()
+    .max(1024)
+    .optional()
+    .describe('Label selector of the relay Pods, for the scale subresource.'),
+  configHash: z
+    .string()
+    .max(64)
+    .optional()
+    .describe('SHA-256 of the relay configuration that was last applied, in hexadecimal.'),
+  listening: z
+    .string()
+    .max(1024)
+    .optional()
+    .describe('What the endpoints listen on, in short, for kubectl get.'),
+  addresses: z
+    .array(
+      z.object({
+        family: ipFamily.describe('IP family.'),
+        address: z.string().max(253).describe('Address or host name.'),
+      }),
+    )
+    .max(64)
+    .optional()
+    .describe('Where clients reach the relay: the addresses of its load balancer, else its cluster IPs.'),
+  endpoints: z
+    .array(
+      z.object({
+        name: z.string().max(15).describe('Name of the endpoint.'),
+        listen: z.string().max(64).describe('Address and port it listens on.'),
+        families: z.array(ipFamily).max(2).describe('IP families whose clients it serves.'),
+        protocols: z
+          .array(z.enum(['TCP', 'UDP']))
+          .max(2)
+          .describe('Protocols that it relays.'),
+      }),
+    )
+    .max(64)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    .describe('What became of each endpoint.'),
+  conditions: z
+    .array(condition)
+    .max(16)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
+    .describe(
+      'Accepted: the spec is valid. Programmed: the objects are applied. Ready: every wanted Pod serves.',
+    ),
+});
+
+/** The whole object, as it stands in a manifest or on the API server. */
+export const realmRelaySchema = z.object({
+  apiVersion: z.literal(apiVersion),
+  kind: z.literal(kind),
+  metadata: z.looseObject({
+    name: text(longestName).regex(
+      /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
+      `use lower-case letters, digits and "-", first a letter, at most ${String(longestName)} characters`,
+    ),
+    namespace: text(63).optional(),
+    uid: z.string().optional(),
+    generation: z.int().optional(),
+    resourceVersion: z.string().optional(),
+    deletionTimestamp: z.string().optional(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
+  spec: specSchema,
+  status: statusSchema.optional(),
+});
+
+/** A RealmRelay as the API server holds it: what the user wrote, with no defaults applied. */
+export type RealmRelay = z.infer<typeof realmRelaySchema>;
+export type RealmRelaySpec = z.infer<typeof specSchema>;
+export type RealmRelayStatus = z.infer<typeof statusSchema>;
+export type Condition = z.infer<typeof condition>;
+/** Network settings as the user wrote them, on the spec or on an endpoint. */
+export type NetworkSpec = z.infer<typeof network>;
+/** An endpoint as the user wrote it. */
+export type EndpointSpec = z.infer<typeof endpoint>;
+/** The Service settings as the user wrote them. */
+export type ServiceSpec = z.infer<typeof service>;

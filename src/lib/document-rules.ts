@@ -1,0 +1,107 @@
+import { nearest, type Path, type Problem } from './problem.ts';
+
+/** Where rules tell what they find; everything is told, nothing stops at the first. */
+export type Findings = {
+  readonly problems: Problem[];
+  /** What was ignored and probably not meant to be. */
+  readonly warnings: Problem[];
+};
+
+/**
+ * Reads one value of a document, found at `path`.
+ *
+ * @returns undefined where it is not valid (told in `findings`) or says nothing.
+ */
+export type Rule<T> = (value: unknown, path: Path, findings: Findings) => T | undefined;
+
+/** Keys, values read by their rules; a key that was absent, null or not valid is absent. */
+export type FieldsOf<R> = { [K in keyof R]?: R[K] extends Rule<infer T> ? T : never };
+
+/** true or false. */
+export const flag: Rule<boolean> = (value, path, findings) =>
+  typeof value === 'boolean' ? value : refuse(findings, path, value, 'give true or false');
+
+/** A string. */
+export const text: Rule<string> = (value, path, findings) =>
+  typeof value === 'string' ? value : refuse(findings, path, value, 'give a string');
+
+/** A whole number in `least..most`. */
+export function wholeNumber(least: number, most: number): Rule<number> {
+  return (value, path, findings) => {
+    const remedy = `give a whole number from ${String(least)} to ${String(most)}`;
+    if (!Number.isInteger(value)) return refuse(findings, path, value, remedy);
+    const number = value as number;
+    if (number >= least && number <= most) return number;
+    findings.problems.push({ path, what: 'is out of range', value, remedy });
+    return undefined;
+  };
+}
+
+/** One of `words`, spelt exactly so. */
+export function oneOf<W extends string>(words: readonly W[]): Rule<W> {
+  return (value, path, findings) => {
+    const word = words.find((known) => known === value);
+    if (word !== undefined) return word;
+    const near = typeof value === 'string' ? nearest(value, words) : undefined;
+    const remedy = near === undefined ? `use one of ${words.join(', ')}` : `did you mean "${near}"?`;
+    findings.problems.push({ path, what: 'is not one of the allowed words', value, remedy });
+    return undefined;
+  };
+}
+
+/** A list of what `rule` reads; items that are not valid are left out. */
+export function listOf<T>(rule: Rule<T>): Rule<readonly T[]> {
+  return (value, path, findings) => {
+    if (!Array.isArray(value)) return refuse(findings, path, value, 'give a list');
+    return value.flatMap((item: unknown, index) => rule(item, [...path, index], findings) ?? []);
+  };
+}
+
+/** A mapping with the keys of `rules`; those of `required` must be there, unknown ones are warnings. */
+export function fields<R extends Record<string, Rule<unknown>>>(
+  rules: R,
+  required: readonly (keyof R & string)[] = [],
+): Rule<FieldsOf<R>> {
+  return (value, path, findings) => {
+    if (!isMapping(value)) return refuse(findings, path, value, 'give a mapping of keys');
+    for (const key of required) {
+      if (value[key] === undefined || value[key] === null) {
+        findings.problems.push({ path: [...path, key], what: 'is missing', remedy: 'add it' });
+      }
+    }
+    return readFields(rules, value, path, findings);
+  };
+}
+
+function readFields<R extends Record<string, Rule<unknown>>>(
+  rules: R,
+  mapping: Readonly<Record<string, unknown>>,
+  path: Path,
+  findings: Findings,
+): FieldsOf<R> {
+  const read: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(mapping)) {
+    if (!Object.hasOwn(rules, key)) findings.warnings.push(unknownKey([...path, key], key, Object.keys(rules)));
+    else if (value !== null) {
+      const field = rules[key]?.(value, [...path, key], findings);
+      if (field !== undefined) read[key] = field;
+    }
+  }
+  return read as FieldsOf<R>;
+}
+
+function unknownKey(path: Path, key: string, known: readonly string[]): Problem {
+  const near = nearest(key, known);
+  const remedy = near === undefined ? 'remove it' : `did you mean "${near}"?`;
+  return { path, what: 'is an unknown key and has no effect', remedy };
+}
+
+/** Whether `value` is a mapping of keys to values. */
+export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function refuse(findings: Findings, path: Path, value: unknown, remedy: string): undefined {
+  findings.problems.push({ path, what: 'has the wrong type', value, remedy });
+  return undefined;
+}
