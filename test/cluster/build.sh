@@ -1,0 +1,74 @@
+#!/bin/bash
+# Builds the test cluster's programs from the Go modules of go.mod into bin/.
+#
+#   build.sh                 all: the control plane, containerd, runc, the CNI plugins, pause
+#   build.sh control-plane   only etcd, the Kubernetes components and kubectl (one program, no C compiler)
+#
+# Does nothing when the programs were already made from the same sources. Exit code 3: this machine lacks
+# what the build needs (the last line on stderr says what).
+set -euo pipefail
+cd "$(dirname "$0")"
+
+readonly what=${1:-all}
+readonly bin=$PWD/bin
+readonly packages=(build-essential libseccomp-dev pkg-config)
+
+lacking() {
+  echo "test cluster: $1" >&2
+  exit 3
+}
+
+require_go() {
+  command -v go >/dev/null || lacking "no Go on PATH; go.mod needs $(awk '$1 == "go" { print $2 }' go.mod) or newer"
+  # Fails where this Go is older than go.mod asks for and may not fetch a newer one.
+  go list -m >/dev/null 2>&1 || lacking "this Go is too old; go.mod needs $(awk '$1 == "go" { print $2 }' go.mod) or newer"
+}
+
+# runc is a cgo program; the rest is plain Go.
+require_c() {
+  command -v cc >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists libseccomp && return
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || lacking "install ${packages[*]}"
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "${packages[@]}" >/dev/null ||
+    lacking "cannot install ${packages[*]}"
+}
+
+fingerprint() {
+  { go version && sha256sum go.mod go.sum main.go pause/main.go build.sh; } | sha256sum | cut -c1-64
+}
+
+# once NAME FUNCTION: runs FUNCTION unless bin/ holds what it made from the same sources.
+once() {
+  local stamp=$bin/.$1
+  [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint)" ] || return 0
+  echo "test cluster: building $1 (minutes when Go's build cache is cold)" >&2
+  "$2"
+  fingerprint >"$stamp"
+}
+
+compile() { nice go build -trimpath "$@"; }
+
+build_kubernetes() {
+  local version minor
+  version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
+  minor=${version#v1.}
+  minor=${minor%%.*}
+  local -r package=k8s.io/component-base/version
+  CGO_ENABLED=0 compile -o "$bin/kube" -ldflags "-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 \
+    -X $package.gitMinor=$minor -X $package.gitTreeState=clean" .
+}
+
+build_node() {
+  require_c
+  CGO_ENABLED=0 compile -ldflags '-s -w' -tags no_btrfs,no_zfs,no_devmapper -o "$bin/" \
+    github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2,ctr} \
+    github.com/containernetworking/plugins/plugins/{main/bridge,main/loopback,ipam/host-local} \
+    ./pause
+  CGO_ENABLED=1 compile -ldflags '-s -w' -tags seccomp -o "$bin/runc" github.com/opencontainers/runc
+}
+
+require_go
+mkdir -p "$bin"
+exec 9>"$bin/.lock" # one build at a time: the others then find it done
+flock 9
+once kubernetes build_kubernetes
+[ "$what" = control-plane ] || once node build_node

@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ApiClient, type ApiResponse } from './api-client.ts';
+import { type Binaries, binaries } from './binaries.ts';
+import { apiServerFlags, controllerManagerFlags, etcdFlags } from './flags.ts';
+import { Daemon } from './daemon.ts';
+import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
+import { type Finished, run, runOrThrow } from './run.ts';
+
+const readyTimeoutMs = 90_000;
+// Asked to end it waits a minute for watches, which are never over by themselves.
+const apiServerGraceMs = 1_000;
+
+/** What a control plane is started with. */
+export type ControlPlaneOptions = {
+  /** Flags for kube-apiserver after our own: the last of a kind wins, lists of plugins add up. */
+  readonly apiServerFlags?: readonly string[];
+  /**
+   * Files or folders applied before the controller manager starts: it looks for new kinds only every 30 s, so
+   * that garbage of a CRD that comes later is collected late.
+   */
+  readonly manifests?: readonly string[];
+  /** Whether kube-controller-manager runs (garbage collection, Deployments, ...); true unless told. */
+  readonly controllerManager?: boolean;
+};
+
+/** A Kubernetes control plane of our own on loopback: etcd, kube-apiserver, kube-controller-manager. No node. */
+export class ControlPlane {
+  /** Path of the kubeconfig of its administrator. */
+  readonly kubeconfig: string;
+  /** Whether a controller manager runs: without one nothing collects garbage. */
+  readonly hasControllerManager: boolean;
+  readonly #binaries: Binaries;
+  readonly #options: ControlPlaneOptions;
+  readonly #folder: string;
+  readonly #port: number;
+  readonly #etcd: Daemon;
+  #apiServer: Daemon | undefined;
+  #controllerManager: Daemon | undefined;
+  #client: ApiClient | undefined;
+
+  /** Starts etcd; `startControlPlane` does the rest. */
+  constructor(programs: Binaries, options: ControlPlaneOptions, folder: string, port: number) {
+    this.#binaries = programs;
+    this.#options = options;
+    this.#folder = folder;
+    this.#port = port;
+    this.kubeconfig = join(folder, 'pki', 'admin.kubeconfig');
+    this.hasControllerManager =
+      options.controllerManager !== false && programs.controllerManager !== undefined;
+    this.#etcd = new Daemon('etcd', [...programs.etcd, ...etcdFlags(folder)], join(folder, 'etcd.log'));
+  }
+
+  /** Runs kubectl as the administrator; the exit code is for the caller to judge. */
+  kubectl(args: readonly string[], stdin?: string): Promise<Finished> {
+    const options = stdin === undefined ? {} : { stdin };
+    return run([...this.#binaries.kubectl, '--kubeconfig', this.kubeconfig, ...args], options);
+  }
+
+  /** Sends one request as the administrator: faster than kubectl by far. A body is sent as JSON. */
+  request(method: string, path: string, body?: unknown, contentType?: string): Promise<ApiResponse> {
+    this.#client ??= new ApiClient(this.#port, {
+      ca: readFileSync(join(this.#folder, 'pki', 'ca.crt')),
+      cert: readFileSync(join(this.#folder, 'pki', 'admin.crt')),
+      key: readFileSync(join(this.#folder, 'pki', 'admin.key')),
+    });
+    return this.#client.request(method, path, body, contentType);
+  }
+
+  /** The API server's metrics, in Prometheus' text format. */
+  async metrics(): Promise<string> {
+    return (await this.request('GET', '/metrics')).text;
+  }
+
+  /** Makes a namespace that no other test uses. */
+  async namespace(): Promise<string> {
+    const name = `test-${randomBytes(5).toString('hex')}`;
+    const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
+    const { status, text } = await this.request('POST', '/api/v1/namespaces', body);
+    if (status !== 201) throw new Error(`namespace ${name}: ${String(status)} ${text}`);
+    return name;
+  }
+
+  /** Starts the API server, on the same port as before, and resolves when it is ready. */
+  async startApiServer(): Promise<void> {
+    const flags = [...apiServerFlags(this.#folder, this.#port), ...(this.#options.apiServerFlags ?? [])];
+    const server = new Daemon(
+      'kube-apiserver',
+      [...this.#binaries.apiServer, ...flags],
+      join(this.#folder, 'kube-apiserver.log'),
+    );
+    this.#apiServer = server;
+    await this.#ready('/readyz', 'ok', [this.#etcd, server]);
+  }
+
+  /** Ends the API server and keeps the rest: what the cluster's data is stays. */
+  async stopApiServer(): Promise<void> {
+    await this.#apiServer?.stop(apiServerGraceMs);
+  }
+
+  /** Ends the API server and starts it again: every connection and watch is cut. */
+  async restartApiServer(): Promise<void> {
+    await this.stopApiServer();
+    await this.startApiServer();
+  }
+
+  /** Starts the controller manager where there is one, and resolves when its work shows. */
+  async startControllerManager(): Promise<void> {
+    const command = this.#binaries.controllerManager;
+    if (!this.hasControllerManager || command === undefined) return;
+    const manager = new Daemon(
+      'kube-controller-manager',
+      [...command, ...controllerManagerFlags(this.#folder)],
+      join(this.#folder, 'kube-controller-manager.log'),
+    );
+    this.#controllerManager = manager;
+    await this.#ready('/api/v1/namespaces/default/serviceaccounts/default', '"name":"default"', [manager]);
+  }
+
+  /** Ends all that it started and removes its files. */
+  async stop(): Promise<void> {
+    await this.#controllerManager?.stop();
+    await this.stopApiServer();
+    await this.#etcd.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #ready(path: string, expected: string, daemons: readonly Daemon[]): Promise<void> {
+    let ended: Error | undefined;
+    await eventually(
+      `${path} of the API server`,
+      async () => {
+        ended = firstEnded(daemons);
+        if (ended !== undefined) return true; // no use in waiting on
+        const { status, text } = await this.request('GET', path);
+        return status === 200 && text.includes(expected);
+      },
+      { timeoutMs: readyTimeoutMs },
+    );
+    if (ended !== undefined) throw ended;
+  }
+}
+
+function firstEnded(daemons: readonly Daemon[]): Error | undefined {
+  return daemons.map((daemon) => daemon.endReason()).find((reason) => reason !== undefined);
+}
+
+/**
+ * Starts a control plane on a free port, with a folder of its own. The caller stops it.
+ *
+ * @throws Error where this machine has no programs for it, or where one of them ends before it is ready.
+ */
+export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  const programs = binaries();
+  if (typeof programs === 'string') throw new Error(programs);
+  const folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
+  const port = await freePort();
+  await runOrThrow([join(import.meta.dirname, 'pki.sh'), join(folder, 'pki'), 'node1'], {
+    env: { SERVER: `https://127.0.0.1:${String(port)}` },
+  });
+  const controlPlane = new ControlPlane(programs, options, folder, port);
+  try {
+    await controlPlane.startApiServer();
+    await applyManifests(controlPlane, options.manifests ?? []);
+    await controlPlane.startControllerManager();
+  } catch (error) {
+    await controlPlane.stop();
+    throw error;
+  }
+  return controlPlane;
+}
+
+async function applyManifests(controlPlane: ControlPlane, manifests: readonly string[]): Promise<void> {
+  for (const manifest of manifests) {
+    const { code, stderr } = await controlPlane.kubectl(['apply', '--server-side', '-f', manifest]);
+    if (code !== 0) throw new Error(`${manifest}: ${stderr}`);
+  }
+  if (manifests.length === 0) return;
+  const wait = ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'];
+  const { code, stderr } = await controlPlane.kubectl(wait);
+  if (code !== 0) throw new Error(stderr);
+}

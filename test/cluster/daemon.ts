@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import type { Command } from './binaries.ts';
+
+const lastLines = 15;
+
+/**
+ * A program that runs beside the tests, its output in a file. It never outlives this process: the kernel kills
+ * it when we end, however we end.
+ */
+export class Daemon {
+  readonly name: string;
+  readonly #child: ChildProcess;
+  readonly #logFile: string;
+  readonly #exit: Promise<unknown>;
+
+  /** Starts `command`; its output is added to `logFile`. */
+  constructor(name: string, command: Command, logFile: string) {
+    this.name = name;
+    this.#logFile = logFile;
+    const log = openSync(logFile, 'a');
+    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
+      stdio: ['ignore', log, log],
+    });
+    closeSync(log);
+    this.#exit = once(this.#child, 'exit').catch(() => undefined); // 'error': it never ran
+    this.#child.unref(); // waiting for it must not keep the tests' process alive
+  }
+
+  /** Why it no longer runs, with the last lines of its output; undefined while it does. */
+  endReason(): Error | undefined {
+    const { exitCode, signalCode, pid } = this.#child;
+    if (exitCode === null && signalCode === null && pid !== undefined) return undefined;
+    const tail = readFileSync(this.#logFile, 'utf8').trimEnd().split('\n').slice(-lastLines).join('\n');
+    return new Error(`${this.name} has ended (${this.#logFile}):\n${tail}`);
+  }
+
+  /** Asks it to end, kills it after `graceMs`, and resolves when it has ended. Does nothing a second time. */
+  async stop(graceMs = 10_000): Promise<void> {
+    if (this.#child.pid === undefined) return;
+    this.#child.ref();
+    this.#child.kill('SIGTERM');
+    const killer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
+    await this.#exit;
+    clearTimeout(killer);
+  }
+}
