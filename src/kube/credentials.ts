@@ -1,0 +1,84 @@
+import type { RequestOptions } from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+
+const connectTimeoutMs = 10_000;
+const headersTimeoutMs = 60_000;
+/** Below the 90 s after which the API server closes an idle connection, so that we are never the second to know. */
+const idleTimeoutMs = 30_000;
+/** Connections for requests that end. More requests than that wait for a free one. */
+const mostConnections = 16;
+
+/** What a request needs to be let in: whom it is sent to, and as whom. */
+export type Credentials = {
+  /** `https://host:port`, without a slash at the end. */
+  readonly server: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: Tls;
+  readonly proxyUrl: string | undefined;
+};
+
+type Tls = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'rejectUnauthorized' | 'servername'>;
+
+/**
+ * Asks `kubeConfig` for credentials, which may read files and run the user's exec plugin.
+ *
+ * @throws Error where there is no cluster, or a file cannot be read, or the plugin fails.
+ */
+export async function credentials(kubeConfig: KubeConfig): Promise<Credentials> {
+  const cluster = kubeConfig.getCurrentCluster();
+  if (cluster === null) throw new Error('the kubeconfig has no current cluster');
+  const options: RequestOptions = { headers: {} };
+  await kubeConfig.applyToHTTPSOptions(options);
+  return {
+    server: cluster.server.replace(/\/+$/, ''),
+    headers: headers(options),
+    tls: tls(options),
+    proxyUrl: cluster.proxyUrl,
+  };
+}
+
+function headers({ headers, auth }: RequestOptions): Record<string, string> {
+  const entries = Object.entries(headers ?? {}).map(([name, value]) => [name, String(value).trim()] as const);
+  const basic =
+    typeof auth === 'string' ? { Authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {};
+  return { ...Object.fromEntries(entries), ...basic };
+}
+
+function tls({ ca, cert, key, passphrase, rejectUnauthorized, servername }: RequestOptions): Tls {
+  const given = { ca, cert, key, passphrase, rejectUnauthorized, servername };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** What decides whether two credentials can use the same connections. */
+export function connectionIdentity({ server, tls: { ca, cert, key }, proxyUrl }: Credentials): string {
+  return [server, ca, cert, key, proxyUrl].map(String).join('\n');
+}
+
+/** The connections of one set of credentials. */
+export type Connections = {
+  /** For requests that end. */
+  readonly requests: Dispatcher;
+  /** For watches: each holds its connection for minutes, so they are not counted with the others. */
+  readonly watches: Dispatcher;
+};
+
+/** Opens nothing yet: a connection is made when it is first needed. */
+export function connections(credentials: Credentials): Connections {
+  return {
+    requests: dispatcher(credentials, mostConnections),
+    watches: dispatcher(credentials, null),
+  };
+}
+
+function dispatcher({ tls, proxyUrl }: Credentials, connections: number | null): Dispatcher {
+  const pool = {
+    connections,
+    allowH2: false,
+    bodyTimeout: 0,
+    headersTimeout: headersTimeoutMs,
+    keepAliveTimeout: idleTimeoutMs,
+  };
+  if (proxyUrl !== undefined) return new ProxyAgent({ ...pool, uri: proxyUrl, requestTls: tls });
+  return new Agent({ ...pool, connect: { ...tls, timeout: connectTimeoutMs } });
+}

@@ -1,0 +1,226 @@
+import { type Backoff, backoffMs } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import { asError } from '../lib/errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { KubeError } from './kube-error.ts';
+import { list } from './list.ts';
+import { isLater, type KubeObject, type ObjectKey, objectKey } from './object.ts';
+import { collectionPath, type Resource } from './resource.ts';
+import type { Store } from './store.ts';
+import type { Transport } from './transport.ts';
+import { watch, type WatchEvent } from './watch.ts';
+
+const backoff: Backoff = { firstMs: 500, mostMs: 30_000 };
+/** A watch is asked to last this long, and up to twice as long, so that those of many informers do not end together. */
+const watchSeconds = 120;
+/** A watch that ends sooner, with nothing told, counts as failed: something in between does not let watches pass. */
+const shortestMs = 1_000;
+/** After as many failures in a row, what we know is no longer built upon. */
+const failuresBeforeRelist = 5;
+
+/** What an informer watches, and with what. */
+export type InformerOptions<T extends KubeObject> = {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly resource: Resource;
+  /** Only this namespace; all without one. */
+  readonly namespace?: string;
+  /** Only objects with these labels, as in `kubectl -l`. */
+  readonly labelSelector?: string;
+  /** Which it keeps up to date. */
+  readonly store: Store<T>;
+  /** Told of every failure, for a metric. */
+  readonly onFailure?: (error: Error) => void;
+  /** In [0, 1), for the jitter; `Math.random` unless told. */
+  readonly random?: () => number;
+};
+
+/**
+ * Keeps a store equal to what the API server has, whatever happens in between: it begins with a watch that first tells
+ * all there is (or, where the server has none, with a list), watches on from there, and after every failure
+ * comes back with growing waits. It never gives up; only `stop` ends it.
+ */
+export class Informer<T extends KubeObject> {
+  readonly #options: InformerOptions<T>;
+  readonly #path: string;
+  readonly #query: Readonly<Record<string, string>>;
+  readonly #stopped = new AbortController();
+  readonly #synced = Promise.withResolvers<undefined>();
+  #isSynced = false;
+  #running: Promise<void> | undefined;
+  /** Where to watch on from; none: begin anew. */
+  #resourceVersion: string | undefined;
+  #watchList = true;
+  #failures = 0;
+
+  constructor(options: InformerOptions<T>) {
+    this.#options = options;
+    this.#path = collectionPath(options.resource, options.namespace);
+    this.#query = options.labelSelector === undefined ? {} : { labelSelector: options.labelSelector };
+  }
+
+  /** Resolves once the store is complete for the first time. */
+  get synced(): Promise<undefined> {
+    return this.#synced.promise;
+  }
+
+  /** Whether the store has been complete once. */
+  get isSynced(): boolean {
+    return this.#isSynced;
+  }
+
+  /** Begins; does nothing a second time. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Ends the watch. Resolves when the store no longer changes. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      const waitMs = await this.#turn();
+      if (waitMs > 0) await this.#pause(waitMs);
+    }
+  }
+
+  /** One watch from beginning to end. Resolves with how long to wait before the next, in milliseconds. */
+  async #turn(): Promise<number> {
+    const startMs = this.#options.clock.monotonicMs();
+    try {
+      if (this.#resourceVersion === undefined && !this.#watchList) await this.#relist();
+      await this.#follow();
+      if (this.#options.clock.monotonicMs() - startMs < shortestMs)
+        throw new Error('the watch ended at once');
+      this.#failures = 0;
+      return 0;
+    } catch (error) {
+      return this.#stopped.signal.aborted ? 0 : this.#failed(asError(error));
+    }
+  }
+
+  #failed(error: Error): number {
+    const { log, resource, namespace, random = Math.random, onFailure } = this.#options;
+    if (this.#refusesWatchList(error)) {
+      this.#watchList = false;
+      return 0;
+    }
+    this.#failures += 1;
+    if (isOutdated(error) || this.#failures % failuresBeforeRelist === 0) this.#resourceVersion = undefined;
+    const asked = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
+    const waitMs = Math.max(asked, backoffMs(backoff, this.#failures, random()));
+    log.warn({ err: error, kind: resource.kind, namespace, waitMs }, 'watch failed');
+    onFailure?.(error);
+    return waitMs;
+  }
+
+  /** Servers before 1.32 or with the feature off say that `sendInitialEvents` is forbidden or invalid. */
+  #refusesWatchList(error: Error): boolean {
+    const atStart = this.#watchList && this.#resourceVersion === undefined;
+    return atStart && error instanceof KubeError && (error.status === 422 || error.status === 400);
+  }
+
+  async #relist(): Promise<void> {
+    const { transport, resource } = this.#options;
+    const { signal } = this.#stopped;
+    const { objects, resourceVersion } = await list(transport, {
+      resource,
+      path: this.#path,
+      query: this.#query,
+      signal,
+    });
+    this.#complete(objects as T[], resourceVersion);
+  }
+
+  async #follow(): Promise<void> {
+    const { transport, clock, random = Math.random } = this.#options;
+    const { signal } = this.#stopped;
+    const timeoutSeconds = Math.round(watchSeconds * (1 + random()));
+    const query = { ...this.#query, ...this.#position() };
+    // What a watch tells at its start is collected, so that what went while nobody watched is noticed.
+    let initial = this.#resourceVersion === undefined ? new Map<ObjectKey, T>() : undefined;
+    for await (const event of watch<T>(transport, clock, {
+      path: this.#path,
+      query,
+      timeoutSeconds,
+      signal,
+    })) {
+      if (initial === undefined) {
+        this.#take(event);
+      } else if (this.#collect(event, initial)) {
+        initial = undefined;
+      }
+    }
+  }
+
+  #position(): Readonly<Record<string, string>> {
+    if (this.#resourceVersion !== undefined) return { resourceVersion: this.#resourceVersion };
+    return { sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' };
+  }
+
+  /** Adds an initial event to `initial`. Returns whether it was the last one. */
+  #collect(event: WatchEvent<T>, initial: Map<ObjectKey, T>): boolean {
+    if (event.type === 'BOOKMARK') {
+      if (event.initialEnd) this.#complete([...initial.values()], event.resourceVersion);
+      return event.initialEnd;
+    }
+    if (event.type === 'DELETED') initial.delete(objectKey(event.object));
+    if (event.type !== 'DELETED') initial.set(objectKey(event.object), event.object);
+    return false;
+  }
+
+  #take(event: WatchEvent<T>): void {
+    const { store } = this.#options;
+    if (event.type === 'BOOKMARK') {
+      this.#advance(event.resourceVersion);
+      return;
+    }
+    if (event.type === 'DELETED') store.remove(event.object);
+    if (event.type !== 'DELETED') store.set(event.object);
+    this.#advance(event.object.metadata.resourceVersion ?? '');
+  }
+
+  #advance(resourceVersion: string): void {
+    // Only a server whose data was restored from a backup goes back; it would stay silent until it has caught up.
+    if (isLater(this.#resourceVersion, resourceVersion)) throw new OutdatedError();
+    this.#resourceVersion = resourceVersion;
+    this.#failures = 0;
+  }
+
+  #complete(objects: readonly T[], resourceVersion: string): void {
+    const { store, namespace, resource, log } = this.#options;
+    store.replace(objects, resourceVersion, namespace);
+    this.#resourceVersion = resourceVersion;
+    this.#failures = 0;
+    this.#isSynced = true;
+    this.#synced.resolve(undefined);
+    log.debug({ kind: resource.kind, namespace, objects: objects.length }, 'objects listed');
+  }
+
+  async #pause(waitMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const wake = (): void => {
+      resolve(undefined);
+    };
+    const cancel = this.#options.clock.after(waitMs, wake);
+    this.#stopped.signal.addEventListener('abort', wake, { once: true });
+    await promise;
+    cancel();
+    this.#stopped.signal.removeEventListener('abort', wake);
+  }
+}
+
+/** The server is at an earlier resource version than we are. */
+class OutdatedError extends Error {
+  override readonly name = 'OutdatedError';
+}
+
+/** Whether watching on from where we are cannot work: the server no longer, or does not yet, know that moment. */
+function isOutdated(error: Error): boolean {
+  if (error instanceof OutdatedError) return true;
+  return error instanceof KubeError && [400, 410, 504].includes(error.status);
+}

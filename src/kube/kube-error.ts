@@ -1,0 +1,101 @@
+import { RealmError } from '../lib/errors.ts';
+
+/** One cause in the details of a refusal: the field it is about and what is wrong with it. */
+export type StatusCause = { readonly field?: string; readonly reason?: string; readonly message?: string };
+
+/** The part of a Kubernetes `Status` object that we act on. */
+type StatusObject = {
+  readonly code?: number;
+  readonly message?: string;
+  readonly reason?: string;
+  readonly details?: { readonly causes?: readonly StatusCause[]; readonly retryAfterSeconds?: number };
+};
+
+/** The API server answered a request with something other than success. */
+export class KubeError extends RealmError {
+  readonly code = 'REALM_KUBE_REFUSED';
+  /** The HTTP status, e.g. 409. */
+  readonly status: number;
+  /** Kubernetes' word for it, e.g. `Conflict`; '' where it gave none. */
+  readonly reason: string;
+  /** The fields that the server complains of, where it tells. */
+  readonly causes: readonly StatusCause[];
+  /** How long the server asks us to wait before the next try, in milliseconds, where it asks. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(answer: {
+    status: number;
+    reason: string;
+    message: string;
+    causes: readonly StatusCause[];
+    retryAfterMs: number | undefined;
+  }) {
+    super(answer.message);
+    this.status = answer.status;
+    this.reason = answer.reason;
+    this.causes = answer.causes;
+    this.retryAfterMs = answer.retryAfterMs;
+  }
+}
+
+const longestMessage = 2_000;
+
+/**
+ * The error for an answer.
+ *
+ * @param body        the text of the answer: a `Status` object as JSON, or whatever a proxy in between wrote.
+ * @param retryAfter  the header `Retry-After` in seconds, where there is one.
+ */
+export function kubeError(status: number, body: string, retryAfter?: string): KubeError {
+  return statusError(statusObject(body), status, retryAfter, body);
+}
+
+/**
+ * The error for a `Status` object that came inside an answer, such as a watch's ERROR event.
+ *
+ * @param value  the object, of which nothing is taken for granted.
+ */
+export function kubeErrorOf(value: unknown): KubeError {
+  return statusError(asStatus(value), 500, undefined, '');
+}
+
+function statusError(
+  status: StatusObject,
+  code: number,
+  retryAfter: string | undefined,
+  body: string,
+): KubeError {
+  const { message = body, reason = '', details = {} } = status;
+  const answered = status.code ?? code;
+  return new KubeError({
+    status: answered,
+    reason,
+    message:
+      message === '' ? `the API server answered ${String(answered)}` : message.slice(0, longestMessage),
+    causes: details.causes ?? [],
+    retryAfterMs: milliseconds(retryAfter ?? details.retryAfterSeconds),
+  });
+}
+
+function milliseconds(seconds: string | number | undefined): number | undefined {
+  const value = Number(seconds);
+  return value > 0 ? value * 1000 : undefined; // NaN and 0 alike
+}
+
+function statusObject(body: string): StatusObject {
+  try {
+    return asStatus(JSON.parse(body));
+  } catch {
+    return {}; // a proxy's page, not the API server's answer: the text itself becomes the message
+  }
+}
+
+function asStatus(value: unknown): StatusObject {
+  const isStatus = typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Status';
+  return isStatus ? (value as StatusObject) : {};
+}
+
+/** Whether `error` is the API server's answer with this HTTP status. */
+export function isKubeError(error: unknown, status: number): error is KubeError {
+  return error instanceof KubeError && error.status === status;
+}

@@ -1,0 +1,54 @@
+import type { KubeObject } from './object.ts';
+import type { Resource } from './resource.ts';
+import type { Transport } from './transport.ts';
+import { withoutManagedFields } from './watch.ts';
+
+const pageSize = 500;
+
+type Page = {
+  readonly items?: readonly KubeObject[] | null;
+  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
+};
+
+/** What to list. */
+export type List = {
+  readonly resource: Resource;
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Every object of a collection, as of one moment, read in pages of 500.
+ *
+ * @returns the objects as the server wrote them, without `managedFields`; the caller knows their type.
+ * @throws KubeError, also with status 410 where the reading took longer than the server keeps that moment.
+ */
+export async function list(
+  transport: Transport,
+  { resource, path, query, signal }: List,
+): Promise<{ objects: KubeObject[]; resourceVersion: string }> {
+  const { apiVersion, kind } = resource;
+  const objects: KubeObject[] = [];
+  let metadata: Page['metadata'] = {};
+  let paging: Readonly<Record<string, string>> | undefined = { limit: String(pageSize) };
+  while (paging !== undefined) {
+    const page = (await transport.request({
+      method: 'GET',
+      path,
+      query: { ...query, ...paging },
+      signal,
+    })) as Page;
+    // The items of a list do not say what they are.
+    for (const item of page.items ?? []) objects.push(withoutManagedFields({ ...item, apiVersion, kind }));
+    metadata = page.metadata ?? {};
+    paging = nextPage(metadata);
+  }
+  return { objects, resourceVersion: metadata.resourceVersion ?? '' };
+}
+
+function nextPage({
+  continue: token = '',
+}: NonNullable<Page['metadata']>): Record<string, string> | undefined {
+  return token === '' ? undefined : { limit: String(pageSize), continue: token };
+}

@@ -1,0 +1,55 @@
+/** A reference from an object to the one it belongs to. */
+export type OwnerReference = {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+};
+
+/** The metadata of an object, as far as we read it. */
+export type ObjectMeta = {
+  readonly name: string;
+  readonly namespace?: string;
+  /** Set by the API server, as are `resourceVersion`, `generation` and `deletionTimestamp`. */
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly generation?: number;
+  readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
+};
+
+/** Any Kubernetes object: what all kinds have in common. The other fields are read through a type of the kind. */
+export type KubeObject = {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: ObjectMeta;
+};
+
+/** `namespace/name`: what identifies an object of one kind. */
+export type ObjectKey = `${string}/${string}`;
+
+/** The key of `object`; an object without a namespace has an empty one in it. */
+export function objectKey(object: KubeObject): ObjectKey {
+  return `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+}
+
+/** The owner that manages `object`: the one reference with `controller: true`, if there is one. */
+export function controllerOf(object: KubeObject): OwnerReference | undefined {
+  return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
+}
+
+/**
+ * Whether resource version `a` is later than `b`.
+ *
+ * Resource versions of one kind are decimal numbers that grow (Kubernetes KEP-5504); they do not fit a
+ * JavaScript number, so they are compared as text. An absent one is earlier than all.
+ */
+export function isLater(a: string | undefined, b: string | undefined): boolean {
+  if (a === undefined) return false;
+  if (b === undefined) return true;
+  return a.length === b.length ? a > b : a.length > b.length;
+}

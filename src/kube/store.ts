@@ -1,0 +1,117 @@
+import { controllerOf, isLater, type KubeObject, type ObjectKey, objectKey } from './object.ts';
+
+/** Told of an object that came, changed or went; exactly one of the two is absent where it came or went. */
+export type StoreListener<T> = (change: {
+  readonly object: T | undefined;
+  readonly previous: T | undefined;
+}) => void;
+
+/** How many objects that went are remembered, so that a late answer does not bring one back. */
+const mostGone = 4_096;
+
+/**
+ * The objects of one kind as last seen, by key and by the owner that controls them.
+ *
+ * Informers fill it; several may share one, each with its own namespace. What we wrote ourselves is put in when the API
+ * server answers (`put`), so that the next look sees it, and the watch's echo of it is no news. The objects
+ * are shared: nobody changes them.
+ */
+export class Store<T extends KubeObject> {
+  readonly #objects = new Map<ObjectKey, T>();
+  readonly #owned = new Map<string, Set<ObjectKey>>();
+  readonly #listeners: StoreListener<T>[] = [];
+  readonly #gone = new Set<string>();
+
+  /** Calls `listener` at every change that others made, after it is in the store. */
+  subscribe(listener: StoreListener<T>): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The object at `key`. */
+  get(key: ObjectKey): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  /** The objects whose controller has this uid, in no particular order. */
+  ownedBy(uid: string): T[] {
+    return [...(this.#owned.get(uid) ?? [])].flatMap((key) => this.#objects.get(key) ?? []);
+  }
+
+  /** How many objects there are. */
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  /** Takes in the API server's answer to our own write. Nobody is told, and what is older than we know is dropped. */
+  put(object: T): void {
+    if (this.#gone.has(object.metadata.uid ?? '') || this.#isKnown(object)) return;
+    this.#set(object);
+  }
+
+  /** Takes in an object that a watch reported. */
+  set(object: T): void {
+    if (this.#isKnown(object)) return;
+    const previous = this.#set(object);
+    this.#tell({ object, previous });
+  }
+
+  /** Takes in that `object`, as it last was, is gone. */
+  remove(object: T): void {
+    this.#bury(object);
+    const previous = this.#objects.get(objectKey(object));
+    if (previous !== undefined && previous.metadata.uid !== object.metadata.uid) return; // already its successor
+    this.#delete(objectKey(object));
+    this.#tell({ object: undefined, previous: object });
+  }
+
+  /**
+   * Takes in a complete list: what is not in it and not later than it is gone.
+   *
+   * @param resourceVersion  of the list.
+   * @param namespace        which the list is of; all namespaces without one.
+   */
+  replace(objects: readonly T[], resourceVersion: string, namespace?: string): void {
+    const listed = new Set(objects.map(objectKey));
+    for (const [key, object] of this.#objects) {
+      if (listed.has(key) || isLater(object.metadata.resourceVersion, resourceVersion)) continue;
+      if (namespace === undefined || object.metadata.namespace === namespace) this.remove(object);
+    }
+    for (const object of objects) this.set(object);
+  }
+
+  #isKnown(object: T): boolean {
+    const known = this.#objects.get(objectKey(object))?.metadata;
+    return (
+      known?.uid === object.metadata.uid && !isLater(object.metadata.resourceVersion, known?.resourceVersion)
+    );
+  }
+
+  #set(object: T): T | undefined {
+    const key = objectKey(object);
+    const previous = this.#delete(key);
+    this.#objects.set(key, object);
+    const owner = controllerOf(object)?.uid;
+    if (owner !== undefined) this.#owned.set(owner, (this.#owned.get(owner) ?? new Set()).add(key));
+    return previous;
+  }
+
+  #delete(key: ObjectKey): T | undefined {
+    const object = this.#objects.get(key);
+    this.#objects.delete(key);
+    const owner = object === undefined ? '' : (controllerOf(object)?.uid ?? '');
+    const keys = this.#owned.get(owner);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#owned.delete(owner);
+    return object;
+  }
+
+  #bury({ metadata: { uid = '' } }: T): void {
+    this.#gone.add(uid);
+    const [oldest] = this.#gone;
+    if (this.#gone.size > mostGone && oldest !== undefined) this.#gone.delete(oldest);
+  }
+
+  #tell(change: Parameters<StoreListener<T>>[0]): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+}

@@ -1,0 +1,156 @@
+import type { Readable } from 'node:stream';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { type Dispatcher, request } from 'undici';
+import type { Clock } from '../lib/clock.ts';
+import {
+  type Connections,
+  type Credentials,
+  connectionIdentity,
+  connections,
+  credentials,
+} from './credentials.ts';
+import type { KubeConfigLoader } from './kube-config.ts';
+import { kubeError } from './kube-error.ts';
+
+/** How long credentials are used before they are asked for again: an exec plugin or a file may have newer ones. */
+const credentialsMs = 10_000;
+const requestTimeoutMs = 30_000;
+
+/** A request to the API server. */
+export type KubeRequest = {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Absolute, e.g. `/api/v1/namespaces/edge/services/web`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Media type of `body`; `application/json` unless told. */
+  readonly contentType?: string;
+  /** Gives the request up; it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * The one way to the API server: plain JSON over pooled HTTP/1.1 connections, which are made anew when
+ * CA, certificate or key change.
+ */
+export class Transport {
+  readonly #load: KubeConfigLoader;
+  readonly #clock: Clock;
+  #kubeConfig: KubeConfig;
+  #connections: Connections | undefined;
+  #identity = '';
+  #credentials: Promise<Credentials> | undefined;
+  #untilMs = 0;
+
+  /** @throws what `load` throws. Nothing is sent yet. */
+  constructor(load: KubeConfigLoader, clock: Clock) {
+    this.#load = load;
+    this.#clock = clock;
+    this.#kubeConfig = load();
+  }
+
+  /**
+   * Sends `request`, which has 30 s.
+   *
+   * @returns the answer's JSON.
+   * @throws KubeError where the server refuses; undici's error where it cannot be reached.
+   */
+  async request(request: KubeRequest): Promise<unknown> {
+    const timeout = AbortSignal.timeout(requestTimeoutMs);
+    const signal = request.signal === undefined ? timeout : AbortSignal.any([request.signal, timeout]);
+    const { body } = await this.#send({ ...request, signal }, 'requests');
+    return body.json();
+  }
+
+  /**
+   * Sends `request` and hands over the answer's body as it comes, for as long as it comes. The caller reads it to its
+   * end, or aborts `request.signal`.
+   *
+   * @throws as `request` does, until the body begins.
+   */
+  async stream(request: KubeRequest): Promise<Readable> {
+    const { body } = await this.#send(request, 'watches');
+    return body;
+  }
+
+  /** Ends every connection; what is under way is cut. */
+  async close(): Promise<void> {
+    await close(this.#connections);
+    this.#connections = undefined;
+    this.#identity = '';
+    this.#untilMs = 0;
+  }
+
+  async #send(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
+    const first = await this.#sendOnce(request, pool);
+    if (first.statusCode !== 401) return succeeded(first);
+    // A token file is read at most once a minute; the API server knows of a new token before that.
+    await first.body.dump();
+    this.#kubeConfig = this.#load();
+    this.#untilMs = 0;
+    return succeeded(await this.#sendOnce(request, pool));
+  }
+
+  async #sendOnce(
+    { method, path, query, body, contentType = 'application/json', signal }: KubeRequest,
+    pool: keyof Connections,
+  ): Promise<Dispatcher.ResponseData> {
+    const { server, headers } = await this.#currentCredentials();
+    const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const type = body === undefined ? {} : { 'content-type': contentType };
+    return request(`${server}${path}${search}`, {
+      method,
+      headers: { accept: 'application/json', 'user-agent': 'realm-operator', ...type, ...headers },
+      ...(signal === undefined ? {} : { signal }),
+      ...content,
+      dispatcher: this.#open()[pool],
+    });
+  }
+
+  async #currentCredentials(): Promise<Credentials> {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#credentials === undefined || nowMs >= this.#untilMs) {
+      this.#untilMs = nowMs + credentialsMs;
+      this.#credentials = this.#renew(); // shared by all who ask meanwhile: an exec plugin runs once
+    }
+    try {
+      return await this.#credentials;
+    } catch (error) {
+      this.#untilMs = 0;
+      throw error;
+    }
+  }
+
+  async #renew(): Promise<Credentials> {
+    const renewed = await credentials(this.#kubeConfig);
+    const identity = connectionIdentity(renewed);
+    if (identity === this.#identity) return renewed;
+    const old = this.#connections;
+    this.#identity = identity;
+    this.#connections = connections(renewed);
+    void old?.requests.close(); // lets what is under way end; watches end by their own timeout
+    void old?.watches.close();
+    return renewed;
+  }
+
+  #open(): Connections {
+    if (this.#connections === undefined) throw new Error('the transport is closed');
+    return this.#connections;
+  }
+}
+
+async function succeeded(answer: Dispatcher.ResponseData): Promise<Dispatcher.ResponseData> {
+  if (answer.statusCode < 300) return answer;
+  const retryAfter = answer.headers['retry-after'];
+  throw kubeError(
+    answer.statusCode,
+    await answer.body.text(),
+    typeof retryAfter === 'string' ? retryAfter : undefined,
+  );
+}
+
+async function close(open: Connections | undefined): Promise<void> {
+  await Promise.all([open?.requests.destroy(), open?.watches.destroy()]);
+}
