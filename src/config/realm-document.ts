@@ -1,3 +1,5 @@
+import type { LogLevel } from '../lib/log-level.ts';
+
 /**
  * The configuration file as it stands in JSON: Realm's own keys, spelling and units, so that the Rust
  * `realm` starts from it unchanged. Keys of our own stand beside them; Realm ignores what it does not know.
@@ -17,12 +19,6 @@ export type RealmLog = {
   /** Only `stdout`, the default. */
   readonly output?: string;
 };
-
-/** How much is logged, from nothing to everything. */
-export type LogLevel = (typeof logLevels)[number];
-
-/** Realm's words for the levels. */
-export const logLevels = ['off', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
 /** Realm's `[network]`, global or of one endpoint; what is absent falls back field by field. */
 export type RealmNetwork = {

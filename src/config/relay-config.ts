@@ -1,5 +1,12 @@
-import type { SocketAddress } from './address.ts';
-import type { LogLevel } from './realm-document.ts';
+import { asError } from '../lib/errors.ts';
+import type { Findings } from '../lib/document-rules.ts';
+import type { LogLevel } from '../lib/log-level.ts';
+import type { Path, Problem } from '../lib/problem.ts';
+import { socketAddressText, type SocketAddress } from './address.ts';
+import { parseBalance, type Balance } from './balance.ts';
+import { ConfigError } from './config-error.ts';
+import type { RealmNetwork } from './realm-document.ts';
+import { documentRule, type ReadEndpoint, type ReadNetwork } from './realm-rules.ts';
 
 /** What the relay runs: parsed, every default applied, in milliseconds. */
 export type RelayConfig = {
@@ -19,14 +26,6 @@ export type EndpointConfig = {
   readonly network: EndpointNetwork;
 };
 
-/** How the remote of a new connection is chosen; those after it in the order follow when it fails. */
-export type Balance = {
-  /** `off`: in the order given (a RealmRelay's Failover). */
-  readonly strategy: 'off' | 'roundrobin' | 'iphash';
-  /** One weight (0 to 255) per remote, in their order; 0 = only when the others fail. All 1 where none are given. */
-  readonly weights: readonly number[];
-};
-
 /** The network settings of one endpoint: its own over the global ones over the defaults, field by field. */
 export type EndpointNetwork = {
   readonly tcp: boolean;
@@ -42,3 +41,130 @@ export type EndpointNetwork = {
   /** Unanswered probes until a peer counts as dead. */
   readonly tcpKeepaliveProbes: number;
 };
+
+/** A configuration and what in its source was ignored and probably not meant to be. */
+export type ParsedConfig = { readonly config: RelayConfig; readonly warnings: readonly Problem[] };
+
+/** What the command line says; it stands above every value of the file. */
+export type Overrides = { readonly level?: LogLevel; readonly network?: RealmNetwork };
+
+/**
+ * Parses the text of a configuration file.
+ *
+ * @param source     the file's path, for messages.
+ * @throws ConfigError with every problem at once.
+ */
+export function parseRelayConfig(text: string, source: string, overrides: Overrides = {}): ParsedConfig {
+  return relayConfig(parseJson(text, source), source, overrides);
+}
+
+/**
+ * The configuration that `document`, shaped like RealmDocument, asks for.
+ *
+ * @param source  where it comes from, for messages.
+ * @throws ConfigError with every problem at once.
+ */
+export function relayConfig(document: unknown, source: string, overrides: Overrides = {}): ParsedConfig {
+  const findings: Findings = { problems: [], warnings: [] };
+  const read = documentRule(document, [], findings) ?? {};
+  const networks = { global: read.network ?? {}, overrides: overrides.network ?? {} };
+  const endpoints = (read.endpoints ?? []).flatMap((endpoint, index) => {
+    return endpointConfig(endpoint, networks, ['endpoints', index], findings) ?? [];
+  });
+  const config = {
+    log: { level: overrides.level ?? read.log?.level ?? 'info' },
+    endpoints: withUniqueNames(endpoints, findings),
+  };
+  if (findings.problems.length > 0) throw new ConfigError(source, findings.problems);
+  return { config, warnings: findings.warnings };
+}
+
+function parseJson(text: string, source: string): unknown {
+  if (text.trim() === '') {
+    throw new ConfigError(source, [{ path: [], what: 'is empty', remedy: 'add {"endpoints": [...]}' }]);
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    const remedy = `mend it: ${asError(error).message}`;
+    throw new ConfigError(source, [{ path: [], what: 'is not a JSON document', remedy }], { cause: error });
+  }
+}
+
+type Networks = { readonly global: ReadNetwork; readonly overrides: RealmNetwork };
+
+type Unnamed = Omit<EndpointConfig, 'name'> & { readonly name: string | undefined };
+
+function endpointConfig(
+  { name, listen, remote, extra_remotes: extra = [], balance, network: own = {} }: ReadEndpoint,
+  { global, overrides }: Networks,
+  path: Path,
+  findings: Findings,
+): Unnamed | undefined {
+  if (listen === undefined || remote === undefined) return undefined; // told by the rules
+  const remotes = [remote, ...extra];
+  const network = endpointNetwork({ ...defaults, ...global, ...own, ...overrides });
+  findings.problems.push(...networkProblems(listen, network, path));
+  const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
+  return parsed && { name, listen, remotes, balance: parsed, network };
+}
+
+const defaults: Required<RealmNetwork> = {
+  no_tcp: false,
+  use_udp: false,
+  ipv6_only: false,
+  tcp_timeout: 5,
+  udp_timeout: 30,
+  tcp_keepalive: 15,
+  tcp_keepalive_probe: 3,
+};
+
+function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
+  return {
+    tcp: !network.no_tcp,
+    udp: network.use_udp,
+    ipv6Only: network.ipv6_only,
+    tcpTimeoutMs: network.tcp_timeout * 1000,
+    udpTimeoutMs: network.udp_timeout * 1000,
+    tcpKeepaliveMs: network.tcp_keepalive * 1000,
+    tcpKeepaliveProbes: network.tcp_keepalive_probe,
+  };
+}
+
+function networkProblems(listen: SocketAddress, network: EndpointNetwork, path: Path): Problem[] {
+  const problems: Problem[] = [];
+  if (!network.tcp && !network.udp) {
+    const remedy = 'set use_udp to true, or no_tcp to false';
+    problems.push({ path: [...path, 'network'], what: 'switches off both TCP and UDP', remedy });
+  }
+  if (network.ipv6Only && listen.ip?.mapped !== undefined) {
+    const what = 'is an IPv4-mapped address, which cannot be bound with ipv6_only';
+    const remedy = `listen on ${listen.ip.mapped}, or set ipv6_only to false`;
+    problems.push({ path: [...path, 'listen'], what, value: socketAddressText(listen), remedy });
+  }
+  return problems;
+}
+
+/** An endpoint without a name is called by its `listen`, and numbered where that is taken. */
+function withUniqueNames(endpoints: readonly Unnamed[], findings: Findings): EndpointConfig[] {
+  const taken = new Set<string>();
+  for (const [index, { name }] of endpoints.entries()) {
+    if (name === undefined) continue;
+    if (taken.has(name)) {
+      const path = ['endpoints', index, 'name'];
+      findings.problems.push({ path, what: 'is used twice', value: name, remedy: 'give each its own name' });
+    }
+    taken.add(name);
+  }
+  return endpoints.map((endpoint) => {
+    const name = endpoint.name ?? freeName(socketAddressText(endpoint.listen), taken);
+    taken.add(name);
+    return { ...endpoint, name };
+  });
+}
+
+function freeName(wanted: string, taken: ReadonlySet<string>): string {
+  let name = wanted;
+  for (let number = 2; taken.has(name); number += 1) name = `${wanted}#${String(number)}`;
+  return name;
+}

@@ -18,20 +18,18 @@ export type Rule<T> = (value: unknown, path: Path, findings: Findings) => T | un
 export type FieldsOf<R> = { [K in keyof R]?: R[K] extends Rule<infer T> ? T : never };
 
 /** true or false. */
-export const flag: Rule<boolean> = (value, path, findings) =>
-  typeof value === 'boolean' ? value : refuse(findings, path, value, 'give true or false');
+export const flag = typed((value) => typeof value === 'boolean', 'give true or false');
 
 /** A string. */
-export const text: Rule<string> = (value, path, findings) =>
-  typeof value === 'string' ? value : refuse(findings, path, value, 'give a string');
+export const text = typed((value) => typeof value === 'string', 'give a string');
 
 /** A whole number in `least..most`. */
 export function wholeNumber(least: number, most: number): Rule<number> {
+  const remedy = `give a whole number from ${String(least)} to ${String(most)}`;
+  const whole = typed((value): value is number => Number.isInteger(value), remedy);
   return (value, path, findings) => {
-    const remedy = `give a whole number from ${String(least)} to ${String(most)}`;
-    if (!Number.isInteger(value)) return refuse(findings, path, value, remedy);
-    const number = value as number;
-    if (number >= least && number <= most) return number;
+    const number = whole(value, path, findings);
+    if (number === undefined || (number >= least && number <= most)) return number;
     findings.problems.push({ path, what: 'is out of range', value, remedy });
     return undefined;
   };
@@ -52,8 +50,9 @@ export function oneOf<W extends string>(words: readonly W[]): Rule<W> {
 /** A list of what `rule` reads; items that are not valid are left out. */
 export function listOf<T>(rule: Rule<T>): Rule<readonly T[]> {
   return (value, path, findings) => {
-    if (!Array.isArray(value)) return refuse(findings, path, value, 'give a list');
-    return value.flatMap((item: unknown, index) => rule(item, [...path, index], findings) ?? []);
+    return list(value, path, findings)?.flatMap(
+      (item, index) => rule(item, [...path, index], findings) ?? [],
+    );
   };
 }
 
@@ -63,25 +62,26 @@ export function fields<R extends Record<string, Rule<unknown>>>(
   required: readonly (keyof R & string)[] = [],
 ): Rule<FieldsOf<R>> {
   return (value, path, findings) => {
-    if (!isMapping(value)) return refuse(findings, path, value, 'give a mapping of keys');
+    const given = mapping(value, path, findings);
+    if (given === undefined) return undefined;
     for (const key of required) {
-      if (value[key] === undefined || value[key] === null) {
-        findings.problems.push({ path: [...path, key], what: 'is missing', remedy: 'add it' });
-      }
+      if (given[key] !== undefined && given[key] !== null) continue;
+      findings.problems.push({ path: [...path, key], what: 'is missing', remedy: 'add it' });
     }
-    return readFields(rules, value, path, findings);
+    return readFields(rules, given, path, findings);
   };
 }
 
 function readFields<R extends Record<string, Rule<unknown>>>(
   rules: R,
-  mapping: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
   path: Path,
   findings: Findings,
 ): FieldsOf<R> {
   const read: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(mapping)) {
-    if (!Object.hasOwn(rules, key)) findings.warnings.push(unknownKey([...path, key], key, Object.keys(rules)));
+  for (const [key, value] of Object.entries(given)) {
+    if (!Object.hasOwn(rules, key))
+      findings.warnings.push(unknownKey([...path, key], key, Object.keys(rules)));
     else if (value !== null) {
       const field = rules[key]?.(value, [...path, key], findings);
       if (field !== undefined) read[key] = field;
@@ -101,7 +101,13 @@ export function isMapping(value: unknown): value is Readonly<Record<string, unkn
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function refuse(findings: Findings, path: Path, value: unknown, remedy: string): undefined {
-  findings.problems.push({ path, what: 'has the wrong type', value, remedy });
-  return undefined;
+const list = typed((value): value is readonly unknown[] => Array.isArray(value), 'give a list');
+const mapping = typed(isMapping, 'give a mapping of keys');
+
+function typed<T>(is: (value: unknown) => value is T, remedy: string): Rule<T> {
+  return (value, path, findings) => {
+    if (is(value)) return value;
+    findings.problems.push({ path, what: 'has the wrong type', value, remedy });
+    return undefined;
+  };
 }

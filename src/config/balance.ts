@@ -1,0 +1,66 @@
+import type { Findings } from '../lib/document-rules.ts';
+import { nearest, type Path } from '../lib/problem.ts';
+
+/** How the remote of a new connection is chosen; those after it in the order follow when it fails. */
+export type Balance = {
+  /** `off`: in the order given (a RealmRelay's Failover). */
+  readonly strategy: Strategy;
+  /** One weight (0 to 255) per remote, in their order; 0 = only when the others fail. */
+  readonly weights: readonly number[];
+};
+
+type Strategy = (typeof strategies)[number];
+
+const strategies = ['off', 'roundrobin', 'iphash'] as const;
+const shape = 'write "off", "roundrobin: 4, 2, 1" or "iphash: 1, 1", one weight per remote';
+
+/**
+ * Parses Realm's `balance`, e.g. `roundrobin: 4, 2, 1`.
+ *
+ * @param written  undefined = `off`.
+ * @param remotes  how many there are; a missing weight counts as 0, one too many is left out, both told.
+ * @returns undefined where it is not valid.
+ */
+export function parseBalance(
+  written: string | undefined,
+  remotes: number,
+  path: Path,
+  findings: Findings,
+): Balance | undefined {
+  if (written === undefined || /^\s*off\s*(:|$)/.test(written)) return off(remotes);
+  const [word = '', list] = written.split(':', 2).map((part) => part.trim());
+  const strategy = strategies.find((known) => known === word);
+  if (strategy === undefined) {
+    const near = nearest(word, strategies);
+    const remedy = near === undefined ? shape : `did you mean "${near}"?`;
+    findings.problems.push({ path, what: 'is not a known strategy', value: written, remedy });
+    return undefined;
+  }
+  const weights = list === undefined ? undefined : parseWeights(list);
+  if (weights === undefined) {
+    const what =
+      list === undefined ? 'has no weights' : 'has a weight that is not a whole number from 0 to 255';
+    findings.problems.push({ path, what, value: written, remedy: shape });
+    return undefined;
+  }
+  if (weights.length !== remotes) findings.warnings.push(wrongCount(written, weights.length, remotes, path));
+  return { strategy, weights: Array.from({ length: remotes }, (_, index) => weights[index] ?? 0) };
+}
+
+function off(remotes: number): Balance {
+  return { strategy: 'off', weights: Array.from({ length: remotes }, () => 1) };
+}
+
+function parseWeights(list: string): number[] | undefined {
+  if (list === '') return [];
+  const weights = list.split(',').map((part) => (/^\s*[0-9]{1,3}\s*$/.test(part) ? Number(part) : 256));
+  return weights.every((weight) => weight <= 255) ? weights : undefined;
+}
+
+function wrongCount(value: string, weights: number, remotes: number, path: Path) {
+  const what =
+    weights < remotes
+      ? `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones only stand in for others`
+      : `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones have no effect`;
+  return { path, what, value, remedy: 'give one weight per remote' };
+}

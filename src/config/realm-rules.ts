@@ -1,0 +1,114 @@
+import {
+  fields,
+  flag,
+  isMapping,
+  listOf,
+  oneOf,
+  text,
+  wholeNumber,
+  type Rule,
+} from '../lib/document-rules.ts';
+import { logLevels } from '../lib/log-level.ts';
+import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
+
+const mostSeconds = 2_147_483; // what a timer of Node takes, in milliseconds
+const mostKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
+const mostKeepaliveProbes = 127; // Linux: MAX_TCP_KEEPCNT
+
+/** An address to listen on; port 0 = any free one. */
+const listenAddress: Rule<SocketAddress> = (value, path, findings) => {
+  const written = text(value, path, findings);
+  if (written === undefined) return undefined;
+  const parsed = parseSocketAddress(written);
+  if (!isFault(parsed)) return parsed;
+  findings.problems.push({ path, value, ...parsed });
+  return undefined;
+};
+
+/** An address to dial. */
+const remoteAddress: Rule<SocketAddress> = (value, path, findings) => {
+  const address = listenAddress(value, path, findings);
+  if (address?.port !== 0) return address;
+  findings.problems.push({ path, what: 'has no port to dial', value, remedy: 'use a port from 1 to 65535' });
+  return undefined;
+};
+
+/** A key of Realm that asks for something this relay does not do; a value that asks for nothing is fine. */
+function unsupported(...harmless: readonly unknown[]): Rule<never> {
+  return (value, path, findings) => {
+    if (harmless.includes(value)) return undefined;
+    const what = 'is a key of Realm that this relay does not support';
+    findings.problems.push({ path, what, value, remedy: 'remove it' });
+    return undefined;
+  };
+}
+
+/** The same for a table: an empty one asks for nothing. */
+const unsupportedTable: Rule<never> = (value, path, findings) => {
+  if (isMapping(value) && Object.keys(value).length === 0) return undefined;
+  unsupported()(value, path, findings);
+  return undefined;
+};
+
+/** A key that Realm still reads and that does nothing there either. */
+const withoutEffect: Rule<never> = (_value, path, findings) => {
+  findings.warnings.push({ path, what: 'has no effect', remedy: 'remove it' });
+  return undefined;
+};
+
+/** A number that only shapes what another, unsupported key would do. */
+const idleNumber: Rule<never> = (value, path, findings) => {
+  wholeNumber(0, mostSeconds)(value, path, findings);
+  return undefined;
+};
+
+const networkRules = {
+  no_tcp: flag,
+  use_udp: flag,
+  ipv6_only: flag,
+  tcp_timeout: wholeNumber(0, mostSeconds),
+  udp_timeout: wholeNumber(0, mostSeconds),
+  tcp_keepalive: wholeNumber(0, mostKeepaliveSeconds),
+  tcp_keepalive_probe: wholeNumber(1, mostKeepaliveProbes),
+  send_mptcp: unsupported(false),
+  accept_mptcp: unsupported(false),
+  send_proxy: unsupported(false),
+  accept_proxy: unsupported(false),
+  send_proxy_version: idleNumber,
+  accept_proxy_timeout: idleNumber,
+  fast_open: withoutEffect,
+  zero_copy: withoutEffect,
+};
+
+const endpointRules = {
+  name: text,
+  listen: listenAddress,
+  remote: remoteAddress,
+  extra_remotes: listOf(remoteAddress),
+  balance: text,
+  network: fields(networkRules),
+  through: unsupported(''),
+  interface: unsupported(''),
+  listen_interface: unsupported(''),
+  listen_transport: unsupported(''),
+  remote_transport: unsupported(''),
+};
+
+const endpointRule = fields(endpointRules, ['listen', 'remote']);
+
+/** The whole file. */
+export const documentRule = fields(
+  {
+    log: fields({ level: oneOf(logLevels), output: unsupported('stdout') }),
+    network: fields(networkRules),
+    dns: unsupportedTable,
+    endpoints: listOf(endpointRule),
+  },
+  ['endpoints'],
+);
+
+/** One endpoint as read: addresses parsed, nothing defaulted, cross-checks still to come. */
+export type ReadEndpoint = NonNullable<ReturnType<typeof endpointRule>>;
+
+/** A network table as read. */
+export type ReadNetwork = NonNullable<ReadEndpoint['network']>;
