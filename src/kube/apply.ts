@@ -1,0 +1,244 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../lib/canonical-json.ts';
+import { RefusedError, ResourceConflictError } from './apply-errors.ts';
+import { type Difference, differences } from './differences.ts';
+import { isKubeError, KubeError } from './kube-error.ts';
+import { controllerOf, type KubeObject, objectKey } from './object.ts';
+import { objectPath, type Resource } from './resource.ts';
+import { foreignPortsPatch } from './service-ports.ts';
+import type { Store } from './store.ts';
+import type { Transport } from './transport.ts';
+import { withoutManagedFields } from './watch.ts';
+
+/** The name under which the API server records which fields are ours. */
+export const fieldManager = 'realm-operator';
+
+/** Holds the hash of what was last applied, so that what we no longer want is noticed. */
+export const appliedHashAnnotation = 'realm-operator.dev/applied-hash';
+
+/** A kind that we write, and what we know of its objects. */
+export type OwnedKind = { readonly resource: Resource; readonly store: Store<KubeObject> };
+
+/** What became of a wanted object. The outcome completes the sentence "Service edge/web was …". */
+export type Applied = {
+  /** `terminating`: one of that name, of ours or of an owner before, is still being deleted; nothing was written. */
+  readonly outcome: 'unchanged' | 'created' | 'updated' | 'repaired' | 'terminating';
+  /** As it is now. */
+  readonly object: KubeObject;
+};
+
+/**
+ * Makes objects as they are wanted, by server-side apply, and writes nothing where they are.
+ *
+ * **Ours** is what has our owner as its controller. Anything else of a wanted name is left alone.
+ * An object differs when the hash of what we want is not the one it carries (this finds what we no longer want), or a
+ * field is not as wanted (this finds what others changed). Where the API server's own answer to an apply differs
+ * from what was applied, such as a quantity written another way, this difference counts no longer.
+ */
+export class Applier {
+  readonly #transport: Transport;
+  readonly #kinds: ReadonlyMap<string, OwnedKind>;
+  /** By uid: what the server made of what we applied. */
+  readonly #settled = new Map<string, { readonly hash: string; readonly differences: ReadonlySet<string> }>();
+  /** By kind and key: the hash of an apply that failed inside the server. */
+  readonly #failed = new Map<string, string>();
+
+  constructor(transport: Transport, kinds: readonly OwnedKind[]) {
+    this.#transport = transport;
+    this.#kinds = new Map(kinds.map((kind) => [kindKey(kind.resource), kind]));
+    for (const { store } of kinds)
+      store.subscribe(({ object, previous }) => {
+        if (object === undefined) this.#settled.delete(previous?.metadata.uid ?? '');
+      });
+  }
+
+  /**
+   * Makes `desired` so, which names its owner as its controller.
+   *
+   * @throws ResourceConflictError where another's object has its name; RefusedError where the server will never take it;
+   *   KubeError where it does not take it now (409: it changed meanwhile); an error of the connection.
+   */
+  async apply(desired: KubeObject): Promise<Applied> {
+    const hash = createHash('sha256').update(canonicalJson(desired)).digest('hex').slice(0, 32);
+    const observed = await this.observe(desired);
+    if (observed === undefined) {
+      return { outcome: 'created', object: await this.#send(withHash(desired, hash), hash) };
+    }
+    if (observed.metadata.deletionTimestamp !== undefined || !isOwnedBy(observed, desired)) {
+      return { outcome: 'terminating', object: observed };
+    }
+    const object = withHash(desired, hash, observed.metadata.uid);
+    if (this.#isSettled(object, observed, hash)) return { outcome: 'unchanged', object: observed };
+    const isNew = observed.metadata.annotations?.[appliedHashAnnotation] !== hash;
+    const written = isNew
+      ? await this.#update(object, observed, hash)
+      : await this.#repair(object, observed, hash);
+    return { outcome: isNew ? 'updated' : 'repaired', object: written };
+  }
+
+  /**
+   * What there is of the name and kind of `desired`: from the store or, where that has none, from the API server, since the
+   * store knows only objects that carry our label.
+   *
+   * @throws ResourceConflictError where it is neither ours nor of an owner of the same name, whose things are being
+   *   collected.
+   */
+  async observe(desired: KubeObject): Promise<KubeObject | undefined> {
+    const observed = this.#kind(desired).store.get(objectKey(desired)) ?? (await this.#read(desired));
+    if (observed !== undefined && !isOfSameName(observed, desired)) throw new ResourceConflictError(desired);
+    return observed;
+  }
+
+  /** Deletes `object`, if it is still the same one. What belongs to it is collected after it. */
+  async delete(object: KubeObject): Promise<void> {
+    const body = {
+      kind: 'DeleteOptions',
+      apiVersion: 'v1',
+      preconditions: { uid: object.metadata.uid },
+      propagationPolicy: 'Background',
+    };
+    try {
+      await this.#transport.request({ method: 'DELETE', path: this.#path(object), body });
+    } catch (error) {
+      const isGone = isKubeError(error, 404) || isKubeError(error, 409); // 409: another one has its name by now
+      if (!isGone) throw error;
+    }
+  }
+
+  /** The wanted fields changed: applying removes ours that are no longer wanted, which then are not foreign. */
+  async #update(object: KubeObject, observed: KubeObject, hash: string): Promise<KubeObject> {
+    try {
+      return await this.#withoutForeignPorts(object, await this.#send(object, hash));
+    } catch (error) {
+      // A foreign port may bear the name of a wanted one.
+      if (!(error instanceof RefusedError) || foreignPortsPatch(object, observed) === undefined) throw error;
+      return this.#repair(object, observed, hash);
+    }
+  }
+
+  /** Others changed something: what they added goes first, since it may stand in the way. */
+  async #repair(object: KubeObject, observed: KubeObject, hash: string): Promise<KubeObject> {
+    const cleaned = await this.#withoutForeignPorts(object, observed);
+    return this.#isSettled(object, cleaned, hash) ? cleaned : this.#send(object, hash);
+  }
+
+  async #send(object: KubeObject, hash: string): Promise<KubeObject> {
+    const query = { fieldManager, force: 'true', fieldValidation: 'Strict' };
+    const path = this.#path(object);
+    try {
+      const contentType = 'application/apply-patch+yaml';
+      const answer = await this.#transport.request({
+        method: 'PATCH',
+        path,
+        query,
+        body: object,
+        contentType,
+      });
+      this.#failed.delete(path);
+      return this.#took(object, answer as KubeObject, hash);
+    } catch (error) {
+      throw this.#refused(object, hash, error) ?? error;
+    }
+  }
+
+  /** Keeps the server's answer, and in what it differs from what was asked. */
+  #took(object: KubeObject, answer: KubeObject, hash: string): KubeObject {
+    const written = withoutManagedFields(answer);
+    this.#kind(object).store.put(written);
+    const settled = new Set(differences(object, written).map(differenceKey));
+    const { uid = '' } = written.metadata;
+    this.#settled.delete(uid);
+    if (settled.size > 0) this.#settled.set(uid, { hash, differences: settled });
+    return written;
+  }
+
+  /**
+   * The error as a RefusedError where it is one: 400 and 422 say so, while 500 is what server-side apply answers to
+   * an unknown field or a wrong type, but may also be a passing failure: so the second one for the same object counts.
+   */
+  #refused(object: KubeObject, hash: string, error: unknown): RefusedError | undefined {
+    if (!(error instanceof KubeError)) return undefined;
+    const path = this.#path(object);
+    const failedBefore = this.#failed.get(path) === hash;
+    if (error.status === 500) this.#failed.set(path, hash);
+    const isRefused = error.status === 400 || error.status === 422 || (error.status === 500 && failedBefore);
+    return isRefused ? new RefusedError(object, error) : undefined;
+  }
+
+  async #withoutForeignPorts(object: KubeObject, observed: KubeObject): Promise<KubeObject> {
+    const body = foreignPortsPatch(object, observed);
+    if (body === undefined) return observed;
+    const contentType = 'application/json-patch+json';
+    const query = { fieldManager, fieldValidation: 'Strict' };
+    const answer = await this.#transport.request({
+      method: 'PATCH',
+      path: this.#path(object),
+      query,
+      body,
+      contentType,
+    });
+    const written = withoutManagedFields(answer as KubeObject);
+    this.#kind(object).store.put(written);
+    return written;
+  }
+
+  #isSettled(object: KubeObject, observed: KubeObject, hash: string): boolean {
+    const settled = this.#settled.get(observed.metadata.uid ?? '');
+    const isKnown = (difference: Difference): boolean =>
+      settled?.hash === hash && settled.differences.has(differenceKey(difference));
+    return differences(object, observed).every(isKnown) && foreignPortsPatch(object, observed) === undefined;
+  }
+
+  async #read(object: KubeObject): Promise<KubeObject | undefined> {
+    try {
+      const read = await this.#transport.request({ method: 'GET', path: this.#path(object) });
+      return withoutManagedFields(read as KubeObject);
+    } catch (error) {
+      if (isKubeError(error, 404)) return undefined;
+      throw error;
+    }
+  }
+
+  #path(object: KubeObject): string {
+    return objectPath(this.#kind(object).resource, object);
+  }
+
+  #kind(object: KubeObject): OwnedKind {
+    const kind = this.#kinds.get(kindKey(object));
+    if (kind === undefined) throw new Error(`no such kind is applied: ${kindKey(object)}`);
+    return kind;
+  }
+}
+
+function kindKey({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): string {
+  return `${apiVersion}/${kind}`;
+}
+
+function withHash(desired: KubeObject, hash: string, uid?: string): KubeObject {
+  const annotations = { ...desired.metadata.annotations, [appliedHashAnnotation]: hash };
+  return {
+    ...desired,
+    metadata: { ...desired.metadata, annotations, ...(uid === undefined ? {} : { uid }) },
+  };
+}
+
+function isOwnedBy(observed: KubeObject, desired: KubeObject): boolean {
+  const owner = controllerOf(desired)?.uid;
+  return owner !== undefined && controllerOf(observed)?.uid === owner;
+}
+
+/** Whether the owner of `observed` is, or was before it was deleted and made anew, that of `desired`. */
+function isOfSameName(observed: KubeObject, desired: KubeObject): boolean {
+  const [a, b] = [controllerOf(observed), controllerOf(desired)];
+  return (
+    a !== undefined && b !== undefined && a.kind === b.kind && a.name === b.name && group(a) === group(b)
+  );
+}
+
+function group({ apiVersion }: { readonly apiVersion: string }): string {
+  return apiVersion.split('/', 1)[0] ?? '';
+}
+
+function differenceKey(difference: Difference): string {
+  return canonicalJson(difference);
+}
