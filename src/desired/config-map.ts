@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import type { V1ConfigMap } from '@kubernetes/client-node';
+import { listenText } from '../api/port-conflicts.ts';
+import type { Endpoint, Relay, Remote } from '../api/relay.ts';
+import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm-document.ts';
+import { hostText, parseIpAddress } from '../lib/ip-address.ts';
+import { objectMeta, type Desired } from './object-meta.ts';
+
+/** The key of the ConfigMap, and so the name of the file in the Pod. */
+export const configKey = 'config.json';
+
+/** The name of the ConfigMap of `relay`. */
+export function configMapName(relay: Relay): string {
+  return `${relay.metadata.name}-config`;
+}
+
+/** The ConfigMap that holds the configuration of `relay`. */
+export function configMap(relay: Relay): Desired<V1ConfigMap> {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: objectMeta(relay, configMapName(relay)),
+    data: { [configKey]: configText(relay) },
+  };
+}
+
+/** The text of the relay program's configuration file: equal relays give equal text, byte by byte. */
+export function configText(relay: Relay): string {
+  return `${JSON.stringify(realmDocument(relay), null, 2)}\n`;
+}
+
+/** SHA-256 of the configuration file, in hexadecimal; the relay program reports the same of the file it runs. */
+export function configHash(relay: Relay): string {
+  return createHash('sha256').update(configText(relay)).digest('hex');
+}
+
+/** `relay` in Realm's own words. Each endpoint says all of its network, so that nothing depends on a global table. */
+export function realmDocument(relay: Relay): RealmDocument {
+  return { log: { level: relay.logLevel }, endpoints: relay.endpoints.map(realmEndpoint) };
+}
+
+function realmEndpoint(endpoint: Endpoint): RealmEndpoint {
+  const [remote = '', ...extraRemotes] = endpoint.remotes.map(remoteText);
+  return {
+    name: endpoint.name,
+    listen: listenText(endpoint),
+    remote,
+    ...(extraRemotes.length === 0 ? {} : { extra_remotes: extraRemotes }),
+    ...balance(endpoint),
+    network: realmNetwork(endpoint),
+  };
+}
+
+function remoteText({ address, port }: Remote): string {
+  const parsed = parseIpAddress(address);
+  return `${parsed === undefined ? address : hostText(parsed)}:${String(port)}`;
+}
+
+/** Realm has no word for Failover: without `balance` it dials the first remote alone, and our relay the next ones after it. */
+function balance({ balance: strategy, remotes }: Endpoint): Pick<RealmEndpoint, 'balance'> {
+  if (strategy === 'Failover' || remotes.length === 1) return {};
+  const word = strategy === 'IPHash' ? 'iphash' : 'roundrobin';
+  return { balance: `${word}: ${remotes.map(({ weight }) => String(weight)).join(', ')}` };
+}
+
+function realmNetwork({ listen, network }: Endpoint): RealmNetwork {
+  return {
+    no_tcp: !network.tcp,
+    use_udp: network.udp,
+    ...(listen.address.family === 'IPv6' ? { ipv6_only: network.ipv6Only } : {}),
+    tcp_timeout: network.tcpTimeoutSeconds,
+    udp_timeout: network.udpTimeoutSeconds,
+    tcp_keepalive: network.tcpKeepaliveSeconds,
+    tcp_keepalive_probe: network.tcpKeepaliveProbes,
+  };
+}

@@ -1,0 +1,31 @@
+import type { V1ConfigMap, V1Deployment, V1Service } from '@kubernetes/client-node';
+import type { Relay } from '../api/relay.ts';
+import { configMap } from './config-map.ts';
+import { deployment } from './deployment.ts';
+import type { Desired } from './object-meta.ts';
+import { service } from './service.ts';
+import type { ObservedFamilies } from './service-families.ts';
+
+/** All that rendering needs besides the relay; nothing else comes in from outside. */
+export type Platform = {
+  /** Image of the relay program, where a relay does not name one. */
+  readonly relayImage: string;
+  /** The families of the relay's live Service; absent where there is none yet. */
+  readonly observedFamilies?: ObservedFamilies;
+};
+
+/** An object that a relay needs in the cluster. */
+export type DesiredObject = Desired<V1ConfigMap> | Desired<V1Deployment> | Desired<V1Service>;
+
+/**
+ * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts before the Pod.
+ *
+ * Pure: equal input gives deeply equal output. No empty list, map or null is in it.
+ */
+export function desiredObjects(relay: Relay, { relayImage, observedFamilies }: Platform): DesiredObject[] {
+  return [
+    configMap(relay),
+    deployment(relay, relayImage),
+    ...(relay.service.enabled ? [service(relay, observedFamilies)] : []),
+  ];
+}

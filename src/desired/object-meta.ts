@@ -1,0 +1,58 @@
+import type { V1OwnerReference } from '@kubernetes/client-node';
+import type { Relay } from '../api/relay.ts';
+import { apiVersion, kind } from '../api/schema.ts';
+import { version } from '../lib/version.ts';
+
+/** The field manager of every apply, and the value of the `managed-by` label by which our objects are watched. */
+export const manager = 'realm-operator';
+
+/** An object to apply: of `T`, a model of client-node, with the metadata that we write. */
+export type Desired<T> = Omit<T, 'apiVersion' | 'kind' | 'metadata'> & {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: DesiredMeta;
+};
+
+export type DesiredMeta = {
+  readonly name: string;
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
+};
+
+type OwnerReference = Required<
+  Pick<V1OwnerReference, 'apiVersion' | 'kind' | 'name' | 'uid' | 'controller' | 'blockOwnerDeletion'>
+>;
+
+/** The labels that select the Pods of `relay`; they never change while it lives. */
+export function selectorLabels(relay: Relay): Record<string, string> {
+  return {
+    'app.kubernetes.io/name': 'realm-relay',
+    'app.kubernetes.io/instance': relay.metadata.name,
+    'app.kubernetes.io/managed-by': manager,
+  };
+}
+
+/** The labels of the Pods of `relay`: without the version, so that an upgrade of the operator restarts none of them. */
+export function podLabels(relay: Relay): Record<string, string> {
+  return { ...selectorLabels(relay), 'app.kubernetes.io/component': 'relay' };
+}
+
+/** The metadata of an object that `relay` owns. Where `relay` came from a file, and so has no UID, it owns nothing. */
+export function objectMeta(relay: Relay, name: string): DesiredMeta {
+  const owners =
+    relay.metadata.uid === undefined
+      ? {}
+      : { ownerReferences: [controllerReference(relay, relay.metadata.uid)] };
+  return {
+    name,
+    namespace: relay.metadata.namespace,
+    labels: { ...podLabels(relay), 'app.kubernetes.io/version': version },
+    ...owners,
+  };
+}
+
+function controllerReference(relay: Relay, uid: string): OwnerReference {
+  return { apiVersion, kind, name: relay.metadata.name, uid, controller: true, blockOwnerDeletion: true };
+}

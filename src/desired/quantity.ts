@@ -1,0 +1,41 @@
+const decimal: readonly [suffix: string, nano: bigint][] = [
+  ['E', 10n ** 27n],
+  ['P', 10n ** 24n],
+  ['T', 10n ** 21n],
+  ['G', 10n ** 18n],
+  ['M', 10n ** 15n],
+  ['k', 10n ** 12n],
+  ['', 10n ** 9n],
+  ['m', 10n ** 6n],
+  ['u', 10n ** 3n],
+  ['n', 1n],
+];
+const binary: readonly [suffix: string, nano: bigint][] = (['Ei', 'Pi', 'Ti', 'Gi', 'Mi', 'Ki'] as const).map(
+  (suffix, index) => [suffix, 10n ** 9n * 1024n ** BigInt(6 - index)],
+);
+
+/**
+ * `quantity` in the one form in which the API server keeps it, so that what we apply equals what we read:
+ * `1000m` is `1`, `1024Mi` is `1Gi`, `0.5` is `500m`.
+ *
+ * @param quantity  a number, or digits with an optional fraction and suffix, as the schema lets through.
+ * @throws TypeError where it is not.
+ *
+ * Source: `Quantity.CanonicalizeBytes` of k8s.io/apimachinery/pkg/api/resource.
+ */
+export function canonicalQuantity(quantity: number | string): string {
+  const [, digits, fraction = '', suffix = ''] =
+    /^(\d+)(?:\.(\d{1,9}))?([a-zA-Z]*)$/.exec(String(quantity)) ?? [];
+  const unit = [...decimal, ...binary].find(([known]) => known === suffix);
+  if (digits === undefined || unit === undefined) throw new TypeError(`not a quantity: ${String(quantity)}`);
+  const nano = (BigInt(digits + fraction) * unit[1]) / 10n ** BigInt(fraction.length);
+  if (nano === 0n) return '0';
+  const isBinary = suffix.endsWith('i') && nano >= 1024n * 10n ** 9n;
+  return written(nano, isBinary ? [...binary, ['', 10n ** 9n]] : decimal);
+}
+
+/** With the largest unit that leaves no fraction. */
+function written(nano: bigint, units: readonly [string, bigint][]): string {
+  const [suffix, unit] = units.find(([, size]) => nano % size === 0n) ?? ['n', 1n];
+  return `${String(nano / unit)}${suffix}`;
+}
