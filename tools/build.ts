@@ -1,0 +1,64 @@
+import { chmodSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, type BuildOptions, type Metafile } from 'esbuild';
+
+const root = join(import.meta.dirname, '..');
+
+// Bundled CommonJS modules call require(), which an ES module does not have.
+const requireForCommonJs = [
+  "import { createRequire as createRequireOfBundle } from 'node:module';",
+  'const require = createRequireOfBundle(import.meta.url);',
+].join('\n');
+
+const options = {
+  absWorkingDir: root,
+  entryPoints: { 'realm-operator': 'src/cli/main.ts', realm: 'src/cli/realm.ts' },
+  outdir: 'dist',
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node24',
+  // What a command imports dynamically becomes a file of its own, so that a relay never loads the operator.
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  banner: { js: requireForCommonJs },
+  legalComments: 'linked', // the licences of what we bundle go with it
+  metafile: true,
+  logLevel: 'warning',
+} satisfies BuildOptions;
+
+/**
+ * Bundles the programs into dist/: realm-operator.js with all commands, realm.js with the relay alone.
+ *
+ * @param write  whether the files are written, or only what they would hold is worked out.
+ * @returns esbuild's account of what went into which file.
+ */
+export async function bundle({ write }: { write: boolean }): Promise<Metafile> {
+  const { metafile } = await build({ ...options, write });
+  return metafile;
+}
+
+/**
+ * The sources in the files that `output` loads, at its start or later.
+ *
+ * @param output  a key of `metafile.outputs`, e.g. `dist/realm.js`.
+ */
+export function bundledSources(metafile: Metafile, output: string): ReadonlySet<string> {
+  const sources = new Set<string>();
+  const seen = new Set<string>();
+  const open = [output];
+  for (let file = open.pop(); file !== undefined; file = open.pop()) {
+    const entry = metafile.outputs[file];
+    if (seen.has(file) || entry === undefined) continue; // undefined: a module of Node
+    seen.add(file);
+    for (const source of Object.keys(entry.inputs)) sources.add(source);
+    open.push(...entry.imports.map(({ path }) => path));
+  }
+  return sources;
+}
+
+if (import.meta.main) {
+  rmSync(join(root, 'dist', 'chunks'), { recursive: true, force: true }); // their names change with what they hold
+  await bundle({ write: true });
+  for (const name of Object.keys(options.entryPoints)) chmodSync(join(root, 'dist', `${name}.js`), 0o755);
+}
