@@ -1,0 +1,11 @@
+/** What a finished reconcile asks for. */
+export type Action =
+  { readonly kind: 'awaitChange' } | { readonly kind: 'requeueAfter'; readonly delayMs: number };
+
+/** Nothing more, until something changes. Only where every change that matters is sure to be noticed. */
+export const awaitChange: Action = { kind: 'awaitChange' };
+
+/** Another turn after `delayMs`, or sooner if something changes. */
+export function requeueAfter(delayMs: number): Action {
+  return { kind: 'requeueAfter', delayMs };
+}

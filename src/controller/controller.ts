@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../lib/clock.ts';
+import { asError } from '../lib/errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Action } from './action.ts';
+import type { WorkQueue } from './work-queue.ts';
+
+/** How a turn ended: asked for nothing more, for another turn, met someone else's change, or failed. */
+export const outcomes = ['awaitChange', 'requeueAfter', 'conflict', 'error'] as const;
+export type Outcome = (typeof outcomes)[number];
+
+/** What a turn is given besides its key. */
+export type Turn = {
+  /** Carries `key` and `reconcileId` in every line. */
+  readonly log: Logger;
+};
+
+/** With what a controller works. */
+export type ControllerOptions<K extends string> = {
+  /**
+   * Makes the world as it should be at `key`. Level-based: it is told of no event, reads the whole state, and may run at
+   * any time and any number of times, never twice at a time for a key.
+   *
+   * | it | and the key |
+   * | --- | --- |
+   * | returns `awaitChange` | gets its next turn when it is added |
+   * | returns `requeueAfter` | gets one after the delay, too |
+   * | throws | gets one after a wait that grows with every failure in a row |
+   */
+  readonly reconcile: (key: K, turn: Turn) => Promise<Action>;
+  readonly queue: WorkQueue<K>;
+  /** How many keys are worked on at a time. */
+  readonly workers: number;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Whether an error only says that someone else was faster, which is retried without a word. */
+  readonly isConflict?: (error: Error) => boolean;
+  /** Told of every turn that ended, for metrics. */
+  readonly onTurn?: (outcome: Outcome, seconds: number) => void;
+};
+
+/** Works off a queue of keys. A turn that fails does not touch the others. */
+export class Controller<K extends string> {
+  readonly #options: ControllerOptions<K>;
+  #running: Promise<unknown> | undefined;
+
+  constructor(options: ControllerOptions<K>) {
+    this.#options = options;
+  }
+
+  /** Begins; does nothing a second time. */
+  start(): void {
+    this.#running ??= Promise.all(Array.from({ length: this.#options.workers }, () => this.#work()));
+  }
+
+  /** Closes the queue and resolves when the turns under way have ended. */
+  async stop(): Promise<void> {
+    this.#options.queue.close();
+    await this.#running;
+  }
+
+  async #work(): Promise<void> {
+    const { queue } = this.#options;
+    for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
+      await this.#turn(key);
+      queue.done(key);
+    }
+  }
+
+  async #turn(key: K): Promise<void> {
+    const { clock, log, reconcile, onTurn } = this.#options;
+    const startMs = clock.monotonicMs();
+    const turnLog = log.child({ key, reconcileId: randomUUID() });
+    const end = await reconcile(key, { log: turnLog }).catch(asError);
+    const outcome = this.#outcome(end);
+    this.#settle(key, outcome, end, turnLog);
+    onTurn?.(outcome, (clock.monotonicMs() - startMs) / 1000);
+  }
+
+  #outcome(end: Action | Error): Outcome {
+    if (!(end instanceof Error)) return end.kind;
+    return this.#options.isConflict?.(end) === true ? 'conflict' : 'error';
+  }
+
+  #settle(key: K, outcome: Outcome, end: Action | Error, log: Logger): void {
+    const { queue } = this.#options;
+    switch (outcome) {
+      case 'awaitChange':
+        queue.forget(key);
+        break;
+      case 'requeueAfter':
+        queue.forget(key);
+        if ('delayMs' in end) queue.addAfter(key, end.delayMs);
+        break;
+      case 'conflict':
+        log.debug({ delayMs: queue.retry(key) }, 'changed meanwhile');
+        break;
+      case 'error':
+        log.warn({ err: end, delayMs: queue.retry(key) }, 'reconcile failed');
+        break;
+    }
+  }
+}
