@@ -140,7 +140,10 @@ const quantity = z
     z.int(),
     z
       .string()
-      .regex(/^[0-9]+([.][0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/, 'use a quantity such as 100m or 64Mi'),
+      .regex(
+        /^[0-9]+([.][0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/,
+        'use a quantity such as 100m or 64Mi',
+      ),
   ])
   .meta({ 'x-kubernetes-int-or-string': true });
 

@@ -1,0 +1,68 @@
+import { specStructure, statusStructure, type StructuralSchema } from './crd.ts';
+import { apiVersion, kind } from './schema.ts';
+
+type Row = { readonly field: string; readonly schema: StructuralSchema; readonly isRequired: boolean };
+
+/** `docs/api.md`: every field of a RealmRelay with its type, bounds and description, as Markdown. */
+export function apiReference(): string {
+  return `# API reference
+
+Generated from \`src/api/schema.ts\` by \`make generate\`; do not edit.
+
+\`apiVersion: ${apiVersion}\`, \`kind: ${kind}\`, short name \`rr\`. The same is told by \`kubectl explain realmrelay.spec\`.
+\`[]\` marks the items of a list, \`{}\` the values of a mapping. Fields are optional unless marked with *.
+
+## spec
+
+${table(rows('', specStructure()))}
+
+## status
+
+${table(rows('', statusStructure()))}
+`;
+}
+
+function rows(prefix: string, schema: StructuralSchema): Row[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const path = prefix === '' ? name : `${prefix}.${name}`;
+    const isRequired = schema.required?.includes(name) ?? false;
+    return [{ field: path, schema: field, isRequired }, ...rowsWithin(path, field)];
+  });
+}
+
+function rowsWithin(path: string, schema: StructuralSchema): Row[] {
+  const { items, additionalProperties } = schema;
+  if (items !== undefined) return rows(`${path}[]`, items);
+  if (additionalProperties !== undefined) return rows(`${path}{}`, additionalProperties);
+  return rows(path, schema);
+}
+
+function table(all: readonly Row[]): string {
+  const lines = all.map(
+    ({ field, schema, isRequired }) =>
+      `| \`${field}\`${isRequired ? ' *' : ''} | ${typeText(schema)} | ${cell(schema.description ?? '')} |`,
+  );
+  return ['| field | type | description |', '| --- | --- | --- |', ...lines].join('\n');
+}
+
+function typeText(schema: StructuralSchema): string {
+  if (schema.enum !== undefined) return schema.enum.map((word) => `\`${word}\``).join(', ');
+  if (schema['x-kubernetes-int-or-string'] === true) return 'quantity';
+  const { items, additionalProperties } = schema;
+  if (items !== undefined)
+    return `list of ${typeText(items)}${range(schema.minItems, schema.maxItems, ' items')}`;
+  if (additionalProperties !== undefined) return `mapping to ${typeText(additionalProperties)}`;
+  if (schema.type === 'integer') return `integer${range(schema.minimum, schema.maximum, '')}`;
+  return `${schema.type ?? ''}${range(undefined, schema.maxLength, ' characters')}`;
+}
+
+function range(least: number | undefined, most: number | undefined, unit: string): string {
+  if (most === undefined) return '';
+  return least === undefined
+    ? `, at most ${String(most)}${unit}`
+    : `, ${String(least)} to ${String(most)}${unit}`;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}

@@ -1,0 +1,35 @@
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { asError, RealmError } from '../lib/errors.ts';
+
+/** What a command may use of its process; tests hand in their own. */
+export type Io = {
+  readonly stdin: NodeJS.ReadableStream;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+};
+
+/**
+ * One command of `realm-operator`.
+ *
+ * @param argv  the arguments after the command's name.
+ * @returns the exit code: 0 = done, 1 = the input is not valid or something failed, 2 = wrong usage.
+ */
+export type Command = (argv: readonly string[], io: Io) => Promise<number>;
+
+/** The arguments are not what the command takes. */
+export class UsageError extends RealmError {
+  readonly code = 'REALM_USAGE';
+}
+
+/**
+ * The options in `argv`; every command takes `--help`.
+ *
+ * @throws UsageError for an unknown option, a missing value, or an argument that is no option.
+ */
+export function parseOptions<T extends ParseArgsOptionsConfig>(argv: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new UsageError(asError(error).message, { cause: error });
+  }
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+import { RealmError } from '../lib/errors.ts';
+import { version } from '../lib/version.ts';
+import { UsageError, type Command, type Io } from './command.ts';
+
+/** A command and its help; each is loaded only when it is called, so that a relay never loads the operator. */
+type Loaded = { readonly run: Command; readonly usage: string };
+
+const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
+  validate: async () => {
+    const { validate: run, usage } = await import('./validate.ts');
+    return { run, usage };
+  },
+  render: async () => {
+    const { render: run, usage } = await import('./render.ts');
+    return { run, usage };
+  },
+};
+
+const usage = `Usage: realm-operator COMMAND [options]
+
+  operator    the controller: in the cluster, or with a kubeconfig
+  relay       the relay program: realm-operator relay -c FILE
+  standalone  RealmRelay manifests run on this machine, without a cluster
+  validate    every problem of RealmRelay manifests
+  render      the objects that the operator would apply
+  version     the version of this program
+
+realm-operator COMMAND --help tells the options of a command.
+`;
+
+/** Runs the command that `argv` names; see {@link Command} for the exit code. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const [name = '', ...rest] = argv;
+  if (['--help', '-h', 'help'].includes(name)) return print(io.stdout, usage, 0);
+  if (['--version', '-v', 'version'].includes(name)) return print(io.stdout, `${version}\n`, 0);
+  const load = commands[name];
+  if (load === undefined) return print(io.stderr, `realm-operator: no such command: "${name}"\n\n${usage}`, 2);
+  const command = await load();
+  if (rest.includes('--help') || rest.includes('-h')) return print(io.stdout, command.usage, 0);
+  try {
+    return await command.run(rest, io);
+  } catch (error) {
+    if (!(error instanceof RealmError)) throw error;
+    const help = error instanceof UsageError ? `\n${command.usage}` : '';
+    return print(io.stderr, `realm-operator ${name}: ${error.message}\n${help}`, error instanceof UsageError ? 2 : 1);
+  }
+}
+
+function print(stream: NodeJS.WritableStream, text: string, code: number): number {
+  stream.write(text);
+  return code;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2), process);

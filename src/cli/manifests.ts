@@ -1,0 +1,142 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { parseRealmRelay } from '../api/parse.ts';
+import type { Relay } from '../api/relay.ts';
+import { conflictProblem } from '../api/rules.ts';
+import { asError } from '../lib/errors.ts';
+import { problemText, type Problem } from '../lib/problem.ts';
+import { YamlError, yamlDocuments, type YamlDocument } from './yaml-documents.ts';
+
+/** Something to tell of a file. */
+export type Finding = {
+  readonly severity: 'error' | 'warning';
+  readonly file: string;
+  /** Counted from 1. */
+  readonly line: number;
+  readonly problem: Problem;
+};
+
+/** What was found under some paths. */
+export type Manifests = {
+  /** The relays that may be run, in the order of files and documents. */
+  readonly relays: readonly Relay[];
+  readonly findings: readonly Finding[];
+};
+
+/** `finding` as compilers write them: `file:line: field: what, value: remedy`. */
+export function findingText({ severity, file, line, problem }: Finding): string {
+  const word = severity === 'warning' ? 'warning: ' : '';
+  return `${file}:${String(line)}: ${word}${problemText(problem)}`;
+}
+
+/**
+ * Reads the RealmRelay manifests under `paths`: files, folders (their `.yaml`, `.yml` and `.json` files, not those of
+ * folders in them, as kubectl does) and `-` for `stdin`; a file may hold several documents.
+ *
+ * Never throws for what stands there: all of it is in `findings`.
+ */
+export async function readManifests(
+  paths: readonly string[],
+  stdin: NodeJS.ReadableStream,
+): Promise<Manifests> {
+  const files: ManifestFile[] = [];
+  for (const path of paths) files.push(...(await readPath(path, stdin)));
+  const documents = files.flatMap(readDocuments);
+  const relays = documents.flatMap(({ relay }) => relay ?? []);
+  return { relays, findings: [...documents.flatMap(({ findings }) => findings), ...doubles(documents)] };
+}
+
+/** A file, read or not. */
+type ManifestFile = { readonly file: string; readonly text?: string; readonly failure?: Problem };
+
+/** What became of one document. */
+type ManifestDocument = {
+  readonly file: string;
+  readonly line: number;
+  /** Absent where it must not be run. */
+  readonly relay?: Relay;
+  readonly findings: readonly Finding[];
+};
+
+async function readPath(path: string, stdin: NodeJS.ReadableStream): Promise<ManifestFile[]> {
+  if (path === '-') return [{ file: 'stdin', text: await text(stdin) }];
+  try {
+    const isFolder = (await stat(path)).isDirectory();
+    const files = isFolder ? (await manifestNames(path)).map((name) => join(path, name)) : [path];
+    if (files.length === 0) {
+      return [{ file: path, failure: fileProblem('holds no .yaml, .yml or .json file', 'name the files') }];
+    }
+    return await Promise.all(files.map(async (file) => ({ file, text: await readFile(file, 'utf8') })));
+  } catch (error) {
+    const failure = fileProblem(
+      `cannot be read (${asError(error).message})`,
+      'correct the path or its rights',
+    );
+    return [{ file: path, failure }];
+  }
+}
+
+async function manifestNames(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => /^[^.].*[.](ya?ml|json)$/.test(name)).sort();
+}
+
+function readDocuments({ file, text = '', failure }: ManifestFile): ManifestDocument[] {
+  if (failure !== undefined) return [failed(file, 1, failure)];
+  try {
+    const documents = yamlDocuments(text);
+    if (documents.length > 0) return documents.map((document) => readDocument(file, document));
+    return [failed(file, 1, fileProblem('is empty', 'write a RealmRelay in it, or leave it out'))];
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    return [failed(file, error.line, fileProblem(error.message, error.remedy))];
+  }
+}
+
+function readDocument(
+  file: string,
+  { value, lineOf, warnings: yamlWarnings }: YamlDocument,
+): ManifestDocument {
+  const { relay, problems, conflicts, warnings } = parseRealmRelay(value);
+  const conflictProblems =
+    relay === undefined ? [] : conflicts.map((conflict) => conflictProblem(relay, conflict));
+  const errors = [...problems, ...conflictProblems];
+  const found = (severity: Finding['severity']) => (problem: Problem) =>
+    ({ severity, file, line: lineOf(problem.path), problem }) as const;
+  return {
+    file,
+    line: lineOf(['metadata', 'name']),
+    ...(relay === undefined || errors.length > 0 ? {} : { relay }),
+    findings: [...errors.map(found('error')), ...[...yamlWarnings, ...warnings].map(found('warning'))],
+  };
+}
+
+function failed(file: string, line: number, problem: Problem): ManifestDocument {
+  return { file, line, findings: [{ severity: 'error', file, line, problem }] };
+}
+
+function fileProblem(what: string, remedy: string): Problem {
+  return { path: [], what, remedy };
+}
+
+/** Of two relays of one namespace and name, the API server would keep the last: told, since it was hardly meant. */
+function doubles(documents: readonly ManifestDocument[]): Finding[] {
+  const seen = new Map<string, ManifestDocument>();
+  const findings: Finding[] = [];
+  for (const document of documents) {
+    if (document.relay === undefined) continue;
+    const { namespace, name } = document.relay.metadata;
+    const first = seen.get(`${namespace}/${name}`);
+    seen.set(`${namespace}/${name}`, first ?? document);
+    if (first === undefined) continue;
+    const what = `is the name of another RealmRelay of namespace ${namespace}, in ${first.file}:${String(first.line)}`;
+    const problem = {
+      path: ['metadata', 'name'],
+      what,
+      value: name,
+      remedy: 'rename one of them, or remove it',
+    };
+    findings.push({ severity: 'error', file: document.file, line: document.line, problem });
+  }
+  return findings;
+}

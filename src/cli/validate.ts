@@ -1,0 +1,33 @@
+import { parseOptions, UsageError, type Command } from './command.ts';
+import { findingText, readManifests } from './manifests.ts';
+
+export const usage = `Usage: realm-operator validate -f PATH… [--strict]
+
+Checks RealmRelay manifests and prints every problem as "file:line: field: what, value: remedy".
+
+  -f, --filename PATH  a file, a folder (its .yaml, .yml and .json files) or - for standard input; may be repeated
+      --strict         warnings fail, too
+
+Exits with 0 where all is well, 1 where something is wrong, 2 for wrong usage.
+`;
+
+/** `realm-operator validate`: for a pipeline. */
+export const validate: Command = async (argv, { stdin, stdout }) => {
+  const { filename, strict } = parseOptions(argv, {
+    filename: { type: 'string', short: 'f', multiple: true, default: [] },
+    strict: { type: 'boolean', default: false },
+  });
+  if (filename.length === 0) throw new UsageError('name the manifests: -f PATH');
+  const { relays, findings } = await readManifests(filename, stdin);
+  for (const finding of findings) stdout.write(`${findingText(finding)}\n`);
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  const warnings = findings.length - errors;
+  stdout.write(
+    `${counted(relays.length, 'valid relay')}, ${counted(errors, 'problem')}, ${counted(warnings, 'warning')}\n`,
+  );
+  return errors > 0 || (strict && warnings > 0) ? 1 : 0;
+};
+
+function counted(count: number, noun: string): string {
+  return `${String(count)} ${noun}${count === 1 ? '' : 's'}`;
+}

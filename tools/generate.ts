@@ -1,0 +1,44 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { dump } from 'js-yaml';
+import { apiReference } from '../src/api/api-reference.ts';
+import { customResourceDefinition } from '../src/api/crd.ts';
+
+const root = join(import.meta.dirname, '..');
+
+/** Every generated file, by its path in the repository, with the text that it must have. */
+export function generatedFiles(): ReadonlyMap<string, string> {
+  const header = '# Generated from src/api/schema.ts by `make generate`; do not edit.\n';
+  return new Map([
+    ['crds/realmrelays.yaml', header + dump(customResourceDefinition(), { noRefs: true, lineWidth: 100 })],
+    ['docs/api.md', apiReference()],
+  ]);
+}
+
+/** The generated files whose text on disk is another. */
+export function staleFiles(): string[] {
+  return [...generatedFiles()].filter(([path, text]) => textOf(path) !== text).map(([path]) => path);
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(join(root, path), 'utf8');
+  } catch {
+    return undefined; // not there yet
+  }
+}
+
+function write(): void {
+  for (const [path, text] of generatedFiles()) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+}
+
+if (import.meta.main) {
+  if (!process.argv.includes('--check')) write();
+  for (const path of staleFiles()) {
+    process.stderr.write(`${path} is not what src/api says: run "make generate"\n`);
+    process.exitCode = 1;
+  }
+}
