@@ -14,13 +14,14 @@ export type Credentials = { readonly ca: Buffer; readonly cert: Buffer; readonly
 
 const timeoutMs = 30_000;
 
-/** The tests' own way to the API server on loopback, independent of the code under test. */
+/** The tests' own way to an API server, independent of the code under test. */
 export class ApiClient {
-  readonly #port: number;
+  readonly #server: URL;
   readonly #agent: Agent;
 
-  constructor(port: number, credentials: Credentials) {
-    this.#port = port;
+  /** `server` is the API server's URL. */
+  constructor(server: string, credentials: Credentials) {
+    this.#server = new URL(server);
     this.#agent = new Agent({ ...credentials, keepAlive: false }); // a restart leaves no dead connection
   }
 
@@ -35,8 +36,8 @@ export class ApiClient {
     const outgoing = request(
       {
         agent: this.#agent,
-        host: '127.0.0.1',
-        port: this.#port,
+        host: this.#server.hostname,
+        port: this.#server.port,
         method,
         path,
         headers: body === undefined ? {} : { 'content-type': contentType },

@@ -64,6 +64,16 @@ build_node() {
     github.com/containernetworking/plugins/plugins/{main/bridge,main/loopback,ipam/host-local} \
     ./pause
   CGO_ENABLED=1 compile -ldflags '-s -w' -tags seccomp -o "$bin/runc" github.com/opencontainers/runc
+  archive_pause
+}
+
+# The image that holds a Pod's namespaces, under the name that node-init.sh gives it.
+archive_pause() {
+  local root
+  root=$(mktemp -d)
+  mv "$bin/pause" "$root/pause"
+  ../../tools/oci-archive.sh "$root" test.local/pause:1 "$bin/pause.tar" '{"Entrypoint":["/pause"]}'
+  rm -r "$root"
 }
 
 require_go

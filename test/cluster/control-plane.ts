@@ -1,15 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ApiClient, type ApiResponse } from './api-client.ts';
 import { type Binaries, binaries } from './binaries.ts';
-import { apiServerFlags, controllerManagerFlags, etcdFlags } from './flags.ts';
+import { Cluster } from './cluster.ts';
 import { Daemon } from './daemon.ts';
 import { eventually } from './eventually.ts';
+import { apiServerFlags, controllerManagerFlags, etcdFlags } from './flags.ts';
 import { freePort } from './free-port.ts';
-import { type Finished, run, runOrThrow } from './run.ts';
+import { makePki } from './pki.ts';
 
 const readyTimeoutMs = 90_000;
 // Asked to end it waits a minute for watches, which are never over by themselves.
@@ -29,9 +28,7 @@ export type ControlPlaneOptions = {
 };
 
 /** A Kubernetes control plane of our own on loopback: etcd, kube-apiserver, kube-controller-manager. No node. */
-export class ControlPlane {
-  /** Path of the kubeconfig of its administrator. */
-  readonly kubeconfig: string;
+export class ControlPlane extends Cluster {
   /** Whether a controller manager runs: without one nothing collects garbage. */
   readonly hasControllerManager: boolean;
   readonly #binaries: Binaries;
@@ -41,48 +38,17 @@ export class ControlPlane {
   readonly #etcd: Daemon;
   #apiServer: Daemon | undefined;
   #controllerManager: Daemon | undefined;
-  #client: ApiClient | undefined;
 
   /** Starts etcd; `startControlPlane` does the rest. */
   constructor(programs: Binaries, options: ControlPlaneOptions, folder: string, port: number) {
+    super(programs.kubectl, serverUrl(port), join(folder, 'pki'));
     this.#binaries = programs;
     this.#options = options;
     this.#folder = folder;
     this.#port = port;
-    this.kubeconfig = join(folder, 'pki', 'admin.kubeconfig');
     this.hasControllerManager =
       options.controllerManager !== false && programs.controllerManager !== undefined;
     this.#etcd = new Daemon('etcd', [...programs.etcd, ...etcdFlags(folder)], join(folder, 'etcd.log'));
-  }
-
-  /** Runs kubectl as the administrator; the exit code is for the caller to judge. */
-  kubectl(args: readonly string[], stdin?: string): Promise<Finished> {
-    const options = stdin === undefined ? {} : { stdin };
-    return run([...this.#binaries.kubectl, '--kubeconfig', this.kubeconfig, ...args], options);
-  }
-
-  /** Sends one request as the administrator: faster than kubectl by far. A body is sent as JSON. */
-  request(method: string, path: string, body?: unknown, contentType?: string): Promise<ApiResponse> {
-    this.#client ??= new ApiClient(this.#port, {
-      ca: readFileSync(join(this.#folder, 'pki', 'ca.crt')),
-      cert: readFileSync(join(this.#folder, 'pki', 'admin.crt')),
-      key: readFileSync(join(this.#folder, 'pki', 'admin.key')),
-    });
-    return this.#client.request(method, path, body, contentType);
-  }
-
-  /** The API server's metrics, in Prometheus' text format. */
-  async metrics(): Promise<string> {
-    return (await this.request('GET', '/metrics')).text;
-  }
-
-  /** Makes a namespace that no other test uses. */
-  async namespace(): Promise<string> {
-    const name = `test-${randomBytes(5).toString('hex')}`;
-    const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
-    const { status, text } = await this.request('POST', '/api/v1/namespaces', body);
-    if (status !== 201) throw new Error(`namespace ${name}: ${String(status)} ${text}`);
-    return name;
   }
 
   /** Starts the API server, on the same port as before, and resolves when it is ready. */
@@ -145,6 +111,10 @@ export class ControlPlane {
   }
 }
 
+function serverUrl(port: number): string {
+  return `https://127.0.0.1:${String(port)}`;
+}
+
 function firstEnded(daemons: readonly Daemon[]): Error | undefined {
   return daemons.map((daemon) => daemon.endReason()).find((reason) => reason !== undefined);
 }
@@ -159,9 +129,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   if (typeof programs === 'string') throw new Error(programs);
   const folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
   const port = await freePort();
-  await runOrThrow([join(import.meta.dirname, 'pki.sh'), join(folder, 'pki'), 'node1'], {
-    env: { SERVER: `https://127.0.0.1:${String(port)}` },
-  });
+  await makePki(folder, serverUrl(port));
   const controlPlane = new ControlPlane(programs, options, folder, port);
   try {
     await controlPlane.startApiServer();

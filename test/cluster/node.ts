@@ -1,0 +1,97 @@
+import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { Cluster } from './cluster.ts';
+import { Daemon } from './daemon.ts';
+import { eventually } from './eventually.ts';
+import { makePki } from './pki.ts';
+import { run } from './run.ts';
+
+const bin = join(import.meta.dirname, 'bin');
+const addresses = ['172.31.0.2', 'fd00:172:31::2']; // of the node; node-init.sh gives them
+const server = `https://${addresses[0] ?? ''}:6443`;
+const readyTimeoutMs = 120_000;
+const unshareFlags = ['--mount', '--pid', '--net', '--fork', '--kill-child=KILL', '--propagation', 'private'];
+
+/**
+ * A real one-node cluster: kubelet, containerd, kube-proxy and a control plane, in namespaces of their own.
+ *
+ * Its only link ends in the network namespace of this process, with routes to its Pods and Services. Run in a
+ * namespace made for that (`unshare --net`): nothing is then left or seen outside.
+ */
+export class TestNode extends Cluster {
+  readonly #folder: string;
+  readonly #init: Daemon;
+
+  /** Starts it from a folder that holds its pki; `startNode` does the rest. */
+  constructor(folder: string, images: readonly string[]) {
+    super([join(bin, 'kube'), 'kubectl'], server, join(folder, 'pki'));
+    this.#folder = folder;
+    const settings = [
+      `FOLDER=${folder}`,
+      `BIN=${bin}`,
+      `CLIENT=${String(process.pid)}`,
+      `IMAGES=${[join(bin, 'pause.tar'), ...images].join(' ')}`,
+    ];
+    const script = join(import.meta.dirname, 'node-init.sh');
+    const command = ['env', ...settings, 'unshare', ...unshareFlags, '--', 'bash', script] as const;
+    this.#init = new Daemon('node', command, join(folder, 'init.log'));
+  }
+
+  /** Resolves when the node is Ready. */
+  async ready(): Promise<void> {
+    const ended = await eventually(
+      `node Ready (${this.#folder}/log)`,
+      async () => {
+        const reason = this.#init.endReason();
+        if (reason !== undefined) return { reason }; // no use in waiting on
+        const { status, text } = await this.request('GET', '/api/v1/nodes/node1');
+        return status === 200 && isReady(text) && { reason };
+      },
+      { timeoutMs: readyTimeoutMs, intervalMs: 100 },
+    );
+    if (ended.reason !== undefined) throw ended.reason;
+  }
+
+  /** Ends all that runs in it and removes its files. */
+  async stop(): Promise<void> {
+    await this.#init.stop(0); // its pid 1 takes no signal but the one that cannot be refused
+    await eventually('cgroups of the node gone', () => removeCgroups(basename(this.#folder)));
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function isReady(node: string): boolean {
+  const { status } = JSON.parse(node) as { status: { conditions?: { type: string; status: string }[] } };
+  return (
+    status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false
+  );
+}
+
+/** The kernel keeps a group until the last of its processes is gone, a moment after the kill. */
+async function removeCgroups(folder: string): Promise<boolean> {
+  const root = '/sys/fs/cgroup';
+  const groups = readdirSync(root).map((hierarchy) => join(root, hierarchy, `kube-${folder}`));
+  for (const group of groups.filter((path) => existsSync(path))) {
+    await run(['find', group, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', '+']);
+  }
+  return groups.every((path) => !existsSync(path));
+}
+
+/**
+ * Starts a node that has `images` (OCI archives) and waits until it is Ready. The caller stops it. Needs root
+ * and what `make cluster` builds.
+ */
+export async function startNode(images: readonly string[]): Promise<TestNode> {
+  const folder = mkdtempSync(join(tmpdir(), 'realm-operator-node-'));
+  await makePki(folder, server, addresses);
+  const node = new TestNode(folder, images);
+  try {
+    await node.ready();
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+  return node;
+}
