@@ -29,13 +29,22 @@ const usage = `Usage: realm-operator COMMAND [options]
 realm-operator COMMAND --help tells the options of a command.
 `;
 
+/** What is answered at once, as a word or as an option. */
+const answers: Readonly<Record<string, string>> = {
+  help: usage,
+  h: usage,
+  version: `${version}\n`,
+  v: `${version}\n`,
+};
+
 /** Runs the command that `argv` names; see {@link Command} for the exit code. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const [name = '', ...rest] = argv;
-  if (['--help', '-h', 'help'].includes(name)) return print(io.stdout, usage, 0);
-  if (['--version', '-v', 'version'].includes(name)) return print(io.stdout, `${version}\n`, 0);
+  const answer = answers[name.replace(/^--?/, '')];
+  if (answer !== undefined) return print(io.stdout, answer, 0);
   const load = commands[name];
-  if (load === undefined) return print(io.stderr, `realm-operator: no such command: "${name}"\n\n${usage}`, 2);
+  if (load === undefined)
+    return print(io.stderr, `realm-operator: no such command: "${name}"\n\n${usage}`, 2);
   const command = await load();
   if (rest.includes('--help') || rest.includes('-h')) return print(io.stdout, command.usage, 0);
   try {
@@ -43,7 +52,11 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     if (!(error instanceof RealmError)) throw error;
     const help = error instanceof UsageError ? `\n${command.usage}` : '';
-    return print(io.stderr, `realm-operator ${name}: ${error.message}\n${help}`, error instanceof UsageError ? 2 : 1);
+    return print(
+      io.stderr,
+      `realm-operator ${name}: ${error.message}\n${help}`,
+      error instanceof UsageError ? 2 : 1,
+    );
   }
 }
 

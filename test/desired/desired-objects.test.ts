@@ -1,0 +1,116 @@
+import { expect } from 'chai';
+import { parseRelayConfig } from '../../src/config/relay-config.ts';
+import { configHash, configText } from '../../src/desired/config-map.ts';
+import { desiredObjects, type Platform } from '../../src/desired/desired-objects.ts';
+import { expectGolden } from '../golden.ts';
+import { endpoint, relay } from '../relays.ts';
+
+const platform: Platform = { relayImage: 'example.com/relay@sha256:0' };
+
+const sideBySide = [
+  endpoint({ name: 'https-v6', address: '::', network: { ipv6Only: true } }),
+  endpoint({ name: 'https-v4', address: '0.0.0.0', remotes: [{ address: '192.0.2.1', port: 8443 }] }),
+];
+
+/** Each becomes `test/golden/<name>.yaml`. */
+export const goldenRelays = {
+  'one-endpoint': relay(),
+  'side-by-side': relay(sideBySide, { replicas: 2 }),
+  'ipv6-only': relay([endpoint()], { network: { ipv6Only: true } }),
+  'tcp-and-udp': relay([endpoint({ name: 'dns', port: 53, network: { udp: true, udpTimeoutSeconds: 5 } })]),
+  'every-field': relay(
+    [
+      endpoint({
+        name: 'weighted',
+        address: '::ffff:192.0.2.9',
+        port: 8080,
+        balance: 'IPHash',
+        remotes: [
+          { address: '2001:DB8:0::1', port: 80, weight: 4 },
+          { address: 'backend', port: 81 },
+          { address: '192.0.2.2', port: 82, weight: 0 },
+        ],
+      }),
+      endpoint({
+        name: 'preferred',
+        address: '2001:db8::9',
+        port: 8080,
+        balance: 'Failover',
+        remotes: [
+          { address: 'first', port: 80 },
+          { address: 'second', port: 80 },
+        ],
+        network: { tcp: false, udp: true },
+      }),
+    ],
+    {
+      replicas: 3,
+      network: { tcpTimeoutSeconds: 0, tcpKeepaliveSeconds: 60, tcpKeepaliveProbes: 9, udpTimeoutSeconds: 0 },
+      service: {
+        type: 'LoadBalancer',
+        ipFamilies: ['IPv6', 'IPv4'],
+        ipFamilyPolicy: 'RequireDualStack',
+        annotations: { 'example.com/scheme': 'internal' },
+      },
+      image: 'example.com/own-relay:1',
+      resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
+      logLevel: 'debug',
+      drainSeconds: 300,
+    },
+  ),
+  'no-service': relay([endpoint()], { service: { enabled: false } }),
+};
+
+describe('desiredObjects', () => {
+  for (const [name, input] of Object.entries(goldenRelays)) {
+    it(`${name}: is as in its golden file`, () => {
+      expectGolden(name, desiredObjects(input, platform));
+    });
+
+    it(`${name}: the relay program reads its configuration without a warning`, () => {
+      const { config, warnings } = parseRelayConfig(configText(input), name);
+      expect(warnings).to.deep.equal([]);
+      expect(config.endpoints.map((read) => read.name)).to.deep.equal(
+        input.endpoints.map((written) => written.name),
+      );
+    });
+
+    it(`${name}: holds nothing empty, which the API server would drop`, () => {
+      expect(emptyFields(desiredObjects(input, platform))).to.deep.equal([]);
+    });
+  }
+
+  it('keeps the Pod template when endpoints change, so that no Pod restarts', () => {
+    const [one, two] = [relay(), relay(sideBySide)].map((input) =>
+      JSON.stringify(desiredObjects(input, platform)[1]),
+    );
+    expect(two).to.equal(one);
+  });
+
+  it('names its owner where the relay has a UID', () => {
+    const input = relay();
+    const owned = { ...input, metadata: { ...input.metadata, uid: 'u' } };
+    const owner = { apiVersion: 'realm-operator.dev/v1alpha1', kind: 'RealmRelay', name: 'web', uid: 'u' };
+    for (const { metadata } of desiredObjects(owned, platform)) {
+      expect(metadata.ownerReferences).to.deep.equal([
+        { ...owner, controller: true, blockOwnerDeletion: true },
+      ]);
+    }
+  });
+});
+
+describe('configHash', () => {
+  it('changes with what the relay program runs, and with nothing else', () => {
+    expect(configHash(relay())).to.equal(configHash(relay([endpoint()], { replicas: 5, drainSeconds: 1 })));
+    expect(configHash(relay())).not.to.equal(configHash(relay([endpoint({ port: 444 })])));
+  });
+});
+
+/** Paths of empty lists, maps and strings, nulls, and zeros and falses of optional fields within `value`. */
+function emptyFields(value: unknown, path = ''): string[] {
+  if (value === null || value === undefined || value === '') return [path];
+  if (typeof value !== 'object') return [];
+  const entries = Object.entries(value);
+  if (entries.length === 0) return [path];
+  return entries.flatMap(([key, field]) => emptyFields(field, `${path}.${key}`));
+}

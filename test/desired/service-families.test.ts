@@ -1,0 +1,110 @@
+import { expect } from 'chai';
+import type { RealmRelaySpec } from '../../src/api/schema.ts';
+import {
+  immutableFamilies,
+  serviceFamilies,
+  type ObservedFamilies,
+} from '../../src/desired/service-families.ts';
+import { endpoint, relay } from '../relays.ts';
+
+const v4 = endpoint({ name: 'v4', address: '0.0.0.0' });
+const v6 = endpoint({ name: 'v6', address: '::', network: { ipv6Only: true } });
+const dual = endpoint({ name: 'dual', address: '::' });
+
+const single = (family: 'IPv4' | 'IPv6'): ObservedFamilies => ({
+  ipFamilyPolicy: 'SingleStack',
+  ipFamilies: [family],
+});
+const preferred = (...ipFamilies: ('IPv4' | 'IPv6')[]): ObservedFamilies => ({
+  ipFamilyPolicy: 'PreferDualStack',
+  ipFamilies,
+});
+
+describe('serviceFamilies', () => {
+  const cases: {
+    endpoints: ReturnType<typeof endpoint>[];
+    service?: RealmRelaySpec['service'];
+    observed?: ObservedFamilies;
+    wanted: object;
+    why: string;
+  }[] = [
+    { endpoints: [v4], wanted: single('IPv4'), why: 'IPv4 endpoints alone' },
+    { endpoints: [v6], wanted: single('IPv6'), why: 'ipv6Only endpoints alone' },
+    {
+      endpoints: [dual],
+      wanted: { ipFamilyPolicy: 'PreferDualStack' },
+      why: 'both: the cluster chooses the order',
+    },
+    { endpoints: [v4, v6], wanted: { ipFamilyPolicy: 'PreferDualStack' }, why: 'both by two endpoints' },
+    {
+      endpoints: [dual],
+      service: { ipFamilies: ['IPv6'] },
+      wanted: single('IPv6'),
+      why: "the user's choice wins",
+    },
+    {
+      endpoints: [dual],
+      service: { ipFamilies: ['IPv6'], ipFamilyPolicy: 'PreferDualStack' },
+      wanted: preferred('IPv6', 'IPv4'),
+      why: 'PreferDualStack never goes with one family',
+    },
+    {
+      endpoints: [dual],
+      observed: preferred('IPv6', 'IPv4'),
+      wanted: preferred('IPv6', 'IPv4'),
+      why: 'the live order',
+    },
+    {
+      endpoints: [dual],
+      observed: single('IPv6'),
+      wanted: preferred('IPv6', 'IPv4'),
+      why: 'the other family is added',
+    },
+    {
+      endpoints: [dual],
+      observed: preferred('IPv4'),
+      wanted: { ipFamilyPolicy: 'PreferDualStack' },
+      why: 'a cluster that has one family is not asked for two',
+    },
+    {
+      endpoints: [v4],
+      observed: preferred('IPv4', 'IPv6'),
+      wanted: single('IPv4'),
+      why: 'the secondary may go',
+    },
+    {
+      endpoints: [v6],
+      observed: single('IPv4'),
+      wanted: single('IPv4'),
+      why: 'the primary of a live Service stays, since it cannot change',
+    },
+    {
+      endpoints: [dual],
+      service: { ipFamilyPolicy: 'SingleStack' },
+      observed: preferred('IPv6', 'IPv4'),
+      wanted: { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv6'] },
+      why: 'of two, the live primary is kept',
+    },
+  ];
+  for (const { endpoints, service, observed, wanted, why } of cases) {
+    it(why, () => {
+      expect(
+        serviceFamilies(relay(endpoints, service === undefined ? {} : { service }), observed),
+      ).to.deep.equal(wanted);
+    });
+  }
+});
+
+describe('immutableFamilies', () => {
+  it('names the field, what is wanted, what is there, and the remedy', () => {
+    const problem = immutableFamilies(relay([v6]), single('IPv4'));
+    expect(problem?.path.join('.')).to.equal('spec.service.ipFamilies');
+    expect(problem?.what).to.contain('IPv6').and.to.contain('now IPv4');
+    expect(problem?.remedy).to.contain('recreatePolicy: WhenNeeded');
+  });
+
+  it('is silent where the live Service can follow', () => {
+    expect(immutableFamilies(relay([dual]), single('IPv6'))).to.equal(undefined);
+    expect(immutableFamilies(relay([v4]), preferred('IPv4', 'IPv6'))).to.equal(undefined);
+  });
+});

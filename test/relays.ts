@@ -1,0 +1,56 @@
+import { parseRealmRelay } from '../src/api/parse.ts';
+import type { Relay } from '../src/api/relay.ts';
+import {
+  apiVersion,
+  kind,
+  type EndpointSpec,
+  type RealmRelay,
+  type RealmRelaySpec,
+} from '../src/api/schema.ts';
+import { parseIpAddress, type IpAddress } from '../src/lib/ip-address.ts';
+import { problemText } from '../src/lib/problem.ts';
+
+/** What of an endpoint a test cares about. */
+type EndpointChoice = Partial<Omit<EndpointSpec, 'listen'>> & { address?: string | undefined; port?: number };
+
+/** An endpoint as a user writes it: TCP port 443, one remote, unless the test says otherwise. */
+export function endpoint({ address, port = 443, ...rest }: EndpointChoice = {}): EndpointSpec {
+  return {
+    name: 'https',
+    listen: address === undefined ? { port } : { address, port },
+    remotes: [{ address: 'backend.example.com', port: 8443 }],
+    ...rest,
+  };
+}
+
+/** A RealmRelay as a user writes it, with `endpoints` and what `spec` adds. */
+export function realmRelay(
+  endpoints: EndpointSpec[] = [endpoint()],
+  spec: Omit<RealmRelaySpec, 'endpoints'> = {},
+): RealmRelay {
+  return { apiVersion, kind, metadata: { name: 'web', namespace: 'edge' }, spec: { ...spec, endpoints } };
+}
+
+/**
+ * A RealmRelay as above, parsed; its port conflicts are the test's own affair.
+ *
+ * @throws Error where it is not valid: the test is wrong then.
+ */
+export function relay(endpoints?: EndpointSpec[], spec?: Omit<RealmRelaySpec, 'endpoints'>): Relay {
+  const parsed = parseRealmRelay(realmRelay(endpoints, spec));
+  if (parsed.relay === undefined || parsed.problems.length > 0) {
+    throw new Error(parsed.problems.map(problemText).join('\n'));
+  }
+  return parsed.relay;
+}
+
+/**
+ * The address that `text` denotes.
+ *
+ * @throws Error where it is none.
+ */
+export function ipAddress(text: string): IpAddress {
+  const address = parseIpAddress(text);
+  if (address === undefined) throw new Error(`not an IP address: ${text}`);
+  return address;
+}
