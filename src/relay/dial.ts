@@ -1,0 +1,157 @@
+import { lookup as systemLookup } from 'node:dns/promises';
+import { Socket } from 'node:net';
+import { socketAddressText, type SocketAddress } from '../config/address.ts';
+import type { Clock } from '../lib/clock.ts';
+import { asError, RealmError } from '../lib/errors.ts';
+import type { Reader } from './accepted-socket.ts';
+import { withZoneName } from './zone.ts';
+
+/** No remote could be connected; `cause` is the last failure. */
+export class DialError extends RealmError {
+  readonly code = 'REALM_DIAL_FAILED';
+  /** The last remote tried, as configured. */
+  readonly upstream: string;
+
+  constructor(upstream: string, options: ErrorOptions) {
+    super('no remote could be connected', options);
+    this.upstream = upstream;
+  }
+}
+
+/** A name lookup or a connect took longer than `tcp_timeout`. */
+export class DialTimeoutError extends RealmError {
+  readonly code = 'REALM_DIAL_TIMEOUT';
+
+  constructor(what: string, timeoutMs: number) {
+    super(`${what} took longer than ${String(timeoutMs)} ms`);
+  }
+}
+
+/** Every address of a host name, in the order in which to try them. */
+export type Lookup = (host: string) => Promise<readonly string[]>;
+
+/** The machine's own lookup: the hosts file, then its name servers. */
+export const systemAddresses: Lookup = async (host) => {
+  const found = await systemLookup(host, { all: true, order: 'verbatim' });
+  return found.map(({ address }) => address);
+};
+
+/** What a dial needs besides the remotes. */
+export type DialOptions = {
+  /** Limit of each step: a name lookup, a connect; 0 = none. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly lookup: Lookup;
+  /** What the sockets read into. */
+  readonly reader: Reader;
+  /** Told of each try that failed while another one follows. */
+  readonly onFailedTry: (remote: SocketAddress, error: Error) => void;
+};
+
+/** A connected socket and where it goes. */
+export type Dialled = { readonly socket: Socket; readonly remote: SocketAddress };
+
+/**
+ * Connects to the first of `remotes` that can be: all addresses of each in turn, one after the other.
+ * Owns its sockets until one is connected.
+ */
+export class Dial {
+  readonly #options: DialOptions;
+  #socket: Socket | undefined;
+  #cancelled = false;
+
+  constructor(options: DialOptions) {
+    this.#options = options;
+  }
+
+  /** Ends the dial: `connect` resolves with undefined. */
+  cancel(): void {
+    this.#cancelled = true;
+    this.#socket?.destroy();
+  }
+
+  /**
+   * @returns undefined where it was cancelled.
+   * @throws DialError where none could be connected.
+   */
+  async connect(remotes: Iterable<SocketAddress>): Promise<Dialled | undefined> {
+    let failed: { remote: SocketAddress; error: Error } | undefined;
+    for (const remote of remotes) {
+      if (failed !== undefined) this.#options.onFailedTry(failed.remote, failed.error);
+      try {
+        const socket = await this.#connectRemote(remote);
+        return socket && { socket, remote };
+      } catch (error) {
+        failed = { remote, error: asError(error) };
+      }
+    }
+    throw new DialError(failed ? socketAddressText(failed.remote) : '', { cause: failed?.error });
+  }
+
+  async #connectRemote(remote: SocketAddress): Promise<Socket | undefined> {
+    const hosts = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
+    let last: Error | undefined;
+    for (const host of hosts) {
+      if (this.#isCancelled()) return undefined;
+      try {
+        const socket = await this.#connectAddress(host, remote.port);
+        if (!this.#isCancelled()) return socket;
+        socket.destroy();
+      } catch (error) {
+        last = asError(error);
+      }
+    }
+    if (this.#isCancelled()) return undefined;
+    throw last ?? new Error('the name has no address');
+  }
+
+  /** A method, since it changes while something is awaited. */
+  #isCancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  async #lookup(host: string): Promise<readonly string[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
+    const stop = this.#limit(`looking up ${host}`, reject);
+    this.#options.lookup(host).then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      stop();
+    }
+  }
+
+  async #connectAddress(host: string, port: number): Promise<Socket> {
+    const socket = new Socket({ onread: this.#options.reader, allowHalfOpen: true });
+    this.#socket = socket;
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const stop = this.#limit(`connecting to ${host}`, reject);
+    const onClose = (): void => {
+      reject(new Error('the dial was cancelled'));
+    };
+    socket.once('error', reject).once('close', onClose);
+    socket.connect({ host, port, autoSelectFamily: false }, () => {
+      resolve(undefined);
+    });
+    try {
+      await promise;
+      socket.off('close', onClose);
+      return socket;
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    } finally {
+      stop();
+      this.#socket = undefined;
+    }
+  }
+
+  /** Rejects by `reject` when a step takes too long; returns what calls that off. */
+  #limit(what: string, reject: (error: Error) => void): () => void {
+    const { clock, timeoutMs } = this.#options;
+    if (timeoutMs === 0) return () => undefined;
+    return clock.after(timeoutMs, () => {
+      reject(new DialTimeoutError(what, timeoutMs));
+    });
+  }
+}

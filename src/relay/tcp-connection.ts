@@ -1,0 +1,142 @@
+import type { Socket } from 'node:net';
+import { socketAddressText } from '../config/address.ts';
+import type { EndpointNetwork } from '../config/relay-config.ts';
+import type { Clock } from '../lib/clock.ts';
+import { asError } from '../lib/errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { takeOver } from './accepted-socket.ts';
+import type { Balancer } from './balancer.ts';
+import { clientIp, clientText } from './client-address.ts';
+import { Dial, DialError, type Lookup } from './dial.ts';
+import { Flow } from './flow.ts';
+
+/** Whose fault the end of a connection is. */
+export type Side = 'client' | 'upstream' | 'relay';
+
+/** What a connection needs of its endpoint. */
+export type ConnectionContext = {
+  /** Name of the endpoint. */
+  readonly endpoint: string;
+  readonly network: EndpointNetwork;
+  readonly balancer: Balancer;
+  readonly clock: Clock;
+  readonly lookup: Lookup;
+  readonly log: Logger;
+  /** Told once, when both sockets are closed. */
+  readonly onSettled: (connection: TcpConnection, failure: Side | undefined) => void;
+};
+
+/**
+ * One client's connection, from accept to settle: it owns the client's socket, dials the upstream, copies
+ * both ways and writes one log line at its end.
+ *
+ *     dialling ──► copying ──► settled      A peer that ends closes only the direction it wrote;
+ *         └──────── failed ──────┘          a reset is passed on as a reset.
+ */
+export class TcpConnection {
+  readonly fromClient = new Flow();
+  readonly fromUpstream = new Flow();
+  readonly #context: ConnectionContext;
+  readonly #client: Socket;
+  readonly #clientText: string;
+  readonly #startedMs: number;
+  readonly #dial: Dial;
+  #upstream: Socket | undefined;
+  #upstreamText = '';
+  #open = 1;
+  #failure: { readonly error: Error; readonly side: Side } | undefined;
+
+  /** @param accepted  as `takeOver` wants it; owned by the connection from now on. */
+  constructor(accepted: Socket, context: ConnectionContext) {
+    const { remoteAddress = '', remotePort = 0 } = accepted;
+    this.#context = context;
+    this.#startedMs = context.clock.monotonicMs();
+    this.#clientText = clientText(remoteAddress, remotePort);
+    this.#dial = new Dial({
+      ...context,
+      timeoutMs: context.network.tcpTimeoutMs,
+      reader: this.fromUpstream.reader,
+      onFailedTry: (remote, err) => {
+        const upstream = socketAddressText(remote);
+        context.log.warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
+      },
+    });
+    this.#client = takeOver(accepted, this.fromClient.reader);
+    this.#adopt(this.#client, 'client');
+    this.fromClient.readFrom(this.#client);
+    this.#client.resume();
+    void this.#connect(clientIp(remoteAddress));
+  }
+
+  /** Resets both sides at once: the relay's own decision. */
+  cut(): void {
+    this.#fail('relay', new Error('cut by the relay'));
+  }
+
+  async #connect(ip: string): Promise<void> {
+    try {
+      const dialled = await this.#dial.connect(this.#context.balancer(ip));
+      if (dialled === undefined) return;
+      if (this.#failure !== undefined) dialled.socket.destroy();
+      else this.#join(dialled.socket, socketAddressText(dialled.remote));
+    } catch (error) {
+      if (error instanceof DialError) this.#upstreamText = error.upstream;
+      this.#fail('upstream', asError(error));
+    }
+  }
+
+  #join(upstream: Socket, text: string): void {
+    this.#upstream = upstream;
+    this.#upstreamText = text;
+    this.#open += 1;
+    this.#adopt(upstream, 'upstream');
+    this.fromUpstream.readFrom(upstream);
+    this.fromUpstream.writeTo(this.#client);
+    this.fromClient.writeTo(upstream);
+  }
+
+  #adopt(socket: Socket, side: Side): void {
+    const { tcpKeepaliveMs, tcpKeepaliveProbes } = this.#context.network;
+    socket.setNoDelay(true);
+    if (tcpKeepaliveMs > 0) socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
+    socket.on('error', (error) => {
+      this.#fail(side, error);
+    });
+    socket.once('close', () => {
+      this.#open -= 1;
+      if (this.#open === 0) this.#settle();
+    });
+  }
+
+  #fail(side: Side, error: Error): void {
+    this.#failure ??= { side, error };
+    this.#dial.cancel();
+    reset(this.#client);
+    if (this.#upstream !== undefined) reset(this.#upstream);
+  }
+
+  #settle(): void {
+    const { log, clock, onSettled } = this.#context;
+    this.fromClient.release();
+    this.fromUpstream.release();
+    const fields = {
+      ...this.#names(),
+      upstream: this.#upstreamText,
+      fromClientBytes: this.fromClient.bytes,
+      fromUpstreamBytes: this.fromUpstream.bytes,
+      durationMs: Math.round(clock.monotonicMs() - this.#startedMs),
+    };
+    if (this.#failure === undefined) log.info(fields, 'connection closed');
+    else log.warn({ ...fields, side: this.#failure.side, err: this.#failure.error }, 'connection failed');
+    onSettled(this, this.#failure?.side);
+  }
+
+  #names(): { endpoint: string; client: string } {
+    return { endpoint: this.#context.endpoint, client: this.#clientText };
+  }
+}
+
+/** RST instead of FIN, so that the peer does not take a broken stream for a whole one. */
+function reset(socket: Socket): void {
+  if (!socket.destroyed) socket.resetAndDestroy();
+}
