@@ -1,0 +1,94 @@
+import type { RealmRelayStatus } from '../api/schema.ts';
+import { kind as relayKind } from '../api/schema.ts';
+import { type Applied, Applier, fieldManager } from '../kube/apply.ts';
+import type { KubeEvent, Events } from '../kube/events.ts';
+import { isKubeError } from '../kube/kube-error.ts';
+import { controllerOf, type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
+import { objectPath, type Resource } from '../kube/resource.ts';
+import { Store } from '../kube/store.ts';
+import type { Transport } from '../kube/transport.ts';
+import { withoutManagedFields } from '../kube/watch.ts';
+import { ownedResources, relayResource, type RelayObject } from './objects.ts';
+import type { ReconcileCluster } from './reconcile.ts';
+
+/** What the operator knows of the cluster, and the one way in which it changes it. */
+export class Cluster implements ReconcileCluster {
+  readonly relays = new Store<RelayObject>();
+  /** One for each kind that is written, to be kept up to date by informers. */
+  readonly owned: readonly { readonly resource: Resource; readonly store: Store<KubeObject> }[];
+  readonly #transport: Transport;
+  readonly #applier: Applier;
+  readonly #events: Events;
+
+  constructor(transport: Transport, events: Events) {
+    this.owned = ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() }));
+    this.#transport = transport;
+    this.#applier = new Applier(transport, this.owned);
+    this.#events = events;
+  }
+
+  /** Calls `listener` with the key of every RealmRelay that changed, or of which something that it owns did. */
+  subscribe(listener: (key: ObjectKey) => void): void {
+    this.relays.subscribe(({ object, previous }) => {
+      const changed = object ?? previous;
+      if (changed !== undefined) listener(objectKey(changed));
+    });
+    for (const { store } of this.owned) {
+      store.subscribe(({ object, previous }) => {
+        for (const key of ownerKeys([object, previous])) listener(key);
+      });
+    }
+  }
+
+  relay(key: ObjectKey): RelayObject | undefined {
+    return this.relays.get(key);
+  }
+
+  ownedBy(uid: string): KubeObject[] {
+    return this.owned.flatMap(({ store }) => store.ownedBy(uid));
+  }
+
+  observe(desired: KubeObject): Promise<KubeObject | undefined> {
+    return this.#applier.observe(desired);
+  }
+
+  apply(desired: KubeObject): Promise<Applied> {
+    return this.#applier.apply(desired);
+  }
+
+  delete(object: KubeObject): Promise<void> {
+    return this.#applier.delete(object);
+  }
+
+  tell(event: KubeEvent): void {
+    this.#events.record(event);
+  }
+
+  /** Writes the status of `object`, if it is still there. */
+  async writeStatus(object: RelayObject, status: RealmRelayStatus): Promise<void> {
+    const { apiVersion, kind } = relayResource;
+    const { name, namespace, uid } = object.metadata;
+    try {
+      const answer = await this.#transport.request({
+        method: 'PATCH',
+        path: `${objectPath(relayResource, object)}/status`,
+        query: { fieldManager, force: 'true', fieldValidation: 'Strict' },
+        contentType: 'application/apply-patch+yaml',
+        body: { apiVersion, kind, metadata: { name, namespace, uid }, status },
+      });
+      this.relays.put(withoutManagedFields(answer as RelayObject));
+    } catch (error) {
+      if (!isKubeError(error, 404)) throw error;
+    }
+  }
+}
+
+/** The keys of the RealmRelays that own `objects`: by name, so that one that was made anew hears of its predecessor's. */
+function ownerKeys(objects: readonly (KubeObject | undefined)[]): Set<ObjectKey> {
+  const keys = objects.flatMap((object) => {
+    const owner = object === undefined ? undefined : controllerOf(object);
+    const isRelay = owner?.kind === relayKind && owner.apiVersion.startsWith('realm-operator.dev/');
+    return isRelay ? ([`${object?.metadata.namespace ?? ''}/${owner.name}`] as const) : [];
+  });
+  return new Set(keys);
+}

@@ -1,0 +1,90 @@
+import type { Condition } from '../api/schema.ts';
+import type { Rollout } from './rollout.ts';
+import type { Reason, Verdict } from './verdict.ts';
+
+/** A condition before it is compared with the one before. */
+type Finding = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+
+/** What the conditions are about, and when. */
+export type ConditionsInput = {
+  readonly previous: readonly Condition[];
+  /** `metadata.generation` that was looked at. */
+  readonly generation: number;
+  /** ISO 8601, seconds. */
+  readonly now: string;
+};
+
+const longestMessage = 4_096;
+
+/**
+ * The conditions of a RealmRelay, sorted by type.
+ *
+ * Accepted, Programmed and Ready are always there; Reconciling and Stalled while they hold, for kstatus (which calls an
+ * object failed only where Stalled is true, and done only where neither holds and Ready is true). A time changes only with
+ * the status of its condition. Pure.
+ */
+export function conditions(verdict: Verdict, rollout: Rollout, input: ConditionsInput): Condition[] {
+  const ready = readiness(verdict, rollout);
+  const findings = [accepted(verdict), programmed(verdict), ready, ...activity(verdict, rollout, ready)];
+  return findings.map((finding) => dated(finding, input)).toSorted((a, b) => (a.type < b.type ? -1 : 1));
+}
+
+function dated({ message, ...finding }: Finding, { previous, generation, now }: ConditionsInput): Condition {
+  const before = previous.find(({ type }) => type === finding.type);
+  return {
+    ...finding,
+    message: message.slice(0, longestMessage),
+    observedGeneration: generation,
+    lastTransitionTime: before?.status === finding.status ? before.lastTransitionTime : now,
+  };
+}
+
+function accepted(verdict: Verdict): Finding {
+  if (verdict.kind === 'rejected') return finding('Accepted', 'False', verdict);
+  const note = verdict.kind === 'programmed' && verdict.warnings !== '' ? ` But: ${verdict.warnings}` : '';
+  return finding('Accepted', 'True', { reason: 'Accepted', message: `The spec is valid.${note}` });
+}
+
+function programmed(verdict: Verdict): Finding {
+  switch (verdict.kind) {
+    case 'programmed':
+      return finding('Programmed', 'True', { reason: 'Programmed', message: 'All objects are applied.' });
+    case 'paused':
+      return finding('Programmed', 'Unknown', {
+        reason: 'Paused',
+        message: 'spec.paused is true: nothing is applied until it is false.',
+      });
+    case 'rejected':
+      return finding('Programmed', 'False', {
+        reason: verdict.reason,
+        message: 'The spec is not accepted; what was applied before stays as it is.',
+      });
+    case 'blocked':
+    case 'pending':
+      return finding('Programmed', 'False', verdict);
+  }
+}
+
+/** Ready: what the spec asks for is what runs. A paused relay is as ready as its Pods. */
+function readiness(verdict: Verdict, { state, reason, message }: Rollout): Finding {
+  switch (verdict.kind) {
+    case 'rejected':
+    case 'blocked':
+    case 'pending':
+      return finding('Ready', 'False', verdict);
+    case 'programmed':
+    case 'paused':
+      return finding('Ready', state === 'ready' ? 'True' : 'False', { reason, message });
+  }
+}
+
+function activity(verdict: Verdict, { state }: Rollout, ready: Finding): Finding[] {
+  const needsUser = verdict.kind === 'rejected' || verdict.kind === 'blocked';
+  if (needsUser || (state === 'failed' && verdict.kind !== 'pending'))
+    return [finding('Stalled', 'True', ready)];
+  return ready.status === 'True' ? [] : [finding('Reconciling', 'True', ready)];
+}
+
+function finding(type: string, status: Finding['status'], { reason, message }: Reason): Finding {
+  return { type, status, reason, message };
+}

@@ -1,0 +1,55 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { type Outcome, outcomes } from '../controller/controller.ts';
+
+/** What the operator counts. */
+export type OperatorMetrics = {
+  /** A turn of the controller ended. */
+  turn: (outcome: Outcome, seconds: number) => void;
+  /** A watch of `kind` failed. */
+  watchFailed: (kind: string) => void;
+};
+
+/**
+ * Registers the operator's metrics.
+ *
+ * @param depth  how many keys wait, asked at each scrape.
+ */
+export function operatorMetrics(registry: Registry, depth: () => number): OperatorMetrics {
+  const registers = [registry];
+  const turns = new Counter({
+    name: 'realm_operator_reconciles_total',
+    help: 'Reconciles that ended, by outcome.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'realm_operator_reconcile_seconds',
+    help: 'How long a reconcile took.',
+    buckets: [0.001, 0.01, 0.1, 1, 10],
+    registers,
+  });
+  const failures = new Counter({
+    name: 'realm_operator_watch_failures_total',
+    help: 'Watches that failed and were begun again, by kind.',
+    labelNames: ['kind'],
+    registers,
+  });
+  new Gauge({
+    name: 'realm_operator_queue_depth',
+    help: 'RealmRelays that wait for a reconcile.',
+    registers,
+    collect() {
+      this.set(depth());
+    },
+  });
+  for (const outcome of outcomes) turns.inc({ outcome }, 0); // so that a rate is there before the first
+  return {
+    turn: (outcome, took) => {
+      turns.inc({ outcome });
+      seconds.observe(took);
+    },
+    watchFailed: (kind) => {
+      failures.inc({ kind });
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import type { Registry } from 'prom-client';
+import { Controller } from '../controller/controller.ts';
+import { WorkQueue } from '../controller/work-queue.ts';
+import { manager } from '../desired/object-meta.ts';
+import { Events } from '../kube/events.ts';
+import { Informer } from '../kube/informer.ts';
+import type { KubeConfigLoader } from '../kube/kube-config.ts';
+import { isKubeError } from '../kube/kube-error.ts';
+import type { KubeObject, ObjectKey } from '../kube/object.ts';
+import type { Resource } from '../kube/resource.ts';
+import type { Store } from '../kube/store.ts';
+import { Transport } from '../kube/transport.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { Cluster } from './cluster.ts';
+import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
+import { relayResource } from './objects.ts';
+import { reconcile } from './reconcile.ts';
+
+const backoff = { firstMs: 1_000, mostMs: 300_000 };
+const workers = 4;
+const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
+
+/** With what the operator runs. */
+export type OperatorOptions = {
+  readonly kubeConfig: KubeConfigLoader;
+  /** Image of the relay program, where a RealmRelay does not name one. */
+  readonly relayImage: string;
+  /** The namespaces that it looks after; all where there are none. */
+  readonly namespaces: readonly string[];
+  /** Which of our instances this is, in events: the name of the Pod or of the host. */
+  readonly instance: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Where its metrics go. */
+  readonly registry: Registry;
+};
+
+/** An operator at work. */
+export type Operator = {
+  /** Whether it knows the cluster and works. */
+  readonly isReady: () => boolean;
+  /** Resolves when it is ready for the first time. */
+  readonly ready: Promise<void>;
+  /** Lets the reconciles under way end, and ends all the rest. */
+  readonly stop: () => Promise<void>;
+};
+
+/**
+ * Starts the operator: it watches RealmRelays and what they own, and reconciles each that changes, once it has seen all
+ * there is. An API server that cannot be reached is waited for.
+ *
+ * @throws what `kubeConfig` throws.
+ */
+export function startOperator(options: OperatorOptions): Operator {
+  const { kubeConfig, clock, log, instance, registry } = options;
+  const transport = new Transport(kubeConfig, clock);
+  const events = new Events({ transport, clock, log, instance });
+  const cluster = new Cluster(transport, events);
+  const queue = new WorkQueue<ObjectKey>({ clock, backoff });
+  const metrics = operatorMetrics(registry, () => queue.depth);
+  const controller = relayController(options, { cluster, queue, metrics });
+  cluster.subscribe((key) => {
+    queue.add(key);
+  });
+  const informers = clusterInformers(options, { cluster, transport, metrics });
+  for (const informer of informers) informer.start();
+  const ready = Promise.all(informers.map(({ synced }) => synced)).then(() => {
+    log.info({ objects: cluster.relays.size }, 'operator ready');
+    controller.start();
+  });
+  return {
+    isReady: () => informers.every(({ isSynced }) => isSynced),
+    ready,
+    stop: async () => {
+      await Promise.all(informers.map((informer) => informer.stop()));
+      await controller.stop();
+      await events.flush();
+      await transport.close();
+    },
+  };
+}
+
+type Parts = { readonly cluster: Cluster; readonly metrics: OperatorMetrics };
+
+function relayController(
+  { relayImage, clock, log }: OperatorOptions,
+  { cluster, queue, metrics }: Parts & { readonly queue: WorkQueue<ObjectKey> },
+): Controller<ObjectKey> {
+  return new Controller({
+    reconcile: (key, turn) => reconcile(key, { cluster, relayImage, now: clock.now, log: turn.log }),
+    queue,
+    workers,
+    log,
+    clock,
+    isConflict: (error) => isKubeError(error, 409),
+    onTurn: metrics.turn,
+  });
+}
+
+function clusterInformers(
+  { namespaces, clock, log }: OperatorOptions,
+  { cluster, transport, metrics }: Parts & { readonly transport: Transport },
+): Informer<KubeObject>[] {
+  const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
+  const watched: { resource: Resource; store: Store<KubeObject>; labelSelector?: string }[] = [
+    { resource: relayResource, store: cluster.relays },
+    ...cluster.owned.map((kind) => ({ ...kind, labelSelector: managedSelector })),
+  ];
+  return watched.flatMap((watch) =>
+    scopes.map((scope) => {
+      const onFailure = (): void => {
+        metrics.watchFailed(watch.resource.kind);
+      };
+      return new Informer({ transport, clock, log, onFailure, ...watch, ...scope });
+    }),
+  );
+}

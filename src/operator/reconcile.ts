@@ -1,0 +1,98 @@
+import { type Action, awaitChange, requeueAfter } from '../controller/action.ts';
+import type { RealmRelayStatus } from '../api/schema.ts';
+import { isKubeError } from '../kube/kube-error.ts';
+import type { KubeEvent } from '../kube/events.ts';
+import type { KubeObject, ObjectKey } from '../kube/object.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { RelayObject } from './objects.ts';
+import { program, type ProgramCluster, type Programmed } from './program.ts';
+import { statusEvents } from './status-events.ts';
+import { status } from './status.ts';
+import type { Verdict } from './verdict.ts';
+
+/** A look at everything although nothing seems to have changed. */
+const resyncMs = 600_000;
+/** What stands in the way is not ours, so nobody tells us when it goes. */
+const lookAgainMs = 30_000;
+
+/** What a reconcile needs of the cluster. */
+export type ReconcileCluster = ProgramCluster & {
+  relay: (key: ObjectKey) => RelayObject | undefined;
+  writeStatus: (object: RelayObject, status: RealmRelayStatus) => Promise<void>;
+  tell: (event: KubeEvent) => void;
+};
+
+/** With what a RealmRelay is reconciled. */
+export type ReconcileContext = {
+  readonly cluster: ReconcileCluster;
+  readonly relayImage: string;
+  readonly now: () => Date;
+  readonly log: Logger;
+};
+
+/**
+ * Makes the cluster match the RealmRelay at `key`. Idempotent: reads the whole relay, never an event, so it may run at
+ * any time and any number of times; nothing is written where nothing differs.
+ *
+ * @returns when to run again without a change, or never once the relay is gone.
+ * @throws the API server's error, for the controller to retry with backoff. The status says what is wrong first, where
+ *   the error is about an object.
+ */
+export async function reconcile(key: ObjectKey, context: ReconcileContext): Promise<Action> {
+  const object = context.cluster.relay(key);
+  if (object === undefined || object.metadata.deletionTimestamp !== undefined) return awaitChange;
+  try {
+    const { verdict, error } = await programAndTell(object, context);
+    if (error !== undefined) throw error;
+    return requeueAfter(verdict.kind === 'programmed' ? resyncMs : patienceMs(verdict));
+  } catch (error) {
+    if (!isKubeError(error, 429) || error.retryAfterMs === undefined) throw error;
+    return requeueAfter(error.retryAfterMs);
+  }
+}
+
+function patienceMs(verdict: Verdict): number {
+  const isForeign =
+    verdict.kind === 'pending' || ('reason' in verdict && verdict.reason === 'ResourceConflict');
+  return isForeign ? lookAgainMs : resyncMs;
+}
+
+async function programAndTell(object: RelayObject, context: ReconcileContext): Promise<Programmed> {
+  const { cluster, relayImage, now, log } = context;
+  const onWritten = (outcome: string, written: KubeObject): void => {
+    log.info({ outcome, kind: written.kind, name: written.metadata.name }, 'object written');
+    cluster.tell(writtenEvent(object, outcome, written));
+  };
+  const programmed = await program(object, { cluster, relayImage, onWritten });
+  const { verdict } = programmed;
+  const owned = cluster.ownedBy(object.metadata.uid ?? '');
+  await writeStatusIfDiffers(object, status({ object, verdict, owned, now: now() }), context);
+  log.debug(
+    { generation: object.metadata.generation, objects: owned.length, verdict: verdict.kind },
+    'reconciled',
+  );
+  return programmed;
+}
+
+async function writeStatusIfDiffers(
+  object: RelayObject,
+  next: RealmRelayStatus,
+  { cluster }: ReconcileContext,
+): Promise<void> {
+  if (canonicalJson(object.status ?? {}) === canonicalJson(next)) return;
+  await cluster.writeStatus(object, next);
+  const events = statusEvents(object.status?.conditions ?? [], next.conditions ?? []);
+  for (const event of events) cluster.tell({ regarding: object, ...event });
+}
+
+function writtenEvent(regarding: RelayObject, outcome: string, { kind, metadata }: KubeObject): KubeEvent {
+  const reason = `${outcome.slice(0, 1).toUpperCase()}${outcome.slice(1)}`;
+  return {
+    regarding,
+    type: 'Normal',
+    reason,
+    action: 'Apply',
+    note: `${kind} ${metadata.name} was ${outcome}`,
+  };
+}

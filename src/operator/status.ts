@@ -1,0 +1,133 @@
+import type { V1Deployment, V1Service } from '@kubernetes/client-node';
+import { boundFamilies, listenText, protocols } from '../api/port-conflicts.ts';
+import type { Endpoint, Relay } from '../api/relay.ts';
+import type { RealmRelayStatus } from '../api/schema.ts';
+import { configHash } from '../desired/config-map.ts';
+import { parseIpAddress } from '../lib/ip-address.ts';
+import type { KubeObject } from '../kube/object.ts';
+import { conditions } from './conditions.ts';
+import { deploymentOf, type RelayObject, serviceOf } from './objects.ts';
+import { rollout } from './rollout.ts';
+import type { Verdict } from './verdict.ts';
+
+/** How many listen addresses `kubectl get` shows before it only counts. */
+const mostListed = 3;
+
+/** What a status is made of. */
+export type StatusInput = {
+  /** The RealmRelay, with the status it has now. */
+  readonly object: RelayObject;
+  readonly verdict: Verdict;
+  /** What it owns, as it is now. */
+  readonly owned: readonly KubeObject[];
+  /** The time, for conditions that change. */
+  readonly now: Date;
+};
+
+type Status = RealmRelayStatus;
+
+/**
+ * The status of a RealmRelay after a reconcile. Pure; equal to the one before where nothing changed.
+ *
+ * What is told of the configuration is of the one that was last applied, what is told of Pods and addresses is observed.
+ */
+export function status({ object, verdict, owned, now }: StatusInput): RealmRelayStatus {
+  const deployment = deploymentOf(owned);
+  const { metadata, status: previous = {} } = object;
+  const { generation = 0 } = metadata;
+  const dating = {
+    previous: previous.conditions ?? [],
+    generation,
+    now: `${now.toISOString().slice(0, 19)}Z`,
+  };
+  return {
+    ...configuration(verdict, previous),
+    ...pods(deployment, previous),
+    observedGeneration: generation,
+    ...optional('addresses', addresses(serviceOf(owned))),
+    conditions: conditions(verdict, rollout(deployment), dating),
+  };
+}
+
+function pods(deployment: V1Deployment | undefined, previous: Status): Partial<Status> {
+  const { replicas = 0, readyReplicas = 0 } = deployment?.status ?? {};
+  const selector = labelSelector(deployment?.spec?.selector.matchLabels) ?? previous.selector;
+  return { replicas, readyReplicas, ...optional('selector', selector) };
+}
+
+type Configuration = Pick<Status, 'configHash' | 'listening' | 'endpoints'>;
+
+function configuration(verdict: Verdict, previous: Status): Configuration {
+  const relay = configured(verdict);
+  if (relay === undefined) {
+    const { configHash, listening, endpoints } = previous;
+    return {
+      ...optional('configHash', configHash),
+      ...optional('listening', listening),
+      ...optional('endpoints', endpoints),
+    };
+  }
+  return {
+    configHash: configHash(relay),
+    listening: listening(relay),
+    endpoints: relay.endpoints.map(endpointStatus).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+}
+
+/** The relay whose configuration was applied in this reconcile. */
+function configured(verdict: Verdict): Relay | undefined {
+  switch (verdict.kind) {
+    case 'programmed':
+      return verdict.relay;
+    case 'blocked':
+    case 'pending':
+      return verdict.configured;
+    case 'paused':
+    case 'rejected':
+      return undefined;
+  }
+}
+
+function listening({ endpoints }: Relay): string {
+  const listed = [...new Set(endpoints.map(listenText))];
+  const more = listed.length - mostListed;
+  return [...listed.slice(0, mostListed), ...(more > 0 ? [`+${String(more)}`] : [])].join(',');
+}
+
+function endpointStatus(endpoint: Endpoint): NonNullable<Status['endpoints']>[number] {
+  const { address } = endpoint.listen;
+  return {
+    name: endpoint.name,
+    listen: listenText(endpoint),
+    families: boundFamilies({ address, ipv6Only: endpoint.network.ipv6Only }),
+    protocols: protocols(endpoint),
+  };
+}
+
+/** Where clients reach the Service: at its load balancer if it has one, else at its cluster IPs. */
+function addresses(service: V1Service | undefined): Status['addresses'] {
+  const known = serviceAddresses(service).flatMap((address) => {
+    const parsed = parseIpAddress(address);
+    return parsed === undefined ? [] : [{ family: parsed.family, address }];
+  });
+  if (known.length === 0) return undefined;
+  return known.toSorted((a, b) => (`${a.family} ${a.address}` < `${b.family} ${b.address}` ? -1 : 1));
+}
+
+function serviceAddresses(service: V1Service | undefined): string[] {
+  if (service?.spec?.type !== 'LoadBalancer') return service?.spec?.clusterIPs ?? [];
+  return (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
+}
+
+/** `labels` as `kubectl -l` takes them, sorted. */
+function labelSelector(labels: Readonly<Record<string, string>> | undefined): string | undefined {
+  if (labels === undefined) return undefined;
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .toSorted()
+    .join(',');
+}
+
+function optional<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {
+  return value === undefined ? {} : ({ [name]: value } as { [key in K]?: V });
+}
