@@ -73,8 +73,12 @@ verify-generated: node_modules ## Fail when a generated file was edited by hand 
 cluster: ## Build the test cluster (Kubernetes, etcd, containerd, runc) from Go modules.
 	test/cluster/build.sh
 
+.PHONY: image
+image: build ## Make the image as an OCI archive, without a container engine.
+	tools/image.sh "ghcr.io/realm-operator/realm-operator:$$(node -p 'require("./package.json").version')" dist/image/realm-operator.tar
+
 .PHONY: e2e
-e2e: build cluster ## Try the image on a real node: kubelet, containerd, kube-proxy.
+e2e: image ## Try the image on a real node: kubelet, containerd, kube-proxy.
 	node tools/e2e.ts
 
 .PHONY: help

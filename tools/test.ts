@@ -1,23 +1,20 @@
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { closingLine, exitCode, runMocha } from './mocha.ts';
+import { buildTestCluster, type ClusterBuild } from './test-cluster.ts';
 
 const timeoutMs = 15 * 60_000;
-const cannotBuild = 3; // build.sh: this machine lacks what the build needs
 
 /** Builds the control plane that some suites run against; where that cannot be, they are skipped. */
-function buildControlPlane(): boolean {
-  if ((process.env['KUBEBUILDER_ASSETS'] ?? '') !== '') return true;
-  const script = join(import.meta.dirname, '..', 'test', 'cluster', 'build.sh');
-  const { status } = spawnSync(script, ['control-plane'], { stdio: 'inherit' });
-  if (status === cannotBuild)
+function buildControlPlane(): ClusterBuild {
+  if ((process.env['KUBEBUILDER_ASSETS'] ?? '') !== '') return 'built';
+  const build = buildTestCluster('control-plane');
+  if (build === 'cannot')
     process.stdout.write('no control plane here: the suites that need one are skipped\n');
-  return status === 0 || status === cannotBuild;
+  return build;
 }
 
-const built = buildControlPlane();
+const build = buildControlPlane();
 const counts = await runMocha({ args: process.argv.slice(2), timeoutMs });
-if (!built) process.stdout.write('failed: test/cluster/build.sh\n');
-const all = built ? counts : { ...counts, failed: counts.failed + 1 };
+if (build === 'failed') process.stdout.write('failed: the build of the test cluster\n');
+const all = build === 'failed' ? { ...counts, failed: counts.failed + 1 } : counts;
 process.stdout.write(`${closingLine(all)}\n`);
 process.exitCode = exitCode(all);

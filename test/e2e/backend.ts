@@ -1,0 +1,71 @@
+import { eventually } from '../cluster/eventually.ts';
+import type { TestNode } from '../cluster/node.ts';
+import { image } from './install.ts';
+
+/** The port, of TCP and of UDP, that every backend serves. */
+export const backendPort = 8080;
+
+/** A Pod that greets with its name and then echoes, and answers datagrams with its name and what they held. */
+export type Backend = { readonly name: string; readonly ipv4: string; readonly ipv6: string };
+
+// Runs in the Pod, on the Node of our image.
+const script = `
+  const name = process.env.NAME;
+  require('node:net').createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined);
+    socket.write(name + '\\n');
+    socket.pipe(socket);
+  }).listen(${String(backendPort)}, '::');
+  const udp = require('node:dgram').createSocket('udp6');
+  udp.on('message', (message, { port, address }) => udp.send(name + ' ' + message, port, address));
+  udp.bind(${String(backendPort)}, '::');
+  process.on('SIGTERM', () => process.exit(0));
+`;
+
+/** Starts a backend and resolves when its Pod has both its addresses and serves. */
+export async function startBackend(node: TestNode, namespace: string, name: string): Promise<Backend> {
+  const pods = `/api/v1/namespaces/${namespace}/pods`;
+  await eventually(`Pod ${name} made`, async () => {
+    const { status } = await node.request('POST', pods, pod(name)); // refused until its service account is there
+    return status === 201 || status === 409;
+  });
+  return eventually(`Pod ${name} ready`, async () => {
+    const { status } = (await node.request('GET', `${pods}/${name}`)).json() as PodStatus;
+    const [ipv4, ipv6] = (status.podIPs ?? []).map(({ ip }) => ip);
+    const ready = status.containerStatuses?.every((container) => container.ready) ?? false;
+    return ready && ipv4 !== undefined && ipv6 !== undefined && { name, ipv4, ipv6 };
+  });
+}
+
+type PodStatus = {
+  readonly status: {
+    readonly podIPs?: readonly { readonly ip: string }[];
+    readonly containerStatuses?: readonly { readonly ready: boolean }[];
+  };
+};
+
+function pod(name: string): unknown {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { app: name } },
+    spec: {
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        {
+          name: 'backend',
+          image,
+          command: ['node', '-e', script],
+          env: [{ name: 'NAME', value: name }],
+          readinessProbe: { tcpSocket: { port: backendPort }, periodSeconds: 1 },
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          },
+        },
+      ],
+    },
+  };
+}

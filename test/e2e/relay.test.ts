@@ -1,0 +1,129 @@
+import { expect } from 'chai';
+import { eventually } from '../cluster/eventually.ts';
+import { startNode, type TestNode } from '../cluster/node.ts';
+import { type Backend, startBackend } from './backend.ts';
+import { backendAt, echoLine, exchange, greet, udpAnswer } from './client.ts';
+import { imageArchive, installOperator, kubectl, printDiagnosis } from './install.ts';
+import {
+  applyRelay,
+  type ClusterAddresses,
+  clusterAddresses,
+  objectsOf,
+  relayManifest,
+  relayPods,
+  webEndpoints,
+} from './relay.ts';
+
+const port = 443;
+const exchangedBytes = 64 * 1024 * 1024;
+// Where nobody asks for more, kubelet refreshes a ConfigMap in a Pod once a minute, and caches it for a minute.
+const reloadTimeoutMs = 150_000;
+
+describe('a RealmRelay on a real node', () => {
+  let node: TestNode;
+  let namespace: string;
+  let six: Backend;
+  let four: Backend;
+  let web: ClusterAddresses;
+
+  before('start a node', async () => {
+    node = await startNode([imageArchive]);
+    namespace = await node.namespace({ 'pod-security.kubernetes.io/enforce': 'restricted' });
+    [six, four] = await Promise.all([
+      startBackend(node, namespace, 'backend-six'),
+      startBackend(node, namespace, 'backend-four'),
+    ]);
+  });
+
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed') await printDiagnosis(node, namespace);
+  });
+
+  after('stop the node', async () => {
+    await node.stop();
+  });
+
+  it('is served by an operator installed with kubectl apply -k', () => installOperator(node));
+
+  it('becomes Ready, with one port below 1024 for both families', async () => {
+    await applyRelay(node, namespace, 'web', webEndpoints(six, four));
+    web = await clusterAddresses(node, namespace, 'web');
+  });
+
+  it('leads each family to its own backend', async () => {
+    expect(await backendAt(web.ipv6, port)).to.equal('backend-six');
+    expect(await backendAt(web.ipv4, port)).to.equal('backend-four');
+  });
+
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    it(`carries 64 MiB there and back over ${family}`, async () => {
+      const { sentSha256, receivedSha256, receivedBytes } = await exchange(web[family], port, exchangedBytes);
+      expect(receivedBytes).to.equal(exchangedBytes);
+      expect(receivedSha256).to.equal(sentSha256);
+    });
+  }
+
+  it('carries datagrams of both families', async () => {
+    const endpoint = {
+      name: 'dns',
+      listen: { address: '::', port: 53 },
+      remotes: [{ address: six.ipv6, port: 8080 }],
+      network: { tcp: false, udp: true },
+    };
+    await applyRelay(node, namespace, 'dns', [endpoint]);
+    const dns = await clusterAddresses(node, namespace, 'dns');
+    expect(await udpAnswer(dns.ipv4, 53, 'over IPv4')).to.equal('backend-six over IPv4');
+    expect(await udpAnswer(dns.ipv6, 53, 'over IPv6')).to.equal('backend-six over IPv6');
+  });
+
+  it('is rejected when it is applied with endpoints that conflict', async () => {
+    const endpoints = webEndpoints(six, four).map((endpoint) => ({ ...endpoint, network: {} }));
+    const apply = ['-n', namespace, 'apply', '-f', '-'];
+    const { code, stderr } = await node.kubectl(apply, relayManifest('conflict', endpoints));
+    expect(code).to.equal(1);
+    expect(stderr).to.match(/web-v6.*web-v4|web-v4.*web-v6/);
+  });
+
+  it('leads to another remote after an edit, in the Pods that run already', async function () {
+    this.timeout(reloadTimeoutMs + 30_000);
+    const pods = await relayPods(node, namespace, 'web');
+    await applyRelay(node, namespace, 'web', webEndpoints(four, six));
+    await eventually(
+      'the new remotes reached',
+      async () => {
+        const reached = [await backendAt(web.ipv6, port), await backendAt(web.ipv4, port)];
+        return reached.join() === 'backend-four,backend-six';
+      },
+      { timeoutMs: reloadTimeoutMs, intervalMs: 500 },
+    );
+    expect(await relayPods(node, namespace, 'web')).to.deep.equal(pods);
+  });
+
+  it('lets a connection end when its Pod is stopped', async () => {
+    const [pod = ''] = await relayPods(node, namespace, 'web');
+    const { socket } = await greet(web.ipv6, port);
+    expect(await echoLine(socket, 'before')).to.equal('before');
+    await kubectl(node, ['-n', namespace, 'delete', '--wait=false', pod]);
+    await eventually('a relay in place of the stopped one', async () => {
+      const ready = ['wait', '--for=condition=Available', 'deployment/web', '--timeout=1s'];
+      const isReady = (await node.kubectl(['-n', namespace, ...ready])).code === 0;
+      return isReady && (await relayPods(node, namespace, 'web')).length === 2;
+    });
+    expect(await echoLine(socket, 'while it drains')).to.equal('while it drains');
+    socket.end();
+    await eventually('the stopped Pod gone', async () => {
+      return !(await relayPods(node, namespace, 'web')).includes(pod);
+    });
+  });
+
+  it('leaves nothing when it is deleted', async () => {
+    await kubectl(node, ['-n', namespace, 'delete', 'realmrelays', 'web', 'dns']);
+    for (const name of ['web', 'dns']) {
+      await eventually(
+        `nothing left of ${name}`,
+        async () => (await objectsOf(node, namespace, name)).length === 0,
+        { timeoutMs: 60_000, intervalMs: 200 },
+      );
+    }
+  });
+});

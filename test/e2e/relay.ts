@@ -1,0 +1,103 @@
+import { eventually } from '../cluster/eventually.ts';
+import type { TestNode } from '../cluster/node.ts';
+import { type Backend, backendPort } from './backend.ts';
+import { kubectl } from './install.ts';
+
+/** An endpoint of a RealmRelay as a user writes it. */
+export type Endpoint = {
+  readonly name: string;
+  readonly listen: { readonly address: string; readonly port: number };
+  readonly remotes: readonly { readonly address: string; readonly port: number }[];
+  readonly network?: { readonly ipv6Only?: boolean; readonly tcp?: boolean; readonly udp?: boolean };
+};
+
+/** The addresses of a Service, of which it has both. */
+export type ClusterAddresses = { readonly ipv4: string; readonly ipv6: string };
+
+/** `[::]:443` to `six` and `0.0.0.0:443` to `four`, each by the address family of its clients. */
+export function webEndpoints(six: Backend, four: Backend): readonly Endpoint[] {
+  return [
+    {
+      name: 'web-v6',
+      listen: { address: '::', port: 443 },
+      remotes: [{ address: six.ipv6, port: backendPort }],
+      network: { ipv6Only: true },
+    },
+    {
+      name: 'web-v4',
+      listen: { address: '0.0.0.0', port: 443 },
+      remotes: [{ address: four.ipv4, port: backendPort }],
+    },
+  ];
+}
+
+/** Applies a RealmRelay and resolves when it is Ready at that generation. */
+export async function applyRelay(
+  node: TestNode,
+  namespace: string,
+  name: string,
+  endpoints: readonly Endpoint[],
+): Promise<void> {
+  await kubectl(node, ['-n', namespace, 'apply', '-f', '-'], relayManifest(name, endpoints));
+  await eventually(
+    `RealmRelay ${name} Ready`,
+    async () => {
+      const { metadata, status } = await readRelay(node, namespace, name);
+      const ready = status.conditions?.find(({ type }) => type === 'Ready');
+      return ready?.status === 'True' && status.observedGeneration === metadata.generation;
+    },
+    { timeoutMs: 60_000, intervalMs: 200 },
+  );
+}
+
+/** A RealmRelay as kubectl takes it. */
+export function relayManifest(name: string, endpoints: readonly Endpoint[]): string {
+  return JSON.stringify({
+    apiVersion: 'realm-operator.dev/v1alpha1',
+    kind: 'RealmRelay',
+    metadata: { name },
+    spec: { drainSeconds: 20, endpoints },
+  });
+}
+
+type RelayStatus = {
+  readonly metadata: { readonly generation: number };
+  readonly status: {
+    readonly observedGeneration?: number;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
+};
+
+async function readRelay(node: TestNode, namespace: string, name: string): Promise<RelayStatus> {
+  const path = `/apis/realm-operator.dev/v1alpha1/namespaces/${namespace}/realmrelays/${name}`;
+  return (await node.request('GET', path)).json() as RelayStatus;
+}
+
+/** The cluster addresses of the Service of a RealmRelay. */
+export async function clusterAddresses(
+  node: TestNode,
+  namespace: string,
+  name: string,
+): Promise<ClusterAddresses> {
+  const answer = await node.request('GET', `/api/v1/namespaces/${namespace}/services/${name}`);
+  const { clusterIPs } = (answer.json() as { spec: { clusterIPs: readonly string[] } }).spec;
+  const ipv6 = clusterIPs.find((address) => address.includes(':'));
+  const ipv4 = clusterIPs.find((address) => address.includes('.'));
+  if (ipv4 === undefined || ipv6 === undefined)
+    throw new Error(`Service ${name} has only ${clusterIPs.join()}`);
+  return { ipv4, ipv6 };
+}
+
+/** Names of the Pods of a RealmRelay. */
+export async function relayPods(node: TestNode, namespace: string, name: string): Promise<readonly string[]> {
+  const selector = `--selector=app.kubernetes.io/instance=${name}`;
+  const names = await kubectl(node, ['-n', namespace, 'get', 'pods', selector, '--output=name']);
+  return names.split('\n').filter((line) => line !== '');
+}
+
+/** All that there is in `namespace` of what an operator makes or causes, as kubectl names it. */
+export async function objectsOf(node: TestNode, namespace: string, name: string): Promise<readonly string[]> {
+  const kinds = 'deployments,replicasets,pods,services,endpointslices,configmaps';
+  const names = await kubectl(node, ['-n', namespace, 'get', kinds, '--output=name']);
+  return names.split('\n').filter((line) => line.split('/')[1]?.startsWith(name) ?? false);
+}

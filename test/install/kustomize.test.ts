@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { loadAll } from 'js-yaml';
+import { defaultRelayImage } from '../../src/desired/relay-image.ts';
+import { version } from '../../src/lib/version.ts';
+import { binaries } from '../cluster/binaries.ts';
+import { runOrThrow } from '../cluster/run.ts';
+
+type Manifest = {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: Record<string, unknown>;
+};
+
+const programs = binaries();
+const config = join(import.meta.dirname, '..', '..', 'config');
+
+if (typeof programs === 'string') {
+  describe.skip(`config/ (skipped: ${programs})`, () => {
+    it('is built by kustomize');
+  });
+} else {
+  describe('config/', () => {
+    let manifests: readonly Manifest[] = [];
+    before(async () => {
+      manifests = loadAll(await runOrThrow([...programs.kubectl, 'kustomize', config])) as Manifest[];
+    });
+
+    it('holds what an installation needs', () => {
+      expect(manifests.map(({ kind }) => kind)).to.have.members([
+        'Namespace',
+        'CustomResourceDefinition',
+        'ServiceAccount',
+        'ClusterRole',
+        'ClusterRoleBinding',
+        'Deployment',
+        'ValidatingAdmissionPolicy',
+        'ValidatingAdmissionPolicyBinding',
+      ]);
+    });
+
+    it('writes nothing empty, which the API server drops and tools then see as drift', () => {
+      expect(emptyPaths(manifests, '')).to.deep.equal([]);
+    });
+
+    it('runs this version, and tells it the relay image of its own default', () => {
+      const deployment = JSON.stringify(manifests.find(({ kind }) => kind === 'Deployment'));
+      expect(deployment).to.include(`/realm-operator:${version}"`);
+      expect(deployment).to.include(`"--relay-image=${defaultRelayImage}"`);
+    });
+  });
+}
+
+// Where empty means something: RBAC's core group, and the status subresource of a CRD.
+const meantEmpty = /\.(apiGroups\.0|subresources\.status)$/;
+
+/** Where in `value` an empty list, an empty map, a null or an empty text stands. */
+function emptyPaths(value: unknown, path: string): string[] {
+  if (meantEmpty.test(path)) return [];
+  if (value === null || value === '') return [path];
+  if (typeof value !== 'object') return [];
+  const entries = Object.entries(value);
+  if (entries.length === 0) return [path];
+  return entries.flatMap(([key, inner]) => emptyPaths(inner, `${path}.${key}`));
+}
