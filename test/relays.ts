@@ -32,16 +32,19 @@ export function realmRelay(
 }
 
 /**
- * A RealmRelay as above, parsed; its port conflicts are the test's own affair.
+ * `manifest`, parsed; its port conflicts are the test's own affair.
  *
  * @throws Error where it is not valid: the test is wrong then.
  */
+export function parsed(manifest: RealmRelay): Relay {
+  const { relay: valid, problems } = parseRealmRelay(manifest);
+  if (valid === undefined || problems.length > 0) throw new Error(problems.map(problemText).join('\n'));
+  return valid;
+}
+
+/** A RealmRelay as `realmRelay` makes it, parsed. */
 export function relay(endpoints?: EndpointSpec[], spec?: Omit<RealmRelaySpec, 'endpoints'>): Relay {
-  const parsed = parseRealmRelay(realmRelay(endpoints, spec));
-  if (parsed.relay === undefined || parsed.problems.length > 0) {
-    throw new Error(parsed.problems.map(problemText).join('\n'));
-  }
-  return parsed.relay;
+  return parsed(realmRelay(endpoints, spec));
 }
 
 /**

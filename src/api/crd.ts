@@ -109,7 +109,12 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
  */
 function structural(schema: JsonSchema): StructuralSchema {
   if (schema['x-kubernetes-int-or-string'] === true) {
-    return { ...described(schema), 'x-kubernetes-int-or-string': true };
+    const { description, pattern } = schema;
+    return {
+      'x-kubernetes-int-or-string': true,
+      ...(description === undefined ? {} : { description }),
+      ...(pattern === undefined ? {} : { pattern }),
+    };
   }
   for (const word of ['$ref', 'allOf', 'oneOf', 'anyOf', 'not', 'const'] as const) {
     if (schema[word] !== undefined) throw new Error(`${word} is not structural`);
@@ -122,10 +127,6 @@ function structural(schema: JsonSchema): StructuralSchema {
     ...(hasFields(additionalProperties) ? { additionalProperties: structural(additionalProperties) } : {}),
     ...(hasFields(items) ? { items: structural(items) } : {}),
   };
-}
-
-function described({ description }: JsonSchema): StructuralSchema {
-  return description === undefined ? {} : { description };
 }
 
 function structuralFields(fields: Record<string, JsonSchema | boolean>): Record<string, StructuralSchema> {

@@ -86,7 +86,7 @@ const endpoint = z.object({
   listen: listen.describe('Where clients connect.'),
   remotes: rule(z.array(remote).min(1).max(32), {
     cel: '!self.all(r, has(r.weight) && r.weight == 0)',
-    holds: (remotes) => !remotes.every(({ weight }) => weight === 0),
+    holds: (remotes) => remotes.length === 0 || !remotes.every(({ weight }) => weight === 0),
     remedy: 'give at least one remote a weight above 0',
   })
     .meta({ 'x-kubernetes-list-type': 'atomic' })
@@ -135,17 +135,11 @@ const service = z.object({
     .describe('Annotations of the Service, e.g. for a cloud load balancer.'),
 });
 
+const quantityPattern = /^[0-9]+([.][0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;
+const quantityRemedy = 'use a quantity such as 100m or 64Mi';
 const quantity = z
-  .union([
-    z.int(),
-    z
-      .string()
-      .regex(
-        /^[0-9]+([.][0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/,
-        'use a quantity such as 100m or 64Mi',
-      ),
-  ])
-  .meta({ 'x-kubernetes-int-or-string': true });
+  .union([z.int().min(0), z.string().regex(quantityPattern, quantityRemedy)], quantityRemedy)
+  .meta({ 'x-kubernetes-int-or-string': true, pattern: quantityPattern.source });
 
 const resources = z.object({
   limits: z

@@ -95,8 +95,8 @@ function told(issue: z.core.$ZodIssue): Pick<Problem, 'what' | 'remedy'> {
 }
 
 const typeWords: Readonly<Record<string, string>> = {
-  int: 'an integer',
-  number: 'a number',
+  int: 'a whole number',
+  number: 'a whole number',
   string: 'a string (quote it where it looks like a number)',
   boolean: 'true or false',
   object: 'a mapping of fields',

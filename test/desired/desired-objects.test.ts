@@ -4,62 +4,9 @@ import { configHash, configText } from '../../src/desired/config-map.ts';
 import { desiredObjects, type Platform } from '../../src/desired/desired-objects.ts';
 import { expectGolden } from '../golden.ts';
 import { endpoint, relay } from '../relays.ts';
+import { goldenRelays, sideBySide } from './golden-relays.ts';
 
 const platform: Platform = { relayImage: 'example.com/relay@sha256:0' };
-
-const sideBySide = [
-  endpoint({ name: 'https-v6', address: '::', network: { ipv6Only: true } }),
-  endpoint({ name: 'https-v4', address: '0.0.0.0', remotes: [{ address: '192.0.2.1', port: 8443 }] }),
-];
-
-/** Each becomes `test/golden/<name>.yaml`. */
-export const goldenRelays = {
-  'one-endpoint': relay(),
-  'side-by-side': relay(sideBySide, { replicas: 2 }),
-  'ipv6-only': relay([endpoint()], { network: { ipv6Only: true } }),
-  'tcp-and-udp': relay([endpoint({ name: 'dns', port: 53, network: { udp: true, udpTimeoutSeconds: 5 } })]),
-  'every-field': relay(
-    [
-      endpoint({
-        name: 'weighted',
-        address: '::ffff:192.0.2.9',
-        port: 8080,
-        balance: 'IPHash',
-        remotes: [
-          { address: '2001:DB8:0::1', port: 80, weight: 4 },
-          { address: 'backend', port: 81 },
-          { address: '192.0.2.2', port: 82, weight: 0 },
-        ],
-      }),
-      endpoint({
-        name: 'preferred',
-        address: '2001:db8::9',
-        port: 8080,
-        balance: 'Failover',
-        remotes: [
-          { address: 'first', port: 80 },
-          { address: 'second', port: 80 },
-        ],
-        network: { tcp: false, udp: true },
-      }),
-    ],
-    {
-      replicas: 3,
-      network: { tcpTimeoutSeconds: 0, tcpKeepaliveSeconds: 60, tcpKeepaliveProbes: 9, udpTimeoutSeconds: 0 },
-      service: {
-        type: 'LoadBalancer',
-        ipFamilies: ['IPv6', 'IPv4'],
-        ipFamilyPolicy: 'RequireDualStack',
-        annotations: { 'example.com/scheme': 'internal' },
-      },
-      image: 'example.com/own-relay:1',
-      resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
-      logLevel: 'debug',
-      drainSeconds: 300,
-    },
-  ),
-  'no-service': relay([endpoint()], { service: { enabled: false } }),
-};
 
 describe('desiredObjects', () => {
   for (const [name, input] of Object.entries(goldenRelays)) {

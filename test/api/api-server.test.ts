@@ -1,0 +1,283 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { loadAll } from 'js-yaml';
+import { parseRealmRelay } from '../../src/api/parse.ts';
+import { portConflicts } from '../../src/api/port-conflicts.ts';
+import { apiVersion, plural, type EndpointSpec, type RealmRelay } from '../../src/api/schema.ts';
+import type { ControlPlane } from '../cluster/control-plane.ts';
+import { eventually } from '../cluster/eventually.ts';
+import { describeWithCluster } from '../cluster/shared.ts';
+import { goldenRelayManifests } from '../desired/golden-relays.ts';
+import { endpoint, realmRelay } from '../relays.ts';
+import { badRelays } from './bad-relays.ts';
+
+const crd = new URL('../../crds/realmrelays.yaml', import.meta.url).pathname;
+const policy = new URL('../../config/admission/policy.yaml', import.meta.url);
+
+const conflicting = [
+  endpoint({ name: 'https-v6', address: '::' }),
+  endpoint({ name: 'https-v4', address: '0.0.0.0' }),
+];
+
+/** Sends `relay` for `namespace` without keeping it: all of admission runs. */
+async function dryRun(
+  cluster: ControlPlane,
+  namespace: string,
+  relay: unknown,
+): Promise<{ status: number; message: string }> {
+  const { metadata, ...rest } = relay as RealmRelay;
+  const path = `/apis/${apiVersion}/namespaces/${namespace}/${plural}?dryRun=All`;
+  const { status, json } = await cluster.request('POST', path, {
+    ...rest,
+    metadata: { ...metadata, namespace },
+  });
+  return { status, message: (json() as { message?: string }).message ?? '' };
+}
+
+describeWithCluster('RealmRelay on the API server', (cluster) => {
+  let namespace: string;
+  before(async () => {
+    namespace = await cluster().namespace();
+  });
+
+  it('its CRD is accepted with no warning', async () => {
+    const { code, stderr } = await cluster().kubectl(['apply', '--server-side', '-f', crd]);
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+  });
+
+  it('kubectl explain tells meaning, default and unit', async () => {
+    const { stdout } = await cluster().kubectl(['explain', 'realmrelay.spec.network.udpTimeoutSeconds']);
+    expect(stdout.replace(/\s+/g, ' ')).to.contain('Default: 30. Unit: seconds.');
+  });
+
+  it('kubectl get shows Ready, Endpoints, Replicas and Age', async () => {
+    const shown = await cluster().namespace();
+    await cluster().kubectl(['apply', '-f', '-'], JSON.stringify(inNamespace(realmRelay(), shown)));
+    const { stdout } = await cluster().kubectl(['get', 'rr', '-n', shown]);
+    expect(stdout.split('\n')[0]?.split(/\s+/).filter(Boolean)).to.deep.equal([
+      'NAME',
+      'READY',
+      'ENDPOINTS',
+      'REPLICAS',
+      'AGE',
+    ]);
+  });
+
+  for (const [what, { document, refusedBy }] of Object.entries(badRelays)) {
+    if (refusedBy === 'policy') continue;
+    it(`its CRD refuses ${what}`, async () => {
+      expect((await dryRun(cluster(), namespace, document)).status).to.equal(422);
+    });
+  }
+
+  for (const [name, manifest] of Object.entries(goldenRelayManifests)) {
+    it(`its CRD accepts ${name}`, async () => {
+      expect(await dryRun(cluster(), namespace, manifest)).to.deep.equal({ status: 201, message: '' });
+    });
+  }
+
+  it('writes no default into what the user wrote but replicas and observedGeneration', async () => {
+    const { metadata, ...wanted } = inNamespace(realmRelay(), namespace);
+    const path = `/apis/${apiVersion}/namespaces/${namespace}/${plural}`;
+    const { metadata: _, ...kept } = (
+      await cluster().request('POST', path, { metadata, ...wanted })
+    ).json() as RealmRelay;
+    expect(kept).to.deep.equal({
+      ...wanted,
+      spec: { ...wanted.spec, replicas: 1 },
+      status: { observedGeneration: -1 },
+    });
+  });
+});
+
+describeWithCluster('the admission policy', (cluster) => {
+  let namespace: string;
+  before(async function () {
+    this.timeout(60_000);
+    namespace = await cluster().namespace();
+    await applyPolicy(cluster(), namespace);
+  });
+
+  it('rejects a conflicting manifest with our own words', async () => {
+    const { code, stderr } = await cluster().kubectl(
+      ['apply', '-f', '-'],
+      JSON.stringify(inNamespace(realmRelay(conflicting), namespace)),
+    );
+    expect(code).to.equal(1);
+    expect(stderr).to.contain(ownMessages(realmRelay(conflicting))[0]);
+  });
+
+  for (const [what, { document, refusedBy, remedy }] of Object.entries(badRelays)) {
+    if (refusedBy !== 'policy') continue;
+    it(`rejects ${what}`, async () => {
+      const { status, message } = await dryRun(cluster(), namespace, document);
+      expect(status).to.equal(422);
+      if (!remedy.startsWith('[')) expect(message).to.contain(remedy);
+    });
+  }
+
+  it('agrees with our own rules about 1,500 generated relays', async function () {
+    this.timeout(120_000);
+    const relays = fc.sample(anyRelay, 1_500);
+    let refused = 0;
+    for (const relay of relays) {
+      const own = parseRealmRelay(relay);
+      const { status, message } = await dryRun(cluster(), namespace, relay);
+      const isFine = own.problems.length === 0 && own.conflicts.length === 0;
+      expect(status, JSON.stringify(relay) + message).to.equal(isFine ? 201 : 422);
+      if (own.conflicts.length === 0) continue;
+      refused += 1;
+      expect(
+        own.conflicts.some((conflict) => message.includes(conflict.message)),
+        message,
+      ).to.equal(true);
+    }
+    expect(refused).to.be.within(300, 1_200); // else it would say little
+  });
+
+  it('admits the largest relay: 64 endpoints of 32 remotes with the longest names, on one port', async function () {
+    this.timeout(30_000);
+    const largest = realmRelay(
+      Array.from({ length: 64 }, (_, index) =>
+        endpoint({
+          name: `e${String(index)}`,
+          address: `127.0.1.${String(index)}`,
+          remotes: longRemotes,
+          network: { udp: true },
+        }),
+      ),
+    );
+    expect(parseRealmRelay(largest).conflicts).to.deep.equal([]);
+    const { code, stderr } = await cluster().kubectl(
+      ['apply', '--server-side', '-f', '-'],
+      JSON.stringify(inNamespace({ ...largest, metadata: { name: 'largest' } }, namespace)),
+    );
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+  });
+
+  it('rejects 64 endpoints that all conflict, within its cost budget', async () => {
+    const all = realmRelay(Array.from({ length: 64 }, (_, index) => endpoint({ name: `e${String(index)}` })));
+    const { message } = await dryRun(cluster(), namespace, all);
+    expect(ownMessages(all)).to.have.length((64 * 63) / 2);
+    expect(ownMessages(all).some((own) => message.includes(own))).to.equal(true);
+  });
+
+  it('leaves a relay that was in conflict before it came: annotated, deleted in the foreground', async function () {
+    this.timeout(60_000);
+    const before = await cluster().namespace();
+    const manifest = JSON.stringify(inNamespace(realmRelay(conflicting), before));
+    expect((await cluster().kubectl(['apply', '-f', '-'], manifest)).code).to.equal(0);
+    await applyPolicy(cluster(), before);
+    const annotated = await cluster().kubectl([
+      'annotate',
+      'rr',
+      'web',
+      '-n',
+      before,
+      'example.com/note=kept',
+    ]);
+    expect(annotated).to.include({ code: 0, stderr: '' });
+    const deleted = await cluster().kubectl([
+      'delete',
+      'rr',
+      'web',
+      '-n',
+      before,
+      '--cascade=foreground',
+      '--timeout=30s',
+    ]);
+    expect(deleted).to.include({ code: 0, stderr: '' });
+  });
+});
+
+const longRemotes = Array.from({ length: 32 }, (_, index) => ({
+  address: `${`${'a'.repeat(62)}.`.repeat(4)}b`.slice(0, 250 - String(index).length) + `x${String(index)}`,
+  port: 65_535,
+  weight: 255,
+}));
+
+/** Few addresses and ports, so that many conflict. */
+const anyEndpoint: fc.Arbitrary<Omit<EndpointSpec, 'name'>> = fc.record(
+  {
+    listen: fc.record(
+      {
+        address: fc.constantFrom(
+          '::',
+          '0.0.0.0',
+          '::1',
+          '0:0:0:0:0:0:0:1',
+          '127.0.0.1',
+          '::ffff:127.0.0.1',
+          '::ffff:0.0.0.0',
+          '2001:DB8::1',
+        ),
+        port: fc.constantFrom(443, 444, 445),
+      },
+      { requiredKeys: ['port'] },
+    ),
+    remotes: fc.constant([{ address: 'b', port: 80 }]),
+    network: fc.record(
+      { ipv6Only: fc.boolean(), tcp: fc.boolean(), udp: fc.boolean() },
+      { requiredKeys: [] },
+    ),
+  },
+  { requiredKeys: ['listen', 'remotes'] },
+);
+
+const anyRelay: fc.Arbitrary<RealmRelay> = fc
+  .tuple(
+    fc.array(anyEndpoint, { minLength: 1, maxLength: 4 }),
+    fc.record({ ipv6Only: fc.boolean(), tcp: fc.constant(true), udp: fc.boolean() }, { requiredKeys: [] }),
+    fc.record(
+      {
+        ipFamilies: fc.constantFrom<('IPv4' | 'IPv6')[]>(['IPv4'], ['IPv6'], ['IPv4', 'IPv6']),
+        ipFamilyPolicy: fc.constantFrom('SingleStack', 'PreferDualStack'),
+      },
+      { requiredKeys: [] },
+    ),
+  )
+  .map(([endpoints, network, service]) =>
+    realmRelay(
+      endpoints.map((rest, index) => ({ name: `e${String(index)}`, ...rest })),
+      { network, service },
+    ),
+  );
+
+function ownMessages(relay: RealmRelay): string[] {
+  return portConflicts(parseRealmRelay(relay).relay?.endpoints ?? []).map(({ message }) => message);
+}
+
+function inNamespace(relay: RealmRelay, namespace: string): RealmRelay {
+  return { ...relay, metadata: { ...relay.metadata, namespace } };
+}
+
+/** Applies the policy for `namespace` alone, since other tests share the API server; waits until it acts. */
+async function applyPolicy(cluster: ControlPlane, namespace: string): Promise<void> {
+  type Manifest = { kind: string; metadata: { name: string }; spec: Record<string, unknown> };
+  const own = (loadAll(readFileSync(policy, 'utf8')) as Manifest[]).map((manifest) => ({
+    ...manifest,
+    metadata: { name: namespace },
+    spec:
+      manifest.kind === 'ValidatingAdmissionPolicy'
+        ? manifest.spec
+        : {
+            ...manifest.spec,
+            policyName: namespace,
+            matchResources: {
+              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+            },
+          },
+  }));
+  for (const manifest of own) {
+    const { code, stderr } = await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(manifest));
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+  }
+  await eventually('the policy acts', async () => {
+    const { status } = await dryRun(cluster, namespace, {
+      ...realmRelay(conflicting),
+      metadata: { name: 'probe' },
+    });
+    return status === 422;
+  });
+}

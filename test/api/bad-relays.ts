@@ -1,0 +1,133 @@
+import type { EndpointSpec, RealmRelaySpec } from '../../src/api/schema.ts';
+import { endpoint, realmRelay } from '../relays.ts';
+
+/** A RealmRelay that must be refused, and how. */
+export type BadRelay = {
+  readonly document: unknown;
+  /** The field that is named. */
+  readonly field: string;
+  /** Part of the remedy that is told. */
+  readonly remedy: string;
+  /** What else the API server consults, where the CRD alone lets it through. */
+  readonly refusedBy?: 'policy';
+};
+
+function bad(field: string, remedy: string, document: unknown, refusedBy?: 'policy'): BadRelay {
+  return { document, field, remedy, ...(refusedBy === undefined ? {} : { refusedBy }) };
+}
+
+function withEndpoint(choice: Parameters<typeof endpoint>[0]): unknown {
+  return realmRelay([endpoint(choice)]);
+}
+
+function withSpec(spec: Omit<RealmRelaySpec, 'endpoints'>, endpoints?: EndpointSpec[]): unknown {
+  return realmRelay(endpoints, spec);
+}
+
+const address = 'spec.endpoints[0].listen.address';
+const remote = 'spec.endpoints[0].remotes[0]';
+const named = (name: string): unknown => ({ ...realmRelay(), metadata: { name } });
+
+/** By what is wrong; each is refused by our parser and, before that, by the API server. */
+export const badRelays: Readonly<Record<string, BadRelay>> = {
+  'no endpoint': bad('spec.endpoints', 'at least 1', realmRelay([])),
+  '65 endpoints': bad(
+    'spec.endpoints',
+    'at most 64',
+    realmRelay(
+      Array.from({ length: 65 }, (_, index) => endpoint({ name: `e${String(index)}`, port: 1000 + index })),
+    ),
+  ),
+  'no endpoint name': bad(
+    'spec.endpoints[0].name',
+    'add it',
+    realmRelay([{ ...endpoint(), name: undefined } as never]),
+  ),
+  'a name too long': bad('spec.endpoints[0].name', '15', withEndpoint({ name: 'sixteen-letters-' })),
+  'a name in capitals': bad('spec.endpoints[0].name', 'lower-case', withEndpoint({ name: 'HTTPS' })),
+  'a doubled endpoint name': bad(
+    'spec.endpoints[1].name',
+    'a name of its own',
+    realmRelay([endpoint(), endpoint({ port: 444 })]),
+  ),
+  'port 0': bad('spec.endpoints[0].listen.port', 'at least 1', withEndpoint({ port: 0 })),
+  'port 70000': bad('spec.endpoints[0].listen.port', 'at most 65535', withEndpoint({ port: 70_000 })),
+  'the admin port': bad('spec.endpoints[0].listen.port', 'another port', withEndpoint({ port: 9465 })),
+  'a port in words': bad(
+    'spec.endpoints[0].listen.port',
+    'whole number',
+    withEndpoint({ port: 'https' as never }),
+  ),
+  'no such IPv4 address': bad(address, 'IPv4 or IPv6', withEndpoint({ address: '300.1.1.1' })),
+  'a host name to listen on': bad(address, 'IPv4 or IPv6', withEndpoint({ address: 'localhost' })),
+  'an address in brackets': bad(address, 'without brackets', withEndpoint({ address: '[::]' })),
+  'an address with a zone': bad(address, 'zone', withEndpoint({ address: 'fe80::1%eth0' })),
+  'a mapped address in hexadecimal': bad(
+    address,
+    'IPv4 or IPv6',
+    withEndpoint({ address: '::ffff:102:304' }),
+  ),
+  'a mapped address with ipv6Only': bad(
+    address,
+    'listen on 1.2.3.4',
+    withEndpoint({ address: '::ffff:1.2.3.4', network: { ipv6Only: true } }),
+    'policy',
+  ),
+  'no remote': bad('spec.endpoints[0].remotes', 'at least 1', withEndpoint({ remotes: [] })),
+  'a remote without port': bad(
+    `${remote}.port`,
+    'add it',
+    withEndpoint({ remotes: [{ address: 'b' } as never] }),
+  ),
+  'a remote with its port in the address': bad(
+    `${remote}.address`,
+    'host name',
+    withEndpoint({ remotes: [{ address: 'b:80', port: 80 }] }),
+  ),
+  'a remote that is no IPv4 address': bad(
+    `${remote}.address`,
+    'host name',
+    withEndpoint({ remotes: [{ address: '300.1.1.1', port: 80 }] }),
+  ),
+  'only weights of 0': bad(
+    'spec.endpoints[0].remotes',
+    'weight above 0',
+    withEndpoint({ remotes: [{ address: 'b', port: 80, weight: 0 }] }),
+  ),
+  'a balance that is none': bad(
+    'spec.endpoints[0].balance',
+    'IPHash',
+    withEndpoint({ balance: 'iphash' as never }),
+  ),
+  'no protocol': bad(
+    'spec.endpoints[0].network',
+    'tcp or udp',
+    withSpec({ network: { tcp: false } }),
+    'policy',
+  ),
+  'families that no endpoint has': bad(
+    'spec.service.ipFamilies',
+    '[IPv6]',
+    withSpec({ network: { ipv6Only: true }, service: { ipFamilies: ['IPv4'] } }),
+    'policy',
+  ),
+  'one family twice': bad(
+    'spec.service.ipFamilies',
+    'once',
+    withSpec({ service: { ipFamilies: ['IPv4', 'IPv4'] } }),
+  ),
+  'two families and SingleStack': bad(
+    'spec.service.ipFamilies',
+    'PreferDualStack',
+    withSpec({ service: { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'SingleStack' } }),
+    'policy',
+  ),
+  'negative replicas': bad('spec.replicas', 'at least 0', withSpec({ replicas: -1 })),
+  'a quantity that is none': bad(
+    'spec.resources.limits.memory',
+    '64Mi',
+    withSpec({ resources: { limits: { memory: '64 MB' } } }),
+  ),
+  'a relay name with a dot': bad('metadata.name', 'lower-case', named('a.b')),
+  'a relay name too long': bad('metadata.name', '56', named('a'.repeat(57))),
+};

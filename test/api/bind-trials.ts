@@ -1,0 +1,62 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { isIPv4 } from 'node:net';
+import type { Prediction, Protocol } from '../../src/api/port-conflicts.ts';
+import { errorCode } from '../../src/lib/errors.ts';
+
+// A program: reads pairs of sockets as JSON from standard input, binds each pair in both orders, and writes what the
+// kernel did. It runs in a network namespace of its own, so that any port is free.
+
+/** A socket to bind, as the relay binds it. */
+export type TrialSocket = {
+  readonly protocol: Protocol;
+  readonly address: string;
+  readonly port: number;
+  readonly ipv6Only: boolean;
+};
+
+/** What the kernel did when the first was bound first, and when the second was. */
+export type TrialResult = readonly [Prediction, Prediction];
+
+type Bound = { close: () => Promise<unknown> };
+
+async function bind(socket: TrialSocket): Promise<Bound> {
+  return socket.protocol === 'TCP' ? bindTcp(socket) : bindUdp(socket);
+}
+
+async function bindTcp({ address, port, ipv6Only }: TrialSocket): Promise<Bound> {
+  const server = createServer().listen({ host: address, port, ipv6Only });
+  await once(server, 'listening');
+  return { close: () => once(server.close(), 'close') };
+}
+
+async function bindUdp({ address, port, ipv6Only }: TrialSocket): Promise<Bound> {
+  const socket = isIPv4(address) ? createSocket('udp4') : createSocket({ type: 'udp6', ipv6Only });
+  socket.bind(port, address);
+  await once(socket, 'listening');
+  return { close: () => once(socket.close(), 'close') };
+}
+
+async function trial(first: TrialSocket, second: TrialSocket): Promise<Prediction> {
+  const bound: Bound[] = [];
+  try {
+    for (const socket of [first, second]) bound.push(await bind(socket));
+    return 'fits';
+  } catch (error) {
+    if (errorCode(error) === 'EADDRINUSE') return 'conflicts';
+    if (errorCode(error) === 'EINVAL') return 'cannot bind';
+    throw error;
+  } finally {
+    for (const socket of bound) await socket.close();
+  }
+}
+
+if (import.meta.main) {
+  const results: TrialResult[] = [];
+  for (const [first, second] of (await json(process.stdin)) as [TrialSocket, TrialSocket][]) {
+    results.push([await trial(first, second), await trial(second, first)]);
+  }
+  process.stdout.write(JSON.stringify(results));
+}

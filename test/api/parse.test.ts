@@ -1,0 +1,106 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { parseRealmRelay } from '../../src/api/parse.ts';
+import { pathText, problemText } from '../../src/lib/problem.ts';
+import { endpoint, realmRelay, relay } from '../relays.ts';
+import { badRelays } from './bad-relays.ts';
+
+describe('parseRealmRelay', () => {
+  for (const [what, { document, field, remedy }] of Object.entries(badRelays)) {
+    it(`refuses ${what}, naming the field and the remedy`, () => {
+      const { problems } = parseRealmRelay(document);
+      expect(problems.map(({ path }) => pathText(path))).to.include(field);
+      expect(problems.map(problemText).join('\n')).to.contain(remedy);
+    });
+  }
+
+  it('refuses a wrong kind and apiVersion', () => {
+    const { problems } = parseRealmRelay({ ...realmRelay(), apiVersion: 'v1', kind: 'Relay' });
+    expect(problems.map(problemText)).to.deep.equal([
+      'apiVersion: is not one of the allowed values, got "v1": use realm-operator.dev/v1alpha1',
+      'kind: is not one of the allowed values, got "Relay": use RealmRelay',
+    ]);
+  });
+
+  it('tells every problem at once', () => {
+    const { problems } = parseRealmRelay(
+      realmRelay([endpoint({ port: 0, balance: 'none' as never, remotes: [] })]),
+    );
+    expect(problems).to.have.length(3);
+  });
+
+  it('warns of unknown keys, with the nearest known one', () => {
+    const { relay: parsed, warnings } = parseRealmRelay(
+      realmRelay([endpoint()], { network: { ipv6only: true } as never }),
+    );
+    expect(parsed?.endpoints[0]?.network.ipv6Only).to.equal(false);
+    expect(warnings.map(problemText)).to.deep.equal([
+      'spec.network.ipv6only: is an unknown key and has no effect: did you mean "ipv6Only"?',
+    ]);
+  });
+
+  it('warns of a Service family that no endpoint listens on', () => {
+    const { problems, warnings } = parseRealmRelay(
+      realmRelay([endpoint()], { network: { ipv6Only: true }, service: { ipFamilies: ['IPv6', 'IPv4'] } }),
+    );
+    expect(problems).to.deep.equal([]);
+    expect(warnings.map(({ path }) => pathText(path))).to.deep.equal(['spec.service.ipFamilies']);
+  });
+
+  it('takes null for absent, as the API server does', () => {
+    const { relay: parsed } = parseRealmRelay(realmRelay([endpoint()], { replicas: null as never }));
+    expect(parsed?.replicas).to.equal(1);
+  });
+
+  it('reports port conflicts apart from problems', () => {
+    const { problems, conflicts } = parseRealmRelay(
+      realmRelay([endpoint({ name: 'a' }), endpoint({ name: 'b', address: '0.0.0.0' })]),
+    );
+    expect(problems).to.deep.equal([]);
+    expect(conflicts.map(({ endpoints }) => endpoints)).to.deep.equal([['a', 'b']]);
+  });
+
+  it('never throws, whatever the document holds', () => {
+    fc.assert(
+      fc.property(fc.anything(), (spec) => {
+        expect(parseRealmRelay({ ...realmRelay(), spec }).problems).to.be.an('array');
+      }),
+    );
+  });
+});
+
+describe('resolve', () => {
+  it('applies the documented defaults', () => {
+    const parsed = relay();
+    expect(parsed).to.deep.include({ replicas: 1, logLevel: 'info', drainSeconds: 30, paused: false });
+    expect(parsed.service).to.deep.equal({
+      enabled: true,
+      type: 'ClusterIP',
+      recreatePolicy: 'Never',
+      annotations: {},
+    });
+    const [only] = parsed.endpoints;
+    expect(only?.listen.address.text).to.equal('::');
+    expect(only?.balance).to.equal('RoundRobin');
+    expect(only?.remotes[0]?.weight).to.equal(1);
+    expect(only?.network).to.deep.equal({
+      ipv6Only: false,
+      tcp: true,
+      udp: false,
+      tcpTimeoutSeconds: 5,
+      udpTimeoutSeconds: 30,
+      tcpKeepaliveSeconds: 15,
+      tcpKeepaliveProbes: 3,
+    });
+  });
+
+  it("puts an endpoint's network over the spec's, field by field", () => {
+    const parsed = relay([endpoint({ network: { udp: true } })], { network: { ipv6Only: true, tcp: false } });
+    expect(parsed.endpoints[0]?.network).to.include({
+      ipv6Only: true,
+      tcp: false,
+      udp: true,
+      tcpTimeoutSeconds: 5,
+    });
+  });
+});
