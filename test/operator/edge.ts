@@ -1,0 +1,180 @@
+import { Writable } from 'node:stream';
+import { Registry } from 'prom-client';
+import type { Condition, RealmRelaySpec, RealmRelayStatus } from '../../src/api/schema.ts';
+import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
+import type { KubeObject } from '../../src/kube/object.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { type Operator, startOperator } from '../../src/operator/operator.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import type { ControlPlane } from '../cluster/control-plane.ts';
+import { eventually } from '../cluster/eventually.ts';
+
+/** An object as the tests read it. */
+export type Seen = KubeObject & {
+  readonly spec?: Readonly<Record<string, unknown>>;
+  readonly data?: Record<string, string>;
+  readonly status?: RealmRelayStatus;
+};
+
+const paths: Readonly<Record<string, string>> = {
+  configmaps: '/api/v1',
+  services: '/api/v1',
+  deployments: '/apis/apps/v1',
+  realmrelays: '/apis/realm-operator.dev/v1alpha1',
+  events: '/apis/events.k8s.io/v1',
+};
+
+/** The objects of a RealmRelay called `web`, as `resource/name`. */
+export const childrenOfWeb = ['configmaps/web-config', 'deployments/web', 'services/web'] as const;
+
+/** A spec with one endpoint on `port`. */
+export function spec(port = 8443, more: Partial<RealmRelaySpec> = {}): RealmRelaySpec {
+  const remotes = [{ address: '192.0.2.7', port: 443 }];
+  return { endpoints: [{ name: 'https', listen: { port }, remotes }], ...more };
+}
+
+/** A namespace of the control plane, and an operator that looks after it. */
+export class Edge {
+  readonly namespace: string;
+  readonly controlPlane: ControlPlane;
+  /** Every line that the operator logged, parsed. */
+  readonly logged: Record<string, unknown>[] = [];
+  readonly registry = new Registry();
+  #operator: Operator | undefined;
+
+  constructor(controlPlane: ControlPlane, namespace: string) {
+    this.controlPlane = controlPlane;
+    this.namespace = namespace;
+  }
+
+  /** Starts the operator and resolves when it is ready. */
+  async start(): Promise<void> {
+    const lines = new Writable({
+      write: (chunk: Buffer, _encoding, written) => {
+        this.logged.push(JSON.parse(chunk.toString()) as Record<string, unknown>);
+        written();
+      },
+    });
+    this.registry.clear();
+    this.#operator = startOperator({
+      kubeConfig: kubeConfigLoader({ file: this.controlPlane.kubeconfig }),
+      relayImage: 'registry.example/realm-relay:test',
+      namespaces: [this.namespace],
+      instance: 'test',
+      log: createLogger('debug', lines),
+      clock: systemClock,
+      registry: this.registry,
+    });
+    await this.#operator.ready;
+  }
+
+  /** Ends the operator; nothing in the cluster changes. */
+  async stop(): Promise<void> {
+    await this.#operator?.stop();
+    this.#operator = undefined;
+  }
+
+  /** Applies a RealmRelay as a user would, and resolves with what the API server made of it. */
+  async applyRelay(name: string, spec: RealmRelaySpec): Promise<Seen> {
+    const body = {
+      apiVersion: 'realm-operator.dev/v1alpha1',
+      kind: 'RealmRelay',
+      metadata: { name, namespace: this.namespace },
+      spec,
+    };
+    return this.write(
+      'PATCH',
+      `realmrelays/${name}?fieldManager=user&force=true`,
+      body,
+      'application/apply-patch+yaml',
+    );
+  }
+
+  /** The object at `resource/name`; undefined where there is none. */
+  async find(object: string): Promise<Seen | undefined> {
+    const { status, json, text } = await this.controlPlane.request('GET', this.#path(object));
+    if (status === 404) return undefined;
+    if (status !== 200) throw new Error(`${object}: ${String(status)} ${text}`);
+    return json() as Seen;
+  }
+
+  /** Sends a write and resolves with the answer. @throws Error where it is refused. */
+  async write(
+    method: string,
+    object: string,
+    body?: unknown,
+    contentType = 'application/merge-patch+json',
+  ): Promise<Seen> {
+    const { status, json, text } = await this.controlPlane.request(
+      method,
+      this.#path(object),
+      body,
+      contentType,
+    );
+    if (status >= 300) throw new Error(`${method} ${object}: ${String(status)} ${text}`);
+    return json() as Seen;
+  }
+
+  /** Resolves with the object at `resource/name` once it is there and `holds` of it. */
+  expect(object: string, holds: (object: Seen) => boolean = () => true): Promise<Seen> {
+    return eventually(`${object}: ${holds.toString()}`, async () => {
+      const found = await this.find(object);
+      return found !== undefined && holds(found) && found;
+    });
+  }
+
+  /** Resolves once there is nothing at `resource/name`. */
+  async expectMissing(object: string): Promise<void> {
+    await eventually(`${object} is gone`, async () => (await this.find(object)) === undefined);
+  }
+
+  /** Resolves with the condition once it has this status and reason, and the status is about the newest spec. */
+  async expectCondition(relay: string, type: string, status: string, reason: string): Promise<Condition> {
+    const object = await this.expect(`realmrelays/${relay}`, (seen) => {
+      const found = condition(seen, type);
+      const isNewest = seen.status?.observedGeneration === seen.metadata.generation;
+      return isNewest && found?.status === status && found.reason === reason;
+    }).catch(async (cause: unknown) => {
+      const seen = await this.find(`realmrelays/${relay}`);
+      throw new Error(`${relay}: ${type}=${status}/${reason}, but ${JSON.stringify(seen?.status)}`, {
+        cause,
+      });
+    });
+    return condition(object, type) ?? Promise.reject(new Error(`no ${type}`));
+  }
+
+  /** The children of `web`, once all are there. */
+  children(): Promise<Seen[]> {
+    return Promise.all(childrenOfWeb.map((child) => this.expect(child)));
+  }
+
+  /** What of each child of `web` changes when anything of it does but its status. */
+  async versions(): Promise<string[]> {
+    const found = await this.children();
+    return found.map(
+      ({ metadata: { uid = '', generation, resourceVersion = '' } }) =>
+        `${uid} ${String(generation ?? resourceVersion)}`,
+    );
+  }
+
+  /** The reasons of the events about `relay`, in no order. */
+  async eventReasons(relay: string): Promise<string[]> {
+    const list = (await this.find('events')) as unknown as {
+      items: { reason: string; regarding: { kind: string; name: string } }[];
+    };
+    return list.items
+      .filter(({ regarding }) => regarding.kind === 'RealmRelay' && regarding.name === relay)
+      .map(({ reason }) => reason);
+  }
+
+  #path(object: string): string {
+    const [resource = '', name] = object.split('/', 2);
+    const collection = `${paths[resource] ?? ''}/namespaces/${this.namespace}/${resource}`;
+    return name === undefined ? collection : `${collection}/${object.slice(resource.length + 1)}`;
+  }
+}
+
+/** The condition of `type`, where `object` has it. */
+export function condition(object: Seen, type: string): Condition | undefined {
+  return object.status?.conditions?.find((found) => found.type === type);
+}

@@ -1,0 +1,218 @@
+import { expect } from 'chai';
+import { configHash } from '../../src/desired/config-map.ts';
+import { parseRealmRelay } from '../../src/api/parse.ts';
+import { eventually } from '../cluster/eventually.ts';
+import { describeWithCluster } from '../cluster/shared.ts';
+import { childrenOfWeb, Edge, spec } from './edge.ts';
+
+describeWithCluster('operator on an API server', function (cluster) {
+  let edge: Edge;
+
+  beforeEach(async () => {
+    edge = new Edge(cluster(), await cluster().namespace());
+    await edge.start();
+  });
+
+  afterEach(() => edge.stop());
+
+  it('makes what a RealmRelay needs, owned by it', async () => {
+    const relay = await edge.applyRelay('web', spec(8443, { replicas: 2 }));
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    for (const { metadata } of await edge.children()) {
+      expect(metadata.ownerReferences?.[0]).to.include({
+        uid: relay.metadata.uid,
+        controller: true,
+        blockOwnerDeletion: true,
+      });
+      expect(metadata.labels?.['app.kubernetes.io/managed-by']).to.equal('realm-operator');
+    }
+    const deployment = await edge.find('deployments/web');
+    expect(deployment).to.have.nested.property('spec.replicas', 2);
+    expect(deployment).to.have.nested.property(
+      'spec.template.spec.containers[0].image',
+      'registry.example/realm-relay:test',
+    );
+    expect(await edge.find('services/web')).to.have.nested.property('spec.ports[0].port', 8443);
+  });
+
+  it('tells all of it in the status', async () => {
+    await edge.applyRelay('web', spec());
+    const { status } = await edge.expect('realmrelays/web', (seen) => seen.status?.addresses?.length === 2);
+    const { relay } = parseRealmRelay(await edge.find('realmrelays/web'));
+    expect(status).to.deep.include({
+      observedGeneration: 1,
+      readyReplicas: 0,
+      selector:
+        'app.kubernetes.io/instance=web,app.kubernetes.io/managed-by=realm-operator,app.kubernetes.io/name=realm-relay',
+      configHash: relay === undefined ? '' : configHash(relay),
+      listening: '[::]:8443',
+      endpoints: [{ name: 'https', listen: '[::]:8443', families: ['IPv4', 'IPv6'], protocols: ['TCP'] }],
+    });
+    expect(status?.addresses?.map(({ family }) => family)).to.deep.equal(['IPv4', 'IPv6']);
+    // There is no kubelet here, so the Pods never become ready.
+    await edge.expectCondition('web', 'Ready', 'False', 'PodsNotReady');
+    await edge.expectCondition('web', 'Reconciling', 'True', 'PodsNotReady');
+    expect(await edge.eventReasons('web')).to.include('Created');
+  });
+
+  it('follows an edit, and restarts no Pod for an endpoint', async () => {
+    await edge.applyRelay('web', spec());
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    const before = await edge.expect('deployments/web');
+    await edge.applyRelay('web', spec(9443));
+    await edge.expect('services/web', (seen) => JSON.stringify(seen.spec?.['ports']).includes('9443'));
+    const { data } = await edge.expect(
+      'configmaps/web-config',
+      (seen) => seen.data?.['config.json']?.includes('9443') === true,
+    );
+    expect(data?.['config.json']).not.to.include('8443');
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    expect(await edge.find('services/web'))
+      .to.have.nested.property('spec.ports')
+      .with.lengthOf(1);
+    expect((await edge.find('deployments/web'))?.metadata.generation).to.equal(before.metadata.generation);
+  });
+
+  describe('what others change is repaired:', () => {
+    beforeEach(async () => {
+      await edge.applyRelay('web', spec());
+      await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    });
+
+    it('a field', async () => {
+      await edge.write('PATCH', 'configmaps/web-config', { data: { 'config.json': '{}' } });
+      await edge.expect('configmaps/web-config', (seen) => seen.data?.['config.json'] !== '{}');
+      await eventually('event Repaired', async () => (await edge.eventReasons('web')).includes('Repaired'));
+    });
+
+    it('the Pod template', async () => {
+      const patch = [
+        { op: 'replace', path: '/spec/template/spec/containers/0/image', value: 'evil.example/x' },
+      ];
+      await edge.write('PATCH', 'deployments/web', patch, 'application/json-patch+json');
+      await edge.expect('deployments/web', (seen) => !JSON.stringify(seen.spec).includes('evil.example'));
+    });
+
+    it('a port too many', async () => {
+      const patch = [
+        { op: 'add', path: '/spec/ports/-', value: { name: 'extra', port: 22, protocol: 'TCP' } },
+      ];
+      await edge.write('PATCH', 'services/web', patch, 'application/json-patch+json');
+      await edge.expect('services/web', (seen) => (seen.spec?.['ports'] as unknown[]).length === 1);
+    });
+
+    it('other ports instead of ours', async () => {
+      const patch = [
+        { op: 'replace', path: '/spec/ports', value: [{ name: 'tcp-8443', port: 22, protocol: 'TCP' }] },
+      ];
+      await edge.write('PATCH', 'services/web', patch, 'application/json-patch+json');
+      await edge.expect('services/web', (seen) => JSON.stringify(seen.spec?.['ports']).includes('8443,'));
+      expect(await edge.find('services/web'))
+        .to.have.nested.property('spec.ports')
+        .with.lengthOf(1);
+    });
+
+    it('the label by which we watch it', async () => {
+      await edge.write('PATCH', 'services/web', {
+        metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
+      });
+      await edge.expect(
+        'services/web',
+        (seen) => seen.metadata.labels?.['app.kubernetes.io/managed-by'] === 'realm-operator',
+      );
+    });
+
+    it('an object that is gone', async () => {
+      const { metadata } = await edge.expect('deployments/web');
+      await edge.write('DELETE', 'deployments/web');
+      await edge.expect('deployments/web', (seen) => seen.metadata.uid !== metadata.uid);
+    });
+  });
+
+  it('deletes nothing by itself when a RealmRelay goes, and all of it is collected', async function () {
+    if (!cluster().hasControllerManager) this.skip();
+    await edge.applyRelay('web', spec());
+    await edge.children();
+    await edge.write('DELETE', 'realmrelays/web');
+    for (const child of childrenOfWeb) await edge.expectMissing(child);
+  });
+
+  it('takes a RealmRelay made anew over what its predecessor left', async function () {
+    if (!cluster().hasControllerManager) this.skip();
+    await edge.applyRelay('web', spec());
+    await edge.children();
+    await edge.write('DELETE', 'realmrelays/web');
+    const { metadata } = await edge.applyRelay('web', spec());
+    for (const child of childrenOfWeb) {
+      await edge.expect(child, (seen) => seen.metadata.ownerReferences?.[0]?.uid === metadata.uid);
+    }
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    expect(await edge.eventReasons('web')).not.to.include('ResourceConflict');
+  });
+
+  it('applies nothing while paused, and then does', async () => {
+    await edge.applyRelay('web', spec());
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    const before = await edge.versions();
+    await edge.applyRelay('web', spec(9443, { paused: true }));
+    await edge.expectCondition('web', 'Programmed', 'Unknown', 'Paused');
+    await edge.write('PATCH', 'configmaps/web-config', { data: { 'config.json': '{}' } });
+    await eventually(
+      'reconciled twice while paused',
+      () => edge.logged.filter(({ verdict }) => verdict === 'paused').length >= 2,
+    );
+    expect((await edge.versions()).slice(1)).to.deep.equal(before.slice(1));
+    expect((await edge.find('configmaps/web-config'))?.data).to.deep.equal({ 'config.json': '{}' });
+    await edge.applyRelay('web', spec(9443));
+    await edge.expect(
+      'configmaps/web-config',
+      (seen) => seen.data?.['config.json']?.includes('9443') === true,
+    );
+  });
+
+  it('follows kubectl scale', async () => {
+    await edge.applyRelay('web', spec());
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    const args = [
+      'scale',
+      'realmrelay/web',
+      '--namespace',
+      edge.namespace,
+      '--current-replicas=1',
+      '--replicas=3',
+    ];
+    const { code, stderr } = await cluster().kubectl(args);
+    expect(code, stderr).to.equal(0);
+    await edge.expect('deployments/web', (seen) => seen.spec?.['replicas'] === 3);
+  });
+
+  it('deletes the Service that is no longer wanted', async () => {
+    await edge.applyRelay('web', spec());
+    await edge.expect('services/web');
+    await edge.applyRelay('web', spec(8443, { service: { enabled: false } }));
+    await edge.expectMissing('services/web');
+    await edge.expect('realmrelays/web', (seen) => seen.status?.addresses === undefined);
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+  });
+
+  it('goes on where it was when it starts anew, and writes nothing', async () => {
+    await edge.applyRelay('web', spec());
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    await eventually(
+      'the Deployment is seen',
+      async () => ((await edge.find('realmrelays/web'))?.status?.replicas ?? 0) > 0,
+    );
+    await edge.stop();
+    const before = [
+      ...(await edge.versions()),
+      (await edge.expect('realmrelays/web')).metadata.resourceVersion,
+    ];
+    edge.logged.length = 0;
+    await edge.start();
+    await eventually('reconciled', () => edge.logged.some(({ msg }) => msg === 'reconciled'));
+    expect([
+      ...(await edge.versions()),
+      (await edge.expect('realmrelays/web')).metadata.resourceVersion,
+    ]).to.deep.equal(before);
+  });
+});
