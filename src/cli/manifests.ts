@@ -107,7 +107,10 @@ function readDocument(
     file,
     line: lineOf(['metadata', 'name']),
     ...(relay === undefined || errors.length > 0 ? {} : { relay }),
-    findings: [...errors.map(found('error')), ...[...yamlWarnings, ...warnings].map(found('warning'))],
+    findings: [
+      ...errors.map(found('error')),
+      ...[...yamlWarnings, ...warnings].map(found('warning')),
+    ].toSorted((a, b) => a.line - b.line),
   };
 }
 

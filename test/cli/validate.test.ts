@@ -1,0 +1,142 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { loadAll } from 'js-yaml';
+import { desiredObjects } from '../../src/desired/desired-objects.ts';
+import { parsed } from '../relays.ts';
+import type { RealmRelay } from '../../src/api/schema.ts';
+import { runCli } from './cli.ts';
+
+const web = `apiVersion: realm-operator.dev/v1alpha1
+kind: RealmRelay
+metadata: {name: web, namespace: edge}
+spec:
+  endpoints:
+  - name: https
+    listen: {port: 443}
+    remotes: [{address: backend, port: 8443}]
+`;
+const dns = web.replace('name: web', 'name: dns');
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+describe('realm-operator validate', () => {
+  it('takes files, folders and standard input, several documents each', async () => {
+    file('dns.yml', dns);
+    file('notes.txt', 'not a manifest');
+    const { code, stdout } = await runCli(
+      ['validate', '-f', folder, '-f', '-'],
+      `${web}---\n${web.replace('web', 'www')}`,
+    );
+    expect({ code, stdout }).to.deep.equal({ code: 0, stdout: '3 valid relays, 0 problems, 0 warnings\n' });
+  });
+
+  it('prints every problem with file, line, field, value and remedy, and exits 1', async () => {
+    const path = file('web.yaml', web.replace('443}', '70000}').replace('port: 8443', 'port: 0'));
+    const { code, stdout } = await runCli(['validate', '-f', path]);
+    expect(code).to.equal(1);
+    expect(stdout.split('\n')).to.deep.equal([
+      `${path}:7: spec.endpoints[0].listen.port: is too large, got 70000: use at most 65535`,
+      `${path}:8: spec.endpoints[0].remotes[0].port: is too small, got 0: use at least 1`,
+      '0 valid relays, 2 problems, 0 warnings',
+      '',
+    ]);
+  });
+
+  it('tells a port conflict at the endpoint that comes later, with the remedy', async () => {
+    const second =
+      '  - {name: v4, listen: {address: 0.0.0.0, port: 443}, remotes: [{address: b, port: 1}]}\n';
+    const { code, stdout } = await runCli(['validate', '-f', '-'], web + second);
+    expect(code).to.equal(1);
+    expect(stdout)
+      .to.contain('stdin:9: spec.endpoints[1].listen: endpoints "https"')
+      .and.to.contain('set ipv6Only: true on "https"');
+  });
+
+  it('lets warnings pass, unless --strict', async () => {
+    const manifest = `${web}  replica: 2\n`;
+    const lenient = await runCli(['validate', '-f', '-'], manifest);
+    const strict = await runCli(['validate', '--strict', '-f', '-'], manifest);
+    expect([lenient.code, strict.code]).to.deep.equal([0, 1]);
+    expect(lenient.stdout)
+      .to.contain('stdin:9: warning: spec.replica: is an unknown key')
+      .and.to.contain('"replicas"');
+  });
+
+  const refused = [
+    { text: '', message: 'is empty' },
+    { text: '# a comment\n---\n', message: 'is empty' },
+    { text: 'a: [1', message: 'is not YAML' },
+    { text: 'just text', message: 'give a mapping of fields' },
+    { text: web.replace('v1alpha1', 'v1'), message: 'use realm-operator.dev/v1alpha1' },
+    { text: web.replace('kind: RealmRelay', 'kind: Relay'), message: 'use RealmRelay' },
+    { text: `${web}---\n${web}`, message: 'rename one of them' },
+    { text: `a: ${'x'.repeat(5 * 1024 * 1024)}`, message: 'use at most' },
+  ];
+  for (const { text, message } of refused) {
+    it(`refuses ${JSON.stringify(text.slice(-30))}: ${message}`, async () => {
+      const { code, stdout } = await runCli(['validate', '-f', '-'], text);
+      expect(code).to.equal(1);
+      expect(stdout).to.contain(message);
+    });
+  }
+
+  it('tells what cannot be read, and a folder without manifests', async () => {
+    const { code, stdout } = await runCli(['validate', '-f', join(folder, 'nothing.yaml'), '-f', folder]);
+    expect(code).to.equal(1);
+    expect(stdout).to.contain('no such file').and.to.contain('holds no .yaml');
+  });
+
+  it('explains itself and its usage', async () => {
+    const help = await runCli(['validate', '--help']);
+    const none = await runCli(['validate']);
+    const unknown = await runCli(['validate', '--nope']);
+    expect([help.code, none.code, unknown.code]).to.deep.equal([0, 2, 2]);
+    expect(help.stdout).to.match(/^Usage: realm-operator validate/);
+    expect(none.stderr).to.contain('name the manifests');
+    expect(unknown.stderr).to.contain("'--nope'");
+  });
+});
+
+describe('realm-operator render', () => {
+  it('prints the objects that the operator would apply', async () => {
+    const { code, stdout } = await runCli(['render', '--relay-image', 'example.com/relay:1', '-f', '-'], web);
+    const relay = parsed(loadAll(web)[0] as RealmRelay);
+    expect(code).to.equal(0);
+    expect(loadAll(stdout)).to.deep.equal(desiredObjects(relay, { relayImage: 'example.com/relay:1' }));
+  });
+
+  it('prints nothing for a manifest that is not valid, but what is wrong with it', async () => {
+    const { code, stdout, stderr } = await runCli(['render', '-f', '-'], web.replace('443', '0'));
+    expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' });
+    expect(stderr).to.contain('stdin:7: spec.endpoints[0].listen.port');
+  });
+});
+
+describe('realm-operator', () => {
+  it('tells its commands, its version, and a command that it does not know', async () => {
+    const help = await runCli(['--help']);
+    const version = await runCli(['version']);
+    const unknown = await runCli(['deploy']);
+    expect(help).to.include({ code: 0, stderr: '' });
+    expect(help.stdout).to.contain('standalone');
+    expect(version.stdout).to.match(/^\d+\.\d+\.\d+\n$/);
+    expect(unknown.code).to.equal(2);
+    expect(unknown.stderr).to.contain('"deploy"');
+  });
+});
