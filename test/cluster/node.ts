@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -13,6 +13,19 @@ const addresses = ['172.31.0.2', 'fd00:172:31::2']; // of the node; node-init.sh
 const server = `https://${addresses[0] ?? ''}:6443`;
 const readyTimeoutMs = 120_000;
 const unshareFlags = ['--mount', '--pid', '--net', '--fork', '--kill-child=KILL', '--propagation', 'private'];
+
+/** One request in the API server's audit log. */
+export type AuditEvent = {
+  readonly user: { readonly username: string };
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource: string;
+    readonly subresource?: string;
+  };
+  readonly responseStatus?: { readonly code: number };
+};
 
 /**
  * A real one-node cluster: kubelet, containerd, kube-proxy and a control plane, in namespaces of their own.
@@ -52,6 +65,15 @@ export class TestNode extends Cluster {
       { timeoutMs: readyTimeoutMs, intervalMs: 100 },
     );
     if (ended.reason !== undefined) throw ended.reason;
+  }
+
+  /** What the service account `namespace`/`name` asked of the API server up to now. */
+  auditLog(namespace: string, name: string): readonly AuditEvent[] {
+    return readFileSync(join(this.#folder, 'log', 'audit.log'), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as AuditEvent)
+      .filter(({ user }) => user.username === `system:serviceaccount:${namespace}:${name}`);
   }
 
   /** Ends all that runs in it and removes its files. */

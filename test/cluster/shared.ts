@@ -12,7 +12,7 @@ let starting: Promise<ControlPlane> | undefined;
  * The control plane that all tests of a mocha run share, with our CRD in it; the first caller starts it. A test
  * keeps to a namespace of its own (`namespace()`).
  */
-export function sharedControlPlane(): Promise<ControlPlane> {
+function sharedControlPlane(): Promise<ControlPlane> {
   starting ??= startControlPlane({ manifests: existsSync(crds) ? [crds] : [] });
   return starting;
 }

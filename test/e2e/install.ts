@@ -11,13 +11,14 @@ export const image = `ghcr.io/realm-operator/realm-operator:${version}`;
 /** Where `make image` puts it. */
 export const imageArchive = join(root, 'dist', 'image', 'realm-operator.tar');
 
-const namespace = 'realm-operator-system';
+/** Where it is installed. */
+export const operatorNamespace = 'realm-operator-system';
 
 /** Installs the operator as a user does, and resolves when it is Available. */
 export async function installOperator(node: TestNode): Promise<void> {
   await kubectl(node, ['apply', '-k', join(root, 'config')]);
   const wait = ['wait', '--for=condition=Available', 'deployment/realm-operator', '--timeout=90s'];
-  await kubectl(node, ['-n', namespace, ...wait]);
+  await kubectl(node, ['-n', operatorNamespace, ...wait]);
 }
 
 /**
@@ -36,8 +37,8 @@ export async function kubectl(node: TestNode, args: readonly string[], stdin?: s
 export async function printDiagnosis(node: TestNode, relays: string): Promise<void> {
   const commands = [
     ['get', 'pods', '--all-namespaces', '--output=wide'],
-    ['-n', namespace, 'describe', 'pods'],
-    ['-n', namespace, 'logs', 'deployment/realm-operator', '--tail=100'],
+    ['-n', operatorNamespace, 'describe', 'pods'],
+    ['-n', operatorNamespace, 'logs', 'deployment/realm-operator', '--tail=100'],
     ['-n', relays, 'describe', 'realmrelays,deployments,services,pods'],
     [
       '-n',

@@ -13,11 +13,22 @@ import {
   relayPods,
   webEndpoints,
 } from './relay.ts';
+import { forbiddenRequests, grantedRights, usedRights } from './rights.ts';
 
 const port = 443;
 const exchangedBytes = 64 * 1024 * 1024;
 // Where nobody asks for more, kubelet refreshes a ConfigMap in a Pod once a minute, and caches it for a minute.
 const reloadTimeoutMs = 150_000;
+
+// Rights that are asked for in the course of another request, so that no log shows them: the API server refuses the
+// apply of an object that is not there without `create`, and an owner reference that blocks (this node runs the plugin
+// OwnerReferencesPermissionEnforcement) without `update` of finalizers.
+const unseenRights = [
+  'create /configmaps',
+  'create /services',
+  'create apps/deployments',
+  'update realm-operator.dev/realmrelays/finalizers',
+];
 
 describe('a RealmRelay on a real node', () => {
   let node: TestNode;
@@ -116,6 +127,14 @@ describe('a RealmRelay on a real node', () => {
     });
   });
 
+  it('loses its Service when it wants none', async () => {
+    const patch = JSON.stringify({ spec: { service: { enabled: false } } });
+    await kubectl(node, ['-n', namespace, 'patch', 'realmrelay', 'dns', '--type=merge', '--patch', patch]);
+    await eventually('the Service gone', async () => {
+      return (await node.request('GET', `/api/v1/namespaces/${namespace}/services/dns`)).status === 404;
+    });
+  });
+
   it('leaves nothing when it is deleted', async () => {
     await kubectl(node, ['-n', namespace, 'delete', 'realmrelays', 'web', 'dns']);
     for (const name of ['web', 'dns']) {
@@ -125,5 +144,12 @@ describe('a RealmRelay on a real node', () => {
         { timeoutMs: 60_000, intervalMs: 200 },
       );
     }
+  });
+
+  it('took the rights that the operator has, and no other', async () => {
+    const used = usedRights(node);
+    const unused = [...(await grantedRights(node, 'realm-operator'))].filter((right) => !used.has(right));
+    expect(unused).to.have.members(unseenRights);
+    expect(forbiddenRequests(node)).to.deep.equal([]);
   });
 });
