@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 ##@ Use
 .PHONY: run
 run: build ## Run the examples on this machine, with no cluster.
-	exec node dist/realm-operator.js standalone -f examples/
+	@exec node examples/backends.ts node dist/realm-operator.js standalone -f examples/
 
 ##@ Develop
 node_modules: package.json package-lock.json

@@ -1,0 +1,32 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+
+// The remotes of the examples, so that they can be tried with nothing else at hand: `node examples/backends.ts COMMAND…`
+// serves them for as long as COMMAND runs, and ends with its exit code.
+
+const backends = [
+  { host: '::1', port: 18086, answer: 'Hello from the IPv6 backend.\n' },
+  { host: '127.0.0.1', port: 18084, answer: 'Hello from the IPv4 backend.\n' },
+];
+
+const [command, ...args] = process.argv.slice(2);
+if (command === undefined) throw new Error('usage: node examples/backends.ts COMMAND…');
+
+const servers = backends.map(({ host, port, answer }) =>
+  createServer((_request, response) => {
+    response.end(answer);
+  }).listen({ host, port }),
+);
+await Promise.all(servers.map((server) => once(server, 'listening')));
+
+// Ctrl-C reaches the command, too, which ends by itself; a signal to this process alone is passed on.
+const child = spawn(command, args, { stdio: 'inherit' });
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+const [code] = (await once(child, 'exit')) as [number | null];
+for (const server of servers) {
+  server.close();
+  server.closeAllConnections();
+}
+process.exitCode = code ?? 1;
