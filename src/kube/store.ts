@@ -42,7 +42,10 @@ export class Store<T extends KubeObject> {
     return this.#objects.size;
   }
 
-  /** Takes in the API server's answer to our own write. Nobody is told, and what is older than we know is dropped. */
+  /**
+   * Takes in the API server's answer to our own write. Nobody is told, so the caller must have seen to it that the answer
+   * holds no change of others that matters. What is older than we know is dropped.
+   */
   put(object: T): void {
     if (this.#gone.has(object.metadata.uid ?? '') || this.#isKnown(object)) return;
     this.#set(object);

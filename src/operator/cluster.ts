@@ -64,17 +64,22 @@ export class Cluster implements ReconcileCluster {
     this.#events.record(event);
   }
 
-  /** Writes the status of `object`, if it is still there. */
+  /**
+   * Writes the status of `object`, if it is still there.
+   *
+   * @throws KubeError with status 409 where it is no longer as it was: the answer would otherwise bring in a change of
+   *   others that nobody was told of.
+   */
   async writeStatus(object: RelayObject, status: RealmRelayStatus): Promise<void> {
     const { apiVersion, kind } = relayResource;
-    const { name, namespace, uid } = object.metadata;
+    const { name, namespace, uid, resourceVersion } = object.metadata;
     try {
       const answer = await this.#transport.request({
         method: 'PATCH',
         path: `${objectPath(relayResource, object)}/status`,
         query: { fieldManager, force: 'true', fieldValidation: 'Strict' },
         contentType: 'application/apply-patch+yaml',
-        body: { apiVersion, kind, metadata: { name, namespace, uid }, status },
+        body: { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status },
       });
       this.relays.put(withoutManagedFields(answer as RelayObject));
     } catch (error) {
