@@ -1,11 +1,15 @@
+import { isFault, parseSocketAddress, type SocketAddress } from '../config/address.ts';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { asError, RealmError } from '../lib/errors.ts';
+import type { SignalSource } from '../lib/shutdown.ts';
 
 /** What a command may use of its process; tests hand in their own. */
 export type Io = {
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
+  /** Emits SIGTERM and SIGINT: `process`. */
+  readonly signals: SignalSource;
 };
 
 /**
@@ -32,4 +36,17 @@ export function parseOptions<T extends ParseArgsOptionsConfig>(argv: readonly st
   } catch (error) {
     throw new UsageError(asError(error).message, { cause: error });
   }
+}
+
+/**
+ * Where `--admin` wants the admin server.
+ *
+ * @returns undefined for `off`.
+ * @throws UsageError
+ */
+export function adminAddress(text: string): SocketAddress | undefined {
+  if (text === 'off') return undefined;
+  const address = parseSocketAddress(text);
+  if (isFault(address)) throw new UsageError(`--admin: "${text}" ${address.what}: ${address.remedy}, or off`);
+  return address;
 }

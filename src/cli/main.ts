@@ -7,6 +7,21 @@ import { UsageError, type Command, type Io } from './command.ts';
 type Loaded = { readonly run: Command; readonly usage: string };
 
 const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
+  operator: async () => {
+    const { operator: run, usage } = await import('./operator.ts');
+    return { run, usage };
+  },
+  relay: async () => {
+    const [{ runRelay: run }, { helpText }] = await Promise.all([
+      import('../relay/main.ts'),
+      import('../relay/flags.ts'),
+    ]);
+    return { run, usage: helpText() };
+  },
+  standalone: async () => {
+    const { standalone: run, usage } = await import('./standalone.ts');
+    return { run, usage };
+  },
   validate: async () => {
     const { validate: run, usage } = await import('./validate.ts');
     return { run, usage };
@@ -65,4 +80,7 @@ function print(stream: NodeJS.WritableStream, text: string, code: number): numbe
   return code;
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2), process);
+if (import.meta.main) {
+  const { stdin, stdout, stderr } = process;
+  process.exitCode = await main(process.argv.slice(2), { stdin, stdout, stderr, signals: process });
+}

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 import { main } from '../../src/cli/main.ts';
 
@@ -7,7 +8,12 @@ export type Outcome = { readonly code: number; readonly stdout: string; readonly
 /** Runs `realm-operator` with `argv` in this process, `stdin` being what it may read. */
 export async function runCli(argv: readonly string[], stdin = ''): Promise<Outcome> {
   const [stdout, stderr] = [new Collected(), new Collected()];
-  const code = await main(argv, { stdin: Readable.from([stdin]), stdout, stderr });
+  const code = await main(argv, {
+    stdin: Readable.from([stdin]),
+    stdout,
+    stderr,
+    signals: new EventEmitter(),
+  });
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 

@@ -1,0 +1,41 @@
+import { portConflicts, type PortConflict } from '../api/port-conflicts.ts';
+import type { Relay } from '../api/relay.ts';
+import type { RealmDocument } from '../config/realm-document.ts';
+import { realmDocument } from '../desired/config-map.ts';
+import { logLevels } from '../lib/log-level.ts';
+
+/** The relays of `relays` that a machine runs: not those that are paused, or wanted zero times. */
+export function runningRelays(relays: readonly Relay[]): Relay[] {
+  return relays.filter(({ paused, replicas }) => !paused && replicas > 0);
+}
+
+/** One configuration for all of `relays`, for the one relay program of a machine; endpoints are named as by `endpointName`. */
+export function hostDocument(relays: readonly Relay[]): RealmDocument {
+  const endpoints = relays.flatMap((relay) =>
+    realmDocument(relay).endpoints.map((endpoint) => ({
+      ...endpoint,
+      name: endpointName(relay, endpoint.name ?? ''),
+    })),
+  );
+  const level = logLevels[Math.max(...relays.map(({ logLevel }) => logLevels.indexOf(logLevel)))];
+  return { ...(level === undefined ? {} : { log: { level } }), endpoints };
+}
+
+/** The port conflicts between endpoints of different relays: in a cluster each has Pods of its own, here all share a machine. */
+export function hostConflicts(relays: readonly Relay[]): PortConflict[] {
+  return portConflicts(
+    relays.flatMap((relay) =>
+      relay.endpoints.map((endpoint) => ({ ...endpoint, name: endpointName(relay, endpoint.name) })),
+    ),
+  );
+}
+
+/** How long connections may go on after the end was asked for: as long as the most patient relay says. */
+export function hostDrainSeconds(relays: readonly Relay[]): number {
+  return Math.max(0, ...relays.map(({ drainSeconds }) => drainSeconds));
+}
+
+/** `relay/endpoint`, in the namespace `default`; `namespace/relay/endpoint` in others. */
+function endpointName({ metadata: { namespace, name } }: Relay, endpoint: string): string {
+  return [...(namespace === 'default' ? [] : [namespace]), name, endpoint].join('/');
+}

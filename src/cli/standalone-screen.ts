@@ -1,0 +1,58 @@
+import { isIPv6 } from 'node:net';
+import { parseIpAddress, type IpFamily } from '../lib/ip-address.ts';
+import type { EndpointStatus, RelayStatus } from '../relay/relay-status.ts';
+
+/** What `standalone` shows of what runs: a line for each endpoint, and some commands to try. */
+export function screen(status: RelayStatus, adminUrl: string | undefined): string {
+  const rows = status.endpoints.map((endpoint) => [
+    endpoint.name,
+    endpoint.listen,
+    endpoint.families.join(' and ') || '-',
+    endpoint.protocols.join(' and '),
+    endpoint.remotes.join(', '),
+    endpoint.ready ? 'ready' : 'NOT READY',
+  ]);
+  const faults = status.endpoints
+    .filter(({ ready }) => !ready)
+    .map(({ name, message }) => `${name}: ${message}`);
+  const lines = [
+    ...table([['ENDPOINT', 'LISTENS ON', 'FAMILIES', 'PROTOCOLS', 'REMOTES', 'STATE'], ...rows]),
+    ...(faults.length === 0 ? [] : ['', ...faults]),
+    '',
+    'Try:',
+    ...[...tries(status.endpoints), ...(adminUrl === undefined ? [] : [`curl ${adminUrl}/status`])].map(
+      (line) => `  ${line}`,
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** One command a family, for the first TCP endpoint that serves it. */
+function tries(endpoints: readonly EndpointStatus[]): string[] {
+  return (['IPv4', 'IPv6'] as const).flatMap((family) => {
+    const endpoint = endpoints.find(
+      ({ ready, families, protocols }) => ready && families.includes(family) && protocols.includes('TCP'),
+    );
+    return endpoint === undefined ? [] : [`curl -${family.slice(3)} http://${address(endpoint, family)}/`];
+  });
+}
+
+/** Where a client on this machine reaches `endpoint`. */
+function address({ listen }: EndpointStatus, family: IpFamily): string {
+  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(listen) ?? [];
+  const parsed = parseIpAddress(host);
+  const own = parsed?.mapped ?? host;
+  const isWildcard = ['::', '0.0.0.0'].includes(own);
+  const reached = isWildcard ? { IPv4: '127.0.0.1', IPv6: '::1' }[family] : own;
+  return `${isIPv6(reached) ? `[${reached}]` : reached}:${port}`;
+}
