@@ -1,5 +1,5 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { type Outcome, outcomes } from '../controller/controller.ts';
+import { Counter, Histogram, register, type Registry } from '../telemetry/metrics.ts';
 
 /** What the operator counts. */
 export type OperatorMetrics = {
@@ -24,7 +24,7 @@ export function operatorMetrics(registry: Registry, depth: () => number): Operat
   });
   const seconds = new Histogram({
     name: 'realm_operator_reconcile_seconds',
-    help: 'How long a reconcile took.',
+    help: 'How long a reconcile took, in seconds.',
     buckets: [0.001, 0.01, 0.1, 1, 10],
     registers,
   });
@@ -34,13 +34,12 @@ export function operatorMetrics(registry: Registry, depth: () => number): Operat
     labelNames: ['kind'],
     registers,
   });
-  new Gauge({
+  register(registry, {
     name: 'realm_operator_queue_depth',
     help: 'RealmRelays that wait for a reconcile.',
-    registers,
-    collect() {
-      this.set(depth());
-    },
+    type: 'gauge',
+    labels: [],
+    read: () => [{ labels: {}, value: depth() }],
   });
   for (const outcome of outcomes) turns.inc({ outcome }, 0); // so that a rate is there before the first
   return {

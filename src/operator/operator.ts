@@ -1,4 +1,3 @@
-import type { Registry } from 'prom-client';
 import { Controller } from '../controller/controller.ts';
 import { WorkQueue } from '../controller/work-queue.ts';
 import { manager } from '../desired/object-meta.ts';
@@ -12,6 +11,7 @@ import type { Store } from '../kube/store.ts';
 import { Transport } from '../kube/transport.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Registry } from '../telemetry/metrics.ts';
 import { Cluster } from './cluster.ts';
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
 import { relayResource } from './objects.ts';

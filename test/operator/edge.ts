@@ -1,11 +1,12 @@
 import { Writable } from 'node:stream';
-import { Registry } from 'prom-client';
+
 import type { Condition, RealmRelaySpec, RealmRelayStatus } from '../../src/api/schema.ts';
 import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type Operator, startOperator } from '../../src/operator/operator.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { Registry } from '../../src/telemetry/metrics.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../cluster/eventually.ts';
 

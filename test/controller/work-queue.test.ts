@@ -1,0 +1,141 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { WorkQueue } from '../../src/controller/work-queue.ts';
+import { FakeClock } from './fake-clock.ts';
+
+const backoff = { firstMs: 1_000, mostMs: 8_000 };
+
+function setUp(): { clock: FakeClock; queue: WorkQueue<string> } {
+  const clock = new FakeClock();
+  return { clock, queue: new WorkQueue<string>({ clock, backoff, random: () => 0.999_999 }) };
+}
+
+describe('WorkQueue', () => {
+  it('hands out keys in the order in which they came, each once', async () => {
+    const { queue } = setUp();
+    for (const key of ['a', 'b', 'a', 'c', 'b']) queue.add(key);
+    expect(queue.depth).to.equal(3);
+    expect([await queue.next(), await queue.next(), await queue.next()]).to.deep.equal(['a', 'b', 'c']);
+  });
+
+  it('gives a key that is added while it is worked on another turn, after the others', async () => {
+    const { queue } = setUp();
+    queue.add('a');
+    await queue.next();
+    queue.add('a');
+    queue.add('b');
+    queue.done('a');
+    expect([await queue.next(), await queue.next()]).to.deep.equal(['b', 'a']);
+  });
+
+  it('wakes a worker that waits', async () => {
+    const { queue } = setUp();
+    const next = queue.next();
+    queue.add('a');
+    expect(await next).to.equal('a');
+  });
+
+  it('adds after a delay, the sooner of two', async () => {
+    const { queue, clock } = setUp();
+    queue.addAfter('a', 1_000);
+    queue.addAfter('a', 500);
+    queue.addAfter('a', 2_000);
+    clock.advance(499);
+    expect(queue.depth).to.equal(0);
+    clock.advance(1);
+    expect(queue.depth).to.equal(1);
+    await queue.next();
+    queue.done('a');
+    clock.advance(10_000);
+    expect(queue.depth, 'the others are void').to.equal(0);
+  });
+
+  it('lets a turn that comes sooner take the place of a delayed one', async () => {
+    const { queue, clock } = setUp();
+    queue.addAfter('a', 1_000);
+    queue.add('a');
+    await queue.next();
+    expect(clock.timers).to.equal(0);
+  });
+
+  it('waits longer after every failure in a row, up to the most, key by key', () => {
+    const { queue } = setUp();
+    const waits = [1, 2, 3, 4, 5].map(() => queue.retry('a'));
+    expect(waits).to.deep.equal([1_000, 2_000, 4_000, 8_000, 8_000]);
+    expect(queue.retry('b')).to.equal(1_000);
+    queue.forget('a');
+    expect(queue.retry('a')).to.equal(1_000);
+  });
+
+  it('lets every worker go when it is closed, and leaves no timer', async () => {
+    const { queue, clock } = setUp();
+    const waiting = [queue.next(), queue.next()];
+    queue.addAfter('a', 1_000);
+    queue.close();
+    queue.add('b');
+    expect(await Promise.all([...waiting, queue.next()])).to.deep.equal([undefined, undefined, undefined]);
+    expect(clock.timers).to.equal(0);
+  });
+
+  it('never works on a key twice at a time, and loses none', async () => {
+    const act = fc.constantFrom(
+      'add' as const,
+      'addAfter' as const,
+      'advance' as const,
+      'take' as const,
+      'finish' as const,
+    );
+    const step = fc.tuple(act, fc.constantFrom('a', 'b', 'c', 'd'));
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const trial = new Trial();
+        for (const [name, key] of steps) await trial[name](key);
+        expect(await trial.owedAtEnd()).to.deep.equal([]);
+      }),
+    );
+  });
+});
+
+/** A queue with a worker that notes what it is owed: the keys that were added since their last turn began. */
+class Trial {
+  readonly #clock = new FakeClock();
+  readonly #queue = new WorkQueue<string>({ clock: this.#clock, backoff });
+  readonly #working: string[] = [];
+  readonly #owed = new Set<string>();
+
+  add(key: string): void {
+    this.#owed.add(key);
+    this.#queue.add(key);
+  }
+
+  addAfter(key: string): void {
+    this.#owed.add(key);
+    this.#queue.addAfter(key, 100);
+  }
+
+  advance(): void {
+    this.#clock.advance(100);
+  }
+
+  async take(): Promise<void> {
+    if (this.#queue.depth === 0) return;
+    const key = (await this.#queue.next()) ?? '';
+    expect(this.#working).not.to.include(key);
+    this.#working.push(key);
+    this.#owed.delete(key);
+  }
+
+  finish(): void {
+    const key = this.#working.shift();
+    if (key !== undefined) this.#queue.done(key);
+  }
+
+  async owedAtEnd(): Promise<string[]> {
+    this.advance();
+    while (this.#working.length > 0 || this.#queue.depth > 0) {
+      await this.take();
+      this.finish();
+    }
+    return [...this.#owed];
+  }
+}

@@ -1,0 +1,157 @@
+import { expect } from 'chai';
+import { KubeError } from '../../src/kube/kube-error.ts';
+import { Transport } from '../../src/kube/transport.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { answerJson, FakeApiServer, statusObject } from './fake-api-server.ts';
+
+describe('Transport', () => {
+  let server: FakeApiServer;
+  let transport: Transport;
+
+  beforeEach(async () => {
+    server = new FakeApiServer((_request, response) => {
+      answerJson(response, {});
+    });
+    await server.start();
+    transport = new Transport(server.kubeConfig(), systemClock);
+  });
+
+  afterEach(async () => {
+    await transport.close();
+    await server.stop();
+  });
+
+  async function refusal(): Promise<KubeError> {
+    const error: unknown = await transport
+      .request({ method: 'GET', path: '/x' })
+      .catch((thrown: unknown) => thrown);
+    if (error instanceof KubeError) return error;
+    throw new Error('not refused', { cause: error });
+  }
+
+  it('sends 500 requests at a time over at most 16 connections', async () => {
+    const requests = Array.from({ length: 500 }, () => transport.request({ method: 'GET', path: '/x' }));
+    await Promise.all(requests);
+    expect(server.requests).to.have.lengthOf(500);
+    expect(server.connections).to.be.most(16);
+  });
+
+  it('gives watches connections of their own, so that many do not stop the requests', async () => {
+    server.handle = (_request, response, url) => {
+      if (url.pathname === '/watch') response.writeHead(200).write('\n');
+      else answerJson(response, {});
+    };
+    const stop = new AbortController();
+    const watches = Array.from({ length: 20 }, () =>
+      transport.stream({ method: 'GET', path: '/watch', signal: stop.signal }),
+    );
+    for (const body of await Promise.all(watches)) body.on('error', () => undefined);
+    await transport.request({ method: 'GET', path: '/x' });
+    stop.abort();
+  });
+
+  it('reads the token anew when it is no longer taken, and tries once more', async () => {
+    transport = new Transport(server.kubeConfig('old', 'new'), systemClock);
+    server.handle = (request, response) => {
+      answerJson(
+        response,
+        { by: request.headers.authorization },
+        request.headers.authorization === 'Bearer new' ? 200 : 401,
+      );
+    };
+    expect(await transport.request({ method: 'GET', path: '/x' })).to.deep.equal({ by: 'Bearer new' });
+    expect(server.requests).to.have.lengthOf(2);
+  });
+
+  it('gives up where the new token is not taken either', async () => {
+    server.handle = (_request, response) => {
+      answerJson(response, statusObject(401, 'Unauthorized', 'who?'), 401);
+    };
+    expect(await refusal()).to.include({ status: 401, reason: 'Unauthorized', message: 'who?' });
+    expect(server.requests).to.have.lengthOf(2);
+  });
+
+  it('tells what the server says: status, reason, fields and how long to wait', async () => {
+    server.handle = (_request, response) => {
+      const details = { causes: [{ field: 'spec.x', reason: 'FieldValueInvalid', message: 'no' }] };
+      response.setHeader('retry-after', '3');
+      answerJson(response, { ...statusObject(429, 'TooManyRequests', 'busy'), details }, 429);
+    };
+    const error = await refusal();
+    expect(error).to.include({
+      status: 429,
+      reason: 'TooManyRequests',
+      message: 'busy',
+      retryAfterMs: 3_000,
+    });
+    expect(error.causes[0]).to.include({ field: 'spec.x' });
+  });
+
+  for (const [body, message, why] of [
+    ['<html>Bad gateway</html>', '<html>Bad gateway</html>', 'a page of a proxy'],
+    ['', 'the API server answered 502', 'nothing'],
+    ['"text"', '"text"', 'JSON of something else'],
+  ] as const) {
+    it(`makes an error of ${why}`, async () => {
+      server.handle = (_request, response) => response.writeHead(502).end(body);
+      expect(await refusal()).to.include({ status: 502, reason: '', message });
+    });
+  }
+
+  it('fails with the error of the connection where it is cut', async () => {
+    server.handle = (request) => request.socket.destroy();
+    const error: unknown = await transport
+      .request({ method: 'GET', path: '/x' })
+      .catch((thrown: unknown) => thrown);
+    expect(error).to.be.instanceOf(Error).and.have.property('code', 'UND_ERR_SOCKET');
+  });
+
+  it('sends a body as JSON under its media type, and the query', async () => {
+    server.handle = (request, response, url) => {
+      let text = '';
+      request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      request.on('end', () => {
+        answerJson(response, {
+          text,
+          type: request.headers['content-type'],
+          force: url.searchParams.get('force'),
+        });
+      });
+    };
+    const contentType = 'application/apply-patch+yaml';
+    const answer = await transport.request({
+      method: 'PATCH',
+      path: '/x',
+      query: { force: 'true' },
+      body: { a: 'ü' },
+      contentType,
+    });
+    expect(answer).to.deep.equal({ text: '{"a":"ü"}', type: contentType, force: 'true' });
+  });
+
+  it('goes through the proxy that the kubeconfig names', async () => {
+    const load = server.kubeConfig();
+    const proxied = new Transport(() => {
+      const config = load();
+      const cluster = config.getCurrentCluster();
+      config.loadFromClusterAndUser(
+        {
+          name: 'far',
+          server: 'http://192.0.2.1:6443',
+          skipTLSVerify: true,
+          proxyUrl: cluster?.server ?? '',
+        },
+        { name: 'test' },
+      );
+      return config;
+    }, systemClock);
+    const seen: (string | undefined)[] = [];
+    server.handle = (request, response) => {
+      seen.push(request.headers.host);
+      answerJson(response, {});
+    };
+    await proxied.request({ method: 'GET', path: '/x' });
+    await proxied.close();
+    expect(seen).to.deep.equal(['192.0.2.1:6443']);
+  });
+});
