@@ -1,20 +1,47 @@
 import { EventEmitter } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 import { main } from '../../src/cli/main.ts';
+import { eventually } from '../cluster/eventually.ts';
 
 /** What a command printed and returned. */
 export type Outcome = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
-/** Runs `realm-operator` with `argv` in this process, `stdin` being what it may read. */
-export async function runCli(argv: readonly string[], stdin = ''): Promise<Outcome> {
+/** A command under way. */
+export type RunningCli = {
+  /** What it printed up to now. */
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Its exit code. */
+  readonly ended: Promise<number>;
+  /** Waits until standard output, or standard error, holds `text`. */
+  readonly shown: (text: string) => Promise<unknown>;
+  readonly told: (text: string) => Promise<unknown>;
+  /** Asks it to end by SIGTERM, unless it has ended; its exit code. */
+  readonly end: () => Promise<number>;
+};
+
+/** Starts `realm-operator` with `argv` in this process, `stdin` being what it may read. */
+export function startCli(argv: readonly string[], stdin = ''): RunningCli {
   const [stdout, stderr] = [new Collected(), new Collected()];
-  const code = await main(argv, {
-    stdin: Readable.from([stdin]),
-    stdout,
-    stderr,
-    signals: new EventEmitter(),
-  });
-  return { code, stdout: stdout.text, stderr: stderr.text };
+  const signals = new EventEmitter();
+  const ended = main(argv, { stdin: Readable.from([stdin]), stdout, stderr, signals });
+  return {
+    stdout: () => stdout.text,
+    stderr: () => stderr.text,
+    ended,
+    shown: (text) => eventually(`"${text}" on standard output`, () => stdout.text.includes(text)),
+    told: (text) => eventually(`"${text}" on standard error`, () => stderr.text.includes(text)),
+    end: async () => {
+      signals.emit('SIGTERM', 'SIGTERM');
+      return ended;
+    },
+  };
+}
+
+/** Runs `realm-operator` with `argv` to its end. */
+export async function runCli(argv: readonly string[], stdin = ''): Promise<Outcome> {
+  const cli = startCli(argv, stdin);
+  return { code: await cli.ended, stdout: cli.stdout(), stderr: cli.stderr() };
 }
 
 class Collected extends Writable {

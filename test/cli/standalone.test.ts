@@ -1,0 +1,161 @@
+import { once } from 'node:events';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect } from 'chai';
+import { dump } from 'js-yaml';
+import type { EndpointSpec, RealmRelaySpec } from '../../src/api/schema.ts';
+import { eventually } from '../cluster/eventually.ts';
+import { freePort } from '../cluster/free-port.ts';
+import { endpoint, realmRelay } from '../relays.ts';
+import { startCli, type RunningCli } from './cli.ts';
+
+let folder: string;
+let port: number;
+const backends: Server[] = [];
+const running: RunningCli[] = [];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
+  port = await freePort();
+});
+
+afterEach(async () => {
+  for (const cli of running.splice(0)) await cli.end();
+  for (const backend of backends.splice(0)) await once(backend.close(), 'close');
+  rmSync(folder, { recursive: true });
+});
+
+/** A remote that greets with `greeting` and hangs up. */
+async function backend(greeting: string): Promise<EndpointSpec['remotes']> {
+  const server = createServer((socket) => socket.end(greeting)).listen(0, '127.0.0.1');
+  backends.push(server);
+  await once(server, 'listening');
+  return [{ address: '127.0.0.1', port: (server.address() as AddressInfo).port }];
+}
+
+function write(
+  file: string,
+  endpoints: EndpointSpec[],
+  spec: Partial<RealmRelaySpec> = {},
+  name = 'web',
+): void {
+  const manifest = { ...realmRelay(endpoints, spec), metadata: { name } };
+  writeFileSync(join(folder, `.${file}`), dump(manifest, { noRefs: true }));
+  renameSync(join(folder, `.${file}`), join(folder, file)); // as editors and pipelines do: all at once
+}
+
+function start(...argv: string[]): RunningCli {
+  const cli = startCli(['standalone', '-f', folder, '--admin', '127.0.0.1:0', ...argv]);
+  running.push(cli);
+  return cli;
+}
+
+async function greeting(host: string): Promise<string> {
+  return text(connect({ host, port }));
+}
+
+/** The side-by-side pair on `port`. */
+function pair(v6: EndpointSpec['remotes'], v4: EndpointSpec['remotes']): EndpointSpec[] {
+  return [
+    endpoint({ name: 'v6', address: '::', port, network: { ipv6Only: true }, remotes: v6 }),
+    endpoint({ name: 'v4', address: '0.0.0.0', port, remotes: v4 }),
+  ];
+}
+
+describe('realm-operator standalone', () => {
+  it('relays IPv4 and IPv6 on one port to different remotes, and shows what runs', async () => {
+    write('web.yaml', pair(await backend('six'), await backend('four')));
+    const cli = start();
+    await cli.shown('Try:');
+    expect([await greeting('127.0.0.1'), await greeting('::1')]).to.deep.equal(['four', 'six']);
+    expect(cli.stdout()).to.match(new RegExp(`web/v6 +\\[::\\]:${String(port)} +IPv6 +TCP +127.* +ready`));
+    expect(cli.stdout())
+      .to.contain(`curl -4 http://127.0.0.1:${String(port)}/`)
+      .and.to.contain(`curl -6 http://[::1]:${String(port)}/`);
+    expect(await cli.end()).to.equal(0);
+  });
+
+  it('follows a change of the file', async () => {
+    write('web.yaml', pair(await backend('six'), await backend('four')));
+    const cli = start();
+    await cli.shown('Try:');
+    write('web.yaml', pair(await backend('new six'), await backend('new four')));
+    await eventually('the new remote', async () => (await greeting('127.0.0.1')) === 'new four');
+    expect(await greeting('::1')).to.equal('new six');
+  });
+
+  it('tells of a change that is not valid, and runs on', async () => {
+    write('web.yaml', pair(await backend('six'), await backend('four')));
+    const cli = start();
+    await cli.shown('Try:');
+    write('web.yaml', pair([{ address: '300.1.1.1', port: 1 }], await backend('new four')));
+    await cli.told('what ran before runs on');
+    expect(cli.stderr()).to.contain('spec.endpoints[0].remotes[0].address');
+    expect(await greeting('127.0.0.1')).to.equal('four');
+  });
+
+  it('takes a second file, and does without one that is gone', async () => {
+    write('web.yaml', [endpoint({ name: 'v4', address: '0.0.0.0', port, remotes: await backend('four') })]);
+    const cli = start();
+    await cli.shown('Try:');
+    write(
+      'more.yaml',
+      [endpoint({ name: 'v6', address: '::1', port, remotes: await backend('six') })],
+      {},
+      'more',
+    );
+    await eventually('the second relay', async () => (await greeting('::1')) === 'six');
+    rmSync(join(folder, 'more.yaml'));
+    await eventually('the end of the second relay', () =>
+      greeting('::1').then(
+        () => false,
+        () => true,
+      ),
+    );
+    expect(await greeting('127.0.0.1')).to.equal('four');
+  });
+
+  it('does not run a relay that is paused or wanted zero times', async () => {
+    write('web.yaml', [endpoint({ name: 'v4', address: '0.0.0.0', port, remotes: await backend('four') })]);
+    write('paused.yaml', [endpoint({ address: '::1', port })], { paused: true }, 'paused');
+    write('none.yaml', [endpoint({ address: '::1', port })], { replicas: 0 }, 'none');
+    const cli = start();
+    await cli.shown('Try:');
+    expect(cli.stdout()).not.to.match(/paused|none/);
+  });
+
+  it('refuses two manifests of one name', async () => {
+    write('a.yaml', [endpoint({ port })]);
+    write('b.yaml', [endpoint({ port: port + 1 })]);
+    const cli = start();
+    expect(await cli.ended).to.equal(1);
+    expect(cli.stderr()).to.contain('b.yaml').and.to.contain('rename one of them');
+  });
+
+  it('refuses a port conflict between two relays, since they share this machine', async () => {
+    write('a.yaml', [endpoint({ name: 'v6', port })], {}, 'a');
+    write('b.yaml', [endpoint({ name: 'v4', address: '0.0.0.0', port })], {}, 'b');
+    const cli = start();
+    expect(await cli.ended).to.equal(1);
+    expect(cli.stderr()).to.contain('set ipv6Only: true on "a/v6"');
+  });
+
+  it('ends with the reason where nothing could be bound', async () => {
+    const taken = createServer().listen(port, '127.0.0.1');
+    backends.push(taken);
+    await once(taken, 'listening');
+    write('web.yaml', [endpoint({ name: 'v4', address: '127.0.0.1', port })]);
+    const cli = start();
+    expect(await cli.ended).to.equal(1);
+    expect(cli.stdout()).to.contain('NOT READY').and.to.contain('another process listens there');
+  });
+
+  it('asks for manifests that it can follow', async () => {
+    const cli = startCli(['standalone', '-f', '-']);
+    expect(await cli.ended).to.equal(2);
+    expect(cli.stderr()).to.contain('name the manifests');
+  });
+});
