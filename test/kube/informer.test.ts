@@ -1,0 +1,308 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { expect } from 'chai';
+import { Informer } from '../../src/kube/informer.ts';
+import type { KubeObject } from '../../src/kube/object.ts';
+import { Store } from '../../src/kube/store.ts';
+import { Transport } from '../../src/kube/transport.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { eventually } from '../cluster/eventually.ts';
+import { FakeClock } from '../controller/fake-clock.ts';
+import { answerJson, FakeApiServer, statusObject } from './fake-api-server.ts';
+
+/** One watch that the informer opened; the test writes what it is told. */
+type OpenWatch = {
+  readonly query: URLSearchParams;
+  readonly response: ServerResponse;
+  readonly request: IncomingMessage;
+};
+
+const resource = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };
+
+function configMap(name: string, resourceVersion: number, uid = name): KubeObject {
+  const metadata = { name, namespace: 'edge', uid, resourceVersion: String(resourceVersion) };
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata };
+}
+
+describe('Informer', () => {
+  let server: FakeApiServer;
+  let transport: Transport;
+  let clock: FakeClock;
+  let store: Store<KubeObject>;
+  let informer: Informer<KubeObject>;
+  let changes: string[];
+  let failures: Error[];
+  /** Those that the test has not taken yet. */
+  let watches: OpenWatch[];
+
+  beforeEach(async () => {
+    watches = [];
+    server = new FakeApiServer(openWatch);
+    await server.start();
+    clock = new FakeClock();
+    transport = new Transport(server.kubeConfig(), systemClock);
+    store = new Store<KubeObject>();
+    changes = [];
+    failures = [];
+    store.subscribe(({ object, previous }) => {
+      const version = object?.metadata.resourceVersion;
+      changes.push(`${(object ?? previous)?.metadata.name ?? ''} ${version ?? 'gone'}`);
+    });
+    informer = new Informer({
+      transport,
+      clock,
+      store,
+      resource,
+      namespace: 'edge',
+      labelSelector: 'a=b',
+      log: createLogger('off'),
+      onFailure: (error) => failures.push(error),
+      random: () => 0,
+    });
+    informer.start();
+  });
+
+  afterEach(async () => {
+    await informer.stop();
+    await transport.close();
+    await server.stop();
+  });
+
+  function openWatch(request: IncomingMessage, response: ServerResponse, url: URL): void {
+    response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
+    watches.push({ query: url.searchParams, response, request });
+  }
+
+  /** The next watch that is opened; `waitMs` passes first. */
+  async function nextWatch(waitMs = 0): Promise<OpenWatch> {
+    return eventually(
+      'a watch',
+      () => {
+        if (watches.length === 0) clock.advance(waitMs);
+        return watches.shift();
+      },
+      { intervalMs: 5 },
+    );
+  }
+
+  function tell({ response }: OpenWatch, type: string, object: unknown): void {
+    response.write(`${JSON.stringify({ type, object })}\n`);
+  }
+
+  function bookmark(watch: OpenWatch, resourceVersion: number, initialEnd = false): void {
+    const annotations = initialEnd ? { 'k8s.io/initial-events-end': 'true' } : {};
+    tell(watch, 'BOOKMARK', {
+      kind: 'ConfigMap',
+      apiVersion: 'v1',
+      metadata: { resourceVersion: String(resourceVersion), annotations },
+    });
+  }
+
+  async function synced(objects: readonly KubeObject[] = [configMap('a', 5)]): Promise<OpenWatch> {
+    const watch = await nextWatch();
+    for (const object of objects) tell(watch, 'ADDED', object);
+    bookmark(watch, 10, true);
+    await informer.synced;
+    return watch;
+  }
+
+  function seen(change: string): Promise<true> {
+    return eventually(change, () => changes.includes(change), { intervalMs: 5 });
+  }
+
+  it('begins with all there is, told by the watch itself', async () => {
+    const watch = await nextWatch();
+    const query = Object.fromEntries(watch.query);
+    expect(query).to.include({
+      sendInitialEvents: 'true',
+      resourceVersionMatch: 'NotOlderThan',
+      labelSelector: 'a=b',
+    });
+    expect(query).to.include({ watch: '1', allowWatchBookmarks: 'true', timeoutSeconds: '120' });
+    tell(watch, 'ADDED', configMap('a', 5));
+    tell(watch, 'ADDED', configMap('b', 6));
+    tell(watch, 'DELETED', configMap('b', 7));
+    expect(informer.isSynced).to.be.false;
+    bookmark(watch, 10, true);
+    await informer.synced;
+    expect(changes).to.deep.equal(['a 5']);
+  });
+
+  it('follows what changes, and drops managedFields', async () => {
+    const watch = await synced();
+    const { metadata } = configMap('a', 11);
+    tell(watch, 'MODIFIED', { ...configMap('a', 11), metadata: { ...metadata, managedFields: [{}] } });
+    tell(watch, 'ADDED', configMap('b', 12));
+    tell(watch, 'DELETED', configMap('b', 13));
+    await seen('b gone');
+    expect(changes).to.deep.equal(['a 5', 'a 11', 'b 12', 'b gone']);
+    expect(store.get('edge/a')?.metadata).not.to.have.property('managedFields');
+  });
+
+  it('reads lines wherever they are cut', async () => {
+    const watch = await synced();
+    const line = Buffer.from(
+      `${JSON.stringify({ type: 'ADDED', object: { ...configMap('b', 12), data: { a: 'ü' } } })}\n`,
+    );
+    for (const byte of line) watch.response.write(Buffer.of(byte));
+    await seen('b 12');
+    expect(store.get('edge/b')).to.have.nested.property('data.a', 'ü');
+  });
+
+  it('watches on from the last bookmark when its time is over', async () => {
+    const watch = await synced();
+    bookmark(watch, 42);
+    tell(watch, 'ADDED', configMap('b', 43));
+    await seen('b 43');
+    clock.advance(120_000);
+    watch.response.end();
+    const next = await nextWatch();
+    expect(next.query.get('resourceVersion')).to.equal('43');
+    expect(next.query.has('sendInitialEvents')).to.be.false;
+    expect(failures).to.deep.equal([]);
+  });
+
+  it('begins anew after 410, and notices what went meanwhile', async () => {
+    const watch = await synced([configMap('a', 5), configMap('b', 6)]);
+    tell(watch, 'ERROR', statusObject(410, 'Expired', 'too old'));
+    const next = await nextWatch(500);
+    expect(next.query.get('sendInitialEvents')).to.equal('true');
+    tell(next, 'ADDED', configMap('b', 6));
+    tell(next, 'ADDED', configMap('c', 50));
+    bookmark(next, 60, true);
+    await seen('c 50');
+    expect(changes.slice(2)).to.deep.equal(['a gone', 'c 50']);
+  });
+
+  const faults: { why: string; fault: (watch: OpenWatch) => void }[] = [
+    { why: 'the connection is cut', fault: ({ request }) => request.socket.destroy() },
+    { why: 'the stream ends at once', fault: ({ response }) => response.end() },
+    { why: 'a line is not JSON', fault: ({ response }) => response.write('<html>\n') },
+    { why: 'the last line is cut', fault: ({ response }) => response.end('{"type":"ADD') },
+    {
+      why: 'a line is JSON of something else',
+      fault: ({ response }) => response.write('{"kind":"Status"}\n'),
+    },
+    { why: 'a line is null', fault: ({ response }) => response.write('null\n') },
+    {
+      why: 'the type of an event is unknown',
+      fault: (watch) => {
+        tell(watch, 'FOO', configMap('x', 9));
+      },
+    },
+    {
+      why: 'the server reports an error',
+      fault: (watch) => {
+        tell(watch, 'ERROR', statusObject(500, 'InternalError', 'etcd'));
+      },
+    },
+  ];
+  for (const { why, fault } of faults) {
+    it(`comes back, where it was, when ${why}`, async () => {
+      fault(await synced());
+      await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
+      const next = await nextWatch(500);
+      expect(next.query.get('resourceVersion')).to.equal('10');
+      tell(next, 'ADDED', configMap('b', 11));
+      await seen('b 11');
+    });
+  }
+
+  it('gives a watch up that does not end by itself: only our half of the connection lives', async () => {
+    await synced();
+    clock.advance(134_999);
+    expect(failures).to.deep.equal([]);
+    clock.advance(1);
+    await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
+    expect(failures[0]?.name).to.equal('TimeoutError');
+    await nextWatch(500);
+  });
+
+  it('waits longer after each failure in a row, and as long as the server asks', async () => {
+    const watch = await synced();
+    const busy: number[] = [];
+    server.handle = (_request, response) => {
+      busy.push(clock.monotonicMs());
+      response.setHeader('retry-after', '3');
+      answerJson(response, statusObject(429, 'TooManyRequests', 'busy'), 429);
+    };
+    watch.request.socket.destroy();
+    await eventually(
+      'retries',
+      () => {
+        clock.advance(250);
+        return busy.length >= 3;
+      },
+      { intervalMs: 5 },
+    );
+    expect((busy[1] ?? 0) - (busy[0] ?? 0)).to.be.least(3_000);
+    server.handle = openWatch;
+    await nextWatch(250);
+  });
+
+  it('begins anew when the server went back in time: its data was restored', async () => {
+    const watch = await synced();
+    bookmark(watch, 3);
+    const next = await nextWatch(500);
+    expect(next.query.get('sendInitialEvents')).to.equal('true');
+  });
+
+  it('does not take half of what there is for all of it', async () => {
+    const watch = await synced([configMap('a', 5), configMap('b', 6)]);
+    tell(watch, 'ERROR', statusObject(410, 'Expired', 'too old'));
+    const half = await nextWatch(500);
+    tell(half, 'ADDED', configMap('a', 5));
+    half.request.socket.destroy();
+    await nextWatch(500);
+    expect(store.get('edge/b')).not.to.equal(undefined);
+  });
+
+  it('ends at once when it is stopped, also while it waits', async () => {
+    const watch = await synced();
+    watch.request.socket.destroy();
+    await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
+    await informer.stop();
+  });
+});
+
+describe('Informer of a server without watch-list', () => {
+  it('lists in pages, then watches from there', async () => {
+    const server = new FakeApiServer((_request, response, url) => {
+      const query = url.searchParams;
+      if (query.has('sendInitialEvents')) {
+        answerJson(response, statusObject(422, 'Invalid', 'sendInitialEvents is forbidden'), 422);
+        return;
+      }
+      if (query.has('watch')) {
+        response.writeHead(200).flushHeaders();
+        return;
+      }
+      const { name, next } =
+        query.get('continue') === 'more' ? { name: 'b', next: '' } : { name: 'a', next: 'more' };
+      answerJson(response, {
+        metadata: { resourceVersion: '20', continue: next },
+        items: [{ metadata: configMap(name, 7).metadata }],
+      });
+    });
+    await server.start();
+    const transport = new Transport(server.kubeConfig(), systemClock);
+    const store = new Store<KubeObject>();
+    const informer = new Informer({
+      transport,
+      clock: systemClock,
+      store,
+      resource,
+      log: createLogger('off'),
+    });
+    informer.start();
+    await informer.synced;
+    await eventually('the watch', () =>
+      server.requests.some((url) => url.searchParams.get('resourceVersion') === '20'),
+    );
+    expect([store.get('edge/a'), store.get('edge/b')]).to.deep.equal([configMap('a', 7), configMap('b', 7)]);
+    expect(server.requests.filter((url) => url.searchParams.get('limit') === '500')).to.have.lengthOf(2);
+    await informer.stop();
+    await transport.close();
+    await server.stop();
+  });
+});
