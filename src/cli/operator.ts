@@ -6,10 +6,11 @@ import { systemClock } from '../lib/clock.ts';
 import { logLevels, type LogLevel } from '../lib/log-level.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { version } from '../lib/version.ts';
-import { startOperator, type Operator } from '../operator/operator.ts';
-import { startHealthServer, text, type Routes } from '../telemetry/health-server.ts';
+import { startOperator } from '../operator/operator.ts';
+import { operatorRoutes } from '../operator/routes.ts';
+import { startHealthServer } from '../telemetry/health-server.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { createRegistry, type Registry } from '../telemetry/metrics.ts';
+import { createRegistry } from '../telemetry/metrics.ts';
 import { adminAddress, parseOptions, UsageError, type Command } from './command.ts';
 
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
@@ -50,7 +51,7 @@ export const operator: Command = async (argv, { signals: source }) => {
     clock: systemClock,
     registry,
   });
-  const admin = address && (await startHealthServer(address, adminRoutes(running, registry)));
+  const admin = address && (await startHealthServer(address, operatorRoutes(running, registry)));
   log.info({ version, admin: admin?.url ?? 'off', relayImage: options['relay-image'] }, 'operator started');
   log.info({ signal: await signals.first }, 'operator stopping');
   await running.stop();
@@ -63,12 +64,4 @@ function logLevel(text: string): LogLevel {
   const level = logLevels.find((known) => known === text);
   if (level === undefined) throw new UsageError(`--log-level: "${text}" is none of ${logLevels.join(', ')}`);
   return level;
-}
-
-function adminRoutes({ isReady }: Operator, registry: Registry): Routes {
-  return {
-    '/livez': () => text(200, 'ok\n'),
-    '/readyz': () => (isReady() ? text(200, 'ok\n') : text(503, 'the caches are not complete yet\n')),
-    '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
-  };
 }
