@@ -153,11 +153,12 @@ export class Applier {
   }
 
   /**
-   * The error as a RefusedError where it is one: 400 and 422 say so, while 500 is what server-side apply answers to
+   * What `error` says of the object, where it does: 400 and 422 refuse it, while 500 is what server-side apply answers to
    * an unknown field or a wrong type, but may also be a passing failure: so the second one for the same object counts.
    */
-  #refused(object: KubeObject, hash: string, error: unknown): RefusedError | undefined {
+  #refused(object: KubeObject, hash: string, error: unknown): RefusedError | KubeError | undefined {
     if (!(error instanceof KubeError)) return undefined;
+    if (isOtherObject(error)) return conflict(error);
     const path = this.#path(object);
     const failedBefore = this.#failed.get(path) === hash;
     if (error.status === 500) this.#failed.set(path, hash);
@@ -208,6 +209,15 @@ export class Applier {
     if (kind === undefined) throw new Error(`no such kind is applied: ${kindKey(object)}`);
     return kind;
   }
+}
+
+/** The object was replaced since we saw it: the server calls the UID that we send for that "immutable". */
+function isOtherObject({ status, causes }: KubeError): boolean {
+  return status === 422 && causes.some(({ field }) => field === 'metadata.uid');
+}
+
+function conflict({ message, causes, retryAfterMs }: KubeError): KubeError {
+  return new KubeError({ status: 409, reason: 'Conflict', message, causes, retryAfterMs });
 }
 
 function kindKey({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): string {

@@ -1,0 +1,111 @@
+import { expect } from 'chai';
+import { differences } from '../../src/kube/differences.ts';
+import type { KubeObject } from '../../src/kube/object.ts';
+import { foreignPortsPatch } from '../../src/kube/service-ports.ts';
+
+function withSpec(spec: unknown, kind = 'Deployment'): KubeObject {
+  const object = { apiVersion: 'v1', kind, metadata: { name: 'a', resourceVersion: '7' }, spec };
+  return object;
+}
+
+describe('differences', () => {
+  const cases: { desired: unknown; observed: unknown; paths: string[]; why: string }[] = [
+    {
+      desired: { a: 1 },
+      observed: { a: 1, b: 2 },
+      paths: [],
+      why: 'a field that we do not want is not ours to judge',
+    },
+    { desired: { a: 1 }, observed: { a: 2 }, paths: ['.spec.a'], why: 'another value' },
+    { desired: { a: 1 }, observed: {}, paths: ['.spec.a'], why: 'a field that is missing' },
+    { desired: { a: undefined }, observed: {}, paths: [], why: 'undefined is not sent' },
+    {
+      desired: { a: {} },
+      observed: { a: { b: 1 } },
+      paths: [],
+      why: 'an empty map wants nothing in particular',
+    },
+    { desired: { a: {} }, observed: {}, paths: ['.spec.a'], why: 'but it wants to be there' },
+    { desired: { a: '1' }, observed: { a: 1 }, paths: ['.spec.a'], why: 'text is no number' },
+    {
+      desired: { args: ['a', 'b'] },
+      observed: { args: ['b', 'a'] },
+      paths: ['.spec.args[0]', '.spec.args[1]'],
+      why: 'a plain list has an order',
+    },
+    { desired: { args: ['a'] }, observed: { args: ['a', 'b'] }, paths: ['.spec.args'], why: 'and a length' },
+    {
+      desired: { containers: [{ name: 'relay', image: 'x' }] },
+      observed: {
+        containers: [{ name: 'sidecar' }, { name: 'relay', image: 'x', imagePullPolicy: 'Always' }],
+      },
+      paths: [],
+      why: 'a list with keys is compared by them: foreign entries and defaults are left alone',
+    },
+    {
+      desired: { containers: [{ name: 'relay', image: 'x' }] },
+      observed: { containers: [{ name: 'relay', image: 'y' }] },
+      paths: ['.spec.containers[relay].image'],
+      why: 'what differs in an entry is found',
+    },
+    {
+      desired: {
+        ports: [
+          { port: 53, protocol: 'UDP' },
+          { port: 53, protocol: 'TCP' },
+        ],
+      },
+      observed: { ports: [{ port: 53 }, { port: 53, protocol: 'UDP' }] },
+      paths: ['.spec.ports[53/TCP].protocol'],
+      why: 'ports go by number and protocol, which is TCP where there is none',
+    },
+    {
+      desired: { ports: [{ containerPort: 9, protocol: 'TCP', name: 'a' }] },
+      observed: { ports: [{ containerPort: 9, protocol: 'TCP', name: 'b' }] },
+      paths: ['.spec.ports[9/TCP].name'],
+      why: 'container ports too',
+    },
+    {
+      desired: { env: [{ name: 'A', value: '1' }] },
+      observed: { env: [] },
+      paths: ['.spec.env[A]'],
+      why: 'an entry that is missing',
+    },
+    { desired: { a: [1] }, observed: { a: { b: 1 } }, paths: ['.spec.a'], why: 'a list is no map' },
+  ];
+  for (const { desired, observed, paths, why } of cases) {
+    it(`${JSON.stringify(desired)}: ${why}`, () => {
+      expect(differences(withSpec(desired), withSpec(observed)).map(({ path }) => path)).to.deep.equal(paths);
+    });
+  }
+});
+
+describe('foreignPortsPatch', () => {
+  const test = { op: 'test', path: '/metadata/resourceVersion', value: '7' };
+  const ours = { port: 443, protocol: 'TCP' };
+  const service = (ports: unknown): KubeObject => withSpec({ ports }, 'Service');
+
+  const cases: { observed: unknown[]; patch: unknown; why: string }[] = [
+    { observed: [{ port: 443 }], patch: undefined, why: 'ours alone' },
+    { observed: [], patch: undefined, why: 'none at all: applying brings ours' },
+    {
+      observed: [{ port: 1 }, ours, { port: 443, protocol: 'UDP' }],
+      patch: [test, { op: 'remove', path: '/spec/ports/2' }, { op: 'remove', path: '/spec/ports/0' }],
+      why: 'two foreign ones, from the end so that positions hold',
+    },
+    {
+      observed: [{ port: 1 }],
+      patch: [test, { op: 'replace', path: '/spec/ports', value: [ours] }],
+      why: 'a Service needs a port',
+    },
+  ];
+  for (const { observed, patch, why } of cases) {
+    it(why, () => {
+      expect(foreignPortsPatch(service([ours]), service(observed))).to.deep.equal(patch);
+    });
+  }
+
+  it('is for Services', () => {
+    expect(foreignPortsPatch(withSpec({ ports: [] }), withSpec({ ports: [ours] }))).to.equal(undefined);
+  });
+});

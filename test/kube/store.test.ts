@@ -1,0 +1,88 @@
+import { expect } from 'chai';
+import type { KubeObject } from '../../src/kube/object.ts';
+import { Store } from '../../src/kube/store.ts';
+
+function object(
+  name: string,
+  resourceVersion: string,
+  more: { uid?: string; owner?: string; namespace?: string } = {},
+): KubeObject {
+  const { uid = name, owner, namespace = 'edge' } = more;
+  const reference = { apiVersion: 'v1', kind: 'Owner', name: 'o', uid: owner ?? '', controller: true };
+  const owners = owner === undefined ? {} : { ownerReferences: [reference] };
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace, uid, resourceVersion, ...owners },
+  };
+}
+
+describe('Store', () => {
+  let store: Store<KubeObject>;
+  let told: string[];
+
+  beforeEach(() => {
+    store = new Store();
+    told = [];
+    store.subscribe(({ object, previous }) => {
+      told.push([previous, object].map((seen) => seen?.metadata.resourceVersion ?? '-').join('>'));
+    });
+  });
+
+  it('tells of what came, changed and went, with what was before', () => {
+    store.set(object('a', '1'));
+    store.set(object('a', '2'));
+    store.remove(object('a', '3'));
+    expect(told).to.deep.equal(['->1', '1>2', '3>-']);
+  });
+
+  it('finds objects by the owner that controls them, as long as it does', () => {
+    store.set(object('a', '1', { owner: 'x' }));
+    store.set(object('b', '1', { owner: 'x' }));
+    store.set(object('b', '2', { owner: 'y' }));
+    expect(store.ownedBy('x')).to.deep.equal([object('a', '1', { owner: 'x' })]);
+    store.remove(object('a', '3', { owner: 'x' }));
+    expect(store.ownedBy('x')).to.deep.equal([]);
+  });
+
+  it('tells nobody of our own writes, nor of their echo', () => {
+    store.put(object('a', '9'));
+    store.set(object('a', '9'));
+    expect(told).to.deep.equal([]);
+    expect(store.get('edge/a')?.metadata.resourceVersion).to.equal('9');
+  });
+
+  it('does not go back: 9 is before 10', () => {
+    store.put(object('a', '10'));
+    store.set(object('a', '9'));
+    expect(store.get('edge/a')?.metadata.resourceVersion).to.equal('10');
+    store.set(object('a', '1', { uid: 'its successor' }));
+    expect(store.get('edge/a')?.metadata.uid).to.equal('its successor');
+  });
+
+  it('does not bring back what went, when an answer comes late', () => {
+    store.set(object('a', '1'));
+    store.remove(object('a', '3'));
+    store.put(object('a', '2'));
+    expect(store.get('edge/a')).to.equal(undefined);
+  });
+
+  it('keeps the successor when the end of its predecessor is told', () => {
+    store.put(object('a', '5', { uid: 'new' }));
+    store.remove(object('a', '4', { uid: 'old' }));
+    expect(store.get('edge/a')?.metadata.uid).to.equal('new');
+  });
+
+  it('drops what a list no longer has, in its namespace, unless it is later than the list', () => {
+    store.set(object('a', '1'));
+    store.set(object('b', '1', { namespace: 'other' }));
+    store.put(object('c', '30'));
+    store.replace([object('d', '2')], '20', 'edge');
+    expect(
+      [store.get('edge/a'), store.get('other/b'), store.get('edge/c'), store.get('edge/d')].map(
+        (found) => found !== undefined,
+      ),
+    ).to.deep.equal([false, true, true, true]);
+    expect(store.size).to.equal(3);
+  });
+});
