@@ -1,0 +1,292 @@
+import { expect } from 'chai';
+import type { Condition, RealmRelayStatus } from '../../src/api/schema.ts';
+import type { KubeObject } from '../../src/kube/object.ts';
+import type { RelayObject } from '../../src/operator/objects.ts';
+import { statusEvents } from '../../src/operator/status-events.ts';
+import { status } from '../../src/operator/status.ts';
+import type { Verdict } from '../../src/operator/verdict.ts';
+import { endpoint, relay } from '../relays.ts';
+
+const now = new Date('2026-01-02T03:04:05.678Z');
+const programmed: Verdict = { kind: 'programmed', relay: relay(), warnings: '' };
+const rejected: Verdict = { kind: 'rejected', reason: 'PortConflict', message: 'a and b clash' };
+const blocked: Verdict = {
+  kind: 'blocked',
+  configured: undefined,
+  reason: 'ResourceConflict',
+  message: 'not ours',
+};
+const pending: Verdict = { kind: 'pending', configured: undefined, reason: 'Terminating', message: 'going' };
+
+function relayObject(previous: RealmRelayStatus = { observedGeneration: -1 }): RelayObject {
+  const metadata = { name: 'web', namespace: 'edge', generation: 3 };
+  return { apiVersion: 'realm-operator.dev/v1alpha1', kind: 'RealmRelay', metadata, status: previous };
+}
+
+type Pods = {
+  replicas?: number;
+  updatedReplicas?: number;
+  readyReplicas?: number;
+  observedGeneration?: number;
+  conditions?: object[];
+};
+
+function deployment(wanted: number, pods: Pods): KubeObject {
+  const object = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', generation: 2 },
+    spec: { replicas: wanted, selector: { matchLabels: { b: '2', a: '1' } } },
+    status: { observedGeneration: 2, ...pods },
+  };
+  return object;
+}
+
+function service(spec: object, balancer: object[] = []): KubeObject {
+  const object = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web' },
+    spec,
+    status: { loadBalancer: { ingress: balancer } },
+  };
+  return object;
+}
+
+const twoReady = deployment(2, { replicas: 2, updatedReplicas: 2, readyReplicas: 2 });
+
+/** `type=status/reason` of each condition, in order. */
+function summary({ conditions = [] }: RealmRelayStatus): string[] {
+  return conditions.map(({ type, status, reason }) => `${type}=${status}/${reason}`);
+}
+
+describe('status', () => {
+  const accepted = 'Accepted=True/Accepted';
+  const ok = 'Programmed=True/Programmed';
+  const cases: { verdict: Verdict; pods: KubeObject | undefined; conditions: string[]; why: string }[] = [
+    {
+      verdict: programmed,
+      pods: twoReady,
+      conditions: [accepted, ok, 'Ready=True/PodsReady'],
+      why: 'all is well',
+    },
+    {
+      verdict: programmed,
+      pods: deployment(2, { replicas: 2, updatedReplicas: 2, readyReplicas: 1 }),
+      conditions: [accepted, ok, 'Ready=False/PodsNotReady', 'Reconciling=True/PodsNotReady'],
+      why: 'a Pod is missing',
+    },
+    {
+      verdict: programmed,
+      pods: deployment(2, { replicas: 3, updatedReplicas: 2, readyReplicas: 2 }),
+      conditions: [accepted, ok, 'Ready=False/PodsNotReady', 'Reconciling=True/PodsNotReady'],
+      why: 'an old Pod is still there',
+    },
+    {
+      verdict: programmed,
+      pods: deployment(2, { replicas: 2, updatedReplicas: 2, readyReplicas: 2, observedGeneration: 1 }),
+      conditions: [accepted, ok, 'Ready=False/PodsNotReady', 'Reconciling=True/PodsNotReady'],
+      why: 'the Deployment was changed and nobody has looked at it yet',
+    },
+    {
+      verdict: programmed,
+      pods: deployment(0, {}),
+      conditions: [accepted, ok, 'Ready=True/ScaledToZero'],
+      why: 'no Pods are wanted',
+    },
+    {
+      verdict: programmed,
+      pods: deployment(1, {
+        conditions: [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' }],
+      }),
+      conditions: [accepted, ok, 'Ready=False/RolloutFailed', 'Stalled=True/RolloutFailed'],
+      why: 'the Deployment gave up',
+    },
+    {
+      verdict: programmed,
+      pods: deployment(1, { conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'quota' }] }),
+      conditions: [accepted, ok, 'Ready=False/PodsRefused', 'Stalled=True/PodsRefused'],
+      why: 'Pods are refused',
+    },
+    {
+      verdict: rejected,
+      pods: twoReady,
+      conditions: [
+        'Accepted=False/PortConflict',
+        'Programmed=False/PortConflict',
+        'Ready=False/PortConflict',
+        'Stalled=True/PortConflict',
+      ],
+      why: 'only Stalled makes kstatus say Failed',
+    },
+    {
+      verdict: blocked,
+      pods: undefined,
+      conditions: [
+        accepted,
+        'Programmed=False/ResourceConflict',
+        'Ready=False/ResourceConflict',
+        'Stalled=True/ResourceConflict',
+      ],
+      why: 'the user must act',
+    },
+    {
+      verdict: pending,
+      pods: undefined,
+      conditions: [
+        accepted,
+        'Programmed=False/Terminating',
+        'Ready=False/Terminating',
+        'Reconciling=True/Terminating',
+      ],
+      why: 'it goes on by itself',
+    },
+    {
+      verdict: { kind: 'paused' },
+      pods: twoReady,
+      conditions: [accepted, 'Programmed=Unknown/Paused', 'Ready=True/PodsReady'],
+      why: 'Pods stay as ready as they are',
+    },
+    {
+      verdict: { kind: 'paused' },
+      pods: undefined,
+      conditions: [
+        accepted,
+        'Programmed=Unknown/Paused',
+        'Ready=False/NoDeployment',
+        'Reconciling=True/NoDeployment',
+      ],
+      why: 'paused from the beginning',
+    },
+  ];
+  for (const { verdict, pods, conditions, why } of cases) {
+    it(`${verdict.kind}: ${why}`, () => {
+      const owned = pods === undefined ? [] : [pods];
+      expect(summary(status({ object: relayObject(), verdict, owned, now }))).to.deep.equal(conditions);
+    });
+  }
+
+  it('is equal to the one before where nothing changed, whenever it is made', () => {
+    const input = { verdict: programmed, owned: [twoReady, service({ clusterIPs: ['10.0.0.1'] })] };
+    const first = status({ ...input, object: relayObject(), now });
+    const later = status({ ...input, object: relayObject(first), now: new Date('2027-01-01') });
+    expect(later).to.deep.equal(first);
+  });
+
+  it('dates a condition when its status changes, not its message', () => {
+    const was = (verdict: Verdict): RealmRelayStatus =>
+      status({ object: relayObject(), verdict, owned: [], now });
+    const later = new Date('2027-01-01T00:00:00Z');
+    const { conditions = [] } = status({
+      object: relayObject(was(rejected)),
+      verdict: blocked,
+      owned: [],
+      now: later,
+    });
+    const dates = Object.fromEntries(
+      conditions.map(({ type, lastTransitionTime }) => [type, lastTransitionTime]),
+    );
+    const [before, after] = ['2026-01-02T03:04:05Z', '2027-01-01T00:00:00Z'];
+    expect(dates).to.deep.equal({ Accepted: after, Programmed: before, Ready: before, Stalled: before });
+  });
+
+  it('tells of the configuration that was last applied, while a newer one is not accepted', () => {
+    const before = status({ object: relayObject(), verdict: programmed, owned: [twoReady], now });
+    const after = status({ object: relayObject(before), verdict: rejected, owned: [twoReady], now });
+    const { configHash, endpoints, listening } = before;
+    expect(after).to.deep.include({ configHash, endpoints, listening, observedGeneration: 3, replicas: 2 });
+    expect(configHash).to.match(/^[0-9a-f]{64}$/);
+  });
+
+  it('is sorted, whatever the order of the spec', () => {
+    const endpoints = ['c', 'a', 'b', 'd'].map((name, index) => endpoint({ name, port: 443 + index }));
+    const verdict: Verdict = { kind: 'programmed', relay: relay(endpoints), warnings: '' };
+    const made = status({ object: relayObject(), verdict, owned: [twoReady], now });
+    expect(made.endpoints?.map(({ name }) => name)).to.deep.equal(['a', 'b', 'c', 'd']);
+    expect(made.listening).to.equal('[::]:443,[::]:444,[::]:445,+1');
+    expect(made.selector).to.equal('a=1,b=2');
+  });
+
+  const addresses: { service: KubeObject; families: string[]; why: string }[] = [
+    {
+      service: service({ clusterIPs: ['fd00::1', '10.0.0.1'] }),
+      families: ['IPv4 10.0.0.1', 'IPv6 fd00::1'],
+      why: 'IPv4 first',
+    },
+    { service: service({ clusterIPs: ['None'] }), families: [], why: 'headless' },
+    {
+      service: service({ type: 'LoadBalancer', clusterIPs: ['10.0.0.1'] }, [
+        { ip: '192.0.2.1' },
+        { hostname: 'lb.example' },
+      ]),
+      families: ['IPv4 192.0.2.1'],
+      why: 'clients come to the load balancer',
+    },
+    {
+      service: service({ type: 'LoadBalancer', clusterIPs: ['10.0.0.1'] }),
+      families: [],
+      why: 'which is not there yet',
+    },
+  ];
+  for (const { service, families, why } of addresses) {
+    it(`addresses: ${why}`, () => {
+      const made = status({ object: relayObject(), verdict: programmed, owned: [service], now });
+      expect((made.addresses ?? []).map(({ family, address }) => `${family} ${address}`)).to.deep.equal(
+        families,
+      );
+    });
+  }
+
+  it('puts what is probably not meant where the user looks', () => {
+    const verdict: Verdict = { kind: 'programmed', relay: relay(), warnings: 'spec.x: is odd: remove it' };
+    const { conditions = [] } = status({ object: relayObject(), verdict, owned: [], now });
+    expect(conditions[0]?.message).to.equal('The spec is valid. But: spec.x: is odd: remove it');
+  });
+});
+
+describe('statusEvents', () => {
+  const condition = (type: string, status: Condition['status'], reason: string): Condition => ({
+    type,
+    status,
+    reason,
+    message: 'm',
+    lastTransitionTime: 't',
+  });
+  const ready = condition('Ready', 'True', 'PodsReady');
+  const stalled = condition('Stalled', 'True', 'PortConflict');
+  const cases: { before: Condition[]; after: Condition[]; events: string[]; why: string }[] = [
+    { before: [], after: [stalled], events: ['Warning PortConflict'], why: 'something is wrong' },
+    { before: [stalled], after: [stalled], events: [], why: 'still the same is wrong' },
+    {
+      before: [stalled],
+      after: [condition('Stalled', 'True', 'Invalid')],
+      events: ['Warning Invalid'],
+      why: 'something else is wrong',
+    },
+    {
+      before: [condition('Ready', 'False', 'PodsNotReady')],
+      after: [ready],
+      events: ['Normal Ready'],
+      why: 'all is well',
+    },
+    {
+      before: [ready],
+      after: [condition('Ready', 'False', 'PodsNotReady')],
+      events: [],
+      why: 'Pods come and go',
+    },
+    {
+      before: [],
+      after: [condition('Programmed', 'Unknown', 'Paused')],
+      events: ['Normal Paused'],
+      why: 'paused',
+    },
+  ];
+  for (const { before, after, events, why } of cases) {
+    it(why, () => {
+      expect(statusEvents(before, after).map(({ type, reason }) => `${type} ${reason}`)).to.deep.equal(
+        events,
+      );
+    });
+  }
+});
