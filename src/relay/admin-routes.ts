@@ -1,0 +1,24 @@
+import { json, text, type Answer, type Routes } from '../telemetry/health-server.ts';
+import { relayRegistry } from './relay-metrics.ts';
+import type { RelayStatus } from './relay-status.ts';
+
+/** What the admin server of the relay answers. */
+export function adminRoutes(status: () => RelayStatus): Routes {
+  const registry = relayRegistry(status);
+  return {
+    '/livez': () => text(200, 'ok\n'),
+    '/readyz': () => readiness(status()),
+    '/status': () => json(200, status()),
+    '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
+  };
+}
+
+/** 200, or 503 with what is missing, one a line. */
+function readiness({ ready, draining, endpoints }: RelayStatus): Answer {
+  if (ready) return text(200, 'ok\n');
+  const missing = endpoints
+    .filter((endpoint) => !endpoint.ready)
+    .map(({ name, message }) => `endpoint "${name}" is not ready: ${message}`);
+  const lines = [...(draining ? ['draining'] : []), ...missing];
+  return text(503, `${lines.length === 0 ? 'starting' : lines.join('\n')}\n`);
+}

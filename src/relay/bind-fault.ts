@@ -1,0 +1,70 @@
+import { portConflicts, type Listener } from '../api/port-conflicts.ts';
+import { socketAddressText } from '../config/address.ts';
+import type { EndpointConfig } from '../config/relay-config.ts';
+import { asError, errorCode } from '../lib/errors.ts';
+import type { SocketSpec } from './endpoint-plan.ts';
+
+/** Why a listening socket could not be bound. */
+export type BindFault = {
+  /** For machines, e.g. `AddressInUse`. */
+  readonly reason: 'AddressInUse' | 'AddressNotAvailable' | 'NotPermitted' | 'NameNotFound' | 'BindFailed';
+  /** For people: what, and what to do. */
+  readonly message: string;
+  readonly error: Error;
+};
+
+/**
+ * Says why `spec` could not be bound for `endpoint`.
+ *
+ * @param endpoints  all that the relay runs: where one of them is in the way, it is named.
+ */
+export function bindFault(
+  error: unknown,
+  spec: SocketSpec,
+  endpoint: EndpointConfig | undefined,
+  endpoints: readonly EndpointConfig[],
+): BindFault {
+  const where = `${spec.protocol} ${socketAddressText(spec.listen)}`;
+  const fault = asError(error);
+  switch (errorCode(error)) {
+    case 'EADDRINUSE':
+      return { reason: 'AddressInUse', message: inUse(where, endpoint, endpoints), error: fault };
+    case 'EADDRNOTAVAIL':
+      return {
+        reason: 'AddressNotAvailable',
+        message: `${where}: this machine does not have that address: listen on one that it has`,
+        error: fault,
+      };
+    case 'EACCES':
+      return {
+        reason: 'NotPermitted',
+        message: `${where}: not permitted: choose a port from 1024, or lower net.ipv4.ip_unprivileged_port_start`,
+        error: fault,
+      };
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return { reason: 'NameNotFound', message: `${where}: the name has no address`, error: fault };
+    default:
+      return { reason: 'BindFailed', message: `${where}: ${fault.message}`, error: fault };
+  }
+}
+
+function inUse(
+  where: string,
+  endpoint: EndpointConfig | undefined,
+  endpoints: readonly EndpointConfig[],
+): string {
+  const own = endpoint && conflictWithOwn(endpoint, endpoints);
+  return own ?? `${where}: another process listens there: stop it, or choose another port`;
+}
+
+function conflictWithOwn(endpoint: EndpointConfig, endpoints: readonly EndpointConfig[]): string | undefined {
+  const mine = listener(endpoint);
+  const others = endpoints.filter(({ name }) => name !== endpoint.name).flatMap(listener);
+  return others.flatMap((other) => portConflicts([...mine, other]))[0]?.message;
+}
+
+function listener({ name, listen, network }: EndpointConfig): Listener[] {
+  if (listen.ip === undefined || listen.port === 0) return [];
+  return [{ name, listen: { address: listen.ip, port: listen.port }, network }];
+}

@@ -1,0 +1,152 @@
+import type { DestinationStream } from 'pino';
+import { parseRelayConfig, relayConfig, type Overrides, type ParsedConfig } from '../config/relay-config.ts';
+import { socketAddressText } from '../config/address.ts';
+import { systemClock } from '../lib/clock.ts';
+import { asError, RealmError } from '../lib/errors.ts';
+import { problemText } from '../lib/problem.ts';
+import { stopSignals, type SignalSource, type StopSignals } from '../lib/shutdown.ts';
+import { version } from '../lib/version.ts';
+import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
+import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { adminRoutes } from './admin-routes.ts';
+import { ConfigFile, readConfigText, type ConfigText } from './config-file.ts';
+import { helpText, parseFlags, UsageError, type RelayFlags } from './flags.ts';
+import { Relay } from './relay.ts';
+
+/** The outside of the program. */
+export type RelayIo = {
+  readonly stdout: { write: (text: string) => unknown };
+  readonly stderr: { write: (text: string) => unknown };
+  /** Emits SIGTERM and SIGINT: `process`. */
+  readonly signals: SignalSource;
+  /** Where log lines go; standard output unless told. */
+  readonly log?: DestinationStream;
+};
+
+/**
+ * The relay program, until a signal ends it.
+ *
+ * @param argv  the arguments after `relay`.
+ * @returns the exit code: 0 after a stop in good order, 1 where nothing could be run, 2 for a wrong command
+ *   line. With `-c` a bind that fails is retried for ever, since a Pod's place may become free; with `-l`
+ *   and `-r` the program ends with 1 when its first try binds nothing.
+ */
+export async function runRelay(argv: readonly string[], io: RelayIo): Promise<number> {
+  try {
+    const flags = parseFlags(argv);
+    if (flags.action === 'run') return await run(flags, io);
+    io.stdout.write(flags.action === 'help' ? helpText() : `realm-operator ${version}\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof RealmError)) throw error;
+    const cause =
+      error.cause === undefined || error.message.includes('\n') ? '' : ` (${asError(error.cause).message})`;
+    io.stderr.write(`${error.message}${cause}\n`);
+    if (!(error instanceof UsageError)) return 1;
+    if (argv.length === 0) io.stderr.write(helpText());
+    return 2;
+  }
+}
+
+async function run(flags: RelayFlags, io: RelayIo): Promise<number> {
+  const { parsed, hash } = await firstConfig(flags);
+  const log = createLogger(parsed.config.log.level, io.log);
+  const relay = new Relay({ log, clock: systemClock, retireMs: flags.drainSeconds * 1000 });
+  const signals = stopSignals(io.signals);
+  const admin = await startAdmin(flags, relay, log);
+  const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
+  try {
+    tell(flags, parsed, log);
+    await relay.reload(parsed.config, hash);
+    log.info({ version, admin: admin?.url ?? 'off', configHash: hash }, 'relay started');
+    if (flags.config === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
+    return await serve(flags, { relay, log, signals, hash });
+  } finally {
+    clearInterval(stayAlive);
+    signals.release();
+    await relay.close();
+    await admin?.close();
+  }
+}
+
+async function firstConfig(flags: RelayFlags): Promise<{ parsed: ParsedConfig; hash: string }> {
+  if (flags.config === undefined) {
+    const document = { endpoints: [{ listen: flags.listen, remote: flags.remote }] };
+    return { parsed: relayConfig(document, 'command line', overrides(flags)), hash: '' };
+  }
+  const { text, hash } = await readConfigText(flags.config);
+  return { parsed: parseRelayConfig(text, flags.config, overrides(flags)), hash };
+}
+
+function overrides({ udp, ipv6, logLevel }: RelayFlags): Overrides {
+  return {
+    ...(logLevel !== undefined && { level: logLevel }),
+    network: { ...(udp && { use_udp: true }), ...(ipv6 && { ipv6_only: true }) },
+  };
+}
+
+/** Where the default address is taken, another relay has it: that is told, and nothing is served. */
+async function startAdmin(flags: RelayFlags, relay: Relay, log: Logger): Promise<HealthServer | undefined> {
+  if (flags.admin === undefined) return undefined;
+  try {
+    return await startHealthServer(
+      flags.admin,
+      adminRoutes(() => relay.status()),
+    );
+  } catch (error) {
+    if (flags.isAdminGiven) throw error;
+    log.warn(
+      { err: error, admin: socketAddressText(flags.admin) },
+      'no admin server, use --admin for another address',
+    );
+    return undefined;
+  }
+}
+
+function tell(flags: RelayFlags, { warnings }: ParsedConfig, log: Logger): void {
+  const source = flags.config ?? 'command line';
+  for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'this flag has no effect');
+  for (const warning of warnings)
+    log.warn({ source, problem: problemText(warning) }, 'configuration warning');
+}
+
+type Running = {
+  readonly relay: Relay;
+  readonly log: Logger;
+  readonly signals: StopSignals;
+  readonly hash: string;
+};
+
+/** Follows the file until a signal comes, then drains; a second signal ends it at once. */
+async function serve(flags: RelayFlags, { relay, log, signals, hash }: Running): Promise<number> {
+  const file =
+    flags.config === undefined ? undefined : follow(flags.config, flags, { relay, log, signals, hash });
+  const signal = await signals.first;
+  file?.stop();
+  log.info({ signal, drainSeconds: flags.drainSeconds }, 'draining');
+  const drained = relay.drain(flags.drainSeconds * 1000);
+  void signals.second.then(() => relay.close());
+  log.info(await drained, 'relay stopped');
+  return 0;
+}
+
+function follow(path: string, flags: RelayFlags, { relay, log, hash }: Running): ConfigFile {
+  const onError = (err: Error): void => {
+    relay.refuse(err.message);
+    log.error({ err, source: path }, 'configuration not taken, the one before runs on');
+  };
+  const take = async ({ text, hash: configHash }: ConfigText): Promise<void> => {
+    try {
+      const parsed = parseRelayConfig(text, path, overrides(flags));
+      await relay.reload(parsed.config, configHash);
+      log.level = parsed.config.log.level === 'off' ? 'silent' : parsed.config.log.level;
+      tell(flags, parsed, log);
+      log.info({ configHash, endpoints: parsed.config.endpoints.length }, 'configuration taken');
+    } catch (error) {
+      onError(asError(error));
+    }
+  };
+  const file = new ConfigFile(path, hash, systemClock, { onText: (text) => void take(text), onError });
+  file.start();
+  return file;
+}

@@ -1,0 +1,102 @@
+import {
+  createRegistry,
+  register,
+  type MetricFamily,
+  type Registry,
+  type Sample,
+} from '../telemetry/metrics.ts';
+import type { Traffic } from './endpoint.ts';
+import type { EndpointStatus, RelayStatus } from './relay-status.ts';
+
+/** A registry that reads `status` whenever it is scraped; the labels are bounded by the configuration. */
+export function relayRegistry(status: () => RelayStatus): Registry {
+  const registry = createRegistry();
+  for (const family of relayFamilies(status)) register(registry, family);
+  return registry;
+}
+
+/** Every metric of the relay. */
+export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
+  const gauge = family('gauge', status);
+  const counter = family('counter', status);
+  return [
+    {
+      name: 'realm_relay_ready',
+      help: '1 when every endpoint is ready and nothing drains.',
+      type: 'gauge',
+      labels: [],
+      read: () => [{ labels: {}, value: Number(status().ready) }],
+    },
+    {
+      name: 'realm_relay_config_rejected',
+      help: '1 while the newest configuration does not run.',
+      type: 'gauge',
+      labels: [],
+      read: () => [{ labels: {}, value: Number(status().configProblem !== '') }],
+    },
+    gauge('endpoint_ready', '1 when all sockets of the endpoint are bound.', [], ({ ready }) => [
+      [[], Number(ready)],
+    ]),
+    gauge('connections_active', 'Open TCP connections.', [], ({ connections }) => [[[], connections.active]]),
+    counter('connections_total', 'TCP connections accepted.', [], ({ connections }) => [
+      [[], connections.total],
+    ]),
+    counter(
+      'connections_failed_total',
+      'TCP connections that failed, by the side of the error.',
+      ['side'],
+      (endpoint) => Object.entries(endpoint.connections.failed).map(([side, count]) => [[side], count]),
+    ),
+    gauge('associations_active', 'Open UDP associations.', [], ({ associations }) => [
+      [[], associations.active],
+    ]),
+    counter('associations_total', 'UDP associations made.', [], ({ associations }) => [
+      [[], associations.total],
+    ]),
+    counter(
+      'associations_failed_total',
+      'UDP associations that ended without a working remote.',
+      [],
+      (endpoint) => [[[], endpoint.associations.failed.upstream]],
+    ),
+    counter('bytes_total', 'Bytes read, by protocol and side.', ['protocol', 'from'], (endpoint) => [
+      ...bytes('tcp', endpoint.connections),
+      ...bytes('udp', endpoint.associations),
+    ]),
+  ];
+}
+
+type Values = readonly (readonly [labels: readonly string[], value: number])[];
+
+function bytes(protocol: string, traffic: Traffic): Values {
+  return [
+    [[protocol, 'client'], traffic.fromClientBytes],
+    [[protocol, 'upstream'], traffic.fromUpstreamBytes],
+  ];
+}
+
+/** Makes families with the label `endpoint` and those of `labels`. */
+function family(type: 'counter' | 'gauge', status: () => RelayStatus) {
+  return (
+    name: string,
+    help: string,
+    labels: readonly string[],
+    values: (endpoint: EndpointStatus) => Values,
+  ): MetricFamily => ({
+    name: `realm_relay_${name}`,
+    help,
+    type,
+    labels: ['endpoint', ...labels],
+    read: () => status().endpoints.flatMap((endpoint) => samples(endpoint, labels, values(endpoint))),
+  });
+}
+
+function samples({ name }: EndpointStatus, labels: readonly string[], values: Values): Sample[] {
+  return values.map(([words, value]) => ({
+    labels: {
+      endpoint: name,
+      ...Object.fromEntries(labels.map((label, index) => [label, words[index] ?? ''])),
+    },
+    value,
+  }));
+}

@@ -1,0 +1,293 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { EndpointConfig, RelayConfig } from '../config/relay-config.ts';
+import type { Clock } from '../lib/clock.ts';
+import { asError, RealmError } from '../lib/errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { bindFault } from './bind-fault.ts';
+import { systemAddresses, type Lookup } from './dial.ts';
+import { Endpoint, type Surroundings } from './endpoint.ts';
+import {
+  endpointPlan,
+  socketKey,
+  wantedSockets,
+  type EndpointPlan,
+  type WantedSocket,
+} from './endpoint-plan.ts';
+import { ListenSocket, type ListenSocketContext } from './listen-socket.ts';
+import { endpointStatus, type RelayStatus } from './relay-status.ts';
+
+/** A configuration could not be put in place of the one before, which runs again. */
+export class ReloadError extends RealmError {
+  readonly code = 'REALM_RELOAD_ROLLED_BACK';
+}
+
+/** What a relay works with. */
+export type RelayOptions = {
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** How names become addresses; the machine's own way unless told. */
+  readonly lookup?: Lookup;
+  /** How long connections of an endpoint that was removed may go on; 30,000 unless told. */
+  readonly retireMs?: number;
+  /** In [0, 1), for the jitter of retries; `Math.random` unless told. */
+  readonly random?: () => number;
+};
+
+/** How a drain ended. */
+export type Drained = {
+  /** Connections and associations that ended by themselves. */
+  readonly ended: number;
+  /** Those that were cut at the deadline. */
+  readonly cut: number;
+};
+
+/**
+ * The relay: endpoints, their listening sockets, and what they carry.
+ *
+ * A listening socket is closed only when its name (protocol, address, port, ipv6Only) is no longer wanted;
+ * whatever else changes, it keeps accepting and its connections go on.
+ */
+export class Relay {
+  readonly #surroundings: Surroundings;
+  readonly #socketContext: ListenSocketContext;
+  readonly #retireMs: number;
+  readonly #retired = new Set<Endpoint>();
+  #config: RelayConfig = { log: { level: 'info' }, endpoints: [] };
+  #configHash = '';
+  #configProblem = '';
+  #wanted: readonly EndpointConfig[] = [];
+  #endpoints = new Map<string, Endpoint>();
+  #sockets = new Map<string, ListenSocket>();
+  #isConfigured = false;
+  #isDraining = false;
+  #lastReload: Promise<void> = Promise.resolve();
+
+  constructor({
+    log,
+    clock,
+    lookup = systemAddresses,
+    retireMs = 30_000,
+    random = Math.random,
+  }: RelayOptions) {
+    this.#surroundings = { log, clock, lookup };
+    this.#retireMs = retireMs;
+    this.#socketContext = {
+      ...this.#surroundings,
+      random,
+      explain: (error, { spec, endpoint }) => {
+        const wanted = this.#wanted.find(({ name }) => name === endpoint.config.name);
+        return bindFault(error, spec, wanted, this.#wanted);
+      },
+    };
+  }
+
+  /**
+   * Runs `config` in place of the one before; the same one again changes nothing. Reloads happen one after
+   * the other.
+   *
+   * An endpoint that cannot be bound is not ready, told, and tried again; the others serve.
+   *
+   * @param configHash  what status shall call it.
+   * @throws ReloadError where a socket could not take the place of the one it replaces: all is as before.
+   */
+  reload(config: RelayConfig, configHash = ''): Promise<void> {
+    const reload = this.#lastReload.then(() => this.#reload(config, configHash));
+    this.#lastReload = reload.catch((error: unknown) => {
+      this.refuse(asError(error).message);
+    });
+    return reload;
+  }
+
+  /** Tells in the status that the newest configuration does not run. */
+  refuse(problem: string): void {
+    this.#configProblem = problem;
+  }
+
+  /** How everything is now. */
+  status(): RelayStatus {
+    const sockets = [...this.#sockets.values()];
+    const endpoints = [...this.#endpoints.values()].map((endpoint) =>
+      endpointStatus(
+        endpoint,
+        sockets.filter((socket) => socket.endpoint === endpoint),
+      ),
+    );
+    return {
+      configHash: this.#configHash,
+      ready: this.#isConfigured && !this.#isDraining && endpoints.every(({ ready }) => ready),
+      draining: this.#isDraining,
+      configProblem: this.#configProblem,
+      endpoints,
+    };
+  }
+
+  /**
+   * Takes nothing new and waits for what is going on to end; at the deadline it is cut. Not ready from now on.
+   *
+   * @param deadlineMs  from now; 0 = cut at once.
+   */
+  async drain(deadlineMs: number): Promise<Drained> {
+    this.#isDraining = true;
+    for (const socket of this.#sockets.values()) socket.drain();
+    const open = this.#active();
+    let cut = 0;
+    const stopTimer = this.#surroundings.clock.after(deadlineMs, () => {
+      cut = this.#active();
+      this.#cut();
+    });
+    await Promise.all(this.#everyEndpoint().map((endpoint) => endpoint.idle()));
+    stopTimer();
+    return { ended: open - cut, cut };
+  }
+
+  /** Ends everything now. */
+  async close(): Promise<void> {
+    this.#isDraining = true;
+    for (const socket of this.#sockets.values()) socket.close();
+    this.#cut();
+    await Promise.all(this.#everyEndpoint().map((endpoint) => endpoint.idle()));
+  }
+
+  async #reload(config: RelayConfig, configHash: string): Promise<void> {
+    if (this.#isDraining) throw new ReloadError('the relay is stopping');
+    if (!isDeepStrictEqual(config, this.#config)) await this.#apply(config);
+    this.#config = config;
+    this.#isConfigured = true;
+    this.#configHash = configHash;
+    this.#configProblem = '';
+  }
+
+  async #apply(config: RelayConfig): Promise<void> {
+    const unbound = this.#takeUnbound();
+    const plan = endpointPlan(
+      [...this.#sockets.values()].map(({ spec }) => spec),
+      wantedSockets(config.endpoints),
+    );
+    const endpoints = this.#endpointsOf(config);
+    this.#wanted = config.endpoints;
+    const fresh = await this.#bind(plan.bind, endpoints);
+    try {
+      fresh.push(...(await this.#replace(plan, endpoints)));
+    } catch (error) {
+      for (const socket of fresh) socket.close();
+      for (const endpoint of endpoints.values()) if (!this.#isRunning(endpoint)) endpoint.cut();
+      this.#wanted = this.#config.endpoints;
+      await this.#restore(unbound);
+      throw error;
+    }
+    this.#commit(plan, endpoints, config);
+    const contested = await this.#bind(plan.contested, endpoints);
+    for (const socket of [...fresh, ...contested]) this.#add(socket);
+  }
+
+  /** Sockets that wait for their next try hold nothing: they begin anew with each configuration. */
+  #takeUnbound(): ListenSocket[] {
+    const unbound = [...this.#sockets.values()].filter(({ isBound }) => !isBound);
+    for (const socket of unbound) {
+      socket.close();
+      this.#sockets.delete(socketKey(socket.spec));
+    }
+    return unbound;
+  }
+
+  /** The endpoints of `config`: those that run already go on under their name. */
+  #endpointsOf(config: RelayConfig): Map<string, Endpoint> {
+    return new Map(
+      config.endpoints.map((each) => [
+        each.name,
+        this.#endpoints.get(each.name) ?? new Endpoint(each, this.#surroundings),
+      ]),
+    );
+  }
+
+  async #bind(wanted: readonly WantedSocket[], endpoints: Map<string, Endpoint>): Promise<ListenSocket[]> {
+    const sockets = wanted.flatMap((spec) => {
+      const endpoint = endpoints.get(spec.endpoint);
+      return endpoint === undefined ? [] : new ListenSocket(spec, endpoint, this.#socketContext);
+    });
+    await Promise.all(sockets.map((socket) => socket.bind()));
+    return sockets;
+  }
+
+  /** Closes what is in the way of `plan.rebind` and binds that, in one turn of the event loop. */
+  async #replace(plan: EndpointPlan, endpoints: Map<string, Endpoint>): Promise<ListenSocket[]> {
+    if (plan.rebind.length === 0) return [];
+    const closing = plan.closeFirst.map(socketKey);
+    const { log } = this.#surroundings;
+    log.warn(
+      { closing, binding: plan.rebind.map(socketKey) },
+      'replacing sockets that are in the way, connections can be refused for a moment',
+    );
+    const old = closing.flatMap((key) => this.#sockets.get(key) ?? []);
+    for (const socket of old) socket.close();
+    const fresh = await this.#bind(plan.rebind, endpoints);
+    const faults = fresh.flatMap(({ fault }) => fault?.message ?? []);
+    if (faults.length === 0) return fresh;
+    for (const socket of fresh) socket.close();
+    await this.#restore(old);
+    throw new ReloadError(`rolled back: ${faults.join('; ')}`);
+  }
+
+  async #restore(old: readonly ListenSocket[]): Promise<void> {
+    const again = old.map(({ spec, endpoint }) => new ListenSocket(spec, endpoint, this.#socketContext));
+    await Promise.all(again.map((socket) => socket.bind()));
+    for (const socket of again) this.#add(socket);
+  }
+
+  /** From here on nothing can fail. */
+  #commit(plan: EndpointPlan, endpoints: Map<string, Endpoint>, config: RelayConfig): void {
+    for (const each of config.endpoints) endpoints.get(each.name)?.reconfigure(each);
+    for (const spec of plan.keep) {
+      const [socket, endpoint] = [this.#sockets.get(socketKey(spec)), endpoints.get(spec.endpoint)];
+      if (socket !== undefined && endpoint !== undefined) socket.endpoint = endpoint;
+    }
+    for (const spec of [...plan.closeFirst, ...plan.close]) {
+      this.#sockets.get(socketKey(spec))?.close();
+      this.#sockets.delete(socketKey(spec));
+    }
+    const removed = [...this.#endpoints.values()].filter(
+      (endpoint) => endpoints.get(endpoint.config.name) !== endpoint,
+    );
+    this.#endpoints = endpoints;
+    for (const endpoint of removed) this.#retire(endpoint);
+  }
+
+  #add(socket: ListenSocket): void {
+    this.#sockets.set(socketKey(socket.spec), socket);
+    if (this.#isDraining) socket.close();
+    socket.retryUntilBound();
+  }
+
+  /** Lets the connections of a removed endpoint end by themselves for a while. */
+  #retire(endpoint: Endpoint): void {
+    const { clock, log } = this.#surroundings;
+    this.#retired.add(endpoint);
+    const stopTimer = clock.after(this.#retireMs, () => {
+      const fields = { endpoint: endpoint.config.name, connections: endpoint.connections.active };
+      log.warn(fields, 'cutting the connections of a removed endpoint');
+      endpoint.cut();
+    });
+    void endpoint.idle().then(() => {
+      stopTimer();
+      this.#retired.delete(endpoint);
+    });
+  }
+
+  #isRunning(endpoint: Endpoint): boolean {
+    return this.#endpoints.get(endpoint.config.name) === endpoint;
+  }
+
+  #everyEndpoint(): Endpoint[] {
+    return [...this.#endpoints.values(), ...this.#retired];
+  }
+
+  #active(): number {
+    return this.#everyEndpoint().reduce((sum, { connections, associations }) => {
+      return sum + connections.active + associations.active;
+    }, 0);
+  }
+
+  #cut(): void {
+    for (const endpoint of this.#everyEndpoint()) endpoint.cut();
+  }
+}

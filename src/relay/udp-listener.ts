@@ -1,0 +1,116 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+import type { Listening } from './listening.ts';
+import { literalAddress, type UdpAssociation } from './udp-association.ts';
+
+/** Asked of the kernel, which takes the least of this and net.core.rmem_max: three full datagrams are its default. */
+const receiveBufferBytes = 4 * 1024 * 1024;
+
+/** While it drains, an association ends after this silence. */
+const drainIdleMs = 2000;
+
+/** What a UDP listener is bound to and whom it serves. */
+export type UdpListenerOptions = {
+  readonly address: string;
+  readonly port: number;
+  readonly ipv6Only: boolean;
+  /**
+   * Makes the association of a client that has none.
+   *
+   * @param reply     sends a datagram to that client.
+   * @param onClosed  to be called when the association has ended.
+   */
+  readonly associate: (client: UdpClient, reply: Reply, onClosed: () => void) => UdpAssociation;
+};
+
+/** Where datagrams come from. */
+export type UdpClient = { readonly address: string; readonly port: number };
+
+/** Sends one datagram to a client; what fails there touches no other client. */
+export type Reply = (datagram: Uint8Array) => void;
+
+/**
+ * Listens on UDP, one association a client. Never SO_REUSEADDR nor SO_REUSEPORT: with them two sockets on one
+ * port both bind, and the kernel splits the traffic silently.
+ *
+ * @throws the kernel's error, e.g. EADDRINUSE.
+ */
+export async function listenUdp(options: UdpListenerOptions): Promise<Listening> {
+  const { address, port, ipv6Only } = options;
+  const socket = createSocket({
+    type: isIPv6(address) ? 'udp6' : 'udp4',
+    ipv6Only,
+    recvBufferSize: receiveBufferBytes,
+    lookup: literalAddress,
+  });
+  const isListening = once(socket, 'listening'); // before `bind`, which tells it at once
+  try {
+    socket.bind({ address, port, exclusive: true });
+    await isListening;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  return new UdpListener(socket, address, options.associate);
+}
+
+class UdpListener implements Listening {
+  readonly address: string;
+  readonly port: number;
+  readonly #socket: Socket;
+  readonly #associate: UdpListenerOptions['associate'];
+  readonly #associations = new Map<string, UdpAssociation>();
+  #isDraining = false;
+  #isClosed = false;
+
+  constructor(socket: Socket, address: string, associate: UdpListenerOptions['associate']) {
+    this.address = address;
+    this.port = socket.address().port;
+    this.#socket = socket;
+    this.#associate = associate;
+    socket.on('message', (datagram, client) => {
+      this.#take(datagram, client);
+    });
+    socket.on('error', () => undefined); // told by the association that it concerns, if any
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const association of [...this.#associations.values()]) association.close();
+    this.#socket.close();
+  }
+
+  drain(): void {
+    this.#isDraining = true;
+    for (const association of this.#associations.values()) association.limitIdle(drainIdleMs);
+    this.#closeWhenDrained();
+  }
+
+  #take(datagram: Buffer, { address, port }: RemoteInfo): void {
+    const key = `${address} ${String(port)}`;
+    let association = this.#associations.get(key);
+    if (association === undefined) {
+      if (this.#isDraining) return;
+      association = this.#newAssociation(key, { address, port });
+    }
+    association.send(datagram);
+  }
+
+  #newAssociation(key: string, client: UdpClient): UdpAssociation {
+    const reply: Reply = (datagram) => {
+      if (!this.#isClosed) this.#socket.send(datagram, client.port, client.address, () => undefined);
+    };
+    const association = this.#associate(client, reply, () => {
+      this.#associations.delete(key);
+      this.#closeWhenDrained();
+    });
+    this.#associations.set(key, association);
+    return association;
+  }
+
+  #closeWhenDrained(): void {
+    if (this.#isDraining && this.#associations.size === 0) this.close();
+  }
+}

@@ -1,0 +1,101 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { RealmError } from '../lib/errors.ts';
+
+// Not `import … from 'node:http'`: an import reads every export of it, and the one named WebSocket loads
+// all of undici, 16 MiB of memory.
+const { createServer } = process.getBuiltinModule('node:http');
+
+/** What a route answers. */
+export type Answer = {
+  readonly status: number;
+  /** A media type, e.g. `application/json`. */
+  readonly type: string;
+  readonly body: string;
+};
+
+/** A path, e.g. `/livez`, and what answers GET there. */
+export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+
+/** The health server could not listen; `cause` is the kernel's error. */
+export class HealthServerError extends RealmError {
+  readonly code = 'REALM_HEALTH_SERVER';
+}
+
+/** A health server that listens. */
+export type HealthServer = {
+  /** As bound, e.g. `http://127.0.0.1:9180`. */
+  readonly url: string;
+  readonly close: () => Promise<void>;
+};
+
+/** Where to listen. */
+export type HealthServerAddress = { readonly host: string; readonly port: number };
+
+/**
+ * Serves `routes` over HTTP: GET and HEAD only, 404 elsewhere, 500 where a route throws.
+ *
+ * @throws HealthServerError where the address cannot be bound.
+ */
+export async function startHealthServer(address: HealthServerAddress, routes: Routes): Promise<HealthServer> {
+  const server = createServer((request, response) => {
+    void answer(routes, request.method ?? '', request.url ?? '').then(({ status, type, body, allow }) => {
+      response.writeHead(status, {
+        'content-type': type,
+        'cache-control': 'no-store',
+        ...(allow && { allow }),
+      });
+      response.end(body);
+    });
+  });
+  await listen(server, address);
+  const { address: host, family, port } = server.address() as AddressInfo;
+  return {
+    url: `http://${family === 'IPv6' ? `[${host}]` : host}:${String(port)}`,
+    close: async () => {
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      server.close(() => {
+        resolve(undefined);
+      });
+      server.closeAllConnections();
+      await promise;
+    },
+  };
+}
+
+type Response = Answer & { readonly allow?: string };
+
+async function answer(routes: Routes, method: string, url: string): Promise<Response> {
+  const path = url.replace(/\?.*$/s, '');
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (route === undefined) return text(404, `nothing here; there is ${Object.keys(routes).join(', ')}\n`);
+  if (!['GET', 'HEAD'].includes(method)) return { ...text(405, 'only GET\n'), allow: 'GET, HEAD' };
+  try {
+    return await route();
+  } catch {
+    return text(500, 'failed\n');
+  }
+}
+
+/** An answer in plain text. */
+export function text(status: number, body: string): Answer {
+  return { status, type: 'text/plain; charset=utf-8', body };
+}
+
+/** An answer in JSON, indented for people. */
+export function json(status: number, value: unknown): Answer {
+  return { status, type: 'application/json', body: `${JSON.stringify(value, undefined, 2)}\n` };
+}
+
+async function listen(server: Server, { host, port }: HealthServerAddress): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+  server.once('error', (cause) => {
+    reject(
+      new HealthServerError(`the admin server cannot listen on ${host} port ${String(port)}`, { cause }),
+    );
+  });
+  server.listen({ host, port }, () => {
+    resolve(undefined);
+  });
+  await promise;
+}

@@ -1,0 +1,113 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import Counter from 'prom-client/lib/counter.js';
+import Gauge from 'prom-client/lib/gauge.js';
+import Histogram from 'prom-client/lib/histogram.js';
+import Registry from 'prom-client/lib/registry.js';
+import type {} from './prom-client-parts.d.ts';
+
+export { Counter, Gauge, Histogram, Registry };
+
+/** One value of a metric; the labels are those of its family. */
+export type Sample = { readonly labels: Readonly<Record<string, string>>; readonly value: number };
+
+/** A metric that is read when it is scraped: nothing is counted twice, and the hot path knows nothing of it. */
+export type MetricFamily = {
+  /** E.g. `realm_relay_connections_total`. */
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  readonly labels: readonly string[];
+  readonly read: () => readonly Sample[];
+};
+
+/** A registry of its own, with what is known of this process; nothing is registered globally. */
+export function createRegistry(): Registry {
+  const registry = new Registry();
+  for (const family of processFamilies) register(registry, family);
+  return registry;
+}
+
+/** Adds `family` to `registry`. */
+export function register(registry: Registry, { name, help, type, labels, read }: MetricFamily): void {
+  const registers = [registry];
+  const labelNames = [...labels];
+  if (type === 'gauge') {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect: () => {
+        gauge.reset();
+        for (const sample of read()) gauge.set(sample.labels, sample.value);
+      },
+    });
+    return;
+  }
+  const counter: Counter = new Counter({
+    name,
+    help,
+    labelNames,
+    registers,
+    collect: () => {
+      counter.reset();
+      for (const sample of read()) counter.inc(sample.labels, sample.value);
+    },
+  });
+}
+
+/** The names that every Prometheus client library uses for its process. */
+const processFamilies: readonly MetricFamily[] = [
+  {
+    name: 'process_cpu_seconds_total',
+    help: 'User and system CPU time spent, in seconds.',
+    type: 'counter',
+    labels: [],
+    read: () => {
+      const { user, system } = process.cpuUsage();
+      return single((user + system) / 1e6);
+    },
+  },
+  {
+    name: 'process_resident_memory_bytes',
+    help: 'Resident memory, in bytes.',
+    type: 'gauge',
+    labels: [],
+    read: () => single(process.memoryUsage.rss()),
+  },
+  {
+    name: 'process_start_time_seconds',
+    help: 'When the process started, in seconds since the Unix epoch.',
+    type: 'gauge',
+    labels: [],
+    read: () => single(performance.timeOrigin / 1000),
+  },
+  {
+    name: 'process_open_fds',
+    help: 'Open file descriptors.',
+    type: 'gauge',
+    labels: [],
+    read: () => fromProc(() => readdirSync('/proc/self/fd').length),
+  },
+  {
+    name: 'process_max_fds',
+    help: 'The most file descriptors that may be open.',
+    type: 'gauge',
+    labels: [],
+    read: () =>
+      fromProc(() => Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])),
+  },
+];
+
+function single(value: number): Sample[] {
+  return [{ labels: {}, value }];
+}
+
+/** Nothing where there is no /proc. */
+function fromProc(read: () => number): Sample[] {
+  try {
+    return single(read());
+  } catch {
+    return [];
+  }
+}
