@@ -14,7 +14,7 @@ import { withoutManagedFields } from './watch.ts';
 export const fieldManager = 'realm-operator';
 
 /** Holds the hash of what was last applied, so that what we no longer want is noticed. */
-export const appliedHashAnnotation = 'realm-operator.dev/applied-hash';
+const appliedHashAnnotation = 'realm-operator.dev/applied-hash';
 
 /** A kind that we write, and what we know of its objects. */
 export type OwnedKind = { readonly resource: Resource; readonly store: Store<KubeObject> };
@@ -59,7 +59,7 @@ export class Applier {
    *   KubeError where it does not take it now (409: it changed meanwhile); an error of the connection.
    */
   async apply(desired: KubeObject): Promise<Applied> {
-    const hash = createHash('sha256').update(canonicalJson(desired)).digest('hex').slice(0, 32);
+    const hash = desiredHash(desired);
     const observed = await this.observe(desired);
     if (observed === undefined) {
       return { outcome: 'created', object: await this.#send(withHash(desired, hash), hash) };
@@ -222,6 +222,17 @@ function conflict({ message, causes, retryAfterMs }: KubeError): KubeError {
 
 function kindKey({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): string {
   return `${apiVersion}/${kind}`;
+}
+
+/**
+ * Identifies what is wanted. The IP families of a Service are no part of it: on creation the cluster chooses them, and what
+ * is wanted afterwards repeats its choice.
+ */
+function desiredHash(desired: KubeObject): string {
+  const { spec = {} } = desired as { readonly spec?: object };
+  const identity =
+    desired.kind === 'Service' ? { ...desired, spec: { ...spec, ipFamilies: undefined } } : desired;
+  return createHash('sha256').update(canonicalJson(identity)).digest('hex').slice(0, 32);
 }
 
 function withHash(desired: KubeObject, hash: string, uid?: string): KubeObject {

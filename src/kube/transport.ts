@@ -42,6 +42,7 @@ export class Transport {
   #identity = '';
   #credentials: Promise<Credentials> | undefined;
   #untilMs = 0;
+  #closed = false;
 
   /** @throws what `load` throws. Nothing is sent yet. */
   constructor(load: KubeConfigLoader, clock: Clock) {
@@ -74,12 +75,11 @@ export class Transport {
     return body;
   }
 
-  /** Ends every connection; what is under way is cut. */
+  /** Ends every connection: what is under way is cut, and what comes later fails. */
   async close(): Promise<void> {
-    await close(this.#connections);
-    this.#connections = undefined;
-    this.#identity = '';
-    this.#untilMs = 0;
+    this.#closed = true;
+    const open = this.#connections;
+    await Promise.all([open?.requests.destroy(), open?.watches.destroy()]);
   }
 
   async #send(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
@@ -136,7 +136,7 @@ export class Transport {
   }
 
   #open(): Connections {
-    if (this.#connections === undefined) throw new Error('the transport is closed');
+    if (this.#closed || this.#connections === undefined) throw new Error('the transport is closed');
     return this.#connections;
   }
 }
@@ -149,8 +149,4 @@ async function succeeded(answer: Dispatcher.ResponseData): Promise<Dispatcher.Re
     await answer.body.text(),
     typeof retryAfter === 'string' ? retryAfter : undefined,
   );
-}
-
-async function close(open: Connections | undefined): Promise<void> {
-  await Promise.all([open?.requests.destroy(), open?.watches.destroy()]);
 }

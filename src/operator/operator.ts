@@ -19,6 +19,8 @@ import { reconcile } from './reconcile.ts';
 
 const backoff = { firstMs: 1_000, mostMs: 300_000 };
 const workers = 4;
+/** How long an API server that does not answer may hold up the end. */
+const stopMs = 10_000;
 const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
 
 /** With what the operator runs. */
@@ -42,7 +44,7 @@ export type Operator = {
   readonly isReady: () => boolean;
   /** Resolves when it is ready for the first time. */
   readonly ready: Promise<void>;
-  /** Lets the reconciles under way end, and ends all the rest. */
+  /** Lets the reconciles under way end, for at most 10 s, and ends all the rest. */
   readonly stop: () => Promise<void>;
 };
 
@@ -74,8 +76,10 @@ export function startOperator(options: OperatorOptions): Operator {
     ready,
     stop: async () => {
       await Promise.all(informers.map((informer) => informer.stop()));
+      const cancel = clock.after(stopMs, () => void transport.close());
       await controller.stop();
       await events.flush();
+      cancel();
       await transport.close();
     },
   };

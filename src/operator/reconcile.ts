@@ -60,18 +60,19 @@ function patienceMs(verdict: Verdict): number {
 
 async function programAndTell(object: RelayObject, context: ReconcileContext): Promise<Programmed> {
   const { cluster, relayImage, now, log } = context;
-  const onWritten = (outcome: string, written: KubeObject): void => {
-    log.info({ outcome, kind: written.kind, name: written.metadata.name }, 'object written');
-    cluster.tell(writtenEvent(object, outcome, written));
+  const written = new Map<string, string[]>();
+  const onWritten = (outcome: string, { kind, metadata: { name } }: KubeObject): void => {
+    log.info({ outcome, kind, name }, 'object written');
+    written.set(outcome, [...(written.get(outcome) ?? []), `${kind} ${name}`]);
   };
-  const programmed = await program(object, { cluster, relayImage, onWritten });
+  const programmed = await program(object, { cluster, relayImage, onWritten }).finally(() => {
+    for (const [outcome, names] of written) cluster.tell(writtenEvent(object, outcome, names));
+  });
   const { verdict } = programmed;
   const owned = cluster.ownedBy(object.metadata.uid ?? '');
   await writeStatusIfDiffers(object, status({ object, verdict, owned, now: now() }), context);
-  log.debug(
-    { generation: object.metadata.generation, objects: owned.length, verdict: verdict.kind },
-    'reconciled',
-  );
+  const { generation } = object.metadata;
+  log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
   return programmed;
 }
 
@@ -86,13 +87,8 @@ async function writeStatusIfDiffers(
   for (const event of events) cluster.tell({ regarding: object, ...event });
 }
 
-function writtenEvent(regarding: RelayObject, outcome: string, { kind, metadata }: KubeObject): KubeEvent {
+/** One event for all that became of it in one reconcile: thousands of relays make enough of them. */
+function writtenEvent(regarding: RelayObject, outcome: string, names: readonly string[]): KubeEvent {
   const reason = `${outcome.slice(0, 1).toUpperCase()}${outcome.slice(1)}`;
-  return {
-    regarding,
-    type: 'Normal',
-    reason,
-    action: 'Apply',
-    note: `${kind} ${metadata.name} was ${outcome}`,
-  };
+  return { regarding, type: 'Normal', reason, action: 'Apply', note: `${reason} ${names.join(', ')}` };
 }

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { parseRealmRelay } from '../../src/api/parse.ts';
+import type { Relay } from '../../src/api/relay.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
+import type { ObservedFamilies } from '../../src/desired/service-families.ts';
 import { Applier, type Applied } from '../../src/kube/apply.ts';
 import { RefusedError, ResourceConflictError } from '../../src/kube/apply-errors.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
@@ -11,7 +13,7 @@ import { Transport } from '../../src/kube/transport.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { goldenRelayManifests } from '../desired/golden-relays.ts';
-import { Edge, spec } from '../operator/edge.ts';
+import { Edge, type Seen, spec } from '../operator/edge.ts';
 
 const kinds = [
   { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
@@ -44,6 +46,13 @@ describeWithCluster('Applier', (cluster) => {
     return applied;
   }
 
+  /** What `relay` needs, beside the Service that is there. */
+  function desiredOf(relay: Relay, service: Seen | undefined): KubeObject[] {
+    const observedFamilies = service?.spec as ObservedFamilies | undefined;
+    const families = observedFamilies === undefined ? {} : { observedFamilies };
+    return desiredObjects(relay, { relayImage: 'example.com/relay:1', ...families });
+  }
+
   function versions(applied: readonly Applied[]): (string | undefined)[] {
     // The Deployment controller writes the status, which counts as a resource version too.
     return applied.map(({ object: { metadata } }) => String(metadata.generation ?? metadata.resourceVersion));
@@ -71,12 +80,17 @@ describeWithCluster('Applier', (cluster) => {
       };
       const { relay } = parseRealmRelay(await edge.applyRelay(metadata.name, spec));
       if (relay === undefined) throw new Error('the golden relay is not valid');
-      const desired = desiredObjects(relay, { relayImage: 'example.com/relay:1' }) as KubeObject[];
+      const desired = desiredOf(relay, undefined);
       const first = await applyAll(desired);
       expect(first.map(({ outcome }) => outcome)).to.deep.equal(desired.map(() => 'created'));
       const second = await applyAll(desired);
       expect(second.map(({ outcome }) => outcome)).to.deep.equal(desired.map(() => 'unchanged'));
       expect(versions(second)).to.deep.equal(versions(first));
+      const third = await applyAll(desiredOf(relay, await edge.find(`services/${metadata.name}`)));
+      expect(
+        third.map(({ outcome }) => outcome),
+        'repeating the families that the cluster chose',
+      ).to.deep.equal(desired.map(() => 'unchanged'));
     });
   }
 

@@ -154,4 +154,15 @@ describe('Transport', () => {
     await proxied.close();
     expect(seen).to.deep.equal(['192.0.2.1:6443']);
   });
+
+  it('cuts what is under way when it is closed, and sends nothing more', async () => {
+    server.handle = () => {
+      void transport.close();
+    };
+    const send = (): Promise<unknown> =>
+      transport.request({ method: 'GET', path: '/x' }).catch((thrown: unknown) => thrown);
+    expect(await send()).to.have.property('code', 'UND_ERR_DESTROYED');
+    expect(await send()).to.be.instanceOf(Error);
+    expect(server.requests).to.have.lengthOf(1);
+  });
 });

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 
 import type { Condition, RealmRelaySpec, RealmRelayStatus } from '../../src/api/schema.ts';
-import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
+import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-config.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type Operator, startOperator } from '../../src/operator/operator.ts';
@@ -41,11 +41,18 @@ export class Edge {
   /** Every line that the operator logged, parsed. */
   readonly logged: Record<string, unknown>[] = [];
   readonly registry = new Registry();
+  readonly #kubeConfig: KubeConfigLoader;
   #operator: Operator | undefined;
 
-  constructor(controlPlane: ControlPlane, namespace: string) {
+  /** @param kubeConfig  as whom the operator works; as the administrator unless told. */
+  constructor(
+    controlPlane: ControlPlane,
+    namespace: string,
+    kubeConfig = kubeConfigLoader({ file: controlPlane.kubeconfig }),
+  ) {
     this.controlPlane = controlPlane;
     this.namespace = namespace;
+    this.#kubeConfig = kubeConfig;
   }
 
   /** Starts the operator and resolves when it is ready. */
@@ -58,7 +65,7 @@ export class Edge {
     });
     this.registry.clear();
     this.#operator = startOperator({
-      kubeConfig: kubeConfigLoader({ file: this.controlPlane.kubeconfig }),
+      kubeConfig: this.#kubeConfig,
       relayImage: 'registry.example/realm-relay:test',
       namespaces: [this.namespace],
       instance: 'test',
