@@ -1,9 +1,10 @@
+// eslint-disable-next-line @typescript-eslint/triple-slash-reference -- declares modules, so it cannot be imported
+/// <reference path="./prom-client-parts.d.ts" />
 import { readdirSync, readFileSync } from 'node:fs';
 import Counter from 'prom-client/lib/counter.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
-import type {} from './prom-client-parts.d.ts';
 
 export { Counter, Gauge, Histogram, Registry };
 
