@@ -25,7 +25,7 @@ test: node_modules ## Run every test that this machine can run.
 
 .PHONY: coverage
 coverage: node_modules ## Run the tests that need no cluster and print what they cover.
-	c8 --src src --reporter text mocha
+	c8 --src src --reporter text mocha 'test/**/*.test.ts'
 
 .PHONY: golden
 golden: node_modules ## Rewrite test/golden from the code; review the difference.

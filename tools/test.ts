@@ -13,7 +13,8 @@ function buildControlPlane(): ClusterBuild {
 }
 
 const build = buildControlPlane();
-const counts = await runMocha({ args: process.argv.slice(2), timeoutMs });
+const files = process.argv.slice(2);
+const counts = await runMocha({ args: files.length > 0 ? files : ['test/**/*.test.ts'], timeoutMs });
 if (build === 'failed') process.stdout.write('failed: the build of the test cluster\n');
 const all = build === 'failed' ? { ...counts, failed: counts.failed + 1 } : counts;
 process.stdout.write(`${closingLine(all)}\n`);
