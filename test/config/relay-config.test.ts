@@ -1,0 +1,281 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { ConfigError } from '../../src/config/config-error.ts';
+import { parseRelayConfig, type Overrides, type ParsedConfig } from '../../src/config/relay-config.ts';
+import { problemText } from '../../src/lib/problem.ts';
+
+const endpoint = { listen: '[::]:80', remote: '192.0.2.1:8080' };
+
+function parse(document: unknown, overrides?: Overrides): ParsedConfig {
+  return parseRelayConfig(JSON.stringify(document), 'config.json', overrides);
+}
+
+function problems(text: string): string[] {
+  try {
+    parseRelayConfig(text, 'config.json');
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(problemText);
+    throw error;
+  }
+  return [];
+}
+
+describe('relay config', () => {
+  it('applies every default, in milliseconds', () => {
+    expect(parse({ endpoints: [endpoint] })).to.deep.equal({
+      config: {
+        log: { level: 'info' },
+        endpoints: [
+          {
+            name: '[::]:80',
+            listen: { host: '::', port: 80, ip: { family: 'IPv6', text: '::', zone: '' } },
+            remotes: [{ host: '192.0.2.1', port: 8080, ip: { family: 'IPv4', text: '192.0.2.1', zone: '' } }],
+            balance: { strategy: 'off', weights: [1] },
+            network: {
+              tcp: true,
+              udp: false,
+              ipv6Only: false,
+              tcpTimeoutMs: 5000,
+              udpTimeoutMs: 30_000,
+              tcpKeepaliveMs: 15_000,
+              tcpKeepaliveProbes: 3,
+            },
+          },
+        ],
+      },
+      warnings: [],
+    });
+  });
+
+  it('reads every key', () => {
+    const { config } = parse({
+      log: { level: 'debug', output: 'stdout' },
+      network: { use_udp: true },
+      endpoints: [
+        {
+          name: 'web',
+          listen: '0.0.0.0:80',
+          remote: 'a:1',
+          extra_remotes: ['b:2'],
+          balance: 'roundrobin: 4, 2',
+          network: {
+            no_tcp: true,
+            ipv6_only: true,
+            tcp_timeout: 0,
+            udp_timeout: 1,
+            tcp_keepalive: 2,
+            tcp_keepalive_probe: 9,
+          },
+        },
+      ],
+    });
+    expect(config.log.level).to.equal('debug');
+    expect(config.endpoints[0]).to.deep.include({
+      name: 'web',
+      balance: { strategy: 'roundrobin', weights: [4, 2] },
+      network: {
+        tcp: false,
+        udp: true,
+        ipv6Only: true,
+        tcpTimeoutMs: 0,
+        udpTimeoutMs: 1000,
+        tcpKeepaliveMs: 2000,
+        tcpKeepaliveProbes: 9,
+      },
+    });
+  });
+
+  const precedence = [
+    { global: undefined, own: undefined, flag: undefined, expected: false, why: 'the default' },
+    { global: true, own: undefined, flag: undefined, expected: true, why: 'global over the default' },
+    { global: true, own: false, flag: undefined, expected: false, why: 'endpoint over global' },
+    { global: false, own: false, flag: true, expected: true, why: 'command line over all' },
+  ];
+  for (const { global, own, flag, expected, why } of precedence) {
+    it(`resolves ipv6_only: ${why}`, () => {
+      const document = {
+        network: { ipv6_only: global },
+        endpoints: [{ ...endpoint, network: { ipv6_only: own } }],
+      };
+      const { config } = parse(document, { network: flag === undefined ? {} : { ipv6_only: flag } });
+      expect(config.endpoints[0]?.network.ipv6Only).to.equal(expected);
+    });
+  }
+
+  it('takes null for absent, as Realm does', () => {
+    const { config, warnings } = parse({ network: null, endpoints: [{ ...endpoint, balance: null }] });
+    expect([config.endpoints.length, warnings.length]).to.deep.equal([1, 0]);
+  });
+
+  it('numbers the names of endpoints that have none and listen alike', () => {
+    const { config } = parse({ endpoints: [endpoint, endpoint, { ...endpoint, name: '[::]:80#2' }] });
+    expect(config.endpoints.map(({ name }) => name)).to.deep.equal(['[::]:80', '[::]:80#3', '[::]:80#2']);
+  });
+
+  const balances = [
+    { balance: 'off', expected: { strategy: 'off', weights: [1, 1] } },
+    { balance: 'off: 4, 2', expected: { strategy: 'off', weights: [1, 1] } },
+    { balance: 'iphash: 255,0', expected: { strategy: 'iphash', weights: [255, 0] } },
+    { balance: ' roundrobin :4 , 2 ', expected: { strategy: 'roundrobin', weights: [4, 2] } },
+    {
+      balance: 'roundrobin: 4',
+      expected: { strategy: 'roundrobin', weights: [4, 0] },
+      warning: 'has 1 weights for 2',
+    },
+    {
+      balance: 'roundrobin:',
+      expected: { strategy: 'roundrobin', weights: [0, 0] },
+      warning: 'has 0 weights for 2',
+    },
+    {
+      balance: 'iphash: 1, 2, 3',
+      expected: { strategy: 'iphash', weights: [1, 2] },
+      warning: 'has 3 weights for 2',
+    },
+  ];
+  for (const { balance, expected, warning = '' } of balances) {
+    it(`reads balance ${JSON.stringify(balance)}${warning === '' ? '' : `, and warns: ${warning}`}`, () => {
+      const { config, warnings } = parse({ endpoints: [{ ...endpoint, extra_remotes: ['b:2'], balance }] });
+      expect(config.endpoints[0]?.balance).to.deep.equal(expected);
+      expect(warnings.map(problemText).join()).to.contain(warning);
+      expect(warnings.length).to.equal(warning === '' ? 0 : 1);
+    });
+  }
+
+  const warned = [
+    { document: { netwrk: {}, endpoints: [] }, warning: 'netwrk: is an unknown key' },
+    { document: { network: { ipv6only: true }, endpoints: [] }, warning: 'did you mean "ipv6_only"?' },
+    {
+      document: { network: { fast_open: true }, endpoints: [] },
+      warning: 'network.fast_open: has no effect',
+    },
+    { document: { endpoints: [{ ...endpoint, remotes: [] }] }, warning: 'did you mean "remote"?' },
+  ];
+  for (const { document, warning } of warned) {
+    it(`warns: ${warning}`, () => {
+      const { warnings } = parse(document);
+      expect(warnings.map(problemText)).to.have.length(1);
+      expect(warnings.map(problemText).join()).to.contain(warning);
+    });
+  }
+
+  const harmless = {
+    dns: {},
+    log: { output: 'stdout' },
+    network: { send_proxy: false, accept_mptcp: false, send_proxy_version: 2, accept_proxy_timeout: 5 },
+    endpoints: [{ ...endpoint, listen_transport: '', through: '' }],
+  };
+  it("lets keys of Realm pass that ask for nothing, such as 'send_proxy: false'", () => {
+    expect(parse(harmless).warnings).to.deep.equal([]);
+  });
+
+  const bad = [
+    { text: '', problem: 'document: is empty: add {"endpoints": [...]}' },
+    { text: '{"endpoints": [}', problem: /^document: is not a JSON document: mend it: / },
+    { text: '[]', problem: 'document: has the wrong type, got []: give a mapping of keys' },
+    { text: '{}', problem: 'endpoints: is missing: add it' },
+    { document: { endpoints: {} }, problem: 'endpoints: has the wrong type, got {}: give a list' },
+    {
+      document: { endpoints: [1] },
+      problem: 'endpoints[0]: has the wrong type, got 1: give a mapping of keys',
+    },
+    { document: { endpoints: [{ remote: 'a:1' }] }, problem: 'endpoints[0].listen: is missing: add it' },
+    {
+      endpoint: { listen: '[::]' },
+      problem: /^endpoints\[0\]\.listen: has no port, got "\[::\]": write IPV4:PORT/,
+    },
+    { endpoint: { remote: 'a:0' }, problem: /^endpoints\[0\]\.remote: has no port to dial, got "a:0"/ },
+    { endpoint: { remote: 5 }, problem: 'endpoints[0].remote: has the wrong type, got 5: give a string' },
+    {
+      endpoint: { extra_remotes: ['a:1', 'b'] },
+      problem: /^endpoints\[0\]\.extra_remotes\[1\]: has no port/,
+    },
+    {
+      endpoint: { balance: 'roundrobn: 1' },
+      problem: /balance: is not a known strategy.*did you mean "roundrobin"\?/,
+    },
+    { endpoint: { balance: 'leastconn: 1' }, problem: /balance: is not a known strategy/ },
+    { endpoint: { balance: 'roundrobin' }, problem: /balance: has no weights/ },
+    {
+      endpoint: { balance: 'roundrobin: 1, 256' },
+      problem: /has a weight that is not a whole number from 0 to 255/,
+    },
+    {
+      endpoint: { balance: 'roundrobin: 1, x' },
+      problem: /has a weight that is not a whole number from 0 to 255/,
+    },
+    {
+      endpoint: { through: '192.0.2.1' },
+      problem: /through: is a key of Realm that this relay does not support/,
+    },
+    { endpoint: { listen_transport: 'tls' }, problem: /listen_transport: is a key of Realm/ },
+    {
+      network: { use_udp: 'yes' },
+      problem: 'endpoints[0].network.use_udp: has the wrong type, got "yes": give true or false',
+    },
+    { network: { no_tcp: true }, problem: /network: switches off both TCP and UDP: set use_udp/ },
+    {
+      network: { tcp_timeout: -1 },
+      problem: /tcp_timeout: is out of range, got -1: give a whole number from 0 to/,
+    },
+    {
+      network: { tcp_timeout: 1.5 },
+      problem: /tcp_timeout: has the wrong type, got 1.5: give a whole number/,
+    },
+    { network: { tcp_keepalive: 40_000 }, problem: /tcp_keepalive: is out of range, got 40000/ },
+    { network: { tcp_keepalive_probe: 128 }, problem: /give a whole number from 1 to 127/ },
+    {
+      network: { send_proxy: true },
+      problem: /send_proxy: is a key of Realm that this relay does not support/,
+    },
+    { document: { log: { level: 'INFO' }, endpoints: [] }, problem: /log.level: .*did you mean "info"\?/ },
+    { document: { log: { output: '/x' }, endpoints: [] }, problem: /log.output: is a key of Realm/ },
+    { document: { dns: { mode: 'ipv4_only' }, endpoints: [] }, problem: /dns: is a key of Realm/ },
+    {
+      document: { endpoints: [{ ...endpoint, listen: '[::ffff:1.2.3.4]:80', network: { ipv6_only: true } }] },
+      problem: /listen: is an IPv4-mapped address, which cannot be bound with ipv6_only.*listen on 1.2.3.4/,
+    },
+    {
+      document: {
+        endpoints: [
+          { ...endpoint, name: 'a' },
+          { ...endpoint, name: 'a' },
+        ],
+      },
+      problem: 'endpoints[1].name: is used twice, got "a": give each its own name',
+    },
+  ];
+  for (const { text, document, endpoint: fields, network, problem } of bad) {
+    const input = text ?? JSON.stringify(document ?? { endpoints: [{ ...endpoint, ...fields, network }] });
+    it(`refuses ${input}`, () => {
+      const [first = '', ...more] = problems(input);
+      expect(more).to.deep.equal([]);
+      if (typeof problem === 'string') expect(first).to.equal(problem);
+      else expect(first).to.match(problem);
+    });
+  }
+
+  it('tells every problem at once, each with the file', () => {
+    const text = JSON.stringify({ network: { use_udp: 1 }, endpoints: [{ listen: 'x' }, { remote: 'y' }] });
+    expect(() => parseRelayConfig(text, '/etc/relay.json'))
+      .to.throw(ConfigError)
+      .with.property('message')
+      .that.matches(/^(\/etc\/relay\.json: .+\n){4}\/etc\/relay\.json: .+$/);
+  });
+
+  it('never crashes: any JSON is a configuration, or a list of problems', () => {
+    const anyEndpoint = fc.record(
+      { listen: fc.jsonValue(), remote: fc.jsonValue(), balance: fc.jsonValue(), network: fc.jsonValue() },
+      { requiredKeys: [] },
+    );
+    const document = fc.oneof(
+      fc.jsonValue(),
+      fc.record({ endpoints: fc.array(fc.oneof(anyEndpoint, fc.jsonValue())) }),
+    );
+    fc.assert(
+      fc.property(document, (value) => {
+        expect(problems(JSON.stringify(value))).to.be.an('array');
+      }),
+    );
+  });
+});
