@@ -1,9 +1,8 @@
 import { expect } from 'chai';
 import { setTimeout as delay } from 'node:timers/promises';
-import { eventually } from '../cluster/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { Edge, spec } from './edge.ts';
-import { writes } from './writes.ts';
+import { settledWrites, writes } from './writes.ts';
 
 const restSeconds = 60;
 /** How long nothing must be written until what was edited counts as settled. */
@@ -18,18 +17,6 @@ describeWithCluster('operator at rest', function (cluster) {
   });
 
   after(() => edge.stop());
-
-  /** Resolves with the count once it has not grown for a while. */
-  async function settledWrites(): Promise<number> {
-    let count = -1;
-    let sinceMs = performance.now();
-    return eventually('writes settle', async () => {
-      const now = await writes(cluster());
-      if (now !== count) sinceMs = performance.now();
-      count = now;
-      return performance.now() - sinceMs > settledMs && count;
-    });
-  }
 
   it(`writes nothing in ${String(restSeconds)} s, whatever state its RealmRelays are in`, async function () {
     this.timeout((restSeconds + 60) * 1000);
@@ -47,9 +34,9 @@ describeWithCluster('operator at rest', function (cluster) {
     await edge.expectCondition('taken', 'Programmed', 'False', 'ResourceConflict');
     await edge.expectCondition('none', 'Ready', 'True', 'ScaledToZero');
 
-    const settled = await settledWrites();
+    const settled = await settledWrites(cluster(), settledMs);
     await edge.applyRelay('web', spec(9443, { resources: quantities }));
-    const edited = await settledWrites();
+    const edited = await settledWrites(cluster(), settledMs);
     expect(edited, 'the count is of our writes: the edit, ConfigMap, Service, status, events').to.be.least(
       settled + 4,
     );

@@ -165,6 +165,12 @@ export class Edge {
     );
   }
 
+  /** How many reconciles have ended since the operator started. */
+  async turns(): Promise<number> {
+    const metric = await this.registry.getSingleMetric('realm_operator_reconciles_total')?.get();
+    return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
+  }
+
   /** The reasons of the events about `relay`, in no order. */
   async eventReasons(relay: string): Promise<string[]> {
     const list = (await this.find('events')) as unknown as {

@@ -4,6 +4,7 @@ import { parseRealmRelay } from '../../src/api/parse.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { childrenOfWeb, Edge, spec } from './edge.ts';
+import { settledWrites, writes } from './writes.ts';
 
 describeWithCluster('operator on an API server', function (cluster) {
   let edge: Edge;
@@ -137,6 +138,19 @@ describeWithCluster('operator on an API server', function (cluster) {
     for (const child of childrenOfWeb) await edge.expectMissing(child);
   });
 
+  it('makes nothing anew while a RealmRelay is being deleted', async () => {
+    await edge.applyRelay('web', spec());
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    await edge.write('PATCH', 'realmrelays/web', { metadata: { finalizers: ['example.com/hold'] } });
+    await edge.write('DELETE', 'realmrelays/web');
+    const turns = await edge.turns();
+    await edge.write('DELETE', 'services/web');
+    await eventually('turns after that', async () => (await edge.turns()) > turns);
+    await edge.stop(); // lets the last turn end
+    expect(await edge.find('services/web')).to.equal(undefined);
+    await edge.write('PATCH', 'realmrelays/web', { metadata: { finalizers: null } });
+  });
+
   it('takes a RealmRelay made anew over what its predecessor left', async function () {
     if (!cluster().hasControllerManager) this.skip();
     await edge.applyRelay('web', spec());
@@ -203,16 +217,10 @@ describeWithCluster('operator on an API server', function (cluster) {
       async () => ((await edge.find('realmrelays/web'))?.status?.replicas ?? 0) > 0,
     );
     await edge.stop();
-    const before = [
-      ...(await edge.versions()),
-      (await edge.expect('realmrelays/web')).metadata.resourceVersion,
-    ];
+    const before = await settledWrites(cluster(), 500);
     edge.logged.length = 0;
     await edge.start();
     await eventually('reconciled', () => edge.logged.some(({ msg }) => msg === 'reconciled'));
-    expect([
-      ...(await edge.versions()),
-      (await edge.expect('realmrelays/web')).metadata.resourceVersion,
-    ]).to.deep.equal(before);
+    expect(await writes(cluster())).to.equal(before);
   });
 });

@@ -1,4 +1,5 @@
 import type { ControlPlane } from '../cluster/control-plane.ts';
+import { eventually } from '../cluster/eventually.ts';
 
 const writingVerbs = /verb="(APPLY|POST|PUT|PATCH|DELETE)"/;
 /** What the operator writes. Leases and what kube-controller-manager makes of ours (ReplicaSets, …) are not in it. */
@@ -14,4 +15,16 @@ export async function writes(controlPlane: ControlPlane): Promise<number> {
     .filter((line) => writingVerbs.test(line) && ourResources.test(line) && !foreignStatus.test(line))
     .map((line) => Number(line.slice(line.lastIndexOf(' '))))
     .reduce((sum, count) => sum + count, 0);
+}
+
+/** Resolves with the count once it has not grown for `quietMs`: what came before, ours and others', is over. */
+export async function settledWrites(controlPlane: ControlPlane, quietMs: number): Promise<number> {
+  let count = -1;
+  let sinceMs = performance.now();
+  return eventually('writes settle', async () => {
+    const now = await writes(controlPlane);
+    if (now !== count) sinceMs = performance.now();
+    count = now;
+    return performance.now() - sinceMs > quietMs && count;
+  });
 }
