@@ -12,6 +12,7 @@ const bin = join(import.meta.dirname, 'bin');
 const addresses = ['172.31.0.2', 'fd00:172:31::2']; // of the node; node-init.sh gives them
 const server = `https://${addresses[0] ?? ''}:6443`;
 const readyTimeoutMs = 120_000;
+const lastLines = 5;
 const unshareFlags = ['--mount', '--pid', '--net', '--fork', '--kill-child=KILL', '--propagation', 'private'];
 
 /** One request in the API server's audit log. */
@@ -55,7 +56,7 @@ export class TestNode extends Cluster {
   /** Resolves when the node is Ready. */
   async ready(): Promise<void> {
     const ended = await eventually(
-      `node Ready (${this.#folder}/log)`,
+      'node Ready',
       async () => {
         const reason = this.#init.endReason();
         if (reason !== undefined) return { reason }; // no use in waiting on
@@ -76,12 +77,23 @@ export class TestNode extends Cluster {
       .filter(({ user }) => user.username === `system:serviceaccount:${namespace}:${name}`);
   }
 
+  /** The end of what each of its programs wrote. */
+  lastLogLines(): string {
+    const folder = join(this.#folder, 'log');
+    const files = existsSync(folder) ? readdirSync(folder).filter((name) => name !== 'audit.log') : [];
+    return files.map((name) => `--- ${name}\n${tail(join(folder, name))}`).join('\n');
+  }
+
   /** Ends all that runs in it and removes its files. */
   async stop(): Promise<void> {
     await this.#init.stop(0); // its pid 1 takes no signal but the one that cannot be refused
     await eventually('cgroups of the node gone', () => removeCgroups(basename(this.#folder)));
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+function tail(file: string): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lastLines).join('\n');
 }
 
 function isReady(node: string): boolean {
@@ -112,8 +124,9 @@ export async function startNode(images: readonly string[]): Promise<TestNode> {
   try {
     await node.ready();
   } catch (error) {
+    const logs = node.lastLogLines();
     await node.stop();
-    throw error;
+    throw new Error(`the node does not come up\n${logs}`, { cause: error });
   }
   return node;
 }

@@ -9,6 +9,7 @@ import {
   type ClusterAddresses,
   clusterAddresses,
   objectsOf,
+  ownLeftovers,
   relayManifest,
   relayPods,
   webEndpoints,
@@ -20,13 +21,17 @@ const exchangedBytes = 64 * 1024 * 1024;
 // Where nobody asks for more, kubelet refreshes a ConfigMap in a Pod once a minute, and caches it for a minute.
 const reloadTimeoutMs = 150_000;
 
-// Rights that are asked for in the course of another request, so that no log shows them: the API server refuses the
-// apply of an object that is not there without `create`, and an owner reference that blocks (this node runs the plugin
-// OwnerReferencesPermissionEnforcement) without `update` of finalizers.
+// Rights that no log shows here. `create` is asked for in the course of an apply, and `update` of finalizers in that of an
+// owner reference that blocks (this node runs the plugin OwnerReferencesPermissionEnforcement); `list` is for API servers
+// that do not stream lists through watch, as this one does.
 const unseenRights = [
   'create /configmaps',
   'create /services',
   'create apps/deployments',
+  'list /configmaps',
+  'list /services',
+  'list apps/deployments',
+  'list realm-operator.dev/realmrelays',
   'update realm-operator.dev/realmrelays/finalizers',
 ];
 
@@ -51,7 +56,7 @@ describe('a RealmRelay on a real node', () => {
   });
 
   after('stop the node', async () => {
-    await node.stop();
+    await (node as TestNode | undefined)?.stop(); // undefined: it never came up
   });
 
   it('is served by an operator installed with kubectl apply -k', () => installOperator(node));
@@ -132,6 +137,13 @@ describe('a RealmRelay on a real node', () => {
     await kubectl(node, ['-n', namespace, 'patch', 'realmrelay', 'dns', '--type=merge', '--patch', patch]);
     await eventually('the Service gone', async () => {
       return (await node.request('GET', `/api/v1/namespaces/${namespace}/services/dns`)).status === 404;
+    });
+  });
+
+  it('loses what it owns and does not want', async () => {
+    await ownLeftovers(node, namespace, 'web');
+    await eventually('leftovers gone', async () => {
+      return !(await objectsOf(node, namespace, 'web')).some((object) => object.endsWith('-left'));
     });
   });
 

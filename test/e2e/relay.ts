@@ -61,7 +61,7 @@ export function relayManifest(name: string, endpoints: readonly Endpoint[]): str
 }
 
 type RelayStatus = {
-  readonly metadata: { readonly generation: number };
+  readonly metadata: { readonly uid: string; readonly generation: number };
   readonly status: {
     readonly observedGeneration?: number;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
@@ -86,6 +86,24 @@ export async function clusterAddresses(
   if (ipv4 === undefined || ipv6 === undefined)
     throw new Error(`Service ${name} has only ${clusterIPs.join()}`);
   return { ipv4, ipv6 };
+}
+
+/** Makes a ConfigMap and a Deployment as another version of the operator may have made and left them. */
+export async function ownLeftovers(node: TestNode, namespace: string, name: string): Promise<void> {
+  const { metadata: owner } = await readRelay(node, namespace, name);
+  const labels = { 'app.kubernetes.io/managed-by': 'realm-operator' };
+  const ownerReferences = [
+    { apiVersion: 'realm-operator.dev/v1alpha1', kind: 'RealmRelay', name, uid: owner.uid, controller: true },
+  ];
+  const metadata = { name: `${name}-left`, labels, ownerReferences };
+  const pod = { metadata: { labels }, spec: { containers: [{ name: 'none', image: 'none' }] } };
+  const spec = { replicas: 0, selector: { matchLabels: labels }, template: pod };
+  const items = [
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata },
+    { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec },
+  ];
+  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+  await kubectl(node, ['-n', namespace, 'create', '-f', '-'], list);
 }
 
 /** Names of the Pods of a RealmRelay. */
