@@ -20,7 +20,7 @@ export function screen(status: RelayStatus, adminUrl: string | undefined): strin
     ...(faults.length === 0 ? [] : ['', ...faults]),
     '',
     'Try:',
-    ...[...tries(status.endpoints), ...(adminUrl === undefined ? [] : [`curl ${adminUrl}/status`])].map(
+    ...[...tries(status.endpoints), ...(adminUrl === undefined ? [] : [`curl '${adminUrl}/status'`])].map(
       (line) => `  ${line}`,
     ),
   ];
@@ -43,7 +43,7 @@ function tries(endpoints: readonly EndpointStatus[]): string[] {
     const endpoint = endpoints.find(
       ({ ready, families, protocols }) => ready && families.includes(family) && protocols.includes('TCP'),
     );
-    return endpoint === undefined ? [] : [`curl -${family.slice(3)} http://${address(endpoint, family)}/`];
+    return endpoint === undefined ? [] : [`curl -${family.slice(3)} 'http://${address(endpoint, family)}/'`];
   });
 }
 

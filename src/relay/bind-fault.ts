@@ -55,7 +55,7 @@ function inUse(
   endpoints: readonly EndpointConfig[],
 ): string {
   const own = endpoint && conflictWithOwn(endpoint, endpoints);
-  return own ?? `${where}: another process listens there: stop it, or choose another port`;
+  return own ?? `${where}: address in use: another process listens there: stop it, or choose another port`;
 }
 
 function conflictWithOwn(endpoint: EndpointConfig, endpoints: readonly EndpointConfig[]): string | undefined {

@@ -73,8 +73,8 @@ describe('realm-operator standalone', () => {
     expect([await greeting('127.0.0.1'), await greeting('::1')]).to.deep.equal(['four', 'six']);
     expect(cli.stdout()).to.match(new RegExp(`web/v6 +\\[::\\]:${String(port)} +IPv6 +TCP +127.* +ready`));
     expect(cli.stdout())
-      .to.contain(`curl -4 http://127.0.0.1:${String(port)}/`)
-      .and.to.contain(`curl -6 http://[::1]:${String(port)}/`);
+      .to.contain(`curl -4 'http://127.0.0.1:${String(port)}/'`)
+      .and.to.contain(`curl -6 'http://[::1]:${String(port)}/'`);
     expect(await cli.end()).to.equal(0);
   });
 
@@ -150,7 +150,7 @@ describe('realm-operator standalone', () => {
     write('web.yaml', [endpoint({ name: 'v4', address: '127.0.0.1', port })]);
     const cli = start();
     expect(await cli.ended).to.equal(1);
-    expect(cli.stdout()).to.contain('NOT READY').and.to.contain('another process listens there');
+    expect(cli.stdout()).to.contain('NOT READY').and.to.contain('address in use');
   });
 
   it('asks for manifests that it can follow', async () => {
