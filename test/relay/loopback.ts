@@ -1,0 +1,197 @@
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { RealmEndpoint, RealmNetwork } from '../../src/config/realm-document.ts';
+import { relayConfig, type RelayConfig } from '../../src/config/relay-config.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { Relay, type RelayOptions } from '../../src/relay/relay.ts';
+import type { EndpointStatus } from '../../src/relay/relay-status.ts';
+import { createLogger, type Logger } from '../../src/telemetry/logger.ts';
+
+/** One line of the log, parsed. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
+
+/** A log that remembers its lines. */
+export type KeptLog = { readonly log: Logger; readonly lines: readonly LogLine[] };
+
+/** A logger whose lines stay in memory. */
+export function keptLog(): KeptLog {
+  const lines: LogLine[] = [];
+  return { log: createLogger('debug', { write: (line) => lines.push(JSON.parse(line) as LogLine) }), lines };
+}
+
+/** The configuration with these endpoints. */
+export function config(...endpoints: RealmEndpoint[]): RelayConfig {
+  return relayConfig({ endpoints }, 'test').config;
+}
+
+/** An endpoint on any free port of 127.0.0.1. */
+export function endpoint(
+  remote: string,
+  fields: Partial<RealmEndpoint> = {},
+  network: RealmNetwork = {},
+): RealmEndpoint {
+  return { name: 'web', listen: '127.0.0.1:0', remote, network, ...fields };
+}
+
+/** The relay's part of a test: the relay, and what it logged. */
+export type TestRelay = { readonly relay: Relay; readonly lines: readonly LogLine[] };
+
+/** Real sockets on this machine; `closeAll` closes every one of them, and the relays. */
+export class Loopback {
+  readonly #closers: (() => Promise<void> | void)[] = [];
+
+  /** To be called after each test: a test that fails must not keep the process alive. */
+  async closeAll(): Promise<void> {
+    for (const close of this.#closers.splice(0)) await close();
+  }
+
+  /** Runs `close` when the test is over. */
+  onClose(close: () => Promise<void> | void): void {
+    this.#closers.push(close);
+  }
+
+  /** A relay with these endpoints, bound. */
+  async relay(first: RelayConfig, options: Partial<RelayOptions> = {}): Promise<TestRelay> {
+    const { log, lines } = keptLog();
+    const relay = new Relay({ log, clock: systemClock, ...options });
+    this.onClose(() => relay.close());
+    await relay.reload(first);
+    return { relay, lines };
+  }
+
+  /** A TCP server; `onConnection` gets half-open sockets. Returns its address, e.g. `127.0.0.1:4711`. */
+  async tcpRemote(onConnection: (socket: Socket) => void, host = '127.0.0.1'): Promise<string> {
+    const server = await this.tcpServer(onConnection, host);
+    return addressText(server.address() as AddressInfo);
+  }
+
+  /** A TCP server on any free port, or on `port`. */
+  async tcpServer(onConnection: (socket: Socket) => void, host = '127.0.0.1', port = 0): Promise<Server> {
+    const sockets = new Set<Socket>();
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      onConnection(socket);
+    }).listen({ host, port, ipv6Only: true });
+    this.onClose(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    await once(server, 'listening');
+    return server;
+  }
+
+  /** A TCP remote that answers with `greeting` and ends. */
+  greeter(greeting: string, host?: string): Promise<string> {
+    return this.tcpRemote((socket) => socket.end(greeting), host);
+  }
+
+  /** A TCP remote that sends back what it gets. */
+  echo(host?: string): Promise<string> {
+    return this.tcpRemote((socket) => socket.pipe(socket), host);
+  }
+
+  /** A connected client of `address`, half-open; its errors are the test's to look at. */
+  async client(address: string): Promise<Socket> {
+    const socket = this.dial(address);
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  /** A client that connects. */
+  dial(address: string): Socket {
+    const { host, port } = split(address);
+    const socket = connect({ host, port, allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    this.onClose(() => {
+      socket.destroy();
+    });
+    return socket;
+  }
+
+  /** A UDP socket bound to `host`, any free port. */
+  async udp(
+    host = '127.0.0.1',
+    onDatagram?: (datagram: Buffer, from: RemoteInfo, self: UdpSocket) => void,
+  ): Promise<UdpSocket> {
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    socket.on('error', () => undefined);
+    let isClosed = false;
+    socket.once('close', () => (isClosed = true));
+    this.onClose(() => {
+      if (!isClosed) socket.close();
+    });
+    const listening = once(socket, 'listening');
+    socket.bind(0, host);
+    await listening;
+    if (onDatagram !== undefined)
+      socket.on('message', (datagram, from) => {
+        onDatagram(datagram, from, socket);
+      });
+    return socket;
+  }
+
+  /** A UDP remote that answers each datagram with itself behind `prefix`. */
+  async udpEcho(prefix = '', host?: string): Promise<string> {
+    const socket = await this.udp(host, (datagram, { address, port }, self) => {
+      self.send(Buffer.concat([Buffer.from(prefix), datagram]), port, address);
+    });
+    return addressText(socket.address());
+  }
+}
+
+/** `address` as Realm writes it. */
+export function addressText({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${String(port)}`;
+}
+
+/** Host without brackets, and port. */
+export function split(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
+}
+
+/** The status of the endpoint `name`. */
+export function statusOf(relay: Relay, name = 'web'): EndpointStatus {
+  const found = relay.status().endpoints.find((each) => each.name === name);
+  if (found === undefined) throw new Error(`no endpoint ${name}`);
+  return found;
+}
+
+/** Where the endpoint `name` listens. */
+export function listenOf(relay: Relay, name?: string): string {
+  return statusOf(relay, name).listen;
+}
+
+/** Everything that `socket` brings until its end. */
+export async function received(socket: Socket): Promise<string> {
+  return Buffer.concat(await received.bytes(socket)).toString();
+}
+
+/** As `received`, in parts. Unlike `for await` it leaves the socket open for writing. */
+received.bytes = async (socket: Socket): Promise<Buffer[]> => {
+  const parts: Buffer[] = [];
+  socket.on('data', (part: Buffer) => parts.push(part));
+  await once(socket, 'end');
+  return parts;
+};
+
+/** The next datagram of `socket`. */
+export async function datagram(socket: UdpSocket): Promise<Buffer> {
+  const [message] = (await once(socket, 'message')) as [Buffer];
+  return message;
+}
+
+/** The code of the error that `socket` ends with. */
+export async function failure(socket: Socket): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  socket.once('error', (error: NodeJS.ErrnoException) => {
+    resolve(error.code ?? '');
+  });
+  socket.once('end', () => {
+    resolve('END');
+  });
+  socket.resume();
+  return promise;
+}
