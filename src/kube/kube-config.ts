@@ -1,4 +1,5 @@
 import { KubeConfig } from '@kubernetes/client-node';
+import { RealmError } from '../lib/errors.ts';
 
 /** Reads cluster and credentials; called again when the API server no longer takes the credentials. */
 export type KubeConfigLoader = () => KubeConfig;
@@ -10,17 +11,37 @@ export type KubeConfigSource = {
    * that we run in, in this order.
    */
   readonly file?: string;
-  /** The context of the kubeconfig to use instead of its current one. */
-  readonly context?: string;
 };
 
-/** A loader for `source`. It throws where the file cannot be read or is not a kubeconfig. */
-export function kubeConfigLoader({ file, context }: KubeConfigSource): KubeConfigLoader {
+/** There is no cluster to talk to: no kubeconfig, or one that cannot be read or names none. */
+export class KubeConfigError extends RealmError {
+  readonly code = 'REALM_KUBECONFIG';
+}
+
+/** What client-node falls back to where it finds nothing at all. */
+const fallbackServer = 'http://localhost:8080';
+
+/** A loader for `source`, which throws KubeConfigError. */
+export function kubeConfigLoader({ file }: KubeConfigSource): KubeConfigLoader {
   return () => {
     const kubeConfig = new KubeConfig();
-    if (file === undefined) kubeConfig.loadFromDefault();
-    if (file !== undefined) kubeConfig.loadFromFile(file);
-    if (context !== undefined) kubeConfig.setCurrentContext(context);
+    try {
+      if (file === undefined) kubeConfig.loadFromDefault();
+      if (file !== undefined) kubeConfig.loadFromFile(file);
+    } catch (cause) {
+      throw new KubeConfigError(`the kubeconfig ${file ?? 'found'} cannot be read`, { cause });
+    }
+    const server = kubeConfig.getCurrentCluster()?.server;
+    if (server === undefined) {
+      throw new KubeConfigError(
+        `the kubeconfig ${file ?? 'found'} has no current context with a cluster: "kubectl config use-context" sets one`,
+      );
+    }
+    if (file === undefined && server === fallbackServer) {
+      throw new KubeConfigError(
+        'there is neither a kubeconfig nor a service account: name a kubeconfig with --kubeconfig or KUBECONFIG',
+      );
+    }
     return kubeConfig;
   };
 }

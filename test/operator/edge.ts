@@ -55,8 +55,12 @@ export class Edge {
     this.#kubeConfig = kubeConfig;
   }
 
-  /** Starts the operator and resolves when it is ready. */
-  async start(): Promise<void> {
+  /**
+   * Starts the operator and resolves when it is ready.
+   *
+   * @param namespaces  which it looks after; all where there are none.
+   */
+  async start(namespaces: readonly string[] = [this.namespace]): Promise<void> {
     const lines = new Writable({
       write: (chunk: Buffer, _encoding, written) => {
         this.logged.push(JSON.parse(chunk.toString()) as Record<string, unknown>);
@@ -67,7 +71,7 @@ export class Edge {
     this.#operator = startOperator({
       kubeConfig: this.#kubeConfig,
       relayImage: 'registry.example/realm-relay:test',
-      namespaces: [this.namespace],
+      namespaces,
       instance: 'test',
       log: createLogger('debug', lines),
       clock: systemClock,

@@ -1,0 +1,188 @@
+import { expect } from 'chai';
+import type { RealmRelayStatus } from '../../src/api/schema.ts';
+import { awaitChange, requeueAfter } from '../../src/controller/action.ts';
+import { RefusedError, ResourceConflictError } from '../../src/kube/apply-errors.ts';
+import type { Applied } from '../../src/kube/apply.ts';
+import type { KubeEvent } from '../../src/kube/events.ts';
+import { KubeError } from '../../src/kube/kube-error.ts';
+import type { KubeObject } from '../../src/kube/object.ts';
+import type { RelayObject } from '../../src/operator/objects.ts';
+import { reconcile, type ReconcileCluster } from '../../src/operator/reconcile.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { realmRelay } from '../relays.ts';
+
+/** A cluster in memory that does to the objects of one kind what a test says. */
+class FakeCluster implements ReconcileCluster {
+  object: RelayObject | undefined;
+  apply: (desired: KubeObject) => Promise<Applied>;
+  readonly applied: string[] = [];
+  readonly deleted: string[] = [];
+  readonly events: string[] = [];
+  readonly statuses: RealmRelayStatus[] = [];
+  readonly owned: KubeObject[] = [];
+
+  constructor(kind = '', fault: (desired: KubeObject) => Promise<Applied> = created) {
+    const metadata = { name: 'web', namespace: 'edge', uid: 'u', generation: 1 };
+    const { apiVersion, kind: relayKind, spec } = realmRelay();
+    this.object = { apiVersion, kind: relayKind, spec, metadata };
+    this.apply = (desired) => {
+      this.applied.push(desired.kind);
+      return desired.kind === kind ? fault(desired) : created(desired);
+    };
+  }
+
+  relay = (): RelayObject | undefined => this.object;
+  observe = (): Promise<undefined> => Promise.resolve(undefined);
+  ownedBy = (): KubeObject[] => this.owned;
+  delete = (object: KubeObject): Promise<void> => {
+    this.deleted.push(object.metadata.name);
+    return Promise.resolve();
+  };
+  tell = ({ reason, note }: KubeEvent): void => {
+    this.events.push(`${reason}: ${note}`);
+  };
+  writeStatus = (_object: RelayObject, status: RealmRelayStatus): Promise<void> => {
+    this.statuses.push(status);
+    return Promise.resolve();
+  };
+}
+
+function created(object: KubeObject): Promise<Applied> {
+  return Promise.resolve({ outcome: 'created', object });
+}
+
+function kubeError(status: number, retryAfterMs?: number): KubeError {
+  return new KubeError({ status, reason: '', message: 'no', causes: [], retryAfterMs });
+}
+
+/** What the reconcile of `cluster` came to: its action, or its error. */
+function run(cluster: FakeCluster): Promise<unknown> {
+  const context = { cluster, relayImage: 'x', now: () => new Date(0), log: createLogger('off') };
+  return reconcile('edge/web', context).catch((error: unknown) => error);
+}
+
+/** The reason of Programmed in the last status that was written. */
+function programmed({ statuses }: FakeCluster): string | undefined {
+  return statuses.at(-1)?.conditions?.find(({ type }) => type === 'Programmed')?.reason;
+}
+
+describe('reconcile', () => {
+  it('applies what is needed in its order, writes the status, and comes back in ten minutes', async () => {
+    const cluster = new FakeCluster();
+    expect(await run(cluster)).to.deep.equal(requeueAfter(600_000));
+    expect(cluster.applied).to.deep.equal(['ConfigMap', 'Deployment', 'Service']);
+    expect(programmed(cluster)).to.equal('Programmed');
+    expect(cluster.events).to.deep.equal([
+      'Created: Created ConfigMap web-config, Deployment web, Service web',
+    ]);
+  });
+
+  it('does nothing for a RealmRelay that is gone, or goes', async () => {
+    const cluster = new FakeCluster();
+    const { object } = cluster;
+    cluster.object = undefined;
+    expect(await run(cluster)).to.equal(awaitChange);
+    if (object !== undefined)
+      cluster.object = { ...object, metadata: { ...object.metadata, deletionTimestamp: 't' } };
+    expect(await run(cluster)).to.equal(awaitChange);
+    expect([...cluster.applied, ...cluster.statuses]).to.deep.equal([]);
+  });
+
+  it('deletes what it owns and no longer wants, unless it goes already', async () => {
+    const cluster = new FakeCluster();
+    const metadata = { name: 'old', namespace: 'edge', uid: 'o' };
+    cluster.owned.push({ apiVersion: 'v1', kind: 'ConfigMap', metadata });
+    cluster.owned.push({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { ...metadata, name: 'going', deletionTimestamp: 't' },
+    });
+    cluster.owned.push({ apiVersion: 'v1', kind: 'Service', metadata: { ...metadata, name: 'web' } });
+    await run(cluster);
+    expect(cluster.deleted).to.deep.equal(['old']);
+  });
+
+  const refused = new RefusedError(
+    { apiVersion: 'v1', kind: 'Deployment', metadata: { name: 'web' } },
+    kubeError(422),
+  );
+  const cases: {
+    error: Error;
+    kind: string;
+    end: unknown;
+    reason: string | undefined;
+    applied: number;
+    why: string;
+  }[] = [
+    {
+      error: new ResourceConflictError({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'web-config' },
+      }),
+      kind: 'ConfigMap',
+      end: requeueAfter(30_000),
+      reason: 'ResourceConflict',
+      applied: 1,
+      why: 'a foreign ConfigMap is mounted by nobody; nobody tells us when it goes',
+    },
+    {
+      error: refused,
+      kind: 'Deployment',
+      end: refused,
+      reason: 'InvalidTemplate',
+      applied: 2,
+      why: 'a refusal is told, then retried with backoff',
+    },
+    {
+      error: kubeError(403),
+      kind: 'Service',
+      end: 403,
+      reason: 'ApplyFailed',
+      applied: 3,
+      why: 'a quota or a permission is told, then retried',
+    },
+    {
+      error: kubeError(409),
+      kind: 'Service',
+      end: 409,
+      reason: undefined,
+      applied: 3,
+      why: 'somebody was faster: no word of it',
+    },
+    {
+      error: kubeError(503),
+      kind: 'Service',
+      end: 503,
+      reason: undefined,
+      applied: 3,
+      why: 'the API server has a bad moment: no word of it',
+    },
+    {
+      error: kubeError(429, 7_000),
+      kind: 'Service',
+      end: requeueAfter(7_000),
+      reason: undefined,
+      applied: 3,
+      why: 'the API server says when to come back',
+    },
+  ];
+  for (const { error, kind, end, reason, applied, why } of cases) {
+    it(why, async () => {
+      const cluster = new FakeCluster(kind, () => Promise.reject(error));
+      const ended = await run(cluster);
+      expect(ended instanceof KubeError ? ended.status : ended).to.deep.equal(end);
+      expect(programmed(cluster)).to.equal(reason);
+      expect(cluster.applied).to.have.lengthOf(applied);
+    });
+  }
+
+  it('waits for an object of its name that is still being deleted', async () => {
+    const cluster = new FakeCluster('Deployment', (object) =>
+      Promise.resolve({ outcome: 'terminating', object }),
+    );
+    expect(await run(cluster)).to.deep.equal(requeueAfter(30_000));
+    expect(programmed(cluster)).to.equal('Terminating');
+    expect(cluster.events).to.deep.equal(['Created: Created ConfigMap web-config']);
+  });
+});
