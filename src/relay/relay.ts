@@ -37,7 +37,7 @@ export type RelayOptions = {
 export type Drained = {
   /** Connections and associations that ended by themselves. */
   readonly ended: number;
-  /** Those that were cut at the deadline. */
+  /** Those that were cut, at the deadline or by `close`. */
   readonly cut: number;
 };
 
@@ -58,6 +58,7 @@ export class Relay {
   #wanted: readonly EndpointConfig[] = [];
   #endpoints = new Map<string, Endpoint>();
   #sockets = new Map<string, ListenSocket>();
+  #cutCount = 0;
   #isConfigured = false;
   #isDraining = false;
   #lastReload: Promise<void> = Promise.resolve();
@@ -129,14 +130,13 @@ export class Relay {
   async drain(deadlineMs: number): Promise<Drained> {
     this.#isDraining = true;
     for (const socket of this.#sockets.values()) socket.drain();
-    const open = this.#active();
-    let cut = 0;
+    const [open, cutBefore] = [this.#active(), this.#cutCount];
     const stopTimer = this.#surroundings.clock.after(deadlineMs, () => {
-      cut = this.#active();
       this.#cut();
     });
     await Promise.all(this.#everyEndpoint().map((endpoint) => endpoint.idle()));
     stopTimer();
+    const cut = this.#cutCount - cutBefore;
     return { ended: open - cut, cut };
   }
 
@@ -288,6 +288,7 @@ export class Relay {
   }
 
   #cut(): void {
+    this.#cutCount += this.#active();
     for (const endpoint of this.#everyEndpoint()) endpoint.cut();
   }
 }
