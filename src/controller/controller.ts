@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate as otherWork } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -64,6 +65,7 @@ export class Controller<K extends string> {
     for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
       await this.#turn(key);
       queue.done(key);
+      await otherWork(); // turns that wait for nothing, one after another, would hold up timers and sockets
     }
   }
 

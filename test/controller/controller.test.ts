@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { type Action, awaitChange, requeueAfter } from '../../src/controller/action.ts';
 import { Controller, type ControllerOptions, type Outcome } from '../../src/controller/controller.ts';
@@ -38,7 +39,7 @@ function setUp(workers = 1): {
 
 /** Lets what is settled take effect. */
 async function tick(): Promise<void> {
-  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  for (let turn = 0; turn < 5; turn += 1) await setImmediate();
 }
 
 describe('Controller', () => {
@@ -123,5 +124,20 @@ describe('Controller', () => {
     turns[0]?.end(requeueAfter(1));
     await stopping;
     expect(turns).to.have.lengthOf(1);
+  });
+
+  it('lets other work be done between turns that wait for nothing', async () => {
+    const { queue, clock } = setUp();
+    let turns = 0;
+    const reconcile = (): Promise<Action> => {
+      turns += 1;
+      return Promise.resolve(awaitChange);
+    };
+    const controller = new Controller({ reconcile, queue, workers: 4, clock, log: createLogger('off') });
+    for (let key = 0; key < 1_000; key += 1) queue.add(String(key));
+    controller.start();
+    await setImmediate();
+    expect(turns).to.be.within(1, 100);
+    await controller.stop();
   });
 });
