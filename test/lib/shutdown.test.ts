@@ -1,0 +1,20 @@
+import { EventEmitter } from 'node:events';
+import { expect } from 'chai';
+import { stopSignals } from '../../src/lib/shutdown.ts';
+
+describe('stop signals', () => {
+  it('tells the first and the second, whichever they are', async () => {
+    const source = new EventEmitter();
+    const { first, second } = stopSignals(source);
+    source.emit('SIGINT', 'SIGINT');
+    source.emit('SIGTERM', 'SIGTERM');
+    source.emit('SIGTERM', 'SIGTERM');
+    expect(await Promise.all([first, second])).to.deep.equal(['SIGINT', 'SIGTERM']);
+  });
+
+  it('leaves no listener', () => {
+    const source = new EventEmitter();
+    stopSignals(source).release();
+    expect([source.listenerCount('SIGTERM'), source.listenerCount('SIGINT')]).to.deep.equal([0, 0]);
+  });
+});

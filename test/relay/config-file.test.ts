@@ -1,0 +1,157 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { systemClock } from '../../src/lib/clock.ts';
+import { ConfigFile, ConfigFileError, readConfigText } from '../../src/relay/config-file.ts';
+import { FakeClock } from '../controller/fake-clock.ts';
+import { eventually } from '../cluster/eventually.ts';
+
+let folder: string;
+let path: string;
+const followed: ConfigFile[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'realm-relay-'));
+  path = join(folder, 'config.json');
+});
+
+afterEach(() => {
+  for (const file of followed.splice(0)) file.stop();
+  rmSync(folder, { recursive: true });
+});
+
+type Told = { readonly texts: string[]; readonly errors: string[] };
+
+async function follow(clock = systemClock): Promise<Told> {
+  const told: Told = { texts: [], errors: [] };
+  const { hash } = await readConfigText(path);
+  const file = new ConfigFile(path, hash, clock, {
+    onText: ({ text }) => told.texts.push(text),
+    onError: (error) => told.errors.push(error.message),
+  });
+  followed.push(file);
+  file.start();
+  return told;
+}
+
+/** A ConfigMap's folder as kubelet makes it: config.json → ..data/config.json, ..data → ..NAME. */
+function mountConfigMap(name: string, text: string): void {
+  mkdirSync(join(folder, `..${name}`));
+  writeFileSync(join(folder, `..${name}`, 'config.json'), text);
+  symlinkSync(`..${name}`, join(folder, '..data_tmp'));
+  renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+}
+
+describe('config file', () => {
+  it('is read with the SHA-256 of its bytes', async () => {
+    writeFileSync(path, '{}\n');
+    expect(await readConfigText(path)).to.deep.equal({
+      text: '{}\n',
+      hash: 'ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356',
+    });
+  });
+
+  const unreadable = [
+    {
+      what: 'is not there',
+      make: () => undefined,
+      message: /config\.json: there is no such file: check the path$/,
+    },
+    {
+      what: 'is a folder',
+      make: () => {
+        mkdirSync(path);
+      },
+      message: /it is a folder: give the file$/,
+    },
+    {
+      what: 'is not text',
+      make: () => {
+        writeFileSync(path, Buffer.from([0xff, 0xfe]));
+      },
+      message: /it is not UTF-8 text/,
+    },
+    {
+      what: 'is far too large',
+      make: () => {
+        writeFileSync(path, Buffer.alloc(5 * 1024 * 1024));
+      },
+      message: /it is larger than 4194304 bytes/,
+    },
+  ];
+  for (const { what, make, message } of unreadable) {
+    it(`is refused where it ${what}`, async () => {
+      make();
+      const error = await readConfigText(path).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(ConfigFileError).with.property('message').that.matches(message);
+    });
+  }
+
+  it('tells of text that was written, and of a file renamed over it', async () => {
+    writeFileSync(path, 'one');
+    const { texts } = await follow();
+    writeFileSync(path, 'two');
+    await eventually('two', () => texts.at(-1) === 'two');
+    writeFileSync(`${path}.new`, 'three');
+    renameSync(`${path}.new`, path);
+    await eventually('three', () => texts.at(-1) === 'three');
+  });
+
+  it("tells of a ConfigMap's folder that is swapped", async () => {
+    mountConfigMap('2026_1', 'one');
+    symlinkSync('..data/config.json', path);
+    const { texts, errors } = await follow();
+    mountConfigMap('2026_2', 'two');
+    rmSync(join(folder, '..2026_1'), { recursive: true });
+    await eventually('two', () => texts.length > 0);
+    expect([texts, errors]).to.deep.equal([['two'], []]);
+  });
+
+  it('is silent where the text stays the same', async () => {
+    writeFileSync(path, 'one');
+    const { texts } = await follow();
+    writeFileSync(path, 'one');
+    writeFileSync(join(folder, 'neighbour'), 'x');
+    writeFileSync(path, 'two');
+    await eventually('two', () => texts.length > 0);
+    expect(texts).to.deep.equal(['two']);
+  });
+
+  it('tells once of a file that is gone, and of the one that comes back', async () => {
+    writeFileSync(path, 'one');
+    const { texts, errors } = await follow();
+    rmSync(path);
+    await eventually('the error', () => errors.length > 0);
+    writeFileSync(join(folder, 'neighbour'), 'x');
+    writeFileSync(path, 'two');
+    await eventually('two', () => texts.length > 0);
+    expect([texts, errors.length]).to.deep.equal([['two'], 1]);
+  });
+
+  it('looks every few seconds where nothing tells of changes', async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), 'realm-elsewhere-'));
+    writeFileSync(join(elsewhere, 'config.json'), 'one');
+    symlinkSync(join(elsewhere, 'config.json'), path);
+    const clock = new FakeClock();
+    const { texts } = await follow(clock);
+    writeFileSync(join(elsewhere, 'config.json'), 'two'); // not in the folder that is watched
+    await eventually('two', () => {
+      clock.advance(5000);
+      return texts.length > 0;
+    });
+    rmSync(elsewhere, { recursive: true });
+    expect(texts).to.deep.equal(['two']);
+  });
+
+  it('tells nothing once it is stopped', async () => {
+    writeFileSync(path, 'one');
+    const clock = new FakeClock();
+    const { texts } = await follow(clock);
+    followed[0]?.stop();
+    writeFileSync(path, 'two');
+    clock.advance(60_000);
+    expect(clock.timers).to.equal(0);
+    expect(texts).to.deep.equal([]);
+  });
+});
