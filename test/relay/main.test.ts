@@ -1,0 +1,267 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { RealmDocument, RealmEndpoint } from '../../src/config/realm-document.ts';
+import { version } from '../../src/lib/version.ts';
+import { eventually } from '../cluster/eventually.ts';
+import { freePort } from '../cluster/free-port.ts';
+import { endpoint, failure, Loopback, received } from './loopback.ts';
+import { RelayProcess } from './relay-process.ts';
+
+const loopback = new Loopback();
+let folder: string;
+let path: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'realm-relay-'));
+  path = join(folder, 'config.json');
+});
+
+afterEach(async () => {
+  await loopback.closeAll();
+  rmSync(folder, { recursive: true });
+});
+
+function start(argv: readonly string[], wrapper?: readonly string[]): RelayProcess {
+  const process = new RelayProcess(argv, wrapper);
+  loopback.onClose(() => process.end());
+  return process;
+}
+
+/** Writes the file and starts the relay from it. */
+function startWith(
+  endpoints: readonly RealmEndpoint[],
+  argv: readonly string[] = [],
+  wrapper?: readonly string[],
+): RelayProcess {
+  write({ endpoints });
+  return start(['-c', path, '--admin', '127.0.0.1:0', ...argv], wrapper);
+}
+
+function write(document: RealmDocument | string): string {
+  const text = typeof document === 'string' ? document : JSON.stringify(document);
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+  return createHash('sha256').update(text).digest('hex');
+}
+
+async function listenOf(relay: RelayProcess): Promise<string> {
+  const { endpoints } = await relay.status();
+  return endpoints[0]?.listen ?? '';
+}
+
+async function ask(client: Socket, text: string): Promise<string> {
+  client.write(text);
+  const [answer] = (await once(client, 'data')) as [Buffer];
+  return answer.toString();
+}
+
+async function greeting(address: string): Promise<string> {
+  return received(await loopback.client(address));
+}
+
+describe('relay program', () => {
+  it('follows its file: a change is taken, a wrong one changes nothing and is told', async () => {
+    const echo = await loopback.echo();
+    const relay = startWith([endpoint(echo)]);
+    const listen = await listenOf(relay);
+    const client = await loopback.client(listen);
+    expect(await ask(client, 'one')).to.equal('one');
+
+    write('{"endpoints": [{"listen": "nowhere"}]}');
+    const refused = await relay.logged('configuration not taken, the one before runs on');
+    expect(refused).to.deep.include({ level: 'error', source: path });
+    expect(JSON.stringify(refused['err'])).to.contain('endpoints[0].listen: has no port');
+    expect((await relay.status()).configProblem).to.contain('endpoints[0].remote: is missing');
+    expect(await ask(client, 'two')).to.equal('two');
+
+    const hash = write({ log: { level: 'debug' }, endpoints: [endpoint(await loopback.greeter('new'))] });
+    await eventually('the new configuration', async () => (await relay.status()).configHash === hash);
+    expect(await listenOf(relay)).to.equal(listen);
+    expect(await greeting(listen)).to.equal('new');
+    expect(await ask(client, 'three')).to.equal('three');
+    expect((await relay.status()).configProblem).to.equal('');
+  });
+
+  it("follows a ConfigMap's folder", async () => {
+    const mount = (name: string, document: RealmDocument): void => {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, 'config.json'), JSON.stringify(document));
+      symlinkSync(name, join(folder, '..data_tmp'));
+      renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+    };
+    mount('..one', { endpoints: [endpoint(await loopback.greeter('one'))] });
+    symlinkSync('..data/config.json', path);
+    const relay = start(['-c', path, '--admin', '127.0.0.1:0']);
+    const listen = await listenOf(relay);
+    expect(await greeting(listen)).to.equal('one');
+    mount('..two', { endpoints: [endpoint(await loopback.greeter('two'))] });
+    await relay.logged('configuration taken');
+    expect(await greeting(listen)).to.equal('two');
+  });
+
+  it('starts with a port that is taken, says so, and serves once it is free', async () => {
+    const foreign = await loopback.tcpServer(() => undefined);
+    const { port } = foreign.address() as { port: number };
+    const relay = startWith([
+      endpoint(await loopback.greeter('hi'), { listen: `127.0.0.1:${String(port)}` }),
+    ]);
+    expect((await relay.get('/readyz')).status).to.equal(503);
+    expect((await relay.get('/livez')).status).to.equal(200);
+    foreign.close();
+    await relay.logged('listening again');
+    expect((await relay.get('/readyz')).status).to.equal(200);
+    expect(await greeting(`127.0.0.1:${String(port)}`)).to.equal('hi');
+  });
+
+  it('relays from -l to -r, with -u and -6', async () => {
+    const port = String(await freePort());
+    const relay = start([
+      '-l',
+      `[::]:${port}`,
+      '-r',
+      await loopback.greeter('hi'),
+      '-u',
+      '-6',
+      '--admin',
+      '127.0.0.1:0',
+    ]);
+    const { endpoints } = await relay.status();
+    expect(endpoints[0]).to.deep.include({ families: ['IPv6'], protocols: ['TCP', 'UDP'], ready: true });
+    expect(await greeting(`[::1]:${port}`)).to.equal('hi');
+    expect(await failure(loopback.dial(`127.0.0.1:${port}`))).to.equal('ECONNREFUSED');
+  });
+
+  it('ends with 1 when -l can bind nothing', async () => {
+    const foreign = await loopback.tcpServer(() => undefined);
+    const { port } = foreign.address() as { port: number };
+    const relay = start(['-l', `127.0.0.1:${String(port)}`, '-r', 'a:1', '--admin', 'off']);
+    expect(await relay.ended).to.equal(1);
+    expect((await relay.logged('bind failed, will be retried'))['reason']).to.equal('AddressInUse');
+  });
+
+  it('ends with 1 where it cannot have the admin server that it was asked for', async () => {
+    const foreign = await loopback.tcpServer(() => undefined);
+    const { port } = foreign.address() as { port: number };
+    const relay = start(['-l', '127.0.0.1:0', '-r', 'a:1', '--admin', `127.0.0.1:${String(port)}`]);
+    expect(await relay.ended).to.equal(1);
+    expect(relay.stderr).to.match(
+      /^the admin server cannot listen on 127\.0\.0\.1 port \d+ \(.*EADDRINUSE.*\)\n$/,
+    );
+  });
+
+  const wrong = [
+    {
+      argv: ['-c', '/nowhere/config.json'],
+      code: 1,
+      stderr: /^\/nowhere\/config\.json: there is no such file/,
+    },
+    {
+      argv: ['-l', 'x', '-r', 'y:0'],
+      code: 1,
+      stderr: /^command line: endpoints\[0\]\.listen: has no port.*\n.*remote/,
+    },
+    { argv: ['--nothing'], code: 2, stderr: /^--nothing: there is no such flag/ },
+    { argv: [], code: 2, stderr: /^nothing to do: .*\nUsage: / },
+  ];
+  for (const { argv, code, stderr } of wrong) {
+    it(`ends with ${String(code)} for "${argv.join(' ')}"`, async () => {
+      const relay = start(argv);
+      expect(await relay.ended).to.equal(code);
+      expect(relay.stderr).to.match(stderr).and.to.not.contain('    at ');
+      expect(relay.lines).to.deep.equal([]);
+    });
+  }
+
+  it('tells every problem of its file, and ends with 1', async () => {
+    write('{"endpoints": [{"listen": "x"}]}');
+    const relay = start(['-c', path]);
+    expect(await relay.ended).to.equal(1);
+    expect(relay.stderr.trim().split('\n')).to.have.length(2);
+  });
+
+  it('prints version and help', async () => {
+    const relay = start(['--version']);
+    expect(await relay.ended).to.equal(0);
+    expect(relay.lines.map(({ msg }) => msg)).to.deep.equal([`realm-operator ${version}`]);
+    const help = start(['--help']);
+    expect(await help.ended).to.equal(0);
+    expect(help.lines[0]?.msg).to.equal('Usage: realm-operator relay -c FILE');
+  });
+
+  it('warns of keys and flags without effect, and runs', async () => {
+    write('{"endpoints": [], "netwrk": {}}');
+    const relay = start(['-c', path, '--admin', '127.0.0.1:0', '--tfo']);
+    expect(await relay.logged('configuration warning')).to.deep.include({ level: 'warn', source: path });
+    expect(await relay.logged('this flag has no effect')).to.deep.include({ flag: '--tfo' });
+    expect((await relay.get('/readyz')).status).to.equal(200);
+  });
+}).timeout(30_000);
+
+/** The namespaces that a test of PID 1 needs are root's to make. */
+const canUnshare = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0;
+
+describe('relay program, stopping', () => {
+  const ways: { name: string; wrapper: string[]; skip: boolean }[] = [
+    { name: 'as a process', wrapper: [], skip: false },
+    { name: 'as PID 1', wrapper: ['unshare', '--pid', '--fork', '--kill-child=SIGKILL'], skip: !canUnshare },
+  ];
+
+  /** The relay's own process: behind `unshare` its child. */
+  function pidOf(relay: RelayProcess, isWrapped: boolean): number {
+    if (!isWrapped) return relay.pid;
+    return Number(spawnSync('pgrep', ['-P', String(relay.pid)], { encoding: 'utf8' }).stdout.trim());
+  }
+
+  for (const { name, wrapper, skip } of ways) {
+    const title = skip ? `${name} (skipped: unshare --pid is not permitted here)` : name;
+    (skip ? describe.skip : describe)(title, () => {
+      async function connected(
+        argv: string[],
+      ): Promise<{ relay: RelayProcess; pid: number; client: Socket; listen: string }> {
+        const relay = startWith([endpoint(await loopback.echo())], argv, wrapper);
+        const listen = await listenOf(relay);
+        const client = await loopback.client(listen);
+        expect(await ask(client, 'x')).to.equal('x');
+        return { relay, pid: pidOf(relay, wrapper.length > 0), client, listen };
+      }
+
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        it(`${signal}: takes nothing new, lets the connection end, and ends with 0`, async () => {
+          const { relay, pid, client, listen } = await connected([]);
+          process.kill(pid, signal);
+          expect(await relay.logged('draining')).to.deep.include({ signal, drainSeconds: 30 });
+          expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
+          expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
+          expect(await ask(client, 'still here')).to.equal('still here');
+          client.end();
+          expect(await relay.ended).to.equal(0);
+          expect(await relay.logged('relay stopped')).to.deep.include({ ended: 1, cut: 0 });
+        });
+      }
+
+      it('cuts what is open at the deadline, and tells how many', async () => {
+        const { relay, pid, client } = await connected(['--drain-seconds', '0']);
+        process.kill(pid, 'SIGTERM');
+        expect(await failure(client)).to.equal('ECONNRESET');
+        expect(await relay.ended).to.equal(0);
+        expect(await relay.logged('relay stopped')).to.deep.include({ ended: 0, cut: 1 });
+      });
+
+      it('ends now at a second signal', async () => {
+        const { relay, pid, client } = await connected([]);
+        process.kill(pid, 'SIGTERM');
+        await relay.logged('draining');
+        process.kill(pid, 'SIGTERM');
+        expect(await failure(client)).to.equal('ECONNRESET');
+        expect(await relay.ended).to.equal(0);
+        expect(await relay.logged('relay stopped')).to.deep.include({ ended: 0, cut: 1 });
+      });
+    });
+  }
+}).timeout(30_000);

@@ -1,0 +1,64 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { RelayStatus } from '../../src/relay/relay-status.ts';
+import { eventually } from '../cluster/eventually.ts';
+import type { LogLine } from './loopback.ts';
+
+const entry = join(import.meta.dirname, '..', '..', 'src', 'cli', 'realm.ts');
+
+/** The relay program in a process of its own. */
+export class RelayProcess {
+  readonly lines: LogLine[] = [];
+  /** Exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>;
+  stderr = '';
+  readonly #child: ChildProcess;
+
+  /** @param wrapper  goes before the command, e.g. `unshare --pid`. */
+  constructor(argv: readonly string[], wrapper: readonly string[] = []) {
+    const [command = '', ...args] = [...wrapper, process.execPath, entry, ...argv];
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    createInterface({ input: child.stdout }).on('line', (line) => this.lines.push(parsed(line)));
+    child.stderr.on('data', (part: Buffer) => (this.stderr += part.toString()));
+    this.ended = once(child, 'close').then(([code, signal]) => (signal ?? code) as number | string);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Ends it, whatever it is doing. */
+  async end(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.ended;
+  }
+
+  /** Waits for a line of the log. */
+  async logged(msg: string): Promise<LogLine> {
+    return eventually(`"${msg}" in the log\n${this.stderr}`, () =>
+      this.lines.find((line) => line.msg === msg),
+    );
+  }
+
+  /** GET on its admin server. */
+  async get(path: string): Promise<{ readonly status: number; readonly body: string }> {
+    const { admin } = await this.logged('relay started');
+    const response = await fetch(`${String(admin)}${path}`);
+    return { status: response.status, body: await response.text() };
+  }
+
+  async status(): Promise<RelayStatus> {
+    return JSON.parse((await this.get('/status')).body) as RelayStatus;
+  }
+}
+
+function parsed(line: string): LogLine {
+  return line.startsWith('{') ? (JSON.parse(line) as LogLine) : { msg: line };
+}
