@@ -1,0 +1,16 @@
+import { expect } from 'chai';
+import { backoffMs } from '../../src/lib/backoff.ts';
+
+describe('backoffMs', () => {
+  const backoff = { firstMs: 1_000, mostMs: 30_000 };
+
+  it('doubles up to its ceiling', () => {
+    const longest = [1, 2, 3, 4, 5, 6, 7, 1_000].map((failures) => backoffMs(backoff, failures, 1));
+    expect(longest).to.deep.equal([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+  });
+
+  it('takes off up to half by chance', () => {
+    expect(backoffMs(backoff, 3, 0)).to.equal(2_000);
+    expect(backoffMs(backoff, 3, 0.5)).to.equal(3_000);
+  });
+});
