@@ -28,12 +28,21 @@ export class Daemon {
     this.#child.unref(); // waiting for it must not keep the tests' process alive
   }
 
+  /** Its process id; -1 where it could not be started. */
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
+  /** The last lines of its output. */
+  lastOutput(): string {
+    return readFileSync(this.#logFile, 'utf8').trimEnd().split('\n').slice(-lastLines).join('\n');
+  }
+
   /** Why it no longer runs, with the last lines of its output; undefined while it does. */
   endReason(): Error | undefined {
     const { exitCode, signalCode, pid } = this.#child;
     if (exitCode === null && signalCode === null && pid !== undefined) return undefined;
-    const tail = readFileSync(this.#logFile, 'utf8').trimEnd().split('\n').slice(-lastLines).join('\n');
-    return new Error(`${this.name} has ended (${this.#logFile}):\n${tail}`);
+    return new Error(`${this.name} has ended (${this.#logFile}):\n${this.lastOutput()}`);
   }
 
   /** Asks it to end, kills it after `graceMs`, and resolves when it has ended. Does nothing a second time. */
