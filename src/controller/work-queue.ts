@@ -13,9 +13,9 @@ export type WorkQueueOptions = {
 /**
  * The keys that have work to do, first come, first served.
  *
- * A key waits at most once, however often it is added. It is never worked on twice at a time: one that is added while it
- * is worked on waits again after that. A key whose turn comes has no delayed turn left: whoever works on it
- * sees everything, and says when to look again.
+ * A key waits at most once, however often it is added. It is never worked on twice at a time: one that is added
+ * while it is worked on waits again after that. A key whose turn comes has no delayed turn left: whoever works
+ * on it sees everything, and says when to look again.
  *
  * ```text
  *   add ───────────────► waiting ── next ──► processing ── done ──► forgotten
