@@ -195,3 +195,17 @@ export async function failure(socket: Socket): Promise<string> {
   socket.resume();
   return promise;
 }
+
+/** Resolves when `socket` sends no more for a while. */
+export async function idle(socket: Socket): Promise<void> {
+  await unchanged(() => socket.bytesWritten);
+}
+
+/** Resolves when `value` stays what it is over some looks. */
+export async function unchanged(value: () => number): Promise<void> {
+  for (let looks = 0, before = value(); looks < 20;) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    looks = before === value() ? looks + 1 : 0;
+    before = value();
+  }
+}
