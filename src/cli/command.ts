@@ -34,7 +34,7 @@ export function parseOptions<T extends ParseArgsOptionsConfig>(argv: readonly st
   try {
     return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    throw new UsageError(asError(error).message, { cause: error });
+    throw new UsageError(asError(error).message);
   }
 }
 

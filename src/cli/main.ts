@@ -69,10 +69,15 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     const help = error instanceof UsageError ? `\n${command.usage}` : '';
     return print(
       io.stderr,
-      `realm-operator ${name}: ${error.message}\n${help}`,
+      `realm-operator ${name}: ${withCause(error)}\n${help}`,
       error instanceof UsageError ? 2 : 1,
     );
   }
+}
+
+/** An error's message does not repeat its cause; a person wants to read both. */
+function withCause({ message, cause }: Error): string {
+  return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }
 
 function print(stream: NodeJS.WritableStream, text: string, code: number): number {

@@ -139,4 +139,10 @@ describe('realm-operator', () => {
     expect(unknown.code).to.equal(2);
     expect(unknown.stderr).to.contain('"deploy"');
   });
+
+  it('tells the cause of a failure, once', async () => {
+    const { code, stderr } = await runCli(['operator', '--kubeconfig', '/no/such/file']);
+    expect(code).to.equal(1);
+    expect(stderr).to.contain('/no/such/file cannot be read: ENOENT').and.not.to.contain('    at ');
+  });
 });
