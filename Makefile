@@ -75,10 +75,10 @@ cluster: ## Build the test cluster (Kubernetes, etcd, containerd, runc) from Go 
 
 .PHONY: image
 image: build ## Make the image as an OCI archive, without a container engine.
-	tools/image.sh "ghcr.io/realm-operator/realm-operator:$$(node -p 'require("./package.json").version')" dist/image/realm-operator.tar
+	tools/image.sh
 
 .PHONY: e2e
-e2e: image ## Try the image on a real node: kubelet, containerd, kube-proxy.
+e2e: build ## Try the image on a real node: kubelet, containerd, kube-proxy.
 	node tools/e2e.ts
 
 .PHONY: help

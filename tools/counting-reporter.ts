@@ -15,7 +15,7 @@ class CountingReporter extends Mocha.reporters.Spec {
     });
     runner.once('end', () => {
       for (const [suite, tests] of skippedIn) {
-        process.stdout.write(`  skipped: ${suite}: ${String(tests)} of its tests\n`);
+        process.stdout.write(`  ${String(tests)} skipped of: ${suite}\n`);
       }
       const { file } = options.reporterOptions as { file: string };
       const counts = { passed: this.stats.passes, failed: this.stats.failures, skipped: this.stats.pending };

@@ -19,6 +19,10 @@ function obstacle(): string | undefined {
   return namespaces.status === 0 ? undefined : 'this machine makes no namespaces';
 }
 
+function makeImage(): boolean {
+  return spawnSync(join(import.meta.dirname, 'image.sh'), { stdio: 'inherit' }).status === 0;
+}
+
 function skipped(reason: string): Counts {
   process.stdout.write(`skipped: e2e: ${reason}\n`);
   return { passed: 0, failed: 0, skipped: 1 };
@@ -29,7 +33,7 @@ async function e2e(): Promise<Counts> {
   if (reason !== undefined) return skipped(reason);
   const build = buildTestCluster('all');
   if (build === 'cannot') return skipped('the test cluster cannot be built');
-  if (build === 'failed') return { passed: 0, failed: 1, skipped: 0 };
+  if (build === 'failed' || !makeImage()) return { passed: 0, failed: 1, skipped: 0 };
   return runMocha({ args: ['--config', config], timeoutMs, wrapper: ownNetwork });
 }
 

@@ -1,10 +1,10 @@
 #!/bin/bash
-# image.sh NAME:TAG OUT.tar: the image of the programs as an OCI archive, made without a container engine: the
-# pinned Node with the libraries it is linked to, and dist/. The Containerfile makes the same for a registry.
+# image.sh: the image of the programs as an OCI archive, dist/image/realm-operator.tar, made without a container
+# engine: the pinned Node with the libraries it is linked to, and dist/. The Containerfile makes the same for a registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly name=$1 out=$2
+version=$(node -p 'require("./package.json").version')
 node=$(node -p process.execPath)
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
@@ -27,5 +27,5 @@ for program in realm-operator realm; do
   ln -s "/app/$program.js" "$root/usr/local/bin/$program"
 done
 
-tools/oci-archive.sh "$root" "$name" "$out" \
+tools/oci-archive.sh "$root" "ghcr.io/realm-operator/realm-operator:$version" dist/image/realm-operator.tar \
   '{"Entrypoint":["realm-operator"],"User":"65532:65532","WorkingDir":"/","Env":["PATH=/usr/local/bin","NODE_ENV=production"]}'

@@ -7,6 +7,13 @@ import { expect } from 'chai';
 import { Daemon } from './daemon.ts';
 import { eventually } from './eventually.ts';
 
+// A process that owns a Daemon, for the test to kill.
+const owning = `
+  const { Daemon } = await import(${JSON.stringify(new URL('daemon.ts', import.meta.url).href)});
+  process.stdout.write(String(new Daemon('sleep', ['sleep', '600'], process.argv[1]).pid));
+  setInterval(() => undefined, 60_000);
+`;
+
 describe('Daemon', function () {
   let folder: string;
   let logFile: string;
@@ -25,7 +32,7 @@ describe('Daemon', function () {
   });
 
   it('dies with the process that started it, even if that is killed', async () => {
-    const owner = spawn(process.execPath, [join(import.meta.dirname, 'daemon-owner.ts'), logFile]);
+    const owner = spawn(process.execPath, ['--input-type=module', '--eval', owning, logFile]);
     const [pid] = (await once(owner.stdout, 'data')) as [Buffer];
     expect(isAlive(Number(pid))).to.equal(true);
     owner.kill('SIGKILL');
@@ -41,7 +48,11 @@ describe('Daemon', function () {
   });
 
   it('is killed when it does not stop', async () => {
-    const daemon = new Daemon('stubborn', ['sh', '-c', 'trap "" TERM; echo trapped; exec sleep 600'], logFile);
+    const daemon = new Daemon(
+      'stubborn',
+      ['sh', '-c', 'trap "" TERM; echo trapped; exec sleep 600'],
+      logFile,
+    );
     await eventually('trap set', () => daemon.lastOutput().includes('trapped'));
     await daemon.stop(50);
     expect(isAlive(daemon.pid)).to.equal(false);
