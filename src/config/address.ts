@@ -44,7 +44,7 @@ function parsePort(text: string): number | undefined {
  * @param host  an IP address without brackets, or a host name; not resolved.
  * @param port  0 to 65535, not checked.
  */
-export function socketAddress(host: string, port: number): SocketAddress | AddressFault {
+function socketAddress(host: string, port: number): SocketAddress | AddressFault {
   const ip = parseIpAddress(host);
   if (ip !== undefined) return { host: ip.zone === '' ? ip.text : `${ip.text}%${ip.zone}`, port, ip };
   if (host === '') return { what: 'has no host', remedy: 'write 0.0.0.0 or [::] for every address' };

@@ -19,7 +19,7 @@ export class DialError extends RealmError {
 }
 
 /** A name lookup or a connect took longer than `tcp_timeout`. */
-export class DialTimeoutError extends RealmError {
+class DialTimeoutError extends RealmError {
   readonly code = 'REALM_DIAL_TIMEOUT';
 
   constructor(what: string, timeoutMs: number) {

@@ -82,7 +82,7 @@ export function endpointPlan(running: readonly SocketSpec[], wanted: readonly Wa
 }
 
 /** Whether the kernel refuses the second of two; host names are not looked up here. */
-export function meet(first: SocketSpec, second: SocketSpec): boolean {
+function meet(first: SocketSpec, second: SocketSpec): boolean {
   if (first.protocol !== second.protocol || first.listen.port !== second.listen.port) return false;
   if (first.listen.port === 0 || first.listen.ip === undefined || second.listen.ip === undefined)
     return false;

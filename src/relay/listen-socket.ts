@@ -1,12 +1,12 @@
 import { socketAddressText } from '../config/address.ts';
 import { backoffMs, type Backoff } from '../lib/backoff.ts';
-import { hostText, parseIpAddress } from '../lib/ip-address.ts';
+import { hostText, parseIpAddress, type IpFamily } from '../lib/ip-address.ts';
 import type { BindFault } from './bind-fault.ts';
 import type { Endpoint, Surroundings } from './endpoint.ts';
 import type { SocketSpec } from './endpoint-plan.ts';
 import { bindAddress, type Listening } from './listening.ts';
 import { listenTcp } from './tcp-listener.ts';
-import { listenUdp } from './udp-listener.ts';
+import { isIpv6OnlySystem, listenUdp } from './udp-listener.ts';
 
 const retryBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
 
@@ -45,9 +45,9 @@ export class ListenSocket {
     return this.#listening !== undefined;
   }
 
-  /** The IP address that it is bound to; '' while it is not. */
-  get host(): string {
-    return this.#listening?.address ?? '';
+  /** Whose clients it serves, IPv4 first; none while it is not bound. */
+  get families(): readonly IpFamily[] {
+    return this.#listening?.families ?? [];
   }
 
   /** Where it listens, e.g. `[::]:443`; as configured while it is not bound. */
@@ -109,6 +109,8 @@ export class ListenSocket {
         address,
         port: listen.port,
         ipv6Only,
+        log,
+        isIpv6OnlySystem: isIpv6OnlySystem(),
         associate: (...client) => this.endpoint.associate(...client),
       });
     }

@@ -1,3 +1,5 @@
+import { boundFamilies } from '../api/port-conflicts.ts';
+import { parseIpAddress, type IpFamily } from '../lib/ip-address.ts';
 import type { SocketSpec } from './endpoint-plan.ts';
 import type { Lookup } from './dial.ts';
 import { withZoneName } from './zone.ts';
@@ -8,6 +10,8 @@ export type Listening = {
   readonly address: string;
   /** As bound: never 0. */
   readonly port: number;
+  /** Whose clients it serves, IPv4 first. */
+  readonly families: readonly IpFamily[];
   /** Frees the port at once. TCP connections go on; UDP associations end, since they answer through it. */
   readonly close: () => void;
   /** Takes nothing new; what is going on goes on. */
@@ -19,4 +23,10 @@ export async function bindAddress({ listen }: SocketSpec, lookup: Lookup): Promi
   if (listen.ip !== undefined) return withZoneName(listen.host);
   const [first] = await lookup(listen.host);
   return first ?? listen.host;
+}
+
+/** The families whose clients reach a socket bound to `address`, IPv4 first. */
+export function familiesOf(address: string, ipv6Only: boolean): readonly IpFamily[] {
+  const ip = parseIpAddress(address);
+  return ip === undefined ? [] : boundFamilies({ address: ip, ipv6Only });
 }

@@ -1,6 +1,6 @@
-import { boundFamilies, type Protocol } from '../api/port-conflicts.ts';
+import type { Protocol } from '../api/port-conflicts.ts';
 import { socketAddressText } from '../config/address.ts';
-import { parseIpAddress, type IpFamily } from '../lib/ip-address.ts';
+import type { IpFamily } from '../lib/ip-address.ts';
 import type { Endpoint, Traffic } from './endpoint.ts';
 import type { ListenSocket } from './listen-socket.ts';
 
@@ -52,7 +52,7 @@ export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocke
   return {
     name,
     listen: sockets[0]?.address ?? socketAddressText(listen),
-    families: families(sockets),
+    families: families.filter((family) => sockets.some((socket) => socket.families.includes(family))),
     protocols: sockets.map(({ spec }) => spec.protocol),
     ready: sockets.every(({ isBound }) => isBound),
     message: [...faults].join('; '),
@@ -64,12 +64,8 @@ export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocke
   };
 }
 
+const families = ['IPv4', 'IPv6'] as const;
+
 function socketStatus({ spec, address, isBound, fault }: ListenSocket): SocketStatus {
   return { protocol: spec.protocol, address, bound: isBound, reason: fault?.reason ?? '' };
-}
-
-function families(sockets: readonly ListenSocket[]): IpFamily[] {
-  const [bound] = sockets.filter(({ isBound }) => isBound);
-  const address = bound && parseIpAddress(bound.host);
-  return address === undefined ? [] : boundFamilies({ address, ipv6Only: bound?.spec.ipv6Only ?? false });
 }

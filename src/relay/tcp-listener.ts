@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Logger } from '../telemetry/logger.ts';
 import { canTakeOver } from './accepted-socket.ts';
-import type { Listening } from './listening.ts';
+import { familiesOf, type Listening } from './listening.ts';
 
 /** What waits in the kernel to be accepted; it takes the least of this and net.core.somaxconn. */
 const backlog = 1024;
@@ -34,5 +34,6 @@ export async function listenTcp(options: TcpListenerOptions): Promise<Listening>
   const close = (): void => {
     server.close();
   };
-  return { address, port: (server.address() as AddressInfo).port, close, drain: close };
+  const { port: boundPort } = server.address() as AddressInfo;
+  return { address, port: boundPort, families: familiesOf(address, ipv6Only), close, drain: close };
 }

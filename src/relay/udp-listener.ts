@@ -1,7 +1,10 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
-import type { Listening } from './listening.ts';
+import type { IpFamily } from '../lib/ip-address.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { familiesOf, type Listening } from './listening.ts';
 import { literalAddress, type UdpAssociation } from './udp-association.ts';
 
 /** Asked of the kernel, which takes the least of this and net.core.rmem_max: three full datagrams are its default. */
@@ -15,6 +18,9 @@ export type UdpListenerOptions = {
   readonly address: string;
   readonly port: number;
   readonly ipv6Only: boolean;
+  readonly log: Logger;
+  /** The system's `net.ipv6.bindv6only`, which Node can switch on for a UDP socket, and not off. */
+  readonly isIpv6OnlySystem: boolean;
   /**
    * Makes the association of a client that has none.
    *
@@ -37,13 +43,19 @@ export type Reply = (datagram: Uint8Array) => void;
  * @throws the kernel's error, e.g. EADDRINUSE.
  */
 export async function listenUdp(options: UdpListenerOptions): Promise<Listening> {
-  const { address, port, ipv6Only } = options;
+  const { address, port, ipv6Only, isIpv6OnlySystem, log } = options;
   const socket = createSocket({
     type: isIPv6(address) ? 'udp6' : 'udp4',
     ipv6Only,
     recvBufferSize: receiveBufferBytes,
     lookup: literalAddress,
   });
+  if (isIpv6OnlySystem && !ipv6Only && familiesOf(address, ipv6Only).length === 2) {
+    log.warn(
+      { address, port },
+      'IPv4 datagrams will not arrive, since net.ipv6.bindv6only is 1: set it to 0',
+    );
+  }
   const isListening = once(socket, 'listening'); // before `bind`, which tells it at once
   try {
     socket.bind({ address, port, exclusive: true });
@@ -52,20 +64,33 @@ export async function listenUdp(options: UdpListenerOptions): Promise<Listening>
     socket.close();
     throw error;
   }
-  return new UdpListener(socket, address, options.associate);
+  return new UdpListener(socket, options);
+}
+
+/** Whether IPv6 sockets of this system leave IPv4 alone unless told otherwise. */
+export function isIpv6OnlySystem(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/ipv6/bindv6only', 'utf8').trim() === '1';
+  } catch {
+    return false; // not Linux, or no IPv6
+  }
 }
 
 class UdpListener implements Listening {
   readonly address: string;
   readonly port: number;
+  readonly families: readonly IpFamily[];
   readonly #socket: Socket;
   readonly #associate: UdpListenerOptions['associate'];
   readonly #associations = new Map<string, UdpAssociation>();
   #isDraining = false;
   #isClosed = false;
 
-  constructor(socket: Socket, address: string, associate: UdpListenerOptions['associate']) {
+  constructor(socket: Socket, { address, ipv6Only, isIpv6OnlySystem, associate }: UdpListenerOptions) {
     this.address = address;
+    this.families = familiesOf(address, ipv6Only).filter((family, _, all) => {
+      return family === 'IPv6' || all.length === 1 || !isIpv6OnlySystem;
+    });
     this.port = socket.address().port;
     this.#socket = socket;
     this.#associate = associate;

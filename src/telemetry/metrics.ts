@@ -6,7 +6,7 @@ import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
 
-export { Counter, Gauge, Histogram, Registry };
+export { Counter, Histogram, Registry };
 
 /** One value of a metric; the labels are those of its family. */
 export type Sample = { readonly labels: Readonly<Record<string, string>>; readonly value: number };

@@ -202,7 +202,7 @@ export async function idle(socket: Socket): Promise<void> {
 }
 
 /** Resolves when `value` stays what it is over some looks. */
-export async function unchanged(value: () => number): Promise<void> {
+async function unchanged(value: () => number): Promise<void> {
   for (let looks = 0, before = value(); looks < 20;) {
     await new Promise((resolve) => setTimeout(resolve, 1));
     looks = before === value() ? looks + 1 : 0;
