@@ -41,11 +41,18 @@ export async function runMocha({ args, timeoutMs, wrapper = [] }: MochaRun): Pro
     process.stdout.write(`\nended after ${String(timeoutMs / 1000)} s: the tests hang\n`);
     child.kill('SIGKILL');
   }, timeoutMs);
+  process.on('SIGINT', letMochaEnd);
   const [code] = (await once(child, 'exit')) as [number | null];
   clearTimeout(timer);
+  process.off('SIGINT', letMochaEnd);
   const counts = readCounts(file);
   rmSync(folder, { recursive: true });
   return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+/** Ctrl-C reaches mocha as well, which ends what its tests started; we wait for that. */
+function letMochaEnd(): void {
+  process.stdout.write('\ninterrupted: waiting for the tests to end\n');
 }
 
 function readCounts(file: string): Counts {
