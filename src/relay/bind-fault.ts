@@ -35,6 +35,12 @@ export function bindFault(
         message: `${where}: this machine does not have that address: listen on one that it has`,
         error: fault,
       };
+    case 'EAFNOSUPPORT':
+      return {
+        reason: 'AddressNotAvailable',
+        message: `${where}: this machine has no IPv6: listen on 0.0.0.0 or another IPv4 address`,
+        error: fault,
+      };
     case 'EACCES':
       return {
         reason: 'NotPermitted',

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { RealmError } from '../lib/errors.ts';
+import { errorCode, RealmError } from '../lib/errors.ts';
 
 // Not `import … from 'node:http'`: an import reads every export of it, and the one named WebSocket loads
 // all of undici, 16 MiB of memory.
@@ -87,15 +87,28 @@ export function json(status: number, value: unknown): Answer {
   return { status, type: 'application/json', body: `${JSON.stringify(value, undefined, 2)}\n` };
 }
 
-async function listen(server: Server, { host, port }: HealthServerAddress): Promise<void> {
+/** A kernel without IPv6 has no `::`; every address is then every IPv4 address. */
+async function listen(server: Server, address: HealthServerAddress): Promise<void> {
+  try {
+    await bind(server, address);
+  } catch (error) {
+    if (address.host !== '::' || errorCode(error) !== 'EAFNOSUPPORT') throw listenError(address, error);
+    await bind(server, { ...address, host: '0.0.0.0' }).catch((cause: unknown) => {
+      throw listenError(address, cause);
+    });
+  }
+}
+
+async function bind(server: Server, { host, port }: HealthServerAddress): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-  server.once('error', (cause) => {
-    reject(
-      new HealthServerError(`the admin server cannot listen on ${host} port ${String(port)}`, { cause }),
-    );
-  });
+  server.once('error', reject);
   server.listen({ host, port }, () => {
+    server.off('error', reject);
     resolve(undefined);
   });
   await promise;
+}
+
+function listenError({ host, port }: HealthServerAddress, cause: unknown): HealthServerError {
+  return new HealthServerError(`the admin server cannot listen on ${host} port ${String(port)}`, { cause });
 }
