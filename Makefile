@@ -23,6 +23,10 @@ build: node_modules ## Bundle the programs into dist/.
 test: node_modules ## Run every test that this machine can run.
 	node tools/test.ts
 
+.PHONY: bench
+bench: build ## Measure the relay beside nginx, HAProxy and socat, as far as they are installed; ROUNDS=5.
+	node bench/main.ts
+
 .PHONY: coverage
 coverage: node_modules ## Run the tests that need no cluster and print what they cover.
 	c8 --src src --reporter text mocha 'test/**/*.test.ts'

@@ -1,0 +1,179 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+// A program: the clients and the backend of one measurement, both ends of what the relay carries. It prints the port of
+// its backend, reads the port of the relay from standard input, does its work, and prints what it did as JSON.
+// Usage: node bench/load.ts WORK AMOUNT CONNECTIONS
+
+/** What a piece of work came to. */
+export type LoadResult = {
+  /** What the CPU time is divided by: GB, requests, connections or datagrams. */
+  readonly units: number;
+  readonly seconds: number;
+  /** Microseconds from request to answer, where each was timed. */
+  readonly latencyUs?: { readonly p50: number; readonly p99: number };
+};
+
+type Work = (port: number, amount: number, connections: number) => Promise<Omit<LoadResult, 'seconds'>>;
+
+const chunk = Buffer.alloc(65_536, 'x');
+const message = Buffer.alloc(100, 'x');
+const datagram = Buffer.alloc(512, 'x');
+
+/** `amount` MB in all, from the clients to the backend. */
+const stream: Work = async (port, amount, connections) => {
+  const each = (amount * 1e6) / connections;
+  await Promise.all(
+    Array.from({ length: connections }, async () => {
+      const socket = connect(port, '127.0.0.1');
+      for (let sent = 0; sent < each; sent += chunk.length) {
+        if (!socket.write(chunk)) await once(socket, 'drain');
+      }
+      socket.end();
+      socket.resume();
+      await once(socket, 'close'); // the backend has had it all
+    }),
+  );
+  return { units: amount / 1e3 };
+};
+
+/** `amount` requests of 100 bytes and their answers, over kept connections. */
+const requests: Work = async (port, amount, connections) => {
+  const each = amount / connections;
+  await Promise.all(
+    Array.from({ length: connections }, async () => {
+      const socket = await connected(port);
+      for (let i = 0; i < each; i += 1) await exchange(socket);
+      socket.destroy();
+    }),
+  );
+  return { units: amount };
+};
+
+/** `amount` connections, each for one request of 100 bytes. */
+const newConnections: Work = async (port, amount, connections) => {
+  const each = amount / connections;
+  await Promise.all(
+    Array.from({ length: connections }, async () => {
+      for (let i = 0; i < each; i += 1) {
+        const socket = await connected(port);
+        await exchange(socket);
+        socket.end();
+        await once(socket, 'close');
+      }
+    }),
+  );
+  return { units: amount };
+};
+
+/** `amount` requests at a steady pace of 4,000 a second, each timed. */
+const paced: Work = async (port, amount, connections) => {
+  const sockets = await Promise.all(Array.from({ length: connections }, () => connected(port)));
+  const latenciesUs: number[] = [];
+  for (let sent = 0; sent < amount; sent += 4) {
+    const batch = sockets.slice(sent % connections, (sent % connections) + 4);
+    const timed = batch.map(async (socket) => {
+      const startMs = performance.now();
+      await exchange(socket);
+      latenciesUs.push((performance.now() - startMs) * 1e3);
+    });
+    await Promise.all([...timed, delay(1)]);
+  }
+  for (const socket of sockets) socket.destroy();
+  latenciesUs.sort((a, b) => a - b);
+  const percentile = (share: number): number => latenciesUs[Math.floor(latenciesUs.length * share)] ?? NaN;
+  return { units: amount, latencyUs: { p50: percentile(0.5), p99: percentile(0.99) } };
+};
+
+/** Keeps `amount` connections open after five bytes each way, until standard input ends. */
+const idle: Work = async (port, amount) => {
+  const sockets: Socket[] = [];
+  while (sockets.length < amount) {
+    const some = await Promise.all(Array.from({ length: 50 }, () => connected(port)));
+    for (const socket of some) {
+      socket.write('hello');
+      await once(socket, 'data');
+    }
+    sockets.push(...some);
+  }
+  print({ units: amount, seconds: 0 });
+  await once(process.stdin.resume(), 'end');
+  for (const socket of sockets) socket.destroy();
+  return { units: amount };
+};
+
+/** `amount` datagrams of 512 bytes and their echoes, `connections` under way at a time. */
+const datagrams: Work = async (port, amount, connections) => {
+  const socket = createSocket('udp4');
+  socket.connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  let answered = 0;
+  for (let i = 0; i < connections; i += 1) socket.send(datagram);
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const lost = setInterval(() => {
+    socket.send(datagram); // in the place of one that was lost
+  }, 200);
+  socket.on('message', () => {
+    answered += 1;
+    if (answered >= amount) resolve(undefined);
+    else socket.send(datagram);
+  });
+  await promise;
+  clearInterval(lost);
+  socket.close();
+  return { units: answered };
+};
+
+const works: Readonly<Record<string, Work>> = { stream, requests, newConnections, paced, idle, datagrams };
+
+async function connected(port: number): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+async function exchange(socket: Socket): Promise<void> {
+  socket.write(message);
+  for (let received = 0; received < message.length;) {
+    const [part] = (await once(socket, 'data')) as [Buffer];
+    received += part.length;
+  }
+}
+
+/** Echoes what it gets, on TCP and UDP; a sink where nothing is to come back. */
+async function backend(isSink: boolean): Promise<number> {
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => undefined);
+    if (isSink) socket.resume().on('end', () => socket.end());
+    else socket.pipe(socket);
+  }).listen({ port: 0, host: '127.0.0.1', backlog: 1024 });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const echo = createSocket('udp4');
+  echo.on('message', (received, client) => {
+    echo.send(received, client.port, client.address);
+  });
+  echo.bind(port, '127.0.0.1');
+  await once(echo, 'listening');
+  return port;
+}
+
+function print(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+async function main([work = '', amount = '', connections = '']: readonly string[]): Promise<void> {
+  const run = works[work];
+  if (run === undefined) throw new Error(`no such work: ${work}`);
+  print(await backend(work === 'stream'));
+  const [line] = (await once(process.stdin, 'data')) as [Buffer];
+  const startMs = performance.now();
+  const done = await run(Number(line), Number(amount), Number(connections));
+  const seconds = (performance.now() - startMs) / 1e3;
+  if (work !== 'idle') print({ ...done, seconds });
+}
+
+await main(process.argv.slice(2));
+process.exit(0);

@@ -1,0 +1,155 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { freePort } from '../test/cluster/free-port.ts';
+import type { LoadResult } from './load.ts';
+import { cpuSeconds, residentKib } from './process-figures.ts';
+import { relayPrograms, startRelay, type RelayProgram, type RunningRelay } from './relays.ts';
+
+/** One row of the table. */
+type Measurement = {
+  readonly what: string;
+  readonly unit: string;
+  readonly load: readonly [work: string, amount: number, connections: number];
+  readonly protocol?: 'tcp' | 'udp';
+  /** Programs that cannot: socat has a process for each connection. */
+  readonly without?: string;
+  /** What a run came to, in `unit`. */
+  readonly figure: (run: Run) => number;
+};
+
+/** What is known of a run. */
+type Run = { readonly load: LoadResult; readonly cpuSeconds: number; readonly grownKib: number };
+
+const perUnit =
+  (scale: number) =>
+  (run: Run): number =>
+    (run.cpuSeconds / run.load.units) * scale;
+const measurements: readonly Measurement[] = [
+  { what: 'one TCP stream, CPU', unit: 's/GB', load: ['stream', 4_000, 1], figure: perUnit(1) },
+  { what: '64 TCP streams, CPU', unit: 's/GB', load: ['stream', 4_000, 64], figure: perUnit(1) },
+  {
+    what: 'request on a kept connection, CPU',
+    unit: 'µs',
+    load: ['requests', 60_000, 50],
+    figure: perUnit(1e6),
+  },
+  { what: 'new connection, CPU', unit: 'µs', load: ['newConnections', 8_000, 50], figure: perUnit(1e6) },
+  {
+    what: 'UDP echo of 512 bytes, CPU',
+    unit: 'µs',
+    load: ['datagrams', 60_000, 16],
+    protocol: 'udp',
+    figure: perUnit(1e6),
+  },
+  {
+    what: 'latency at 4,000 requests/s, p50',
+    unit: 'µs',
+    load: ['paced', 8_000, 48],
+    figure: ({ load }) => load.latencyUs?.p50 ?? NaN,
+  },
+  {
+    what: 'latency at 4,000 requests/s, p99',
+    unit: 'µs',
+    load: ['paced', 8_000, 48],
+    figure: ({ load }) => load.latencyUs?.p99 ?? NaN,
+  },
+  {
+    what: 'idle connection, RSS',
+    unit: 'KiB',
+    load: ['idle', 4_000, 0],
+    without: 'socat',
+    figure: ({ grownKib, load }) => grownKib / load.units,
+  },
+];
+
+/** Rounds of each, all programs in turn, so that the machine's moods meet them alike. */
+const rounds = Number(process.env['ROUNDS'] ?? 5);
+
+async function measure(
+  program: RelayProgram,
+  { load: [work, amount, connections], protocol = 'tcp' }: Measurement,
+): Promise<Run> {
+  const folder = mkdtempSync(join(tmpdir(), 'realm-operator-bench-'));
+  const command = [
+    '-c',
+    '1',
+    process.execPath,
+    join(import.meta.dirname, 'load.ts'),
+    work,
+    String(amount),
+    String(connections),
+  ];
+  const child = spawn('taskset', command, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const listen = await freePort();
+  const remote = Number((await lines.next()).value);
+  const relay = await startRelay(program, [{ listen, remote, protocol }], folder);
+  try {
+    const before = figures(relay);
+    child.stdin.write(`${String(listen)}\n`);
+    const load = JSON.parse(String((await lines.next()).value)) as LoadResult;
+    const after = figures(relay);
+    return { load, cpuSeconds: after.cpu - before.cpu, grownKib: after.rss - before.rss };
+  } finally {
+    await ended(child);
+    await relay.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function figures(relay: RunningRelay): { cpu: number; rss: number } {
+  const pids = relay.pids();
+  return { cpu: cpuSeconds(pids), rss: residentKib(pids) };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const exit = once(child, 'exit');
+  child.stdin?.end();
+  await exit;
+}
+
+async function row(measurement: Measurement, programs: readonly RelayProgram[]): Promise<string> {
+  const able = programs.filter(
+    ({ name, udp }) => name !== measurement.without && (udp || measurement.protocol !== 'udp'),
+  );
+  const found = new Map<string, number[]>(able.map(({ name }) => [name, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const program of able)
+      found.get(program.name)?.push(measurement.figure(await measure(program, measurement)));
+  }
+  const own = found.get('realm-operator') ?? [];
+  const cells = programs.map(({ name }) => cell(found.get(name), own, name === 'realm-operator'));
+  return `| ${[`${measurement.what}, ${measurement.unit}`, ...cells].join(' | ')} |`;
+}
+
+/** Median, spread, and the median of our figure divided by theirs, round by round. */
+function cell(figures: readonly number[] | undefined, own: readonly number[], isOwn: boolean): string {
+  if (figures === undefined) return '–';
+  const text = `${short(median(figures))} (${short(Math.min(...figures))}–${short(Math.max(...figures))})`;
+  if (isOwn) return text;
+  return `${text}; ours is ${short(median(own.map((figure, round) => figure / (figures[round] ?? NaN))))} ×`;
+}
+
+function median(figures: readonly number[]): number {
+  return figures.toSorted((a, b) => a - b)[figures.length >> 1] ?? NaN;
+}
+
+function short(figure: number): string {
+  return figure >= 100 ? figure.toFixed(0) : figure.toPrecision(2);
+}
+
+const programs = relayPrograms();
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+print(
+  `${String(rounds)} rounds on ${cpus()[0]?.model ?? 'an unknown processor'}; relay on processor 0, load on processor 1`,
+);
+print(`| what | ${programs.map(({ name }) => name).join(' | ')} |`);
+print(`| --- |${' --- |'.repeat(programs.length)}`);
+for (const measurement of measurements) print(await row(measurement, programs));

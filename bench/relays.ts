@@ -1,0 +1,162 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** What a relay has to do: forward from one port of 127.0.0.1 to another. */
+export type Route = { readonly listen: number; readonly remote: number; readonly protocol: 'tcp' | 'udp' };
+
+/** A relay program to measure. */
+export type RelayProgram = {
+  readonly name: string;
+  /** Whether it forwards UDP. */
+  readonly udp: boolean;
+  /** The command that runs it in the foreground; it may write its configuration into `folder`. */
+  readonly command: (routes: readonly Route[], folder: string) => readonly string[];
+};
+
+/** A relay program at work. */
+export type RunningRelay = {
+  /** Processes that are its own: the first, and those that it started. */
+  readonly pids: () => readonly number[];
+  readonly stop: () => Promise<void>;
+};
+
+const root = join(import.meta.dirname, '..');
+const nginxModule = '/usr/lib/nginx/modules/ngx_stream_module.so';
+
+const ours: RelayProgram = {
+  name: 'realm-operator',
+  udp: true,
+  command: (routes, folder) => {
+    const endpoints = routes.map(({ listen, remote, protocol }) => ({
+      listen: `127.0.0.1:${String(listen)}`,
+      remote: `127.0.0.1:${String(remote)}`,
+      network: { no_tcp: protocol === 'udp', use_udp: protocol === 'udp' },
+    }));
+    const file = written(folder, 'config.json', JSON.stringify({ log: { level: 'off' }, endpoints }));
+    return [process.execPath, join(root, 'dist', 'realm.js'), '-c', file, '--admin', 'off'];
+  },
+};
+
+const nginx: RelayProgram = {
+  name: 'nginx',
+  udp: true,
+  command: (routes, folder) => {
+    const servers = routes.map(
+      ({ listen, remote, protocol }) =>
+        `server { listen 127.0.0.1:${String(listen)}${protocol === 'udp' ? ' udp' : ' backlog=1024'}; proxy_buffer_size 64k; proxy_pass 127.0.0.1:${String(remote)}; }`,
+    );
+    const lines = [
+      ...(existsSync(nginxModule) ? [`load_module ${nginxModule};`] : []),
+      `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log ${folder}/error.log crit;`,
+      'events { worker_connections 20000; }',
+      `stream { access_log off; ${servers.join('\n')} }`,
+    ];
+    return ['nginx', '-p', folder, '-c', written(folder, 'nginx.conf', lines.join('\n'))];
+  },
+};
+
+const haproxy: RelayProgram = {
+  name: 'haproxy',
+  udp: false,
+  command: (routes, folder) => {
+    const listens = routes.map(
+      ({ listen, remote }) =>
+        `listen l${String(listen)}\n  bind 127.0.0.1:${String(listen)}\n  server s 127.0.0.1:${String(remote)}`,
+    );
+    const head =
+      'global\n  nbthread 1\n  maxconn 9000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n';
+    return ['haproxy', '-db', '-f', written(folder, 'haproxy.cfg', `${head}${listens.join('\n')}\n`)];
+  },
+};
+
+const socat: RelayProgram = {
+  name: 'socat',
+  udp: false,
+  command: ([route]) => [
+    'socat',
+    '-b65536',
+    `TCP-LISTEN:${String(route?.listen)},bind=127.0.0.1,fork,reuseaddr,backlog=1024`,
+    `TCP:127.0.0.1:${String(route?.remote)}`,
+  ],
+};
+
+const realm: RelayProgram = {
+  name: 'realm',
+  udp: true,
+  command: (routes, folder) => {
+    const endpoints = routes.map(({ listen, remote, protocol }) => ({
+      listen: `127.0.0.1:${String(listen)}`,
+      remote: `127.0.0.1:${String(remote)}`,
+      network: { no_tcp: protocol === 'udp', use_udp: protocol === 'udp' },
+    }));
+    return [process.env['REALM'] ?? '', '-c', written(folder, 'realm.json', JSON.stringify({ endpoints }))];
+  },
+};
+
+function written(folder: string, name: string, text: string): string {
+  const file = join(folder, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+/** Ours and the peers that this machine has: nginx, haproxy and socat of the distribution, and Realm where `REALM` names it. */
+export function relayPrograms(): RelayProgram[] {
+  const installed = [nginx, haproxy, socat].filter(
+    ({ name }) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0,
+  );
+  return [ours, ...installed, ...(process.env['REALM'] === undefined ? [] : [realm])];
+}
+
+/**
+ * Starts `program` on processor 0 and waits until it accepts.
+ *
+ * @throws Error where it ends before.
+ */
+export async function startRelay(
+  program: RelayProgram,
+  routes: readonly Route[],
+  folder: string,
+): Promise<RunningRelay> {
+  const command = ['-c', '0', ...program.command(routes, folder)];
+  const child = spawn('taskset', command, { stdio: ['ignore', 'ignore', 'inherit'] });
+  for (const { listen, protocol } of routes) if (protocol === 'tcp') await accepts(listen, child);
+  if (routes.some(({ protocol }) => protocol === 'udp')) await delay(500); // nothing tells when a UDP port is bound
+  return {
+    pids: () => processTree(child.pid ?? 0),
+    stop: async () => {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      for (const pid of processTree(child.pid ?? 0).slice(1)) process.kill(pid, 'SIGKILL');
+      await ended;
+    },
+  };
+}
+
+async function accepts(port: number, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null) {
+    const socket = connect(port, '127.0.0.1');
+    const isConnected = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isConnected) return;
+    await delay(5);
+  }
+  throw new Error(`${child.spawnargs.join(' ')}: ended with ${String(child.exitCode)}`);
+}
+
+function processTree(pid: number): number[] {
+  const { stdout } = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' });
+  return [
+    pid,
+    ...stdout
+      .split('\n')
+      .filter(Boolean)
+      .flatMap((child) => processTree(Number(child))),
+  ];
+}
