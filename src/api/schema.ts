@@ -176,7 +176,7 @@ export const specSchema = z.object({
   drainSeconds: seconds(
     0,
     3600,
-    'How long a stopping Pod lets its connections end by themselves. Default: 30.',
+    'How long a stopping Pod lets its connections end by themselves, after some seconds in which it still takes new ones. Default: 30.',
   ),
   paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
 });
