@@ -51,6 +51,8 @@ export type Network = {
   readonly udpTimeoutSeconds: number;
   readonly tcpKeepaliveSeconds: number;
   readonly tcpKeepaliveProbes: number;
+  readonly maxConnections: number;
+  readonly maxWaiting: number;
 };
 
 export type Service = {

@@ -43,6 +43,16 @@ const network = z.object({
     127,
     'TCP keepalive probes without an answer before the connection is given up. Default: 3.',
   ),
+  maxConnections: bounded(
+    0,
+    1_000_000,
+    'TCP connections that an endpoint serves at a time, in each Pod; more clients wait for their turn. 0 means no limit. Default: 0.',
+  ),
+  maxWaiting: bounded(
+    0,
+    65_536,
+    'TCP clients of an endpoint that may wait, in each Pod, while it can serve no more; those beyond are reset. Default: 1024.',
+  ),
 });
 
 const listen = z.object({

@@ -36,6 +36,10 @@ export type RealmNetwork = {
   readonly tcp_keepalive?: number;
   /** Unanswered probes until a peer counts as dead; default 3, 1 to 127. */
   readonly tcp_keepalive_probe?: number;
+  /** Our own key: TCP connections that an endpoint serves at a time; default 0 = no limit. */
+  readonly max_connections?: number;
+  /** Our own key: TCP clients that wait beyond that; default 1024. */
+  readonly max_waiting?: number;
 };
 
 /** One of Realm's `[[endpoints]]`. */

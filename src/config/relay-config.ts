@@ -40,6 +40,10 @@ export type EndpointNetwork = {
   readonly tcpKeepaliveMs: number;
   /** Unanswered probes until a peer counts as dead. */
   readonly tcpKeepaliveProbes: number;
+  /** TCP connections served at a time; 0 = no limit. */
+  readonly maxConnections: number;
+  /** TCP clients that wait beyond that; more are reset. */
+  readonly maxWaiting: number;
 };
 
 /** A configuration and what in its source was ignored and probably not meant to be. */
@@ -117,6 +121,8 @@ const defaults: Required<RealmNetwork> = {
   udp_timeout: 30,
   tcp_keepalive: 15,
   tcp_keepalive_probe: 3,
+  max_connections: 0,
+  max_waiting: 1024,
 };
 
 function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
@@ -128,6 +134,8 @@ function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
     udpTimeoutMs: network.udp_timeout * 1000,
     tcpKeepaliveMs: network.tcp_keepalive * 1000,
     tcpKeepaliveProbes: network.tcp_keepalive_probe,
+    maxConnections: network.max_connections,
+    maxWaiting: network.max_waiting,
   };
 }
 

@@ -20,11 +20,9 @@ export class Endpoints {
     return [...this.#running.values()];
   }
 
-  /** Open connections and associations. */
+  /** Open connections and associations, and clients that wait. */
   get active(): number {
-    return this.#all.reduce((sum, { connections, associations }) => {
-      return sum + connections.active + associations.active;
-    }, 0);
+    return this.#all.reduce((sum, { load }) => sum + load, 0);
   }
 
   /** How many were cut so far. */
@@ -74,7 +72,7 @@ export class Endpoints {
     const { clock, log } = this.#surroundings;
     this.#retired.add(endpoint);
     const stopTimer = clock.after(this.#retireMs, () => {
-      const fields = { endpoint: endpoint.config.name, connections: endpoint.connections.active };
+      const fields = { endpoint: endpoint.config.name, connections: endpoint.load };
       log.warn(fields, 'cutting the connections of a removed endpoint');
       endpoint.cut();
     });

@@ -5,7 +5,7 @@ import {
   type Registry,
   type Sample,
 } from '../telemetry/metrics.ts';
-import type { Traffic } from './endpoint.ts';
+import type { Traffic } from './tally.ts';
 import type { EndpointStatus, RelayStatus } from './relay-status.ts';
 
 /** A registry that reads `status` whenever it is scraped; the labels are bounded by the configuration. */
@@ -17,8 +17,20 @@ export function relayRegistry(status: () => RelayStatus): Registry {
 
 /** Every metric of the relay. */
 export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
-  const gauge = family('gauge', status);
-  const counter = family('counter', status);
+  return [
+    ...processFamilies(status),
+    ...connectionFamilies(status),
+    ...associationFamilies(status),
+    family('counter', status)(
+      'bytes_total',
+      'Bytes read, by protocol and side.',
+      ['protocol', 'from'],
+      (endpoint) => [...bytes('tcp', endpoint.connections), ...bytes('udp', endpoint.associations)],
+    ),
+  ];
+}
+
+function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     {
       name: 'realm_relay_ready',
@@ -34,9 +46,19 @@ export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[
       labels: [],
       read: () => [{ labels: {}, value: Number(status().configProblem !== '') }],
     },
-    gauge('endpoint_ready', '1 when all sockets of the endpoint are bound.', [], ({ ready }) => [
-      [[], Number(ready)],
-    ]),
+    family('gauge', status)(
+      'endpoint_ready',
+      '1 when all sockets of the endpoint are bound.',
+      [],
+      ({ ready }) => [[[], Number(ready)]],
+    ),
+  ];
+}
+
+function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] {
+  const gauge = family('gauge', status);
+  const counter = family('counter', status);
+  return [
     gauge('connections_active', 'Open TCP connections.', [], ({ connections }) => [[[], connections.active]]),
     counter('connections_total', 'TCP connections accepted.', [], ({ connections }) => [
       [[], connections.total],
@@ -47,6 +69,20 @@ export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[
       ['side'],
       (endpoint) => Object.entries(endpoint.connections.failed).map(([side, count]) => [[side], count]),
     ),
+    gauge('connections_waiting', 'TCP clients that wait for a place.', [], ({ waiting }) => [[[], waiting]]),
+    counter(
+      'connections_refused_total',
+      'TCP clients that were reset, since too many waited.',
+      [],
+      ({ refused }) => [[[], refused.connections]],
+    ),
+  ];
+}
+
+function associationFamilies(status: () => RelayStatus): readonly MetricFamily[] {
+  const gauge = family('gauge', status);
+  const counter = family('counter', status);
+  return [
     gauge('associations_active', 'Open UDP associations.', [], ({ associations }) => [
       [[], associations.active],
     ]),
@@ -59,10 +95,12 @@ export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[
       [],
       (endpoint) => [[[], endpoint.associations.failed.upstream]],
     ),
-    counter('bytes_total', 'Bytes read, by protocol and side.', ['protocol', 'from'], (endpoint) => [
-      ...bytes('tcp', endpoint.connections),
-      ...bytes('udp', endpoint.associations),
-    ]),
+    counter(
+      'associations_refused_total',
+      'UDP associations that were not made for want of file descriptors.',
+      [],
+      ({ refused }) => [[[], refused.associations]],
+    ),
   ];
 }
 

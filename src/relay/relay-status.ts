@@ -1,8 +1,9 @@
 import type { Protocol } from '../api/port-conflicts.ts';
 import { socketAddressText } from '../config/address.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
-import type { Endpoint, Traffic } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { ListenSocket } from './listen-socket.ts';
+import type { Traffic } from './tally.ts';
 
 /** What the relay runs, as `/status` tells it in JSON. */
 export type RelayStatus = {
@@ -34,6 +35,10 @@ export type EndpointStatus = {
   readonly balance: string;
   readonly connections: Traffic;
   readonly associations: Traffic;
+  /** TCP clients that wait for a place. */
+  readonly waiting: number;
+  /** Clients that were turned away since there was no place for them. */
+  readonly refused: { readonly connections: number; readonly associations: number };
 };
 
 /** One listening socket. */
@@ -61,6 +66,8 @@ export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocke
     balance: balance.strategy,
     connections: endpoint.connections,
     associations: endpoint.associations,
+    waiting: endpoint.waiting,
+    refused: endpoint.refused,
   };
 }
 

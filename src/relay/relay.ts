@@ -2,8 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { EndpointConfig, RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
+import { openFilesLimit } from '../lib/open-files.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { bindFault } from './bind-fault.ts';
+import { DescriptorBudget } from './descriptor-budget.ts';
 import { systemAddresses, type Lookup } from './dial.ts';
 import type { Endpoint, Surroundings } from './endpoint.ts';
 import {
@@ -32,6 +34,8 @@ export type RelayOptions = {
   readonly retireMs?: number;
   /** In [0, 1), for the jitter of retries; `Math.random` unless told. */
   readonly random?: () => number;
+  /** How many files the process may have open; asked of the system unless told. */
+  readonly openFiles?: number;
 };
 
 /** Leaving: not ready any more, and still accepting. */
@@ -71,8 +75,10 @@ export class Relay {
     lookup = systemAddresses,
     retireMs = 30_000,
     random = Math.random,
+    openFiles = openFilesLimit(),
   }: RelayOptions) {
-    this.#surroundings = { log, clock, lookup };
+    const budget = new DescriptorBudget({ limit: openFiles, listening: () => this.#sockets.size });
+    this.#surroundings = { log, clock, lookup, budget };
     this.#endpoints = new Endpoints(this.#surroundings, retireMs);
     this.#socketContext = {
       ...this.#surroundings,

@@ -91,6 +91,8 @@ describe('resolve', () => {
       udpTimeoutSeconds: 30,
       tcpKeepaliveSeconds: 15,
       tcpKeepaliveProbes: 3,
+      maxConnections: 0,
+      maxWaiting: 1024,
     });
   });
 

@@ -39,6 +39,8 @@ describe('relay config', () => {
               udpTimeoutMs: 30_000,
               tcpKeepaliveMs: 15_000,
               tcpKeepaliveProbes: 3,
+              maxConnections: 0,
+              maxWaiting: 1024,
             },
           },
         ],
@@ -65,6 +67,8 @@ describe('relay config', () => {
             udp_timeout: 1,
             tcp_keepalive: 2,
             tcp_keepalive_probe: 9,
+            max_connections: 10,
+            max_waiting: 20,
           },
         },
       ],
@@ -81,6 +85,8 @@ describe('relay config', () => {
         udpTimeoutMs: 1000,
         tcpKeepaliveMs: 2000,
         tcpKeepaliveProbes: 9,
+        maxConnections: 10,
+        maxWaiting: 20,
       },
     });
   });
@@ -223,6 +229,7 @@ describe('relay config', () => {
       problem: /tcp_timeout: has the wrong type, got 1.5: give a whole number/,
     },
     { network: { tcp_keepalive: 40_000 }, problem: /tcp_keepalive: is out of range, got 40000/ },
+    { network: { max_waiting: 65_537 }, problem: /give a whole number from 0 to 65536/ },
     { network: { tcp_keepalive_probe: 128 }, problem: /give a whole number from 1 to 127/ },
     {
       network: { send_proxy: true },
