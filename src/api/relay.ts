@@ -51,6 +51,7 @@ export type Network = {
   readonly udpTimeoutSeconds: number;
   readonly tcpKeepaliveSeconds: number;
   readonly tcpKeepaliveProbes: number;
+  readonly tcpIdleTimeoutSeconds: number;
   readonly maxConnections: number;
   readonly maxWaiting: number;
 };

@@ -10,6 +10,7 @@ const networkDefaults: Network = {
   udpTimeoutSeconds: 30,
   tcpKeepaliveSeconds: 15,
   tcpKeepaliveProbes: 3,
+  tcpIdleTimeoutSeconds: 0,
   maxConnections: 0,
   maxWaiting: 1024,
 };

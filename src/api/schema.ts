@@ -43,6 +43,11 @@ const network = z.object({
     127,
     'TCP keepalive probes without an answer before the connection is given up. Default: 3.',
   ),
+  tcpIdleTimeoutSeconds: seconds(
+    0,
+    86_400,
+    'Time without a byte either way after which a TCP connection is ended; 600 is a good choice. 0 means never. Default: 0.',
+  ),
   maxConnections: bounded(
     0,
     1_000_000,

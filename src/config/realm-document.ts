@@ -36,6 +36,10 @@ export type RealmNetwork = {
   readonly tcp_keepalive?: number;
   /** Unanswered probes until a peer counts as dead; default 3, 1 to 127. */
   readonly tcp_keepalive_probe?: number;
+  /** Our own key: seconds without a byte either way after which a TCP connection ends; default 0 = never. */
+  readonly tcp_idle_timeout?: number;
+  /** Our own key: the same while one side has ended; default 0 = as `tcp_idle_timeout`. */
+  readonly tcp_half_close_timeout?: number;
   /** Our own key: TCP connections that an endpoint serves at a time; default 0 = no limit. */
   readonly max_connections?: number;
   /** Our own key: TCP clients that wait beyond that; default 1024. */

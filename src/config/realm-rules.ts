@@ -72,6 +72,8 @@ const networkRules = {
   udp_timeout: wholeNumber(0, mostSeconds),
   tcp_keepalive: wholeNumber(0, mostKeepaliveSeconds),
   tcp_keepalive_probe: wholeNumber(1, mostKeepaliveProbes),
+  tcp_idle_timeout: wholeNumber(0, mostSeconds),
+  tcp_half_close_timeout: wholeNumber(0, mostSeconds),
   max_connections: wholeNumber(0, mostConnections),
   max_waiting: wholeNumber(0, mostWaiting),
   send_mptcp: unsupported(false),

@@ -40,6 +40,10 @@ export type EndpointNetwork = {
   readonly tcpKeepaliveMs: number;
   /** Unanswered probes until a peer counts as dead. */
   readonly tcpKeepaliveProbes: number;
+  /** Time without a byte either way after which a TCP connection ends; 0 = never. */
+  readonly tcpIdleTimeoutMs: number;
+  /** The same while one side has ended; 0 = as `tcpIdleTimeoutMs`. */
+  readonly tcpHalfCloseTimeoutMs: number;
   /** TCP connections served at a time; 0 = no limit. */
   readonly maxConnections: number;
   /** TCP clients that wait beyond that; more are reset. */
@@ -121,6 +125,8 @@ const defaults: Required<RealmNetwork> = {
   udp_timeout: 30,
   tcp_keepalive: 15,
   tcp_keepalive_probe: 3,
+  tcp_idle_timeout: 0,
+  tcp_half_close_timeout: 0,
   max_connections: 0,
   max_waiting: 1024,
 };
@@ -134,6 +140,8 @@ function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
     udpTimeoutMs: network.udp_timeout * 1000,
     tcpKeepaliveMs: network.tcp_keepalive * 1000,
     tcpKeepaliveProbes: network.tcp_keepalive_probe,
+    tcpIdleTimeoutMs: network.tcp_idle_timeout * 1000,
+    tcpHalfCloseTimeoutMs: network.tcp_half_close_timeout * 1000,
     maxConnections: network.max_connections,
     maxWaiting: network.max_waiting,
   };

@@ -72,6 +72,7 @@ function realmNetwork({ listen, network }: Endpoint): RealmNetwork {
     udp_timeout: network.udpTimeoutSeconds,
     tcp_keepalive: network.tcpKeepaliveSeconds,
     tcp_keepalive_probe: network.tcpKeepaliveProbes,
+    tcp_idle_timeout: network.tcpIdleTimeoutSeconds,
     max_connections: network.maxConnections,
     max_waiting: network.maxWaiting,
   };

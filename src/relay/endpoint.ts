@@ -8,6 +8,7 @@ import { clientIp, clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
 import { Gate } from './gate.ts';
+import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
 import { Tally, type Traffic } from './tally.ts';
 import { TcpConnection } from './tcp-connection.ts';
 import { UdpAssociation } from './udp-association.ts';
@@ -33,6 +34,7 @@ export class Endpoint {
     (association) => association.fromUpstreamBytes,
   );
   readonly #gate: Gate;
+  readonly #idleSweep: IdleSweep;
   /** Associations that were not made, since there was no descriptor for them. */
   #refusedAssociations = 0;
   #config: EndpointConfig;
@@ -42,6 +44,7 @@ export class Endpoint {
     this.#config = config;
     this.#balancer = balancer(config.balance, config.remotes);
     this.#surroundings = surroundings;
+    this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
     this.#gate = new Gate({
       ...surroundings,
       config: () => this.#config,
@@ -80,7 +83,7 @@ export class Endpoint {
   }
 
   /**
-   * Serves new clients as `config` says. Open connections go on as they are; associations with a remote
+   * Serves new clients as `config` says. Open connections go on, under its idle limits; associations with a remote
    * that is no longer listed end, since a busy one would never end by itself.
    */
   reconfigure(config: EndpointConfig): void {
@@ -89,6 +92,7 @@ export class Endpoint {
     );
     this.#config = config;
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
+    this.#idleSweep.limit(idleLimits(config));
     if (before === after) return;
     this.#balancer = balancer(config.balance, config.remotes);
     const remotes = new Set(config.remotes.map(socketAddressText));
@@ -114,6 +118,7 @@ export class Endpoint {
       },
     });
     this.#connections.enter(connection);
+    this.#idleSweep.watch();
   }
 
   /** Begins to serve one UDP client. @returns undefined where there is no descriptor for it. */
@@ -153,4 +158,8 @@ export class Endpoint {
     while (this.load > 0)
       await Promise.all([this.#gate.idle(), this.#connections.idle(), this.#associations.idle()]);
   }
+}
+
+function idleLimits({ network }: EndpointConfig): IdleLimits {
+  return { idleMs: network.tcpIdleTimeoutMs, halfClosedMs: network.tcpHalfCloseTimeoutMs };
 }

@@ -2,16 +2,26 @@ import type { Socket } from 'node:net';
 import { socketAddressText } from '../config/address.ts';
 import type { EndpointNetwork } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
-import { asError } from '../lib/errors.ts';
+import { asError, RealmError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { takeOver } from './accepted-socket.ts';
 import type { Balancer } from './balancer.ts';
 import { clientIp, clientText } from './client-address.ts';
 import { Dial, DialError, type Lookup } from './dial.ts';
 import { Flow } from './flow.ts';
+import type { IdleLimits } from './idle-sweep.ts';
 
 /** Whose fault the end of a connection is. */
 export type Side = 'client' | 'upstream' | 'relay';
+
+/** Neither side sent a byte for too long. */
+class IdleError extends RealmError {
+  readonly code = 'REALM_CONNECTION_IDLE';
+
+  constructor(idleMs: number) {
+    super(`no byte either way for ${String(Math.round(idleMs / 1000))} s`);
+  }
+}
 
 /** What a connection needs of its endpoint. */
 export type ConnectionContext = {
@@ -44,13 +54,15 @@ export class TcpConnection {
   #upstream: Socket | undefined;
   #upstreamText = '';
   #open = 1;
+  /** Bytes at the last look, and since when it has been as many. */
+  #quiet = { bytes: 0, sinceMs: 0 };
   #failure: { readonly error: Error; readonly side: Side } | undefined;
 
   /** @param accepted  as `takeOver` wants it; owned by the connection from now on. */
   constructor(accepted: Socket, context: ConnectionContext) {
     const { remoteAddress = '', remotePort = 0 } = accepted;
     this.#context = context;
-    this.#startedMs = context.clock.monotonicMs();
+    this.#startedMs = this.#quiet.sinceMs = context.clock.monotonicMs();
     this.#clientText = clientText(remoteAddress, remotePort);
     this.#dial = new Dial({
       ...context,
@@ -71,6 +83,16 @@ export class TcpConnection {
   /** Resets both sides at once: the relay's own decision. */
   cut(): void {
     this.#fail('relay', new Error('cut by the relay'));
+  }
+
+  /** Ends it where no byte has come for longer than its limit, while reading is paused, too. */
+  endIfIdle(nowMs: number, { idleMs, halfClosedMs }: IdleLimits): void {
+    const bytes = this.fromClient.bytes + this.fromUpstream.bytes;
+    if (bytes !== this.#quiet.bytes) this.#quiet = { bytes, sinceMs: nowMs };
+    const isHalfClosed = this.fromClient.hasEnded || this.fromUpstream.hasEnded;
+    const limitMs = isHalfClosed && halfClosedMs > 0 ? halfClosedMs : idleMs;
+    const quietMs = nowMs - this.#quiet.sinceMs;
+    if (limitMs > 0 && quietMs >= limitMs) this.#fail('relay', new IdleError(quietMs));
   }
 
   async #connect(ip: string): Promise<void> {

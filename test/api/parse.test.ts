@@ -91,6 +91,7 @@ describe('resolve', () => {
       udpTimeoutSeconds: 30,
       tcpKeepaliveSeconds: 15,
       tcpKeepaliveProbes: 3,
+      tcpIdleTimeoutSeconds: 0,
       maxConnections: 0,
       maxWaiting: 1024,
     });
