@@ -41,7 +41,7 @@ export type Remote = {
   readonly weight: number;
 };
 
-export type Balance = 'RoundRobin' | 'IPHash' | 'Failover';
+export type Balance = 'RoundRobin' | 'IPHash' | 'Failover' | 'LeastConnections';
 
 export type Network = {
   readonly ipv6Only: boolean;

@@ -87,7 +87,7 @@ const remote = z.object({
   weight: bounded(
     0,
     255,
-    'Share of the connections relative to the other remotes, with RoundRobin and IPHash; 0 means none. Default: 1.',
+    'Share of the connections relative to the other remotes, with RoundRobin, IPHash and LeastConnections; 0 means none. Default: 1.',
   ),
 });
 
@@ -107,10 +107,10 @@ const endpoint = z.object({
     .meta({ 'x-kubernetes-list-type': 'atomic' })
     .describe('Where connections are relayed to, in the order of preference for Failover.'),
   balance: z
-    .enum(['RoundRobin', 'IPHash', 'Failover'])
+    .enum(['RoundRobin', 'IPHash', 'Failover', 'LeastConnections'])
     .optional()
     .describe(
-      'How a remote is chosen: RoundRobin takes turns by weight, IPHash keeps a client address at one remote, Failover prefers the first that works. When a remote cannot be reached, the next is tried. Default: RoundRobin.',
+      'How a remote is chosen: RoundRobin takes turns by weight, IPHash keeps a client address at one remote, Failover prefers the first that works, LeastConnections the one with the fewest connections for its weight. When a remote cannot be reached, the next is tried, and that one last for a while. Default: RoundRobin.',
     ),
   network: network.optional().describe('Overrides spec.network for this endpoint, field by field.'),
 });

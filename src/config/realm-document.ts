@@ -1,3 +1,4 @@
+import type { ownStrategies } from './balance.ts';
 import type { LogLevel } from '../lib/log-level.ts';
 
 /**
@@ -58,5 +59,7 @@ export type RealmEndpoint = {
   readonly extra_remotes?: readonly string[];
   /** `off`, `roundrobin: 4, 2, 1` or `iphash: 1, 1`: one weight (0 to 255) per remote; default `off` = the first that works. */
   readonly balance?: string;
+  /** Our own key: in place of the strategy in `balance`, with its weights; `leastconnections`. */
+  readonly strategy?: (typeof ownStrategies)[number];
   readonly network?: RealmNetwork;
 };

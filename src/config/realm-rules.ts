@@ -9,6 +9,7 @@ import {
   type Rule,
 } from '../lib/document-rules.ts';
 import { logLevels } from '../lib/log-level.ts';
+import { ownStrategies } from './balance.ts';
 import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
 
 const mostSeconds = 2_147_483; // what a timer of Node takes, in milliseconds
@@ -92,6 +93,7 @@ const endpointRules = {
   remote: remoteAddress,
   extra_remotes: listOf(remoteAddress),
   balance: text,
+  strategy: oneOf(ownStrategies),
   network: fields(networkRules),
   through: unsupported(''),
   interface: unsupported(''),

@@ -104,7 +104,7 @@ type Networks = { readonly global: ReadNetwork; readonly overrides: RealmNetwork
 type Unnamed = Omit<EndpointConfig, 'name'> & { readonly name: string | undefined };
 
 function endpointConfig(
-  { name, listen, remote, extra_remotes: extra = [], balance, network: own = {} }: ReadEndpoint,
+  { name, listen, remote, extra_remotes: extra = [], balance, strategy, network: own = {} }: ReadEndpoint,
   { global, overrides }: Networks,
   path: Path,
   findings: Findings,
@@ -114,7 +114,7 @@ function endpointConfig(
   const network = endpointNetwork({ ...defaults, ...global, ...own, ...overrides });
   findings.problems.push(...networkProblems(listen, network, path));
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
-  return parsed && { name, listen, remotes, balance: parsed, network };
+  return parsed && { name, listen, remotes, balance: { ...parsed, ...(strategy && { strategy }) }, network };
 }
 
 const defaults: Required<RealmNetwork> = {

@@ -3,11 +3,12 @@ import { socketAddressText } from '../config/address.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { balancer, type Balancer } from './balancer.ts';
 import { clientIp, clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
 import { Gate } from './gate.ts';
+import { RemotePool } from './remote-pool.ts';
+import type { RemoteHealth } from './remote.ts';
 import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
 import { Tally, type Traffic } from './tally.ts';
 import { TcpConnection } from './tcp-connection.ts';
@@ -19,6 +20,8 @@ export type Surroundings = {
   readonly log: Logger;
   readonly clock: Clock;
   readonly lookup: Lookup;
+  /** In [0, 1), for the jitter of retries. */
+  readonly random: () => number;
   readonly budget: DescriptorBudget;
 };
 
@@ -35,14 +38,15 @@ export class Endpoint {
   );
   readonly #gate: Gate;
   readonly #idleSweep: IdleSweep;
+  /** Apart, since a remote may serve one protocol and not the other. */
+  readonly #remotes: { readonly tcp: RemotePool; readonly udp: RemotePool };
   /** Associations that were not made, since there was no descriptor for them. */
   #refusedAssociations = 0;
   #config: EndpointConfig;
-  #balancer: Balancer;
 
   constructor(config: EndpointConfig, surroundings: Surroundings) {
     this.#config = config;
-    this.#balancer = balancer(config.balance, config.remotes);
+    this.#remotes = { tcp: new RemotePool(config, surroundings), udp: new RemotePool(config, surroundings) };
     this.#surroundings = surroundings;
     this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
     this.#gate = new Gate({
@@ -65,6 +69,15 @@ export class Endpoint {
 
   get associations(): Traffic {
     return this.#associations.traffic;
+  }
+
+  /** How its remotes are, each protocol by itself, in the order of the configuration. */
+  get health(): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
+    const { tcp, udp } = this.#config.network;
+    return {
+      TCP: tcp ? this.#remotes.tcp.remotes.map(({ health }) => health) : [],
+      UDP: udp ? this.#remotes.udp.remotes.map(({ health }) => health) : [],
+    };
   }
 
   /** TCP clients that wait for a place. */
@@ -94,10 +107,11 @@ export class Endpoint {
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
     if (before === after) return;
-    this.#balancer = balancer(config.balance, config.remotes);
+    this.#remotes.tcp.configure(config);
+    this.#remotes.udp.configure(config);
     const remotes = new Set(config.remotes.map(socketAddressText));
     for (const association of this.#associations) {
-      if (!remotes.has(socketAddressText(association.remote))) association.close();
+      if (!remotes.has(association.remote.text)) association.close();
     }
   }
 
@@ -111,7 +125,7 @@ export class Endpoint {
       ...this.#surroundings,
       endpoint: this.#config.name,
       network: this.#config.network,
-      balancer: this.#balancer,
+      order: (ip) => this.#remotes.tcp.order(ip),
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
         this.#gate.leave();
@@ -133,7 +147,7 @@ export class Endpoint {
       ...this.#surroundings,
       endpoint: this.#config.name,
       client: clientText(client.address, client.port),
-      remotes: this.#balancer(clientIp(client.address)),
+      remotes: this.#remotes.udp.order(clientIp(client.address)),
       timeoutMs: this.#config.network.udpTimeoutMs,
       reply,
       onClosed: (closed, failure) => {

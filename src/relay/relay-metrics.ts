@@ -6,6 +6,7 @@ import {
   type Sample,
 } from '../telemetry/metrics.ts';
 import type { Traffic } from './tally.ts';
+import type { RemoteHealth } from './remote.ts';
 import type { EndpointStatus, RelayStatus } from './relay-status.ts';
 
 /** A registry that reads `status` whenever it is scraped; the labels are bounded by the configuration. */
@@ -21,6 +22,7 @@ export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[
     ...processFamilies(status),
     ...connectionFamilies(status),
     ...associationFamilies(status),
+    ...remoteFamilies(status),
     family('counter', status)(
       'bytes_total',
       'Bytes read, by protocol and side.',
@@ -102,6 +104,33 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
       ({ refused }) => [[[], refused.associations]],
     ),
   ];
+}
+
+function remoteFamilies(status: () => RelayStatus): readonly MetricFamily[] {
+  const labels = ['protocol', 'remote'];
+  return [
+    family('gauge', status)(
+      'remote_healthy',
+      '1 while a remote is tried in its turn, 0 while it is tried last.',
+      labels,
+      (endpoint) => remotes(endpoint, ({ healthy }) => Number(healthy)),
+    ),
+    family('gauge', status)('remote_active', 'Connections or associations of a remote.', labels, (endpoint) =>
+      remotes(endpoint, ({ active }) => active),
+    ),
+    family('counter', status)(
+      'remote_dials_failed_total',
+      'Dials of a remote that failed.',
+      labels,
+      (endpoint) => remotes(endpoint, ({ failed }) => failed),
+    ),
+  ];
+}
+
+function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => number): Values {
+  return Object.entries(health).flatMap(([protocol, each]) =>
+    each.map((remote) => [[protocol.toLowerCase(), remote.address], value(remote)] as const),
+  );
 }
 
 type Values = readonly (readonly [labels: readonly string[], value: number])[];

@@ -2,6 +2,7 @@ import type { Protocol } from '../api/port-conflicts.ts';
 import { socketAddressText } from '../config/address.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { RemoteHealth } from './remote.ts';
 import type { ListenSocket } from './listen-socket.ts';
 import type { Traffic } from './tally.ts';
 
@@ -33,6 +34,8 @@ export type EndpointStatus = {
   /** In the order of the configuration. */
   readonly remotes: readonly string[];
   readonly balance: string;
+  /** The same remotes with how they are, by protocol; [] for one that is not relayed. */
+  readonly health: Readonly<Record<Protocol, readonly RemoteHealth[]>>;
   readonly connections: Traffic;
   readonly associations: Traffic;
   /** TCP clients that wait for a place. */
@@ -64,6 +67,7 @@ export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocke
     sockets: sockets.map(socketStatus),
     remotes: remotes.map(socketAddressText),
     balance: balance.strategy,
+    health: endpoint.health,
     connections: endpoint.connections,
     associations: endpoint.associations,
     waiting: endpoint.waiting,

@@ -78,11 +78,10 @@ export class Relay {
     openFiles = openFilesLimit(),
   }: RelayOptions) {
     const budget = new DescriptorBudget({ limit: openFiles, listening: () => this.#sockets.size });
-    this.#surroundings = { log, clock, lookup, budget };
+    this.#surroundings = { log, clock, lookup, random, budget };
     this.#endpoints = new Endpoints(this.#surroundings, retireMs);
     this.#socketContext = {
       ...this.#surroundings,
-      random,
       explain: (error, { spec, endpoint }) => {
         const wanted = this.#wanted.find(({ name }) => name === endpoint.config.name);
         return bindFault(error, spec, wanted, this.#wanted);

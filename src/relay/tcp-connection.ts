@@ -1,15 +1,14 @@
 import type { Socket } from 'node:net';
-import { socketAddressText } from '../config/address.ts';
 import type { EndpointNetwork } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { takeOver } from './accepted-socket.ts';
-import type { Balancer } from './balancer.ts';
 import { clientIp, clientText } from './client-address.ts';
-import { Dial, DialError, type Lookup } from './dial.ts';
+import { Dial, DialError, type Dialled, type Lookup } from './dial.ts';
 import { Flow } from './flow.ts';
 import type { IdleLimits } from './idle-sweep.ts';
+import type { Remote } from './remote.ts';
 
 /** Whose fault the end of a connection is. */
 export type Side = 'client' | 'upstream' | 'relay';
@@ -28,7 +27,8 @@ export type ConnectionContext = {
   /** Name of the endpoint. */
   readonly endpoint: string;
   readonly network: EndpointNetwork;
-  readonly balancer: Balancer;
+  /** The remotes in the order in which to try them. */
+  readonly order: (clientIp: string) => readonly Remote[];
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly log: Logger;
@@ -52,6 +52,7 @@ export class TcpConnection {
   readonly #startedMs: number;
   readonly #dial: Dial;
   #upstream: Socket | undefined;
+  #remote: Remote | undefined;
   #upstreamText = '';
   #open = 1;
   /** Bytes at the last look, and since when it has been as many. */
@@ -68,8 +69,7 @@ export class TcpConnection {
       ...context,
       timeoutMs: context.network.tcpTimeoutMs,
       reader: this.fromUpstream.reader,
-      onFailedTry: (remote, err) => {
-        const upstream = socketAddressText(remote);
+      onFailedTry: ({ text: upstream }, err) => {
         context.log.warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
       },
     });
@@ -97,19 +97,23 @@ export class TcpConnection {
 
   async #connect(ip: string): Promise<void> {
     try {
-      const dialled = await this.#dial.connect(this.#context.balancer(ip));
+      const dialled = await this.#dial.connect(this.#context.order(ip));
       if (dialled === undefined) return;
-      if (this.#failure !== undefined) dialled.socket.destroy();
-      else this.#join(dialled.socket, socketAddressText(dialled.remote));
+      if (this.#failure === undefined) this.#join(dialled);
+      else {
+        dialled.socket.destroy();
+        dialled.remote.leave();
+      }
     } catch (error) {
       if (error instanceof DialError) this.#upstreamText = error.upstream;
       this.#fail('upstream', asError(error));
     }
   }
 
-  #join(upstream: Socket, text: string): void {
+  #join({ socket: upstream, remote }: Dialled): void {
     this.#upstream = upstream;
-    this.#upstreamText = text;
+    this.#remote = remote;
+    this.#upstreamText = remote.text;
     this.#open += 1;
     this.#adopt(upstream, 'upstream');
     this.fromUpstream.readFrom(upstream);
@@ -139,6 +143,7 @@ export class TcpConnection {
 
   #settle(): void {
     const { log, clock, onSettled } = this.#context;
+    this.#remote?.leave();
     this.fromClient.release();
     this.fromUpstream.release();
     const fields = {

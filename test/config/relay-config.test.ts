@@ -62,6 +62,7 @@ describe('relay config', () => {
           remote: 'a:1',
           extra_remotes: ['b:2'],
           balance: 'roundrobin: 4, 2',
+          strategy: 'leastconnections',
           network: {
             no_tcp: true,
             ipv6_only: true,
@@ -80,7 +81,7 @@ describe('relay config', () => {
     expect(config.log.level).to.equal('debug');
     expect(config.endpoints[0]).to.deep.include({
       name: 'web',
-      balance: { strategy: 'roundrobin', weights: [4, 2] },
+      balance: { strategy: 'leastconnections', weights: [4, 2] },
       network: {
         tcp: false,
         udp: true,

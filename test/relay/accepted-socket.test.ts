@@ -49,6 +49,7 @@ describe('accepted socket', () => {
         log: keptLog().log,
         clock: systemClock,
         lookup: systemAddresses,
+        random: () => 0,
         budget: new DescriptorBudget({ limit: Infinity, listening: () => 1 }),
       });
       const { address, connections } = await listenFor(served, isBlind);
