@@ -41,7 +41,7 @@ export type Remote = {
   readonly weight: number;
 };
 
-export type Balance = 'RoundRobin' | 'IPHash' | 'Failover';
+export type Balance = 'RoundRobin' | 'IPHash' | 'Failover' | 'LeastConnections';
 
 export type Network = {
   readonly ipv6Only: boolean;
@@ -51,6 +51,9 @@ export type Network = {
   readonly udpTimeoutSeconds: number;
   readonly tcpKeepaliveSeconds: number;
   readonly tcpKeepaliveProbes: number;
+  readonly tcpIdleTimeoutSeconds: number;
+  readonly maxConnections: number;
+  readonly maxWaiting: number;
 };
 
 export type Service = {

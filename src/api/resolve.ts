@@ -10,6 +10,9 @@ const networkDefaults: Network = {
   udpTimeoutSeconds: 30,
   tcpKeepaliveSeconds: 15,
   tcpKeepaliveProbes: 3,
+  tcpIdleTimeoutSeconds: 0,
+  maxConnections: 0,
+  maxWaiting: 1024,
 };
 
 /** The relay that `object` describes: every default applied once, an endpoint's network over the spec's, field by field. */

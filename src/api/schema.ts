@@ -43,6 +43,21 @@ const network = z.object({
     127,
     'TCP keepalive probes without an answer before the connection is given up. Default: 3.',
   ),
+  tcpIdleTimeoutSeconds: seconds(
+    0,
+    86_400,
+    'Time without a byte either way after which a TCP connection is ended; 600 is a good choice. 0 means never. Default: 0.',
+  ),
+  maxConnections: bounded(
+    0,
+    1_000_000,
+    'TCP connections that an endpoint serves at a time, in each Pod; more clients wait for their turn. 0 means no limit. Default: 0.',
+  ),
+  maxWaiting: bounded(
+    0,
+    65_536,
+    'TCP clients of an endpoint that may wait, in each Pod, while it can serve no more; those beyond are reset. Default: 1024.',
+  ),
 });
 
 const listen = z.object({
@@ -72,7 +87,7 @@ const remote = z.object({
   weight: bounded(
     0,
     255,
-    'Share of the connections relative to the other remotes, with RoundRobin and IPHash; 0 means none. Default: 1.',
+    'Share of the connections relative to the other remotes, with RoundRobin, IPHash and LeastConnections; 0 means none. Default: 1.',
   ),
 });
 
@@ -92,10 +107,10 @@ const endpoint = z.object({
     .meta({ 'x-kubernetes-list-type': 'atomic' })
     .describe('Where connections are relayed to, in the order of preference for Failover.'),
   balance: z
-    .enum(['RoundRobin', 'IPHash', 'Failover'])
+    .enum(['RoundRobin', 'IPHash', 'Failover', 'LeastConnections'])
     .optional()
     .describe(
-      'How a remote is chosen: RoundRobin takes turns by weight, IPHash keeps a client address at one remote, Failover prefers the first that works. When a remote cannot be reached, the next is tried. Default: RoundRobin.',
+      'How a remote is chosen: RoundRobin takes turns by weight, IPHash keeps a client address at one remote, Failover prefers the first that works, LeastConnections the one with the fewest connections for its weight. When a remote cannot be reached, the next is tried, and that one last for a while. Default: RoundRobin.',
     ),
   network: network.optional().describe('Overrides spec.network for this endpoint, field by field.'),
 });
@@ -176,7 +191,7 @@ export const specSchema = z.object({
   drainSeconds: seconds(
     0,
     3600,
-    'How long a stopping Pod lets its connections end by themselves. Default: 30.',
+    'How long a stopping Pod lets its connections end by themselves, after some seconds in which it still takes new ones. Default: 30.',
   ),
   paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
 });

@@ -9,9 +9,13 @@ export type Balance = {
   readonly weights: readonly number[];
 };
 
-type Strategy = (typeof strategies)[number];
+type Strategy = (typeof strategies)[number] | (typeof ownStrategies)[number];
 
 const strategies = ['off', 'roundrobin', 'iphash'] as const;
+
+/** Strategies of our own, which Realm would not start with: they stand in a key of their own, with the weights of `balance`. */
+export const ownStrategies = ['leastconnections'] as const;
+
 const shape = 'write "off", "roundrobin: 4, 2, 1" or "iphash: 1, 1", one weight per remote';
 
 /**

@@ -1,3 +1,4 @@
+import type { ownStrategies } from './balance.ts';
 import type { LogLevel } from '../lib/log-level.ts';
 
 /**
@@ -36,6 +37,14 @@ export type RealmNetwork = {
   readonly tcp_keepalive?: number;
   /** Unanswered probes until a peer counts as dead; default 3, 1 to 127. */
   readonly tcp_keepalive_probe?: number;
+  /** Our own key: seconds without a byte either way after which a TCP connection ends; default 0 = never. */
+  readonly tcp_idle_timeout?: number;
+  /** Our own key: the same while one side has ended; default 0 = as `tcp_idle_timeout`. */
+  readonly tcp_half_close_timeout?: number;
+  /** Our own key: TCP connections that an endpoint serves at a time; default 0 = no limit. */
+  readonly max_connections?: number;
+  /** Our own key: TCP clients that wait beyond that; default 1024. */
+  readonly max_waiting?: number;
 };
 
 /** One of Realm's `[[endpoints]]`. */
@@ -50,5 +59,7 @@ export type RealmEndpoint = {
   readonly extra_remotes?: readonly string[];
   /** `off`, `roundrobin: 4, 2, 1` or `iphash: 1, 1`: one weight (0 to 255) per remote; default `off` = the first that works. */
   readonly balance?: string;
+  /** Our own key: in place of the strategy in `balance`, with its weights; `leastconnections`. */
+  readonly strategy?: (typeof ownStrategies)[number];
   readonly network?: RealmNetwork;
 };

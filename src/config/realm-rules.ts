@@ -9,11 +9,14 @@ import {
   type Rule,
 } from '../lib/document-rules.ts';
 import { logLevels } from '../lib/log-level.ts';
+import { ownStrategies } from './balance.ts';
 import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
 
 const mostSeconds = 2_147_483; // what a timer of Node takes, in milliseconds
 const mostKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
 const mostKeepaliveProbes = 127; // Linux: MAX_TCP_KEEPCNT
+const mostConnections = 1_000_000;
+const mostWaiting = 65_536;
 
 /** An address to listen on; port 0 = any free one. */
 const listenAddress: Rule<SocketAddress> = (value, path, findings) => {
@@ -70,6 +73,10 @@ const networkRules = {
   udp_timeout: wholeNumber(0, mostSeconds),
   tcp_keepalive: wholeNumber(0, mostKeepaliveSeconds),
   tcp_keepalive_probe: wholeNumber(1, mostKeepaliveProbes),
+  tcp_idle_timeout: wholeNumber(0, mostSeconds),
+  tcp_half_close_timeout: wholeNumber(0, mostSeconds),
+  max_connections: wholeNumber(0, mostConnections),
+  max_waiting: wholeNumber(0, mostWaiting),
   send_mptcp: unsupported(false),
   accept_mptcp: unsupported(false),
   send_proxy: unsupported(false),
@@ -86,6 +93,7 @@ const endpointRules = {
   remote: remoteAddress,
   extra_remotes: listOf(remoteAddress),
   balance: text,
+  strategy: oneOf(ownStrategies),
   network: fields(networkRules),
   through: unsupported(''),
   interface: unsupported(''),

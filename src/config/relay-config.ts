@@ -40,6 +40,14 @@ export type EndpointNetwork = {
   readonly tcpKeepaliveMs: number;
   /** Unanswered probes until a peer counts as dead. */
   readonly tcpKeepaliveProbes: number;
+  /** Time without a byte either way after which a TCP connection ends; 0 = never. */
+  readonly tcpIdleTimeoutMs: number;
+  /** The same while one side has ended; 0 = as `tcpIdleTimeoutMs`. */
+  readonly tcpHalfCloseTimeoutMs: number;
+  /** TCP connections served at a time; 0 = no limit. */
+  readonly maxConnections: number;
+  /** TCP clients that wait beyond that; more are reset. */
+  readonly maxWaiting: number;
 };
 
 /** A configuration and what in its source was ignored and probably not meant to be. */
@@ -96,7 +104,7 @@ type Networks = { readonly global: ReadNetwork; readonly overrides: RealmNetwork
 type Unnamed = Omit<EndpointConfig, 'name'> & { readonly name: string | undefined };
 
 function endpointConfig(
-  { name, listen, remote, extra_remotes: extra = [], balance, network: own = {} }: ReadEndpoint,
+  { name, listen, remote, extra_remotes: extra = [], balance, strategy, network: own = {} }: ReadEndpoint,
   { global, overrides }: Networks,
   path: Path,
   findings: Findings,
@@ -106,7 +114,7 @@ function endpointConfig(
   const network = endpointNetwork({ ...defaults, ...global, ...own, ...overrides });
   findings.problems.push(...networkProblems(listen, network, path));
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
-  return parsed && { name, listen, remotes, balance: parsed, network };
+  return parsed && { name, listen, remotes, balance: { ...parsed, ...(strategy && { strategy }) }, network };
 }
 
 const defaults: Required<RealmNetwork> = {
@@ -117,6 +125,10 @@ const defaults: Required<RealmNetwork> = {
   udp_timeout: 30,
   tcp_keepalive: 15,
   tcp_keepalive_probe: 3,
+  tcp_idle_timeout: 0,
+  tcp_half_close_timeout: 0,
+  max_connections: 0,
+  max_waiting: 1024,
 };
 
 function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
@@ -128,6 +140,10 @@ function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
     udpTimeoutMs: network.udp_timeout * 1000,
     tcpKeepaliveMs: network.tcp_keepalive * 1000,
     tcpKeepaliveProbes: network.tcp_keepalive_probe,
+    tcpIdleTimeoutMs: network.tcp_idle_timeout * 1000,
+    tcpHalfCloseTimeoutMs: network.tcp_half_close_timeout * 1000,
+    maxConnections: network.max_connections,
+    maxWaiting: network.max_waiting,
   };
 }
 

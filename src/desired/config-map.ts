@@ -56,11 +56,17 @@ function remoteText({ address, port }: Remote): string {
   return `${parsed === undefined ? address : hostText(parsed)}:${String(port)}`;
 }
 
-/** Realm has no word for Failover: without `balance` it dials the first remote alone, and our relay the next ones after it. */
-function balance({ balance: strategy, remotes }: Endpoint): Pick<RealmEndpoint, 'balance'> {
+/**
+ * Realm has no word for Failover: without `balance` it dials the first remote alone, and our relay the next ones
+ * after it. Nor for LeastConnections: that stands in a key of our own, beside the strategy that Realm takes.
+ */
+function balance({ balance: strategy, remotes }: Endpoint): Pick<RealmEndpoint, 'balance' | 'strategy'> {
   if (strategy === 'Failover' || remotes.length === 1) return {};
   const word = strategy === 'IPHash' ? 'iphash' : 'roundrobin';
-  return { balance: `${word}: ${remotes.map(({ weight }) => String(weight)).join(', ')}` };
+  return {
+    balance: `${word}: ${remotes.map(({ weight }) => String(weight)).join(', ')}`,
+    ...(strategy === 'LeastConnections' && { strategy: 'leastconnections' }),
+  };
 }
 
 function realmNetwork({ listen, network }: Endpoint): RealmNetwork {
@@ -72,5 +78,8 @@ function realmNetwork({ listen, network }: Endpoint): RealmNetwork {
     udp_timeout: network.udpTimeoutSeconds,
     tcp_keepalive: network.tcpKeepaliveSeconds,
     tcp_keepalive_probe: network.tcpKeepaliveProbes,
+    tcp_idle_timeout: network.tcpIdleTimeoutSeconds,
+    max_connections: network.maxConnections,
+    max_waiting: network.maxWaiting,
   };
 }

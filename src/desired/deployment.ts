@@ -13,6 +13,8 @@ import { canonicalQuantity } from './quantity.ts';
 
 /** Seconds between the end of draining and the kill, for the relay to close what is left and to say so. */
 const graceSeconds = 5;
+/** How long a stopping Pod still accepts: kube-proxies and load balancers need that to send nobody there any more. */
+const drainLagSeconds = 5;
 const configFolder = '/etc/realm';
 
 /**
@@ -41,7 +43,7 @@ function podSpec(relay: Relay, relayImage: string): V1PodSpec {
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
-    terminationGracePeriodSeconds: relay.drainSeconds + graceSeconds,
+    terminationGracePeriodSeconds: drainLagSeconds + relay.drainSeconds + graceSeconds,
     securityContext: {
       runAsNonRoot: true,
       runAsUser: 65_532,
@@ -71,6 +73,7 @@ function container(relay: Relay, relayImage: string): V1Container {
       'relay',
       `--config=${configFolder}/${configKey}`,
       `--admin=[::]:${String(adminPort)}`,
+      `--drain-lag-seconds=${String(drainLagSeconds)}`,
       `--drain-seconds=${String(relay.drainSeconds)}`,
     ],
     ports: [{ name: 'admin', containerPort: adminPort, protocol: 'TCP' }],

@@ -1,45 +1,85 @@
 import { socketAddressText, type SocketAddress } from '../config/address.ts';
 import type { Balance } from '../config/balance.ts';
 
+/** A remote as a balancer sees it. */
+export type Choice = SocketAddress & {
+  /** What goes there now; 0 where it is not known. */
+  readonly active?: number;
+  /** Whether it is tried in its turn; true where it is not known. */
+  readonly isPreferred?: boolean;
+};
+
 /**
  * Chooses the order in which to try the remotes of an endpoint.
  *
  * @param clientIp  textual IP address of the client, with no port; an IPv4-mapped one in IPv4.
  * @returns every remote, once each; the caller dials them in turn.
  */
-export type Balancer = (clientIp: string) => readonly SocketAddress[];
+export type Balancer<R extends Choice> = (clientIp: string) => readonly R[];
 
 /** The balancer of an endpoint with these `remotes`, `balance.weights` being theirs. */
-export function balancer(balance: Balance, remotes: readonly SocketAddress[]): Balancer {
+export function balancer<R extends Choice>(balance: Balance, remotes: readonly R[]): Balancer<R> {
   const weighted = remotes.map((remote, index) => ({ remote, weight: balance.weights[index] ?? 0 }));
-  if (balance.strategy === 'off' || weighted.every(({ weight }) => weight === 0)) return () => remotes;
-  return balance.strategy === 'roundrobin' ? roundRobin(weighted) : ipHash(weighted);
+  if (weighted.every(({ weight }) => weight === 0)) return () => remotes;
+  if (balance.strategy === 'roundrobin') return roundRobin(weighted);
+  if (balance.strategy === 'iphash') return ipHash(weighted);
+  if (balance.strategy === 'leastconnections') return leastConnections(weighted);
+  return () => remotes;
 }
 
-type Weighted = { readonly remote: SocketAddress; readonly weight: number };
+type Weighted<R> = { readonly remote: R; readonly weight: number };
 
 /**
  * Smooth weighted round robin: weights 4, 2, 1 give a b a c a b a.
  *
+ * Remotes that are not tried in their turn lose it, so that the others share theirs by weight.
+ *
  * Source: nginx, "Upstream: smooth weighted round-robin balancing", commit 52327e0, 2012.
  */
-function roundRobin(weighted: readonly Weighted[]): Balancer {
-  const total = sum(weighted.map(({ weight }) => weight));
+function roundRobin<R extends Choice>(weighted: readonly Weighted<R>[]): Balancer<R> {
   const current = weighted.map(() => 0);
   const orders = weighted.map((_, first) => startingWith(first, weighted));
+  const used = weighted.flatMap(({ remote, weight }, index) =>
+    weight > 0 ? [{ remote, weight, index }] : [],
+  );
   return () => {
-    let best = 0;
-    for (const [index, { weight }] of weighted.entries()) {
-      current[index] = (current[index] ?? 0) + weight;
-      if ((current[index] ?? 0) > (current[best] ?? 0)) best = index;
-    }
-    current[best] = (current[best] ?? 0) - total;
+    const preferred = used.filter(({ remote }) => isPreferred(remote));
+    const best = nextTurn(current, preferred.length > 0 ? preferred : used);
     return orders[best] ?? [];
   };
 }
 
+/** Whose turn it is among `takers`, in whose `current` the turns are kept. */
+function nextTurn(current: number[], takers: readonly { weight: number; index: number }[]): number {
+  let [best, total, most] = [0, 0, -Infinity];
+  for (const { weight, index } of takers) {
+    const credit = (current[index] ?? 0) + weight;
+    current[index] = credit;
+    total += weight;
+    if (credit > most) [best, most] = [index, credit];
+  }
+  current[best] = most - total;
+  return best;
+}
+
+function isPreferred(remote: Choice): boolean {
+  return remote.isPreferred ?? true;
+}
+
+/** Fewest connections per weight first, counting the one to come; of equals the one that was not first for longest. */
+function leastConnections<R extends Choice>(weighted: readonly Weighted<R>[]): Balancer<R> {
+  const turns = roundRobin(weighted.map(({ remote }) => ({ remote, weight: 1 })));
+  const weights = new Map(weighted.map(({ remote, weight }) => [remote, weight]));
+  return (clientIp) => {
+    const loads = turns(clientIp).map((remote) => {
+      return { remote, load: ((remote.active ?? 0) + 1) / (weights.get(remote) ?? 0) };
+    });
+    return loads.sort((a, b) => (a.load === b.load ? 0 : a.load - b.load)).map(({ remote }) => remote);
+  };
+}
+
 /** The remote at `first`, those after it, those before it; at the end those of weight 0. */
-function startingWith(first: number, weighted: readonly Weighted[]): readonly SocketAddress[] {
+function startingWith<R>(first: number, weighted: readonly Weighted<R>[]): readonly R[] {
   const turned = [...weighted.slice(first), ...weighted.slice(0, first)];
   const [used, spare] = [
     turned.filter(({ weight }) => weight > 0),
@@ -55,7 +95,7 @@ function startingWith(first: number, weighted: readonly Weighted[]): readonly So
  *
  * Source: Thaler and Ravishankar, 1998; weights by Schindelhauer and Schomaker, 2005: score = -w / ln(h).
  */
-function ipHash(weighted: readonly Weighted[]): Balancer {
+function ipHash<R extends Choice>(weighted: readonly Weighted<R>[]): Balancer<R> {
   const seeded = withSeeds(weighted);
   return (clientIp) => {
     const client = fnv1a(clientIp);
@@ -68,7 +108,9 @@ function ipHash(weighted: readonly Weighted[]): Balancer {
 }
 
 /** A remote that is listed again draws its own numbers. */
-function withSeeds(weighted: readonly Weighted[]): (Weighted & { readonly seed: number })[] {
+function withSeeds<R extends Choice>(
+  weighted: readonly Weighted<R>[],
+): (Weighted<R> & { readonly seed: number })[] {
   const seen = new Map<string, number>();
   return weighted.map(({ remote, weight }) => {
     const text = socketAddressText(remote);
@@ -91,8 +133,4 @@ function mixed(value: number): number {
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
   bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
   return (bits ^ (bits >>> 16)) >>> 0;
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

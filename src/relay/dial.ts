@@ -1,9 +1,9 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { Socket } from 'node:net';
-import { socketAddressText, type SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import type { Reader } from './accepted-socket.ts';
+import type { Remote } from './remote.ts';
 import { withZoneName } from './zone.ts';
 
 /** No remote could be connected; `cause` is the last failure. */
@@ -45,11 +45,11 @@ export type DialOptions = {
   /** What the sockets read into. */
   readonly reader: Reader;
   /** Told of each try that failed while another one follows. */
-  readonly onFailedTry: (remote: SocketAddress, error: Error) => void;
+  readonly onFailedTry: (remote: Remote, error: Error) => void;
 };
 
-/** A connected socket and where it goes. */
-export type Dialled = { readonly socket: Socket; readonly remote: SocketAddress };
+/** A connected socket and where it goes; the remote counts it until it is told to `leave`. */
+export type Dialled = { readonly socket: Socket; readonly remote: Remote };
 
 /**
  * Connects to the first of `remotes` that can be: all addresses of each in turn, one after the other.
@@ -74,21 +74,34 @@ export class Dial {
    * @returns undefined where it was cancelled.
    * @throws DialError where none could be connected.
    */
-  async connect(remotes: Iterable<SocketAddress>): Promise<Dialled | undefined> {
-    let failed: { remote: SocketAddress; error: Error } | undefined;
+  async connect(remotes: Iterable<Remote>): Promise<Dialled | undefined> {
+    let failed: { remote: Remote; error: Error } | undefined;
     for (const remote of remotes) {
       if (failed !== undefined) this.#options.onFailedTry(failed.remote, failed.error);
       try {
-        const socket = await this.#connectRemote(remote);
+        const socket = await this.#try(remote);
         return socket && { socket, remote };
       } catch (error) {
         failed = { remote, error: asError(error) };
+        remote.fail(failed.error);
       }
     }
-    throw new DialError(failed ? socketAddressText(failed.remote) : '', { cause: failed?.error });
+    throw new DialError(failed?.remote.text ?? '', { cause: failed?.error });
   }
 
-  async #connectRemote(remote: SocketAddress): Promise<Socket | undefined> {
+  async #try(remote: Remote): Promise<Socket | undefined> {
+    remote.enter();
+    let socket: Socket | undefined;
+    try {
+      socket = await this.#connectRemote(remote);
+      if (socket !== undefined) remote.work();
+      return socket;
+    } finally {
+      if (socket === undefined) remote.leave();
+    }
+  }
+
+  async #connectRemote(remote: Remote): Promise<Socket | undefined> {
     const hosts = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
     let last: Error | undefined;
     for (const host of hosts) {

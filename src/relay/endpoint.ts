@@ -3,26 +3,26 @@ import { socketAddressText } from '../config/address.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { balancer, type Balancer } from './balancer.ts';
 import { clientIp, clientText } from './client-address.ts';
+import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
-import { TcpConnection, type Side } from './tcp-connection.ts';
+import { Gate } from './gate.ts';
+import { RemotePool } from './remote-pool.ts';
+import type { RemoteHealth } from './remote.ts';
+import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
+import { Tally, type Traffic } from './tally.ts';
+import { TcpConnection } from './tcp-connection.ts';
 import { UdpAssociation } from './udp-association.ts';
 import type { Reply, UdpClient } from './udp-listener.ts';
 
 /** What every part of the relay works with. */
-export type Surroundings = { readonly log: Logger; readonly clock: Clock; readonly lookup: Lookup };
-
-/** Counts since the endpoint came up. */
-export type Traffic = {
-  /** Connections or associations that are open. */
-  readonly active: number;
-  /** All there have been. */
-  readonly total: number;
-  /** Those that ended by a failure, by its side. */
-  readonly failed: Readonly<Record<Side, number>>;
-  readonly fromClientBytes: number;
-  readonly fromUpstreamBytes: number;
+export type Surroundings = {
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly lookup: Lookup;
+  /** In [0, 1), for the jitter of retries. */
+  readonly random: () => number;
+  readonly budget: DescriptorBudget;
 };
 
 /** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
@@ -36,13 +36,27 @@ export class Endpoint {
     (association) => association.fromClientBytes,
     (association) => association.fromUpstreamBytes,
   );
+  readonly #gate: Gate;
+  readonly #idleSweep: IdleSweep;
+  /** Apart, since a remote may serve one protocol and not the other. */
+  readonly #remotes: { readonly tcp: RemotePool; readonly udp: RemotePool };
+  /** Associations that were not made, since there was no descriptor for them. */
+  #refusedAssociations = 0;
   #config: EndpointConfig;
-  #balancer: Balancer;
 
   constructor(config: EndpointConfig, surroundings: Surroundings) {
     this.#config = config;
-    this.#balancer = balancer(config.balance, config.remotes);
+    this.#remotes = { tcp: new RemotePool(config, surroundings), udp: new RemotePool(config, surroundings) };
     this.#surroundings = surroundings;
+    this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
+    this.#gate = new Gate({
+      ...surroundings,
+      config: () => this.#config,
+      active: () => this.#connections.active,
+      serve: (accepted) => {
+        this.#connect(accepted);
+      },
+    });
   }
 
   get config(): EndpointConfig {
@@ -57,8 +71,32 @@ export class Endpoint {
     return this.#associations.traffic;
   }
 
+  /** How its remotes are, each protocol by itself, in the order of the configuration. */
+  get health(): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
+    const { tcp, udp } = this.#config.network;
+    return {
+      TCP: tcp ? this.#remotes.tcp.remotes.map(({ health }) => health) : [],
+      UDP: udp ? this.#remotes.udp.remotes.map(({ health }) => health) : [],
+    };
+  }
+
+  /** TCP clients that wait for a place. */
+  get waiting(): number {
+    return this.#gate.waiting;
+  }
+
+  /** Clients that were turned away since there was no place for them. */
+  get refused(): { readonly connections: number; readonly associations: number } {
+    return { connections: this.#gate.refused, associations: this.#refusedAssociations };
+  }
+
+  /** What is open or waits. */
+  get load(): number {
+    return this.#gate.waiting + this.#connections.active + this.#associations.active;
+  }
+
   /**
-   * Serves new clients as `config` says. Open connections go on as they are; associations with a remote
+   * Serves new clients as `config` says. Open connections go on, under its idle limits; associations with a remote
    * that is no longer listed end, since a busy one would never end by itself.
    */
   reconfigure(config: EndpointConfig): void {
@@ -66,107 +104,76 @@ export class Endpoint {
       JSON.stringify([balance, remotes]),
     );
     this.#config = config;
+    this.#surroundings.budget.serveWaiting(); // the limit may be higher now
+    this.#idleSweep.limit(idleLimits(config));
     if (before === after) return;
-    this.#balancer = balancer(config.balance, config.remotes);
+    this.#remotes.tcp.configure(config);
+    this.#remotes.udp.configure(config);
     const remotes = new Set(config.remotes.map(socketAddressText));
     for (const association of this.#associations) {
-      if (!remotes.has(socketAddressText(association.remote))) association.close();
+      if (!remotes.has(association.remote.text)) association.close();
     }
   }
 
-  /** Serves one TCP client. */
+  /** Serves one TCP client, at once or when there is a place. */
   serve(accepted: Socket): void {
+    this.#gate.enter(accepted);
+  }
+
+  #connect(accepted: Socket): void {
     const connection = new TcpConnection(accepted, {
       ...this.#surroundings,
       endpoint: this.#config.name,
       network: this.#config.network,
-      balancer: this.#balancer,
+      order: (ip) => this.#remotes.tcp.order(ip),
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
+        this.#gate.leave();
       },
     });
     this.#connections.enter(connection);
+    this.#idleSweep.watch();
   }
 
-  /** Begins to serve one UDP client. */
-  associate(client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation {
+  /** Begins to serve one UDP client. @returns undefined where there is no descriptor for it. */
+  associate(client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
+    const { budget } = this.#surroundings;
+    if (!budget.hasRoom(1)) {
+      this.#refusedAssociations += 1;
+      return undefined;
+    }
+    budget.take(1);
     const association = new UdpAssociation({
       ...this.#surroundings,
       endpoint: this.#config.name,
       client: clientText(client.address, client.port),
-      remotes: this.#balancer(clientIp(client.address)),
+      remotes: this.#remotes.udp.order(clientIp(client.address)),
       timeoutMs: this.#config.network.udpTimeoutMs,
       reply,
       onClosed: (closed, failure) => {
         this.#associations.leave(closed, failure);
         onClosed();
+        budget.giveBack(1);
       },
     });
     this.#associations.enter(association);
     return association;
   }
 
-  /** Resets every open connection and ends every association. */
+  /** Resets every open connection and all who wait, and ends every association. */
   cut(): void {
+    this.#gate.cut();
     for (const connection of this.#connections) connection.cut();
     for (const association of this.#associations) association.close();
   }
 
-  /** Resolves when nothing is open. */
+  /** Resolves when nothing is open and nobody waits. */
   async idle(): Promise<void> {
-    await Promise.all([this.#connections.idle(), this.#associations.idle()]);
+    while (this.load > 0)
+      await Promise.all([this.#gate.idle(), this.#connections.idle(), this.#associations.idle()]);
   }
 }
 
-/** What is open, and what has been. */
-class Tally<T> implements Iterable<T> {
-  readonly #open = new Set<T>();
-  readonly #fromClient: (item: T) => number;
-  readonly #fromUpstream: (item: T) => number;
-  readonly #failed = { client: 0, upstream: 0, relay: 0 };
-  readonly #waiters: (() => void)[] = [];
-  #total = 0;
-  #fromClientBytes = 0;
-  #fromUpstreamBytes = 0;
-
-  constructor(fromClient: (item: T) => number, fromUpstream: (item: T) => number) {
-    this.#fromClient = fromClient;
-    this.#fromUpstream = fromUpstream;
-  }
-
-  get traffic(): Traffic {
-    const open = [...this.#open];
-    return {
-      active: open.length,
-      total: this.#total,
-      failed: { ...this.#failed },
-      fromClientBytes: open.reduce((bytes, item) => bytes + this.#fromClient(item), this.#fromClientBytes),
-      fromUpstreamBytes: open.reduce(
-        (bytes, item) => bytes + this.#fromUpstream(item),
-        this.#fromUpstreamBytes,
-      ),
-    };
-  }
-
-  enter(item: T): void {
-    this.#open.add(item);
-    this.#total += 1;
-  }
-
-  leave(item: T, failure: Side | undefined): void {
-    this.#open.delete(item);
-    this.#fromClientBytes += this.#fromClient(item);
-    this.#fromUpstreamBytes += this.#fromUpstream(item);
-    if (failure !== undefined) this.#failed[failure] += 1;
-    if (this.#open.size === 0) for (const resolve of this.#waiters.splice(0)) resolve();
-  }
-
-  /** Resolves when nothing is open. */
-  async idle(): Promise<void> {
-    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#waiters.push(resolve));
-  }
-
-  [Symbol.iterator](): Iterator<T> {
-    return this.#open.values();
-  }
+function idleLimits({ network }: EndpointConfig): IdleLimits {
+  return { idleMs: network.tcpIdleTimeoutMs, halfClosedMs: network.tcpHalfCloseTimeoutMs };
 }

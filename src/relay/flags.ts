@@ -23,6 +23,8 @@ export type RelayFlags = {
   /** Whether it was asked for, so that failing there ends the program. */
   readonly isAdminGiven: boolean;
   readonly drainSeconds: number;
+  /** How long it still accepts after the signal. */
+  readonly drainLagSeconds: number;
   /** Flags of Realm that do nothing, as written. */
   readonly withoutEffect: readonly string[];
 };
@@ -48,6 +50,10 @@ const supported: Readonly<Record<string, Flag>> = {
   'drain-seconds': {
     value: 'S',
     help: `how long connections may go on after SIGTERM; default ${String(defaultDrainSeconds)}`,
+  },
+  'drain-lag-seconds': {
+    value: 'S',
+    help: 'how long new connections are still taken after SIGTERM, while not ready; default 0',
   },
   help: { short: 'h', help: 'print this' },
   version: { short: 'v', help: 'print the version' },
@@ -162,7 +168,8 @@ function settings(given: Given): Omit<RelayFlags, 'action'> {
     ...(logLevel !== undefined && { logLevel }),
     ...(admin !== undefined && { admin }),
     isAdminGiven: given.has('admin'),
-    drainSeconds: drainSeconds(given.get('drain-seconds')),
+    drainSeconds: seconds(given, 'drain-seconds', defaultDrainSeconds),
+    drainLagSeconds: seconds(given, 'drain-lag-seconds', 0),
     withoutEffect: Object.keys(withoutEffect).filter((name) => given.has(name)),
   };
 }
@@ -181,13 +188,12 @@ function adminAddress(word: string): SocketAddress | undefined {
   return parsed;
 }
 
-function drainSeconds(word: string | undefined): number {
-  if (word === undefined) return defaultDrainSeconds;
-  const seconds = /^[0-9]{1,5}$/.test(word) ? Number(word) : Infinity;
-  if (seconds <= mostDrainSeconds) return seconds;
-  throw new UsageError(
-    `--drain-seconds: "${word}" is not a whole number from 0 to ${String(mostDrainSeconds)}`,
-  );
+function seconds(given: Given, flag: string, fallback: number): number {
+  const word = given.get(flag);
+  if (word === undefined) return fallback;
+  const value = /^[0-9]{1,5}$/.test(word) ? Number(word) : Infinity;
+  if (value <= mostDrainSeconds) return value;
+  throw new UsageError(`--${flag}: "${word}" is not a whole number from 0 to ${String(mostDrainSeconds)}`);
 }
 
 /** What `--help` prints. */

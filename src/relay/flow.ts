@@ -31,6 +31,11 @@ export class Flow {
     };
   }
 
+  /** Whether the side that is read has ended. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   /** Names the socket that `reader` was given to. */
   readFrom(from: Socket): void {
     this.#from = from;

@@ -12,8 +12,6 @@ const retryBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
 
 /** What a listening socket needs besides its name. */
 export type ListenSocketContext = Surroundings & {
-  /** In [0, 1), for the jitter of retries. */
-  readonly random: () => number;
   /** Says why a bind failed. */
   readonly explain: (error: unknown, socket: ListenSocket) => BindFault;
 };

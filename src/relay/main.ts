@@ -123,8 +123,9 @@ async function serve(flags: RelayFlags, { relay, log, signals, hash }: Running):
     flags.config === undefined ? undefined : follow(flags.config, flags, { relay, log, signals, hash });
   const signal = await signals.first;
   file?.stop();
-  log.info({ signal, drainSeconds: flags.drainSeconds }, 'draining');
-  const drained = relay.drain(flags.drainSeconds * 1000);
+  const { drainSeconds, drainLagSeconds } = flags;
+  log.info({ signal, drainLagSeconds, drainSeconds }, 'draining');
+  const drained = relay.drain(drainSeconds * 1000, drainLagSeconds * 1000);
   void signals.second.then(() => relay.close());
   log.info(await drained, 'relay stopped');
   return 0;

@@ -5,7 +5,8 @@ import {
   type Registry,
   type Sample,
 } from '../telemetry/metrics.ts';
-import type { Traffic } from './endpoint.ts';
+import type { Traffic } from './tally.ts';
+import type { RemoteHealth } from './remote.ts';
 import type { EndpointStatus, RelayStatus } from './relay-status.ts';
 
 /** A registry that reads `status` whenever it is scraped; the labels are bounded by the configuration. */
@@ -17,8 +18,21 @@ export function relayRegistry(status: () => RelayStatus): Registry {
 
 /** Every metric of the relay. */
 export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
-  const gauge = family('gauge', status);
-  const counter = family('counter', status);
+  return [
+    ...processFamilies(status),
+    ...connectionFamilies(status),
+    ...associationFamilies(status),
+    ...remoteFamilies(status),
+    family('counter', status)(
+      'bytes_total',
+      'Bytes read, by protocol and side.',
+      ['protocol', 'from'],
+      (endpoint) => [...bytes('tcp', endpoint.connections), ...bytes('udp', endpoint.associations)],
+    ),
+  ];
+}
+
+function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     {
       name: 'realm_relay_ready',
@@ -34,9 +48,19 @@ export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[
       labels: [],
       read: () => [{ labels: {}, value: Number(status().configProblem !== '') }],
     },
-    gauge('endpoint_ready', '1 when all sockets of the endpoint are bound.', [], ({ ready }) => [
-      [[], Number(ready)],
-    ]),
+    family('gauge', status)(
+      'endpoint_ready',
+      '1 when all sockets of the endpoint are bound.',
+      [],
+      ({ ready }) => [[[], Number(ready)]],
+    ),
+  ];
+}
+
+function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] {
+  const gauge = family('gauge', status);
+  const counter = family('counter', status);
+  return [
     gauge('connections_active', 'Open TCP connections.', [], ({ connections }) => [[[], connections.active]]),
     counter('connections_total', 'TCP connections accepted.', [], ({ connections }) => [
       [[], connections.total],
@@ -47,6 +71,20 @@ export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[
       ['side'],
       (endpoint) => Object.entries(endpoint.connections.failed).map(([side, count]) => [[side], count]),
     ),
+    gauge('connections_waiting', 'TCP clients that wait for a place.', [], ({ waiting }) => [[[], waiting]]),
+    counter(
+      'connections_refused_total',
+      'TCP clients that were reset, since too many waited.',
+      [],
+      ({ refused }) => [[[], refused.connections]],
+    ),
+  ];
+}
+
+function associationFamilies(status: () => RelayStatus): readonly MetricFamily[] {
+  const gauge = family('gauge', status);
+  const counter = family('counter', status);
+  return [
     gauge('associations_active', 'Open UDP associations.', [], ({ associations }) => [
       [[], associations.active],
     ]),
@@ -59,11 +97,40 @@ export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[
       [],
       (endpoint) => [[[], endpoint.associations.failed.upstream]],
     ),
-    counter('bytes_total', 'Bytes read, by protocol and side.', ['protocol', 'from'], (endpoint) => [
-      ...bytes('tcp', endpoint.connections),
-      ...bytes('udp', endpoint.associations),
-    ]),
+    counter(
+      'associations_refused_total',
+      'UDP associations that were not made for want of file descriptors.',
+      [],
+      ({ refused }) => [[[], refused.associations]],
+    ),
   ];
+}
+
+function remoteFamilies(status: () => RelayStatus): readonly MetricFamily[] {
+  const labels = ['protocol', 'remote'];
+  return [
+    family('gauge', status)(
+      'remote_healthy',
+      '1 while a remote is tried in its turn, 0 while it is tried last.',
+      labels,
+      (endpoint) => remotes(endpoint, ({ healthy }) => Number(healthy)),
+    ),
+    family('gauge', status)('remote_active', 'Connections or associations of a remote.', labels, (endpoint) =>
+      remotes(endpoint, ({ active }) => active),
+    ),
+    family('counter', status)(
+      'remote_dials_failed_total',
+      'Dials of a remote that failed.',
+      labels,
+      (endpoint) => remotes(endpoint, ({ failed }) => failed),
+    ),
+  ];
+}
+
+function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => number): Values {
+  return Object.entries(health).flatMap(([protocol, each]) =>
+    each.map((remote) => [[protocol.toLowerCase(), remote.address], value(remote)] as const),
+  );
 }
 
 type Values = readonly (readonly [labels: readonly string[], value: number])[];

@@ -1,8 +1,10 @@
 import type { Protocol } from '../api/port-conflicts.ts';
 import { socketAddressText } from '../config/address.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
-import type { Endpoint, Traffic } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { RemoteHealth } from './remote.ts';
 import type { ListenSocket } from './listen-socket.ts';
+import type { Traffic } from './tally.ts';
 
 /** What the relay runs, as `/status` tells it in JSON. */
 export type RelayStatus = {
@@ -32,8 +34,14 @@ export type EndpointStatus = {
   /** In the order of the configuration. */
   readonly remotes: readonly string[];
   readonly balance: string;
+  /** The same remotes with how they are, by protocol; [] for one that is not relayed. */
+  readonly health: Readonly<Record<Protocol, readonly RemoteHealth[]>>;
   readonly connections: Traffic;
   readonly associations: Traffic;
+  /** TCP clients that wait for a place. */
+  readonly waiting: number;
+  /** Clients that were turned away since there was no place for them. */
+  readonly refused: { readonly connections: number; readonly associations: number };
 };
 
 /** One listening socket. */
@@ -59,8 +67,11 @@ export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocke
     sockets: sockets.map(socketStatus),
     remotes: remotes.map(socketAddressText),
     balance: balance.strategy,
+    health: endpoint.health,
     connections: endpoint.connections,
     associations: endpoint.associations,
+    waiting: endpoint.waiting,
+    refused: endpoint.refused,
   };
 }
 

@@ -2,10 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { EndpointConfig, RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
+import { openFilesLimit } from '../lib/open-files.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { bindFault } from './bind-fault.ts';
+import { DescriptorBudget } from './descriptor-budget.ts';
 import { systemAddresses, type Lookup } from './dial.ts';
-import { Endpoint, type Surroundings } from './endpoint.ts';
+import type { Endpoint, Surroundings } from './endpoint.ts';
 import {
   endpointPlan,
   socketKey,
@@ -13,6 +15,7 @@ import {
   type EndpointPlan,
   type WantedSocket,
 } from './endpoint-plan.ts';
+import { Endpoints } from './endpoints.ts';
 import { ListenSocket, type ListenSocketContext } from './listen-socket.ts';
 import { endpointStatus, type RelayStatus } from './relay-status.ts';
 
@@ -31,7 +34,12 @@ export type RelayOptions = {
   readonly retireMs?: number;
   /** In [0, 1), for the jitter of retries; `Math.random` unless told. */
   readonly random?: () => number;
+  /** How many files the process may have open; asked of the system unless told. */
+  readonly openFiles?: number;
 };
+
+/** Leaving: not ready any more, and still accepting. */
+type Stage = 'serving' | 'leaving' | 'stopping';
 
 /** How a drain ended. */
 export type Drained = {
@@ -50,17 +58,15 @@ export type Drained = {
 export class Relay {
   readonly #surroundings: Surroundings;
   readonly #socketContext: ListenSocketContext;
-  readonly #retireMs: number;
-  readonly #retired = new Set<Endpoint>();
+  readonly #endpoints: Endpoints;
   #config: RelayConfig = { log: { level: 'info' }, endpoints: [] };
   #configHash = '';
   #configProblem = '';
   #wanted: readonly EndpointConfig[] = [];
-  #endpoints = new Map<string, Endpoint>();
   #sockets = new Map<string, ListenSocket>();
-  #cutCount = 0;
   #isConfigured = false;
-  #isDraining = false;
+  #stage: Stage = 'serving';
+  #endLag: () => void = () => undefined;
   #lastReload: Promise<void> = Promise.resolve();
 
   constructor({
@@ -69,12 +75,13 @@ export class Relay {
     lookup = systemAddresses,
     retireMs = 30_000,
     random = Math.random,
+    openFiles = openFilesLimit(),
   }: RelayOptions) {
-    this.#surroundings = { log, clock, lookup };
-    this.#retireMs = retireMs;
+    const budget = new DescriptorBudget({ limit: openFiles, listening: () => this.#sockets.size });
+    this.#surroundings = { log, clock, lookup, random, budget };
+    this.#endpoints = new Endpoints(this.#surroundings, retireMs);
     this.#socketContext = {
       ...this.#surroundings,
-      random,
       explain: (error, { spec, endpoint }) => {
         const wanted = this.#wanted.find(({ name }) => name === endpoint.config.name);
         return bindFault(error, spec, wanted, this.#wanted);
@@ -107,7 +114,7 @@ export class Relay {
   /** How everything is now. */
   status(): RelayStatus {
     const sockets = [...this.#sockets.values()];
-    const endpoints = [...this.#endpoints.values()].map((endpoint) =>
+    const endpoints = this.#endpoints.running.map((endpoint) =>
       endpointStatus(
         endpoint,
         sockets.filter((socket) => socket.endpoint === endpoint),
@@ -115,41 +122,63 @@ export class Relay {
     );
     return {
       configHash: this.#configHash,
-      ready: this.#isConfigured && !this.#isDraining && endpoints.every(({ ready }) => ready),
-      draining: this.#isDraining,
+      ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
+      draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       endpoints,
     };
   }
 
   /**
-   * Takes nothing new and waits for what is going on to end; at the deadline it is cut. Not ready from now on.
+   * Not ready from now on. Takes nothing new, at once or after a lag in which clients are still sent here, and
+   * waits for what is going on to end; at the deadline it is cut.
    *
-   * @param deadlineMs  from now; 0 = cut at once.
+   * @param deadlineMs  from the end of the lag; 0 = cut at once.
    */
-  async drain(deadlineMs: number): Promise<Drained> {
-    this.#isDraining = true;
-    for (const socket of this.#sockets.values()) socket.drain();
-    const [open, cutBefore] = [this.#active(), this.#cutCount];
-    const stopTimer = this.#surroundings.clock.after(deadlineMs, () => {
-      this.#cut();
-    });
-    await Promise.all(this.#everyEndpoint().map((endpoint) => endpoint.idle()));
+  async drain(deadlineMs: number, lagMs = 0): Promise<Drained> {
+    const cutBefore = this.#endpoints.cutCount;
+    if (lagMs > 0) await this.#lag(lagMs);
+    const open = this.#endpoints.active;
+    const stopTimer = this.#stopAccepting(deadlineMs);
+    await this.#endpoints.idle();
     stopTimer();
-    const cut = this.#cutCount - cutBefore;
-    return { ended: open - cut, cut };
+    const cut = this.#endpoints.cutCount - cutBefore;
+    return { ended: Math.max(0, open - cut), cut };
   }
 
-  /** Ends everything now. */
+  /** Ends everything now, a drain that is going on, too. */
   async close(): Promise<void> {
-    this.#isDraining = true;
+    this.#stage = 'stopping';
     for (const socket of this.#sockets.values()) socket.close();
-    this.#cut();
-    await Promise.all(this.#everyEndpoint().map((endpoint) => endpoint.idle()));
+    this.#endpoints.cut();
+    this.#endLag();
+    await this.#endpoints.idle();
+  }
+
+  async #lag(lagMs: number): Promise<void> {
+    this.#stage = 'leaving';
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const end = (): void => {
+      resolve(undefined);
+    };
+    const stopTimer = this.#surroundings.clock.after(lagMs, end);
+    this.#endLag = end;
+    await promise;
+    stopTimer();
+  }
+
+  /** @returns what calls the deadline off. */
+  #stopAccepting(deadlineMs: number): () => void {
+    this.#stage = 'stopping';
+    for (const socket of this.#sockets.values()) socket.drain();
+    this.#surroundings.log.info({ connections: this.#endpoints.active }, 'no new connections');
+    return this.#surroundings.clock.after(deadlineMs, () => {
+      this.#endpoints.cut();
+    });
   }
 
   async #reload(config: RelayConfig, configHash: string): Promise<void> {
-    if (this.#isDraining) throw new ReloadError('the relay is stopping');
+    if (this.#stage !== 'serving') throw new ReloadError('the relay is stopping');
     if (!isDeepStrictEqual(config, this.#config)) await this.#apply(config);
     this.#config = config;
     this.#isConfigured = true;
@@ -163,14 +192,14 @@ export class Relay {
       [...this.#sockets.values()].map(({ spec }) => spec),
       wantedSockets(config.endpoints),
     );
-    const endpoints = this.#endpointsOf(config);
+    const endpoints = this.#endpoints.planned(config.endpoints);
     this.#wanted = config.endpoints;
     const fresh = await this.#bind(plan.bind, endpoints);
     try {
       fresh.push(...(await this.#replace(plan, endpoints)));
     } catch (error) {
       for (const socket of fresh) socket.close();
-      for (const endpoint of endpoints.values()) if (!this.#isRunning(endpoint)) endpoint.cut();
+      this.#endpoints.discard(endpoints);
       this.#wanted = this.#config.endpoints;
       await this.#restore(unbound);
       throw error;
@@ -188,16 +217,6 @@ export class Relay {
       this.#sockets.delete(socketKey(socket.spec));
     }
     return unbound;
-  }
-
-  /** The endpoints of `config`: those that run already go on under their name. */
-  #endpointsOf(config: RelayConfig): Map<string, Endpoint> {
-    return new Map(
-      config.endpoints.map((each) => [
-        each.name,
-        this.#endpoints.get(each.name) ?? new Endpoint(each, this.#surroundings),
-      ]),
-    );
   }
 
   async #bind(wanted: readonly WantedSocket[], endpoints: Map<string, Endpoint>): Promise<ListenSocket[]> {
@@ -236,7 +255,7 @@ export class Relay {
 
   /** From here on nothing can fail. */
   #commit(plan: EndpointPlan, endpoints: Map<string, Endpoint>, config: RelayConfig): void {
-    for (const each of config.endpoints) endpoints.get(each.name)?.reconfigure(each);
+    this.#endpoints.replace(endpoints, config.endpoints);
     for (const spec of plan.keep) {
       const [socket, endpoint] = [this.#sockets.get(socketKey(spec)), endpoints.get(spec.endpoint)];
       if (socket !== undefined && endpoint !== undefined) socket.endpoint = endpoint;
@@ -245,50 +264,11 @@ export class Relay {
       this.#sockets.get(socketKey(spec))?.close();
       this.#sockets.delete(socketKey(spec));
     }
-    const removed = [...this.#endpoints.values()].filter(
-      (endpoint) => endpoints.get(endpoint.config.name) !== endpoint,
-    );
-    this.#endpoints = endpoints;
-    for (const endpoint of removed) this.#retire(endpoint);
   }
 
   #add(socket: ListenSocket): void {
     this.#sockets.set(socketKey(socket.spec), socket);
-    if (this.#isDraining) socket.close();
+    if (this.#stage === 'stopping') socket.close();
     socket.retryUntilBound();
-  }
-
-  /** Lets the connections of a removed endpoint end by themselves for a while. */
-  #retire(endpoint: Endpoint): void {
-    const { clock, log } = this.#surroundings;
-    this.#retired.add(endpoint);
-    const stopTimer = clock.after(this.#retireMs, () => {
-      const fields = { endpoint: endpoint.config.name, connections: endpoint.connections.active };
-      log.warn(fields, 'cutting the connections of a removed endpoint');
-      endpoint.cut();
-    });
-    void endpoint.idle().then(() => {
-      stopTimer();
-      this.#retired.delete(endpoint);
-    });
-  }
-
-  #isRunning(endpoint: Endpoint): boolean {
-    return this.#endpoints.get(endpoint.config.name) === endpoint;
-  }
-
-  #everyEndpoint(): Endpoint[] {
-    return [...this.#endpoints.values(), ...this.#retired];
-  }
-
-  #active(): number {
-    return this.#everyEndpoint().reduce((sum, { connections, associations }) => {
-      return sum + connections.active + associations.active;
-    }, 0);
-  }
-
-  #cut(): void {
-    this.#cutCount += this.#active();
-    for (const endpoint of this.#everyEndpoint()) endpoint.cut();
   }
 }

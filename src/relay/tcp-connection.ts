@@ -1,24 +1,34 @@
 import type { Socket } from 'node:net';
-import { socketAddressText } from '../config/address.ts';
 import type { EndpointNetwork } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
-import { asError } from '../lib/errors.ts';
+import { asError, RealmError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { takeOver } from './accepted-socket.ts';
-import type { Balancer } from './balancer.ts';
 import { clientIp, clientText } from './client-address.ts';
-import { Dial, DialError, type Lookup } from './dial.ts';
+import { Dial, DialError, type Dialled, type Lookup } from './dial.ts';
 import { Flow } from './flow.ts';
+import type { IdleLimits } from './idle-sweep.ts';
+import type { Remote } from './remote.ts';
 
 /** Whose fault the end of a connection is. */
 export type Side = 'client' | 'upstream' | 'relay';
+
+/** Neither side sent a byte for too long. */
+class IdleError extends RealmError {
+  readonly code = 'REALM_CONNECTION_IDLE';
+
+  constructor(idleMs: number) {
+    super(`no byte either way for ${String(Math.round(idleMs / 1000))} s`);
+  }
+}
 
 /** What a connection needs of its endpoint. */
 export type ConnectionContext = {
   /** Name of the endpoint. */
   readonly endpoint: string;
   readonly network: EndpointNetwork;
-  readonly balancer: Balancer;
+  /** The remotes in the order in which to try them. */
+  readonly order: (clientIp: string) => readonly Remote[];
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly log: Logger;
@@ -42,22 +52,24 @@ export class TcpConnection {
   readonly #startedMs: number;
   readonly #dial: Dial;
   #upstream: Socket | undefined;
+  #remote: Remote | undefined;
   #upstreamText = '';
   #open = 1;
+  /** Bytes at the last look, and since when it has been as many. */
+  #quiet = { bytes: 0, sinceMs: 0 };
   #failure: { readonly error: Error; readonly side: Side } | undefined;
 
   /** @param accepted  as `takeOver` wants it; owned by the connection from now on. */
   constructor(accepted: Socket, context: ConnectionContext) {
     const { remoteAddress = '', remotePort = 0 } = accepted;
     this.#context = context;
-    this.#startedMs = context.clock.monotonicMs();
+    this.#startedMs = this.#quiet.sinceMs = context.clock.monotonicMs();
     this.#clientText = clientText(remoteAddress, remotePort);
     this.#dial = new Dial({
       ...context,
       timeoutMs: context.network.tcpTimeoutMs,
       reader: this.fromUpstream.reader,
-      onFailedTry: (remote, err) => {
-        const upstream = socketAddressText(remote);
+      onFailedTry: ({ text: upstream }, err) => {
         context.log.warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
       },
     });
@@ -73,21 +85,35 @@ export class TcpConnection {
     this.#fail('relay', new Error('cut by the relay'));
   }
 
+  /** Ends it where no byte has come for longer than its limit, while reading is paused, too. */
+  endIfIdle(nowMs: number, { idleMs, halfClosedMs }: IdleLimits): void {
+    const bytes = this.fromClient.bytes + this.fromUpstream.bytes;
+    if (bytes !== this.#quiet.bytes) this.#quiet = { bytes, sinceMs: nowMs };
+    const isHalfClosed = this.fromClient.hasEnded || this.fromUpstream.hasEnded;
+    const limitMs = isHalfClosed && halfClosedMs > 0 ? halfClosedMs : idleMs;
+    const quietMs = nowMs - this.#quiet.sinceMs;
+    if (limitMs > 0 && quietMs >= limitMs) this.#fail('relay', new IdleError(quietMs));
+  }
+
   async #connect(ip: string): Promise<void> {
     try {
-      const dialled = await this.#dial.connect(this.#context.balancer(ip));
+      const dialled = await this.#dial.connect(this.#context.order(ip));
       if (dialled === undefined) return;
-      if (this.#failure !== undefined) dialled.socket.destroy();
-      else this.#join(dialled.socket, socketAddressText(dialled.remote));
+      if (this.#failure === undefined) this.#join(dialled);
+      else {
+        dialled.socket.destroy();
+        dialled.remote.leave();
+      }
     } catch (error) {
       if (error instanceof DialError) this.#upstreamText = error.upstream;
       this.#fail('upstream', asError(error));
     }
   }
 
-  #join(upstream: Socket, text: string): void {
+  #join({ socket: upstream, remote }: Dialled): void {
     this.#upstream = upstream;
-    this.#upstreamText = text;
+    this.#remote = remote;
+    this.#upstreamText = remote.text;
     this.#open += 1;
     this.#adopt(upstream, 'upstream');
     this.fromUpstream.readFrom(upstream);
@@ -117,6 +143,7 @@ export class TcpConnection {
 
   #settle(): void {
     const { log, clock, onSettled } = this.#context;
+    this.#remote?.leave();
     this.fromClient.release();
     this.fromUpstream.release();
     const fields = {

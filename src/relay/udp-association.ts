@@ -1,10 +1,10 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import { socketAddressText, type SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, errorCode } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Lookup } from './dial.ts';
+import type { Remote } from './remote.ts';
 import type { Side } from './tcp-connection.ts';
 import { withZoneName } from './zone.ts';
 
@@ -18,7 +18,7 @@ export type AssociationContext = {
   /** The client's address and port, as text. */
   readonly client: string;
   /** In the order in which to try them; at least one. */
-  readonly remotes: readonly SocketAddress[];
+  readonly remotes: readonly Remote[];
   /** Idle time after which it ends; 0 = never. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -45,6 +45,8 @@ export class UdpAssociation {
   #socket: Socket | undefined;
   #isDialling = false;
   #tried = 0;
+  /** The remote that counts it. */
+  #counted: Remote | undefined;
   #failedInARow = 0;
   #waiting: Uint8Array[] = [];
   /** The client's latest datagram, until the remote has answered once: the next remote gets it, too. */
@@ -61,7 +63,7 @@ export class UdpAssociation {
   }
 
   /** The remote that it talks to, or tried last. */
-  get remote(): SocketAddress {
+  get remote(): Remote {
     return this.#remote(Math.max(0, this.#tried - 1));
   }
 
@@ -88,6 +90,7 @@ export class UdpAssociation {
     this.#isClosed = true;
     this.#stopTimer();
     this.#dropSocket();
+    this.#counted?.leave();
     this.#tellEnd();
     this.#context.onClosed(this, this.#failedInARow === 0 ? undefined : 'upstream');
   }
@@ -96,6 +99,9 @@ export class UdpAssociation {
     const remote = this.#remote(this.#tried);
     this.#tried += 1;
     this.#isDialling = true;
+    this.#counted?.leave();
+    this.#counted = remote;
+    remote.enter();
     try {
       const host = remote.ip === undefined ? await this.#lookup(remote.host) : withZoneName(remote.host);
       if (!this.#isClosed) this.#open(host, remote.port);
@@ -104,9 +110,9 @@ export class UdpAssociation {
     }
   }
 
-  #remote(index: number): SocketAddress {
+  #remote(index: number): Remote {
     const { remotes } = this.#context;
-    return remotes[index % remotes.length] as SocketAddress; // there is at least one
+    return remotes[index % remotes.length] as Remote; // there is at least one
   }
 
   async #lookup(name: string): Promise<string> {
@@ -149,6 +155,7 @@ export class UdpAssociation {
   #takeAnswer(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
     this.fromUpstreamBytes += datagram.length;
+    if (this.#unanswered !== undefined || this.#failedInARow > 0) this.#counted?.work();
     this.#failedInARow = 0;
     this.#unanswered = undefined;
     this.#context.reply(datagram);
@@ -158,6 +165,7 @@ export class UdpAssociation {
   #fail(error: Error): void {
     this.#error = error;
     this.#failedInARow += 1;
+    this.#counted?.fail(error);
     this.#isDialling = false;
     this.#dropSocket();
     this.#waiting = [];
@@ -190,7 +198,7 @@ export class UdpAssociation {
     const fields = {
       endpoint,
       client,
-      upstream: socketAddressText(this.remote),
+      upstream: this.remote.text,
       fromClientBytes: this.fromClientBytes,
       fromUpstreamBytes: this.fromUpstreamBytes,
       durationMs: Math.round(clock.monotonicMs() - this.#startedMs),

@@ -26,8 +26,9 @@ export type UdpListenerOptions = {
    *
    * @param reply     sends a datagram to that client.
    * @param onClosed  to be called when the association has ended.
+   * @returns undefined where there is no room for it: the datagram is lost.
    */
-  readonly associate: (client: UdpClient, reply: Reply, onClosed: () => void) => UdpAssociation;
+  readonly associate: (client: UdpClient, reply: Reply, onClosed: () => void) => UdpAssociation | undefined;
 };
 
 /** Where datagrams come from. */
@@ -120,10 +121,10 @@ class UdpListener implements Listening {
       if (this.#isDraining) return;
       association = this.#newAssociation(key, { address, port });
     }
-    association.send(datagram);
+    association?.send(datagram);
   }
 
-  #newAssociation(key: string, client: UdpClient): UdpAssociation {
+  #newAssociation(key: string, client: UdpClient): UdpAssociation | undefined {
     const reply: Reply = (datagram) => {
       if (!this.#isClosed) this.#socket.send(datagram, client.port, client.address, () => undefined);
     };
@@ -131,7 +132,7 @@ class UdpListener implements Listening {
       this.#associations.delete(key);
       this.#closeWhenDrained();
     });
-    this.#associations.set(key, association);
+    if (association !== undefined) this.#associations.set(key, association);
     return association;
   }
 

@@ -1,10 +1,11 @@
 // eslint-disable-next-line @typescript-eslint/triple-slash-reference -- declares modules, so it cannot be imported
 /// <reference path="./prom-client-parts.d.ts" />
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import Counter from 'prom-client/lib/counter.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
+import { openFilesLimit } from '../lib/open-files.ts';
 
 export { Counter, Histogram, Registry };
 
@@ -95,8 +96,10 @@ const processFamilies: readonly MetricFamily[] = [
     help: 'The most file descriptors that may be open.',
     type: 'gauge',
     labels: [],
-    read: () =>
-      fromProc(() => Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])),
+    read: () => {
+      const limit = openFilesLimit();
+      return Number.isFinite(limit) ? single(limit) : [];
+    },
   },
 ];
 

@@ -91,6 +91,9 @@ describe('resolve', () => {
       udpTimeoutSeconds: 30,
       tcpKeepaliveSeconds: 15,
       tcpKeepaliveProbes: 3,
+      tcpIdleTimeoutSeconds: 0,
+      maxConnections: 0,
+      maxWaiting: 1024,
     });
   });
 

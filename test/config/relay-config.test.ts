@@ -39,6 +39,10 @@ describe('relay config', () => {
               udpTimeoutMs: 30_000,
               tcpKeepaliveMs: 15_000,
               tcpKeepaliveProbes: 3,
+              tcpIdleTimeoutMs: 0,
+              tcpHalfCloseTimeoutMs: 0,
+              maxConnections: 0,
+              maxWaiting: 1024,
             },
           },
         ],
@@ -58,6 +62,7 @@ describe('relay config', () => {
           remote: 'a:1',
           extra_remotes: ['b:2'],
           balance: 'roundrobin: 4, 2',
+          strategy: 'leastconnections',
           network: {
             no_tcp: true,
             ipv6_only: true,
@@ -65,6 +70,10 @@ describe('relay config', () => {
             udp_timeout: 1,
             tcp_keepalive: 2,
             tcp_keepalive_probe: 9,
+            tcp_idle_timeout: 600,
+            tcp_half_close_timeout: 60,
+            max_connections: 10,
+            max_waiting: 20,
           },
         },
       ],
@@ -72,7 +81,7 @@ describe('relay config', () => {
     expect(config.log.level).to.equal('debug');
     expect(config.endpoints[0]).to.deep.include({
       name: 'web',
-      balance: { strategy: 'roundrobin', weights: [4, 2] },
+      balance: { strategy: 'leastconnections', weights: [4, 2] },
       network: {
         tcp: false,
         udp: true,
@@ -81,6 +90,10 @@ describe('relay config', () => {
         udpTimeoutMs: 1000,
         tcpKeepaliveMs: 2000,
         tcpKeepaliveProbes: 9,
+        tcpIdleTimeoutMs: 600_000,
+        tcpHalfCloseTimeoutMs: 60_000,
+        maxConnections: 10,
+        maxWaiting: 20,
       },
     });
   });
@@ -223,6 +236,7 @@ describe('relay config', () => {
       problem: /tcp_timeout: has the wrong type, got 1.5: give a whole number/,
     },
     { network: { tcp_keepalive: 40_000 }, problem: /tcp_keepalive: is out of range, got 40000/ },
+    { network: { max_waiting: 65_537 }, problem: /give a whole number from 0 to 65536/ },
     { network: { tcp_keepalive_probe: 128 }, problem: /give a whole number from 1 to 127/ },
     {
       network: { send_proxy: true },

@@ -37,7 +37,17 @@ export const goldenRelayManifests = {
           { address: 'first', port: 80 },
           { address: 'second', port: 80 },
         ],
-        network: { tcp: false, udp: true },
+        network: { tcp: false, udp: true, tcpIdleTimeoutSeconds: 600, maxConnections: 1000, maxWaiting: 0 },
+      }),
+      endpoint({
+        name: 'least',
+        address: '192.0.2.9',
+        port: 9090,
+        balance: 'LeastConnections',
+        remotes: [
+          { address: 'first', port: 80, weight: 2 },
+          { address: 'second', port: 80 },
+        ],
       }),
     ],
     {

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { systemClock } from '../../src/lib/clock.ts';
 import { canTakeOver } from '../../src/relay/accepted-socket.ts';
+import { DescriptorBudget } from '../../src/relay/descriptor-budget.ts';
 import { systemAddresses } from '../../src/relay/dial.ts';
 import { Endpoint } from '../../src/relay/endpoint.ts';
 import { addressText, config, endpoint, keptLog, Loopback, received } from './loopback.ts';
@@ -44,7 +45,13 @@ describe('accepted socket', () => {
     it(`is read ${how}`, async () => {
       const [only] = config(endpoint(await loopback.echo())).endpoints;
       if (only === undefined) throw new Error('no endpoint');
-      const served = new Endpoint(only, { log: keptLog().log, clock: systemClock, lookup: systemAddresses });
+      const served = new Endpoint(only, {
+        log: keptLog().log,
+        clock: systemClock,
+        lookup: systemAddresses,
+        random: () => 0,
+        budget: new DescriptorBudget({ limit: Infinity, listening: () => 1 }),
+      });
       const { address, connections } = await listenFor(served, isBlind);
       const client = await loopback.client(address);
       const sent = randomBytes(8 * 1024 * 1024);

@@ -6,7 +6,7 @@ import {
   type SocketAddress,
 } from '../../src/config/address.ts';
 import type { Balance } from '../../src/config/balance.ts';
-import { balancer } from '../../src/relay/balancer.ts';
+import { balancer, type Choice } from '../../src/relay/balancer.ts';
 
 function remotes(count: number): SocketAddress[] {
   return Array.from({ length: count }, (_, index) => {
@@ -59,6 +59,12 @@ describe('balancer', () => {
       first: 'aaaaaaa',
       why: 'all weights 0 is the first, as in Realm',
     },
+    {
+      strategy: 'leastconnections',
+      weights: [1, 1, 1],
+      first: 'abcabca',
+      why: 'of equals each in turn',
+    },
     { strategy: 'iphash', weights: [0, 0, 1], first: 'ccccccc', why: 'weight 0 only stands in' },
   ] as const;
   for (const { strategy, weights, first, why } of cases) {
@@ -67,8 +73,27 @@ describe('balancer', () => {
     });
   }
 
+  const loads = [
+    { active: [3, 1, 2], weights: [1, 1, 1], order: 'bca', why: 'the fewest first' },
+    { active: [3, 1, 2], weights: [8, 1, 1], order: 'abc', why: 'per weight' },
+    { active: [0, 0, 9], weights: [1, 1, 0], order: 'abc', why: 'weight 0 last' },
+  ];
+  for (const { active, weights, order, why } of loads) {
+    it(`leastconnections ${active.join()} by ${weights.join()}: ${why}`, () => {
+      const all = remotes(3).map((remote, index) => ({ ...remote, active: active[index] ?? 0 }));
+      const picked = balancer({ strategy: 'leastconnections', weights }, all)('::1');
+      expect(picked.map((remote) => letter(all, remote)).join('')).to.equal(order);
+    });
+  }
+
+  it('roundrobin: shares by weight what a remote that is tried last does not get', () => {
+    const all: Choice[] = remotes(3).map((remote, index) => ({ ...remote, isPreferred: index !== 0 }));
+    const pick = balancer({ strategy: 'roundrobin', weights: [4, 2, 1] }, all);
+    expect(sevenTimes.map((client) => letter(all, pick(client)[0])).join('')).to.equal('bcbbcbb');
+  });
+
   it('offers every remote exactly once, those of weight 0 last', () => {
-    for (const strategy of ['roundrobin', 'iphash'] as const) {
+    for (const strategy of ['roundrobin', 'iphash', 'leastconnections'] as const) {
       const all = remotes(5);
       const pick = balancer({ strategy, weights: [1, 0, 3, 0, 2] }, all);
       for (const client of manyClients.slice(0, 20)) {

@@ -32,6 +32,7 @@ describe('relay flags', () => {
       ipv6: false,
       isAdminGiven: false,
       drainSeconds: 30,
+      drainLagSeconds: 0,
       withoutEffect: [],
     });
     expect(admin).to.deep.include({ host: '127.0.0.1', port: 9180 });
@@ -46,6 +47,7 @@ describe('relay flags', () => {
       '--admin',
       '[::]:9000',
       '--drain-seconds=5',
+      '--drain-lag-seconds=7',
       '-f',
       '-z',
       '-p',
@@ -55,6 +57,7 @@ describe('relay flags', () => {
       logLevel: 'debug',
       isAdminGiven: true,
       drainSeconds: 5,
+      drainLagSeconds: 7,
       withoutEffect: ['tfo', 'splice', 'pipe-page'],
     });
     expect(flags.admin).to.deep.include({ host: '::', port: 9000 });

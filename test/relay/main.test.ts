@@ -236,6 +236,7 @@ describe('relay program, stopping', () => {
           const { relay, pid, client, listen } = await connected([]);
           process.kill(pid, signal);
           expect(await relay.logged('draining')).to.deep.include({ signal, drainSeconds: 30 });
+          await relay.logged('no new connections');
           expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
           expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
           expect(await ask(client, 'still here')).to.equal('still here');
@@ -244,6 +245,32 @@ describe('relay program, stopping', () => {
           expect(await relay.logged('relay stopped')).to.deep.include({ ended: 1, cut: 0 });
         });
       }
+
+      it('is not ready at once, and takes new connections for the drain lag', async () => {
+        const { relay, pid, client, listen } = await connected(['--drain-lag-seconds', '2']);
+        process.kill(pid, 'SIGTERM');
+        expect(await relay.logged('draining')).to.deep.include({ drainLagSeconds: 2 });
+        expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
+        const late = await loopback.client(listen);
+        expect(await ask(late, 'late')).to.equal('late');
+        await relay.logged('no new connections');
+        expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
+        expect(await ask(client, 'still here')).to.equal('still here');
+        client.end();
+        late.end();
+        expect(await relay.ended).to.equal(0);
+        expect(await relay.logged('relay stopped')).to.deep.include({ cut: 0 });
+      });
+
+      it('ends now at a second signal, in the drain lag, too', async () => {
+        const { relay, pid, client } = await connected(['--drain-lag-seconds', '600']);
+        process.kill(pid, 'SIGTERM');
+        await relay.logged('draining');
+        process.kill(pid, 'SIGTERM');
+        expect(await failure(client)).to.equal('ECONNRESET');
+        expect(await relay.ended).to.equal(0);
+        expect(await relay.logged('relay stopped')).to.deep.include({ ended: 0, cut: 1 });
+      });
 
       it('cuts what is open at the deadline, and tells how many', async () => {
         const { relay, pid, client } = await connected(['--drain-seconds', '0']);

@@ -1,0 +1,153 @@
+import type { Socket } from 'node:net';
+import type { EndpointConfig } from '../config/relay-config.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { clientText } from './client-address.ts';
+import type { DescriptorBudget } from './descriptor-budget.ts';
+
+/** Descriptors of a connection: the client's and the upstream's. */
+const connectionDescriptors = 2;
+
+/** What a gate needs of its endpoint. */
+export type GateContext = {
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly budget: DescriptorBudget;
+  /** The endpoint's, which may change. */
+  readonly config: () => EndpointConfig;
+  /** Connections that are being served. */
+  readonly active: () => number;
+  /** Serves a client; `Gate.leave` is to be called when it has gone. */
+  readonly serve: (accepted: Socket) => void;
+};
+
+/**
+ * Where TCP clients of an endpoint come in. Those beyond its connection limit, or beyond the descriptors of
+ * the process, are accepted and wait, neither read nor dialled, oldest first; those beyond `maxWaiting` are
+ * reset. Each episode is told once at its begin and once at its end.
+ */
+export class Gate {
+  /** Clients that were reset since there was no place even to wait. */
+  refused = 0;
+  readonly #context: GateContext;
+  readonly #line: { readonly accepted: Socket; readonly sinceMs: number }[] = [];
+  readonly #idlers: (() => void)[] = [];
+  #episode: { waited: number; refused: number } | undefined;
+
+  constructor(context: GateContext) {
+    this.#context = context;
+  }
+
+  /** Clients that wait. */
+  get waiting(): number {
+    return this.#line.length;
+  }
+
+  /** Since when the first one waits. */
+  get oldestMs(): number {
+    return this.#line[0]?.sinceMs ?? Infinity;
+  }
+
+  /** @param accepted  just accepted and paused; the gate owns it until it is served. */
+  enter(accepted: Socket): void {
+    if (this.waiting === 0 && this.#hasPlace(connectionDescriptors)) this.#serve(accepted);
+    else if (this.#mayWait()) this.#wait(accepted);
+    else this.#refuse(accepted);
+  }
+
+  /** A client that was served has gone. */
+  leave(): void {
+    this.#context.budget.giveBack(connectionDescriptors);
+    this.#endEpisode();
+  }
+
+  /** Serves the first that waits, if there is room. @returns whether it did. */
+  serveNext(): boolean {
+    if (!this.#hasPlace(connectionDescriptors - 1)) return false; // it has one already
+    const first = this.#line.shift();
+    if (first === undefined) return false;
+    this.#context.budget.take(-1);
+    this.#serve(first.accepted);
+    this.#afterLeaving();
+    return true;
+  }
+
+  /** Resets all who wait. */
+  cut(): void {
+    const cut = this.#line.splice(0);
+    for (const { accepted } of cut) accepted.resetAndDestroy();
+    this.#afterLeaving();
+    this.#context.budget.giveBack(cut.length);
+  }
+
+  /** Resolves when nobody waits. */
+  async idle(): Promise<void> {
+    if (this.waiting > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve));
+  }
+
+  #hasPlace(descriptors: number): boolean {
+    return this.#isBelowLimit() && this.#context.budget.hasRoom(descriptors);
+  }
+
+  #mayWait(): boolean {
+    const { budget, config } = this.#context;
+    return this.waiting < config().network.maxWaiting && budget.hasRoomToWait();
+  }
+
+  #isBelowLimit(): boolean {
+    const { maxConnections } = this.#context.config().network;
+    return maxConnections === 0 || this.#context.active() < maxConnections;
+  }
+
+  #serve(accepted: Socket): void {
+    this.#context.budget.take(connectionDescriptors);
+    this.#context.serve(accepted);
+  }
+
+  #wait(accepted: Socket): void {
+    const { budget, clock, log, config } = this.#context;
+    const { remoteAddress = '', remotePort = 0 } = accepted; // remembered by the socket even if the peer goes
+    log.debug({ endpoint: config().name, client: clientText(remoteAddress, remotePort) }, 'client waits');
+    this.#tellEpisode().waited += 1;
+    budget.take(1);
+    this.#line.push({ accepted, sinceMs: clock.monotonicMs() });
+    budget.enter(this);
+  }
+
+  #refuse(accepted: Socket): void {
+    accepted.resetAndDestroy();
+    this.refused += 1;
+    const episode = this.#tellEpisode();
+    episode.refused += 1;
+    if (episode.refused > 1) return;
+    const { name: endpoint, network } = this.#context.config();
+    this.#context.log.warn(
+      { endpoint, waiting: this.waiting, maxWaiting: network.maxWaiting },
+      'resetting clients, too many wait',
+    );
+  }
+
+  #tellEpisode(): { waited: number; refused: number } {
+    if (this.#episode !== undefined) return this.#episode;
+    const { active, config, log } = this.#context;
+    const fields = { endpoint: config().name, connections: active() };
+    log.warn(fields, this.#isBelowLimit() ? 'file descriptors are short' : 'connection limit reached');
+    this.#episode = { waited: 0, refused: 0 };
+    return this.#episode;
+  }
+
+  #afterLeaving(): void {
+    if (this.waiting > 0) return;
+    this.#context.budget.leave(this);
+    for (const resolve of this.#idlers.splice(0)) resolve();
+  }
+
+  #endEpisode(): void {
+    if (this.#episode === undefined || this.waiting > 0 || !this.#hasPlace(connectionDescriptors)) return;
+    this.#context.log.info(
+      { endpoint: this.#context.config().name, ...this.#episode },
+      'clients are served at once again',
+    );
+    this.#episode = undefined;
+  }
+}

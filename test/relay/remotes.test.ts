@@ -1,0 +1,201 @@
+import { once } from 'node:events';
+import type { Server } from 'node:net';
+import { expect } from 'chai';
+import { RemotePool } from '../../src/relay/remote-pool.ts';
+import { FakeClock } from '../controller/fake-clock.ts';
+import { eventually } from '../cluster/eventually.ts';
+import { freePort } from '../cluster/free-port.ts';
+import {
+  config,
+  datagram,
+  endpoint,
+  keptLog,
+  listenOf,
+  Loopback,
+  received,
+  split,
+  statusOf,
+} from './loopback.ts';
+
+const loopback = new Loopback();
+afterEach(() => loopback.closeAll());
+
+/** The pool of an endpoint with three remotes, `a:1`, `b:1` and `c:1`. */
+function pool(clock: FakeClock, balance?: string): RemotePool {
+  const [only] = config(
+    endpoint('a:1', { extra_remotes: ['b:1', 'c:1'], ...(balance !== undefined && { balance }) }),
+  ).endpoints;
+  if (only === undefined) throw new Error('no endpoint');
+  return new RemotePool(only, { log: keptLog().log, clock, random: () => 1 });
+}
+
+function order(from: RemotePool): string {
+  return from
+    .order('::1')
+    .map(({ host }) => host)
+    .join('');
+}
+
+const refused = new Error('refused');
+
+describe('remote pool', () => {
+  it('tries a remote that failed last, longer each time, and then one client tries it again', () => {
+    const clock = new FakeClock();
+    const remotes = pool(clock);
+    const [a] = remotes.remotes;
+    for (const backoffMs of [1000, 2000, 4000]) {
+      a?.fail(refused);
+      clock.advance(backoffMs - 1);
+      expect(order(remotes)).to.equal('bca');
+      clock.advance(1);
+      expect(order(remotes)).to.equal('abc');
+      expect(order(remotes), 'one alone').to.equal('bca');
+    }
+    a?.work();
+    expect(order(remotes)).to.equal('abc');
+  });
+
+  it('waits a minute at most', () => {
+    const clock = new FakeClock();
+    const remotes = pool(clock);
+    for (let i = 0; i < 50; i += 1) remotes.remotes[0]?.fail(refused);
+    clock.advance(60_000);
+    expect(order(remotes)).to.equal('abc');
+  });
+
+  it('keeps the order where all have failed', () => {
+    const remotes = pool(new FakeClock());
+    for (const remote of remotes.remotes) remote.fail(refused);
+    expect(order(remotes)).to.equal('abc');
+  });
+
+  it('keeps what it knows of a remote over a reload', () => {
+    const clock = new FakeClock();
+    const remotes = pool(clock);
+    remotes.remotes[1]?.fail(refused);
+    const [only] = config(endpoint('b:1', { extra_remotes: ['d:1'] })).endpoints;
+    if (only !== undefined) remotes.configure(only);
+    expect(order(remotes)).to.equal('db');
+  });
+
+  it('moves no client of another remote with iphash', () => {
+    const remotes = pool(new FakeClock(), 'iphash: 1, 1, 1');
+    const clients = Array.from(
+      { length: 300 },
+      (_, index) => `10.0.${String(index >> 6)}.${String(index & 63)}`,
+    );
+    const firsts = (): string[] => clients.map((client) => remotes.order(client)[0]?.host ?? '');
+    const before = firsts();
+    remotes.remotes[0]?.fail(refused);
+    const after = firsts();
+    expect(before.filter((host, index) => host !== 'a' && host !== after[index])).to.deep.equal([]);
+    expect(after).to.not.include('a');
+  });
+});
+
+describe('relay, remotes that fail', () => {
+  async function greeting(address: string): Promise<string> {
+    const client = await loopback.client(address);
+    const text = await received(client);
+    client.end();
+    return text;
+  }
+
+  async function closed(server: Server): Promise<void> {
+    server.close();
+    await once(server, 'close');
+  }
+
+  it('Failover returns to the first remote when it works again', async () => {
+    const clock = new FakeClock();
+    const port = await freePort();
+    const second = await loopback.greeter('second');
+    const first = `127.0.0.1:${String(port)}`;
+    const { relay, lines } = await loopback.relay(config(endpoint(first, { extra_remotes: [second] })), {
+      clock,
+      random: () => 1,
+    });
+    const told = (wanted: string): number => lines.filter(({ msg }) => msg === wanted).length;
+    for (let i = 0; i < 3; i += 1) expect(await greeting(listenOf(relay))).to.equal('second');
+    expect(statusOf(relay).health.TCP[0]).to.deep.equal({
+      address: first,
+      healthy: false,
+      active: 0,
+      failed: 1,
+    });
+    const server = await loopback.tcpServer((socket) => socket.end('first'), '127.0.0.1', port);
+    expect(await greeting(listenOf(relay))).to.equal('second');
+    clock.advance(1000);
+    expect(await greeting(listenOf(relay))).to.equal('first');
+    expect(await greeting(listenOf(relay))).to.equal('first');
+    expect(statusOf(relay).health.TCP[0]).to.deep.include({ healthy: true, failed: 1 });
+    expect(told('remote is tried last for a while, since it failed')).to.equal(1);
+    expect(told('remote works again')).to.equal(1);
+    await closed(server);
+  });
+
+  it('LeastConnections sends a client where the fewest are', async () => {
+    const seen: string[] = [];
+    const remotes = await Promise.all(
+      ['a', 'b'].map((name) =>
+        loopback.tcpRemote((socket) => {
+          seen.push(name);
+          socket.write(name);
+          socket.on('end', () => socket.end());
+        }),
+      ),
+    );
+    const { relay } = await loopback.relay(
+      config(
+        endpoint(remotes[0] ?? '', {
+          extra_remotes: [remotes[1] ?? ''],
+          balance: 'roundrobin: 1, 1',
+          strategy: 'leastconnections',
+        }),
+      ),
+    );
+    const clients = [];
+    for (let i = 0; i < 4; i += 1) {
+      const client = await loopback.client(listenOf(relay));
+      const [greeted] = (await once(client, 'data')) as [Buffer];
+      clients.push({ client, name: greeted.toString() });
+    }
+    expect(seen).to.deep.equal(['a', 'b', 'a', 'b']);
+    for (const { client, name } of clients) if (name === 'b') client.end();
+    await eventually('none at b', () => statusOf(relay).health.TCP[1]?.active === 0);
+    for (let i = 0; i < 2; i += 1) await once(await loopback.client(listenOf(relay)), 'data');
+    expect(seen.slice(4)).to.deep.equal(['b', 'b']);
+    expect(statusOf(relay).health.TCP.map(({ active }) => active)).to.deep.equal([2, 2]);
+  });
+
+  it('sends a new UDP client past a remote that refused', async () => {
+    const dead = await loopback.udp();
+    const { port } = dead.address();
+    dead.close();
+    await once(dead, 'close');
+    const { relay } = await loopback.relay(
+      config(
+        endpoint(
+          `127.0.0.1:${String(port)}`,
+          { extra_remotes: [await loopback.udpEcho('second ')] },
+          { no_tcp: true, use_udp: true },
+        ),
+      ),
+      { clock: new FakeClock() },
+    );
+    const listen = split(listenOf(relay));
+    for (let i = 0; i < 3; i += 1) {
+      const client = await loopback.udp();
+      const answer = datagram(client);
+      client.send('x', listen.port, listen.host);
+      expect((await answer).toString()).to.equal('second x');
+    }
+    expect(statusOf(relay).health.UDP).to.deep.include({
+      address: `127.0.0.1:${String(port)}`,
+      healthy: false,
+      active: 0,
+      failed: 1,
+    });
+    expect(statusOf(relay).health.UDP[1]?.active).to.equal(3);
+  });
+});
