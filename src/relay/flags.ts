@@ -36,8 +36,8 @@ type Flag = { readonly short?: string; readonly value?: string; readonly help: s
 const supported: Readonly<Record<string, Flag>> = {
   config: {
     short: 'c',
-    value: 'FILE',
-    help: 'configuration file (JSON); followed, a change is taken at once',
+    value: 'PATH',
+    help: 'configuration in TOML or JSON, a file or a folder of them; followed, a change is taken at once',
   },
   listen: { short: 'l', value: 'ADDR', help: 'listen address: IPV4:PORT, [IPV6]:PORT or HOST:PORT' },
   remote: { short: 'r', value: 'ADDR', help: 'remote address' },
@@ -94,6 +94,20 @@ export function parseFlags(argv: readonly string[]): RelayFlags {
   if (given.has('version')) return { ...settings(given), action: 'version' };
   if (!given.has('config')) requirePair(given);
   return { ...settings(given), action: 'run' };
+}
+
+/**
+ * What `argv` says by flags of ours, where another source stands above Realm's command line; the rest of it,
+ * wrong as it may be, is not looked at.
+ */
+export function ownFlags(argv: readonly string[]): RelayFlags {
+  const own = ['admin', 'drain-seconds'];
+  const kept = argv.flatMap((word, index) => {
+    const [name = '', value] = word.startsWith('--') ? word.slice(2).split(/=(.*)/s, 2) : [];
+    if (!own.includes(name)) return [];
+    return value === undefined ? [word, argv[index + 1] ?? ''] : [word];
+  });
+  return { ...settings(givenFlags(kept)), action: 'run' };
 }
 
 type Given = ReadonlyMap<string, string>;

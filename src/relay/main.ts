@@ -1,5 +1,6 @@
 import type { DestinationStream } from 'pino';
-import { parseRelayConfig, relayConfig, type Overrides, type ParsedConfig } from '../config/relay-config.ts';
+import { environmentName } from '../config/environment-config.ts';
+import { parseRelayConfig, type ParsedConfig } from '../config/relay-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
@@ -9,8 +10,10 @@ import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { adminRoutes } from './admin-routes.ts';
-import { ConfigFile, readConfigText, type ConfigText } from './config-file.ts';
-import { helpText, parseFlags, UsageError, type RelayFlags } from './flags.ts';
+import { ConfigFile } from './config-file.ts';
+import type { ConfigSource } from './config-source.ts';
+import { commandLineConfig, overrides, variableConfig, type FirstConfig } from './first-config.ts';
+import { helpText, ownFlags, parseFlags, UsageError, type RelayFlags } from './flags.ts';
 import { Relay } from './relay.ts';
 
 /** The outside of the program. */
@@ -19,6 +22,8 @@ export type RelayIo = {
   readonly stderr: { write: (text: string) => unknown };
   /** Emits SIGTERM and SIGINT: `process`. */
   readonly signals: SignalSource;
+  /** The environment; empty unless told. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Where log lines go; standard output unless told. */
   readonly log?: DestinationStream;
 };
@@ -33,10 +38,7 @@ export type RelayIo = {
  */
 export async function runRelay(argv: readonly string[], io: RelayIo): Promise<number> {
   try {
-    const flags = parseFlags(argv);
-    if (flags.action === 'run') return await run(flags, io);
-    io.stdout.write(flags.action === 'help' ? helpText() : `realm-operator ${version}\n`);
-    return 0;
+    return await act(argv, io);
   } catch (error) {
     if (!(error instanceof RealmError)) throw error;
     const cause =
@@ -48,41 +50,38 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
   }
 }
 
-async function run(flags: RelayFlags, io: RelayIo): Promise<number> {
-  const { parsed, hash } = await firstConfig(flags);
+async function act(argv: readonly string[], io: RelayIo): Promise<number> {
+  const variable = variableConfig(io.env?.[environmentName], (line) => {
+    io.stderr.write(`${line}\n`);
+  });
+  if (variable !== undefined) return run(ownFlags(argv), variable, io);
+  const flags = parseFlags(argv);
+  if (flags.action === 'run') return run(flags, await commandLineConfig(flags), io);
+  io.stdout.write(flags.action === 'help' ? helpText() : `realm-operator ${version}\n`);
+  return 0;
+}
+
+async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<number> {
+  const { parsed, file } = first;
+  if (parsed.isLegacy) io.stderr.write('attention: you are using a legacy config file!\n'); // as Realm says it
   const log = createLogger(parsed.config.log.level, io.log);
   const relay = new Relay({ log, clock: systemClock, retireMs: flags.drainSeconds * 1000 });
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log);
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
+  const configHash = file?.source.hash ?? '';
   try {
     tell(flags, parsed, log);
-    await relay.reload(parsed.config, hash);
-    log.info({ version, admin: admin?.url ?? 'off', configHash: hash }, 'relay started');
-    if (flags.config === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    return await serve(flags, { relay, log, signals, hash });
+    await relay.reload(parsed.config, configHash);
+    log.info({ version, admin: admin?.url ?? 'off', configHash }, 'relay started');
+    if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
+    return await serve(flags, { relay, log, signals, file });
   } finally {
     clearInterval(stayAlive);
     signals.release();
     await relay.close();
     await admin?.close();
   }
-}
-
-async function firstConfig(flags: RelayFlags): Promise<{ parsed: ParsedConfig; hash: string }> {
-  if (flags.config === undefined) {
-    const document = { endpoints: [{ listen: flags.listen, remote: flags.remote }] };
-    return { parsed: relayConfig(document, 'command line', overrides(flags)), hash: '' };
-  }
-  const { text, hash } = await readConfigText(flags.config);
-  return { parsed: parseRelayConfig(text, flags.config, overrides(flags)), hash };
-}
-
-function overrides({ udp, ipv6, logLevel }: RelayFlags): Overrides {
-  return {
-    ...(logLevel !== undefined && { level: logLevel }),
-    network: { ...(udp && { use_udp: true }), ...(ipv6 && { ipv6_only: true }) },
-  };
 }
 
 /** Where the default address is taken, another relay has it: that is told, and nothing is served. */
@@ -104,23 +103,23 @@ async function startAdmin(flags: RelayFlags, relay: Relay, log: Logger): Promise
 }
 
 function tell(flags: RelayFlags, { warnings }: ParsedConfig, log: Logger): void {
-  const source = flags.config ?? 'command line';
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'this flag has no effect');
-  for (const warning of warnings)
-    log.warn({ source, problem: problemText(warning) }, 'configuration warning');
+  for (const warning of warnings) {
+    log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');
+  }
 }
 
 type Running = {
   readonly relay: Relay;
   readonly log: Logger;
   readonly signals: StopSignals;
-  readonly hash: string;
+  readonly file: FirstConfig['file'];
 };
 
 /** Follows the file until a signal comes, then drains; a second signal ends it at once. */
-async function serve(flags: RelayFlags, { relay, log, signals, hash }: Running): Promise<number> {
-  const file =
-    flags.config === undefined ? undefined : follow(flags.config, flags, { relay, log, signals, hash });
+async function serve(flags: RelayFlags, running: Running): Promise<number> {
+  const { relay, log, signals } = running;
+  const file = follow(flags, running);
   const signal = await signals.first;
   file?.stop();
   log.info({ signal, drainSeconds: flags.drainSeconds }, 'draining');
@@ -130,14 +129,15 @@ async function serve(flags: RelayFlags, { relay, log, signals, hash }: Running):
   return 0;
 }
 
-function follow(path: string, flags: RelayFlags, { relay, log, hash }: Running): ConfigFile {
+function follow(flags: RelayFlags, { relay, log, file }: Running): ConfigFile | undefined {
+  if (file === undefined) return undefined;
   const onError = (err: Error): void => {
     relay.refuse(err.message);
-    log.error({ err, source: path }, 'configuration not taken, the one before runs on');
+    log.error({ err, source: file.path }, 'configuration not taken, the one before runs on');
   };
-  const take = async ({ text, hash: configHash }: ConfigText): Promise<void> => {
+  const take = async ({ texts, hash: configHash }: ConfigSource): Promise<void> => {
     try {
-      const parsed = parseRelayConfig(text, path, overrides(flags));
+      const parsed = parseRelayConfig(texts, overrides(flags));
       await relay.reload(parsed.config, configHash);
       log.level = parsed.config.log.level === 'off' ? 'silent' : parsed.config.log.level;
       tell(flags, parsed, log);
@@ -146,7 +146,8 @@ function follow(path: string, flags: RelayFlags, { relay, log, hash }: Running):
       onError(asError(error));
     }
   };
-  const file = new ConfigFile(path, hash, systemClock, { onText: (text) => void take(text), onError });
-  file.start();
-  return file;
+  const onChange = (source: ConfigSource): void => void take(source);
+  const followed = new ConfigFile(file.path, file.source, systemClock, { onChange, onError });
+  followed.start();
+  return followed;
 }

@@ -7,12 +7,12 @@ import { problemText } from '../../src/lib/problem.ts';
 const endpoint = { listen: '[::]:80', remote: '192.0.2.1:8080' };
 
 function parse(document: unknown, overrides?: Overrides): ParsedConfig {
-  return parseRelayConfig(JSON.stringify(document), 'config.json', overrides);
+  return parseRelayConfig([{ source: 'config.json', text: JSON.stringify(document) }], overrides);
 }
 
 function problems(text: string): string[] {
   try {
-    parseRelayConfig(text, 'config.json');
+    parseRelayConfig([{ source: 'config.json', text }]);
   } catch (error) {
     if (error instanceof ConfigError) return error.problems.map(problemText);
     throw error;
@@ -44,6 +44,7 @@ describe('relay config', () => {
         ],
       },
       warnings: [],
+      isLegacy: false,
     });
   });
 
@@ -257,7 +258,7 @@ describe('relay config', () => {
 
   it('tells every problem at once, each with the file', () => {
     const text = JSON.stringify({ network: { use_udp: 1 }, endpoints: [{ listen: 'x' }, { remote: 'y' }] });
-    expect(() => parseRelayConfig(text, '/etc/relay.json'))
+    expect(() => parseRelayConfig([{ source: '/etc/relay.json', text }]))
       .to.throw(ConfigError)
       .with.property('message')
       .that.matches(/^(\/etc\/relay\.json: .+\n){4}\/etc\/relay\.json: .+$/);

@@ -76,8 +76,8 @@ describe('relay flags', () => {
     { argv: [], message: 'nothing to do: give -c FILE, or -l ADDR and -r ADDR' },
     { argv: ['-l', 'a:1'], message: '-r is missing: give -c FILE, or -l ADDR and -r ADDR' },
     { argv: ['-r', 'a:1'], message: '-l is missing: give -c FILE, or -l ADDR and -r ADDR' },
-    { argv: ['-c'], message: '-c: needs a value: FILE' },
-    { argv: ['--config='], message: '--config: needs a value: FILE' },
+    { argv: ['-c'], message: '-c: needs a value: PATH' },
+    { argv: ['--config='], message: '--config: needs a value: PATH' },
     { argv: [...pair, '--udp=yes'], message: '--udp: takes no value' },
     { argv: [...pair, '-u', '-u'], message: '-u: is given twice' },
     { argv: [...pair, '-l', 'b:2'], message: '-l: is given twice' },
@@ -116,7 +116,7 @@ describe('relay flags', () => {
 
   it('names every flag that it takes in its help', () => {
     for (const flag of [
-      '-c, --config FILE',
+      '-c, --config PATH',
       '-u, --udp',
       '-6, --ipv6',
       '--drain-seconds S',
