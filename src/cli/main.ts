@@ -14,7 +14,7 @@ const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
   relay: async () => {
     const [{ runRelay }, { helpText }] = await Promise.all([
       import('../relay/main.ts'),
-      import('../relay/flags.ts'),
+      import('../relay/flag-table.ts'),
     ]);
     return { run: (argv, io) => runRelay(argv, { ...io, env: process.env }), usage: helpText() };
   },

@@ -16,7 +16,7 @@ export type RealmDocument = {
 export type RealmLog = {
   /** Default `info` (Realm: `off`). */
   readonly level?: LogLevel;
-  /** Only `stdout`, the default. */
+  /** `stdout`, the default, `stderr`, or the path of a file, which is appended to. */
   readonly output?: string;
 };
 

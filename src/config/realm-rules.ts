@@ -6,6 +6,7 @@ import {
   oneOf,
   text,
   wholeNumber,
+  type FieldsOf,
   type Rule,
 } from '../lib/document-rules.ts';
 import { logLevels } from '../lib/log-level.ts';
@@ -33,11 +34,13 @@ const remoteAddress: Rule<SocketAddress> = (value, path, findings) => {
   return undefined;
 };
 
-/** A key of Realm that asks for something this relay does not do; a value that asks for nothing is fine. */
-function unsupported(...harmless: readonly unknown[]): Rule<never> {
+/** A key of Realm that asks for something this relay does not do; `harmless` asks for nothing. */
+function unsupported(
+  harmless: unknown,
+  what = 'is a key of Realm that this relay does not support',
+): Rule<never> {
   return (value, path, findings) => {
-    if (harmless.includes(value)) return undefined;
-    const what = 'is a key of Realm that this relay does not support';
+    if (value === harmless) return undefined;
     findings.problems.push({ path, what, value, remedy: 'remove it' });
     return undefined;
   };
@@ -46,7 +49,7 @@ function unsupported(...harmless: readonly unknown[]): Rule<never> {
 /** The same for a table: an empty one asks for nothing. */
 const unsupportedTable: Rule<never> = (value, path, findings) => {
   if (isMapping(value) && Object.keys(value).length === 0) return undefined;
-  unsupported()(value, path, findings);
+  unsupported(undefined)(value, path, findings);
   return undefined;
 };
 
@@ -62,6 +65,11 @@ const idleNumber: Rule<never> = (value, path, findings) => {
   return undefined;
 };
 
+const noMptcp = 'asks for MPTCP sockets, which Node.js cannot make';
+const noDevice = 'binds to a device, which Node.js cannot do';
+
+const logRules = { level: oneOf(logLevels), output: text };
+
 const networkRules = {
   no_tcp: flag,
   use_udp: flag,
@@ -70,8 +78,8 @@ const networkRules = {
   udp_timeout: wholeNumber(0, mostSeconds),
   tcp_keepalive: wholeNumber(0, mostKeepaliveSeconds),
   tcp_keepalive_probe: wholeNumber(1, mostKeepaliveProbes),
-  send_mptcp: unsupported(false),
-  accept_mptcp: unsupported(false),
+  send_mptcp: unsupported(false, noMptcp),
+  accept_mptcp: unsupported(false, noMptcp),
   send_proxy: unsupported(false),
   accept_proxy: unsupported(false),
   send_proxy_version: idleNumber,
@@ -88,8 +96,8 @@ const endpointRules = {
   balance: text,
   network: fields(networkRules),
   through: unsupported(''),
-  interface: unsupported(''),
-  listen_interface: unsupported(''),
+  interface: unsupported('', noDevice),
+  listen_interface: unsupported('', noDevice),
   listen_transport: unsupported(''),
   remote_transport: unsupported(''),
 };
@@ -99,7 +107,7 @@ const endpointRule = fields(endpointRules, ['listen', 'remote']);
 /** The whole file. */
 export const documentRule = fields(
   {
-    log: fields({ level: oneOf(logLevels), output: unsupported('stdout') }),
+    log: fields(logRules),
     network: fields(networkRules),
     dns: unsupportedTable,
     endpoints: listOf(endpointRule),
@@ -107,8 +115,14 @@ export const documentRule = fields(
   ['endpoints'],
 );
 
+/** The keys that flags of the command line can stand above. */
+export const overrideRules = { log: logRules, dns: {}, network: networkRules };
+
 /** One endpoint as read: addresses parsed, nothing defaulted, cross-checks still to come. */
 export type ReadEndpoint = NonNullable<ReturnType<typeof endpointRule>>;
 
 /** A network table as read. */
 export type ReadNetwork = NonNullable<ReadEndpoint['network']>;
+
+/** A log table as read. */
+export type ReadLog = FieldsOf<typeof logRules>;

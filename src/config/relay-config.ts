@@ -6,13 +6,20 @@ import { parseBalance, type Balance } from './balance.ts';
 import { ConfigError, type SourcedProblem } from './config-error.ts';
 import { sourceDocument, type ConfigText, type SourceDocument } from './config-text.ts';
 import type { RealmNetwork } from './realm-document.ts';
-import { documentRule, type ReadEndpoint, type ReadNetwork } from './realm-rules.ts';
+import { documentRule, type ReadEndpoint, type ReadLog, type ReadNetwork } from './realm-rules.ts';
 
 /** What the relay runs: parsed, every default applied, in milliseconds. */
 export type RelayConfig = {
-  readonly log: { readonly level: LogLevel };
+  readonly log: LogConfig;
   /** In the order in which they are bound: of two that conflict the first one wins. Names are unique. */
   readonly endpoints: readonly EndpointConfig[];
+};
+
+/** What is logged, and where to. */
+export type LogConfig = {
+  readonly level: LogLevel;
+  /** `stderr` or the path of a file; absent = standard output. Of a configuration that is taken later it has no effect. */
+  readonly output?: string;
 };
 
 /** One listen address and its remotes. */
@@ -51,7 +58,7 @@ export type ParsedConfig = {
 };
 
 /** What the command line says; it stands above every value of the file. */
-export type Overrides = { readonly level?: LogLevel; readonly network?: RealmNetwork };
+export type Overrides = { readonly log?: ReadLog; readonly network?: RealmNetwork };
 
 /**
  * Parses the texts of configuration files, in TOML, JSON or legacy JSON, and merges them: see `mergedConfig`.
@@ -84,7 +91,7 @@ export function mergedConfig(sources: readonly SourceDocument[], overrides: Over
     const read = document === undefined ? undefined : documentRule(document, [], findings);
     return { source, findings, read: read ?? {} };
   });
-  const log = firstOf(reads.map(({ read }) => read.log));
+  const log = { ...firstOf(reads.map(({ read }) => read.log)), ...overrides.log };
   const networks = {
     global: firstOf(reads.map(({ read }) => read.network)),
     overrides: overrides.network ?? {},
@@ -94,11 +101,15 @@ export function mergedConfig(sources: readonly SourceDocument[], overrides: Over
       return endpointConfig(endpoint, networks, ['endpoints', index], findings) ?? [];
     }),
   );
-  const config = { log: { level: overrides.level ?? log.level ?? 'info' }, endpoints: named(endpoints) };
+  const config = { log: logConfig(log), endpoints: named(endpoints) };
   const problems = sourced(reads, ({ problems: each }) => each);
   if (problems.length > 0) throw new ConfigError(problems);
   const isLegacy = sources.some((source) => source.isLegacy);
   return { config, warnings: sourced(reads, ({ warnings }) => warnings), isLegacy };
+}
+
+function logConfig({ level = 'info', output = 'stdout' }: ReadLog): LogConfig {
+  return { level, ...(output !== 'stdout' && { output }) };
 }
 
 /** Field by field the first of `tables` that has it. */

@@ -1,5 +1,5 @@
 import { environmentConfig, environmentName } from '../config/environment-config.ts';
-import { parseRelayConfig, relayConfig, type Overrides, type ParsedConfig } from '../config/relay-config.ts';
+import { parseRelayConfig, relayConfig, type ParsedConfig } from '../config/relay-config.ts';
 import { readConfig, type ConfigSource } from './config-source.ts';
 import type { RelayFlags } from './flags.ts';
 
@@ -36,18 +36,10 @@ export function variableConfig(
  * @throws ConfigError, ConfigFileError
  */
 export async function commandLineConfig(flags: RelayFlags): Promise<FirstConfig> {
-  const { config: path, listen, remote } = flags;
+  const { config: path, endpoint, overrides } = flags;
   if (path === undefined) {
-    return { parsed: relayConfig({ endpoints: [{ listen, remote }] }, 'command line', overrides(flags)) };
+    return { parsed: relayConfig({ endpoints: [endpoint] }, 'command line', overrides) };
   }
   const source = await readConfig(path);
-  return { parsed: parseRelayConfig(source.texts, overrides(flags)), file: { path, source } };
-}
-
-/** What the flags say in place of the file. */
-export function overrides({ udp, ipv6, logLevel }: RelayFlags): Overrides {
-  return {
-    ...(logLevel !== undefined && { level: logLevel }),
-    network: { ...(udp && { use_udp: true }), ...(ipv6 && { ipv6_only: true }) },
-  };
+  return { parsed: parseRelayConfig(source.texts, overrides), file: { path, source } };
 }

@@ -8,13 +8,17 @@ import { problemText } from '../lib/problem.ts';
 import { stopSignals, type SignalSource, type StopSignals } from '../lib/shutdown.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
 import { adminRoutes } from './admin-routes.ts';
+import { isInBackground, startInBackground } from './background.ts';
 import { ConfigFile } from './config-file.ts';
 import type { ConfigSource } from './config-source.ts';
-import { commandLineConfig, overrides, variableConfig, type FirstConfig } from './first-config.ts';
-import { helpText, ownFlags, parseFlags, UsageError, type RelayFlags } from './flags.ts';
+import { commandLineConfig, variableConfig, type FirstConfig } from './first-config.ts';
+import { helpText } from './flag-table.ts';
+import { ownFlags, parseFlags, type RelayFlags } from './flags.ts';
+import { setOpenFilesLimit } from './open-files.ts';
 import { Relay } from './relay.ts';
+import { UsageError } from './usage-error.ts';
 
 /** The outside of the program. */
 export type RelayIo = {
@@ -51,20 +55,54 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
 }
 
 async function act(argv: readonly string[], io: RelayIo): Promise<number> {
+  if (argv[0] === 'convert') return convertTo(argv.slice(1), io);
   const variable = variableConfig(io.env?.[environmentName], (line) => {
     io.stderr.write(`${line}\n`);
   });
-  if (variable !== undefined) return run(ownFlags(argv), variable, io);
+  if (variable !== undefined) return begin(ownFlags(argv), variable, io);
   const flags = parseFlags(argv);
-  if (flags.action === 'run') return run(flags, await commandLineConfig(flags), io);
-  io.stdout.write(flags.action === 'help' ? helpText() : `realm-operator ${version}\n`);
+  if (flags.action === 'help') return answer(io, helpText());
+  if (flags.action === 'version') return answer(io, `realm-operator ${version}\n`);
+  return begin(flags, await commandLineConfig(flags), io);
+}
+
+/** Does what the flags ask for with a valid configuration. */
+async function begin(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<number> {
+  if (first.parsed.isLegacy) io.stderr.write('attention: you are using a legacy config file!\n'); // Realm's words
+  if (flags.action === 'check') return tellChecked(first.parsed, io);
+  if (flags.isDaemon && !isInBackground(io.env ?? {})) return goToBackground(first.parsed, io);
+  return run(flags, first, io);
+}
+
+function answer(io: RelayIo, text: string): number {
+  io.stdout.write(text);
   return 0;
+}
+
+async function convertTo(argv: readonly string[], io: RelayIo): Promise<number> {
+  const { convert } = await import('./convert.ts'); // not for a relay that runs
+  await convert(argv, io.stdout);
+  return 0;
+}
+
+function tellChecked({ config, warnings }: ParsedConfig, io: RelayIo): number {
+  for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
+  return answer(io, `valid, ${String(config.endpoints.length)} endpoints\n`);
+}
+
+/** What is wrong with the configuration was told before; what cannot be bound, only the log tells. */
+async function goToBackground({ config }: ParsedConfig, io: RelayIo): Promise<number> {
+  const pid = await startInBackground();
+  const { output = 'stdout' } = config.log;
+  if (['stdout', 'stderr'].includes(output))
+    io.stderr.write('its log goes nowhere: give --log-output FILE\n');
+  return answer(io, `runs in the background as process ${String(pid)}\n`);
 }
 
 async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<number> {
   const { parsed, file } = first;
-  if (parsed.isLegacy) io.stderr.write('attention: you are using a legacy config file!\n'); // as Realm says it
-  const log = createLogger(parsed.config.log.level, io.log);
+  const log = createLogger(parsed.config.log.level, io.log ?? logDestination(parsed.config.log.output));
+  if (flags.nofile !== undefined) await limitOpenFiles(flags.nofile, log);
   const relay = new Relay({ log, clock: systemClock, retireMs: flags.drainSeconds * 1000 });
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log);
@@ -82,6 +120,12 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
     await relay.close();
     await admin?.close();
   }
+}
+
+async function limitOpenFiles(limit: number, log: Logger): Promise<void> {
+  const fault = await setOpenFilesLimit(limit);
+  if (fault === undefined) return;
+  log.warn({ limit, problem: fault }, 'the limit of open files stays as it was, start it under "ulimit -n"');
 }
 
 /** Where the default address is taken, another relay has it: that is told, and nothing is served. */
@@ -137,7 +181,7 @@ function follow(flags: RelayFlags, { relay, log, file }: Running): ConfigFile | 
   };
   const take = async ({ texts, hash: configHash }: ConfigSource): Promise<void> => {
     try {
-      const parsed = parseRelayConfig(texts, overrides(flags));
+      const parsed = parseRelayConfig(texts, flags.overrides);
       await relay.reload(parsed.config, configHash);
       log.level = parsed.config.log.level === 'off' ? 'silent' : parsed.config.log.level;
       tell(flags, parsed, log);

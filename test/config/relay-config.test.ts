@@ -230,7 +230,12 @@ describe('relay config', () => {
       problem: /send_proxy: is a key of Realm that this relay does not support/,
     },
     { document: { log: { level: 'INFO' }, endpoints: [] }, problem: /log.level: .*did you mean "info"\?/ },
-    { document: { log: { output: '/x' }, endpoints: [] }, problem: /log.output: is a key of Realm/ },
+    { document: { log: { output: 1 }, endpoints: [] }, problem: /log.output: has the wrong type/ },
+    { endpoint: { interface: 'eth0' }, problem: /interface: binds to a device, which Node.js cannot do/ },
+    {
+      network: { send_mptcp: true },
+      problem: /send_mptcp: asks for MPTCP sockets, which Node.js cannot make/,
+    },
     { document: { dns: { mode: 'ipv4_only' }, endpoints: [] }, problem: /dns: is a key of Realm/ },
     {
       document: { endpoints: [{ ...endpoint, listen: '[::ffff:1.2.3.4]:80', network: { ipv6_only: true } }] },
