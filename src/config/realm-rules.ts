@@ -1,7 +1,6 @@
 import {
   fields,
   flag,
-  isMapping,
   listOf,
   oneOf,
   text,
@@ -11,6 +10,7 @@ import {
 } from '../lib/document-rules.ts';
 import { logLevels } from '../lib/log-level.ts';
 import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
+import { dnsRulesWith } from './dns-config.ts';
 
 const mostSeconds = 2_147_483; // what a timer of Node takes, in milliseconds
 const mostKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
@@ -46,13 +46,6 @@ function unsupported(
   };
 }
 
-/** The same for a table: an empty one asks for nothing. */
-const unsupportedTable: Rule<never> = (value, path, findings) => {
-  if (isMapping(value) && Object.keys(value).length === 0) return undefined;
-  unsupported(undefined)(value, path, findings);
-  return undefined;
-};
-
 /** A key that Realm still reads and that does nothing there either. */
 const withoutEffect: Rule<never> = (_value, path, findings) => {
   findings.warnings.push({ path, what: 'has no effect', remedy: 'remove it' });
@@ -69,6 +62,8 @@ const noMptcp = 'asks for MPTCP sockets, which Node.js cannot make';
 const noDevice = 'binds to a device, which Node.js cannot do';
 
 const logRules = { level: oneOf(logLevels), output: text };
+
+const dnsRules = dnsRulesWith(remoteAddress);
 
 const networkRules = {
   no_tcp: flag,
@@ -109,14 +104,14 @@ export const documentRule = fields(
   {
     log: fields(logRules),
     network: fields(networkRules),
-    dns: unsupportedTable,
+    dns: fields(dnsRules),
     endpoints: listOf(endpointRule),
   },
   ['endpoints'],
 );
 
 /** The keys that flags of the command line can stand above. */
-export const overrideRules = { log: logRules, dns: {}, network: networkRules };
+export const overrideRules = { log: logRules, dns: dnsRules, network: networkRules };
 
 /** One endpoint as read: addresses parsed, nothing defaulted, cross-checks still to come. */
 export type ReadEndpoint = NonNullable<ReturnType<typeof endpointRule>>;

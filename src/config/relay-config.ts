@@ -5,12 +5,15 @@ import { socketAddressText, type SocketAddress } from './address.ts';
 import { parseBalance, type Balance } from './balance.ts';
 import { ConfigError, type SourcedProblem } from './config-error.ts';
 import { sourceDocument, type ConfigText, type SourceDocument } from './config-text.ts';
+import { dnsConfig, type DnsConfig, type ReadDns } from './dns-config.ts';
 import type { RealmNetwork } from './realm-document.ts';
 import { documentRule, type ReadEndpoint, type ReadLog, type ReadNetwork } from './realm-rules.ts';
 
 /** What the relay runs: parsed, every default applied, in milliseconds. */
 export type RelayConfig = {
   readonly log: LogConfig;
+  /** Absent = names are looked up in the system's own way. */
+  readonly dns?: DnsConfig;
   /** In the order in which they are bound: of two that conflict the first one wins. Names are unique. */
   readonly endpoints: readonly EndpointConfig[];
 };
@@ -58,7 +61,11 @@ export type ParsedConfig = {
 };
 
 /** What the command line says; it stands above every value of the file. */
-export type Overrides = { readonly log?: ReadLog; readonly network?: RealmNetwork };
+export type Overrides = {
+  readonly log?: ReadLog;
+  readonly dns?: ReadDns;
+  readonly network?: RealmNetwork;
+};
 
 /**
  * Parses the texts of configuration files, in TOML, JSON or legacy JSON, and merges them: see `mergedConfig`.
@@ -101,7 +108,11 @@ export function mergedConfig(sources: readonly SourceDocument[], overrides: Over
       return endpointConfig(endpoint, networks, ['endpoints', index], findings) ?? [];
     }),
   );
-  const config = { log: logConfig(log), endpoints: named(endpoints) };
+  const dns = dnsConfig(
+    { ...firstOf(reads.map(({ read }) => read.dns)), ...overrides.dns },
+    reads[0]?.findings ?? { problems: [], warnings: [] },
+  );
+  const config = { log: logConfig(log), ...(dns && { dns }), endpoints: named(endpoints) };
   const problems = sourced(reads, ({ problems: each }) => each);
   if (problems.length > 0) throw new ConfigError(problems);
   const isLegacy = sources.some((source) => source.isLegacy);

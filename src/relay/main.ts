@@ -16,6 +16,7 @@ import type { ConfigSource } from './config-source.ts';
 import { commandLineConfig, variableConfig, type FirstConfig } from './first-config.ts';
 import { helpText } from './flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './flags.ts';
+import { Names } from './names.ts';
 import { setOpenFilesLimit } from './open-files.ts';
 import { Relay } from './relay.ts';
 import { UsageError } from './usage-error.ts';
@@ -103,7 +104,10 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
   const { parsed, file } = first;
   const log = createLogger(parsed.config.log.level, io.log ?? logDestination(parsed.config.log.output));
   if (flags.nofile !== undefined) await limitOpenFiles(flags.nofile, log);
-  const relay = new Relay({ log, clock: systemClock, retireMs: flags.drainSeconds * 1000 });
+  const names = new Names(systemClock);
+  names.configure(parsed.config.dns);
+  const { lookup } = names;
+  const relay = new Relay({ log, clock: systemClock, lookup, retireMs: flags.drainSeconds * 1000 });
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log);
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
@@ -113,7 +117,7 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
     await relay.reload(parsed.config, configHash);
     log.info({ version, admin: admin?.url ?? 'off', configHash }, 'relay started');
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    return await serve(flags, { relay, log, signals, file });
+    return await serve(flags, { relay, log, signals, names, file });
   } finally {
     clearInterval(stayAlive);
     signals.release();
@@ -157,6 +161,7 @@ type Running = {
   readonly relay: Relay;
   readonly log: Logger;
   readonly signals: StopSignals;
+  readonly names: Names;
   readonly file: FirstConfig['file'];
 };
 
@@ -173,7 +178,7 @@ async function serve(flags: RelayFlags, running: Running): Promise<number> {
   return 0;
 }
 
-function follow(flags: RelayFlags, { relay, log, file }: Running): ConfigFile | undefined {
+function follow(flags: RelayFlags, { relay, log, names, file }: Running): ConfigFile | undefined {
   if (file === undefined) return undefined;
   const onError = (err: Error): void => {
     relay.refuse(err.message);
@@ -183,6 +188,7 @@ function follow(flags: RelayFlags, { relay, log, file }: Running): ConfigFile | 
     try {
       const parsed = parseRelayConfig(texts, flags.overrides);
       await relay.reload(parsed.config, configHash);
+      names.configure(parsed.config.dns);
       log.level = parsed.config.log.level === 'off' ? 'silent' : parsed.config.log.level;
       tell(flags, parsed, log);
       log.info({ configHash, endpoints: parsed.config.endpoints.length }, 'configuration taken');

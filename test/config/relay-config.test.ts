@@ -236,7 +236,23 @@ describe('relay config', () => {
       network: { send_mptcp: true },
       problem: /send_mptcp: asks for MPTCP sockets, which Node.js cannot make/,
     },
-    { document: { dns: { mode: 'ipv4_only' }, endpoints: [] }, problem: /dns: is a key of Realm/ },
+    {
+      document: { dns: { mode: 'ipv4_onyl' }, endpoints: [] },
+      problem: /dns.mode: .*did you mean "ipv4_only"\?/,
+    },
+    {
+      document: { dns: { protocol: 'doh' }, endpoints: [] },
+      problem: /dns.protocol: .*use one of tcp, udp, tcp_and_udp/,
+    },
+    {
+      document: { dns: { nameservers: ['192.0.2.1'] }, endpoints: [] },
+      problem: /dns.nameservers\[0\]: has no port/,
+    },
+    {
+      document: { dns: { min_ttl: 5, max_ttl: 4 }, endpoints: [] },
+      problem: 'dns.min_ttl: is above max_ttl, got 5: give at most 4, or raise max_ttl',
+    },
+    { document: { dns: { cache_size: -1 }, endpoints: [] }, problem: /dns.cache_size: is out of range/ },
     {
       document: { endpoints: [{ ...endpoint, listen: '[::ffff:1.2.3.4]:80', network: { ipv6_only: true } }] },
       problem: /listen: is an IPv4-mapped address, which cannot be bound with ipv6_only.*listen on 1.2.3.4/,

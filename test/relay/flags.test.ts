@@ -133,11 +133,24 @@ describe('relay flags', () => {
     { argv: ['--tcp-keepalive-probe', '9'], network: { tcp_keepalive_probe: 9 } },
     { argv: ['--log-output', '/var/log/relay'], log: { output: '/var/log/relay' } },
     { argv: ['--log-level=WARN'], log: { level: 'warn' } },
+    { argv: ['--dns-mode', 'IPv4_Only'], dns: { mode: 'ipv4_only' } },
+    { argv: ['--dns-protocol=tcp_and_udp'], dns: { protocol: 'tcp_and_udp' } },
+    { argv: ['--dns-min-ttl=1', '--dns-max-ttl', '2'], dns: { min_ttl: 1, max_ttl: 2 } },
+    { argv: ['--dns-cache-size', '0'], dns: { cache_size: 0 } },
+    {
+      argv: ['--dns-servers', 'a:1, b:2'],
+      dns: {
+        nameservers: [
+          { host: 'a', port: 1 },
+          { host: 'b', port: 2 },
+        ],
+      },
+    },
   ];
-  for (const { argv, network = {}, log = {} } of overriding) {
+  for (const { argv, network = {}, log = {}, dns = {} } of overriding) {
     it(`puts ${argv.join(' ')} above the file, and nothing else`, () => {
       const { overrides } = parseFlags(['-c', 'x', ...argv]);
-      expect(overrides).to.deep.equal({ log, dns: {}, network });
+      expect(overrides).to.deep.equal({ log, dns, network });
     });
   }
 
