@@ -12,11 +12,11 @@ const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
     return { run, usage };
   },
   relay: async () => {
-    const [{ runRelay: run }, { helpText }] = await Promise.all([
+    const [{ runRelay }, { helpText }] = await Promise.all([
       import('../relay/main.ts'),
-      import('../relay/flags.ts'),
+      import('../relay/flag-table.ts'),
     ]);
-    return { run, usage: helpText() };
+    return { run: (argv, io) => runRelay(argv, { ...io, env: process.env }), usage: helpText() };
   },
   standalone: async () => {
     const { standalone: run, usage } = await import('./standalone.ts');

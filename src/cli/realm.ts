@@ -2,5 +2,5 @@
 import { runRelay } from '../relay/main.ts';
 
 // The relay program under its own name, as Realm's is called: `realm -c FILE`.
-const { stdout, stderr } = process;
-process.exitCode = await runRelay(process.argv.slice(2), { stdout, stderr, signals: process });
+const { stdout, stderr, env } = process;
+process.exitCode = await runRelay(process.argv.slice(2), { stdout, stderr, env, signals: process });

@@ -7,6 +7,7 @@ import type { LogLevel } from '../lib/log-level.ts';
  */
 export type RealmDocument = {
   readonly log?: RealmLog;
+  readonly dns?: RealmDns;
   /** What holds for every endpoint that does not say otherwise. */
   readonly network?: RealmNetwork;
   /** In the order in which they are bound: of two that conflict the first one wins. */
@@ -17,8 +18,23 @@ export type RealmDocument = {
 export type RealmLog = {
   /** Default `info` (Realm: `off`). */
   readonly level?: LogLevel;
-  /** Only `stdout`, the default. */
+  /** `stdout`, the default, `stderr`, or the path of a file, which is appended to. */
   readonly output?: string;
+};
+
+/** Realm's `[dns]`; where it says nothing, names are looked up in the system's own way. */
+export type RealmDns = {
+  readonly mode?: 'ipv4_only' | 'ipv6_only' | 'ipv4_and_ipv6' | 'ipv4_then_ipv6' | 'ipv6_then_ipv4';
+  /** Default `tcp_and_udp`: UDP, and TCP for an answer that is cut; so is `udp`. */
+  readonly protocol?: 'tcp' | 'udp' | 'tcp_and_udp';
+  /** `HOST:PORT` each; default those of the system. */
+  readonly nameservers?: readonly string[];
+  /** Seconds that an answer is kept at least; default 0. */
+  readonly min_ttl?: number;
+  /** And at most; default 86,400. */
+  readonly max_ttl?: number;
+  /** Names whose answers are kept; default 32, 0 = none. */
+  readonly cache_size?: number;
 };
 
 /** Realm's `[network]`, global or of one endpoint; what is absent falls back field by field. */

@@ -1,16 +1,17 @@
 import {
   fields,
   flag,
-  isMapping,
   listOf,
   oneOf,
   text,
   wholeNumber,
+  type FieldsOf,
   type Rule,
 } from '../lib/document-rules.ts';
 import { logLevels } from '../lib/log-level.ts';
 import { ownStrategies } from './balance.ts';
 import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
+import { dnsRulesWith } from './dns-config.ts';
 
 const mostSeconds = 2_147_483; // what a timer of Node takes, in milliseconds
 const mostKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
@@ -36,22 +37,17 @@ const remoteAddress: Rule<SocketAddress> = (value, path, findings) => {
   return undefined;
 };
 
-/** A key of Realm that asks for something this relay does not do; a value that asks for nothing is fine. */
-function unsupported(...harmless: readonly unknown[]): Rule<never> {
+/** A key of Realm that asks for something this relay does not do; `harmless` asks for nothing. */
+function unsupported(
+  harmless: unknown,
+  what = 'is a key of Realm that this relay does not support',
+): Rule<never> {
   return (value, path, findings) => {
-    if (harmless.includes(value)) return undefined;
-    const what = 'is a key of Realm that this relay does not support';
+    if (value === harmless) return undefined;
     findings.problems.push({ path, what, value, remedy: 'remove it' });
     return undefined;
   };
 }
-
-/** The same for a table: an empty one asks for nothing. */
-const unsupportedTable: Rule<never> = (value, path, findings) => {
-  if (isMapping(value) && Object.keys(value).length === 0) return undefined;
-  unsupported()(value, path, findings);
-  return undefined;
-};
 
 /** A key that Realm still reads and that does nothing there either. */
 const withoutEffect: Rule<never> = (_value, path, findings) => {
@@ -65,6 +61,13 @@ const idleNumber: Rule<never> = (value, path, findings) => {
   return undefined;
 };
 
+const noMptcp = 'asks for MPTCP sockets, which Node.js cannot make';
+const noDevice = 'binds to a device, which Node.js cannot do';
+
+const logRules = { level: oneOf(logLevels), output: text };
+
+const dnsRules = dnsRulesWith(remoteAddress);
+
 const networkRules = {
   no_tcp: flag,
   use_udp: flag,
@@ -77,8 +80,8 @@ const networkRules = {
   tcp_half_close_timeout: wholeNumber(0, mostSeconds),
   max_connections: wholeNumber(0, mostConnections),
   max_waiting: wholeNumber(0, mostWaiting),
-  send_mptcp: unsupported(false),
-  accept_mptcp: unsupported(false),
+  send_mptcp: unsupported(false, noMptcp),
+  accept_mptcp: unsupported(false, noMptcp),
   send_proxy: unsupported(false),
   accept_proxy: unsupported(false),
   send_proxy_version: idleNumber,
@@ -96,8 +99,8 @@ const endpointRules = {
   strategy: oneOf(ownStrategies),
   network: fields(networkRules),
   through: unsupported(''),
-  interface: unsupported(''),
-  listen_interface: unsupported(''),
+  interface: unsupported('', noDevice),
+  listen_interface: unsupported('', noDevice),
   listen_transport: unsupported(''),
   remote_transport: unsupported(''),
 };
@@ -107,16 +110,22 @@ const endpointRule = fields(endpointRules, ['listen', 'remote']);
 /** The whole file. */
 export const documentRule = fields(
   {
-    log: fields({ level: oneOf(logLevels), output: unsupported('stdout') }),
+    log: fields(logRules),
     network: fields(networkRules),
-    dns: unsupportedTable,
+    dns: fields(dnsRules),
     endpoints: listOf(endpointRule),
   },
   ['endpoints'],
 );
+
+/** The keys that flags of the command line can stand above. */
+export const overrideRules = { log: logRules, dns: dnsRules, network: networkRules };
 
 /** One endpoint as read: addresses parsed, nothing defaulted, cross-checks still to come. */
 export type ReadEndpoint = NonNullable<ReturnType<typeof endpointRule>>;
 
 /** A network table as read. */
 export type ReadNetwork = NonNullable<ReadEndpoint['network']>;
+
+/** A log table as read. */
+export type ReadLog = FieldsOf<typeof logRules>;

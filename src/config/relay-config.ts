@@ -1,18 +1,28 @@
-import { asError } from '../lib/errors.ts';
 import type { Findings } from '../lib/document-rules.ts';
 import type { LogLevel } from '../lib/log-level.ts';
 import type { Path, Problem } from '../lib/problem.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
 import { parseBalance, type Balance } from './balance.ts';
-import { ConfigError } from './config-error.ts';
+import { ConfigError, type SourcedProblem } from './config-error.ts';
+import { sourceDocument, type ConfigText, type SourceDocument } from './config-text.ts';
+import { dnsConfig, type DnsConfig, type ReadDns } from './dns-config.ts';
 import type { RealmNetwork } from './realm-document.ts';
-import { documentRule, type ReadEndpoint, type ReadNetwork } from './realm-rules.ts';
+import { documentRule, type ReadEndpoint, type ReadLog, type ReadNetwork } from './realm-rules.ts';
 
 /** What the relay runs: parsed, every default applied, in milliseconds. */
 export type RelayConfig = {
-  readonly log: { readonly level: LogLevel };
+  readonly log: LogConfig;
+  /** Absent = names are looked up in the system's own way. */
+  readonly dns?: DnsConfig;
   /** In the order in which they are bound: of two that conflict the first one wins. Names are unique. */
   readonly endpoints: readonly EndpointConfig[];
+};
+
+/** What is logged, and where to. */
+export type LogConfig = {
+  readonly level: LogLevel;
+  /** `stderr` or the path of a file; absent = standard output. Of a configuration that is taken later it has no effect. */
+  readonly output?: string;
 };
 
 /** One listen address and its remotes. */
@@ -50,20 +60,28 @@ export type EndpointNetwork = {
   readonly maxWaiting: number;
 };
 
-/** A configuration and what in its source was ignored and probably not meant to be. */
-export type ParsedConfig = { readonly config: RelayConfig; readonly warnings: readonly Problem[] };
+/** A configuration and what in its sources was ignored and probably not meant to be. */
+export type ParsedConfig = {
+  readonly config: RelayConfig;
+  readonly warnings: readonly SourcedProblem[];
+  /** Whether any source was written in the words of Realm before 2.0. */
+  readonly isLegacy: boolean;
+};
 
 /** What the command line says; it stands above every value of the file. */
-export type Overrides = { readonly level?: LogLevel; readonly network?: RealmNetwork };
+export type Overrides = {
+  readonly log?: ReadLog;
+  readonly dns?: ReadDns;
+  readonly network?: RealmNetwork;
+};
 
 /**
- * Parses the text of a configuration file.
+ * Parses the texts of configuration files, in TOML, JSON or legacy JSON, and merges them: see `mergedConfig`.
  *
- * @param source     the file's path, for messages.
  * @throws ConfigError with every problem at once.
  */
-export function parseRelayConfig(text: string, source: string, overrides: Overrides = {}): ParsedConfig {
-  return relayConfig(parseJson(text, source), source, overrides);
+export function parseRelayConfig(texts: readonly ConfigText[], overrides: Overrides = {}): ParsedConfig {
+  return mergedConfig(texts.map(sourceDocument), overrides);
 }
 
 /**
@@ -74,34 +92,65 @@ export function parseRelayConfig(text: string, source: string, overrides: Overri
  */
 export function relayConfig(document: unknown, source: string, overrides: Overrides = {}): ParsedConfig {
   const findings: Findings = { problems: [], warnings: [] };
-  const read = documentRule(document, [], findings) ?? {};
-  const networks = { global: read.network ?? {}, overrides: overrides.network ?? {} };
-  const endpoints = (read.endpoints ?? []).flatMap((endpoint, index) => {
-    return endpointConfig(endpoint, networks, ['endpoints', index], findings) ?? [];
-  });
-  const config = {
-    log: { level: overrides.level ?? read.log?.level ?? 'info' },
-    endpoints: withUniqueNames(endpoints, findings),
-  };
-  if (findings.problems.length > 0) throw new ConfigError(source, findings.problems);
-  return { config, warnings: findings.warnings };
+  return mergedConfig([{ source, document, isLegacy: false, findings }], overrides);
 }
 
-function parseJson(text: string, source: string): unknown {
-  if (text.trim() === '') {
-    throw new ConfigError(source, [{ path: [], what: 'is empty', remedy: 'add {"endpoints": [...]}' }]);
-  }
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    const remedy = `mend it: ${asError(error).message}`;
-    throw new ConfigError(source, [{ path: [], what: 'is not a JSON document', remedy }], { cause: error });
-  }
+/**
+ * The one configuration that `sources` ask for together: their endpoints one after the other; of every other
+ * key the first source that has it counts, also for the endpoints of the others.
+ *
+ * @throws ConfigError with every problem at once.
+ */
+export function mergedConfig(sources: readonly SourceDocument[], overrides: Overrides): ParsedConfig {
+  const reads = sources.map(({ source, document, findings }) => {
+    const read = document === undefined ? undefined : documentRule(document, [], findings);
+    return { source, findings, read: read ?? {} };
+  });
+  const log = { ...firstOf(reads.map(({ read }) => read.log)), ...overrides.log };
+  const networks = {
+    global: firstOf(reads.map(({ read }) => read.network)),
+    overrides: overrides.network ?? {},
+  };
+  const endpoints = reads.flatMap(({ read, findings }) =>
+    (read.endpoints ?? []).flatMap((endpoint, index) => {
+      return endpointConfig(endpoint, networks, ['endpoints', index], findings) ?? [];
+    }),
+  );
+  const dns = dnsConfig(
+    { ...firstOf(reads.map(({ read }) => read.dns)), ...overrides.dns },
+    reads[0]?.findings ?? { problems: [], warnings: [] },
+  );
+  const config = { log: logConfig(log), ...(dns && { dns }), endpoints: named(endpoints) };
+  const problems = sourced(reads, ({ problems: each }) => each);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const isLegacy = sources.some((source) => source.isLegacy);
+  return { config, warnings: sourced(reads, ({ warnings }) => warnings), isLegacy };
+}
+
+function logConfig({ level = 'info', output = 'stdout' }: ReadLog): LogConfig {
+  return { level, ...(output !== 'stdout' && { output }) };
+}
+
+/** Field by field the first of `tables` that has it. */
+function firstOf<T extends object>(tables: readonly (T | undefined)[]): Partial<T> {
+  return Object.assign({}, ...tables.toReversed()) as Partial<T>;
+}
+
+type Read = { readonly source: string; readonly findings: Findings };
+
+function sourced(reads: readonly Read[], of: (findings: Findings) => readonly Problem[]): SourcedProblem[] {
+  return reads.flatMap(({ source, findings }) => of(findings).map((problem) => ({ ...problem, source })));
 }
 
 type Networks = { readonly global: ReadNetwork; readonly overrides: RealmNetwork };
 
-type Unnamed = Omit<EndpointConfig, 'name'> & { readonly name: string | undefined };
+/** An endpoint whose name is not settled yet, and where to tell of it. */
+type Unnamed = {
+  readonly name: string | undefined;
+  readonly endpoint: Omit<EndpointConfig, 'name'>;
+  readonly path: Path;
+  readonly findings: Findings;
+};
 
 function endpointConfig(
   { name, listen, remote, extra_remotes: extra = [], balance, strategy, network: own = {} }: ReadEndpoint,
@@ -114,7 +163,9 @@ function endpointConfig(
   const network = endpointNetwork({ ...defaults, ...global, ...own, ...overrides });
   findings.problems.push(...networkProblems(listen, network, path));
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
-  return parsed && { name, listen, remotes, balance: { ...parsed, ...(strategy && { strategy }) }, network };
+  if (parsed === undefined) return undefined;
+  const chosen = { ...parsed, ...(strategy && { strategy }) };
+  return { name, endpoint: { listen, remotes, balance: chosen, network }, path, findings };
 }
 
 const defaults: Required<RealmNetwork> = {
@@ -162,21 +213,22 @@ function networkProblems(listen: SocketAddress, network: EndpointNetwork, path: 
 }
 
 /** An endpoint without a name is called by its `listen`, and numbered where that is taken. */
-function withUniqueNames(endpoints: readonly Unnamed[], findings: Findings): EndpointConfig[] {
+function named(endpoints: readonly Unnamed[]): EndpointConfig[] {
   const taken = new Set<string>();
-  for (const [index, { name }] of endpoints.entries()) {
+  for (const { name, path, findings } of endpoints) {
     if (name === undefined) continue;
-    if (taken.has(name)) {
-      const path = ['endpoints', index, 'name'];
-      findings.problems.push({ path, what: 'is used twice', value: name, remedy: 'give each its own name' });
-    }
+    if (taken.has(name)) findings.problems.push(takenName(name, path));
     taken.add(name);
   }
-  return endpoints.map((endpoint) => {
-    const name = endpoint.name ?? freeName(socketAddressText(endpoint.listen), taken);
+  return endpoints.map(({ name: own, endpoint }) => {
+    const name = own ?? freeName(socketAddressText(endpoint.listen), taken);
     taken.add(name);
-    return { ...endpoint, name };
+    return { name, ...endpoint };
   });
+}
+
+function takenName(value: string, path: Path): Problem {
+  return { path: [...path, 'name'], what: 'is used twice', value, remedy: 'give each its own name' };
 }
 
 function freeName(wanted: string, taken: ReadonlySet<string>): string {

@@ -96,9 +96,9 @@ function unknownKey(path: Path, key: string, known: readonly string[]): Problem 
   return { path, what: 'is an unknown key and has no effect', remedy };
 }
 
-/** Whether `value` is a mapping of keys to values. */
+/** Whether `value` is a mapping of keys to values; a date, which TOML has, is none. */
 export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 const list = typed((value): value is readonly unknown[] => Array.isArray(value), 'give a list');

@@ -12,7 +12,7 @@ const pollMs = 5_000;
  * time without that. The callback finds out what changed, if anything.
  */
 export class FolderWatch {
-  readonly #folders: ReadonlySet<string>;
+  #folders: ReadonlySet<string>;
   readonly #clock: Clock;
   readonly #onPossibleChange: () => void;
   readonly #watchers = new Map<string, FSWatcher>();
@@ -34,12 +34,23 @@ export class FolderWatch {
     this.#onPossibleChange();
   }
 
+  /** Watches `folders` from now on, and no others. */
+  watch(folders: Iterable<string>): void {
+    this.#folders = new Set(folders);
+    for (const folder of this.#folders) this.#watch(folder);
+    for (const folder of this.#watchers.keys()) if (!this.#folders.has(folder)) this.#unwatch(folder);
+  }
+
   /** Calls back no more. */
   stop(): void {
     this.#stopSettling();
     this.#stopPolling();
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    for (const folder of this.#watchers.keys()) this.#unwatch(folder);
+  }
+
+  #unwatch(folder: string): void {
+    this.#watchers.get(folder)?.close();
+    this.#watchers.delete(folder);
   }
 
   #watch(folder: string): void {
@@ -50,8 +61,7 @@ export class FolderWatch {
         this.#stopSettling = this.#clock.after(settleMs, this.#onPossibleChange);
       });
       watcher.on('error', () => {
-        watcher.close();
-        this.#watchers.delete(folder);
+        this.#unwatch(folder);
       });
       this.#watchers.set(folder, watcher);
     } catch {

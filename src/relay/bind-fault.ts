@@ -48,6 +48,7 @@ export function bindFault(
         error: fault,
       };
     case 'ENOTFOUND':
+    case 'ENODATA':
     case 'EAI_AGAIN':
       return { reason: 'NameNotFound', message: `${where}: the name has no address`, error: fault };
     default:

@@ -1,23 +1,26 @@
-import { parseArgs } from 'node:util';
 import { isFault, parseSocketAddress, type SocketAddress } from '../config/address.ts';
-import { RealmError } from '../lib/errors.ts';
-import { logLevels, type LogLevel } from '../lib/log-level.ts';
-import { nearest } from '../lib/problem.ts';
-
-/** The command line is not valid. */
-export class UsageError extends RealmError {
-  readonly code = 'REALM_USAGE';
-}
+import type { Overrides } from '../config/relay-config.ts';
+import {
+  defaultAdmin,
+  defaultDrainSeconds,
+  endpointKeys,
+  idleFlagTable,
+  impossibleFlagTable,
+  ownFlagTable,
+} from './flag-table.ts';
+import { givenFlags, type GivenFlags } from './given-flags.ts';
+import { overrides } from './override-flags.ts';
+import { UsageError } from './usage-error.ts';
 
 /** What the command line asks for. */
 export type RelayFlags = {
-  readonly action: 'run' | 'help' | 'version';
+  readonly action: 'run' | 'check' | 'help' | 'version';
+  /** File or folder; where it is given, `endpoint` has no effect. */
   readonly config?: string;
-  readonly listen?: string;
-  readonly remote?: string;
-  readonly udp: boolean;
-  readonly ipv6: boolean;
-  readonly logLevel?: LogLevel;
+  /** The one endpoint that the flags describe, in Realm's keys. */
+  readonly endpoint: Readonly<Record<string, string>>;
+  /** What the flags say in place of the file. */
+  readonly overrides: Overrides;
   /** Where the admin server listens; absent = nowhere. */
   readonly admin?: SocketAddress;
   /** Whether it was asked for, so that failing there ends the program. */
@@ -25,68 +28,15 @@ export type RelayFlags = {
   readonly drainSeconds: number;
   /** How long it still accepts after the signal. */
   readonly drainLagSeconds: number;
-  /** Flags of Realm that do nothing, as written. */
+  /** The limit of open files to set. */
+  readonly nofile?: number;
+  readonly isDaemon: boolean;
+  /** Flags of Realm that do nothing here, as written. */
   readonly withoutEffect: readonly string[];
 };
 
-const defaultAdmin = '127.0.0.1:9180';
-const defaultDrainSeconds = 30;
 const mostDrainSeconds = 86_400;
-
-type Flag = { readonly short?: string; readonly value?: string; readonly help: string };
-
-const supported: Readonly<Record<string, Flag>> = {
-  config: {
-    short: 'c',
-    value: 'FILE',
-    help: 'configuration file (JSON); followed, a change is taken at once',
-  },
-  listen: { short: 'l', value: 'ADDR', help: 'listen address: IPV4:PORT, [IPV6]:PORT or HOST:PORT' },
-  remote: { short: 'r', value: 'ADDR', help: 'remote address' },
-  udp: { short: 'u', help: 'relay UDP, too' },
-  ipv6: { short: '6', help: 'IPv6 listen sockets take IPv6 only (ipv6_only)' },
-  'log-level': { value: 'LEVEL', help: `${logLevels.join(', ')}; default info` },
-  admin: { value: 'ADDR', help: `/livez /readyz /status /metrics; default ${defaultAdmin}; "off" = none` },
-  'drain-seconds': {
-    value: 'S',
-    help: `how long connections may go on after SIGTERM; default ${String(defaultDrainSeconds)}`,
-  },
-  'drain-lag-seconds': {
-    value: 'S',
-    help: 'how long new connections are still taken after SIGTERM, while not ready; default 0',
-  },
-  help: { short: 'h', help: 'print this' },
-  version: { short: 'v', help: 'print the version' },
-};
-
-/** Flags of Realm that do nothing there or cannot do anything here. */
-const withoutEffect: Readonly<Record<string, Flag>> = {
-  tfo: { short: 'f', help: '' },
-  splice: { short: 'z', help: '' },
-  'pipe-page': { short: 'p', value: 'N', help: '' },
-};
-
-/** Flags of Realm that this relay does not do. */
-const unsupported: Readonly<Record<string, Flag>> = {
-  daemon: { short: 'd', help: '' },
-  mtcp: { short: 'm', help: '' },
-  ntcp: { short: 't', help: '' },
-  through: { short: 'x', value: 'ADDR', help: '' },
-  interface: { short: 'i', value: 'DEV', help: '' },
-  'listen-interface': { short: 'e', value: 'DEV', help: '' },
-  'listen-transport': { short: 'a', value: 'OPTS', help: '' },
-  'remote-transport': { short: 'b', value: 'OPTS', help: '' },
-  nofile: { short: 'n', value: 'N', help: '' },
-  'pre-conn-hook': { short: 'j', value: 'PATH', help: '' },
-  ...Object.fromEntries(
-    ['log-output', 'dns-mode', 'dns-protocol', 'dns-min-ttl', 'dns-max-ttl', 'dns-cache-size', 'dns-servers']
-      .concat(['send-proxy', 'accept-proxy', 'send-proxy-version', 'accept-proxy-timeout'])
-      .concat(['tcp-timeout', 'udp-timeout', 'tcp-keepalive', 'tcp-keepalive-probe'])
-      .map((name) => [name, { value: 'V', help: '' }]),
-  ),
-};
-
-const known: Readonly<Record<string, Flag>> = { ...supported, ...withoutEffect, ...unsupported };
+const mostFiles = 1_073_741_816; // Linux: the most that fs.nr_open can be
 
 /**
  * Parses the arguments after `relay`.
@@ -95,90 +45,79 @@ const known: Readonly<Record<string, Flag>> = { ...supported, ...withoutEffect, 
  */
 export function parseFlags(argv: readonly string[]): RelayFlags {
   const given = givenFlags(argv);
-  if (argv.length === 0) throw new UsageError('nothing to do: give -c FILE, or -l ADDR and -r ADDR');
-  if (given.has('help')) return { ...settings(given), action: 'help' };
-  if (given.has('version')) return { ...settings(given), action: 'version' };
+  if (argv.length === 0) throw new UsageError('nothing to do: give -c PATH, or -l ADDR and -r ADDR');
+  if (given.has('help')) return { ...nothing, action: 'help' };
+  if (given.has('version')) return { ...nothing, action: 'version' };
+  refuseImpossible(given);
   if (!given.has('config')) requirePair(given);
-  return { ...settings(given), action: 'run' };
+  return settings(given);
 }
 
-type Given = ReadonlyMap<string, string>;
-
-function givenFlags(argv: readonly string[]): Given {
-  const options = Object.fromEntries(
-    Object.entries(known).map(([name, { short, value }]) => [
-      name,
-      { type: value === undefined ? ('boolean' as const) : ('string' as const), ...(short && { short }) },
-    ]),
-  );
-  const { tokens } = parseArgs({
-    args: [...argv],
-    options,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
+/**
+ * What `argv` says by flags of ours, where another source stands above Realm's command line; the rest of it,
+ * wrong as it may be, is not looked at.
+ */
+export function ownFlags(argv: readonly string[]): RelayFlags {
+  const kept = argv.flatMap((word, index) => {
+    const [name = '', value] = word.startsWith('--') ? word.slice(2).split(/=(.*)/s, 2) : [];
+    if (!Object.hasOwn(ownFlagTable, name)) return [];
+    const takesNext = value === undefined && ownFlagTable[name]?.value !== undefined;
+    return takesNext ? [word, argv[index + 1] ?? ''] : [word];
   });
-  const given = new Map<string, string>();
-  for (const token of tokens) {
-    if (token.kind === 'positional') throw new UsageError(`"${token.value}": is not expected here`);
-    if (token.kind !== 'option') continue;
-    if (given.has(token.name)) throw new UsageError(`${token.rawName}: is given twice`);
-    given.set(token.name, checkedValue(token.name, token.rawName, token.value));
-  }
-  return given;
+  return settings(givenFlags(kept));
 }
 
-function checkedValue(name: string, rawName: string, value: string | undefined): string {
-  const flag = known[name];
-  if (flag === undefined) throw new UsageError(`${rawName}: there is no such flag${suggestion(name)}`);
-  if (Object.hasOwn(unsupported, name)) {
-    throw new UsageError(`${rawName}: is a flag of Realm that this relay does not support: remove it`);
-  }
-  const written = rawName.startsWith('--') ? value : value?.replace(/^=/, ''); // -l=ADDR
-  if (flag.value === undefined) return withoutValue(rawName, written);
-  if (written === undefined || written === '')
-    throw new UsageError(`${rawName}: needs a value: ${flag.value}`);
-  return written;
+const nothing: Omit<RelayFlags, 'action'> = {
+  endpoint: {},
+  overrides: {},
+  isAdminGiven: false,
+  drainSeconds: defaultDrainSeconds,
+  drainLagSeconds: 0,
+  isDaemon: false,
+  withoutEffect: [],
+};
+
+/** With -c, Realm does not look at those that describe an endpoint. */
+function refuseImpossible(given: GivenFlags): void {
+  const told = Object.entries(impossibleFlagTable).filter(
+    ([name]) => given.has(name) && !(given.has('config') && name.endsWith('interface')),
+  );
+  if (told.length === 0) return;
+  throw new UsageError(told.map(([name, { help }]) => `--${name}: ${help}: remove it`).join('\n'));
 }
 
-function withoutValue(rawName: string, written: string | undefined): string {
-  if (written !== undefined) throw new UsageError(`${rawName}: takes no value`);
-  return '';
+function requirePair(given: GivenFlags): void {
+  if (!given.has('listen')) throw new UsageError('-l is missing: give -c PATH, or -l ADDR and -r ADDR');
+  if (!given.has('remote')) throw new UsageError('-r is missing: give -c PATH, or -l ADDR and -r ADDR');
 }
 
-function suggestion(name: string): string {
-  const near = nearest(name, Object.keys(supported));
-  return near === undefined ? ': see --help' : `: did you mean --${near}?`;
-}
-
-function requirePair(given: Given): void {
-  if (!given.has('listen')) throw new UsageError('-l is missing: give -c FILE, or -l ADDR and -r ADDR');
-  if (!given.has('remote')) throw new UsageError('-r is missing: give -c FILE, or -l ADDR and -r ADDR');
-}
-
-function settings(given: Given): Omit<RelayFlags, 'action'> {
-  const [config, listen, remote] = ['config', 'listen', 'remote'].map((name) => given.get(name));
-  const [logLevel, admin] = [level(given.get('log-level')), adminAddress(given.get('admin') ?? defaultAdmin)];
+function settings(given: GivenFlags): RelayFlags {
+  const [config, nofile] = [given.get('config'), given.get('nofile')];
+  const admin = adminAddress(given.get('admin') ?? defaultAdmin);
   return {
+    action: given.has('check') ? 'check' : 'run',
     ...(config !== undefined && { config }),
-    ...(listen !== undefined && { listen }),
-    ...(remote !== undefined && { remote }),
-    udp: given.has('udp'),
-    ipv6: given.has('ipv6'),
-    ...(logLevel !== undefined && { logLevel }),
+    endpoint: endpointOf(given),
+    overrides: overrides(given),
     ...(admin !== undefined && { admin }),
     isAdminGiven: given.has('admin'),
-    drainSeconds: seconds(given, 'drain-seconds', defaultDrainSeconds),
-    drainLagSeconds: seconds(given, 'drain-lag-seconds', 0),
-    withoutEffect: Object.keys(withoutEffect).filter((name) => given.has(name)),
+    drainSeconds: wholeNumber('drain-seconds', given, mostDrainSeconds) ?? defaultDrainSeconds,
+    drainLagSeconds: wholeNumber('drain-lag-seconds', given, mostDrainSeconds) ?? 0,
+    ...(nofile !== undefined && { nofile: wholeNumber('nofile', given, mostFiles) ?? 0 }),
+    isDaemon: given.has('daemon'),
+    withoutEffect: withoutEffect(given),
   };
 }
 
-function level(word: string | undefined): LogLevel | undefined {
-  if (word === undefined) return undefined;
-  const found = logLevels.find((each) => each === word.toLowerCase());
-  if (found === undefined) throw new UsageError(`--log-level: "${word}" is none of ${logLevels.join(', ')}`);
-  return found;
+function endpointOf(given: GivenFlags): Record<string, string> {
+  const entries = Object.entries(endpointKeys).map(([name, key]) => [key, given.get(name)] as const);
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+function withoutEffect(given: GivenFlags): string[] {
+  const ofEndpoint = [...Object.keys(endpointKeys), 'interface', 'listen-interface'];
+  const names = [...Object.keys(idleFlagTable), ...(given.has('config') ? ofEndpoint : [])];
+  return names.filter((name) => given.has(name));
 }
 
 function adminAddress(word: string): SocketAddress | undefined {
@@ -188,27 +127,10 @@ function adminAddress(word: string): SocketAddress | undefined {
   return parsed;
 }
 
-function seconds(given: Given, flag: string, fallback: number): number {
-  const word = given.get(flag);
-  if (word === undefined) return fallback;
-  const value = /^[0-9]{1,5}$/.test(word) ? Number(word) : Infinity;
-  if (value <= mostDrainSeconds) return value;
-  throw new UsageError(`--${flag}: "${word}" is not a whole number from 0 to ${String(mostDrainSeconds)}`);
-}
-
-/** What `--help` prints. */
-export function helpText(): string {
-  const lines = Object.entries(supported).map(([name, { short, value, help }]) => {
-    const words = `${short === undefined ? '   ' : `-${short},`} --${name}${value === undefined ? '' : ` ${value}`}`;
-    return `  ${words.padEnd(24)} ${help}`;
-  });
-  return [
-    'Usage: realm-operator relay -c FILE',
-    '       realm-operator relay -l ADDR -r ADDR [-u] [-6]',
-    '',
-    'Relays TCP and UDP. Accepts the configuration and the command line of Realm.',
-    '',
-    ...lines,
-    '',
-  ].join('\n');
+function wholeNumber(name: string, given: GivenFlags, most: number): number | undefined {
+  const word = given.get(name);
+  if (word === undefined) return undefined;
+  const number = /^[0-9]{1,10}$/.test(word) ? Number(word) : Infinity;
+  if (number <= most) return number;
+  throw new UsageError(`--${name}: "${word}" is not a whole number from 0 to ${String(most)}`);
 }

@@ -1,5 +1,6 @@
 import type { DestinationStream } from 'pino';
-import { parseRelayConfig, relayConfig, type Overrides, type ParsedConfig } from '../config/relay-config.ts';
+import { environmentName } from '../config/environment-config.ts';
+import { parseRelayConfig, type ParsedConfig } from '../config/relay-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
@@ -7,11 +8,18 @@ import { problemText } from '../lib/problem.ts';
 import { stopSignals, type SignalSource, type StopSignals } from '../lib/shutdown.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
 import { adminRoutes } from './admin-routes.ts';
-import { ConfigFile, readConfigText, type ConfigText } from './config-file.ts';
-import { helpText, parseFlags, UsageError, type RelayFlags } from './flags.ts';
+import { isInBackground, startInBackground } from './background.ts';
+import { ConfigFile } from './config-file.ts';
+import type { ConfigSource } from './config-source.ts';
+import { commandLineConfig, variableConfig, type FirstConfig } from './first-config.ts';
+import { helpText } from './flag-table.ts';
+import { ownFlags, parseFlags, type RelayFlags } from './flags.ts';
+import { Names } from './names.ts';
+import { setOpenFilesLimit } from './open-files.ts';
 import { Relay } from './relay.ts';
+import { UsageError } from './usage-error.ts';
 
 /** The outside of the program. */
 export type RelayIo = {
@@ -19,6 +27,8 @@ export type RelayIo = {
   readonly stderr: { write: (text: string) => unknown };
   /** Emits SIGTERM and SIGINT: `process`. */
   readonly signals: SignalSource;
+  /** The environment; empty unless told. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Where log lines go; standard output unless told. */
   readonly log?: DestinationStream;
 };
@@ -33,10 +43,7 @@ export type RelayIo = {
  */
 export async function runRelay(argv: readonly string[], io: RelayIo): Promise<number> {
   try {
-    const flags = parseFlags(argv);
-    if (flags.action === 'run') return await run(flags, io);
-    io.stdout.write(flags.action === 'help' ? helpText() : `realm-operator ${version}\n`);
-    return 0;
+    return await act(argv, io);
   } catch (error) {
     if (!(error instanceof RealmError)) throw error;
     const cause =
@@ -48,19 +55,69 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
   }
 }
 
-async function run(flags: RelayFlags, io: RelayIo): Promise<number> {
-  const { parsed, hash } = await firstConfig(flags);
-  const log = createLogger(parsed.config.log.level, io.log);
-  const relay = new Relay({ log, clock: systemClock, retireMs: flags.drainSeconds * 1000 });
+async function act(argv: readonly string[], io: RelayIo): Promise<number> {
+  if (argv[0] === 'convert') return convertTo(argv.slice(1), io);
+  const variable = variableConfig(io.env?.[environmentName], (line) => {
+    io.stderr.write(`${line}\n`);
+  });
+  if (variable !== undefined) return begin(ownFlags(argv), variable, io);
+  const flags = parseFlags(argv);
+  if (flags.action === 'help') return answer(io, helpText());
+  if (flags.action === 'version') return answer(io, `realm-operator ${version}\n`);
+  return begin(flags, await commandLineConfig(flags), io);
+}
+
+/** Does what the flags ask for with a valid configuration. */
+async function begin(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<number> {
+  if (first.parsed.isLegacy) io.stderr.write('attention: you are using a legacy config file!\n'); // Realm's words
+  if (flags.action === 'check') return tellChecked(first.parsed, io);
+  if (flags.isDaemon && !isInBackground(io.env ?? {})) return goToBackground(first.parsed, io);
+  return run(flags, first, io);
+}
+
+function answer(io: RelayIo, text: string): number {
+  io.stdout.write(text);
+  return 0;
+}
+
+async function convertTo(argv: readonly string[], io: RelayIo): Promise<number> {
+  const { convert } = await import('./convert.ts'); // not for a relay that runs
+  await convert(argv, io.stdout);
+  return 0;
+}
+
+function tellChecked({ config, warnings }: ParsedConfig, io: RelayIo): number {
+  for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
+  return answer(io, `valid, ${String(config.endpoints.length)} endpoints\n`);
+}
+
+/** What is wrong with the configuration was told before; what cannot be bound, only the log tells. */
+async function goToBackground({ config }: ParsedConfig, io: RelayIo): Promise<number> {
+  const pid = await startInBackground();
+  const { output = 'stdout' } = config.log;
+  if (['stdout', 'stderr'].includes(output))
+    io.stderr.write('its log goes nowhere: give --log-output FILE\n');
+  return answer(io, `runs in the background as process ${String(pid)}\n`);
+}
+
+async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<number> {
+  const { parsed, file } = first;
+  const log = createLogger(parsed.config.log.level, io.log ?? logDestination(parsed.config.log.output));
+  if (flags.nofile !== undefined) await limitOpenFiles(flags.nofile, log);
+  const names = new Names(systemClock);
+  names.configure(parsed.config.dns);
+  const { lookup } = names;
+  const relay = new Relay({ log, clock: systemClock, lookup, retireMs: flags.drainSeconds * 1000 });
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log);
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
+  const configHash = file?.source.hash ?? '';
   try {
     tell(flags, parsed, log);
-    await relay.reload(parsed.config, hash);
-    log.info({ version, admin: admin?.url ?? 'off', configHash: hash }, 'relay started');
-    if (flags.config === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    return await serve(flags, { relay, log, signals, hash });
+    await relay.reload(parsed.config, configHash);
+    log.info({ version, admin: admin?.url ?? 'off', configHash }, 'relay started');
+    if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
+    return await serve(flags, { relay, log, signals, names, file });
   } finally {
     clearInterval(stayAlive);
     signals.release();
@@ -69,20 +126,10 @@ async function run(flags: RelayFlags, io: RelayIo): Promise<number> {
   }
 }
 
-async function firstConfig(flags: RelayFlags): Promise<{ parsed: ParsedConfig; hash: string }> {
-  if (flags.config === undefined) {
-    const document = { endpoints: [{ listen: flags.listen, remote: flags.remote }] };
-    return { parsed: relayConfig(document, 'command line', overrides(flags)), hash: '' };
-  }
-  const { text, hash } = await readConfigText(flags.config);
-  return { parsed: parseRelayConfig(text, flags.config, overrides(flags)), hash };
-}
-
-function overrides({ udp, ipv6, logLevel }: RelayFlags): Overrides {
-  return {
-    ...(logLevel !== undefined && { level: logLevel }),
-    network: { ...(udp && { use_udp: true }), ...(ipv6 && { ipv6_only: true }) },
-  };
+async function limitOpenFiles(limit: number, log: Logger): Promise<void> {
+  const fault = await setOpenFilesLimit(limit);
+  if (fault === undefined) return;
+  log.warn({ limit, problem: fault }, 'the limit of open files stays as it was, start it under "ulimit -n"');
 }
 
 /** Where the default address is taken, another relay has it: that is told, and nothing is served. */
@@ -104,23 +151,24 @@ async function startAdmin(flags: RelayFlags, relay: Relay, log: Logger): Promise
 }
 
 function tell(flags: RelayFlags, { warnings }: ParsedConfig, log: Logger): void {
-  const source = flags.config ?? 'command line';
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'this flag has no effect');
-  for (const warning of warnings)
-    log.warn({ source, problem: problemText(warning) }, 'configuration warning');
+  for (const warning of warnings) {
+    log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');
+  }
 }
 
 type Running = {
   readonly relay: Relay;
   readonly log: Logger;
   readonly signals: StopSignals;
-  readonly hash: string;
+  readonly names: Names;
+  readonly file: FirstConfig['file'];
 };
 
 /** Follows the file until a signal comes, then drains; a second signal ends it at once. */
-async function serve(flags: RelayFlags, { relay, log, signals, hash }: Running): Promise<number> {
-  const file =
-    flags.config === undefined ? undefined : follow(flags.config, flags, { relay, log, signals, hash });
+async function serve(flags: RelayFlags, running: Running): Promise<number> {
+  const { relay, log, signals } = running;
+  const file = follow(flags, running);
   const signal = await signals.first;
   file?.stop();
   const { drainSeconds, drainLagSeconds } = flags;
@@ -131,15 +179,17 @@ async function serve(flags: RelayFlags, { relay, log, signals, hash }: Running):
   return 0;
 }
 
-function follow(path: string, flags: RelayFlags, { relay, log, hash }: Running): ConfigFile {
+function follow(flags: RelayFlags, { relay, log, names, file }: Running): ConfigFile | undefined {
+  if (file === undefined) return undefined;
   const onError = (err: Error): void => {
     relay.refuse(err.message);
-    log.error({ err, source: path }, 'configuration not taken, the one before runs on');
+    log.error({ err, source: file.path }, 'configuration not taken, the one before runs on');
   };
-  const take = async ({ text, hash: configHash }: ConfigText): Promise<void> => {
+  const take = async ({ texts, hash: configHash }: ConfigSource): Promise<void> => {
     try {
-      const parsed = parseRelayConfig(text, path, overrides(flags));
+      const parsed = parseRelayConfig(texts, flags.overrides);
       await relay.reload(parsed.config, configHash);
+      names.configure(parsed.config.dns);
       log.level = parsed.config.log.level === 'off' ? 'silent' : parsed.config.log.level;
       tell(flags, parsed, log);
       log.info({ configHash, endpoints: parsed.config.endpoints.length }, 'configuration taken');
@@ -147,7 +197,8 @@ function follow(path: string, flags: RelayFlags, { relay, log, hash }: Running):
       onError(asError(error));
     }
   };
-  const file = new ConfigFile(path, hash, systemClock, { onText: (text) => void take(text), onError });
-  file.start();
-  return file;
+  const onChange = (source: ConfigSource): void => void take(source);
+  const followed = new ConfigFile(file.path, file.source, systemClock, { onChange, onError });
+  followed.start();
+  return followed;
 }

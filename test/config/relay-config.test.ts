@@ -7,12 +7,12 @@ import { problemText } from '../../src/lib/problem.ts';
 const endpoint = { listen: '[::]:80', remote: '192.0.2.1:8080' };
 
 function parse(document: unknown, overrides?: Overrides): ParsedConfig {
-  return parseRelayConfig(JSON.stringify(document), 'config.json', overrides);
+  return parseRelayConfig([{ source: 'config.json', text: JSON.stringify(document) }], overrides);
 }
 
 function problems(text: string): string[] {
   try {
-    parseRelayConfig(text, 'config.json');
+    parseRelayConfig([{ source: 'config.json', text }]);
   } catch (error) {
     if (error instanceof ConfigError) return error.problems.map(problemText);
     throw error;
@@ -48,6 +48,7 @@ describe('relay config', () => {
         ],
       },
       warnings: [],
+      isLegacy: false,
     });
   });
 
@@ -243,8 +244,29 @@ describe('relay config', () => {
       problem: /send_proxy: is a key of Realm that this relay does not support/,
     },
     { document: { log: { level: 'INFO' }, endpoints: [] }, problem: /log.level: .*did you mean "info"\?/ },
-    { document: { log: { output: '/x' }, endpoints: [] }, problem: /log.output: is a key of Realm/ },
-    { document: { dns: { mode: 'ipv4_only' }, endpoints: [] }, problem: /dns: is a key of Realm/ },
+    { document: { log: { output: 1 }, endpoints: [] }, problem: /log.output: has the wrong type/ },
+    { endpoint: { interface: 'eth0' }, problem: /interface: binds to a device, which Node.js cannot do/ },
+    {
+      network: { send_mptcp: true },
+      problem: /send_mptcp: asks for MPTCP sockets, which Node.js cannot make/,
+    },
+    {
+      document: { dns: { mode: 'ipv4_onyl' }, endpoints: [] },
+      problem: /dns.mode: .*did you mean "ipv4_only"\?/,
+    },
+    {
+      document: { dns: { protocol: 'doh' }, endpoints: [] },
+      problem: /dns.protocol: .*use one of tcp, udp, tcp_and_udp/,
+    },
+    {
+      document: { dns: { nameservers: ['192.0.2.1'] }, endpoints: [] },
+      problem: /dns.nameservers\[0\]: has no port/,
+    },
+    {
+      document: { dns: { min_ttl: 5, max_ttl: 4 }, endpoints: [] },
+      problem: 'dns.min_ttl: is above max_ttl, got 5: give at most 4, or raise max_ttl',
+    },
+    { document: { dns: { cache_size: -1 }, endpoints: [] }, problem: /dns.cache_size: is out of range/ },
     {
       document: { endpoints: [{ ...endpoint, listen: '[::ffff:1.2.3.4]:80', network: { ipv6_only: true } }] },
       problem: /listen: is an IPv4-mapped address, which cannot be bound with ipv6_only.*listen on 1.2.3.4/,
@@ -271,7 +293,7 @@ describe('relay config', () => {
 
   it('tells every problem at once, each with the file', () => {
     const text = JSON.stringify({ network: { use_udp: 1 }, endpoints: [{ listen: 'x' }, { remote: 'y' }] });
-    expect(() => parseRelayConfig(text, '/etc/relay.json'))
+    expect(() => parseRelayConfig([{ source: '/etc/relay.json', text }]))
       .to.throw(ConfigError)
       .with.property('message')
       .that.matches(/^(\/etc\/relay\.json: .+\n){4}\/etc\/relay\.json: .+$/);

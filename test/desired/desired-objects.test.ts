@@ -15,7 +15,7 @@ describe('desiredObjects', () => {
     });
 
     it(`${name}: the relay program reads its configuration without a warning`, () => {
-      const { config, warnings } = parseRelayConfig(configText(input), name);
+      const { config, warnings } = parseRelayConfig([{ source: name, text: configText(input) }]);
       expect(warnings).to.deep.equal([]);
       expect(config.endpoints.map((read) => read.name)).to.deep.equal(
         input.endpoints.map((written) => written.name),

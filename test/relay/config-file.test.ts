@@ -1,9 +1,10 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { systemClock } from '../../src/lib/clock.ts';
-import { ConfigFile, ConfigFileError, readConfigText } from '../../src/relay/config-file.ts';
+import { ConfigFile } from '../../src/relay/config-file.ts';
+import { ConfigFileError, readConfig } from '../../src/relay/config-source.ts';
 import { FakeClock } from '../controller/fake-clock.ts';
 import { eventually } from '../cluster/eventually.ts';
 
@@ -25,9 +26,8 @@ type Told = { readonly texts: string[]; readonly errors: string[] };
 
 async function follow(clock = systemClock): Promise<Told> {
   const told: Told = { texts: [], errors: [] };
-  const { hash } = await readConfigText(path);
-  const file = new ConfigFile(path, hash, clock, {
-    onText: ({ text }) => told.texts.push(text),
+  const file = new ConfigFile(path, await readConfig(path), clock, {
+    onChange: ({ texts }) => told.texts.push(texts.map(({ text }) => text).join('+')),
     onError: (error) => told.errors.push(error.message),
   });
   followed.push(file);
@@ -46,8 +46,9 @@ function mountConfigMap(name: string, text: string): void {
 describe('config file', () => {
   it('is read with the SHA-256 of its bytes', async () => {
     writeFileSync(path, '{}\n');
-    expect(await readConfigText(path)).to.deep.equal({
-      text: '{}\n',
+    expect(await readConfig(path)).to.deep.equal({
+      texts: [{ source: path, text: '{}\n' }],
+      folders: [folder],
       hash: 'ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356',
     });
   });
@@ -59,11 +60,36 @@ describe('config file', () => {
       message: /config\.json: there is no such file: check the path$/,
     },
     {
-      what: 'is a folder',
+      what: 'is a folder without configuration files',
       make: () => {
         mkdirSync(path);
+        writeFileSync(join(path, 'README.md'), '');
+        writeFileSync(join(path, '.hidden.json'), '{}');
       },
-      message: /it is a folder: give the file$/,
+      message: /config\.json: it holds no \.toml or \.json file: add one$/,
+    },
+    {
+      what: 'is a folder that links to itself',
+      make: () => {
+        mkdirSync(path);
+        symlinkSync('.', join(path, 'again'));
+      },
+      message: /again: it is a link to a folder that it stands in: remove it$/,
+    },
+    {
+      what: 'is a folder with a link to nothing',
+      make: () => {
+        mkdirSync(path);
+        symlinkSync('nowhere', join(path, 'a.toml'));
+      },
+      message: /a\.toml: there is no such file: check the path$/,
+    },
+    {
+      what: 'is neither a file nor a folder',
+      make: () => {
+        symlinkSync('/dev/null', path);
+      },
+      message: /it is neither a file nor a folder: write it to a file$/,
     },
     {
       what: 'is not text',
@@ -83,7 +109,7 @@ describe('config file', () => {
   for (const { what, make, message } of unreadable) {
     it(`is refused where it ${what}`, async () => {
       make();
-      const error = await readConfigText(path).catch((reason: unknown) => reason);
+      const error = await readConfig(path).catch((reason: unknown) => reason);
       expect(error).to.be.instanceOf(ConfigFileError).with.property('message').that.matches(message);
     });
   }
@@ -153,5 +179,63 @@ describe('config file', () => {
     clock.advance(60_000);
     expect(clock.timers).to.equal(0);
     expect(texts).to.deep.equal([]);
+  });
+});
+
+describe('config folder', () => {
+  function put(name: string, text: string): string {
+    const file = join(folder, name);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+    return file;
+  }
+
+  it('is read whole, in the order of names: *.toml and *.json, recursive, through links, without hidden ones', async () => {
+    const files = [put('a.toml', '1'), put('b/c.json', '2'), put('d.json', '3')];
+    for (const left of ['e.yaml', '.f.json', '.g/h.json']) put(left, 'x');
+    const elsewhere = mkdtempSync(join(tmpdir(), 'realm-elsewhere-'));
+    writeFileSync(join(elsewhere, 'j.toml'), '4');
+    symlinkSync(elsewhere, join(folder, 'i'));
+    const { texts, folders } = await readConfig(folder);
+    rmSync(elsewhere, { recursive: true });
+    expect(texts).to.deep.equal(
+      [...files, join(folder, 'i/j.toml')].map((source, index) => ({ source, text: String(index + 1) })),
+    );
+    expect(folders).to.deep.equal([folder, join(folder, 'b'), join(folder, 'i')]);
+  });
+
+  it('is read by a name that begins with a dot, too', async () => {
+    const hidden = put('.hidden/a.toml', '1');
+    const { texts } = await readConfig(dirname(hidden));
+    expect(texts).to.deep.equal([{ source: hidden, text: '1' }]);
+  });
+
+  it('has another hash where a file has another text or another name', async () => {
+    const hashes = [];
+    for (const change of [() => put('a.toml', '1'), () => put('a.toml', '2'), () => put('b.toml', '2')]) {
+      change();
+      hashes.push((await readConfig(folder)).hash);
+    }
+    renameSync(join(folder, 'b.toml'), join(folder, 'c.toml'));
+    hashes.push((await readConfig(folder)).hash);
+    expect(new Set(hashes).size).to.equal(4);
+  });
+
+  it('is followed: changes, new files, new folders, and the swap of a ConfigMap', async () => {
+    path = folder;
+    put('a.toml', 'a');
+    const { texts, errors } = await follow();
+    put('b.toml', 'b');
+    await eventually('a new file', () => texts.at(-1) === 'a+b');
+    put('c/d.json', 'd');
+    await eventually('a new folder', () => texts.at(-1) === 'a+b+d');
+    put('c/d.json', 'D');
+    await eventually('a change in it', () => texts.at(-1) === 'a+b+D');
+    mountConfigMap('2026_1', 'one');
+    symlinkSync('..data/config.json', join(folder, 'config.json'));
+    await eventually('a ConfigMap', () => texts.at(-1) === 'a+b+D+one');
+    mountConfigMap('2026_2', 'two');
+    await eventually('its swap', () => texts.at(-1) === 'a+b+D+two');
+    expect(errors).to.deep.equal([]);
   });
 });

@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { helpText, parseFlags, UsageError } from '../../src/relay/flags.ts';
+import { flagTable, helpText, impossibleFlagTable, shownFlagTable } from '../../src/relay/flag-table.ts';
+import { ownFlags, parseFlags } from '../../src/relay/flags.ts';
+import { UsageError } from '../../src/relay/usage-error.ts';
 
 const pair = ['-l', '[::]:80', '-r', 'a:1'];
 
@@ -15,10 +17,8 @@ describe('relay flags', () => {
     it(`reads ${argv.join(' ')}`, () => {
       expect(parseFlags(argv)).to.deep.include({
         action: 'run',
-        listen: '[::]:80',
-        remote: 'a:1',
-        udp: true,
-        ipv6: true,
+        endpoint: { listen: '[::]:80', remote: 'a:1' },
+        overrides: { log: {}, dns: {}, network: { use_udp: true, ipv6_only: true } },
       });
     });
   }
@@ -28,11 +28,12 @@ describe('relay flags', () => {
     expect(flags).to.deep.equal({
       action: 'run',
       config: 'relay.json',
-      udp: false,
-      ipv6: false,
+      endpoint: {},
+      overrides: { log: {}, dns: {}, network: {} },
       isAdminGiven: false,
       drainSeconds: 30,
       drainLagSeconds: 0,
+      isDaemon: false,
       withoutEffect: [],
     });
     expect(admin).to.deep.include({ host: '127.0.0.1', port: 9180 });
@@ -54,7 +55,7 @@ describe('relay flags', () => {
       '16',
     ]);
     expect(flags).to.deep.include({
-      logLevel: 'debug',
+      overrides: { log: { level: 'debug' }, dns: {}, network: {} },
       isAdminGiven: true,
       drainSeconds: 5,
       drainLagSeconds: 7,
@@ -64,8 +65,11 @@ describe('relay flags', () => {
     expect(parseFlags(['-c', 'x', '--admin', 'off'])).to.not.have.property('admin');
   });
 
-  it('lets -c win over -l and -r, which may then be missing', () => {
-    expect(parseFlags(['-c', 'x', '-l', 'y'])).to.deep.include({ config: 'x', listen: 'y' });
+  it('lets -c win over what describes one endpoint, and says so', () => {
+    expect(parseFlags(['-c', 'x', '-l', 'y', '-i', 'z'])).to.deep.include({
+      config: 'x',
+      withoutEffect: ['listen', 'interface'],
+    });
   });
 
   it('answers -h and -v whatever else is there', () => {
@@ -76,11 +80,11 @@ describe('relay flags', () => {
   });
 
   const bad = [
-    { argv: [], message: 'nothing to do: give -c FILE, or -l ADDR and -r ADDR' },
-    { argv: ['-l', 'a:1'], message: '-r is missing: give -c FILE, or -l ADDR and -r ADDR' },
-    { argv: ['-r', 'a:1'], message: '-l is missing: give -c FILE, or -l ADDR and -r ADDR' },
-    { argv: ['-c'], message: '-c: needs a value: FILE' },
-    { argv: ['--config='], message: '--config: needs a value: FILE' },
+    { argv: [], message: 'nothing to do: give -c PATH, or -l ADDR and -r ADDR' },
+    { argv: ['-l', 'a:1'], message: '-r is missing: give -c PATH, or -l ADDR and -r ADDR' },
+    { argv: ['-r', 'a:1'], message: '-l is missing: give -c PATH, or -l ADDR and -r ADDR' },
+    { argv: ['-c'], message: '-c: needs a value: PATH' },
+    { argv: ['--config='], message: '--config: needs a value: PATH' },
     { argv: [...pair, '--udp=yes'], message: '--udp: takes no value' },
     { argv: [...pair, '-u', '-u'], message: '-u: is given twice' },
     { argv: [...pair, '-l', 'b:2'], message: '-l: is given twice' },
@@ -89,7 +93,8 @@ describe('relay flags', () => {
     { argv: [...pair, 'extra'], message: '"extra": is not expected here' },
     {
       argv: [...pair, '--log-level', 'loud'],
-      message: '--log-level: "loud" is none of off, error, warn, info, debug, trace',
+      message:
+        '--log-level: is not one of the allowed words, got "loud": use one of off, error, warn, info, debug, trace',
     },
     {
       argv: [...pair, '--admin', '9000'],
@@ -103,29 +108,106 @@ describe('relay flags', () => {
       argv: [...pair, '--drain-seconds', '90000'],
       message: '--drain-seconds: "90000" is not a whole number from 0 to 86400',
     },
-    { argv: [...pair, '-d'], message: '-d: is a flag of Realm that this relay does not support: remove it' },
     {
-      argv: [...pair, '--tcp-timeout', '5'],
-      message: '--tcp-timeout: is a flag of Realm that this relay does not support: remove it',
+      argv: [...pair, '--tcp-timeout', 'soon', '--tcp-keepalive-probe=300'],
+      message:
+        '--tcp-timeout: has the wrong type, got "soon": give a whole number from 0 to 2147483\n' +
+        '--tcp-keepalive-probe: is out of range, got 300: give a whole number from 1 to 127',
     },
+    { argv: [...pair, '-n', 'many'], message: '--nofile: "many" is not a whole number from 0 to 1073741816' },
+    { argv: [...pair, '-m', '-i', 'eth0'], message: /^--mtcp: .*: remove it\n--interface: .*: remove it$/ },
   ];
   for (const { argv, message } of bad) {
-    it(`refuses "${argv.join(' ')}": ${message}`, () => {
+    it(`refuses "${argv.join(' ')}": ${String(message)}`, () => {
       expect(() => parseFlags(argv))
         .to.throw(UsageError)
-        .with.property('message', message);
+        .with.property('message')
+        .that.satisfies((told: string) =>
+          typeof message === 'string' ? told === message : message.test(told),
+        );
     });
   }
 
-  it('names every flag that it takes in its help', () => {
-    for (const flag of [
-      '-c, --config FILE',
-      '-u, --udp',
-      '-6, --ipv6',
-      '--drain-seconds S',
-      '--admin ADDR',
-    ]) {
-      expect(helpText()).to.contain(flag);
-    }
+  const overriding = [
+    { argv: ['-t', '-u', '-6'], network: { no_tcp: true, use_udp: true, ipv6_only: true } },
+    { argv: ['--ntcp', '--udp'], network: { no_tcp: true, use_udp: true } },
+    { argv: ['--tcp-timeout=1', '--udp-timeout', '0'], network: { tcp_timeout: 1, udp_timeout: 0 } },
+    { argv: ['--tcp-keepalive', '20'], network: { tcp_keepalive: 20 } },
+    { argv: ['--tcp-keepalive-probe', '9'], network: { tcp_keepalive_probe: 9 } },
+    { argv: ['--log-output', '/var/log/relay'], log: { output: '/var/log/relay' } },
+    { argv: ['--log-level=WARN'], log: { level: 'warn' } },
+    { argv: ['--dns-mode', 'IPv4_Only'], dns: { mode: 'ipv4_only' } },
+    { argv: ['--dns-protocol=tcp_and_udp'], dns: { protocol: 'tcp_and_udp' } },
+    { argv: ['--dns-min-ttl=1', '--dns-max-ttl', '2'], dns: { min_ttl: 1, max_ttl: 2 } },
+    { argv: ['--dns-cache-size', '0'], dns: { cache_size: 0 } },
+    {
+      argv: ['--dns-servers', 'a:1, b:2'],
+      dns: {
+        nameservers: [
+          { host: 'a', port: 1 },
+          { host: 'b', port: 2 },
+        ],
+      },
+    },
+  ];
+  for (const { argv, network = {}, log = {}, dns = {} } of overriding) {
+    it(`puts ${argv.join(' ')} above the file, and nothing else`, () => {
+      const { overrides } = parseFlags(['-c', 'x', ...argv]);
+      expect(overrides).to.deep.equal({ log, dns, network });
+    });
+  }
+
+  it('takes limits, the background and a mere check', () => {
+    const flags = parseFlags([...pair, '-n=1024', '-d', '--check', '-x', '192.0.2.1']);
+    expect(flags).to.deep.include({ action: 'check', nofile: 1024, isDaemon: true });
+    expect(flags.endpoint).to.deep.include({ through: '192.0.2.1' });
   });
+
+  it('reads only flags of its own where another source stands above', () => {
+    const argv = ['-h', '--nonsense', '--drain-seconds=5', '--admin', 'off', '-l', 'x', '--check'];
+    expect(ownFlags(argv)).to.deep.include({ action: 'check', drainSeconds: 5, endpoint: {} });
+    expect(ownFlags(argv)).to.not.have.property('admin');
+  });
+
+  it('names every flag in its help, but those without effect', () => {
+    for (const name of Object.keys(shownFlagTable)) expect(helpText()).to.contain(`--${name}`);
+  });
+
+  for (const [name, { short, value }] of Object.entries(flagTable)) {
+    it(`knows --${name}${short === undefined ? '' : ` and -${short}`}`, () => {
+      const [before, after] = name === 'config' ? [[], []] : [['-c', 'x'], []];
+      const words = (flag: string): string[] => [
+        ...before,
+        flag,
+        ...(value === undefined ? [] : [valueOf(name)]),
+        ...after,
+      ];
+      const read = (flag: string): unknown => {
+        try {
+          return parseFlags(words(flag));
+        } catch (error) {
+          return (error as Error).message;
+        }
+      };
+      const long = read(`--${name}`);
+      if (short !== undefined) expect(read(`-${short}`)).to.deep.equal(long);
+      const isRefused = Object.hasOwn(impossibleFlagTable, name) && !name.endsWith('interface');
+      if (isRefused) expect(long).to.match(/^--[a-z-]+: Node\.js .*: remove it$/);
+      else expect(long).to.be.an('object');
+    });
+  }
 });
+
+/** A value that the flag takes. */
+function valueOf(name: string): string {
+  const values: Readonly<Record<string, string>> = {
+    'log-level': 'info',
+    'dns-mode': 'ipv4_only',
+    'dns-protocol': 'tcp',
+    'send-proxy': 'false',
+    'accept-proxy': 'false',
+    admin: 'off',
+    'dns-servers': '192.0.2.1:53',
+  };
+  return values[name] ?? '1';
+}

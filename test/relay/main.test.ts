@@ -191,7 +191,7 @@ describe('relay program', () => {
     expect(relay.lines.map(({ msg }) => msg)).to.deep.equal([`realm-operator ${version}`]);
     const help = start(['--help']);
     expect(await help.ended).to.equal(0);
-    expect(help.lines[0]?.msg).to.equal('Usage: realm-operator relay -c FILE');
+    expect(help.lines[0]?.msg).to.equal('Usage: realm-operator relay -c PATH');
   });
 
   it('warns of keys and flags without effect, and runs', async () => {

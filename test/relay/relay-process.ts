@@ -16,10 +16,20 @@ export class RelayProcess {
   stderr = '';
   readonly #child: ChildProcess;
 
-  /** @param wrapper  goes before the command, e.g. `unshare --pid`. */
-  constructor(argv: readonly string[], wrapper: readonly string[] = []) {
+  /**
+   * @param wrapper  goes before the command, e.g. `unshare --pid`.
+   * @param env      besides that of this process.
+   */
+  constructor(
+    argv: readonly string[],
+    wrapper: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ) {
     const [command = '', ...args] = [...wrapper, process.execPath, entry, ...argv];
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     this.#child = child;
     createInterface({ input: child.stdout }).on('line', (line) => this.lines.push(parsed(line)));
     child.stderr.on('data', (part: Buffer) => (this.stderr += part.toString()));

@@ -1,0 +1,78 @@
+import { fields, isMapping, listOf, text, type Findings, type Rule } from '../lib/document-rules.ts';
+import type { Path } from '../lib/problem.ts';
+import { isFault, parseSocketAddress } from './address.ts';
+
+const keys = ['listening_addresses', 'listening_ports', 'remote_addresses', 'remote_ports'] as const;
+
+/** Whether `document` is written in the words of Realm before 2.0, which listed addresses and ports apart. */
+export function isLegacy(document: unknown): boolean {
+  return isMapping(document) && document['endpoints'] === undefined && keys.some((key) => key in document);
+}
+
+/** An address without a port. */
+const host: Rule<string> = (value, path, findings) => {
+  const written = text(value, path, findings);
+  if (written === undefined || !isFault(parseSocketAddress(`${written}:1`))) return written;
+  const remedy = 'write an IP address or a host name, without a port';
+  findings.problems.push({ path, what: 'is not an address', value, remedy });
+  return undefined;
+};
+
+/** One port, or those of a range: `8080`, `8080-8090`. */
+const ports: Rule<readonly number[]> = (value, path, findings) => {
+  const written = text(value, path, findings);
+  if (written === undefined) return undefined;
+  const [, first = '', last = first] = /^\s*([0-9]{1,5})(?:\s*-\s*([0-9]{1,5}))?\s*$/.exec(written) ?? [];
+  const [from, to] = [Number(first), Number(last)];
+  if (first !== '' && from <= to && to <= 65_535) return range(from, to);
+  const remedy = 'write a port from 0 to 65535, or a range such as "8080-8090"';
+  findings.problems.push({ path, what: 'is neither a port nor a range of ports', value, remedy });
+  return undefined;
+};
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+const legacyRule = fields(
+  {
+    listening_addresses: listOf(host),
+    listening_ports: listOf(ports),
+    remote_addresses: listOf(host),
+    remote_ports: listOf(ports),
+  },
+  keys,
+);
+
+/**
+ * What a legacy document asks for, in today's words: one endpoint per listening port, in their order. The
+ * n-th of the other lists goes with it, and the first one where a list is shorter.
+ *
+ * @returns undefined where it is not valid, told in `findings`.
+ */
+export function modernDocument(document: unknown, findings: Findings): unknown {
+  const read = legacyRule(document, [], findings);
+  for (const key of keys) if (read?.[key]?.length === 0) findings.problems.push(emptyList([key]));
+  if (findings.problems.length > 0 || read === undefined) return undefined;
+  const [listens, remotes] = [nth(read.listening_addresses), nth(read.remote_addresses)];
+  const remotePorts = nth(read.remote_ports?.flat());
+  const endpoints = read.listening_ports?.flat().map((port, index) => ({
+    listen: joined(listens(index), port),
+    remote: joined(remotes(index), remotePorts(index)),
+  }));
+  return { endpoints };
+}
+
+/** The n-th of `list`, or its first where it is shorter. */
+function nth<T>(list: readonly T[] = []): (index: number) => T | undefined {
+  return (index) => list[index] ?? list[0];
+}
+
+function joined(address = '', port = 0): string {
+  const isBareIpv6 = address.includes(':') && !address.startsWith('[');
+  return `${isBareIpv6 ? `[${address}]` : address}:${String(port)}`;
+}
+
+function emptyList(path: Path) {
+  return { path, what: 'is empty', remedy: 'list at least one' };
+}

@@ -1,0 +1,6 @@
+import { RealmError } from '../lib/errors.ts';
+
+/** The command line is not valid. */
+export class UsageError extends RealmError {
+  readonly code = 'REALM_USAGE';
+}
