@@ -22,8 +22,12 @@ export type Relay = {
   readonly resources: Resources;
   readonly logLevel: LogLevel;
   readonly drainSeconds: number;
+  readonly updateStrategy: UpdateStrategy;
   readonly paused: boolean;
 };
+
+/** How a changed configuration reaches the Pods. */
+export type UpdateStrategy = 'HotReload' | 'Rollout';
 
 /** One listen address and its remotes. */
 export type Endpoint = {

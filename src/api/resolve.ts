@@ -25,8 +25,17 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
     service: resolvedService(spec.service ?? {}),
     ...present('image', spec.image),
     resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
+    ...operation(spec),
+  };
+}
+
+function operation(
+  spec: RealmRelay['spec'],
+): Pick<Relay, 'logLevel' | 'drainSeconds' | 'updateStrategy' | 'paused'> {
+  return {
     logLevel: spec.logLevel ?? 'info',
     drainSeconds: spec.drainSeconds ?? 30,
+    updateStrategy: spec.updateStrategy ?? 'HotReload',
     paused: spec.paused ?? false,
   };
 }

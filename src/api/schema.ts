@@ -193,6 +193,12 @@ export const specSchema = z.object({
     3600,
     'How long a stopping Pod lets its connections end by themselves, after some seconds in which it still takes new ones. Default: 30.',
   ),
+  updateStrategy: z
+    .enum(['HotReload', 'Rollout'])
+    .optional()
+    .describe(
+      'How changed endpoints reach the Pods. HotReload: running Pods take them over within a second, and none restarts. Rollout: Pods are replaced one after another; one that runs may take them over before its turn. Changing the strategy itself replaces the Pods. Default: HotReload.',
+    ),
   paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
 });
 
@@ -223,6 +229,11 @@ export const statusSchema = z.object({
     .describe('Generation of the spec that this status is about; -1 before the first.'),
   replicas: bounded(0, 2 ** 31 - 2, 'Relay Pods that exist.'),
   readyReplicas: bounded(0, 2 ** 31 - 2, 'Relay Pods that are ready.'),
+  updatedReplicas: bounded(
+    0,
+    2 ** 31 - 2,
+    'Relay Pods that run the configuration of configHash, as they say themselves; absent while they cannot be asked.',
+  ),
   selector: z
     .string()
     .max(1024)
@@ -258,6 +269,19 @@ export const statusSchema = z.object({
           .array(z.enum(['TCP', 'UDP']))
           .max(2)
           .describe('Protocols that it relays.'),
+        ready: z
+          .boolean()
+          .optional()
+          .describe(
+            'Whether relay Pods serve it, and none reports a fault; absent while they cannot be asked.',
+          ),
+        message: z
+          .string()
+          .max(4096)
+          .optional()
+          .describe(
+            'Why a Pod does not serve it, with the name of the Pod and the remedy; empty where all is well.',
+          ),
       }),
     )
     .max(64)

@@ -1,14 +1,15 @@
 import type {
   V1Container,
   V1Deployment,
+  V1ObjectMeta,
   V1PodSpec,
   V1Probe,
   V1ResourceRequirements,
 } from '@kubernetes/client-node';
 import type { Relay, Resources } from '../api/relay.ts';
 import { adminPort } from '../api/schema.ts';
-import { configKey, configMapName } from './config-map.ts';
-import { objectMeta, podLabels, selectorLabels, type Desired } from './object-meta.ts';
+import { configHash, configKey, configMapName } from './config-map.ts';
+import { configHashAnnotation, objectMeta, podLabels, selectorLabels, type Desired } from './object-meta.ts';
 import { canonicalQuantity } from './quantity.ts';
 
 /** Seconds between the end of draining and the kill, for the relay to close what is left and to say so. */
@@ -20,8 +21,8 @@ const configFolder = '/etc/realm';
 /**
  * The Deployment that runs `relay`.
  *
- * The Pod template does not mention endpoints: a change of them reaches running Pods through the ConfigMap and
- * restarts none. Its Pods meet the Pod Security Standard *restricted*.
+ * With updateStrategy HotReload the Pod template does not mention endpoints: a change of them reaches running Pods
+ * through the ConfigMap and restarts none. Its Pods meet the Pod Security Standard *restricted*.
  *
  * @param relayImage  image of the relay program, where the relay does not name one.
  */
@@ -34,9 +35,15 @@ export function deployment(relay: Relay, relayImage: string): Desired<V1Deployme
       replicas: relay.replicas,
       selector: { matchLabels: selectorLabels(relay) },
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: 0 } },
-      template: { metadata: { labels: podLabels(relay) }, spec: podSpec(relay, relayImage) },
+      template: { metadata: podMeta(relay), spec: podSpec(relay, relayImage) },
     },
   };
+}
+
+function podMeta(relay: Relay): V1ObjectMeta {
+  const labels = podLabels(relay);
+  if (relay.updateStrategy === 'HotReload') return { labels };
+  return { labels, annotations: { [configHashAnnotation]: configHash(relay) } };
 }
 
 function podSpec(relay: Relay, relayImage: string): V1PodSpec {

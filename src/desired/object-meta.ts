@@ -6,6 +6,12 @@ import { version } from '../lib/version.ts';
 /** The field manager of every apply, and the value of the `managed-by` label by which our objects are watched. */
 export const manager = 'realm-operator';
 
+/**
+ * Holds the hash of the configuration: on a running Pod, so that kubelet looks after the Pod, and its ConfigMap, at once;
+ * in a Pod template, so that a change of it replaces the Pods.
+ */
+export const configHashAnnotation = 'realm-operator.dev/config-hash';
+
 /** An object to apply: of `T`, a model of client-node, with the metadata that we write. */
 export type Desired<T> = Omit<T, 'apiVersion' | 'kind' | 'metadata'> & {
   readonly apiVersion: string;

@@ -28,6 +28,8 @@ export type InformerOptions<T extends KubeObject> = {
   readonly namespace?: string;
   /** Only objects with these labels, as in `kubectl -l`. */
   readonly labelSelector?: string;
+  /** What of an object is kept, where that is not all but its managed fields. */
+  readonly strip?: (object: T) => T;
   /** Which it keeps up to date. */
   readonly store: Store<T>;
   /** Told of every failure, for a metric. */
@@ -47,6 +49,7 @@ export class Informer<T extends KubeObject> {
   readonly #query: Readonly<Record<string, string>>;
   readonly #stopped = new AbortController();
   readonly #synced = Promise.withResolvers<undefined>();
+  readonly #strip: (object: T) => T;
   #isSynced = false;
   #running: Promise<void> | undefined;
   /** Where to watch on from; none: begin anew. */
@@ -57,6 +60,7 @@ export class Informer<T extends KubeObject> {
   constructor(options: InformerOptions<T>) {
     this.#options = options;
     this.#path = collectionPath(options.resource, options.namespace);
+    this.#strip = options.strip ?? ((object) => object);
     this.#query = options.labelSelector === undefined ? {} : { labelSelector: options.labelSelector };
   }
 
@@ -133,7 +137,7 @@ export class Informer<T extends KubeObject> {
       query: this.#query,
       signal,
     });
-    this.#complete(objects as T[], resourceVersion);
+    this.#complete((objects as T[]).map(this.#strip), resourceVersion);
   }
 
   async #follow(): Promise<void> {
@@ -169,7 +173,7 @@ export class Informer<T extends KubeObject> {
       return event.initialEnd;
     }
     if (event.type === 'DELETED') initial.delete(objectKey(event.object));
-    if (event.type !== 'DELETED') initial.set(objectKey(event.object), event.object);
+    if (event.type !== 'DELETED') initial.set(objectKey(event.object), this.#strip(event.object));
     return false;
   }
 
@@ -179,8 +183,9 @@ export class Informer<T extends KubeObject> {
       this.#advance(event.resourceVersion);
       return;
     }
-    if (event.type === 'DELETED') store.remove(event.object);
-    if (event.type !== 'DELETED') store.set(event.object);
+    const object = this.#strip(event.object);
+    if (event.type === 'DELETED') store.remove(object);
+    if (event.type !== 'DELETED') store.set(object);
     this.#advance(event.object.metadata.resourceVersion ?? '');
   }
 

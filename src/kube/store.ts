@@ -10,7 +10,8 @@ export type StoreListener<T> = (change: {
 const mostGone = 4_096;
 
 /**
- * The objects of one kind as last seen, by key and by the owner that controls them.
+ * The objects of one kind as last seen, by key and by the group that they belong to: the owner that controls them,
+ * unless told otherwise.
  *
  * Informers fill it; several may share one, each with its own namespace. What we wrote ourselves is put in when the API
  * server answers (`put`), so that the next look sees it, and the watch's echo of it is no news. The objects
@@ -18,9 +19,15 @@ const mostGone = 4_096;
  */
 export class Store<T extends KubeObject> {
   readonly #objects = new Map<ObjectKey, T>();
-  readonly #owned = new Map<string, Set<ObjectKey>>();
+  readonly #groups = new Map<string, Set<ObjectKey>>();
+  readonly #groupOf: (object: T) => string | undefined;
   readonly #listeners: StoreListener<T>[] = [];
   readonly #gone = new Set<string>();
+
+  /** @param groupOf  the name of the group of an object; the uid of its controller unless told. */
+  constructor(groupOf: (object: T) => string | undefined = (object) => controllerOf(object)?.uid) {
+    this.#groupOf = groupOf;
+  }
 
   /** Calls `listener` at every change that others made, after it is in the store. */
   subscribe(listener: StoreListener<T>): void {
@@ -32,9 +39,9 @@ export class Store<T extends KubeObject> {
     return this.#objects.get(key);
   }
 
-  /** The objects whose controller has this uid, in no particular order. */
-  ownedBy(uid: string): T[] {
-    return [...(this.#owned.get(uid) ?? [])].flatMap((key) => this.#objects.get(key) ?? []);
+  /** The objects of this group, in no particular order. */
+  group(name: string): T[] {
+    return [...(this.#groups.get(name) ?? [])].flatMap((key) => this.#objects.get(key) ?? []);
   }
 
   /** How many objects there are. */
@@ -93,18 +100,18 @@ export class Store<T extends KubeObject> {
     const key = objectKey(object);
     const previous = this.#delete(key);
     this.#objects.set(key, object);
-    const owner = controllerOf(object)?.uid;
-    if (owner !== undefined) this.#owned.set(owner, (this.#owned.get(owner) ?? new Set()).add(key));
+    const group = this.#groupOf(object);
+    if (group !== undefined) this.#groups.set(group, (this.#groups.get(group) ?? new Set()).add(key));
     return previous;
   }
 
   #delete(key: ObjectKey): T | undefined {
     const object = this.#objects.get(key);
     this.#objects.delete(key);
-    const owner = object === undefined ? '' : (controllerOf(object)?.uid ?? '');
-    const keys = this.#owned.get(owner);
+    const group = object === undefined ? '' : (this.#groupOf(object) ?? '');
+    const keys = this.#groups.get(group);
     keys?.delete(key);
-    if (keys?.size === 0) this.#owned.delete(owner);
+    if (keys?.size === 0) this.#groups.delete(group);
     return object;
   }
 

@@ -4,10 +4,13 @@ import { type Applied, Applier, fieldManager } from '../kube/apply.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import { controllerOf, type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
+import { configHashAnnotation } from '../desired/object-meta.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
 import { Store } from '../kube/store.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Transport } from '../kube/transport.ts';
 import { withoutManagedFields } from '../kube/watch.ts';
+import { podResource, type RelayPod, relayOf } from './pods.ts';
 import { ownedResources, relayResource, type RelayObject } from './objects.ts';
 import type { ReconcileCluster } from './reconcile.ts';
 
@@ -16,6 +19,8 @@ export class Cluster implements ReconcileCluster {
   readonly relays = new Store<RelayObject>();
   /** One for each kind that is written, to be kept up to date by informers. */
   readonly owned: readonly { readonly resource: Resource; readonly store: Store<KubeObject> }[];
+  /** The Pods of relays, by the key of their relay. */
+  readonly pods = new Store<RelayPod>(relayOf);
   readonly #transport: Transport;
   readonly #applier: Applier;
   readonly #events: Events;
@@ -33,6 +38,13 @@ export class Cluster implements ReconcileCluster {
       const changed = object ?? previous;
       if (changed !== undefined) listener(objectKey(changed));
     });
+    this.pods.subscribe(({ object, previous }) => {
+      if (isSamePod(object, previous)) return;
+      for (const pod of [object, previous]) {
+        const key = pod === undefined ? undefined : relayOf(pod);
+        if (key !== undefined) listener(key);
+      }
+    });
     for (const { store } of this.owned) {
       store.subscribe(({ object, previous }) => {
         for (const key of ownerKeys([object, previous])) listener(key);
@@ -45,7 +57,7 @@ export class Cluster implements ReconcileCluster {
   }
 
   ownedBy(uid: string): KubeObject[] {
-    return this.owned.flatMap(({ store }) => store.ownedBy(uid));
+    return this.owned.flatMap(({ store }) => store.group(uid));
   }
 
   observe(desired: KubeObject): Promise<KubeObject | undefined> {
@@ -58,6 +70,27 @@ export class Cluster implements ReconcileCluster {
 
   delete(object: KubeObject): Promise<void> {
     return this.#applier.delete(object);
+  }
+
+  /** The Pods of the relay at `key`, in no particular order. */
+  podsOf(key: ObjectKey): RelayPod[] {
+    return this.pods.group(key);
+  }
+
+  /** Writes `hash` on `pod`, if it is still there, so that kubelet refreshes what the Pod mounts. */
+  async tellPod(pod: RelayPod, hash: string): Promise<void> {
+    const { uid } = pod.metadata;
+    try {
+      await this.#transport.request({
+        method: 'PATCH',
+        path: objectPath(podResource, pod),
+        query: { fieldManager },
+        contentType: 'application/merge-patch+json',
+        body: { metadata: { uid, annotations: { [configHashAnnotation]: hash } } },
+      });
+    } catch (error) {
+      if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error; // 409: another one has its name by now
+    }
   }
 
   tell(event: KubeEvent): void {
@@ -86,6 +119,15 @@ export class Cluster implements ReconcileCluster {
       if (!isKubeError(error, 404)) throw error;
     }
   }
+}
+
+/** Whether nothing of a Pod changed that is kept of it: kubelet writes much more than that. */
+function isSamePod(object: RelayPod | undefined, previous: RelayPod | undefined): boolean {
+  if (object === undefined || previous === undefined) return false;
+  const [a, b] = [object, previous].map(({ metadata, status }) =>
+    canonicalJson({ metadata: { ...metadata, resourceVersion: '' }, status }),
+  );
+  return a === b;
 }
 
 /** The keys of the RealmRelays that own `objects`: by name, so that one that was made anew hears of its predecessor's. */

@@ -5,6 +5,8 @@ import { Counter, Histogram, register, type Registry } from '../telemetry/metric
 export type OperatorMetrics = {
   /** A turn of the controller ended. */
   turn: (outcome: Outcome, seconds: number) => void;
+  /** A relay was asked for its status. */
+  relayAsked: (outcome: 'answered' | 'failed') => void;
   /** A watch of `kind` failed. */
   watchFailed: (kind: string) => void;
 };
@@ -34,6 +36,12 @@ export function operatorMetrics(registry: Registry, depth: () => number): Operat
     labelNames: ['kind'],
     registers,
   });
+  const questions = new Counter({
+    name: 'realm_operator_relay_requests_total',
+    help: 'Requests to relay Pods for their status, by outcome.',
+    labelNames: ['outcome'],
+    registers,
+  });
   register(registry, {
     name: 'realm_operator_queue_depth',
     help: 'RealmRelays that wait for a reconcile.',
@@ -42,7 +50,11 @@ export function operatorMetrics(registry: Registry, depth: () => number): Operat
     read: () => [{ labels: {}, value: depth() }],
   });
   for (const outcome of outcomes) turns.inc({ outcome }, 0); // so that a rate is there before the first
+  for (const outcome of ['answered', 'failed']) questions.inc({ outcome }, 0);
   return {
+    relayAsked: (outcome) => {
+      questions.inc({ outcome });
+    },
     turn: (outcome, took) => {
       turns.inc({ outcome });
       seconds.observe(took);

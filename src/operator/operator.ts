@@ -15,7 +15,10 @@ import type { Registry } from '../telemetry/metrics.ts';
 import { Cluster } from './cluster.ts';
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
 import { relayResource } from './objects.ts';
+import { podResource, podSelector, strippedPod } from './pods.ts';
 import { reconcile } from './reconcile.ts';
+import { type AskRelay, askRelay } from './relay-report.ts';
+import { RelayReports } from './relay-reports.ts';
 
 const backoff = { firstMs: 1_000, mostMs: 300_000 };
 const workers = 4;
@@ -34,6 +37,8 @@ export type OperatorOptions = {
   readonly instance: string;
   readonly log: Logger;
   readonly clock: Clock;
+  /** How relay Pods are asked what they run; over HTTP unless told. */
+  readonly askRelay?: AskRelay;
   /** Where its metrics go. */
   readonly registry: Registry;
 };
@@ -61,7 +66,16 @@ export function startOperator(options: OperatorOptions): Operator {
   const cluster = new Cluster(transport, events);
   const queue = new WorkQueue<ObjectKey>({ clock, backoff });
   const metrics = operatorMetrics(registry, () => queue.depth);
-  const controller = relayController(options, { cluster, queue, metrics });
+  const reports = new RelayReports({
+    ask: options.askRelay ?? askRelay,
+    clock,
+    log,
+    onNews: (key) => {
+      queue.add(key);
+    },
+    onAsked: metrics.relayAsked,
+  });
+  const controller = relayController(options, { cluster, queue, metrics, reports });
   cluster.subscribe((key) => {
     queue.add(key);
   });
@@ -77,7 +91,7 @@ export function startOperator(options: OperatorOptions): Operator {
     stop: async () => {
       await Promise.all(informers.map((informer) => informer.stop()));
       const cancel = clock.after(stopMs, () => void transport.close());
-      await controller.stop();
+      await Promise.all([controller.stop(), reports.stop()]);
       await events.flush();
       cancel();
       await transport.close();
@@ -85,14 +99,26 @@ export function startOperator(options: OperatorOptions): Operator {
   };
 }
 
+type Watched = {
+  readonly resource: Resource;
+  readonly store: Store<KubeObject>;
+  readonly labelSelector?: string;
+  readonly strip?: (object: KubeObject) => KubeObject;
+};
+
 type Parts = { readonly cluster: Cluster; readonly metrics: OperatorMetrics };
 
 function relayController(
   { relayImage, clock, log }: OperatorOptions,
-  { cluster, queue, metrics }: Parts & { readonly queue: WorkQueue<ObjectKey> },
+  {
+    cluster,
+    queue,
+    metrics,
+    reports,
+  }: Parts & { readonly queue: WorkQueue<ObjectKey>; readonly reports: RelayReports },
 ): Controller<ObjectKey> {
   return new Controller({
-    reconcile: (key, turn) => reconcile(key, { cluster, relayImage, now: clock.now, log: turn.log }),
+    reconcile: (key, turn) => reconcile(key, { cluster, reports, relayImage, now: clock.now, log: turn.log }),
     queue,
     workers,
     log,
@@ -107,8 +133,9 @@ function clusterInformers(
   { cluster, transport, metrics }: Parts & { readonly transport: Transport },
 ): Informer<KubeObject>[] {
   const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
-  const watched: { resource: Resource; store: Store<KubeObject>; labelSelector?: string }[] = [
+  const watched: Watched[] = [
     { resource: relayResource, store: cluster.relays },
+    { resource: podResource, store: cluster.pods, labelSelector: podSelector, strip: strippedPod },
     ...cluster.owned.map((kind) => ({ ...kind, labelSelector: managedSelector })),
   ];
   return watched.flatMap((watch) =>

@@ -2,14 +2,19 @@ import { type Action, awaitChange, requeueAfter } from '../controller/action.ts'
 import type { RealmRelayStatus } from '../api/schema.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeEvent } from '../kube/events.ts';
-import type { KubeObject, ObjectKey } from '../kube/object.ts';
+import { configHash } from '../desired/config-map.ts';
+import { type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RelayObject } from './objects.ts';
 import { program, type ProgramCluster, type Programmed } from './program.ts';
+import { hotReload } from './hot-reload.ts';
+import { isLive, type RelayPod } from './pods.ts';
+import type { RelayReports } from './relay-reports.ts';
+import { type Running, running } from './running.ts';
 import { statusEvents } from './status-events.ts';
 import { status } from './status.ts';
-import type { Verdict } from './verdict.ts';
+import { configured, type Verdict } from './verdict.ts';
 
 /** A look at everything although nothing seems to have changed. */
 const resyncMs = 600_000;
@@ -20,12 +25,15 @@ const lookAgainMs = 30_000;
 export type ReconcileCluster = ProgramCluster & {
   relay: (key: ObjectKey) => RelayObject | undefined;
   writeStatus: (object: RelayObject, status: RealmRelayStatus) => Promise<void>;
+  podsOf: (key: ObjectKey) => RelayPod[];
+  tellPod: (pod: RelayPod, hash: string) => Promise<void>;
   tell: (event: KubeEvent) => void;
 };
 
 /** With what a RealmRelay is reconciled. */
 export type ReconcileContext = {
   readonly cluster: ReconcileCluster;
+  readonly reports: Pick<RelayReports, 'answers' | 'follow' | 'forget'>;
   readonly relayImage: string;
   readonly now: () => Date;
   readonly log: Logger;
@@ -41,7 +49,10 @@ export type ReconcileContext = {
  */
 export async function reconcile(key: ObjectKey, context: ReconcileContext): Promise<Action> {
   const object = context.cluster.relay(key);
-  if (object === undefined || object.metadata.deletionTimestamp !== undefined) return awaitChange;
+  if (object === undefined || object.metadata.deletionTimestamp !== undefined) {
+    context.reports.forget(key);
+    return awaitChange;
+  }
   try {
     const { verdict, error } = await programAndTell(object, context);
     if (error !== undefined) throw error;
@@ -69,11 +80,30 @@ async function programAndTell(object: RelayObject, context: ReconcileContext): P
     for (const [outcome, names] of written) cluster.tell(writtenEvent(object, outcome, names));
   });
   const { verdict } = programmed;
+  const running = await followPods(object, verdict, context);
   const owned = cluster.ownedBy(object.metadata.uid ?? '');
-  await writeStatusIfDiffers(object, status({ object, verdict, owned, now: now() }), context);
+  await writeStatusIfDiffers(object, status({ object, verdict, owned, running, now: now() }), context);
   const { generation } = object.metadata;
   log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
   return programmed;
+}
+
+/** Tells Pods of the configuration that was applied, has those asked that are not known to run it, and says what is known. */
+async function followPods(
+  object: RelayObject,
+  verdict: Verdict,
+  { cluster, reports }: ReconcileContext,
+): Promise<Running> {
+  const key = objectKey(object);
+  const relay = configured(verdict);
+  const previous = object.status ?? {};
+  const hash = relay === undefined ? previous.configHash : configHash(relay);
+  const pods = cluster.podsOf(key).filter(isLive);
+  const strategy = relay?.updateStrategy;
+  const { tell, questions } = hotReload({ pods, answers: reports.answers(key), hash, strategy, previous });
+  reports.follow(key, questions);
+  await Promise.all(tell.map((pod) => cluster.tellPod(pod, hash ?? '')));
+  return running(pods, reports.answers(key), hash);
 }
 
 async function writeStatusIfDiffers(

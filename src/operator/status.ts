@@ -8,7 +8,8 @@ import type { KubeObject } from '../kube/object.ts';
 import { conditions } from './conditions.ts';
 import { deploymentOf, type RelayObject, serviceOf } from './objects.ts';
 import { rollout } from './rollout.ts';
-import type { Verdict } from './verdict.ts';
+import { endpointReadiness, rolloutOf, type Running } from './running.ts';
+import { configured, type Verdict } from './verdict.ts';
 
 /** How many listen addresses `kubectl get` shows before it only counts. */
 const mostListed = 3;
@@ -20,6 +21,8 @@ export type StatusInput = {
   readonly verdict: Verdict;
   /** What it owns, as it is now. */
   readonly owned: readonly KubeObject[];
+  /** What its Pods run. */
+  readonly running: Running;
   /** The time, for conditions that change. */
   readonly now: Date;
 };
@@ -31,7 +34,7 @@ type Status = RealmRelayStatus;
  *
  * What is told of the configuration is of the one that was last applied, what is told of Pods and addresses is observed.
  */
-export function status({ object, verdict, owned, now }: StatusInput): RealmRelayStatus {
+export function status({ object, verdict, owned, running, now }: StatusInput): RealmRelayStatus {
   const deployment = deploymentOf(owned);
   const { metadata, status: previous = {} } = object;
   const { generation = 0 } = metadata;
@@ -41,11 +44,12 @@ export function status({ object, verdict, owned, now }: StatusInput): RealmRelay
     now: `${now.toISOString().slice(0, 19)}Z`,
   };
   return {
-    ...configuration(verdict, previous),
+    ...configuration(verdict, previous, running),
     ...pods(deployment, previous),
+    ...optional('updatedReplicas', running.updated),
     observedGeneration: generation,
     ...optional('addresses', addresses(serviceOf(owned))),
-    conditions: conditions(verdict, rollout(deployment), dating),
+    conditions: conditions(verdict, rolloutOf(rollout(deployment), running), dating),
   };
 }
 
@@ -57,35 +61,26 @@ function pods(deployment: V1Deployment | undefined, previous: Status): Partial<S
 
 type Configuration = Pick<Status, 'configHash' | 'listening' | 'endpoints'>;
 
-function configuration(verdict: Verdict, previous: Status): Configuration {
+function configuration(verdict: Verdict, previous: Status, running: Running): Configuration {
   const relay = configured(verdict);
   if (relay === undefined) {
     const { configHash, listening, endpoints } = previous;
     return {
       ...optional('configHash', configHash),
       ...optional('listening', listening),
-      ...optional('endpoints', endpoints),
+      ...optional(
+        'endpoints',
+        endpoints?.map((endpoint) => withReadiness(endpoint, running)),
+      ),
     };
   }
   return {
     configHash: configHash(relay),
     listening: listening(relay),
-    endpoints: relay.endpoints.map(endpointStatus).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    endpoints: relay.endpoints
+      .map((endpoint) => withReadiness(endpointStatus(endpoint), running))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   };
-}
-
-/** The relay whose configuration was applied in this reconcile. */
-function configured(verdict: Verdict): Relay | undefined {
-  switch (verdict.kind) {
-    case 'programmed':
-      return verdict.relay;
-    case 'blocked':
-    case 'pending':
-      return verdict.configured;
-    case 'paused':
-    case 'rejected':
-      return undefined;
-  }
 }
 
 function listening({ endpoints }: Relay): string {
@@ -94,7 +89,16 @@ function listening({ endpoints }: Relay): string {
   return [...listed.slice(0, mostListed), ...(more > 0 ? [`+${String(more)}`] : [])].join(',');
 }
 
-function endpointStatus(endpoint: Endpoint): NonNullable<Status['endpoints']>[number] {
+type EndpointStatus = NonNullable<Status['endpoints']>[number];
+
+function withReadiness(
+  { name, listen, families, protocols }: EndpointStatus,
+  running: Running,
+): EndpointStatus {
+  return { name, listen, families, protocols, ...endpointReadiness(running, name) };
+}
+
+function endpointStatus(endpoint: Endpoint): EndpointStatus {
   const { address } = endpoint.listen;
   return {
     name: endpoint.name,

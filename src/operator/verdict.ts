@@ -15,3 +15,17 @@ export type Verdict =
   | ({ readonly kind: 'blocked'; readonly configured: Relay | undefined } & Reason)
   /** An object is not as wanted yet, and another try follows by itself. */
   | ({ readonly kind: 'pending'; readonly configured: Relay | undefined } & Reason);
+
+/** The relay whose configuration was applied in this reconcile. */
+export function configured(verdict: Verdict): Relay | undefined {
+  switch (verdict.kind) {
+    case 'programmed':
+      return verdict.relay;
+    case 'blocked':
+    case 'pending':
+      return verdict.configured;
+    case 'paused':
+    case 'rejected':
+      return undefined;
+  }
+}

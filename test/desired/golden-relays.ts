@@ -63,6 +63,7 @@ export const goldenRelayManifests = {
       resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
       logLevel: 'debug',
       drainSeconds: 300,
+      updateStrategy: 'Rollout',
     },
   ),
   'no-service': realmRelay([endpoint()], { service: { enabled: false } }),

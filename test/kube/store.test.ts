@@ -40,9 +40,9 @@ describe('Store', () => {
     store.set(object('a', '1', { owner: 'x' }));
     store.set(object('b', '1', { owner: 'x' }));
     store.set(object('b', '2', { owner: 'y' }));
-    expect(store.ownedBy('x')).to.deep.equal([object('a', '1', { owner: 'x' })]);
+    expect(store.group('x')).to.deep.equal([object('a', '1', { owner: 'x' })]);
     store.remove(object('a', '3', { owner: 'x' }));
-    expect(store.ownedBy('x')).to.deep.equal([]);
+    expect(store.group('x')).to.deep.equal([]);
   });
 
   it('tells nobody of our own writes, nor of their echo', () => {

@@ -5,6 +5,7 @@ import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-con
 import type { KubeObject } from '../../src/kube/object.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type Operator, startOperator } from '../../src/operator/operator.ts';
+import type { AskRelay } from '../../src/operator/relay-report.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
@@ -20,6 +21,7 @@ export type Seen = KubeObject & {
 const paths: Readonly<Record<string, string>> = {
   configmaps: '/api/v1',
   services: '/api/v1',
+  pods: '/api/v1',
   deployments: '/apis/apps/v1',
   realmrelays: '/apis/realm-operator.dev/v1alpha1',
   events: '/apis/events.k8s.io/v1',
@@ -41,6 +43,8 @@ export class Edge {
   /** Every line that the operator logged, parsed. */
   readonly logged: Record<string, unknown>[] = [];
   readonly registry = new Registry();
+  /** How the operator asks relays; a test may say what they answer. */
+  askRelay: AskRelay = () => Promise.reject(new Error('no Pod runs here'));
   readonly #kubeConfig: KubeConfigLoader;
   #operator: Operator | undefined;
 
@@ -76,6 +80,7 @@ export class Edge {
       log: createLogger('debug', lines),
       clock: systemClock,
       registry: this.registry,
+      askRelay: this.askRelay,
     });
     await this.#operator.ready;
   }
@@ -169,9 +174,18 @@ export class Edge {
     );
   }
 
+  /** How often the operator has asked a relay since it started. */
+  async questions(): Promise<number> {
+    return this.#sum('realm_operator_relay_requests_total');
+  }
+
   /** How many reconciles have ended since the operator started. */
   async turns(): Promise<number> {
-    const metric = await this.registry.getSingleMetric('realm_operator_reconciles_total')?.get();
+    return this.#sum('realm_operator_reconciles_total');
+  }
+
+  async #sum(name: string): Promise<number> {
+    const metric = await this.registry.getSingleMetric(name)?.get();
     return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
   }
 

@@ -47,7 +47,17 @@ describeWithCluster('operator on an API server', function (cluster) {
         'app.kubernetes.io/instance=web,app.kubernetes.io/managed-by=realm-operator,app.kubernetes.io/name=realm-relay',
       configHash: relay === undefined ? '' : configHash(relay),
       listening: '[::]:8443',
-      endpoints: [{ name: 'https', listen: '[::]:8443', families: ['IPv4', 'IPv6'], protocols: ['TCP'] }],
+      updatedReplicas: 0,
+      endpoints: [
+        {
+          name: 'https',
+          listen: '[::]:8443',
+          families: ['IPv4', 'IPv6'],
+          protocols: ['TCP'],
+          ready: false,
+          message: '',
+        },
+      ],
     });
     expect(status?.addresses?.map(({ family }) => family)).to.deep.equal(['IPv4', 'IPv6']);
     // There is no kubelet here, so the Pods never become ready.

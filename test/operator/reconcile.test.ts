@@ -7,8 +7,11 @@ import type { KubeEvent } from '../../src/kube/events.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import type { RelayObject } from '../../src/operator/objects.ts';
-import { reconcile, type ReconcileCluster } from '../../src/operator/reconcile.ts';
+import type { RelayPod } from '../../src/operator/pods.ts';
+import { reconcile, type ReconcileCluster, type ReconcileContext } from '../../src/operator/reconcile.ts';
+import type { Answers } from '../../src/operator/relay-reports.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { relayPod } from './relay-pods.ts';
 import { realmRelay } from '../relays.ts';
 
 /** A cluster in memory that does to the objects of one kind what a test says. */
@@ -20,6 +23,8 @@ class FakeCluster implements ReconcileCluster {
   readonly events: string[] = [];
   readonly statuses: RealmRelayStatus[] = [];
   readonly owned: KubeObject[] = [];
+  readonly pods: RelayPod[] = [];
+  readonly told: string[] = [];
 
   constructor(kind = '', fault: (desired: KubeObject) => Promise<Applied> = created) {
     const metadata = { name: 'web', namespace: 'edge', uid: 'u', generation: 1 };
@@ -34,6 +39,11 @@ class FakeCluster implements ReconcileCluster {
   relay = (): RelayObject | undefined => this.object;
   observe = (): Promise<undefined> => Promise.resolve(undefined);
   ownedBy = (): KubeObject[] => this.owned;
+  podsOf = (): RelayPod[] => this.pods;
+  tellPod = (pod: RelayPod, hash: string): Promise<void> => {
+    this.told.push(`${pod.metadata.name} ${hash.slice(0, 8)}`);
+    return Promise.resolve();
+  };
   delete = (object: KubeObject): Promise<void> => {
     this.deleted.push(object.metadata.name);
     return Promise.resolve();
@@ -55,9 +65,20 @@ function kubeError(status: number, retryAfterMs?: number): KubeError {
   return new KubeError({ status, reason: '', message: 'no', causes: [], retryAfterMs });
 }
 
+/** What is known of Pods: nothing, unless a test says something. */
+function noReports(answers: Answers = new Map()): ReconcileContext['reports'] & { asked: string[] } {
+  const asked: string[] = [];
+  return {
+    asked,
+    answers: () => answers,
+    follow: (_key, { ask }) => asked.push(...ask.map(({ address }) => address)),
+    forget: (key) => asked.push(`forget ${key}`),
+  };
+}
+
 /** What the reconcile of `cluster` came to: its action, or its error. */
-function run(cluster: FakeCluster): Promise<unknown> {
-  const context = { cluster, relayImage: 'x', now: () => new Date(0), log: createLogger('off') };
+function run(cluster: FakeCluster, reports = noReports()): Promise<unknown> {
+  const context = { cluster, reports, relayImage: 'x', now: () => new Date(0), log: createLogger('off') };
   return reconcile('edge/web', context).catch((error: unknown) => error);
 }
 
@@ -176,6 +197,36 @@ describe('reconcile', () => {
       expect(cluster.applied).to.have.lengthOf(applied);
     });
   }
+
+  it('tells a Pod that runs something else, and has it asked', async () => {
+    const cluster = new FakeCluster();
+    cluster.pods.push(relayPod('a'));
+    const report = { configHash: 'old', configProblem: '', unready: [] };
+    const reports = noReports(new Map([['a', { report, failures: 0 }]]));
+    await run(cluster, reports);
+    const [{ configHash = '' } = {}] = cluster.statuses;
+    expect(cluster.told).to.deep.equal([`a ${configHash.slice(0, 8)}`]);
+    expect(reports.asked).to.deep.equal(['192.0.2.10']);
+  });
+
+  it('tells nobody while paused', async () => {
+    const cluster = new FakeCluster();
+    const { object } = cluster;
+    if (object !== undefined)
+      cluster.object = { ...object, spec: { ...(object.spec as object), paused: true } };
+    cluster.pods.push(relayPod('a'));
+    const report = { configHash: 'old', configProblem: '', unready: [] };
+    await run(cluster, noReports(new Map([['a', { report, failures: 0 }]])));
+    expect(cluster.told).to.deep.equal([]);
+  });
+
+  it('forgets what it knew of the Pods of a RealmRelay that is gone', async () => {
+    const cluster = new FakeCluster();
+    cluster.object = undefined;
+    const reports = noReports();
+    await run(cluster, reports);
+    expect(reports.asked).to.deep.equal(['forget edge/web']);
+  });
 
   it('waits for an object of its name that is still being deleted', async () => {
     const cluster = new FakeCluster('Deployment', (object) =>

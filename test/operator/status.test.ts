@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import type { Condition, RealmRelayStatus } from '../../src/api/schema.ts';
+import type { RealmRelayStatus } from '../../src/api/schema.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import type { RelayObject } from '../../src/operator/objects.ts';
-import { statusEvents } from '../../src/operator/status-events.ts';
+import type { Running } from '../../src/operator/running.ts';
 import { status } from '../../src/operator/status.ts';
 import type { Verdict } from '../../src/operator/verdict.ts';
 import { endpoint, relay } from '../relays.ts';
@@ -53,6 +53,7 @@ function service(spec: object, balancer: object[] = []): KubeObject {
   return object;
 }
 
+const noPods: Running = { pods: 0, updated: 0, problems: [], faults: [] };
 const twoReady = deployment(2, { replicas: 2, updatedReplicas: 2, readyReplicas: 2 });
 
 /** `type=status/reason` of each condition, in order. */
@@ -162,12 +163,18 @@ describe('status', () => {
   for (const { verdict, pods, conditions, why } of cases) {
     it(`${verdict.kind}: ${why}`, () => {
       const owned = pods === undefined ? [] : [pods];
-      expect(summary(status({ object: relayObject(), verdict, owned, now }))).to.deep.equal(conditions);
+      expect(summary(status({ object: relayObject(), verdict, owned, running: noPods, now }))).to.deep.equal(
+        conditions,
+      );
     });
   }
 
   it('is equal to the one before where nothing changed, whenever it is made', () => {
-    const input = { verdict: programmed, owned: [twoReady, service({ clusterIPs: ['10.0.0.1'] })] };
+    const input = {
+      verdict: programmed,
+      running: noPods,
+      owned: [twoReady, service({ clusterIPs: ['10.0.0.1'] })],
+    };
     const first = status({ ...input, object: relayObject(), now });
     const later = status({ ...input, object: relayObject(first), now: new Date('2027-01-01') });
     expect(later).to.deep.equal(first);
@@ -175,12 +182,13 @@ describe('status', () => {
 
   it('dates a condition when its status changes, not its message', () => {
     const was = (verdict: Verdict): RealmRelayStatus =>
-      status({ object: relayObject(), verdict, owned: [], now });
+      status({ object: relayObject(), verdict, owned: [], running: noPods, now });
     const later = new Date('2027-01-01T00:00:00Z');
     const { conditions = [] } = status({
       object: relayObject(was(rejected)),
       verdict: blocked,
       owned: [],
+      running: noPods,
       now: later,
     });
     const dates = Object.fromEntries(
@@ -191,8 +199,20 @@ describe('status', () => {
   });
 
   it('tells of the configuration that was last applied, while a newer one is not accepted', () => {
-    const before = status({ object: relayObject(), verdict: programmed, owned: [twoReady], now });
-    const after = status({ object: relayObject(before), verdict: rejected, owned: [twoReady], now });
+    const before = status({
+      object: relayObject(),
+      verdict: programmed,
+      owned: [twoReady],
+      running: noPods,
+      now,
+    });
+    const after = status({
+      object: relayObject(before),
+      verdict: rejected,
+      owned: [twoReady],
+      running: noPods,
+      now,
+    });
     const { configHash, endpoints, listening } = before;
     expect(after).to.deep.include({ configHash, endpoints, listening, observedGeneration: 3, replicas: 2 });
     expect(configHash).to.match(/^[0-9a-f]{64}$/);
@@ -201,7 +221,7 @@ describe('status', () => {
   it('is sorted, whatever the order of the spec', () => {
     const endpoints = ['c', 'a', 'b', 'd'].map((name, index) => endpoint({ name, port: 443 + index }));
     const verdict: Verdict = { kind: 'programmed', relay: relay(endpoints), warnings: '' };
-    const made = status({ object: relayObject(), verdict, owned: [twoReady], now });
+    const made = status({ object: relayObject(), verdict, owned: [twoReady], running: noPods, now });
     expect(made.endpoints?.map(({ name }) => name)).to.deep.equal(['a', 'b', 'c', 'd']);
     expect(made.listening).to.equal('[::]:443,[::]:444,[::]:445,+1');
     expect(made.selector).to.equal('a=1,b=2');
@@ -230,7 +250,13 @@ describe('status', () => {
   ];
   for (const { service, families, why } of addresses) {
     it(`addresses: ${why}`, () => {
-      const made = status({ object: relayObject(), verdict: programmed, owned: [service], now });
+      const made = status({
+        object: relayObject(),
+        verdict: programmed,
+        owned: [service],
+        running: noPods,
+        now,
+      });
       expect((made.addresses ?? []).map(({ family, address }) => `${family} ${address}`)).to.deep.equal(
         families,
       );
@@ -239,54 +265,7 @@ describe('status', () => {
 
   it('puts what is probably not meant where the user looks', () => {
     const verdict: Verdict = { kind: 'programmed', relay: relay(), warnings: 'spec.x: is odd: remove it' };
-    const { conditions = [] } = status({ object: relayObject(), verdict, owned: [], now });
+    const { conditions = [] } = status({ object: relayObject(), verdict, owned: [], running: noPods, now });
     expect(conditions[0]?.message).to.equal('The spec is valid. But: spec.x: is odd: remove it');
   });
-});
-
-describe('statusEvents', () => {
-  const condition = (type: string, status: Condition['status'], reason: string): Condition => ({
-    type,
-    status,
-    reason,
-    message: 'm',
-    lastTransitionTime: 't',
-  });
-  const ready = condition('Ready', 'True', 'PodsReady');
-  const stalled = condition('Stalled', 'True', 'PortConflict');
-  const cases: { before: Condition[]; after: Condition[]; events: string[]; why: string }[] = [
-    { before: [], after: [stalled], events: ['Warning PortConflict'], why: 'something is wrong' },
-    { before: [stalled], after: [stalled], events: [], why: 'still the same is wrong' },
-    {
-      before: [stalled],
-      after: [condition('Stalled', 'True', 'Invalid')],
-      events: ['Warning Invalid'],
-      why: 'something else is wrong',
-    },
-    {
-      before: [condition('Ready', 'False', 'PodsNotReady')],
-      after: [ready],
-      events: ['Normal Ready'],
-      why: 'all is well',
-    },
-    {
-      before: [ready],
-      after: [condition('Ready', 'False', 'PodsNotReady')],
-      events: [],
-      why: 'Pods come and go',
-    },
-    {
-      before: [],
-      after: [condition('Programmed', 'Unknown', 'Paused')],
-      events: ['Normal Paused'],
-      why: 'paused',
-    },
-  ];
-  for (const { before, after, events, why } of cases) {
-    it(why, () => {
-      expect(statusEvents(before, after).map(({ type, reason }) => `${type} ${reason}`)).to.deep.equal(
-        events,
-      );
-    });
-  }
 });

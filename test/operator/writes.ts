@@ -4,15 +4,15 @@ import { eventually } from '../cluster/eventually.ts';
 const writingVerbs = /verb="(APPLY|POST|PUT|PATCH|DELETE)"/;
 /** What the operator writes. Leases and what kube-controller-manager makes of ours (ReplicaSets, …) are not in it. */
 const ourResources = /resource="(realmrelays|configmaps|deployments|services|events)"/;
-/** kube-controller-manager writes the status of Deployments; only the status of a RealmRelay is ours. */
-const foreignStatus = /resource="deployments".*subresource="status"/;
+/** kube-controller-manager writes the status of Deployments, and events by the older API; both are never ours. */
+const foreign = /resource="deployments".*subresource="status"|group="",resource="events"/;
 
 /** How many write requests for the operator's resources the API server has counted since it started. */
 export async function writes(controlPlane: ControlPlane): Promise<number> {
   const lines = (await controlPlane.metrics()).split('\n');
   return lines
     .filter((line) => line.startsWith('apiserver_request_total{'))
-    .filter((line) => writingVerbs.test(line) && ourResources.test(line) && !foreignStatus.test(line))
+    .filter((line) => writingVerbs.test(line) && ourResources.test(line) && !foreign.test(line))
     .map((line) => Number(line.slice(line.lastIndexOf(' '))))
     .reduce((sum, count) => sum + count, 0);
 }

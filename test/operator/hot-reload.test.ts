@@ -1,0 +1,152 @@
+import { expect } from 'chai';
+import type { RealmRelayStatus } from '../../src/api/schema.ts';
+import { hotReload, type HotReloadInput } from '../../src/operator/hot-reload.ts';
+import { isLive, relayOf, type RelayPod, strippedPod } from '../../src/operator/pods.ts';
+import type { Answer } from '../../src/operator/relay-reports.ts';
+import { relayPod } from './relay-pods.ts';
+
+const now: Answer = { report: { configHash: 'new', configProblem: '', unready: [] }, failures: 0 };
+const before: Answer = { report: { configHash: 'old', configProblem: '', unready: [] }, failures: 0 };
+const faulty: Answer = {
+  report: { configHash: 'new', configProblem: '', unready: [{ name: 'a', message: 'AddressInUse' }] },
+  failures: 0,
+};
+const settled: RealmRelayStatus = {
+  configHash: 'new',
+  updatedReplicas: 1,
+  endpoints: [{ name: 'a', listen: '', families: [], protocols: [], ready: true }],
+};
+
+describe('hotReload', () => {
+  const cases: {
+    pod: RelayPod;
+    answer?: Answer;
+    more?: Partial<HotReloadInput>;
+    tell: number;
+    ask: number;
+    why: string;
+  }[] = [
+    { pod: relayPod('p'), answer: now, tell: 0, ask: 0, why: 'all is well' },
+    { pod: relayPod('p'), answer: before, tell: 1, ask: 1, why: 'it runs the one before' },
+    { pod: relayPod('p', { told: 'new' }), answer: before, tell: 0, ask: 1, why: 'told already' },
+    { pod: relayPod('p', { told: 'old' }), answer: before, tell: 1, ask: 1, why: 'told of the one before' },
+    { pod: relayPod('p'), tell: 0, ask: 1, why: 'a new Pod begins with the newest; it is asked whether so' },
+    {
+      pod: relayPod('p'),
+      answer: { failures: 3 },
+      tell: 1,
+      ask: 1,
+      why: 'an operator outside of the cluster tells without asking',
+    },
+    {
+      pod: relayPod('p', { ready: false }),
+      answer: { failures: 3 },
+      tell: 0,
+      ask: 1,
+      why: 'it only starts, or crashes',
+    },
+    { pod: relayPod('p', { ready: false }), answer: now, tell: 0, ask: 1, why: 'why is it not ready?' },
+    { pod: relayPod('p', { ready: false, address: '' }), tell: 0, ask: 0, why: 'it has no address yet' },
+    { pod: relayPod('p'), answer: faulty, tell: 0, ask: 1, why: 'a bind is retried' },
+    {
+      pod: relayPod('p'),
+      more: { previous: settled },
+      tell: 0,
+      ask: 0,
+      why: 'seen before the operator restarted',
+    },
+    {
+      pod: relayPod('p'),
+      more: { previous: { ...settled, updatedReplicas: 2 } },
+      tell: 0,
+      ask: 1,
+      why: 'not all were seen before it restarted',
+    },
+    {
+      pod: relayPod('p'),
+      answer: before,
+      more: { strategy: 'Rollout' },
+      tell: 0,
+      ask: 1,
+      why: 'with Rollout the template tells',
+    },
+    { pod: relayPod('p'), answer: before, more: { strategy: undefined }, tell: 0, ask: 1, why: 'paused' },
+    {
+      pod: relayPod('p'),
+      answer: before,
+      more: { hash: undefined },
+      tell: 0,
+      ask: 1,
+      why: 'nothing was applied',
+    },
+  ];
+  for (const { pod, answer, more, tell, ask, why } of cases) {
+    it(why, () => {
+      const answers = new Map(answer === undefined ? [] : [['p', answer]]);
+      const input: HotReloadInput = {
+        pods: [pod],
+        answers,
+        hash: 'new',
+        strategy: 'HotReload',
+        previous: {},
+      };
+      const decided = hotReload({ ...input, ...more });
+      expect([decided.tell.length, decided.questions.ask.length]).to.deep.equal([tell, ask]);
+    });
+  }
+
+  it('keeps what is known of the Pods that there are, and of no other', () => {
+    const answers = new Map([
+      ['p', now],
+      ['gone', now],
+    ]);
+    const { questions } = hotReload({
+      pods: [relayPod('p')],
+      answers,
+      hash: 'new',
+      strategy: 'HotReload',
+      previous: {},
+    });
+    expect([...questions.answers.keys()]).to.deep.equal(['p']);
+  });
+});
+
+describe('relay Pods', () => {
+  it('belong to the relay of their label, if its ReplicaSet controls them', () => {
+    expect(relayOf(relayPod('p'))).to.equal('edge/web');
+    const foreign = {
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      name: 'other-abc',
+      uid: 'r',
+      controller: true,
+    };
+    expect(relayOf(relayPod('p', { metadata: { ownerReferences: [foreign] } }))).to.equal(undefined);
+    expect(relayOf(relayPod('p', { metadata: { ownerReferences: [] } }))).to.equal(undefined);
+    expect(relayOf(relayPod('p', { metadata: { labels: {} } }))).to.equal(undefined);
+  });
+
+  it('are live until they end or are deleted', () => {
+    const pod = relayPod('p');
+    expect(isLive(pod)).to.be.true;
+    expect(isLive({ ...pod, status: { phase: 'Failed' } })).to.be.false;
+    expect(isLive(relayPod('p', { metadata: { deletionTimestamp: 't' } }))).to.be.false;
+  });
+
+  it('are kept without what nobody reads', () => {
+    const pod = relayPod('p', { told: 'new' });
+    const full = {
+      ...pod,
+      metadata: { ...pod.metadata, labels: { ...pod.metadata.labels, more: 'x' } },
+      spec: { containers: [] },
+      status: {
+        ...pod.status,
+        hostIP: '192.0.2.1',
+        conditions: [{ type: 'Ready', status: 'True', reason: 'r' }],
+      },
+    };
+    const stripped = strippedPod(full);
+    expect(JSON.parse(JSON.stringify(stripped))).to.deep.equal(JSON.parse(JSON.stringify(pod)));
+    expect(relayOf(stripped)).to.equal('edge/web');
+  });
+});

@@ -1,0 +1,35 @@
+import type { ObjectMeta } from '../../src/kube/object.ts';
+import type { RelayPod } from '../../src/operator/pods.ts';
+
+/** What of a Pod a test cares about. */
+type PodChoice = {
+  ready?: boolean;
+  told?: string;
+  address?: string | undefined;
+  metadata?: Partial<ObjectMeta>;
+};
+
+/** A Pod of the relay `edge/web`, ready unless told otherwise; its uid is its name. */
+export function relayPod(name: string, choice: PodChoice = {}): RelayPod {
+  const { ready = true, told, address = '192.0.2.10', metadata = {} } = choice;
+  const labels = { 'app.kubernetes.io/instance': 'web', 'pod-template-hash': 'abc' };
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-abc', uid: 'r', controller: true };
+  const annotations = told === undefined ? {} : { 'realm-operator.dev/config-hash': told };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: 'edge',
+      uid: name,
+      labels,
+      annotations,
+      ownerReferences: [owner],
+      ...metadata,
+    },
+    status: {
+      ...(address === '' ? {} : { podIP: address }),
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+    },
+  };
+}
