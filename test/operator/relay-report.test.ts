@@ -18,6 +18,9 @@ const https: EndpointStatus = {
   sockets: [{ protocol: 'TCP', address: '[::]:443', bound: false, reason: 'AddressInUse' }],
   remotes: [],
   balance: 'roundrobin',
+  health: { TCP: [], UDP: [] },
+  waiting: 0,
+  refused: { connections: 0, associations: 0 },
   connections: traffic as unknown as EndpointStatus['connections'],
   associations: traffic as unknown as EndpointStatus['associations'],
 };
