@@ -91,6 +91,17 @@ const remote = z.object({
   ),
 });
 
+const healthCheck = z.object({
+  intervalSeconds: seconds(1, 3600, 'Time between two checks of a remote. Default: 10.'),
+  timeoutSeconds: seconds(
+    1,
+    3600,
+    'Time limit of a check: of the name lookup, and of the connect. Default: 2.',
+  ),
+  unhealthyThreshold: bounded(1, 100, 'Failures in a row after which a remote is tried last. Default: 3.'),
+  healthyThreshold: bounded(1, 100, 'Successes in a row after which it has its place back. Default: 1.'),
+});
+
 const endpoint = z.object({
   name: text(15)
     .regex(
@@ -111,6 +122,11 @@ const endpoint = z.object({
     .optional()
     .describe(
       'How a remote is chosen: RoundRobin takes turns by weight, IPHash keeps a client address at one remote, Failover prefers the first that works, LeastConnections the one with the fewest connections for its weight. When a remote cannot be reached, the next is tried, and that one last for a while. Default: RoundRobin.',
+    ),
+  healthCheck: healthCheck
+    .optional()
+    .describe(
+      'Checks every remote by a TCP connect, {} with the defaults. Without it only dials for clients tell whether a remote works.',
     ),
   network: network.optional().describe('Overrides spec.network for this endpoint, field by field.'),
 });

@@ -61,5 +61,19 @@ export type RealmEndpoint = {
   readonly balance?: string;
   /** Our own key: in place of the strategy in `balance`, with its weights; `leastconnections`. */
   readonly strategy?: (typeof ownStrategies)[number];
+  /** Our own key: checks of every remote by a TCP connect; absent = none. */
+  readonly health_check?: RealmHealthCheck;
   readonly network?: RealmNetwork;
+};
+
+/** Our own: how remotes are checked. */
+export type RealmHealthCheck = {
+  /** Seconds between two checks; default 10. */
+  readonly interval?: number;
+  /** Seconds that a connect may take, name lookup and connect each; default 2. */
+  readonly timeout?: number;
+  /** Failures in a row after which a remote is tried last; default 3. */
+  readonly unhealthy_threshold?: number;
+  /** Successes in a row after which it has its place back; default 1. */
+  readonly healthy_threshold?: number;
 };

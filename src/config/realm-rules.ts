@@ -15,6 +15,7 @@ import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
 const mostSeconds = 2_147_483; // what a timer of Node takes, in milliseconds
 const mostKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
 const mostKeepaliveProbes = 127; // Linux: MAX_TCP_KEEPCNT
+const mostThreshold = 100;
 const mostConnections = 1_000_000;
 const mostWaiting = 65_536;
 
@@ -94,6 +95,12 @@ const endpointRules = {
   extra_remotes: listOf(remoteAddress),
   balance: text,
   strategy: oneOf(ownStrategies),
+  health_check: fields({
+    interval: wholeNumber(1, mostSeconds),
+    timeout: wholeNumber(1, mostSeconds),
+    unhealthy_threshold: wholeNumber(1, mostThreshold),
+    healthy_threshold: wholeNumber(1, mostThreshold),
+  }),
   network: fields(networkRules),
   through: unsupported(''),
   interface: unsupported(''),

@@ -24,6 +24,19 @@ export type EndpointConfig = {
   readonly remotes: readonly SocketAddress[];
   readonly balance: Balance;
   readonly network: EndpointNetwork;
+  /** How its remotes are checked by TCP; absent = not. */
+  readonly healthCheck?: HealthCheck;
+};
+
+/** Checks of remotes by a TCP connect. */
+export type HealthCheck = {
+  readonly intervalMs: number;
+  /** Limit of a name lookup, and of a connect. */
+  readonly timeoutMs: number;
+  /** Failures in a row after which a remote is tried last. */
+  readonly unhealthyThreshold: number;
+  /** Successes in a row after which it has its place back. */
+  readonly healthyThreshold: number;
 };
 
 /** The network settings of one endpoint: its own over the global ones over the defaults, field by field. */
@@ -99,12 +112,33 @@ function parseJson(text: string, source: string): unknown {
   }
 }
 
+function healthCheck(read: ReadEndpoint['health_check']): Pick<EndpointConfig, 'healthCheck'> {
+  if (read === undefined) return {};
+  return {
+    healthCheck: {
+      intervalMs: (read.interval ?? 10) * 1000,
+      timeoutMs: (read.timeout ?? 2) * 1000,
+      unhealthyThreshold: read.unhealthy_threshold ?? 3,
+      healthyThreshold: read.healthy_threshold ?? 1,
+    },
+  };
+}
+
 type Networks = { readonly global: ReadNetwork; readonly overrides: RealmNetwork };
 
 type Unnamed = Omit<EndpointConfig, 'name'> & { readonly name: string | undefined };
 
 function endpointConfig(
-  { name, listen, remote, extra_remotes: extra = [], balance, strategy, network: own = {} }: ReadEndpoint,
+  {
+    name,
+    listen,
+    remote,
+    extra_remotes: extra = [],
+    balance,
+    strategy,
+    health_check: check,
+    network: own = {},
+  }: ReadEndpoint,
   { global, overrides }: Networks,
   path: Path,
   findings: Findings,
@@ -114,7 +148,16 @@ function endpointConfig(
   const network = endpointNetwork({ ...defaults, ...global, ...own, ...overrides });
   findings.problems.push(...networkProblems(listen, network, path));
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
-  return parsed && { name, listen, remotes, balance: { ...parsed, ...(strategy && { strategy }) }, network };
+  return (
+    parsed && {
+      name,
+      listen,
+      remotes,
+      balance: { ...parsed, ...(strategy && { strategy }) },
+      network,
+      ...healthCheck(check),
+    }
+  );
 }
 
 const defaults: Required<RealmNetwork> = {

@@ -47,7 +47,20 @@ function realmEndpoint(endpoint: Endpoint): RealmEndpoint {
     remote,
     ...(extraRemotes.length === 0 ? {} : { extra_remotes: extraRemotes }),
     ...balance(endpoint),
+    ...healthCheck(endpoint),
     network: realmNetwork(endpoint),
+  };
+}
+
+function healthCheck({ healthCheck: check }: Endpoint): Pick<RealmEndpoint, 'health_check'> {
+  if (check === undefined) return {};
+  return {
+    health_check: {
+      interval: check.intervalSeconds,
+      timeout: check.timeoutSeconds,
+      unhealthy_threshold: check.unhealthyThreshold,
+      healthy_threshold: check.healthyThreshold,
+    },
   };
 }
 

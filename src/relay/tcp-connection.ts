@@ -110,7 +110,7 @@ export class TcpConnection {
     }
   }
 
-  #join({ socket: upstream, remote }: Dialled): void {
+  #join({ socket: upstream, remote }: Dialled<Remote>): void {
     this.#upstream = upstream;
     this.#remote = remote;
     this.#upstreamText = remote.text;

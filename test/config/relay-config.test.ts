@@ -63,6 +63,7 @@ describe('relay config', () => {
           extra_remotes: ['b:2'],
           balance: 'roundrobin: 4, 2',
           strategy: 'leastconnections',
+          health_check: { interval: 5, healthy_threshold: 2 },
           network: {
             no_tcp: true,
             ipv6_only: true,
@@ -82,6 +83,7 @@ describe('relay config', () => {
     expect(config.endpoints[0]).to.deep.include({
       name: 'web',
       balance: { strategy: 'leastconnections', weights: [4, 2] },
+      healthCheck: { intervalMs: 5000, timeoutMs: 2000, unhealthyThreshold: 3, healthyThreshold: 2 },
       network: {
         tcp: false,
         udp: true,
