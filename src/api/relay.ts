@@ -32,6 +32,8 @@ export type Endpoint = {
   readonly remotes: readonly Remote[];
   readonly balance: Balance;
   readonly network: Network;
+  /** IP address in its canonical text. */
+  readonly through?: string;
   readonly healthCheck?: HealthCheck;
 };
 

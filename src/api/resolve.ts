@@ -42,6 +42,7 @@ function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
     remotes: endpoint.remotes.map(resolvedRemote),
     balance: endpoint.balance ?? 'RoundRobin',
     network: over(network, endpoint.network),
+    ...present('through', endpoint.through && parseIpAddress(endpoint.through)?.text),
     ...present('healthCheck', endpoint.healthCheck && resolvedHealthCheck(endpoint.healthCheck)),
   };
 }

@@ -59,6 +59,8 @@ export type RealmEndpoint = {
   readonly extra_remotes?: readonly string[];
   /** `off`, `roundrobin: 4, 2, 1` or `iphash: 1, 1`: one weight (0 to 255) per remote; default `off` = the first that works. */
   readonly balance?: string;
+  /** Source address for dialling: `192.0.2.1`, `[2001:db8::1]`; a port is only taken as 0. */
+  readonly through?: string;
   /** Our own key: in place of the strategy in `balance`, with its weights; `leastconnections`. */
   readonly strategy?: (typeof ownStrategies)[number];
   /** Our own key: checks of every remote by a TCP connect; absent = none. */

@@ -24,6 +24,8 @@ export type EndpointConfig = {
   readonly remotes: readonly SocketAddress[];
   readonly balance: Balance;
   readonly network: EndpointNetwork;
+  /** IP address to dial from; absent = the system's choice. */
+  readonly through?: string;
   /** How its remotes are checked by TCP; absent = not. */
   readonly healthCheck?: HealthCheck;
 };
@@ -137,6 +139,7 @@ function endpointConfig(
     balance,
     strategy,
     health_check: check,
+    through,
     network: own = {},
   }: ReadEndpoint,
   { global, overrides }: Networks,
@@ -155,6 +158,7 @@ function endpointConfig(
       remotes,
       balance: { ...parsed, ...(strategy && { strategy }) },
       network,
+      ...(through !== undefined && { through }),
       ...healthCheck(check),
     }
   );

@@ -47,6 +47,7 @@ function realmEndpoint(endpoint: Endpoint): RealmEndpoint {
     remote,
     ...(extraRemotes.length === 0 ? {} : { extra_remotes: extraRemotes }),
     ...balance(endpoint),
+    ...(endpoint.through === undefined ? {} : { through: endpoint.through }),
     ...healthCheck(endpoint),
     network: realmNetwork(endpoint),
   };

@@ -4,6 +4,7 @@ import type { SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import type { Reader } from './accepted-socket.ts';
+import { reachable } from './through.ts';
 import { withZoneName } from './zone.ts';
 
 /** No remote could be connected; `cause` is the last failure. */
@@ -54,6 +55,8 @@ export type DialOptions = {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly lookup: Lookup;
+  /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
+  readonly through: string | undefined;
   /** What the sockets read into. */
   readonly reader: Reader;
   /** Told of each try that failed while another one follows. */
@@ -114,7 +117,8 @@ export class Dial {
   }
 
   async #connectRemote(remote: DialTarget): Promise<Socket | undefined> {
-    const hosts = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
+    const found = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
+    const hosts = reachable(found, this.#options.through);
     let last: Error | undefined;
     for (const host of hosts) {
       if (this.#isCancelled()) return undefined;
@@ -155,7 +159,9 @@ export class Dial {
       reject(new Error('the dial was cancelled'));
     };
     socket.once('error', reject).once('close', onClose);
-    socket.connect({ host, port, autoSelectFamily: false }, () => {
+    const { through: localAddress } = this.#options;
+    const from = localAddress === undefined ? {} : { localAddress };
+    socket.connect({ host, port, ...from, autoSelectFamily: false }, () => {
       resolve(undefined);
     });
     try {

@@ -50,7 +50,7 @@ export class Endpoint {
     this.#config = config;
     this.#remotes = { tcp: new RemotePool(config, surroundings), udp: new RemotePool(config, surroundings) };
     this.#healthChecks = new HealthChecks(surroundings);
-    this.#healthChecks.run(this.#remotes.tcp.remotes, config.healthCheck);
+    this.#healthChecks.run(this.#remotes.tcp.remotes, config);
     this.#surroundings = surroundings;
     this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
     this.#gate = new Gate({
@@ -104,8 +104,8 @@ export class Endpoint {
    * that is no longer listed end, since a busy one would never end by itself.
    */
   reconfigure(config: EndpointConfig): void {
-    const [before, after] = [this.#config, config].map(({ balance, remotes, healthCheck }) =>
-      JSON.stringify([balance, remotes, healthCheck]),
+    const [before, after] = [this.#config, config].map(({ balance, remotes, healthCheck, through }) =>
+      JSON.stringify([balance, remotes, healthCheck, through]),
     );
     this.#config = config;
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
@@ -113,7 +113,7 @@ export class Endpoint {
     if (before === after) return;
     this.#remotes.tcp.configure(config);
     this.#remotes.udp.configure(config);
-    this.#healthChecks.run(this.#remotes.tcp.remotes, config.healthCheck);
+    this.#healthChecks.run(this.#remotes.tcp.remotes, config);
     const remotes = new Set(config.remotes.map(socketAddressText));
     for (const association of this.#associations) {
       if (!remotes.has(association.remote.text)) association.close();
@@ -130,6 +130,7 @@ export class Endpoint {
       ...this.#surroundings,
       endpoint: this.#config.name,
       network: this.#config.network,
+      through: this.#config.through,
       order: (ip) => this.#remotes.tcp.order(ip),
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
@@ -154,6 +155,7 @@ export class Endpoint {
       client: clientText(client.address, client.port),
       remotes: this.#remotes.udp.order(clientIp(client.address)),
       timeoutMs: this.#config.network.udpTimeoutMs,
+      through: this.#config.through,
       reply,
       onClosed: (closed, failure) => {
         this.#associations.leave(closed, failure);

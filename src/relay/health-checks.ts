@@ -1,4 +1,4 @@
-import type { HealthCheck } from '../config/relay-config.ts';
+import type { EndpointConfig, HealthCheck } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import { Dial, type DialTarget, type Lookup } from './dial.ts';
@@ -21,11 +21,13 @@ export class HealthChecks {
     this.#context = context;
   }
 
-  /** Checks `remotes` from now on, in place of those before; the first time at once. Undefined = no checks. */
-  run(remotes: readonly Remote[], how: HealthCheck | undefined): void {
+  /**
+   * Checks `remotes` as `config` says from now on, in place of those before; the first time at once.
+   */
+  run(remotes: readonly Remote[], { healthCheck: how, through }: EndpointConfig): void {
     this.stop();
     if (how === undefined) for (const remote of remotes) remote.uncheck();
-    else this.#running = remotes.map((remote) => new Check(remote, how, this.#context));
+    else this.#running = remotes.map((remote) => new Check(remote, how, { ...this.#context, through }));
   }
 
   /** Ends all checks. */
@@ -35,16 +37,18 @@ export class HealthChecks {
   }
 }
 
+type CheckContext = HealthChecksContext & { readonly through: string | undefined };
+
 /** One remote's checks, one after the other until they are stopped. */
 class Check {
   readonly #remote: Remote;
   readonly #how: HealthCheck;
-  readonly #context: HealthChecksContext;
+  readonly #context: CheckContext;
   #dial: Dial | undefined;
   #isStopped = false;
   #stopTimer: () => void = () => undefined;
 
-  constructor(remote: Remote, how: HealthCheck, context: HealthChecksContext) {
+  constructor(remote: Remote, how: HealthCheck, context: CheckContext) {
     this.#remote = remote;
     this.#how = how;
     this.#context = context;
