@@ -36,6 +36,17 @@ export type Endpoint = {
   readonly remotes: readonly Remote[];
   readonly balance: Balance;
   readonly network: Network;
+  /** IP address in its canonical text. */
+  readonly through?: string;
+  readonly healthCheck?: HealthCheck;
+};
+
+/** Checks of remotes by a TCP connect. */
+export type HealthCheck = {
+  readonly intervalSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly unhealthyThreshold: number;
+  readonly healthyThreshold: number;
 };
 
 export type Remote = {

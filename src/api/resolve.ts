@@ -1,5 +1,5 @@
 import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
-import type { Endpoint, Network, Relay, Remote, Service } from './relay.ts';
+import type { Endpoint, HealthCheck, Network, Relay, Remote, Service } from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema.ts';
 
 const networkDefaults: Network = {
@@ -51,6 +51,17 @@ function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
     remotes: endpoint.remotes.map(resolvedRemote),
     balance: endpoint.balance ?? 'RoundRobin',
     network: over(network, endpoint.network),
+    ...present('through', endpoint.through && parseIpAddress(endpoint.through)?.text),
+    ...present('healthCheck', endpoint.healthCheck && resolvedHealthCheck(endpoint.healthCheck)),
+  };
+}
+
+function resolvedHealthCheck(check: NonNullable<EndpointSpec['healthCheck']>): HealthCheck {
+  return {
+    intervalSeconds: check.intervalSeconds ?? 10,
+    timeoutSeconds: check.timeoutSeconds ?? 2,
+    unhealthyThreshold: check.unhealthyThreshold ?? 3,
+    healthyThreshold: check.healthyThreshold ?? 1,
   };
 }
 

@@ -14,6 +14,21 @@ export function relayProblems(relay: Relay): Problem[] {
 
 /** What is valid in `relay` but probably not meant. */
 export function relayWarnings(relay: Relay): Problem[] {
+  return [...familyWarnings(relay), ...relay.endpoints.flatMap(healthCheckWarnings)];
+}
+
+function healthCheckWarnings({ name, network, healthCheck }: Endpoint, index: number): Problem[] {
+  if (network.tcp || healthCheck === undefined) return [];
+  return [
+    {
+      path: ['spec', 'endpoints', index, 'healthCheck'],
+      what: `of endpoint "${name}" has no effect: it is for TCP, which the endpoint does not relay`,
+      remedy: 'remove it, or set tcp to true',
+    },
+  ];
+}
+
+function familyWarnings(relay: Relay): Problem[] {
   const families = new Set(endpointFamilies(relay));
   const { ipFamilies, ipFamilyPolicy } = relay.service;
   const unserved = (ipFamilies ?? []).filter((family) => !families.has(family));

@@ -42,6 +42,12 @@ export function isListenAddress(text: string): boolean {
   return address.mapped === undefined || text === address.text;
 }
 
+/** An address that `isIP` of CEL takes. */
+export function isPlainAddress(text: string): boolean {
+  const address = parseIpAddress(text);
+  return address?.zone === '' && address.mapped === undefined;
+}
+
 /** An IP address as above, or a host name whose last label is not a number. Source: RFC 1123, section 2.1. */
 export function isHost(text: string): boolean {
   return isListenAddress(text) || (hostName.test(text) && !numericLabel.test(text));

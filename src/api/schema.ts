@@ -1,6 +1,16 @@
 import { z } from 'zod';
 import { logLevels } from '../lib/log-level.ts';
-import { bounded, flag, isHost, isListenAddress, rule, seconds, text } from './schema-parts.ts';
+import { network } from './network-schema.ts';
+import {
+  bounded,
+  flag,
+  isHost,
+  isListenAddress,
+  isPlainAddress,
+  rule,
+  seconds,
+  text,
+} from './schema-parts.ts';
 
 /** API group of RealmRelay. */
 export const group = 'realm-operator.dev';
@@ -16,49 +26,6 @@ export const adminPort = 9465;
 
 /** Longest name of a RealmRelay: the names made from it must fit a label's 63 characters. */
 export const longestName = 56;
-
-const network = z.object({
-  ipv6Only: flag(
-    'Sets IPV6_V6ONLY on IPv6 listen sockets: an endpoint on "::" then leaves the IPv4 port to others. Without effect on IPv4 addresses. Default: false.',
-  ),
-  tcp: flag('Relay TCP. Default: true.'),
-  udp: flag('Relay UDP. Default: false.'),
-  tcpTimeoutSeconds: seconds(
-    0,
-    3600,
-    'Time limit of dialling one remote, name resolution included. 0 means none. Default: 5.',
-  ),
-  udpTimeoutSeconds: seconds(
-    0,
-    86_400,
-    'Idle time after which a UDP association is forgotten. 0 means never. Default: 30.',
-  ),
-  tcpKeepaliveSeconds: seconds(
-    0,
-    32_767,
-    'Idle time before TCP keepalive probes, and the time between them. 0 turns keepalive off. Default: 15.',
-  ),
-  tcpKeepaliveProbes: bounded(
-    1,
-    127,
-    'TCP keepalive probes without an answer before the connection is given up. Default: 3.',
-  ),
-  tcpIdleTimeoutSeconds: seconds(
-    0,
-    86_400,
-    'Time without a byte either way after which a TCP connection is ended; 600 is a good choice. 0 means never. Default: 0.',
-  ),
-  maxConnections: bounded(
-    0,
-    1_000_000,
-    'TCP connections that an endpoint serves at a time, in each Pod; more clients wait for their turn. 0 means no limit. Default: 0.',
-  ),
-  maxWaiting: bounded(
-    0,
-    65_536,
-    'TCP clients of an endpoint that may wait, in each Pod, while it can serve no more; those beyond are reset. Default: 1024.',
-  ),
-});
 
 const listen = z.object({
   address: rule(text(45), {
@@ -91,6 +58,17 @@ const remote = z.object({
   ),
 });
 
+const healthCheck = z.object({
+  intervalSeconds: seconds(1, 3600, 'Time between two checks of a remote. Default: 10.'),
+  timeoutSeconds: seconds(
+    1,
+    3600,
+    'Time limit of a check: of the name lookup, and of the connect. Default: 2.',
+  ),
+  unhealthyThreshold: bounded(1, 100, 'Failures in a row after which a remote is tried last. Default: 3.'),
+  healthyThreshold: bounded(1, 100, 'Successes in a row after which it has its place back. Default: 1.'),
+});
+
 const endpoint = z.object({
   name: text(15)
     .regex(
@@ -111,6 +89,20 @@ const endpoint = z.object({
     .optional()
     .describe(
       'How a remote is chosen: RoundRobin takes turns by weight, IPHash keeps a client address at one remote, Failover prefers the first that works, LeastConnections the one with the fewest connections for its weight. When a remote cannot be reached, the next is tried, and that one last for a while. Default: RoundRobin.',
+    ),
+  through: rule(text(45), {
+    cel: 'isIP(self)',
+    holds: isPlainAddress,
+    remedy: 'use an IPv4 or IPv6 address without brackets, port or zone',
+  })
+    .optional()
+    .describe(
+      "Source address for dialling the remotes, one of the Pod's own. Remote addresses of the other IP family are not tried. Default: the system's choice.",
+    ),
+  healthCheck: healthCheck
+    .optional()
+    .describe(
+      'Checks every remote by a TCP connect, {} with the defaults. Without it only dials for clients tell whether a remote works.',
     ),
   network: network.optional().describe('Overrides spec.network for this endpoint, field by field.'),
 });

@@ -75,7 +75,23 @@ export type RealmEndpoint = {
   readonly extra_remotes?: readonly string[];
   /** `off`, `roundrobin: 4, 2, 1` or `iphash: 1, 1`: one weight (0 to 255) per remote; default `off` = the first that works. */
   readonly balance?: string;
+  /** Source address for dialling: `192.0.2.1`, `[2001:db8::1]`; a port is only taken as 0. */
+  readonly through?: string;
   /** Our own key: in place of the strategy in `balance`, with its weights; `leastconnections`. */
   readonly strategy?: (typeof ownStrategies)[number];
+  /** Our own key: checks of every remote by a TCP connect; absent = none. */
+  readonly health_check?: RealmHealthCheck;
   readonly network?: RealmNetwork;
+};
+
+/** Our own: how remotes are checked. */
+export type RealmHealthCheck = {
+  /** Seconds between two checks; default 10. */
+  readonly interval?: number;
+  /** Seconds that a connect may take, name lookup and connect each; default 2. */
+  readonly timeout?: number;
+  /** Failures in a row after which a remote is tried last; default 3. */
+  readonly unhealthy_threshold?: number;
+  /** Successes in a row after which it has its place back; default 1. */
+  readonly healthy_threshold?: number;
 };

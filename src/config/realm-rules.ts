@@ -8,6 +8,7 @@ import {
   type FieldsOf,
   type Rule,
 } from '../lib/document-rules.ts';
+import { parseIpAddress } from '../lib/ip-address.ts';
 import { logLevels } from '../lib/log-level.ts';
 import { ownStrategies } from './balance.ts';
 import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
@@ -16,6 +17,7 @@ import { dnsRulesWith } from './dns-config.ts';
 const mostSeconds = 2_147_483; // what a timer of Node takes, in milliseconds
 const mostKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
 const mostKeepaliveProbes = 127; // Linux: MAX_TCP_KEEPCNT
+const mostThreshold = 100;
 const mostConnections = 1_000_000;
 const mostWaiting = 65_536;
 
@@ -34,6 +36,22 @@ const remoteAddress: Rule<SocketAddress> = (value, path, findings) => {
   const address = listenAddress(value, path, findings);
   if (address?.port !== 0) return address;
   findings.problems.push({ path, what: 'has no port to dial', value, remedy: 'use a port from 1 to 65535' });
+  return undefined;
+};
+
+/** An address to dial from; '' = any. A port would be one for all connections, which cannot work. */
+const sourceAddress: Rule<string> = (value, path, findings) => {
+  const written = text(value, path, findings);
+  if (written === undefined || written === '') return undefined;
+  const bare = written.replace(/^\[(.*)\](:0)?$|^([0-9.]+):0$/, '$1$3');
+  const ip = parseIpAddress(bare);
+  if (ip !== undefined) return ip.zone === '' ? ip.text : `${ip.text}%${ip.zone}`;
+  findings.problems.push({
+    path,
+    what: 'is not an IP address',
+    value,
+    remedy: 'write an IPv4 or IPv6 address without a port',
+  });
   return undefined;
 };
 
@@ -97,8 +115,14 @@ const endpointRules = {
   extra_remotes: listOf(remoteAddress),
   balance: text,
   strategy: oneOf(ownStrategies),
+  health_check: fields({
+    interval: wholeNumber(1, mostSeconds),
+    timeout: wholeNumber(1, mostSeconds),
+    unhealthy_threshold: wholeNumber(1, mostThreshold),
+    healthy_threshold: wholeNumber(1, mostThreshold),
+  }),
   network: fields(networkRules),
-  through: unsupported(''),
+  through: sourceAddress,
   interface: unsupported('', noDevice),
   listen_interface: unsupported('', noDevice),
   listen_transport: unsupported(''),

@@ -34,6 +34,21 @@ export type EndpointConfig = {
   readonly remotes: readonly SocketAddress[];
   readonly balance: Balance;
   readonly network: EndpointNetwork;
+  /** IP address to dial from; absent = the system's choice. */
+  readonly through?: string;
+  /** How its remotes are checked by TCP; absent = not. */
+  readonly healthCheck?: HealthCheck;
+};
+
+/** Checks of remotes by a TCP connect. */
+export type HealthCheck = {
+  readonly intervalMs: number;
+  /** Limit of a name lookup, and of a connect. */
+  readonly timeoutMs: number;
+  /** Failures in a row after which a remote is tried last. */
+  readonly unhealthyThreshold: number;
+  /** Successes in a row after which it has its place back. */
+  readonly healthyThreshold: number;
 };
 
 /** The network settings of one endpoint: its own over the global ones over the defaults, field by field. */
@@ -142,6 +157,18 @@ function sourced(reads: readonly Read[], of: (findings: Findings) => readonly Pr
   return reads.flatMap(({ source, findings }) => of(findings).map((problem) => ({ ...problem, source })));
 }
 
+function healthCheck(read: ReadEndpoint['health_check']): Pick<EndpointConfig, 'healthCheck'> {
+  if (read === undefined) return {};
+  return {
+    healthCheck: {
+      intervalMs: (read.interval ?? 10) * 1000,
+      timeoutMs: (read.timeout ?? 2) * 1000,
+      unhealthyThreshold: read.unhealthy_threshold ?? 3,
+      healthyThreshold: read.healthy_threshold ?? 1,
+    },
+  };
+}
+
 type Networks = { readonly global: ReadNetwork; readonly overrides: RealmNetwork };
 
 /** An endpoint whose name is not settled yet, and where to tell of it. */
@@ -153,7 +180,17 @@ type Unnamed = {
 };
 
 function endpointConfig(
-  { name, listen, remote, extra_remotes: extra = [], balance, strategy, network: own = {} }: ReadEndpoint,
+  {
+    name,
+    listen,
+    remote,
+    extra_remotes: extra = [],
+    balance,
+    strategy,
+    health_check: check,
+    through,
+    network: own = {},
+  }: ReadEndpoint,
   { global, overrides }: Networks,
   path: Path,
   findings: Findings,
@@ -164,8 +201,15 @@ function endpointConfig(
   findings.problems.push(...networkProblems(listen, network, path));
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
   if (parsed === undefined) return undefined;
-  const chosen = { ...parsed, ...(strategy && { strategy }) };
-  return { name, endpoint: { listen, remotes, balance: chosen, network }, path, findings };
+  const chosen = {
+    listen,
+    remotes,
+    balance: { ...parsed, ...(strategy && { strategy }) },
+    network,
+    ...(through !== undefined && { through }),
+    ...healthCheck(check),
+  };
+  return { name, endpoint: chosen, path, findings };
 }
 
 const defaults: Required<RealmNetwork> = {

@@ -47,7 +47,21 @@ function realmEndpoint(endpoint: Endpoint): RealmEndpoint {
     remote,
     ...(extraRemotes.length === 0 ? {} : { extra_remotes: extraRemotes }),
     ...balance(endpoint),
+    ...(endpoint.through === undefined ? {} : { through: endpoint.through }),
+    ...healthCheck(endpoint),
     network: realmNetwork(endpoint),
+  };
+}
+
+function healthCheck({ healthCheck: check }: Endpoint): Pick<RealmEndpoint, 'health_check'> {
+  if (check === undefined) return {};
+  return {
+    health_check: {
+      interval: check.intervalSeconds,
+      timeout: check.timeoutSeconds,
+      unhealthy_threshold: check.unhealthyThreshold,
+      healthy_threshold: check.healthyThreshold,
+    },
   };
 }
 

@@ -1,9 +1,10 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { Socket } from 'node:net';
+import type { SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import type { Reader } from './accepted-socket.ts';
-import type { Remote } from './remote.ts';
+import { reachable } from './through.ts';
 import { withZoneName } from './zone.ts';
 
 /** No remote could be connected; `cause` is the last failure. */
@@ -36,20 +37,34 @@ export const systemAddresses: Lookup = async (host) => {
   return found.map(({ address }) => address);
 };
 
+/** What is dialled, and is told what came of it. */
+export type DialTarget = SocketAddress & {
+  /** As configured. */
+  readonly text: string;
+  /** A dial begins. */
+  readonly enter: () => void;
+  /** The dial failed, or the connection that came of it has ended. */
+  readonly leave: () => void;
+  readonly work: () => void;
+  readonly fail: (error: Error) => void;
+};
+
 /** What a dial needs besides the remotes. */
 export type DialOptions = {
   /** Limit of each step: a name lookup, a connect; 0 = none. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly lookup: Lookup;
+  /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
+  readonly through: string | undefined;
   /** What the sockets read into. */
   readonly reader: Reader;
   /** Told of each try that failed while another one follows. */
-  readonly onFailedTry: (remote: Remote, error: Error) => void;
+  readonly onFailedTry: (remote: DialTarget, error: Error) => void;
 };
 
 /** A connected socket and where it goes; the remote counts it until it is told to `leave`. */
-export type Dialled = { readonly socket: Socket; readonly remote: Remote };
+export type Dialled<T extends DialTarget> = { readonly socket: Socket; readonly remote: T };
 
 /**
  * Connects to the first of `remotes` that can be: all addresses of each in turn, one after the other.
@@ -74,8 +89,8 @@ export class Dial {
    * @returns undefined where it was cancelled.
    * @throws DialError where none could be connected.
    */
-  async connect(remotes: Iterable<Remote>): Promise<Dialled | undefined> {
-    let failed: { remote: Remote; error: Error } | undefined;
+  async connect<T extends DialTarget>(remotes: Iterable<T>): Promise<Dialled<T> | undefined> {
+    let failed: { remote: T; error: Error } | undefined;
     for (const remote of remotes) {
       if (failed !== undefined) this.#options.onFailedTry(failed.remote, failed.error);
       try {
@@ -89,7 +104,7 @@ export class Dial {
     throw new DialError(failed?.remote.text ?? '', { cause: failed?.error });
   }
 
-  async #try(remote: Remote): Promise<Socket | undefined> {
+  async #try(remote: DialTarget): Promise<Socket | undefined> {
     remote.enter();
     let socket: Socket | undefined;
     try {
@@ -101,8 +116,9 @@ export class Dial {
     }
   }
 
-  async #connectRemote(remote: Remote): Promise<Socket | undefined> {
-    const hosts = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
+  async #connectRemote(remote: DialTarget): Promise<Socket | undefined> {
+    const found = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
+    const hosts = reachable(found, this.#options.through);
     let last: Error | undefined;
     for (const host of hosts) {
       if (this.#isCancelled()) return undefined;
@@ -143,7 +159,9 @@ export class Dial {
       reject(new Error('the dial was cancelled'));
     };
     socket.once('error', reject).once('close', onClose);
-    socket.connect({ host, port, autoSelectFamily: false }, () => {
+    const { through: localAddress } = this.#options;
+    const from = localAddress === undefined ? {} : { localAddress };
+    socket.connect({ host, port, ...from, autoSelectFamily: false }, () => {
       resolve(undefined);
     });
     try {

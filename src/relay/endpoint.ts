@@ -9,6 +9,7 @@ import type { Lookup } from './dial.ts';
 import { Gate } from './gate.ts';
 import { RemotePool } from './remote-pool.ts';
 import type { RemoteHealth } from './remote.ts';
+import { HealthChecks } from './health-checks.ts';
 import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
 import { Tally, type Traffic } from './tally.ts';
 import { TcpConnection } from './tcp-connection.ts';
@@ -39,6 +40,7 @@ export class Endpoint {
   readonly #gate: Gate;
   readonly #idleSweep: IdleSweep;
   /** Apart, since a remote may serve one protocol and not the other. */
+  readonly #healthChecks: HealthChecks;
   readonly #remotes: { readonly tcp: RemotePool; readonly udp: RemotePool };
   /** Associations that were not made, since there was no descriptor for them. */
   #refusedAssociations = 0;
@@ -47,6 +49,8 @@ export class Endpoint {
   constructor(config: EndpointConfig, surroundings: Surroundings) {
     this.#config = config;
     this.#remotes = { tcp: new RemotePool(config, surroundings), udp: new RemotePool(config, surroundings) };
+    this.#healthChecks = new HealthChecks(surroundings);
+    this.#healthChecks.run(this.#remotes.tcp.remotes, config);
     this.#surroundings = surroundings;
     this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
     this.#gate = new Gate({
@@ -100,8 +104,8 @@ export class Endpoint {
    * that is no longer listed end, since a busy one would never end by itself.
    */
   reconfigure(config: EndpointConfig): void {
-    const [before, after] = [this.#config, config].map(({ balance, remotes }) =>
-      JSON.stringify([balance, remotes]),
+    const [before, after] = [this.#config, config].map(({ balance, remotes, healthCheck, through }) =>
+      JSON.stringify([balance, remotes, healthCheck, through]),
     );
     this.#config = config;
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
@@ -109,6 +113,7 @@ export class Endpoint {
     if (before === after) return;
     this.#remotes.tcp.configure(config);
     this.#remotes.udp.configure(config);
+    this.#healthChecks.run(this.#remotes.tcp.remotes, config);
     const remotes = new Set(config.remotes.map(socketAddressText));
     for (const association of this.#associations) {
       if (!remotes.has(association.remote.text)) association.close();
@@ -125,6 +130,7 @@ export class Endpoint {
       ...this.#surroundings,
       endpoint: this.#config.name,
       network: this.#config.network,
+      through: this.#config.through,
       order: (ip) => this.#remotes.tcp.order(ip),
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
@@ -149,6 +155,7 @@ export class Endpoint {
       client: clientText(client.address, client.port),
       remotes: this.#remotes.udp.order(clientIp(client.address)),
       timeoutMs: this.#config.network.udpTimeoutMs,
+      through: this.#config.through,
       reply,
       onClosed: (closed, failure) => {
         this.#associations.leave(closed, failure);
@@ -160,8 +167,14 @@ export class Endpoint {
     return association;
   }
 
+  /** No new clients will come. */
+  retire(): void {
+    this.#healthChecks.stop();
+  }
+
   /** Resets every open connection and all who wait, and ends every association. */
   cut(): void {
+    this.retire();
     this.#gate.cut();
     for (const connection of this.#connections) connection.cut();
     for (const association of this.#associations) association.close();

@@ -71,6 +71,7 @@ export class Endpoints {
   #retire(endpoint: Endpoint): void {
     const { clock, log } = this.#surroundings;
     this.#retired.add(endpoint);
+    endpoint.retire();
     const stopTimer = clock.after(this.#retireMs, () => {
       const fields = { endpoint: endpoint.config.name, connections: endpoint.load };
       log.warn(fields, 'cutting the connections of a removed endpoint');

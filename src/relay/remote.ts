@@ -19,8 +19,10 @@ export type RemoteContext = {
 /** How a remote is, as `/status` tells it. */
 export type RemoteHealth = {
   readonly address: string;
-  /** Is tried in its turn; false = last, since dials failed. */
+  /** Is tried in its turn; false = last. */
   readonly healthy: boolean;
+  /** Why it is not healthy; '' where it is. */
+  readonly reason: '' | 'DialFailed' | 'CheckFailed';
   /** Connections or associations that are open or being dialled. */
   readonly active: number;
   /** Dials that failed. */
@@ -39,6 +41,9 @@ export class Remote implements SocketAddress {
   #failed = 0;
   #failedInARow = 0;
   #ejectedUntilMs = 0;
+  #isUp = true;
+  /** Checks in a row that say otherwise than `#isUp`. */
+  #otherwise = 0;
 
   constructor(address: SocketAddress, context: RemoteContext) {
     this.host = address.host;
@@ -53,18 +58,20 @@ export class Remote implements SocketAddress {
     return this.#active;
   }
 
-  /** Whether the last dial worked, or there was none. */
+  /** Whether checks pass and the last dial worked, as far as there were any. */
   get isWell(): boolean {
-    return this.#failedInARow === 0;
+    return this.#isUp && this.#failedInARow === 0;
   }
 
-  /** Whether it is tried in its turn: it is well, or its backoff is over. */
+  /** Whether it is tried in its turn: it is well, or its backoff is over and no check says otherwise. */
   get isPreferred(): boolean {
-    return this.isWell || this.#context.clock.monotonicMs() >= this.#ejectedUntilMs;
+    return this.isWell || (this.#isUp && this.#context.clock.monotonicMs() >= this.#ejectedUntilMs);
   }
 
   get health(): RemoteHealth {
-    return { address: this.text, healthy: this.isWell, active: this.#active, failed: this.#failed };
+    const failing = this.isWell ? '' : 'DialFailed';
+    const reason = this.#isUp ? failing : 'CheckFailed';
+    return { address: this.text, healthy: this.isWell, reason, active: this.#active, failed: this.#failed };
   }
 
   /** A dial begins, for a connection that counts until `leave`. */
@@ -93,9 +100,37 @@ export class Remote implements SocketAddress {
 
   /** A dial worked. */
   work(): void {
-    if (this.isWell) return;
+    if (this.#failedInARow === 0) return;
     this.#failedInARow = 0;
     this.#context.log.info(this.#names(), 'remote works again');
+  }
+
+  /** A health check passed: healthy again after `threshold` in a row. */
+  passCheck(threshold: number): void {
+    this.work();
+    if (!this.#turns(true, threshold)) return;
+    this.#context.log.info(this.#names(), 'remote is healthy again');
+  }
+
+  /** A health check failed: unhealthy, and so tried last, after `threshold` in a row. */
+  failCheck(threshold: number, err: Error): void {
+    if (!this.#turns(false, threshold)) return;
+    this.#context.log.warn({ ...this.#names(), err }, 'remote is unhealthy');
+  }
+
+  /** It is not checked any more. */
+  uncheck(): void {
+    this.#isUp = true;
+    this.#otherwise = 0;
+  }
+
+  /** Whether one more check that says `isUp` changes what it is. */
+  #turns(isUp: boolean, threshold: number): boolean {
+    this.#otherwise = this.#isUp === isUp ? 0 : this.#otherwise + 1;
+    if (this.#otherwise === 0 || this.#otherwise < threshold) return false;
+    this.#isUp = isUp;
+    this.#otherwise = 0;
+    return true;
   }
 
   #eject(): void {

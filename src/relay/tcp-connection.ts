@@ -27,6 +27,8 @@ export type ConnectionContext = {
   /** Name of the endpoint. */
   readonly endpoint: string;
   readonly network: EndpointNetwork;
+  /** Source address for dialling; undefined = the system's choice. */
+  readonly through: string | undefined;
   /** The remotes in the order in which to try them. */
   readonly order: (clientIp: string) => readonly Remote[];
   readonly clock: Clock;
@@ -110,7 +112,7 @@ export class TcpConnection {
     }
   }
 
-  #join({ socket: upstream, remote }: Dialled): void {
+  #join({ socket: upstream, remote }: Dialled<Remote>): void {
     this.#upstream = upstream;
     this.#remote = remote;
     this.#upstreamText = remote.text;

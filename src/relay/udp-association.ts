@@ -6,6 +6,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Lookup } from './dial.ts';
 import type { Remote } from './remote.ts';
 import type { Side } from './tcp-connection.ts';
+import { reachable } from './through.ts';
 import { withZoneName } from './zone.ts';
 
 /** Datagrams that wait while the remote's name is looked up; more are lost, as they may be in UDP. */
@@ -19,6 +20,8 @@ export type AssociationContext = {
   readonly client: string;
   /** In the order in which to try them; at least one. */
   readonly remotes: readonly Remote[];
+  /** Source address of its datagrams; undefined = the system's choice. */
+  readonly through: string | undefined;
   /** Idle time after which it ends; 0 = never. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -103,7 +106,10 @@ export class UdpAssociation {
     this.#counted = remote;
     remote.enter();
     try {
-      const host = remote.ip === undefined ? await this.#lookup(remote.host) : withZoneName(remote.host);
+      const found =
+        remote.ip === undefined ? await this.#context.lookup(remote.host) : [withZoneName(remote.host)];
+      const [host] = reachable(found, this.#context.through);
+      if (host === undefined) throw new Error('the name has no address');
       if (!this.#isClosed) this.#open(host, remote.port);
     } catch (error) {
       this.#fail(asError(error));
@@ -113,12 +119,6 @@ export class UdpAssociation {
   #remote(index: number): Remote {
     const { remotes } = this.#context;
     return remotes[index % remotes.length] as Remote; // there is at least one
-  }
-
-  async #lookup(name: string): Promise<string> {
-    const [first] = await this.#context.lookup(name);
-    if (first === undefined) throw new Error('the name has no address');
-    return first;
   }
 
   #open(host: string, port: number): void {
@@ -131,6 +131,8 @@ export class UdpAssociation {
     socket.on('message', (datagram) => {
       this.#takeAnswer(datagram);
     });
+    const { through } = this.#context;
+    if (through !== undefined) socket.bind({ address: through, exclusive: true });
     // Where it fails, Node passes the error to the callback, which its types do not say.
     socket.connect(port, host, ((error?: Error) => {
       if (error !== undefined) onError(error);

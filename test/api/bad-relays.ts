@@ -122,6 +122,11 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     withSpec({ service: { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'SingleStack' } }),
     'policy',
   ),
+  'a source address with a port': bad(
+    'spec.endpoints[0].through',
+    'without brackets, port',
+    withEndpoint({ through: '192.0.2.1:80' }),
+  ),
   'negative replicas': bad('spec.replicas', 'at least 0', withSpec({ replicas: -1 })),
   'a quantity that is none': bad(
     'spec.resources.limits.memory',

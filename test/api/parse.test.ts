@@ -47,6 +47,16 @@ describe('parseRealmRelay', () => {
     expect(warnings.map(({ path }) => pathText(path))).to.deep.equal(['spec.service.ipFamilies']);
   });
 
+  it('warns of health checks where there is no TCP', () => {
+    const { problems, warnings } = parseRealmRelay(
+      realmRelay([endpoint({ healthCheck: {}, network: { tcp: false, udp: true } })]),
+    );
+    expect(problems).to.deep.equal([]);
+    expect(warnings.map(problemText)).to.deep.equal([
+      'spec.endpoints[0].healthCheck: of endpoint "https" has no effect: it is for TCP, which the endpoint does not relay: remove it, or set tcp to true',
+    ]);
+  });
+
   it('takes null for absent, as the API server does', () => {
     const { relay: parsed } = parseRealmRelay(realmRelay([endpoint()], { replicas: null as never }));
     expect(parsed?.replicas).to.equal(1);

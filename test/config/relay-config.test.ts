@@ -64,6 +64,8 @@ describe('relay config', () => {
           extra_remotes: ['b:2'],
           balance: 'roundrobin: 4, 2',
           strategy: 'leastconnections',
+          through: '[2001:DB8::1]:0',
+          health_check: { interval: 5, healthy_threshold: 2 },
           network: {
             no_tcp: true,
             ipv6_only: true,
@@ -83,6 +85,8 @@ describe('relay config', () => {
     expect(config.endpoints[0]).to.deep.include({
       name: 'web',
       balance: { strategy: 'leastconnections', weights: [4, 2] },
+      through: '2001:db8::1',
+      healthCheck: { intervalMs: 5000, timeoutMs: 2000, unhealthyThreshold: 3, healthyThreshold: 2 },
       network: {
         tcp: false,
         udp: true,
@@ -219,8 +223,8 @@ describe('relay config', () => {
       problem: /has a weight that is not a whole number from 0 to 255/,
     },
     {
-      endpoint: { through: '192.0.2.1' },
-      problem: /through: is a key of Realm that this relay does not support/,
+      endpoint: { through: '192.0.2.1:80' },
+      problem: /through: is not an IP address, got "192.0.2.1:80": write an IPv4 or IPv6 address/,
     },
     { endpoint: { listen_transport: 'tls' }, problem: /listen_transport: is a key of Realm/ },
     {

@@ -44,6 +44,8 @@ export const goldenRelayManifests = {
         address: '192.0.2.9',
         port: 9090,
         balance: 'LeastConnections',
+        through: '2001:DB8::9',
+        healthCheck: { intervalSeconds: 5, unhealthyThreshold: 2 },
         remotes: [
           { address: 'first', port: 80, weight: 2 },
           { address: 'second', port: 80 },

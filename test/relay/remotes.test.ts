@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { expect } from 'chai';
+import { Remote } from '../../src/relay/remote.ts';
 import { RemotePool } from '../../src/relay/remote-pool.ts';
 import { FakeClock } from '../controller/fake-clock.ts';
 import { eventually } from '../cluster/eventually.ts';
@@ -37,6 +38,18 @@ function order(from: RemotePool): string {
 }
 
 const refused = new Error('refused');
+
+async function greeting(address: string): Promise<string> {
+  const client = await loopback.client(address);
+  const text = await received(client);
+  client.end();
+  return text;
+}
+
+async function closed(server: Server): Promise<void> {
+  server.close();
+  await once(server, 'close');
+}
 
 describe('remote pool', () => {
   it('tries a remote that failed last, longer each time, and then one client tries it again', () => {
@@ -93,19 +106,58 @@ describe('remote pool', () => {
   });
 });
 
+describe('remote', () => {
+  it('is unhealthy after so many failed checks in a row, and healthy after so many that pass', () => {
+    const { log, lines } = keptLog();
+    const [address] = config(endpoint('a:1')).endpoints[0]?.remotes ?? [];
+    if (address === undefined) throw new Error('no remote');
+    const remote = new Remote(address, { endpoint: 'web', log, clock: new FakeClock(), random: () => 1 });
+    const seen = ['f', 'f', 'p', 'f', 'f', 'f', 'f', 'p', 'f', 'p', 'p', 'p'].map((check) => {
+      if (check === 'p') remote.passCheck(2);
+      else remote.failCheck(3, refused);
+      return remote.isPreferred ? '+' : '-';
+    });
+    expect(seen.join('')).to.equal('+++++-----++');
+    expect(lines.map(({ msg }) => msg)).to.deep.equal(['remote is unhealthy', 'remote is healthy again']);
+  });
+});
+
+describe('relay, health checks', () => {
+  it('keep clients from a remote that is down, until it is up again', async () => {
+    const clock = new FakeClock();
+    const port = await freePort();
+    const first = `127.0.0.1:${String(port)}`;
+    const { relay } = await loopback.relay(
+      config(
+        endpoint(first, {
+          extra_remotes: [await loopback.greeter('second')],
+          health_check: { unhealthy_threshold: 2, interval: 10 },
+        }),
+      ),
+      { clock },
+    );
+    const isHealthy = async (wanted: boolean): Promise<void> => {
+      await eventually('the checks', () => {
+        clock.advance(10_000);
+        return statusOf(relay).health.TCP[0]?.healthy === wanted;
+      });
+    };
+    await isHealthy(false);
+    expect(statusOf(relay).health.TCP[0]).to.deep.include({ reason: 'CheckFailed', failed: 0 });
+    expect(await greeting(listenOf(relay))).to.equal('second');
+    expect(statusOf(relay).health.TCP[0]).to.deep.include({ failed: 0 }); // nobody had to try it
+    const server = await loopback.tcpServer((socket) => socket.end('first'), '127.0.0.1', port);
+    await isHealthy(true);
+    expect(await greeting(listenOf(relay))).to.equal('first');
+    await closed(server);
+    await isHealthy(false);
+    await relay.reload(config(endpoint(first)));
+    expect(statusOf(relay).health.TCP[0]).to.deep.include({ healthy: true, reason: '' });
+    await eventually('no timer', () => clock.timers === 0);
+  });
+});
+
 describe('relay, remotes that fail', () => {
-  async function greeting(address: string): Promise<string> {
-    const client = await loopback.client(address);
-    const text = await received(client);
-    client.end();
-    return text;
-  }
-
-  async function closed(server: Server): Promise<void> {
-    server.close();
-    await once(server, 'close');
-  }
-
   it('Failover returns to the first remote when it works again', async () => {
     const clock = new FakeClock();
     const port = await freePort();
@@ -120,6 +172,7 @@ describe('relay, remotes that fail', () => {
     expect(statusOf(relay).health.TCP[0]).to.deep.equal({
       address: first,
       healthy: false,
+      reason: 'DialFailed',
       active: 0,
       failed: 1,
     });
@@ -193,6 +246,7 @@ describe('relay, remotes that fail', () => {
     expect(statusOf(relay).health.UDP).to.deep.include({
       address: `127.0.0.1:${String(port)}`,
       healthy: false,
+      reason: 'DialFailed',
       active: 0,
       failed: 1,
     });

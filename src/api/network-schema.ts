@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { bounded, flag, seconds } from './schema-parts.ts';
+
+/** Network settings, of the spec or of one endpoint. */
+export const network = z.object({
+  ipv6Only: flag(
+    'Sets IPV6_V6ONLY on IPv6 listen sockets: an endpoint on "::" then leaves the IPv4 port to others. Without effect on IPv4 addresses. Default: false.',
+  ),
+  tcp: flag('Relay TCP. Default: true.'),
+  udp: flag('Relay UDP. Default: false.'),
+  tcpTimeoutSeconds: seconds(
+    0,
+    3600,
+    'Time limit of dialling one remote, name resolution included. 0 means none. Default: 5.',
+  ),
+  udpTimeoutSeconds: seconds(
+    0,
+    86_400,
+    'Idle time after which a UDP association is forgotten. 0 means never. Default: 30.',
+  ),
+  tcpKeepaliveSeconds: seconds(
+    0,
+    32_767,
+    'Idle time before TCP keepalive probes, and the time between them. 0 turns keepalive off. Default: 15.',
+  ),
+  tcpKeepaliveProbes: bounded(
+    1,
+    127,
+    'TCP keepalive probes without an answer before the connection is given up. Default: 3.',
+  ),
+  tcpIdleTimeoutSeconds: seconds(
+    0,
+    86_400,
+    'Time without a byte either way after which a TCP connection is ended; 600 is a good choice. 0 means never. Default: 0.',
+  ),
+  maxConnections: bounded(
+    0,
+    1_000_000,
+    'TCP connections that an endpoint serves at a time, in each Pod; more clients wait for their turn. 0 means no limit. Default: 0.',
+  ),
+  maxWaiting: bounded(
+    0,
+    65_536,
+    'TCP clients of an endpoint that may wait, in each Pod, while it can serve no more; those beyond are reset. Default: 1024.',
+  ),
+});
