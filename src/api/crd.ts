@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { apiVersion, group, kind, longestName, plural, specSchema, statusSchema, version } from './schema.ts';
+import { apiVersion, group, kind, longestName, plural, specSchema, version } from './schema.ts';
+import { statusSchema } from './status-schema.ts';
 
 /** A schema as a CustomResourceDefinition holds it: OpenAPI 3.0, structural. */
 export type StructuralSchema = {

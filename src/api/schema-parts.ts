@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { parseIpAddress } from '../lib/ip-address.ts';
 
+/** An IP family, as Kubernetes spells it. */
+export const ipFamily = z.enum(['IPv4', 'IPv6']);
+
 /** A non-empty string of at most `longest` characters. */
 export function text(longest: number): z.ZodString {
   return z.string().min(1).max(longest);

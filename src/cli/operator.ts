@@ -1,18 +1,20 @@
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { adminPort } from '../api/schema.ts';
 import { defaultRelayImage } from '../desired/relay-image.ts';
-import { kubeConfigLoader } from '../kube/kube-config.ts';
+import { kubeConfigLoader, ownNamespace } from '../kube/kube-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { logLevels, type LogLevel } from '../lib/log-level.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { version } from '../lib/version.ts';
-import { startOperator } from '../operator/operator.ts';
+import { type LeaseChoice, startOperator } from '../operator/operator.ts';
 import { operatorRoutes } from '../operator/routes.ts';
 import { startHealthServer } from '../telemetry/health-server.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createRegistry } from '../telemetry/metrics.ts';
 import { adminAddress, parseOptions, UsageError, type Command } from './command.ts';
 
+const defaultLeaseSeconds = 15;
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 
 export const usage = `Usage: realm-operator operator [options]
@@ -22,11 +24,14 @@ service account of the Pod that it runs in, in this order.
 
       --kubeconfig FILE    the cluster and the credentials
       --namespace NAME     look after this namespace alone; may be repeated (default: all)
+      --leader-elect       work only while holding a lease, so that several may run and one works; the others stand by
+      --lease-namespace NAME  where the lease "realm-operator" is (default: the namespace of the Pod that it runs in)
+      --lease-seconds N    how long a silent holder keeps it, 5 to 300 (default ${String(defaultLeaseSeconds)}); it is renewed five times in that time
       --relay-image IMAGE  image of relays that name none (default ${defaultRelayImage})
       --admin ADDRESS      where /livez, /readyz and /metrics are served (default ${defaultAdmin})
       --log-level LEVEL    ${logLevels.join(', ')} (default info)
 
-Exits with 0 after SIGTERM or SIGINT.
+Exits with 0 after SIGTERM or SIGINT, with 1 when it has lost its lease.
 `;
 
 /** `realm-operator operator`: the controller. */
@@ -34,6 +39,9 @@ export const operator: Command = async (argv, { signals: source }) => {
   const options = parseOptions(argv, {
     kubeconfig: { type: 'string' },
     namespace: { type: 'string', multiple: true, default: [] },
+    'leader-elect': { type: 'boolean', default: false },
+    'lease-namespace': { type: 'string' },
+    'lease-seconds': { type: 'string', default: String(defaultLeaseSeconds) },
     'relay-image': { type: 'string', default: defaultRelayImage },
     admin: { type: 'string', default: defaultAdmin },
     'log-level': { type: 'string', default: 'info' },
@@ -47,18 +55,32 @@ export const operator: Command = async (argv, { signals: source }) => {
     relayImage: options['relay-image'],
     namespaces: options.namespace,
     instance: hostname(),
+    ...(options['leader-elect']
+      ? { lease: lease(options['lease-namespace'], options['lease-seconds']) }
+      : {}),
     log,
     clock: systemClock,
     registry,
   });
   const admin = address && (await startHealthServer(address, operatorRoutes(running, registry)));
   log.info({ version, admin: admin?.url ?? 'off', relayImage: options['relay-image'] }, 'operator started');
-  log.info({ signal: await signals.first }, 'operator stopping');
+  const signal = await Promise.race([signals.first, running.lost]);
+  log.info({ signal }, 'operator stopping');
   await running.stop();
   await admin?.close();
   signals.release();
-  return 0;
+  return signal === undefined ? 1 : 0;
 };
+
+function lease(namespace = ownNamespace(), seconds: string): LeaseChoice {
+  if (namespace === undefined)
+    throw new UsageError('--leader-elect: outside of a cluster, name a namespace with --lease-namespace');
+  const durationMs = Number(seconds) * 1000;
+  if (!/^\d+$/.test(seconds) || durationMs < 5_000 || durationMs > 300_000)
+    throw new UsageError(`--lease-seconds: "${seconds}" is no whole number from 5 to 300`);
+  const identity = `${hostname()}-${randomBytes(4).toString('hex')}`;
+  return { namespace, name: 'realm-operator', identity, durationMs };
+}
 
 function logLevel(text: string): LogLevel {
   const level = logLevels.find((known) => known === text);

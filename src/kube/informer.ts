@@ -1,6 +1,7 @@
 import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
+import { pause } from '../lib/pause.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { KubeError } from './kube-error.ts';
 import { list } from './list.ts';
@@ -88,7 +89,7 @@ export class Informer<T extends KubeObject> {
   async #run(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       const waitMs = await this.#turn();
-      if (waitMs > 0) await this.#pause(waitMs);
+      if (waitMs > 0) await pause(this.#options.clock, waitMs, this.#stopped.signal);
     }
   }
 
@@ -204,18 +205,6 @@ export class Informer<T extends KubeObject> {
     this.#isSynced = true;
     this.#synced.resolve(undefined);
     log.debug({ kind: resource.kind, namespace, objects: objects.length }, 'objects listed');
-  }
-
-  async #pause(waitMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const wake = (): void => {
-      resolve(undefined);
-    };
-    const cancel = this.#options.clock.after(waitMs, wake);
-    this.#stopped.signal.addEventListener('abort', wake, { once: true });
-    await promise;
-    cancel();
-    this.#stopped.signal.removeEventListener('abort', wake);
   }
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { KubeConfig } from '@kubernetes/client-node';
 import { RealmError } from '../lib/errors.ts';
 
@@ -20,6 +21,17 @@ export class KubeConfigError extends RealmError {
 
 /** What client-node falls back to where it finds nothing at all. */
 const fallbackServer = 'http://localhost:8080';
+
+const namespaceFile = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
+
+/** The namespace of the Pod that we run in; undefined outside of a cluster. */
+export function ownNamespace(): string | undefined {
+  try {
+    return readFileSync(namespaceFile, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
 
 /** A loader for `source`, which throws KubeConfigError. */
 export function kubeConfigLoader({ file }: KubeConfigSource): KubeConfigLoader {

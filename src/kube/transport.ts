@@ -9,6 +9,7 @@ import {
   connections,
   credentials,
 } from './credentials.ts';
+import { type Fence, fenced } from './fence.ts';
 import type { KubeConfigLoader } from './kube-config.ts';
 import { kubeError } from './kube-error.ts';
 
@@ -37,6 +38,7 @@ export type KubeRequest = {
 export class Transport {
   readonly #load: KubeConfigLoader;
   readonly #clock: Clock;
+  readonly #fence: Fence | undefined;
   #kubeConfig: KubeConfig;
   #connections: Connections | undefined;
   #identity = '';
@@ -44,8 +46,14 @@ export class Transport {
   #untilMs = 0;
   #closed = false;
 
-  /** @throws what `load` throws. Nothing is sent yet. */
-  constructor(load: KubeConfigLoader, clock: Clock) {
+  /**
+   * Nothing is sent yet.
+   *
+   * @param fence  without which nothing is written, where there is one.
+   * @throws what `load` throws.
+   */
+  constructor(load: KubeConfigLoader, clock: Clock, fence?: Fence) {
+    this.#fence = fence;
     this.#load = load;
     this.#clock = clock;
     this.#kubeConfig = load();
@@ -55,11 +63,13 @@ export class Transport {
    * Sends `request`, which has 30 s.
    *
    * @returns the answer's JSON.
-   * @throws KubeError where the server refuses; undici's error where it cannot be reached.
+   * @throws KubeError where the server refuses; undici's error where it cannot be reached; FencedError where it is a
+   *   write and the fence does not hold.
    */
   async request(request: KubeRequest): Promise<unknown> {
-    const timeout = AbortSignal.timeout(requestTimeoutMs);
-    const signal = request.signal === undefined ? timeout : AbortSignal.any([request.signal, timeout]);
+    const fence = isWrite(request) ? this.#fence : undefined;
+    const given = [request.signal, fence?.signal].filter((signal) => signal !== undefined);
+    const signal = AbortSignal.any([...given, AbortSignal.timeout(requestTimeoutMs)]);
     const { body } = await this.#send({ ...request, signal }, 'requests');
     return body.json();
   }
@@ -92,10 +102,8 @@ export class Transport {
     return succeeded(await this.#sendOnce(request, pool));
   }
 
-  async #sendOnce(
-    { method, path, query, body, contentType = 'application/json', signal }: KubeRequest,
-    pool: keyof Connections,
-  ): Promise<Dispatcher.ResponseData> {
+  async #sendOnce(kubeRequest: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
+    const { method, path, query, body, contentType = 'application/json', signal } = kubeRequest;
     const { server, headers } = await this.#currentCredentials();
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
@@ -105,7 +113,7 @@ export class Transport {
       headers: { accept: 'application/json', 'user-agent': 'realm-operator', ...type, ...headers },
       ...(signal === undefined ? {} : { signal }),
       ...content,
-      dispatcher: this.#open()[pool],
+      dispatcher: this.#dispatcher(kubeRequest, pool),
     });
   }
 
@@ -135,10 +143,19 @@ export class Transport {
     return renewed;
   }
 
+  #dispatcher(request: KubeRequest, pool: keyof Connections): Dispatcher {
+    const open = this.#open()[pool];
+    return this.#fence !== undefined && isWrite(request) ? fenced(open, this.#fence) : open;
+  }
+
   #open(): Connections {
     if (this.#closed || this.#connections === undefined) throw new Error('the transport is closed');
     return this.#connections;
   }
+}
+
+function isWrite({ method }: KubeRequest): boolean {
+  return method !== 'GET';
 }
 
 async function succeeded(answer: Dispatcher.ResponseData): Promise<Dispatcher.ResponseData> {

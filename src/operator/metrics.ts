@@ -11,12 +11,20 @@ export type OperatorMetrics = {
   watchFailed: (kind: string) => void;
 };
 
+/** What is asked at each scrape. */
+export type OperatorGauges = {
+  /** How many keys wait. */
+  readonly depth: () => number;
+  /** Whether it writes, or stands by. */
+  readonly isLeading: () => boolean;
+};
+
 /**
  * Registers the operator's metrics.
  *
- * @param depth  how many keys wait, asked at each scrape.
+ * @param gauges  what is asked at each scrape.
  */
-export function operatorMetrics(registry: Registry, depth: () => number): OperatorMetrics {
+export function operatorMetrics(registry: Registry, gauges: OperatorGauges): OperatorMetrics {
   const registers = [registry];
   const turns = new Counter({
     name: 'realm_operator_reconciles_total',
@@ -42,13 +50,7 @@ export function operatorMetrics(registry: Registry, depth: () => number): Operat
     labelNames: ['outcome'],
     registers,
   });
-  register(registry, {
-    name: 'realm_operator_queue_depth',
-    help: 'RealmRelays that wait for a reconcile.',
-    type: 'gauge',
-    labels: [],
-    read: () => [{ labels: {}, value: depth() }],
-  });
+  registerGauges(registry, gauges);
   for (const outcome of outcomes) turns.inc({ outcome }, 0); // so that a rate is there before the first
   for (const outcome of ['answered', 'failed']) questions.inc({ outcome }, 0);
   return {
@@ -63,4 +65,21 @@ export function operatorMetrics(registry: Registry, depth: () => number): Operat
       failures.inc({ kind });
     },
   };
+}
+
+function registerGauges(registry: Registry, gauges: OperatorGauges): void {
+  register(registry, {
+    name: 'realm_operator_queue_depth',
+    help: 'RealmRelays that wait for a reconcile.',
+    type: 'gauge',
+    labels: [],
+    read: () => [{ labels: {}, value: gauges.depth() }],
+  });
+  register(registry, {
+    name: 'realm_operator_leading',
+    help: '1 where this operator works, 0 where it stands by for another.',
+    type: 'gauge',
+    labels: [],
+    read: () => [{ labels: {}, value: Number(gauges.isLeading()) }],
+  });
 }

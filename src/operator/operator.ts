@@ -6,6 +6,7 @@ import { Informer } from '../kube/informer.ts';
 import type { KubeConfigLoader } from '../kube/kube-config.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeObject, ObjectKey } from '../kube/object.ts';
+import { Lease, type LeaseOptions } from '../kube/lease.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import { Transport } from '../kube/transport.ts';
@@ -37,11 +38,16 @@ export type OperatorOptions = {
   readonly instance: string;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Held by the one operator that writes, where there may be several; this one is alone without it. */
+  readonly lease?: LeaseChoice;
   /** How relay Pods are asked what they run; over HTTP unless told. */
   readonly askRelay?: AskRelay;
   /** Where its metrics go. */
   readonly registry: Registry;
 };
+
+/** Which lease, and as whom. */
+export type LeaseChoice = Pick<LeaseOptions, 'namespace' | 'name' | 'identity' | 'durationMs'>;
 
 /** An operator at work. */
 export type Operator = {
@@ -49,6 +55,8 @@ export type Operator = {
   readonly isReady: () => boolean;
   /** Resolves when it is ready for the first time. */
   readonly ready: Promise<void>;
+  /** Resolves where it may not write any more, since it lost its lease: it is to be stopped, and another one started. */
+  readonly lost: Promise<undefined>;
   /** Lets the reconciles under way end, for at most 10 s, and ends all the rest. */
   readonly stop: () => Promise<void>;
 };
@@ -61,11 +69,15 @@ export type Operator = {
  */
 export function startOperator(options: OperatorOptions): Operator {
   const { kubeConfig, clock, log, instance, registry } = options;
-  const transport = new Transport(kubeConfig, clock);
+  const election = elected(options);
+  const transport = new Transport(kubeConfig, clock, election?.lease);
   const events = new Events({ transport, clock, log, instance });
   const cluster = new Cluster(transport, events);
   const queue = new WorkQueue<ObjectKey>({ clock, backoff });
-  const metrics = operatorMetrics(registry, () => queue.depth);
+  const metrics = operatorMetrics(registry, {
+    depth: () => queue.depth,
+    isLeading: () => election?.lease.holds() ?? true,
+  });
   const reports = new RelayReports({
     ask: options.askRelay ?? askRelay,
     clock,
@@ -83,17 +95,37 @@ export function startOperator(options: OperatorOptions): Operator {
   for (const informer of informers) informer.start();
   const ready = Promise.all(informers.map(({ synced }) => synced)).then(() => {
     log.info({ objects: cluster.relays.size }, 'operator ready');
+  });
+  void Promise.all([ready, election?.lease.acquired]).then(() => {
     controller.start();
   });
   return {
     isReady: () => informers.every(({ isSynced }) => isSynced),
     ready,
+    lost: election?.lease.lost ?? new Promise(() => undefined),
     stop: async () => {
       await Promise.all(informers.map((informer) => informer.stop()));
       const cancel = clock.after(stopMs, () => void transport.close());
       await Promise.all([controller.stop(), reports.stop()]);
       await events.flush();
       cancel();
+      await transport.close();
+      await election?.release();
+    },
+  };
+}
+
+type Election = { readonly lease: Lease; readonly release: () => Promise<void> };
+
+function elected({ lease: choice, kubeConfig, clock, log }: OperatorOptions): Election | undefined {
+  if (choice === undefined) return undefined;
+  const transport = new Transport(kubeConfig, clock);
+  const lease = new Lease({ transport, clock, log, ...choice });
+  lease.start();
+  return {
+    lease,
+    release: async () => {
+      await lease.release();
       await transport.close();
     },
   };

@@ -33,6 +33,8 @@ if (typeof programs === 'string') {
         'ServiceAccount',
         'ClusterRole',
         'ClusterRoleBinding',
+        'Role',
+        'RoleBinding',
         'Deployment',
         'ValidatingAdmissionPolicy',
         'ValidatingAdmissionPolicyBinding',

@@ -1,7 +1,10 @@
 import { expect } from 'chai';
+import type { ServerResponse } from 'node:http';
+import { FencedError } from '../../src/kube/fence.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
 import { Transport } from '../../src/kube/transport.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { eventually } from '../cluster/eventually.ts';
 import { answerJson, FakeApiServer, statusObject } from './fake-api-server.ts';
 
 describe('Transport', () => {
@@ -34,6 +37,51 @@ describe('Transport', () => {
     await Promise.all(requests);
     expect(server.requests).to.have.lengthOf(500);
     expect(server.connections).to.be.most(16);
+  });
+
+  describe('with a fence', () => {
+    let holds: boolean;
+    let term: AbortController;
+
+    beforeEach(async () => {
+      [holds, term] = [true, new AbortController()];
+      await transport.close();
+      const fence = { holds: () => holds, signal: term.signal };
+      transport = new Transport(server.kubeConfig(), systemClock, fence);
+    });
+
+    const write = { method: 'PATCH', path: '/x', body: {} } as const;
+
+    it('reads whether it holds or not, and writes only while it does', async () => {
+      await transport.request(write);
+      holds = false;
+      await transport.request({ method: 'GET', path: '/x' });
+      const error: unknown = await transport.request(write).catch((thrown: unknown) => thrown);
+      expect(error).to.be.instanceOf(FencedError);
+      expect(server.requests).to.have.lengthOf(2);
+    });
+
+    it('does not send what waited for a connection while it ceased to hold', async () => {
+      const open: ServerResponse[] = [];
+      server.handle = (_request, response) => open.push(response);
+      const writes = Array.from({ length: 20 }, () =>
+        transport.request(write).catch((thrown: unknown) => thrown),
+      );
+      await eventually('every connection is taken', () => open.length === 16);
+      holds = false;
+      for (const response of open) answerJson(response, {});
+      const fencedErrors = (await Promise.all(writes)).filter((answer) => answer instanceof FencedError);
+      expect(fencedErrors).to.have.lengthOf(4);
+      expect(server.requests).to.have.lengthOf(16);
+    });
+
+    it('gives up what is under way when the term ends', async () => {
+      server.handle = () => undefined;
+      const writing = transport.request(write).catch((thrown: unknown) => thrown);
+      await eventually('under way', () => server.requests.length === 1);
+      term.abort();
+      expect(await writing).to.have.property('name', 'AbortError');
+    });
   });
 
   it('gives watches connections of their own, so that many do not stop the requests', async () => {

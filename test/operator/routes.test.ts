@@ -15,7 +15,7 @@ describe('operatorRoutes', () => {
 
   it('serves every outcome from the beginning, and what was counted', async () => {
     const registry = new Registry();
-    const metrics = operatorMetrics(registry, () => 7);
+    const metrics = operatorMetrics(registry, { depth: () => 7, isLeading: () => false });
     metrics.turn('error', 0.05);
     metrics.watchFailed('Service');
     const answer = await operatorRoutes({ isReady: () => true }, registry)['/metrics']?.();
@@ -26,6 +26,8 @@ describe('operatorRoutes', () => {
       'realm_operator_reconcile_seconds_bucket{le="0.1"} 1',
       'realm_operator_watch_failures_total{kind="Service"} 1',
       'realm_operator_queue_depth 7',
+      'realm_operator_leading 0',
+      'realm_operator_relay_requests_total{outcome="failed"} 0',
     ]);
   });
 });

@@ -1,0 +1,246 @@
+import type { Clock } from '../lib/clock.ts';
+import { asError } from '../lib/errors.ts';
+import { pause } from '../lib/pause.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Fence } from './fence.ts';
+import { isKubeError } from './kube-error.ts';
+import type { KubeObject } from './object.ts';
+import { collectionPath, objectPath, type Resource } from './resource.ts';
+import type { Transport } from './transport.ts';
+
+const resource: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' };
+
+/** What a lease is held by, and for how long. */
+export type LeaseOptions = {
+  /** A transport of its own, so that no other request stands before a renewal. */
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly namespace: string;
+  readonly name: string;
+  /** Ours, and no other's: not even that of the process before us in the same Pod. */
+  readonly identity: string;
+  /** How long others leave it to a holder that they do not hear of, in milliseconds; a whole number of seconds. */
+  readonly durationMs: number;
+};
+
+type LeaseObject = KubeObject & {
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly leaseTransitions?: number;
+  };
+};
+
+/**
+ * A lease that one process holds at a time, for one term: it is acquired once, and lost or released once.
+ *
+ * **Guarantee.** While `holds()` says true here, no other process that keeps these rules holds it.
+ *
+ * **How.** A holder counts its time from before it sent the last renewal that the API server took, by its monotonic clock,
+ * and stops at two thirds of the duration. Another one takes the lease only where it has seen no change of it for the whole
+ * duration, by its own monotonic clock, counted from after it read it; of two that do, the resource version lets one through.
+ * So clocks may differ as they like; they must only run equally fast, within a third. What was sent before the end is given
+ * up at the end, which leaves a third of the duration for it to arrive.
+ *
+ * **Not covered.** A machine that is suspended with its monotonic clock, in the microseconds between the question and the send.
+ */
+export class Lease implements Fence {
+  readonly #options: LeaseOptions;
+  readonly #stopped = new AbortController();
+  readonly #term = new AbortController();
+  readonly #acquired = Promise.withResolvers<undefined>();
+  readonly #lost = Promise.withResolvers<undefined>();
+  #running: Promise<void> | undefined;
+  /** As we wrote it; undefined where we have to read it first. */
+  #written: LeaseObject | undefined;
+  /** When the term ends, unless it is renewed; undefined before it has begun. */
+  #untilMs: number | undefined;
+  #cancelEnd: () => void = () => undefined;
+  /** Another's lease as last read, and since when it is so. */
+  #observed = { version: '', sinceMs: 0 };
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves once we hold it. */
+  get acquired(): Promise<undefined> {
+    return this.#acquired.promise;
+  }
+
+  /** Resolves once we no longer do, though we did not release it. */
+  get lost(): Promise<undefined> {
+    return this.#lost.promise;
+  }
+
+  get signal(): AbortSignal {
+    return this.#term.signal;
+  }
+
+  holds(): boolean {
+    const { clock } = this.#options;
+    return this.#untilMs !== undefined && clock.monotonicMs() < this.#untilMs && !this.#term.signal.aborted;
+  }
+
+  /** Begins to try for it; does nothing a second time. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Gives it back, if we hold it, so that another need not wait. Nothing must be under way that it guards. */
+  async release(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+    const held = this.holds() ? this.#written : undefined;
+    this.#cancelEnd();
+    this.#term.abort();
+    if (held === undefined) return;
+    await this.#patch(held, { holderIdentity: '', leaseDurationSeconds: 1 }).catch((error: unknown) => {
+      this.#options.log.warn({ err: error }, 'lease not released');
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#options;
+    const over = AbortSignal.any([this.#stopped.signal, this.#term.signal]);
+    while (!over.aborted) {
+      const waitMs = await this.#turn().catch((error: unknown) => {
+        if (!over.aborted) log.warn({ err: asError(error) }, 'lease not renewed');
+        return this.#retryMs;
+      });
+      await pause(clock, waitMs, over);
+    }
+  }
+
+  /** One try. Resolves with how long to wait before the next, in milliseconds. */
+  async #turn(): Promise<number> {
+    const { clock, durationMs } = this.#options;
+    const lease = this.#written ?? (await this.#read());
+    if (!this.#mayTake(lease)) return this.#retryMs;
+    const startMs = clock.monotonicMs();
+    try {
+      this.#written = await (lease === undefined ? this.#create() : this.#take(lease));
+    } catch (error) {
+      this.#written = undefined; // it may have been taken all the same, so it is read
+      if (isKubeError(error, 409)) return this.#retryMs;
+      throw error;
+    }
+    this.#prolong(startMs + (durationMs * 2) / 3);
+    return durationMs / 5;
+  }
+
+  get #retryMs(): number {
+    return (this.#options.durationMs * 2) / 15;
+  }
+
+  #mayTake(lease: LeaseObject | undefined): boolean {
+    const holder = lease?.spec?.holderIdentity ?? '';
+    if (holder === this.#options.identity) return true;
+    if (this.#untilMs !== undefined) return this.#mayGoOn(lease);
+    const isReleased = lease !== undefined && holder === '';
+    return isReleased || this.#isAbandoned(lease);
+  }
+
+  /** Whether nobody has it, or its holder is silent. Where somebody deleted it, its holder does not know of it yet. */
+  #isAbandoned(lease: LeaseObject | undefined): boolean {
+    const isFirst = lease === undefined && this.#observed.version === '';
+    const seconds = lease?.spec?.leaseDurationSeconds ?? this.#options.durationMs / 1000;
+    return isFirst || this.#unchangedMs(lease) >= seconds * 1000;
+  }
+
+  /** Whether our term goes on though the lease is not ours: where it was deleted, but not where another took it. */
+  #mayGoOn(lease: LeaseObject | undefined): boolean {
+    if (lease !== undefined) this.#end();
+    return this.holds();
+  }
+
+  #unchangedMs(lease: LeaseObject | undefined): number {
+    const { uid = 'deleted', resourceVersion = '' } = lease?.metadata ?? {};
+    const version = `${uid} ${resourceVersion}`;
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#observed.version !== version) this.#observed = { version, sinceMs: nowMs };
+    return nowMs - this.#observed.sinceMs;
+  }
+
+  #prolong(untilMs: number): void {
+    const { clock, log, identity } = this.#options;
+    const isNew = this.#untilMs === undefined;
+    this.#untilMs = untilMs;
+    this.#cancelEnd();
+    this.#cancelEnd = clock.after(Math.max(0, untilMs - clock.monotonicMs()), () => {
+      this.#end();
+    });
+    if (!isNew) return;
+    log.info({ identity }, 'lease acquired');
+    this.#acquired.resolve(undefined);
+  }
+
+  #end(): void {
+    if (this.#term.signal.aborted) return;
+    this.#cancelEnd();
+    this.#term.abort();
+    this.#options.log.error({ identity: this.#options.identity }, 'lease lost');
+    this.#lost.resolve(undefined);
+  }
+
+  async #read(): Promise<LeaseObject | undefined> {
+    const { transport, namespace, name } = this.#options;
+    const path = objectPath(resource, { ...resource, metadata: { name, namespace } });
+    try {
+      return (await transport.request({ method: 'GET', path, signal: this.#timeout() })) as LeaseObject;
+    } catch (error) {
+      if (isKubeError(error, 404)) return undefined;
+      throw error;
+    }
+  }
+
+  async #create(): Promise<LeaseObject> {
+    const { transport, namespace, name } = this.#options;
+    const { apiVersion, kind } = resource;
+    const body = { apiVersion, kind, metadata: { name, namespace }, spec: this.#newTerm(0) };
+    const path = collectionPath(resource, namespace);
+    return (await transport.request({ method: 'POST', path, body, signal: this.#timeout() })) as LeaseObject;
+  }
+
+  #take(lease: LeaseObject): Promise<LeaseObject> {
+    const { spec = {} } = lease;
+    if (spec.holderIdentity === this.#options.identity) return this.#patch(lease, {});
+    return this.#patch(lease, this.#newTerm((spec.leaseTransitions ?? 0) + 1));
+  }
+
+  #newTerm(leaseTransitions: number): object {
+    const { identity, durationMs, clock } = this.#options;
+    const now = microTime(clock.now());
+    const leaseDurationSeconds = durationMs / 1000;
+    return {
+      holderIdentity: identity,
+      leaseDurationSeconds,
+      acquireTime: now,
+      renewTime: now,
+      leaseTransitions,
+    };
+  }
+
+  /** Changes `lease`, if it is still as it was. */
+  async #patch(lease: LeaseObject, spec: object): Promise<LeaseObject> {
+    const { transport, clock } = this.#options;
+    const { uid, resourceVersion } = lease.metadata;
+    return (await transport.request({
+      method: 'PATCH',
+      path: objectPath(resource, lease),
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { uid, resourceVersion }, spec: { renewTime: microTime(clock.now()), ...spec } },
+      signal: this.#timeout(),
+    })) as LeaseObject;
+  }
+
+  #timeout(): AbortSignal {
+    return AbortSignal.timeout(this.#options.durationMs / 5);
+  }
+}
+
+/** Kubernetes' MicroTime has six digits. It is for people: nobody decides by it. */
+function microTime(time: Date): string {
+  return time.toISOString().replace('Z', '000Z');
+}

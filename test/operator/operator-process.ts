@@ -1,0 +1,49 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { eventually } from '../cluster/eventually.ts';
+
+const entry = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+
+/** `realm-operator operator` in a process of its own. */
+export class OperatorProcess {
+  /** The messages that it logged. */
+  readonly messages: string[] = [];
+  /** Exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>;
+  readonly #child: ChildProcess;
+  #output = '';
+
+  /** @param flags  after `operator`. It serves no health checks. */
+  constructor(flags: readonly string[]) {
+    const args = [entry, 'operator', '--admin=off', ...flags];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      this.#output += `${line}\n`;
+      if (line.startsWith('{')) this.messages.push((JSON.parse(line) as { msg: string }).msg);
+    });
+    child.stderr.on('data', (part: Buffer) => (this.#output += part.toString()));
+    this.ended = once(child, 'close').then(([code, signal]) => (signal ?? code) as number | string);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Ends it, whatever it is doing. */
+  async end(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.ended;
+  }
+
+  /** Resolves once it has logged `message`. */
+  async logged(message: string): Promise<void> {
+    await eventually(`"${message}" in the log`, () => this.messages.includes(message)).catch(
+      (cause: unknown) => {
+        throw new Error(this.#output, { cause });
+      },
+    );
+  }
+}
