@@ -83,7 +83,8 @@ const networkRules = {
   zero_copy: withoutEffect,
 };
 
-const endpointRules = {
+/** The keys of an endpoint. */
+export const endpointRules = {
   name: text,
   listen: listenAddress,
   remote: remoteAddress,
