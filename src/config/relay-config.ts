@@ -50,6 +50,18 @@ export type EndpointNetwork = {
   readonly tcpKeepaliveMs: number;
   /** Unanswered probes until a peer counts as dead. */
   readonly tcpKeepaliveProbes: number;
+  /** Version of the PROXY header towards the remote; absent = none. */
+  readonly sendProxyVersion?: 1 | 2;
+  /** Present where clients must begin with a PROXY header. */
+  readonly acceptProxy?: AcceptProxy;
+};
+
+/** How PROXY headers of clients are taken. */
+export type AcceptProxy = {
+  /** To receive one; 0 = no limit. */
+  readonly timeoutMs: number;
+  /** Addresses and ranges whose headers are believed; empty = anyone. */
+  readonly trustedSources: readonly string[];
 };
 
 /** A configuration and what in its sources was ignored and probably not meant to be. */
@@ -167,6 +179,11 @@ const defaults: Required<RealmNetwork> = {
   udp_timeout: 30,
   tcp_keepalive: 15,
   tcp_keepalive_probe: 3,
+  send_proxy: false,
+  send_proxy_version: 2,
+  accept_proxy: false,
+  accept_proxy_timeout: 5,
+  accept_proxy_trusted: [],
 };
 
 function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
@@ -178,6 +195,15 @@ function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
     udpTimeoutMs: network.udp_timeout * 1000,
     tcpKeepaliveMs: network.tcp_keepalive * 1000,
     tcpKeepaliveProbes: network.tcp_keepalive_probe,
+    ...(network.send_proxy && { sendProxyVersion: network.send_proxy_version === 1 ? 1 : 2 }),
+    ...(network.accept_proxy && { acceptProxy: acceptProxy(network) }),
+  };
+}
+
+function acceptProxy(network: Required<RealmNetwork>): AcceptProxy {
+  return {
+    timeoutMs: network.accept_proxy_timeout * 1000,
+    trustedSources: network.accept_proxy_trusted,
   };
 }
 
