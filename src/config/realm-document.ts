@@ -61,6 +61,16 @@ export type RealmNetwork = {
   readonly max_connections?: number;
   /** Our own key: TCP clients that wait beyond that; default 1024. */
   readonly max_waiting?: number;
+  /** Begin each TCP connection to a remote with a PROXY header; default false. */
+  readonly send_proxy?: boolean;
+  /** Its version, 1 or 2; default 2. */
+  readonly send_proxy_version?: number;
+  /** Expect a PROXY header, of either version, of each TCP client; default false. */
+  readonly accept_proxy?: boolean;
+  /** Seconds to receive it; default 5, 0 = no limit. */
+  readonly accept_proxy_timeout?: number;
+  /** Our own key: addresses and ranges whose headers are believed, others are refused; default anyone. */
+  readonly accept_proxy_trusted?: readonly string[];
 };
 
 /** One of Realm's `[[endpoints]]`. */

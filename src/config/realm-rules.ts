@@ -73,9 +73,27 @@ const withoutEffect: Rule<never> = (_value, path, findings) => {
   return undefined;
 };
 
-/** A number that only shapes what another, unsupported key would do. */
-const idleNumber: Rule<never> = (value, path, findings) => {
-  wholeNumber(0, mostSeconds)(value, path, findings);
+/** An IP address, or a range of them: `10.0.0.0/8`. */
+const ipRange: Rule<string> = (value, path, findings) => {
+  const written = text(value, path, findings);
+  if (written === undefined) return undefined;
+  const [, address = '', prefix = '0'] = /^([^/%]+)(?:\/([0-9]{1,3}))?$/.exec(written) ?? [];
+  const ip = parseIpAddress(address);
+  if (ip !== undefined && Number(prefix) <= (ip.family === 'IPv4' ? 32 : 128)) return written;
+  const remedy = 'write an address or a range, such as "10.0.0.0/8" or "2001:db8::/32"';
+  findings.problems.push({ path, what: 'is not a range of IP addresses', value, remedy });
+  return undefined;
+};
+
+/** An empty list would read as nobody, and mean everyone. */
+const trustedSources: Rule<readonly string[]> = (value, path, findings) => {
+  const sources = listOf(ipRange)(value, path, findings);
+  if (!Array.isArray(value) || value.length > 0) return sources;
+  findings.problems.push({
+    path,
+    what: 'is empty',
+    remedy: 'name a source, or remove the key to trust everyone',
+  });
   return undefined;
 };
 
@@ -100,15 +118,17 @@ const networkRules = {
   max_waiting: wholeNumber(0, mostWaiting),
   send_mptcp: unsupported(false, noMptcp),
   accept_mptcp: unsupported(false, noMptcp),
-  send_proxy: unsupported(false),
-  accept_proxy: unsupported(false),
-  send_proxy_version: idleNumber,
-  accept_proxy_timeout: idleNumber,
+  send_proxy: flag,
+  send_proxy_version: wholeNumber(1, 2),
+  accept_proxy: flag,
+  accept_proxy_timeout: wholeNumber(0, mostSeconds),
+  accept_proxy_trusted: trustedSources,
   fast_open: withoutEffect,
   zero_copy: withoutEffect,
 };
 
-const endpointRules = {
+/** The keys of an endpoint. */
+export const endpointRules = {
   name: text,
   listen: listenAddress,
   remote: remoteAddress,

@@ -73,6 +73,18 @@ export type EndpointNetwork = {
   readonly maxConnections: number;
   /** TCP clients that wait beyond that; more are reset. */
   readonly maxWaiting: number;
+  /** Version of the PROXY header towards the remote; absent = none. */
+  readonly sendProxyVersion?: 1 | 2;
+  /** Present where clients must begin with a PROXY header. */
+  readonly acceptProxy?: AcceptProxy;
+};
+
+/** How PROXY headers of clients are taken. */
+export type AcceptProxy = {
+  /** To receive one; 0 = no limit. */
+  readonly timeoutMs: number;
+  /** Addresses and ranges whose headers are believed; empty = anyone. */
+  readonly trustedSources: readonly string[];
 };
 
 /** A configuration and what in its sources was ignored and probably not meant to be. */
@@ -224,6 +236,11 @@ const defaults: Required<RealmNetwork> = {
   tcp_half_close_timeout: 0,
   max_connections: 0,
   max_waiting: 1024,
+  send_proxy: false,
+  send_proxy_version: 2,
+  accept_proxy: false,
+  accept_proxy_timeout: 5,
+  accept_proxy_trusted: [],
 };
 
 function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
@@ -239,6 +256,15 @@ function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
     tcpHalfCloseTimeoutMs: network.tcp_half_close_timeout * 1000,
     maxConnections: network.max_connections,
     maxWaiting: network.max_waiting,
+    ...(network.send_proxy && { sendProxyVersion: network.send_proxy_version === 1 ? 1 : 2 }),
+    ...(network.accept_proxy && { acceptProxy: acceptProxy(network) }),
+  };
+}
+
+function acceptProxy(network: Required<RealmNetwork>): AcceptProxy {
+  return {
+    timeoutMs: network.accept_proxy_timeout * 1000,
+    trustedSources: network.accept_proxy_trusted,
   };
 }
 

@@ -45,9 +45,14 @@ export class Flow {
     });
   }
 
-  /** Writes to `to` from now on, first what was held. */
-  writeTo(to: Socket): void {
+  /**
+   * Writes to `to` from now on, first what was held.
+   *
+   * @param header  goes before all, and is not counted.
+   */
+  writeTo(to: Socket, header?: Uint8Array): void {
     this.#to = to;
+    if (header !== undefined) this.#write(to, header);
     for (const part of this.#held ?? []) this.#write(to, part);
     this.#held = undefined;
     if (this.#ended) to.end();

@@ -9,6 +9,8 @@ import { Dial, DialError, type Dialled, type Lookup } from './dial.ts';
 import { Flow } from './flow.ts';
 import type { IdleLimits } from './idle-sweep.ts';
 import type { Remote } from './remote.ts';
+import { isTrusted, ProxyGate } from './proxy-gate.ts';
+import { proxyHeader, ProxyHeaderError, type ProxyAddresses } from './proxy-header.ts';
 
 /** Whose fault the end of a connection is. */
 export type Side = 'client' | 'upstream' | 'relay';
@@ -50,7 +52,9 @@ export class TcpConnection {
   readonly fromUpstream = new Flow();
   readonly #context: ConnectionContext;
   readonly #client: Socket;
-  readonly #clientText: string;
+  #clientText: string;
+  /** What a PROXY header towards the remote tells. */
+  #addresses: ProxyAddresses | undefined;
   readonly #startedMs: number;
   readonly #dial: Dial;
   #upstream: Socket | undefined;
@@ -75,11 +79,14 @@ export class TcpConnection {
         context.log.warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
       },
     });
-    this.#client = takeOver(accepted, this.fromClient.reader);
+    if (context.network.sendProxyVersion !== undefined) this.#addresses = addressesOf(accepted);
+    const gate = this.#proxyGate(remoteAddress);
+    this.#client = takeOver(accepted, (gate ?? this.fromClient).reader);
     this.#adopt(this.#client, 'client');
     this.fromClient.readFrom(this.#client);
+    if (gate === undefined) void this.#connect(clientIp(remoteAddress));
+    else this.#await(gate, remoteAddress);
     this.#client.resume();
-    void this.#connect(clientIp(remoteAddress));
   }
 
   /** Resets both sides at once: the relay's own decision. */
@@ -95,6 +102,34 @@ export class TcpConnection {
     const limitMs = isHalfClosed && halfClosedMs > 0 ? halfClosedMs : idleMs;
     const quietMs = nowMs - this.#quiet.sinceMs;
     if (limitMs > 0 && quietMs >= limitMs) this.#fail('relay', new IdleError(quietMs));
+  }
+
+  /** The remote is dialled only once the header is there: it may decide which remote. */
+  #proxyGate(remoteAddress: string): ProxyGate | undefined {
+    const { network, clock } = this.#context;
+    if (network.acceptProxy === undefined) return undefined;
+    return new ProxyGate(this.fromClient.reader, network.acceptProxy, clock, {
+      onHeader: (addresses) => {
+        if (addresses !== undefined) {
+          this.#addresses = addresses;
+          this.#clientText = clientText(addresses.source.address, addresses.source.port);
+        }
+        void this.#connect(clientIp(addresses?.source.address ?? remoteAddress));
+      },
+      onError: (error) => {
+        this.#fail('client', error);
+      },
+    });
+  }
+
+  #await(gate: ProxyGate, remoteAddress: string): void {
+    const { acceptProxy } = this.#context.network;
+    const end = (): void => {
+      gate.end();
+    };
+    this.#client.once('end', end).once('close', end);
+    if (acceptProxy === undefined || isTrusted(acceptProxy, remoteAddress)) return;
+    gate.fail(new ProxyHeaderError('PROXY headers of this client are not trusted: see accept_proxy_trusted'));
   }
 
   async #connect(ip: string): Promise<void> {
@@ -120,7 +155,13 @@ export class TcpConnection {
     this.#adopt(upstream, 'upstream');
     this.fromUpstream.readFrom(upstream);
     this.fromUpstream.writeTo(this.#client);
-    this.fromClient.writeTo(upstream);
+    this.fromClient.writeTo(upstream, this.#header());
+  }
+
+  #header(): Buffer | undefined {
+    const { sendProxyVersion } = this.#context.network;
+    if (sendProxyVersion === undefined || this.#addresses === undefined) return undefined;
+    return proxyHeader(sendProxyVersion, this.#addresses);
   }
 
   #adopt(socket: Socket, side: Side): void {
@@ -168,4 +209,11 @@ export class TcpConnection {
 /** RST instead of FIN, so that the peer does not take a broken stream for a whole one. */
 function reset(socket: Socket): void {
   if (!socket.destroyed) socket.resetAndDestroy();
+}
+
+function addressesOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): ProxyAddresses {
+  return {
+    source: { address: remoteAddress ?? '', port: remotePort ?? 0 },
+    destination: { address: localAddress ?? '', port: localPort ?? 0 },
+  };
 }

@@ -124,7 +124,7 @@ describe('relay program, command line', () => {
     expect(await failure(loopback.dial(`127.0.0.1:${port}`))).to.equal('ECONNREFUSED');
   });
 
-  it('says before it goes to the background what is wrong, and that its log goes nowhere', async () => {
+  it('says before it goes to the background what is wrong', async () => {
     const wrong = start(['-d', '-l', 'x', '-r', 'y:1']);
     expect(await wrong.ended).to.equal(1);
     expect(wrong.stderr).to.match(/^command line: endpoints\[0\]\.listen: has no port/);

@@ -134,6 +134,12 @@ describe('relay flags', () => {
     { argv: ['--tcp-timeout=1', '--udp-timeout', '0'], network: { tcp_timeout: 1, udp_timeout: 0 } },
     { argv: ['--tcp-keepalive', '20'], network: { tcp_keepalive: 20 } },
     { argv: ['--tcp-keepalive-probe', '9'], network: { tcp_keepalive_probe: 9 } },
+    {
+      argv: ['--send-proxy=true', '--accept-proxy', 'false'],
+      network: { send_proxy: true, accept_proxy: false },
+    },
+    { argv: ['--send-proxy-version', '1'], network: { send_proxy_version: 1 } },
+    { argv: ['--accept-proxy-timeout=0'], network: { accept_proxy_timeout: 0 } },
     { argv: ['--log-output', '/var/log/relay'], log: { output: '/var/log/relay' } },
     { argv: ['--log-level=WARN'], log: { level: 'warn' } },
     { argv: ['--dns-mode', 'IPv4_Only'], dns: { mode: 'ipv4_only' } },

@@ -1,0 +1,97 @@
+import { BlockList } from 'node:net';
+import type { AcceptProxy } from '../config/relay-config.ts';
+import type { Clock } from '../lib/clock.ts';
+import { asError } from '../lib/errors.ts';
+import { parseIpAddress } from '../lib/ip-address.ts';
+import type { Reader } from './accepted-socket.ts';
+import { clientIp } from './client-address.ts';
+import { ProxyHeaderError, readProxyHeader, type ProxyAddresses } from './proxy-header.ts';
+
+/** Who is told of a client's header. */
+export type ProxyGateListeners = {
+  /** Told once; of undefined where the header tells of no client. What follows it is read on. */
+  readonly onHeader: (addresses: ProxyAddresses | undefined) => void;
+  readonly onError: (error: Error) => void;
+};
+
+/** Takes the PROXY header, however it is cut, off what a client sends, and lets the rest through. */
+export class ProxyGate {
+  /** What the client's socket reads into, in place of the reader behind. */
+  readonly reader: Reader;
+  readonly #listeners: ProxyGateListeners;
+  readonly #stopTimer: () => void;
+  #head = Buffer.alloc(0);
+  #state: 'waiting' | 'open' | 'failed' = 'waiting';
+
+  /** @param behind  gets what follows the header. */
+  constructor(behind: Reader, { timeoutMs }: AcceptProxy, clock: Clock, listeners: ProxyGateListeners) {
+    this.#listeners = listeners;
+    this.reader = {
+      buffer: behind.buffer,
+      callback: (count, buffer) => {
+        if (this.#state === 'open') return behind.callback(count, buffer);
+        const rest = this.#take(buffer.subarray(0, count));
+        return rest === undefined || behind.callback(rest.length, rest);
+      },
+    };
+    const late = (): void => {
+      this.fail(new ProxyHeaderError(`the client sent no PROXY header within ${String(timeoutMs)} ms`));
+    };
+    this.#stopTimer = timeoutMs === 0 ? () => undefined : clock.after(timeoutMs, late);
+  }
+
+  /** To be called when the client has ended its side, or is gone. */
+  end(): void {
+    this.fail(new ProxyHeaderError('the client ended before its PROXY header did'));
+  }
+
+  /** Lets nothing through any more, where the header is not whole yet. */
+  fail(error: Error): void {
+    if (this.#state !== 'waiting') return;
+    this.#state = 'failed';
+    this.#stopTimer();
+    this.#listeners.onError(error);
+  }
+
+  /** @returns what follows the header; undefined where nothing does yet. */
+  #take(part: Uint8Array): Buffer | undefined {
+    if (this.#state === 'failed') return undefined;
+    this.#head = Buffer.concat([this.#head, part]);
+    try {
+      const header = readProxyHeader(this.#head);
+      if (header === undefined) return undefined;
+      const rest = this.#head.subarray(header.length);
+      this.#head = Buffer.alloc(0);
+      this.#state = 'open';
+      this.#stopTimer();
+      this.#listeners.onHeader(header.addresses);
+      return rest.length === 0 ? undefined : rest;
+    } catch (error) {
+      this.fail(asError(error));
+      return undefined;
+    }
+  }
+}
+
+/** Each list of sources is of a configuration, and lives as long. */
+const lists = new WeakMap<readonly string[], BlockList>();
+
+/** Whether a header of the peer at `address` may be believed; an empty list trusts everyone. */
+export function isTrusted({ trustedSources }: AcceptProxy, address: string): boolean {
+  if (trustedSources.length === 0) return true;
+  const list = lists.get(trustedSources) ?? blockList(trustedSources);
+  lists.set(trustedSources, list);
+  const ip = clientIp(address).replace(/%.*/, '');
+  return list.check(ip, ip.includes(':') ? 'ipv6' : 'ipv4');
+}
+
+function blockList(sources: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const source of sources) {
+    const [address = '', prefix] = source.split('/');
+    const family = parseIpAddress(address)?.family === 'IPv4' ? 'ipv4' : 'ipv6';
+    if (prefix === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(prefix), family);
+  }
+  return list;
+}

@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { ConfigError } from '../../src/config/config-error.ts';
+import { endpointRules, overrideRules } from '../../src/config/realm-rules.ts';
+import { relayConfig, type ParsedConfig } from '../../src/config/relay-config.ts';
+import { pathText } from '../../src/lib/problem.ts';
+import { flagTable } from '../../src/relay/flag-table.ts';
+import { parseFlags } from '../../src/relay/flags.ts';
+import { UsageError } from '../../src/relay/usage-error.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const page = readFileSync(join(root, 'docs', 'realm-compat.md'), 'utf8');
+
+/** The cells of every row of the table below `## heading`; code spans without their marks. */
+function rows(heading: string): string[][] {
+  const section = page.split(/^## /m).find((each) => each.startsWith(`${heading}\n`)) ?? '';
+  const lines = section.split('\n').filter((line) => line.startsWith('|'));
+  return lines.slice(2).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+/** The inside of a code span. */
+function code(cell = ''): string {
+  return /`([^`]+)`/.exec(cell)?.[1] ?? '';
+}
+
+const endpoint = { listen: '[::]:80', remote: 'a.example:80' };
+
+/** The document that says `value` for `key`, e.g. of `network.no_tcp`. */
+function saying(key: string, value: unknown): unknown {
+  const [table = '', field = ''] = key.split('.');
+  if (table === 'endpoints[]') return { endpoints: [{ ...endpoint, [field]: value }] };
+  return { [table]: { [field]: value }, endpoints: [endpoint] };
+}
+
+function outcome(document: unknown): ParsedConfig | ConfigError {
+  try {
+    return relayConfig(document, 'test');
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+}
+
+describe('docs/realm-compat.md', () => {
+  it('has a row for every key, and no other', () => {
+    const tables = { ...overrideRules, 'endpoints[]': endpointRules };
+    const keys = Object.entries(tables).flatMap(([table, rules]) =>
+      Object.keys(rules).map((key) => `${table}.${key}`),
+    );
+    expect(rows('Keys').map(([key]) => code(key))).to.have.members(keys);
+  });
+
+  it('has a row for every flag, short and long, and no other', () => {
+    const flags = Object.entries(flagTable).map(([name, { short }]) =>
+      [...(short === undefined ? [] : [`\`-${short}\``]), `\`--${name}\``].join(', '),
+    );
+    expect(rows('Flags').map(([flag]) => flag)).to.have.members(flags);
+  });
+
+  for (const [key = '', here = '', example] of rows('Keys')) {
+    it(`is right about ${key}: ${here}`, () => {
+      const document = saying(code(key), JSON.parse(code(example)));
+      const found = outcome(document);
+      const path = code(key).replace('[]', '[0]');
+      const isNoEffect = here.startsWith('no effect');
+      if (here.startsWith('refused')) {
+        expect(found).to.be.instanceOf(ConfigError);
+        if (found instanceof ConfigError) {
+          expect(found.problems.map((each) => pathText(each.path))).to.deep.equal([path]);
+        }
+        return;
+      }
+      expect(here).to.match(/^(works|ours|no effect)/);
+      if (found instanceof ConfigError) throw found;
+      expect(found.warnings.map((each) => pathText(each.path))).to.deep.equal(isNoEffect ? [path] : []);
+      if (!here.includes('alone it means nothing') && code(example) !== 'false') {
+        const plain = outcome({ endpoints: [endpoint] });
+        if (isNoEffect) expect(found).to.have.deep.property('config', 'config' in plain && plain.config);
+        else expect(found).to.not.have.deep.property('config', 'config' in plain && plain.config);
+      }
+    });
+  }
+
+  for (const [flag = '', here = '', example] of rows('Flags')) {
+    it(`is right about ${flag}: ${here}`, () => {
+      const name = /`--([^`]+)`/.exec(flag)?.[1] ?? '';
+      const argv = code(example).split(' ');
+      if (here.startsWith('refused')) {
+        expect(() => parseFlags(argv)).to.throw(UsageError, `--${name}: `);
+        return;
+      }
+      const { withoutEffect, ...flags } = parseFlags(argv);
+      const isNoEffect = here.startsWith('no effect');
+      expect(withoutEffect).to.deep.equal(isNoEffect ? [name] : []);
+      const plain = parseFlags(['-c', 'y']);
+      if (isNoEffect) expect({ ...flags, config: 'y', withoutEffect: [] }).to.deep.equal(plain);
+      else if (!here.includes('alone it means nothing'))
+        expect({ ...flags, config: argv[1] === 'x' && name !== 'config' ? 'y' : 'x' }).to.not.deep.equal(
+          plain,
+        );
+    });
+  }
+
+  for (const row of ['Keys', 'Flags', 'Where this relay differs'].flatMap(rows)) {
+    const [named = '', test = ''] = [row[0], row.at(-1)];
+    it(`names a test that exists for ${named}: ${test}`, () => {
+      const [, file = '', title = ''] = /^(\S+\.test\.ts): (.+)$/.exec(test) ?? [];
+      const source = readFileSync(join(root, 'test', file), 'utf8');
+      expect(source.replaceAll('\\', '')).to.contain(title);
+    });
+  }
+});
