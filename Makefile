@@ -65,7 +65,7 @@ dead-code: node_modules
 
 ##@ Generate
 .PHONY: generate
-generate: node_modules ## Render crds/ and docs/api.md from src/api.
+generate: node_modules ## Render crds/ and docs/api.md from src/api, and the chart's copies.
 	node tools/generate.ts
 
 .PHONY: verify-generated
@@ -74,7 +74,7 @@ verify-generated: node_modules ## Fail when a generated file was edited by hand 
 
 ##@ Cluster
 .PHONY: cluster
-cluster: ## Build the test cluster (Kubernetes, etcd, containerd, runc) from Go modules.
+cluster: ## Build the test cluster (Kubernetes, etcd, Helm, containerd, runc) from Go modules.
 	test/cluster/build.sh
 
 .PHONY: image

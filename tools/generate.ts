@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { dump } from 'js-yaml';
 import { apiReference } from '../src/api/api-reference.ts';
 import { customResourceDefinition } from '../src/api/crd.ts';
+import { chartFiles } from './chart.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -12,6 +13,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['crds/realmrelays.yaml', header + dump(customResourceDefinition(), { noRefs: true, lineWidth: 100 })],
     ['docs/api.md', apiReference()],
+    ...chartFiles(),
   ]);
 }
 
@@ -38,7 +40,7 @@ function write(): void {
 if (import.meta.main) {
   if (!process.argv.includes('--check')) write();
   for (const path of staleFiles()) {
-    process.stderr.write(`${path} is not what src/api says: run "make generate"\n`);
+    process.stderr.write(`${path} is not what its source says: run "make generate"\n`);
     process.exitCode = 1;
   }
 }

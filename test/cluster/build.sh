@@ -1,8 +1,8 @@
 #!/bin/bash
-# Builds the test cluster's programs from the Go modules of go.mod into bin/.
+# Builds the test cluster's programs from the Go modules of go.mod and helm/go.mod into bin/.
 #
-#   build.sh                 all: the control plane, containerd, runc, the CNI plugins, pause
-#   build.sh control-plane   only etcd, the Kubernetes components and kubectl (one program, no C compiler)
+#   build.sh                 all: the control plane, Helm, containerd, runc, the CNI plugins, pause
+#   build.sh control-plane   only etcd, the Kubernetes components, kubectl and Helm (no C compiler)
 #
 # Does nothing when the programs were already made from the same sources. Exit code 3: this machine lacks
 # what the build needs (the last line on stderr says what).
@@ -32,17 +32,19 @@ require_c() {
     lacking "cannot install ${packages[*]}"
 }
 
+# fingerprint FILE...: of these sources, and of what compiles them
 fingerprint() {
-  { go version && sha256sum go.mod go.sum main.go pause/main.go build.sh; } | sha256sum | cut -c1-64
+  { go version && sha256sum build.sh "$@"; } | sha256sum | cut -c1-64
 }
 
-# once NAME FUNCTION: runs FUNCTION unless bin/ holds what it made from the same sources.
+# once NAME FUNCTION FILE...: runs FUNCTION unless bin/ holds what it made from the same sources.
 once() {
-  local stamp=$bin/.$1
-  [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint)" ] || return 0
-  echo "test cluster: building $1 (minutes when Go's build cache is cold)" >&2
-  "$2"
-  fingerprint >"$stamp"
+  local -r name=$1 build=$2 stamp=$bin/.$1
+  shift 2
+  [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint "$@")" ] || return 0
+  echo "test cluster: building $name (minutes when Go's build cache is cold)" >&2
+  "$build"
+  fingerprint "$@" >"$stamp"
 }
 
 compile() { nice go build -trimpath "$@"; }
@@ -56,6 +58,16 @@ build_kubernetes() {
   CGO_ENABLED=0 compile -o "$bin/kube" -ldflags "-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 \
     -X $package.gitMinor=$minor -X $package.gitTreeState=clean" .
 }
+
+# Helm and the program that judges statuses: modules of their own, so that their dependencies do not move Kubernetes'.
+build_helm() (
+  cd helm
+  local version
+  version=$(go list -m -f '{{.Version}}' helm.sh/helm/v4)
+  CGO_ENABLED=0 compile -o "$bin/helm" -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$version" \
+    helm.sh/helm/v4/cmd/helm
+  CGO_ENABLED=0 compile -o "$bin/judge" -ldflags '-s -w' ./judge
+)
 
 build_node() {
   require_c
@@ -80,5 +92,6 @@ require_go
 mkdir -p "$bin"
 exec 9>"$bin/.lock" # one build at a time: the others then find it done
 flock 9
-once kubernetes build_kubernetes
-[ "$what" = control-plane ] || once node build_node
+once kubernetes build_kubernetes go.mod go.sum main.go
+once helm build_helm helm/go.mod helm/go.sum helm/judge/*.go
+[ "$what" = control-plane ] || once node build_node go.mod go.sum pause/main.go

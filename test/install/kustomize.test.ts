@@ -5,6 +5,7 @@ import { defaultRelayImage } from '../../src/desired/relay-image.ts';
 import { version } from '../../src/lib/version.ts';
 import { binaries } from '../cluster/binaries.ts';
 import { runOrThrow } from '../cluster/run.ts';
+import { emptyPaths } from '../empty-paths.ts';
 
 type Manifest = {
   readonly kind: string;
@@ -42,7 +43,7 @@ if (typeof programs === 'string') {
     });
 
     it('writes nothing empty, which the API server drops and tools then see as drift', () => {
-      expect(emptyPaths(manifests, '')).to.deep.equal([]);
+      expect(emptyPaths(manifests)).to.deep.equal([]);
     });
 
     it('runs this version, and tells it the relay image of its own default', () => {
@@ -51,17 +52,4 @@ if (typeof programs === 'string') {
       expect(deployment).to.include(`"--relay-image=${defaultRelayImage}"`);
     });
   });
-}
-
-// Where empty means something: RBAC's core group, and the status subresource of a CRD.
-const meantEmpty = /\.(apiGroups\.0|subresources\.status)$/;
-
-/** Where in `value` an empty list, an empty map, a null or an empty text stands. */
-function emptyPaths(value: unknown, path: string): string[] {
-  if (meantEmpty.test(path)) return [];
-  if (value === null || value === '') return [path];
-  if (typeof value !== 'object') return [];
-  const entries = Object.entries(value);
-  if (entries.length === 0) return [path];
-  return entries.flatMap(([key, inner]) => emptyPaths(inner, `${path}.${key}`));
 }

@@ -1,0 +1,42 @@
+{{/* Name of the objects. At most 54 characters, so that "-metrics" still goes behind it. */}}
+{{- define "realm-operator.fullname" -}}
+{{- $name := .Release.Name -}}
+{{- if not (contains .Chart.Name $name) -}}
+{{- $name = printf "%s-%s" $name .Chart.Name -}}
+{{- end -}}
+{{- .Values.fullnameOverride | default $name | trunc 54 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Labels by which the operator's Pods are selected; they cannot change on an upgrade. */}}
+{{- define "realm-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Labels of every object. */}}
+{{- define "realm-operator.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "realm-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{/* Name of the operator's ServiceAccount. */}}
+{{- define "realm-operator.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (include "realm-operator.fullname" .) -}}
+{{- end -}}
+
+{{/* Reference of an image: a dict of `image` and the `tag` where the image has none. */}}
+{{- define "realm-operator.image" -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" .image.repository .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .image.repository (.image.tag | default .tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Labels of the Pod of `helm test`; not those of the operator's Pods, which Services select. */}}
+{{- define "realm-operator.testLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}

@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { loadAll } from 'js-yaml';
+import type { Helm } from '../cluster/helm.ts';
+
+/** The folder of the chart. */
+export const chart = join(import.meta.dirname, '..', '..', 'charts', 'realm-operator');
+
+/** The namespace in which the tests render the chart, the same as that of config/. */
+export const releaseNamespace = 'realm-operator-system';
+
+/** An object as the chart renders it. */
+export type Manifest = {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly [field: string]: unknown };
+  readonly [field: string]: unknown;
+};
+
+/** The objects that `helm template` renders with `values`, the hooks of `helm test` among them. */
+export async function rendered(helm: Helm, values: object = {}): Promise<readonly Manifest[]> {
+  const command = ['template', 'realm-operator', chart, '--namespace', releaseNamespace, '--values', '-'];
+  return loadAll(await helm.runOrThrow(command, values)) as Manifest[];
+}
+
+const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
+
+/** Namespaces that `matrix` names. */
+export const watchedNamespaces = ['test-chart-a', 'test-chart-b'] as const;
+
+/** Values with which the chart is rendered: between them they set every one that there is. */
+export const matrix: Readonly<Record<string, object>> = {
+  'the defaults': {},
+  'some namespaces': { watchNamespaces: watchedNamespaces },
+  'no CRD': { crds: { enabled: false } },
+  'a CRD that is not kept': { crds: { keep: false } },
+  'objects that are there already': {
+    serviceAccount: { create: false, name: 'mine' },
+    rbac: { create: false },
+  },
+  'images by digest': {
+    image: { repository: 'registry.example:5000/a/operator', digest, pullPolicy: 'Always' },
+    relayImage: { repository: 'registry.example:5000/a/relay', digest },
+    imagePullSecrets: [{ name: 'registry' }],
+  },
+  'images by tag': { image: { tag: '1.2.3' }, relayImage: { tag: '1.2.2' }, fullnameOverride: 'relays' },
+  monitoring: {
+    metrics: {
+      service: { enabled: true, annotations: { team: 'edge' } },
+      serviceMonitor: { enabled: true, labels: { release: 'prometheus' }, interval: '30s' },
+      prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
+    },
+  },
+  'a ServiceMonitor alone': { metrics: { serviceMonitor: { enabled: true } } },
+  'Pods to taste': {
+    replicas: 0,
+    logLevel: 'debug',
+    serviceAccount: { annotations: { team: 'edge' } },
+    podLabels: { team: 'edge' },
+    podAnnotations: { team: 'edge' },
+    priorityClassName: 'system-cluster-critical',
+    nodeSelector: { 'kubernetes.io/os': 'linux' },
+    tolerations: [{ key: 'dedicated', operator: 'Exists' }],
+    affinity: {
+      nodeAffinity: {
+        preferredDuringSchedulingIgnoredDuringExecution: [
+          { weight: 1, preference: { matchExpressions: [{ key: 'arm', operator: 'DoesNotExist' }] } },
+        ],
+      },
+    },
+    topologySpreadConstraints: [
+      {
+        maxSkew: 1,
+        topologyKey: 'kubernetes.io/hostname',
+        whenUnsatisfiable: 'ScheduleAnyway',
+        labelSelector: { matchLabels: { 'app.kubernetes.io/name': 'realm-operator' } },
+      },
+    ],
+    resources: { requests: { cpu: '50m', memory: '64Mi' }, limits: { memory: '1Gi' } },
+    podDisruptionBudget: { enabled: true, maxUnavailable: '50%' },
+    networkPolicy: { enabled: true, from: [{ namespaceSelector: { matchLabels: { team: 'monitoring' } } }] },
+  },
+  'a NetworkPolicy for everyone': { networkPolicy: { enabled: true } },
+  'nothing but the least': {
+    resources: null,
+    podLabels: null,
+    tolerations: null,
+    imagePullSecrets: [],
+    podDisruptionBudget: { enabled: true },
+  },
+};

@@ -1,0 +1,269 @@
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { expect } from 'chai';
+import { dump } from 'js-yaml';
+import { outcomes } from '../../src/controller/controller.ts';
+import { defaultRelayImage } from '../../src/desired/relay-image.ts';
+import { operatorMetrics } from '../../src/operator/metrics.ts';
+import { createRegistry } from '../../src/telemetry/metrics.ts';
+import { describeWithHelm, judge } from '../cluster/helm.ts';
+import { run, runOrThrow } from '../cluster/run.ts';
+import { describeWithCluster } from '../cluster/shared.ts';
+import { emptyPaths } from '../empty-paths.ts';
+import { chart, type Manifest, matrix, releaseNamespace, rendered, watchedNamespaces } from './chart.ts';
+
+const timeoutMs = 60_000;
+const monitoring = 'monitoring.coreos.com/v1';
+
+type Container = { readonly image: string; readonly args: readonly string[]; readonly command: string[] };
+
+function find(manifests: readonly Manifest[], kind: string): Manifest {
+  const found = manifests.find((manifest) => manifest.kind === kind);
+  if (found === undefined) throw new Error(`no ${kind}`);
+  return found;
+}
+
+function operatorContainer(manifests: readonly Manifest[]): Container {
+  const { spec } = find(manifests, 'Deployment') as unknown as {
+    spec: { template: { spec: { containers: [Container] } } };
+  };
+  return spec.template.spec.containers[0];
+}
+
+describeWithHelm('chart', (helm) => {
+  it('passes helm lint', async () => {
+    const stdout = await helm.runOrThrow(['lint', '--strict', chart]);
+    expect(stdout).to.include('0 chart(s) failed');
+  });
+
+  for (const [title, values] of Object.entries(matrix)) {
+    it(`writes nothing empty: ${title}`, async () => {
+      expect(emptyPaths(await rendered(helm, values))).to.deep.equal([]);
+    });
+  }
+
+  it('runs this version, and tells it the relay image of its own default', async () => {
+    const { image, args } = operatorContainer(await rendered(helm));
+    expect(args).to.include(`--relay-image=${defaultRelayImage}`);
+    expect(image).to.equal(defaultRelayImage); // one image holds both programs
+  });
+
+  it('gives rights in the watched namespaces alone, and to its lease in its own', async () => {
+    const manifests = await rendered(helm, matrix['some namespaces']);
+    const cluster = manifests.filter(({ kind }) => /^ClusterRole/.test(kind));
+    const roles = manifests.filter(({ kind }) => kind === 'Role' || kind === 'RoleBinding');
+    expect(cluster).to.deep.equal([]);
+    const places = [...watchedNamespaces, 'realm-operator-system'];
+    expect(roles.map(({ kind, metadata }) => `${kind} ${String(metadata['namespace'])}`)).to.deep.equal(
+      ['Role', 'RoleBinding'].flatMap((kind) => places.map((name) => `${kind} ${name}`)),
+    );
+    const options = watchedNamespaces.map((name) => `--namespace=${name}`);
+    expect(operatorContainer(manifests).args).to.include.members(options);
+    const [{ rules }, { rules: clusterRules }] = [
+      find(manifests, 'Role'),
+      find(await rendered(helm), 'ClusterRole'),
+    ];
+    expect(rules).to.deep.equal(clusterRules);
+  });
+
+  it('writes an image with a digest by that digest', async () => {
+    const { image, args } = operatorContainer(await rendered(helm, matrix['images by digest']));
+    expect(image).to.match(/^registry\.example:5000\/a\/operator@sha256:[0-9a-f]{64}$/);
+    expect(args[1]).to.match(/^--relay-image=registry\.example:5000\/a\/relay@sha256:[0-9a-f]{64}$/);
+  });
+
+  it('has CRD and admission policy hang on one value', async () => {
+    const kinds = (await rendered(helm, matrix['no CRD'])).map(({ kind }) => kind);
+    expect(kinds).not.to.include.members(['CustomResourceDefinition']);
+    expect(kinds.join(' ')).not.to.include('ValidatingAdmissionPolicy');
+  });
+
+  it('keeps names within their limits', async () => {
+    const release = 'a'.repeat(53);
+    const values = JSON.stringify(matrix['monitoring']);
+    const stdout = await helm.runOrThrow(
+      ['template', release, chart, '--values', '-'],
+      JSON.parse(values) as object,
+    );
+    const names = [...stdout.matchAll(/^ {2}name: (.*)$/gm)].map(([, name = '']) => name);
+    expect(Math.max(...names.map((name) => name.length))).to.be.at.most(63);
+  });
+});
+
+describeWithHelm('chart: values that are not right', (helm) => {
+  const cases: { values: object; message: RegExp; why: string }[] = [
+    { values: { replica: 1 }, message: /additional properties 'replica' not allowed/, why: 'misspelt' },
+    {
+      values: { crds: { install: true } },
+      message: /at '\/crds': additional properties 'install'/,
+      why: 'misspelt, inside',
+    },
+    {
+      values: { replicas: 6 },
+      message: /at '\/replicas': maximum: got 6, want 5/,
+      why: 'two would do everything twice',
+    },
+    {
+      values: { replicas: '1' },
+      message: /at '\/replicas': got string, want integer/,
+      why: 'a number in quotes',
+    },
+    {
+      values: { watchNamespaces: 'edge' },
+      message: /at '\/watchNamespaces': got string, want array/,
+      why: 'no list',
+    },
+    { values: { watchNamespaces: ['edge', 'edge'] }, message: /items at 0 and 1 are equal/, why: 'twice' },
+    {
+      values: { watchNamespaces: ['Edge_1'] },
+      message: /'Edge_1' does not match pattern/,
+      why: 'no namespace',
+    },
+    {
+      values: { image: { digest: 'sha256:12' } },
+      message: /at '\/image\/digest': 'sha256:12' does not match/,
+      why: 'half a digest',
+    },
+    { values: { relayImage: { tag: '' } }, message: /at '\/relayImage/, why: 'neither tag nor digest' },
+    {
+      values: { logLevel: 'loud' },
+      message: /at '\/logLevel': value must be one of 'off', 'error'/,
+      why: 'no level',
+    },
+    {
+      values: { podLabels: { 'app.kubernetes.io/name': 'x' } },
+      message: /at '\/podLabels\/app.kubernetes.io~1name'/,
+      why: 'a label of the selector',
+    },
+    {
+      values: { networkPolicy: { from: [{}] } },
+      message: /at '\/networkPolicy\/from\/0': minProperties/,
+      why: 'an empty peer is everyone',
+    },
+  ];
+  for (const { values, message, why } of cases) {
+    it(`${JSON.stringify(values)}: ${why}`, async () => {
+      const { code, stderr } = await helm.run(['template', chart, '--values', '-'], values);
+      expect(stderr).to.match(message);
+      expect(code).to.equal(1);
+    });
+  }
+});
+
+describeWithHelm('chart: monitoring', (helm) => {
+  async function judged(): Promise<string[]> {
+    const objects = (await rendered(helm, matrix['monitoring'])).filter(
+      ({ apiVersion }) => apiVersion === monitoring,
+    );
+    expect(objects.map(({ kind }) => kind)).to.have.members(['ServiceMonitor', 'PrometheusRule']);
+    const stdout = await runOrThrow([...judge, 'monitoring'], { stdin: JSON.stringify(objects) });
+    return (JSON.parse(stdout) as string[][]).flat();
+  }
+
+  it('has alerts on metrics that the operator has', async () => {
+    const registry = createRegistry();
+    operatorMetrics(registry, { depth: () => 0, isLeading: () => true });
+    const families = [...(await registry.metrics()).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+    const names = (await judged()).map((selector) => selector.replace(/(_bucket)?\{.*$/, ''));
+    expect(names).to.have.length.above(3);
+    expect(families).to.include.members(names);
+  });
+
+  it('has alerts on outcomes that the controller has', async () => {
+    const labels = (await judged()).flatMap((selector) => /outcome="([^"]*)"/.exec(selector)?.[1] ?? []);
+    expect(labels).to.deep.equal(['error']);
+    expect(outcomes).to.include.members(labels);
+  });
+});
+
+describeWithHelm('chart: helm test', (helm) => {
+  let server: Server | undefined;
+  afterEach(() => server?.close());
+
+  /** A server that answers with these statuses in turn, the last for ever, and its URL. */
+  async function answering(statuses: number[]): Promise<string> {
+    server = createServer((_request, response) => {
+      response.writeHead((statuses.length > 1 ? statuses.shift() : statuses[0]) ?? 500, {
+        connection: 'close',
+      });
+      response.end();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/readyz`;
+  }
+
+  /** The command of the test's Pod, with another URL and another patience. */
+  async function command(url: string, seconds: string): Promise<[string, ...string[]]> {
+    const { spec } = find(await rendered(helm), 'Pod') as unknown as { spec: { containers: [Container] } };
+    const { command } = spec.containers[0];
+    expect(command[0]).to.equal('node');
+    expect(command.slice(-2)).to.deep.equal([
+      'http://realm-operator-test.realm-operator-system.svc:9465/readyz',
+      '60',
+    ]);
+    return [process.execPath, ...command.slice(1, -2), url, seconds];
+  }
+
+  it('waits for an operator that is not ready yet', async () => {
+    const url = await answering([503, 503, 200]);
+    expect(await runOrThrow(await command(url, '60'))).to.equal(`${url}: 200\n`);
+  });
+
+  it('fails where it does not become ready', async () => {
+    const url = await answering([503]);
+    expect(await run(await command(url, '0'))).to.deep.include({ stdout: `${url}: 503\n`, code: 1 });
+  });
+
+  it('fails where nobody answers', async () => {
+    const { stdout, code } = await run(await command('http://127.0.0.1:1/', '0'));
+    expect(stdout).to.match(/^http:\/\/127\.0\.0\.1:1\/: fetch failed: /);
+    expect(code).to.equal(1);
+  });
+});
+
+describeWithHelm('chart: what the API server says', (helm) => {
+  describeWithCluster('with', (cluster) => {
+    before('make the namespaces', async () => {
+      const labels = {
+        'pod-security.kubernetes.io/enforce': 'restricted',
+        'pod-security.kubernetes.io/warn': 'restricted',
+      };
+      const namespaces = [releaseNamespace, ...watchedNamespaces].map((name) => ({
+        apiVersion: 'v1',
+        kind: 'Namespace',
+        metadata: { name, labels },
+      }));
+      const { code, stderr } = await cluster().kubectl(
+        ['apply', '--server-side', '--filename', '-'],
+        yaml(namespaces),
+      );
+      expect(stderr).to.equal('');
+      expect(code).to.equal(0);
+    });
+
+    for (const [title, values] of Object.entries(matrix)) {
+      it(title, async function () {
+        this.timeout(timeoutMs);
+        const manifests = await rendered(helm, values);
+        const known = manifests.filter(({ apiVersion }) => apiVersion !== monitoring);
+        const dryRun = [
+          'apply',
+          '--server-side',
+          '--dry-run=server',
+          '--force-conflicts',
+          '--validate=strict',
+        ];
+        const { stdout, stderr, code } = await cluster().kubectl([...dryRun, '--filename', '-'], yaml(known));
+        expect(stderr).to.equal('');
+        expect(code).to.equal(0);
+        expect(stdout.trim().split('\n')).to.have.lengthOf(known.length);
+      });
+    }
+  });
+});
+
+function yaml(documents: readonly object[]): string {
+  return documents.map((document) => dump(document, { noRefs: true })).join('---\n');
+}
