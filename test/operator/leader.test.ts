@@ -78,14 +78,14 @@ describeWithCluster('two operators', function () {
     const rbac = '/apis/rbac.authorization.k8s.io/v1';
     const subjects = [{ kind: 'ServiceAccount', name, namespace: home }];
     const bound = { metadata: { name }, subjects };
-    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', name: 'realm-operator' };
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io' };
     await own.request('POST', `${rbac}/clusterrolebindings`, {
       ...bound,
-      roleRef: { ...roleRef, kind: 'ClusterRole' },
+      roleRef: { ...roleRef, kind: 'ClusterRole', name: 'realm-operator' },
     });
     await own.request('POST', `${rbac}/namespaces/${home}/rolebindings`, {
       ...bound,
-      roleRef: { ...roleRef, kind: 'Role' },
+      roleRef: { ...roleRef, kind: 'Role', name: 'realm-operator-lease' },
     });
     const { json } = await own.request('POST', `${accounts}/${name}/token`, { spec: {} });
     const { token } = (json() as { status: { token: string } }).status;
