@@ -1,5 +1,32 @@
 import { z } from 'zod';
-import { bounded, flag, seconds } from './schema-parts.ts';
+import { bounded, flag, isAddressRange, rule, seconds, text } from './schema-parts.ts';
+
+const sendProxy = z.object({
+  enabled: flag(
+    'Begin each TCP connection to a remote with a PROXY header that names the client. Default: false.',
+  ),
+  version: bounded(1, 2, 'Version of the PROXY protocol. Default: 2.'),
+});
+
+const acceptProxy = z.object({
+  enabled: flag('Expect a PROXY header, of either version, of each TCP client. Default: false.'),
+  timeoutSeconds: seconds(0, 3600, 'Time limit of receiving it. 0 means none. Default: 5.'),
+  trustedSources: z
+    .array(
+      rule(text(43), {
+        cel: 'isIP(self) || isCIDR(self)',
+        holds: isAddressRange,
+        remedy: 'use an IP address or a range such as 10.0.0.0/8 or 2001:db8::/32',
+      }),
+    )
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe(
+      'Addresses and ranges whose PROXY headers are believed; clients of other addresses are refused. Default: anyone.',
+    ),
+});
 
 /** Network settings, of the spec or of one endpoint. */
 export const network = z.object({
@@ -28,6 +55,8 @@ export const network = z.object({
     127,
     'TCP keepalive probes without an answer before the connection is given up. Default: 3.',
   ),
+  sendProxy: sendProxy.optional().describe('PROXY protocol towards the remotes; not with UDP.'),
+  acceptProxy: acceptProxy.optional().describe('PROXY protocol from the clients; not with UDP.'),
   tcpIdleTimeoutSeconds: seconds(
     0,
     86_400,

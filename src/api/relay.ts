@@ -66,6 +66,13 @@ export type Network = {
   readonly udpTimeoutSeconds: number;
   readonly tcpKeepaliveSeconds: number;
   readonly tcpKeepaliveProbes: number;
+  readonly sendProxy: { readonly enabled: boolean; readonly version: number };
+  readonly acceptProxy: {
+    readonly enabled: boolean;
+    readonly timeoutSeconds: number;
+    /** IP addresses and ranges; none means anyone. */
+    readonly trustedSources: readonly string[];
+  };
   readonly tcpIdleTimeoutSeconds: number;
   readonly maxConnections: number;
   readonly maxWaiting: number;

@@ -10,6 +10,8 @@ const networkDefaults: Network = {
   udpTimeoutSeconds: 30,
   tcpKeepaliveSeconds: 15,
   tcpKeepaliveProbes: 3,
+  sendProxy: { enabled: false, version: 2 },
+  acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },
   tcpIdleTimeoutSeconds: 0,
   maxConnections: 0,
   maxWaiting: 1024,
@@ -89,8 +91,17 @@ function address(text: string): IpAddress {
 }
 
 /** `defaults` with the fields that `chosen` gives. */
-function over(defaults: Network, chosen: NetworkSpec | undefined): Network {
-  const given = Object.entries(chosen ?? {}).filter(([, value]) => value !== undefined);
+function over(defaults: Network, chosen: NetworkSpec = {}): Network {
+  const { sendProxy, acceptProxy, ...rest } = chosen;
+  return {
+    ...fieldsOver(defaults, rest),
+    sendProxy: fieldsOver(defaults.sendProxy, sendProxy),
+    acceptProxy: fieldsOver(defaults.acceptProxy, acceptProxy),
+  };
+}
+
+function fieldsOver<T extends object>(defaults: T, chosen: object = {}): T {
+  const given = Object.entries(chosen).filter(([, value]) => value !== undefined);
   return { ...defaults, ...Object.fromEntries(given) };
 }
 

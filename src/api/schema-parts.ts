@@ -51,6 +51,14 @@ export function isPlainAddress(text: string): boolean {
   return address?.zone === '' && address.mapped === undefined;
 }
 
+/** An address as above, or a range in CIDR notation, that `isCIDR` of CEL takes. */
+export function isAddressRange(text: string): boolean {
+  const [address = '', prefix, ...more] = text.split('/');
+  if (!isPlainAddress(address) || more.length > 0) return false;
+  const most = parseIpAddress(address)?.family === 'IPv4' ? 32 : 128;
+  return prefix === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(prefix) && Number(prefix) <= most);
+}
+
 /** An IP address as above, or a host name whose last label is not a number. Source: RFC 1123, section 2.1. */
 export function isHost(text: string): boolean {
   return isListenAddress(text) || (hostName.test(text) && !numericLabel.test(text));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { V1ConfigMap } from '@kubernetes/client-node';
 import { listenText } from '../api/port-conflicts.ts';
-import type { Endpoint, Relay, Remote } from '../api/relay.ts';
+import type { Endpoint, Network, Relay, Remote } from '../api/relay.ts';
 import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm-document.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
@@ -92,8 +92,21 @@ function realmNetwork({ listen, network }: Endpoint): RealmNetwork {
     udp_timeout: network.udpTimeoutSeconds,
     tcp_keepalive: network.tcpKeepaliveSeconds,
     tcp_keepalive_probe: network.tcpKeepaliveProbes,
+    ...proxyProtocol(network),
     tcp_idle_timeout: network.tcpIdleTimeoutSeconds,
     max_connections: network.maxConnections,
     max_waiting: network.maxWaiting,
+  };
+}
+
+function proxyProtocol({ sendProxy, acceptProxy }: Network): RealmNetwork {
+  const { timeoutSeconds, trustedSources } = acceptProxy;
+  return {
+    ...(sendProxy.enabled && { send_proxy: true, send_proxy_version: sendProxy.version }),
+    ...(acceptProxy.enabled && {
+      accept_proxy: true,
+      accept_proxy_timeout: timeoutSeconds,
+      ...(trustedSources.length > 0 && { accept_proxy_trusted: trustedSources }),
+    }),
   };
 }

@@ -94,6 +94,16 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'weight above 0',
     withEndpoint({ remotes: [{ address: 'b', port: 80, weight: 0 }] }),
   ),
+  'a PROXY version that is none': bad(
+    'spec.endpoints[0].network.sendProxy.version',
+    'at most 2',
+    withEndpoint({ network: { sendProxy: { version: 3 } } }),
+  ),
+  'a trusted source that is no range': bad(
+    'spec.endpoints[0].network.acceptProxy.trustedSources[0]',
+    '10.0.0.0/8',
+    withEndpoint({ network: { acceptProxy: { trustedSources: ['10.0.0.0/33'] } } }),
+  ),
   'a balance that is none': bad(
     'spec.endpoints[0].balance',
     'IPHash',

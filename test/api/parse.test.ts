@@ -101,9 +101,21 @@ describe('resolve', () => {
       udpTimeoutSeconds: 30,
       tcpKeepaliveSeconds: 15,
       tcpKeepaliveProbes: 3,
+      sendProxy: { enabled: false, version: 2 },
+      acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },
       tcpIdleTimeoutSeconds: 0,
       maxConnections: 0,
       maxWaiting: 1024,
+    });
+  });
+
+  it("puts an endpoint's PROXY settings over the spec's, field by field", () => {
+    const parsed = relay([endpoint({ network: { sendProxy: { version: 1 } } })], {
+      network: { sendProxy: { enabled: true }, acceptProxy: { trustedSources: ['10.0.0.0/8'] } },
+    });
+    expect(parsed.endpoints[0]?.network).to.deep.include({
+      sendProxy: { enabled: true, version: 1 },
+      acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: ['10.0.0.0/8'] },
     });
   });
 

@@ -68,6 +68,20 @@ export const goldenRelayManifests = {
       updateStrategy: 'Rollout',
     },
   ),
+  'proxy-protocol': realmRelay(
+    [
+      endpoint({
+        name: 'in-and-out',
+        network: { acceptProxy: { trustedSources: ['2001:db8::/32', '192.0.2.1'] } },
+      }),
+      endpoint({
+        name: 'out',
+        port: 444,
+        network: { sendProxy: { version: 1 }, acceptProxy: { enabled: false } },
+      }),
+    ],
+    { network: { sendProxy: { enabled: true }, acceptProxy: { enabled: true, timeoutSeconds: 3 } } },
+  ),
   'no-service': realmRelay([endpoint()], { service: { enabled: false } }),
 };
 
