@@ -1,7 +1,32 @@
 import type { Relay } from '../api/relay.ts';
 
+/** Every reason that a condition can have; docs/status.md says of each what to do. */
+export const reasons = [
+  'Accepted',
+  'Programmed',
+  'Paused',
+  'Invalid',
+  'PortConflict',
+  'ResourceConflict',
+  'ServiceImmutable',
+  'RecreatingService',
+  'Terminating',
+  'InvalidTemplate',
+  'InvalidService',
+  'ApplyFailed',
+  'NoDeployment',
+  'PodsNotReady',
+  'PodsReady',
+  'ScaledToZero',
+  'PodsRefused',
+  'RolloutFailed',
+  'ConfigPending',
+  'ConfigRefused',
+  'EndpointsNotReady',
+] as const;
+
 /** Why something is as it is: one word for programs, a sentence with the remedy for people. */
-export type Reason = { readonly reason: string; readonly message: string };
+export type Reason = { readonly reason: (typeof reasons)[number]; readonly message: string };
 
 /** What one reconcile came to; the status is made from it. */
 export type Verdict =
