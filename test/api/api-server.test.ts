@@ -133,7 +133,7 @@ describeWithCluster('the admission policy', (cluster) => {
         message,
       ).to.equal(true);
     }
-    expect(refused).to.be.within(500, 2_000); // else it would say little
+    expect(refused).to.be.within(200, 2_000); // else it would say little
   });
 
   it('admits the largest relay: 64 endpoints of 32 remotes with the longest names, on one port', async function () {
