@@ -27,16 +27,21 @@ export type RunningRelay = {
 const root = join(import.meta.dirname, '..');
 const nginxModule = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
+/** Realm's configuration, which ours reads, too. */
+function realmDocument(routes: readonly Route[]): string {
+  const endpoints = routes.map(({ listen, remote, protocol }) => ({
+    listen: `127.0.0.1:${String(listen)}`,
+    remote: `127.0.0.1:${String(remote)}`,
+    network: { no_tcp: protocol === 'udp', use_udp: protocol === 'udp' },
+  }));
+  return JSON.stringify({ log: { level: 'off' }, endpoints });
+}
+
 const ours: RelayProgram = {
   name: 'realm-operator',
   udp: true,
   command: (routes, folder) => {
-    const endpoints = routes.map(({ listen, remote, protocol }) => ({
-      listen: `127.0.0.1:${String(listen)}`,
-      remote: `127.0.0.1:${String(remote)}`,
-      network: { no_tcp: protocol === 'udp', use_udp: protocol === 'udp' },
-    }));
-    const file = written(folder, 'config.json', JSON.stringify({ log: { level: 'off' }, endpoints }));
+    const file = written(folder, 'config.json', realmDocument(routes));
     return [process.execPath, join(root, 'dist', 'realm.js'), '-c', file, '--admin', 'off'];
   },
 };
@@ -88,12 +93,7 @@ const realm: RelayProgram = {
   name: 'realm',
   udp: true,
   command: (routes, folder) => {
-    const endpoints = routes.map(({ listen, remote, protocol }) => ({
-      listen: `127.0.0.1:${String(listen)}`,
-      remote: `127.0.0.1:${String(remote)}`,
-      network: { no_tcp: protocol === 'udp', use_udp: protocol === 'udp' },
-    }));
-    return [process.env['REALM'] ?? '', '-c', written(folder, 'realm.json', JSON.stringify({ endpoints }))];
+    return [process.env['REALM'] ?? '', '-c', written(folder, 'realm.json', realmDocument(routes))];
   },
 };
 
