@@ -1,4 +1,5 @@
 import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
+import { present } from '../lib/record.ts';
 import type { Endpoint, HealthCheck, Network, Relay, Remote, Service } from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema.ts';
 
@@ -103,9 +104,4 @@ function over(defaults: Network, chosen: NetworkSpec = {}): Network {
 function fieldsOver<T extends object>(defaults: T, chosen: object = {}): T {
   const given = Object.entries(chosen).filter(([, value]) => value !== undefined);
   return { ...defaults, ...Object.fromEntries(given) };
-}
-
-/** `{ [key]: value }`, or nothing where there is no value. */
-function present<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V });
 }

@@ -1,4 +1,5 @@
 import type { KubeObject } from './object.ts';
+import { isRecord } from '../lib/record.ts';
 
 /** A field that is not as wanted. */
 export type Difference = {
@@ -53,7 +54,7 @@ type Place = { readonly path: string; readonly field: string };
 function compare(desired: unknown, observed: unknown, place: Place): Difference[] {
   if (desired === undefined || desired === observed) return [];
   if (Array.isArray(desired) && Array.isArray(observed)) return compareLists(desired, observed, place);
-  if (isEntry(desired) && isEntry(observed)) return compareFields(desired, observed, place);
+  if (isRecord(desired) && isRecord(observed)) return compareFields(desired, observed, place);
   return [{ path: place.path, observed }];
 }
 
@@ -65,8 +66,8 @@ function compareFields(desired: Entry, observed: Entry, { path }: Place): Differ
 
 function compareLists(desired: readonly unknown[], observed: readonly unknown[], place: Place): Difference[] {
   const key = listKeys[place.field];
-  if (key !== undefined && desired.every(isEntry))
-    return compareByKey(desired, observed.filter(isEntry), key, place.path);
+  if (key !== undefined && desired.every(isRecord))
+    return compareByKey(desired, observed.filter(isRecord), key, place.path);
   if (desired.length !== observed.length) return [{ path: place.path, observed }];
   return desired.flatMap((entry, index) =>
     compare(entry, observed[index], { path: `${place.path}[${String(index)}]`, field: '' }),
@@ -83,8 +84,4 @@ function compareByKey(
   return desired.flatMap((entry) =>
     compare(entry, byKey.get(key(entry)), { path: `${path}[${key(entry)}]`, field: '' }),
   );
-}
-
-function isEntry(value: unknown): value is Entry {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,13 +1,11 @@
+import { isRecord } from './record.ts';
+
 /**
  * `value` as JSON with the keys of every object sorted: equal values give equal text, whatever the order in which
  * they were built. Fields that are undefined are left out, as JSON does.
  */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => (isRecord(part) ? sorted(part) : part));
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function sorted(record: Record<string, unknown>): Record<string, unknown> {

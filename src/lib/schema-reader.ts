@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { nearest, type Path, type Problem } from './problem.ts';
+import { isRecord } from './record.ts';
 
 /** What became of an input that was held against a schema. */
 export type Reading<T> = {
@@ -59,10 +60,6 @@ function unknownKey(path: Path, near: string | undefined, known: readonly string
 }
 
 type Fields = Record<string, unknown>;
-
-function isRecord(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function mapFields(fields: Fields, map: (value: unknown, key: string) => unknown): Fields {
   const kept = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);

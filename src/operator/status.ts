@@ -4,6 +4,7 @@ import type { Endpoint, Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema.ts';
 import { configHash } from '../desired/config-map.ts';
 import { parseIpAddress } from '../lib/ip-address.ts';
+import { present } from '../lib/record.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { conditions } from './conditions.ts';
 import { deploymentOf, type RelayObject, serviceOf } from './objects.ts';
@@ -46,9 +47,9 @@ export function status({ object, verdict, owned, running, now }: StatusInput): R
   return {
     ...configuration(verdict, previous, running),
     ...pods(deployment, previous),
-    ...optional('updatedReplicas', running.updated),
+    ...present('updatedReplicas', running.updated),
     observedGeneration: generation,
-    ...optional('addresses', addresses(serviceOf(owned))),
+    ...present('addresses', addresses(serviceOf(owned))),
     conditions: conditions(verdict, rolloutOf(rollout(deployment), running), dating),
   };
 }
@@ -56,7 +57,7 @@ export function status({ object, verdict, owned, running, now }: StatusInput): R
 function pods(deployment: V1Deployment | undefined, previous: Status): Partial<Status> {
   const { replicas = 0, readyReplicas = 0 } = deployment?.status ?? {};
   const selector = labelSelector(deployment?.spec?.selector.matchLabels) ?? previous.selector;
-  return { replicas, readyReplicas, ...optional('selector', selector) };
+  return { replicas, readyReplicas, ...present('selector', selector) };
 }
 
 type Configuration = Pick<Status, 'configHash' | 'listening' | 'endpoints'>;
@@ -66,9 +67,9 @@ function configuration(verdict: Verdict, previous: Status, running: Running): Co
   if (relay === undefined) {
     const { configHash, listening, endpoints } = previous;
     return {
-      ...optional('configHash', configHash),
-      ...optional('listening', listening),
-      ...optional(
+      ...present('configHash', configHash),
+      ...present('listening', listening),
+      ...present(
         'endpoints',
         endpoints?.map((endpoint) => withReadiness(endpoint, running)),
       ),
@@ -130,8 +131,4 @@ function labelSelector(labels: Readonly<Record<string, string>> | undefined): st
     .map(([name, value]) => `${name}=${value}`)
     .toSorted()
     .join(',');
-}
-
-function optional<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {
-  return value === undefined ? {} : ({ [name]: value } as { [key in K]?: V });
 }

@@ -92,6 +92,14 @@ export class Loopback {
     return this.tcpRemote((socket) => socket.pipe(socket), host);
   }
 
+  /** What a client that only listens is told at `address`. */
+  async greeting(address: string): Promise<string> {
+    const client = await this.client(address);
+    const text = await received(client);
+    client.end();
+    return text;
+  }
+
   /** A connected client of `address`, half-open; its errors are the test's to look at. */
   async client(address: string): Promise<Socket> {
     const socket = this.dial(address);
@@ -181,6 +189,12 @@ received.bytes = async (socket: Socket): Promise<Buffer[]> => {
 export async function datagram(socket: UdpSocket): Promise<Buffer> {
   const [message] = (await once(socket, 'message')) as [Buffer];
   return message;
+}
+
+/** Ends `server` and waits until it has. */
+export async function closed(server: Server): Promise<void> {
+  server.close();
+  await once(server, 'close');
 }
 
 /** The code of the error that `socket` ends with. */

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import { ReloadError, type Relay } from '../../src/relay/relay.ts';
 import { FakeClock } from '../controller/fake-clock.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { freePort } from '../cluster/free-port.ts';
-import { config, endpoint, failure, listenOf, Loopback, received, split, statusOf } from './loopback.ts';
+import { closed, config, endpoint, failure, listenOf, Loopback, split, statusOf } from './loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
@@ -17,18 +17,6 @@ async function ask(client: Socket, text: string): Promise<string> {
   return answer.toString();
 }
 
-async function greeting(address: string): Promise<string> {
-  const client = await loopback.client(address);
-  const text = await received(client);
-  client.end();
-  return text;
-}
-
-async function closed(server: Server): Promise<void> {
-  server.close();
-  await once(server, 'close');
-}
-
 describe('relay, reload', () => {
   it('changes remotes under a listener that stays, and its connections go on', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
@@ -37,7 +25,7 @@ describe('relay, reload', () => {
     expect(await ask(client, 'before')).to.equal('before');
     await relay.reload(config(endpoint(await loopback.greeter('new remote'), {}, { tcp_timeout: 1 })), 'abc');
     expect(listenOf(relay)).to.equal(listen);
-    expect(await greeting(listen)).to.equal('new remote');
+    expect(await loopback.greeting(listen)).to.equal('new remote');
     expect(await ask(client, 'after')).to.equal('after');
     expect(relay.status()).to.deep.include({ configHash: 'abc', ready: true, configProblem: '' });
   });
@@ -48,7 +36,7 @@ describe('relay, reload', () => {
     const listen = listenOf(relay);
     const answers: string[] = [];
     const knock = async (): Promise<void> => {
-      for (let i = 0; i < 25; i += 1) answers.push(await greeting(listen));
+      for (let i = 0; i < 25; i += 1) answers.push(await loopback.greeting(listen));
     };
     const reload = async (): Promise<void> => {
       for (let i = 1; i <= 50; i += 1) {
@@ -95,7 +83,7 @@ describe('relay, reload', () => {
     const [listen, client] = [listenOf(relay, 'old'), await loopback.client(listenOf(relay, 'old'))];
     await relay.reload(config(endpoint(await loopback.greeter('new'), { name: 'new' })));
     expect(listenOf(relay, 'new')).to.equal(listen);
-    expect(await greeting(listen)).to.equal('new');
+    expect(await loopback.greeting(listen)).to.equal('new');
     expect(await ask(client, 'x')).to.equal('x');
   });
 
@@ -103,15 +91,15 @@ describe('relay, reload', () => {
     const port = String(await freePort());
     const remote = await loopback.greeter('six', '::1');
     const { relay, lines } = await loopback.relay(config(endpoint(remote, { listen: `[::]:${port}` })));
-    expect(await greeting(`127.0.0.1:${port}`)).to.equal('six');
+    expect(await loopback.greeting(`127.0.0.1:${port}`)).to.equal('six');
     await relay.reload(
       config(
         endpoint(remote, { listen: `[::]:${port}` }, { ipv6_only: true }),
         endpoint(await loopback.greeter('four'), { name: 'v4', listen: `0.0.0.0:${port}` }),
       ),
     );
-    expect(await greeting(`127.0.0.1:${port}`)).to.equal('four');
-    expect(await greeting(`[::1]:${port}`)).to.equal('six');
+    expect(await loopback.greeting(`127.0.0.1:${port}`)).to.equal('four');
+    expect(await loopback.greeting(`[::1]:${port}`)).to.equal('six');
     expect(statusOf(relay).families).to.deep.equal(['IPv6']);
     expect(lines.find(({ msg }) => msg.startsWith('replacing sockets'))).to.deep.include({
       level: 'warn',
@@ -140,7 +128,7 @@ describe('relay, reload', () => {
     expect(relay.status().endpoints.map(({ name }) => name)).to.deep.equal(['web']);
     expect(relay.status()).to.deep.include({ ready: true, configHash: '' });
     expect(relay.status().configProblem).to.contain('another process listens there');
-    expect(await greeting(`[::1]:${String(port)}`)).to.equal('six');
+    expect(await loopback.greeting(`[::1]:${String(port)}`)).to.equal('six');
     await closed(foreign);
     await relay.reload(wider, 'wider');
     expect(relay.status()).to.deep.include({ ready: true, configHash: 'wider', configProblem: '' });
@@ -173,7 +161,7 @@ describe('relay, a port that is taken', () => {
       ),
       { clock },
     );
-    expect(await greeting(`127.0.0.1:${port}`)).to.equal('hi');
+    expect(await loopback.greeting(`127.0.0.1:${port}`)).to.equal('hi');
     expect(statusOf(relay, 'v4').sockets).to.deep.equal([
       { protocol: 'TCP', address: `0.0.0.0:${port}`, bound: false, reason: 'AddressInUse' },
     ]);
@@ -209,7 +197,7 @@ describe('relay, a port that is taken', () => {
       clock.advance(30_000);
       return statusOf(relay).ready;
     });
-    expect(await greeting(`127.0.0.1:${String(port)}`)).to.equal('hi');
+    expect(await loopback.greeting(`127.0.0.1:${String(port)}`)).to.equal('hi');
     expect(lines.at(-1)?.msg).to.not.equal('bind failed, will be retried');
     expect(lines.find(({ msg }) => msg === 'listening again')).to.deep.include({ endpoint: 'web' });
     expect(statusOf(relay)).to.deep.include({ message: '', ready: true });
@@ -222,9 +210,9 @@ describe('relay, a port that is taken', () => {
     const { relay } = await loopback.relay(
       config(endpoint(a, { name: 'a', listen }), endpoint(b, { name: 'b', listen })),
     );
-    expect(await greeting(listen)).to.equal('a');
+    expect(await loopback.greeting(listen)).to.equal('a');
     await relay.reload(config(endpoint(b, { name: 'b', listen })));
-    expect(await greeting(listen)).to.equal('b');
+    expect(await loopback.greeting(listen)).to.equal('b');
     expect(relay.status().ready).to.be.true;
   });
 

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import type { Server } from 'node:net';
 import { expect } from 'chai';
 import { Remote } from '../../src/relay/remote.ts';
 import { RemotePool } from '../../src/relay/remote-pool.ts';
@@ -7,13 +6,13 @@ import { FakeClock } from '../controller/fake-clock.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { freePort } from '../cluster/free-port.ts';
 import {
+  closed,
   config,
   datagram,
   endpoint,
   keptLog,
   listenOf,
   Loopback,
-  received,
   split,
   statusOf,
 } from './loopback.ts';
@@ -38,18 +37,6 @@ function order(from: RemotePool): string {
 }
 
 const refused = new Error('refused');
-
-async function greeting(address: string): Promise<string> {
-  const client = await loopback.client(address);
-  const text = await received(client);
-  client.end();
-  return text;
-}
-
-async function closed(server: Server): Promise<void> {
-  server.close();
-  await once(server, 'close');
-}
 
 describe('remote pool', () => {
   it('tries a remote that failed last, longer each time, and then one client tries it again', () => {
@@ -144,11 +131,11 @@ describe('relay, health checks', () => {
     };
     await isHealthy(false);
     expect(statusOf(relay).health.TCP[0]).to.deep.include({ reason: 'CheckFailed', failed: 0 });
-    expect(await greeting(listenOf(relay))).to.equal('second');
+    expect(await loopback.greeting(listenOf(relay))).to.equal('second');
     expect(statusOf(relay).health.TCP[0]).to.deep.include({ failed: 0 }); // nobody had to try it
     const server = await loopback.tcpServer((socket) => socket.end('first'), '127.0.0.1', port);
     await isHealthy(true);
-    expect(await greeting(listenOf(relay))).to.equal('first');
+    expect(await loopback.greeting(listenOf(relay))).to.equal('first');
     await closed(server);
     await isHealthy(false);
     await relay.reload(config(endpoint(first)));
@@ -168,7 +155,7 @@ describe('relay, remotes that fail', () => {
       random: () => 1,
     });
     const told = (wanted: string): number => lines.filter(({ msg }) => msg === wanted).length;
-    for (let i = 0; i < 3; i += 1) expect(await greeting(listenOf(relay))).to.equal('second');
+    for (let i = 0; i < 3; i += 1) expect(await loopback.greeting(listenOf(relay))).to.equal('second');
     expect(statusOf(relay).health.TCP[0]).to.deep.equal({
       address: first,
       healthy: false,
@@ -177,10 +164,10 @@ describe('relay, remotes that fail', () => {
       failed: 1,
     });
     const server = await loopback.tcpServer((socket) => socket.end('first'), '127.0.0.1', port);
-    expect(await greeting(listenOf(relay))).to.equal('second');
+    expect(await loopback.greeting(listenOf(relay))).to.equal('second');
     clock.advance(1000);
-    expect(await greeting(listenOf(relay))).to.equal('first');
-    expect(await greeting(listenOf(relay))).to.equal('first');
+    expect(await loopback.greeting(listenOf(relay))).to.equal('first');
+    expect(await loopback.greeting(listenOf(relay))).to.equal('first');
     expect(statusOf(relay).health.TCP[0]).to.deep.include({ healthy: true, failed: 1 });
     expect(told('remote is tried last for a while, since it failed')).to.equal(1);
     expect(told('remote works again')).to.equal(1);
