@@ -85,6 +85,14 @@ export type Service = {
   readonly ipFamilies?: readonly IpFamily[];
   readonly recreatePolicy: 'Never' | 'WhenNeeded';
   readonly annotations: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly externalTrafficPolicy?: 'Cluster' | 'Local';
+  readonly loadBalancerClass?: string;
+  /** Ranges in CIDR notation; none means everyone. */
+  readonly loadBalancerSourceRanges: readonly string[];
+  readonly sessionAffinity?: 'None' | 'ClientIP';
+  /** By the name of the endpoint. */
+  readonly nodePorts: Readonly<Record<string, number>>;
 };
 
 export type Resources = {

@@ -81,6 +81,12 @@ function resolvedService(service: ServiceSpec): Service {
     ...present('ipFamilies', service.ipFamilies),
     recreatePolicy: service.recreatePolicy ?? 'Never',
     annotations: service.annotations ?? {},
+    labels: service.labels ?? {},
+    ...present('externalTrafficPolicy', service.externalTrafficPolicy),
+    ...present('loadBalancerClass', service.loadBalancerClass),
+    loadBalancerSourceRanges: service.loadBalancerSourceRanges ?? [],
+    ...present('sessionAffinity', service.sessionAffinity),
+    nodePorts: service.nodePorts ?? {},
   };
 }
 

@@ -4,7 +4,6 @@ import { network } from './network-schema.ts';
 import {
   bounded,
   flag,
-  ipFamily,
   isHost,
   isListenAddress,
   isPlainAddress,
@@ -12,6 +11,7 @@ import {
   seconds,
   text,
 } from './schema-parts.ts';
+import { service } from './service-schema.ts';
 import { statusSchema } from './status-schema.ts';
 
 /** API group of RealmRelay. */
@@ -107,39 +107,6 @@ const endpoint = z.object({
       'Checks every remote by a TCP connect, {} with the defaults. Without it only dials for clients tell whether a remote works.',
     ),
   network: network.optional().describe('Overrides spec.network for this endpoint, field by field.'),
-});
-
-const service = z.object({
-  enabled: flag('Make a Service for the relay. Default: true.'),
-  type: z
-    .enum(['ClusterIP', 'NodePort', 'LoadBalancer'])
-    .optional()
-    .describe('Type of the Service. Default: ClusterIP.'),
-  ipFamilyPolicy: z
-    .enum(['SingleStack', 'PreferDualStack', 'RequireDualStack'])
-    .optional()
-    .describe(
-      'IP family policy of the Service. Default: what the endpoints bind: SingleStack for one family, PreferDualStack for both.',
-    ),
-  ipFamilies: rule(z.array(ipFamily).min(1).max(2), {
-    cel: 'self.size() < 2 || self[0] != self[1]',
-    holds: (families) => new Set(families).size === families.length,
-    remedy: 'name each family once',
-  })
-    .optional()
-    .meta({ 'x-kubernetes-list-type': 'atomic' })
-    .describe('IP families of the Service, the primary first. Default: what the endpoints bind.'),
-  recreatePolicy: z
-    .enum(['Never', 'WhenNeeded'])
-    .optional()
-    .describe(
-      'What to do when a change cannot be made to the live Service, such as another primary IP family. Never: leave it and report ServiceImmutable. WhenNeeded: delete it and make it anew; its cluster IPs, node ports and load-balancer address are lost. Default: Never.',
-    ),
-  annotations: z
-    .record(z.string(), z.string().max(65_536))
-    .optional()
-    .meta({ maxProperties: 64 })
-    .describe('Annotations of the Service, e.g. for a cloud load balancer.'),
 });
 
 const quantityPattern = /^[0-9]+([.][0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;

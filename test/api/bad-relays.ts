@@ -132,6 +132,21 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     withSpec({ service: { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'SingleStack' } }),
     'policy',
   ),
+  'a source range that is an address': bad(
+    'spec.service.loadBalancerSourceRanges[0]',
+    '10.0.0.0/8',
+    withSpec({ service: { type: 'LoadBalancer', loadBalancerSourceRanges: ['192.0.2.1'] } }),
+  ),
+  'a class that is no name': bad(
+    'spec.service.loadBalancerClass',
+    'example.com/internal',
+    withSpec({ service: { type: 'LoadBalancer', loadBalancerClass: 'a b' } }),
+  ),
+  'a node port of 0': bad(
+    'spec.service.nodePorts.https',
+    'at least 1',
+    withSpec({ service: { type: 'NodePort', nodePorts: { https: 0 } } }),
+  ),
   'a source address with a port': bad(
     'spec.endpoints[0].through',
     'without brackets, port',

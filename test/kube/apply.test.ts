@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { parseRealmRelay } from '../../src/api/parse.ts';
 import type { Relay } from '../../src/api/relay.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
-import type { ObservedFamilies } from '../../src/desired/service-families.ts';
+import type { ObservedService } from '../../src/desired/service.ts';
 import { Applier, type Applied } from '../../src/kube/apply.ts';
 import { RefusedError, ResourceConflictError } from '../../src/kube/apply-errors.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
@@ -48,9 +48,11 @@ describeWithCluster('Applier', (cluster) => {
 
   /** What `relay` needs, beside the Service that is there. */
   function desiredOf(relay: Relay, service: Seen | undefined): KubeObject[] {
-    const observedFamilies = service?.spec as ObservedFamilies | undefined;
-    const families = observedFamilies === undefined ? {} : { observedFamilies };
-    return desiredObjects(relay, { relayImage: 'example.com/relay:1', ...families });
+    const observedService = service?.spec as ObservedService | undefined;
+    return desiredObjects(relay, {
+      relayImage: 'example.com/relay:1',
+      ...(observedService === undefined ? {} : { observedService }),
+    });
   }
 
   function versions(applied: readonly Applied[]): (string | undefined)[] {
