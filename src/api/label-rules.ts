@@ -2,10 +2,13 @@ import type { Path, Problem } from '../lib/problem.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
-/** The keys of the labels that the operator sets itself, on every object and Pod; it selects by some of them. */
-const ownLabels = ['name', 'instance', 'component', 'managed-by', 'version'].map(
-  (word) => `app.kubernetes.io/${word}`,
-);
+/** The labels that the operator sets on every object and Pod, or those do that make Pods; it finds them by some of these. */
+const ownPodLabels = [
+  ...['name', 'instance', 'component', 'managed-by'].map((word) => `app.kubernetes.io/${word}`),
+  'pod-template-hash',
+  'controller-revision-hash',
+  'pod-template-generation',
+];
 
 /** Source: k8s.io/apimachinery/pkg/api/validate/content, LabelKey and LabelValue. */
 const name = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
@@ -26,10 +29,19 @@ export function annotationProblems(annotations: Labels, path: Path): Problem[] {
   return Object.keys(annotations).flatMap((key) => keyProblems(key, path));
 }
 
-/** Which of `labels` the operator sets itself, to another value. */
-export function ownLabelWarnings(labels: Labels, path: Path): Problem[] {
-  return ownLabels
-    .filter((key) => Object.hasOwn(labels, key))
+/** Whether the operator, or what makes Pods, sets the label `key` of Pods itself. */
+export function isOwnPodLabel(key: string): boolean {
+  return ownPodLabels.includes(key);
+}
+
+/** Which of `labels` are set by the operator itself. @param isOwn  whether it sets a label. */
+export function ownLabelWarnings(
+  labels: Labels,
+  path: Path,
+  isOwn: (key: string) => boolean = isOwnPodLabel,
+): Problem[] {
+  return Object.keys(labels)
+    .filter(isOwn)
     .map((key) => ({
       path: [...path, key],
       what: 'has no effect: the operator sets this label itself, since objects and Pods are found by it',

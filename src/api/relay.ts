@@ -20,6 +20,7 @@ export type Relay = {
   /** Image of the Pods, where the user chose one. */
   readonly image?: string;
   readonly resources: Resources;
+  readonly podTemplate: PodTemplate;
   readonly logLevel: LogLevel;
   readonly drainSeconds: number;
   readonly updateStrategy: UpdateStrategy;
@@ -98,4 +99,23 @@ export type Service = {
 export type Resources = {
   readonly limits: Readonly<Record<string, number | string>>;
   readonly requests: Readonly<Record<string, number | string>>;
+};
+
+/** What the user adds to the Pods. */
+export type PodTemplate = {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly tolerations: readonly object[];
+  readonly affinity: object;
+  /** Absent where the default shall hold. */
+  readonly topologySpreadConstraints?: readonly {
+    readonly topologyKey: string;
+    readonly whenUnsatisfiable: string;
+    readonly labelSelector?: object | undefined;
+  }[];
+  /** Names of Secrets. */
+  readonly imagePullSecrets: readonly string[];
+  readonly priorityClassName?: string;
+  readonly serviceAccountName?: string;
 };

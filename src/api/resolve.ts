@@ -1,5 +1,6 @@
 import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
+import { resolvedPodTemplate } from './pod-template.ts';
 import type { Endpoint, HealthCheck, Network, Relay, Remote, Service } from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema.ts';
 
@@ -28,6 +29,7 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
     service: resolvedService(spec.service ?? {}),
     ...present('image', spec.image),
     resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
+    podTemplate: resolvedPodTemplate(spec),
     ...operation(spec),
   };
 }

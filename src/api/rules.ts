@@ -1,5 +1,6 @@
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Problem } from '../lib/problem.ts';
+import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
 import { boundFamilies, canBind, type BoundAddress, type PortConflict } from './port-conflicts.ts';
 import type { Endpoint, Relay } from './relay.ts';
 import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
@@ -11,6 +12,7 @@ export function relayProblems(relay: Relay): Problem[] {
     ...relay.endpoints.flatMap(endpointProblems),
     ...serviceProblems(relay),
     ...serviceFieldProblems(relay),
+    ...podTemplateProblems(relay),
   ];
 }
 
@@ -19,6 +21,7 @@ export function relayWarnings(relay: Relay): Problem[] {
   return [
     ...familyWarnings(relay),
     ...serviceFieldWarnings(relay),
+    ...podTemplateWarnings(relay),
     ...relay.endpoints.flatMap(healthCheckWarnings),
   ];
 }

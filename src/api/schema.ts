@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { logLevels } from '../lib/log-level.ts';
 import { network } from './network-schema.ts';
+import { podTemplate } from './pod-template-schema.ts';
 import {
   bounded,
   flag,
@@ -143,6 +144,7 @@ export const specSchema = z.object({
     .optional()
     .describe('Image of the relay Pods. Default: the relay image that the operator is told.'),
   resources: resources.optional().describe('Compute resources of the relay container. Default: none.'),
+  podTemplate: podTemplate.optional().describe('What is added to the relay Pods.'),
   logLevel: z
     .enum(logLevels)
     .optional()

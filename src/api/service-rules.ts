@@ -1,5 +1,5 @@
 import { nearest, type Problem } from '../lib/problem.ts';
-import { annotationProblems, labelProblems, ownLabelWarnings } from './label-rules.ts';
+import { annotationProblems, isOwnPodLabel, labelProblems, ownLabelWarnings } from './label-rules.ts';
 import { protocols } from './port-conflicts.ts';
 import type { Relay, Service } from './relay.ts';
 
@@ -22,7 +22,11 @@ export function serviceFieldWarnings({ service }: Relay): Problem[] {
   const needsNode = ['externalTrafficPolicy', 'nodePorts'] as const;
   const needsBalancer = ['loadBalancerClass', 'loadBalancerSourceRanges'] as const;
   return [
-    ...ownLabelWarnings(labels, [...servicePath, 'labels']),
+    ...ownLabelWarnings(
+      labels,
+      [...servicePath, 'labels'],
+      (key) => isOwnPodLabel(key) || key === 'app.kubernetes.io/version',
+    ),
     ...(type === 'ClusterIP' ? idle(service, needsNode, 'NodePort or LoadBalancer') : []),
     ...(type === 'LoadBalancer' ? [] : idle(service, needsBalancer, 'LoadBalancer')),
   ];

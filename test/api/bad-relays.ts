@@ -147,6 +147,29 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'at least 1',
     withSpec({ service: { type: 'NodePort', nodePorts: { https: 0 } } }),
   ),
+  'a Secret for pulling, twice': bad(
+    'spec.podTemplate.spec.imagePullSecrets[1]',
+    'remove one',
+    withSpec({ podTemplate: { spec: { imagePullSecrets: [{ name: 'a' }, { name: 'a' }] } } }),
+  ),
+  'a toleration of no such effect': bad(
+    'spec.podTemplate.spec.tolerations[0].effect',
+    'NoExecute',
+    withSpec({ podTemplate: { spec: { tolerations: [{ effect: 'Evict' as never }] } } }),
+  ),
+  'a skew of 0': bad(
+    'spec.podTemplate.spec.topologySpreadConstraints[0].maxSkew',
+    'at least 1',
+    withSpec({
+      podTemplate: {
+        spec: {
+          topologySpreadConstraints: [
+            { maxSkew: 0, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' },
+          ],
+        },
+      },
+    }),
+  ),
   'a source address with a port': bad(
     'spec.endpoints[0].through',
     'without brackets, port',
