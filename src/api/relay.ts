@@ -21,6 +21,8 @@ export type Relay = {
   readonly image?: string;
   readonly resources: Resources;
   readonly podTemplate: PodTemplate;
+  /** Absent where there shall be none. */
+  readonly podDisruptionBudget?: PodDisruptionBudget;
   readonly logLevel: LogLevel;
   readonly drainSeconds: number;
   readonly updateStrategy: UpdateStrategy;
@@ -119,3 +121,6 @@ export type PodTemplate = {
   readonly priorityClassName?: string;
   readonly serviceAccountName?: string;
 };
+
+/** How many Pods may be away at a time: a number, or a share such as 25%. */
+export type PodDisruptionBudget = { readonly maxUnavailable: number | string };

@@ -1,6 +1,7 @@
 import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import { resolvedPodTemplate } from './pod-template.ts';
+import { resolvedWorkload } from './workload.ts';
 import type { Endpoint, HealthCheck, Network, Relay, Remote, Service } from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema.ts';
 
@@ -30,6 +31,7 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
     ...present('image', spec.image),
     resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
     podTemplate: resolvedPodTemplate(spec),
+    ...resolvedWorkload(spec),
     ...operation(spec),
   };
 }

@@ -14,6 +14,7 @@ import {
 } from './schema-parts.ts';
 import { service } from './service-schema.ts';
 import { statusSchema } from './status-schema.ts';
+import { podDisruptionBudget } from './workload-schema.ts';
 
 /** API group of RealmRelay. */
 export const group = 'realm-operator.dev';
@@ -160,6 +161,9 @@ export const specSchema = z.object({
     .describe(
       'How changed endpoints reach the Pods. HotReload: running Pods take them over within a second, and none restarts. Rollout: Pods are replaced one after another; one that runs may take them over before its turn. Changing the strategy itself replaces the Pods. Default: HotReload.',
     ),
+  podDisruptionBudget: podDisruptionBudget
+    .optional()
+    .describe('Makes a PodDisruptionBudget, {} with the default, where there are two replicas or more.'),
   paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
 });
 

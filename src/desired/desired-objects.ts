@@ -1,8 +1,9 @@
-import type { V1ConfigMap, V1Deployment, V1Service } from '@kubernetes/client-node';
+import type { V1ConfigMap, V1Deployment, V1PodDisruptionBudget, V1Service } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
 import { configMap } from './config-map.ts';
 import { deployment } from './deployment.ts';
 import type { Desired } from './object-meta.ts';
+import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { service, type ObservedService } from './service.ts';
 
 /** All that rendering needs besides the relay; nothing else comes in from outside. */
@@ -14,10 +15,12 @@ export type Platform = {
 };
 
 /** An object that a relay needs in the cluster. */
-export type DesiredObject = Desired<V1ConfigMap> | Desired<V1Deployment> | Desired<V1Service>;
+export type DesiredObject =
+  Desired<V1ConfigMap> | Desired<V1Deployment> | Desired<V1PodDisruptionBudget> | Desired<V1Service>;
 
 /**
- * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts before the Pod.
+ * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts before the Pod, and the Service,
+ * which may be such that it cannot be changed, last.
  *
  * Pure: equal input gives deeply equal output. No empty list, map or null is in it.
  */
@@ -25,6 +28,7 @@ export function desiredObjects(relay: Relay, { relayImage, observedService }: Pl
   return [
     configMap(relay),
     deployment(relay, relayImage),
+    ...podDisruptionBudget(relay),
     ...(relay.service.enabled ? [service(relay, observedService)] : []),
   ];
 }

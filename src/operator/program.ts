@@ -158,7 +158,10 @@ function refused(
   configured: Relay | undefined,
 ): Verdict {
   const message = `The API server refuses ${kind} "${objectName}": ${refusal}`;
-  if (kind !== 'Service') return { kind: 'blocked', configured, reason: 'InvalidTemplate', message };
+  if (kind !== 'Service') {
+    const reason = kind === 'Deployment' ? 'InvalidTemplate' : 'InvalidObject';
+    return { kind: 'blocked', configured, reason, message };
+  }
   if (!fields.includes('spec.loadBalancerClass'))
     return { kind: 'blocked', configured, reason: 'InvalidService', message };
   const remedy =

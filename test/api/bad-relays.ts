@@ -170,6 +170,11 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
       },
     }),
   ),
+  'a share of Pods that is none': bad(
+    'spec.podDisruptionBudget.maxUnavailable',
+    '25%',
+    withSpec({ podDisruptionBudget: { maxUnavailable: '125%' } }),
+  ),
   'a source address with a port': bad(
     'spec.endpoints[0].through',
     'without brackets, port',

@@ -139,6 +139,7 @@ export const goldenRelayManifests = {
       image: 'example.com/own-relay:1',
       resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
       podTemplate: everyPodField,
+      podDisruptionBudget: { maxUnavailable: '25%' },
       logLevel: 'debug',
       drainSeconds: 300,
       updateStrategy: 'Rollout',

@@ -11,15 +11,10 @@ import type { KubeObject } from '../../src/kube/object.ts';
 import { Store } from '../../src/kube/store.ts';
 import { Transport } from '../../src/kube/transport.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { ownedResources } from '../../src/operator/objects.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { goldenRelayManifests } from '../desired/golden-relays.ts';
 import { Edge, type Seen, spec } from '../operator/edge.ts';
-
-const kinds = [
-  { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
-  { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
-  { apiVersion: 'v1', kind: 'Service', plural: 'services' },
-];
 
 describeWithCluster('Applier', (cluster) => {
   let edge: Edge;
@@ -36,7 +31,7 @@ describeWithCluster('Applier', (cluster) => {
   function applier(): Applier {
     return new Applier(
       transport,
-      kinds.map((resource) => ({ resource, store: new Store<KubeObject>() })),
+      ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() })),
     );
   }
 
@@ -169,7 +164,7 @@ describeWithCluster('Applier', (cluster) => {
   });
 
   it('does not apply over an object that took the place of the one that it saw', async () => {
-    const stores = kinds.map((resource) => ({ resource, store: new Store<KubeObject>() }));
+    const stores = ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() }));
     const one = new Applier(transport, stores);
     const wanted = owned(await owner(), { apiVersion: 'v1', kind: 'ConfigMap', data: { a: '1' } });
     await one.apply(wanted);

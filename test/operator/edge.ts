@@ -23,6 +23,7 @@ const paths: Readonly<Record<string, string>> = {
   services: '/api/v1',
   pods: '/api/v1',
   deployments: '/apis/apps/v1',
+  poddisruptionbudgets: '/apis/policy/v1',
   realmrelays: '/apis/realm-operator.dev/v1alpha1',
   events: '/apis/events.k8s.io/v1',
 };
