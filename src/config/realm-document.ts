@@ -61,6 +61,8 @@ export type RealmNetwork = {
   readonly max_connections?: number;
   /** Our own key: TCP clients that wait beyond that; default 1024. */
   readonly max_waiting?: number;
+  /** Our own key: UDP associations of an endpoint; beyond, the one idle for longest ends; default 8192, 0 = no limit. */
+  readonly max_associations?: number;
   /** Begin each TCP connection to a remote with a PROXY header; default false. */
   readonly send_proxy?: boolean;
   /** Its version, 1 or 2; default 2. */
