@@ -100,7 +100,7 @@ export type RealmEndpoint = {
 export type RealmHealthCheck = {
   /** Seconds between two checks; default 10. */
   readonly interval?: number;
-  /** Seconds that a connect may take, name lookup and connect each; default 2. */
+  /** Seconds that a connect may take, name lookup included; default 2. */
   readonly timeout?: number;
   /** Failures in a row after which a remote is tried last; default 3. */
   readonly unhealthy_threshold?: number;

@@ -43,7 +43,7 @@ export type EndpointConfig = {
 /** Checks of remotes by a TCP connect. */
 export type HealthCheck = {
   readonly intervalMs: number;
-  /** Limit of a name lookup, and of a connect. */
+  /** Limit of a check, name lookup included. */
   readonly timeoutMs: number;
   /** Failures in a row after which a remote is tried last. */
   readonly unhealthyThreshold: number;
