@@ -7,6 +7,7 @@ import { clientIp, clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
 import { Gate } from './gate.ts';
+import type { RecentErrors } from './recent-errors.ts';
 import { RemotePool } from './remote-pool.ts';
 import type { RemoteHealth } from './remote.ts';
 import { HealthChecks } from './health-checks.ts';
@@ -19,6 +20,7 @@ import type { Reply, UdpClient } from './udp-listener.ts';
 /** What every part of the relay works with. */
 export type Surroundings = {
   readonly log: Logger;
+  readonly errors: RecentErrors;
   readonly clock: Clock;
   readonly lookup: Lookup;
   /** In [0, 1), for the jitter of retries. */
@@ -143,9 +145,11 @@ export class Endpoint {
 
   /** Begins to serve one UDP client. @returns undefined where there is no descriptor for it. */
   associate(client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
-    const { budget } = this.#surroundings;
+    const { budget, errors } = this.#surroundings;
     if (!budget.hasRoom(1)) {
       this.#refusedAssociations += 1;
+      const error = { message: 'file descriptors are short, UDP clients are not served' };
+      errors.add({ endpoint: this.#config.name, side: 'relay', reason: 'DescriptorsShort', error });
       return undefined;
     }
     budget.take(1);
