@@ -50,6 +50,7 @@ format-check: node_modules
 .PHONY: typecheck
 typecheck: node_modules
 	tsc
+	tsc --project src/relay/page
 
 .PHONY: lint
 lint: node_modules
@@ -65,7 +66,7 @@ dead-code: node_modules
 
 ##@ Generate
 .PHONY: generate
-generate: node_modules ## Render crds/ and docs/api.md from src/api, and the chart's copies.
+generate: node_modules ## Render crds/ and docs/api.md from src/api, the chart's copies, and the relay's page.
 	node tools/generate.ts
 
 .PHONY: verify-generated

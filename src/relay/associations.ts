@@ -3,6 +3,7 @@ import { clientIp, clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import { Episode } from './episode.ts';
 import { IdleOrder } from './idle-order.ts';
+import type { RecentErrors } from './recent-errors.ts';
 import type { Remote } from './remote.ts';
 import { Tally, type Traffic } from './tally.ts';
 import { UdpAssociation, type AssociationContext } from './udp-association.ts';
@@ -11,6 +12,7 @@ import type { Reply, UdpClient } from './udp-listener.ts';
 /** What the associations of an endpoint need of it. */
 export type AssociationsContext = Pick<AssociationContext, 'log' | 'clock' | 'lookup'> & {
   readonly budget: DescriptorBudget;
+  readonly errors: RecentErrors;
   /** The endpoint's, which may change. */
   readonly config: () => EndpointConfig;
   /** The remotes in the order in which to try them. */
@@ -72,11 +74,13 @@ export class Associations {
 
   /** Begins to serve one client. @returns undefined where there is no room for it. */
   associate(client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
-    const { budget, config, order } = this.#context;
+    const { budget, config, errors, order } = this.#context;
     budget.take(1); // before another one gives its own back, which a TCP client that waits would get
     if (!this.#hasMadeRoom()) {
       budget.giveBack(1);
       this.refused += 1;
+      const error = { message: 'file descriptors are short, UDP clients are turned away' };
+      errors.add({ endpoint: config().name, side: 'relay', reason: 'DescriptorsShort', error });
       return undefined;
     }
     const { name: endpoint, network, through } = config();

@@ -7,6 +7,7 @@ import { Associations } from './associations.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
 import { Gate } from './gate.ts';
+import type { RecentErrors } from './recent-errors.ts';
 import { RemotePool } from './remote-pool.ts';
 import type { RemoteHealth } from './remote.ts';
 import { HealthChecks } from './health-checks.ts';
@@ -19,6 +20,7 @@ import type { Reply, UdpClient } from './udp-listener.ts';
 /** What every part of the relay works with. */
 export type Surroundings = {
   readonly log: Logger;
+  readonly errors: RecentErrors;
   readonly clock: Clock;
   readonly lookup: Lookup;
   /** In [0, 1), for the jitter of retries. */

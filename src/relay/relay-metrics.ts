@@ -124,6 +124,9 @@ function remoteFamilies(status: () => RelayStatus): readonly MetricFamily[] {
     family('gauge', status)('remote_active', 'Connections or associations of a remote.', labels, (endpoint) =>
       remotes(endpoint, ({ active }) => active),
     ),
+    family('counter', status)('remote_dials_total', 'Dials of a remote.', labels, (endpoint) =>
+      remotes(endpoint, ({ dials }) => dials),
+    ),
     family('counter', status)(
       'remote_dials_failed_total',
       'Dials of a remote that failed.',

@@ -2,6 +2,7 @@ import type { Protocol } from '../api/port-conflicts.ts';
 import { socketAddressText } from '../config/address.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { RecentError } from './recent-errors.ts';
 import type { RemoteHealth } from './remote.ts';
 import type { ListenSocket } from './listen-socket.ts';
 import type { Traffic } from './tally.ts';
@@ -16,6 +17,8 @@ export type RelayStatus = {
   /** Why the newest configuration does not run; '' where it does. */
   readonly configProblem: string;
   readonly endpoints: readonly EndpointStatus[];
+  /** What went wrong lately, the latest first; each kind once, and a bounded number of them. */
+  readonly recentErrors: readonly RecentError[];
 };
 
 /** One endpoint. */

@@ -5,7 +5,7 @@ import { asError, errorCode } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Lookup } from './dial.ts';
 import type { Remote } from './remote.ts';
-import type { Side } from './tcp-connection.ts';
+import type { Side } from './side.ts';
 import { reachable } from './through.ts';
 import { withZoneName } from './zone.ts';
 

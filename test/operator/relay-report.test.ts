@@ -31,6 +31,7 @@ const status: RelayStatus = {
   draining: false,
   configProblem: 'unknown field',
   endpoints: [https, { ...https, name: 'dns', ready: true, message: '', sockets: [] }],
+  recentErrors: [],
 };
 
 describe('askRelay', () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { Remote } from '../../src/relay/remote.ts';
+import { RecentErrors } from '../../src/relay/recent-errors.ts';
 import { RemotePool } from '../../src/relay/remote-pool.ts';
 import { FakeClock } from '../controller/fake-clock.ts';
 import { eventually } from '../cluster/eventually.ts';
@@ -26,7 +27,12 @@ function pool(clock: FakeClock, balance?: string): RemotePool {
     endpoint('a:1', { extra_remotes: ['b:1', 'c:1'], ...(balance !== undefined && { balance }) }),
   ).endpoints;
   if (only === undefined) throw new Error('no endpoint');
-  return new RemotePool(only, { log: keptLog().log, clock, random: () => 1 });
+  return new RemotePool(only, {
+    log: keptLog().log,
+    errors: new RecentErrors(clock),
+    clock,
+    random: () => 1,
+  });
 }
 
 function order(from: RemotePool): string {
@@ -98,7 +104,9 @@ describe('remote', () => {
     const { log, lines } = keptLog();
     const [address] = config(endpoint('a:1')).endpoints[0]?.remotes ?? [];
     if (address === undefined) throw new Error('no remote');
-    const remote = new Remote(address, { endpoint: 'web', log, clock: new FakeClock(), random: () => 1 });
+    const clock = new FakeClock();
+    const errors = new RecentErrors(clock);
+    const remote = new Remote(address, { endpoint: 'web', log, errors, clock, random: () => 1 });
     const seen = ['f', 'f', 'p', 'f', 'f', 'f', 'f', 'p', 'f', 'p', 'p', 'p'].map((check) => {
       if (check === 'p') remote.passCheck(2);
       else remote.failCheck(3, refused);
@@ -161,6 +169,7 @@ describe('relay, remotes that fail', () => {
       healthy: false,
       reason: 'DialFailed',
       active: 0,
+      dials: 1,
       failed: 1,
     });
     const server = await loopback.tcpServer((socket) => socket.end('first'), '127.0.0.1', port);
@@ -235,6 +244,7 @@ describe('relay, remotes that fail', () => {
       healthy: false,
       reason: 'DialFailed',
       active: 0,
+      dials: 1,
       failed: 1,
     });
     expect(statusOf(relay).health.UDP[1]?.active).to.equal(3);
