@@ -10,7 +10,7 @@ import { type KubeObject, objectKey } from '../kube/object.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
 import type { RelayObject } from './objects.ts';
 import { serviceOf } from './objects.ts';
-import type { Verdict } from './verdict.ts';
+import type { Reason, Verdict } from './verdict.ts';
 
 /** What programming a relay needs of the cluster. */
 export type ProgramCluster = {
@@ -142,8 +142,13 @@ function conflict({ kind, objectName }: ResourceConflictError, configured: Relay
   return { kind: 'blocked', configured, reason: 'ResourceConflict', message };
 }
 
+const refusalReasons: Readonly<Record<string, Reason['reason']>> = {
+  ConfigMap: 'InvalidConfigMap',
+  Service: 'InvalidService',
+};
+
 function refused({ kind, objectName, refusal }: RefusedError, configured: Relay | undefined): Verdict {
-  const reason = kind === 'Service' ? 'InvalidService' : 'InvalidTemplate';
+  const reason = refusalReasons[kind] ?? 'InvalidTemplate';
   const message = `The API server refuses ${kind} "${objectName}": ${refusal}`;
   return { kind: 'blocked', configured, reason, message };
 }
