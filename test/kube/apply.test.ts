@@ -191,6 +191,16 @@ describeWithCluster('Applier', (cluster) => {
     await applier().delete(object);
   });
 
+  it('is told that a ConfigMap above 1 MiB is refused', async () => {
+    const config = { 'config.json': 'x'.repeat(1024 * 1024 + 1) };
+    const large = owned(await owner(), { apiVersion: 'v1', kind: 'ConfigMap', data: config });
+    const thrown: unknown = await applier()
+      .apply(large)
+      .catch((error: unknown) => error);
+    expect(thrown).to.be.instanceOf(RefusedError);
+    expect((thrown as RefusedError).refusal).to.include('Too long');
+  });
+
   it('tells a refusal from a passing failure', async () => {
     const by = await owner();
     const one = applier();
