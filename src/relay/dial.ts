@@ -1,9 +1,8 @@
 import { lookup as systemLookup } from 'node:dns/promises';
-import { Socket } from 'node:net';
 import type { SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
-import type { Reader } from './accepted-socket.ts';
+import type { Channel, TcpStack } from './channel.ts';
 import { reachable } from './through.ts';
 import { withZoneName } from './zone.ts';
 
@@ -57,23 +56,22 @@ export type DialOptions = {
   readonly lookup: Lookup;
   /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
   readonly through: string | undefined;
-  /** What the sockets read into. */
-  readonly reader: Reader;
+  readonly tcp: TcpStack;
   /** Told of each try that failed while another one follows. */
   readonly onFailedTry: (remote: DialTarget, error: Error) => void;
 };
 
-/** A connected socket and where it goes; the remote counts it until it is told to `leave`. */
-export type Dialled<T extends DialTarget> = { readonly socket: Socket; readonly remote: T };
+/** A connected channel and where it goes; the remote counts it until it is told to `leave`. */
+export type Dialled<T extends DialTarget> = { readonly channel: Channel; readonly remote: T };
 
 /**
  * Connects to the first of `remotes` that can be: all addresses of each in turn, one after the other.
- * Owns its sockets until one is connected.
+ * Owns its channels until one is connected.
  */
 export class Dial {
   readonly #options: DialOptions;
-  #socket: Socket | undefined;
   #cancelled = false;
+  #cancelConnect: () => void = () => undefined;
 
   constructor(options: DialOptions) {
     this.#options = options;
@@ -82,7 +80,7 @@ export class Dial {
   /** Ends the dial: `connect` resolves with undefined. */
   cancel(): void {
     this.#cancelled = true;
-    this.#socket?.destroy();
+    this.#cancelConnect();
   }
 
   /**
@@ -94,8 +92,8 @@ export class Dial {
     for (const remote of remotes) {
       if (failed !== undefined) this.#options.onFailedTry(failed.remote, failed.error);
       try {
-        const socket = await this.#try(remote);
-        return socket && { socket, remote };
+        const channel = await this.#try(remote);
+        return channel && { channel, remote };
       } catch (error) {
         failed = { remote, error: asError(error) };
         remote.fail(failed.error);
@@ -104,28 +102,28 @@ export class Dial {
     throw new DialError(failed?.remote.text ?? '', { cause: failed?.error });
   }
 
-  async #try(remote: DialTarget): Promise<Socket | undefined> {
+  async #try(remote: DialTarget): Promise<Channel | undefined> {
     remote.enter();
-    let socket: Socket | undefined;
+    let channel: Channel | undefined;
     try {
-      socket = await this.#connectRemote(remote);
-      if (socket !== undefined) remote.work();
-      return socket;
+      channel = await this.#connectRemote(remote);
+      if (channel !== undefined) remote.work();
+      return channel;
     } finally {
-      if (socket === undefined) remote.leave();
+      if (channel === undefined) remote.leave();
     }
   }
 
-  async #connectRemote(remote: DialTarget): Promise<Socket | undefined> {
+  async #connectRemote(remote: DialTarget): Promise<Channel | undefined> {
     const found = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
     const hosts = reachable(found, this.#options.through);
     let last: Error | undefined;
     for (const host of hosts) {
       if (this.#isCancelled()) return undefined;
       try {
-        const socket = await this.#connectAddress(host, remote.port);
-        if (!this.#isCancelled()) return socket;
-        socket.destroy();
+        const channel = await this.#connectAddress(host, remote.port);
+        if (!this.#isCancelled()) return channel;
+        channel.close();
       } catch (error) {
         last = asError(error);
       }
@@ -150,30 +148,26 @@ export class Dial {
     }
   }
 
-  async #connectAddress(host: string, port: number): Promise<Socket> {
-    const socket = new Socket({ onread: this.#options.reader, allowHalfOpen: true });
-    this.#socket = socket;
+  async #connectAddress(address: string, port: number): Promise<Channel> {
+    const { tcp, through: from } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-    const stop = this.#limit(`connecting to ${host}`, reject);
-    const onClose = (): void => {
+    const stop = this.#limit(`connecting to ${address}`, reject);
+    const channel = tcp.connect({ address, port, from }, (error) => {
+      if (error === undefined) resolve(undefined);
+      else reject(error);
+    });
+    this.#cancelConnect = () => {
       reject(new Error('the dial was cancelled'));
     };
-    socket.once('error', reject).once('close', onClose);
-    const { through: localAddress } = this.#options;
-    const from = localAddress === undefined ? {} : { localAddress };
-    socket.connect({ host, port, ...from, autoSelectFamily: false }, () => {
-      resolve(undefined);
-    });
     try {
       await promise;
-      socket.off('close', onClose);
-      return socket;
+      return channel;
     } catch (error) {
-      socket.destroy();
+      channel.close();
       throw error;
     } finally {
       stop();
-      this.#socket = undefined;
+      this.#cancelConnect = () => undefined;
     }
   }
 
