@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Accepted } from './channel.ts';
 import { clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { RecentErrors } from './recent-errors.ts';
@@ -20,7 +20,7 @@ export type GateContext = {
   /** Connections that are being served. */
   readonly active: () => number;
   /** Serves a client; `Gate.leave` is to be called when it has gone. */
-  readonly serve: (accepted: Socket) => void;
+  readonly serve: (accepted: Accepted) => void;
 };
 
 /**
@@ -32,7 +32,7 @@ export class Gate {
   /** Clients that were reset since there was no place even to wait. */
   refused = 0;
   readonly #context: GateContext;
-  readonly #line: { readonly accepted: Socket; readonly sinceMs: number }[] = [];
+  readonly #line: { readonly accepted: Accepted; readonly sinceMs: number }[] = [];
   readonly #idlers: (() => void)[] = [];
   #episode: { waited: number; refused: number } | undefined;
 
@@ -50,8 +50,8 @@ export class Gate {
     return this.#line[0]?.sinceMs ?? Infinity;
   }
 
-  /** @param accepted  just accepted and paused; the gate owns it until it is served. */
-  enter(accepted: Socket): void {
+  /** @param accepted  just accepted; the gate owns it until it is served. */
+  enter(accepted: Accepted): void {
     if (this.waiting === 0 && this.#hasPlace(connectionDescriptors)) this.#serve(accepted);
     else if (this.#mayWait()) this.#wait(accepted);
     else this.#refuse(accepted);
@@ -77,7 +77,7 @@ export class Gate {
   /** Resets all who wait. */
   cut(): void {
     const cut = this.#line.splice(0);
-    for (const { accepted } of cut) accepted.resetAndDestroy();
+    for (const { accepted } of cut) accepted.reset();
     this.#afterLeaving();
     this.#context.budget.giveBack(cut.length);
   }
@@ -101,23 +101,23 @@ export class Gate {
     return maxConnections === 0 || this.#context.active() < maxConnections;
   }
 
-  #serve(accepted: Socket): void {
+  #serve(accepted: Accepted): void {
     this.#context.budget.take(connectionDescriptors);
     this.#context.serve(accepted);
   }
 
-  #wait(accepted: Socket): void {
+  #wait(accepted: Accepted): void {
     const { budget, clock, log, config } = this.#context;
-    const { remoteAddress = '', remotePort = 0 } = accepted; // remembered by the socket even if the peer goes
-    log.debug({ endpoint: config().name, client: clientText(remoteAddress, remotePort) }, 'client waits');
+    const { address, port } = accepted.remote;
+    log.debug({ endpoint: config().name, client: clientText(address, port) }, 'client waits');
     this.#tellEpisode().waited += 1;
     budget.take(1);
     this.#line.push({ accepted, sinceMs: clock.monotonicMs() });
     budget.enter(this);
   }
 
-  #refuse(accepted: Socket): void {
-    accepted.resetAndDestroy();
+  #refuse(accepted: Accepted): void {
+    accepted.reset();
     this.refused += 1;
     const episode = this.#tellEpisode();
     episode.refused += 1;
