@@ -1,5 +1,5 @@
 import { type Outcome, outcomes } from '../controller/controller.ts';
-import { Counter, Histogram, register, type Registry } from '../telemetry/metrics.ts';
+import { buildInfo, Counter, Histogram, register, type Registry } from '../telemetry/metrics.ts';
 
 /** What the operator counts. */
 export type OperatorMetrics = {
@@ -68,6 +68,7 @@ export function operatorMetrics(registry: Registry, gauges: OperatorGauges): Ope
 }
 
 function registerGauges(registry: Registry, gauges: OperatorGauges): void {
+  register(registry, buildInfo('realm_operator_build_info'));
   register(registry, {
     name: 'realm_operator_queue_depth',
     help: 'RealmRelays that wait for a reconcile.',
