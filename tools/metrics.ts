@@ -22,7 +22,8 @@ export function relayMetricsList(): Metric[] {
 /** Every metric of the operator, those of its process included. */
 export function operatorMetricsList(): Metric[] {
   const registry = createRegistry();
-  operatorMetrics(registry, { depth: () => 0, isLeading: () => true });
+  const queue = { depth: 0, processingSeconds: [] };
+  operatorMetrics(registry, { queue: () => queue, workers: 1, isLeading: () => true, relays: () => [] });
   return metricsOf(registry);
 }
 
@@ -50,6 +51,10 @@ export function metricsReference(): string {
     ...table(own(relay)),
     '',
     '## The operator',
+    '',
+    'Those of controller and queue have the names and the meaning that they have with controller-runtime, those of requests to',
+    'the API server client-go’s, so that dashboards and alerts for such operators serve this one: their `controller` and `name`',
+    'are always `realmrelay`. What is ours alone begins with `realm_operator_`.',
     '',
     ...table(own(operator)),
     '',

@@ -10,6 +10,13 @@ const bounded = [
   'from',
   'outcome',
   'kind',
+  'controller',
+  'name',
+  'result',
+  'condition',
+  'status',
+  'code',
+  'method',
   'version',
   'node_version',
 ];
@@ -18,7 +25,9 @@ const bounded = [
 describe('metrics', () => {
   for (const { name, type, labels, help } of [...relayMetricsList(), ...operatorMetricsList()]) {
     it(`${name} is named as Prometheus wants it`, () => {
-      expect(name).to.match(/^(process|realm_relay|realm_operator)_[a-z][a-z0-9_]*[a-z0-9]$/);
+      expect(name).to.match(
+        /^(process|realm_relay|realm_operator|controller_runtime|workqueue|rest_client)_[a-z][a-z0-9_]*[a-z0-9]$/,
+      );
       expect(name.endsWith('_total'), 'counters, and they alone, end in _total').to.equal(type === 'counter');
       expect(name).to.not.match(/_(count|sum|bucket)$/);
       expect(name, 'the type is not in the name').to.not.match(/_(gauge|counter|histogram|summary)(_|$)/);
