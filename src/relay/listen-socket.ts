@@ -13,7 +13,7 @@ const retryBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
 /** What a listening socket needs besides its name. */
 export type ListenSocketContext = Surroundings & {
   /** Says why a bind failed. */
-  readonly explain: (error: unknown, socket: ListenSocket) => BindFault;
+  readonly explain: (error: unknown, socket: ListenSocket) => Promise<BindFault>;
 };
 
 /** One listening socket, bound or not yet: its name stays, the endpoint that it serves may change. */
@@ -67,7 +67,7 @@ export class ListenSocket {
       this.#listening = listening;
       this.#tellBound();
     } catch (error) {
-      if (!this.#isClosed) this.#tellFault(this.#context.explain(error, this));
+      this.#tellFault(await this.#context.explain(error, this));
     }
   }
 
@@ -131,6 +131,7 @@ export class ListenSocket {
 
   /** Tells each new reason once; the tries that fail for the same one only at debug. */
   #tellFault(fault: BindFault): void {
+    if (this.#isClosed) return;
     const { log } = this.#context;
     const fields = { endpoint: this.endpoint.config.name, reason: fault.reason, problem: fault.message };
     if (fault.message === this.#fault?.message) log.debug(fields, 'bind failed again');
