@@ -9,6 +9,7 @@ import type { DescriptorBudget } from './descriptor-budget.ts';
 import { Dial, DialError, type Dialled, type Lookup } from './dial.ts';
 import { Flow } from './flow.ts';
 import type { IdleLimits } from './idle-sweep.ts';
+import { resetDelivered } from './parting.ts';
 import type { Remote } from './remote.ts';
 import { isTrusted, ProxyGate } from './proxy-gate.ts';
 import { proxyHeader, ProxyHeaderError, type ProxyAddresses } from './proxy-header.ts';
@@ -179,11 +180,17 @@ export class TcpConnection {
     });
   }
 
+  /** Resets both sides: the one that did not fail once it has what the other one sent before. */
   #fail(side: Side, error: Error): void {
+    const peer = this.#failure === undefined ? this.#peerOf(side) : undefined;
     this.#failure ??= { side, error };
     this.#dial.cancel();
-    reset(this.#client);
-    if (this.#upstream !== undefined) reset(this.#upstream);
+    for (const socket of [this.#client, this.#upstream]) if (socket && socket !== peer) reset(socket);
+    if (peer !== undefined) resetDelivered(peer, this.#context.clock);
+  }
+
+  #peerOf(side: Side): Socket | undefined {
+    return { client: this.#upstream, upstream: this.#client, relay: undefined }[side];
   }
 
   #settle(): void {
