@@ -15,6 +15,7 @@ import { Tally, type Traffic } from './tally.ts';
 import { TcpConnection } from './tcp-connection.ts';
 import type { UdpAssociation } from './udp-association.ts';
 import type { Reply, UdpClient } from './udp-listener.ts';
+import { Warnings, type Warn } from './warnings.ts';
 
 /** What every part of the relay works with. */
 export type Surroundings = {
@@ -34,6 +35,7 @@ export class Endpoint {
     (connection) => connection.fromUpstream.bytes,
   );
   readonly #associations: Associations;
+  readonly #warnings: Warnings;
   readonly #gate: Gate;
   readonly #idleSweep: IdleSweep;
   /** Apart, since a remote may serve one protocol and not the other. */
@@ -47,8 +49,10 @@ export class Endpoint {
     this.#healthChecks = new HealthChecks(surroundings);
     this.#healthChecks.run(this.#remotes.tcp.remotes, config);
     this.#surroundings = surroundings;
+    this.#warnings = new Warnings(surroundings.log, surroundings.clock, () => this.#config.name);
     this.#associations = new Associations({
       ...surroundings,
+      warn: this.#warnings.warn,
       config: () => this.#config,
       order: (ip) => this.#remotes.udp.order(ip),
     });
@@ -99,6 +103,11 @@ export class Endpoint {
     return this.#associations.evicted;
   }
 
+  /** Tells of something that may happen by the thousand. */
+  get warn(): Warn {
+    return this.#warnings.warn;
+  }
+
   /** What is open or waits. */
   get load(): number {
     return this.#gate.waiting + this.#connections.active + this.#associations.active;
@@ -130,6 +139,7 @@ export class Endpoint {
   #connect(accepted: Socket): void {
     const connection = new TcpConnection(accepted, {
       ...this.#surroundings,
+      warn: this.#warnings.warn,
       endpoint: this.#config.name,
       network: this.#config.network,
       through: this.#config.through,
@@ -165,6 +175,7 @@ export class Endpoint {
   async idle(): Promise<void> {
     while (this.load > 0)
       await Promise.all([this.#gate.idle(), this.#connections.idle(), this.#associations.idle()]);
+    this.#warnings.end();
   }
 }
 

@@ -115,7 +115,10 @@ export class ListenSocket {
     const onConnection: Parameters<typeof listenTcp>[0]['onConnection'] = (accepted) => {
       this.endpoint.serve(accepted);
     };
-    return listenTcp({ address, port: listen.port, ipv6Only, log, onConnection });
+    const onAcceptError = (err: Error): void => {
+      this.endpoint.warn({ endpoint: this.endpoint.config.name, err }, 'accept failed');
+    };
+    return listenTcp({ address, port: listen.port, ipv6Only, log, onConnection, onAcceptError });
   }
 
   #tellBound(): void {

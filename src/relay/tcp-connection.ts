@@ -13,6 +13,7 @@ import { resetDelivered } from './parting.ts';
 import type { Remote } from './remote.ts';
 import { isTrusted, ProxyGate } from './proxy-gate.ts';
 import { proxyHeader, ProxyHeaderError, type ProxyAddresses } from './proxy-header.ts';
+import type { Warn } from './warnings.ts';
 
 /** Whose fault the end of a connection is. */
 export type Side = 'client' | 'upstream' | 'relay';
@@ -39,6 +40,8 @@ export type ConnectionContext = {
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
   readonly log: Logger;
+  /** Limited: everything may fail by the thousand. */
+  readonly warn: Warn;
   /** Told once, when both sockets are closed. */
   readonly onSettled: (connection: TcpConnection, failure: Side | undefined) => void;
 };
@@ -79,7 +82,7 @@ export class TcpConnection {
       timeoutMs: context.network.tcpTimeoutMs,
       reader: this.fromUpstream.reader,
       onFailedTry: ({ text: upstream }, err) => {
-        context.log.warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
+        context.warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
       },
     });
     if (context.network.sendProxyVersion !== undefined) this.#addresses = addressesOf(accepted);
@@ -194,7 +197,7 @@ export class TcpConnection {
   }
 
   #settle(): void {
-    const { log, clock, onSettled } = this.#context;
+    const { log, warn, clock, onSettled } = this.#context;
     this.#remote?.leave();
     this.fromClient.release();
     this.fromUpstream.release();
@@ -206,7 +209,7 @@ export class TcpConnection {
       durationMs: Math.round(clock.monotonicMs() - this.#startedMs),
     };
     if (this.#failure === undefined) log.info(fields, 'connection closed');
-    else log.warn({ ...fields, side: this.#failure.side, err: this.#failure.error }, 'connection failed');
+    else warn({ ...fields, side: this.#failure.side, err: this.#failure.error }, 'connection failed');
     onSettled(this, this.#failure?.side);
   }
 

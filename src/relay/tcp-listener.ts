@@ -15,6 +15,7 @@ export type TcpListenerOptions = {
   readonly log: Logger;
   /** Owns the socket from now on; the server knows nothing of it. */
   readonly onConnection: (accepted: Socket) => void;
+  readonly onAcceptError: (error: Error) => void;
 };
 
 /**
@@ -23,13 +24,11 @@ export type TcpListenerOptions = {
  * @throws the kernel's error, e.g. EADDRINUSE.
  */
 export async function listenTcp(options: TcpListenerOptions): Promise<Listening> {
-  const { address, port, ipv6Only, log, onConnection } = options;
+  const { address, port, ipv6Only, log, onConnection, onAcceptError } = options;
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, onConnection);
   server.listen({ host: address, port, ipv6Only, backlog });
   await once(server, 'listening');
-  server.on('error', (err) => {
-    log.warn({ err }, 'accept failed');
-  });
+  server.on('error', onAcceptError);
   if (!canTakeOver(server)) log.warn('this Node.js has no fast path, reading by events');
   const close = (): void => {
     server.close();
