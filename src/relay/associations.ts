@@ -10,7 +10,7 @@ import { UdpAssociation, type AssociationContext } from './udp-association.ts';
 import type { Reply, UdpClient } from './udp-listener.ts';
 
 /** What the associations of an endpoint need of it. */
-export type AssociationsContext = Pick<AssociationContext, 'log' | 'clock' | 'lookup'> & {
+export type AssociationsContext = Pick<AssociationContext, 'log' | 'warn' | 'clock' | 'lookup'> & {
   readonly budget: DescriptorBudget;
   readonly errors: RecentErrors;
   /** The endpoint's, which may change. */

@@ -3,6 +3,7 @@ import { socketAddressText } from '../config/address.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import { asError, errorCode } from '../lib/errors.ts';
 import type { SocketSpec } from './endpoint-plan.ts';
+import { portHolder } from './port-holders.ts';
 
 /** Why a listening socket could not be bound. */
 export type BindFault = {
@@ -14,21 +15,26 @@ export type BindFault = {
 };
 
 /**
- * Says why `spec` could not be bound for `endpoint`.
+ * Says why `spec` could not be bound for `endpoint`. Never rejects.
  *
- * @param endpoints  all that the relay runs: where one of them is in the way, it is named.
+ * @param endpoints  all that the relay runs: where one of them is in the way, it is named; else the process that is,
+ *   as far as this one may know.
  */
-export function bindFault(
+export async function bindFault(
   error: unknown,
   spec: SocketSpec,
   endpoint: EndpointConfig | undefined,
   endpoints: readonly EndpointConfig[],
-): BindFault {
-  const where = `${spec.protocol} ${socketAddressText(spec.listen)}`;
+): Promise<BindFault> {
+  if (errorCode(error) !== 'EADDRINUSE') return otherFault(error, spec);
+  const message = (endpoint && conflictWithOwn(endpoint, endpoints)) ?? (await inUse(spec));
+  return { reason: 'AddressInUse', message, error: asError(error) };
+}
+
+function otherFault(error: unknown, spec: SocketSpec): BindFault {
+  const where = whereText(spec);
   const fault = asError(error);
   switch (errorCode(error)) {
-    case 'EADDRINUSE':
-      return { reason: 'AddressInUse', message: inUse(where, endpoint, endpoints), error: fault };
     case 'EADDRNOTAVAIL':
       return {
         reason: 'AddressNotAvailable',
@@ -56,13 +62,17 @@ export function bindFault(
   }
 }
 
-function inUse(
-  where: string,
-  endpoint: EndpointConfig | undefined,
-  endpoints: readonly EndpointConfig[],
-): string {
-  const own = endpoint && conflictWithOwn(endpoint, endpoints);
-  return own ?? `${where}: address in use: another process listens there: stop it, or choose another port`;
+function whereText({ protocol, listen }: SocketSpec): string {
+  return `${protocol} ${socketAddressText(listen)}`;
+}
+
+async function inUse(spec: SocketSpec): Promise<string> {
+  const holder = await portHolder(spec.protocol, spec.listen);
+  const what = `${whereText(spec)}: address in use`;
+  if (holder?.pid === process.pid)
+    return `${what}: this relay itself listens there, perhaps as its admin server: choose another port`;
+  const who = holder === undefined ? 'another process' : `process ${String(holder.pid)} (${holder.name})`;
+  return `${what}: ${who} listens there: stop it, or choose another port`;
 }
 
 function conflictWithOwn(endpoint: EndpointConfig, endpoints: readonly EndpointConfig[]): string | undefined {

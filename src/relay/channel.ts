@@ -43,6 +43,10 @@ export type Channel = {
   readonly close: () => void;
   /** RST instead of FIN, so that the peer does not take a broken stream for a whole one. */
   readonly reset: () => void;
+  /** Whether something was written that the kernel has not taken yet. */
+  readonly isWaiting: boolean;
+  /** Asked of the kernel; '' and 0 where it is closed. */
+  readonly ends: () => { readonly local: Address; readonly remote: Address };
 };
 
 /** One end of a connection. */

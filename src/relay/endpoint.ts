@@ -16,6 +16,7 @@ import { Tally, type Traffic } from './tally.ts';
 import { TcpConnection, type ConnectionContext } from './tcp-connection.ts';
 import type { UdpAssociation } from './udp-association.ts';
 import type { Reply, UdpClient } from './udp-listener.ts';
+import { Warnings, type Warn } from './warnings.ts';
 
 /** What every part of the relay works with. */
 export type Surroundings = {
@@ -37,6 +38,7 @@ export class Endpoint {
     (connection) => connection.fromUpstream.bytes,
   );
   readonly #associations: Associations;
+  readonly #warnings: Warnings;
   readonly #gate: Gate;
   readonly #connectionContext: ConnectionContext;
   readonly #idleSweep: IdleSweep;
@@ -51,13 +53,16 @@ export class Endpoint {
     this.#healthChecks = new HealthChecks(surroundings);
     this.#healthChecks.run(this.#remotes.tcp.remotes, config);
     this.#surroundings = surroundings;
+    this.#warnings = new Warnings(surroundings.log, surroundings.clock, () => this.#config.name);
     this.#associations = new Associations({
       ...surroundings,
+      warn: this.#warnings.warn,
       config: () => this.#config,
       order: (ip) => this.#remotes.udp.order(ip),
     });
     this.#connectionContext = {
       ...surroundings,
+      warn: this.#warnings.warn,
       order: (ip) => this.#remotes.tcp.order(ip),
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
@@ -109,6 +114,11 @@ export class Endpoint {
   /** Associations that made room for another client. */
   get evicted(): number {
     return this.#associations.evicted;
+  }
+
+  /** Tells of something that may happen by the thousand. */
+  get warn(): Warn {
+    return this.#warnings.warn;
   }
 
   /** What is open or waits. */
@@ -168,6 +178,7 @@ export class Endpoint {
   async idle(): Promise<void> {
     while (this.load > 0)
       await Promise.all([this.#gate.idle(), this.#connections.idle(), this.#associations.idle()]);
+    this.#warnings.end();
   }
 }
 

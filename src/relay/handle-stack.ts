@@ -35,15 +35,11 @@ class AcceptedHandle implements Accepted {
   constructor(handles: Handles, handle: TcpHandle) {
     this.#handles = handles;
     this.#handle = handle;
-    const found = {};
-    handle.getpeername(found);
-    this.remote = { ...nowhere, ...found };
+    this.remote = remoteOf(handle);
   }
 
   local(): Address {
-    const found = {};
-    this.#handle.getsockname(found);
-    return { ...nowhere, ...found };
+    return localOf(this.#handle);
   }
 
   channel(): Channel {
@@ -56,6 +52,18 @@ class AcceptedHandle implements Accepted {
 }
 
 const nowhere: Address = { address: '', port: 0 };
+
+function remoteOf(handle: TcpHandle): Address {
+  const found = {};
+  handle.getpeername(found);
+  return { ...nowhere, ...found };
+}
+
+function localOf(handle: TcpHandle): Address {
+  const found = {};
+  handle.getsockname(found);
+  return { ...nowhere, ...found };
+}
 
 class HandleChannel implements Channel, HandleOwner {
   readonly #handles: Handles;
@@ -73,6 +81,14 @@ class HandleChannel implements Channel, HandleOwner {
   constructor(handles: Handles, handle: TcpHandle) {
     this.#handles = handles;
     this.#handle = handle;
+  }
+
+  get isWaiting(): boolean {
+    return this.#writesWaiting > 0;
+  }
+
+  ends(): { local: Address; remote: Address } {
+    return { local: localOf(this.#handle), remote: remoteOf(this.#handle) };
   }
 
   connect(target: Target, onConnected: (error: Error | undefined) => void): void {

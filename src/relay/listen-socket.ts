@@ -14,7 +14,7 @@ const retryBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
 /** What a listening socket needs besides its name. */
 export type ListenSocketContext = Surroundings & {
   /** Says why a bind failed. */
-  readonly explain: (error: unknown, socket: ListenSocket) => BindFault;
+  readonly explain: (error: unknown, socket: ListenSocket) => Promise<BindFault>;
 };
 
 /** One listening socket, bound or not yet: its name stays, the endpoint that it serves may change. */
@@ -68,7 +68,7 @@ export class ListenSocket {
       this.#listening = listening;
       this.#tellBound();
     } catch (error) {
-      if (!this.#isClosed) this.#tellFault(this.#context.explain(error, this));
+      this.#tellFault(await this.#context.explain(error, this));
     }
   }
 
@@ -116,7 +116,10 @@ export class ListenSocket {
     const onAccepted = (client: Accepted): void => {
       this.endpoint.serve(client);
     };
-    return listenTcp({ address, port: listen.port, ipv6Only, log, tcp, onAccepted });
+    const onAcceptError = (err: Error): void => {
+      this.endpoint.warn({ endpoint: this.endpoint.config.name, err }, 'accept failed');
+    };
+    return listenTcp({ address, port: listen.port, ipv6Only, tcp, onAccepted, onAcceptError });
   }
 
   #tellBound(): void {
@@ -132,6 +135,7 @@ export class ListenSocket {
 
   /** Tells each new reason once; the tries that fail for the same one only at debug. */
   #tellFault(fault: BindFault): void {
+    if (this.#isClosed) return;
     const { log, errors } = this.#context;
     const endpoint = this.endpoint.config.name;
     errors.add({ endpoint, side: 'relay', reason: fault.reason, error: { message: fault.message } });

@@ -25,14 +25,12 @@ class AcceptedSocket implements Accepted {
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
-    const { remoteAddress = '', remotePort = 0 } = socket;
-    this.remote = { address: remoteAddress, port: remotePort };
+    this.remote = remoteOf(socket);
     this.#socket = socket;
   }
 
   local(): Address {
-    const { localAddress = '', localPort = 0 } = this.#socket;
-    return { address: localAddress, port: localPort };
+    return localOf(this.#socket);
   }
 
   channel(): Channel {
@@ -44,6 +42,14 @@ class AcceptedSocket implements Accepted {
   }
 }
 
+function remoteOf({ remoteAddress = '', remotePort = 0 }: Socket): Address {
+  return { address: remoteAddress, port: remotePort };
+}
+
+function localOf({ localAddress = '', localPort = 0 }: Socket): Address {
+  return { address: localAddress, port: localPort };
+}
+
 class SocketChannel implements Channel {
   readonly #socket: Socket;
   #owner: ChannelOwner | undefined;
@@ -51,6 +57,14 @@ class SocketChannel implements Channel {
 
   constructor(socket: Socket) {
     this.#socket = socket;
+  }
+
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  ends(): { local: Address; remote: Address } {
+    return { local: localOf(this.#socket), remote: remoteOf(this.#socket) };
   }
 
   open(reader: Reader, owner: ChannelOwner, { tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {

@@ -8,11 +8,13 @@ import type { DescriptorBudget } from './descriptor-budget.ts';
 import { Dial, DialError, type Dialled, type Lookup } from './dial.ts';
 import { Flow } from './flow.ts';
 import type { IdleLimits } from './idle-sweep.ts';
+import { Parting } from './parting.ts';
 import type { RecentErrors } from './recent-errors.ts';
 import type { Remote } from './remote.ts';
 import type { Side } from './side.ts';
 import { isTrusted, ProxyGate } from './proxy-gate.ts';
 import { proxyHeader, ProxyHeaderError, type ProxyAddresses } from './proxy-header.ts';
+import type { Warn } from './warnings.ts';
 
 /** Neither side sent a byte for too long. */
 class IdleError extends RealmError {
@@ -33,6 +35,8 @@ export type ConnectionContext = {
   readonly tcp: TcpStack;
   readonly log: Logger;
   readonly errors: RecentErrors;
+  /** Limited: everything may fail by the thousand. */
+  readonly warn: Warn;
   /** Told once, when both sides are closed. */
   readonly onSettled: (connection: TcpConnection, failure: Side | undefined) => void;
 };
@@ -66,6 +70,8 @@ export class TcpConnection implements ChannelOwner {
   #quietBytes = 0;
   #quietSinceMs: number;
   #failure: { readonly error: Error; readonly side: Side } | undefined;
+  /** Of the side that did not fail. */
+  #parting: Parting | undefined;
 
   /**
    * @param accepted  owned by the connection from now on; served from `start` on.
@@ -147,13 +153,13 @@ export class TcpConnection implements ChannelOwner {
   }
 
   async #connect(): Promise<void> {
-    const { order, log } = this.#context;
+    const { order, warn } = this.#context;
     this.#dial = new Dial({
       ...this.#context,
       timeoutMs: this.#config.network.tcpTimeoutMs,
       through: this.#config.through,
       onFailedTry: ({ text: upstream }, err) => {
-        log.warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
+        warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
       },
     });
     try {
@@ -189,15 +195,24 @@ export class TcpConnection implements ChannelOwner {
     return proxyHeader(sendProxyVersion, this.#addresses);
   }
 
+  /** Resets both sides: the one that did not fail once it has what the other one sent before. */
   #fail(side: Side, error: Error): void {
+    const peer = this.#failure === undefined ? this.#peerOf(side) : undefined;
     this.#failure ??= { side, error };
     this.#dial?.cancel();
-    this.#client.reset();
-    this.#upstream?.reset();
+    for (const channel of [this.#client, this.#upstream]) if (channel !== peer) channel?.reset();
+    if (peer !== undefined) this.#parting = new Parting(peer, this.#context.clock);
+  }
+
+  /** Whom the relay has something for that came from `side`. */
+  #peerOf(side: Side): Channel | undefined {
+    if (side === 'client' && this.fromClient.bytes > 0) return this.#upstream;
+    return side === 'upstream' && this.fromUpstream.bytes > 0 ? this.#client : undefined;
   }
 
   #settle(): void {
-    const { log, clock, onSettled } = this.#context;
+    const { log, warn, clock, onSettled } = this.#context;
+    this.#parting?.end();
     this.#remote?.leave();
     this.fromClient.release();
     this.fromUpstream.release();
@@ -210,7 +225,7 @@ export class TcpConnection implements ChannelOwner {
         durationMs: Math.round(clock.monotonicMs() - this.#startedMs),
       };
       if (this.#failure === undefined) log.info(fields, 'connection closed');
-      else log.warn({ ...fields, side: this.#failure.side, err: this.#failure.error }, 'connection failed');
+      else warn({ ...fields, side: this.#failure.side, err: this.#failure.error }, 'connection failed');
     }
     this.#rememberFailure();
     onSettled(this, this.#failure?.side);

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import type { Logger } from '../telemetry/logger.ts';
 import type { Accepted, TcpStack } from './channel.ts';
 import { familiesOf, type Listening } from './listening.ts';
 
@@ -12,10 +11,10 @@ export type TcpListenerOptions = {
   readonly address: string;
   readonly port: number;
   readonly ipv6Only: boolean;
-  readonly log: Logger;
   readonly tcp: TcpStack;
   /** Owns the client from now on. */
   readonly onAccepted: (client: Accepted) => void;
+  readonly onAcceptError: (error: Error) => void;
 };
 
 /**
@@ -24,13 +23,11 @@ export type TcpListenerOptions = {
  * @throws the kernel's error, e.g. EADDRINUSE.
  */
 export async function listenTcp(options: TcpListenerOptions): Promise<Listening> {
-  const { address, port, ipv6Only, log, tcp, onAccepted } = options;
+  const { address, port, ipv6Only, tcp, onAccepted, onAcceptError } = options;
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
   server.listen({ host: address, port, ipv6Only, backlog });
   await once(server, 'listening');
-  server.on('error', (err) => {
-    log.warn({ err }, 'accept failed');
-  });
+  server.on('error', onAcceptError);
   tcp.accept(server, onAccepted);
   const close = (): void => {
     server.close();

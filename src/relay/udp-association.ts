@@ -7,6 +7,7 @@ import type { Lookup } from './dial.ts';
 import type { Remote } from './remote.ts';
 import type { Side } from './side.ts';
 import { reachable } from './through.ts';
+import type { Warn } from './warnings.ts';
 import { withZoneName } from './zone.ts';
 
 /** Datagrams that wait while the remote's name is looked up; more are lost, as they may be in UDP. */
@@ -30,6 +31,8 @@ export type AssociationContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly log: Logger;
+  /** Limited: every client may fail. */
+  readonly warn: Warn;
   /** Sends a datagram of the remote to the client. */
   readonly reply: (datagram: Uint8Array) => void;
   /** Told once, when it has ended. */
@@ -204,7 +207,7 @@ export class UdpAssociation {
   }
 
   #tellEnd(end: AssociationEnd): void {
-    const { endpoint, client, clock, log } = this.#context;
+    const { endpoint, client, clock, log, warn } = this.#context;
     const fields = {
       endpoint,
       client,
@@ -215,7 +218,7 @@ export class UdpAssociation {
       end,
     };
     if (this.#failedInARow === 0) log.info(fields, 'association closed');
-    else log.warn({ ...fields, side: 'upstream', err: this.#error }, 'association failed');
+    else warn({ ...fields, side: 'upstream', err: this.#error }, 'association failed');
   }
 }
 

@@ -127,7 +127,7 @@ describe('relay, reload', () => {
     expect(error).to.be.instanceOf(ReloadError).with.property('code', 'REALM_RELOAD_ROLLED_BACK');
     expect(relay.status().endpoints.map(({ name }) => name)).to.deep.equal(['web']);
     expect(relay.status()).to.deep.include({ ready: true, configHash: '' });
-    expect(relay.status().configProblem).to.contain('another process listens there');
+    expect(relay.status().configProblem).to.contain('this relay itself listens there');
     expect(await loopback.greeting(`[::1]:${String(port)}`)).to.equal('six');
     await closed(foreign);
     await relay.reload(wider, 'wider');
@@ -189,9 +189,7 @@ describe('relay, a port that is taken', () => {
       config(endpoint(await loopback.greeter('hi'), { listen: `127.0.0.1:${String(port)}` })),
       { clock },
     );
-    expect(statusOf(relay).message).to.match(
-      /another process listens there: stop it, or choose another port$/,
-    );
+    expect(statusOf(relay).message).to.match(/this relay itself listens there, .*: choose another port$/);
     await closed(foreign);
     await eventually('the bind', () => {
       clock.advance(30_000);
