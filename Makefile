@@ -27,6 +27,10 @@ test: node_modules ## Run every test that this machine can run.
 bench: build ## Measure the relay beside nginx, HAProxy and socat, as far as they are installed; ROUNDS=5.
 	node bench/main.ts
 
+.PHONY: bench-operator
+bench-operator: build ## Measure the operator on a real API server; RELAYS=2660,10000 REST_SECONDS=60. Needs `make cluster`.
+	node bench/operator.ts
+
 .PHONY: coverage
 coverage: node_modules ## Run the tests that need no cluster and print what they cover.
 	c8 --src src --reporter text mocha 'test/**/*.test.ts'

@@ -1,7 +1,10 @@
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Problem } from '../lib/problem.ts';
+import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
 import { boundFamilies, canBind, type BoundAddress, type PortConflict } from './port-conflicts.ts';
 import type { Endpoint, Relay } from './relay.ts';
+import { workloadWarnings } from './workload-rules.ts';
+import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
 
 /** What is wrong with `relay` although each field is valid by itself; port conflicts are told apart from it. */
 export function relayProblems(relay: Relay): Problem[] {
@@ -9,12 +12,20 @@ export function relayProblems(relay: Relay): Problem[] {
     ...doubledNames(relay.endpoints),
     ...relay.endpoints.flatMap(endpointProblems),
     ...serviceProblems(relay),
+    ...serviceFieldProblems(relay),
+    ...podTemplateProblems(relay),
   ];
 }
 
 /** What is valid in `relay` but probably not meant. */
 export function relayWarnings(relay: Relay): Problem[] {
-  return [...familyWarnings(relay), ...relay.endpoints.flatMap(healthCheckWarnings)];
+  return [
+    ...familyWarnings(relay),
+    ...serviceFieldWarnings(relay),
+    ...podTemplateWarnings(relay),
+    ...workloadWarnings(relay),
+    ...relay.endpoints.flatMap(healthCheckWarnings),
+  ];
 }
 
 function healthCheckWarnings({ name, network, healthCheck }: Endpoint, index: number): Problem[] {

@@ -3,7 +3,7 @@ import { socketAddressText } from '../config/address.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { clientIp, clientText } from './client-address.ts';
+import { Associations } from './associations.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
 import { Gate } from './gate.ts';
@@ -14,7 +14,7 @@ import { HealthChecks } from './health-checks.ts';
 import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
 import { Tally, type Traffic } from './tally.ts';
 import { TcpConnection } from './tcp-connection.ts';
-import { UdpAssociation } from './udp-association.ts';
+import type { UdpAssociation } from './udp-association.ts';
 import type { Reply, UdpClient } from './udp-listener.ts';
 
 /** What every part of the relay works with. */
@@ -35,17 +35,12 @@ export class Endpoint {
     (connection) => connection.fromClient.bytes,
     (connection) => connection.fromUpstream.bytes,
   );
-  readonly #associations = new Tally<UdpAssociation>(
-    (association) => association.fromClientBytes,
-    (association) => association.fromUpstreamBytes,
-  );
+  readonly #associations: Associations;
   readonly #gate: Gate;
   readonly #idleSweep: IdleSweep;
   /** Apart, since a remote may serve one protocol and not the other. */
   readonly #healthChecks: HealthChecks;
   readonly #remotes: { readonly tcp: RemotePool; readonly udp: RemotePool };
-  /** Associations that were not made, since there was no descriptor for them. */
-  #refusedAssociations = 0;
   #config: EndpointConfig;
 
   constructor(config: EndpointConfig, surroundings: Surroundings) {
@@ -54,6 +49,11 @@ export class Endpoint {
     this.#healthChecks = new HealthChecks(surroundings);
     this.#healthChecks.run(this.#remotes.tcp.remotes, config);
     this.#surroundings = surroundings;
+    this.#associations = new Associations({
+      ...surroundings,
+      config: () => this.#config,
+      order: (ip) => this.#remotes.udp.order(ip),
+    });
     this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
     this.#gate = new Gate({
       ...surroundings,
@@ -93,7 +93,12 @@ export class Endpoint {
 
   /** Clients that were turned away since there was no place for them. */
   get refused(): { readonly connections: number; readonly associations: number } {
-    return { connections: this.#gate.refused, associations: this.#refusedAssociations };
+    return { connections: this.#gate.refused, associations: this.#associations.refused };
+  }
+
+  /** Associations that made room for another client. */
+  get evicted(): number {
+    return this.#associations.evicted;
   }
 
   /** What is open or waits. */
@@ -116,10 +121,7 @@ export class Endpoint {
     this.#remotes.tcp.configure(config);
     this.#remotes.udp.configure(config);
     this.#healthChecks.run(this.#remotes.tcp.remotes, config);
-    const remotes = new Set(config.remotes.map(socketAddressText));
-    for (const association of this.#associations) {
-      if (!remotes.has(association.remote.text)) association.close();
-    }
+    this.#associations.keepOnly(new Set(config.remotes.map(socketAddressText)));
   }
 
   /** Serves one TCP client, at once or when there is a place. */
@@ -143,32 +145,9 @@ export class Endpoint {
     this.#idleSweep.watch();
   }
 
-  /** Begins to serve one UDP client. @returns undefined where there is no descriptor for it. */
+  /** Begins to serve one UDP client. @returns undefined where there is no room for it. */
   associate(client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
-    const { budget, errors } = this.#surroundings;
-    if (!budget.hasRoom(1)) {
-      this.#refusedAssociations += 1;
-      const error = { message: 'file descriptors are short, UDP clients are not served' };
-      errors.add({ endpoint: this.#config.name, side: 'relay', reason: 'DescriptorsShort', error });
-      return undefined;
-    }
-    budget.take(1);
-    const association = new UdpAssociation({
-      ...this.#surroundings,
-      endpoint: this.#config.name,
-      client: clientText(client.address, client.port),
-      remotes: this.#remotes.udp.order(clientIp(client.address)),
-      timeoutMs: this.#config.network.udpTimeoutMs,
-      through: this.#config.through,
-      reply,
-      onClosed: (closed, failure) => {
-        this.#associations.leave(closed, failure);
-        onClosed();
-        budget.giveBack(1);
-      },
-    });
-    this.#associations.enter(association);
-    return association;
+    return this.#associations.associate(client, reply, onClosed);
   }
 
   /** No new clients will come. */
@@ -181,7 +160,7 @@ export class Endpoint {
     this.retire();
     this.#gate.cut();
     for (const connection of this.#connections) connection.cut();
-    for (const association of this.#associations) association.close();
+    this.#associations.cut();
   }
 
   /** Resolves when nothing is open and nobody waits. */

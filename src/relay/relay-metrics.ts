@@ -105,6 +105,12 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
       [],
       ({ refused }) => [[[], refused.associations]],
     ),
+    counter(
+      'associations_evicted_total',
+      'UDP associations that were ended, idle for longest, since another client needed the room.',
+      [],
+      ({ evicted }) => [[[], evicted]],
+    ),
   ];
 }
 

@@ -45,6 +45,8 @@ export type EndpointStatus = {
   readonly waiting: number;
   /** Clients that were turned away since there was no place for them. */
   readonly refused: { readonly connections: number; readonly associations: number };
+  /** Associations that made room for another client. */
+  readonly evicted: number;
 };
 
 /** One listening socket. */
@@ -75,6 +77,7 @@ export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocke
     associations: endpoint.associations,
     waiting: endpoint.waiting,
     refused: endpoint.refused,
+    evicted: endpoint.evicted,
   };
 }
 

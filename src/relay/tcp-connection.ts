@@ -5,6 +5,7 @@ import { asError, RealmError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { takeOver } from './accepted-socket.ts';
 import { clientIp, clientText } from './client-address.ts';
+import type { DescriptorBudget } from './descriptor-budget.ts';
 import { Dial, DialError, type Dialled, type Lookup } from './dial.ts';
 import { Flow } from './flow.ts';
 import type { IdleLimits } from './idle-sweep.ts';
@@ -34,6 +35,7 @@ export type ConnectionContext = {
   readonly order: (clientIp: string) => readonly Remote[];
   readonly clock: Clock;
   readonly lookup: Lookup;
+  readonly budget: DescriptorBudget;
   readonly log: Logger;
   readonly errors: RecentErrors;
   /** Told once, when both sockets are closed. */

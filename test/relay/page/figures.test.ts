@@ -27,6 +27,7 @@ function look(ms: number, endpoints: Readonly<Record<string, Counts>>): Look {
       associations: { ...traffic, fromClientBytes: 0 },
       waiting: 0,
       refused: { connections: 0, associations: 0 },
+    evicted: 0,
     }),
   );
   const status = { configHash: '', ready: true, draining: false, configProblem: '', recentErrors: [] };
