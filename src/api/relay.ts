@@ -23,6 +23,7 @@ export type Relay = {
   readonly podTemplate: PodTemplate;
   /** Absent where there shall be none. */
   readonly podDisruptionBudget?: PodDisruptionBudget;
+  readonly networkPolicy: NetworkPolicy;
   readonly logLevel: LogLevel;
   readonly drainSeconds: number;
   readonly updateStrategy: UpdateStrategy;
@@ -124,3 +125,9 @@ export type PodTemplate = {
 
 /** How many Pods may be away at a time: a number, or a share such as 25%. */
 export type PodDisruptionBudget = { readonly maxUnavailable: number | string };
+
+export type NetworkPolicy = {
+  readonly enabled: boolean;
+  /** Peers as the API has them; none means everyone. */
+  readonly allowFrom: readonly object[];
+};

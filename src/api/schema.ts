@@ -14,7 +14,7 @@ import {
 } from './schema-parts.ts';
 import { service } from './service-schema.ts';
 import { statusSchema } from './status-schema.ts';
-import { podDisruptionBudget } from './workload-schema.ts';
+import { networkPolicy, podDisruptionBudget } from './workload-schema.ts';
 
 /** API group of RealmRelay. */
 export const group = 'realm-operator.dev';
@@ -164,6 +164,11 @@ export const specSchema = z.object({
   podDisruptionBudget: podDisruptionBudget
     .optional()
     .describe('Makes a PodDisruptionBudget, {} with the default, where there are two replicas or more.'),
+  networkPolicy: networkPolicy
+    .optional()
+    .describe(
+      'A NetworkPolicy that admits clients to the endpoints, and the operator to TCP port 9465, and nobody else. Kubelet always reaches the Pods of its node. Others, such as Prometheus, may be admitted by a policy of your own.',
+    ),
   paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
 });
 

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { flag, isCidr, rule, text } from './schema-parts.ts';
+import { atomic, labelSelector } from './selector-schema.ts';
 
 const percentage = /^(100|[1-9]?[0-9])%$/;
 const countRemedy = 'use a number such as 1, or a share such as 25%';
@@ -12,4 +14,51 @@ export const podDisruptionBudget = z.object({
     .describe(
       'How many Pods may be away at a time while nodes are drained: a number, or a share of all such as 25%. Default: 1.',
     ),
+});
+
+const range = rule(text(43), {
+  cel: 'isCIDR(self)',
+  holds: isCidr,
+  remedy: 'use a range such as 10.0.0.0/8 or 2001:db8::/32',
+});
+
+const peer = rule(
+  z.object({
+    ipBlock: z
+      .object({
+        cidr: range.describe('Range of addresses.'),
+        except: z
+          .array(range)
+          .max(64)
+          .optional()
+          .meta(atomic)
+          .describe('Ranges within it that are kept out.'),
+      })
+      .optional()
+      .describe('Addresses.'),
+    namespaceSelector: labelSelector
+      .optional()
+      .describe('Selects namespaces; {} selects all. Default: that of the relay.'),
+    podSelector: labelSelector
+      .optional()
+      .describe('Selects Pods of these namespaces; {} selects all. Default: all.'),
+  }),
+  {
+    cel: 'has(self.ipBlock) != (has(self.namespaceSelector) || has(self.podSelector))',
+    holds: ({ ipBlock, namespaceSelector, podSelector }) =>
+      (ipBlock !== undefined) !== (namespaceSelector !== undefined || podSelector !== undefined),
+    remedy: 'give either ipBlock, or namespaceSelector and podSelector or one of them',
+  },
+);
+
+/** Who may reach the relay Pods, as the user wrote it. */
+export const networkPolicy = z.object({
+  enabled: flag('Make a NetworkPolicy for the relay Pods. Default: false.'),
+  allowFrom: z
+    .array(peer)
+    .min(1)
+    .max(64)
+    .optional()
+    .meta(atomic)
+    .describe('Clients that may reach the endpoints. Default: everyone.'),
 });

@@ -3,9 +3,13 @@ import type { Relay } from './relay.ts';
 import type { RealmRelaySpec } from './schema.ts';
 
 /** What the user wrote of the workload, defaults applied. */
-export function resolvedWorkload(spec: RealmRelaySpec): Pick<Relay, 'podDisruptionBudget'> {
-  const { podDisruptionBudget: budget } = spec;
+export function resolvedWorkload(spec: RealmRelaySpec): Pick<Relay, 'podDisruptionBudget' | 'networkPolicy'> {
+  const { podDisruptionBudget: budget, networkPolicy } = spec;
   return {
     ...present('podDisruptionBudget', budget && { maxUnavailable: budget.maxUnavailable ?? 1 }),
+    networkPolicy: {
+      enabled: networkPolicy?.enabled ?? false,
+      allowFrom: networkPolicy?.allowFrom ?? [],
+    },
   };
 }

@@ -1,8 +1,15 @@
-import type { V1ConfigMap, V1Deployment, V1PodDisruptionBudget, V1Service } from '@kubernetes/client-node';
+import type {
+  V1ConfigMap,
+  V1Deployment,
+  V1NetworkPolicy,
+  V1PodDisruptionBudget,
+  V1Service,
+} from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
 import { configMap } from './config-map.ts';
 import { deployment } from './deployment.ts';
 import type { Desired } from './object-meta.ts';
+import { networkPolicy } from './network-policy.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { service, type ObservedService } from './service.ts';
 
@@ -16,10 +23,14 @@ export type Platform = {
 
 /** An object that a relay needs in the cluster. */
 export type DesiredObject =
-  Desired<V1ConfigMap> | Desired<V1Deployment> | Desired<V1PodDisruptionBudget> | Desired<V1Service>;
+  | Desired<V1ConfigMap>
+  | Desired<V1Deployment>
+  | Desired<V1NetworkPolicy>
+  | Desired<V1PodDisruptionBudget>
+  | Desired<V1Service>;
 
 /**
- * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts before the Pod, and the Service,
+ * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts, or is guarded by, before the Pod, and the Service,
  * which may be such that it cannot be changed, last.
  *
  * Pure: equal input gives deeply equal output. No empty list, map or null is in it.
@@ -27,6 +38,7 @@ export type DesiredObject =
 export function desiredObjects(relay: Relay, { relayImage, observedService }: Platform): DesiredObject[] {
   return [
     configMap(relay),
+    ...networkPolicy(relay),
     deployment(relay, relayImage),
     ...podDisruptionBudget(relay),
     ...(relay.service.enabled ? [service(relay, observedService)] : []),

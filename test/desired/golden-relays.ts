@@ -140,6 +140,15 @@ export const goldenRelayManifests = {
       resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
       podTemplate: everyPodField,
       podDisruptionBudget: { maxUnavailable: '25%' },
+      networkPolicy: {
+        enabled: true,
+        allowFrom: [
+          { ipBlock: { cidr: '192.0.2.0/24', except: ['192.0.2.128/25'] } },
+          { ipBlock: { cidr: '2001:db8::/32', except: [] } },
+          { namespaceSelector: {}, podSelector: byTeam },
+          { podSelector: {} },
+        ],
+      },
       logLevel: 'debug',
       drainSeconds: 300,
       updateStrategy: 'Rollout',
@@ -159,6 +168,7 @@ export const goldenRelayManifests = {
     ],
     { network: { sendProxy: { enabled: true }, acceptProxy: { enabled: true, timeoutSeconds: 3 } } },
   ),
+  'guarded-from-nobody': realmRelay(sideBySide, { networkPolicy: { enabled: true } }),
   'no-topology-spread': realmRelay([endpoint()], {
     podTemplate: { spec: { topologySpreadConstraints: [] } },
   }),

@@ -15,6 +15,12 @@ const companions: {
     more: { replicas: 2, podDisruptionBudget: {} },
     holds: ({ spec }) => spec?.['maxUnavailable'] === 1,
   },
+  {
+    object: 'networkpolicies/web',
+    more: { networkPolicy: { enabled: true, allowFrom: [{ ipBlock: { cidr: '2001:db8::/32' } }] } },
+    less: { networkPolicy: { enabled: false } },
+    holds: ({ spec }) => JSON.stringify(spec).includes('2001:db8::/32'),
+  },
 ];
 
 describeWithCluster('operator, objects that only some relays have', function (cluster) {

@@ -24,6 +24,7 @@ const paths: Readonly<Record<string, string>> = {
   pods: '/api/v1',
   deployments: '/apis/apps/v1',
   poddisruptionbudgets: '/apis/policy/v1',
+  networkpolicies: '/apis/networking.k8s.io/v1',
   realmrelays: '/apis/realm-operator.dev/v1alpha1',
   events: '/apis/events.k8s.io/v1',
 };
