@@ -21,6 +21,7 @@ export type Relay = {
   readonly image?: string;
   readonly resources: Resources;
   readonly podTemplate: PodTemplate;
+  readonly workload: Workload;
   /** Absent where there shall be none. */
   readonly podDisruptionBudget?: PodDisruptionBudget;
   readonly networkPolicy: NetworkPolicy;
@@ -131,3 +132,6 @@ export type NetworkPolicy = {
   /** Peers as the API has them; none means everyone. */
   readonly allowFrom: readonly object[];
 };
+
+/** What runs the Pods. */
+export type Workload = { readonly kind: 'Deployment' | 'DaemonSet'; readonly hostNetwork: boolean };

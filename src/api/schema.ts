@@ -14,7 +14,7 @@ import {
 } from './schema-parts.ts';
 import { service } from './service-schema.ts';
 import { statusSchema } from './status-schema.ts';
-import { networkPolicy, podDisruptionBudget } from './workload-schema.ts';
+import { networkPolicy, podDisruptionBudget, workload } from './workload-schema.ts';
 
 /** API group of RealmRelay. */
 export const group = 'realm-operator.dev';
@@ -161,6 +161,7 @@ export const specSchema = z.object({
     .describe(
       'How changed endpoints reach the Pods. HotReload: running Pods take them over within a second, and none restarts. Rollout: Pods are replaced one after another; one that runs may take them over before its turn. Changing the strategy itself replaces the Pods. Default: HotReload.',
     ),
+  workload: workload.optional().describe('What runs the Pods.'),
   podDisruptionBudget: podDisruptionBudget
     .optional()
     .describe('Makes a PodDisruptionBudget, {} with the default, where there are two replicas or more.'),

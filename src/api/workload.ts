@@ -1,15 +1,23 @@
 import { present } from '../lib/record.ts';
-import type { Relay } from './relay.ts';
+import type { NetworkPolicy, Relay, Workload } from './relay.ts';
 import type { RealmRelaySpec } from './schema.ts';
 
-/** What the user wrote of the workload, defaults applied. */
-export function resolvedWorkload(spec: RealmRelaySpec): Pick<Relay, 'podDisruptionBudget' | 'networkPolicy'> {
-  const { podDisruptionBudget: budget, networkPolicy } = spec;
+/** What the user wrote of the workload and what goes with it, defaults applied. */
+export function resolvedWorkload(
+  spec: RealmRelaySpec,
+): Pick<Relay, 'workload' | 'podDisruptionBudget' | 'networkPolicy'> {
+  const { podDisruptionBudget: budget } = spec;
   return {
+    workload: resolvedKind(spec.workload),
     ...present('podDisruptionBudget', budget && { maxUnavailable: budget.maxUnavailable ?? 1 }),
-    networkPolicy: {
-      enabled: networkPolicy?.enabled ?? false,
-      allowFrom: networkPolicy?.allowFrom ?? [],
-    },
+    networkPolicy: resolvedPolicy(spec.networkPolicy),
   };
+}
+
+function resolvedKind({ kind, hostNetwork }: NonNullable<RealmRelaySpec['workload']> = {}): Workload {
+  return { kind: kind ?? 'Deployment', hostNetwork: hostNetwork ?? false };
+}
+
+function resolvedPolicy(policy: NonNullable<RealmRelaySpec['networkPolicy']> = {}): NetworkPolicy {
+  return { enabled: policy.enabled ?? false, allowFrom: policy.allowFrom ?? [] };
 }

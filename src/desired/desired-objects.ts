@@ -1,5 +1,6 @@
 import type {
   V1ConfigMap,
+  V1DaemonSet,
   V1Deployment,
   V1NetworkPolicy,
   V1PodDisruptionBudget,
@@ -7,6 +8,7 @@ import type {
 } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
 import { configMap } from './config-map.ts';
+import { daemonSet } from './daemon-set.ts';
 import { deployment } from './deployment.ts';
 import type { Desired } from './object-meta.ts';
 import { networkPolicy } from './network-policy.ts';
@@ -24,6 +26,7 @@ export type Platform = {
 /** An object that a relay needs in the cluster. */
 export type DesiredObject =
   | Desired<V1ConfigMap>
+  | Desired<V1DaemonSet>
   | Desired<V1Deployment>
   | Desired<V1NetworkPolicy>
   | Desired<V1PodDisruptionBudget>
@@ -39,7 +42,7 @@ export function desiredObjects(relay: Relay, { relayImage, observedService }: Pl
   return [
     configMap(relay),
     ...networkPolicy(relay),
-    deployment(relay, relayImage),
+    relay.workload.kind === 'DaemonSet' ? daemonSet(relay, relayImage) : deployment(relay, relayImage),
     ...podDisruptionBudget(relay),
     ...(relay.service.enabled ? [service(relay, observedService)] : []),
   ];

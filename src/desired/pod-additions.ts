@@ -50,6 +50,7 @@ function topologySpread(relay: Relay): V1TopologySpreadConstraint[] {
   const chosen = relay.podTemplate.topologySpreadConstraints;
   if (chosen !== undefined)
     return chosen.map((constraint) => ({ labelSelector, ...constraint })) as V1TopologySpreadConstraint[];
+  if (relay.workload.kind === 'DaemonSet') return []; // it has its own way: one on every node
   return ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
     maxSkew: 1,
     topologyKey,

@@ -11,12 +11,16 @@ import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Transport } from '../kube/transport.ts';
 import { withoutManagedFields } from '../kube/watch.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
+import { isOnHostNetwork } from './node-sharing.ts';
 import { ownedResources, relayResource, type RelayObject } from './objects.ts';
 import type { ReconcileCluster } from './reconcile.ts';
 
+/** The group of the RealmRelays that share nodes. */
+const onHostNetwork = 'on hostNetwork';
+
 /** What the operator knows of the cluster, and the one way in which it changes it. */
 export class Cluster implements ReconcileCluster {
-  readonly relays = new Store<RelayObject>();
+  readonly relays = new Store<RelayObject>((object) => (isOnHostNetwork(object) ? onHostNetwork : undefined));
   /** One for each kind that is written, to be kept up to date by informers. */
   readonly owned: readonly { readonly resource: Resource; readonly store: Store<KubeObject> }[];
   /** The Pods of relays, by the key of their relay. */
@@ -37,6 +41,9 @@ export class Cluster implements ReconcileCluster {
     this.relays.subscribe(({ object, previous }) => {
       const changed = object ?? previous;
       if (changed !== undefined) listener(objectKey(changed));
+      const sharesNodes = [object, previous].some((relay) => relay !== undefined && isOnHostNetwork(relay));
+      if (sharesNodes && !isSameSpec(object, previous))
+        for (const other of this.relaysOnHostNetwork()) listener(objectKey(other));
     });
     this.pods.subscribe(({ object, previous }) => {
       if (isSamePod(object, previous)) return;
@@ -54,6 +61,21 @@ export class Cluster implements ReconcileCluster {
 
   relay(key: ObjectKey): RelayObject | undefined {
     return this.relays.get(key);
+  }
+
+  relaysOnHostNetwork(): RelayObject[] {
+    return this.relays.group(onHostNetwork);
+  }
+
+  async podSecurity(namespace: string): Promise<string | undefined> {
+    try {
+      const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
+      const answer = (await this.#transport.request({ method: 'GET', path })) as KubeObject;
+      return answer.metadata.labels?.['pod-security.kubernetes.io/enforce'];
+    } catch (error) {
+      if (!isKubeError(error, 403) && !isKubeError(error, 404)) throw error;
+      return undefined;
+    }
   }
 
   ownedBy(uid: string): KubeObject[] {
@@ -119,6 +141,13 @@ export class Cluster implements ReconcileCluster {
       if (!isKubeError(error, 404)) throw error;
     }
   }
+}
+
+function isSameSpec(object: RelayObject | undefined, previous: RelayObject | undefined): boolean {
+  return (
+    object?.metadata.generation === previous?.metadata.generation &&
+    object?.metadata.uid === previous?.metadata.uid
+  );
 }
 
 /** Whether nothing of a Pod changed that is kept of it: kubelet writes much more than that. */

@@ -10,10 +10,12 @@ import { problemText, type Problem } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import type { RelayObject } from './objects.ts';
 import { serviceOf } from './objects.ts';
+import { nodeSharing, type NodeSharingCluster } from './node-sharing.ts';
+import { predecessor } from './succession.ts';
 import type { Verdict } from './verdict.ts';
 
 /** What programming a relay needs of the cluster. */
-export type ProgramCluster = {
+export type ProgramCluster = NodeSharingCluster & {
   /** What there is of that name; see `Applier.observe`. */
   observe: (desired: KubeObject) => Promise<KubeObject | undefined>;
   apply: (desired: KubeObject) => Promise<Applied>;
@@ -45,7 +47,10 @@ export async function program(object: RelayObject, context: ProgramContext): Pro
   const rejection = rejected(parsed);
   if (relay === undefined || rejection !== undefined) return { verdict: rejection ?? unreadable };
   if (relay.paused) return { verdict: { kind: 'paused' } };
-  return programRelay(relay, problemsText(parsed.warnings.filter(({ path }) => path[0] === 'spec')), context);
+  const warnings = parsed.warnings.filter(({ path }) => path[0] === 'spec').map(problemText);
+  const { notes, isConflict } = await nodeSharing(relay, context.cluster);
+  const said = { warnings: [...warnings, ...notes].join('; '), isNodeConflict: isConflict };
+  return programRelay(relay, said, context);
 }
 
 const unreadable: Verdict = { kind: 'rejected', reason: 'Invalid', message: 'The spec cannot be read.' };
@@ -64,7 +69,9 @@ function problemsText(problems: readonly Problem[]): string {
   return problems.map(problemText).join('; ');
 }
 
-async function programRelay(relay: Relay, warnings: string, context: ProgramContext): Promise<Programmed> {
+type Said = { readonly warnings: string; readonly isNodeConflict: boolean };
+
+async function programRelay(relay: Relay, said: Said, context: ProgramContext): Promise<Programmed> {
   const observedService = await liveService(relay, context.cluster);
   const immutable = observedService === undefined ? [] : immutableFields(relay, observedService);
   const mayRecreate = immutable.length > 0 && relay.service.recreatePolicy === 'WhenNeeded';
@@ -75,7 +82,7 @@ async function programRelay(relay: Relay, warnings: string, context: ProgramCont
   const failed = await applyAll(relay, wanted, context);
   if (failed !== undefined) return (await recreated(failed, relay, context)) ?? failed;
   await prune(relay, wanted, context);
-  if (immutable.length === 0) return { verdict: { kind: 'programmed', relay, warnings } };
+  if (immutable.length === 0) return { verdict: { kind: 'programmed', relay, ...said } };
   const message = problemsText(immutable);
   if (mayRecreate)
     return { verdict: { kind: 'pending', configured: relay, reason: 'RecreatingService', message } };
@@ -159,7 +166,8 @@ function refused(
 ): Verdict {
   const message = `The API server refuses ${kind} "${objectName}": ${refusal}`;
   if (kind !== 'Service') {
-    const reason = kind === 'Deployment' ? 'InvalidTemplate' : 'InvalidObject';
+    const isWorkload = kind === 'Deployment' || kind === 'DaemonSet';
+    const reason = isWorkload ? 'InvalidTemplate' : 'InvalidObject';
     return { kind: 'blocked', configured, reason, message };
   }
   if (!fields.includes('spec.loadBalancerClass'))
@@ -174,15 +182,17 @@ function terminating({ kind, metadata }: KubeObject, configured: Relay | undefin
   return { kind: 'pending', configured, reason: 'Terminating', message };
 }
 
-/** Deletes what `relay` owns and does not want. */
+/** Deletes what `relay` owns and does not want, but for a workload that still serves in place of another. */
 async function prune(
   relay: Relay,
   wanted: readonly DesiredObject[],
   { cluster, onWritten }: ProgramContext,
 ): Promise<void> {
   const kept = new Set(wanted.map((object) => `${object.kind}/${objectKey(object as KubeObject)}`));
-  for (const object of cluster.ownedBy(relay.metadata.uid ?? '')) {
-    const isKept = kept.has(`${object.kind}/${objectKey(object)}`);
+  const owned = cluster.ownedBy(relay.metadata.uid ?? '');
+  const serving = predecessor(relay, owned);
+  for (const object of owned) {
+    const isKept = object === serving || kept.has(`${object.kind}/${objectKey(object)}`);
     if (isKept || object.metadata.deletionTimestamp !== undefined) continue;
     await cluster.delete(object);
     onWritten('deleted', object);

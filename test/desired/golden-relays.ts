@@ -139,6 +139,7 @@ export const goldenRelayManifests = {
       image: 'example.com/own-relay:1',
       resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
       podTemplate: everyPodField,
+      workload: { kind: 'Deployment', hostNetwork: true },
       podDisruptionBudget: { maxUnavailable: '25%' },
       networkPolicy: {
         enabled: true,
@@ -169,6 +170,8 @@ export const goldenRelayManifests = {
     { network: { sendProxy: { enabled: true }, acceptProxy: { enabled: true, timeoutSeconds: 3 } } },
   ),
   'guarded-from-nobody': realmRelay(sideBySide, { networkPolicy: { enabled: true } }),
+  'daemon-set': realmRelay([endpoint()], { workload: { kind: 'DaemonSet' } }),
+  'daemon-set-on-nodes': realmRelay(sideBySide, { workload: { kind: 'DaemonSet', hostNetwork: true } }),
   'no-topology-spread': realmRelay([endpoint()], {
     podTemplate: { spec: { topologySpreadConstraints: [] } },
   }),
