@@ -22,6 +22,8 @@ export type Relay = {
   readonly resources: Resources;
   readonly podTemplate: PodTemplate;
   readonly workload: Workload;
+  /** Absent where `replicas` holds. */
+  readonly autoscaling?: Autoscaling;
   /** Absent where there shall be none. */
   readonly podDisruptionBudget?: PodDisruptionBudget;
   readonly networkPolicy: NetworkPolicy;
@@ -135,3 +137,9 @@ export type NetworkPolicy = {
 
 /** What runs the Pods. */
 export type Workload = { readonly kind: 'Deployment' | 'DaemonSet'; readonly hostNetwork: boolean };
+
+export type Autoscaling = {
+  readonly minReplicas: number;
+  readonly maxReplicas: number;
+  readonly targetCPUUtilizationPercentage: number;
+};

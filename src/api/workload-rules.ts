@@ -4,14 +4,49 @@ import type { Relay } from './relay.ts';
 /** The first port that a process without rights may bind, unless its node says otherwise. */
 const firstUnprivilegedPort = 1024;
 
+/** What is wrong with the workload of `relay`. */
+export function workloadProblems({ workload, autoscaling }: Relay): Problem[] {
+  if (workload.kind === 'Deployment' || autoscaling === undefined) return [];
+  return [
+    {
+      path: ['spec', 'autoscaling'],
+      what: 'cannot go with a DaemonSet, which has a Pod on every node that podTemplate selects',
+      remedy: 'remove it, or set workload.kind to Deployment',
+    },
+  ];
+}
+
 /** What of the workload of `relay` has no effect, or may not work. */
 export function workloadWarnings(relay: Relay): Problem[] {
-  return [...replicaWarnings(relay), ...budgetWarnings(relay), ...hostNetworkWarnings(relay)];
+  return [
+    ...replicaWarnings(relay),
+    ...autoscalingWarnings(relay),
+    ...budgetWarnings(relay),
+    ...hostNetworkWarnings(relay),
+  ];
 }
 
 /** Whether `relay` has more than one Pod at a time that may be moved, so that one may be away while others serve. */
-export function hasSpares({ workload, replicas }: Relay): boolean {
-  return workload.kind === 'Deployment' && replicas > 1;
+export function hasSpares({ workload, replicas, autoscaling }: Relay): boolean {
+  return workload.kind === 'Deployment' && (autoscaling?.maxReplicas ?? replicas) > 1;
+}
+
+function autoscalingWarnings({ workload, autoscaling, replicas, resources }: Relay): Problem[] {
+  if (workload.kind === 'DaemonSet' || autoscaling === undefined) return [];
+  const ignored = {
+    path: ['spec', 'replicas'],
+    what: 'has no effect while there is autoscaling, which sets the number of Pods',
+    value: replicas,
+    remedy: 'remove it, or use autoscaling.minReplicas',
+  };
+  const unmeasured = {
+    path: ['spec', 'autoscaling'],
+    what: 'has no effect until the Pods ask for CPU, of which it counts the use',
+    remedy: 'set resources.requests.cpu',
+  };
+  // A limit of CPU is a request, too, where there is no other.
+  const isMeasured = 'cpu' in resources.requests || 'cpu' in resources.limits;
+  return [...(replicas === 1 ? [] : [ignored]), ...(isMeasured ? [] : [unmeasured])];
 }
 
 function replicaWarnings({ workload, replicas }: Relay): Problem[] {

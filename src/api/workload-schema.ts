@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, isCidr, rule, text } from './schema-parts.ts';
+import { bounded, flag, isCidr, rule, text } from './schema-parts.ts';
 import { atomic, labelSelector } from './selector-schema.ts';
 
 const percentage = /^(100|[1-9]?[0-9])%$/;
@@ -28,6 +28,24 @@ export const podDisruptionBudget = z.object({
       'How many Pods may be away at a time while nodes are drained: a number, or a share of all such as 25%. Default: 1.',
     ),
 });
+
+/** How many Pods the load makes, as the user wrote it. */
+export const autoscaling = rule(
+  z.object({
+    minReplicas: bounded(1, 1000, 'Least number of Pods. Default: 1.'),
+    maxReplicas: z.int().min(1).max(1000).describe('Greatest number of Pods.'),
+    targetCPUUtilizationPercentage: bounded(
+      1,
+      1000,
+      'CPU use to aim at, of all Pods together, in percent of resources.requests.cpu. Default: 80.',
+    ),
+  }),
+  {
+    cel: '!has(self.minReplicas) || self.minReplicas <= self.maxReplicas',
+    holds: ({ minReplicas = 1, maxReplicas }) => minReplicas <= maxReplicas,
+    remedy: 'give minReplicas at most what maxReplicas is',
+  },
+);
 
 const range = rule(text(43), {
   cel: 'isCIDR(self)',

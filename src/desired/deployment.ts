@@ -38,7 +38,8 @@ export function deployment(relay: Relay, relayImage: string): Desired<V1Deployme
     kind: 'Deployment',
     metadata: objectMeta(relay, relay.metadata.name),
     spec: {
-      replicas: relay.replicas,
+      // An autoscaler's to write, where there is one.
+      ...(relay.autoscaling === undefined && { replicas: relay.replicas }),
       selector: { matchLabels: selectorLabels(relay) },
       strategy: { type: 'RollingUpdate', rollingUpdate: rollingUpdate(relay) },
       template: podTemplate(relay, relayImage),

@@ -5,12 +5,14 @@ import type {
   V1NetworkPolicy,
   V1PodDisruptionBudget,
   V1Service,
+  V2HorizontalPodAutoscaler,
 } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
 import { configMap } from './config-map.ts';
 import { daemonSet } from './daemon-set.ts';
 import { deployment } from './deployment.ts';
 import type { Desired } from './object-meta.ts';
+import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler.ts';
 import { networkPolicy } from './network-policy.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { service, type ObservedService } from './service.ts';
@@ -30,7 +32,8 @@ export type DesiredObject =
   | Desired<V1Deployment>
   | Desired<V1NetworkPolicy>
   | Desired<V1PodDisruptionBudget>
-  | Desired<V1Service>;
+  | Desired<V1Service>
+  | Desired<V2HorizontalPodAutoscaler>;
 
 /**
  * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts, or is guarded by, before the Pod, and the Service,
@@ -43,6 +46,7 @@ export function desiredObjects(relay: Relay, { relayImage, observedService }: Pl
     configMap(relay),
     ...networkPolicy(relay),
     relay.workload.kind === 'DaemonSet' ? daemonSet(relay, relayImage) : deployment(relay, relayImage),
+    ...horizontalPodAutoscaler(relay),
     ...podDisruptionBudget(relay),
     ...(relay.service.enabled ? [service(relay, observedService)] : []),
   ];

@@ -1,6 +1,6 @@
 import type { RealmRelayStatus } from '../api/schema.ts';
 import { kind as relayKind } from '../api/schema.ts';
-import { type Applied, Applier, fieldManager } from '../kube/apply.ts';
+import { type Applied, Applier, fieldManager, wasApplied } from '../kube/apply.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import { controllerOf, type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
@@ -12,7 +12,8 @@ import type { Transport } from '../kube/transport.ts';
 import { withoutManagedFields } from '../kube/watch.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
 import { isOnHostNetwork } from './node-sharing.ts';
-import { ownedResources, relayResource, type RelayObject } from './objects.ts';
+import { deploymentResource, ownedResources, relayResource, type RelayObject } from './objects.ts';
+import { handOverReplicas } from './replicas.ts';
 import type { ReconcileCluster } from './reconcile.ts';
 
 /** The group of the RealmRelays that share nodes. */
@@ -88,6 +89,12 @@ export class Cluster implements ReconcileCluster {
 
   apply(desired: KubeObject): Promise<Applied> {
     return this.#applier.apply(desired);
+  }
+
+  async keepReplicas(desired: KubeObject): Promise<void> {
+    const observed = await this.#applier.observe(desired);
+    if (observed === undefined || wasApplied(desired, observed)) return;
+    await handOverReplicas(this.#transport, deploymentResource, observed);
   }
 
   delete(object: KubeObject): Promise<void> {

@@ -10,11 +10,19 @@ export type RelayObject = KubeObject & { readonly spec?: unknown; readonly statu
 /** The kinds that are read and written, and where. */
 export const relayResource: Resource = { apiVersion, kind, plural };
 
+/** Where Deployments are. */
+export const deploymentResource: Resource = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  plural: 'deployments',
+};
+
 /** In the order in which they are pruned. */
 export const ownedResources: readonly Resource[] = [
   { apiVersion: 'v1', kind: 'Service', plural: 'services' },
+  { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers' },
   { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', plural: 'poddisruptionbudgets' },
-  { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
+  deploymentResource,
   { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' },
   { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', plural: 'networkpolicies' },
   { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },

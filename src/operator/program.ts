@@ -19,6 +19,8 @@ export type ProgramCluster = NodeSharingCluster & {
   /** What there is of that name; see `Applier.observe`. */
   observe: (desired: KubeObject) => Promise<KubeObject | undefined>;
   apply: (desired: KubeObject) => Promise<Applied>;
+  /** Lets the number of Pods be as it is, when the Deployment that is to be applied says nothing of it. */
+  keepReplicas: (desired: KubeObject) => Promise<void>;
   delete: (object: KubeObject) => Promise<void>;
   /** What the object with this uid owns. */
   ownedBy: (uid: string) => KubeObject[];
@@ -79,6 +81,7 @@ async function programRelay(relay: Relay, said: Said, context: ProgramContext): 
   const desired = desiredObjects(relay, { relayImage, ...present('observedService', observedService) });
   // A Service to be made anew is not wanted for now, so it is deleted; its end brings the next reconcile.
   const wanted = mayRecreate ? desired.filter(({ kind }) => kind !== 'Service') : desired;
+  await releaseFromAutoscaler(relay, context);
   const failed = await applyAll(relay, wanted, context);
   if (failed !== undefined) return (await recreated(failed, relay, context)) ?? failed;
   await prune(relay, wanted, context);
@@ -87,6 +90,16 @@ async function programRelay(relay: Relay, said: Said, context: ProgramContext): 
   if (mayRecreate)
     return { verdict: { kind: 'pending', configured: relay, reason: 'RecreatingService', message } };
   return { verdict: { kind: 'blocked', configured: relay, reason: 'ServiceImmutable', message } };
+}
+
+/** Before the number of Pods is ours again, nobody else may write it. */
+async function releaseFromAutoscaler(relay: Relay, { cluster, onWritten }: ProgramContext): Promise<void> {
+  const kind = 'HorizontalPodAutoscaler';
+  const autoscaler = cluster.ownedBy(relay.metadata.uid ?? '').find((object) => object.kind === kind);
+  if (relay.autoscaling !== undefined || autoscaler === undefined) return;
+  if (autoscaler.metadata.deletionTimestamp !== undefined) return;
+  await cluster.delete(autoscaler);
+  onWritten('deleted', autoscaler);
 }
 
 /** Deletes the Service whose class was to be taken away, which only the API server can tell, where the user allows it. */
@@ -125,13 +138,20 @@ async function applyAll(
 ): Promise<Programmed | undefined> {
   let configured: Relay | undefined;
   for (const wanted of desired) {
-    const { outcome, object } = await cluster.apply(wanted as KubeObject).catch(stopped(configured));
+    const { outcome, object } = await applyOne(relay, wanted as KubeObject, cluster).catch(
+      stopped(configured),
+    );
     if (outcome === 'stopped') return object;
     if (outcome === 'terminating') return { verdict: terminating(object, configured) };
     if (outcome !== 'unchanged') onWritten(outcome, object);
     if (wanted.kind === 'ConfigMap') configured = relay;
   }
   return undefined;
+}
+
+async function applyOne(relay: Relay, wanted: KubeObject, cluster: ProgramCluster): Promise<Applied> {
+  if (wanted.kind === 'Deployment' && relay.autoscaling !== undefined) await cluster.keepReplicas(wanted);
+  return cluster.apply(wanted);
 }
 
 type Stopped = { readonly outcome: 'stopped'; readonly object: Programmed };

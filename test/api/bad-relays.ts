@@ -170,6 +170,11 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
       },
     }),
   ),
+  'an autoscaler upside down': bad(
+    'spec.autoscaling',
+    'at most what maxReplicas is',
+    withSpec({ autoscaling: { minReplicas: 3, maxReplicas: 2 } }),
+  ),
   'a share of Pods that is none': bad(
     'spec.podDisruptionBudget.maxUnavailable',
     '25%',

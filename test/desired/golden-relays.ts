@@ -172,6 +172,11 @@ export const goldenRelayManifests = {
   'guarded-from-nobody': realmRelay(sideBySide, { networkPolicy: { enabled: true } }),
   'daemon-set': realmRelay([endpoint()], { workload: { kind: 'DaemonSet' } }),
   'daemon-set-on-nodes': realmRelay(sideBySide, { workload: { kind: 'DaemonSet', hostNetwork: true } }),
+  autoscaled: realmRelay([endpoint()], {
+    autoscaling: { minReplicas: 1, maxReplicas: 10, targetCPUUtilizationPercentage: 70 }, // 2 would have it act at once
+    resources: { requests: { cpu: '100m' } },
+    podDisruptionBudget: {},
+  }),
   'no-topology-spread': realmRelay([endpoint()], {
     podTemplate: { spec: { topologySpreadConstraints: [] } },
   }),

@@ -26,6 +26,7 @@ const paths: Readonly<Record<string, string>> = {
   poddisruptionbudgets: '/apis/policy/v1',
   networkpolicies: '/apis/networking.k8s.io/v1',
   daemonsets: '/apis/apps/v1',
+  horizontalpodautoscalers: '/apis/autoscaling/v2',
   realmrelays: '/apis/realm-operator.dev/v1alpha1',
   events: '/apis/events.k8s.io/v1',
 };

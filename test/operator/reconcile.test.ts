@@ -41,6 +41,7 @@ class FakeCluster implements ReconcileCluster {
   ownedBy = (): KubeObject[] => this.owned;
   relaysOnHostNetwork = (): RelayObject[] => [];
   podSecurity = (): Promise<undefined> => Promise.resolve(undefined);
+  keepReplicas = (): Promise<void> => Promise.resolve();
   podsOf = (): RelayPod[] => this.pods;
   tellPod = (pod: RelayPod, hash: string): Promise<void> => {
     this.told.push(`${pod.metadata.name} ${hash.slice(0, 8)}`);
