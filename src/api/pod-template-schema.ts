@@ -1,42 +1,12 @@
 import { z } from 'zod';
 import { bounded, text } from './schema-parts.ts';
+import { atomic, labelSelector, strings, words } from './selector-schema.ts';
 
 const most = 2 ** 31 - 1;
-const atomic = { 'x-kubernetes-list-type': 'atomic' };
-
-/** A mapping of at most 64 strings to strings. */
-function strings(description: string): z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodString>> {
-  return z
-    .record(z.string(), z.string().max(65_536))
-    .optional()
-    .meta({ maxProperties: 64 })
-    .describe(description);
-}
-
-/** A list of at most 64 strings. */
-function words(description: string): z.ZodOptional<z.ZodArray<z.ZodString>> {
-  return z.array(z.string().max(317)).max(64).optional().meta(atomic).describe(description);
-}
 
 function word(description: string): z.ZodOptional<z.ZodString> {
   return z.string().max(317).optional().describe(description);
 }
-
-const labelSelector = z.object({
-  matchLabels: strings('Labels and their values.'),
-  matchExpressions: z
-    .array(
-      z.object({
-        key: text(317).describe('Label key.'),
-        operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']).describe('Relation of key and values.'),
-        values: words('Values, with In and NotIn.'),
-      }),
-    )
-    .max(64)
-    .optional()
-    .meta(atomic)
-    .describe('Requirements, all of which must hold.'),
-});
 
 function nodeRequirements(description: string): z.ZodOptional<z.ZodArray<typeof nodeRequirement>> {
   return z.array(nodeRequirement).max(64).optional().meta(atomic).describe(description);

@@ -21,8 +21,12 @@ export type Relay = {
   readonly image?: string;
   readonly resources: Resources;
   readonly podTemplate: PodTemplate;
+  readonly workload: Workload;
+  /** Absent where `replicas` holds. */
+  readonly autoscaling?: Autoscaling;
   /** Absent where there shall be none. */
   readonly podDisruptionBudget?: PodDisruptionBudget;
+  readonly networkPolicy: NetworkPolicy;
   readonly logLevel: LogLevel;
   readonly drainSeconds: number;
   readonly updateStrategy: UpdateStrategy;
@@ -124,3 +128,18 @@ export type PodTemplate = {
 
 /** How many Pods may be away at a time: a number, or a share such as 25%. */
 export type PodDisruptionBudget = { readonly maxUnavailable: number | string };
+
+export type NetworkPolicy = {
+  readonly enabled: boolean;
+  /** Peers as the API has them; none means everyone. */
+  readonly allowFrom: readonly object[];
+};
+
+/** What runs the Pods. */
+export type Workload = { readonly kind: 'Deployment' | 'DaemonSet'; readonly hostNetwork: boolean };
+
+export type Autoscaling = {
+  readonly minReplicas: number;
+  readonly maxReplicas: number;
+  readonly targetCPUUtilizationPercentage: number;
+};

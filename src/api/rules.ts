@@ -3,7 +3,7 @@ import type { Problem } from '../lib/problem.ts';
 import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
 import { boundFamilies, canBind, type BoundAddress, type PortConflict } from './port-conflicts.ts';
 import type { Endpoint, Relay } from './relay.ts';
-import { workloadWarnings } from './workload-rules.ts';
+import { workloadProblems, workloadWarnings } from './workload-rules.ts';
 import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
 
 /** What is wrong with `relay` although each field is valid by itself; port conflicts are told apart from it. */
@@ -14,6 +14,7 @@ export function relayProblems(relay: Relay): Problem[] {
     ...serviceProblems(relay),
     ...serviceFieldProblems(relay),
     ...podTemplateProblems(relay),
+    ...workloadProblems(relay),
   ];
 }
 

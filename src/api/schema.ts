@@ -14,7 +14,7 @@ import {
 } from './schema-parts.ts';
 import { service } from './service-schema.ts';
 import { statusSchema } from './status-schema.ts';
-import { podDisruptionBudget } from './workload-schema.ts';
+import { autoscaling, networkPolicy, podDisruptionBudget, workload } from './workload-schema.ts';
 
 /** API group of RealmRelay. */
 export const group = 'realm-operator.dev';
@@ -161,9 +161,20 @@ export const specSchema = z.object({
     .describe(
       'How changed endpoints reach the Pods. HotReload: running Pods take them over within a second, and none restarts. Rollout: Pods are replaced one after another; one that runs may take them over before its turn. Changing the strategy itself replaces the Pods. Default: HotReload.',
     ),
+  workload: workload.optional().describe('What runs the Pods.'),
+  autoscaling: autoscaling
+    .optional()
+    .describe(
+      'Makes a HorizontalPodAutoscaler, which sets the number of Pods by their CPU use; replicas has no effect then. Not with a DaemonSet.',
+    ),
   podDisruptionBudget: podDisruptionBudget
     .optional()
     .describe('Makes a PodDisruptionBudget, {} with the default, where there are two replicas or more.'),
+  networkPolicy: networkPolicy
+    .optional()
+    .describe(
+      'A NetworkPolicy that admits clients to the endpoints, and the operator to TCP port 9465, and nobody else. Kubelet always reaches the Pods of its node. Others, such as Prometheus, may be admitted by a policy of your own.',
+    ),
   paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
 });
 

@@ -2,13 +2,16 @@ import type {
   V1Container,
   V1Deployment,
   V1PodSpec,
+  V1PodTemplateSpec,
   V1Probe,
   V1ResourceRequirements,
+  V1RollingUpdateDeployment,
 } from '@kubernetes/client-node';
 import type { Relay, Resources } from '../api/relay.ts';
 import { adminPort } from '../api/schema.ts';
 import { configKey, configMapName } from './config-map.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
+import { containerPorts, hostNetwork } from './host-network.ts';
 import { podMeta, podPlacement } from './pod-additions.ts';
 import { canonicalQuantity } from './quantity.ts';
 
@@ -16,13 +19,16 @@ import { canonicalQuantity } from './quantity.ts';
 const graceSeconds = 5;
 /** How long a stopping Pod still accepts: kube-proxies and load balancers need that to send nobody there any more. */
 const drainLagSeconds = 5;
+/** A safe sysctl of the Pod's own network: any port may be bound without a capability. */
+const sysctls = [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }];
 const configFolder = '/etc/realm';
 
 /**
  * The Deployment that runs `relay`.
  *
  * With updateStrategy HotReload the Pod template does not mention endpoints: a change of them reaches running Pods
- * through the ConfigMap and restarts none. Its Pods meet the Pod Security Standard *restricted*.
+ * through the ConfigMap and restarts none. Its Pods meet the Pod Security Standard *restricted*. On hostNetwork neither
+ * holds: the ports are declared, so that no node gets two Pods that need the same one.
  *
  * @param relayImage  image of the relay program, where the relay does not name one.
  */
@@ -32,12 +38,26 @@ export function deployment(relay: Relay, relayImage: string): Desired<V1Deployme
     kind: 'Deployment',
     metadata: objectMeta(relay, relay.metadata.name),
     spec: {
-      replicas: relay.replicas,
+      // An autoscaler's to write, where there is one.
+      ...(relay.autoscaling === undefined && { replicas: relay.replicas }),
       selector: { matchLabels: selectorLabels(relay) },
-      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: 0 } },
-      template: { metadata: podMeta(relay), spec: podSpec(relay, relayImage) },
+      strategy: { type: 'RollingUpdate', rollingUpdate: rollingUpdate(relay) },
+      template: podTemplate(relay, relayImage),
     },
   };
+}
+
+/**
+ * New Pods come before old ones go. Not on hostNetwork, where both need the same ports: a cluster whose nodes all have one
+ * would wait for ever.
+ */
+export function rollingUpdate({ workload }: Relay): V1RollingUpdateDeployment {
+  return workload.hostNetwork ? { maxSurge: 0, maxUnavailable: 1 } : { maxSurge: '25%', maxUnavailable: 0 };
+}
+
+/** The Pods of `relay`, whatever makes them. */
+export function podTemplate(relay: Relay, relayImage: string): V1PodTemplateSpec {
+  return { metadata: podMeta(relay), spec: podSpec(relay, relayImage) };
 }
 
 function podSpec(relay: Relay, relayImage: string): V1PodSpec {
@@ -50,9 +70,9 @@ function podSpec(relay: Relay, relayImage: string): V1PodSpec {
       runAsUser: 65_532,
       runAsGroup: 65_532,
       seccompProfile: { type: 'RuntimeDefault' },
-      // A safe sysctl of the Pod's own network: any port may be bound without a capability.
-      sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }],
+      ...(relay.workload.hostNetwork ? {} : { sysctls }),
     },
+    ...hostNetwork(relay),
     containers: [container(relay, relayImage)],
     volumes: [{ name: 'config', configMap: { name: configMapName(relay) } }],
     ...podPlacement(relay),
@@ -70,7 +90,7 @@ function container(relay: Relay, relayImage: string): V1Container {
       `--drain-lag-seconds=${String(drainLagSeconds)}`,
       `--drain-seconds=${String(relay.drainSeconds)}`,
     ],
-    ports: [{ name: 'admin', containerPort: adminPort, protocol: 'TCP' }],
+    ports: containerPorts(relay),
     ...resources(relay.resources),
     startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60 }),
     livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3 }),

@@ -1,8 +1,19 @@
-import type { V1ConfigMap, V1Deployment, V1PodDisruptionBudget, V1Service } from '@kubernetes/client-node';
+import type {
+  V1ConfigMap,
+  V1DaemonSet,
+  V1Deployment,
+  V1NetworkPolicy,
+  V1PodDisruptionBudget,
+  V1Service,
+  V2HorizontalPodAutoscaler,
+} from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
 import { configMap } from './config-map.ts';
+import { daemonSet } from './daemon-set.ts';
 import { deployment } from './deployment.ts';
 import type { Desired } from './object-meta.ts';
+import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler.ts';
+import { networkPolicy } from './network-policy.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { service, type ObservedService } from './service.ts';
 
@@ -16,10 +27,16 @@ export type Platform = {
 
 /** An object that a relay needs in the cluster. */
 export type DesiredObject =
-  Desired<V1ConfigMap> | Desired<V1Deployment> | Desired<V1PodDisruptionBudget> | Desired<V1Service>;
+  | Desired<V1ConfigMap>
+  | Desired<V1DaemonSet>
+  | Desired<V1Deployment>
+  | Desired<V1NetworkPolicy>
+  | Desired<V1PodDisruptionBudget>
+  | Desired<V1Service>
+  | Desired<V2HorizontalPodAutoscaler>;
 
 /**
- * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts before the Pod, and the Service,
+ * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts, or is guarded by, before the Pod, and the Service,
  * which may be such that it cannot be changed, last.
  *
  * Pure: equal input gives deeply equal output. No empty list, map or null is in it.
@@ -27,7 +44,9 @@ export type DesiredObject =
 export function desiredObjects(relay: Relay, { relayImage, observedService }: Platform): DesiredObject[] {
   return [
     configMap(relay),
-    deployment(relay, relayImage),
+    ...networkPolicy(relay),
+    relay.workload.kind === 'DaemonSet' ? daemonSet(relay, relayImage) : deployment(relay, relayImage),
+    ...horizontalPodAutoscaler(relay),
     ...podDisruptionBudget(relay),
     ...(relay.service.enabled ? [service(relay, observedService)] : []),
   ];

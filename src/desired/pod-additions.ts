@@ -1,9 +1,10 @@
 import type { V1ObjectMeta, V1PodSpec, V1TopologySpreadConstraint } from '@kubernetes/client-node';
 import { isOwnPodLabel } from '../api/label-rules.ts';
 import type { Relay } from '../api/relay.ts';
-import { isRecord, present } from '../lib/record.ts';
+import { present } from '../lib/record.ts';
 import { configHash } from './config-map.ts';
 import { configHashAnnotation, podLabels, selectorLabels } from './object-meta.ts';
+import { withoutEmpty } from './without-empty.ts';
 
 /** Labels and annotations of the Pods of `relay`: what the user adds, under what the operator needs. */
 export function podMeta(relay: Relay): V1ObjectMeta {
@@ -49,29 +50,11 @@ function topologySpread(relay: Relay): V1TopologySpreadConstraint[] {
   const chosen = relay.podTemplate.topologySpreadConstraints;
   if (chosen !== undefined)
     return chosen.map((constraint) => ({ labelSelector, ...constraint })) as V1TopologySpreadConstraint[];
+  if (relay.workload.kind === 'DaemonSet') return []; // it has its own way: one on every node
   return ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
     maxSkew: 1,
     topologyKey,
     whenUnsatisfiable: 'ScheduleAnyway',
     labelSelector,
   }));
-}
-
-/** Fields in which the empty says something: an empty selector selects all, the values of these mappings may be empty. */
-const meantEmpty = /^(labelSelector|namespaceSelector)$/;
-const mappings = /^(matchLabels|nodeSelector)$/;
-
-/** `value` without the empty texts, lists and mappings that the API server would drop: each comparison would find them. */
-function withoutEmpty(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutEmpty);
-  if (!isRecord(value)) return value;
-  const kept = Object.entries(value)
-    .map(([key, field]) => [key, mappings.test(key) ? field : withoutEmpty(field)] as const)
-    .filter(([key, field]) => meantEmpty.test(key) || !isEmpty(field));
-  return Object.fromEntries(kept);
-}
-
-function isEmpty(value: unknown): boolean {
-  if (value === undefined || value === '') return true;
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }

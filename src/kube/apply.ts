@@ -211,6 +211,11 @@ export class Applier {
   }
 }
 
+/** Whether `desired` is what was last applied to `observed`. */
+export function wasApplied(desired: KubeObject, observed: KubeObject): boolean {
+  return observed.metadata.annotations?.[appliedHashAnnotation] === desiredHash(desired);
+}
+
 /** The object was replaced since we saw it: the server calls the UID that we send for that "immutable". */
 function isOtherObject({ status, causes }: KubeError): boolean {
   return status === 422 && causes.some(({ field }) => field === 'metadata.uid');

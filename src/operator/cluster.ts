@@ -1,6 +1,6 @@
 import type { RealmRelayStatus } from '../api/schema.ts';
 import { kind as relayKind } from '../api/schema.ts';
-import { type Applied, Applier, fieldManager } from '../kube/apply.ts';
+import { type Applied, Applier, fieldManager, wasApplied } from '../kube/apply.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import { controllerOf, type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
@@ -11,12 +11,17 @@ import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Transport } from '../kube/transport.ts';
 import { withoutManagedFields } from '../kube/watch.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
-import { ownedResources, relayResource, type RelayObject } from './objects.ts';
+import { isOnHostNetwork } from './node-sharing.ts';
+import { deploymentResource, ownedResources, relayResource, type RelayObject } from './objects.ts';
+import { handOverReplicas } from './replicas.ts';
 import type { ReconcileCluster } from './reconcile.ts';
+
+/** The group of the RealmRelays that share nodes. */
+const onHostNetwork = 'on hostNetwork';
 
 /** What the operator knows of the cluster, and the one way in which it changes it. */
 export class Cluster implements ReconcileCluster {
-  readonly relays = new Store<RelayObject>();
+  readonly relays = new Store<RelayObject>((object) => (isOnHostNetwork(object) ? onHostNetwork : undefined));
   /** One for each kind that is written, to be kept up to date by informers. */
   readonly owned: readonly { readonly resource: Resource; readonly store: Store<KubeObject> }[];
   /** The Pods of relays, by the key of their relay. */
@@ -37,6 +42,9 @@ export class Cluster implements ReconcileCluster {
     this.relays.subscribe(({ object, previous }) => {
       const changed = object ?? previous;
       if (changed !== undefined) listener(objectKey(changed));
+      const sharesNodes = [object, previous].some((relay) => relay !== undefined && isOnHostNetwork(relay));
+      if (sharesNodes && !isSameSpec(object, previous))
+        for (const other of this.relaysOnHostNetwork()) listener(objectKey(other));
     });
     this.pods.subscribe(({ object, previous }) => {
       if (isSamePod(object, previous)) return;
@@ -56,6 +64,21 @@ export class Cluster implements ReconcileCluster {
     return this.relays.get(key);
   }
 
+  relaysOnHostNetwork(): RelayObject[] {
+    return this.relays.group(onHostNetwork);
+  }
+
+  async podSecurity(namespace: string): Promise<string | undefined> {
+    try {
+      const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
+      const answer = (await this.#transport.request({ method: 'GET', path })) as KubeObject;
+      return answer.metadata.labels?.['pod-security.kubernetes.io/enforce'];
+    } catch (error) {
+      if (!isKubeError(error, 403) && !isKubeError(error, 404)) throw error;
+      return undefined;
+    }
+  }
+
   ownedBy(uid: string): KubeObject[] {
     return this.owned.flatMap(({ store }) => store.group(uid));
   }
@@ -66,6 +89,12 @@ export class Cluster implements ReconcileCluster {
 
   apply(desired: KubeObject): Promise<Applied> {
     return this.#applier.apply(desired);
+  }
+
+  async keepReplicas(desired: KubeObject): Promise<void> {
+    const observed = await this.#applier.observe(desired);
+    if (observed === undefined || wasApplied(desired, observed)) return;
+    await handOverReplicas(this.#transport, deploymentResource, observed);
   }
 
   delete(object: KubeObject): Promise<void> {
@@ -119,6 +148,13 @@ export class Cluster implements ReconcileCluster {
       if (!isKubeError(error, 404)) throw error;
     }
   }
+}
+
+function isSameSpec(object: RelayObject | undefined, previous: RelayObject | undefined): boolean {
+  return (
+    object?.metadata.generation === previous?.metadata.generation &&
+    object?.metadata.uid === previous?.metadata.uid
+  );
 }
 
 /** Whether nothing of a Pod changed that is kept of it: kubelet writes much more than that. */

@@ -41,8 +41,11 @@ function dated({ message, ...finding }: Finding, { previous, generation, now }: 
 
 function accepted(verdict: Verdict): Finding {
   if (verdict.kind === 'rejected') return finding('Accepted', 'False', verdict);
-  const note = verdict.kind === 'programmed' && verdict.warnings !== '' ? ` But: ${verdict.warnings}` : '';
-  return finding('Accepted', 'True', { reason: 'Accepted', message: `The spec is valid.${note}` });
+  const valid = 'The spec is valid.';
+  if (verdict.kind !== 'programmed' || verdict.warnings === '')
+    return finding('Accepted', 'True', { reason: 'Accepted', message: valid });
+  const reason = verdict.isNodeConflict === true ? 'HostPortConflict' : 'Accepted';
+  return finding('Accepted', 'True', { reason, message: `${valid} But: ${verdict.warnings}` });
 }
 
 function programmed(verdict: Verdict): Finding {

@@ -1,4 +1,4 @@
-import type { V1Deployment, V1Service } from '@kubernetes/client-node';
+import type { V1DaemonSet, V1Deployment, V1Service } from '@kubernetes/client-node';
 import type { RealmRelayStatus } from '../api/schema.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { Resource } from '../kube/resource.ts';
@@ -10,17 +10,38 @@ export type RelayObject = KubeObject & { readonly spec?: unknown; readonly statu
 /** The kinds that are read and written, and where. */
 export const relayResource: Resource = { apiVersion, kind, plural };
 
+/** Where Deployments are. */
+export const deploymentResource: Resource = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  plural: 'deployments',
+};
+
 /** In the order in which they are pruned. */
 export const ownedResources: readonly Resource[] = [
   { apiVersion: 'v1', kind: 'Service', plural: 'services' },
+  { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers' },
   { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', plural: 'poddisruptionbudgets' },
-  { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
+  deploymentResource,
+  { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' },
+  { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', plural: 'networkpolicies' },
   { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
 ];
 
-/** The Deployment among `objects`. */
-export function deploymentOf(objects: readonly KubeObject[]): V1Deployment | undefined {
-  return objects.find(({ kind }) => kind === 'Deployment') as V1Deployment | undefined;
+/** What runs Pods. */
+export type Workload = V1Deployment | V1DaemonSet;
+
+/** The workload of this kind among `objects`. */
+export function workloadOf(
+  objects: readonly KubeObject[],
+  kind: 'Deployment' | 'DaemonSet',
+): Workload | undefined {
+  return objects.find((object) => object.kind === kind) as Workload | undefined;
+}
+
+/** Whether `workload` is a DaemonSet. */
+export function isDaemonSet(workload: Workload): workload is V1DaemonSet {
+  return workload.kind === 'DaemonSet';
 }
 
 /** The Service among `objects`. */

@@ -48,16 +48,21 @@ function readiness({ type, status }: { type: string; status: string }): { type: 
 }
 
 /**
- * The key of the RealmRelay that `pod` runs for: by its label, where the ReplicaSet that controls it is of that name, so
- * that a Pod which only bears our labels is nobody's.
+ * The key of the RealmRelay that `pod` runs for: by its label, where the ReplicaSet or DaemonSet that controls it is of that
+ * name, so that a Pod which only bears our labels is nobody's.
  */
 export function relayOf(pod: RelayPod): ObjectKey | undefined {
   const { namespace = '', labels = {} } = pod.metadata;
   const relay = labels[instanceLabel];
   const owner = controllerOf(pod);
-  const isOurs =
-    owner?.kind === 'ReplicaSet' && owner.name === `${relay ?? ''}-${labels[templateHashLabel] ?? ''}`;
-  return relay !== undefined && isOurs ? `${namespace}/${relay}` : undefined;
+  if (relay === undefined || owner === undefined) return undefined;
+  const isOurs = owner.name === ownerName(owner.kind, relay, labels[templateHashLabel]);
+  return isOurs ? `${namespace}/${relay}` : undefined;
+}
+
+function ownerName(kind: string, relay: string, templateHash = ''): string | undefined {
+  if (kind === 'DaemonSet') return relay;
+  return kind === 'ReplicaSet' ? `${relay}-${templateHash}` : undefined;
 }
 
 /** Whether `pod` runs, or will: neither ended nor about to. */

@@ -10,13 +10,17 @@ import { problemText, type Problem } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import type { RelayObject } from './objects.ts';
 import { serviceOf } from './objects.ts';
+import { nodeSharing, type NodeSharingCluster } from './node-sharing.ts';
+import { predecessor } from './succession.ts';
 import type { Verdict } from './verdict.ts';
 
 /** What programming a relay needs of the cluster. */
-export type ProgramCluster = {
+export type ProgramCluster = NodeSharingCluster & {
   /** What there is of that name; see `Applier.observe`. */
   observe: (desired: KubeObject) => Promise<KubeObject | undefined>;
   apply: (desired: KubeObject) => Promise<Applied>;
+  /** Lets the number of Pods be as it is, when the Deployment that is to be applied says nothing of it. */
+  keepReplicas: (desired: KubeObject) => Promise<void>;
   delete: (object: KubeObject) => Promise<void>;
   /** What the object with this uid owns. */
   ownedBy: (uid: string) => KubeObject[];
@@ -45,7 +49,10 @@ export async function program(object: RelayObject, context: ProgramContext): Pro
   const rejection = rejected(parsed);
   if (relay === undefined || rejection !== undefined) return { verdict: rejection ?? unreadable };
   if (relay.paused) return { verdict: { kind: 'paused' } };
-  return programRelay(relay, problemsText(parsed.warnings.filter(({ path }) => path[0] === 'spec')), context);
+  const warnings = parsed.warnings.filter(({ path }) => path[0] === 'spec').map(problemText);
+  const { notes, isConflict } = await nodeSharing(relay, context.cluster);
+  const said = { warnings: [...warnings, ...notes].join('; '), isNodeConflict: isConflict };
+  return programRelay(relay, said, context);
 }
 
 const unreadable: Verdict = { kind: 'rejected', reason: 'Invalid', message: 'The spec cannot be read.' };
@@ -64,7 +71,9 @@ function problemsText(problems: readonly Problem[]): string {
   return problems.map(problemText).join('; ');
 }
 
-async function programRelay(relay: Relay, warnings: string, context: ProgramContext): Promise<Programmed> {
+type Said = { readonly warnings: string; readonly isNodeConflict: boolean };
+
+async function programRelay(relay: Relay, said: Said, context: ProgramContext): Promise<Programmed> {
   const observedService = await liveService(relay, context.cluster);
   const immutable = observedService === undefined ? [] : immutableFields(relay, observedService);
   const mayRecreate = immutable.length > 0 && relay.service.recreatePolicy === 'WhenNeeded';
@@ -72,14 +81,25 @@ async function programRelay(relay: Relay, warnings: string, context: ProgramCont
   const desired = desiredObjects(relay, { relayImage, ...present('observedService', observedService) });
   // A Service to be made anew is not wanted for now, so it is deleted; its end brings the next reconcile.
   const wanted = mayRecreate ? desired.filter(({ kind }) => kind !== 'Service') : desired;
+  await releaseFromAutoscaler(relay, context);
   const failed = await applyAll(relay, wanted, context);
   if (failed !== undefined) return (await recreated(failed, relay, context)) ?? failed;
   await prune(relay, wanted, context);
-  if (immutable.length === 0) return { verdict: { kind: 'programmed', relay, warnings } };
+  if (immutable.length === 0) return { verdict: { kind: 'programmed', relay, ...said } };
   const message = problemsText(immutable);
   if (mayRecreate)
     return { verdict: { kind: 'pending', configured: relay, reason: 'RecreatingService', message } };
   return { verdict: { kind: 'blocked', configured: relay, reason: 'ServiceImmutable', message } };
+}
+
+/** Before the number of Pods is ours again, nobody else may write it. */
+async function releaseFromAutoscaler(relay: Relay, { cluster, onWritten }: ProgramContext): Promise<void> {
+  const kind = 'HorizontalPodAutoscaler';
+  const autoscaler = cluster.ownedBy(relay.metadata.uid ?? '').find((object) => object.kind === kind);
+  if (relay.autoscaling !== undefined || autoscaler === undefined) return;
+  if (autoscaler.metadata.deletionTimestamp !== undefined) return;
+  await cluster.delete(autoscaler);
+  onWritten('deleted', autoscaler);
 }
 
 /** Deletes the Service whose class was to be taken away, which only the API server can tell, where the user allows it. */
@@ -118,13 +138,20 @@ async function applyAll(
 ): Promise<Programmed | undefined> {
   let configured: Relay | undefined;
   for (const wanted of desired) {
-    const { outcome, object } = await cluster.apply(wanted as KubeObject).catch(stopped(configured));
+    const { outcome, object } = await applyOne(relay, wanted as KubeObject, cluster).catch(
+      stopped(configured),
+    );
     if (outcome === 'stopped') return object;
     if (outcome === 'terminating') return { verdict: terminating(object, configured) };
     if (outcome !== 'unchanged') onWritten(outcome, object);
     if (wanted.kind === 'ConfigMap') configured = relay;
   }
   return undefined;
+}
+
+async function applyOne(relay: Relay, wanted: KubeObject, cluster: ProgramCluster): Promise<Applied> {
+  if (wanted.kind === 'Deployment' && relay.autoscaling !== undefined) await cluster.keepReplicas(wanted);
+  return cluster.apply(wanted);
 }
 
 type Stopped = { readonly outcome: 'stopped'; readonly object: Programmed };
@@ -159,7 +186,8 @@ function refused(
 ): Verdict {
   const message = `The API server refuses ${kind} "${objectName}": ${refusal}`;
   if (kind !== 'Service') {
-    const reason = kind === 'Deployment' ? 'InvalidTemplate' : 'InvalidObject';
+    const isWorkload = kind === 'Deployment' || kind === 'DaemonSet';
+    const reason = isWorkload ? 'InvalidTemplate' : 'InvalidObject';
     return { kind: 'blocked', configured, reason, message };
   }
   if (!fields.includes('spec.loadBalancerClass'))
@@ -174,15 +202,17 @@ function terminating({ kind, metadata }: KubeObject, configured: Relay | undefin
   return { kind: 'pending', configured, reason: 'Terminating', message };
 }
 
-/** Deletes what `relay` owns and does not want. */
+/** Deletes what `relay` owns and does not want, but for a workload that still serves in place of another. */
 async function prune(
   relay: Relay,
   wanted: readonly DesiredObject[],
   { cluster, onWritten }: ProgramContext,
 ): Promise<void> {
   const kept = new Set(wanted.map((object) => `${object.kind}/${objectKey(object as KubeObject)}`));
-  for (const object of cluster.ownedBy(relay.metadata.uid ?? '')) {
-    const isKept = kept.has(`${object.kind}/${objectKey(object)}`);
+  const owned = cluster.ownedBy(relay.metadata.uid ?? '');
+  const serving = predecessor(relay, owned);
+  for (const object of owned) {
+    const isKept = object === serving || kept.has(`${object.kind}/${objectKey(object)}`);
     if (isKept || object.metadata.deletionTimestamp !== undefined) continue;
     await cluster.delete(object);
     onWritten('deleted', object);

@@ -1,19 +1,52 @@
-import type { V1Deployment } from '@kubernetes/client-node';
+import type { V1DaemonSet, V1Deployment } from '@kubernetes/client-node';
+import { isDaemonSet, type Workload } from './objects.ts';
 import type { Reason } from './verdict.ts';
 
-/** How far a Deployment has come. `failed`: it will not come further by itself. */
+/** How far a workload has come. `failed`: it will not come further by itself. */
 export type Rollout = { readonly state: 'ready' | 'progressing' | 'failed' } & Reason;
 
-/** Reads the status of `deployment`; pure. */
-export function rollout(deployment: V1Deployment | undefined): Rollout {
-  if (deployment === undefined) {
-    return { state: 'progressing', reason: 'NoDeployment', message: 'There is no Deployment yet.' };
+/** How many Pods a workload has. */
+export type PodCounts = {
+  readonly wanted: number;
+  /** How many there are at all. */
+  readonly present: number;
+  /** How many are of the newest template. */
+  readonly updated: number;
+  readonly ready: number;
+};
+
+/** Reads the status of `workload`, which should be of this kind; pure. */
+export function rollout(workload: Workload | undefined, kind: string): Rollout {
+  if (workload === undefined) {
+    return { state: 'progressing', reason: 'NoWorkload', message: `There is no ${kind} yet.` };
   }
-  return failure(deployment) ?? progress(deployment);
+  return failure(workload) ?? progress(workload);
 }
 
-function failure({ status }: V1Deployment): Rollout | undefined {
-  const conditions = status?.conditions ?? [];
+/** The Pods of `workload`, as its controller last counted them; pure. */
+export function podCounts(workload: Workload): PodCounts {
+  return isDaemonSet(workload) ? ofDaemonSet(workload) : ofDeployment(workload);
+}
+
+function ofDeployment({ spec, status }: V1Deployment): PodCounts {
+  const { replicas = 0, updatedReplicas = 0, readyReplicas = 0 } = status ?? {};
+  return { wanted: spec?.replicas ?? 1, present: replicas, updated: updatedReplicas, ready: readyReplicas };
+}
+
+function ofDaemonSet({ status }: V1DaemonSet): PodCounts {
+  const { desiredNumberScheduled = 0, currentNumberScheduled = 0 } = status ?? {};
+  const { updatedNumberScheduled = 0, numberReady = 0 } = status ?? {};
+  return {
+    wanted: desiredNumberScheduled,
+    present: currentNumberScheduled,
+    updated: updatedNumberScheduled,
+    ready: numberReady,
+  };
+}
+
+function failure(workload: Workload): Rollout | undefined {
+  if (isDaemonSet(workload)) return undefined; // it says nothing of the kind
+  const conditions = workload.status?.conditions ?? [];
   const refused = conditions.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
   const stuck = conditions.find(
     ({ type, reason }) => type === 'Progressing' && reason === 'ProgressDeadlineExceeded',
@@ -30,22 +63,19 @@ function failure({ status }: V1Deployment): Rollout | undefined {
   return { state: 'failed', reason: 'RolloutFailed', message };
 }
 
-function progress(deployment: V1Deployment): Rollout {
-  const wanted = deployment.spec?.replicas ?? 1;
-  const { isSeen, ready: readyReplicas, pods } = counts(deployment);
-  if (isSeen && pods.every((count) => count === wanted)) return ready(wanted);
-  const message = `${String(Math.min(readyReplicas, wanted))} of ${String(wanted)} Pods are ready.`;
+function progress(workload: Workload): Rollout {
+  const { wanted, present, updated, ready } = podCounts(workload);
+  const isSeen = (workload.status?.observedGeneration ?? 0) >= (workload.metadata?.generation ?? 0);
+  if (isSeen && [present, updated, ready].every((count) => count === wanted))
+    return settled(workload, wanted);
+  const message = `${String(Math.min(ready, wanted))} of ${String(wanted)} Pods are ready.`;
   return { state: 'progressing', reason: 'PodsNotReady', message };
 }
 
-/** `pods`: how many there are at all, of the newest template, and ready. */
-function counts({ metadata, status }: V1Deployment): { isSeen: boolean; ready: number; pods: number[] } {
-  const { observedGeneration = 0, replicas = 0, updatedReplicas = 0, readyReplicas = 0 } = status ?? {};
-  const isSeen = observedGeneration >= (metadata?.generation ?? 0);
-  return { isSeen, ready: readyReplicas, pods: [replicas, updatedReplicas, readyReplicas] };
-}
-
-function ready(wanted: number): Rollout {
-  if (wanted === 0) return { state: 'ready', reason: 'ScaledToZero', message: 'No Pods are wanted.' };
-  return { state: 'ready', reason: 'PodsReady', message: 'All Pods are ready.' };
+function settled(workload: Workload, wanted: number): Rollout {
+  if (wanted > 0) return { state: 'ready', reason: 'PodsReady', message: 'All Pods are ready.' };
+  if (!isDaemonSet(workload))
+    return { state: 'ready', reason: 'ScaledToZero', message: 'No Pods are wanted.' };
+  const message = 'No node is one that podTemplate selects, so that there are no Pods.';
+  return { state: 'progressing', reason: 'NoMatchingNodes', message };
 }

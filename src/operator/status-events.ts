@@ -20,6 +20,7 @@ export function statusEvents(previous: readonly Condition[], next: readonly Cond
 /** Of what changed, only what a user can use: what is wrong, and that all is well. */
 function event({ type, status, reason, message }: Condition): StatusEvent | undefined {
   if (type === 'Stalled') return { type: 'Warning', reason, action: 'Reconcile', note: message };
+  if (reason === 'HostPortConflict') return { type: 'Warning', reason, action: 'Reconcile', note: message };
   if (type === 'Programmed' && reason === 'Paused')
     return { type: 'Normal', reason, action: 'Reconcile', note: message };
   if (type === 'Ready' && status === 'True')

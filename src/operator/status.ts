@@ -1,4 +1,4 @@
-import type { V1Deployment, V1Service } from '@kubernetes/client-node';
+import type { V1Service } from '@kubernetes/client-node';
 import { boundFamilies, listenText, protocols } from '../api/port-conflicts.ts';
 import type { Endpoint, Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema.ts';
@@ -7,8 +7,8 @@ import { parseIpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { conditions } from './conditions.ts';
-import { deploymentOf, type RelayObject, serviceOf } from './objects.ts';
-import { rollout } from './rollout.ts';
+import { type RelayObject, serviceOf, type Workload, workloadOf } from './objects.ts';
+import { podCounts, rollout } from './rollout.ts';
 import { endpointReadiness, rolloutOf, type Running } from './running.ts';
 import { configured, type Verdict } from './verdict.ts';
 
@@ -36,7 +36,8 @@ type Status = RealmRelayStatus;
  * What is told of the configuration is of the one that was last applied, what is told of Pods and addresses is observed.
  */
 export function status({ object, verdict, owned, running, now }: StatusInput): RealmRelayStatus {
-  const deployment = deploymentOf(owned);
+  const kind = workloadKind(verdict, owned);
+  const workload = workloadOf(owned, kind);
   const { metadata, status: previous = {} } = object;
   const { generation = 0 } = metadata;
   const dating = {
@@ -46,17 +47,27 @@ export function status({ object, verdict, owned, running, now }: StatusInput): R
   };
   return {
     ...configuration(verdict, previous, running),
-    ...pods(deployment, previous),
+    ...pods(workload, previous),
     ...present('updatedReplicas', running.updated),
     observedGeneration: generation,
     ...present('addresses', addresses(serviceOf(owned))),
-    conditions: conditions(verdict, rolloutOf(rollout(deployment), running), dating),
+    conditions: conditions(verdict, rolloutOf(rollout(workload, kind), running), dating),
   };
 }
 
-function pods(deployment: V1Deployment | undefined, previous: Status): Partial<Status> {
-  const { replicas = 0, readyReplicas = 0 } = deployment?.status ?? {};
-  const selector = labelSelector(deployment?.spec?.selector.matchLabels) ?? previous.selector;
+/** Of the two kinds the one that is wanted or, where that is not known, the one that is there. */
+function workloadKind(verdict: Verdict, owned: readonly KubeObject[]): 'Deployment' | 'DaemonSet' {
+  const wanted = configured(verdict)?.workload.kind;
+  if (wanted !== undefined) return wanted;
+  return workloadOf(owned, 'Deployment') === undefined && workloadOf(owned, 'DaemonSet') !== undefined
+    ? 'DaemonSet'
+    : 'Deployment';
+}
+
+function pods(workload: Workload | undefined, previous: Status): Partial<Status> {
+  const { present: replicas = 0, ready: readyReplicas = 0 } =
+    workload === undefined ? {} : podCounts(workload);
+  const selector = labelSelector(workload?.spec?.selector.matchLabels) ?? previous.selector;
   return { replicas, readyReplicas, ...present('selector', selector) };
 }
 

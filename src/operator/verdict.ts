@@ -7,6 +7,7 @@ export const reasons = [
   'Paused',
   'Invalid',
   'PortConflict',
+  'HostPortConflict',
   'ResourceConflict',
   'ServiceImmutable',
   'RecreatingService',
@@ -15,7 +16,8 @@ export const reasons = [
   'InvalidService',
   'InvalidObject',
   'ApplyFailed',
-  'NoDeployment',
+  'NoWorkload',
+  'NoMatchingNodes',
   'PodsNotReady',
   'PodsReady',
   'ScaledToZero',
@@ -32,7 +34,13 @@ export type Reason = { readonly reason: (typeof reasons)[number]; readonly messa
 /** What one reconcile came to; the status is made from it. */
 export type Verdict =
   /** Every object is as wanted. */
-  | { readonly kind: 'programmed'; readonly relay: Relay; readonly warnings: string }
+  | {
+      readonly kind: 'programmed';
+      readonly relay: Relay;
+      readonly warnings: string;
+      /** Whether another relay takes the ports that it needs on the nodes. */
+      readonly isNodeConflict?: boolean;
+    }
   /** `spec.paused`: nothing was applied. */
   | { readonly kind: 'paused' }
   /** The spec cannot be run; what was applied before stays. */

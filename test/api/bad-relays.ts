@@ -170,10 +170,30 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
       },
     }),
   ),
+  'an autoscaler upside down': bad(
+    'spec.autoscaling',
+    'at most what maxReplicas is',
+    withSpec({ autoscaling: { minReplicas: 3, maxReplicas: 2 } }),
+  ),
   'a share of Pods that is none': bad(
     'spec.podDisruptionBudget.maxUnavailable',
     '25%',
     withSpec({ podDisruptionBudget: { maxUnavailable: '125%' } }),
+  ),
+  'a peer that is nobody': bad(
+    'spec.networkPolicy.allowFrom[0]',
+    'either ipBlock',
+    withSpec({ networkPolicy: { allowFrom: [{}] } }),
+  ),
+  'a peer that is two things': bad(
+    'spec.networkPolicy.allowFrom[0]',
+    'either ipBlock',
+    withSpec({ networkPolicy: { allowFrom: [{ ipBlock: { cidr: '10.0.0.0/8' }, podSelector: {} }] } }),
+  ),
+  'no peers': bad(
+    'spec.networkPolicy.allowFrom',
+    'at least 1',
+    withSpec({ networkPolicy: { allowFrom: [] } }),
   ),
   'a source address with a port': bad(
     'spec.endpoints[0].through',

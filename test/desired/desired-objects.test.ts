@@ -54,7 +54,7 @@ describe('configHash', () => {
 });
 
 /** Where the empty says something: a selector that selects all, and values of labels. */
-const meantEmpty = /\.(namespaceSelector|(matchLabels|nodeSelector)\..*)$/;
+const meantEmpty = /\.(namespaceSelector|podSelector|(matchLabels|nodeSelector)\..*)$/;
 
 /** Paths of empty lists, maps and strings, nulls, and zeros and falses of optional fields within `value`. */
 function emptyFields(value: unknown, path = ''): string[] {

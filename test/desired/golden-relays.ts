@@ -139,7 +139,17 @@ export const goldenRelayManifests = {
       image: 'example.com/own-relay:1',
       resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
       podTemplate: everyPodField,
+      workload: { kind: 'Deployment', hostNetwork: true },
       podDisruptionBudget: { maxUnavailable: '25%' },
+      networkPolicy: {
+        enabled: true,
+        allowFrom: [
+          { ipBlock: { cidr: '192.0.2.0/24', except: ['192.0.2.128/25'] } },
+          { ipBlock: { cidr: '2001:db8::/32', except: [] } },
+          { namespaceSelector: {}, podSelector: byTeam },
+          { podSelector: {} },
+        ],
+      },
       logLevel: 'debug',
       drainSeconds: 300,
       updateStrategy: 'Rollout',
@@ -159,6 +169,14 @@ export const goldenRelayManifests = {
     ],
     { network: { sendProxy: { enabled: true }, acceptProxy: { enabled: true, timeoutSeconds: 3 } } },
   ),
+  'guarded-from-nobody': realmRelay(sideBySide, { networkPolicy: { enabled: true } }),
+  'daemon-set': realmRelay([endpoint()], { workload: { kind: 'DaemonSet' } }),
+  'daemon-set-on-nodes': realmRelay(sideBySide, { workload: { kind: 'DaemonSet', hostNetwork: true } }),
+  autoscaled: realmRelay([endpoint()], {
+    autoscaling: { minReplicas: 1, maxReplicas: 10, targetCPUUtilizationPercentage: 70 }, // 2 would have it act at once
+    resources: { requests: { cpu: '100m' } },
+    podDisruptionBudget: {},
+  }),
   'no-topology-spread': realmRelay([endpoint()], {
     podTemplate: { spec: { topologySpreadConstraints: [] } },
   }),

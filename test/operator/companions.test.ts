@@ -15,6 +15,17 @@ const companions: {
     more: { replicas: 2, podDisruptionBudget: {} },
     holds: ({ spec }) => spec?.['maxUnavailable'] === 1,
   },
+  {
+    object: 'horizontalpodautoscalers/web',
+    more: { autoscaling: { maxReplicas: 3 } },
+    holds: ({ spec }) => spec?.['minReplicas'] === 1 && spec['maxReplicas'] === 3,
+  },
+  {
+    object: 'networkpolicies/web',
+    more: { networkPolicy: { enabled: true, allowFrom: [{ ipBlock: { cidr: '2001:db8::/32' } }] } },
+    less: { networkPolicy: { enabled: false } },
+    holds: ({ spec }) => JSON.stringify(spec).includes('2001:db8::/32'),
+  },
 ];
 
 describeWithCluster('operator, objects that only some relays have', function (cluster) {
@@ -43,6 +54,13 @@ describeWithCluster('operator, objects that only some relays have', function (cl
       await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     });
   }
+
+  it('refuses an autoscaler for a DaemonSet', async () => {
+    const autoscaling = { maxReplicas: 3 };
+    await edge.applyRelay('web', spec(8443, { workload: { kind: 'DaemonSet' }, autoscaling }));
+    const { message } = await edge.expectCondition('web', 'Accepted', 'False', 'Invalid');
+    expect(message).to.include('spec.autoscaling: cannot go with a DaemonSet');
+  });
 
   it('says that a budget is of no use with one Pod, and makes none', async () => {
     await edge.applyRelay('web', spec(8443, { podDisruptionBudget: {} }));

@@ -24,6 +24,9 @@ const paths: Readonly<Record<string, string>> = {
   pods: '/api/v1',
   deployments: '/apis/apps/v1',
   poddisruptionbudgets: '/apis/policy/v1',
+  networkpolicies: '/apis/networking.k8s.io/v1',
+  daemonsets: '/apis/apps/v1',
+  horizontalpodautoscalers: '/apis/autoscaling/v2',
   realmrelays: '/apis/realm-operator.dev/v1alpha1',
   events: '/apis/events.k8s.io/v1',
 };

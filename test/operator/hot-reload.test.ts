@@ -112,7 +112,7 @@ describe('hotReload', () => {
 });
 
 describe('relay Pods', () => {
-  it('belong to the relay of their label, if its ReplicaSet controls them', () => {
+  it('belong to the relay of their label, if its ReplicaSet or DaemonSet controls them', () => {
     expect(relayOf(relayPod('p'))).to.equal('edge/web');
     const foreign = {
       apiVersion: 'apps/v1',
@@ -122,6 +122,11 @@ describe('relay Pods', () => {
       controller: true,
     };
     expect(relayOf(relayPod('p', { metadata: { ownerReferences: [foreign] } }))).to.equal(undefined);
+    const daemonSet = (name: string): RelayPod => {
+      return relayPod('p', { metadata: { ownerReferences: [{ ...foreign, kind: 'DaemonSet', name }] } });
+    };
+    expect(relayOf(daemonSet('web'))).to.equal('edge/web');
+    expect(relayOf(daemonSet('other'))).to.equal(undefined);
     expect(relayOf(relayPod('p', { metadata: { ownerReferences: [] } }))).to.equal(undefined);
     expect(relayOf(relayPod('p', { metadata: { labels: {} } }))).to.equal(undefined);
   });

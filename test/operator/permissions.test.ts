@@ -57,6 +57,21 @@ describeWithCluster('operator with the permissions of config/rbac.yaml', functio
     await edge.expect('services/web');
     await edge.applyRelay('web', spec(8443, { service: { enabled: false } }));
     await edge.expectMissing('services/web');
+    const companions = ['networkpolicies/web', 'poddisruptionbudgets/web', 'horizontalpodautoscalers/web'];
+    const all: Parameters<typeof spec>[1] = {
+      service: { enabled: false },
+      networkPolicy: { enabled: true },
+      podDisruptionBudget: {},
+      autoscaling: { maxReplicas: 3 },
+      workload: { hostNetwork: true },
+    };
+    await edge.applyRelay('web', spec(8443, all));
+    for (const object of companions) await edge.expect(object);
+    await edge.applyRelay('web', spec(8443, { service: { enabled: false } }));
+    for (const object of companions) await edge.expectMissing(object);
+    const other = await edge.applyRelay('other', spec(8443, { workload: { kind: 'DaemonSet' } }));
+    await edge.expect('daemonsets/other');
+    await edge.write('DELETE', `realmrelays/${other.metadata.name}`);
     for (const child of childrenOfWeb.slice(0, 2)) await edge.expect(child);
     await eventually('events', async () => (await edge.eventReasons('web')).includes('Deleted'));
     expect(forbidden()).to.deep.equal([]);

@@ -39,6 +39,9 @@ class FakeCluster implements ReconcileCluster {
   relay = (): RelayObject | undefined => this.object;
   observe = (): Promise<undefined> => Promise.resolve(undefined);
   ownedBy = (): KubeObject[] => this.owned;
+  relaysOnHostNetwork = (): RelayObject[] => [];
+  podSecurity = (): Promise<undefined> => Promise.resolve(undefined);
+  keepReplicas = (): Promise<void> => Promise.resolve();
   podsOf = (): RelayPod[] => this.pods;
   tellPod = (pod: RelayPod, hash: string): Promise<void> => {
     this.told.push(`${pod.metadata.name} ${hash.slice(0, 8)}`);
@@ -59,6 +62,16 @@ class FakeCluster implements ReconcileCluster {
 
 function created(object: KubeObject): Promise<Applied> {
   return Promise.resolve({ outcome: 'created', object });
+}
+
+function workload(kind: string, status: object): KubeObject {
+  const object = {
+    apiVersion: 'apps/v1',
+    kind,
+    metadata: { name: 'web', namespace: 'edge', uid: kind },
+    status,
+  };
+  return object;
 }
 
 function kubeError(status: number, retryAfterMs?: number): KubeError {
@@ -121,6 +134,16 @@ describe('reconcile', () => {
     cluster.owned.push({ apiVersion: 'v1', kind: 'Service', metadata: { ...metadata, name: 'web' } });
     await run(cluster);
     expect(cluster.deleted).to.deep.equal(['old']);
+  });
+
+  it('keeps the workload of another kind while the wanted one is not ready', async () => {
+    const cluster = new FakeCluster();
+    cluster.owned.push(workload('DaemonSet', {}));
+    await run(cluster);
+    expect(cluster.deleted).to.deep.equal([]);
+    cluster.owned.push(workload('Deployment', { replicas: 1, updatedReplicas: 1, readyReplicas: 1 }));
+    await run(cluster);
+    expect(cluster.deleted).to.deep.equal(['web']);
   });
 
   const refused = new RefusedError(

@@ -154,8 +154,8 @@ describe('status', () => {
       conditions: [
         accepted,
         'Programmed=Unknown/Paused',
-        'Ready=False/NoDeployment',
-        'Reconciling=True/NoDeployment',
+        'Ready=False/NoWorkload',
+        'Reconciling=True/NoWorkload',
       ],
       why: 'paused from the beginning',
     },

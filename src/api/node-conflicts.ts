@@ -1,0 +1,62 @@
+import { type Listener, portConflicts } from './port-conflicts.ts';
+import type { Relay } from './relay.ts';
+import { adminPort } from './schema.ts';
+
+/** Two relays in the network of their nodes that cannot run side by side on one. */
+export type NodeConflict = {
+  /** Whether they will meet: a DaemonSet is on every node, while a scheduler keeps Pods of Deployments apart. */
+  readonly isCertain: boolean;
+  /** Names both, says what both need and what to do. */
+  readonly message: string;
+};
+
+/**
+ * What keeps `relay` from running on the same node as each of `others`, sorted; nothing where it is not on hostNetwork.
+ *
+ * Every relay needs the port of its admin server, so that two never fit on one node. Pure.
+ */
+export function nodeConflicts(relay: Relay, others: readonly Relay[]): NodeConflict[] {
+  if (!relay.workload.hostNetwork) return [];
+  return others
+    .filter((other) => other.workload.hostNetwork && !isSame(relay, other) && mayMeet(relay, other))
+    .map((other) => nodeConflict(relay, other))
+    .toSorted((a, b) => (a.message < b.message ? -1 : 1));
+}
+
+function isSame({ metadata: a }: Relay, { metadata: b }: Relay): boolean {
+  return a.namespace === b.namespace && a.name === b.name;
+}
+
+/** Nodes that one selects by a label are not those that the other selects by another value of it. */
+function mayMeet(
+  { podTemplate: { nodeSelector: a } }: Relay,
+  { podTemplate: { nodeSelector: b } }: Relay,
+): boolean {
+  return Object.entries(a).every(([label, value]) => (b[label] ?? value) === value);
+}
+
+function nodeConflict(relay: Relay, other: Relay): NodeConflict {
+  const isCertain = [relay, other].some(({ workload }) => workload.kind === 'DaemonSet');
+  const shared = portConflicts([...listeners(relay), ...listeners(other)]).filter(
+    ({ endpoints: [first, second] }) => first.split('/', 2).join() !== second.split('/', 2).join(),
+  );
+  const ports = shared.flatMap(({ protocols, port }) =>
+    protocols.map((protocol) => `${protocol} ${String(port)}`),
+  );
+  const both = [`TCP ${String(adminPort)} of the admin server`, ...new Set(ports)].join(', ');
+  const nodes = isCertain
+    ? 'set podTemplate.spec.nodeSelector so that they are on different nodes, or make one relay of the two'
+    : 'see that there is a node for each of their Pods, or make one relay of the two';
+  return {
+    isCertain,
+    message: `on hostNetwork, relay "${title(relay)}" and relay "${title(other)}" cannot share a node, since both need ${both}: ${nodes}`,
+  };
+}
+
+function listeners(relay: Relay): Listener[] {
+  return relay.endpoints.map((endpoint) => ({ ...endpoint, name: `${title(relay)}/${endpoint.name}` }));
+}
+
+function title({ metadata: { namespace, name } }: Relay): string {
+  return `${namespace}/${name}`;
+}

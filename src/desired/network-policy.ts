@@ -1,0 +1,47 @@
+import type { V1NetworkPolicy, V1NetworkPolicyPeer, V1NetworkPolicyPort } from '@kubernetes/client-node';
+import { protocols } from '../api/port-conflicts.ts';
+import type { Relay } from '../api/relay.ts';
+import { adminPort } from '../api/schema.ts';
+import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
+import { withoutEmpty } from './without-empty.ts';
+
+/** The operator's Pods, in whatever namespace they are installed. */
+const operator: V1NetworkPolicyPeer = {
+  namespaceSelector: {},
+  podSelector: { matchLabels: { 'app.kubernetes.io/name': 'realm-operator' } },
+};
+
+/**
+ * The NetworkPolicy of `relay`, where the user asks for one: clients to the endpoints, the operator to the admin port.
+ *
+ * Kubelet's probes need no rule: what runs on a Pod's own node always reaches it, by the definition of NetworkPolicy.
+ */
+export function networkPolicy(relay: Relay): Desired<V1NetworkPolicy>[] {
+  const { enabled, allowFrom } = relay.networkPolicy;
+  if (!enabled) return [];
+  const from = withoutEmpty(allowFrom) as V1NetworkPolicyPeer[];
+  return [
+    {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: objectMeta(relay, relay.metadata.name),
+      spec: {
+        podSelector: { matchLabels: selectorLabels(relay) },
+        policyTypes: ['Ingress'],
+        ingress: [
+          // An empty list would mean everyone, too, and be dropped by the API server.
+          { ports: endpointPorts(relay), ...(from.length > 0 && { from }) },
+          { ports: [{ port: adminPort, protocol: 'TCP' }], from: [operator] },
+        ],
+      },
+    },
+  ];
+}
+
+function endpointPorts({ endpoints }: Relay): V1NetworkPolicyPort[] {
+  const ports = endpoints.flatMap((endpoint) =>
+    protocols(endpoint).map((protocol) => ({ port: endpoint.listen.port, protocol })),
+  );
+  const distinct = new Map(ports.map((port) => [`${port.protocol} ${String(port.port)}`, port]));
+  return [...distinct.values()];
+}

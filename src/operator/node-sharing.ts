@@ -1,0 +1,40 @@
+import { nodeConflicts } from '../api/node-conflicts.ts';
+import { parseRealmRelay } from '../api/parse.ts';
+import type { Relay } from '../api/relay.ts';
+import type { RelayObject } from './objects.ts';
+
+/** What is asked of the cluster about relays on hostNetwork. */
+export type NodeSharingCluster = {
+  /** The RealmRelays that ask for hostNetwork. */
+  relaysOnHostNetwork: () => RelayObject[];
+  /** The Pod Security Standard that a namespace enforces; undefined where it enforces none, or that cannot be read. */
+  podSecurity: (namespace: string) => Promise<string | undefined>;
+};
+
+/** What may keep the Pods of a relay from running, although its spec is valid. */
+export type NodeSharing = { readonly notes: readonly string[]; readonly isConflict: boolean };
+
+/** What stands between `relay` and the network of its nodes; nothing where it is not on hostNetwork. */
+export async function nodeSharing(relay: Relay, cluster: NodeSharingCluster): Promise<NodeSharing> {
+  if (!relay.workload.hostNetwork) return { notes: [], isConflict: false };
+  const others = cluster.relaysOnHostNetwork().flatMap((object) => parseRealmRelay(object).relay ?? []);
+  const conflicts = nodeConflicts(relay, others);
+  const standard = await cluster.podSecurity(relay.metadata.namespace);
+  const security =
+    standard === 'baseline' || standard === 'restricted' ? [securityNote(relay, standard)] : [];
+  return {
+    notes: [...security, ...conflicts.map(({ message }) => message)],
+    isConflict: conflicts.some(({ isCertain }) => isCertain),
+  };
+}
+
+function securityNote({ metadata: { namespace } }: Relay, standard: string): string {
+  return `spec.workload.hostNetwork: is refused in namespace "${namespace}", which enforces Pod Security ${standard}: use a namespace that enforces privileged, or do without hostNetwork`;
+}
+
+/** Whether `object` asks for hostNetwork: by a look at its spec, which need not be valid. */
+export function isOnHostNetwork({ spec }: RelayObject): boolean {
+  return (
+    (spec as { workload?: { hostNetwork?: unknown } | null } | undefined)?.workload?.hostNetwork === true
+  );
+}
