@@ -8,6 +8,8 @@ type Loaded = { readonly run: Command; readonly usage: string };
 
 const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
   operator: async () => {
+    const { keepHeapSmall } = await import('../lib/small-heap.ts');
+    keepHeapSmall();
     const { operator: run, usage } = await import('./operator.ts');
     return { run, usage };
   },

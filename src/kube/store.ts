@@ -1,4 +1,5 @@
 import { controllerOf, isLater, type KubeObject, type ObjectKey, objectKey } from './object.ts';
+import { SharedParts } from './shared-parts.ts';
 
 /** Told of an object that came, changed or went; exactly one of the two is absent where it came or went. */
 export type StoreListener<T> = (change: {
@@ -23,6 +24,7 @@ export class Store<T extends KubeObject> {
   readonly #groupOf: (object: T) => string | undefined;
   readonly #listeners: StoreListener<T>[] = [];
   readonly #gone = new Set<string>();
+  readonly #parts = new SharedParts();
 
   /** @param groupOf  the name of the group of an object; the uid of its controller unless told. */
   constructor(groupOf: (object: T) => string | undefined = (object) => controllerOf(object)?.uid) {
@@ -104,6 +106,7 @@ export class Store<T extends KubeObject> {
   #set(object: T): T | undefined {
     const key = objectKey(object);
     const previous = this.#delete(key);
+    this.#parts.share(object);
     this.#objects.set(key, object);
     const group = this.#groupOf(object);
     if (group !== undefined) this.#groups.set(group, (this.#groups.get(group) ?? new Set()).add(key));
