@@ -57,8 +57,10 @@ export type DialOptions = {
   readonly lookup: Lookup;
   /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
   readonly through: string | undefined;
-  /** What the sockets read into. */
-  readonly reader: Reader;
+  /** What the sockets read into; absent = they are read as streams. */
+  readonly reader?: Reader;
+  /** What makes a connected socket a connection, within the time of the connect; absent = nothing more. */
+  readonly handshake?: (socket: Socket) => Promise<void>;
   /** Told of each try that failed while another one follows. */
   readonly onFailedTry: (remote: DialTarget, error: Error) => void;
 };
@@ -151,10 +153,11 @@ export class Dial {
   }
 
   async #connectAddress(host: string, port: number): Promise<Socket> {
-    const socket = new Socket({ onread: this.#options.reader, allowHalfOpen: true });
+    const { reader, handshake } = this.#options;
+    const socket = new Socket({ ...(reader && { onread: reader }), allowHalfOpen: true });
     this.#socket = socket;
-    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-    const stop = this.#limit(`connecting to ${host}`, reject);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const stop = this.#limit(`connecting to ${host}${handshake ? ' with its handshake' : ''}`, reject);
     const onClose = (): void => {
       reject(new Error('the dial was cancelled'));
     };
@@ -162,7 +165,8 @@ export class Dial {
     const { through: localAddress } = this.#options;
     const from = localAddress === undefined ? {} : { localAddress };
     socket.connect({ host, port, ...from, autoSelectFamily: false }, () => {
-      resolve(undefined);
+      if (handshake === undefined) resolve(undefined);
+      else handshake(socket).then(resolve, reject);
     });
     try {
       await promise;

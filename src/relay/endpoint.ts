@@ -6,6 +6,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { clientIp, clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
+import type { Connection, EndpointTransport, TransportServe } from './endpoint-transport.ts';
 import { Gate } from './gate.ts';
 import { RemotePool } from './remote-pool.ts';
 import type { RemoteHealth } from './remote.ts';
@@ -29,7 +30,7 @@ export type Surroundings = {
 /** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
 export class Endpoint {
   readonly #surroundings: Surroundings;
-  readonly #connections = new Tally<TcpConnection>(
+  readonly #connections = new Tally<Connection>(
     (connection) => connection.fromClient.bytes,
     (connection) => connection.fromUpstream.bytes,
   );
@@ -45,9 +46,12 @@ export class Endpoint {
   /** Associations that were not made, since there was no descriptor for them. */
   #refusedAssociations = 0;
   #config: EndpointConfig;
+  #transport: EndpointTransport | undefined;
 
-  constructor(config: EndpointConfig, surroundings: Surroundings) {
+  /** @param transport  undefined where both sides are plain TCP. */
+  constructor(config: EndpointConfig, surroundings: Surroundings, transport?: EndpointTransport) {
     this.#config = config;
+    this.#transport = transport;
     this.#remotes = { tcp: new RemotePool(config, surroundings), udp: new RemotePool(config, surroundings) };
     this.#healthChecks = new HealthChecks(surroundings);
     this.#healthChecks.run(this.#remotes.tcp.remotes, config);
@@ -65,6 +69,10 @@ export class Endpoint {
 
   get config(): EndpointConfig {
     return this.#config;
+  }
+
+  get transport(): EndpointTransport | undefined {
+    return this.#transport;
   }
 
   get connections(): Traffic {
@@ -103,11 +111,12 @@ export class Endpoint {
    * Serves new clients as `config` says. Open connections go on, under its idle limits; associations with a remote
    * that is no longer listed end, since a busy one would never end by itself.
    */
-  reconfigure(config: EndpointConfig): void {
+  reconfigure(config: EndpointConfig, transport?: EndpointTransport): void {
     const [before, after] = [this.#config, config].map(({ balance, remotes, healthCheck, through }) =>
       JSON.stringify([balance, remotes, healthCheck, through]),
     );
     this.#config = config;
+    this.#transport = transport;
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
     if (before === after) return;
@@ -126,7 +135,7 @@ export class Endpoint {
   }
 
   #connect(accepted: Socket): void {
-    const connection = new TcpConnection(accepted, {
+    const context: TransportServe = {
       ...this.#surroundings,
       endpoint: this.#config.name,
       network: this.#config.network,
@@ -136,7 +145,8 @@ export class Endpoint {
         this.#connections.leave(settled, failure);
         this.#gate.leave();
       },
-    });
+    };
+    const connection = this.#transport?.serve(accepted, context) ?? new TcpConnection(accepted, context);
     this.#connections.enter(connection);
     this.#idleSweep.watch();
   }

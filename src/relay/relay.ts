@@ -18,10 +18,16 @@ import {
 import { Endpoints } from './endpoints.ts';
 import { ListenSocket, type ListenSocketContext } from './listen-socket.ts';
 import { endpointStatus, type RelayStatus } from './relay-status.ts';
+import { Transports, type PlannedTransports } from './transports.ts';
 
 /** A configuration could not be put in place of the one before, which runs again. */
 export class ReloadError extends RealmError {
   readonly code = 'REALM_RELOAD_ROLLED_BACK';
+}
+
+/** Files that a new configuration names cannot be used yet: all is as before. */
+export class TransportFilesError extends RealmError {
+  readonly code = 'REALM_TRANSPORT_FILES';
 }
 
 /** What a relay works with. */
@@ -59,6 +65,7 @@ export class Relay {
   readonly #surroundings: Surroundings;
   readonly #socketContext: ListenSocketContext;
   readonly #endpoints: Endpoints;
+  readonly #transports: Transports;
   #config: RelayConfig = { log: { level: 'info' }, endpoints: [] };
   #configHash = '';
   #configProblem = '';
@@ -80,6 +87,7 @@ export class Relay {
     const budget = new DescriptorBudget({ limit: openFiles, listening: () => this.#sockets.size });
     this.#surroundings = { log, clock, lookup, random, budget };
     this.#endpoints = new Endpoints(this.#surroundings, retireMs);
+    this.#transports = new Transports(this.#surroundings);
     this.#socketContext = {
       ...this.#surroundings,
       explain: (error, { spec, endpoint }) => {
@@ -151,6 +159,7 @@ export class Relay {
     this.#stage = 'stopping';
     for (const socket of this.#sockets.values()) socket.close();
     this.#endpoints.cut();
+    this.#transports.stop();
     this.#endLag();
     await this.#endpoints.idle();
   }
@@ -187,12 +196,13 @@ export class Relay {
   }
 
   async #apply(config: RelayConfig): Promise<void> {
+    const transports = await this.#planTransports(config);
     const unbound = this.#takeUnbound();
     const plan = endpointPlan(
       [...this.#sockets.values()].map(({ spec }) => spec),
       wantedSockets(config.endpoints),
     );
-    const endpoints = this.#endpoints.planned(config.endpoints);
+    const endpoints = this.#endpoints.planned(config.endpoints, transports);
     this.#wanted = config.endpoints;
     const fresh = await this.#bind(plan.bind, endpoints);
     try {
@@ -200,13 +210,25 @@ export class Relay {
     } catch (error) {
       for (const socket of fresh) socket.close();
       this.#endpoints.discard(endpoints);
+      this.#transports.discard(transports);
       this.#wanted = this.#config.endpoints;
       await this.#restore(unbound);
       throw error;
     }
-    this.#commit(plan, endpoints, config);
+    this.#endpoints.replace(endpoints, config.endpoints, transports);
+    this.#transports.replace(transports);
+    this.#commit(plan, endpoints);
     const contested = await this.#bind(plan.contested, endpoints);
     for (const socket of [...fresh, ...contested]) this.#add(socket);
+  }
+
+  /** At a start the other endpoints serve where files are missing; later what runs is better than what cannot. */
+  async #planTransports(config: RelayConfig): Promise<PlannedTransports> {
+    const planned = await this.#transports.planned(config.endpoints);
+    const problems = this.#transports.problems(planned);
+    if (problems.length === 0 || !this.#isConfigured) return planned;
+    this.#transports.discard(planned);
+    throw new TransportFilesError(problems.join('; '));
   }
 
   /** Sockets that wait for their next try hold nothing: they begin anew with each configuration. */
@@ -254,8 +276,7 @@ export class Relay {
   }
 
   /** From here on nothing can fail. */
-  #commit(plan: EndpointPlan, endpoints: Map<string, Endpoint>, config: RelayConfig): void {
-    this.#endpoints.replace(endpoints, config.endpoints);
+  #commit(plan: EndpointPlan, endpoints: Map<string, Endpoint>): void {
     for (const spec of plan.keep) {
       const [socket, endpoint] = [this.#sockets.get(socketKey(spec)), endpoints.get(spec.endpoint)];
       if (socket !== undefined && endpoint !== undefined) socket.endpoint = endpoint;

@@ -9,6 +9,7 @@ import { Dial, DialError, type Dialled, type Lookup } from './dial.ts';
 import { Flow } from './flow.ts';
 import type { IdleLimits } from './idle-sweep.ts';
 import type { Remote } from './remote.ts';
+import { reset } from './reset.ts';
 import { isTrusted, ProxyGate } from './proxy-gate.ts';
 import { proxyHeader, ProxyHeaderError, type ProxyAddresses } from './proxy-header.ts';
 
@@ -16,7 +17,7 @@ import { proxyHeader, ProxyHeaderError, type ProxyAddresses } from './proxy-head
 export type Side = 'client' | 'upstream' | 'relay';
 
 /** Neither side sent a byte for too long. */
-class IdleError extends RealmError {
+export class IdleError extends RealmError {
   readonly code = 'REALM_CONNECTION_IDLE';
 
   constructor(idleMs: number) {
@@ -206,12 +207,8 @@ export class TcpConnection {
   }
 }
 
-/** RST instead of FIN, so that the peer does not take a broken stream for a whole one. */
-function reset(socket: Socket): void {
-  if (!socket.destroyed) socket.resetAndDestroy();
-}
-
-function addressesOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): ProxyAddresses {
+/** What a PROXY header tells of a client that sent none. */
+export function addressesOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): ProxyAddresses {
   return {
     source: { address: remoteAddress ?? '', port: remotePort ?? 0 },
     destination: { address: localAddress ?? '', port: localPort ?? 0 },

@@ -10,4 +10,16 @@ describe('bundle', () => {
     expect([...bundledSources(metafile, 'dist/realm.js')].filter(isHeavy)).to.deep.equal([]);
     expect([...bundledSources(metafile, 'dist/realm-operator.js')].some(isHeavy)).to.equal(true);
   });
+
+  it('loads TLS and WebSocket only where a relay asks for them', async function () {
+    this.timeout(30_000);
+    const metafile = await bundle({ write: false });
+    const isTransport = (source: string): boolean =>
+      /^(node_modules\/ws|src\/relay\/transport)\//.test(source);
+    const sources = (from: 'start' | 'ever'): string[] => [
+      ...bundledSources(metafile, 'dist/realm.js', from),
+    ];
+    expect(sources('start').filter(isTransport)).to.deep.equal([]);
+    expect(sources('ever').some(isTransport)).to.equal(true);
+  });
 });
