@@ -39,11 +39,16 @@ export async function bundle({ write }: { write: boolean }): Promise<Metafile> {
 }
 
 /**
- * The sources in the files that `output` loads, at its start or later.
+ * The sources in the files that `output` loads.
  *
  * @param output  a key of `metafile.outputs`, e.g. `dist/realm.js`.
+ * @param when    at its start alone, or ever.
  */
-export function bundledSources(metafile: Metafile, output: string): ReadonlySet<string> {
+export function bundledSources(
+  metafile: Metafile,
+  output: string,
+  when: 'start' | 'ever' = 'ever',
+): ReadonlySet<string> {
   const sources = new Set<string>();
   const seen = new Set<string>();
   const open = [output];
@@ -52,7 +57,8 @@ export function bundledSources(metafile: Metafile, output: string): ReadonlySet<
     if (seen.has(file) || entry === undefined) continue; // undefined: a module of Node
     seen.add(file);
     for (const source of Object.keys(entry.inputs)) sources.add(source);
-    open.push(...entry.imports.map(({ path }) => path));
+    const loaded = entry.imports.filter(({ kind }) => when === 'ever' || kind !== 'dynamic-import');
+    open.push(...loaded.map(({ path }) => path));
   }
   return sources;
 }

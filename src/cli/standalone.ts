@@ -8,7 +8,7 @@ import { systemClock } from '../lib/clock.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin-routes.ts';
-import { Relay, ReloadError } from '../relay/relay.ts';
+import { Relay, ReloadError, TransportFilesError } from '../relay/relay.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { adminAddress, parseOptions, UsageError, type Command, type Io } from './command.ts';
@@ -124,7 +124,7 @@ class Host {
     try {
       await this.#relay.reload(config);
     } catch (error) {
-      if (!(error instanceof ReloadError)) throw error;
+      if (!(error instanceof ReloadError || error instanceof TransportFilesError)) throw error;
       this.#io.stderr.write(`${error.message}\n`);
       return false;
     }

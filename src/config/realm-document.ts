@@ -89,6 +89,10 @@ export type RealmEndpoint = {
   readonly balance?: string;
   /** Source address for dialling: `192.0.2.1`, `[2001:db8::1]`; a port is only taken as 0. */
   readonly through?: string;
+  /** TLS and WebSocket towards the client, e.g. `tls;cert=FILE;key=FILE`, `ws;host=H;path=P`; default plain TCP. */
+  readonly listen_transport?: string;
+  /** The same towards the remotes, e.g. `tls;sni=NAME`. */
+  readonly remote_transport?: string;
   /** Our own key: in place of the strategy in `balance`, with its weights; `leastconnections`. */
   readonly strategy?: (typeof ownStrategies)[number];
   /** Our own key: checks of every remote by a TCP connect; absent = none. */

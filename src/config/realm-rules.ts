@@ -13,6 +13,7 @@ import { logLevels } from '../lib/log-level.ts';
 import { ownStrategies } from './balance.ts';
 import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
 import { dnsRulesWith } from './dns-config.ts';
+import { listenTransport, remoteTransport } from './transport.ts';
 
 const mostSeconds = 2_147_483; // what a timer of Node takes, in milliseconds
 const mostKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
@@ -57,10 +58,7 @@ const sourceAddress: Rule<string> = (value, path, findings) => {
 };
 
 /** A key of Realm that asks for something this relay does not do; `harmless` asks for nothing. */
-function unsupported(
-  harmless: unknown,
-  what = 'is a key of Realm that this relay does not support',
-): Rule<never> {
+function unsupported(harmless: unknown, what: string): Rule<never> {
   return (value, path, findings) => {
     if (value === harmless) return undefined;
     findings.problems.push({ path, what, value, remedy: 'remove it' });
@@ -147,8 +145,8 @@ export const endpointRules = {
   through: sourceAddress,
   interface: unsupported('', noDevice),
   listen_interface: unsupported('', noDevice),
-  listen_transport: unsupported(''),
-  remote_transport: unsupported(''),
+  listen_transport: listenTransport,
+  remote_transport: remoteTransport,
 };
 
 const endpointRule = fields(endpointRules, ['listen', 'remote']);

@@ -8,6 +8,7 @@ import { sourceDocument, type ConfigText, type SourceDocument } from './config-t
 import { dnsConfig, type DnsConfig, type ReadDns } from './dns-config.ts';
 import type { RealmNetwork } from './realm-document.ts';
 import { documentRule, type ReadEndpoint, type ReadLog, type ReadNetwork } from './realm-rules.ts';
+import type { ListenTransport, RemoteTransport } from './transport.ts';
 
 /** What the relay runs: parsed, every default applied, in milliseconds. */
 export type RelayConfig = {
@@ -38,6 +39,10 @@ export type EndpointConfig = {
   readonly through?: string;
   /** How its remotes are checked by TCP; absent = not. */
   readonly healthCheck?: HealthCheck;
+  /** TLS and WebSocket towards TCP clients; absent = plain TCP. */
+  readonly listenTransport?: ListenTransport;
+  /** The same towards TCP remotes. */
+  readonly remoteTransport?: RemoteTransport;
 };
 
 /** Checks of remotes by a TCP connect. */
@@ -203,6 +208,8 @@ function endpointConfig(
     strategy,
     health_check: check,
     through,
+    listen_transport: listenTransport,
+    remote_transport: remoteTransport,
     network: own = {},
   }: ReadEndpoint,
   { global, overrides }: Networks,
@@ -222,6 +229,8 @@ function endpointConfig(
     network,
     ...(through !== undefined && { through }),
     ...healthCheck(check),
+    ...(listenTransport && { listenTransport }),
+    ...(remoteTransport && { remoteTransport }),
   };
   return { name, endpoint: chosen, path, findings };
 }

@@ -1,4 +1,4 @@
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 
 /** Takes what is read of a channel. */
 export type Reader = {
@@ -59,6 +59,8 @@ export type Accepted = Pick<Channel, 'reset'> & {
   readonly local: () => Address;
   /** To be called once; from then on the channel alone is used. */
   readonly channel: () => Channel;
+  /** The same as a stream, paused, in place of the channel. */
+  readonly socket: () => Socket;
 };
 
 /** Where to connect to. */

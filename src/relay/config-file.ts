@@ -38,6 +38,11 @@ export class ConfigFile {
     this.#watch.start();
   }
 
+  /** Tells of what it read last once more, at the next look: it could not be used yet. */
+  tellAgain(): void {
+    this.#lastHash = '';
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#watch.stop();

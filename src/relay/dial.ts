@@ -2,7 +2,7 @@ import { lookup as systemLookup } from 'node:dns/promises';
 import type { SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
-import type { Channel, TcpStack } from './channel.ts';
+import type { Channel, Target } from './channel.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import { interleaved, Race } from './race.ts';
 import { reachable } from './through.ts';
@@ -51,8 +51,11 @@ export type DialTarget = SocketAddress & {
   readonly fail: (error: Error) => void;
 };
 
+/** What a dial makes and can give up. */
+type Dialable = Pick<Channel, 'close'>;
+
 /** What a dial needs besides the remotes. */
-export type DialOptions = {
+export type DialOptions<C extends Dialable> = {
   /** Limit for each remote: its name lookup and the tries of all its addresses together; 0 = none. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -61,26 +64,27 @@ export type DialOptions = {
   readonly budget: DescriptorBudget;
   /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
   readonly through: string | undefined;
-  readonly tcp: TcpStack;
+  /** Connects to an address, handshake included: as `TcpStack`, whose own it may be. */
+  readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => C;
   /** Told of each try that failed while another one follows. */
   readonly onFailedTry: (remote: DialTarget, error: Error) => void;
 };
 
 /** A connected channel and where it goes; the remote counts it until it is told to `leave`. */
-export type Dialled<T extends DialTarget> = { readonly channel: Channel; readonly remote: T };
+export type Dialled<C, T extends DialTarget> = { readonly channel: C; readonly remote: T };
 
 /**
 /**
  * Connects to the first of `remotes` that can be, one after the other; the addresses of one race. Owns its
  * channels until one is connected.
  */
-export class Dial {
-  readonly #options: DialOptions;
+export class Dial<C extends Dialable> {
+  readonly #options: DialOptions<C>;
   #deadlineMs = Infinity;
   #cancelled = false;
   #cancelConnect: () => void = () => undefined;
 
-  constructor(options: DialOptions) {
+  constructor(options: DialOptions<C>) {
     this.#options = options;
   }
 
@@ -94,7 +98,7 @@ export class Dial {
    * @returns undefined where it was cancelled.
    * @throws DialError where none could be connected.
    */
-  async connect<T extends DialTarget>(remotes: Iterable<T>): Promise<Dialled<T> | undefined> {
+  async connect<T extends DialTarget>(remotes: Iterable<T>): Promise<Dialled<C, T> | undefined> {
     let failed: { remote: T; error: Error } | undefined;
     for (const remote of remotes) {
       if (failed !== undefined) this.#options.onFailedTry(failed.remote, failed.error);
@@ -109,9 +113,9 @@ export class Dial {
     throw new DialError(failed?.remote.text ?? '', { cause: failed?.error });
   }
 
-  async #try(remote: DialTarget): Promise<Channel | undefined> {
+  async #try(remote: DialTarget): Promise<C | undefined> {
     remote.enter();
-    let channel: Channel | undefined;
+    let channel: C | undefined;
     try {
       channel = await this.#connectRemote(remote);
       if (channel !== undefined) remote.work();
@@ -121,7 +125,7 @@ export class Dial {
     }
   }
 
-  async #connectRemote(remote: DialTarget): Promise<Channel | undefined> {
+  async #connectRemote(remote: DialTarget): Promise<C | undefined> {
     const { clock, timeoutMs, through } = this.#options;
     this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
     const found = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
@@ -157,11 +161,11 @@ export class Dial {
     }
   }
 
-  async #connectFirst(addresses: readonly string[], { host: name, port }: DialTarget): Promise<Channel> {
-    const { tcp, through: from } = this.#options;
+  async #connectFirst(addresses: readonly string[], { host: name, port }: DialTarget): Promise<C> {
+    const { connect, through: from } = this.#options;
     const race = new Race(addresses, {
       ...this.#options,
-      connect: (address, onConnected) => tcp.connect({ address, port, from }, onConnected),
+      connect: (address, onConnected) => connect({ address, port, from }, onConnected),
     });
     const stop = this.#limit(`connecting to ${name}`, (error) => {
       race.end(error);
@@ -176,11 +180,11 @@ export class Dial {
     }
   }
 
-  async #connectAddress(address: string, port: number): Promise<Channel> {
-    const { tcp, through: from } = this.#options;
+  async #connectAddress(address: string, port: number): Promise<C> {
+    const { connect, through: from } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     const stop = this.#limit(`connecting to ${address}`, reject);
-    const channel = tcp.connect({ address, port, from }, (error) => {
+    const channel = connect({ address, port, from }, (error) => {
       if (error === undefined) resolve(undefined);
       else reject(error);
     });

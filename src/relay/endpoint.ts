@@ -4,8 +4,10 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { Associations } from './associations.ts';
 import type { Accepted, TcpStack } from './channel.ts';
+import type { Connection, ConnectionContext } from './connection.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
+import type { EndpointTransport } from './endpoint-transport.ts';
 import { Gate } from './gate.ts';
 import type { RecentErrors } from './recent-errors.ts';
 import { RemotePool } from './remote-pool.ts';
@@ -13,7 +15,7 @@ import type { RemoteHealth } from './remote.ts';
 import { HealthChecks } from './health-checks.ts';
 import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
 import { Tally, type Traffic } from './tally.ts';
-import { TcpConnection, type ConnectionContext } from './tcp-connection.ts';
+import { serveTcp } from './tcp-connection.ts';
 import type { UdpAssociation } from './udp-association.ts';
 import type { Reply, UdpClient } from './udp-listener.ts';
 import { Warnings, type Warn } from './warnings.ts';
@@ -33,7 +35,7 @@ export type Surroundings = {
 /** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
 export class Endpoint {
   readonly #surroundings: Surroundings;
-  readonly #connections = new Tally<TcpConnection>(
+  readonly #connections = new Tally<Connection>(
     (connection) => connection.fromClient.bytes,
     (connection) => connection.fromUpstream.bytes,
   );
@@ -46,9 +48,12 @@ export class Endpoint {
   readonly #healthChecks: HealthChecks;
   readonly #remotes: { readonly tcp: RemotePool; readonly udp: RemotePool };
   #config: EndpointConfig;
+  #transport: EndpointTransport | undefined;
 
-  constructor(config: EndpointConfig, surroundings: Surroundings) {
+  /** @param transport  undefined where both sides are plain TCP. */
+  constructor(config: EndpointConfig, surroundings: Surroundings, transport?: EndpointTransport) {
     this.#config = config;
+    this.#transport = transport;
     this.#remotes = { tcp: new RemotePool(config, surroundings), udp: new RemotePool(config, surroundings) };
     this.#healthChecks = new HealthChecks(surroundings);
     this.#healthChecks.run(this.#remotes.tcp.remotes, config);
@@ -82,6 +87,10 @@ export class Endpoint {
 
   get config(): EndpointConfig {
     return this.#config;
+  }
+
+  get transport(): EndpointTransport | undefined {
+    return this.#transport;
   }
 
   get connections(): Traffic {
@@ -130,11 +139,12 @@ export class Endpoint {
    * Serves new clients as `config` says. Open connections go on, under its idle limits; associations with a remote
    * that is no longer listed end, since a busy one would never end by itself.
    */
-  reconfigure(config: EndpointConfig): void {
+  reconfigure(config: EndpointConfig, transport?: EndpointTransport): void {
     const [before, after] = [this.#config, config].map(({ balance, remotes, healthCheck, through }) =>
       JSON.stringify([balance, remotes, healthCheck, through]),
     );
     this.#config = config;
+    this.#transport = transport;
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
     if (before === after) return;
@@ -150,7 +160,8 @@ export class Endpoint {
   }
 
   #connect(accepted: Accepted): void {
-    const connection = new TcpConnection(accepted, this.#config, this.#connectionContext);
+    const serve = this.#transport?.serve ?? serveTcp;
+    const connection = serve(accepted, this.#config, this.#connectionContext);
     this.#connections.enter(connection);
     this.#idleSweep.watch();
     connection.start();

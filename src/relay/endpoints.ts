@@ -1,5 +1,6 @@
 import type { EndpointConfig } from '../config/relay-config.ts';
 import { Endpoint, type Surroundings } from './endpoint.ts';
+import type { PlannedTransports } from './transports.ts';
 
 /** Everything that carries traffic: the endpoints of the configuration, and removed ones until they are empty. */
 export class Endpoints {
@@ -31,18 +32,23 @@ export class Endpoints {
   }
 
   /** The endpoints for `configs` by name: those that run already go on under their name, the others are new. */
-  planned(configs: readonly EndpointConfig[]): Map<string, Endpoint> {
+  planned(configs: readonly EndpointConfig[], transports: PlannedTransports): Map<string, Endpoint> {
     return new Map(
-      configs.map((config) => [
-        config.name,
-        this.#running.get(config.name) ?? new Endpoint(config, this.#surroundings),
-      ]),
+      configs.map((config) => {
+        const { name } = config;
+        const running = this.#running.get(name);
+        return [name, running ?? new Endpoint(config, this.#surroundings, transports.get(name))];
+      }),
     );
   }
 
   /** Puts `planned` in place of those before; what is removed may end by itself for a while. */
-  replace(planned: Map<string, Endpoint>, configs: readonly EndpointConfig[]): void {
-    for (const config of configs) planned.get(config.name)?.reconfigure(config);
+  replace(
+    planned: Map<string, Endpoint>,
+    configs: readonly EndpointConfig[],
+    transports: PlannedTransports,
+  ): void {
+    for (const config of configs) planned.get(config.name)?.reconfigure(config, transports.get(config.name));
     const removed = this.running.filter(({ config }) => !planned.has(config.name));
     this.#running = planned;
     for (const endpoint of removed) this.#retire(endpoint);

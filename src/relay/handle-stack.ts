@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type {
   Accepted,
@@ -9,7 +10,14 @@ import type {
   Target,
   TcpStack,
 } from './channel.ts';
-import { endOfFile, isWaiting, type HandleOwner, type Handles, type TcpHandle } from './node-handles.ts';
+import {
+  endOfFile,
+  isWaiting,
+  socketOf,
+  type HandleOwner,
+  type Handles,
+  type TcpHandle,
+} from './node-handles.ts';
 
 /** TCP by the handles of Node alone: what a connection costs is what it uses. */
 export function handleStack(handles: Handles): TcpStack {
@@ -44,6 +52,10 @@ class AcceptedHandle implements Accepted {
 
   channel(): Channel {
     return new HandleChannel(this.#handles, this.#handle);
+  }
+
+  socket(): Socket {
+    return socketOf(this.#handle);
   }
 
   reset(): void {

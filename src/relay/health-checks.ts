@@ -1,7 +1,7 @@
 import type { EndpointConfig, HealthCheck } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Channel, TcpStack } from './channel.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
-import type { TcpStack } from './channel.ts';
 import { Dial, type DialTarget, type Lookup } from './dial.ts';
 import type { Remote } from './remote.ts';
 
@@ -45,7 +45,7 @@ class Check {
   readonly #remote: Remote;
   readonly #how: HealthCheck;
   readonly #context: CheckContext;
-  #dial: Dial | undefined;
+  #dial: Dial<Channel> | undefined;
   #isStopped = false;
   #stopTimer: () => void = () => undefined;
 
@@ -75,6 +75,7 @@ class Check {
   async #connect(): Promise<void> {
     const dial = new Dial({
       ...this.#context,
+      connect: this.#context.tcp.connect,
       timeoutMs: this.#how.timeoutMs,
       onFailedTry: () => undefined,
     });

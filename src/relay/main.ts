@@ -18,7 +18,8 @@ import { helpText } from './flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './flags.ts';
 import { Names } from './names.ts';
 import { setOpenFilesLimit } from './open-files.ts';
-import { Relay } from './relay.ts';
+import { Relay, TransportFilesError } from './relay.ts';
+import { transportProblems } from './transports.ts';
 import { UsageError } from './usage-error.ts';
 
 /** The outside of the program. */
@@ -86,8 +87,12 @@ async function convertTo(argv: readonly string[], io: RelayIo): Promise<number> 
   return 0;
 }
 
-function tellChecked({ config, warnings }: ParsedConfig, io: RelayIo): number {
+async function tellChecked({ config, warnings }: ParsedConfig, io: RelayIo): Promise<number> {
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
+  const log = createLogger('off', { write: () => undefined });
+  const problems = await transportProblems(config.endpoints, { clock: systemClock, log });
+  for (const problem of problems) io.stderr.write(`${problem}\n`);
+  if (problems.length > 0) return 1;
   return answer(io, `valid, ${String(config.endpoints.length)} endpoints\n`);
 }
 
@@ -181,14 +186,21 @@ async function serve(flags: RelayFlags, running: Running): Promise<number> {
 
 function follow(flags: RelayFlags, { relay, log, names, file }: Running): ConfigFile | undefined {
   if (file === undefined) return undefined;
+  let told = '';
   const onError = (err: Error): void => {
     relay.refuse(err.message);
+    if (err instanceof TransportFilesError) {
+      followed.tellAgain(); // its files may come yet
+      if (err.message === told) return;
+    }
+    told = err.message;
     log.error({ err, source: file.path }, 'configuration not taken, the one before runs on');
   };
   const take = async ({ texts, hash: configHash }: ConfigSource): Promise<void> => {
     try {
       const parsed = parseRelayConfig(texts, flags.overrides);
       await relay.reload(parsed.config, configHash);
+      told = '';
       names.configure(parsed.config.dns);
       log.level = parsed.config.log.level === 'off' ? 'silent' : parsed.config.log.level;
       tell(flags, parsed, log);

@@ -1,4 +1,4 @@
-import type { Server } from 'node:net';
+import { Socket, type Server } from 'node:net';
 
 // The only file that knows private names of Node: its TCP handles, which `net.Socket` is made of. Tried on
 // Node 26. Where a name is missing or the major version is another one, there are no handles, and the relay
@@ -79,6 +79,12 @@ export type Handles = {
   /** @returns 0 where `onShutdown` follows. */
   readonly shutdown: (handle: TcpHandle) => number;
 };
+
+/** A stream on `handle`, which nobody else uses, paused. */
+export function socketOf(handle: TcpHandle): Socket {
+  const options = { handle, allowHalfOpen: true, pauseOnCreate: true };
+  return new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
+}
 
 /** The handles of this Node, or undefined where it does not have them as they are known. */
 export function findHandles(

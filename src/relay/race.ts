@@ -7,12 +7,12 @@ import type { DescriptorBudget } from './descriptor-budget.ts';
 const attemptDelayMs = 250;
 
 /** What a race needs besides the addresses. */
-export type RaceOptions = {
+export type RaceOptions<C> = {
   readonly clock: Clock;
   /** Pays for tries beside the first; one that it has no room for waits. */
   readonly budget: DescriptorBudget;
-  /** A channel that connects to `address` and tells once, later, whether it has. */
-  readonly connect: (address: string, onConnected: (error: Error | undefined) => void) => Channel;
+  /** What connects to `address` and tells once, later, whether it has. */
+  readonly connect: (address: string, onConnected: (error: Error | undefined) => void) => C;
 };
 
 /**
@@ -20,19 +20,19 @@ export type RaceOptions = {
  * failed or has been silent for 250 ms, while the silent one goes on. An address that swallows everything so costs a
  * quarter of a second, and not the whole time for the dial.
  */
-export class Race {
+export class Race<C extends Pick<Channel, 'close'>> {
   /** Connected; rejects with the last failure where all have failed. */
-  readonly winner: Promise<Channel>;
-  readonly #options: RaceOptions;
+  readonly winner: Promise<C>;
+  readonly #options: RaceOptions<C>;
   readonly #waiting: string[];
-  readonly #running = new Set<Channel>();
-  readonly #settle = Promise.withResolvers<Channel>();
+  readonly #running = new Set<C>();
+  readonly #settle = Promise.withResolvers<C>();
   /** Descriptors of tries beside the first. */
   #taken = 0;
   #stopTimer: () => void = () => undefined;
 
   /** @param hosts  IP addresses, at least one, in the order in which to try them. */
-  constructor(hosts: readonly string[], options: RaceOptions) {
+  constructor(hosts: readonly string[], options: RaceOptions<C>) {
     this.#options = options;
     this.#waiting = [...hosts];
     this.winner = this.#settle.promise;
@@ -70,13 +70,13 @@ export class Race {
     this.#running.add(channel);
   }
 
-  #win(channel: Channel): void {
+  #win(channel: C): void {
     this.#running.delete(channel);
     this.#stop();
     this.#settle.resolve(channel);
   }
 
-  #lose(channel: Channel, error: Error): void {
+  #lose(channel: C, error: Error): void {
     this.#running.delete(channel);
     channel.close();
     this.#giveBack(Math.min(1, this.#taken));

@@ -1,5 +1,6 @@
 import type { Protocol } from '../api/port-conflicts.ts';
 import { socketAddressText } from '../config/address.ts';
+import { transportText } from '../config/transport.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RecentError } from './recent-errors.ts';
@@ -29,7 +30,7 @@ export type EndpointStatus = {
   /** Whose clients it serves, IPv4 first; [] while it is not bound to an address. */
   readonly families: readonly IpFamily[];
   readonly protocols: readonly Protocol[];
-  /** All its sockets are bound. */
+  /** All its sockets are bound, and what its transports need is there. */
   readonly ready: boolean;
   /** Why it is not ready, and what to do. */
   readonly message: string;
@@ -37,6 +38,10 @@ export type EndpointStatus = {
   /** In the order of the configuration. */
   readonly remotes: readonly string[];
   readonly balance: string;
+  /** Towards clients and remotes in Realm's words, e.g. `[ws][tls][plain]||[plain]`; '' where both are plain. */
+  readonly transport: string;
+  /** Why the newest certificate files are not used; '' where they are. The endpoint goes on with those before. */
+  readonly transportProblem: string;
   /** The same remotes with how they are, by protocol; [] for one that is not relayed. */
   readonly health: Readonly<Record<Protocol, readonly RemoteHealth[]>>;
   readonly connections: Traffic;
@@ -60,18 +65,22 @@ export type SocketStatus = {
 
 /** The status of `endpoint`, whose listening sockets are `sockets`. */
 export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocket[]): EndpointStatus {
-  const { name, listen, remotes, balance } = endpoint.config;
+  const { name, listen, remotes, balance, listenTransport, remoteTransport } = endpoint.config;
+  const { problem = '', isUsable = true } = endpoint.transport ?? {};
   const faults = new Set(sockets.flatMap(({ fault }) => fault?.message ?? []));
+  if (!isUsable) faults.add(problem);
   return {
     name,
     listen: sockets[0]?.address ?? socketAddressText(listen),
     families: families.filter((family) => sockets.some((socket) => socket.families.includes(family))),
     protocols: sockets.map(({ spec }) => spec.protocol),
-    ready: sockets.every(({ isBound }) => isBound),
+    ready: isUsable && sockets.every(({ isBound }) => isBound),
     message: [...faults].join('; '),
     sockets: sockets.map(socketStatus),
     remotes: remotes.map(socketAddressText),
     balance: balance.strategy,
+    transport: transportText(listenTransport, remoteTransport),
+    transportProblem: problem,
     health: endpoint.health,
     connections: endpoint.connections,
     associations: endpoint.associations,

@@ -21,10 +21,16 @@ import { ListenSocket, type ListenSocketContext } from './listen-socket.ts';
 import { RecentErrors } from './recent-errors.ts';
 import { endpointStatus, type RelayStatus } from './relay-status.ts';
 import { tcpStack } from './tcp-stack.ts';
+import { Transports, type PlannedTransports } from './transports.ts';
 
 /** A configuration could not be put in place of the one before, which runs again. */
 export class ReloadError extends RealmError {
   readonly code = 'REALM_RELOAD_ROLLED_BACK';
+}
+
+/** Files that a new configuration names cannot be used yet: all is as before. */
+export class TransportFilesError extends RealmError {
+  readonly code = 'REALM_TRANSPORT_FILES';
 }
 
 /** What a relay works with. */
@@ -64,6 +70,7 @@ export class Relay {
   readonly #surroundings: Surroundings;
   readonly #socketContext: ListenSocketContext;
   readonly #endpoints: Endpoints;
+  readonly #transports: Transports;
   #config: RelayConfig = { log: { level: 'info' }, endpoints: [] };
   #configHash = '';
   #configProblem = '';
@@ -86,6 +93,7 @@ export class Relay {
     const budget = new DescriptorBudget({ limit: openFiles, listening: () => this.#sockets.size });
     this.#surroundings = { log, errors: new RecentErrors(clock), clock, lookup, tcp, random, budget };
     this.#endpoints = new Endpoints(this.#surroundings, retireMs);
+    this.#transports = new Transports(this.#surroundings);
     this.#socketContext = {
       ...this.#surroundings,
       explain: (error, { spec, endpoint }) => {
@@ -160,6 +168,7 @@ export class Relay {
     this.#stage = 'stopping';
     for (const socket of this.#sockets.values()) socket.close();
     this.#endpoints.cut();
+    this.#transports.stop();
     this.#endLag();
     await this.#endpoints.idle();
   }
@@ -196,12 +205,13 @@ export class Relay {
   }
 
   async #apply(config: RelayConfig): Promise<void> {
+    const transports = await this.#planTransports(config);
     const unbound = this.#takeUnbound();
     const plan = endpointPlan(
       [...this.#sockets.values()].map(({ spec }) => spec),
       wantedSockets(config.endpoints),
     );
-    const endpoints = this.#endpoints.planned(config.endpoints);
+    const endpoints = this.#endpoints.planned(config.endpoints, transports);
     this.#wanted = config.endpoints;
     const fresh = await this.#bind(plan.bind, endpoints);
     try {
@@ -209,13 +219,25 @@ export class Relay {
     } catch (error) {
       for (const socket of fresh) socket.close();
       this.#endpoints.discard(endpoints);
+      this.#transports.discard(transports);
       this.#wanted = this.#config.endpoints;
       await this.#restore(unbound);
       throw error;
     }
-    this.#commit(plan, endpoints, config);
+    this.#endpoints.replace(endpoints, config.endpoints, transports);
+    this.#transports.replace(transports);
+    this.#commit(plan, endpoints);
     const contested = await this.#bind(plan.contested, endpoints);
     for (const socket of [...fresh, ...contested]) this.#add(socket);
+  }
+
+  /** At a start the other endpoints serve where files are missing; later what runs is better than what cannot. */
+  async #planTransports(config: RelayConfig): Promise<PlannedTransports> {
+    const planned = await this.#transports.planned(config.endpoints);
+    const problems = this.#transports.problems(planned);
+    if (problems.length === 0 || !this.#isConfigured) return planned;
+    this.#transports.discard(planned);
+    throw new TransportFilesError(problems.join('; '));
   }
 
   /** Sockets that wait for their next try hold nothing: they begin anew with each configuration. */
@@ -263,8 +285,7 @@ export class Relay {
   }
 
   /** From here on nothing can fail. */
-  #commit(plan: EndpointPlan, endpoints: Map<string, Endpoint>, config: RelayConfig): void {
-    this.#endpoints.replace(endpoints, config.endpoints);
+  #commit(plan: EndpointPlan, endpoints: Map<string, Endpoint>): void {
     for (const spec of plan.keep) {
       const [socket, endpoint] = [this.#sockets.get(socketKey(spec)), endpoints.get(spec.endpoint)];
       if (socket !== undefined && endpoint !== undefined) socket.endpoint = endpoint;

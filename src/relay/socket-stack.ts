@@ -1,5 +1,15 @@
 import { Socket } from 'node:net';
-import type { Accepted, Address, Channel, ChannelOwner, Keepalive, Reader, TcpStack } from './channel.ts';
+import type {
+  Accepted,
+  Address,
+  Channel,
+  ChannelOwner,
+  Keepalive,
+  Reader,
+  Target,
+  TcpStack,
+} from './channel.ts';
+import { reset } from './reset.ts';
 
 /** TCP by what `node:net` documents: sockets, read by their events. */
 export const socketStack: TcpStack = {
@@ -8,16 +18,21 @@ export const socketStack: TcpStack = {
       onAccepted(new AcceptedSocket(socket));
     });
   },
-  connect: ({ address, port, from }, onConnected) => {
-    const socket = new Socket({ allowHalfOpen: true }).once('error', onConnected);
-    const source = from === undefined ? {} : { localAddress: from };
-    socket.connect({ host: address, port, ...source, autoSelectFamily: false }, () => {
-      socket.off('error', onConnected);
-      onConnected(undefined);
-    });
-    return new SocketChannel(socket);
-  },
+  connect: (target, onConnected) => new SocketChannel(connectSocket(target, onConnected)),
 };
+
+/** A socket that connects to an IP address, and tells as `TcpStack.connect` does. */
+export function connectSocket(
+  { address, port, from }: Target,
+  onConnected: (error: Error | undefined) => void,
+): Socket {
+  const socket = new Socket({ allowHalfOpen: true }).once('error', onConnected);
+  const source = from === undefined ? {} : { localAddress: from };
+  return socket.connect({ host: address, port, ...source, autoSelectFamily: false }, () => {
+    socket.off('error', onConnected);
+    onConnected(undefined);
+  });
+}
 
 /** Accepted by a server with `pauseOnConnect` and `allowHalfOpen`. */
 class AcceptedSocket implements Accepted {
@@ -35,6 +50,10 @@ class AcceptedSocket implements Accepted {
 
   channel(): Channel {
     return new SocketChannel(this.#socket);
+  }
+
+  socket(): Socket {
+    return this.#socket;
   }
 
   reset(): void {
@@ -106,7 +125,7 @@ class SocketChannel implements Channel {
   }
 
   reset(): void {
-    if (!this.#socket.destroyed) this.#socket.resetAndDestroy();
+    reset(this.#socket);
   }
 
   /** Not 'drain': that is only told of writes above the high-water mark, and a small one can wait, too. */

@@ -1,45 +1,23 @@
 import type { EndpointConfig } from '../config/relay-config.ts';
-import type { Clock } from '../lib/clock.ts';
-import { asError, RealmError } from '../lib/errors.ts';
-import type { Logger } from '../telemetry/logger.ts';
-import type { Accepted, Address, Channel, ChannelOwner, TcpStack } from './channel.ts';
-import { clientIp, clientText } from './client-address.ts';
-import type { DescriptorBudget } from './descriptor-budget.ts';
-import { Dial, DialError, type Dialled, type Lookup } from './dial.ts';
+import { asError } from '../lib/errors.ts';
+import type { Accepted, Address, Channel, ChannelOwner } from './channel.ts';
+import { clientIp } from './client-address.ts';
+import {
+  idleError,
+  namesOf,
+  tellEnd,
+  type Connection,
+  type ConnectionContext,
+  type ConnectionFailure,
+} from './connection.ts';
+import { Dial, DialError, type Dialled } from './dial.ts';
 import { Flow } from './flow.ts';
 import type { IdleLimits } from './idle-sweep.ts';
 import { Parting } from './parting.ts';
-import type { RecentErrors } from './recent-errors.ts';
-import type { Remote } from './remote.ts';
-import type { Side } from './side.ts';
 import { isTrusted, ProxyGate } from './proxy-gate.ts';
 import { proxyHeader, ProxyHeaderError, type ProxyAddresses } from './proxy-header.ts';
-import type { Warn } from './warnings.ts';
-
-/** Neither side sent a byte for too long. */
-class IdleError extends RealmError {
-  readonly code = 'REALM_CONNECTION_IDLE';
-
-  constructor(idleMs: number) {
-    super(`no byte either way for ${String(Math.round(idleMs / 1000))} s`);
-  }
-}
-
-/** What connections need of their endpoint. */
-export type ConnectionContext = {
-  /** The remotes in the order in which to try them. */
-  readonly order: (clientIp: string) => readonly Remote[];
-  readonly clock: Clock;
-  readonly lookup: Lookup;
-  readonly budget: DescriptorBudget;
-  readonly tcp: TcpStack;
-  readonly log: Logger;
-  readonly errors: RecentErrors;
-  /** Limited: everything may fail by the thousand. */
-  readonly warn: Warn;
-  /** Told once, when both sides are closed. */
-  readonly onSettled: (connection: TcpConnection, failure: Side | undefined) => void;
-};
+import type { Remote } from './remote.ts';
+import type { Side } from './side.ts';
 
 /**
  * One client's connection, from accept to settle: it owns the client's channel, dials the upstream, copies
@@ -48,7 +26,7 @@ export type ConnectionContext = {
  *     dialling ──► copying ──► settled      A peer that ends closes only the direction it wrote;
  *         └──────── failed ──────┘          a reset is passed on as a reset.
  */
-export class TcpConnection implements ChannelOwner {
+class TcpConnection implements Connection, ChannelOwner {
   readonly fromClient = new Flow();
   readonly fromUpstream = new Flow();
   readonly #config: EndpointConfig;
@@ -61,7 +39,7 @@ export class TcpConnection implements ChannelOwner {
   /** What a PROXY header towards the remote tells. */
   #addresses: ProxyAddresses | undefined;
   #gate: ProxyGate | undefined;
-  #dial: Dial | undefined;
+  #dial: Dial<Channel> | undefined;
   #upstream: Channel | undefined;
   #remote: Remote | undefined;
   #upstreamText = '';
@@ -69,7 +47,7 @@ export class TcpConnection implements ChannelOwner {
   /** Bytes at the last look, and since when it has been as many. */
   #quietBytes = 0;
   #quietSinceMs: number;
-  #failure: { readonly error: Error; readonly side: Side } | undefined;
+  #failure: ConnectionFailure | undefined;
   /** Of the side that did not fail. */
   #parting: Parting | undefined;
 
@@ -86,7 +64,6 @@ export class TcpConnection implements ChannelOwner {
     this.#startedMs = this.#quietSinceMs = context.clock.monotonicMs();
   }
 
-  /** Serves the client; it may be settled when this returns. */
   start(): void {
     const { network } = this.#config;
     const { remote } = this.#accepted;
@@ -104,19 +81,16 @@ export class TcpConnection implements ChannelOwner {
     }
   }
 
-  /** Resets both sides at once: the relay's own decision. */
   cut(): void {
     this.#fail('relay', new Error('cut by the relay'));
   }
 
-  /** Ends it where no byte has come for longer than its limit, while reading is paused, too. */
-  endIfIdle(nowMs: number, { idleMs, halfClosedMs }: IdleLimits): void {
+  endIfIdle(nowMs: number, limits: IdleLimits): void {
     const bytes = this.fromClient.bytes + this.fromUpstream.bytes;
     if (bytes !== this.#quietBytes) [this.#quietBytes, this.#quietSinceMs] = [bytes, nowMs];
     const isHalfClosed = this.fromClient.hasEnded || this.fromUpstream.hasEnded;
-    const limitMs = isHalfClosed && halfClosedMs > 0 ? halfClosedMs : idleMs;
-    const quietMs = nowMs - this.#quietSinceMs;
-    if (limitMs > 0 && quietMs >= limitMs) this.#fail('relay', new IdleError(quietMs));
+    const error = idleError(nowMs - this.#quietSinceMs, isHalfClosed, limits);
+    if (error !== undefined) this.#fail('relay', error);
   }
 
   onDrained(channel: Channel): void {
@@ -153,13 +127,17 @@ export class TcpConnection implements ChannelOwner {
   }
 
   async #connect(): Promise<void> {
-    const { order, warn } = this.#context;
+    const { order, tcp, warn } = this.#context;
     this.#dial = new Dial({
       ...this.#context,
+      connect: tcp.connect,
       timeoutMs: this.#config.network.tcpTimeoutMs,
       through: this.#config.through,
       onFailedTry: ({ text: upstream }, err) => {
-        warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
+        warn(
+          { ...namesOf(this.#config.name, this.#source), upstream, err },
+          'remote failed, trying the next',
+        );
       },
     });
     try {
@@ -178,7 +156,7 @@ export class TcpConnection implements ChannelOwner {
     }
   }
 
-  #join({ channel: upstream, remote }: Dialled<Remote>): void {
+  #join({ channel: upstream, remote }: Dialled<Channel, Remote>): void {
     this.#upstream = upstream;
     this.#remote = remote;
     this.#upstreamText = remote.text;
@@ -211,36 +189,23 @@ export class TcpConnection implements ChannelOwner {
   }
 
   #settle(): void {
-    const { log, warn, clock, onSettled } = this.#context;
     this.#parting?.end();
     this.#remote?.leave();
     this.fromClient.release();
     this.fromUpstream.release();
-    if (this.#failure !== undefined || log.isLevelEnabled('info')) {
-      const fields = {
-        ...this.#names(),
-        upstream: this.#upstreamText,
-        fromClientBytes: this.fromClient.bytes,
-        fromUpstreamBytes: this.fromUpstream.bytes,
-        durationMs: Math.round(clock.monotonicMs() - this.#startedMs),
-      };
-      if (this.#failure === undefined) log.info(fields, 'connection closed');
-      else warn({ ...fields, side: this.#failure.side, err: this.#failure.error }, 'connection failed');
-    }
-    this.#rememberFailure();
-    onSettled(this, this.#failure?.side);
+    tellEnd(this.#config, this.#context, {
+      client: this.#source,
+      upstream: this.#upstreamText,
+      fromClientBytes: this.fromClient.bytes,
+      fromUpstreamBytes: this.fromUpstream.bytes,
+      startedMs: this.#startedMs,
+      failure: this.#failure,
+    });
+    this.#context.onSettled(this, this.#failure?.side);
   }
+}
 
-  /** Each remote remembers its failed dials by itself. */
-  #rememberFailure(): void {
-    if (this.#failure === undefined || this.#failure.error instanceof DialError) return;
-    const { errors } = this.#context;
-    const { side } = this.#failure;
-    errors.add({ ...this.#failure, endpoint: this.#config.name, ...(side === 'upstream' && { upstream: this.#upstreamText }) });
-  }
-
-  #names(): { endpoint: string; client: string } {
-    const { address, port } = this.#source;
-    return { endpoint: this.#config.name, client: clientText(address, port) };
-  }
+/** Serves clients of endpoints that are plain TCP on both sides. */
+export function serveTcp(...of: ConstructorParameters<typeof TcpConnection>): Connection {
+  return new TcpConnection(...of);
 }

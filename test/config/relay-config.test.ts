@@ -229,7 +229,11 @@ describe('relay config', () => {
       endpoint: { through: '192.0.2.1:80' },
       problem: /through: is not an IP address, got "192.0.2.1:80": write an IPv4 or IPv6 address/,
     },
-    { endpoint: { listen_transport: 'tls' }, problem: /listen_transport: is a key of Realm/ },
+    {
+      endpoint: { listen_transport: 'tls' },
+      problem:
+        /^endpoints\[0\]\.listen_transport: asks for tls without a certificate, got "tls": add cert=FILE/,
+    },
     {
       network: { use_udp: 'yes' },
       problem: 'endpoints[0].network.use_udp: has the wrong type, got "yes": give true or false',

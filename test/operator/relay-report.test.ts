@@ -18,6 +18,8 @@ const https: EndpointStatus = {
   sockets: [{ protocol: 'TCP', address: '[::]:443', bound: false, reason: 'AddressInUse' }],
   remotes: [],
   balance: 'roundrobin',
+  transport: '',
+  transportProblem: '',
   health: { TCP: [], UDP: [] },
   waiting: 0,
   refused: { connections: 0, associations: 0 },

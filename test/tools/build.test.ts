@@ -18,4 +18,16 @@ describe('bundle', () => {
     const [file] = Object.values(metafile.outputs).filter(({ inputs }) => 'src/relay/page/html.ts' in inputs);
     expect(Object.keys(file?.inputs ?? {})).to.deep.equal(['src/relay/page/html.ts']);
   });
+
+  it('loads TLS and WebSocket only where a relay asks for them', async function () {
+    this.timeout(30_000);
+    const metafile = await bundle({ write: false });
+    const isTransport = (source: string): boolean =>
+      /^(node_modules\/ws|src\/relay\/transport)\//.test(source);
+    const sources = (from: 'start' | 'ever'): string[] => [
+      ...bundledSources(metafile, 'dist/realm.js', from),
+    ];
+    expect(sources('start').filter(isTransport)).to.deep.equal([]);
+    expect(sources('ever').some(isTransport)).to.equal(true);
+  });
 });

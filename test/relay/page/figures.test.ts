@@ -27,7 +27,9 @@ function look(ms: number, endpoints: Readonly<Record<string, Counts>>): Look {
       associations: { ...traffic, fromClientBytes: 0 },
       waiting: 0,
       refused: { connections: 0, associations: 0 },
-    evicted: 0,
+      evicted: 0,
+      transport: '',
+      transportProblem: '',
     }),
   );
   const status = { configHash: '', ready: true, draining: false, configProblem: '', recentErrors: [] };

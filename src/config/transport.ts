@@ -1,0 +1,233 @@
+import { text, type Rule } from '../lib/document-rules.ts';
+import { nearest, type Problem } from '../lib/problem.ts';
+
+/** What a WebSocket request asks for: compared byte by byte. */
+export type WebSocketTarget = {
+  /** With the port where the client writes one. */
+  readonly host: string;
+  readonly path: string;
+};
+
+/** The certificate of the listening side: files, or one that is made at start for a name. */
+export type ServerCertificate =
+  { readonly cert: string; readonly key: string } | { readonly servername: string };
+
+/** TLS towards the client; files as paths. */
+export type ListenTls = {
+  readonly certificate: ServerCertificate;
+  /** OCSP response that is stapled. */
+  readonly ocsp?: string;
+  /** Clients must have a certificate of one of these authorities. */
+  readonly clientCa?: string;
+};
+
+/** TLS towards the remote; files as paths. */
+export type RemoteTls = {
+  /** Name, or IP address, that the remote's certificate must be for. */
+  readonly sni: string;
+  /** Protocols that are offered; [] = none. */
+  readonly alpn: readonly string[];
+  /** Whether any certificate is taken. */
+  readonly insecure: boolean;
+  /** Authorities in place of those that Node.js trusts. */
+  readonly ca?: string;
+  /** What the relay shows of itself. */
+  readonly client?: { readonly cert: string; readonly key: string };
+};
+
+/** What stands between TCP and the bytes that are relayed; at least one of both. WebSocket runs inside TLS. */
+export type Transport<Tls> = { readonly tls?: Tls; readonly webSocket?: WebSocketTarget };
+
+/** Towards the client. */
+export type ListenTransport = Transport<ListenTls>;
+
+/** Towards the remote. */
+export type RemoteTransport = Transport<RemoteTls>;
+
+type Side = 'listen' | 'remote';
+
+type Word = {
+  /** What it belongs to. */
+  readonly of: 'ws' | 'tls';
+  /** Where it means something. */
+  readonly sides: readonly Side[];
+  readonly takesValue: boolean;
+};
+
+const both: readonly Side[] = ['listen', 'remote'];
+
+/** Realm's words, and two of our own, which it ignores: ca and clientca. */
+const words: Readonly<Record<string, Word>> = {
+  ws: { of: 'ws', sides: both, takesValue: false },
+  host: { of: 'ws', sides: both, takesValue: true },
+  path: { of: 'ws', sides: both, takesValue: true },
+  tls: { of: 'tls', sides: both, takesValue: false },
+  sni: { of: 'tls', sides: ['remote'], takesValue: true },
+  alpn: { of: 'tls', sides: ['remote'], takesValue: true },
+  insecure: { of: 'tls', sides: ['remote'], takesValue: false },
+  '0rtt': { of: 'tls', sides: [], takesValue: false },
+  ca: { of: 'tls', sides: ['remote'], takesValue: true },
+  cert: { of: 'tls', sides: both, takesValue: true },
+  key: { of: 'tls', sides: both, takesValue: true },
+  servername: { of: 'tls', sides: ['listen'], takesValue: true },
+  ocsp: { of: 'tls', sides: ['listen'], takesValue: true },
+  clientca: { of: 'tls', sides: ['listen'], takesValue: true },
+};
+
+/** `listen_transport`, e.g. `tls;cert=/etc/tls.crt;key=/etc/tls.key`; '' = plain TCP. */
+export const listenTransport: Rule<ListenTransport> = transportRule('listen', listenTls);
+
+/** `remote_transport`, e.g. `ws;host=a.example;path=/chat;tls;sni=a.example`; '' = plain TCP. */
+export const remoteTransport: Rule<RemoteTransport> = transportRule('remote', remoteTls);
+
+/** The words of a string with their values; '' where they take none. */
+type Given = ReadonlyMap<string, string>;
+
+/** What is wrong, and what to do. */
+type Fault = Pick<Problem, 'what' | 'remedy'>;
+
+function transportRule<Tls extends object>(
+  side: Side,
+  readTls: (given: Given) => Tls | Fault,
+): Rule<Transport<Tls>> {
+  return (value, path, findings) => {
+    const written = text(value, path, findings);
+    if (written === undefined || written.trim() === '') return undefined;
+    const { given, faults, warnings } = readWords(written, side);
+    findings.warnings.push(...warnings.map((what) => ({ path, what, value: written, remedy: 'remove it' })));
+    const read = faults.length > 0 ? faults : transport(given, readTls);
+    if (!Array.isArray(read)) return read;
+    findings.problems.push(...read.map((fault) => ({ path, value: written, ...fault })));
+    return undefined;
+  };
+}
+
+type ReadWords = { readonly given: Given; readonly faults: Fault[]; readonly warnings: string[] };
+
+function readWords(written: string, side: Side): ReadWords {
+  const read = { given: new Map<string, string>(), faults: [] as Fault[], warnings: [] as string[] };
+  for (const part of written.split(';').filter((each) => each.trim() !== '')) {
+    const [name = '', setting] = part.split(/=(.*)/s, 2).map((each) => each.trim());
+    const fault = wordFault(name, setting);
+    if (fault !== undefined) read.faults.push(fault);
+    else if (read.given.has(name)) read.warnings.push(`has "${name}" twice, of which the first one counts`);
+    else if (words[name]?.sides.includes(side) === true) read.given.set(name, setting ?? '');
+    else read.warnings.push(`has "${name}", which has no effect here`);
+  }
+  if (read.faults.length === 0) read.faults.push(...strays(read.given));
+  return read;
+}
+
+function wordFault(name: string, setting: string | undefined): Fault | undefined {
+  if (name === 'wss') return { what: 'has an unknown word "wss"', remedy: 'write "ws;tls" with their words' };
+  const word = Object.hasOwn(words, name) ? words[name] : undefined;
+  if (word === undefined) return unknownWord(name);
+  const isEmpty = setting === undefined || setting === '';
+  if (word.takesValue && isEmpty)
+    return { what: `has "${name}" without a value`, remedy: `write ${name}=VALUE` };
+  if (word.takesValue || setting === undefined) return undefined;
+  return { what: `gives "${name}" a value`, remedy: `write ${name} alone` };
+}
+
+function unknownWord(name: string): Fault {
+  const near = nearest(name, Object.keys(words));
+  const remedy = near === undefined ? `use ${Object.keys(words).join(', ')}` : `did you mean "${near}"?`;
+  return { what: `has an unknown word "${name}"`, remedy };
+}
+
+/** Words of a transport that is not asked for: that the bytes go without TLS must not be a surprise. */
+function strays(given: Given): Fault[] {
+  if (!given.has('ws') && !given.has('tls')) {
+    return [{ what: 'names neither ws nor tls', remedy: 'add "ws" or "tls", or remove it for plain TCP' }];
+  }
+  return [...given.keys()].flatMap((name) => {
+    const of = words[name]?.of ?? '';
+    return given.has(of)
+      ? []
+      : { what: `has "${name}" without "${of}"`, remedy: `add "${of}", or remove "${name}"` };
+  });
+}
+
+function transport<Tls extends object>(
+  given: Given,
+  readTls: (given: Given) => Tls | Fault,
+): Transport<Tls> | Fault[] {
+  const tls = given.has('tls') ? readTls(given) : undefined;
+  const webSocket = given.has('ws') ? webSocketTarget(given) : undefined;
+  const faults = [tls, webSocket].filter((each): each is Fault => each !== undefined && 'what' in each);
+  if (faults.length > 0) return faults;
+  return { ...(tls && { tls: tls as Tls }), ...(webSocket && { webSocket: webSocket as WebSocketTarget }) };
+}
+
+function webSocketTarget(given: Given): WebSocketTarget | Fault {
+  const [host, path] = [given.get('host'), given.get('path')];
+  if (host === undefined || path === undefined) {
+    return {
+      what: 'asks for ws without host and path',
+      remedy: 'add host=HOST;path=PATH, as the other side has them',
+    };
+  }
+  if (!/[^!-~]/.test(host + path)) return { host, path };
+  return {
+    what: 'has a host or path that no request can have',
+    remedy: 'use printable ASCII without spaces',
+  };
+}
+
+function listenTls(given: Given): ListenTls | Fault {
+  const [ocsp, clientCa] = [given.get('ocsp'), given.get('clientca')];
+  const certificate = serverCertificate(given);
+  if ('what' in certificate) return certificate;
+  return { certificate, ...(ocsp !== undefined && { ocsp }), ...(clientCa !== undefined && { clientCa }) };
+}
+
+function serverCertificate(given: Given): ServerCertificate | Fault {
+  const [cert, key, servername] = [given.get('cert'), given.get('key'), given.get('servername')];
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  if (servername !== undefined) return { servername };
+  return {
+    what: 'asks for tls without a certificate',
+    remedy: 'add cert=FILE;key=FILE, or servername=NAME to have one made at start',
+  };
+}
+
+function remoteTls(given: Given): RemoteTls | Fault {
+  const [sni, ca, insecure] = [given.get('sni'), given.get('ca'), given.has('insecure')];
+  if (sni === undefined) {
+    return { what: 'asks for tls without sni', remedy: "add sni=NAME, the name in the remote's certificate" };
+  }
+  if (insecure && ca !== undefined) {
+    return {
+      what: 'has both insecure and ca',
+      remedy: 'remove insecure, so that the certificate is checked',
+    };
+  }
+  const client = clientCertificate(given);
+  if (client !== undefined && 'what' in client) return client;
+  const alpn = (given.get('alpn') ?? '').split(',').map((each) => each.trim());
+  return {
+    sni,
+    alpn: alpn.filter((each) => each !== ''),
+    insecure,
+    ...(ca !== undefined && { ca }),
+    ...(client && { client }),
+  };
+}
+
+function clientCertificate(given: Given): RemoteTls['client'] | Fault {
+  const [cert, key] = [given.get('cert'), given.get('key')];
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  return { what: 'has only one of cert and key', remedy: 'give both cert=FILE and key=FILE, or neither' };
+}
+
+/** The two transports in Realm's words, e.g. `[ws][tls][plain]||[plain]`; '' where both are plain. */
+export function transportText(
+  listen: ListenTransport | undefined,
+  remote: RemoteTransport | undefined,
+): string {
+  if (listen === undefined && remote === undefined) return '';
+  return [listen, remote]
+    .map((each) => `${each?.webSocket ? '[ws]' : ''}${each?.tls ? '[tls]' : ''}[plain]`)
+    .join('||');
+}

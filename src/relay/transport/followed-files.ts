@@ -1,0 +1,131 @@
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock } from '../../lib/clock.ts';
+import { asError, errorCode } from '../../lib/errors.ts';
+import { FolderWatch } from '../../lib/folder-watch.ts';
+import type { FileBytes } from './certificates.ts';
+
+/** How often files that are not valid together are read again, since they may be changing. */
+const mostReads = 3;
+
+/** What to follow and what to make of it. */
+export type FollowedFilesOptions<T> = {
+  /** Read together; a change of any of them counts for all. */
+  readonly paths: readonly string[];
+  /** Makes of the files, in the order of `paths`, what they are for. Throws where they are not valid. */
+  readonly make: (files: readonly FileBytes[]) => T;
+  readonly clock: Clock;
+  /** Told of each that is valid and new. */
+  readonly onTaken: () => void;
+  /** Told once of each new problem; the value before stays. */
+  readonly onProblem: (problem: string) => void;
+};
+
+/**
+ * Files that are read at start and again whenever they change: written anew, renamed over, or swapped by the
+ * link `..data` of a mounted Secret. The last that was valid counts.
+ */
+export class FollowedFiles<T> {
+  readonly #options: FollowedFilesOptions<T>;
+  readonly #watch: FolderWatch;
+  #value: T | undefined;
+  #problem = '';
+  /** What was read last; undefined where it could not be. */
+  #last: readonly FileBytes[] | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #isStopped = false;
+
+  constructor(options: FollowedFilesOptions<T>) {
+    this.#options = options;
+    this.#watch = new FolderWatch(
+      options.paths.map((path) => dirname(path)),
+      options.clock,
+      () => {
+        this.#looking = this.#looking.then(() => this.load());
+      },
+    );
+  }
+
+  /** The newest that is valid; undefined where there never was one. */
+  get value(): T | undefined {
+    return this.#value;
+  }
+
+  /** Why the newest files are not used; '' where they are. */
+  get problem(): string {
+    return this.#problem;
+  }
+
+  /** Follows them from now on. */
+  follow(): void {
+    this.#watch.start();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#watch.stop();
+  }
+
+  /** Reads them once; what comes of it stands in `value` and `problem`. Never rejects. */
+  async load(): Promise<void> {
+    const problem = await this.#read();
+    const isNew = problem !== '' && problem !== this.#problem;
+    this.#problem = problem;
+    if (isNew && !this.#isStopped) this.#options.onProblem(problem);
+  }
+
+  /** @returns what is wrong; '' where nothing is. */
+  async #read(): Promise<string> {
+    try {
+      let files = await readAll(this.#options.paths);
+      for (let reads = 1; ; reads += 1) {
+        if (this.#last !== undefined && isSame(files, this.#last)) return this.#problem; // nothing new
+        const problem = this.#take(files);
+        const again = problem === '' || reads === mostReads ? files : await readAll(this.#options.paths);
+        this.#last = files;
+        if (isSame(files, again)) return problem;
+        files = again;
+      }
+    } catch (error) {
+      this.#last = undefined;
+      return asError(error).message;
+    }
+  }
+
+  #take(files: readonly FileBytes[]): string {
+    try {
+      this.#value = this.#options.make(files);
+    } catch (error) {
+      return asError(error).message;
+    }
+    if (!this.#isStopped) this.#options.onTaken();
+    return '';
+  }
+}
+
+async function readAll(paths: readonly string[]): Promise<readonly FileBytes[]> {
+  return Promise.all(paths.map(async (path) => ({ path, bytes: await readBytes(path) })));
+}
+
+async function readBytes(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new Error(`${path}: ${reasons[errorCode(cause)] ?? `cannot be read: ${asError(cause).message}`}`, {
+      cause,
+    });
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file: check the path',
+  EACCES: 'may not be read: check its permissions',
+  EISDIR: 'is a folder: name a file',
+};
+
+function isSame(some: readonly FileBytes[], others: readonly FileBytes[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ bytes }, index) => others[index] !== undefined && bytes.equals(others[index].bytes))
+  );
+}

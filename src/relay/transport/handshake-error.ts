@@ -1,0 +1,36 @@
+import { asError, errorCode, RealmError } from '../../lib/errors.ts';
+
+/** A peer and the relay did not come to terms by TLS or WebSocket; the message says why, `cause` in OpenSSL's words. */
+export class HandshakeError extends RealmError {
+  readonly code = 'REALM_HANDSHAKE_FAILED';
+}
+
+/** The client was told why by an answer, which it may read before it is closed. */
+export class RefusedError extends HandshakeError {}
+
+const untrusted = 'the certificate is of no authority that is trusted: name its authority in ca';
+
+const plainWords: Readonly<Record<string, string>> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the peer does not speak TLS',
+  ERR_SSL_HTTP_REQUEST: 'the peer speaks HTTP without TLS',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the peer speaks no version of TLS from 1.2 on',
+  ERR_SSL_NO_SHARED_CIPHER: 'the peer has no cipher in common',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the remote asks for a client certificate: give cert and key',
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: 'the peer does not trust the certificate',
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'the peer does not trust the certificate',
+  ECONNRESET: 'the peer closed the connection',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted,
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+};
+
+/** Why TLS failed, in words that say what to look at. */
+export function tlsFault(error: unknown): HandshakeError {
+  const cause = asError(error);
+  const why = plainWords[errorCode(cause)];
+  return new HandshakeError(why === undefined ? failed : `${failed}: ${why}`, { cause });
+}
+
+const failed = 'TLS handshake failed';

@@ -1,0 +1,58 @@
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { SecureContext } from 'node:tls';
+import type { ListenTransport, RemoteTransport } from '../../config/transport.ts';
+import { connectTls } from './tls-client.ts';
+import type { TlsServer } from './tls-server.ts';
+import { acceptWebSocket, requestWebSocket } from './web-socket.ts';
+
+/** A connection as its transports see it: TCP, then TLS, then WebSocket, as far as there are. */
+export type Layers = {
+  /** Every layer, the lowest first. */
+  readonly all: readonly Duplex[];
+  /** The last one: what is relayed. */
+  readonly top: Duplex;
+};
+
+/**
+ * Comes to terms with a client.
+ *
+ * @throws HandshakeError
+ */
+export async function acceptLayers(
+  raw: Socket,
+  { webSocket }: ListenTransport,
+  tls: TlsServer | undefined,
+): Promise<Layers> {
+  const all: Duplex[] = [raw];
+  if (tls !== undefined) all.push(quiet(await tls.accept(raw)));
+  if (webSocket !== undefined) all.push(await acceptWebSocket(topOf(all), webSocket));
+  return { all, top: topOf(all) };
+}
+
+/**
+ * Comes to terms with a remote.
+ *
+ * @throws HandshakeError
+ */
+export async function connectLayers(
+  raw: Socket,
+  { tls, webSocket }: RemoteTransport,
+  context: SecureContext | undefined,
+): Promise<Layers> {
+  const all: Duplex[] = [raw];
+  if (tls !== undefined && context !== undefined) all.push(quiet(await connectTls(raw, tls, context)));
+  if (webSocket !== undefined) all.push(await requestWebSocket(topOf(all), webSocket));
+  return { all, top: topOf(all) };
+}
+
+/** Whoever uses a layer next hears of its errors; that nobody does yet must not end the process. */
+export function quiet<T extends Duplex>(stream: T): T {
+  return stream.on('error', () => undefined);
+}
+
+function topOf(all: readonly Duplex[]): Duplex {
+  const top = all.at(-1);
+  if (top === undefined) throw new Error('a connection has at least one layer');
+  return top;
+}

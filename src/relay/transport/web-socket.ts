@@ -1,0 +1,123 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type ClientOptions } from 'ws';
+import type { WebSocketTarget } from '../../config/transport.ts';
+import { HandshakeError, RefusedError } from './handshake-error.ts';
+import { mostHeadBytes, readRequest, type RequestHeaders } from './web-socket-request.ts';
+import { closeTimeout, HalfOpenWebSocket, mostMessageBytes, WebSocketStream } from './web-socket-stream.ts';
+
+const options = { perMessageDeflate: false, maxPayload: mostMessageBytes, closeTimeout } as const;
+
+const server = new WebSocketServer({
+  ...options,
+  noServer: true,
+  clientTracking: false,
+  WebSocket: HalfOpenWebSocket,
+});
+
+/**
+ * Answers the WebSocket request that comes on `stream`. A wrong one is answered with HTTP status 400, and `stream`
+ * is ended.
+ *
+ * @throws HandshakeError
+ */
+export async function acceptWebSocket(stream: Duplex, target: WebSocketTarget): Promise<WebSocketStream> {
+  const { head, rest } = await readHead(stream);
+  const read = readRequest(head, target);
+  if ('fault' in read) throw refuse(stream, read.fault);
+  return upgrade(stream, target.path, { headers: read.headers, rest });
+}
+
+async function upgrade(
+  stream: Duplex,
+  url: string,
+  { headers, rest }: { readonly headers: RequestHeaders; readonly rest: Buffer },
+): Promise<WebSocketStream> {
+  return new Promise((resolve) => {
+    const request = { method: 'GET', url, headers } as unknown as IncomingMessage;
+    server.handleUpgrade(request, stream, rest, (socket) => {
+      resolve(new WebSocketStream(socket));
+    });
+    stream.resume(); // it was paused while the head was looked at
+  });
+}
+
+type Head = { readonly head: string; readonly rest: Buffer };
+
+/** Reads up to the first empty line; `stream` is paused behind it. */
+async function readHead(stream: Duplex): Promise<Head> {
+  const { promise, resolve, reject } = Promise.withResolvers<Head>();
+  let read = Buffer.alloc(0);
+  const onData = (part: Buffer): void => {
+    read = Buffer.concat([read, part]);
+    const end = read.subarray(0, mostHeadBytes).indexOf('\r\n\r\n');
+    if (end >= 0) {
+      stream.pause();
+      resolve({ head: read.toString('latin1', 0, end), rest: read.subarray(end + 4) });
+    } else if (read.length >= mostHeadBytes) {
+      reject(refuse(stream, `its head is longer than ${String(mostHeadBytes)} bytes`));
+    } else if (!beginsLikeGet(read)) {
+      reject(refuse(stream, 'not a GET request of HTTP/1.1'));
+    }
+  };
+  const onEnd = (): void => {
+    reject(new HandshakeError('WebSocket handshake failed: the client ended before its request did'));
+  };
+  stream.on('data', onData).once('end', onEnd).once('close', onEnd).once('error', reject);
+  stream.resume();
+  try {
+    return await promise;
+  } finally {
+    stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', reject);
+  }
+}
+
+function beginsLikeGet(read: Buffer): boolean {
+  const get = 'GET ';
+  return get.startsWith(read.toString('latin1', 0, get.length));
+}
+
+function refuse(stream: Duplex, fault: string): RefusedError {
+  const body = `${fault}\n`;
+  stream.end(
+    'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n' +
+      `Content-Length: ${String(body.length)}\r\n\r\n${body}`,
+  );
+  stream.resume(); // whatever follows is not looked at
+  return new RefusedError(`WebSocket handshake failed: ${fault}`);
+}
+
+/**
+ * Asks the remote on `stream` for a WebSocket, in the way of Realm: no extensions, an all-zero mask.
+ *
+ * @throws HandshakeError
+ */
+export async function requestWebSocket(
+  stream: Duplex,
+  { host, path }: WebSocketTarget,
+): Promise<WebSocketStream> {
+  const { promise, resolve, reject } = Promise.withResolvers<WebSocketStream>();
+  const clientOptions: ClientOptions & { readonly closeTimeout: number } = {
+    ...options,
+    headers: { host },
+    createConnection: () => stream as never,
+    generateMask: () => undefined, // as it is: zero
+    finishRequest: (request) => {
+      request.path = path; // byte by byte, which a URL would not keep
+      request.end();
+    },
+  };
+  const socket = new HalfOpenWebSocket('ws://remote.invalid', clientOptions);
+  socket.once('open', () => {
+    resolve(new WebSocketStream(socket));
+  });
+  socket.once('unexpected-response', (_request, { statusCode = 0 }) => {
+    reject(new Error(`the remote answered with HTTP status ${String(statusCode)}`));
+  });
+  socket.on('error', reject);
+  try {
+    return await promise;
+  } catch (cause) {
+    throw new HandshakeError('WebSocket handshake failed', { cause });
+  }
+}

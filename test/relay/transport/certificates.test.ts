@@ -1,0 +1,218 @@
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { expect } from 'chai';
+import type { Relay } from '../../../src/relay/relay.ts';
+import { TransportFilesError } from '../../../src/relay/relay.ts';
+import { eventually } from '../../cluster/eventually.ts';
+import { config, endpoint, failure, listenOf, Loopback, split, statusOf } from '../loopback.ts';
+import { RelayProcess } from '../relay-process.ts';
+import { TestPki, type PairFiles } from './pki.ts';
+
+const loopback = new Loopback();
+let pki: TestPki;
+let first: PairFiles;
+let second: PairFiles;
+let folder: string;
+
+before(() => {
+  pki = new TestPki();
+  first = pki.pair('first.example');
+  second = pki.pair('second.example');
+});
+after(() => {
+  pki.remove();
+});
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'realm-certificates-'));
+});
+afterEach(async () => {
+  await loopback.closeAll();
+  rmSync(folder, { recursive: true });
+});
+
+/** Puts a pair where a Secret would be mounted: a folder of its own behind the link ..data. */
+function mount(name: string, { cert, key }: PairFiles): void {
+  mkdirSync(join(folder, name));
+  copyFileSync(cert, join(folder, name, 'tls.crt'));
+  copyFileSync(key, join(folder, name, 'tls.key'));
+  symlinkSync(name, join(folder, '..data_tmp'));
+  renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+}
+
+function linkFiles(): void {
+  for (const file of ['tls.crt', 'tls.key']) symlinkSync(join('..data', file), join(folder, file));
+}
+
+function words(): string {
+  return `tls;cert=${join(folder, 'tls.crt')};key=${join(folder, 'tls.key')}`;
+}
+
+async function running(): Promise<{ relay: Relay; lines: readonly { msg: string }[] }> {
+  return loopback.relay(config(endpoint(await loopback.echo(), { listen_transport: words() })));
+}
+
+/** Whose certificate a new client is shown. */
+async function shown(relay: Relay): Promise<string> {
+  const socket = connect({
+    ...split(listenOf(relay)),
+    ca: readFileSync(pki.ca),
+    checkServerIdentity: () => undefined,
+  });
+  try {
+    await once(socket, 'secureConnect');
+    return socket.getPeerX509Certificate()?.subject ?? '';
+  } finally {
+    socket.destroy();
+  }
+}
+
+describe('relay, certificate files', () => {
+  it('shows new clients a certificate that was swapped in as a Secret is, while connections go on', async () => {
+    mount('..1', first);
+    linkFiles();
+    const { relay } = await running();
+    const old = connect({ ...split(listenOf(relay)), ca: readFileSync(pki.ca), servername: 'first.example' });
+    loopback.onClose(() => {
+      old.destroy();
+    });
+    await once(old, 'secureConnect');
+    mount('..2', second);
+    await eventually('the new one', async () => (await shown(relay)) === 'CN=second.example');
+    old.write('still here');
+    const [answer] = (await once(old, 'data')) as [Buffer];
+    expect(answer.toString()).to.equal('still here');
+  });
+
+  it('takes files that are written over one after the other', async () => {
+    copyFileSync(first.cert, join(folder, 'tls.crt'));
+    copyFileSync(first.key, join(folder, 'tls.key'));
+    const { relay } = await running();
+    expect(await shown(relay)).to.equal('CN=first.example');
+    copyFileSync(second.cert, join(folder, 'tls.crt'));
+    copyFileSync(second.key, join(folder, 'tls.key'));
+    await eventually('the new one', async () => (await shown(relay)) === 'CN=second.example');
+    await eventually('no problem', () => statusOf(relay).transportProblem === '');
+  });
+
+  it('keeps the old certificate where the new one is broken, and tells it in log and status', async () => {
+    mount('..1', first);
+    linkFiles();
+    const { relay, lines } = await running();
+    mount('..2', { cert: second.cert, key: first.key });
+    const problem = await eventually('the problem', () => statusOf(relay).transportProblem || undefined);
+    expect(problem).to.match(
+      /tls\.key: is not the key of the certificate in .*tls\.crt: give the one that is$/,
+    );
+    expect(lines.filter(({ msg }) => msg.startsWith('certificates cannot be used'))).to.have.length(1);
+    expect(statusOf(relay).ready).to.equal(true);
+    expect(await shown(relay)).to.equal('CN=first.example');
+    mount('..3', second);
+    await eventually('the new one', async () => (await shown(relay)) === 'CN=second.example');
+    expect(statusOf(relay).transportProblem).to.equal('');
+  });
+
+  it('is not ready at a start without its files, says so, and serves once they are there', async () => {
+    const { relay } = await running();
+    expect(statusOf(relay)).to.deep.include({ ready: false });
+    expect(statusOf(relay).message).to.match(/tls\.crt: there is no such file: check the path$/);
+    expect(await failure(await loopback.client(listenOf(relay)))).to.be.oneOf(['END', 'ECONNRESET']);
+    copyFileSync(first.cert, join(folder, 'tls.crt'));
+    copyFileSync(first.key, join(folder, 'tls.key'));
+    await eventually('ready', () => statusOf(relay).ready);
+    expect(await shown(relay)).to.equal('CN=first.example');
+  });
+
+  it('does not take a configuration whose files are missing: the one before runs on', async () => {
+    const remote = await loopback.greeter('plain');
+    const { relay } = await loopback.relay(config(endpoint(remote)));
+    const listen = listenOf(relay);
+    const failed = await relay
+      .reload(config(endpoint(remote, { listen_transport: words() })))
+      .catch((error: unknown) => error);
+    expect(failed).to.be.instanceOf(TransportFilesError);
+    expect(relay.status().configProblem).to.match(/endpoint "web": .*tls\.crt: there is no such file/);
+    expect(await loopback.greeting(listen)).to.equal('plain');
+  });
+
+  const broken = [
+    {
+      what: 'no certificate',
+      cert: 'x',
+      key: '',
+      problem: /tls\.crt: holds no certificate: write one in PEM or DER/,
+    },
+    {
+      what: 'no key',
+      cert: undefined,
+      key: 'x',
+      problem: /tls\.key: holds no private key: .*without a passphrase/,
+    },
+  ];
+  for (const { what, cert, key, problem } of broken) {
+    it(`tells of a file that holds ${what}`, async () => {
+      writeFileSync(join(folder, 'tls.crt'), cert ?? readFileSync(first.cert));
+      writeFileSync(join(folder, 'tls.key'), key);
+      const { relay } = await running();
+      expect(statusOf(relay).message).to.match(problem);
+    });
+  }
+});
+
+describe('relay program, certificate files', () => {
+  it('--check tells of files that cannot be used', async () => {
+    const relay = new RelayProcess(['--check', '-l', '127.0.0.1:1', '-r', 'a:1', '-a', words()]);
+    expect(await relay.ended).to.equal(1);
+    expect(relay.stderr).to.match(
+      /^endpoint "127\.0\.0\.1:1": .*tls\.crt: there is no such file: check the path\n$/,
+    );
+  });
+
+  it('takes a configuration by itself once the files that it names are there', async () => {
+    const file = join(folder, 'relay.json');
+    const remote = await loopback.greeter('hello');
+    const write = (fields: object): void => {
+      writeFileSync(`${file}.new`, JSON.stringify({ endpoints: [endpoint(remote, fields)] }));
+      renameSync(`${file}.new`, file);
+    };
+    write({});
+    const relay = new RelayProcess(['-c', file, '--admin', '127.0.0.1:0']);
+    loopback.onClose(() => relay.end());
+    await relay.logged('relay started');
+    write({ listen_transport: words() });
+    await relay.logged('configuration not taken, the one before runs on');
+    copyFileSync(first.cert, join(folder, 'tls.crt'));
+    copyFileSync(first.key, join(folder, 'tls.key'));
+    await relay.logged('configuration taken');
+    expect((await relay.status()).endpoints[0]?.transport).to.equal('[tls][plain]||[plain]');
+  });
+
+  it('relays by -a and -b', async () => {
+    mount('..1', first);
+    linkFiles();
+    const behind = await loopback.relay(
+      config(endpoint(await loopback.greeter('hello'), { listen_transport: words() })),
+    );
+    const flags = ['-l', '127.0.0.1:0', '-r', listenOf(behind.relay), '--admin', '127.0.0.1:0'];
+    const towards = `tls;sni=first.example;ca=${pki.ca}`;
+    const relay = new RelayProcess([...flags, '-a', 'ws;host=h;path=/', '-b', towards]);
+    loopback.onClose(() => relay.end());
+    const client = new RelayProcess([
+      ...['-l', '127.0.0.1:0', '-r', String((await relay.status()).endpoints[0]?.listen)],
+      ...['--admin', '127.0.0.1:0', '-b', 'ws;host=h;path=/'],
+    ]);
+    loopback.onClose(() => client.end());
+    expect(await loopback.greeting(String((await client.status()).endpoints[0]?.listen))).to.equal('hello');
+  });
+});

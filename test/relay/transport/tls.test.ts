@@ -1,0 +1,350 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { connect, createServer, type ConnectionOptions, type TLSSocket, type TlsOptions } from 'node:tls';
+import { expect } from 'chai';
+import { FakeClock } from '../../controller/fake-clock.ts';
+import { eventually } from '../../cluster/eventually.ts';
+import {
+  addressText,
+  config,
+  endpoint,
+  failure,
+  listenOf,
+  Loopback,
+  received,
+  split,
+  statusOf,
+  type TestRelay,
+} from '../loopback.ts';
+import { openssl, TestPki, type PairFiles } from './pki.ts';
+
+const loopback = new Loopback();
+let pki: TestPki;
+let strange: TestPki;
+let server: PairFiles;
+let client: PairFiles;
+
+before(() => {
+  pki = new TestPki();
+  strange = new TestPki('strange-ca');
+  server = pki.pair('relay.example');
+  client = pki.pair('client.example');
+});
+after(() => {
+  pki.remove();
+  strange.remove();
+});
+afterEach(() => loopback.closeAll());
+
+/** What our listening side is told. */
+function words(): string {
+  return `tls;cert=${server.cert};key=${server.key}`;
+}
+
+async function listening(transport: string, options = {}): Promise<TestRelay & { dials: () => number }> {
+  let dials = 0;
+  const remote = await loopback.tcpRemote((socket) => {
+    dials += 1;
+    socket.pipe(socket);
+  });
+  const running = await loopback.relay(config(endpoint(remote, { listen_transport: transport })), options);
+  return { ...running, dials: () => dials };
+}
+
+/** A TLS client of `relay` that trusts the authority of the tests; it may not have come to terms yet. */
+function tlsClient({ relay }: Pick<TestRelay, 'relay'>, options: ConnectionOptions = {}): TLSSocket {
+  const trust = { ca: readFileSync(pki.ca), servername: 'relay.example' };
+  const socket = connect({ ...split(listenOf(relay)), ...trust, ...options });
+  socket.on('error', () => undefined);
+  loopback.onClose(() => {
+    socket.destroy();
+  });
+  return socket;
+}
+
+async function echoed(socket: TLSSocket, text: string): Promise<string> {
+  const back = received(socket);
+  socket.end(text);
+  return back;
+}
+
+function pair({ cert, key }: PairFiles): { cert: Buffer; key: Buffer } {
+  return { cert: readFileSync(cert), key: readFileSync(key) };
+}
+
+async function failedLine({ lines }: Pick<TestRelay, 'lines'>): Promise<{ side: unknown; message: string }> {
+  const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+  return { side: line['side'], message: (line['err'] as Error).message };
+}
+
+describe('relay, TLS towards the client', () => {
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    it(`speaks ${version}`, async () => {
+      const socket = tlsClient(await listening(words()), { minVersion: version, maxVersion: version });
+      expect(await echoed(socket, 'hello')).to.equal('hello');
+    });
+  }
+
+  it('refuses TLS 1.1', async () => {
+    const running = await listening(words());
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+    tlsClient(running, old);
+    expect((await failedLine(running)).message).to.match(/TLS handshake failed: /);
+  });
+
+  it('serves openssl s_client', async () => {
+    const { relay } = await listening(words());
+    const child = spawn('openssl', [
+      's_client',
+      '-quiet',
+      '-verify_return_error',
+      '-CAfile',
+      pki.ca,
+      '-connect',
+      listenOf(relay),
+    ]);
+    loopback.onClose(() => {
+      child.kill();
+    });
+    child.stdin.write('hello\n');
+    const [answer] = (await once(child.stdout, 'data')) as [Buffer];
+    expect(answer.toString()).to.equal('hello\n');
+  });
+
+  it('takes certificate and key in DER', async () => {
+    const [cert, key] = [join(pki.folder, 'der.crt'), join(pki.folder, 'der.key')];
+    openssl(['x509', '-in', server.cert, '-outform', 'DER', '-out', cert]);
+    openssl(['pkey', '-in', server.key, '-outform', 'DER', '-out', key]);
+    const socket = tlsClient(await listening(`tls;cert=${cert};key=${key}`));
+    expect(await echoed(socket, 'hello')).to.equal('hello');
+  });
+
+  it('makes a certificate for servername at start', async () => {
+    const socket = tlsClient(await listening('tls;servername=made.example'), { rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    expect(socket.getPeerX509Certificate()?.checkHost('made.example')).to.equal('made.example');
+    expect(await echoed(socket, 'hello')).to.equal('hello');
+  });
+
+  it('staples the OCSP response in the file ocsp', async () => {
+    const ocsp = join(pki.folder, 'ocsp.der');
+    writeFileSync(ocsp, 'an OCSP response');
+    const socket = tlsClient(await listening(`${words()};ocsp=${ocsp}`), { requestOCSP: true });
+    const [response] = (await once(socket, 'OCSPResponse')) as [Buffer];
+    expect(response.toString()).to.equal('an OCSP response');
+  });
+
+  it('serves a client with a certificate of clientca', async () => {
+    const running = await listening(`${words()};clientca=${pki.ca}`);
+    expect(await echoed(tlsClient(running, pair(client)), 'hello')).to.equal('hello');
+  });
+
+  const bad = [
+    { what: 'without a certificate', options: () => ({}), why: 'the client has no certificate' },
+    {
+      what: 'with a certificate of somebody else',
+      options: () => pair(strange.pair('client.example')),
+      why: /certificate of the client is not good: UNABLE_TO_/,
+    },
+  ];
+  for (const { what, options, why } of bad) {
+    it(`refuses a client ${what} where clientca is given, without dialling`, async () => {
+      const running = await listening(`${words()};clientca=${pki.ca}`);
+      const socket = tlsClient(running, options());
+      socket.resume();
+      await once(socket, 'close');
+      const failed = await failedLine(running);
+      expect(failed.side).to.equal('client');
+      expect(failed.message).to.match(new RegExp(why));
+      expect(running.dials()).to.equal(0);
+    });
+  }
+
+  const garbage = [
+    { what: 'HTTP', sent: 'GET / HTTP/1.1\r\n\r\n', why: /speaks HTTP without TLS/ },
+    { what: 'another protocol', sent: 'SSH-2.0-OpenSSH\r\n', why: /does not speak TLS/ },
+    {
+      what: 'an oversized hello',
+      sent: Buffer.concat([Buffer.from('160301ffff01', 'hex'), Buffer.alloc(70_000)]),
+      why: /TLS handshake failed/,
+    },
+  ];
+  for (const { what, sent, why } of garbage) {
+    it(`closes a client that sends ${what}, in plain words and without dialling`, async () => {
+      const running = await listening(words());
+      const socket = await loopback.client(listenOf(running.relay));
+      const failed = failure(socket);
+      socket.write(sent);
+      expect(await failed).to.be.oneOf(['END', 'ECONNRESET']);
+      socket.destroy();
+      expect((await failedLine(running)).message).to.match(why);
+      expect(running.dials()).to.equal(0);
+    });
+  }
+
+  it('ends a handshake that takes longer than tcp_timeout', async () => {
+    const clock = new FakeClock();
+    const running = await listening(words(), { clock });
+    const socket = await loopback.client(listenOf(running.relay));
+    socket.write(Buffer.from('160301', 'hex'));
+    await eventually('the connection', () => statusOf(running.relay).connections.active === 1);
+    const failed = failure(socket);
+    clock.advance(5000);
+    expect(await failed).to.equal('ECONNRESET');
+    expect((await failedLine(running)).message).to.equal('the handshake took longer than 5000 ms');
+  });
+
+  it('survives a client that resets in the middle of a handshake', async () => {
+    const running = await listening(words());
+    const socket = await loopback.client(listenOf(running.relay));
+    socket.write(Buffer.from('160301', 'hex'));
+    await eventually('the connection', () => statusOf(running.relay).connections.active === 1);
+    socket.resetAndDestroy();
+    expect((await failedLine(running)).side).to.equal('client');
+    expect(await echoed(tlsClient(running), 'hello')).to.equal('hello');
+  });
+
+  it('takes a PROXY header before the hello, and hands its client on', async () => {
+    const remote = await loopback.echo();
+    const network = { accept_proxy: true, send_proxy: true, send_proxy_version: 1 };
+    const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: words() }, network)));
+    const raw = await loopback.client(listenOf(relay));
+    raw.write('PROXY TCP4 192.0.2.1 192.0.2.2 1111 2222\r\n');
+    const socket = connect({ socket: raw, ca: readFileSync(pki.ca), servername: 'relay.example' });
+    expect(await echoed(socket, 'hello')).to.equal('PROXY TCP4 192.0.2.1 192.0.2.2 1111 2222\r\nhello');
+  });
+
+  it('leaves UDP as it is', async () => {
+    const remote = await loopback.udpEcho('udp ');
+    const { relay } = await loopback.relay(
+      config(endpoint(remote, { listen_transport: words() }, { use_udp: true, no_tcp: true })),
+    );
+    const socket = await loopback.udp();
+    const { host, port } = split(listenOf(relay));
+    socket.send('hello', port, host);
+    const [message] = (await once(socket, 'message')) as [Buffer];
+    expect(message.toString()).to.equal('udp hello');
+  });
+
+  it('tells of its transports in the status', async () => {
+    const remote = await loopback.echo();
+    const both = { listen_transport: `ws;host=h;path=/;${words()}`, remote_transport: 'tls;sni=x' };
+    const { relay } = await loopback.relay(config(endpoint(remote, both)));
+    expect(statusOf(relay)).to.deep.include({ transport: '[ws][tls][plain]||[tls][plain]', ready: true });
+  });
+});
+
+describe('relay, TLS towards the remote', () => {
+  /** A TLS server that greets with `greeting`. */
+  async function tlsServer(options: TlsOptions, greeting = 'hello'): Promise<string> {
+    const sockets = new Set<Socket>();
+    const tls = createServer(options, (socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined).end(`${greeting} ${socket.alpnProtocol || 'none'}`);
+    }).listen(0, '127.0.0.1');
+    tls.on('tlsClientError', () => undefined);
+    loopback.onClose(() => {
+      for (const socket of sockets) socket.destroy();
+      tls.close();
+    });
+    await once(tls, 'listening');
+    return addressText(tls.address() as { address: string; port: number });
+  }
+
+  async function greeted(
+    remote: string,
+    transport: string,
+    extra: string[] = [],
+  ): Promise<TestRelay & { text: string }> {
+    const fields = { remote_transport: transport, extra_remotes: extra };
+    const running = await loopback.relay(config(endpoint(remote, fields)));
+    const socket = loopback.dial(listenOf(running.relay));
+    const text = await Promise.race([received(socket), once(socket, 'error').then(() => '')]);
+    socket.end();
+    return { ...running, text };
+  }
+
+  it('checks the certificate against ca and the name in sni', async () => {
+    const { text } = await greeted(await tlsServer(pair(server)), `tls;sni=relay.example;ca=${pki.ca}`);
+    expect(text).to.equal('hello none');
+  });
+
+  it('checks it against an IP address in sni', async () => {
+    const { text } = await greeted(await tlsServer(pair(server)), `tls;sni=127.0.0.1;ca=${pki.ca}`);
+    expect(text).to.equal('hello none');
+  });
+
+  it('offers the protocols in alpn', async () => {
+    const remote = await tlsServer({ ...pair(server), ALPNProtocols: ['h2', 'http/1.1'] });
+    const { text } = await greeted(remote, `tls;sni=relay.example;ca=${pki.ca};alpn=http/1.1, x`);
+    expect(text).to.equal('hello http/1.1');
+  });
+
+  it('takes any certificate with insecure', async () => {
+    const { text } = await greeted(
+      await tlsServer(pair(strange.pair('other.example'))),
+      'tls;sni=x;insecure',
+    );
+    expect(text).to.equal('hello none');
+  });
+
+  it('shows its certificate in cert and key', async () => {
+    const asking = { ...pair(server), ca: readFileSync(pki.ca), requestCert: true, rejectUnauthorized: true };
+    const shown = `tls;sni=relay.example;ca=${pki.ca};cert=${client.cert};key=${client.key}`;
+    const { text } = await greeted(await tlsServer(asking), shown);
+    expect(text).to.equal('hello none');
+  });
+
+  const refused = [
+    {
+      what: 'is of no authority that it trusts',
+      sni: 'relay.example',
+      ca: () => strange.ca,
+      why: /of no authority that is trusted: name its authority in ca/,
+    },
+    { what: 'is for another name', sni: 'other.example', ca: () => pki.ca, why: /altnames/ },
+  ];
+  for (const { what, sni, ca, why } of refused) {
+    it(`takes the next remote where a certificate ${what}, and says why`, async () => {
+      const first = await tlsServer(pair(server), 'never');
+      const next = await tlsServer(pair((sni === 'other.example' ? pki : strange).pair(sni)), 'next');
+      const { text, lines } = await greeted(first, `tls;sni=${sni};ca=${ca()}`, [next]);
+      expect(text).to.equal('next none');
+      const line = lines.find(({ msg }) => msg === 'remote failed, trying the next');
+      expect((line?.['err'] as Error).message).to.match(why);
+    });
+  }
+
+  it('trusts no authority of its own making', async () => {
+    const { text, ...running } = await greeted(await tlsServer(pair(server)), 'tls;sni=relay.example');
+    expect(text).to.equal('');
+    const failed = await failedLine(running);
+    expect(failed.side).to.equal('upstream');
+    expect(failed.message).to.match(/^no remote could be connected: .*: name its authority in ca/);
+  });
+
+  it('resets the client where a remote does not speak TLS', async () => {
+    const remote = await loopback.greeter('SSH-2.0-x\r\n');
+    const { text } = await greeted(remote, 'tls;sni=x;insecure');
+    expect(text).to.equal('');
+  });
+
+  it('sends the PROXY header before its hello', async () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const remote = await loopback.tcpRemote((socket) => {
+      socket.once('data', (part: Buffer) => {
+        resolve(part.toString('latin1'));
+        socket.destroy();
+      });
+    });
+    const network = { send_proxy: true, send_proxy_version: 1 };
+    const { relay } = await loopback.relay(
+      config(endpoint(remote, { remote_transport: 'tls;sni=x' }, network)),
+    );
+    await loopback.client(listenOf(relay));
+    expect(await promise).to.match(/^PROXY TCP4 127\.0\.0\.1 /);
+  });
+});

@@ -1,0 +1,125 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { expect } from 'chai';
+import { config, endpoint, failure, listenOf, Loopback, received } from '../loopback.ts';
+import { TestPki, type PairFiles } from './pki.ts';
+
+const loopback = new Loopback();
+let pki: TestPki;
+let server: PairFiles;
+
+before(() => {
+  pki = new TestPki();
+  server = pki.pair('relay.example');
+});
+after(() => {
+  pki.remove();
+});
+afterEach(() => loopback.closeAll());
+
+const ws = 'ws;host=relay.example;path=/tunnel';
+
+/** How a client relay and the server relay behind it are told to talk. */
+function chains(): readonly { name: string; remote: string; listen: string }[] {
+  const tls = `tls;cert=${server.cert};key=${server.key}`;
+  const towards = `tls;sni=relay.example;ca=${pki.ca}`;
+  return [
+    { name: 'ws', remote: ws, listen: ws },
+    { name: 'tls', remote: towards, listen: tls },
+    { name: 'ws inside tls', remote: `${ws};${towards}`, listen: `${ws};${tls}` },
+  ];
+}
+
+/** Two relays, one behind the other, in front of `remote`; the address of the first. */
+async function chain(remote: string, index: number): Promise<string> {
+  const transports = chains()[index];
+  if (transports === undefined) throw new Error('no such chain');
+  const second = await loopback.relay(config(endpoint(remote, { listen_transport: transports.listen })));
+  const first = await loopback.relay(
+    config(endpoint(listenOf(second.relay), { remote_transport: transports.remote })),
+  );
+  return listenOf(first.relay);
+}
+
+/** SHA-256 of everything that `socket` brings, read in bits and pieces. */
+async function slowHash(socket: Socket): Promise<string> {
+  const hash = createHash('sha256');
+  let parts = 0;
+  socket.on('data', (part: Buffer) => {
+    hash.update(part);
+    parts += 1;
+    if (parts % 16 !== 0) return;
+    socket.pause();
+    setTimeout(() => socket.resume(), 1);
+  });
+  await once(socket, 'end');
+  return hash.digest('hex');
+}
+
+describe('relay, transports', () => {
+  for (const [index, name] of ['ws', 'tls', 'ws inside tls'].entries()) {
+    it(`${name}: carries bytes from relay to relay, both ways`, async () => {
+      const client = await loopback.client(await chain(await loopback.echo(), index));
+      const back = received(client);
+      client.end('hello');
+      expect(await back).to.equal('hello');
+    });
+
+    it(`${name}: delivers the whole answer to a client that has ended its side`, async () => {
+      const answer = randomBytes(3_000_000);
+      const remote = await loopback.tcpRemote((socket) => {
+        socket.resume().once('end', () => socket.end(answer));
+      });
+      const client = await loopback.client(await chain(remote, index));
+      const back = received.bytes(client);
+      client.end('question');
+      expect(Buffer.concat(await back).equals(answer)).to.equal(true);
+    });
+
+    it(`${name}: a remote that speaks first and ends is heard`, async () => {
+      const listen = await chain(await loopback.greeter('welcome'), index);
+      expect(await loopback.greeting(listen)).to.equal('welcome');
+    });
+
+    it(`${name}: slows a sender down to a reader that is slow, and loses nothing`, async function () {
+      this.timeout(30_000);
+      const { promise, resolve } = Promise.withResolvers<string>();
+      const remote = await loopback.tcpRemote((socket) => {
+        socket.end();
+        void slowHash(socket).then(resolve);
+      });
+      const client = await loopback.client(await chain(remote, index));
+      const hash = createHash('sha256');
+      client.resume();
+      for (let sent = 0; sent < 48; sent += 1) {
+        const part = randomBytes(1024 * 1024);
+        hash.update(part);
+        if (!client.write(part)) await once(client, 'drain');
+      }
+      client.end();
+      expect(await promise).to.equal(hash.digest('hex'));
+    });
+
+    it(`${name}: passes a reset of the remote on`, async () => {
+      const remote = await loopback.tcpRemote((socket) => {
+        socket.once('data', () => socket.resetAndDestroy());
+      });
+      const client = await loopback.client(await chain(remote, index));
+      client.write('x');
+      expect(await failure(client)).to.equal('ECONNRESET');
+    });
+
+    it(`${name}: passes a reset of the client on`, async () => {
+      const { promise, resolve } = Promise.withResolvers<string>();
+      const remote = await loopback.tcpRemote((socket) => {
+        socket.write('x');
+        void failure(socket).then(resolve);
+      });
+      const client = await loopback.client(await chain(remote, index));
+      await once(client, 'data');
+      client.resetAndDestroy();
+      expect(await promise).to.equal('ECONNRESET');
+    });
+  }
+});
