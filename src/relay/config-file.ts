@@ -29,13 +29,18 @@ export class ConfigFile {
     this.#lastHash = last.hash;
     this.#listeners = listeners;
     this.#watch = new FolderWatch(last.folders, clock, () => {
-      this.#looking = this.#looking.then(() => this.#look()); // one by one: what was read first is told first
+      this.look();
     });
   }
 
   /** Begins to follow; what changed since it was read is told, too. */
   start(): void {
     this.#watch.start();
+  }
+
+  /** Reads it now, without waiting to be told of a change. */
+  look(): void {
+    this.#looking = this.#looking.then(() => this.#look()); // one by one: what was read first is told first
   }
 
   stop(): void {
