@@ -3,7 +3,6 @@ import { socketAddressText } from '../config/address.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import { asError, errorCode } from '../lib/errors.ts';
 import type { SocketSpec } from './endpoint-plan.ts';
-import { portHolder } from './port-holders.ts';
 
 /** Why a listening socket could not be bound. */
 export type BindFault = {
@@ -67,6 +66,7 @@ function whereText({ protocol, listen }: SocketSpec): string {
 }
 
 async function inUse(spec: SocketSpec): Promise<string> {
+  const { portHolder } = await import('./port-holders.ts'); // costs memory, so for this alone
   const holder = await portHolder(spec.protocol, spec.listen);
   const what = `${whereText(spec)}: address in use`;
   if (holder?.pid === process.pid)

@@ -29,7 +29,7 @@ export class ConfigFile {
     this.#lastHash = last.hash;
     this.#listeners = listeners;
     this.#watch = new FolderWatch(last.folders, clock, () => {
-      this.#looking = this.#looking.then(() => this.#look()); // one by one: what was read first is told first
+      this.look();
     });
   }
 
@@ -41,6 +41,11 @@ export class ConfigFile {
   /** Tells of what it read last once more, at the next look: it could not be used yet. */
   tellAgain(): void {
     this.#lastHash = '';
+  }
+
+  /** Reads it now, without waiting to be told of a change. */
+  look(): void {
+    this.#looking = this.#looking.then(() => this.#look()); // one by one: what was read first is told first
   }
 
   stop(): void {

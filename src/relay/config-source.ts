@@ -28,18 +28,29 @@ export type ConfigSource = {
 
 /**
  * Reads the file at `path`, or every `*.toml` and `*.json` under the folder there: recursive, links followed,
- * names that begin with a dot left out, all at one state of a ConfigMap.
+ * names that begin with a dot left out, all at one state of each ConfigMap that is mounted there.
  *
  * @throws ConfigFileError
  */
 export async function readConfig(path: string): Promise<ConfigSource> {
   const stats = await about(path);
   if (stats.isFile()) return fileSource(path);
-  for (let reads = 1; ; reads += 1) {
-    const before = await configMapState(path);
-    const source = await folderSource(path);
-    if (reads === mostReads || before === (await configMapState(path))) return source;
+  for (let reads = 1; reads <= mostReads; reads += 1) {
+    const before = await configMapStates(await folders(path));
+    const source = await folderSource(path).catch(asError); // a ConfigMap's old files go when it changes
+    const after = await configMapStates(source instanceof Error ? await folders(path) : source.folders);
+    if (before !== after) continue;
+    if (source instanceof Error) throw source;
+    return source;
   }
+  throw unreadable(
+    path,
+    'it changes while it is read, again and again: replace it as a whole, and less often',
+  );
+}
+
+async function folders(path: string): Promise<readonly string[]> {
+  return (await found(path, [])).folders;
 }
 
 async function fileSource(path: string): Promise<ConfigSource> {
@@ -95,9 +106,10 @@ async function readText(path: string): Promise<{ readonly text: string; readonly
   });
 }
 
-/** Which state of a ConfigMap the folder shows: kubelet swaps the link `..data`; '' where there is none. */
-async function configMapState(folder: string): Promise<string> {
-  return readlink(join(folder, '..data')).catch(() => '');
+/** Which states of ConfigMaps the folders show: kubelet swaps the link `..data`; nothing for one that has none. */
+async function configMapStates(all: readonly string[]): Promise<string> {
+  const links = await Promise.all(all.map((folder) => readlink(join(folder, '..data')).catch(() => '')));
+  return JSON.stringify([all, links]);
 }
 
 function sha256(data: string | Uint8Array): string {

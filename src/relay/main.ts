@@ -26,7 +26,7 @@ import { UsageError } from './usage-error.ts';
 export type RelayIo = {
   readonly stdout: { write: (text: string) => unknown };
   readonly stderr: { write: (text: string) => unknown };
-  /** Emits SIGTERM and SIGINT: `process`. */
+  /** Emits SIGTERM, SIGINT and SIGHUP: `process`. */
   readonly signals: SignalSource;
   /** The environment; empty unless told. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -122,7 +122,7 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
     await relay.reload(parsed.config, configHash);
     log.info({ version, admin: admin?.url ?? 'off', configHash }, 'relay started');
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    return await serve(flags, { relay, log, signals, names, file });
+    return await serve(flags, { relay, log, signals, names, file, source: io.signals });
   } finally {
     clearInterval(stayAlive);
     signals.release();
@@ -168,6 +168,7 @@ type Running = {
   readonly signals: StopSignals;
   readonly names: Names;
   readonly file: FirstConfig['file'];
+  readonly source: SignalSource;
 };
 
 /** Follows the file until a signal comes, then drains; a second signal ends it at once. */
@@ -184,7 +185,7 @@ async function serve(flags: RelayFlags, running: Running): Promise<number> {
   return 0;
 }
 
-function follow(flags: RelayFlags, { relay, log, names, file }: Running): ConfigFile | undefined {
+function follow(flags: RelayFlags, { relay, log, names, file, source }: Running): ConfigFile | undefined {
   if (file === undefined) return undefined;
   let told = '';
   const onError = (err: Error): void => {
@@ -212,5 +213,8 @@ function follow(flags: RelayFlags, { relay, log, names, file }: Running): Config
   const onChange = (source: ConfigSource): void => void take(source);
   const followed = new ConfigFile(file.path, file.source, systemClock, { onChange, onError });
   followed.start();
+  source.on('SIGHUP', () => {
+    followed.look();
+  });
   return followed;
 }

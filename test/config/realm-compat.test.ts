@@ -116,3 +116,34 @@ describe('docs/realm-compat.md', () => {
     });
   }
 });
+
+describe('docs/realm-compat.md, what must differ from Realm', () => {
+  /** A TLS and a WebSocket handshake come with these transports. */
+  const mustDiffer = [
+    /^`\[::\]:P` and `0\.0\.0\.0:P`, TCP$/,
+    /^the same, UDP$/,
+    /^a bind fails at a start without a file$/,
+    /^a wrong configuration$/,
+    /^an unknown key$/,
+    /^file descriptors run out/,
+    /^SIGTERM$/,
+    /^half-close$/,
+    /^a reset$/,
+    /^`iphash`$/,
+    /^a remote is down$/,
+    /^a datagram above 1,500 bytes$/,
+    /^a UDP association$/,
+    /^many UDP associations$/,
+    /^the source of a UDP reply/,
+    /^a PROXY header in several segments/,
+    /^the lookup of a remote's name$/,
+    /^`--tcp-keepalive`, `--tcp-keepalive-probe`$/,
+    /^reload, drain, metrics, readiness, status$/,
+  ];
+  for (const wanted of mustDiffer) {
+    it(`has one row for ${String(wanted)}`, () => {
+      const cases = rows('Where this relay differs').map(([each = '']) => each);
+      expect(cases.filter((each) => wanted.test(each))).to.have.length(1);
+    });
+  }
+});

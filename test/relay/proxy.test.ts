@@ -142,6 +142,42 @@ describe('relay, PROXY protocol from the client', () => {
     expect(await failure(client)).to.equal('ECONNRESET');
   });
 
+  const endless = [
+    { what: 'a line of version 1 that never ends', text: `PROXY TCP4 ${'1'.repeat(70_000)}` },
+    {
+      what: 'version 2 with more than 4,096 bytes',
+      text: `\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff${'x'.repeat(70_000)}`,
+    },
+    { what: 'nothing but zeros', text: '\0'.repeat(70_000) },
+  ];
+  for (const { what, text } of endless) {
+    it(`refuses a client whose header is too long, before it is whole: ${what}`, async () => {
+      const { relay, listen, lines } = await relayWith(accepting);
+      const client = await loopback.client(listen);
+      client.write(Buffer.from(text, 'latin1'));
+      expect(await failure(client)).to.equal('ECONNRESET');
+      const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+      expect(line).to.deep.include({ side: 'client', upstream: '' });
+      expect(line['err']).to.include({ code: 'REALM_PROXY_HEADER' });
+      expect(relay.status().endpoints[0]?.health.TCP[0]?.active).to.equal(0);
+    });
+  }
+
+  it('gives a client that sends a byte now and then no more time', async () => {
+    const clock = new FakeClock();
+    const { relay, listen } = await relayWith({ ...accepting, accept_proxy_timeout: 3 }, { clock });
+    const client = await loopback.client(listen);
+    const failed = failure(client);
+    await eventually('the timer', () => clock.timers === 1);
+    for (const byte of 'PRO') {
+      client.write(byte);
+      clock.advance(999);
+    }
+    expect(relay.status().endpoints[0]?.connections.active).to.equal(1);
+    clock.advance(3);
+    expect(await failed).to.equal('ECONNRESET');
+  });
+
   it('refuses a client that takes longer than accept_proxy_timeout', async () => {
     const clock = new FakeClock();
     const { relay, listen } = await relayWith({ ...accepting, accept_proxy_timeout: 3 }, { clock });

@@ -1,0 +1,152 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { RealmEndpoint } from '../../src/config/realm-document.ts';
+import { eventually } from '../cluster/eventually.ts';
+import { endpoint, failure, Loopback, received } from './loopback.ts';
+import { RelayProcess } from './relay-process.ts';
+
+const loopback = new Loopback();
+let folder: string;
+let path: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'realm-reload-'));
+  path = join(folder, 'config.json');
+});
+
+afterEach(async () => {
+  await loopback.closeAll();
+  rmSync(folder, { recursive: true });
+});
+
+/** Puts a configuration in place. @returns its hash, as the relay calls it. */
+function write(endpoints: readonly RealmEndpoint[]): string {
+  const text = JSON.stringify({ endpoints });
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** A connection to an echo server that compares what it sent with what came back. */
+class Carrier {
+  readonly #socket: Socket;
+  readonly #sent = createHash('sha256');
+  readonly #got = createHash('sha256');
+  #onWay = 0;
+  /** How it ended before it was told to. */
+  failed = '';
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (part: Buffer) => {
+      this.#got.update(part);
+      this.#onWay -= part.length;
+    });
+    void failure(socket).then((end) => (this.failed = end));
+  }
+
+  /** Sends some more, unless the last is still on its way. */
+  carry(): void {
+    if (this.#onWay > 0) return;
+    const part = randomBytes(2048);
+    this.#onWay = part.length;
+    this.#sent.update(part);
+    this.#socket.write(part);
+  }
+
+  /** @returns whether all came back as it was sent, and then the end. */
+  async end(): Promise<boolean> {
+    if (this.failed !== '') return false;
+    this.#socket.end();
+    await once(this.#socket, 'end');
+    return this.#sent.digest('hex') === this.#got.digest('hex');
+  }
+}
+
+/** Calls `tick` a hundred times a second until it is stopped. */
+function load(tick: (number: number) => void): () => void {
+  const sinceMs = performance.now();
+  let number = 0;
+  const timer = setInterval(() => {
+    for (const due = (performance.now() - sinceMs) / 10; number < due; number += 1) tick(number);
+  }, 5);
+  loopback.onClose(() => {
+    clearInterval(timer);
+  });
+  return () => {
+    clearInterval(timer);
+  };
+}
+
+describe('relay program, reload', () => {
+  it('SIGHUP takes a changed file at once', async () => {
+    const remotes = [await loopback.greeter('a'), await loopback.greeter('b')];
+    write([endpoint(remotes[0] ?? '')]);
+    const relay = new RelayProcess(['-c', path, '--admin', '127.0.0.1:0']);
+    loopback.onClose(() => relay.end());
+    const { configHash, endpoints } = await relay.status();
+    const hash = write([endpoint(remotes[1] ?? '')]);
+    relay.kill('SIGHUP');
+    await eventually('the new one', async () => (await relay.status()).configHash === hash);
+    expect(configHash).to.not.equal(hash);
+    expect(await loopback.greeting(endpoints[0]?.listen ?? '')).to.equal('b');
+  }).timeout(30_000);
+
+  it('loses and refuses nothing in 1,000 reloads, under 200 connections and 100 new ones a second', async () => {
+    const remotes = [await loopback.echo(), await loopback.echo('::1')];
+    /** Another order of remotes, balance, limits and timeouts each time, and another endpoint beside it. */
+    const document = (number: number): RealmEndpoint[] => {
+      const [remote = '', other = ''] = number % 2 === 0 ? remotes : remotes.toReversed();
+      const balance = ['off', 'roundrobin: 2, 1', 'iphash: 1, 1'][number % 3] ?? '';
+      const limits = { max_connections: (number % 4) * 1000, tcp_timeout: 5 + (number % 5) };
+      const beside = endpoint(
+        '127.0.0.1:1',
+        { name: `beside${String(number)}`, listen: number % 2 === 0 ? '127.0.0.1:0' : '[::1]:0' },
+        { use_udp: number % 3 === 0 },
+      );
+      return [endpoint(remote, { extra_remotes: [other], balance }, limits), beside];
+    };
+    write(document(0));
+    const relay = new RelayProcess(['-c', path, '--admin', '127.0.0.1:0']);
+    loopback.onClose(() => relay.end());
+    const listen = (await relay.status()).endpoints[0]?.listen ?? '';
+    const carriers: Carrier[] = [];
+    for (let i = 0; i < 200; i += 1) carriers.push(new Carrier(await loopback.client(listen)));
+    const knocks: Promise<string>[] = [];
+    const knock = async (): Promise<string> => {
+      const client = loopback.dial(listen);
+      client.end('knock');
+      return received(client).catch(String); // rejects with the error of its socket
+    };
+    const stop = load((number) => {
+      knocks.push(knock());
+      for (let i = 0; i < 20; i += 1) carriers[(number * 20 + i) % carriers.length]?.carry();
+    });
+
+    for (let number = 1; number <= 1000; number += 1) {
+      const hash = write(document(number));
+      relay.kill('SIGHUP');
+      const taken = (): boolean =>
+        relay.lines.findLast(({ msg }) => msg === 'configuration taken')?.['configHash'] === hash;
+      await eventually(`reload ${String(number)}`, taken, { intervalMs: 1 });
+    }
+
+    stop();
+    const outcomes = await Promise.all(knocks);
+    expect(outcomes.filter((outcome) => outcome !== 'knock')).to.deep.equal([]);
+    const whole = await Promise.all(carriers.map((carrier) => carrier.end()));
+    expect(whole.filter((isWhole) => !isWhole)).to.have.length(0);
+    await eventually('the end', async () => (await relay.status()).endpoints[0]?.connections.active === 0);
+    expect((await relay.status()).endpoints[0]?.connections).to.deep.include({
+      total: 200 + knocks.length,
+      failed: { client: 0, upstream: 0, relay: 0 },
+    });
+    expect(knocks.length).to.be.greaterThan(200);
+    expect(relay.lines.filter(({ msg }) => msg === 'configuration taken')).to.have.length(1000);
+  }).timeout(120_000);
+});
