@@ -50,8 +50,8 @@ function familyWarnings(relay: Relay): Problem[] {
     value: ipFamilies,
     remedy: `remove ${family}, or add an endpoint that listens on it`,
   }));
-  if (ipFamilyPolicy !== 'RequireDualStack' || families.size === 2 || ipFamilies !== undefined)
-    return warnings;
+  const isForBoth = ipFamilyPolicy === 'RequireDualStack' || ipFamilyPolicy === 'PreferDualStack';
+  if (!isForBoth || families.size === 2 || unserved.length > 0) return warnings;
   return [
     ...warnings,
     {

@@ -10,6 +10,7 @@ import { problemText, type Problem } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import type { RelayObject } from './objects.ts';
 import { serviceOf } from './objects.ts';
+import { conflict, refused, terminating } from './refusals.ts';
 import { nodeSharing, type NodeSharingCluster } from './node-sharing.ts';
 import { predecessor } from './succession.ts';
 import type { Verdict } from './verdict.ts';
@@ -139,7 +140,7 @@ async function applyAll(
   let configured: Relay | undefined;
   for (const wanted of desired) {
     const { outcome, object } = await applyOne(relay, wanted as KubeObject, cluster).catch(
-      stopped(configured),
+      stopped(wanted as KubeObject, configured),
     );
     if (outcome === 'stopped') return object;
     if (outcome === 'terminating') return { verdict: terminating(object, configured) };
@@ -156,10 +157,14 @@ async function applyOne(relay: Relay, wanted: KubeObject, cluster: ProgramCluste
 
 type Stopped = { readonly outcome: 'stopped'; readonly object: Programmed };
 
-function stopped(configured: Relay | undefined): (error: unknown) => Stopped {
+function stopped(wanted: KubeObject, configured: Relay | undefined): (error: unknown) => Stopped {
   return (error) => {
     if (error instanceof ResourceConflictError) return stop({ verdict: conflict(error, configured) });
-    if (error instanceof RefusedError) return stop({ verdict: refused(error, configured), error });
+    if (error instanceof RefusedError) {
+      const verdict = refused(error, wanted, configured);
+      // What families a cluster has does not change from one try to the next.
+      return stop(verdict.reason === 'FamilyUnavailable' ? { verdict } : { verdict, error });
+    }
     if (!(error instanceof KubeError) || !isAboutObject(error)) throw error;
     const { message } = error;
     return stop({ verdict: { kind: 'pending', configured, reason: 'ApplyFailed', message }, error });
@@ -173,33 +178,6 @@ function stop(object: Programmed): Stopped {
 /** A refusal that stays until somebody grants or frees something, such as a permission or a quota. */
 function isAboutObject({ status }: KubeError): boolean {
   return status >= 400 && status < 500 && ![401, 404, 409, 429].includes(status);
-}
-
-function conflict({ kind, objectName }: ResourceConflictError, configured: Relay | undefined): Verdict {
-  const message = `${kind} "${objectName}" exists and does not belong to this RealmRelay: delete or rename it, or give the RealmRelay another name.`;
-  return { kind: 'blocked', configured, reason: 'ResourceConflict', message };
-}
-
-function refused(
-  { kind, objectName, refusal, fields }: RefusedError,
-  configured: Relay | undefined,
-): Verdict {
-  const message = `The API server refuses ${kind} "${objectName}": ${refusal}`;
-  if (kind !== 'Service') {
-    const isWorkload = kind === 'Deployment' || kind === 'DaemonSet';
-    const reason = isWorkload ? 'InvalidTemplate' : 'InvalidObject';
-    return { kind: 'blocked', configured, reason, message };
-  }
-  if (!fields.includes('spec.loadBalancerClass'))
-    return { kind: 'blocked', configured, reason: 'InvalidService', message };
-  const remedy =
-    'delete the Service, or set service.recreatePolicy: WhenNeeded (its cluster IPs, node ports and load-balancer address are lost)';
-  return { kind: 'blocked', configured, reason: 'ServiceImmutable', message: `${message}: ${remedy}` };
-}
-
-function terminating({ kind, metadata }: KubeObject, configured: Relay | undefined): Verdict {
-  const message = `${kind} "${metadata.name}" is still being deleted; it is made anew after that.`;
-  return { kind: 'pending', configured, reason: 'Terminating', message };
 }
 
 /** Deletes what `relay` owns and does not want, but for a workload that still serves in place of another. */

@@ -11,6 +11,7 @@ export const reasons = [
   'ResourceConflict',
   'ServiceImmutable',
   'RecreatingService',
+  'FamilyUnavailable',
   'Terminating',
   'InvalidTemplate',
   'InvalidService',

@@ -47,6 +47,19 @@ describe('parseRealmRelay', () => {
     expect(warnings.map(({ path }) => pathText(path))).to.deep.equal(['spec.service.ipFamilies']);
   });
 
+  for (const ipFamilyPolicy of ['RequireDualStack', 'PreferDualStack'] as const) {
+    it(`warns of ${ipFamilyPolicy} where endpoints listen on one family`, () => {
+      const families = [{}, { ipFamilies: ['IPv4' as const] }];
+      for (const chosen of families) {
+        const { problems, warnings } = parseRealmRelay(
+          realmRelay([endpoint({ address: '0.0.0.0' })], { service: { ipFamilyPolicy, ...chosen } }),
+        );
+        expect(problems).to.deep.equal([]);
+        expect(warnings.map(({ path }) => pathText(path))).to.deep.equal(['spec.service.ipFamilyPolicy']);
+      }
+    });
+  }
+
   it('warns of health checks where there is no TCP', () => {
     const { problems, warnings } = parseRealmRelay(
       realmRelay([endpoint({ healthCheck: {}, network: { tcp: false, udp: true } })]),

@@ -1,0 +1,59 @@
+import type { V1Service } from '@kubernetes/client-node';
+import type { Relay } from '../api/relay.ts';
+import type { RefusedError, ResourceConflictError } from '../kube/apply-errors.ts';
+import type { KubeObject } from '../kube/object.ts';
+import type { Reason, Verdict } from './verdict.ts';
+
+/** What to say of an object whose name another one has. Pure. */
+export function conflict(
+  { kind, objectName }: ResourceConflictError,
+  configured: Relay | undefined,
+): Verdict {
+  const message = `${kind} "${objectName}" exists and does not belong to this RealmRelay: delete or rename it, or give the RealmRelay another name.`;
+  return { kind: 'blocked', configured, reason: 'ResourceConflict', message };
+}
+
+/** What to say of `wanted`, which the API server refuses. Pure. */
+export function refused(
+  error: RefusedError,
+  wanted: KubeObject,
+  configured: Relay | undefined,
+): Extract<Verdict, { kind: 'blocked' }> {
+  const { kind, objectName, refusal } = error;
+  const message = `The API server refuses ${kind} "${objectName}": ${refusal}`;
+  const why = kind === 'Service' ? serviceRefusal(error, wanted as KubeObject & V1ServiceLike) : undefined;
+  return { kind: 'blocked', configured, ...(why ?? { reason: reasonOf(kind), message }) };
+}
+
+type V1ServiceLike = Pick<V1Service, 'spec'>;
+
+function reasonOf(kind: string): Reason['reason'] {
+  if (kind === 'Service') return 'InvalidService';
+  return kind === 'Deployment' || kind === 'DaemonSet' ? 'InvalidTemplate' : 'InvalidObject';
+}
+
+/** Other changes that a live Service cannot take are found before it is applied; so it is the cluster that lacks families. */
+function serviceRefusal(
+  { objectName, refusal, fields }: RefusedError,
+  { spec = {} }: V1ServiceLike,
+): Reason | undefined {
+  if (fields.includes('spec.loadBalancerClass')) {
+    const remedy =
+      'delete the Service, or set service.recreatePolicy: WhenNeeded (its cluster IPs, node ports and load-balancer address are lost)';
+    const message = `The API server refuses Service "${objectName}": ${refusal}: ${remedy}`;
+    return { reason: 'ServiceImmutable', message };
+  }
+  if (!fields.some((field) => field.startsWith('spec.ipFamil'))) return undefined;
+  const { ipFamilies = [], ipFamilyPolicy = '' } = spec;
+  const families = ipFamilies.length === 0 ? '' : `[${ipFamilies.join(', ')}], `;
+  const remedy =
+    'listen on a family that it has (ipv6Only, listen.address), or change spec.service.ipFamilies and ipFamilyPolicy, or set service.enabled: false where no Service is needed';
+  const message = `The cluster does not have the IP families of Service "${objectName}" (${families}${ipFamilyPolicy}): ${refusal}: ${remedy}`;
+  return { reason: 'FamilyUnavailable', message };
+}
+
+/** What to say of an object of our own name that is still being deleted. Pure. */
+export function terminating({ kind, metadata }: KubeObject, configured: Relay | undefined): Verdict {
+  const message = `${kind} "${metadata.name}" is still being deleted; it is made anew after that.`;
+  return { kind: 'pending', configured, reason: 'Terminating', message };
+}
