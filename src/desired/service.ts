@@ -1,6 +1,7 @@
 import type { V1Service, V1ServicePort } from '@kubernetes/client-node';
-import { protocols } from '../api/port-conflicts.ts';
-import type { Relay } from '../api/relay.ts';
+import { lastPort, protocols } from '../api/port-conflicts.ts';
+import type { Endpoint, Relay } from '../api/relay.ts';
+import { portsFrom } from '../lib/port-range.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 import { serviceFamilies, type ObservedFamilies } from './service-families.ts';
 
@@ -31,18 +32,19 @@ export function service(relay: Relay, observed: ObservedFamilies | undefined): D
 
 /** Named `tcp-443`: no two can be equal, and service meshes read the protocol off the prefix. */
 function servicePorts({ endpoints }: Relay): V1ServicePort[] {
-  const ports = endpoints.flatMap((endpoint) =>
-    protocols(endpoint).map(
-      (protocol) =>
-        [
-          `${protocol.toLowerCase()}-${String(endpoint.listen.port)}`,
-          endpoint.listen.port,
-          protocol,
-        ] as const,
-    ),
+  const ports = endpoints.flatMap(endpointPorts);
+  return [...new Map(ports.map((port) => [port.name, port])).values()];
+}
+
+/** One for each port of a range: a Service has no ranges. */
+function endpointPorts(endpoint: Endpoint): (V1ServicePort & { name: string })[] {
+  const { listen } = endpoint;
+  return portsFrom(listen.port, lastPort(listen)).flatMap((port) =>
+    protocols(endpoint).map((protocol) => ({
+      name: `${protocol.toLowerCase()}-${String(port)}`,
+      port,
+      protocol,
+      targetPort: port,
+    })),
   );
-  const distinct = new Map(
-    ports.map(([name, port, protocol]) => [name, { name, port, protocol, targetPort: port }]),
-  );
-  return [...distinct.values()];
 }

@@ -1,5 +1,6 @@
 import { portConflicts, type Listener } from '../api/port-conflicts.ts';
 import { socketAddressText } from '../config/address.ts';
+import { portsOf } from '../config/port-config.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import { asError, errorCode } from '../lib/errors.ts';
 import type { SocketSpec } from './endpoint-plan.ts';
@@ -28,7 +29,7 @@ export function bindFault(
   const fault = asError(error);
   switch (errorCode(error)) {
     case 'EADDRINUSE':
-      return { reason: 'AddressInUse', message: inUse(where, endpoint, endpoints), error: fault };
+      return { reason: 'AddressInUse', message: inUse(where, spec, endpoint, endpoints), error: fault };
     case 'EADDRNOTAVAIL':
       return {
         reason: 'AddressNotAvailable',
@@ -58,16 +59,20 @@ export function bindFault(
 
 function inUse(
   where: string,
+  { listen }: SocketSpec,
   endpoint: EndpointConfig | undefined,
   endpoints: readonly EndpointConfig[],
 ): string {
-  const own = endpoint && conflictWithOwn(endpoint, endpoints);
+  const own = endpoint && conflictWithOwn({ ...endpoint, listen }, endpoints);
   return own ?? `${where}: address in use: another process listens there: stop it, or choose another port`;
 }
 
+/** @param endpoint  at the one port in question. */
 function conflictWithOwn(endpoint: EndpointConfig, endpoints: readonly EndpointConfig[]): string | undefined {
   const mine = listener(endpoint);
-  const others = endpoints.filter(({ name }) => name !== endpoint.name).flatMap(listener);
+  const others = endpoints
+    .filter(({ name }) => name !== endpoint.name)
+    .flatMap((other) => portsOf(other).flatMap(({ listen }) => listener({ ...other, listen })));
   return others.flatMap((other) => portConflicts([...mine, other]))[0]?.message;
 }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { socketAddressText } from '../config/address.ts';
+import { portsOf } from '../config/port-config.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -7,7 +7,7 @@ import { clientIp, clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
 import { Gate } from './gate.ts';
-import { RemotePool } from './remote-pool.ts';
+import { RemotePools } from './remote-pools.ts';
 import type { RemoteHealth } from './remote.ts';
 import { HealthChecks } from './health-checks.ts';
 import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
@@ -41,24 +41,27 @@ export class Endpoint {
   readonly #idleSweep: IdleSweep;
   /** Apart, since a remote may serve one protocol and not the other. */
   readonly #healthChecks: HealthChecks;
-  readonly #remotes: { readonly tcp: RemotePool; readonly udp: RemotePool };
+  readonly #remotes: { readonly tcp: RemotePools; readonly udp: RemotePools };
   /** Associations that were not made, since there was no descriptor for them. */
   #refusedAssociations = 0;
   #config: EndpointConfig;
 
   constructor(config: EndpointConfig, surroundings: Surroundings) {
     this.#config = config;
-    this.#remotes = { tcp: new RemotePool(config, surroundings), udp: new RemotePool(config, surroundings) };
+    this.#remotes = {
+      tcp: new RemotePools(config, surroundings),
+      udp: new RemotePools(config, surroundings),
+    };
     this.#healthChecks = new HealthChecks(surroundings);
-    this.#healthChecks.run(this.#remotes.tcp.remotes, config);
+    this.#healthChecks.run(this.#remotes.tcp.first.remotes, config);
     this.#surroundings = surroundings;
     this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
     this.#gate = new Gate({
       ...surroundings,
       config: () => this.#config,
       active: () => this.#connections.active,
-      serve: (accepted) => {
-        this.#connect(accepted);
+      serve: (accepted, port) => {
+        this.#connect(accepted, port);
       },
     });
   }
@@ -79,9 +82,14 @@ export class Endpoint {
   get health(): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
     const { tcp, udp } = this.#config.network;
     return {
-      TCP: tcp ? this.#remotes.tcp.remotes.map(({ health }) => health) : [],
-      UDP: udp ? this.#remotes.udp.remotes.map(({ health }) => health) : [],
+      TCP: tcp ? this.#remotes.tcp.health : [],
+      UDP: udp ? this.#remotes.udp.health : [],
     };
+  }
+
+  /** Its remotes as configured, in order, with all of their ports. */
+  get remotes(): readonly string[] {
+    return this.#remotes.tcp.names;
   }
 
   /** TCP clients that wait for a place. */
@@ -99,13 +107,19 @@ export class Endpoint {
     return this.#gate.waiting + this.#connections.active + this.#associations.active;
   }
 
+  /** `config` is to be taken: clients of its new ports may come before. */
+  expect(config: EndpointConfig): void {
+    this.#remotes.tcp.expect(config);
+    this.#remotes.udp.expect(config);
+  }
+
   /**
    * Serves new clients as `config` says. Open connections go on, under its idle limits; associations with a remote
    * that is no longer listed end, since a busy one would never end by itself.
    */
   reconfigure(config: EndpointConfig): void {
-    const [before, after] = [this.#config, config].map(({ balance, remotes, healthCheck, through }) =>
-      JSON.stringify([balance, remotes, healthCheck, through]),
+    const [before, after] = [this.#config, config].map((each) =>
+      JSON.stringify([each.balance, portsOf(each), each.healthCheck, each.through]),
     );
     this.#config = config;
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
@@ -113,25 +127,25 @@ export class Endpoint {
     if (before === after) return;
     this.#remotes.tcp.configure(config);
     this.#remotes.udp.configure(config);
-    this.#healthChecks.run(this.#remotes.tcp.remotes, config);
-    const remotes = new Set(config.remotes.map(socketAddressText));
+    this.#healthChecks.run(this.#remotes.tcp.first.remotes, config);
     for (const association of this.#associations) {
-      if (!remotes.has(association.remote.text)) association.close();
+      const { remote, port } = association;
+      if (!this.#remotes.udp.at(port)?.remotes.includes(remote)) association.close();
     }
   }
 
-  /** Serves one TCP client, at once or when there is a place. */
-  serve(accepted: Socket): void {
-    this.#gate.enter(accepted);
+  /** Serves one TCP client of a listening port, at once or when there is a place. */
+  serve(accepted: Socket, port: number): void {
+    this.#gate.enter(accepted, port);
   }
 
-  #connect(accepted: Socket): void {
+  #connect(accepted: Socket, port: number): void {
     const connection = new TcpConnection(accepted, {
       ...this.#surroundings,
       endpoint: this.#config.name,
       network: this.#config.network,
       through: this.#config.through,
-      order: (ip) => this.#remotes.tcp.order(ip),
+      order: (ip) => this.#remotes.tcp.at(port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
         this.#gate.leave();
@@ -141,10 +155,11 @@ export class Endpoint {
     this.#idleSweep.watch();
   }
 
-  /** Begins to serve one UDP client. @returns undefined where there is no descriptor for it. */
-  associate(client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
+  /** Begins to serve one UDP client of a listening port. @returns undefined where there is no descriptor for it. */
+  associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
     const { budget } = this.#surroundings;
-    if (!budget.hasRoom(1)) {
+    const pool = this.#remotes.udp.at(port);
+    if (pool === undefined || !budget.hasRoom(1)) {
       this.#refusedAssociations += 1;
       return undefined;
     }
@@ -153,7 +168,8 @@ export class Endpoint {
       ...this.#surroundings,
       endpoint: this.#config.name,
       client: clientText(client.address, client.port),
-      remotes: this.#remotes.udp.order(clientIp(client.address)),
+      port,
+      remotes: pool.order(clientIp(client.address)),
       timeoutMs: this.#config.network.udpTimeoutMs,
       through: this.#config.through,
       reply,

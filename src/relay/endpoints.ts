@@ -33,10 +33,11 @@ export class Endpoints {
   /** The endpoints for `configs` by name: those that run already go on under their name, the others are new. */
   planned(configs: readonly EndpointConfig[]): Map<string, Endpoint> {
     return new Map(
-      configs.map((config) => [
-        config.name,
-        this.#running.get(config.name) ?? new Endpoint(config, this.#surroundings),
-      ]),
+      configs.map((config) => {
+        const running = this.#running.get(config.name);
+        running?.expect(config);
+        return [config.name, running ?? new Endpoint(config, this.#surroundings)];
+      }),
     );
   }
 

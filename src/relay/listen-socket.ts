@@ -109,11 +109,11 @@ export class ListenSocket {
         ipv6Only,
         log,
         isIpv6OnlySystem: isIpv6OnlySystem(),
-        associate: (...client) => this.endpoint.associate(...client),
+        associate: (...client) => this.endpoint.associate(listen.port, ...client),
       });
     }
     const onConnection: Parameters<typeof listenTcp>[0]['onConnection'] = (accepted) => {
-      this.endpoint.serve(accepted);
+      this.endpoint.serve(accepted, listen.port);
     };
     return listenTcp({ address, port: listen.port, ipv6Only, log, onConnection });
   }

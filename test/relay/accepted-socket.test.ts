@@ -20,7 +20,7 @@ async function listenFor(
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (accepted) => {
     if (isBlind)
       Object.assign((accepted as unknown as { _handle: object })._handle, { useUserBuffer: undefined });
-    served.serve(accepted);
+    served.serve(accepted, 0);
   }).listen(0, '127.0.0.1');
   loopback.onClose(() => {
     served.cut();

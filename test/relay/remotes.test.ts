@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { Remote } from '../../src/relay/remote.ts';
-import { RemotePool } from '../../src/relay/remote-pool.ts';
+import { RemotePools } from '../../src/relay/remote-pools.ts';
 import { FakeClock } from '../controller/fake-clock.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { freePort } from '../cluster/free-port.ts';
@@ -20,17 +20,17 @@ import {
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-/** The pool of an endpoint with three remotes, `a:1`, `b:1` and `c:1`. */
-function pool(clock: FakeClock, balance?: string): RemotePool {
+/** The pools of an endpoint with three remotes, `a:1`, `b:1` and `c:1`. */
+function pool(clock: FakeClock, balance?: string): RemotePools {
   const [only] = config(
     endpoint('a:1', { extra_remotes: ['b:1', 'c:1'], ...(balance !== undefined && { balance }) }),
   ).endpoints;
   if (only === undefined) throw new Error('no endpoint');
-  return new RemotePool(only, { log: keptLog().log, clock, random: () => 1 });
+  return new RemotePools(only, { log: keptLog().log, clock, random: () => 1 });
 }
 
-function order(from: RemotePool): string {
-  return from
+function order(from: RemotePools): string {
+  return from.first
     .order('::1')
     .map(({ host }) => host)
     .join('');
@@ -38,11 +38,11 @@ function order(from: RemotePool): string {
 
 const refused = new Error('refused');
 
-describe('remote pool', () => {
+describe('remote pools', () => {
   it('tries a remote that failed last, longer each time, and then one client tries it again', () => {
     const clock = new FakeClock();
     const remotes = pool(clock);
-    const [a] = remotes.remotes;
+    const [a] = remotes.first.remotes;
     for (const backoffMs of [1000, 2000, 4000]) {
       a?.fail(refused);
       clock.advance(backoffMs - 1);
@@ -58,21 +58,21 @@ describe('remote pool', () => {
   it('waits a minute at most', () => {
     const clock = new FakeClock();
     const remotes = pool(clock);
-    for (let i = 0; i < 50; i += 1) remotes.remotes[0]?.fail(refused);
+    for (let i = 0; i < 50; i += 1) remotes.first.remotes[0]?.fail(refused);
     clock.advance(60_000);
     expect(order(remotes)).to.equal('abc');
   });
 
   it('keeps the order where all have failed', () => {
     const remotes = pool(new FakeClock());
-    for (const remote of remotes.remotes) remote.fail(refused);
+    for (const remote of remotes.first.remotes) remote.fail(refused);
     expect(order(remotes)).to.equal('abc');
   });
 
   it('keeps what it knows of a remote over a reload', () => {
     const clock = new FakeClock();
     const remotes = pool(clock);
-    remotes.remotes[1]?.fail(refused);
+    remotes.first.remotes[1]?.fail(refused);
     const [only] = config(endpoint('b:1', { extra_remotes: ['d:1'] })).endpoints;
     if (only !== undefined) remotes.configure(only);
     expect(order(remotes)).to.equal('db');
@@ -84,9 +84,9 @@ describe('remote pool', () => {
       { length: 300 },
       (_, index) => `10.0.${String(index >> 6)}.${String(index & 63)}`,
     );
-    const firsts = (): string[] => clients.map((client) => remotes.order(client)[0]?.host ?? '');
+    const firsts = (): string[] => clients.map((client) => remotes.first.order(client)[0]?.host ?? '');
     const before = firsts();
-    remotes.remotes[0]?.fail(refused);
+    remotes.first.remotes[0]?.fail(refused);
     const after = firsts();
     expect(before.filter((host, index) => host !== 'a' && host !== after[index])).to.deep.equal([]);
     expect(after).to.not.include('a');
