@@ -50,7 +50,7 @@ const listenFields = z.object({
   endPort: bounded(
     1,
     65_535,
-    `Last port of a range that begins with \`port\`, at most ${String(mostPorts)} ports; a relay has at most 512 ports in all, those of TCP and UDP counted apart. The ports of the remotes shift along: with port 8000 and a remote port of 9000, port 8003 goes to 9003. Default: \`port\`.`,
+    `Last port of a range that begins with \`port\`, at most ${String(mostPorts)} ports; a relay has at most 512 ports in all, those of TCP and UDP counted apart; each takes a port of the Service, and a node port where its type has them. The ports of the remotes shift along: with port 8000 and a remote port of 9000, port 8003 goes to 9003. Default: \`port\`.`,
   ),
 });
 

@@ -57,6 +57,18 @@ export function bindFault(
   }
 }
 
+/** How many faults are told in full. */
+const mostTold = 3;
+
+/** The messages of `faults`, each once, in short: those of a range are often alike. */
+export function faultsText(faults: readonly BindFault[]): string {
+  const messages = [...new Set(faults.map(({ message }) => message))];
+  const more = messages.length - mostTold;
+  return [...messages.slice(0, mostTold), ...(more > 0 ? [`and ${String(more)} more like these`] : [])].join(
+    '; ',
+  );
+}
+
 function inUse(
   where: string,
   { listen }: SocketSpec,

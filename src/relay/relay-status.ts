@@ -3,6 +3,7 @@ import { socketAddressText } from '../config/address.ts';
 import { addressesText, portsOf } from '../config/port-config.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
+import { faultsText } from './bind-fault.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RemoteHealth } from './remote.ts';
 import type { ListenSocket } from './listen-socket.ts';
@@ -56,9 +57,6 @@ export type SocketStatus = {
   readonly reason: string;
 };
 
-/** How many faults an endpoint tells in full. */
-const mostTold = 3;
-
 /** The status of `endpoint`, whose listening sockets are `sockets`. */
 export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocket[]): EndpointStatus {
   const { name, balance } = endpoint.config;
@@ -68,7 +66,7 @@ export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocke
     families: families.filter((family) => sockets.some((socket) => socket.families.includes(family))),
     protocols: protocols.filter((protocol) => sockets.some(({ spec }) => spec.protocol === protocol)),
     ready: sockets.every(({ isBound }) => isBound),
-    message: faultText(sockets),
+    message: faultsText(sockets.flatMap(({ fault }) => fault ?? [])),
     sockets: protocols.flatMap((protocol) =>
       socketStatuses(sockets.filter(({ spec }) => spec.protocol === protocol)),
     ),
@@ -88,14 +86,6 @@ const protocols = ['TCP', 'UDP'] as const;
 function listenText(config: EndpointConfig, sockets: readonly ListenSocket[]): string {
   if (config.range !== undefined) return addressesText(portsOf(config).map(({ listen }) => listen));
   return sockets[0]?.address ?? socketAddressText(config.listen);
-}
-
-function faultText(sockets: readonly ListenSocket[]): string {
-  const faults = [...new Set(sockets.flatMap(({ fault }) => fault?.message ?? []))];
-  const more = faults.length - mostTold;
-  return [...faults.slice(0, mostTold), ...(more > 0 ? [`and ${String(more)} more like these`] : [])].join(
-    '; ',
-  );
 }
 
 /** Of one protocol, in the order of their ports. */

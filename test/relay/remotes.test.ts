@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
+import type { EndpointConfig } from '../../src/config/relay-config.ts';
+import { portsFrom } from '../../src/lib/port-range.ts';
 import { Remote } from '../../src/relay/remote.ts';
 import { RemotePools } from '../../src/relay/remote-pools.ts';
 import { FakeClock } from '../controller/fake-clock.ts';
@@ -27,6 +29,27 @@ function pool(clock: FakeClock, balance?: string): RemotePools {
   ).endpoints;
   if (only === undefined) throw new Error('no endpoint');
   return new RemotePools(only, { log: keptLog().log, clock, random: () => 1 });
+}
+
+/** An endpoint on `first` to `last` of `[::]` with the remotes `a` and `b`, at the port that `target` says. */
+function rangedConfig(
+  first: number,
+  last: number,
+  target = (port: number): number => port + 1000,
+): EndpointConfig {
+  const entries = portsFrom(first, last).map((port) => ({
+    ...(port === first ? { name: 'web' } : { range_of: 'web' }),
+    listen: `[::]:${String(port)}`,
+    remote: `a:${String(target(port))}`,
+    extra_remotes: [`b:${String(target(port))}`],
+  }));
+  const [only] = config(...entries).endpoints;
+  if (only === undefined) throw new Error('no endpoint');
+  return only;
+}
+
+function ranged(clock: FakeClock, ...range: Parameters<typeof rangedConfig>): RemotePools {
+  return new RemotePools(rangedConfig(...range), { log: keptLog().log, clock, random: () => 1 });
 }
 
 function order(from: RemotePools): string {
@@ -76,6 +99,68 @@ describe('remote pools', () => {
     const [only] = config(endpoint('b:1', { extra_remotes: ['d:1'] })).endpoints;
     if (only !== undefined) remotes.configure(only);
     expect(order(remotes)).to.equal('db');
+  });
+
+  it('keeps what it knows of each port of a range that moves, and nothing of a port that is gone', () => {
+    const clock = new FakeClock();
+    const remotes = ranged(clock, 80, 82);
+    remotes.at(81)?.remotes[0]?.fail(refused);
+    expect([80, 81, 82].map((port) => remotes.at(port)?.order('::1')[0]?.text)).to.deep.equal([
+      'a:1080',
+      'b:1081',
+      'a:1082',
+    ]);
+    remotes.expect(rangedConfig(81, 84));
+    expect(remotes.at(84)?.remotes[0]?.text, 'its socket is bound before').to.equal('a:1084');
+    expect(remotes.at(80)?.remotes[0]?.text).to.equal('a:1080');
+    remotes.configure(rangedConfig(81, 84));
+    expect(remotes.at(80)).to.equal(undefined);
+    expect([81, 82].map((port) => remotes.at(port)?.order('::1')[0]?.text)).to.deep.equal([
+      'b:1081',
+      'a:1082',
+    ]);
+    expect(remotes.names).to.deep.equal(['a:1081-1084', 'b:1081-1084']);
+  });
+
+  it('takes what checks of the first port find for all ports of a range', () => {
+    const remotes = ranged(new FakeClock(), 80, 82);
+    const second = remotes.at(81);
+    remotes.first.remotes[0]?.failCheck(1, refused);
+    for (const port of [81, 82]) expect(remotes.at(port)?.order('::1')[0]?.host).to.equal('b');
+    expect(remotes.health[0]).to.include({ address: 'a:1080-1082', healthy: false, reason: 'CheckFailed' });
+    remotes.first.remotes[0]?.passCheck(1);
+    expect(second?.order('::1')[0]?.host).to.equal('a');
+    expect(remotes.health[0]).to.include({ healthy: true, reason: '' });
+  });
+
+  it('is healthy in a range while a port that was used works, and counts what goes to all', () => {
+    const remotes = ranged(new FakeClock(), 80, 82);
+    for (const port of [80, 82]) remotes.at(port)?.remotes[0]?.fail(refused);
+    expect(remotes.health[0]).to.include({ healthy: false, reason: 'DialFailed', failed: 2 });
+    for (const port of [81, 82]) remotes.at(port)?.remotes[0]?.enter();
+    expect(remotes.health[0]).to.include({ healthy: true, reason: '', failed: 2, active: 2 });
+  });
+
+  it('knows one remote where all ports of a range go to one port', () => {
+    const remotes = ranged(new FakeClock(), 80, 82, () => 1000);
+    remotes.at(81)?.remotes[0]?.enter();
+    expect(remotes.at(82)?.remotes[0]?.active).to.equal(1);
+    expect(remotes.health.map(({ address, active }) => [address, active])).to.deep.equal([
+      ['a:1000', 1],
+      ['b:1000', 0],
+    ]);
+  });
+
+  it('keeps a client at one host on every port of a range with iphash', () => {
+    const balance = { strategy: 'iphash', weights: [1, 1] } as const;
+    const context = { log: keptLog().log, clock: new FakeClock(), random: () => 1 };
+    const remotes = new RemotePools({ ...rangedConfig(80, 89), balance }, context);
+    const hostsOf = (client: string): string =>
+      portsFrom(80, 89)
+        .map((port) => remotes.at(port)?.order(client)[0]?.host ?? '')
+        .join('');
+    const clients = Array.from({ length: 64 }, (_, index) => `10.0.0.${String(index)}`);
+    expect(new Set(clients.map(hostsOf))).to.deep.equal(new Set(['a'.repeat(10), 'b'.repeat(10)]));
   });
 
   it('moves no client of another remote with iphash', () => {
