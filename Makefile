@@ -27,6 +27,10 @@ test: node_modules ## Run every test that this machine can run.
 bench: build ## Measure the relay beside nginx, HAProxy and socat, as far as they are installed; ROUNDS=5.
 	node bench/main.ts
 
+.PHONY: bench-operator
+bench-operator: build ## Measure the operator on a real API server; RELAYS=2660,10000 REST_SECONDS=60. Needs `make cluster`.
+	node bench/operator.ts
+
 .PHONY: coverage
 coverage: node_modules ## Run the tests that need no cluster and print what they cover.
 	c8 --src src --reporter text mocha 'test/**/*.test.ts'
@@ -50,6 +54,7 @@ format-check: node_modules
 .PHONY: typecheck
 typecheck: node_modules
 	tsc
+	tsc --project src/relay/page
 
 .PHONY: lint
 lint: node_modules
@@ -65,7 +70,7 @@ dead-code: node_modules
 
 ##@ Generate
 .PHONY: generate
-generate: node_modules ## Render crds/ and docs/api.md from src/api, and the chart's copies.
+generate: node_modules ## Render crds/ and docs/api.md from src/api, the chart's copies, and the relay's page.
 	node tools/generate.ts
 
 .PHONY: verify-generated

@@ -47,7 +47,8 @@ function table(all: readonly Row[]): string {
 
 function typeText(schema: StructuralSchema): string {
   if (schema.enum !== undefined) return schema.enum.map((word) => `\`${word}\``).join(', ');
-  if (schema['x-kubernetes-int-or-string'] === true) return 'quantity';
+  if (schema['x-kubernetes-int-or-string'] === true)
+    return schema.pattern?.includes('%') === true ? 'integer or percentage' : 'quantity';
   const { items, additionalProperties } = schema;
   if (items !== undefined)
     return `list of ${typeText(items)}${range(schema.minItems, schema.maxItems, ' items')}`;

@@ -20,6 +20,9 @@ export type Relay = {
   /** Image of the Pods, where the user chose one. */
   readonly image?: string;
   readonly resources: Resources;
+  readonly podTemplate: PodTemplate;
+  /** Absent where there shall be none. */
+  readonly podDisruptionBudget?: PodDisruptionBudget;
   readonly logLevel: LogLevel;
   readonly drainSeconds: number;
   readonly updateStrategy: UpdateStrategy;
@@ -93,9 +96,39 @@ export type Service = {
   readonly ipFamilies?: readonly IpFamily[];
   readonly recreatePolicy: 'Never' | 'WhenNeeded';
   readonly annotations: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly externalTrafficPolicy?: 'Cluster' | 'Local';
+  readonly loadBalancerClass?: string;
+  /** Ranges in CIDR notation; none means everyone. */
+  readonly loadBalancerSourceRanges: readonly string[];
+  readonly sessionAffinity?: 'None' | 'ClientIP';
+  /** By the name of the endpoint. */
+  readonly nodePorts: Readonly<Record<string, number>>;
 };
 
 export type Resources = {
   readonly limits: Readonly<Record<string, number | string>>;
   readonly requests: Readonly<Record<string, number | string>>;
 };
+
+/** What the user adds to the Pods. */
+export type PodTemplate = {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly tolerations: readonly object[];
+  readonly affinity: object;
+  /** Absent where the default shall hold. */
+  readonly topologySpreadConstraints?: readonly {
+    readonly topologyKey: string;
+    readonly whenUnsatisfiable: string;
+    readonly labelSelector?: object | undefined;
+  }[];
+  /** Names of Secrets. */
+  readonly imagePullSecrets: readonly string[];
+  readonly priorityClassName?: string;
+  readonly serviceAccountName?: string;
+};
+
+/** How many Pods may be away at a time: a number, or a share such as 25%. */
+export type PodDisruptionBudget = { readonly maxUnavailable: number | string };

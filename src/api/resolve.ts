@@ -1,5 +1,7 @@
 import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
+import { resolvedPodTemplate } from './pod-template.ts';
+import { resolvedWorkload } from './workload.ts';
 import type { Endpoint, HealthCheck, Network, Relay, Remote, Service } from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema.ts';
 
@@ -28,6 +30,8 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
     service: resolvedService(spec.service ?? {}),
     ...present('image', spec.image),
     resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
+    podTemplate: resolvedPodTemplate(spec),
+    ...resolvedWorkload(spec),
     ...operation(spec),
   };
 }
@@ -88,6 +92,12 @@ function resolvedService(service: ServiceSpec): Service {
     ...present('ipFamilies', service.ipFamilies),
     recreatePolicy: service.recreatePolicy ?? 'Never',
     annotations: service.annotations ?? {},
+    labels: service.labels ?? {},
+    ...present('externalTrafficPolicy', service.externalTrafficPolicy),
+    ...present('loadBalancerClass', service.loadBalancerClass),
+    loadBalancerSourceRanges: service.loadBalancerSourceRanges ?? [],
+    ...present('sessionAffinity', service.sessionAffinity),
+    nodePorts: service.nodePorts ?? {},
   };
 }
 

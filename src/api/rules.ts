@@ -1,5 +1,6 @@
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Problem } from '../lib/problem.ts';
+import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
 import {
   boundFamilies,
   canBind,
@@ -9,6 +10,8 @@ import {
   type PortConflict,
 } from './port-conflicts.ts';
 import type { Endpoint, Relay } from './relay.ts';
+import { workloadWarnings } from './workload-rules.ts';
+import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
 
 /** Most pairs of port and protocol of a relay. */
 const mostPortsInAll = 512;
@@ -22,6 +25,8 @@ export function relayProblems(relay: Relay): Problem[] {
     ...relay.endpoints.flatMap(endpointProblems),
     ...portProblems(relay.endpoints),
     ...serviceProblems(relay),
+    ...serviceFieldProblems(relay),
+    ...podTemplateProblems(relay),
   ];
 }
 
@@ -29,6 +34,9 @@ export function relayProblems(relay: Relay): Problem[] {
 export function relayWarnings(relay: Relay): Problem[] {
   return [
     ...familyWarnings(relay),
+    ...serviceFieldWarnings(relay),
+    ...podTemplateWarnings(relay),
+    ...workloadWarnings(relay),
     ...relay.endpoints.flatMap(healthCheckWarnings),
     ...relay.endpoints.flatMap(fixedPortWarnings),
   ];

@@ -62,6 +62,11 @@ export function isAddressRange(text: string): boolean {
   return prefix === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(prefix) && Number(prefix) <= most);
 }
 
+/** A range in CIDR notation, that `isCIDR` of CEL takes. */
+export function isCidr(text: string): boolean {
+  return text.includes('/') && isAddressRange(text);
+}
+
 /** An IP address as above, or a host name whose last label is not a number. Source: RFC 1123, section 2.1. */
 export function isHost(text: string): boolean {
   return isListenAddress(text) || (hostName.test(text) && !numericLabel.test(text));

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { logLevels } from '../lib/log-level.ts';
 import { network } from './network-schema.ts';
+import { podTemplate } from './pod-template-schema.ts';
 import {
   bounded,
   flag,
-  ipFamily,
   isHost,
   isListenAddress,
   isPlainAddress,
@@ -12,7 +12,9 @@ import {
   seconds,
   text,
 } from './schema-parts.ts';
+import { service } from './service-schema.ts';
 import { statusSchema } from './status-schema.ts';
+import { podDisruptionBudget } from './workload-schema.ts';
 
 /** API group of RealmRelay. */
 export const group = 'realm-operator.dev';
@@ -159,39 +161,6 @@ const checkedEndpoint = rule(endpoint, {
     "the remotes' ports, which shift along with those of listen, end above 65535: use lower ones, a smaller range, or fixedPort: true",
 });
 
-const service = z.object({
-  enabled: flag('Make a Service for the relay. Default: true.'),
-  type: z
-    .enum(['ClusterIP', 'NodePort', 'LoadBalancer'])
-    .optional()
-    .describe('Type of the Service. Default: ClusterIP.'),
-  ipFamilyPolicy: z
-    .enum(['SingleStack', 'PreferDualStack', 'RequireDualStack'])
-    .optional()
-    .describe(
-      'IP family policy of the Service. Default: what the endpoints bind: SingleStack for one family, PreferDualStack for both.',
-    ),
-  ipFamilies: rule(z.array(ipFamily).min(1).max(2), {
-    cel: 'self.size() < 2 || self[0] != self[1]',
-    holds: (families) => new Set(families).size === families.length,
-    remedy: 'name each family once',
-  })
-    .optional()
-    .meta({ 'x-kubernetes-list-type': 'atomic' })
-    .describe('IP families of the Service, the primary first. Default: what the endpoints bind.'),
-  recreatePolicy: z
-    .enum(['Never', 'WhenNeeded'])
-    .optional()
-    .describe(
-      'What to do when a change cannot be made to the live Service, such as another primary IP family. Never: leave it and report ServiceImmutable. WhenNeeded: delete it and make it anew; its cluster IPs, node ports and load-balancer address are lost. Default: Never.',
-    ),
-  annotations: z
-    .record(z.string(), z.string().max(65_536))
-    .optional()
-    .meta({ maxProperties: 64 })
-    .describe('Annotations of the Service, e.g. for a cloud load balancer.'),
-});
-
 const quantityPattern = /^[0-9]+([.][0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;
 const quantityRemedy = 'use a quantity such as 100m or 64Mi';
 const quantity = z
@@ -226,6 +195,7 @@ export const specSchema = z.object({
     .optional()
     .describe('Image of the relay Pods. Default: the relay image that the operator is told.'),
   resources: resources.optional().describe('Compute resources of the relay container. Default: none.'),
+  podTemplate: podTemplate.optional().describe('What is added to the relay Pods.'),
   logLevel: z
     .enum(logLevels)
     .optional()
@@ -241,6 +211,9 @@ export const specSchema = z.object({
     .describe(
       'How changed endpoints reach the Pods. HotReload: running Pods take them over within a second, and none restarts. Rollout: Pods are replaced one after another; one that runs may take them over before its turn. Changing the strategy itself replaces the Pods. Default: HotReload.',
     ),
+  podDisruptionBudget: podDisruptionBudget
+    .optional()
+    .describe('Makes a PodDisruptionBudget, {} with the default, where there are two replicas or more.'),
   paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
 });
 

@@ -61,6 +61,8 @@ export type RealmNetwork = {
   readonly max_connections?: number;
   /** Our own key: TCP clients that wait beyond that; default 1024. */
   readonly max_waiting?: number;
+  /** Our own key: UDP associations of an endpoint; beyond, the one idle for longest ends; default 8192, 0 = no limit. */
+  readonly max_associations?: number;
   /** Begin each TCP connection to a remote with a PROXY header; default false. */
   readonly send_proxy?: boolean;
   /** Its version, 1 or 2; default 2. */
@@ -103,7 +105,7 @@ export type RealmEndpoint = {
 export type RealmHealthCheck = {
   /** Seconds between two checks; default 10. */
   readonly interval?: number;
-  /** Seconds that a connect may take, name lookup and connect each; default 2. */
+  /** Seconds that a connect may take, name lookup included; default 2. */
   readonly timeout?: number;
   /** Failures in a row after which a remote is tried last; default 3. */
   readonly unhealthy_threshold?: number;

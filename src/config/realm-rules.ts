@@ -19,6 +19,7 @@ const mostKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
 const mostKeepaliveProbes = 127; // Linux: MAX_TCP_KEEPCNT
 const mostThreshold = 100;
 const mostConnections = 1_000_000;
+const mostAssociations = 1_000_000;
 const mostWaiting = 65_536;
 
 /** An address to listen on; port 0 = any free one. */
@@ -116,6 +117,7 @@ const networkRules = {
   tcp_half_close_timeout: wholeNumber(0, mostSeconds),
   max_connections: wholeNumber(0, mostConnections),
   max_waiting: wholeNumber(0, mostWaiting),
+  max_associations: wholeNumber(0, mostAssociations),
   send_mptcp: unsupported(false, noMptcp),
   accept_mptcp: unsupported(false, noMptcp),
   send_proxy: flag,

@@ -42,7 +42,7 @@ export type EndpointConfig = PortConfig &
 /** Checks of remotes by a TCP connect. */
 export type HealthCheck = {
   readonly intervalMs: number;
-  /** Limit of a name lookup, and of a connect. */
+  /** Limit of a check, name lookup included. */
   readonly timeoutMs: number;
   /** Failures in a row after which a remote is tried last. */
   readonly unhealthyThreshold: number;
@@ -72,6 +72,8 @@ export type EndpointNetwork = {
   readonly maxConnections: number;
   /** TCP clients that wait beyond that; more are reset. */
   readonly maxWaiting: number;
+  /** UDP associations at a time; beyond, the one idle for longest ends; 0 = no limit. */
+  readonly maxAssociations: number;
   /** Version of the PROXY header towards the remote; absent = none. */
   readonly sendProxyVersion?: 1 | 2;
   /** Present where clients must begin with a PROXY header. */
@@ -238,6 +240,7 @@ const defaults: Required<RealmNetwork> = {
   tcp_half_close_timeout: 0,
   max_connections: 0,
   max_waiting: 1024,
+  max_associations: 8192,
   send_proxy: false,
   send_proxy_version: 2,
   accept_proxy: false,
@@ -258,6 +261,7 @@ function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
     tcpHalfCloseTimeoutMs: network.tcp_half_close_timeout * 1000,
     maxConnections: network.max_connections,
     maxWaiting: network.max_waiting,
+    maxAssociations: network.max_associations,
     ...(network.send_proxy && { sendProxyVersion: network.send_proxy_version === 1 ? 1 : 2 }),
     ...(network.accept_proxy && { acceptProxy: acceptProxy(network) }),
   };

@@ -1,15 +1,15 @@
 import type {
   V1Container,
   V1Deployment,
-  V1ObjectMeta,
   V1PodSpec,
   V1Probe,
   V1ResourceRequirements,
 } from '@kubernetes/client-node';
 import type { Relay, Resources } from '../api/relay.ts';
 import { adminPort } from '../api/schema.ts';
-import { configHash, configKey, configMapName } from './config-map.ts';
-import { configHashAnnotation, objectMeta, podLabels, selectorLabels, type Desired } from './object-meta.ts';
+import { configKey, configMapName } from './config-map.ts';
+import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
+import { podMeta, podPlacement } from './pod-additions.ts';
 import { canonicalQuantity } from './quantity.ts';
 
 /** Seconds between the end of draining and the kill, for the relay to close what is left and to say so. */
@@ -40,12 +40,6 @@ export function deployment(relay: Relay, relayImage: string): Desired<V1Deployme
   };
 }
 
-function podMeta(relay: Relay): V1ObjectMeta {
-  const labels = podLabels(relay);
-  if (relay.updateStrategy === 'HotReload') return { labels };
-  return { labels, annotations: { [configHashAnnotation]: configHash(relay) } };
-}
-
 function podSpec(relay: Relay, relayImage: string): V1PodSpec {
   return {
     automountServiceAccountToken: false,
@@ -61,14 +55,7 @@ function podSpec(relay: Relay, relayImage: string): V1PodSpec {
     },
     containers: [container(relay, relayImage)],
     volumes: [{ name: 'config', configMap: { name: configMapName(relay) } }],
-    topologySpreadConstraints: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map(
-      (topologyKey) => ({
-        maxSkew: 1,
-        topologyKey,
-        whenUnsatisfiable: 'ScheduleAnyway',
-        labelSelector: { matchLabels: selectorLabels(relay) },
-      }),
-    ),
+    ...podPlacement(relay),
   };
 }
 

@@ -1,31 +1,34 @@
-import type { V1ConfigMap, V1Deployment, V1Service } from '@kubernetes/client-node';
+import type { V1ConfigMap, V1Deployment, V1PodDisruptionBudget, V1Service } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
 import { configMap } from './config-map.ts';
 import { deployment } from './deployment.ts';
 import type { Desired } from './object-meta.ts';
-import { service } from './service.ts';
-import type { ObservedFamilies } from './service-families.ts';
+import { podDisruptionBudget } from './pod-disruption-budget.ts';
+import { service, type ObservedService } from './service.ts';
 
 /** All that rendering needs besides the relay; nothing else comes in from outside. */
 export type Platform = {
   /** Image of the relay program, where a relay does not name one. */
   readonly relayImage: string;
-  /** The families of the relay's live Service; absent where there is none yet. */
-  readonly observedFamilies?: ObservedFamilies;
+  /** The relay's live Service; absent where there is none yet. */
+  readonly observedService?: ObservedService;
 };
 
 /** An object that a relay needs in the cluster. */
-export type DesiredObject = Desired<V1ConfigMap> | Desired<V1Deployment> | Desired<V1Service>;
+export type DesiredObject =
+  Desired<V1ConfigMap> | Desired<V1Deployment> | Desired<V1PodDisruptionBudget> | Desired<V1Service>;
 
 /**
- * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts before the Pod.
+ * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts before the Pod, and the Service,
+ * which may be such that it cannot be changed, last.
  *
  * Pure: equal input gives deeply equal output. No empty list, map or null is in it.
  */
-export function desiredObjects(relay: Relay, { relayImage, observedFamilies }: Platform): DesiredObject[] {
+export function desiredObjects(relay: Relay, { relayImage, observedService }: Platform): DesiredObject[] {
   return [
     configMap(relay),
     deployment(relay, relayImage),
-    ...(relay.service.enabled ? [service(relay, observedFamilies)] : []),
+    ...podDisruptionBudget(relay),
+    ...(relay.service.enabled ? [service(relay, observedService)] : []),
   ];
 }

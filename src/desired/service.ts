@@ -1,43 +1,92 @@
-import type { V1Service, V1ServicePort } from '@kubernetes/client-node';
+import type { V1Service, V1ServicePort, V1ServiceSpec } from '@kubernetes/client-node';
 import { lastPort, protocols } from '../api/port-conflicts.ts';
 import type { Endpoint, Relay } from '../api/relay.ts';
+import { nodePorts, type NodePort } from '../api/service-rules.ts';
 import { portsFrom } from '../lib/port-range.ts';
+import type { Problem } from '../lib/problem.ts';
+import { present } from '../lib/record.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
-import { serviceFamilies, type ObservedFamilies } from './service-families.ts';
+import { immutableFamilies, serviceFamilies, type ObservedFamilies } from './service-families.ts';
+
+/** What of a live Service decides what may be wanted of it. */
+export type ObservedService = ObservedFamilies & Pick<V1ServiceSpec, 'type' | 'loadBalancerClass'>;
 
 /**
  * The Service that exposes every endpoint of `relay`, one Service port per distinct (port, protocol): two endpoints
  * may share one, each for its own family.
  *
- * @param observed  the families of the live Service; undefined where there is none yet.
+ * What goes with another type than the one that is wanted is left out, since the API server refuses it.
+ *
+ * @param observed  the live Service; undefined where there is none yet.
  */
-export function service(relay: Relay, observed: ObservedFamilies | undefined): Desired<V1Service> {
-  const { annotations, type } = relay.service;
+export function service(relay: Relay, observed: ObservedService | undefined): Desired<V1Service> {
+  const { annotations, labels, type } = relay.service;
   const metadata = objectMeta(relay, relay.metadata.name);
   const { ipFamilyPolicy, ipFamilies } = serviceFamilies(relay, observed);
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata:
-      Object.keys(annotations).length === 0 ? metadata : { ...metadata, annotations: { ...annotations } },
+    metadata: {
+      ...metadata,
+      labels: { ...labels, ...metadata.labels },
+      ...(Object.keys(annotations).length > 0 && { annotations: { ...annotations } }),
+    },
     spec: {
       type,
       selector: selectorLabels(relay),
       ipFamilyPolicy,
       ...(ipFamilies === undefined ? {} : { ipFamilies: [...ipFamilies] }),
+      ...present('sessionAffinity', relay.service.sessionAffinity),
+      ...(type === 'ClusterIP' ? {} : present('externalTrafficPolicy', relay.service.externalTrafficPolicy)),
+      ...(type === 'LoadBalancer' ? balancer(relay, observed) : {}),
       ports: servicePorts(relay),
     },
   };
 }
 
+/**
+ * What of the wanted Service the live one cannot take, in the order of the fields.
+ *
+ * A class that the user does not name may come from the cluster, so that it is none of ours to judge; where it was ours,
+ * the API server refuses to take it away.
+ */
+export function immutableFields(relay: Relay, observed: ObservedService): Problem[] {
+  const families = immutableFamilies(relay, observed);
+  const { loadBalancerClass: wanted, type } = relay.service;
+  const { loadBalancerClass: live } = observed;
+  const isFixed = type === 'LoadBalancer' && observed.type === 'LoadBalancer' && wanted !== undefined;
+  if (!isFixed || wanted === live) return families === undefined ? [] : [families];
+  const now = live === undefined ? 'which has none' : `now "${live}"`;
+  return [
+    ...(families === undefined ? [] : [families]),
+    {
+      path: ['spec', 'service', 'loadBalancerClass'],
+      what: `cannot be changed on a live Service (${now})`,
+      value: wanted,
+      remedy: `delete the Service, or set service.recreatePolicy: WhenNeeded (its cluster IPs, node ports and load-balancer address are lost), or ${live === undefined ? 'remove it' : `set it to ${live}`}`,
+    },
+  ];
+}
+
+/** The live class where there is one: it cannot change, and {@link immutableFields} says so. */
+function balancer({ service: wanted }: Relay, observed: ObservedService | undefined): Partial<V1ServiceSpec> {
+  const { loadBalancerClass: chosen, loadBalancerSourceRanges: ranges } = wanted;
+  const isLive = observed?.type === 'LoadBalancer';
+  const lbClass = chosen !== undefined && isLive ? observed.loadBalancerClass : chosen;
+  return {
+    ...present('loadBalancerClass', lbClass),
+    ...(ranges.length > 0 && { loadBalancerSourceRanges: [...ranges] }),
+  };
+}
+
 /** Named `tcp-443`: no two can be equal, and service meshes read the protocol off the prefix. */
-function servicePorts({ endpoints }: Relay): V1ServicePort[] {
-  const ports = endpoints.flatMap(endpointPorts);
-  return [...new Map(ports.map((port) => [port.name, port])).values()];
+function servicePorts(relay: Relay): V1ServicePort[] {
+  const distinct = new Map(relay.endpoints.flatMap(endpointPorts).map((port) => [port.name, port]));
+  return [...distinct.values()].map((port) => ({ ...port, ...present('nodePort', nodePort(relay, port)) }));
 }
 
 /** One for each port of a range: a Service has no ranges. */
-function endpointPorts(endpoint: Endpoint): (V1ServicePort & { name: string })[] {
+function endpointPorts(endpoint: Endpoint) {
   const { listen } = endpoint;
   return portsFrom(listen.port, lastPort(listen)).flatMap((port) =>
     protocols(endpoint).map((protocol) => ({
@@ -47,4 +96,9 @@ function endpointPorts(endpoint: Endpoint): (V1ServicePort & { name: string })[]
       targetPort: port,
     })),
   );
+}
+
+function nodePort(relay: Relay, { port, protocol }: Pick<NodePort, 'port' | 'protocol'>): number | undefined {
+  if (relay.service.type === 'ClusterIP') return undefined;
+  return nodePorts(relay).find((wanted) => wanted.port === port && wanted.protocol === protocol)?.nodePort;
 }

@@ -13,6 +13,7 @@ export const relayResource: Resource = { apiVersion, kind, plural };
 /** In the order in which they are pruned. */
 export const ownedResources: readonly Resource[] = [
   { apiVersion: 'v1', kind: 'Service', plural: 'services' },
+  { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', plural: 'poddisruptionbudgets' },
   { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
   { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
 ];

@@ -1,13 +1,13 @@
 import { parseRealmRelay, type ParsedRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import { desiredObjects, type DesiredObject } from '../desired/desired-objects.ts';
-import { immutableFamilies, type ObservedFamilies } from '../desired/service-families.ts';
-import { service } from '../desired/service.ts';
+import { immutableFields, service, type ObservedService } from '../desired/service.ts';
 import { RefusedError, ResourceConflictError } from '../kube/apply-errors.ts';
 import type { Applied } from '../kube/apply.ts';
 import { KubeError } from '../kube/kube-error.ts';
 import { type KubeObject, objectKey } from '../kube/object.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
+import { present } from '../lib/record.ts';
 import type { RelayObject } from './objects.ts';
 import { serviceOf } from './objects.ts';
 import type { Verdict } from './verdict.ts';
@@ -65,33 +65,44 @@ function problemsText(problems: readonly Problem[]): string {
 }
 
 async function programRelay(relay: Relay, warnings: string, context: ProgramContext): Promise<Programmed> {
-  const observedFamilies = await families(relay, context.cluster);
-  const immutable = observedFamilies === undefined ? undefined : immutableFamilies(relay, observedFamilies);
-  const mayRecreate = immutable !== undefined && relay.service.recreatePolicy === 'WhenNeeded';
+  const observedService = await liveService(relay, context.cluster);
+  const immutable = observedService === undefined ? [] : immutableFields(relay, observedService);
+  const mayRecreate = immutable.length > 0 && relay.service.recreatePolicy === 'WhenNeeded';
   const { relayImage } = context;
-  const desired = desiredObjects(relay, {
-    relayImage,
-    ...(observedFamilies === undefined ? {} : { observedFamilies }),
-  });
+  const desired = desiredObjects(relay, { relayImage, ...present('observedService', observedService) });
   // A Service to be made anew is not wanted for now, so it is deleted; its end brings the next reconcile.
   const wanted = mayRecreate ? desired.filter(({ kind }) => kind !== 'Service') : desired;
   const failed = await applyAll(relay, wanted, context);
-  if (failed !== undefined) return failed;
+  if (failed !== undefined) return (await recreated(failed, relay, context)) ?? failed;
   await prune(relay, wanted, context);
-  if (immutable === undefined) return { verdict: { kind: 'programmed', relay, warnings } };
-  const message = problemText(immutable);
+  if (immutable.length === 0) return { verdict: { kind: 'programmed', relay, warnings } };
+  const message = problemsText(immutable);
   if (mayRecreate)
     return { verdict: { kind: 'pending', configured: relay, reason: 'RecreatingService', message } };
   return { verdict: { kind: 'blocked', configured: relay, reason: 'ServiceImmutable', message } };
 }
 
-/** The families of the live Service, where it is ours: what it cannot change decides what may be wanted of it. */
-async function families(relay: Relay, cluster: ProgramCluster): Promise<ObservedFamilies | undefined> {
+/** Deletes the Service whose class was to be taken away, which only the API server can tell, where the user allows it. */
+async function recreated(
+  { verdict }: Programmed,
+  relay: Relay,
+  { cluster, onWritten }: ProgramContext,
+): Promise<Programmed | undefined> {
+  const isImmutable = verdict.kind === 'blocked' && verdict.reason === 'ServiceImmutable';
+  const live = cluster.ownedBy(relay.metadata.uid ?? '').find(({ kind }) => kind === 'Service');
+  if (!isImmutable || relay.service.recreatePolicy === 'Never' || live === undefined) return undefined;
+  await cluster.delete(live);
+  onWritten('deleted', live);
+  return { verdict: { ...verdict, kind: 'pending', reason: 'RecreatingService' } };
+}
+
+/** The live Service, where it is ours: what it cannot change decides what may be wanted of it. */
+async function liveService(relay: Relay, cluster: ProgramCluster): Promise<ObservedService | undefined> {
   if (!relay.service.enabled) return undefined;
   const live = await cluster.observe(service(relay, undefined) as KubeObject).catch(foreign);
-  const { ipFamilies, ipFamilyPolicy } = serviceOf(live === undefined ? [] : [live])?.spec ?? {};
+  const { ipFamilies, ipFamilyPolicy, ...spec } = serviceOf(live === undefined ? [] : [live])?.spec ?? {};
   if (ipFamilies === undefined || ipFamilyPolicy === undefined) return undefined;
-  return { ipFamilies, ipFamilyPolicy } as ObservedFamilies;
+  return { ...spec, ipFamilies, ipFamilyPolicy } as ObservedService;
 }
 
 /** That it is another's is told when its turn to be applied comes, so that the objects before it are. */
@@ -142,10 +153,20 @@ function conflict({ kind, objectName }: ResourceConflictError, configured: Relay
   return { kind: 'blocked', configured, reason: 'ResourceConflict', message };
 }
 
-function refused({ kind, objectName, refusal }: RefusedError, configured: Relay | undefined): Verdict {
-  const reason = kind === 'Service' ? 'InvalidService' : 'InvalidTemplate';
+function refused(
+  { kind, objectName, refusal, fields }: RefusedError,
+  configured: Relay | undefined,
+): Verdict {
   const message = `The API server refuses ${kind} "${objectName}": ${refusal}`;
-  return { kind: 'blocked', configured, reason, message };
+  if (kind !== 'Service') {
+    const reason = kind === 'Deployment' ? 'InvalidTemplate' : 'InvalidObject';
+    return { kind: 'blocked', configured, reason, message };
+  }
+  if (!fields.includes('spec.loadBalancerClass'))
+    return { kind: 'blocked', configured, reason: 'InvalidService', message };
+  const remedy =
+    'delete the Service, or set service.recreatePolicy: WhenNeeded (its cluster IPs, node ports and load-balancer address are lost)';
+  return { kind: 'blocked', configured, reason: 'ServiceImmutable', message: `${message}: ${remedy}` };
 }
 
 function terminating({ kind, metadata }: KubeObject, configured: Relay | undefined): Verdict {

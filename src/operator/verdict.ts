@@ -13,6 +13,7 @@ export const reasons = [
   'Terminating',
   'InvalidTemplate',
   'InvalidService',
+  'InvalidObject',
   'ApplyFailed',
   'NoDeployment',
   'PodsNotReady',

@@ -6,11 +6,19 @@ import type { RelayStatus } from './relay-status.ts';
 export function adminRoutes(status: () => RelayStatus): Routes {
   const registry = relayRegistry(status);
   return {
+    '/': page,
     '/livez': () => text(200, 'ok\n'),
     '/readyz': () => readiness(status()),
     '/status': () => json(200, status()),
     '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
   };
+}
+
+/** For people; loaded when somebody looks, since most relays are never looked at. */
+async function page(): Promise<Answer> {
+  const { html, policy } = await import('./page/html.ts');
+  const headers = { 'content-security-policy': policy, 'referrer-policy': 'no-referrer' };
+  return { status: 200, type: 'text/html; charset=utf-8', body: html, headers };
 }
 
 /** 200, or 503 with what is missing, one a line. */

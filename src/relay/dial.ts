@@ -4,6 +4,8 @@ import type { SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import type { Reader } from './accepted-socket.ts';
+import type { DescriptorBudget } from './descriptor-budget.ts';
+import { interleaved, Race } from './race.ts';
 import { reachable } from './through.ts';
 import { withZoneName } from './zone.ts';
 
@@ -19,12 +21,13 @@ export class DialError extends RealmError {
   }
 }
 
-/** A name lookup or a connect took longer than `tcp_timeout`. */
+/** A remote took longer than `tcp_timeout`. */
 class DialTimeoutError extends RealmError {
   readonly code = 'REALM_DIAL_TIMEOUT';
 
+  /** @param what  what it was about when the time was over. */
   constructor(what: string, timeoutMs: number) {
-    super(`${what} took longer than ${String(timeoutMs)} ms`);
+    super(`${what} was not done within ${String(timeoutMs)} ms`);
   }
 }
 
@@ -51,10 +54,12 @@ export type DialTarget = SocketAddress & {
 
 /** What a dial needs besides the remotes. */
 export type DialOptions = {
-  /** Limit of each step: a name lookup, a connect; 0 = none. */
+  /** Limit for each remote: its name lookup and the tries of all its addresses together; 0 = none. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly lookup: Lookup;
+  /** Has given a descriptor for the dial; tries beside the first take theirs from it. */
+  readonly budget: DescriptorBudget;
   /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
   readonly through: string | undefined;
   /** What the sockets read into. */
@@ -67,12 +72,14 @@ export type DialOptions = {
 export type Dialled<T extends DialTarget> = { readonly socket: Socket; readonly remote: T };
 
 /**
- * Connects to the first of `remotes` that can be: all addresses of each in turn, one after the other.
- * Owns its sockets until one is connected.
+ * Connects to the first of `remotes` that can be, one after the other; the addresses of one race. Owns its
+ * sockets until one is connected.
  */
 export class Dial {
   readonly #options: DialOptions;
   #socket: Socket | undefined;
+  #race: Race | undefined;
+  #deadlineMs = Infinity;
   #cancelled = false;
 
   constructor(options: DialOptions) {
@@ -83,6 +90,7 @@ export class Dial {
   cancel(): void {
     this.#cancelled = true;
     this.#socket?.destroy();
+    this.#race?.end(new Error('the dial was cancelled'));
   }
 
   /**
@@ -117,21 +125,23 @@ export class Dial {
   }
 
   async #connectRemote(remote: DialTarget): Promise<Socket | undefined> {
+    const { clock, timeoutMs, through } = this.#options;
+    this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
     const found = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
-    const hosts = reachable(found, this.#options.through);
-    let last: Error | undefined;
-    for (const host of hosts) {
-      if (this.#isCancelled()) return undefined;
-      try {
-        const socket = await this.#connectAddress(host, remote.port);
-        if (!this.#isCancelled()) return socket;
-        socket.destroy();
-      } catch (error) {
-        last = asError(error);
-      }
-    }
+    const hosts = reachable(found, through);
     if (this.#isCancelled()) return undefined;
-    throw last ?? new Error('the name has no address');
+    const [host] = hosts;
+    if (host === undefined) throw new Error('the name has no address');
+    try {
+      const socket = await (hosts.length === 1
+        ? this.#connectAddress(host, remote.port)
+        : this.#connectFirst(interleaved(hosts), remote));
+      if (!this.#isCancelled()) return socket;
+      socket.destroy();
+    } catch (error) {
+      if (!this.#isCancelled()) throw error;
+    }
+    return undefined;
   }
 
   /** A method, since it changes while something is awaited. */
@@ -150,20 +160,29 @@ export class Dial {
     }
   }
 
+  async #connectFirst(hosts: readonly string[], { host: name, port }: DialTarget): Promise<Socket> {
+    const race = new Race(hosts, { ...this.#options, open: (host) => this.#open(host, port) });
+    this.#race = race;
+    const stop = this.#limit(`connecting to ${name}`, (error) => {
+      race.end(error);
+    });
+    try {
+      return await race.winner;
+    } finally {
+      stop();
+      this.#race = undefined;
+    }
+  }
+
   async #connectAddress(host: string, port: number): Promise<Socket> {
-    const socket = new Socket({ onread: this.#options.reader, allowHalfOpen: true });
+    const socket = this.#open(host, port);
     this.#socket = socket;
-    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const stop = this.#limit(`connecting to ${host}`, reject);
     const onClose = (): void => {
       reject(new Error('the dial was cancelled'));
     };
-    socket.once('error', reject).once('close', onClose);
-    const { through: localAddress } = this.#options;
-    const from = localAddress === undefined ? {} : { localAddress };
-    socket.connect({ host, port, ...from, autoSelectFamily: false }, () => {
-      resolve(undefined);
-    });
+    socket.once('error', reject).once('close', onClose).once('connect', resolve);
     try {
       await promise;
       socket.off('close', onClose);
@@ -177,11 +196,18 @@ export class Dial {
     }
   }
 
-  /** Rejects by `reject` when a step takes too long; returns what calls that off. */
+  #open(host: string, port: number): Socket {
+    const { reader: onread, through: localAddress } = this.#options;
+    const from = localAddress === undefined ? {} : { localAddress };
+    const socket = new Socket({ onread, allowHalfOpen: true });
+    return socket.connect({ host, port, ...from, autoSelectFamily: false });
+  }
+
+  /** Rejects by `reject` when the time for this remote is over; returns what calls that off. */
   #limit(what: string, reject: (error: Error) => void): () => void {
     const { clock, timeoutMs } = this.#options;
     if (timeoutMs === 0) return () => undefined;
-    return clock.after(timeoutMs, () => {
+    return clock.after(Math.max(0, this.#deadlineMs - clock.monotonicMs()), () => {
       reject(new DialTimeoutError(what, timeoutMs));
     });
   }

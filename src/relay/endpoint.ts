@@ -3,22 +3,24 @@ import { portsOf } from '../config/port-config.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { clientIp, clientText } from './client-address.ts';
+import { Associations } from './associations.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
 import { Gate } from './gate.ts';
+import type { RecentErrors } from './recent-errors.ts';
 import { RemotePools } from './remote-pools.ts';
 import type { RemoteHealth } from './remote.ts';
 import { HealthChecks } from './health-checks.ts';
 import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
 import { Tally, type Traffic } from './tally.ts';
 import { TcpConnection } from './tcp-connection.ts';
-import { UdpAssociation } from './udp-association.ts';
+import type { UdpAssociation } from './udp-association.ts';
 import type { Reply, UdpClient } from './udp-listener.ts';
 
 /** What every part of the relay works with. */
 export type Surroundings = {
   readonly log: Logger;
+  readonly errors: RecentErrors;
   readonly clock: Clock;
   readonly lookup: Lookup;
   /** In [0, 1), for the jitter of retries. */
@@ -33,17 +35,12 @@ export class Endpoint {
     (connection) => connection.fromClient.bytes,
     (connection) => connection.fromUpstream.bytes,
   );
-  readonly #associations = new Tally<UdpAssociation>(
-    (association) => association.fromClientBytes,
-    (association) => association.fromUpstreamBytes,
-  );
+  readonly #associations: Associations;
   readonly #gate: Gate;
   readonly #idleSweep: IdleSweep;
   /** Apart, since a remote may serve one protocol and not the other. */
   readonly #healthChecks: HealthChecks;
   readonly #remotes: { readonly tcp: RemotePools; readonly udp: RemotePools };
-  /** Associations that were not made, since there was no descriptor for them. */
-  #refusedAssociations = 0;
   #config: EndpointConfig;
 
   constructor(config: EndpointConfig, surroundings: Surroundings) {
@@ -55,6 +52,11 @@ export class Endpoint {
     this.#healthChecks = new HealthChecks(surroundings);
     this.#healthChecks.run(this.#remotes.tcp.first.remotes, config);
     this.#surroundings = surroundings;
+    this.#associations = new Associations({
+      ...surroundings,
+      config: () => this.#config,
+      pool: (port) => this.#remotes.udp.at(port),
+    });
     this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
     this.#gate = new Gate({
       ...surroundings,
@@ -99,7 +101,12 @@ export class Endpoint {
 
   /** Clients that were turned away since there was no place for them. */
   get refused(): { readonly connections: number; readonly associations: number } {
-    return { connections: this.#gate.refused, associations: this.#refusedAssociations };
+    return { connections: this.#gate.refused, associations: this.#associations.refused };
+  }
+
+  /** Associations that made room for another client. */
+  get evicted(): number {
+    return this.#associations.evicted;
   }
 
   /** What is open or waits. */
@@ -128,10 +135,9 @@ export class Endpoint {
     this.#remotes.tcp.configure(config);
     this.#remotes.udp.configure(config);
     this.#healthChecks.run(this.#remotes.tcp.first.remotes, config);
-    for (const association of this.#associations) {
-      const { remote, port } = association;
-      if (!this.#remotes.udp.at(port)?.remotes.includes(remote)) association.close();
-    }
+    this.#associations.keepOnly(({ port, remote }) => {
+      return this.#remotes.udp.at(port)?.remotes.includes(remote) ?? false;
+    });
   }
 
   /** Serves one TCP client of a listening port, at once or when there is a place. */
@@ -155,32 +161,9 @@ export class Endpoint {
     this.#idleSweep.watch();
   }
 
-  /** Begins to serve one UDP client of a listening port. @returns undefined where there is no descriptor for it. */
+  /** Begins to serve one UDP client of a listening port. @returns undefined where there is no room for it. */
   associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
-    const { budget } = this.#surroundings;
-    const pool = this.#remotes.udp.at(port);
-    if (pool === undefined || !budget.hasRoom(1)) {
-      this.#refusedAssociations += 1;
-      return undefined;
-    }
-    budget.take(1);
-    const association = new UdpAssociation({
-      ...this.#surroundings,
-      endpoint: this.#config.name,
-      client: clientText(client.address, client.port),
-      port,
-      remotes: pool.order(clientIp(client.address)),
-      timeoutMs: this.#config.network.udpTimeoutMs,
-      through: this.#config.through,
-      reply,
-      onClosed: (closed, failure) => {
-        this.#associations.leave(closed, failure);
-        onClosed();
-        budget.giveBack(1);
-      },
-    });
-    this.#associations.enter(association);
-    return association;
+    return this.#associations.associate(port, client, reply, onClosed);
   }
 
   /** No new clients will come. */
@@ -193,7 +176,7 @@ export class Endpoint {
     this.retire();
     this.#gate.cut();
     for (const connection of this.#connections) connection.cut();
-    for (const association of this.#associations) association.close();
+    this.#associations.cut();
   }
 
   /** Resolves when nothing is open and nobody waits. */

@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
+import type { RecentErrors } from './recent-errors.ts';
 
 /** Descriptors of a connection: the client's and the upstream's. */
 const connectionDescriptors = 2;
@@ -11,6 +12,7 @@ const connectionDescriptors = 2;
 /** What a gate needs of its endpoint. */
 export type GateContext = {
   readonly log: Logger;
+  readonly errors: RecentErrors;
   readonly clock: Clock;
   readonly budget: DescriptorBudget;
   /** The endpoint's, which may change. */
@@ -122,6 +124,7 @@ export class Gate {
     this.refused += 1;
     const episode = this.#tellEpisode();
     episode.refused += 1;
+    this.#remember('TooManyWait', 'clients are reset, since too many wait');
     if (episode.refused > 1) return;
     const { name: endpoint, network } = this.#context.config();
     this.#context.log.warn(
@@ -134,9 +137,18 @@ export class Gate {
     if (this.#episode !== undefined) return this.#episode;
     const { active, config, log } = this.#context;
     const fields = { endpoint: config().name, connections: active() };
-    log.warn(fields, this.#isBelowLimit() ? 'file descriptors are short' : 'connection limit reached');
+    const [reason, msg] = this.#isBelowLimit()
+      ? ['DescriptorsShort', 'file descriptors are short']
+      : ['ConnectionLimit', 'connection limit reached'];
+    log.warn(fields, msg);
+    this.#remember(reason, `${msg}, clients wait`);
     this.#episode = { waited: 0, refused: 0 };
     return this.#episode;
+  }
+
+  #remember(reason: string, message: string): void {
+    const { errors, config } = this.#context;
+    errors.add({ endpoint: config().name, side: 'relay', reason, error: { message } });
   }
 
   #afterLeaving(): void {

@@ -140,8 +140,10 @@ export class ListenSocket {
 
   /** Tells each new reason once; the tries that fail for the same one only at debug. */
   #tellFault(fault: BindFault): void {
-    const { log } = this.#context;
-    const fields = { endpoint: this.endpoint.config.name, reason: fault.reason, problem: fault.message };
+    const { log, errors } = this.#context;
+    const endpoint = this.endpoint.config.name;
+    errors.add({ endpoint, side: 'relay', reason: fault.reason, error: { message: fault.message } });
+    const fields = { endpoint, reason: fault.reason, problem: fault.message };
     if (fault.message === this.#fault?.message) log.debug(fields, 'bind failed again');
     else log.error({ ...fields, err: fault.error }, 'bind failed, will be retried');
     this.#fault = fault;

@@ -103,6 +103,12 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
       [],
       ({ refused }) => [[[], refused.associations]],
     ),
+    counter(
+      'associations_evicted_total',
+      'UDP associations that were ended, idle for longest, since another client needed the room.',
+      [],
+      ({ evicted }) => [[[], evicted]],
+    ),
   ];
 }
 
@@ -117,6 +123,9 @@ function remoteFamilies(status: () => RelayStatus): readonly MetricFamily[] {
     ),
     family('gauge', status)('remote_active', 'Connections or associations of a remote.', labels, (endpoint) =>
       remotes(endpoint, ({ active }) => active),
+    ),
+    family('counter', status)('remote_dials_total', 'Dials of a remote.', labels, (endpoint) =>
+      remotes(endpoint, ({ dials }) => dials),
     ),
     family('counter', status)(
       'remote_dials_failed_total',

@@ -5,6 +5,7 @@ import type { EndpointConfig } from '../config/relay-config.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
 import { faultsText } from './bind-fault.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { RecentError } from './recent-errors.ts';
 import type { RemoteHealth } from './remote.ts';
 import type { ListenSocket } from './listen-socket.ts';
 import type { Traffic } from './tally.ts';
@@ -19,6 +20,8 @@ export type RelayStatus = {
   /** Why the newest configuration does not run; '' where it does. */
   readonly configProblem: string;
   readonly endpoints: readonly EndpointStatus[];
+  /** What went wrong lately, the latest first; each kind once, and a bounded number of them. */
+  readonly recentErrors: readonly RecentError[];
 };
 
 /** One endpoint. */
@@ -45,6 +48,8 @@ export type EndpointStatus = {
   readonly waiting: number;
   /** Clients that were turned away since there was no place for them. */
   readonly refused: { readonly connections: number; readonly associations: number };
+  /** Associations that made room for another client. */
+  readonly evicted: number;
 };
 
 /** One listening socket, or those of a range that stand in a row and are alike. */
@@ -77,6 +82,7 @@ export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocke
     associations: endpoint.associations,
     waiting: endpoint.waiting,
     refused: endpoint.refused,
+    evicted: endpoint.evicted,
   };
 }
 

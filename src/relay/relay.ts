@@ -17,6 +17,7 @@ import {
 } from './endpoint-plan.ts';
 import { Endpoints } from './endpoints.ts';
 import { ListenSocket, type ListenSocketContext } from './listen-socket.ts';
+import { RecentErrors } from './recent-errors.ts';
 import { endpointStatus, type RelayStatus } from './relay-status.ts';
 
 /** A configuration could not be put in place of the one before, which runs again. */
@@ -78,7 +79,7 @@ export class Relay {
     openFiles = openFilesLimit(),
   }: RelayOptions) {
     const budget = new DescriptorBudget({ limit: openFiles, listening: () => this.#sockets.size });
-    this.#surroundings = { log, clock, lookup, random, budget };
+    this.#surroundings = { log, errors: new RecentErrors(clock), clock, lookup, random, budget };
     this.#endpoints = new Endpoints(this.#surroundings, retireMs);
     this.#socketContext = {
       ...this.#surroundings,
@@ -109,6 +110,8 @@ export class Relay {
   /** Tells in the status that the newest configuration does not run. */
   refuse(problem: string): void {
     this.#configProblem = problem;
+    const error = { message: problem };
+    this.#surroundings.errors.add({ endpoint: '', side: 'relay', reason: 'ConfigRejected', error });
   }
 
   /** How everything is now. */
@@ -126,6 +129,7 @@ export class Relay {
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       endpoints,
+      recentErrors: this.#surroundings.errors.list,
     };
   }
 

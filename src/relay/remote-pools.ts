@@ -43,8 +43,9 @@ export class RemotePools {
       const remotes = new Set([...this.#pools.values()].flatMap((pool) => pool.remotes[index] ?? []));
       const each = [...remotes].map(({ health }) => health);
       const { healthy, reason } = each.find((one) => one.healthy) ?? each[0] ?? well;
-      const sum = (of: 'active' | 'failed'): number => each.reduce((total, one) => total + one[of], 0);
-      return { address, healthy, reason, active: sum('active'), failed: sum('failed') };
+      const sum = (of: 'active' | 'dials' | 'failed'): number =>
+        each.reduce((total, one) => total + one[of], 0);
+      return { address, healthy, reason, active: sum('active'), dials: sum('dials'), failed: sum('failed') };
     });
   }
 

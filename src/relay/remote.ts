@@ -3,6 +3,7 @@ import { backoffMs, type Backoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IpAddress } from '../lib/ip-address.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { RecentErrors } from './recent-errors.ts';
 
 /** How long a remote whose dials fail is tried last. */
 const ejection: Backoff = { firstMs: 1000, mostMs: 60_000 };
@@ -11,6 +12,7 @@ const ejection: Backoff = { firstMs: 1000, mostMs: 60_000 };
 export type RemoteContext = {
   readonly endpoint: string;
   readonly log: Logger;
+  readonly errors: RecentErrors;
   readonly clock: Clock;
   /** In [0, 1), for the jitter of the backoff. */
   readonly random: () => number;
@@ -25,7 +27,9 @@ export type RemoteHealth = {
   readonly reason: '' | 'DialFailed' | 'CheckFailed';
   /** Connections or associations that are open or being dialled. */
   readonly active: number;
-  /** Dials that failed. */
+  /** Dials there have been. */
+  readonly dials: number;
+  /** Those that failed. */
   readonly failed: number;
 };
 
@@ -38,6 +42,7 @@ export class Remote implements SocketAddress {
   readonly text: string;
   readonly #context: RemoteContext;
   #active = 0;
+  #dials = 0;
   #failed = 0;
   #failedInARow = 0;
   #ejectedUntilMs = 0;
@@ -73,12 +78,20 @@ export class Remote implements SocketAddress {
   get health(): RemoteHealth {
     const failing = this.isWell ? '' : 'DialFailed';
     const reason = this.#passesChecks ? failing : 'CheckFailed';
-    return { address: this.text, healthy: this.isWell, reason, active: this.#active, failed: this.#failed };
+    return {
+      address: this.text,
+      healthy: this.isWell,
+      reason,
+      active: this.#active,
+      dials: this.#dials,
+      failed: this.#failed,
+    };
   }
 
   /** A dial begins, for a connection that counts until `leave`. */
   enter(): void {
     this.#active += 1;
+    this.#dials += 1;
   }
 
   /** What `enter` counted has ended. */
@@ -96,6 +109,7 @@ export class Remote implements SocketAddress {
     this.#failed += 1;
     this.#failedInARow += 1;
     this.#eject();
+    this.#context.errors.add({ ...this.#names(), side: 'upstream', error: err });
     if (this.#failedInARow > 1) return;
     this.#context.log.warn({ ...this.#names(), err }, 'remote is tried last for a while, since it failed');
   }
@@ -117,6 +131,8 @@ export class Remote implements SocketAddress {
   /** A health check failed: unhealthy, and so tried last, after `threshold` in a row. */
   failCheck(threshold: number, err: Error): void {
     if (!this.#turns(false, threshold)) return;
+    const reason = 'HealthCheckFailed';
+    this.#context.errors.add({ ...this.#names(), side: 'upstream', reason, error: err });
     this.#context.log.warn({ ...this.#names(), err }, 'remote is unhealthy');
   }
 

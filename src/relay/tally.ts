@@ -1,4 +1,4 @@
-import type { Side } from './tcp-connection.ts';
+import type { Side } from './side.ts';
 
 /** Counts since the endpoint came up. */
 export type Traffic = {

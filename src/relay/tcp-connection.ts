@@ -5,15 +5,15 @@ import { asError, RealmError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { takeOver } from './accepted-socket.ts';
 import { clientIp, clientText } from './client-address.ts';
+import type { DescriptorBudget } from './descriptor-budget.ts';
 import { Dial, DialError, type Dialled, type Lookup } from './dial.ts';
 import { Flow } from './flow.ts';
 import type { IdleLimits } from './idle-sweep.ts';
+import type { RecentErrors } from './recent-errors.ts';
 import type { Remote } from './remote.ts';
+import type { Side } from './side.ts';
 import { isTrusted, ProxyGate } from './proxy-gate.ts';
 import { proxyHeader, ProxyHeaderError, type ProxyAddresses } from './proxy-header.ts';
-
-/** Whose fault the end of a connection is. */
-export type Side = 'client' | 'upstream' | 'relay';
 
 /** Neither side sent a byte for too long. */
 class IdleError extends RealmError {
@@ -35,7 +35,9 @@ export type ConnectionContext = {
   readonly order: (clientIp: string) => readonly Remote[];
   readonly clock: Clock;
   readonly lookup: Lookup;
+  readonly budget: DescriptorBudget;
   readonly log: Logger;
+  readonly errors: RecentErrors;
   /** Told once, when both sockets are closed. */
   readonly onSettled: (connection: TcpConnection, failure: Side | undefined) => void;
 };
@@ -198,7 +200,16 @@ export class TcpConnection {
     };
     if (this.#failure === undefined) log.info(fields, 'connection closed');
     else log.warn({ ...fields, side: this.#failure.side, err: this.#failure.error }, 'connection failed');
+    this.#rememberFailure();
     onSettled(this, this.#failure?.side);
+  }
+
+  /** Each remote remembers its failed dials by itself. */
+  #rememberFailure(): void {
+    if (this.#failure === undefined || this.#failure.error instanceof DialError) return;
+    const { errors, endpoint } = this.#context;
+    const { side } = this.#failure;
+    errors.add({ ...this.#failure, endpoint, ...(side === 'upstream' && { upstream: this.#upstreamText }) });
   }
 
   #names(): { endpoint: string; client: string } {

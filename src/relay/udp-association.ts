@@ -5,12 +5,15 @@ import { asError, errorCode } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Lookup } from './dial.ts';
 import type { Remote } from './remote.ts';
-import type { Side } from './tcp-connection.ts';
+import type { Side } from './side.ts';
 import { reachable } from './through.ts';
 import { withZoneName } from './zone.ts';
 
 /** Datagrams that wait while the remote's name is looked up; more are lost, as they may be in UDP. */
 const mostWaiting = 32;
+
+/** Why an association ends; also by itself, when it is idle. */
+export type AssociationEnd = 'Idle' | 'Evicted' | 'RemoteRemoved' | 'Stopped';
 
 /** What an association needs of its endpoint. */
 export type AssociationContext = {
@@ -77,6 +80,11 @@ export class UdpAssociation {
     return this.#context.port;
   }
 
+  /** When either side sent last. */
+  get lastMs(): number {
+    return this.#lastMs;
+  }
+
   /** Sends the client's datagram to the remote. */
   send(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
@@ -95,13 +103,13 @@ export class UdpAssociation {
   }
 
   /** Ends it now. */
-  close(): void {
+  close(end: AssociationEnd): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stopTimer();
     this.#dropSocket();
     this.#counted?.leave();
-    this.#tellEnd();
+    this.#tellEnd(end);
     this.#context.onClosed(this, this.#failedInARow === 0 ? undefined : 'upstream');
   }
 
@@ -194,7 +202,7 @@ export class UdpAssociation {
     if (this.#timeoutMs === 0) return;
     const idleMs = this.#context.clock.monotonicMs() - this.#lastMs;
     if (idleMs >= this.#timeoutMs) {
-      this.close();
+      this.close('Idle');
       return;
     }
     this.#stopTimer = this.#context.clock.after(this.#timeoutMs - idleMs, () => {
@@ -202,7 +210,7 @@ export class UdpAssociation {
     });
   }
 
-  #tellEnd(): void {
+  #tellEnd(end: AssociationEnd): void {
     const { endpoint, client, clock, log } = this.#context;
     const fields = {
       endpoint,
@@ -211,6 +219,7 @@ export class UdpAssociation {
       fromClientBytes: this.fromClientBytes,
       fromUpstreamBytes: this.fromUpstreamBytes,
       durationMs: Math.round(clock.monotonicMs() - this.#startedMs),
+      end,
     };
     if (this.#failedInARow === 0) log.info(fields, 'association closed');
     else log.warn({ ...fields, side: 'upstream', err: this.#error }, 'association failed');

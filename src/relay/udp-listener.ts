@@ -104,7 +104,7 @@ class UdpListener implements Listening {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const association of [...this.#associations.values()]) association.close();
+    for (const association of [...this.#associations.values()]) association.close('Stopped');
     this.#socket.close();
   }
 
@@ -115,6 +115,7 @@ class UdpListener implements Listening {
   }
 
   #take(datagram: Buffer, { address, port }: RemoteInfo): void {
+    if (port === 0) return; // nobody can be answered there, and Node throws at the try
     const key = `${address} ${String(port)}`;
     let association = this.#associations.get(key);
     if (association === undefined) {

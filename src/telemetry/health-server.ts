@@ -12,6 +12,8 @@ export type Answer = {
   /** A media type, e.g. `application/json`. */
   readonly type: string;
   readonly body: string;
+  /** Headers besides the usual ones, by name in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
 };
 
 /** A path, e.g. `/livez`, and what answers GET there. */
@@ -39,11 +41,12 @@ export type HealthServerAddress = { readonly host: string; readonly port: number
  */
 export async function startHealthServer(address: HealthServerAddress, routes: Routes): Promise<HealthServer> {
   const server = createServer((request, response) => {
-    void answer(routes, request.method ?? '', request.url ?? '').then(({ status, type, body, allow }) => {
+    void answer(routes, request.method ?? '', request.url ?? '').then(({ status, type, body, headers }) => {
       response.writeHead(status, {
         'content-type': type,
         'cache-control': 'no-store',
-        ...(allow && { allow }),
+        'x-content-type-options': 'nosniff',
+        ...headers,
       });
       response.end(body);
     });
@@ -63,13 +66,12 @@ export async function startHealthServer(address: HealthServerAddress, routes: Ro
   };
 }
 
-type Response = Answer & { readonly allow?: string };
-
-async function answer(routes: Routes, method: string, url: string): Promise<Response> {
+async function answer(routes: Routes, method: string, url: string): Promise<Answer> {
   const path = url.replace(/\?.*$/s, '');
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (route === undefined) return text(404, `nothing here; there is ${Object.keys(routes).join(', ')}\n`);
-  if (!['GET', 'HEAD'].includes(method)) return { ...text(405, 'only GET\n'), allow: 'GET, HEAD' };
+  if (!['GET', 'HEAD'].includes(method))
+    return { ...text(405, 'only GET\n'), headers: { allow: 'GET, HEAD' } };
   try {
     return await route();
   } catch {

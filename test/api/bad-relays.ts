@@ -171,6 +171,49 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     withSpec({ service: { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'SingleStack' } }),
     'policy',
   ),
+  'a source range that is an address': bad(
+    'spec.service.loadBalancerSourceRanges[0]',
+    '10.0.0.0/8',
+    withSpec({ service: { type: 'LoadBalancer', loadBalancerSourceRanges: ['192.0.2.1'] } }),
+  ),
+  'a class that is no name': bad(
+    'spec.service.loadBalancerClass',
+    'example.com/internal',
+    withSpec({ service: { type: 'LoadBalancer', loadBalancerClass: 'a b' } }),
+  ),
+  'a node port of 0': bad(
+    'spec.service.nodePorts.https',
+    'at least 1',
+    withSpec({ service: { type: 'NodePort', nodePorts: { https: 0 } } }),
+  ),
+  'a Secret for pulling, twice': bad(
+    'spec.podTemplate.spec.imagePullSecrets[1]',
+    'remove one',
+    withSpec({ podTemplate: { spec: { imagePullSecrets: [{ name: 'a' }, { name: 'a' }] } } }),
+  ),
+  'a toleration of no such effect': bad(
+    'spec.podTemplate.spec.tolerations[0].effect',
+    'NoExecute',
+    withSpec({ podTemplate: { spec: { tolerations: [{ effect: 'Evict' as never }] } } }),
+  ),
+  'a skew of 0': bad(
+    'spec.podTemplate.spec.topologySpreadConstraints[0].maxSkew',
+    'at least 1',
+    withSpec({
+      podTemplate: {
+        spec: {
+          topologySpreadConstraints: [
+            { maxSkew: 0, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' },
+          ],
+        },
+      },
+    }),
+  ),
+  'a share of Pods that is none': bad(
+    'spec.podDisruptionBudget.maxUnavailable',
+    '25%',
+    withSpec({ podDisruptionBudget: { maxUnavailable: '125%' } }),
+  ),
   'a source address with a port': bad(
     'spec.endpoints[0].through',
     'without brackets, port',

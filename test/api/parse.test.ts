@@ -104,6 +104,9 @@ describe('resolve', () => {
       type: 'ClusterIP',
       recreatePolicy: 'Never',
       annotations: {},
+      labels: {},
+      loadBalancerSourceRanges: [],
+      nodePorts: {},
     });
     const [only] = parsed.endpoints;
     expect(only?.listen.address.text).to.equal('::');

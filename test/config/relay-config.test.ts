@@ -44,6 +44,7 @@ describe('relay config', () => {
               tcpHalfCloseTimeoutMs: 0,
               maxConnections: 0,
               maxWaiting: 1024,
+              maxAssociations: 8192,
             },
           },
         ],
@@ -78,6 +79,7 @@ describe('relay config', () => {
             tcp_half_close_timeout: 60,
             max_connections: 10,
             max_waiting: 20,
+            max_associations: 21,
           },
         },
       ],
@@ -100,6 +102,7 @@ describe('relay config', () => {
         tcpHalfCloseTimeoutMs: 60_000,
         maxConnections: 10,
         maxWaiting: 20,
+        maxAssociations: 21,
       },
     });
   });
@@ -243,6 +246,7 @@ describe('relay config', () => {
     },
     { network: { tcp_keepalive: 40_000 }, problem: /tcp_keepalive: is out of range, got 40000/ },
     { network: { max_waiting: 65_537 }, problem: /give a whole number from 0 to 65536/ },
+    { network: { max_associations: -1 }, problem: /give a whole number from 0 to 1000000/ },
     { network: { tcp_keepalive_probe: 128 }, problem: /give a whole number from 1 to 127/ },
     { network: { send_proxy_version: 3 }, problem: /send_proxy_version: is out of range, got 3: .* 1 to 2/ },
     {

@@ -100,8 +100,12 @@ describe('configHash', () => {
   });
 });
 
+/** Where the empty says something: a selector that selects all, and values of labels. */
+const meantEmpty = /\.(namespaceSelector|(matchLabels|nodeSelector)\..*)$/;
+
 /** Paths of empty lists, maps and strings, nulls, and zeros and falses of optional fields within `value`. */
 function emptyFields(value: unknown, path = ''): string[] {
+  if (meantEmpty.test(path)) return [];
   if (value === null || value === undefined || value === '') return [path];
   if (typeof value !== 'object') return [];
   const entries = Object.entries(value);

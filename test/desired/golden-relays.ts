@@ -1,4 +1,5 @@
 import type { Relay } from '../../src/api/relay.ts';
+import type { RealmRelaySpec } from '../../src/api/schema.ts';
 import { endpoint, parsed, realmRelay } from '../relays.ts';
 
 /** The case that this project exists for. */
@@ -6,6 +7,74 @@ export const sideBySide = [
   endpoint({ name: 'https-v6', address: '::', network: { ipv6Only: true } }),
   endpoint({ name: 'https-v4', address: '0.0.0.0', remotes: [{ address: '192.0.2.1', port: 8443 }] }),
 ];
+
+const byTeam = { matchLabels: { team: 'edge', plain: '' } };
+const byZone = { topologyKey: 'topology.kubernetes.io/zone', labelSelector: byTeam };
+
+/** Every field of a Pod template. */
+const everyPodField: NonNullable<RealmRelaySpec['podTemplate']> = {
+  metadata: {
+    labels: { team: 'edge', 'app.kubernetes.io/name': 'ours-wins', 'app.kubernetes.io/version': 'yours' },
+    annotations: { 'example.com/note': 'kept', 'realm-operator.dev/config-hash': 'ours-wins' },
+  },
+  spec: {
+    nodeSelector: { 'kubernetes.io/os': 'linux', 'example.com/edge': '' },
+    tolerations: [
+      { key: 'edge', operator: 'Equal', value: '', effect: 'NoExecute', tolerationSeconds: 0 },
+      { operator: 'Exists' },
+    ],
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [
+            {
+              matchExpressions: [{ key: 'cores', operator: 'Gt', values: ['2'] }],
+              matchFields: [{ key: 'metadata.name', operator: 'NotIn', values: ['node-a'] }],
+            },
+          ],
+        },
+        preferredDuringSchedulingIgnoredDuringExecution: [
+          { weight: 1, preference: { matchExpressions: [{ key: 'ssd', operator: 'Exists', values: [] }] } },
+        ],
+      },
+      podAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: [
+          { ...byZone, namespaceSelector: {}, matchLabelKeys: ['pod-template-hash'] },
+        ],
+        preferredDuringSchedulingIgnoredDuringExecution: [
+          { weight: 100, podAffinityTerm: { ...byZone, namespaces: ['edge'] } },
+        ],
+      },
+      podAntiAffinity: {
+        preferredDuringSchedulingIgnoredDuringExecution: [
+          { weight: 50, podAffinityTerm: { ...byZone, mismatchLabelKeys: ['team'], namespaces: [] } },
+        ],
+      },
+    },
+    topologySpreadConstraints: [
+      {
+        maxSkew: 2,
+        topologyKey: 'kubernetes.io/hostname',
+        whenUnsatisfiable: 'DoNotSchedule',
+        minDomains: 2,
+        matchLabelKeys: ['pod-template-hash'],
+        nodeAffinityPolicy: 'Honor',
+        nodeTaintsPolicy: 'Honor',
+      },
+      {
+        maxSkew: 1,
+        topologyKey: 'topology.kubernetes.io/zone',
+        whenUnsatisfiable: 'ScheduleAnyway',
+        labelSelector: {
+          matchExpressions: [{ key: 'team', operator: 'In', values: ['edge', 'ops'] }],
+        },
+      },
+    ],
+    priorityClassName: 'system-cluster-critical',
+    imagePullSecrets: [{ name: 'registry' }, { name: 'mirror' }],
+    serviceAccountName: 'relay',
+  },
+};
 
 /** RealmRelays as users write them; each becomes `test/golden/<name>.yaml`. */
 export const goldenRelayManifests = {
@@ -60,9 +129,17 @@ export const goldenRelayManifests = {
         ipFamilies: ['IPv6', 'IPv4'],
         ipFamilyPolicy: 'RequireDualStack',
         annotations: { 'example.com/scheme': 'internal' },
+        labels: { team: 'edge', 'app.kubernetes.io/name': 'ours-wins' },
+        externalTrafficPolicy: 'Local',
+        loadBalancerClass: 'example.com/internal',
+        loadBalancerSourceRanges: ['192.0.2.0/24', '2001:db8::/32'],
+        sessionAffinity: 'ClientIP',
+        nodePorts: { weighted: 30_443 },
       },
       image: 'example.com/own-relay:1',
       resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
+      podTemplate: everyPodField,
+      podDisruptionBudget: { maxUnavailable: '25%' },
       logLevel: 'debug',
       drainSeconds: 300,
       updateStrategy: 'Rollout',
@@ -101,6 +178,9 @@ export const goldenRelayManifests = {
     }),
     endpoint({ name: 'one', endPort: 443 }),
   ]),
+  'no-topology-spread': realmRelay([endpoint()], {
+    podTemplate: { spec: { topologySpreadConstraints: [] } },
+  }),
   'no-service': realmRelay([endpoint()], { service: { enabled: false } }),
 };
 

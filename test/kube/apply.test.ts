@@ -3,7 +3,7 @@ import { parseRealmRelay } from '../../src/api/parse.ts';
 import type { Relay } from '../../src/api/relay.ts';
 import type { RealmRelay } from '../../src/api/schema.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
-import type { ObservedFamilies } from '../../src/desired/service-families.ts';
+import type { ObservedService } from '../../src/desired/service.ts';
 import { Applier, type Applied } from '../../src/kube/apply.ts';
 import { RefusedError, ResourceConflictError } from '../../src/kube/apply-errors.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
@@ -12,16 +12,11 @@ import type { KubeObject } from '../../src/kube/object.ts';
 import { Store } from '../../src/kube/store.ts';
 import { Transport } from '../../src/kube/transport.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { ownedResources } from '../../src/operator/objects.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { goldenRelayManifests } from '../desired/golden-relays.ts';
 import { endpoint, realmRelay } from '../relays.ts';
 import { Edge, type Seen, spec } from '../operator/edge.ts';
-
-const kinds = [
-  { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
-  { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
-  { apiVersion: 'v1', kind: 'Service', plural: 'services' },
-];
 
 describeWithCluster('Applier', (cluster) => {
   let edge: Edge;
@@ -38,7 +33,7 @@ describeWithCluster('Applier', (cluster) => {
   function applier(): Applier {
     return new Applier(
       transport,
-      kinds.map((resource) => ({ resource, store: new Store<KubeObject>() })),
+      ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() })),
     );
   }
 
@@ -50,9 +45,11 @@ describeWithCluster('Applier', (cluster) => {
 
   /** What `relay` needs, beside the Service that is there. */
   function desiredOf(relay: Relay, service: Seen | undefined): KubeObject[] {
-    const observedFamilies = service?.spec as ObservedFamilies | undefined;
-    const families = observedFamilies === undefined ? {} : { observedFamilies };
-    return desiredObjects(relay, { relayImage: 'example.com/relay:1', ...families });
+    const observedService = service?.spec as ObservedService | undefined;
+    return desiredObjects(relay, {
+      relayImage: 'example.com/relay:1',
+      ...(observedService === undefined ? {} : { observedService }),
+    });
   }
 
   function versions(applied: readonly Applied[]): (string | undefined)[] {
@@ -191,7 +188,7 @@ describeWithCluster('Applier', (cluster) => {
   });
 
   it('does not apply over an object that took the place of the one that it saw', async () => {
-    const stores = kinds.map((resource) => ({ resource, store: new Store<KubeObject>() }));
+    const stores = ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() }));
     const one = new Applier(transport, stores);
     const wanted = owned(await owner(), { apiVersion: 'v1', kind: 'ConfigMap', data: { a: '1' } });
     await one.apply(wanted);
@@ -216,6 +213,16 @@ describeWithCluster('Applier', (cluster) => {
     await applier().delete(object);
     await edge.expectMissing('configmaps/web');
     await applier().delete(object);
+  });
+
+  it('is told that a ConfigMap above 1 MiB is refused', async () => {
+    const config = { 'config.json': 'x'.repeat(1024 * 1024 + 1) };
+    const large = owned(await owner(), { apiVersion: 'v1', kind: 'ConfigMap', data: config });
+    const thrown: unknown = await applier()
+      .apply(large)
+      .catch((error: unknown) => error);
+    expect(thrown).to.be.instanceOf(RefusedError);
+    expect((thrown as RefusedError).refusal).to.include('Too long');
   });
 
   it('tells a refusal from a passing failure', async () => {

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import type { Condition, RealmRelaySpec, RealmRelayStatus } from '../../src/api/schema.ts';
 import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-config.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
-import { systemClock } from '../../src/lib/clock.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { type Operator, startOperator } from '../../src/operator/operator.ts';
 import type { AskRelay } from '../../src/operator/relay-report.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -23,6 +23,7 @@ const paths: Readonly<Record<string, string>> = {
   services: '/api/v1',
   pods: '/api/v1',
   deployments: '/apis/apps/v1',
+  poddisruptionbudgets: '/apis/policy/v1',
   realmrelays: '/apis/realm-operator.dev/v1alpha1',
   events: '/apis/events.k8s.io/v1',
 };
@@ -45,6 +46,8 @@ export class Edge {
   readonly registry = new Registry();
   /** How the operator asks relays; a test may say what they answer. */
   askRelay: AskRelay = () => Promise.reject(new Error('no Pod runs here'));
+  /** How time passes for the operator. */
+  clock: Clock = systemClock;
   readonly #kubeConfig: KubeConfigLoader;
   #operator: Operator | undefined;
 
@@ -78,7 +81,7 @@ export class Edge {
       namespaces,
       instance: 'test',
       log: createLogger('debug', lines),
-      clock: systemClock,
+      clock: this.clock,
       registry: this.registry,
       askRelay: this.askRelay,
     });

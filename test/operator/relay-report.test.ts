@@ -21,6 +21,7 @@ const https: EndpointStatus = {
   health: { TCP: [], UDP: [] },
   waiting: 0,
   refused: { connections: 0, associations: 0 },
+  evicted: 0,
   connections: traffic as unknown as EndpointStatus['connections'],
   associations: traffic as unknown as EndpointStatus['associations'],
 };
@@ -30,6 +31,7 @@ const status: RelayStatus = {
   draining: false,
   configProblem: 'unknown field',
   endpoints: [https, { ...https, name: 'dns', ready: true, message: '', sockets: [] }],
+  recentErrors: [],
 };
 
 describe('askRelay', () => {

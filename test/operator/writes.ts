@@ -3,9 +3,10 @@ import { eventually } from '../cluster/eventually.ts';
 
 const writingVerbs = /verb="(APPLY|POST|PUT|PATCH|DELETE)"/;
 /** What the operator writes. Leases and what kube-controller-manager makes of ours (ReplicaSets, …) are not in it. */
-const ourResources = /resource="(realmrelays|configmaps|deployments|services|events)"/;
-/** kube-controller-manager writes the status of Deployments, and events by the older API; both are never ours. */
-const foreign = /resource="deployments".*subresource="status"|group="",resource="events"/;
+const ourResources = /resource="(realmrelays|configmaps|deployments|services|poddisruptionbudgets|events)"/;
+/** kube-controller-manager writes the status of Deployments and budgets, and events by the older API; both are never ours. */
+const foreign =
+  /resource="(deployments|poddisruptionbudgets)".*subresource="status"|group="",resource="events"/;
 
 /** How many write requests for the operator's resources the API server has counted since it started. */
 export async function writes(controlPlane: ControlPlane): Promise<number> {

@@ -7,6 +7,7 @@ import { canTakeOver } from '../../src/relay/accepted-socket.ts';
 import { DescriptorBudget } from '../../src/relay/descriptor-budget.ts';
 import { systemAddresses } from '../../src/relay/dial.ts';
 import { Endpoint } from '../../src/relay/endpoint.ts';
+import { RecentErrors } from '../../src/relay/recent-errors.ts';
 import { addressText, config, endpoint, keptLog, Loopback, received } from './loopback.ts';
 
 const loopback = new Loopback();
@@ -47,6 +48,7 @@ describe('accepted socket', () => {
       if (only === undefined) throw new Error('no endpoint');
       const served = new Endpoint(only, {
         log: keptLog().log,
+        errors: new RecentErrors(systemClock),
         clock: systemClock,
         lookup: systemAddresses,
         random: () => 0,

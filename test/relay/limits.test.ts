@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import type { RealmNetwork } from '../../src/config/realm-document.ts';
 import { FakeClock } from '../controller/fake-clock.ts';
 import { eventually } from '../cluster/eventually.ts';
-import { config, datagram, endpoint, failure, listenOf, Loopback, split, statusOf } from './loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, statusOf } from './loopback.ts';
 import type { LogLine, TestRelay } from './loopback.ts';
 import { RelayProcess } from './relay-process.ts';
 
@@ -152,17 +152,4 @@ describe('relay, file descriptors', () => {
     expect(times(relay.lines, 'file descriptors are short')).to.equal(1);
     expect(times(relay.lines, 'clients are served at once again')).to.equal(1);
   }).timeout(20_000);
-
-  it('makes no UDP association for which there is none, and counts it', async () => {
-    const only = endpoint(await loopback.udpEcho(), {}, { no_tcp: true, use_udp: true });
-    const { relay } = await loopback.relay(config(only), { openFiles: 50, clock: new FakeClock() }); // room for one
-    const { host, port } = split(listenOf(relay));
-    const [first, second] = [await loopback.udp(), await loopback.udp()];
-    const answer = datagram(first);
-    first.send('x', port, host);
-    await answer;
-    second.send('x', port, host);
-    await eventually('the refusal', () => statusOf(relay).refused.associations === 1);
-    expect(statusOf(relay).associations.active).to.equal(1);
-  });
 });

@@ -70,7 +70,9 @@ describe('relay, port ranges', () => {
     });
     expect(connections).to.deep.include({ total: 4, failed: { client: 0, upstream: 1, relay: 0 } });
     // One port of the remote refuses, three serve.
-    expect(health.TCP).to.deep.equal([{ address: remote, healthy: true, reason: '', active: 0, failed: 1 }]);
+    expect(health.TCP).to.deep.equal([
+      { address: remote, healthy: true, reason: '', active: 0, dials: 4, failed: 1 },
+    ]);
   });
 
   it('carries UDP at each port, and ends the associations of a port whose remote has changed', async () => {

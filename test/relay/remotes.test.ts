@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { EndpointConfig } from '../../src/config/relay-config.ts';
 import { portsFrom } from '../../src/lib/port-range.ts';
 import { Remote } from '../../src/relay/remote.ts';
+import { RecentErrors } from '../../src/relay/recent-errors.ts';
 import { RemotePools } from '../../src/relay/remote-pools.ts';
 import { FakeClock } from '../controller/fake-clock.ts';
 import { eventually } from '../cluster/eventually.ts';
@@ -22,13 +23,17 @@ import {
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
+function context(clock: FakeClock): ConstructorParameters<typeof RemotePools>[1] {
+  return { log: keptLog().log, errors: new RecentErrors(clock), clock, random: () => 1 };
+}
+
 /** The pools of an endpoint with three remotes, `a:1`, `b:1` and `c:1`. */
 function pool(clock: FakeClock, balance?: string): RemotePools {
   const [only] = config(
     endpoint('a:1', { extra_remotes: ['b:1', 'c:1'], ...(balance !== undefined && { balance }) }),
   ).endpoints;
   if (only === undefined) throw new Error('no endpoint');
-  return new RemotePools(only, { log: keptLog().log, clock, random: () => 1 });
+  return new RemotePools(only, context(clock));
 }
 
 /** An endpoint on `first` to `last` of `[::]` with the remotes `a` and `b`, at the port that `target` says. */
@@ -49,7 +54,7 @@ function rangedConfig(
 }
 
 function ranged(clock: FakeClock, ...range: Parameters<typeof rangedConfig>): RemotePools {
-  return new RemotePools(rangedConfig(...range), { log: keptLog().log, clock, random: () => 1 });
+  return new RemotePools(rangedConfig(...range), context(clock));
 }
 
 function order(from: RemotePools): string {
@@ -153,8 +158,7 @@ describe('remote pools', () => {
 
   it('keeps a client at one host on every port of a range with iphash', () => {
     const balance = { strategy: 'iphash', weights: [1, 1] } as const;
-    const context = { log: keptLog().log, clock: new FakeClock(), random: () => 1 };
-    const remotes = new RemotePools({ ...rangedConfig(80, 89), balance }, context);
+    const remotes = new RemotePools({ ...rangedConfig(80, 89), balance }, context(new FakeClock()));
     const hostsOf = (client: string): string =>
       portsFrom(80, 89)
         .map((port) => remotes.at(port)?.order(client)[0]?.host ?? '')
@@ -183,7 +187,9 @@ describe('remote', () => {
     const { log, lines } = keptLog();
     const [address] = config(endpoint('a:1')).endpoints[0]?.remotes ?? [];
     if (address === undefined) throw new Error('no remote');
-    const remote = new Remote(address, { endpoint: 'web', log, clock: new FakeClock(), random: () => 1 });
+    const clock = new FakeClock();
+    const errors = new RecentErrors(clock);
+    const remote = new Remote(address, { endpoint: 'web', log, errors, clock, random: () => 1 });
     const seen = ['f', 'f', 'p', 'f', 'f', 'f', 'f', 'p', 'f', 'p', 'p', 'p'].map((check) => {
       if (check === 'p') remote.passCheck(2);
       else remote.failCheck(3, refused);
@@ -246,6 +252,7 @@ describe('relay, remotes that fail', () => {
       healthy: false,
       reason: 'DialFailed',
       active: 0,
+      dials: 1,
       failed: 1,
     });
     const server = await loopback.tcpServer((socket) => socket.end('first'), '127.0.0.1', port);
@@ -320,6 +327,7 @@ describe('relay, remotes that fail', () => {
       healthy: false,
       reason: 'DialFailed',
       active: 0,
+      dials: 1,
       failed: 1,
     });
     expect(statusOf(relay).health.UDP[1]?.active).to.equal(3);

@@ -1,0 +1,65 @@
+import type { Path, Problem } from '../lib/problem.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+/** The labels that the operator sets on every object and Pod, or those do that make Pods; it finds them by some of these. */
+const ownPodLabels = [
+  ...['name', 'instance', 'component', 'managed-by'].map((word) => `app.kubernetes.io/${word}`),
+  'pod-template-hash',
+  'controller-revision-hash',
+  'pod-template-generation',
+];
+
+/** Source: k8s.io/apimachinery/pkg/api/validate/content, LabelKey and LabelValue. */
+const name = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const prefix = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/** What the API server would not take of `labels`, found at `path`. */
+export function labelProblems(labels: Labels, path: Path): Problem[] {
+  return Object.entries(labels).flatMap(([key, value]) => [
+    ...keyProblems(key, path),
+    ...(value === '' || name.test(value)
+      ? []
+      : [{ path: [...path, key], what: 'is no value of a label', value, remedy: valueRemedy }]),
+  ]);
+}
+
+/** What the API server would not take as keys of `annotations`, found at `path`. */
+export function annotationProblems(annotations: Labels, path: Path): Problem[] {
+  return Object.keys(annotations).flatMap((key) => keyProblems(key, path));
+}
+
+/** Whether the operator, or what makes Pods, sets the label `key` of Pods itself. */
+export function isOwnPodLabel(key: string): boolean {
+  return ownPodLabels.includes(key);
+}
+
+/** Which of `labels` are set by the operator itself. @param isOwn  whether it sets a label. */
+export function ownLabelWarnings(
+  labels: Labels,
+  path: Path,
+  isOwn: (key: string) => boolean = isOwnPodLabel,
+): Problem[] {
+  return Object.keys(labels)
+    .filter(isOwn)
+    .map((key) => ({
+      path: [...path, key],
+      what: 'has no effect: the operator sets this label itself, since objects and Pods are found by it',
+      value: labels[key],
+      remedy: 'remove it, or use a key of your own',
+    }));
+}
+
+const valueRemedy = 'use at most 63 letters, digits, "-", "_" and ".", first and last a letter or digit';
+
+function keyProblems(key: string, path: Path): Problem[] {
+  const [last = '', ...before] = key.split('/').toReversed();
+  const isValid =
+    name.test(last) &&
+    before.length < 2 &&
+    before.every((domain) => domain.length <= 253 && prefix.test(domain));
+  if (isValid) return [];
+  return [
+    { path: [...path, key], what: 'is no valid key', remedy: 'use a key such as team or example.com/team' },
+  ];
+}

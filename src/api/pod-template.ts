@@ -1,0 +1,19 @@
+import { present } from '../lib/record.ts';
+import type { PodTemplate } from './relay.ts';
+import type { RealmRelaySpec } from './schema.ts';
+
+/** What the user wrote of the Pod template, with nothing absent. */
+export function resolvedPodTemplate({ podTemplate }: RealmRelaySpec): PodTemplate {
+  const { metadata = {}, spec = {} } = podTemplate ?? {};
+  return {
+    labels: metadata.labels ?? {},
+    annotations: metadata.annotations ?? {},
+    nodeSelector: spec.nodeSelector ?? {},
+    tolerations: spec.tolerations ?? [],
+    affinity: spec.affinity ?? {},
+    ...present('topologySpreadConstraints', spec.topologySpreadConstraints),
+    imagePullSecrets: (spec.imagePullSecrets ?? []).map(({ name }) => name),
+    ...present('priorityClassName', spec.priorityClassName),
+    ...present('serviceAccountName', spec.serviceAccountName),
+  };
+}

@@ -1,0 +1,120 @@
+import { portsFrom } from '../lib/port-range.ts';
+import { nearest, type Problem } from '../lib/problem.ts';
+import { annotationProblems, isOwnPodLabel, labelProblems, ownLabelWarnings } from './label-rules.ts';
+import { lastPort, protocols } from './port-conflicts.ts';
+import type { Relay, Service } from './relay.ts';
+
+const servicePath = ['spec', 'service'] as const;
+
+/** What is wrong with the Service of `relay`, its IP families aside. */
+export function serviceFieldProblems(relay: Relay): Problem[] {
+  const { labels, annotations } = relay.service;
+  return [
+    ...labelProblems(labels, [...servicePath, 'labels']),
+    ...annotationProblems(annotations, [...servicePath, 'annotations']),
+    ...unknownEndpoints(relay),
+    ...nodePortConflicts(relay),
+  ];
+}
+
+/** What of the Service of `relay` has no effect. */
+export function serviceFieldWarnings({ service }: Relay): Problem[] {
+  const { type, labels } = service;
+  const needsNode = ['externalTrafficPolicy', 'nodePorts'] as const;
+  const needsBalancer = ['loadBalancerClass', 'loadBalancerSourceRanges'] as const;
+  return [
+    ...ownLabelWarnings(
+      labels,
+      [...servicePath, 'labels'],
+      (key) => isOwnPodLabel(key) || key === 'app.kubernetes.io/version',
+    ),
+    ...(type === 'ClusterIP' ? idle(service, needsNode, 'NodePort or LoadBalancer') : []),
+    ...(type === 'LoadBalancer' ? [] : idle(service, needsBalancer, 'LoadBalancer')),
+  ];
+}
+
+/** A Service port of a relay with the node port that is wanted for it, and by which endpoint. */
+export type NodePort = {
+  readonly port: number;
+  readonly protocol: 'TCP' | 'UDP';
+  readonly nodePort: number;
+  readonly endpoint: string;
+};
+
+/** The node ports that `relay` names, in the order of its endpoints; those of a range follow the first one. */
+export function nodePorts({ endpoints, service }: Relay): NodePort[] {
+  return endpoints.flatMap((endpoint) => {
+    const nodePort = service.nodePorts[endpoint.name];
+    if (nodePort === undefined) return [];
+    const { name, listen } = endpoint;
+    return portsFrom(listen.port, lastPort(listen)).flatMap((port) =>
+      protocols(endpoint).map((protocol) => {
+        return { port, protocol, nodePort: nodePort + port - listen.port, endpoint: name };
+      }),
+    );
+  });
+}
+
+function idle(service: Service, fields: readonly (keyof Service)[], types: string): Problem[] {
+  return fields
+    .filter((field) => isGiven(service[field]))
+    .map((field) => ({
+      path: [...servicePath, field],
+      what: `has no effect with type ${service.type}`,
+      remedy: `remove it, or set type to ${types}`,
+    }));
+}
+
+function isGiven(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
+  return value !== undefined;
+}
+
+function unknownEndpoints({ endpoints, service }: Relay): Problem[] {
+  const names = endpoints.map(({ name }) => name);
+  return Object.keys(service.nodePorts)
+    .filter((name) => !names.includes(name))
+    .map((name) => {
+      const near = nearest(name, names);
+      const remedy = near === undefined ? `use one of ${names.join(', ')}` : `did you mean "${near}"?`;
+      return { path: [...servicePath, 'nodePorts', name], what: 'names no endpoint', remedy };
+    });
+}
+
+/** Two endpoints that share a Service port have one node port; two Service ports of one protocol never have the same. */
+function nodePortConflicts(relay: Relay): Problem[] {
+  const wanted = nodePorts(relay);
+  return relay.endpoints.flatMap(({ name }) => {
+    const own = wanted.filter(({ endpoint }) => endpoint === name);
+    const before = wanted.slice(
+      0,
+      Math.max(
+        0,
+        wanted.findIndex(({ endpoint }) => endpoint === name),
+      ),
+    );
+    const pair = own.flatMap((port) =>
+      before.filter((other) => meet(other, port)).map((other) => [other, port] as const),
+    );
+    return pair[0] === undefined ? [] : [nodePortConflict(...pair[0])];
+  });
+}
+
+function nodePortConflict(first: NodePort, { port, protocol, nodePort, endpoint }: NodePort): Problem {
+  const path = [...servicePath, 'nodePorts', endpoint];
+  if (first.port !== port) {
+    const what = `is the node port of endpoint "${first.endpoint}", too`;
+    return { path, what, value: nodePort, remedy: 'choose another node port' };
+  }
+  return {
+    path,
+    what: `shares Service port ${String(port)} (${protocol}) with endpoint "${first.endpoint}", for which nodePorts says ${String(first.nodePort)}`,
+    value: nodePort,
+    remedy: 'name one node port for both, or name it once',
+  };
+}
+
+function meet(first: NodePort, second: NodePort): boolean {
+  if (first.protocol !== second.protocol) return false;
+  return (first.port === second.port) !== (first.nodePort === second.nodePort);
+}

@@ -1,0 +1,2 @@
+/** Whose fault the end of a connection is. */
+export type Side = 'client' | 'upstream' | 'relay';

@@ -1,0 +1,275 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
+import { expect } from 'chai';
+import { dump } from 'js-yaml';
+import { customResourceDefinition } from '../../src/api/crd.ts';
+import type { RealmRelaySpec } from '../../src/api/schema.ts';
+import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-config.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
+import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
+import { eventually } from '../cluster/eventually.ts';
+import { describeWithCluster } from '../cluster/shared.ts';
+import { childrenOfWeb, Edge, spec } from './edge.ts';
+import { type Fault, FaultProxy, type Passing } from './fault-proxy.ts';
+
+const accounts = '/api/v1/namespaces/default/serviceaccounts';
+/** As many times faster passes the time of an operator that is to give watches up after minutes. */
+const hurry = 40;
+
+/**
+ * With a control plane of its own: its CRD is an older one, which knows no field and so refuses none, and no controller
+ * manager helps. The operator reaches it through a proxy that does what a test wants, with a token from a file.
+ */
+describeWithCluster('operator on a bad day', function () {
+  let own: ControlPlane;
+  let folder: string;
+  let proxy: FaultProxy;
+  let edge: Edge;
+  let tokens = 0;
+
+  before(async function () {
+    this.timeout(120_000);
+    folder = mkdtempSync(join(tmpdir(), 'realm-operator-bad-days-'));
+    writeFileSync(join(folder, 'older-crd.yaml'), olderCrd());
+    own = await startControlPlane({
+      manifests: [join(folder, 'older-crd.yaml')],
+      controllerManager: false,
+    });
+    await own.request('POST', accounts, { metadata: { name: 'operator' } });
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' };
+    const subjects = [{ kind: 'ServiceAccount', name: 'operator', namespace: 'default' }];
+    await own.request('POST', '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+      metadata: { name: 'operator' },
+      roleRef,
+      subjects,
+    });
+    await own.request('POST', '/api/v1/namespaces/default/secrets', { metadata: { name: 'first' } });
+  });
+
+  beforeEach(async () => {
+    const { server, caData = '' } = cluster();
+    proxy = new FaultProxy(server, Buffer.from(caData, 'base64'));
+    await proxy.start();
+    edge = new Edge(own, await own.namespace(), await throughProxy());
+  });
+
+  afterEach(async () => {
+    await edge.stop();
+    await proxy.stop();
+  });
+
+  after(async function () {
+    this.timeout(30_000);
+    await own.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  function cluster(): { name: string; server: string; caData?: string } {
+    const found = kubeConfigLoader({ file: own.kubeconfig })().getCurrentCluster();
+    if (found === null) throw new Error('no cluster');
+    return found;
+  }
+
+  /** A token of the operator's account, valid as long as the Secret `holder` is there. */
+  async function writeToken(file: string, holder?: string): Promise<void> {
+    const secret = await own.request('GET', `/api/v1/namespaces/default/secrets/${holder ?? ''}`);
+    const { uid } = (secret.json() as { metadata: { uid?: string } }).metadata;
+    const boundObjectRef = { apiVersion: 'v1', kind: 'Secret', name: holder, uid };
+    const body = { spec: holder === undefined ? {} : { boundObjectRef } };
+    const { text } = await own.request('POST', `${accounts}/operator/token`, body);
+    const { status } = JSON.parse(text) as { status?: { token: string } };
+    if (status === undefined) throw new Error(text);
+    writeFileSync(file, status.token);
+  }
+
+  let tokenFile: string;
+
+  /** The credentials of a Pod, whose service account's token is in a file, but by way of the proxy. */
+  async function throughProxy(): Promise<KubeConfigLoader> {
+    tokens += 1;
+    tokenFile = join(folder, `token-${String(tokens)}`);
+    await writeToken(tokenFile, 'first');
+    return () => {
+      const config = new KubeConfig();
+      const authProvider = { name: 'tokenFile', config: { tokenFile } };
+      config.loadFromClusterAndUser(
+        { name: 'proxy', server: proxy.url, skipTLSVerify: true },
+        { name: 'operator', authProvider },
+      );
+      return config;
+    };
+  }
+
+  async function start(): Promise<void> {
+    await edge.start();
+    await edge.applyRelay('web', spec());
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    proxy.answered.length = 0;
+    edge.logged.length = 0;
+  }
+
+  /** Edits `web` and resolves once all of it is applied. */
+  async function expectFollowed(port: number): Promise<void> {
+    await edge.applyRelay('web', spec(port));
+    await edge.expect('services/web', (seen) => JSON.stringify(seen.spec?.['ports']).includes(String(port)));
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+  }
+
+  /** Does `fault` to the next `times` applies of `object`. */
+  function failApplies(object: string, fault: Fault, times = 1): void {
+    let left = times;
+    proxy.fault = (request) => {
+      if (!isApply(request, object) || left === 0) return undefined;
+      left -= 1;
+      return fault;
+    };
+  }
+
+  it('waits as long as a 429 asks it to', async () => {
+    await start();
+    failApplies('configmaps/web-config', { status: 429, headers: { 'retry-after': '2' } });
+    await expectFollowed(9443);
+    const [refused, taken] = proxy.answered.filter((seen) => isApply(seen, 'configmaps/web-config'));
+    expect([refused?.status, taken?.status]).to.deep.equal([429, 200]);
+    expect((taken?.atMs ?? 0) - (refused?.atMs ?? 0)).to.be.at.least(2_000);
+    expect(failures()).to.deep.equal([]);
+  });
+
+  it('comes through 500s, and what ran before is still there', async () => {
+    await start();
+    const [, deployment] = await edge.versions();
+    failApplies('services/web', { status: 500 }, 3);
+    await expectFollowed(9443);
+    expect(proxy.answered.filter(({ status }) => status === 500)).to.have.lengthOf(3);
+    expect((await edge.versions())[1]).to.equal(deployment);
+  });
+
+  it('gives a request up that nobody answers, and tries again', async () => {
+    await start();
+    failApplies('services/web', 'silence');
+    await edge.applyRelay('web', spec(9443));
+    await eventually('tried again', () => proxy.answered.some((seen) => isApply(seen, 'services/web')), {
+      timeoutMs: 45_000,
+    });
+    expect(JSON.stringify(failures())).to.include('TimeoutError');
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+  }).timeout(60_000);
+
+  it('notices that nothing more comes of its watches, of which only its own half lives', async () => {
+    edge.clock = hurried;
+    await start();
+    proxy.stallWatches();
+    await edge.write('DELETE', 'services/web');
+    await expectFollowed(9443);
+    expect(JSON.stringify(edge.logged)).to.include('the watch outlived its time');
+  }).timeout(60_000);
+
+  it('takes the new token when the old one is no longer valid, and nothing fails for it', async () => {
+    await own.request('POST', '/api/v1/namespaces/default/secrets', { metadata: { name: 'short' } });
+    await writeToken(tokenFile, 'short');
+    await start();
+    await writeToken(tokenFile); // as kubelet does, before the old one ends
+    await own.request('DELETE', '/api/v1/namespaces/default/secrets/short');
+    let port = 9_000;
+    await eventually('the old token refused', async () => {
+      port += 1;
+      await expectFollowed(port);
+      return proxy.answered.some(({ status }) => status === 401);
+    });
+    await expectFollowed(10_443);
+    expect(failures()).to.deep.equal([]);
+  }).timeout(60_000);
+
+  it('gets everything right after a time in which every third request met with a fault', async () => {
+    const faults: Fault[] = [{ status: 503 }, 'cut', { status: 500 }, { status: 409 }, 'cut'];
+    const most = 60;
+    let count = 0;
+    await edge.start();
+    proxy.fault = () => {
+      count += 1;
+      return count % 3 === 0 && count < most ? faults[count % faults.length] : undefined;
+    };
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    for (const [index, name] of names.entries()) await edge.applyRelay(name, spec(8_000 + index));
+    for (const [index, name] of names.entries()) await edge.applyRelay(name, spec(9_000 + index));
+    for (const [index, name] of names.entries()) {
+      await edge.expect(`services/${name}`, (seen) =>
+        JSON.stringify(seen.spec?.['ports']).includes(String(9_000 + index)),
+      );
+      await edge.expectCondition(name, 'Programmed', 'True', 'Programmed');
+    }
+    expect(count).to.be.above(60);
+  }).timeout(60_000);
+
+  const unreadable: Readonly<Record<string, unknown>> = {
+    'fields of other types': { endpoints: [{ name: 'https', listen: '443', remotes: {} }], replicas: 'two' },
+    'endpoints that are none': { endpoints: 'all of them' },
+    'a spec that is a text': 'please relay',
+    'no spec at all': undefined,
+    'what this version does not take any more': {
+      endpoints: [{ name: 'HTTPS', listen: { address: '*', port: 70_000 }, remotes: [] }],
+    },
+  };
+  for (const [what, bad] of Object.entries(unreadable)) {
+    it(`says what is wrong with a RealmRelay that an older CRD lets in, and keeps its children: ${what}`, async () => {
+      await start();
+      const before = await edge.versions();
+      const replaced = { ...(await edge.find('realmrelays/web')), spec: bad as RealmRelaySpec };
+      await edge.write('PUT', 'realmrelays/web', replaced, 'application/json');
+      const { message } = await edge.expectCondition('web', 'Accepted', 'False', 'Invalid');
+      expect(message).to.match(/^spec/);
+      await edge.expectCondition('web', 'Stalled', 'True', 'Invalid');
+      expect(await edge.versions()).to.deep.equal(before);
+      await edge.applyRelay('other', spec());
+      await edge.expectCondition('other', 'Programmed', 'True', 'Programmed');
+    });
+  }
+
+  it('says that its namespace is being deleted where a child cannot be made anew', async () => {
+    await start();
+    await own.request('DELETE', `/api/v1/namespaces/${edge.namespace}`); // nobody collects what is in it here
+    await edge.write('DELETE', 'services/web');
+    const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'ApplyFailed');
+    expect(message).to.include('is being terminated');
+    const tries = proxy.answered.filter((seen) => isApply(seen, 'services/web')).length;
+    expect(tries, 'it does not hammer').to.be.below(4);
+    await edge.write('DELETE', 'realmrelays/web');
+    await edge.stop(); // lets the last turn end
+    expect(await edge.find('services/web')).to.equal(undefined);
+    for (const child of childrenOfWeb.slice(0, 2))
+      expect((await edge.find(child))?.metadata).to.be.an('object');
+  });
+
+  /** What the operator logged as gone wrong. */
+  function failures(): unknown[] {
+    return edge.logged.filter(({ level }) => level === 'warn' || level === 'error');
+  }
+});
+
+function isApply({ method, url }: Passing, object: string): boolean {
+  return method === 'PATCH' && url.pathname.endsWith(`/${object}`);
+}
+
+/** Time passes faster: what is waited for minutes comes after seconds. */
+const hurried: Clock = {
+  now: systemClock.now,
+  monotonicMs: () => systemClock.monotonicMs() * hurry,
+  after: (delayMs, callback) => systemClock.after(delayMs / hurry, callback),
+};
+
+/** Our CRD without what it says of the fields. */
+function olderCrd(): string {
+  const { spec, ...head } = customResourceDefinition() as unknown as {
+    spec: { versions: readonly Record<string, unknown>[] };
+  };
+  const anything = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+  const versions = spec.versions.map((version) => ({
+    ...version,
+    schema: { openAPIV3Schema: anything },
+    subresources: { status: {} }, // that of the scale would look at spec.replicas
+  }));
+  return dump({ ...head, spec: { ...spec, versions } });
+}

@@ -1,0 +1,54 @@
+import { expect } from 'chai';
+import type { RealmRelaySpec } from '../../src/api/schema.ts';
+import { describeWithCluster } from '../cluster/shared.ts';
+import { Edge, type Seen, spec } from './edge.ts';
+
+/** Objects that a relay has only where its spec asks for them. */
+const companions: {
+  object: string;
+  more: Partial<RealmRelaySpec>;
+  less?: Partial<RealmRelaySpec>;
+  holds: (object: Seen) => boolean;
+}[] = [
+  {
+    object: 'poddisruptionbudgets/web',
+    more: { replicas: 2, podDisruptionBudget: {} },
+    holds: ({ spec }) => spec?.['maxUnavailable'] === 1,
+  },
+];
+
+describeWithCluster('operator, objects that only some relays have', function (cluster) {
+  let edge: Edge;
+
+  beforeEach(async () => {
+    edge = new Edge(cluster(), await cluster().namespace());
+    await edge.start();
+  });
+
+  afterEach(() => edge.stop());
+
+  for (const { object, more, less = {}, holds } of companions) {
+    it(`${object}: is made, repaired, and goes with its field`, async () => {
+      await edge.applyRelay('web', spec(8443, less));
+      await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+      expect(await edge.find(object)).to.equal(undefined);
+      const { metadata: owner } = await edge.applyRelay('web', spec(8443, more));
+      const { metadata } = await edge.expect(object, holds);
+      expect(metadata.ownerReferences?.[0]).to.include({ uid: owner.uid, controller: true });
+      await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+      await edge.write('DELETE', object);
+      await edge.expect(object, (seen) => seen.metadata.uid !== metadata.uid);
+      await edge.applyRelay('web', spec(8443, less));
+      await edge.expectMissing(object);
+      await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    });
+  }
+
+  it('says that a budget is of no use with one Pod, and makes none', async () => {
+    await edge.applyRelay('web', spec(8443, { podDisruptionBudget: {} }));
+    const { message } = await edge.expectCondition('web', 'Accepted', 'True', 'Accepted');
+    expect(message).to.include('spec.podDisruptionBudget: has no effect with fewer than two replicas');
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    expect(await edge.find('poddisruptionbudgets/web')).to.equal(undefined);
+  });
+});

@@ -1,0 +1,112 @@
+import { expect } from 'chai';
+import type { RealmRelaySpec } from '../../src/api/schema.ts';
+import { describeWithCluster } from '../cluster/shared.ts';
+import { Edge, spec } from './edge.ts';
+
+type ServiceSpec = NonNullable<RealmRelaySpec['service']>;
+
+const balancer: ServiceSpec = { type: 'LoadBalancer', loadBalancerClass: 'example.com/a' };
+
+describeWithCluster('operator, the fields of a Service', function (cluster) {
+  let edge: Edge;
+
+  beforeEach(async () => {
+    edge = new Edge(cluster(), await cluster().namespace());
+    await edge.start();
+  });
+
+  afterEach(() => edge.stop());
+
+  function applyWith(service: ServiceSpec, port?: number): Promise<unknown> {
+    return edge.applyRelay('web', spec(port, { service }));
+  }
+
+  it('takes away what is no longer wanted, with the type that it went with', async () => {
+    await applyWith({
+      ...balancer,
+      externalTrafficPolicy: 'Local',
+      loadBalancerSourceRanges: ['192.0.2.0/24'],
+      sessionAffinity: 'ClientIP',
+      nodePorts: { https: 30_123 },
+      labels: { team: 'edge' },
+    });
+    const made = await edge.expect('services/web');
+    expect(made.spec).to.deep.include({ externalTrafficPolicy: 'Local', sessionAffinity: 'ClientIP' });
+    expect(made).to.have.nested.property('spec.ports[0].nodePort', 30_123);
+    expect(made.metadata.labels).to.include({ team: 'edge' });
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+
+    await edge.applyRelay('web', spec());
+    const { spec: bare = {}, metadata } = await edge.expect(
+      'services/web',
+      (seen) => seen.spec?.['type'] === 'ClusterIP',
+    );
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    expect(metadata.uid).to.equal(made.metadata.uid);
+    expect(metadata.labels).not.to.have.property('team');
+    expect(bare).to.include({ sessionAffinity: 'None' });
+    expect(bare).not.to.have.any.keys(
+      'externalTrafficPolicy',
+      'healthCheckNodePort',
+      'loadBalancerClass',
+      'loadBalancerSourceRanges',
+    );
+    expect(bare).not.to.have.nested.property('ports[0].nodePort');
+  });
+
+  for (const [what, loadBalancerClass] of [
+    ['changed', 'example.com/b'],
+    ['taken away', undefined],
+  ] as const) {
+    const edited: ServiceSpec = {
+      type: 'LoadBalancer',
+      ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
+    };
+
+    it(`says that the class of a live Service cannot be ${what}`, async () => {
+      await applyWith(balancer);
+      const before = await edge.expect('services/web');
+      await applyWith(edited);
+      const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'ServiceImmutable');
+      expect(message).to.include('loadBalancerClass').and.include('recreatePolicy: WhenNeeded');
+      const after = await edge.expect('services/web');
+      expect(after.metadata.uid).to.equal(before.metadata.uid);
+      expect(after.spec).to.include({ loadBalancerClass: 'example.com/a' });
+    });
+
+    it(`makes a Service anew whose class is ${what}, where it may`, async () => {
+      await applyWith(balancer);
+      const before = await edge.expect('services/web');
+      await applyWith({ ...edited, recreatePolicy: 'WhenNeeded' });
+      const after = await edge.expect('services/web', (seen) => seen.metadata.uid !== before.metadata.uid);
+      expect(after.spec?.['loadBalancerClass']).to.equal(loadBalancerClass);
+      await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    });
+  }
+
+  it('still changes the rest of a Service whose class cannot change', async () => {
+    await applyWith(balancer);
+    await edge.expect('services/web');
+    await applyWith({ ...balancer, loadBalancerClass: 'example.com/b' }, 9443);
+    await edge.expect('services/web', (seen) => JSON.stringify(seen.spec?.['ports']).includes('9443'));
+    await edge.expectCondition('web', 'Programmed', 'False', 'ServiceImmutable');
+  });
+
+  it('says that a node port is taken, and takes it once it is free', async () => {
+    const ports = [{ port: 80, nodePort: 30_124 }];
+    const body = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'other' },
+      spec: { type: 'NodePort', ports },
+    };
+    await edge.write('POST', 'services', body, 'application/json');
+    await applyWith({ type: 'NodePort', nodePorts: { https: 30_124 } });
+    const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'InvalidService');
+    expect(message).to.include('30124').and.include('already allocated');
+    await edge.expectCondition('web', 'Stalled', 'True', 'InvalidService');
+    await edge.write('DELETE', 'services/other');
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    expect(await edge.find('services/web')).to.have.nested.property('spec.ports[0].nodePort', 30_124);
+  });
+});

@@ -1,0 +1,106 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+
+type Message = {
+  readonly id?: number;
+  readonly method?: string;
+  readonly params?: unknown;
+  readonly result?: unknown;
+  readonly error?: { readonly message: string };
+};
+
+/** The Chromium of this machine; undefined where there is none. */
+export function chromium(): string | undefined {
+  return ['chromium', 'chromium-browser', 'google-chrome'].find(
+    (name) => spawnSync(name, ['--version']).status === 0,
+  );
+}
+
+/** A Chromium with one page, led through its DevTools protocol over pipes. */
+export class Browser {
+  /** What the page complained of: exceptions, refusals of its policy, console.error. */
+  readonly complaints: string[] = [];
+  readonly #child: ChildProcess;
+  readonly #profile = mkdtempSync(join(tmpdir(), 'chromium-'));
+  readonly #waiting = new Map<number, (message: Message) => void>();
+  #lastId = 0;
+  #session: string | undefined;
+
+  private constructor(command: string) {
+    this.#child = spawn(
+      command,
+      [
+        '--headless=new',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--remote-debugging-pipe',
+        `--user-data-dir=${this.#profile}`,
+        'about:blank',
+      ],
+      { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
+    );
+    let text = '';
+    (this.#child.stdio[4] as Readable).setEncoding('utf8').on('data', (part: string) => {
+      const messages = (text + part).split('\0');
+      text = messages.pop() ?? '';
+      for (const message of messages) this.#take(JSON.parse(message) as Message);
+    });
+    (this.#child.stdio[3] as Writable).on('error', () => undefined);
+  }
+
+  static async start(command: string): Promise<Browser> {
+    const browser = new Browser(command);
+    const { targetId } = await browser.send<{ targetId: string }>('Target.createTarget', {
+      url: 'about:blank',
+    });
+    const attached = { targetId, flatten: true };
+    const { sessionId } = await browser.send<{ sessionId: string }>('Target.attachToTarget', attached);
+    browser.#session = sessionId;
+    for (const part of ['Runtime', 'Log', 'Page']) await browser.send(`${part}.enable`);
+    return browser;
+  }
+
+  /** Loads `url`. */
+  async open(url: string): Promise<void> {
+    await this.send('Page.navigate', { url });
+  }
+
+  /** What `expression` is in the page. */
+  async value<T>(expression: string): Promise<T> {
+    const { result } = await this.send<{ result: { value: T } }>('Runtime.evaluate', {
+      expression,
+      returnByValue: true,
+    });
+    return result.value;
+  }
+
+  /** Calls a method of the protocol. */
+  async send<T = unknown>(method: string, params: object = {}): Promise<T> {
+    const id = (this.#lastId += 1);
+    const { promise, resolve } = Promise.withResolvers<Message>();
+    this.#waiting.set(id, resolve);
+    const sessionId = this.#session === undefined ? {} : { sessionId: this.#session };
+    (this.#child.stdio[3] as Writable).write(`${JSON.stringify({ id, method, params, ...sessionId })}\0`);
+    const { result, error } = await promise;
+    if (error !== undefined) throw new Error(`${method}: ${error.message}`);
+    return result as T;
+  }
+
+  async close(): Promise<void> {
+    const exited = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await exited;
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  }
+
+  #take({ id, method = '', params, ...answer }: Message): void {
+    if (id !== undefined) this.#waiting.get(id)?.(answer);
+    if (['Runtime.exceptionThrown', 'Runtime.consoleAPICalled', 'Log.entryAdded'].includes(method)) {
+      this.complaints.push(JSON.stringify(params));
+    }
+  }
+}
