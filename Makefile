@@ -70,7 +70,7 @@ dead-code: node_modules
 
 ##@ Generate
 .PHONY: generate
-generate: node_modules ## Render crds/ and docs/api.md from src/api, the chart's copies, and the relay's page.
+generate: node_modules ## Render crds/ and docs/ from the code, the chart's copies, and the relay's page.
 	node tools/generate.ts
 
 .PHONY: verify-generated

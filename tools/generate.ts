@@ -4,6 +4,7 @@ import { dump } from 'js-yaml';
 import { apiReference } from '../src/api/api-reference.ts';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { chartFiles } from './chart.ts';
+import { metricsReference } from './metrics.ts';
 import { pageModule } from './page.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -14,6 +15,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['crds/realmrelays.yaml', header + dump(customResourceDefinition(), { noRefs: true, lineWidth: 100 })],
     ['docs/api.md', apiReference()],
+    ['docs/metrics.md', metricsReference()],
     ['src/relay/page/html.ts', pageModule()],
     ...chartFiles(),
   ]);

@@ -8,6 +8,19 @@ export type WorkQueueOptions = {
   readonly backoff: Backoff;
   /** In [0, 1), for the jitter; `Math.random` unless told. */
   readonly random?: () => number;
+  readonly observer?: WorkQueueObserver;
+};
+
+/** Who is told what becomes of keys, for metrics. */
+export type WorkQueueObserver = {
+  /** A key came to wait. */
+  readonly added: () => void;
+  /** A key whose turn failed gets another one. */
+  readonly retried: () => void;
+  /** A key's turn came, so long after it was added. */
+  readonly taken: (seconds: number) => void;
+  /** A key was handed back, so long after its turn came. */
+  readonly done: (seconds: number) => void;
 };
 
 /**
@@ -25,11 +38,11 @@ export type WorkQueueOptions = {
  */
 export class WorkQueue<K extends string> {
   readonly #options: WorkQueueOptions;
-  /** In the order of arrival. */
-  readonly #waiting = new Set<K>();
-  readonly #processing = new Set<K>();
+  /** In the order of arrival; since when, in monotonic ms. */
+  readonly #waiting = new Map<K, number>();
+  readonly #processing = new Map<K, number>();
   /** Added while they were worked on. */
-  readonly #dirty = new Set<K>();
+  readonly #dirty = new Map<K, number>();
   readonly #delayed = new Map<K, { readonly dueMs: number; readonly cancel: () => void }>();
   readonly #failures = new Map<K, number>();
   readonly #takers: ((key: K | undefined) => void)[] = [];
@@ -44,15 +57,19 @@ export class WorkQueue<K extends string> {
     return this.#waiting.size;
   }
 
+  /** For how long each key that is worked on has been, in seconds. */
+  get processingSeconds(): readonly number[] {
+    return [...this.#processing.values()].map((sinceMs) => this.#secondsSince(sinceMs));
+  }
+
   /** Gives `key` a turn. */
   add(key: K): void {
     if (this.#closed) return;
-    if (this.#processing.has(key)) {
-      this.#dirty.add(key);
-      return;
-    }
-    this.#waiting.add(key);
-    if (this.#takers.length > 0) this.#takers.shift()?.(this.#take());
+    const line = this.#processing.has(key) ? this.#dirty : this.#waiting;
+    if (line.has(key)) return;
+    line.set(key, this.#options.clock.monotonicMs());
+    this.#options.observer?.added();
+    this.#serve();
   }
 
   /** Gives `key` a turn after `delayMs`, or sooner if one is due sooner. */
@@ -76,7 +93,8 @@ export class WorkQueue<K extends string> {
    * @returns the wait in milliseconds.
    */
   retry(key: K): number {
-    const { backoff, random = Math.random } = this.#options;
+    const { backoff, random = Math.random, observer } = this.#options;
+    observer?.retried();
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
     const delayMs = backoffMs(backoff, failures, random());
@@ -100,8 +118,13 @@ export class WorkQueue<K extends string> {
 
   /** Hands `key` back, worked on. */
   done(key: K): void {
+    const [startedMs, dirtySinceMs] = [this.#processing.get(key), this.#dirty.get(key)];
     this.#processing.delete(key);
-    if (this.#dirty.delete(key)) this.add(key);
+    if (startedMs !== undefined) this.#options.observer?.done(this.#secondsSince(startedMs));
+    if (dirtySinceMs === undefined) return;
+    this.#dirty.delete(key);
+    this.#waiting.set(key, dirtySinceMs);
+    this.#serve();
   }
 
   /** Ends it: nobody gets another key, and no timer is left. */
@@ -114,11 +137,22 @@ export class WorkQueue<K extends string> {
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
 
+  /** Gives a worker that waits the first key that does. */
+  #serve(): void {
+    if (this.#takers.length > 0 && this.#waiting.size > 0) this.#takers.shift()?.(this.#take());
+  }
+
+  #secondsSince(ms: number): number {
+    return (this.#options.clock.monotonicMs() - ms) / 1000;
+  }
+
   #take(): K | undefined {
-    const [key] = this.#waiting;
-    if (key === undefined) return undefined;
+    const [first] = this.#waiting;
+    if (first === undefined) return undefined;
+    const [key, sinceMs] = first;
+    this.#options.observer?.taken(this.#secondsSince(sinceMs));
     this.#waiting.delete(key);
-    this.#processing.add(key);
+    this.#processing.set(key, this.#options.clock.monotonicMs());
     this.#delayed.get(key)?.cancel();
     this.#delayed.delete(key);
     return key;

@@ -44,6 +44,11 @@ export class Store<T extends KubeObject> {
     return [...(this.#groups.get(name) ?? [])].flatMap((key) => this.#objects.get(key) ?? []);
   }
 
+  /** Every object, in no particular order. */
+  all(): Iterable<T> {
+    return this.#objects.values();
+  }
+
   /** How many objects there are. */
   get size(): number {
     return this.#objects.size;

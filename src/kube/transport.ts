@@ -39,6 +39,7 @@ export class Transport {
   readonly #load: KubeConfigLoader;
   readonly #clock: Clock;
   readonly #fence: Fence | undefined;
+  readonly #onAnswered: (method: string, code: string) => void;
   #kubeConfig: KubeConfig;
   #connections: Connections | undefined;
   #identity = '';
@@ -49,11 +50,18 @@ export class Transport {
   /**
    * Nothing is sent yet.
    *
-   * @param fence  without which nothing is written, where there is one.
+   * @param fence       without which nothing is written, where there is one.
+   * @param onAnswered  told of each request's method and status code, or `<error>` where no answer came.
    * @throws what `load` throws.
    */
-  constructor(load: KubeConfigLoader, clock: Clock, fence?: Fence) {
+  constructor(
+    load: KubeConfigLoader,
+    clock: Clock,
+    fence?: Fence,
+    onAnswered: (method: string, code: string) => void = () => undefined,
+  ) {
     this.#fence = fence;
+    this.#onAnswered = onAnswered;
     this.#load = load;
     this.#clock = clock;
     this.#kubeConfig = load();
@@ -93,13 +101,24 @@ export class Transport {
   }
 
   async #send(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
-    const first = await this.#sendOnce(request, pool);
+    const first = await this.#sendCounted(request, pool);
     if (first.statusCode !== 401) return succeeded(first);
     // A token file is read at most once a minute; the API server knows of a new token before that.
     await first.body.dump();
     this.#kubeConfig = this.#load();
     this.#untilMs = 0;
-    return succeeded(await this.#sendOnce(request, pool));
+    return succeeded(await this.#sendCounted(request, pool));
+  }
+
+  async #sendCounted(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
+    let code = '<error>';
+    try {
+      const answer = await this.#sendOnce(request, pool);
+      code = String(answer.statusCode);
+      return answer;
+    } finally {
+      this.#onAnswered(request.method, code);
+    }
   }
 
   async #sendOnce(kubeRequest: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {

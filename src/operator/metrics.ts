@@ -1,22 +1,23 @@
-import { type Outcome, outcomes } from '../controller/controller.ts';
-import { Counter, Histogram, register, type Registry } from '../telemetry/metrics.ts';
+import { buildInfo, Counter, register, type Registry, type Sample } from '../telemetry/metrics.ts';
+import { controllerMetrics, type ControllerGauges, type ControllerMetrics } from './controller-metrics.ts';
+import type { RelayObject } from './objects.ts';
 
 /** What the operator counts. */
-export type OperatorMetrics = {
-  /** A turn of the controller ended. */
-  turn: (outcome: Outcome, seconds: number) => void;
+export type OperatorMetrics = ControllerMetrics & {
   /** A relay was asked for its status. */
-  relayAsked: (outcome: 'answered' | 'failed') => void;
+  readonly relayAsked: (outcome: 'answered' | 'failed') => void;
   /** A watch of `kind` failed. */
-  watchFailed: (kind: string) => void;
+  readonly watchFailed: (kind: string) => void;
+  /** The API server answered a request with the status `code`, or `<error>`: not at all. */
+  readonly apiAnswered: (method: string, code: string) => void;
 };
 
 /** What is asked at each scrape. */
-export type OperatorGauges = {
-  /** How many keys wait. */
-  readonly depth: () => number;
+export type OperatorGauges = ControllerGauges & {
   /** Whether it writes, or stands by. */
   readonly isLeading: () => boolean;
+  /** Every RealmRelay that it knows. */
+  readonly relays: () => Iterable<RelayObject>;
 };
 
 /**
@@ -25,61 +26,83 @@ export type OperatorGauges = {
  * @param gauges  what is asked at each scrape.
  */
 export function operatorMetrics(registry: Registry, gauges: OperatorGauges): OperatorMetrics {
-  const registers = [registry];
-  const turns = new Counter({
-    name: 'realm_operator_reconciles_total',
-    help: 'Reconciles that ended, by outcome.',
-    labelNames: ['outcome'],
-    registers,
-  });
-  const seconds = new Histogram({
-    name: 'realm_operator_reconcile_seconds',
-    help: 'How long a reconcile took, in seconds.',
-    buckets: [0.001, 0.01, 0.1, 1, 10],
-    registers,
-  });
-  const failures = new Counter({
-    name: 'realm_operator_watch_failures_total',
-    help: 'Watches that failed and were begun again, by kind.',
-    labelNames: ['kind'],
-    registers,
-  });
-  const questions = new Counter({
-    name: 'realm_operator_relay_requests_total',
-    help: 'Requests to relay Pods for their status, by outcome.',
-    labelNames: ['outcome'],
-    registers,
-  });
+  const failures = counter(
+    registry,
+    'realm_operator_watch_failures_total',
+    'Watches that failed and were begun again, by kind.',
+    ['kind'],
+  );
+  const questions = counter(
+    registry,
+    'realm_operator_relay_requests_total',
+    'Requests to relay Pods for their status, by outcome.',
+    ['outcome'],
+  );
+  const requests = counter(
+    registry,
+    'rest_client_requests_total',
+    'Requests to the API server, by method and status code; `<error>` where none came.',
+    ['code', 'method'],
+  );
   registerGauges(registry, gauges);
-  for (const outcome of outcomes) turns.inc({ outcome }, 0); // so that a rate is there before the first
-  for (const outcome of ['answered', 'failed']) questions.inc({ outcome }, 0);
+  for (const outcome of ['answered', 'failed']) questions.inc({ outcome }, 0); // so that a rate is there before the first
   return {
+    ...controllerMetrics(registry, gauges),
     relayAsked: (outcome) => {
       questions.inc({ outcome });
-    },
-    turn: (outcome, took) => {
-      turns.inc({ outcome });
-      seconds.observe(took);
     },
     watchFailed: (kind) => {
       failures.inc({ kind });
     },
+    apiAnswered: (method, code) => {
+      requests.inc({ method, code });
+    },
   };
 }
 
-function registerGauges(registry: Registry, gauges: OperatorGauges): void {
-  register(registry, {
-    name: 'realm_operator_queue_depth',
-    help: 'RealmRelays that wait for a reconcile.',
-    type: 'gauge',
-    labels: [],
-    read: () => [{ labels: {}, value: gauges.depth() }],
-  });
+function counter(registry: Registry, name: string, help: string, labelNames: string[]): Counter {
+  return new Counter({ name, help, labelNames, registers: [registry] });
+}
+
+function registerGauges(registry: Registry, { isLeading, relays }: OperatorGauges): void {
+  register(registry, buildInfo('realm_operator_build_info'));
   register(registry, {
     name: 'realm_operator_leading',
     help: '1 where this operator works, 0 where it stands by for another.',
     type: 'gauge',
     labels: [],
-    read: () => [{ labels: {}, value: Number(gauges.isLeading()) }],
+    read: () => [{ labels: {}, value: Number(isLeading()) }],
   });
+  register(registry, {
+    name: 'realm_operator_relays',
+    help: 'RealmRelays, by each condition and its status; `Unknown` where they do not have it yet.',
+    type: 'gauge',
+    labels: ['condition', 'status'],
+    read: () => relaysByCondition(relays()),
+  });
+}
+
+const conditionTypes = ['Accepted', 'Programmed', 'Ready', 'Stalled'];
+const conditionStatuses = ['True', 'False', 'Unknown'];
+
+function relaysByCondition(relays: Iterable<RelayObject>): Sample[] {
+  const counts = new Map<string, number>();
+  for (const { status } of relays) {
+    for (const condition of conditionTypes) {
+      const found = status?.conditions?.find(({ type }) => type === condition);
+      const kind = `${condition} ${found?.status ?? missing(condition)}`;
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+  }
+  return conditionTypes.flatMap((condition) =>
+    conditionStatuses.map((status) => ({
+      labels: { condition, status },
+      value: counts.get(`${condition} ${status}`) ?? 0,
+    })),
+  );
+}
+
+/** Stalled is there only while it holds. */
+function missing(condition: string): string {
+  return condition === 'Stalled' ? 'False' : 'Unknown';
 }

@@ -69,15 +69,17 @@ export type Operator = {
  */
 export function startOperator(options: OperatorOptions): Operator {
   const { kubeConfig, clock, log, instance, registry } = options;
-  const election = elected(options);
-  const transport = new Transport(kubeConfig, clock, election?.lease);
+  const metrics = operatorMetrics(registry, {
+    queue: () => queue,
+    workers,
+    isLeading: () => election?.lease.holds() ?? true,
+    relays: () => cluster.relays.all(),
+  });
+  const election = elected(options, metrics);
+  const transport = new Transport(kubeConfig, clock, election?.lease, metrics.apiAnswered);
   const events = new Events({ transport, clock, log, instance });
   const cluster = new Cluster(transport, events);
-  const queue = new WorkQueue<ObjectKey>({ clock, backoff });
-  const metrics = operatorMetrics(registry, {
-    depth: () => queue.depth,
-    isLeading: () => election?.lease.holds() ?? true,
-  });
+  const queue = new WorkQueue<ObjectKey>({ clock, backoff, observer: metrics.queue });
   const reports = new RelayReports({
     ask: options.askRelay ?? askRelay,
     clock,
@@ -117,9 +119,12 @@ export function startOperator(options: OperatorOptions): Operator {
 
 type Election = { readonly lease: Lease; readonly release: () => Promise<void> };
 
-function elected({ lease: choice, kubeConfig, clock, log }: OperatorOptions): Election | undefined {
+function elected(
+  { lease: choice, kubeConfig, clock, log }: OperatorOptions,
+  { apiAnswered }: OperatorMetrics,
+): Election | undefined {
   if (choice === undefined) return undefined;
-  const transport = new Transport(kubeConfig, clock);
+  const transport = new Transport(kubeConfig, clock, undefined, apiAnswered);
   const lease = new Lease({ transport, clock, log, ...choice });
   lease.start();
   return {

@@ -1,9 +1,8 @@
 import { lookup as systemLookup } from 'node:dns/promises';
-import { Socket } from 'node:net';
 import type { SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
-import type { Reader } from './accepted-socket.ts';
+import type { Channel, TcpStack } from './channel.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import { interleaved, Race } from './race.ts';
 import { reachable } from './through.ts';
@@ -62,25 +61,24 @@ export type DialOptions = {
   readonly budget: DescriptorBudget;
   /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
   readonly through: string | undefined;
-  /** What the sockets read into. */
-  readonly reader: Reader;
+  readonly tcp: TcpStack;
   /** Told of each try that failed while another one follows. */
   readonly onFailedTry: (remote: DialTarget, error: Error) => void;
 };
 
-/** A connected socket and where it goes; the remote counts it until it is told to `leave`. */
-export type Dialled<T extends DialTarget> = { readonly socket: Socket; readonly remote: T };
+/** A connected channel and where it goes; the remote counts it until it is told to `leave`. */
+export type Dialled<T extends DialTarget> = { readonly channel: Channel; readonly remote: T };
 
 /**
+/**
  * Connects to the first of `remotes` that can be, one after the other; the addresses of one race. Owns its
- * sockets until one is connected.
+ * channels until one is connected.
  */
 export class Dial {
   readonly #options: DialOptions;
-  #socket: Socket | undefined;
-  #race: Race | undefined;
   #deadlineMs = Infinity;
   #cancelled = false;
+  #cancelConnect: () => void = () => undefined;
 
   constructor(options: DialOptions) {
     this.#options = options;
@@ -89,8 +87,7 @@ export class Dial {
   /** Ends the dial: `connect` resolves with undefined. */
   cancel(): void {
     this.#cancelled = true;
-    this.#socket?.destroy();
-    this.#race?.end(new Error('the dial was cancelled'));
+    this.#cancelConnect();
   }
 
   /**
@@ -102,8 +99,8 @@ export class Dial {
     for (const remote of remotes) {
       if (failed !== undefined) this.#options.onFailedTry(failed.remote, failed.error);
       try {
-        const socket = await this.#try(remote);
-        return socket && { socket, remote };
+        const channel = await this.#try(remote);
+        return channel && { channel, remote };
       } catch (error) {
         failed = { remote, error: asError(error) };
         remote.fail(failed.error);
@@ -112,19 +109,19 @@ export class Dial {
     throw new DialError(failed?.remote.text ?? '', { cause: failed?.error });
   }
 
-  async #try(remote: DialTarget): Promise<Socket | undefined> {
+  async #try(remote: DialTarget): Promise<Channel | undefined> {
     remote.enter();
-    let socket: Socket | undefined;
+    let channel: Channel | undefined;
     try {
-      socket = await this.#connectRemote(remote);
-      if (socket !== undefined) remote.work();
-      return socket;
+      channel = await this.#connectRemote(remote);
+      if (channel !== undefined) remote.work();
+      return channel;
     } finally {
-      if (socket === undefined) remote.leave();
+      if (channel === undefined) remote.leave();
     }
   }
 
-  async #connectRemote(remote: DialTarget): Promise<Socket | undefined> {
+  async #connectRemote(remote: DialTarget): Promise<Channel | undefined> {
     const { clock, timeoutMs, through } = this.#options;
     this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
     const found = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
@@ -133,11 +130,11 @@ export class Dial {
     const [host] = hosts;
     if (host === undefined) throw new Error('the name has no address');
     try {
-      const socket = await (hosts.length === 1
+      const channel = await (hosts.length === 1
         ? this.#connectAddress(host, remote.port)
         : this.#connectFirst(interleaved(hosts), remote));
-      if (!this.#isCancelled()) return socket;
-      socket.destroy();
+      if (!this.#isCancelled()) return channel;
+      channel.close();
     } catch (error) {
       if (!this.#isCancelled()) throw error;
     }
@@ -160,47 +157,46 @@ export class Dial {
     }
   }
 
-  async #connectFirst(hosts: readonly string[], { host: name, port }: DialTarget): Promise<Socket> {
-    const race = new Race(hosts, { ...this.#options, open: (host) => this.#open(host, port) });
-    this.#race = race;
+  async #connectFirst(addresses: readonly string[], { host: name, port }: DialTarget): Promise<Channel> {
+    const { tcp, through: from } = this.#options;
+    const race = new Race(addresses, {
+      ...this.#options,
+      connect: (address, onConnected) => tcp.connect({ address, port, from }, onConnected),
+    });
     const stop = this.#limit(`connecting to ${name}`, (error) => {
       race.end(error);
     });
+    this.#cancelConnect = () => {
+      race.end(new Error('the dial was cancelled'));
+    };
     try {
       return await race.winner;
     } finally {
       stop();
-      this.#race = undefined;
     }
   }
 
-  async #connectAddress(host: string, port: number): Promise<Socket> {
-    const socket = this.#open(host, port);
-    this.#socket = socket;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const stop = this.#limit(`connecting to ${host}`, reject);
-    const onClose = (): void => {
+  async #connectAddress(address: string, port: number): Promise<Channel> {
+    const { tcp, through: from } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const stop = this.#limit(`connecting to ${address}`, reject);
+    const channel = tcp.connect({ address, port, from }, (error) => {
+      if (error === undefined) resolve(undefined);
+      else reject(error);
+    });
+    this.#cancelConnect = () => {
       reject(new Error('the dial was cancelled'));
     };
-    socket.once('error', reject).once('close', onClose).once('connect', resolve);
     try {
       await promise;
-      socket.off('close', onClose);
-      return socket;
+      return channel;
     } catch (error) {
-      socket.destroy();
+      channel.close();
       throw error;
     } finally {
       stop();
-      this.#socket = undefined;
+      this.#cancelConnect = () => undefined;
     }
-  }
-
-  #open(host: string, port: number): Socket {
-    const { reader: onread, through: localAddress } = this.#options;
-    const from = localAddress === undefined ? {} : { localAddress };
-    const socket = new Socket({ onread, allowHalfOpen: true });
-    return socket.connect({ host, port, ...from, autoSelectFamily: false });
   }
 
   /** Rejects by `reject` when the time for this remote is over; returns what calls that off. */

@@ -1,9 +1,9 @@
-import type { Socket } from 'node:net';
 import { portsOf } from '../config/port-config.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { Associations } from './associations.ts';
+import type { Accepted, TcpStack } from './channel.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
 import { Gate } from './gate.ts';
@@ -13,7 +13,7 @@ import type { RemoteHealth } from './remote.ts';
 import { HealthChecks } from './health-checks.ts';
 import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
 import { Tally, type Traffic } from './tally.ts';
-import { TcpConnection } from './tcp-connection.ts';
+import { TcpConnection, type ConnectionContext } from './tcp-connection.ts';
 import type { UdpAssociation } from './udp-association.ts';
 import type { Reply, UdpClient } from './udp-listener.ts';
 
@@ -23,6 +23,7 @@ export type Surroundings = {
   readonly errors: RecentErrors;
   readonly clock: Clock;
   readonly lookup: Lookup;
+  readonly tcp: TcpStack;
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
   readonly budget: DescriptorBudget;
@@ -37,6 +38,7 @@ export class Endpoint {
   );
   readonly #associations: Associations;
   readonly #gate: Gate;
+  readonly #connectionContext: ConnectionContext;
   readonly #idleSweep: IdleSweep;
   /** Apart, since a remote may serve one protocol and not the other. */
   readonly #healthChecks: HealthChecks;
@@ -57,6 +59,14 @@ export class Endpoint {
       config: () => this.#config,
       pool: (port) => this.#remotes.udp.at(port),
     });
+    this.#connectionContext = {
+      ...surroundings,
+      order: (port, ip) => this.#remotes.tcp.at(port)?.order(ip) ?? [],
+      onSettled: (settled, failure) => {
+        this.#connections.leave(settled, failure);
+        this.#gate.leave();
+      },
+    };
     this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
     this.#gate = new Gate({
       ...surroundings,
@@ -141,24 +151,15 @@ export class Endpoint {
   }
 
   /** Serves one TCP client of a listening port, at once or when there is a place. */
-  serve(accepted: Socket, port: number): void {
+  serve(accepted: Accepted, port: number): void {
     this.#gate.enter(accepted, port);
   }
 
-  #connect(accepted: Socket, port: number): void {
-    const connection = new TcpConnection(accepted, {
-      ...this.#surroundings,
-      endpoint: this.#config.name,
-      network: this.#config.network,
-      through: this.#config.through,
-      order: (ip) => this.#remotes.tcp.at(port)?.order(ip) ?? [],
-      onSettled: (settled, failure) => {
-        this.#connections.leave(settled, failure);
-        this.#gate.leave();
-      },
-    });
+  #connect(accepted: Accepted, port: number): void {
+    const connection = new TcpConnection(accepted, port, this.#config, this.#connectionContext);
     this.#connections.enter(connection);
     this.#idleSweep.watch();
+    connection.start();
   }
 
   /** Begins to serve one UDP client of a listening port. @returns undefined where there is no room for it. */

@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Accepted } from './channel.ts';
 import { clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { RecentErrors } from './recent-errors.ts';
@@ -20,7 +20,7 @@ export type GateContext = {
   /** Connections that are being served. */
   readonly active: () => number;
   /** Serves a client of a listening port; `Gate.leave` is to be called when it has gone. */
-  readonly serve: (accepted: Socket, port: number) => void;
+  readonly serve: (accepted: Accepted, port: number) => void;
 };
 
 /**
@@ -32,7 +32,7 @@ export class Gate {
   /** Clients that were reset since there was no place even to wait. */
   refused = 0;
   readonly #context: GateContext;
-  readonly #line: { readonly accepted: Socket; readonly port: number; readonly sinceMs: number }[] = [];
+  readonly #line: { readonly accepted: Accepted; readonly port: number; readonly sinceMs: number }[] = [];
   readonly #idlers: (() => void)[] = [];
   #episode: { waited: number; refused: number } | undefined;
 
@@ -51,10 +51,10 @@ export class Gate {
   }
 
   /**
-   * @param accepted  just accepted and paused; the gate owns it until it is served.
+   * @param accepted  just accepted; the gate owns it until it is served.
    * @param port      the listening port, as configured.
    */
-  enter(accepted: Socket, port: number): void {
+  enter(accepted: Accepted, port: number): void {
     if (this.waiting === 0 && this.#hasPlace(connectionDescriptors)) this.#serve(accepted, port);
     else if (this.#mayWait()) this.#wait(accepted, port);
     else this.#refuse(accepted);
@@ -80,7 +80,7 @@ export class Gate {
   /** Resets all who wait. */
   cut(): void {
     const cut = this.#line.splice(0);
-    for (const { accepted } of cut) accepted.resetAndDestroy();
+    for (const { accepted } of cut) accepted.reset();
     this.#afterLeaving();
     this.#context.budget.giveBack(cut.length);
   }
@@ -104,23 +104,23 @@ export class Gate {
     return maxConnections === 0 || this.#context.active() < maxConnections;
   }
 
-  #serve(accepted: Socket, port: number): void {
+  #serve(accepted: Accepted, port: number): void {
     this.#context.budget.take(connectionDescriptors);
     this.#context.serve(accepted, port);
   }
 
-  #wait(accepted: Socket, port: number): void {
+  #wait(accepted: Accepted, port: number): void {
     const { budget, clock, log, config } = this.#context;
-    const { remoteAddress = '', remotePort = 0 } = accepted; // remembered by the socket even if the peer goes
-    log.debug({ endpoint: config().name, client: clientText(remoteAddress, remotePort) }, 'client waits');
+    const client = clientText(accepted.remote.address, accepted.remote.port);
+    log.debug({ endpoint: config().name, client }, 'client waits');
     this.#tellEpisode().waited += 1;
     budget.take(1);
     this.#line.push({ accepted, port, sinceMs: clock.monotonicMs() });
     budget.enter(this);
   }
 
-  #refuse(accepted: Socket): void {
-    accepted.resetAndDestroy();
+  #refuse(accepted: Accepted): void {
+    accepted.reset();
     this.refused += 1;
     const episode = this.#tellEpisode();
     episode.refused += 1;

@@ -1,14 +1,15 @@
 import type { EndpointConfig, HealthCheck } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
+import type { TcpStack } from './channel.ts';
 import { Dial, type DialTarget, type Lookup } from './dial.ts';
-import { landingBuffer } from './read-buffers.ts';
 import type { Remote } from './remote.ts';
 
 /** What health checks work with. */
 export type HealthChecksContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
+  readonly tcp: TcpStack;
   readonly budget: DescriptorBudget;
 };
 
@@ -75,13 +76,12 @@ class Check {
     const dial = new Dial({
       ...this.#context,
       timeoutMs: this.#how.timeoutMs,
-      reader: { buffer: () => landingBuffer, callback: () => true },
       onFailedTry: () => undefined,
     });
     this.#dial = dial;
     try {
       const dialled = await dial.connect([this.#target()]);
-      dialled?.socket.destroy();
+      dialled?.channel.close();
     } catch {
       // told by `fail`
     }

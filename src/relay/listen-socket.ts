@@ -2,6 +2,7 @@ import { socketAddressText } from '../config/address.ts';
 import { backoffMs, type Backoff } from '../lib/backoff.ts';
 import { hostText, parseIpAddress, type IpFamily } from '../lib/ip-address.ts';
 import type { BindFault } from './bind-fault.ts';
+import type { Accepted } from './channel.ts';
 import type { Endpoint, Surroundings } from './endpoint.ts';
 import type { SocketSpec } from './endpoint-plan.ts';
 import { bindAddress, type Listening } from './listening.ts';
@@ -99,7 +100,7 @@ export class ListenSocket {
   }
 
   async #listen(): Promise<Listening> {
-    const { log, lookup } = this.#context;
+    const { log, lookup, tcp } = this.#context;
     const address = await bindAddress(this.spec, lookup);
     const { ipv6Only, listen } = this.spec;
     if (this.spec.protocol === 'UDP') {
@@ -112,10 +113,10 @@ export class ListenSocket {
         associate: (...client) => this.endpoint.associate(listen.port, ...client),
       });
     }
-    const onConnection: Parameters<typeof listenTcp>[0]['onConnection'] = (accepted) => {
-      this.endpoint.serve(accepted, listen.port);
+    const onAccepted = (client: Accepted): void => {
+      this.endpoint.serve(client, listen.port);
     };
-    return listenTcp({ address, port: listen.port, ipv6Only, log, onConnection });
+    return listenTcp({ address, port: listen.port, ipv6Only, log, tcp, onAccepted });
   }
 
   #tellBound(): void {

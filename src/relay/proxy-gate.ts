@@ -3,7 +3,7 @@ import type { AcceptProxy } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
 import { parseIpAddress } from '../lib/ip-address.ts';
-import type { Reader } from './accepted-socket.ts';
+import type { Reader } from './channel.ts';
 import { clientIp } from './client-address.ts';
 import { ProxyHeaderError, readProxyHeader, type ProxyAddresses } from './proxy-header.ts';
 
@@ -15,9 +15,8 @@ export type ProxyGateListeners = {
 };
 
 /** Takes the PROXY header, however it is cut, off what a client sends, and lets the rest through. */
-export class ProxyGate {
-  /** What the client's socket reads into, in place of the reader behind. */
-  readonly reader: Reader;
+export class ProxyGate implements Reader {
+  readonly #behind: Reader;
   readonly #listeners: ProxyGateListeners;
   readonly #stopTimer: () => void;
   #head = Buffer.alloc(0);
@@ -25,24 +24,33 @@ export class ProxyGate {
 
   /** @param behind  gets what follows the header. */
   constructor(behind: Reader, { timeoutMs }: AcceptProxy, clock: Clock, listeners: ProxyGateListeners) {
+    this.#behind = behind;
     this.#listeners = listeners;
-    this.reader = {
-      buffer: behind.buffer,
-      callback: (count, buffer) => {
-        if (this.#state === 'open') return behind.callback(count, buffer);
-        const rest = this.#take(buffer.subarray(0, count));
-        return rest === undefined || behind.callback(rest.length, rest);
-      },
-    };
     const late = (): void => {
       this.fail(new ProxyHeaderError(`the client sent no PROXY header within ${String(timeoutMs)} ms`));
     };
     this.#stopTimer = timeoutMs === 0 ? () => undefined : clock.after(timeoutMs, late);
   }
 
-  /** To be called when the client has ended its side, or is gone. */
+  nextBuffer(): Uint8Array {
+    return this.#behind.nextBuffer();
+  }
+
+  take(count: number, buffer: Uint8Array): boolean {
+    if (this.#state === 'open') return this.#behind.take(count, buffer);
+    const rest = this.#afterHeader(buffer.subarray(0, count));
+    return rest === undefined || this.#behind.take(rest.length, rest);
+  }
+
   end(): void {
-    this.fail(new ProxyHeaderError('the client ended before its PROXY header did'));
+    if (this.#state === 'open') this.#behind.end();
+    else this.fail(new ProxyHeaderError('the client ended before its PROXY header did'));
+  }
+
+  /** To be called when the client is gone. */
+  close(): void {
+    if (this.#state === 'waiting') this.#state = 'failed';
+    this.#stopTimer();
   }
 
   /** Lets nothing through any more, where the header is not whole yet. */
@@ -54,7 +62,7 @@ export class ProxyGate {
   }
 
   /** @returns what follows the header; undefined where nothing does yet. */
-  #take(part: Uint8Array): Buffer | undefined {
+  #afterHeader(part: Uint8Array): Buffer | undefined {
     if (this.#state === 'failed') return undefined;
     this.#head = Buffer.concat([this.#head, part]);
     try {

@@ -1,5 +1,6 @@
-import { isIP, type Socket } from 'node:net';
+import { isIP } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
+import type { Channel } from './channel.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 
 /** How long a try has the line for itself. Source: RFC 8305, section 5, "Connection Attempt Delay". */
@@ -10,8 +11,8 @@ export type RaceOptions = {
   readonly clock: Clock;
   /** Pays for tries beside the first; one that it has no room for waits. */
   readonly budget: DescriptorBudget;
-  /** A socket that connects to `host`. */
-  readonly open: (host: string) => Socket;
+  /** A channel that connects to `address` and tells once, later, whether it has. */
+  readonly connect: (address: string, onConnected: (error: Error | undefined) => void) => Channel;
 };
 
 /**
@@ -21,11 +22,11 @@ export type RaceOptions = {
  */
 export class Race {
   /** Connected; rejects with the last failure where all have failed. */
-  readonly winner: Promise<Socket>;
+  readonly winner: Promise<Channel>;
   readonly #options: RaceOptions;
   readonly #waiting: string[];
-  readonly #running = new Set<Socket>();
-  readonly #settle = Promise.withResolvers<Socket>();
+  readonly #running = new Set<Channel>();
+  readonly #settle = Promise.withResolvers<Channel>();
   /** Descriptors of tries beside the first. */
   #taken = 0;
   #stopTimer: () => void = () => undefined;
@@ -62,24 +63,22 @@ export class Race {
   }
 
   #open(): void {
-    const socket = this.#options.open(this.#waiting.shift() ?? '');
-    this.#running.add(socket);
-    socket.once('connect', () => {
-      this.#win(socket);
+    const channel = this.#options.connect(this.#waiting.shift() ?? '', (error) => {
+      if (error === undefined) this.#win(channel);
+      else this.#lose(channel, error);
     });
-    socket.once('error', (error) => {
-      this.#lose(socket, error);
-    });
+    this.#running.add(channel);
   }
 
-  #win(socket: Socket): void {
-    this.#running.delete(socket);
-    this.#stop(); // at once: a loser that connects, too, would be read
-    this.#settle.resolve(socket);
+  #win(channel: Channel): void {
+    this.#running.delete(channel);
+    this.#stop();
+    this.#settle.resolve(channel);
   }
 
-  #lose(socket: Socket, error: Error): void {
-    if (!this.#running.delete(socket)) return; // it has won, or the race is over
+  #lose(channel: Channel, error: Error): void {
+    this.#running.delete(channel);
+    channel.close();
     this.#giveBack(Math.min(1, this.#taken));
     if (this.#waiting.length > 0) this.#next();
     else if (this.#running.size === 0) this.#settle.reject(error);
@@ -90,7 +89,7 @@ export class Race {
     this.#waiting.length = 0;
     const running = [...this.#running];
     this.#running.clear();
-    for (const socket of running) socket.destroy();
+    for (const channel of running) channel.close();
     this.#giveBack(this.#taken);
   }
 

@@ -1,4 +1,5 @@
 import {
+  buildInfo,
   createRegistry,
   register,
   type MetricFamily,
@@ -17,8 +18,9 @@ export function relayRegistry(status: () => RelayStatus): Registry {
 }
 
 /** Every metric of the relay. */
-export function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
+function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
+    buildInfo('realm_relay_build_info'),
     ...processFamilies(status),
     ...connectionFamilies(status),
     ...associationFamilies(status),

@@ -6,6 +6,7 @@ import { openFilesLimit } from '../lib/open-files.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { bindFault, faultsText } from './bind-fault.ts';
 import { DescriptorBudget } from './descriptor-budget.ts';
+import type { TcpStack } from './channel.ts';
 import { systemAddresses, type Lookup } from './dial.ts';
 import type { Endpoint, Surroundings } from './endpoint.ts';
 import {
@@ -19,6 +20,7 @@ import { Endpoints } from './endpoints.ts';
 import { ListenSocket, type ListenSocketContext } from './listen-socket.ts';
 import { RecentErrors } from './recent-errors.ts';
 import { endpointStatus, type RelayStatus } from './relay-status.ts';
+import { tcpStack } from './tcp-stack.ts';
 
 /** A configuration could not be put in place of the one before, which runs again. */
 export class ReloadError extends RealmError {
@@ -31,6 +33,8 @@ export type RelayOptions = {
   readonly clock: Clock;
   /** How names become addresses; the machine's own way unless told. */
   readonly lookup?: Lookup;
+  /** How TCP is done; the cheapest way that this Node has unless told. */
+  readonly tcp?: TcpStack;
   /** How long connections of an endpoint that was removed may go on; 30,000 unless told. */
   readonly retireMs?: number;
   /** In [0, 1), for the jitter of retries; `Math.random` unless told. */
@@ -74,12 +78,13 @@ export class Relay {
     log,
     clock,
     lookup = systemAddresses,
+    tcp = tcpStack(log),
     retireMs = 30_000,
     random = Math.random,
     openFiles = openFilesLimit(),
   }: RelayOptions) {
     const budget = new DescriptorBudget({ limit: openFiles, listening: () => this.#sockets.size });
-    this.#surroundings = { log, errors: new RecentErrors(clock), clock, lookup, random, budget };
+    this.#surroundings = { log, errors: new RecentErrors(clock), clock, lookup, tcp, random, budget };
     this.#endpoints = new Endpoints(this.#surroundings, retireMs);
     this.#socketContext = {
       ...this.#surroundings,

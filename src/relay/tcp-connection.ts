@@ -1,9 +1,8 @@
-import type { Socket } from 'node:net';
-import type { EndpointNetwork } from '../config/relay-config.ts';
+import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { takeOver } from './accepted-socket.ts';
+import type { Accepted, Address, Channel, ChannelOwner, TcpStack } from './channel.ts';
 import { clientIp, clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import { Dial, DialError, type Dialled, type Lookup } from './dial.ts';
@@ -24,71 +23,82 @@ class IdleError extends RealmError {
   }
 }
 
-/** What a connection needs of its endpoint. */
+/** What connections need of their endpoint. */
 export type ConnectionContext = {
-  /** Name of the endpoint. */
-  readonly endpoint: string;
-  readonly network: EndpointNetwork;
-  /** Source address for dialling; undefined = the system's choice. */
-  readonly through: string | undefined;
-  /** The remotes in the order in which to try them. */
-  readonly order: (clientIp: string) => readonly Remote[];
+  /** The remotes of a listening port, in the order in which to try them for a client. */
+  readonly order: (port: number, clientIp: string) => readonly Remote[];
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
+  readonly tcp: TcpStack;
   readonly log: Logger;
   readonly errors: RecentErrors;
-  /** Told once, when both sockets are closed. */
+  /** Told once, when both sides are closed. */
   readonly onSettled: (connection: TcpConnection, failure: Side | undefined) => void;
 };
 
 /**
- * One client's connection, from accept to settle: it owns the client's socket, dials the upstream, copies
+ * One client's connection, from accept to settle: it owns the client's channel, dials the upstream, copies
  * both ways and writes one log line at its end.
  *
  *     dialling ──► copying ──► settled      A peer that ends closes only the direction it wrote;
  *         └──────── failed ──────┘          a reset is passed on as a reset.
  */
-export class TcpConnection {
+export class TcpConnection implements ChannelOwner {
   readonly fromClient = new Flow();
   readonly fromUpstream = new Flow();
+  readonly #port: number;
+  readonly #config: EndpointConfig;
   readonly #context: ConnectionContext;
-  readonly #client: Socket;
-  #clientText: string;
+  readonly #accepted: Accepted;
+  readonly #client: Channel;
+  readonly #startedMs: number;
+  /** Who the client is: told by its PROXY header, if any. */
+  #source: Address;
   /** What a PROXY header towards the remote tells. */
   #addresses: ProxyAddresses | undefined;
-  readonly #startedMs: number;
-  readonly #dial: Dial;
-  #upstream: Socket | undefined;
+  #gate: ProxyGate | undefined;
+  #dial: Dial | undefined;
+  #upstream: Channel | undefined;
   #remote: Remote | undefined;
   #upstreamText = '';
   #open = 1;
   /** Bytes at the last look, and since when it has been as many. */
-  #quiet = { bytes: 0, sinceMs: 0 };
+  #quietBytes = 0;
+  #quietSinceMs: number;
   #failure: { readonly error: Error; readonly side: Side } | undefined;
 
-  /** @param accepted  as `takeOver` wants it; owned by the connection from now on. */
-  constructor(accepted: Socket, context: ConnectionContext) {
-    const { remoteAddress = '', remotePort = 0 } = accepted;
+  /**
+   * @param accepted  owned by the connection from now on; served from `start` on.
+   * @param port      the listening port, as configured.
+   * @param config    holds for the whole connection.
+   */
+  constructor(accepted: Accepted, port: number, config: EndpointConfig, context: ConnectionContext) {
+    this.#port = port;
+    this.#config = config;
     this.#context = context;
-    this.#startedMs = this.#quiet.sinceMs = context.clock.monotonicMs();
-    this.#clientText = clientText(remoteAddress, remotePort);
-    this.#dial = new Dial({
-      ...context,
-      timeoutMs: context.network.tcpTimeoutMs,
-      reader: this.fromUpstream.reader,
-      onFailedTry: ({ text: upstream }, err) => {
-        context.log.warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
-      },
-    });
-    if (context.network.sendProxyVersion !== undefined) this.#addresses = addressesOf(accepted);
-    const gate = this.#proxyGate(remoteAddress);
-    this.#client = takeOver(accepted, (gate ?? this.fromClient).reader);
-    this.#adopt(this.#client, 'client');
-    this.fromClient.readFrom(this.#client);
-    if (gate === undefined) void this.#connect(clientIp(remoteAddress));
-    else this.#await(gate, remoteAddress);
+    this.#accepted = accepted;
+    this.#source = accepted.remote;
+    this.#client = accepted.channel();
+    this.#startedMs = this.#quietSinceMs = context.clock.monotonicMs();
+  }
+
+  /** Serves the client; it may be settled when this returns. */
+  start(): void {
+    const { network } = this.#config;
+    const { remote } = this.#accepted;
+    if (network.sendProxyVersion !== undefined) {
+      this.#addresses = { source: remote, destination: this.#accepted.local() };
+    }
+    this.#gate = this.#proxyGate();
+    this.#client.open(this.#gate ?? this.fromClient, this, network);
     this.#client.resume();
+    if (this.#gate === undefined) void this.#connect();
+    else if (network.acceptProxy !== undefined && !isTrusted(network.acceptProxy, remote.address)) {
+      this.#gate.fail(
+        new ProxyHeaderError('PROXY headers of this client are not trusted: see accept_proxy_trusted'),
+      );
+    }
   }
 
   /** Resets both sides at once: the relay's own decision. */
@@ -99,24 +109,39 @@ export class TcpConnection {
   /** Ends it where no byte has come for longer than its limit, while reading is paused, too. */
   endIfIdle(nowMs: number, { idleMs, halfClosedMs }: IdleLimits): void {
     const bytes = this.fromClient.bytes + this.fromUpstream.bytes;
-    if (bytes !== this.#quiet.bytes) this.#quiet = { bytes, sinceMs: nowMs };
+    if (bytes !== this.#quietBytes) [this.#quietBytes, this.#quietSinceMs] = [bytes, nowMs];
     const isHalfClosed = this.fromClient.hasEnded || this.fromUpstream.hasEnded;
     const limitMs = isHalfClosed && halfClosedMs > 0 ? halfClosedMs : idleMs;
-    const quietMs = nowMs - this.#quiet.sinceMs;
+    const quietMs = nowMs - this.#quietSinceMs;
     if (limitMs > 0 && quietMs >= limitMs) this.#fail('relay', new IdleError(quietMs));
   }
 
+  onDrained(channel: Channel): void {
+    if (channel === this.#client) this.#upstream?.resume();
+    else this.#client.resume();
+  }
+
+  onFailed(channel: Channel, error: Error): void {
+    this.#fail(channel === this.#client ? 'client' : 'upstream', error);
+  }
+
+  onClosed(channel: Channel): void {
+    if (channel === this.#client) this.#gate?.close();
+    this.#open -= 1;
+    if (this.#open === 0) this.#settle();
+  }
+
   /** The remote is dialled only once the header is there: it may decide which remote. */
-  #proxyGate(remoteAddress: string): ProxyGate | undefined {
-    const { network, clock } = this.#context;
-    if (network.acceptProxy === undefined) return undefined;
-    return new ProxyGate(this.fromClient.reader, network.acceptProxy, clock, {
+  #proxyGate(): ProxyGate | undefined {
+    const { acceptProxy } = this.#config.network;
+    if (acceptProxy === undefined) return undefined;
+    return new ProxyGate(this.fromClient, acceptProxy, this.#context.clock, {
       onHeader: (addresses) => {
         if (addresses !== undefined) {
           this.#addresses = addresses;
-          this.#clientText = clientText(addresses.source.address, addresses.source.port);
+          this.#source = addresses.source;
         }
-        void this.#connect(clientIp(addresses?.source.address ?? remoteAddress));
+        void this.#connect();
       },
       onError: (error) => {
         this.#fail('client', error);
@@ -124,66 +149,54 @@ export class TcpConnection {
     });
   }
 
-  #await(gate: ProxyGate, remoteAddress: string): void {
-    const { acceptProxy } = this.#context.network;
-    const end = (): void => {
-      gate.end();
-    };
-    this.#client.once('end', end).once('close', end);
-    if (acceptProxy === undefined || isTrusted(acceptProxy, remoteAddress)) return;
-    gate.fail(new ProxyHeaderError('PROXY headers of this client are not trusted: see accept_proxy_trusted'));
-  }
-
-  async #connect(ip: string): Promise<void> {
+  async #connect(): Promise<void> {
+    const { order, log } = this.#context;
+    this.#dial = new Dial({
+      ...this.#context,
+      timeoutMs: this.#config.network.tcpTimeoutMs,
+      through: this.#config.through,
+      onFailedTry: ({ text: upstream }, err) => {
+        log.warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
+      },
+    });
     try {
-      const dialled = await this.#dial.connect(this.#context.order(ip));
+      const dialled = await this.#dial.connect(order(this.#port, clientIp(this.#source.address)));
       if (dialled === undefined) return;
       if (this.#failure === undefined) this.#join(dialled);
       else {
-        dialled.socket.destroy();
+        dialled.channel.close();
         dialled.remote.leave();
       }
     } catch (error) {
       if (error instanceof DialError) this.#upstreamText = error.upstream;
       this.#fail('upstream', asError(error));
+    } finally {
+      this.#dial = undefined;
     }
   }
 
-  #join({ socket: upstream, remote }: Dialled<Remote>): void {
+  #join({ channel: upstream, remote }: Dialled<Remote>): void {
     this.#upstream = upstream;
     this.#remote = remote;
     this.#upstreamText = remote.text;
     this.#open += 1;
-    this.#adopt(upstream, 'upstream');
-    this.fromUpstream.readFrom(upstream);
+    upstream.open(this.fromUpstream, this, this.#config.network);
     this.fromUpstream.writeTo(this.#client);
-    this.fromClient.writeTo(upstream, this.#header());
+    if (this.fromClient.writeTo(upstream, this.#header())) this.#client.resume();
+    upstream.resume();
   }
 
   #header(): Buffer | undefined {
-    const { sendProxyVersion } = this.#context.network;
+    const { sendProxyVersion } = this.#config.network;
     if (sendProxyVersion === undefined || this.#addresses === undefined) return undefined;
     return proxyHeader(sendProxyVersion, this.#addresses);
   }
 
-  #adopt(socket: Socket, side: Side): void {
-    const { tcpKeepaliveMs, tcpKeepaliveProbes } = this.#context.network;
-    socket.setNoDelay(true);
-    if (tcpKeepaliveMs > 0) socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
-    socket.on('error', (error) => {
-      this.#fail(side, error);
-    });
-    socket.once('close', () => {
-      this.#open -= 1;
-      if (this.#open === 0) this.#settle();
-    });
-  }
-
   #fail(side: Side, error: Error): void {
     this.#failure ??= { side, error };
-    this.#dial.cancel();
-    reset(this.#client);
-    if (this.#upstream !== undefined) reset(this.#upstream);
+    this.#dial?.cancel();
+    this.#client.reset();
+    this.#upstream?.reset();
   }
 
   #settle(): void {
@@ -191,15 +204,17 @@ export class TcpConnection {
     this.#remote?.leave();
     this.fromClient.release();
     this.fromUpstream.release();
-    const fields = {
-      ...this.#names(),
-      upstream: this.#upstreamText,
-      fromClientBytes: this.fromClient.bytes,
-      fromUpstreamBytes: this.fromUpstream.bytes,
-      durationMs: Math.round(clock.monotonicMs() - this.#startedMs),
-    };
-    if (this.#failure === undefined) log.info(fields, 'connection closed');
-    else log.warn({ ...fields, side: this.#failure.side, err: this.#failure.error }, 'connection failed');
+    if (this.#failure !== undefined || log.isLevelEnabled('info')) {
+      const fields = {
+        ...this.#names(),
+        upstream: this.#upstreamText,
+        fromClientBytes: this.fromClient.bytes,
+        fromUpstreamBytes: this.fromUpstream.bytes,
+        durationMs: Math.round(clock.monotonicMs() - this.#startedMs),
+      };
+      if (this.#failure === undefined) log.info(fields, 'connection closed');
+      else log.warn({ ...fields, side: this.#failure.side, err: this.#failure.error }, 'connection failed');
+    }
     this.#rememberFailure();
     onSettled(this, this.#failure?.side);
   }
@@ -207,24 +222,17 @@ export class TcpConnection {
   /** Each remote remembers its failed dials by itself. */
   #rememberFailure(): void {
     if (this.#failure === undefined || this.#failure.error instanceof DialError) return;
-    const { errors, endpoint } = this.#context;
+    const { errors } = this.#context;
     const { side } = this.#failure;
-    errors.add({ ...this.#failure, endpoint, ...(side === 'upstream' && { upstream: this.#upstreamText }) });
+    errors.add({
+      ...this.#failure,
+      endpoint: this.#config.name,
+      ...(side === 'upstream' && { upstream: this.#upstreamText }),
+    });
   }
 
   #names(): { endpoint: string; client: string } {
-    return { endpoint: this.#context.endpoint, client: this.#clientText };
+    const { address, port } = this.#source;
+    return { endpoint: this.#config.name, client: clientText(address, port) };
   }
-}
-
-/** RST instead of FIN, so that the peer does not take a broken stream for a whole one. */
-function reset(socket: Socket): void {
-  if (!socket.destroyed) socket.resetAndDestroy();
-}
-
-function addressesOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): ProxyAddresses {
-  return {
-    source: { address: remoteAddress ?? '', port: remotePort ?? 0 },
-    destination: { address: localAddress ?? '', port: localPort ?? 0 },
-  };
 }

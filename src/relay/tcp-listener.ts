@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import type { Logger } from '../telemetry/logger.ts';
-import { canTakeOver } from './accepted-socket.ts';
+import type { Accepted, TcpStack } from './channel.ts';
 import { familiesOf, type Listening } from './listening.ts';
 
 /** What waits in the kernel to be accepted; it takes the least of this and net.core.somaxconn. */
@@ -13,8 +13,9 @@ export type TcpListenerOptions = {
   readonly port: number;
   readonly ipv6Only: boolean;
   readonly log: Logger;
-  /** Owns the socket from now on; the server knows nothing of it. */
-  readonly onConnection: (accepted: Socket) => void;
+  readonly tcp: TcpStack;
+  /** Owns the client from now on. */
+  readonly onAccepted: (client: Accepted) => void;
 };
 
 /**
@@ -23,14 +24,14 @@ export type TcpListenerOptions = {
  * @throws the kernel's error, e.g. EADDRINUSE.
  */
 export async function listenTcp(options: TcpListenerOptions): Promise<Listening> {
-  const { address, port, ipv6Only, log, onConnection } = options;
-  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, onConnection);
+  const { address, port, ipv6Only, log, tcp, onAccepted } = options;
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
   server.listen({ host: address, port, ipv6Only, backlog });
   await once(server, 'listening');
   server.on('error', (err) => {
     log.warn({ err }, 'accept failed');
   });
-  if (!canTakeOver(server)) log.warn('this Node.js has no fast path, reading by events');
+  tcp.accept(server, onAccepted);
   const close = (): void => {
     server.close();
   };

@@ -6,6 +6,7 @@ import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
 import { openFilesLimit } from '../lib/open-files.ts';
+import { version } from '../lib/version.ts';
 
 export { Counter, Histogram, Registry };
 
@@ -56,6 +57,18 @@ export function register(registry: Registry, { name, help, type, labels, read }:
       for (const sample of read()) counter.inc(sample.labels, sample.value);
     },
   });
+}
+
+/** Which build runs, in labels, as is the custom: its value is always 1. */
+export function buildInfo(name: string): MetricFamily {
+  const labels = { version, node_version: process.version.slice(1) };
+  return {
+    name,
+    help: 'Always 1; its labels tell the version of the program and of Node.js.',
+    type: 'gauge',
+    labels: Object.keys(labels),
+    read: () => [{ labels, value: 1 }],
+  };
 }
 
 /** The names that every Prometheus client library uses for its process. */

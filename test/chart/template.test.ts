@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { dump } from 'js-yaml';
-import { outcomes } from '../../src/controller/controller.ts';
 import { defaultRelayImage } from '../../src/desired/relay-image.ts';
 import { operatorMetrics } from '../../src/operator/metrics.ts';
 import { createRegistry } from '../../src/telemetry/metrics.ts';
@@ -163,17 +162,19 @@ describeWithHelm('chart: monitoring', (helm) => {
 
   it('has alerts on metrics that the operator has', async () => {
     const registry = createRegistry();
-    operatorMetrics(registry, { depth: () => 0, isLeading: () => true });
+    const queue = { depth: 0, processingSeconds: [] };
+    operatorMetrics(registry, { queue: () => queue, workers: 1, isLeading: () => true, relays: () => [] });
     const families = [...(await registry.metrics()).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     const names = (await judged()).map((selector) => selector.replace(/(_bucket)?\{.*$/, ''));
     expect(names).to.have.length.above(3);
     expect(families).to.include.members(names);
   });
 
-  it('has alerts on outcomes that the controller has', async () => {
-    const labels = (await judged()).flatMap((selector) => /outcome="([^"]*)"/.exec(selector)?.[1] ?? []);
-    expect(labels).to.deep.equal(['error']);
-    expect(outcomes).to.include.members(labels);
+  it('has alerts on the labels that the controller has', async () => {
+    const labels = (await judged()).flatMap(
+      (selector) => /(?:name|controller)="([^"]*)"/.exec(selector.replace('namespace=', ''))?.[1] ?? [],
+    );
+    expect(labels).to.deep.equal(['realmrelay', 'realmrelay', 'realmrelay']);
   });
 });
 

@@ -35,6 +35,33 @@ describe('WorkQueue', () => {
     expect(await next).to.equal('a');
   });
 
+  it('tells what becomes of keys, and for how long', async () => {
+    const clock = new FakeClock();
+    const told: string[] = [];
+    const observer = {
+      added: () => told.push('added'),
+      retried: () => told.push('retried'),
+      taken: (seconds: number) => told.push(`taken ${String(seconds)}`),
+      done: (seconds: number) => told.push(`done ${String(seconds)}`),
+    };
+    const queue = new WorkQueue<string>({ clock, backoff, random: () => 0, observer });
+    queue.add('a');
+    queue.add('a');
+    clock.advance(1_000);
+    await queue.next();
+    clock.advance(500);
+    expect(queue.processingSeconds).to.deep.equal([0.5]);
+    queue.add('a');
+    clock.advance(1_500);
+    queue.done('a');
+    clock.advance(1_000);
+    await queue.next();
+    queue.retry('a');
+    queue.done('a');
+    expect(told).to.deep.equal(['added', 'taken 1', 'added', 'done 2', 'taken 2.5', 'retried', 'done 0']);
+    expect(queue.processingSeconds).to.deep.equal([]);
+  });
+
   it('adds after a delay, the sooner of two', async () => {
     const { queue, clock } = setUp();
     queue.addAfter('a', 1_000);

@@ -184,7 +184,7 @@ export class Edge {
 
   /** How many reconciles have ended since the operator started. */
   async turns(): Promise<number> {
-    return this.#sum('realm_operator_reconciles_total');
+    return this.#sum('controller_runtime_reconcile_total');
   }
 
   async #sum(name: string): Promise<number> {

@@ -66,6 +66,27 @@ describeWithCluster('operator on an API server', function (cluster) {
     expect(await edge.eventReasons('web')).to.include('Created');
   });
 
+  it('counts relays by condition, turns, and requests, under the names of controller-runtime', async () => {
+    await edge.applyRelay('web', spec());
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    await eventually('the end of a turn', async () => (await edge.turns()) > 0);
+    const lines = await eventually('a scrape that knows of it', async () => {
+      const scrape = (await edge.registry.metrics()).split('\n');
+      return scrape.includes('realm_operator_relays{condition="Programmed",status="True"} 1') && scrape;
+    });
+    const above0 = [
+      'workqueue_adds_total{name="realmrelay",controller="realmrelay"}',
+      'workqueue_work_duration_seconds_count{name="realmrelay",controller="realmrelay"}',
+      'controller_runtime_reconcile_time_seconds_count{controller="realmrelay"}',
+      'rest_client_requests_total{method="GET",code="200"}',
+      'rest_client_requests_total{method="PATCH",code="201"}',
+    ];
+    for (const name of above0) {
+      const line = lines.find((each) => each.startsWith(`${name} `));
+      expect(Number(line?.slice(name.length)), name).to.be.above(0);
+    }
+  });
+
   it('follows an edit, and restarts no Pod for an endpoint', async () => {
     await edge.applyRelay('web', spec());
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { apiVersion, kind } from '../../src/api/schema.ts';
 import { operatorMetrics } from '../../src/operator/metrics.ts';
 import { operatorRoutes } from '../../src/operator/routes.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
@@ -15,17 +16,43 @@ describe('operatorRoutes', () => {
 
   it('serves every outcome from the beginning, and what was counted', async () => {
     const registry = new Registry();
-    const metrics = operatorMetrics(registry, { depth: () => 7, isLeading: () => false });
+    const condition = { type: 'Ready', status: 'True' as const, reason: 'Ready', message: '' };
+    const ready = {
+      apiVersion,
+      kind,
+      metadata: { name: 'web' },
+      status: { conditions: [{ ...condition, lastTransitionTime: '2026-01-01T00:00:00Z' }] },
+    };
+    const metrics = operatorMetrics(registry, {
+      queue: () => ({ depth: 7, processingSeconds: [2, 0.5] }),
+      workers: 4,
+      isLeading: () => false,
+      relays: () => [ready, { ...ready, status: {} }],
+    });
     metrics.turn('error', 0.05);
+    metrics.queue.added();
+    metrics.queue.taken(0.02);
+    metrics.apiAnswered('PATCH', '201');
     metrics.watchFailed('Service');
     const answer = await operatorRoutes({ isReady: () => true }, registry)['/metrics']?.();
     const lines = answer?.body.split('\n');
     expect(lines).to.include.members([
-      'realm_operator_reconciles_total{outcome="awaitChange"} 0',
-      'realm_operator_reconciles_total{outcome="error"} 1',
-      'realm_operator_reconcile_seconds_bucket{le="0.1"} 1',
+      'controller_runtime_reconcile_total{controller="realmrelay",result="success"} 0',
+      'controller_runtime_reconcile_total{controller="realmrelay",result="error"} 1',
+      'controller_runtime_reconcile_errors_total{controller="realmrelay"} 1',
+      'controller_runtime_reconcile_time_seconds_bucket{le="0.1",controller="realmrelay"} 1',
+      'controller_runtime_active_workers{controller="realmrelay"} 2',
+      'controller_runtime_max_concurrent_reconciles{controller="realmrelay"} 4',
+      'workqueue_adds_total{name="realmrelay",controller="realmrelay"} 1',
+      'workqueue_queue_duration_seconds_bucket{le="0.1",name="realmrelay",controller="realmrelay"} 1',
+      'workqueue_unfinished_work_seconds{name="realmrelay",controller="realmrelay"} 2.5',
+      'workqueue_longest_running_processor_seconds{name="realmrelay",controller="realmrelay"} 2',
+      'rest_client_requests_total{method="PATCH",code="201"} 1',
+      'realm_operator_relays{condition="Ready",status="True"} 1',
+      'realm_operator_relays{condition="Ready",status="Unknown"} 1',
+      'realm_operator_relays{condition="Stalled",status="False"} 2',
       'realm_operator_watch_failures_total{kind="Service"} 1',
-      'realm_operator_queue_depth 7',
+      'workqueue_depth{name="realmrelay",controller="realmrelay"} 7',
       'realm_operator_leading 0',
       'realm_operator_relay_requests_total{outcome="failed"} 0',
     ]);

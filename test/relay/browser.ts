@@ -25,6 +25,7 @@ export class Browser {
   /** What the page complained of: exceptions, refusals of its policy, console.error. */
   readonly complaints: string[] = [];
   readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown>;
   readonly #profile = mkdtempSync(join(tmpdir(), 'chromium-'));
   readonly #waiting = new Map<number, (message: Message) => void>();
   #lastId = 0;
@@ -43,6 +44,7 @@ export class Browser {
       ],
       { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
     );
+    this.#exited = once(this.#child, 'exit');
     let text = '';
     (this.#child.stdio[4] as Readable).setEncoding('utf8').on('data', (part: string) => {
       const messages = (text + part).split('\0');
@@ -91,9 +93,8 @@ export class Browser {
   }
 
   async close(): Promise<void> {
-    const exited = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
-    await exited;
+    await this.#exited;
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 

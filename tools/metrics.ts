@@ -1,0 +1,94 @@
+import { operatorMetrics } from '../src/operator/metrics.ts';
+import { relayRegistry } from '../src/relay/relay-metrics.ts';
+import { Counter, createRegistry, Histogram, type Registry } from '../src/telemetry/metrics.ts';
+
+/** What a metric is, apart from its values. */
+export type Metric = {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  readonly help: string;
+};
+
+/** Every metric of the relay program, those of its process included. */
+export function relayMetricsList(): Metric[] {
+  return metricsOf(
+    relayRegistry(() => {
+      throw new Error('only asked at a scrape');
+    }),
+  );
+}
+
+/** Every metric of the operator, those of its process included. */
+export function operatorMetricsList(): Metric[] {
+  const registry = createRegistry();
+  const queue = { depth: 0, processingSeconds: [] };
+  operatorMetrics(registry, { queue: () => queue, workers: 1, isLeading: () => true, relays: () => [] });
+  return metricsOf(registry);
+}
+
+/** The text of docs/metrics.md. */
+export function metricsReference(): string {
+  const [relay, operator] = [relayMetricsList(), operatorMetricsList()];
+  const isOfProcess = ({ name }: Metric): boolean => name.startsWith('process_');
+  const own = (metrics: readonly Metric[]): Metric[] => metrics.filter((metric) => !isOfProcess(metric));
+  return [
+    '# Metrics',
+    '',
+    '<!-- Generated from the code by `make generate`; do not edit. -->',
+    '',
+    'Both programs serve `/metrics` in the text format of Prometheus. Counters begin at 0 with the process; those of an',
+    'endpoint or a remote are gone once it is not configured any more.',
+    '',
+    'How many series there are is bounded by the configuration: `endpoint` and `remote` are names that stand in it, every other',
+    'label takes a few words that stand in the code. No label tells of a client, a Pod, an address or a name that comes from',
+    'outside.',
+    '',
+    '## The relay program',
+    '',
+    'At `/metrics` of its [admin server](relay.md#the-admin-server). `remote` is the address as it is configured.',
+    '',
+    ...table(own(relay)),
+    '',
+    '## The operator',
+    '',
+    'Those of controller and queue have the names and the meaning that they have with controller-runtime, those of requests to',
+    'the API server client-go’s, so that dashboards and alerts for such operators serve this one: their `controller` and `name`',
+    'are always `realmrelay`. What is ours alone begins with `realm_operator_`.',
+    '',
+    ...table(own(operator)),
+    '',
+    '## The process, of both',
+    '',
+    ...table(relay.filter(isOfProcess)),
+    '',
+  ].join('\n');
+}
+
+function table(metrics: readonly Metric[]): string[] {
+  const rows = metrics
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, type, labels, help }) => [code(name), type, labels.map(code).join(' '), help]);
+  return [['metric', 'type', 'labels', 'says'], ['---', '---', '---', '---'], ...rows].map(
+    (cells) => `| ${cells.join(' | ')} |`,
+  );
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+/** prom-client keeps these to itself in its types. */
+type Registered = { readonly name: string; readonly help: string; readonly labelNames: readonly string[] };
+
+function metricsOf(registry: Registry): Metric[] {
+  return registry.getMetricsAsArray().map((metric) => {
+    const { name, help, labelNames } = metric as unknown as Registered;
+    return { name, type: typeOf(metric), labels: labelNames, help };
+  });
+}
+
+function typeOf(metric: unknown): Metric['type'] {
+  if (metric instanceof Counter) return 'counter';
+  return metric instanceof Histogram ? 'histogram' : 'gauge';
+}
