@@ -9,18 +9,22 @@ const tries = 100;
 
 /** A TCP port of 127.0.0.1 that nobody listens on. */
 export function freePort(): Promise<number> {
-  return freePorts(1);
+  return freeRow(1, lowest, highest);
 }
 
-/** The first of `count` TCP ports in a row of 127.0.0.1 that nobody listens on. */
-export async function freePorts(count: number): Promise<number> {
+/** The first of `count` TCP ports in a row of 127.0.0.1 that nobody listens on: away from those that `freePort` strews. */
+export function freePorts(count: number): Promise<number> {
+  return freeRow(count, lowest / 2, lowest - 1);
+}
+
+async function freeRow(count: number, from: number, to: number): Promise<number> {
   for (let i = 0; i < tries; i += 1) {
-    const first = lowest + Math.floor(Math.random() * (highest - lowest - count));
+    const first = from + Math.floor(Math.random() * (to - from - count));
     const looks = Array.from({ length: count }, (_, index) => isFree(first + index));
     if ((await Promise.all(looks)).every(Boolean)) return first;
   }
   throw new Error(
-    `no ${String(count)} free ports in ${String(tries)} tries between ${String(lowest)} and ${String(highest)}`,
+    `no ${String(count)} free ports in ${String(tries)} tries between ${String(from)} and ${String(to)}`,
   );
 }
 
