@@ -8,6 +8,11 @@ import { createServer } from 'node:http';
 const backends = [
   { host: '::1', port: 18086, answer: 'Hello from the IPv6 backend.\n' },
   { host: '127.0.0.1', port: 18084, answer: 'Hello from the IPv4 backend.\n' },
+  ...Array.from({ length: 10 }, (_, index) => 18_100 + index).map((port) => ({
+    host: '127.0.0.1',
+    port,
+    answer: `Hello from port ${String(port)}.\n`,
+  })),
 ];
 
 const [command, ...args] = process.argv.slice(2);

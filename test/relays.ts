@@ -11,13 +11,17 @@ import { parseIpAddress, type IpAddress } from '../src/lib/ip-address.ts';
 import { problemText } from '../src/lib/problem.ts';
 
 /** What of an endpoint a test cares about. */
-type EndpointChoice = Partial<Omit<EndpointSpec, 'listen'>> & { address?: string | undefined; port?: number };
+type EndpointChoice = Partial<Omit<EndpointSpec, 'listen'>> & {
+  address?: string | undefined;
+  port?: number;
+  endPort?: number;
+};
 
 /** An endpoint as a user writes it: TCP port 443, one remote, unless the test says otherwise. */
-export function endpoint({ address, port = 443, ...rest }: EndpointChoice = {}): EndpointSpec {
+export function endpoint({ address, port = 443, endPort, ...rest }: EndpointChoice = {}): EndpointSpec {
   return {
     name: 'https',
-    listen: address === undefined ? { port } : { address, port },
+    listen: { ...(address !== undefined && { address }), port, ...(endPort !== undefined && { endPort }) },
     remotes: [{ address: 'backend.example.com', port: 8443 }],
     ...rest,
   };

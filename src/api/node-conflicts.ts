@@ -1,3 +1,4 @@
+import { portsText } from '../lib/port-range.ts';
 import { type Listener, portConflicts } from './port-conflicts.ts';
 import type { Relay } from './relay.ts';
 import { adminPort } from './schema.ts';
@@ -40,8 +41,8 @@ function nodeConflict(relay: Relay, other: Relay): NodeConflict {
   const shared = portConflicts([...listeners(relay), ...listeners(other)]).filter(
     ({ endpoints: [first, second] }) => first.split('/', 2).join() !== second.split('/', 2).join(),
   );
-  const ports = shared.flatMap(({ protocols, port }) =>
-    protocols.map((protocol) => `${protocol} ${String(port)}`),
+  const ports = shared.flatMap(({ protocols, ports: { first, last } }) =>
+    protocols.map((protocol) => `${protocol} ${portsText(first, last)}`),
   );
   const both = [`TCP ${String(adminPort)} of the admin server`, ...new Set(ports)].join(', ');
   const nodes = isCertain

@@ -1,4 +1,5 @@
 import { hostText, type IpAddress, type IpFamily } from '../lib/ip-address.ts';
+import { portsText } from '../lib/port-range.ts';
 
 /** A transport protocol, spelt as Kubernetes spells it. */
 export type Protocol = 'TCP' | 'UDP';
@@ -6,16 +7,20 @@ export type Protocol = 'TCP' | 'UDP';
 /** What decides which sockets an endpoint needs; a parsed endpoint is one. */
 export type Listener = {
   readonly name: string;
-  readonly listen: { readonly address: IpAddress; readonly port: number };
+  readonly listen: { readonly address: IpAddress } & ListenPorts;
   readonly network: { readonly tcp: boolean; readonly udp: boolean; readonly ipv6Only: boolean };
 };
+
+/** One port, or those from `port` to `endPort`. */
+export type ListenPorts = { readonly port: number; readonly endPort?: number };
 
 /** Two endpoints that need the same address, port and protocol, so that the second bind fails with EADDRINUSE. */
 export type PortConflict = {
   /** Names of the two endpoints, in the order of code points. */
   readonly endpoints: readonly [string, string];
   readonly protocols: readonly Protocol[];
-  readonly port: number;
+  /** The ports that both need. */
+  readonly ports: { readonly first: number; readonly last: number };
   /** Names both endpoints and what each takes. */
   readonly what: string;
   readonly remedy: string;
@@ -64,22 +69,31 @@ export function protocols({ network }: Pick<Listener, 'network'>): Protocol[] {
   return [...(network.tcp ? (['TCP'] as const) : []), ...(network.udp ? (['UDP'] as const) : [])];
 }
 
-/** `listener`'s address and port as text, e.g. `[::]:443`. */
+/** `listener`'s address and port as text, e.g. `[::]:443`, or `[::]:8000-8255`. */
 export function listenText({ listen }: Pick<Listener, 'listen'>): string {
-  return `${hostText(listen.address)}:${String(listen.port)}`;
+  return `${hostText(listen.address)}:${portsText(listen.port, lastPort(listen))}`;
+}
+
+/** The last port that is listened on. */
+export function lastPort({ port, endPort = port }: ListenPorts): number {
+  return endPort;
 }
 
 function conflict(first: Listener, second: Listener): PortConflict | undefined {
-  if (first.listen.port !== second.listen.port) return undefined;
+  const ports = {
+    first: Math.max(first.listen.port, second.listen.port),
+    last: Math.min(lastPort(first.listen), lastPort(second.listen)),
+  };
+  if (ports.first > ports.last) return undefined;
   const shared = protocols(first).filter((protocol) => protocols(second).includes(protocol));
   if (shared.length === 0 || !takenAddressesMeet(bound(first), bound(second))) return undefined;
-  const { port } = first.listen;
-  const what = `endpoints ${takes(first)} and ${takes(second)} cannot share ${shared.join(' and ')} port ${String(port)}`;
+  const which = `port${ports.first === ports.last ? '' : 's'} ${portsText(ports.first, ports.last)}`;
+  const what = `endpoints ${takes(first)} and ${takes(second)} cannot share ${shared.join(' and ')} ${which}`;
   const remedy = remedyFor(first, second);
   return {
     endpoints: [first.name, second.name],
     protocols: shared,
-    port,
+    ports,
     what,
     remedy,
     message: `${what}: ${remedy}`,

@@ -39,7 +39,12 @@ export type UpdateStrategy = 'HotReload' | 'Rollout';
 /** One listen address and its remotes. */
 export type Endpoint = {
   readonly name: string;
-  readonly listen: { readonly address: IpAddress; readonly port: number };
+  readonly listen: {
+    readonly address: IpAddress;
+    readonly port: number;
+    /** The last port of a range; absent where there is one port. */
+    readonly endPort?: number;
+  };
   readonly remotes: readonly Remote[];
   readonly balance: Balance;
   readonly network: Network;
@@ -59,7 +64,10 @@ export type HealthCheck = {
 export type Remote = {
   /** IP address in its canonical text, or host name. */
   readonly address: string;
+  /** Where the first port of the endpoint goes. */
   readonly port: number;
+  /** Whether its other ports go there, too; else the port shifts along with them. */
+  readonly fixedPort: boolean;
   readonly weight: number;
 };
 

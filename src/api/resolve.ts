@@ -54,13 +54,19 @@ function identity({ name, namespace, uid }: RealmRelay['metadata']): Relay['meta
 function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
   return {
     name: endpoint.name,
-    listen: { address: address(endpoint.listen.address ?? '::'), port: endpoint.listen.port },
+    listen: resolvedListen(endpoint.listen),
     remotes: endpoint.remotes.map(resolvedRemote),
     balance: endpoint.balance ?? 'RoundRobin',
     network: over(network, endpoint.network),
     ...present('through', endpoint.through && parseIpAddress(endpoint.through)?.text),
     ...present('healthCheck', endpoint.healthCheck && resolvedHealthCheck(endpoint.healthCheck)),
   };
+}
+
+/** A range of one port is no range. */
+function resolvedListen({ address: text, port, endPort }: EndpointSpec['listen']): Endpoint['listen'] {
+  const listen = { address: address(text ?? '::'), port };
+  return endPort === undefined || endPort === port ? listen : { ...listen, endPort };
 }
 
 function resolvedHealthCheck(check: NonNullable<EndpointSpec['healthCheck']>): HealthCheck {
@@ -74,7 +80,8 @@ function resolvedHealthCheck(check: NonNullable<EndpointSpec['healthCheck']>): H
 
 function resolvedRemote(remote: EndpointSpec['remotes'][number]): Remote {
   const text = parseIpAddress(remote.address)?.text ?? remote.address;
-  return { address: text, port: remote.port, weight: remote.weight ?? 1 };
+  const { port, fixedPort = false, weight = 1 } = remote;
+  return { address: text, port, fixedPort, weight };
 }
 
 function resolvedService(service: ServiceSpec): Service {

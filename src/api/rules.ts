@@ -1,16 +1,29 @@
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Problem } from '../lib/problem.ts';
 import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
-import { boundFamilies, canBind, type BoundAddress, type PortConflict } from './port-conflicts.ts';
+import {
+  boundFamilies,
+  canBind,
+  lastPort,
+  protocols,
+  type BoundAddress,
+  type PortConflict,
+} from './port-conflicts.ts';
 import type { Endpoint, Relay } from './relay.ts';
 import { workloadProblems, workloadWarnings } from './workload-rules.ts';
 import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
+
+/** Most pairs of port and protocol of a relay. */
+const mostPortsInAll = 512;
+/** Most remotes of a relay, each counted at every port: 64 endpoints with 32, or a range of 256 ports with 8. */
+const mostRemotesInAll = 2048;
 
 /** What is wrong with `relay` although each field is valid by itself; port conflicts are told apart from it. */
 export function relayProblems(relay: Relay): Problem[] {
   return [
     ...doubledNames(relay.endpoints),
     ...relay.endpoints.flatMap(endpointProblems),
+    ...portProblems(relay.endpoints),
     ...serviceProblems(relay),
     ...serviceFieldProblems(relay),
     ...podTemplateProblems(relay),
@@ -26,7 +39,23 @@ export function relayWarnings(relay: Relay): Problem[] {
     ...podTemplateWarnings(relay),
     ...workloadWarnings(relay),
     ...relay.endpoints.flatMap(healthCheckWarnings),
+    ...relay.endpoints.flatMap(fixedPortWarnings),
   ];
+}
+
+function fixedPortWarnings({ name, listen, remotes }: Endpoint, index: number): Problem[] {
+  if (listen.endPort !== undefined) return [];
+  return remotes.flatMap(({ fixedPort }, remote) =>
+    fixedPort
+      ? [
+          {
+            path: ['spec', 'endpoints', index, 'remotes', remote, 'fixedPort'],
+            what: `has no effect: endpoint "${name}" has one port`,
+            remedy: 'remove it, or set listen.endPort',
+          },
+        ]
+      : [],
+  );
 }
 
 function healthCheckWarnings({ name, network, healthCheck }: Endpoint, index: number): Problem[] {
@@ -114,6 +143,32 @@ function endpointProblems(endpoint: Endpoint, index: number): Problem[] {
     });
   }
   return problems;
+}
+
+/** What all endpoints together may have: the rendered objects must stay within what the API server keeps. */
+function portProblems(endpoints: readonly Endpoint[]): Problem[] {
+  const path = ['spec', 'endpoints'];
+  const sum = (count: (endpoint: Endpoint) => number): number =>
+    endpoints.reduce((total, endpoint) => total + portCount(endpoint) * count(endpoint), 0);
+  const ports = sum((endpoint) => protocols(endpoint).length);
+  const remotes = sum((endpoint) => endpoint.remotes.length);
+  const remedy = 'use smaller ranges, or a second RealmRelay';
+  return [
+    ...(ports > mostPortsInAll
+      ? [{ path, what: portsTold(ports, 'ports, TCP and UDP counted apart', mostPortsInAll), remedy }]
+      : []),
+    ...(remotes > mostRemotesInAll
+      ? [{ path, what: portsTold(remotes, 'remotes, counted at each port', mostRemotesInAll), remedy }]
+      : []),
+  ];
+}
+
+function portCount({ listen }: Endpoint): number {
+  return lastPort(listen) - listen.port + 1;
+}
+
+function portsTold(count: number, what: string, most: number): string {
+  return `have ${String(count)} ${what}, and may have ${String(most)}`;
 }
 
 function serviceProblems(relay: Relay): Problem[] {

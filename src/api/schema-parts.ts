@@ -33,10 +33,13 @@ type Rule<T> = {
   readonly remedy: string;
 };
 
-/** `schema` with `rule` added. */
+/** `schema` with `rule` added to those that it has. */
 export function rule<S extends z.ZodType>(schema: S, { cel, holds, remedy }: Rule<z.output<S>>): S {
-  return schema.refine(holds, remedy).meta({ 'x-kubernetes-validations': [{ rule: cel, message: remedy }] });
+  const before = (schema.meta()?.[validations] ?? []) as readonly object[];
+  return schema.refine(holds, remedy).meta({ [validations]: [...before, { rule: cel, message: remedy }] });
 }
+
+const validations = 'x-kubernetes-validations';
 
 /** An address that `isIP` of CEL takes, or an IPv4-mapped one in its one allowed spelling. */
 export function isListenAddress(text: string): boolean {

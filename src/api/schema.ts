@@ -28,10 +28,13 @@ export const plural = 'realmrelays';
 /** The port of the relay's admin server in every Pod; no endpoint may listen on it. */
 export const adminPort = 9465;
 
+/** Most ports of one endpoint. */
+const mostPorts = 256;
+
 /** Longest name of a RealmRelay: the names made from it must fit a label's 63 characters. */
 export const longestName = 56;
 
-const listen = z.object({
+const listenFields = z.object({
   address: rule(text(45), {
     cel: "isIP(self) || (self.matches('^::ffff:[0-9.]+$') && isIP(self.substring(7)))",
     holds: isListenAddress,
@@ -46,7 +49,41 @@ const listen = z.object({
     holds: (port) => port !== adminPort,
     remedy: `${String(adminPort)} is the port of the relay's own admin server; choose another port`,
   }).describe(`Port to listen on. ${String(adminPort)} is taken by the relay's admin server.`),
+  endPort: bounded(
+    1,
+    65_535,
+    `Last port of a range that begins with \`port\`, at most ${String(mostPorts)} ports; a relay has at most 512 ports in all, those of TCP and UDP counted apart; each takes a port of the Service, and a node port where its type has them. The ports of the remotes shift along: with port 8000 and a remote port of 9000, port 8003 goes to 9003. Default: \`port\`.`,
+  ),
 });
+
+/** What must hold where there is a range. */
+const rangeRules = [
+  {
+    cel: 'self.endPort >= self.port',
+    holds: (port: number, endPort: number) => endPort >= port,
+    remedy: 'use an endPort that is not below port',
+  },
+  {
+    cel: `self.endPort - self.port < ${String(mostPorts)}`,
+    holds: (port: number, endPort: number) => endPort - port < mostPorts,
+    remedy: `use an endPort at most ${String(mostPorts - 1)} above port, and another endpoint for more ports`,
+  },
+  {
+    cel: `self.port > ${String(adminPort)} || self.endPort < ${String(adminPort)}`,
+    holds: (port: number, endPort: number) => port > adminPort || endPort < adminPort,
+    remedy: `the range holds ${String(adminPort)}, the port of the relay's own admin server; choose other ports`,
+  },
+];
+
+const listen = rangeRules.reduce(
+  (schema, { cel, holds, remedy }) =>
+    rule(schema, {
+      cel: `!has(self.endPort) || ${cel}`,
+      holds: ({ port, endPort = port }) => holds(port, endPort),
+      remedy,
+    }),
+  listenFields,
+);
 
 const remote = z.object({
   address: rule(text(253), {
@@ -54,7 +91,12 @@ const remote = z.object({
     holds: isHost,
     remedy: 'use an IPv4 address, an IPv6 address without brackets or zone, or a host name',
   }).describe('IPv4 address, IPv6 address without brackets, or host name to relay to.'),
-  port: bounded(1, 65_535, '').unwrap().describe('Port to relay to.'),
+  port: bounded(1, 65_535, '')
+    .unwrap()
+    .describe('Port to relay to; of an endpoint with a range, the one that its first port goes to.'),
+  fixedPort: flag(
+    'Relay every port of the endpoint to `port`, where else the ports shift along with those of its range. Default: false.',
+  ),
   weight: bounded(
     0,
     255,
@@ -111,6 +153,14 @@ const endpoint = z.object({
   network: network.optional().describe('Overrides spec.network for this endpoint, field by field.'),
 });
 
+const checkedEndpoint = rule(endpoint, {
+  cel: '!has(self.listen.endPort) || self.remotes.all(r, (has(r.fixedPort) && r.fixedPort) || r.port + self.listen.endPort - self.listen.port <= 65535)',
+  holds: ({ listen: { port, endPort = port }, remotes }) =>
+    remotes.every((each) => each.fixedPort === true || each.port + endPort - port <= 65_535),
+  remedy:
+    "the remotes' ports, which shift along with those of listen, end above 65535: use lower ones, a smaller range, or fixedPort: true",
+});
+
 const quantityPattern = /^[0-9]+([.][0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;
 const quantityRemedy = 'use a quantity such as 100m or 64Mi';
 const quantity = z
@@ -135,7 +185,7 @@ export const specSchema = z.object({
   replicas: bounded(0, 1000, 'Number of relay Pods; the scale subresource writes it. Default: 1.'),
   network: network.optional().describe('Network settings of every endpoint that does not override them.'),
   endpoints: z
-    .array(endpoint)
+    .array(checkedEndpoint)
     .min(1)
     .max(64)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })

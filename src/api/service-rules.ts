@@ -1,6 +1,7 @@
+import { portsFrom } from '../lib/port-range.ts';
 import { nearest, type Problem } from '../lib/problem.ts';
 import { annotationProblems, isOwnPodLabel, labelProblems, ownLabelWarnings } from './label-rules.ts';
-import { protocols } from './port-conflicts.ts';
+import { lastPort, protocols } from './port-conflicts.ts';
 import type { Relay, Service } from './relay.ts';
 
 const servicePath = ['spec', 'service'] as const;
@@ -40,13 +41,17 @@ export type NodePort = {
   readonly endpoint: string;
 };
 
-/** The node ports that `relay` names, in the order of its endpoints. */
+/** The node ports that `relay` names, in the order of its endpoints; those of a range follow the first one. */
 export function nodePorts({ endpoints, service }: Relay): NodePort[] {
   return endpoints.flatMap((endpoint) => {
     const nodePort = service.nodePorts[endpoint.name];
     if (nodePort === undefined) return [];
-    const { port } = endpoint.listen;
-    return protocols(endpoint).map((protocol) => ({ port, protocol, nodePort, endpoint: endpoint.name }));
+    const { name, listen } = endpoint;
+    return portsFrom(listen.port, lastPort(listen)).flatMap((port) =>
+      protocols(endpoint).map((protocol) => {
+        return { port, protocol, nodePort: nodePort + port - listen.port, endpoint: name };
+      }),
+    );
   });
 }
 

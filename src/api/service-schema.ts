@@ -76,6 +76,6 @@ export const service = z.object({
     .optional()
     .meta({ maxProperties: 64 })
     .describe(
-      "Ports on every node, by the name of the endpoint, e.g. https: 30443; they must lie in the cluster's range of node ports, 30000 to 32767 as a rule. With NodePort and LoadBalancer. Default: the cluster chooses.",
+      "Ports on every node, by the name of the endpoint, e.g. https: 30443; they must lie in the cluster's range of node ports, 30000 to 32767 as a rule. Those of a range follow the first one. With NodePort and LoadBalancer. Default: the cluster chooses.",
     ),
 });

@@ -62,7 +62,7 @@ export const statusSchema = z.object({
     .array(
       z.object({
         name: z.string().max(15).describe('Name of the endpoint.'),
-        listen: z.string().max(64).describe('Address and port it listens on.'),
+        listen: z.string().max(64).describe('Address and port, or range of ports, it listens on.'),
         families: z.array(ipFamily).max(2).describe('IP families whose clients it serves.'),
         protocols: z
           .array(z.enum(['TCP', 'UDP']))

@@ -14,7 +14,8 @@ export function hostDocument(relays: readonly Relay[]): RealmDocument {
   const endpoints = relays.flatMap((relay) =>
     realmDocument(relay).endpoints.map((endpoint) => ({
       ...endpoint,
-      name: endpointName(relay, endpoint.name ?? ''),
+      ...(endpoint.name !== undefined && { name: endpointName(relay, endpoint.name) }),
+      ...(endpoint.range_of !== undefined && { range_of: endpointName(relay, endpoint.range_of) }),
     })),
   );
   const level = logLevels[Math.max(...relays.map(({ logLevel }) => logLevels.indexOf(logLevel)))];

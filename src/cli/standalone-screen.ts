@@ -47,9 +47,9 @@ function tries(endpoints: readonly EndpointStatus[]): string[] {
   });
 }
 
-/** Where a client on this machine reaches `endpoint`. */
+/** Where a client on this machine reaches `endpoint`, at its first port. */
 function address({ listen }: EndpointStatus, family: IpFamily): string {
-  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(listen) ?? [];
+  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)[-,\d]*$/.exec(listen) ?? [];
   const parsed = parseIpAddress(host);
   const own = parsed?.mapped ?? host;
   const isWildcard = ['::', '0.0.0.0'].includes(own);

@@ -79,6 +79,11 @@ export type RealmNetwork = {
 export type RealmEndpoint = {
   /** Our own key: what status, log and metrics call the endpoint; default: its `listen`. Unique. */
   readonly name?: string;
+  /**
+   * Our own key: this is one more port of the endpoint with that name, with remotes of its own; all else is as that one
+   * says. To Realm, which does not know it, this is an endpoint like any other.
+   */
+  readonly range_of?: string;
   /** `192.0.2.1:80`, `[2001:db8::1]:80`, `host:80`. */
   readonly listen: string;
   /** The first remote, as `listen` is written. */

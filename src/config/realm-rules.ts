@@ -130,6 +130,7 @@ const networkRules = {
 /** The keys of an endpoint. */
 export const endpointRules = {
   name: text,
+  range_of: text,
   listen: listenAddress,
   remote: remoteAddress,
   extra_remotes: listOf(remoteAddress),

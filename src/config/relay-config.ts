@@ -4,6 +4,7 @@ import type { Path, Problem } from '../lib/problem.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
 import { parseBalance, type Balance } from './balance.ts';
 import { ConfigError, type SourcedProblem } from './config-error.ts';
+import { rangeProblem, type PortConfig, type PortRange, type RangeProblem } from './port-config.ts';
 import { sourceDocument, type ConfigText, type SourceDocument } from './config-text.ts';
 import { dnsConfig, type DnsConfig, type ReadDns } from './dns-config.ts';
 import type { RealmNetwork } from './realm-document.ts';
@@ -27,23 +28,21 @@ export type LogConfig = {
 };
 
 /** One listen address and its remotes. */
-export type EndpointConfig = {
-  /** What status, log and metrics call it. */
-  readonly name: string;
-  readonly listen: SocketAddress;
-  /** At least one; the order in which `balance: off` tries them. */
-  readonly remotes: readonly SocketAddress[];
-  readonly balance: Balance;
-  readonly network: EndpointNetwork;
-  /** IP address to dial from; absent = the system's choice. */
-  readonly through?: string;
-  /** How its remotes are checked by TCP; absent = not. */
-  readonly healthCheck?: HealthCheck;
-  /** TLS and WebSocket towards TCP clients; absent = plain TCP. */
-  readonly listenTransport?: ListenTransport;
-  /** The same towards TCP remotes. */
-  readonly remoteTransport?: RemoteTransport;
-};
+export type EndpointConfig = PortConfig &
+  PortRange & {
+    /** What status, log and metrics call it. */
+    readonly name: string;
+    readonly balance: Balance;
+    readonly network: EndpointNetwork;
+    /** IP address to dial from; absent = the system's choice. */
+    readonly through?: string;
+    /** How its remotes are checked by TCP; absent = not. */
+    readonly healthCheck?: HealthCheck;
+    /** TLS and WebSocket towards TCP clients; absent = plain TCP. */
+    readonly listenTransport?: ListenTransport;
+    /** The same towards TCP remotes. */
+    readonly remoteTransport?: RemoteTransport;
+  };
 
 /** Checks of remotes by a TCP connect. */
 export type HealthCheck = {
@@ -154,7 +153,7 @@ export function mergedConfig(sources: readonly SourceDocument[], overrides: Over
     { ...firstOf(reads.map(({ read }) => read.dns)), ...overrides.dns },
     reads[0]?.findings ?? { problems: [], warnings: [] },
   );
-  const config = { log: logConfig(log), ...(dns && { dns }), endpoints: named(endpoints) };
+  const config = { log: logConfig(log), ...(dns && { dns }), endpoints: withRanges(endpoints) };
   const problems = sourced(reads, ({ problems: each }) => each);
   if (problems.length > 0) throw new ConfigError(problems);
   const isLegacy = sources.some((source) => source.isLegacy);
@@ -193,6 +192,8 @@ type Networks = { readonly global: ReadNetwork; readonly overrides: RealmNetwork
 /** An endpoint whose name is not settled yet, and where to tell of it. */
 type Unnamed = {
   readonly name: string | undefined;
+  /** The endpoint of which it is one more port. */
+  readonly rangeOf: string | undefined;
   readonly endpoint: Omit<EndpointConfig, 'name'>;
   readonly path: Path;
   readonly findings: Findings;
@@ -201,6 +202,7 @@ type Unnamed = {
 function endpointConfig(
   {
     name,
+    range_of: rangeOf,
     listen,
     remote,
     extra_remotes: extra = [],
@@ -232,7 +234,7 @@ function endpointConfig(
     ...(listenTransport && { listenTransport }),
     ...(remoteTransport && { remoteTransport }),
   };
-  return { name, endpoint: chosen, path, findings };
+  return { name, rangeOf, endpoint: chosen, path, findings };
 }
 
 const defaults: Required<RealmNetwork> = {
@@ -293,6 +295,27 @@ function networkProblems(listen: SocketAddress, network: EndpointNetwork, path: 
     problems.push({ path: [...path, 'listen'], what, value: socketAddressText(listen), remedy });
   }
   return problems;
+}
+
+/** The endpoints; those that are one more port of another one become part of it. */
+function withRanges(all: readonly Unnamed[]): EndpointConfig[] {
+  const endpoints = named(all.filter(({ rangeOf }) => rangeOf === undefined));
+  const ports = new Map<string, PortConfig[]>(endpoints.map((endpoint) => [endpoint.name, [endpoint]]));
+  for (const { rangeOf, endpoint, path, findings } of all) {
+    if (rangeOf === undefined) continue;
+    const { listen, remotes } = endpoint;
+    const problem = rangeProblem(endpoint, rangeOf, ports.get(rangeOf));
+    if (problem === undefined) ports.get(rangeOf)?.push({ listen, remotes });
+    else findings.problems.push(toldAt(path, problem));
+  }
+  return endpoints.map((endpoint) => {
+    const range = ports.get(endpoint.name)?.slice(1) ?? [];
+    return { ...endpoint, ...(range.length > 0 && { range }) };
+  });
+}
+
+function toldAt(path: Path, { key, ...problem }: RangeProblem): Problem {
+  return { path: [...path, key], ...problem };
 }
 
 /** An endpoint without a name is called by its `listen`, and numbered where that is taken. */

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { V1ConfigMap } from '@kubernetes/client-node';
-import { listenText } from '../api/port-conflicts.ts';
+import { lastPort, listenText } from '../api/port-conflicts.ts';
 import type { Endpoint, Network, Relay, Remote } from '../api/relay.ts';
 import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm-document.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
+import { portsFrom } from '../lib/port-range.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
 
 /** The key of the ConfigMap, and so the name of the file in the Pod. */
@@ -36,14 +37,39 @@ export function configHash(relay: Relay): string {
 
 /** `relay` in Realm's own words. Each endpoint says all of its network, so that nothing depends on a global table. */
 export function realmDocument(relay: Relay): RealmDocument {
-  return { log: { level: relay.logLevel }, endpoints: relay.endpoints.map(realmEndpoint) };
+  return { log: { level: relay.logLevel }, endpoints: relay.endpoints.flatMap(realmEndpoints) };
 }
 
-function realmEndpoint(endpoint: Endpoint): RealmEndpoint {
-  const [remote = '', ...extraRemotes] = endpoint.remotes.map(remoteText);
+/** Realm knows no ranges: an endpoint for each port. Our own relay takes those after the first as ports of the first. */
+function realmEndpoints(endpoint: Endpoint): RealmEndpoint[] {
+  const { port } = endpoint.listen;
+  const [, ...more] = portsFrom(port, lastPort(endpoint.listen));
+  return [
+    realmEndpoint(endpoint, port),
+    ...more.map((each) => ({ range_of: endpoint.name, ...realmsOwn(realmEndpoint(endpoint, each)) })),
+  ];
+}
+
+/** `endpoint` as far as Realm reads it: what our own relay takes from the first port of a range is said there alone. */
+function realmsOwn({ network = {}, ...endpoint }: RealmEndpoint): RealmEndpoint {
+  const { name: _name, strategy: _strategy, health_check: _check, ...rest } = endpoint;
+  const {
+    tcp_idle_timeout: _idle,
+    max_connections: _connections,
+    max_waiting: _waiting,
+    accept_proxy_trusted: _trusted,
+    ...realms
+  } = network;
+  return { ...rest, network: realms };
+}
+
+/** `endpoint` at its listening port `port`. */
+function realmEndpoint(endpoint: Endpoint, port: number): RealmEndpoint {
+  const shift = port - endpoint.listen.port;
+  const [remote = '', ...extraRemotes] = endpoint.remotes.map((each) => remoteText(each, shift));
   return {
     name: endpoint.name,
-    listen: listenText(endpoint),
+    listen: listenText({ listen: { address: endpoint.listen.address, port } }),
     remote,
     ...(extraRemotes.length === 0 ? {} : { extra_remotes: extraRemotes }),
     ...balance(endpoint),
@@ -65,9 +91,10 @@ function healthCheck({ healthCheck: check }: Endpoint): Pick<RealmEndpoint, 'hea
   };
 }
 
-function remoteText({ address, port }: Remote): string {
+function remoteText({ address, port, fixedPort }: Remote, shift: number): string {
   const parsed = parseIpAddress(address);
-  return `${parsed === undefined ? address : hostText(parsed)}:${String(port)}`;
+  const host = parsed === undefined ? address : hostText(parsed);
+  return `${host}:${String(fixedPort ? port : port + shift)}`;
 }
 
 /**

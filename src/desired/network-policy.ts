@@ -39,9 +39,10 @@ export function networkPolicy(relay: Relay): Desired<V1NetworkPolicy>[] {
 }
 
 function endpointPorts({ endpoints }: Relay): V1NetworkPolicyPort[] {
-  const ports = endpoints.flatMap((endpoint) =>
-    protocols(endpoint).map((protocol) => ({ port: endpoint.listen.port, protocol })),
-  );
-  const distinct = new Map(ports.map((port) => [`${port.protocol} ${String(port.port)}`, port]));
+  const ports = endpoints.flatMap((endpoint) => {
+    const { port, endPort = port } = endpoint.listen;
+    return protocols(endpoint).map((protocol) => ({ port, ...(endPort > port && { endPort }), protocol }));
+  });
+  const distinct = new Map(ports.map((port) => [JSON.stringify(port), port]));
   return [...distinct.values()];
 }

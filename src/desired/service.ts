@@ -1,7 +1,8 @@
 import type { V1Service, V1ServicePort, V1ServiceSpec } from '@kubernetes/client-node';
-import { protocols } from '../api/port-conflicts.ts';
-import type { Relay } from '../api/relay.ts';
-import { nodePorts } from '../api/service-rules.ts';
+import { lastPort, protocols } from '../api/port-conflicts.ts';
+import type { Endpoint, Relay } from '../api/relay.ts';
+import { nodePorts, type NodePort } from '../api/service-rules.ts';
+import { portsFrom } from '../lib/port-range.ts';
 import type { Problem } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
@@ -80,26 +81,24 @@ function balancer({ service: wanted }: Relay, observed: ObservedService | undefi
 
 /** Named `tcp-443`: no two can be equal, and service meshes read the protocol off the prefix. */
 function servicePorts(relay: Relay): V1ServicePort[] {
-  const ports = relay.endpoints.flatMap((endpoint) =>
-    protocols(endpoint).map(
-      (protocol) =>
-        [
-          `${protocol.toLowerCase()}-${String(endpoint.listen.port)}`,
-          endpoint.listen.port,
-          protocol,
-        ] as const,
-    ),
-  );
-  const distinct = new Map(
-    ports.map(([name, port, protocol]) => [
-      name,
-      { name, port, protocol, targetPort: port, ...present('nodePort', nodePort(relay, port, protocol)) },
-    ]),
-  );
-  return [...distinct.values()];
+  const distinct = new Map(relay.endpoints.flatMap(endpointPorts).map((port) => [port.name, port]));
+  return [...distinct.values()].map((port) => ({ ...port, ...present('nodePort', nodePort(relay, port)) }));
 }
 
-function nodePort(relay: Relay, port: number, protocol: string): number | undefined {
+/** One for each port of a range: a Service has no ranges. */
+function endpointPorts(endpoint: Endpoint) {
+  const { listen } = endpoint;
+  return portsFrom(listen.port, lastPort(listen)).flatMap((port) =>
+    protocols(endpoint).map((protocol) => ({
+      name: `${protocol.toLowerCase()}-${String(port)}`,
+      port,
+      protocol,
+      targetPort: port,
+    })),
+  );
+}
+
+function nodePort(relay: Relay, { port, protocol }: Pick<NodePort, 'port' | 'protocol'>): number | undefined {
   if (relay.service.type === 'ClusterIP') return undefined;
   return nodePorts(relay).find((wanted) => wanted.port === port && wanted.protocol === protocol)?.nodePort;
 }

@@ -4,7 +4,7 @@ import type { DescriptorBudget } from './descriptor-budget.ts';
 import { Episode } from './episode.ts';
 import { IdleOrder } from './idle-order.ts';
 import type { RecentErrors } from './recent-errors.ts';
-import type { Remote } from './remote.ts';
+import type { RemotePool } from './remote-pool.ts';
 import { Tally, type Traffic } from './tally.ts';
 import { UdpAssociation, type AssociationContext } from './udp-association.ts';
 import type { Reply, UdpClient } from './udp-listener.ts';
@@ -15,8 +15,8 @@ export type AssociationsContext = Pick<AssociationContext, 'log' | 'warn' | 'clo
   readonly errors: RecentErrors;
   /** The endpoint's, which may change. */
   readonly config: () => EndpointConfig;
-  /** The remotes in the order in which to try them. */
-  readonly order: (clientIp: string) => readonly Remote[];
+  /** The remotes of a listening port; undefined where the endpoint has it no more. */
+  readonly pool: (port: number) => RemotePool | undefined;
 };
 
 /**
@@ -72,9 +72,11 @@ export class Associations {
     return this.#tally.active;
   }
 
-  /** Begins to serve one client. @returns undefined where there is no room for it. */
-  associate(client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
-    const { budget, config, errors, order } = this.#context;
+  /** Begins to serve one client of a listening port. @returns undefined where there is no room for it. */
+  associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
+    const { budget, config, errors } = this.#context;
+    const pool = this.#context.pool(port);
+    if (pool === undefined) return undefined;
     budget.take(1); // before another one gives its own back, which a TCP client that waits would get
     if (!this.#hasMadeRoom()) {
       budget.giveBack(1);
@@ -88,7 +90,8 @@ export class Associations {
       ...this.#context,
       endpoint,
       client: clientText(client.address, client.port),
-      remotes: order(clientIp(client.address)),
+      port,
+      remotes: pool.order(clientIp(client.address)),
       timeoutMs: network.udpTimeoutMs,
       through,
       reply,
@@ -104,10 +107,10 @@ export class Associations {
     return association;
   }
 
-  /** Ends those whose remote is none of `remotes`, as text. */
-  keepOnly(remotes: ReadonlySet<string>): void {
+  /** Ends those whose remote is not listed any more. */
+  keepOnly(isListed: (association: UdpAssociation) => boolean): void {
     for (const association of this.#open) {
-      if (!remotes.has(association.remote.text)) association.close('RemoteRemoved');
+      if (!isListed(association)) association.close('RemoteRemoved');
     }
   }
 

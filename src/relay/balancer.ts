@@ -17,12 +17,20 @@ export type Choice = SocketAddress & {
  */
 export type Balancer<R extends Choice> = (clientIp: string) => readonly R[];
 
-/** The balancer of an endpoint with these `remotes`, `balance.weights` being theirs. */
-export function balancer<R extends Choice>(balance: Balance, remotes: readonly R[]): Balancer<R> {
+/**
+ * The balancer of an endpoint with these `remotes`, `balance.weights` being theirs.
+ *
+ * @param hashed  the addresses by which IPHash keeps a client at a remote, in the order of `remotes`.
+ */
+export function balancer<R extends Choice>(
+  balance: Balance,
+  remotes: readonly R[],
+  hashed: readonly SocketAddress[] = remotes,
+): Balancer<R> {
   const weighted = remotes.map((remote, index) => ({ remote, weight: balance.weights[index] ?? 0 }));
   if (weighted.every(({ weight }) => weight === 0)) return () => remotes;
   if (balance.strategy === 'roundrobin') return roundRobin(weighted);
-  if (balance.strategy === 'iphash') return ipHash(weighted);
+  if (balance.strategy === 'iphash') return ipHash(weighted, seeds(hashed));
   if (balance.strategy === 'leastconnections') return leastConnections(weighted);
   return () => remotes;
 }
@@ -95,28 +103,25 @@ function startingWith<R>(first: number, weighted: readonly Weighted<R>[]): reado
  *
  * Source: Thaler and Ravishankar, 1998; weights by Schindelhauer and Schomaker, 2005: score = -w / ln(h).
  */
-function ipHash<R extends Choice>(weighted: readonly Weighted<R>[]): Balancer<R> {
-  const seeded = withSeeds(weighted);
+function ipHash<R extends Choice>(weighted: readonly Weighted<R>[], drawn: readonly number[]): Balancer<R> {
   return (clientIp) => {
     const client = fnv1a(clientIp);
-    const scored = seeded.map(({ remote, weight, seed }) => ({
+    const scored = weighted.map(({ remote, weight }, index) => ({
       remote,
-      score: -weight / Math.log((mixed(client ^ seed) + 0.5) / 2 ** 32),
+      score: -weight / Math.log((mixed(client ^ (drawn[index] ?? 0)) + 0.5) / 2 ** 32),
     }));
     return scored.sort((a, b) => b.score - a.score).map(({ remote }) => remote);
   };
 }
 
-/** A remote that is listed again draws its own numbers. */
-function withSeeds<R extends Choice>(
-  weighted: readonly Weighted<R>[],
-): (Weighted<R> & { readonly seed: number })[] {
+/** What each remote draws; one that is listed again draws its own numbers. */
+function seeds(remotes: readonly SocketAddress[]): number[] {
   const seen = new Map<string, number>();
-  return weighted.map(({ remote, weight }) => {
+  return remotes.map((remote) => {
     const text = socketAddressText(remote);
     const times = seen.get(text) ?? 0;
     seen.set(text, times + 1);
-    return { remote, weight, seed: mixed(fnv1a(times === 0 ? text : `${text}#${String(times)}`)) };
+    return mixed(fnv1a(times === 0 ? text : `${text}#${String(times)}`));
   });
 }
 

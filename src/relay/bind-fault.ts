@@ -1,5 +1,6 @@
 import { portConflicts, type Listener } from '../api/port-conflicts.ts';
 import { socketAddressText } from '../config/address.ts';
+import { portsOf } from '../config/port-config.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import { asError, errorCode } from '../lib/errors.ts';
 import type { SocketSpec } from './endpoint-plan.ts';
@@ -26,7 +27,8 @@ export async function bindFault(
   endpoints: readonly EndpointConfig[],
 ): Promise<BindFault> {
   if (errorCode(error) !== 'EADDRINUSE') return otherFault(error, spec);
-  const message = (endpoint && conflictWithOwn(endpoint, endpoints)) ?? (await inUse(spec));
+  const own = endpoint && conflictWithOwn({ ...endpoint, listen: spec.listen }, endpoints);
+  const message = own ?? (await inUse(spec));
   return { reason: 'AddressInUse', message, error: asError(error) };
 }
 
@@ -75,9 +77,24 @@ async function inUse(spec: SocketSpec): Promise<string> {
   return `${what}: ${who} listens there: stop it, or choose another port`;
 }
 
+/** How many faults are told in full. */
+const mostTold = 3;
+
+/** The messages of `faults`, each once, in short: those of a range are often alike. */
+export function faultsText(faults: readonly BindFault[]): string {
+  const messages = [...new Set(faults.map(({ message }) => message))];
+  const more = messages.length - mostTold;
+  return [...messages.slice(0, mostTold), ...(more > 0 ? [`and ${String(more)} more like these`] : [])].join(
+    '; ',
+  );
+}
+
+/** @param endpoint  at the one port in question. */
 function conflictWithOwn(endpoint: EndpointConfig, endpoints: readonly EndpointConfig[]): string | undefined {
   const mine = listener(endpoint);
-  const others = endpoints.filter(({ name }) => name !== endpoint.name).flatMap(listener);
+  const others = endpoints
+    .filter(({ name }) => name !== endpoint.name)
+    .flatMap((other) => portsOf(other).flatMap(({ listen }) => listener({ ...other, listen })));
   return others.flatMap((other) => portConflicts([...mine, other]))[0]?.message;
 }
 

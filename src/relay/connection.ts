@@ -26,8 +26,8 @@ export type Connection = {
 
 /** What connections need of their endpoint. */
 export type ConnectionContext = {
-  /** The remotes in the order in which to try them. */
-  readonly order: (clientIp: string) => readonly Remote[];
+  /** The remotes of a listening port, in the order in which to try them for a client. */
+  readonly order: (port: number, clientIp: string) => readonly Remote[];
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;

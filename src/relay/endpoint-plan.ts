@@ -1,5 +1,6 @@
 import { prediction, type Protocol } from '../api/port-conflicts.ts';
 import { socketAddressText, type SocketAddress } from '../config/address.ts';
+import { portsOf } from '../config/port-config.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 
 /** What names a listening socket; while it stays the same the socket stays open. */
@@ -34,15 +35,22 @@ export type EndpointPlan = {
 /** Every listening socket that `endpoints` ask for, in their order. */
 export function wantedSockets(endpoints: readonly EndpointConfig[]): WantedSocket[] {
   const copies = new Map<string, number>();
-  return endpoints.flatMap(({ name, listen, network }) =>
-    protocols(network).map((protocol) => {
-      const ipv6Only = network.ipv6Only && listen.ip?.family !== 'IPv4';
-      const base = { protocol, listen, ipv6Only };
-      const copy = copies.get(socketKey({ ...base, copy: 0 })) ?? 0;
-      copies.set(socketKey({ ...base, copy: 0 }), copy + 1);
-      return { ...base, copy, endpoint: name };
+  return endpoints.flatMap((endpoint) =>
+    endpointSockets(endpoint).map((base) => {
+      const copy = copies.get(socketKey(base)) ?? 0;
+      copies.set(socketKey(base), copy + 1);
+      return { ...base, copy, endpoint: endpoint.name };
     }),
   );
+}
+
+/** Port by port, TCP first. */
+function endpointSockets(endpoint: EndpointConfig): SocketSpec[] {
+  const { network } = endpoint;
+  return portsOf(endpoint).flatMap(({ listen }) => {
+    const ipv6Only = network.ipv6Only && listen.ip?.family !== 'IPv4';
+    return protocols(network).map((protocol) => ({ protocol, listen, ipv6Only, copy: 0 }));
+  });
 }
 
 function protocols({ tcp, udp }: EndpointConfig['network']): Protocol[] {

@@ -13,8 +13,13 @@ export type EndpointTransport = {
   readonly problem: string;
   /** Whether it can serve: every file was valid at some time. */
   readonly isUsable: boolean;
-  /** Makes the connection of a client that was just accepted; `config` holds for the whole of it. */
-  readonly serve: (accepted: Accepted, config: EndpointConfig, context: ConnectionContext) => Connection;
+  /** Makes the connection of a client that was just accepted at `port`; `config` holds for the whole of it. */
+  readonly serve: (
+    accepted: Accepted,
+    port: number,
+    config: EndpointConfig,
+    context: ConnectionContext,
+  ) => Connection;
   /** Follows its files from now on. */
   readonly follow: () => void;
   readonly stop: () => void;

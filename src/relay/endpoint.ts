@@ -1,4 +1,4 @@
-import { socketAddressText } from '../config/address.ts';
+import { portsOf } from '../config/port-config.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -10,7 +10,7 @@ import type { Lookup } from './dial.ts';
 import type { EndpointTransport } from './endpoint-transport.ts';
 import { Gate } from './gate.ts';
 import type { RecentErrors } from './recent-errors.ts';
-import { RemotePool } from './remote-pool.ts';
+import { RemotePools } from './remote-pools.ts';
 import type { RemoteHealth } from './remote.ts';
 import { HealthChecks } from './health-checks.ts';
 import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
@@ -46,7 +46,7 @@ export class Endpoint {
   readonly #idleSweep: IdleSweep;
   /** Apart, since a remote may serve one protocol and not the other. */
   readonly #healthChecks: HealthChecks;
-  readonly #remotes: { readonly tcp: RemotePool; readonly udp: RemotePool };
+  readonly #remotes: { readonly tcp: RemotePools; readonly udp: RemotePools };
   #config: EndpointConfig;
   #transport: EndpointTransport | undefined;
 
@@ -54,21 +54,24 @@ export class Endpoint {
   constructor(config: EndpointConfig, surroundings: Surroundings, transport?: EndpointTransport) {
     this.#config = config;
     this.#transport = transport;
-    this.#remotes = { tcp: new RemotePool(config, surroundings), udp: new RemotePool(config, surroundings) };
+    this.#remotes = {
+      tcp: new RemotePools(config, surroundings),
+      udp: new RemotePools(config, surroundings),
+    };
     this.#healthChecks = new HealthChecks(surroundings);
-    this.#healthChecks.run(this.#remotes.tcp.remotes, config);
+    this.#healthChecks.run(this.#remotes.tcp.first.remotes, config);
     this.#surroundings = surroundings;
     this.#warnings = new Warnings(surroundings.log, surroundings.clock, () => this.#config.name);
     this.#associations = new Associations({
       ...surroundings,
       warn: this.#warnings.warn,
       config: () => this.#config,
-      order: (ip) => this.#remotes.udp.order(ip),
+      pool: (port) => this.#remotes.udp.at(port),
     });
     this.#connectionContext = {
       ...surroundings,
       warn: this.#warnings.warn,
-      order: (ip) => this.#remotes.tcp.order(ip),
+      order: (port, ip) => this.#remotes.tcp.at(port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
         this.#gate.leave();
@@ -79,8 +82,8 @@ export class Endpoint {
       ...surroundings,
       config: () => this.#config,
       active: () => this.#connections.active,
-      serve: (accepted) => {
-        this.#connect(accepted);
+      serve: (accepted, port) => {
+        this.#connect(accepted, port);
       },
     });
   }
@@ -105,9 +108,14 @@ export class Endpoint {
   get health(): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
     const { tcp, udp } = this.#config.network;
     return {
-      TCP: tcp ? this.#remotes.tcp.remotes.map(({ health }) => health) : [],
-      UDP: udp ? this.#remotes.udp.remotes.map(({ health }) => health) : [],
+      TCP: tcp ? this.#remotes.tcp.health : [],
+      UDP: udp ? this.#remotes.udp.health : [],
     };
+  }
+
+  /** Its remotes as configured, in order, with all of their ports. */
+  get remotes(): readonly string[] {
+    return this.#remotes.tcp.names;
   }
 
   /** TCP clients that wait for a place. */
@@ -135,13 +143,19 @@ export class Endpoint {
     return this.#gate.waiting + this.#connections.active + this.#associations.active;
   }
 
+  /** `config` is to be taken: clients of its new ports may come before. */
+  expect(config: EndpointConfig): void {
+    this.#remotes.tcp.expect(config);
+    this.#remotes.udp.expect(config);
+  }
+
   /**
    * Serves new clients as `config` says. Open connections go on, under its idle limits; associations with a remote
    * that is no longer listed end, since a busy one would never end by itself.
    */
   reconfigure(config: EndpointConfig, transport?: EndpointTransport): void {
-    const [before, after] = [this.#config, config].map(({ balance, remotes, healthCheck, through }) =>
-      JSON.stringify([balance, remotes, healthCheck, through]),
+    const [before, after] = [this.#config, config].map((each) =>
+      JSON.stringify([each.balance, portsOf(each), each.healthCheck, each.through]),
     );
     this.#config = config;
     this.#transport = transport;
@@ -150,26 +164,28 @@ export class Endpoint {
     if (before === after) return;
     this.#remotes.tcp.configure(config);
     this.#remotes.udp.configure(config);
-    this.#healthChecks.run(this.#remotes.tcp.remotes, config);
-    this.#associations.keepOnly(new Set(config.remotes.map(socketAddressText)));
+    this.#healthChecks.run(this.#remotes.tcp.first.remotes, config);
+    this.#associations.keepOnly(({ port, remote }) => {
+      return this.#remotes.udp.at(port)?.remotes.includes(remote) ?? false;
+    });
   }
 
-  /** Serves one TCP client, at once or when there is a place. */
-  serve(accepted: Accepted): void {
-    this.#gate.enter(accepted);
+  /** Serves one TCP client of a listening port, at once or when there is a place. */
+  serve(accepted: Accepted, port: number): void {
+    this.#gate.enter(accepted, port);
   }
 
-  #connect(accepted: Accepted): void {
+  #connect(accepted: Accepted, port: number): void {
     const serve = this.#transport?.serve ?? serveTcp;
-    const connection = serve(accepted, this.#config, this.#connectionContext);
+    const connection = serve(accepted, port, this.#config, this.#connectionContext);
     this.#connections.enter(connection);
     this.#idleSweep.watch();
     connection.start();
   }
 
-  /** Begins to serve one UDP client. @returns undefined where there is no room for it. */
-  associate(client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
-    return this.#associations.associate(client, reply, onClosed);
+  /** Begins to serve one UDP client of a listening port. @returns undefined where there is no room for it. */
+  associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
+    return this.#associations.associate(port, client, reply, onClosed);
   }
 
   /** No new clients will come. */

@@ -37,6 +37,7 @@ export class Endpoints {
       configs.map((config) => {
         const { name } = config;
         const running = this.#running.get(name);
+        running?.expect(config);
         return [name, running ?? new Endpoint(config, this.#surroundings, transports.get(name))];
       }),
     );

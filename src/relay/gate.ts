@@ -19,8 +19,8 @@ export type GateContext = {
   readonly config: () => EndpointConfig;
   /** Connections that are being served. */
   readonly active: () => number;
-  /** Serves a client; `Gate.leave` is to be called when it has gone. */
-  readonly serve: (accepted: Accepted) => void;
+  /** Serves a client of a listening port; `Gate.leave` is to be called when it has gone. */
+  readonly serve: (accepted: Accepted, port: number) => void;
 };
 
 /**
@@ -32,7 +32,7 @@ export class Gate {
   /** Clients that were reset since there was no place even to wait. */
   refused = 0;
   readonly #context: GateContext;
-  readonly #line: { readonly accepted: Accepted; readonly sinceMs: number }[] = [];
+  readonly #line: { readonly accepted: Accepted; readonly port: number; readonly sinceMs: number }[] = [];
   readonly #idlers: (() => void)[] = [];
   #episode: { waited: number; refused: number } | undefined;
 
@@ -50,10 +50,13 @@ export class Gate {
     return this.#line[0]?.sinceMs ?? Infinity;
   }
 
-  /** @param accepted  just accepted; the gate owns it until it is served. */
-  enter(accepted: Accepted): void {
-    if (this.waiting === 0 && this.#hasPlace(connectionDescriptors)) this.#serve(accepted);
-    else if (this.#mayWait()) this.#wait(accepted);
+  /**
+   * @param accepted  just accepted; the gate owns it until it is served.
+   * @param port      the listening port, as configured.
+   */
+  enter(accepted: Accepted, port: number): void {
+    if (this.waiting === 0 && this.#hasPlace(connectionDescriptors)) this.#serve(accepted, port);
+    else if (this.#mayWait()) this.#wait(accepted, port);
     else this.#refuse(accepted);
   }
 
@@ -69,7 +72,7 @@ export class Gate {
     const first = this.#line.shift();
     if (first === undefined) return false;
     this.#context.budget.take(-1);
-    this.#serve(first.accepted);
+    this.#serve(first.accepted, first.port);
     this.#afterLeaving();
     return true;
   }
@@ -101,18 +104,18 @@ export class Gate {
     return maxConnections === 0 || this.#context.active() < maxConnections;
   }
 
-  #serve(accepted: Accepted): void {
+  #serve(accepted: Accepted, port: number): void {
     this.#context.budget.take(connectionDescriptors);
-    this.#context.serve(accepted);
+    this.#context.serve(accepted, port);
   }
 
-  #wait(accepted: Accepted): void {
+  #wait(accepted: Accepted, port: number): void {
     const { budget, clock, log, config } = this.#context;
-    const { address, port } = accepted.remote;
-    log.debug({ endpoint: config().name, client: clientText(address, port) }, 'client waits');
+    const client = clientText(accepted.remote.address, accepted.remote.port);
+    log.debug({ endpoint: config().name, client }, 'client waits');
     this.#tellEpisode().waited += 1;
     budget.take(1);
-    this.#line.push({ accepted, sinceMs: clock.monotonicMs() });
+    this.#line.push({ accepted, port, sinceMs: clock.monotonicMs() });
     budget.enter(this);
   }
 

@@ -110,11 +110,11 @@ export class ListenSocket {
         ipv6Only,
         log,
         isIpv6OnlySystem: isIpv6OnlySystem(),
-        associate: (...client) => this.endpoint.associate(...client),
+        associate: (...client) => this.endpoint.associate(listen.port, ...client),
       });
     }
     const onAccepted = (client: Accepted): void => {
-      this.endpoint.serve(client);
+      this.endpoint.serve(client, listen.port);
     };
     const onAcceptError = (err: Error): void => {
       this.endpoint.warn({ endpoint: this.endpoint.config.name, err }, 'accept failed');
@@ -128,9 +128,18 @@ export class ListenSocket {
       protocol: this.spec.protocol,
       listen: this.address,
     };
-    this.#context.log.info(fields, this.#fault === undefined ? 'listening' : 'listening again');
+    const { log } = this.#context;
+    if (this.#fault !== undefined) log.info(fields, 'listening again');
+    else if (this.#isFirstPort()) log.info(fields, 'listening');
+    else log.debug(fields, 'listening');
     this.#fault = undefined;
     this.#failures = 0;
+  }
+
+  /** Of a range one port is told of; those that cannot be bound are told one by one. */
+  #isFirstPort(): boolean {
+    const { range, listen } = this.endpoint.config;
+    return range === undefined || this.spec.listen.port === listen.port;
   }
 
   /** Tells each new reason once; the tries that fail for the same one only at debug. */

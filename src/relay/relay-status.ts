@@ -1,7 +1,10 @@
 import type { Protocol } from '../api/port-conflicts.ts';
 import { socketAddressText } from '../config/address.ts';
+import { addressesText, portsOf } from '../config/port-config.ts';
+import type { EndpointConfig } from '../config/relay-config.ts';
 import { transportText } from '../config/transport.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
+import { faultsText } from './bind-fault.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RecentError } from './recent-errors.ts';
 import type { RemoteHealth } from './remote.ts';
@@ -25,7 +28,7 @@ export type RelayStatus = {
 /** One endpoint. */
 export type EndpointStatus = {
   readonly name: string;
-  /** As bound, e.g. `[::]:443`. */
+  /** As bound, e.g. `[::]:443`; a range as configured, `[::]:8000-8255`. */
   readonly listen: string;
   /** Whose clients it serves, IPv4 first; [] while it is not bound to an address. */
   readonly families: readonly IpFamily[];
@@ -35,7 +38,7 @@ export type EndpointStatus = {
   /** Why it is not ready, and what to do. */
   readonly message: string;
   readonly sockets: readonly SocketStatus[];
-  /** In the order of the configuration. */
+  /** In the order of the configuration, each with all of its ports. */
   readonly remotes: readonly string[];
   readonly balance: string;
   /** Towards clients and remotes in Realm's words, e.g. `[ws][tls][plain]||[plain]`; '' where both are plain. */
@@ -54,9 +57,10 @@ export type EndpointStatus = {
   readonly evicted: number;
 };
 
-/** One listening socket. */
+/** One listening socket, or those of a range that stand in a row and are alike. */
 export type SocketStatus = {
   readonly protocol: Protocol;
+  /** `[::]:443`, or `[::]:8000-8255`. */
   readonly address: string;
   readonly bound: boolean;
   /** Why not, for machines, e.g. `AddressInUse`; '' where it is bound. */
@@ -65,19 +69,20 @@ export type SocketStatus = {
 
 /** The status of `endpoint`, whose listening sockets are `sockets`. */
 export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocket[]): EndpointStatus {
-  const { name, listen, remotes, balance, listenTransport, remoteTransport } = endpoint.config;
+  const { name, balance, listenTransport, remoteTransport } = endpoint.config;
   const { problem = '', isUsable = true } = endpoint.transport ?? {};
-  const faults = new Set(sockets.flatMap(({ fault }) => fault?.message ?? []));
-  if (!isUsable) faults.add(problem);
+  const faults = sockets.flatMap(({ fault }) => fault ?? []);
   return {
     name,
-    listen: sockets[0]?.address ?? socketAddressText(listen),
+    listen: listenText(endpoint.config, sockets),
     families: families.filter((family) => sockets.some((socket) => socket.families.includes(family))),
-    protocols: sockets.map(({ spec }) => spec.protocol),
+    protocols: protocols.filter((protocol) => sockets.some(({ spec }) => spec.protocol === protocol)),
     ready: isUsable && sockets.every(({ isBound }) => isBound),
-    message: [...faults].join('; '),
-    sockets: sockets.map(socketStatus),
-    remotes: remotes.map(socketAddressText),
+    message: [...(isUsable ? [] : [problem]), faultsText(faults)].filter(Boolean).join('; '),
+    sockets: protocols.flatMap((protocol) =>
+      socketStatuses(sockets.filter(({ spec }) => spec.protocol === protocol)),
+    ),
+    remotes: endpoint.remotes,
     balance: balance.strategy,
     transport: transportText(listenTransport, remoteTransport),
     transportProblem: problem,
@@ -91,7 +96,40 @@ export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocke
 }
 
 const families = ['IPv4', 'IPv6'] as const;
+const protocols = ['TCP', 'UDP'] as const;
 
-function socketStatus({ spec, address, isBound, fault }: ListenSocket): SocketStatus {
-  return { protocol: spec.protocol, address, bound: isBound, reason: fault?.reason ?? '' };
+function listenText(config: EndpointConfig, sockets: readonly ListenSocket[]): string {
+  if (config.range !== undefined) return addressesText(portsOf(config).map(({ listen }) => listen));
+  return sockets[0]?.address ?? socketAddressText(config.listen);
+}
+
+/** Of one protocol, in the order of their ports. */
+function socketStatuses(sockets: readonly ListenSocket[]): SocketStatus[] {
+  const rows: ListenSocket[][] = [];
+  for (const socket of sockets) {
+    const row = rows.at(-1);
+    const last = row?.at(-1);
+    if (last !== undefined && follows(last, socket)) row?.push(socket);
+    else rows.push([socket]);
+  }
+  return rows.flatMap((row) => {
+    const [first] = row;
+    return first === undefined ? [] : socketStatus(first, row);
+  });
+}
+
+function follows(before: ListenSocket, socket: ListenSocket): boolean {
+  return (
+    socket.spec.listen.port === before.spec.listen.port + 1 &&
+    socket.isBound === before.isBound &&
+    socket.fault?.reason === before.fault?.reason
+  );
+}
+
+function socketStatus(
+  { spec, address, isBound, fault }: ListenSocket,
+  row: readonly ListenSocket[],
+): SocketStatus {
+  const text = row.length === 1 ? address : addressesText(row.map((socket) => socket.spec.listen));
+  return { protocol: spec.protocol, address: text, bound: isBound, reason: fault?.reason ?? '' };
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { bindFault } from './bind-fault.ts';
+import { bindFault, faultsText } from './bind-fault.ts';
 import { DescriptorBudget } from './descriptor-budget.ts';
 import type { TcpStack } from './channel.ts';
 import { systemAddresses, type Lookup } from './dial.ts';
@@ -271,11 +271,11 @@ export class Relay {
     const old = closing.flatMap((key) => this.#sockets.get(key) ?? []);
     for (const socket of old) socket.close();
     const fresh = await this.#bind(plan.rebind, endpoints);
-    const faults = fresh.flatMap(({ fault }) => fault?.message ?? []);
+    const faults = fresh.flatMap(({ fault }) => fault ?? []);
     if (faults.length === 0) return fresh;
     for (const socket of fresh) socket.close();
     await this.#restore(old);
-    throw new ReloadError(`rolled back: ${faults.join('; ')}`);
+    throw new ReloadError(`rolled back: ${faultsText(faults)}`);
   }
 
   async #restore(old: readonly ListenSocket[]): Promise<void> {

@@ -1,33 +1,18 @@
-import { socketAddressText } from '../config/address.ts';
-import type { EndpointConfig } from '../config/relay-config.ts';
+import type { SocketAddress } from '../config/address.ts';
+import type { Balance } from '../config/balance.ts';
 import { balancer, type Balancer } from './balancer.ts';
-import { Remote, type RemoteContext } from './remote.ts';
+import type { Remote } from './remote.ts';
 
-/** The remotes of an endpoint, for one protocol: what is known of them outlives a reload. */
+/** The remotes of one port of an endpoint, for one protocol. */
 export class RemotePool {
-  readonly #context: Omit<RemoteContext, 'endpoint'>;
-  #remotes: readonly Remote[] = [];
-  #balancer: Balancer<Remote> = () => [];
-
-  constructor(config: EndpointConfig, context: Omit<RemoteContext, 'endpoint'>) {
-    this.#context = context;
-    this.configure(config);
-  }
-
   /** In the order of the configuration. */
-  get remotes(): readonly Remote[] {
-    return this.#remotes;
-  }
+  readonly remotes: readonly Remote[];
+  readonly #balancer: Balancer<Remote>;
 
-  /** Uses the remotes of `config`; those that are known stay what they are. */
-  configure({ name, balance, remotes }: EndpointConfig): void {
-    const known = [...this.#remotes];
-    this.#remotes = remotes.map((address) => {
-      const index = known.findIndex(({ text }) => text === socketAddressText(address));
-      const [same] = index === -1 ? [] : known.splice(index, 1);
-      return same ?? new Remote(address, { ...this.#context, endpoint: name });
-    });
-    this.#balancer = balancer(balance, this.#remotes);
+  /** @param hashed  the addresses by which IPHash keeps a client at a remote: those of the endpoint's first port. */
+  constructor(remotes: readonly Remote[], balance: Balance, hashed: readonly SocketAddress[]) {
+    this.remotes = remotes;
+    this.#balancer = balancer(balance, remotes, hashed);
   }
 
   /**

@@ -49,6 +49,8 @@ export class Remote implements SocketAddress {
   #isUp = true;
   /** Checks in a row that say otherwise than `#isUp`. */
   #otherwise = 0;
+  /** The one that is checked in its place. */
+  #checked: Remote | undefined;
 
   constructor(address: SocketAddress, context: RemoteContext) {
     this.host = address.host;
@@ -65,17 +67,17 @@ export class Remote implements SocketAddress {
 
   /** Whether checks pass and the last dial worked, as far as there were any. */
   get isWell(): boolean {
-    return this.#isUp && this.#failedInARow === 0;
+    return this.#passesChecks && this.#failedInARow === 0;
   }
 
   /** Whether it is tried in its turn: it is well, or its backoff is over and no check says otherwise. */
   get isPreferred(): boolean {
-    return this.isWell || (this.#isUp && this.#context.clock.monotonicMs() >= this.#ejectedUntilMs);
+    return this.isWell || (this.#passesChecks && this.#context.clock.monotonicMs() >= this.#ejectedUntilMs);
   }
 
   get health(): RemoteHealth {
     const failing = this.isWell ? '' : 'DialFailed';
-    const reason = this.#isUp ? failing : 'CheckFailed';
+    const reason = this.#passesChecks ? failing : 'CheckFailed';
     return {
       address: this.text,
       healthy: this.isWell,
@@ -134,10 +136,19 @@ export class Remote implements SocketAddress {
     this.#context.log.warn({ ...this.#names(), err }, 'remote is unhealthy');
   }
 
+  /** What checks of `checked` find counts for it, too; undefined = it is checked itself. */
+  follow(checked: Remote | undefined): void {
+    this.#checked = checked;
+  }
+
   /** It is not checked any more. */
   uncheck(): void {
     this.#isUp = true;
     this.#otherwise = 0;
+  }
+
+  get #passesChecks(): boolean {
+    return (this.#checked ?? this).#isUp;
   }
 
   /** Whether one more check that says `isUp` changes what it is. */

@@ -29,6 +29,7 @@ import type { Side } from './side.ts';
 class TcpConnection implements Connection, ChannelOwner {
   readonly fromClient = new Flow();
   readonly fromUpstream = new Flow();
+  readonly #port: number;
   readonly #config: EndpointConfig;
   readonly #context: ConnectionContext;
   readonly #accepted: Accepted;
@@ -53,9 +54,11 @@ class TcpConnection implements Connection, ChannelOwner {
 
   /**
    * @param accepted  owned by the connection from now on; served from `start` on.
+   * @param port      the listening port, as configured.
    * @param config    holds for the whole connection.
    */
-  constructor(accepted: Accepted, config: EndpointConfig, context: ConnectionContext) {
+  constructor(accepted: Accepted, port: number, config: EndpointConfig, context: ConnectionContext) {
+    this.#port = port;
     this.#config = config;
     this.#context = context;
     this.#accepted = accepted;
@@ -141,7 +144,7 @@ class TcpConnection implements Connection, ChannelOwner {
       },
     });
     try {
-      const dialled = await this.#dial.connect(order(clientIp(this.#source.address)));
+      const dialled = await this.#dial.connect(order(this.#port, clientIp(this.#source.address)));
       if (dialled === undefined) return;
       if (this.#failure === undefined) this.#join(dialled);
       else {

@@ -22,6 +22,8 @@ export type AssociationContext = {
   readonly endpoint: string;
   /** The client's address and port, as text. */
   readonly client: string;
+  /** The listening port that it came to, as configured. */
+  readonly port: number;
   /** In the order in which to try them; at least one. */
   readonly remotes: readonly Remote[];
   /** Source address of its datagrams; undefined = the system's choice. */
@@ -74,6 +76,11 @@ export class UdpAssociation {
   /** The remote that it talks to, or tried last. */
   get remote(): Remote {
     return this.#remote(Math.max(0, this.#tried - 1));
+  }
+
+  /** The listening port that the client came to, as configured. */
+  get port(): number {
+    return this.#context.port;
   }
 
   /** When either side sent last. */

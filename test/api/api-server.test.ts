@@ -156,8 +156,12 @@ describeWithCluster('the admission policy', (cluster) => {
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
   });
 
-  it('rejects 64 endpoints that all conflict, within its cost budget', async () => {
-    const all = realmRelay(Array.from({ length: 64 }, (_, index) => endpoint({ name: `e${String(index)}` })));
+  it('rejects 64 endpoints whose ranges all conflict, within its cost budget', async () => {
+    const all = realmRelay(
+      Array.from({ length: 64 }, (_, index) =>
+        endpoint({ name: `e${String(index)}`, port: 1000 + index, endPort: 1063 }),
+      ),
+    );
     const { message } = await dryRun(cluster(), namespace, all);
     expect(ownMessages(all)).to.have.length((64 * 63) / 2);
     expect(ownMessages(all).some((own) => message.includes(own))).to.equal(true);
@@ -213,6 +217,7 @@ const anyEndpoint: fc.Arbitrary<Omit<EndpointSpec, 'name'>> = fc.record(
           '2001:DB8::1',
         ),
         port: fc.constantFrom(443, 444, 445),
+        endPort: fc.constantFrom(445, 446, 600, 698),
       },
       { requiredKeys: ['port'] },
     ),

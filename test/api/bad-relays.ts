@@ -53,6 +53,45 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
   'port 0': bad('spec.endpoints[0].listen.port', 'at least 1', withEndpoint({ port: 0 })),
   'port 70000': bad('spec.endpoints[0].listen.port', 'at most 65535', withEndpoint({ port: 70_000 })),
   'the admin port': bad('spec.endpoints[0].listen.port', 'another port', withEndpoint({ port: 9465 })),
+  'a range that ends before it begins': bad(
+    'spec.endpoints[0].listen',
+    'not below port',
+    withEndpoint({ port: 8000, endPort: 7999 }),
+  ),
+  'a range of 257 ports': bad(
+    'spec.endpoints[0].listen',
+    'at most 255 above port',
+    withEndpoint({ port: 8000, endPort: 8256 }),
+  ),
+  'a range with the admin port': bad(
+    'spec.endpoints[0].listen',
+    'the range holds 9465',
+    withEndpoint({ port: 9400, endPort: 9465 }),
+  ),
+  'a remote whose ports end above 65535': bad(
+    'spec.endpoints[0]',
+    'fixedPort: true',
+    withEndpoint({ port: 8000, endPort: 8009, remotes: [{ address: 'b', port: 65_527 }] }),
+  ),
+  '513 pairs of port and protocol': bad(
+    'spec.endpoints',
+    'a second RealmRelay',
+    realmRelay([
+      endpoint({ name: 'a', port: 8000, endPort: 8255, network: { udp: true } }),
+      endpoint({ name: 'b' }),
+    ]),
+    'policy',
+  ),
+  'more than 2,048 remotes over all ports': bad(
+    'spec.endpoints',
+    'have 2304 remotes, counted at each port, and may have 2048',
+    withEndpoint({
+      port: 8000,
+      endPort: 8255,
+      remotes: Array.from({ length: 9 }, () => ({ address: 'b', port: 80 })),
+    }),
+    'policy',
+  ),
   'a port in words': bad(
     'spec.endpoints[0].listen.port',
     'whole number',

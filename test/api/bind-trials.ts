@@ -4,16 +4,19 @@ import { createServer } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { isIPv4 } from 'node:net';
 import type { Prediction, Protocol } from '../../src/api/port-conflicts.ts';
+import { portsFrom } from '../../src/lib/port-range.ts';
 import { errorCode } from '../../src/lib/errors.ts';
 
 // A program: reads pairs of sockets as JSON from standard input, binds each pair in both orders, and writes what the
 // kernel did. It runs in a network namespace of its own, so that any port is free.
 
-/** A socket to bind, as the relay binds it. */
+/** A socket to bind, or one for each port of a range, as the relay binds them. */
 export type TrialSocket = {
   readonly protocol: Protocol;
   readonly address: string;
   readonly port: number;
+  /** The last port, where there are several. */
+  readonly endPort: number;
   readonly ipv6Only: boolean;
 };
 
@@ -22,8 +25,12 @@ export type TrialResult = readonly [Prediction, Prediction];
 
 type Bound = { close: () => Promise<unknown> };
 
-async function bind(socket: TrialSocket): Promise<Bound> {
-  return socket.protocol === 'TCP' ? bindTcp(socket) : bindUdp(socket);
+/** What was bound is in `bound`, also where a port then fails. */
+async function bind(socket: TrialSocket, bound: Bound[]): Promise<void> {
+  for (const port of portsFrom(socket.port, socket.endPort)) {
+    const one = { ...socket, port };
+    bound.push(socket.protocol === 'TCP' ? await bindTcp(one) : await bindUdp(one));
+  }
 }
 
 async function bindTcp({ address, port, ipv6Only }: TrialSocket): Promise<Bound> {
@@ -42,7 +49,7 @@ async function bindUdp({ address, port, ipv6Only }: TrialSocket): Promise<Bound>
 async function trial(first: TrialSocket, second: TrialSocket): Promise<Prediction> {
   const bound: Bound[] = [];
   try {
-    for (const socket of [first, second]) bound.push(await bind(socket));
+    for (const socket of [first, second]) await bind(socket, bound);
     return 'fits';
   } catch (error) {
     if (errorCode(error) === 'EADDRINUSE') return 'conflicts';

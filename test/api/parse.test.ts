@@ -70,6 +70,22 @@ describe('parseRealmRelay', () => {
     ]);
   });
 
+  it('takes the largest ranges: to the last port, 512 pairs of port and protocol, 2,048 remotes', () => {
+    const remotes = Array.from({ length: 8 }, () => ({ address: 'b', port: 65_280 }));
+    const all = endpoint({ port: 65_280, endPort: 65_535, remotes, network: { udp: true } });
+    const { problems, warnings } = parseRealmRelay(realmRelay([all]));
+    expect({ problems, warnings }).to.deep.equal({ problems: [], warnings: [] });
+  });
+
+  it('warns of a fixedPort where there is one port', () => {
+    const remotes = [{ address: 'b', port: 80, fixedPort: true }];
+    const alone = parseRealmRelay(realmRelay([endpoint({ remotes })])).warnings;
+    expect(alone.map(problemText)).to.deep.equal([
+      'spec.endpoints[0].remotes[0].fixedPort: has no effect: endpoint "https" has one port: remove it, or set listen.endPort',
+    ]);
+    expect(parseRealmRelay(realmRelay([endpoint({ remotes, endPort: 444 })])).warnings).to.deep.equal([]);
+  });
+
   it('takes null for absent, as the API server does', () => {
     const { relay: parsed } = parseRealmRelay(realmRelay([endpoint()], { replicas: null as never }));
     expect(parsed?.replicas).to.equal(1);

@@ -27,12 +27,20 @@ const setUp = [
 
 const namespace = ['--net', ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'])];
 
-const socket: fc.Arbitrary<TrialSocket> = fc.record({
-  protocol: fc.constantFrom('TCP', 'UDP'),
-  address: fc.constantFrom(...addresses),
-  port: fc.constantFrom(...Array<number>(8).fill(4443), 4444), // equal ports are what matters
-  ipv6Only: fc.boolean(),
-});
+/** Mostly one port, and the same: that is what matters; else ranges that meet, touch, or lie apart. */
+const ports = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom([4443, 4443], [4443, 4443], [4444, 4444]) },
+  { weight: 2, arbitrary: fc.constantFrom([4440, 4442], [4442, 4444], [4444, 4447], [4441, 4446]) },
+);
+
+const socket: fc.Arbitrary<TrialSocket> = fc
+  .record({
+    protocol: fc.constantFrom('TCP', 'UDP'),
+    address: fc.constantFrom(...addresses),
+    ports,
+    ipv6Only: fc.boolean(),
+  })
+  .map(({ ports: [port = 0, endPort = port], ...rest }) => ({ ...rest, port, endPort }));
 
 const pairs = 4_000;
 
@@ -40,7 +48,7 @@ const refusal = spawnSync('unshare', [...namespace, 'sh', '-ec', setUp], { encod
 const why = refusal.status === 0 ? '' : ` (skipped: no network namespace: ${refusal.stderr.trim()})`;
 
 (why === '' ? describe : describe.skip)(`portConflicts and the kernel${why}`, () => {
-  it(`agree about ${String(pairs)} pairs of sockets, bound in both orders`, async function () {
+  it(`agree about ${String(pairs)} pairs of sockets and ranges, bound in both orders`, async function () {
     this.timeout(60_000);
     const sample = fc.sample(fc.tuple(socket, socket), pairs);
     const results = await bindTrials(sample);
@@ -67,10 +75,10 @@ function predicted(...pair: readonly [TrialSocket, TrialSocket]): Prediction {
   return portConflicts(listeners).length > 0 ? 'conflicts' : 'fits';
 }
 
-function listener({ protocol, address, port, ipv6Only }: TrialSocket, index: number): Listener {
+function listener({ protocol, address, port, endPort, ipv6Only }: TrialSocket, index: number): Listener {
   return {
     name: String(index),
-    listen: { address: ipAddress(address), port },
+    listen: { address: ipAddress(address), port, endPort },
     network: { tcp: protocol === 'TCP', udp: protocol === 'UDP', ipv6Only },
   };
 }

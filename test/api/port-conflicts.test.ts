@@ -82,6 +82,30 @@ describe('portConflicts', () => {
     });
   }
 
+  const ranges = [
+    {
+      second: { port: 7999, endPort: 8000 },
+      ports: 'TCP port 8000',
+      why: 'the last port of one is the first',
+    },
+    { second: { port: 8005, endPort: 8020 }, ports: 'TCP ports 8005-8009', why: 'ranges meet in part' },
+    { second: { port: 8003 }, ports: 'TCP port 8003', why: 'a range holds the one port' },
+    { second: { port: 7000, endPort: 7255 }, ports: undefined, why: 'ranges lie apart' },
+    { second: { port: 8010 }, ports: undefined, why: 'a range ends before the one port' },
+  ];
+  for (const { second, ports, why } of ranges) {
+    it(`${why}: ${ports ?? 'no conflict'}`, () => {
+      const both = [
+        endpoint({ name: 'a', address: '::1', port: 8000, endPort: 8009 }),
+        endpoint({ name: 'b', address: '::1', ...second }),
+      ];
+      const [conflict] = portConflicts(relay(both).endpoints);
+      const shared = conflict && /cannot share (.*?):/.exec(conflict.message)?.[1];
+      expect(shared).to.equal(ports);
+      if (conflict !== undefined) expect(conflict.what).to.contain('"a" ([::1]:8000-8009 for IPv6)');
+    });
+  }
+
   it('finds each pair once, in the order of names', () => {
     const three = ['c', 'a', 'b'].map((name) => endpoint({ name, address: '::1' }));
     expect(portConflicts(relay(three).endpoints).map(({ endpoints }) => endpoints.join())).to.deep.equal([

@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import { dump } from 'js-yaml';
 import type { EndpointSpec, RealmRelaySpec } from '../../src/api/schema.ts';
 import { eventually } from '../cluster/eventually.ts';
-import { freePort } from '../cluster/free-port.ts';
+import { freePort, freePorts } from '../cluster/free-port.ts';
 import { endpoint, realmRelay } from '../relays.ts';
 import { startCli, type RunningCli } from './cli.ts';
 
@@ -75,6 +75,37 @@ describe('realm-operator standalone', () => {
     expect(cli.stdout())
       .to.contain(`curl -4 'http://127.0.0.1:${String(port)}/'`)
       .and.to.contain(`curl -6 'http://[::1]:${String(port)}/'`);
+    expect(await cli.end()).to.equal(0);
+  });
+
+  it('relays a range of ports, to the same port of the remote, or all to one', async () => {
+    port = await freePorts(4);
+    const [same = { address: '', port: 0 }] = await backend('same');
+    const [first = same] = await backend('first');
+    const ranges = [
+      endpoint({ name: 'fixed', port, endPort: port + 1, remotes: [{ ...same, fixedPort: true }] }),
+      endpoint({
+        name: 'shifted',
+        address: '127.0.0.2',
+        port: port + 2,
+        endPort: port + 3,
+        remotes: [first],
+      }),
+    ];
+    write('web.yaml', ranges);
+    const cli = start();
+    await cli.shown('Try:');
+    const greetings = [0, 1].map((offset) => text(connect({ host: '::1', port: port + offset })));
+    expect(await Promise.all(greetings)).to.deep.equal(['same', 'same']);
+    expect(await text(connect({ host: '127.0.0.2', port: port + 2 }))).to.equal('first');
+    expect(cli.stdout())
+      .to.match(
+        new RegExp(
+          `web/fixed +\\[::\\]:${String(port)}-${String(port + 1)} .* 127.0.0.1:${String(same.port)} +ready`,
+        ),
+      )
+      .and.to.contain(`127.0.0.1:${String(first.port)}-${String(first.port + 1)}`)
+      .and.to.contain(`curl -4 'http://127.0.0.1:${String(port)}/'`);
     expect(await cli.end()).to.equal(0);
   });
 

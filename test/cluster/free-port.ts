@@ -8,12 +8,24 @@ const highest = 32_000;
 const tries = 100;
 
 /** A TCP port of 127.0.0.1 that nobody listens on. */
-export async function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
+  return freeRow(1, lowest, highest);
+}
+
+/** The first of `count` TCP ports in a row of 127.0.0.1 that nobody listens on: away from those that `freePort` strews. */
+export function freePorts(count: number): Promise<number> {
+  return freeRow(count, lowest / 2, lowest - 1);
+}
+
+async function freeRow(count: number, from: number, to: number): Promise<number> {
   for (let i = 0; i < tries; i += 1) {
-    const port = lowest + Math.floor(Math.random() * (highest - lowest));
-    if (await isFree(port)) return port;
+    const first = from + Math.floor(Math.random() * (to - from - count));
+    const looks = Array.from({ length: count }, (_, index) => isFree(first + index));
+    if ((await Promise.all(looks)).every(Boolean)) return first;
   }
-  throw new Error(`no free port in ${String(tries)} tries between ${String(lowest)} and ${String(highest)}`);
+  throw new Error(
+    `no ${String(count)} free ports in ${String(tries)} tries between ${String(from)} and ${String(to)}`,
+  );
 }
 
 async function isFree(port: number): Promise<boolean> {

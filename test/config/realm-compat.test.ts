@@ -34,6 +34,14 @@ const endpoint = { listen: '[::]:80', remote: 'a.example:80' };
 /** The document that says `value` for `key`, e.g. of `network.no_tcp`. */
 function saying(key: string, value: unknown): unknown {
   const [table = '', field = ''] = key.split('.');
+  if (key === 'endpoints[].range_of') {
+    return {
+      endpoints: [
+        { ...endpoint, name: value },
+        { ...endpoint, listen: '[::]:81', range_of: value },
+      ],
+    };
+  }
   if (table === 'endpoints[]') return { endpoints: [{ ...endpoint, [field]: value }] };
   return { [table]: { [field]: value }, endpoints: [endpoint] };
 }

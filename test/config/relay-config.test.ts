@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { ConfigError } from '../../src/config/config-error.ts';
+import { addressesText, portsOf } from '../../src/config/port-config.ts';
 import { parseRelayConfig, type Overrides, type ParsedConfig } from '../../src/config/relay-config.ts';
 import { problemText } from '../../src/lib/problem.ts';
 
@@ -302,6 +303,52 @@ describe('relay config', () => {
       expect(more).to.deep.equal([]);
       if (typeof problem === 'string') expect(first).to.equal(problem);
       else expect(first).to.match(problem);
+    });
+  }
+
+  it('makes one endpoint of those that are a port of another one', () => {
+    const ports = [80, 81, 90].map((port) => ({
+      listen: `[::]:${String(port)}`,
+      remote: `a.example:${String(port + 8000)}`,
+    }));
+    const [first, ...more] = ports;
+    const { config, warnings } = parse({
+      endpoints: [
+        { ...more[0], range_of: 'web' },
+        { ...first, name: 'web' },
+        { ...more[1], range_of: 'web' },
+      ],
+    });
+    expect(warnings).to.deep.equal([]);
+    expect(config.endpoints).to.have.length(1);
+    const [web] = config.endpoints;
+    expect(web?.name).to.equal('web');
+    expect(web && portsOf(web).map(({ listen, remotes }) => [listen.port, remotes[0]?.port])).to.deep.equal([
+      [80, 8080],
+      [81, 8081],
+      [90, 8090],
+    ]);
+    expect(web && addressesText(portsOf(web).map(({ listen }) => listen))).to.equal('[::]:80-81,90');
+  });
+
+  const strangers = [
+    { range_of: 'wbe', told: 'endpoints[1].range_of: names no endpoint, got "wbe": give the name' },
+    {
+      listen: '[::]:80',
+      told: 'listen: is no further port of endpoint "web", got "[::]:80": use another port of ::',
+    },
+    { listen: '[::1]:81', told: 'is no further port of endpoint "web"' },
+    {
+      remote: 'b.example:1',
+      told: 'remote: has other hosts than endpoint "web", got "b.example": use a.example',
+    },
+    { extra_remotes: ['a.example:2'], told: 'has other hosts than endpoint "web"' },
+  ];
+  for (const { told, ...wrong } of strangers) {
+    it(`refuses a range_of with ${JSON.stringify(wrong)}`, () => {
+      const web = { name: 'web', listen: '[::]:80', remote: 'a.example:80' };
+      const other = { range_of: 'web', listen: '[::]:81', remote: 'a.example:81', ...wrong };
+      expect(problems(JSON.stringify({ endpoints: [web, other] })).join()).to.contain(told);
     });
   }
 

@@ -1,3 +1,4 @@
+import type { V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { parseRelayConfig } from '../../src/config/relay-config.ts';
 import { configHash, configText } from '../../src/desired/config-map.ts';
@@ -26,6 +27,52 @@ describe('desiredObjects', () => {
       expect(emptyFields(desiredObjects(input, platform))).to.deep.equal([]);
     });
   }
+
+  it('stays within what a ConfigMap may hold, however large the ranges, names and lists are', () => {
+    const longName = `${`${'a'.repeat(62)}.`.repeat(3)}${'b'.repeat(63)}`;
+    const remotes = Array.from({ length: 4 }, () => ({ address: longName, port: 10_000, weight: 255 }));
+    const trustedSources = Array.from(
+      { length: 64 },
+      (_, index) => `2001:db8:${'ffff:'.repeat(5)}${(4096 + index).toString(16)}/128`,
+    );
+    const network = { sendProxy: { enabled: true }, acceptProxy: { enabled: true, trustedSources } };
+    const address = `2001:db8${':ffff'.repeat(6)}`;
+    const largest = [10_000, 20_000].map((port) =>
+      endpoint({
+        name: `longest-${String(port)}`,
+        address,
+        port,
+        endPort: port + 255,
+        remotes,
+        network,
+        through: address,
+      }),
+    );
+    expect(configText(relay(largest)).length).to.be.within(800_000, 1024 * 1024);
+  });
+
+  it('makes a Service port of each port of a range and each protocol, with names that are valid', () => {
+    const [service] = desiredObjects(
+      relay([
+        endpoint({
+          port: 65_280,
+          endPort: 65_535,
+          network: { udp: true },
+          remotes: [{ address: 'b', port: 1 }],
+        }),
+      ]),
+      platform,
+    ).slice(2) as V1Service[];
+    const ports = service?.spec?.ports ?? [];
+    expect(ports).to.have.length(512);
+    expect(new Set(ports.map(({ name }) => name))).to.have.property('size', 512);
+    for (const { name, port, targetPort, protocol } of ports) {
+      expect(name)
+        .to.equal(`${protocol?.toLowerCase() ?? ''}-${String(port)}`)
+        .and.to.match(/^[a-z0-9-]{1,15}$/);
+      expect(targetPort).to.equal(port);
+    }
+  });
 
   it('keeps the Pod template when endpoints change, so that no Pod restarts', () => {
     const [one, two] = [relay(), relay(sideBySide)].map((input) =>

@@ -177,6 +177,25 @@ export const goldenRelayManifests = {
     resources: { requests: { cpu: '100m' } },
     podDisruptionBudget: {},
   }),
+  ranges: realmRelay([
+    endpoint({
+      name: 'media',
+      port: 30_000,
+      endPort: 30_002,
+      balance: 'IPHash',
+      remotes: [
+        { address: 'backend.example.com', port: 40_000 },
+        { address: '2001:db8::1', port: 5000, fixedPort: true },
+      ],
+      healthCheck: {},
+      network: {
+        udp: true,
+        maxConnections: 100,
+        acceptProxy: { enabled: true, trustedSources: ['192.0.2.1'] },
+      },
+    }),
+    endpoint({ name: 'one', endPort: 443 }),
+  ]),
   'no-topology-spread': realmRelay([endpoint()], {
     podTemplate: { spec: { topologySpreadConstraints: [] } },
   }),

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'chai';
-import { configText } from '../../src/desired/config-map.ts';
+import { configText, realmDocument } from '../../src/desired/config-map.ts';
 import { goldenRelays } from './golden-relays.ts';
 
 const realm = process.env['REALM'];
@@ -17,18 +17,19 @@ const why = realm === undefined ? ' (skipped: REALM names no binary of the Rust 
     it(name, async () => {
       const folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
       const file = join(folder, 'config.json');
+      const { endpoints } = realmDocument(relay);
       writeFileSync(file, configText(relay));
       const child = spawn(realm ?? '', ['-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
       const ended = once(child, 'exit');
       let inited = 0;
       for await (const line of createInterface(child.stdout)) {
         if (line.startsWith('inited:')) inited += 1;
-        if (inited === relay.endpoints.length) break;
+        if (inited === endpoints.length) break;
       }
       child.kill('SIGKILL');
       await ended;
       rmSync(folder, { recursive: true });
-      expect(inited).to.equal(relay.endpoints.length);
+      expect(inited).to.equal(endpoints.length);
     });
   }
 });

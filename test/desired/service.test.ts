@@ -36,6 +36,20 @@ describe('service', () => {
     });
   });
 
+  it('lets the node ports of a range follow the first one', () => {
+    const range = endpoint({ port: 8000, endPort: 8002, network: { udp: true } });
+    const chosen = { type: 'NodePort', nodePorts: { https: 30_001 } } as const;
+    const { spec } = service(relay([range], { service: chosen }), undefined);
+    expect(spec?.ports?.map(({ name, nodePort }) => [name, nodePort])).to.deep.equal([
+      ['tcp-8000', 30_001],
+      ['udp-8000', 30_001],
+      ['tcp-8001', 30_002],
+      ['udp-8001', 30_002],
+      ['tcp-8002', 30_003],
+      ['udp-8002', 30_003],
+    ]);
+  });
+
   it('gives a shared Service port the node port that one of its endpoints names', () => {
     const shared = [
       endpoint({ name: 'v6', address: '::', network: { ipv6Only: true } }),

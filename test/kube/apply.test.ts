@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { parseRealmRelay } from '../../src/api/parse.ts';
 import type { Relay } from '../../src/api/relay.ts';
+import type { RealmRelay } from '../../src/api/schema.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
 import type { ObservedService } from '../../src/desired/service.ts';
 import { Applier, type Applied } from '../../src/kube/apply.ts';
@@ -14,6 +15,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { ownedResources } from '../../src/operator/objects.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { goldenRelayManifests } from '../desired/golden-relays.ts';
+import { endpoint, realmRelay } from '../relays.ts';
 import { Edge, type Seen, spec } from '../operator/edge.ts';
 
 describeWithCluster('Applier', (cluster) => {
@@ -69,7 +71,10 @@ describeWithCluster('Applier', (cluster) => {
     return { ...object, metadata: { name: 'web', namespace: edge.namespace, ownerReferences: [reference] } };
   }
 
-  for (const [name, manifest] of Object.entries(goldenRelayManifests)) {
+  const range = (port: number): RealmRelay =>
+    realmRelay([endpoint({ port, endPort: port + 255, network: { udp: true } })]);
+
+  for (const [name, manifest] of Object.entries({ ...goldenRelayManifests, '256 ports': range(10_000) })) {
     it(`${name}: is as wanted after one apply, and no second writes anything`, async () => {
       const { metadata, spec } = manifest as {
         metadata: { name: string };
@@ -90,6 +95,25 @@ describeWithCluster('Applier', (cluster) => {
       ).to.deep.equal(desired.map(() => 'unchanged'));
     });
   }
+
+  it('moves the ports of a Service with their range', async () => {
+    const owned = await owner();
+    const [before, after] = [range(10_000), range(10_100)].map(({ spec }) => {
+      const { relay } = parseRealmRelay({ ...owned, spec });
+      if (relay === undefined) throw new Error('the relay is not valid');
+      return desiredOf(relay, undefined).filter(({ kind }) => kind === 'Service');
+    }) as [KubeObject[], KubeObject[]];
+    const one = applier();
+    await applyAll(before, one);
+    const [moved] = await applyAll(after, one);
+    expect(moved?.outcome).to.equal('updated');
+    const ports = (moved?.object as { spec?: { ports?: { port: number; protocol: string }[] } }).spec?.ports;
+    expect(ports).to.have.length(512);
+    expect(ports?.map(({ port }) => port)).to.satisfy((all: number[]) =>
+      all.every((port) => port >= 10_100 && port <= 10_355),
+    );
+    expect((await applyAll(after))[0]?.outcome).to.equal('unchanged');
+  });
 
   it('does not apply for ever what the API server writes another way', async () => {
     const limits = { cpu: '1000m', memory: '1024Mi' };

@@ -227,6 +227,16 @@ describe('status', () => {
     expect(made.selector).to.equal('a=1,b=2');
   });
 
+  it('shows a range as one endpoint', () => {
+    const range = endpoint({ name: 'media', port: 8000, endPort: 8255 });
+    const verdict: Verdict = { kind: 'programmed', relay: relay([range]), warnings: '' };
+    const made = status({ object: relayObject(), verdict, owned: [twoReady], running: noPods, now });
+    expect(made.endpoints?.map(({ name, listen }) => [name, listen])).to.deep.equal([
+      ['media', '[::]:8000-8255'],
+    ]);
+    expect(made.listening).to.equal('[::]:8000-8255');
+  });
+
   const addresses: { service: KubeObject; families: string[]; why: string }[] = [
     {
       service: service({ clusterIPs: ['fd00::1', '10.0.0.1'] }),

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
+import type { EndpointConfig } from '../../src/config/relay-config.ts';
+import { portsFrom } from '../../src/lib/port-range.ts';
 import { Remote } from '../../src/relay/remote.ts';
 import { RecentErrors } from '../../src/relay/recent-errors.ts';
-import { RemotePool } from '../../src/relay/remote-pool.ts';
+import { RemotePools } from '../../src/relay/remote-pools.ts';
 import { FakeClock } from '../controller/fake-clock.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { freePort } from '../cluster/free-port.ts';
@@ -21,22 +23,42 @@ import {
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-/** The pool of an endpoint with three remotes, `a:1`, `b:1` and `c:1`. */
-function pool(clock: FakeClock, balance?: string): RemotePool {
+function context(clock: FakeClock): ConstructorParameters<typeof RemotePools>[1] {
+  return { log: keptLog().log, errors: new RecentErrors(clock), clock, random: () => 1 };
+}
+
+/** The pools of an endpoint with three remotes, `a:1`, `b:1` and `c:1`. */
+function pool(clock: FakeClock, balance?: string): RemotePools {
   const [only] = config(
     endpoint('a:1', { extra_remotes: ['b:1', 'c:1'], ...(balance !== undefined && { balance }) }),
   ).endpoints;
   if (only === undefined) throw new Error('no endpoint');
-  return new RemotePool(only, {
-    log: keptLog().log,
-    errors: new RecentErrors(clock),
-    clock,
-    random: () => 1,
-  });
+  return new RemotePools(only, context(clock));
 }
 
-function order(from: RemotePool): string {
-  return from
+/** An endpoint on `first` to `last` of `[::]` with the remotes `a` and `b`, at the port that `target` says. */
+function rangedConfig(
+  first: number,
+  last: number,
+  target = (port: number): number => port + 1000,
+): EndpointConfig {
+  const entries = portsFrom(first, last).map((port) => ({
+    ...(port === first ? { name: 'web' } : { range_of: 'web' }),
+    listen: `[::]:${String(port)}`,
+    remote: `a:${String(target(port))}`,
+    extra_remotes: [`b:${String(target(port))}`],
+  }));
+  const [only] = config(...entries).endpoints;
+  if (only === undefined) throw new Error('no endpoint');
+  return only;
+}
+
+function ranged(clock: FakeClock, ...range: Parameters<typeof rangedConfig>): RemotePools {
+  return new RemotePools(rangedConfig(...range), context(clock));
+}
+
+function order(from: RemotePools): string {
+  return from.first
     .order('::1')
     .map(({ host }) => host)
     .join('');
@@ -44,11 +66,11 @@ function order(from: RemotePool): string {
 
 const refused = new Error('refused');
 
-describe('remote pool', () => {
+describe('remote pools', () => {
   it('tries a remote that failed last, longer each time, and then one client tries it again', () => {
     const clock = new FakeClock();
     const remotes = pool(clock);
-    const [a] = remotes.remotes;
+    const [a] = remotes.first.remotes;
     for (const backoffMs of [1000, 2000, 4000]) {
       a?.fail(refused);
       clock.advance(backoffMs - 1);
@@ -64,24 +86,85 @@ describe('remote pool', () => {
   it('waits a minute at most', () => {
     const clock = new FakeClock();
     const remotes = pool(clock);
-    for (let i = 0; i < 50; i += 1) remotes.remotes[0]?.fail(refused);
+    for (let i = 0; i < 50; i += 1) remotes.first.remotes[0]?.fail(refused);
     clock.advance(60_000);
     expect(order(remotes)).to.equal('abc');
   });
 
   it('keeps the order where all have failed', () => {
     const remotes = pool(new FakeClock());
-    for (const remote of remotes.remotes) remote.fail(refused);
+    for (const remote of remotes.first.remotes) remote.fail(refused);
     expect(order(remotes)).to.equal('abc');
   });
 
   it('keeps what it knows of a remote over a reload', () => {
     const clock = new FakeClock();
     const remotes = pool(clock);
-    remotes.remotes[1]?.fail(refused);
+    remotes.first.remotes[1]?.fail(refused);
     const [only] = config(endpoint('b:1', { extra_remotes: ['d:1'] })).endpoints;
     if (only !== undefined) remotes.configure(only);
     expect(order(remotes)).to.equal('db');
+  });
+
+  it('keeps what it knows of each port of a range that moves, and nothing of a port that is gone', () => {
+    const clock = new FakeClock();
+    const remotes = ranged(clock, 80, 82);
+    remotes.at(81)?.remotes[0]?.fail(refused);
+    expect([80, 81, 82].map((port) => remotes.at(port)?.order('::1')[0]?.text)).to.deep.equal([
+      'a:1080',
+      'b:1081',
+      'a:1082',
+    ]);
+    remotes.expect(rangedConfig(81, 84));
+    expect(remotes.at(84)?.remotes[0]?.text, 'its socket is bound before').to.equal('a:1084');
+    expect(remotes.at(80)?.remotes[0]?.text).to.equal('a:1080');
+    remotes.configure(rangedConfig(81, 84));
+    expect(remotes.at(80)).to.equal(undefined);
+    expect([81, 82].map((port) => remotes.at(port)?.order('::1')[0]?.text)).to.deep.equal([
+      'b:1081',
+      'a:1082',
+    ]);
+    expect(remotes.names).to.deep.equal(['a:1081-1084', 'b:1081-1084']);
+  });
+
+  it('takes what checks of the first port find for all ports of a range', () => {
+    const remotes = ranged(new FakeClock(), 80, 82);
+    const second = remotes.at(81);
+    remotes.first.remotes[0]?.failCheck(1, refused);
+    for (const port of [81, 82]) expect(remotes.at(port)?.order('::1')[0]?.host).to.equal('b');
+    expect(remotes.health[0]).to.include({ address: 'a:1080-1082', healthy: false, reason: 'CheckFailed' });
+    remotes.first.remotes[0]?.passCheck(1);
+    expect(second?.order('::1')[0]?.host).to.equal('a');
+    expect(remotes.health[0]).to.include({ healthy: true, reason: '' });
+  });
+
+  it('is healthy in a range while a port that was used works, and counts what goes to all', () => {
+    const remotes = ranged(new FakeClock(), 80, 82);
+    for (const port of [80, 82]) remotes.at(port)?.remotes[0]?.fail(refused);
+    expect(remotes.health[0]).to.include({ healthy: false, reason: 'DialFailed', failed: 2 });
+    for (const port of [81, 82]) remotes.at(port)?.remotes[0]?.enter();
+    expect(remotes.health[0]).to.include({ healthy: true, reason: '', failed: 2, active: 2 });
+  });
+
+  it('knows one remote where all ports of a range go to one port', () => {
+    const remotes = ranged(new FakeClock(), 80, 82, () => 1000);
+    remotes.at(81)?.remotes[0]?.enter();
+    expect(remotes.at(82)?.remotes[0]?.active).to.equal(1);
+    expect(remotes.health.map(({ address, active }) => [address, active])).to.deep.equal([
+      ['a:1000', 1],
+      ['b:1000', 0],
+    ]);
+  });
+
+  it('keeps a client at one host on every port of a range with iphash', () => {
+    const balance = { strategy: 'iphash', weights: [1, 1] } as const;
+    const remotes = new RemotePools({ ...rangedConfig(80, 89), balance }, context(new FakeClock()));
+    const hostsOf = (client: string): string =>
+      portsFrom(80, 89)
+        .map((port) => remotes.at(port)?.order(client)[0]?.host ?? '')
+        .join('');
+    const clients = Array.from({ length: 64 }, (_, index) => `10.0.0.${String(index)}`);
+    expect(new Set(clients.map(hostsOf))).to.deep.equal(new Set(['a'.repeat(10), 'b'.repeat(10)]));
   });
 
   it('moves no client of another remote with iphash', () => {
@@ -90,9 +173,9 @@ describe('remote pool', () => {
       { length: 300 },
       (_, index) => `10.0.${String(index >> 6)}.${String(index & 63)}`,
     );
-    const firsts = (): string[] => clients.map((client) => remotes.order(client)[0]?.host ?? '');
+    const firsts = (): string[] => clients.map((client) => remotes.first.order(client)[0]?.host ?? '');
     const before = firsts();
-    remotes.remotes[0]?.fail(refused);
+    remotes.first.remotes[0]?.fail(refused);
     const after = firsts();
     expect(before.filter((host, index) => host !== 'a' && host !== after[index])).to.deep.equal([]);
     expect(after).to.not.include('a');

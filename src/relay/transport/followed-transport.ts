@@ -60,8 +60,8 @@ class FollowedTransport implements EndpointTransport {
     for (const files of this.#files) files.stop();
   }
 
-  readonly serve: EndpointTransport['serve'] = (accepted, config, context) => {
-    return new TransportConnection(accepted, config, {
+  readonly serve: EndpointTransport['serve'] = (accepted, port, config, context) => {
+    return new TransportConnection(accepted, port, config, {
       ...context,
       accept: (raw) => this.#accept(raw),
       request: (raw) => this.#connect(raw),

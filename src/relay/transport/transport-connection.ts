@@ -48,6 +48,7 @@ type Dialling = { readonly raw: Socket; layers: Layers | undefined; readonly clo
 export class TransportConnection implements Connection {
   readonly fromClient = new Direction();
   readonly fromUpstream = new Direction();
+  readonly #port: number;
   readonly #config: EndpointConfig;
   readonly #context: TransportContext;
   readonly #raw: Socket;
@@ -68,9 +69,11 @@ export class TransportConnection implements Connection {
 
   /**
    * @param accepted  owned by the connection from now on; served from `start` on.
+   * @param port      the listening port, as configured.
    * @param config    holds for the whole connection.
    */
-  constructor(accepted: Accepted, config: EndpointConfig, context: TransportContext) {
+  constructor(accepted: Accepted, port: number, config: EndpointConfig, context: TransportContext) {
+    this.#port = port;
     this.#config = config;
     this.#context = context;
     this.#addresses = { source: accepted.remote, destination: accepted.local() };
@@ -153,7 +156,7 @@ export class TransportConnection implements Connection {
   async #connect(client: Peer, ip: string): Promise<void> {
     client.top.read(0); // what comes meanwhile is held, up to a buffer, and a reset is noticed
     try {
-      const dialled = await this.#dial.connect(this.#context.order(ip));
+      const dialled = await this.#dial.connect(this.#context.order(this.#port, ip));
       if (dialled === undefined) return;
       if (this.#failure === undefined && dialled.channel.layers !== undefined) {
         this.#join(client, dialled, dialled.channel.layers);

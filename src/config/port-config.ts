@@ -1,0 +1,80 @@
+import { portsText } from '../lib/port-range.ts';
+import { socketAddressText, type SocketAddress } from './address.ts';
+
+/** A port to listen on, and where its clients go. */
+export type PortConfig = {
+  readonly listen: SocketAddress;
+  /** At least one; the order in which `balance: off` tries them. */
+  readonly remotes: readonly SocketAddress[];
+};
+
+/** Further ports of an endpoint, on the same address, each with the same hosts as remotes; absent = none. */
+export type PortRange = { readonly range?: readonly PortConfig[] };
+
+/** Every port of an endpoint, the first one first. */
+export function portsOf({ listen, remotes, range = [] }: PortConfig & PortRange): readonly PortConfig[] {
+  return [{ listen, remotes }, ...range];
+}
+
+/**
+ * Addresses of one host in short: `192.0.2.1:80`, `[2001:db8::1]:8000-8255`, `a.example:80,90-92`.
+ *
+ * @param addresses  at least one; the host is that of the first.
+ */
+export function addressesText(addresses: readonly SocketAddress[]): string {
+  const [first] = addresses;
+  if (first === undefined) return '';
+  const ports = [...new Set(addresses.map(({ port }) => port))].toSorted((a, b) => a - b);
+  return `${socketAddressText({ ...first, port: 0 }).slice(0, -1)}${runs(ports).join(',')}`;
+}
+
+/** `ports`, sorted, those in a row as one. */
+function runs(ports: readonly number[]): string[] {
+  const starts = ports.filter((port, index) => ports[index - 1] !== port - 1);
+  return starts.map((start, index) => {
+    const next = starts[index + 1];
+    return portsText(start, ports[next === undefined ? ports.length - 1 : ports.indexOf(next) - 1] ?? start);
+  });
+}
+
+/** What keeps `port` from being one more port of an endpoint, and the key that says it. */
+export type RangeProblem = {
+  readonly key: 'range_of' | 'listen' | 'remote';
+  readonly what: string;
+  readonly value: string;
+  readonly remedy: string;
+};
+
+/**
+ * Whether `port` can be one more port of the endpoint that its `range_of` names.
+ *
+ * @param value  what `range_of` says.
+ * @param known  the ports of that endpoint so far; undefined where there is no such endpoint.
+ */
+export function rangeProblem(
+  { listen, remotes }: PortConfig,
+  value: string,
+  known: readonly PortConfig[] | undefined,
+): RangeProblem | undefined {
+  const [first] = known ?? [];
+  if (first === undefined || known === undefined) {
+    const remedy = 'give the name of an endpoint that has no range_of itself';
+    return { key: 'range_of', what: 'names no endpoint', value, remedy };
+  }
+  if (listen.host !== first.listen.host || known.some((other) => other.listen.port === listen.port)) {
+    const remedy = `use another port of ${first.listen.host}`;
+    return {
+      key: 'listen',
+      what: `is no further port of endpoint "${value}"`,
+      value: socketAddressText(listen),
+      remedy,
+    };
+  }
+  if (hosts(remotes) === hosts(first.remotes)) return undefined;
+  const remedy = `use ${hosts(first.remotes)}, each with a port`;
+  return { key: 'remote', what: `has other hosts than endpoint "${value}"`, value: hosts(remotes), remedy };
+}
+
+function hosts(addresses: readonly SocketAddress[]): string {
+  return addresses.map(({ host }) => host).join(', ');
+}

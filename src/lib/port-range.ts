@@ -1,0 +1,9 @@
+/** Ports in a row: `443`, or `8000-8255`, the last included. */
+export function portsText(first: number, last: number): string {
+  return first === last ? String(first) : `${String(first)}-${String(last)}`;
+}
+
+/** Every port from `first` to `last`, the last included. */
+export function portsFrom(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
