@@ -72,6 +72,14 @@ function problemsText(problems: readonly Problem[]): string {
   return problems.map(problemText).join('; ');
 }
 
+/** Whether it is the Service that cannot be as wanted. */
+function isService(verdict: Verdict): boolean {
+  return (
+    verdict.kind === 'blocked' &&
+    ['InvalidService', 'ServiceImmutable', 'FamilyUnavailable'].includes(verdict.reason)
+  );
+}
+
 type Said = { readonly warnings: string; readonly isNodeConflict: boolean };
 
 async function programRelay(relay: Relay, said: Said, context: ProgramContext): Promise<Programmed> {
@@ -84,7 +92,10 @@ async function programRelay(relay: Relay, said: Said, context: ProgramContext): 
   const wanted = mayRecreate ? desired.filter(({ kind }) => kind !== 'Service') : desired;
   await releaseFromAutoscaler(relay, context);
   const failed = await applyAll(relay, wanted, context);
-  if (failed !== undefined) return (await recreated(failed, relay, context)) ?? failed;
+  if (failed !== undefined) {
+    if (isService(failed.verdict)) await prune(relay, wanted, context); // the last of all: the rest is as wanted
+    return (await recreated(failed, relay, context)) ?? failed;
+  }
   await prune(relay, wanted, context);
   if (immutable.length === 0) return { verdict: { kind: 'programmed', relay, ...said } };
   const message = problemsText(immutable);

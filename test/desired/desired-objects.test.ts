@@ -1,11 +1,12 @@
 import type { V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
+import { specStructure, type StructuralSchema } from '../../src/api/crd.ts';
 import { parseRelayConfig } from '../../src/config/relay-config.ts';
 import { configHash, configText } from '../../src/desired/config-map.ts';
 import { desiredObjects, type Platform } from '../../src/desired/desired-objects.ts';
 import { expectGolden } from '../golden.ts';
 import { endpoint, relay } from '../relays.ts';
-import { goldenRelays, sideBySide } from './golden-relays.ts';
+import { goldenRelayManifests, goldenRelays, sideBySide } from './golden-relays.ts';
 
 const platform: Platform = { relayImage: 'example.com/relay@sha256:0' };
 
@@ -74,6 +75,13 @@ describe('desiredObjects', () => {
     }
   });
 
+  it('is shown by the golden files for every field of a RealmRelay', () => {
+    const shown = new Set(Object.values(goldenRelayManifests).flatMap(({ spec }) => fieldsOf(spec)));
+    const missing = fieldsOfSchema(specStructure()).filter((field) => !shown.has(field));
+    // Nothing is rendered of a paused relay.
+    expect(missing).to.deep.equal(['spec.paused']);
+  });
+
   it('keeps the Pod template when endpoints change, so that no Pod restarts', () => {
     const [one, two] = [relay(), relay(sideBySide)].map((input) =>
       JSON.stringify(desiredObjects(input, platform)[1]),
@@ -99,6 +107,23 @@ describe('configHash', () => {
     expect(configHash(relay())).not.to.equal(configHash(relay([endpoint({ port: 444 })])));
   });
 });
+
+/** Every field that `schema` names, with the one that it is in, e.g. `listen.port`: what is in several shows once. */
+function fieldsOfSchema(schema: StructuralSchema, within = 'spec'): string[] {
+  const { properties = {}, items } = schema;
+  const own = Object.entries(properties).flatMap(([name, field]) => [
+    `${within}.${name}`,
+    ...fieldsOfSchema(field, name),
+  ]);
+  return [...new Set([...own, ...(items === undefined ? [] : fieldsOfSchema(items, within))])];
+}
+
+/** Every field that `value` has, named in the same way. */
+function fieldsOf(value: unknown, within = 'spec'): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => fieldsOf(item, within));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, field]) => [`${within}.${name}`, ...fieldsOf(field, name)]);
+}
 
 /** Where the empty says something: a selector that selects all, and values of labels. */
 const meantEmpty = /\.(namespaceSelector|podSelector|(matchLabels|nodeSelector)\..*)$/;

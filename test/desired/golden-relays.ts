@@ -9,6 +9,7 @@ export const sideBySide = [
 ];
 
 const byTeam = { matchLabels: { team: 'edge', plain: '' } };
+const outsideTeam = { matchExpressions: [{ key: 'team', operator: 'NotIn' as const, values: ['edge'] }] };
 const byZone = { topologyKey: 'topology.kubernetes.io/zone', labelSelector: byTeam };
 
 /** Every field of a Pod template. */
@@ -34,18 +35,30 @@ const everyPodField: NonNullable<RealmRelaySpec['podTemplate']> = {
           ],
         },
         preferredDuringSchedulingIgnoredDuringExecution: [
-          { weight: 1, preference: { matchExpressions: [{ key: 'ssd', operator: 'Exists', values: [] }] } },
+          {
+            weight: 1,
+            preference: {
+              matchExpressions: [{ key: 'ssd', operator: 'Exists', values: [] }],
+              matchFields: [{ key: 'metadata.name', operator: 'In', values: ['node-b'] }],
+            },
+          },
         ],
       },
       podAffinity: {
         requiredDuringSchedulingIgnoredDuringExecution: [
           { ...byZone, namespaceSelector: {}, matchLabelKeys: ['pod-template-hash'] },
+          { ...byZone, namespaces: ['edge'], mismatchLabelKeys: ['team'] },
         ],
         preferredDuringSchedulingIgnoredDuringExecution: [
           { weight: 100, podAffinityTerm: { ...byZone, namespaces: ['edge'] } },
+          {
+            weight: 2,
+            podAffinityTerm: { ...byZone, namespaceSelector: byTeam, matchLabelKeys: ['pod-template-hash'] },
+          },
         ],
       },
       podAntiAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: [{ ...byZone, namespaceSelector: outsideTeam }],
         preferredDuringSchedulingIgnoredDuringExecution: [
           { weight: 50, podAffinityTerm: { ...byZone, mismatchLabelKeys: ['team'], namespaces: [] } },
         ],
@@ -114,7 +127,7 @@ export const goldenRelayManifests = {
         port: 9090,
         balance: 'LeastConnections',
         through: '2001:DB8::9',
-        healthCheck: { intervalSeconds: 5, unhealthyThreshold: 2 },
+        healthCheck: { intervalSeconds: 5, timeoutSeconds: 1, unhealthyThreshold: 2, healthyThreshold: 3 },
         remotes: [
           { address: 'first', port: 80, weight: 2 },
           { address: 'second', port: 80 },
@@ -128,6 +141,7 @@ export const goldenRelayManifests = {
         type: 'LoadBalancer',
         ipFamilies: ['IPv6', 'IPv4'],
         ipFamilyPolicy: 'RequireDualStack',
+        recreatePolicy: 'WhenNeeded',
         annotations: { 'example.com/scheme': 'internal' },
         labels: { team: 'edge', 'app.kubernetes.io/name': 'ours-wins' },
         externalTrafficPolicy: 'Local',
@@ -148,6 +162,7 @@ export const goldenRelayManifests = {
           { ipBlock: { cidr: '2001:db8::/32', except: [] } },
           { namespaceSelector: {}, podSelector: byTeam },
           { podSelector: {} },
+          { podSelector: outsideTeam },
         ],
       },
       logLevel: 'debug',

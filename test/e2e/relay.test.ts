@@ -24,7 +24,19 @@ const reloadTimeoutMs = 5_000;
 // Rights that no log shows here. `create` is asked for in the course of an apply, and `update` of finalizers in that of an
 // owner reference that blocks (this node runs the plugin OwnerReferencesPermissionEnforcement); `list` is for API servers
 // that do not stream lists through watch, as this one does.
+//
+// The relays here have none of the objects that only some have: test/operator/permissions.test.ts uses these rights.
+const companions = [
+  'apps/daemonsets',
+  'autoscaling/horizontalpodautoscalers',
+  'networking.k8s.io/networkpolicies',
+  'policy/poddisruptionbudgets',
+];
 const unseenRights = [
+  ...['get', 'create', 'patch', 'delete', 'list'].flatMap((verb) =>
+    companions.map((kind) => `${verb} ${kind}`),
+  ),
+  'get /namespaces',
   'create /configmaps',
   'create /services',
   'create apps/deployments',

@@ -18,16 +18,16 @@ type AuditEvent = {
   readonly verb: string;
   readonly requestReceivedTimestamp: string;
   readonly stageTimestamp: string;
-  readonly objectRef?: { readonly resource: string };
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource: string;
+    readonly subresource?: string;
+  };
   readonly responseStatus?: { readonly code: number };
 };
 
-const policy = {
-  apiVersion: 'audit.k8s.io/v1',
-  kind: 'Policy',
-  omitStages: ['RequestReceived'],
-  rules: [{ level: 'Metadata', verbs: ['create', 'update', 'patch', 'delete'] }],
-};
+const policy = { apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'] };
+const writingVerbs = ['create', 'update', 'patch', 'delete'];
 
 /** The audit log of an API server of our own. */
 export class AuditLog {
@@ -36,10 +36,11 @@ export class AuditLog {
   readonly #folder = mkdtempSync(join(tmpdir(), 'realm-operator-audit-'));
   readonly #file: string;
 
-  constructor() {
+  /** @param verbs  which requests are in it; all that write unless told. */
+  constructor(verbs: readonly string[] = writingVerbs) {
     this.#file = join(this.#folder, 'audit.log');
     const policyFile = join(this.#folder, 'policy.json');
-    writeFileSync(policyFile, JSON.stringify(policy));
+    writeFileSync(policyFile, JSON.stringify({ ...policy, rules: [{ level: 'Metadata', verbs }] }));
     this.flags = [
       `--audit-policy-file=${policyFile}`,
       `--audit-log-path=${this.#file}`,
@@ -49,10 +50,9 @@ export class AuditLog {
 
   /** Every write of the users whose name ends in one of `names` that was taken, in the order of the answers. */
   writes(names: readonly string[]): Write[] {
-    const lines = readFileSync(this.#file, 'utf8').split('\n').slice(0, -1); // what is being written has no end yet
-    return lines
-      .map((line) => JSON.parse(line) as AuditEvent)
+    return this.#events()
       .filter(({ responseStatus }) => (responseStatus?.code ?? 500) < 300)
+      .filter(({ verb }) => writingVerbs.includes(verb))
       .flatMap((event) => {
         const user = names.find((name) => event.user.username.endsWith(`:${name}`));
         return user === undefined ? [] : [write(user, event)];
@@ -60,10 +60,28 @@ export class AuditLog {
       .toSorted((a, b) => a.toMicros - b.toMicros);
   }
 
+  /** The rights that the user whose name ends in `name` used, each as `verb group/resource`. */
+  rights(name: string): ReadonlySet<string> {
+    const events = this.#events().filter(
+      ({ user, responseStatus }) => user.username.endsWith(`:${name}`) && responseStatus?.code !== 403,
+    );
+    return new Set(events.map(right));
+  }
+
+  #events(): AuditEvent[] {
+    const lines = readFileSync(this.#file, 'utf8').split('\n').slice(0, -1); // what is being written has no end yet
+    return lines.map((line) => JSON.parse(line) as AuditEvent);
+  }
+
   /** Removes its files. */
   async remove(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+function right({ verb, objectRef }: AuditEvent): string {
+  const { apiGroup = '', resource = '', subresource } = objectRef ?? {};
+  return `${verb} ${apiGroup}/${[resource, ...(subresource === undefined ? [] : [subresource])].join('/')}`;
 }
 
 function write(user: string, { objectRef, requestReceivedTimestamp, stageTimestamp }: AuditEvent): Write {

@@ -4,6 +4,7 @@ import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-con
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
+import { AuditLog } from './audit-log.ts';
 import { childrenOfWeb, Edge, spec } from './edge.ts';
 
 const role = '/apis/rbac.authorization.k8s.io/v1/clusterroles/realm-operator';
@@ -13,14 +14,16 @@ type Role = { rules: { resources: string[] }[] };
 /** With a control plane of its own, whose API server asks for one permission more, as OpenShift's does. */
 describeWithCluster('operator with the permissions of config/rbac.yaml', function () {
   let own: ControlPlane;
+  let audit: AuditLog;
   let edge: Edge;
 
   before(async function () {
     this.timeout(120_000);
+    audit = new AuditLog(['get', 'watch', 'patch', 'delete']);
     own = await startControlPlane({
       manifests: ['crds/realmrelays.yaml', 'config/namespace.yaml', 'config/rbac.yaml'],
       controllerManager: false,
-      apiServerFlags: ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement'],
+      apiServerFlags: ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement', ...audit.flags],
     });
     edge = new Edge(own, await own.namespace(), await asOperator());
     await edge.start();
@@ -30,6 +33,7 @@ describeWithCluster('operator with the permissions of config/rbac.yaml', functio
     this.timeout(30_000);
     await edge.stop();
     await own.stop();
+    await audit.remove();
   });
 
   /** A kubeconfig with a token of the operator's service account. */
@@ -69,12 +73,29 @@ describeWithCluster('operator with the permissions of config/rbac.yaml', functio
     for (const object of companions) await edge.expect(object);
     await edge.applyRelay('web', spec(8443, { service: { enabled: false } }));
     for (const object of companions) await edge.expectMissing(object);
-    const other = await edge.applyRelay('other', spec(8443, { workload: { kind: 'DaemonSet' } }));
-    await edge.expect('daemonsets/other');
-    await edge.write('DELETE', `realmrelays/${other.metadata.name}`);
+    for (const kind of ['DaemonSet', 'Deployment', 'DaemonSet'] as const) {
+      await edge.applyRelay('other', spec(8443, { workload: { kind, hostNetwork: true } }));
+      await edge.expect(`${kind.toLowerCase()}s/other`);
+      await edge.expectMissing(kind === 'DaemonSet' ? 'deployments/other' : 'daemonsets/other');
+    }
+    await edge.write('DELETE', 'realmrelays/other');
     for (const child of childrenOfWeb.slice(0, 2)) await edge.expect(child);
     await eventually('events', async () => (await edge.eventReasons('web')).includes('Deleted'));
     expect(forbidden()).to.deep.equal([]);
+  });
+
+  it('used every right to the objects that only some relays have', () => {
+    const kinds = [
+      'apps/daemonsets',
+      'apps/deployments',
+      'autoscaling/horizontalpodautoscalers',
+      'networking.k8s.io/networkpolicies',
+      'policy/poddisruptionbudgets',
+    ];
+    const rights = ['get', 'watch', 'patch', 'delete'].flatMap((verb) =>
+      kinds.map((kind) => `${verb} ${kind}`),
+    );
+    expect([...audit.rights('realm-operator')]).to.include.members([...rights, 'get /namespaces']);
   });
 
   it('says what it is not allowed to do, and goes on when it is: update on realmrelays/finalizers', async function () {

@@ -146,6 +146,23 @@ describe('reconcile', () => {
     expect(cluster.deleted).to.deep.equal(['web']);
   });
 
+  it('deletes what is no longer wanted although the Service is refused', async () => {
+    const service: KubeObject = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' } };
+    const cluster = new FakeCluster('Service', () =>
+      Promise.reject(new RefusedError(service, kubeError(422))),
+    );
+    const metadata = { name: 'web', namespace: 'edge', uid: 'p' };
+    cluster.owned.push({
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { ...metadata, name: 'old' },
+    });
+    cluster.owned.push({ ...service, metadata });
+    await run(cluster);
+    expect(cluster.deleted).to.deep.equal(['old']);
+    expect(programmed(cluster)).to.equal('InvalidService');
+  });
+
   const refused = new RefusedError(
     { apiVersion: 'v1', kind: 'Deployment', metadata: { name: 'web' } },
     kubeError(422),
