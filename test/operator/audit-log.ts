@@ -49,15 +49,18 @@ export class AuditLog {
 
   /** Every write of the users whose name ends in one of `names` that was taken, in the order of the answers. */
   writes(names: readonly string[]): Write[] {
-    const lines = readFileSync(this.#file, 'utf8').split('\n').slice(0, -1); // what is being written has no end yet
-    return lines
-      .map((line) => JSON.parse(line) as AuditEvent)
+    return this.#events()
       .filter(({ responseStatus }) => (responseStatus?.code ?? 500) < 300)
       .flatMap((event) => {
         const user = names.find((name) => event.user.username.endsWith(`:${name}`));
         return user === undefined ? [] : [write(user, event)];
       })
       .toSorted((a, b) => a.toMicros - b.toMicros);
+  }
+
+  #events(): AuditEvent[] {
+    const lines = readFileSync(this.#file, 'utf8').split('\n').slice(0, -1); // what is being written has no end yet
+    return lines.map((line) => JSON.parse(line) as AuditEvent);
   }
 
   /** Removes its files. */
