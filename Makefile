@@ -90,6 +90,10 @@ image: build ## Make the image as an OCI archive, without a container engine.
 e2e: build ## Try the image on a real node: kubelet, containerd, kube-proxy.
 	node tools/e2e.ts
 
+.PHONY: e2e-full
+e2e-full: build ## The same, with all that takes minutes: traffic, Helm, a network that is cut.
+	node tools/e2e.ts full
+
 .PHONY: help
 help: ## Show this help.
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

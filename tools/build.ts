@@ -1,6 +1,6 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { build, type BuildOptions, type Metafile } from 'esbuild';
+import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 
@@ -27,15 +27,34 @@ const options = {
   logLevel: 'warning',
 } satisfies BuildOptions;
 
+/** What is bundled, where that is not this version into dist/. */
+type Bundle = {
+  /** Whether the files are written, or only what they would hold is worked out. */
+  readonly write: boolean;
+  readonly folder?: string;
+  /** Of another number, as a test of upgrades wants it. */
+  readonly version?: string;
+};
+
 /**
- * Bundles the programs into dist/: realm-operator.js with all commands, realm.js with the relay alone.
+ * Bundles the programs: realm-operator.js with all commands, realm.js with the relay alone.
  *
- * @param write  whether the files are written, or only what they would hold is worked out.
  * @returns esbuild's account of what went into which file.
  */
-export async function bundle({ write }: { write: boolean }): Promise<Metafile> {
-  const { metafile } = await build({ ...options, write });
+export async function bundle({ write, folder = options.outdir, version }: Bundle): Promise<Metafile> {
+  const plugins = version === undefined ? [] : [otherVersion(version)];
+  const { metafile } = await build({ ...options, outdir: folder, plugins, write });
   return metafile;
+}
+
+function otherVersion(version: string): Plugin {
+  const contents = `export const version = ${JSON.stringify(version)};`;
+  return {
+    name: 'other version',
+    setup: (building) => {
+      building.onLoad({ filter: /src\/lib\/version\.ts$/ }, () => ({ contents, loader: 'ts' }));
+    },
+  };
 }
 
 /**

@@ -1,3 +1,5 @@
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import type { Helm } from '../cluster/helm.ts';
@@ -88,3 +90,23 @@ export const matrix: Readonly<Record<string, object>> = {
     podDisruptionBudget: { enabled: true },
   },
 };
+
+/**
+ * A copy of the chart as a release before would be: of another version, and without `spec.paused` in its CRD.
+ *
+ * @returns its folder, which the caller removes.
+ */
+export function olderChart(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'realm-operator-chart-'));
+  cpSync(chart, folder, { recursive: true });
+  edit(join(folder, 'Chart.yaml'), /^((?:appV|v)ersion): .*$/gm, '$1: 0.0.9');
+  edit(join(folder, 'templates', 'crd.yaml'), /^ {16}paused:\n(?: {18}.*\n)+/m, '');
+  return folder;
+}
+
+function edit(file: string, pattern: RegExp, replacement: string): void {
+  const before = readFileSync(file, 'utf8');
+  const after = before.replace(pattern, replacement);
+  if (after === before) throw new Error(`${file} has nothing like ${pattern.source}`);
+  writeFileSync(file, after);
+}

@@ -1,12 +1,10 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { describeWithHelm } from '../cluster/helm.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
-import { chart } from './chart.ts';
+import { chart, olderChart } from './chart.ts';
 
 const storyTimeoutMs = 90_000;
 const crd = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/realmrelays.realm-operator.dev';
@@ -105,20 +103,4 @@ function realmRelay(name: string, spec: object = {}): object {
     metadata: { name },
     spec: { endpoints: [{ name: 'https', listen: { port: 443 }, remotes }], ...spec },
   };
-}
-
-/** A copy of the chart as a release before would be: of another version, and without `spec.paused` in its CRD. */
-function olderChart(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'realm-operator-chart-'));
-  cpSync(chart, folder, { recursive: true });
-  edit(join(folder, 'Chart.yaml'), /^((?:appV|v)ersion): .*$/gm, '$1: 0.0.9');
-  edit(join(folder, 'templates', 'crd.yaml'), /^ {16}paused:\n(?: {18}.*\n)+/m, '');
-  return folder;
-}
-
-function edit(file: string, pattern: RegExp, replacement: string): void {
-  const before = readFileSync(file, 'utf8');
-  const after = before.replace(pattern, replacement);
-  if (after === before) throw new Error(`${file} has nothing like ${pattern.source}`);
-  writeFileSync(file, after);
 }

@@ -50,7 +50,10 @@ async function readLine(socket: Socket): Promise<string> {
       continue;
     }
     if (socket.readableEnded) throw new Error(`the connection ended after ${JSON.stringify(line)}`);
-    await Promise.race([once(socket, 'readable'), once(socket, 'end')]); // rejects with the socket's error
+    const seen = new AbortController(); // takes the other listener away
+    const { signal } = seen;
+    await Promise.race([once(socket, 'readable', { signal }), once(socket, 'end', { signal })]); // rejects with the socket's error
+    seen.abort();
   }
 }
 

@@ -5,8 +5,11 @@ import type { TestNode } from '../cluster/node.ts';
 const root = join(import.meta.dirname, '..', '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
+/** Its tag on the node. */
+export const imageTag = version;
+
 /** The image of both programs. */
-export const image = `ghcr.io/realm-operator/realm-operator:${version}`;
+export const image = `ghcr.io/realm-operator/realm-operator:${imageTag}`;
 
 /** Where `make image` puts it. */
 export const imageArchive = join(root, 'dist', 'image', 'realm-operator.tar');
@@ -33,12 +36,16 @@ export async function kubectl(node: TestNode, args: readonly string[], stdin?: s
   return stdout;
 }
 
-/** Prints what helps to understand a failure: logs of the operator and of the relays in `relays`, and their state. */
-export async function printDiagnosis(node: TestNode, relays: string): Promise<void> {
+/** Prints what helps to understand a failure: logs of the operator in `home` and of the relays in `relays`, and their state. */
+export async function printDiagnosis(
+  node: TestNode,
+  relays: string,
+  home = operatorNamespace,
+): Promise<void> {
   const commands = [
     ['get', 'pods', '--all-namespaces', '--output=wide'],
-    ['-n', operatorNamespace, 'describe', 'pods'],
-    ['-n', operatorNamespace, 'logs', 'deployment/realm-operator', '--tail=100'],
+    ['-n', home, 'describe', 'pods'],
+    ['-n', home, 'logs', 'deployment/realm-operator', '--tail=100'],
     ['-n', relays, 'describe', 'realmrelays,deployments,services,pods'],
     [
       '-n',

@@ -32,13 +32,23 @@ export function webEndpoints(six: Backend, four: Backend): readonly Endpoint[] {
 }
 
 /** Applies a RealmRelay and resolves when it is Ready at that generation. */
-export async function applyRelay(
+export function applyRelay(
   node: TestNode,
   namespace: string,
   name: string,
   endpoints: readonly Endpoint[],
 ): Promise<void> {
-  await kubectl(node, ['-n', namespace, 'apply', '-f', '-'], relayManifest(name, endpoints));
+  return applyManifest(node, namespace, name, relayManifest(name, endpoints));
+}
+
+/** The same of a RealmRelay that kubectl takes: see {@link relayManifest}. */
+export async function applyManifest(
+  node: TestNode,
+  namespace: string,
+  name: string,
+  manifest: string,
+): Promise<void> {
+  await kubectl(node, ['-n', namespace, 'apply', '-f', '-'], manifest);
   await eventually(
     `RealmRelay ${name} Ready`,
     async () => {
@@ -50,13 +60,17 @@ export async function applyRelay(
   );
 }
 
-/** A RealmRelay as kubectl takes it. */
-export function relayManifest(name: string, endpoints: readonly Endpoint[]): string {
+/** A RealmRelay as kubectl takes it, with `more` in its spec. */
+export function relayManifest(
+  name: string,
+  endpoints: readonly Endpoint[],
+  more: object = { drainSeconds: 20 },
+): string {
   return JSON.stringify({
     apiVersion: 'realm-operator.dev/v1alpha1',
     kind: 'RealmRelay',
     metadata: { name },
-    spec: { drainSeconds: 20, endpoints },
+    spec: { ...more, endpoints },
   });
 }
 

@@ -1,0 +1,55 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { echoLine, greet } from '../client.ts';
+
+/** How a client talks: a line each tenth of a second, then the next connection. A relay that drains lets it end. */
+const lines = 10;
+const betweenMs = 100;
+
+/** Clients that come and go without end, and count what they lose. */
+export class Clients {
+  /** Connections that went as they should, from the greeting to the last echo. */
+  served = 0;
+  /** What became of the others, in their own words. */
+  readonly lost: string[] = [];
+  readonly #over = new AbortController();
+  readonly #loops: readonly Promise<void>[];
+
+  /** Starts `count` of them, half to each of `hosts`, where a backend greets and echoes. */
+  constructor(hosts: readonly string[], port: number, count = 10) {
+    this.#loops = Array.from({ length: count }, (_, index) =>
+      this.#loop(hosts[index % hosts.length] ?? '', port),
+    );
+  }
+
+  /** Lets those that are connected end as they will; resolves when all have. */
+  async stop(): Promise<void> {
+    this.#over.abort();
+    await Promise.all(this.#loops);
+  }
+
+  async #loop(host: string, port: number): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      try {
+        await talk(host, port);
+        this.served += 1;
+      } catch (error) {
+        this.lost.push(`${host}: ${String(error)}`);
+        await delay(betweenMs); // a refused one comes back at once otherwise
+      }
+    }
+  }
+}
+
+async function talk(host: string, port: number): Promise<void> {
+  const { socket } = await greet(host, port);
+  try {
+    for (let line = 0; line < lines; line += 1) {
+      const text = `line ${String(line)}`;
+      const echo = await echoLine(socket, text);
+      if (echo !== text) throw new Error(`${JSON.stringify(text)} came back as ${JSON.stringify(echo)}`);
+      await delay(betweenMs);
+    }
+  } finally {
+    socket.destroy();
+  }
+}
