@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePort } from '../test/cluster/free-port.ts';
 import type { LoadResult } from './load.ts';
+import { endpoints, manyEndpoints, type ManyEndpoints } from './many-endpoints.ts';
 import { cpuSeconds, residentKib } from './process-figures.ts';
 import { relayPrograms, startRelay, type RelayProgram, type RunningRelay } from './relays.ts';
 
@@ -117,14 +118,42 @@ async function row(measurement: Measurement, programs: readonly RelayProgram[]):
   const able = programs.filter(
     ({ name, udp }) => name !== measurement.without && (udp || measurement.protocol !== 'udp'),
   );
-  const found = new Map<string, number[]>(able.map(({ name }) => [name, []]));
+  const found = await inTurn(able, async (program) =>
+    measurement.figure(await measure(program, measurement)),
+  );
+  return line(`${measurement.what}, ${measurement.unit}`, programs, found);
+}
+
+/** Both rows of many endpoints. */
+async function endpointRows(programs: readonly RelayProgram[]): Promise<string[]> {
+  const able = programs.filter(({ reload }) => reload !== undefined);
+  const found = await inTurn(able, manyEndpoints);
+  const rows: [what: string, figure: (run: ManyEndpoints) => number][] = [
+    ['start until each has accepted a client', ({ startMs }) => startMs],
+    ['reload until the one that changed accepts', ({ reloadMs }) => reloadMs],
+  ];
+  return rows.map(([what, figure]) => {
+    const figures = new Map([...found].map(([name, runs]) => [name, runs.map(figure)]));
+    return line(`${String(endpoints)} endpoints: ${what}, ms`, programs, figures);
+  });
+}
+
+/** What each program came to in each round. */
+async function inTurn<T>(
+  programs: readonly RelayProgram[],
+  run: (program: RelayProgram) => Promise<T>,
+): Promise<Map<string, T[]>> {
+  const found = new Map<string, T[]>(programs.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round += 1) {
-    for (const program of able)
-      found.get(program.name)?.push(measurement.figure(await measure(program, measurement)));
+    for (const program of programs) found.get(program.name)?.push(await run(program));
   }
+  return found;
+}
+
+function line(what: string, programs: readonly RelayProgram[], found: ReadonlyMap<string, number[]>): string {
   const own = found.get('realm-operator') ?? [];
   const cells = programs.map(({ name }) => cell(found.get(name), own, name === 'realm-operator'));
-  return `| ${[`${measurement.what}, ${measurement.unit}`, ...cells].join(' | ')} |`;
+  return `| ${[what, ...cells].join(' | ')} |`;
 }
 
 /** Median, spread, and the median of our figure divided by theirs, round by round. */
@@ -144,8 +173,8 @@ function short(figure: number): string {
 }
 
 const programs = relayPrograms();
-const print = (line: string): void => {
-  process.stdout.write(`${line}\n`);
+const print = (text: string): void => {
+  process.stdout.write(`${text}\n`);
 };
 print(
   `${String(rounds)} rounds on ${cpus()[0]?.model ?? 'an unknown processor'}; relay on processor 0, load on processor 1`,
@@ -153,3 +182,4 @@ print(
 print(`| what | ${programs.map(({ name }) => name).join(' | ')} |`);
 print(`| --- |${' --- |'.repeat(programs.length)}`);
 for (const measurement of measurements) print(await row(measurement, programs));
+for (const text of await endpointRows(programs)) print(text);

@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,12 +15,16 @@ export type RelayProgram = {
   readonly udp: boolean;
   /** The command that runs it in the foreground; it may write its configuration into `folder`. */
   readonly command: (routes: readonly Route[], folder: string) => readonly string[];
+  /** What makes it take a configuration that was written anew: it follows the file, or wants a signal; undefined = a new process. */
+  readonly reload?: 'by itself' | 'SIGHUP';
 };
 
 /** A relay program at work. */
 export type RunningRelay = {
   /** Processes that are its own: the first, and those that it started. */
   readonly pids: () => readonly number[];
+  /** Serves these routes from now on; resolves when `route`, one of them, accepts. */
+  readonly reload: (routes: readonly Route[], route: Route) => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -40,6 +44,7 @@ function realmDocument(routes: readonly Route[]): string {
 const ours: RelayProgram = {
   name: 'realm-operator',
   udp: true,
+  reload: 'by itself',
   command: (routes, folder) => {
     const file = written(folder, 'config.json', realmDocument(routes));
     return [process.execPath, join(root, 'dist', 'realm.js'), '-c', file, '--admin', 'off'];
@@ -49,6 +54,7 @@ const ours: RelayProgram = {
 const nginx: RelayProgram = {
   name: 'nginx',
   udp: true,
+  reload: 'SIGHUP',
   command: (routes, folder) => {
     const servers = routes.map(
       ({ listen, remote, protocol }) =>
@@ -99,7 +105,8 @@ const realm: RelayProgram = {
 
 function written(folder: string, name: string, text: string): string {
   const file = join(folder, name);
-  writeFileSync(file, text);
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file); // a program that follows it never reads half of it
   return file;
 }
 
@@ -127,6 +134,11 @@ export async function startRelay(
   if (routes.some(({ protocol }) => protocol === 'udp')) await delay(500); // nothing tells when a UDP port is bound
   return {
     pids: () => processTree(child.pid ?? 0),
+    reload: async (changed, { listen }) => {
+      program.command(changed, folder);
+      if (program.reload === 'SIGHUP') child.kill('SIGHUP');
+      await accepts(listen, child);
+    },
     stop: async () => {
       const ended = once(child, 'exit');
       child.kill('SIGKILL');
@@ -145,7 +157,7 @@ async function accepts(port: number, child: ChildProcess): Promise<void> {
     );
     socket.destroy();
     if (isConnected) return;
-    await delay(5);
+    await delay(2);
   }
   throw new Error(`${child.spawnargs.join(' ')}: ended with ${String(child.exitCode)}`);
 }

@@ -2,7 +2,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import type { Clock } from './clock.ts';
 
 /** An editor may write a file in several steps. */
-const settleMs = 50;
+const settleMs = 10;
 
 /** How often is looked without being told: not every file system tells of changes. */
 const pollMs = 5_000;

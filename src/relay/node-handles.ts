@@ -2,7 +2,7 @@ import { Socket, type Server } from 'node:net';
 
 // The only file that knows private names of Node: its TCP handles, which `net.Socket` is made of. Tried on
 // Node 26. Where a name is missing or the major version is another one, there are no handles, and the relay
-// uses `net.Socket`, which costs twice the CPU for each new connection and five times the memory of an idle one.
+// uses `net.Socket`, which costs twice the CPU and more than twice the memory of an idle connection.
 
 /** The major version of Node whose handles are as they are used here. */
 const triedMajor = '26';

@@ -129,12 +129,9 @@ export class Relay {
 
   /** How everything is now. */
   status(): RelayStatus {
-    const sockets = [...this.#sockets.values()];
+    const sockets = Map.groupBy(this.#sockets.values(), ({ endpoint }) => endpoint);
     const endpoints = this.#endpoints.running.map((endpoint) =>
-      endpointStatus(
-        endpoint,
-        sockets.filter((socket) => socket.endpoint === endpoint),
-      ),
+      endpointStatus(endpoint, sockets.get(endpoint) ?? []),
     );
     return {
       configHash: this.#configHash,

@@ -127,7 +127,7 @@ class UdpListener implements Listening {
 
   #newAssociation(key: string, client: UdpClient): UdpAssociation | undefined {
     const reply: Reply = (datagram) => {
-      if (!this.#isClosed) this.#socket.send(datagram, client.port, client.address, () => undefined);
+      if (!this.#isClosed) this.#socket.send(datagram, client.port, client.address); // no callback: it costs a tick
     };
     const association = this.#associate(client, reply, () => {
       this.#associations.delete(key);

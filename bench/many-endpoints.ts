@@ -1,0 +1,40 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../test/cluster/free-port.ts';
+import { startRelay, type RelayProgram, type Route } from './relays.ts';
+
+/** How many. */
+export const endpoints = 1000;
+
+/** What a program with that many came to. */
+export type ManyEndpoints = { readonly startMs: number; readonly reloadMs: number };
+
+type Routes = readonly [Route, ...Route[]];
+
+/** Routes to a port where nobody listens. */
+async function freeRoutes(count: number): Promise<Routes> {
+  const remote = await freePort();
+  const first = await freePort();
+  const listens = new Set([first]);
+  while (listens.size < count) listens.add(await freePort());
+  listens.delete(first);
+  const route = (listen: number): Route => ({ listen, remote, protocol: 'tcp' });
+  return [route(first), ...Array.from(listens, route)];
+}
+
+/** Starts `program` with many endpoints, then gives one of them another port. */
+export async function manyEndpoints(program: RelayProgram): Promise<ManyEndpoints> {
+  const folder = mkdtempSync(join(tmpdir(), 'realm-operator-bench-'));
+  const [changed, ...routes] = await freeRoutes(endpoints + 1);
+  const startMs = performance.now();
+  const relay = await startRelay(program, routes, folder);
+  try {
+    const reloadMs = performance.now();
+    await relay.reload([...routes.slice(1), changed], changed);
+    return { startMs: reloadMs - startMs, reloadMs: performance.now() - reloadMs };
+  } finally {
+    await relay.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
