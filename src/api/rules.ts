@@ -14,18 +14,20 @@ export function relayProblems(relay: Relay): Problem[] {
 
 /** What is valid in `relay` but probably not meant. */
 export function relayWarnings(relay: Relay): Problem[] {
-  return [...familyWarnings(relay), ...relay.endpoints.flatMap(healthCheckWarnings)];
+  return [...familyWarnings(relay), ...relay.endpoints.flatMap(tcpWarnings)];
 }
 
-function healthCheckWarnings({ name, network, healthCheck }: Endpoint, index: number): Problem[] {
-  if (network.tcp || healthCheck === undefined) return [];
-  return [
-    {
-      path: ['spec', 'endpoints', index, 'healthCheck'],
-      what: `of endpoint "${name}" has no effect: it is for TCP, which the endpoint does not relay`,
+const ofTcp = ['healthCheck', 'listenTransport', 'remoteTransport'] as const;
+
+function tcpWarnings(endpoint: Endpoint, index: number): Problem[] {
+  if (endpoint.network.tcp) return [];
+  return ofTcp
+    .filter((field) => endpoint[field] !== undefined)
+    .map((field) => ({
+      path: ['spec', 'endpoints', index, field],
+      what: `of endpoint "${endpoint.name}" has no effect: it is for TCP, which the endpoint does not relay`,
       remedy: 'remove it, or set tcp to true',
-    },
-  ];
+    }));
 }
 
 function familyWarnings(relay: Relay): Problem[] {

@@ -5,6 +5,7 @@ import type { Endpoint, Network, Relay, Remote } from '../api/relay.ts';
 import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm-document.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
+import { transportWords } from './transports.ts';
 
 /** The key of the ConfigMap, and so the name of the file in the Pod. */
 export const configKey = 'config.json';
@@ -49,6 +50,7 @@ function realmEndpoint(endpoint: Endpoint): RealmEndpoint {
     ...balance(endpoint),
     ...(endpoint.through === undefined ? {} : { through: endpoint.through }),
     ...healthCheck(endpoint),
+    ...transportWords(endpoint),
     network: realmNetwork(endpoint),
   };
 }

@@ -11,6 +11,7 @@ import { adminPort } from '../api/schema.ts';
 import { configHash, configKey, configMapName } from './config-map.ts';
 import { configHashAnnotation, objectMeta, podLabels, selectorLabels, type Desired } from './object-meta.ts';
 import { canonicalQuantity } from './quantity.ts';
+import { secretMounts, secretVolumes } from './transports.ts';
 
 /** Seconds between the end of draining and the kill, for the relay to close what is left and to say so. */
 const graceSeconds = 5;
@@ -21,8 +22,8 @@ const configFolder = '/etc/realm';
 /**
  * The Deployment that runs `relay`.
  *
- * With updateStrategy HotReload the Pod template does not mention endpoints: a change of them reaches running Pods
- * through the ConfigMap and restarts none. Its Pods meet the Pod Security Standard *restricted*.
+ * With updateStrategy HotReload the Pod template does not mention endpoints, but for the Secrets that they name: a
+ * change of them reaches running Pods through the ConfigMap and restarts none. Its Pods meet the Pod Security Standard *restricted*.
  *
  * @param relayImage  image of the relay program, where the relay does not name one.
  */
@@ -47,6 +48,7 @@ function podMeta(relay: Relay): V1ObjectMeta {
 }
 
 function podSpec(relay: Relay, relayImage: string): V1PodSpec {
+  const secrets = secretVolumes(relay);
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
@@ -55,12 +57,13 @@ function podSpec(relay: Relay, relayImage: string): V1PodSpec {
       runAsNonRoot: true,
       runAsUser: 65_532,
       runAsGroup: 65_532,
+      ...(secrets.length > 0 && { fsGroup: 65_532 }), // which may read what is mounted of Secrets
       seccompProfile: { type: 'RuntimeDefault' },
       // A safe sysctl of the Pod's own network: any port may be bound without a capability.
       sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }],
     },
     containers: [container(relay, relayImage)],
-    volumes: [{ name: 'config', configMap: { name: configMapName(relay) } }],
+    volumes: [{ name: 'config', configMap: { name: configMapName(relay) } }, ...secrets],
     topologySpreadConstraints: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map(
       (topologyKey) => ({
         maxSkew: 1,
@@ -95,7 +98,7 @@ function container(relay: Relay, relayImage: string): V1Container {
     },
     terminationMessagePolicy: 'FallbackToLogsOnError',
     // The folder, not the file: a file mounted by subPath is never refreshed.
-    volumeMounts: [{ name: 'config', mountPath: configFolder, readOnly: true }],
+    volumeMounts: [{ name: 'config', mountPath: configFolder, readOnly: true }, ...secretMounts(relay)],
   };
 }
 
