@@ -189,6 +189,7 @@ export class TransportConnection {
       layer.on('error', (error: Error) => {
         this.#fail(side, error);
       });
+      if (layer.errored) this.#fail(side, layer.errored);
     }
   }
 

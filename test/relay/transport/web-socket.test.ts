@@ -150,6 +150,15 @@ describe('relay, WebSocket towards the client', () => {
     });
   }
 
+  it('resets a client whose first message, in the same segment as its request, is wrong', async () => {
+    const { client, lines } = await listening();
+    const failed = failure(client);
+    client.write(Buffer.concat([Buffer.from(requestHead()), frame(opcodes.binary, 'no mask')]));
+    expect(await failed).to.equal('ECONNRESET');
+    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    expect(line['side']).to.equal('client');
+  });
+
   it('is ended after tcp_idle_timeout without a byte', async () => {
     const clock = new FakeClock();
     const network = { tcp_idle_timeout: 60 };
@@ -252,6 +261,18 @@ describe('relay, WebSocket towards the remote', () => {
     client.write('hello');
     const expected = frame(opcodes.binary, 'hello', zeroMask).toString('hex');
     expect((await until(client, expected)).toString()).to.equal(expected);
+  });
+
+  it('resets the client of a server whose first message, in the same segment as its answer, is wrong', async () => {
+    const { relay, lines } = await dialling((socket, head) => {
+      const key = /sec-websocket-key: (\S+)/i.exec(head)?.[1] ?? '';
+      const answer = switching.replace('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=', acceptOf(key));
+      socket.write(Buffer.concat([Buffer.from(answer), frame(opcodes.text, 'text')]));
+    });
+    const client = await loopback.client(listenOf(relay));
+    expect(await failure(client)).to.equal('ECONNRESET');
+    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    expect(line['side']).to.equal('upstream');
   });
 
   const refusing = [
