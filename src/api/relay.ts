@@ -51,7 +51,30 @@ export type Endpoint = {
   /** IP address in its canonical text. */
   readonly through?: string;
   readonly healthCheck?: HealthCheck;
+  readonly listenTransport?: ListenTransport;
+  readonly remoteTransport?: RemoteTransport;
 };
+
+/** What stands between TCP and the bytes that are relayed, towards the clients: at least one of both. */
+export type ListenTransport = {
+  readonly tls?: { readonly secretName: string; readonly clientCASecretName?: string };
+  readonly webSocket?: WebSocketTarget;
+};
+
+/** The same towards the remotes. */
+export type RemoteTransport = {
+  readonly tls?: {
+    readonly serverName: string;
+    readonly caSecretName?: string;
+    readonly clientSecretName?: string;
+    readonly alpn: readonly string[];
+    readonly insecure: boolean;
+  };
+  readonly webSocket?: WebSocketTarget;
+};
+
+/** What a WebSocket request asks for. */
+export type WebSocketTarget = { readonly host: string; readonly path: string };
 
 /** Checks of remotes by a TCP connect. */
 export type HealthCheck = {

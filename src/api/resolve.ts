@@ -2,7 +2,16 @@ import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import { resolvedPodTemplate } from './pod-template.ts';
 import { resolvedWorkload } from './workload.ts';
-import type { Endpoint, HealthCheck, Network, Relay, Remote, Service } from './relay.ts';
+import type {
+  Endpoint,
+  HealthCheck,
+  ListenTransport,
+  Network,
+  Relay,
+  Remote,
+  RemoteTransport,
+  Service,
+} from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema.ts';
 
 const networkDefaults: Network = {
@@ -60,6 +69,8 @@ function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
     network: over(network, endpoint.network),
     ...present('through', endpoint.through && parseIpAddress(endpoint.through)?.text),
     ...present('healthCheck', endpoint.healthCheck && resolvedHealthCheck(endpoint.healthCheck)),
+    ...present('listenTransport', endpoint.listenTransport && listenTransport(endpoint.listenTransport)),
+    ...present('remoteTransport', endpoint.remoteTransport && remoteTransport(endpoint.remoteTransport)),
   };
 }
 
@@ -67,6 +78,25 @@ function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
 function resolvedListen({ address: text, port, endPort }: EndpointSpec['listen']): Endpoint['listen'] {
   const listen = { address: address(text ?? '::'), port };
   return endPort === undefined || endPort === port ? listen : { ...listen, endPort };
+}
+
+function listenTransport({ tls, webSocket }: NonNullable<EndpointSpec['listenTransport']>): ListenTransport {
+  const resolvedTls = tls && {
+    secretName: tls.secretName,
+    ...present('clientCASecretName', tls.clientCASecretName),
+  };
+  return { ...present('tls', resolvedTls), ...present('webSocket', webSocket) };
+}
+
+function remoteTransport({ tls, webSocket }: NonNullable<EndpointSpec['remoteTransport']>): RemoteTransport {
+  const resolvedTls = tls && {
+    serverName: tls.serverName,
+    ...present('caSecretName', tls.caSecretName),
+    ...present('clientSecretName', tls.clientSecretName),
+    alpn: tls.alpn ?? [],
+    insecure: tls.insecure ?? false,
+  };
+  return { ...present('tls', resolvedTls), ...present('webSocket', webSocket) };
 }
 
 function resolvedHealthCheck(check: NonNullable<EndpointSpec['healthCheck']>): HealthCheck {

@@ -38,7 +38,7 @@ export function relayWarnings(relay: Relay): Problem[] {
     ...serviceFieldWarnings(relay),
     ...podTemplateWarnings(relay),
     ...workloadWarnings(relay),
-    ...relay.endpoints.flatMap(healthCheckWarnings),
+    ...relay.endpoints.flatMap(tcpWarnings),
     ...relay.endpoints.flatMap(fixedPortWarnings),
   ];
 }
@@ -58,15 +58,17 @@ function fixedPortWarnings({ name, listen, remotes }: Endpoint, index: number): 
   );
 }
 
-function healthCheckWarnings({ name, network, healthCheck }: Endpoint, index: number): Problem[] {
-  if (network.tcp || healthCheck === undefined) return [];
-  return [
-    {
-      path: ['spec', 'endpoints', index, 'healthCheck'],
-      what: `of endpoint "${name}" has no effect: it is for TCP, which the endpoint does not relay`,
+const ofTcp = ['healthCheck', 'listenTransport', 'remoteTransport'] as const;
+
+function tcpWarnings(endpoint: Endpoint, index: number): Problem[] {
+  if (endpoint.network.tcp) return [];
+  return ofTcp
+    .filter((field) => endpoint[field] !== undefined)
+    .map((field) => ({
+      path: ['spec', 'endpoints', index, field],
+      what: `of endpoint "${endpoint.name}" has no effect: it is for TCP, which the endpoint does not relay`,
       remedy: 'remove it, or set tcp to true',
-    },
-  ];
+    }));
 }
 
 function familyWarnings(relay: Relay): Problem[] {

@@ -14,6 +14,7 @@ import {
 } from './schema-parts.ts';
 import { service } from './service-schema.ts';
 import { statusSchema } from './status-schema.ts';
+import { listenTransport, remoteTransport } from './transport-schema.ts';
 import { autoscaling, networkPolicy, podDisruptionBudget, workload } from './workload-schema.ts';
 
 /** API group of RealmRelay. */
@@ -151,6 +152,12 @@ const endpoint = z.object({
       'Checks every remote by a TCP connect, {} with the defaults. Without it only dials for clients tell whether a remote works.',
     ),
   network: network.optional().describe('Overrides spec.network for this endpoint, field by field.'),
+  listenTransport: listenTransport
+    .optional()
+    .describe('TLS and WebSocket towards the TCP clients. Default: plain TCP.'),
+  remoteTransport: remoteTransport
+    .optional()
+    .describe('TLS and WebSocket towards the TCP remotes. Default: plain TCP.'),
 });
 
 const checkedEndpoint = rule(endpoint, {

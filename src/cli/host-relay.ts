@@ -2,6 +2,7 @@ import { portConflicts, type PortConflict } from '../api/port-conflicts.ts';
 import type { Relay } from '../api/relay.ts';
 import type { RealmDocument } from '../config/realm-document.ts';
 import { realmDocument } from '../desired/config-map.ts';
+import { neededSecrets, secretsFolder } from '../desired/transports.ts';
 import { logLevels } from '../lib/log-level.ts';
 
 /** The relays of `relays` that a machine runs: not those that are paused, or wanted zero times. */
@@ -27,6 +28,16 @@ export function hostConflicts(relays: readonly Relay[]): PortConflict[] {
   return portConflicts(
     relays.flatMap((relay) =>
       relay.endpoints.map((endpoint) => ({ ...endpoint, name: endpointName(relay, endpoint.name) })),
+    ),
+  );
+}
+
+/** What is missing without a cluster: the Secrets that `relays` name, each as one line. */
+export function hostSecrets(relays: readonly Relay[]): string[] {
+  return relays.flatMap((relay) =>
+    neededSecrets(relay.endpoints).map(
+      ({ name, keys }) =>
+        `${relay.metadata.name}: warning: without a cluster there is no Secret "${name}": put ${keys.join(', ')} into ${secretsFolder}/${name}`,
     ),
   );
 }

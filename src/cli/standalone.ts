@@ -12,7 +12,7 @@ import { Relay, ReloadError, TransportFilesError } from '../relay/relay.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { adminAddress, parseOptions, UsageError, type Command, type Io } from './command.ts';
-import { hostConflicts, hostDocument, hostDrainSeconds, runningRelays } from './host-relay.ts';
+import { hostConflicts, hostDocument, hostDrainSeconds, hostSecrets, runningRelays } from './host-relay.ts';
 import { findingText, readManifests } from './manifests.ts';
 import { screen } from './standalone-screen.ts';
 
@@ -109,7 +109,8 @@ class Host {
   async readAndRun(): Promise<boolean> {
     const { relays: all, findings } = await readManifests(this.#paths, this.#io.stdin);
     const relays = runningRelays(all);
-    const told = [...findings.map(findingText), ...hostConflicts(relays).map(({ message }) => message)];
+    const conflicts = hostConflicts(relays).map(({ message }) => message);
+    const told = [...findings.map(findingText), ...conflicts, ...hostSecrets(relays)];
     const read = JSON.stringify([relays, told]);
     if (read === this.#last) return true;
     this.#last = read;

@@ -6,6 +6,7 @@ import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
+import { transportWords } from './transports.ts';
 
 /** The key of the ConfigMap, and so the name of the file in the Pod. */
 export const configKey = 'config.json';
@@ -75,6 +76,7 @@ function realmEndpoint(endpoint: Endpoint, port: number): RealmEndpoint {
     ...balance(endpoint),
     ...(endpoint.through === undefined ? {} : { through: endpoint.through }),
     ...healthCheck(endpoint),
+    ...transportWords(endpoint),
     network: realmNetwork(endpoint),
   };
 }

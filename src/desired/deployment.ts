@@ -14,6 +14,7 @@ import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 import { containerPorts, hostNetwork } from './host-network.ts';
 import { podMeta, podPlacement } from './pod-additions.ts';
 import { canonicalQuantity } from './quantity.ts';
+import { secretMounts, secretVolumes } from './transports.ts';
 
 /** Seconds between the end of draining and the kill, for the relay to close what is left and to say so. */
 const graceSeconds = 5;
@@ -26,9 +27,9 @@ const configFolder = '/etc/realm';
 /**
  * The Deployment that runs `relay`.
  *
- * With updateStrategy HotReload the Pod template does not mention endpoints: a change of them reaches running Pods
- * through the ConfigMap and restarts none. Its Pods meet the Pod Security Standard *restricted*. On hostNetwork neither
- * holds: the ports are declared, so that no node gets two Pods that need the same one.
+ * With updateStrategy HotReload the Pod template does not mention endpoints, but for the Secrets that they name: a
+ * change of them reaches running Pods through the ConfigMap and restarts none. Its Pods meet the Pod Security Standard
+ * *restricted*. On hostNetwork neither holds: the ports are declared, so that no node gets two Pods that need the same one.
  *
  * @param relayImage  image of the relay program, where the relay does not name one.
  */
@@ -61,6 +62,7 @@ export function podTemplate(relay: Relay, relayImage: string): V1PodTemplateSpec
 }
 
 function podSpec(relay: Relay, relayImage: string): V1PodSpec {
+  const secrets = secretVolumes(relay);
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
@@ -69,12 +71,13 @@ function podSpec(relay: Relay, relayImage: string): V1PodSpec {
       runAsNonRoot: true,
       runAsUser: 65_532,
       runAsGroup: 65_532,
+      ...(secrets.length > 0 && { fsGroup: 65_532 }), // which may read what is mounted of Secrets
       seccompProfile: { type: 'RuntimeDefault' },
       ...(relay.workload.hostNetwork ? {} : { sysctls }),
     },
     ...hostNetwork(relay),
     containers: [container(relay, relayImage)],
-    volumes: [{ name: 'config', configMap: { name: configMapName(relay) } }],
+    volumes: [{ name: 'config', configMap: { name: configMapName(relay) } }, ...secrets],
     ...podPlacement(relay),
   };
 }
@@ -102,7 +105,7 @@ function container(relay: Relay, relayImage: string): V1Container {
     },
     terminationMessagePolicy: 'FallbackToLogsOnError',
     // The folder, not the file: a file mounted by subPath is never refreshed.
-    volumeMounts: [{ name: 'config', mountPath: configFolder, readOnly: true }],
+    volumeMounts: [{ name: 'config', mountPath: configFolder, readOnly: true }, ...secretMounts(relay)],
   };
 }
 

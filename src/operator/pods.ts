@@ -26,7 +26,11 @@ export function strippedPod(pod: RelayPod): RelayPod {
   const labels = picked(pod.metadata.labels, [instanceLabel, templateHashLabel]);
   const annotations = picked(pod.metadata.annotations, [configHashAnnotation]);
   const { podIP, phase, conditions = [] } = pod.status ?? {};
-  const kept = { podIP, phase, conditions: conditions.filter(({ type }) => type === 'Ready').map(readiness) };
+  const kept = {
+    podIP,
+    phase,
+    conditions: conditions.filter(({ type }) => conditionTypes.includes(type)).map(bare),
+  };
   const metadata = { name, namespace, uid, resourceVersion, deletionTimestamp, ownerReferences };
   return {
     apiVersion: podResource.apiVersion,
@@ -43,7 +47,11 @@ function picked(
   return Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)));
 }
 
-function readiness({ type, status }: { type: string; status: string }): { type: string; status: string } {
+/** Kubelet's: what it mounts is there, and so is its network. */
+const canStart = 'PodReadyToStartContainers';
+const conditionTypes = ['Ready', canStart];
+
+function bare({ type, status }: { type: string; status: string }): { type: string; status: string } {
   return { type, status };
 }
 
@@ -79,4 +87,10 @@ export function isReady({ status }: RelayPod): boolean {
 /** The configuration that `pod` was last told of; undefined where it was told of none. */
 export function toldHash({ metadata }: RelayPod): string | undefined {
   return metadata.annotations?.[configHashAnnotation];
+}
+
+/** Whether kubelet has `pod` and cannot start it: what it mounts is not there, or its network is not. */
+export function isStuck({ status }: RelayPod): boolean {
+  if (status?.phase !== 'Pending') return false;
+  return (status.conditions ?? []).some(({ type, status }) => type === canStart && status === 'False');
 }

@@ -1,4 +1,5 @@
-import { isReady, type RelayPod } from './pods.ts';
+import type { NeededSecret } from '../desired/transports.ts';
+import { isReady, isStuck, type RelayPod } from './pods.ts';
 import { type Answers, isUnreachable } from './relay-reports.ts';
 import type { Rollout } from './rollout.ts';
 
@@ -9,6 +10,8 @@ export type Running = {
   readonly updated: number | undefined;
   /** Why Pods do not run it, each with the name of the Pod, sorted. */
   readonly problems: readonly string[];
+  /** Names of Pods that kubelet cannot start, sorted. */
+  readonly stuck: readonly string[];
   /** What Pods do not serve, sorted. */
   readonly faults: readonly Fault[];
 };
@@ -35,6 +38,10 @@ export function running(pods: readonly RelayPod[], answers: Answers, hash: strin
     problems: known
       .filter(({ report }) => report !== undefined && report.configProblem !== '')
       .map(({ name, report }) => `Pod "${name}": ${report?.configProblem ?? ''}`)
+      .toSorted(),
+    stuck: pods
+      .filter(isStuck)
+      .map(({ metadata }) => metadata.name)
       .toSorted(),
     faults: known.flatMap(({ name, report }) => faults(name, report?.unready ?? [])).toSorted(byText),
   };
@@ -65,8 +72,16 @@ export function endpointReadiness(
 const unknown =
   'Whether they run the newest configuration is not known, since the operator does not reach their addresses: it runs outside of the cluster, or a NetworkPolicy keeps it away from TCP port 9465.';
 
-/** `rollout`, and what the Pods say of their configuration and endpoints. Pure. */
-export function rolloutOf(rollout: Rollout, running: Running): Rollout {
+/**
+ * `rollout`, and what the Pods say of their configuration and endpoints. Pure.
+ *
+ * @param secrets  that the Pods mount: whether they are there the operator does not see, since it may not read them.
+ */
+export function rolloutOf(
+  rollout: Rollout,
+  running: Running,
+  secrets: readonly NeededSecret[] = [],
+): Rollout {
   const { pods, updated, problems, faults } = running;
   if (faults.length > 0) {
     const message = faults.map(
@@ -74,11 +89,12 @@ export function rolloutOf(rollout: Rollout, running: Running): Rollout {
     );
     return { state: unready(rollout), reason: 'EndpointsNotReady', message: message.join('; ') };
   }
-  if (problems.length > 0) {
+  // Pods that are being replaced may lack what the newest configuration names, such as a Secret.
+  if (problems.length > 0 && rollout.state !== 'progressing') {
     const message = `The relay refuses the newest configuration, and runs the one before: ${problems.join('; ')}`;
     return { state: 'failed', reason: 'ConfigRefused', message };
   }
-  if (rollout.state !== 'ready') return rollout;
+  if (rollout.state !== 'ready') return withSecrets(rollout, running, secrets);
   if (updated === undefined) return { ...rollout, message: `${rollout.message} ${unknown}` };
   if (updated >= pods) return rollout;
   const message = `${String(updated)} of ${String(pods)} Pods run the newest configuration.`;
@@ -87,4 +103,12 @@ export function rolloutOf(rollout: Rollout, running: Running): Rollout {
 
 function unready({ state }: Rollout): Rollout['state'] {
   return state === 'ready' ? 'progressing' : state;
+}
+
+function withSecrets(rollout: Rollout, { stuck }: Running, secrets: readonly NeededSecret[]): Rollout {
+  const [pod] = stuck;
+  if (pod === undefined || secrets.length === 0) return rollout;
+  const needed = secrets.map(({ name, keys }) => `"${name}" (${keys.join(', ')})`).join(', ');
+  const message = `${rollout.message} Pod "${pod}" cannot start: make the Secrets that it mounts, with these keys: ${needed}.`;
+  return { ...rollout, message };
 }

@@ -3,6 +3,7 @@ import { boundFamilies, listenText, protocols } from '../api/port-conflicts.ts';
 import type { Endpoint, Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema.ts';
 import { configHash } from '../desired/config-map.ts';
+import { neededSecrets } from '../desired/transports.ts';
 import { parseIpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import type { KubeObject } from '../kube/object.ts';
@@ -40,6 +41,7 @@ export function status({ object, verdict, owned, running, now }: StatusInput): R
   const workload = workloadOf(owned, kind);
   const { metadata, status: previous = {} } = object;
   const { generation = 0 } = metadata;
+  const secrets = neededSecrets(configured(verdict)?.endpoints ?? []);
   const dating = {
     previous: previous.conditions ?? [],
     generation,
@@ -51,7 +53,7 @@ export function status({ object, verdict, owned, running, now }: StatusInput): R
     ...present('updatedReplicas', running.updated),
     observedGeneration: generation,
     ...present('addresses', addresses(serviceOf(owned))),
-    conditions: conditions(verdict, rolloutOf(rollout(workload, kind), running), dating),
+    conditions: conditions(verdict, rolloutOf(rollout(workload, kind), running, secrets), dating),
   };
 }
 

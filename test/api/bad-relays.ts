@@ -239,6 +239,41 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'without brackets, port',
     withEndpoint({ through: '192.0.2.1:80' }),
   ),
+  'a transport that is none': bad(
+    'spec.endpoints[0].listenTransport',
+    'tls, webSocket or both',
+    withEndpoint({ listenTransport: {} }),
+  ),
+  'TLS without a Secret': bad(
+    'spec.endpoints[0].listenTransport.tls.secretName',
+    'add it',
+    withEndpoint({ listenTransport: { tls: {} as never } }),
+  ),
+  'no name of a Secret': bad(
+    'spec.endpoints[0].listenTransport.tls.secretName',
+    'name of a Secret',
+    withEndpoint({ listenTransport: { tls: { secretName: '../x' } } }),
+  ),
+  'authorities that are not looked at': bad(
+    'spec.endpoints[0].remoteTransport.tls',
+    'remove insecure',
+    withEndpoint({ remoteTransport: { tls: { serverName: 'a', caSecretName: 'b', insecure: true } } }),
+  ),
+  'a server name with a semicolon': bad(
+    'spec.endpoints[0].remoteTransport.tls.serverName',
+    'without spaces and ";"',
+    withEndpoint({ remoteTransport: { tls: { serverName: 'a;insecure' } } }),
+  ),
+  'a path with a space': bad(
+    'spec.endpoints[0].remoteTransport.webSocket.path',
+    'without spaces',
+    withEndpoint({ remoteTransport: { webSocket: { host: 'a', path: '/ b' } } }),
+  ),
+  'a protocol with a comma': bad(
+    'spec.endpoints[0].remoteTransport.tls.alpn[0]',
+    'and ","',
+    withEndpoint({ remoteTransport: { tls: { serverName: 'a', alpn: ['h2,x'] } } }),
+  ),
   'negative replicas': bad('spec.replicas', 'at least 0', withSpec({ replicas: -1 })),
   'a quantity that is none': bad(
     'spec.resources.limits.memory',

@@ -158,6 +158,18 @@ describe('realm-operator standalone', () => {
     expect(cli.stdout()).not.to.match(/paused|none/);
   });
 
+  it('says where it looks for what Secrets hold in a cluster, and does not serve without', async () => {
+    const listenTransport = { tls: { secretName: 'web-tls', clientCASecretName: 'web-tls' } };
+    const plain = endpoint({ name: 'plain', port: await freePort(), remotes: await backend('plain') });
+    write('web.yaml', [endpoint({ port, listenTransport }), plain]);
+    const cli = start();
+    await cli.shown('there is no such file');
+    expect(cli.stderr()).to.contain(
+      'web: warning: without a cluster there is no Secret "web-tls": put ca.crt, tls.crt, tls.key into /etc/realm-secrets/web-tls\n',
+    );
+    expect(cli.stdout()).to.match(/web-tls\/tls\.crt: there is no such file/);
+  });
+
   it('refuses two manifests of one name', async () => {
     write('a.yaml', [endpoint({ port })]);
     write('b.yaml', [endpoint({ port: port + 1 })]);

@@ -214,6 +214,28 @@ export const goldenRelayManifests = {
   'no-topology-spread': realmRelay([endpoint()], {
     podTemplate: { spec: { topologySpreadConstraints: [] } },
   }),
+  transports: realmRelay([
+    endpoint({
+      name: 'tls',
+      listenTransport: { tls: { secretName: 'web-tls' } },
+      remoteTransport: {
+        tls: { serverName: 'backend.example.com', caSecretName: 'web-tls', alpn: ['h2', 'x'] },
+      },
+    }),
+    endpoint({
+      name: 'mutual',
+      port: 444,
+      listenTransport: {
+        tls: { secretName: 'a.long.name', clientCASecretName: 'clients' },
+        webSocket: { host: 'a.example:444', path: '/x?y=z' },
+      },
+      remoteTransport: {
+        tls: { serverName: '2001:db8::1', clientSecretName: 'own', insecure: true },
+        webSocket: { host: 'b.example', path: '/' },
+      },
+    }),
+    endpoint({ name: 'ws', port: 445, listenTransport: { webSocket: { host: 'c.example', path: '/' } } }),
+  ]),
   'no-service': realmRelay([endpoint()], { service: { enabled: false } }),
 };
 

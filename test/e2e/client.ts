@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, isIPv6, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 
 const chunkBytes = 64 * 1024;
 const udpTries = 20;
@@ -32,6 +33,17 @@ export async function backendAt(host: string, port: number): Promise<string> {
   const { socket, backend } = await greet(host, port);
   socket.destroy();
   return backend;
+}
+
+/** The subject of the certificate that is shown at `host`:`port`; it must be signed by `ca`, in PEM. */
+export async function shownSubject(host: string, port: number, ca: Buffer): Promise<string> {
+  const socket = connectTls({ host, port, ca, checkServerIdentity: () => undefined });
+  try {
+    await once(socket, 'secureConnect');
+    return socket.getPeerX509Certificate()?.subject ?? '';
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** Sends a line and reads one: what an echo gives back. */

@@ -1,15 +1,19 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { eventually } from '../cluster/eventually.ts';
 import { startNode, type TestNode } from '../cluster/node.ts';
 import { type Backend, startBackend } from './backend.ts';
-import { backendAt, echoLine, exchange, greet, udpAnswer } from './client.ts';
+import { TestPki } from '../relay/transport/pki.ts';
+import { backendAt, echoLine, exchange, greet, shownSubject, udpAnswer } from './client.ts';
 import { imageArchive, installOperator, kubectl, printDiagnosis } from './install.ts';
 import {
   applyRelay,
+  applyTlsSecret,
   type ClusterAddresses,
   clusterAddresses,
   objectsOf,
   ownLeftovers,
+  readyMessage,
   relayManifest,
   relayPods,
   webEndpoints,
@@ -105,6 +109,37 @@ describe('a RealmRelay on a real node', () => {
     expect(await udpAnswer(dns.ipv6, 53, 'over IPv6')).to.equal('backend-six over IPv6');
   });
 
+  it('names the Secret that is missing, speaks TLS once it is there, and takes a renewed one without a restart', async () => {
+    const pki = new TestPki();
+    try {
+      const endpoint = {
+        name: 'tls',
+        listen: { address: '::', port: 8443 },
+        remotes: [{ address: six.ipv6, port: 8080 }],
+        listenTransport: { tls: { secretName: 'web-tls' } },
+      };
+      await kubectl(node, ['-n', namespace, 'apply', '-f', '-'], relayManifest('tls', [endpoint]));
+      await eventually('the Secret named', async () => {
+        return (await readyMessage(node, namespace, 'tls')).includes('"web-tls" (tls.crt, tls.key)');
+      });
+      await applyTlsSecret(node, namespace, 'web-tls', pki.pair('first.example'));
+      await applyRelay(node, namespace, 'tls', [endpoint]);
+      const { ipv6 } = await clusterAddresses(node, namespace, 'tls');
+      const ca = readFileSync(pki.ca);
+      expect(await shownSubject(ipv6, 8443, ca)).to.equal('CN=first.example');
+      const pods = await relayPods(node, namespace, 'tls');
+      await applyTlsSecret(node, namespace, 'web-tls', pki.pair('second.example'));
+      // Left alone, kubelet looks after a minute or two; any change of the Pod makes it look at once.
+      await kubectl(node, ['-n', namespace, 'annotate', ...pods, 'example.com/look=now']);
+      await eventually('the renewed certificate', async () => {
+        return (await shownSubject(ipv6, 8443, ca)) === 'CN=second.example';
+      });
+      expect(await relayPods(node, namespace, 'tls')).to.deep.equal(pods);
+    } finally {
+      pki.remove();
+    }
+  });
+
   it('is rejected when it is applied with endpoints that conflict', async () => {
     const endpoints = webEndpoints(six, four).map((endpoint) => ({ ...endpoint, network: {} }));
     const apply = ['-n', namespace, 'apply', '-f', '-'];
@@ -161,8 +196,8 @@ describe('a RealmRelay on a real node', () => {
   });
 
   it('leaves nothing when it is deleted', async () => {
-    await kubectl(node, ['-n', namespace, 'delete', 'realmrelays', 'web', 'dns']);
-    for (const name of ['web', 'dns']) {
+    await kubectl(node, ['-n', namespace, 'delete', 'realmrelays', 'web', 'dns', 'tls']);
+    for (const name of ['web', 'dns', 'tls']) {
       await eventually(
         `nothing left of ${name}`,
         async () => (await objectsOf(node, namespace, name)).length === 0,

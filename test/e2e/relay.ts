@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { eventually } from '../cluster/eventually.ts';
 import type { TestNode } from '../cluster/node.ts';
 import { type Backend, backendPort } from './backend.ts';
@@ -9,6 +10,7 @@ export type Endpoint = {
   readonly listen: { readonly address: string; readonly port: number };
   readonly remotes: readonly { readonly address: string; readonly port: number }[];
   readonly network?: { readonly ipv6Only?: boolean; readonly tcp?: boolean; readonly udp?: boolean };
+  readonly listenTransport?: { readonly tls: { readonly secretName: string } };
 };
 
 /** The addresses of a Service, of which it has both. */
@@ -74,11 +76,39 @@ export function relayManifest(
   });
 }
 
+/** What the condition Ready of a RealmRelay says. */
+export async function readyMessage(node: TestNode, namespace: string, name: string): Promise<string> {
+  const { status } = await readRelay(node, namespace, name);
+  return status.conditions?.find(({ type }) => type === 'Ready')?.message ?? '';
+}
+
+/** Makes or replaces a Secret of type kubernetes.io/tls from files. */
+export async function applyTlsSecret(
+  node: TestNode,
+  namespace: string,
+  name: string,
+  { cert, key }: { readonly cert: string; readonly key: string },
+): Promise<void> {
+  const [crt, pem] = [cert, key].map((file) => readFileSync(file).toString('base64'));
+  const secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name },
+    type: 'kubernetes.io/tls',
+    data: { 'tls.crt': crt, 'tls.key': pem },
+  };
+  await kubectl(node, ['-n', namespace, 'apply', '-f', '-'], JSON.stringify(secret));
+}
+
 type RelayStatus = {
   readonly metadata: { readonly uid: string; readonly generation: number };
   readonly status: {
     readonly observedGeneration?: number;
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly message: string;
+    }[];
   };
 };
 

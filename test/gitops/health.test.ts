@@ -15,7 +15,7 @@ type Judged = { readonly lua: Health; readonly kstatus: Health };
 const now = new Date('2026-01-02T03:04:05Z');
 const programmed: Verdict = { kind: 'programmed', relay: relay(), warnings: '' };
 /** The Pods run the newest configuration. */
-const upToDate: Running = { pods: 2, updated: 2, problems: [], faults: [] };
+const upToDate: Running = { pods: 2, updated: 2, problems: [], stuck: [], faults: [] };
 const paused: Verdict = { kind: 'paused' };
 
 /** A RealmRelay before the operator has looked at it: the status is the default of the CRD. */

@@ -4,6 +4,8 @@ import type { RelayPod } from '../../src/operator/pods.ts';
 /** What of a Pod a test cares about. */
 type PodChoice = {
   ready?: boolean;
+  /** Kubelet cannot start it. */
+  stuck?: boolean;
   told?: string;
   address?: string | undefined;
   metadata?: Partial<ObjectMeta>;
@@ -11,7 +13,7 @@ type PodChoice = {
 
 /** A Pod of the relay `edge/web`, ready unless told otherwise; its uid is its name. */
 export function relayPod(name: string, choice: PodChoice = {}): RelayPod {
-  const { ready = true, told, address = '192.0.2.10', metadata = {} } = choice;
+  const { stuck = false, ready = !stuck, told, address = '192.0.2.10', metadata = {} } = choice;
   const labels = { 'app.kubernetes.io/instance': 'web', 'pod-template-hash': 'abc' };
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-abc', uid: 'r', controller: true };
   const annotations = told === undefined ? {} : { 'realm-operator.dev/config-hash': told };
@@ -29,7 +31,15 @@ export function relayPod(name: string, choice: PodChoice = {}): RelayPod {
     },
     status: {
       ...(address === '' ? {} : { podIP: address }),
-      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+      ...(stuck && { phase: 'Pending' }),
+      conditions: [
+        condition('Ready', ready),
+        ...(stuck ? [condition('PodReadyToStartContainers', false)] : []),
+      ],
     },
   };
+}
+
+function condition(type: string, holds: boolean): { type: string; status: string } {
+  return { type, status: holds ? 'True' : 'False' };
 }

@@ -101,6 +101,24 @@ describe('running', () => {
     });
   }
 
+  it('takes a refusal by Pods that are being replaced for no failure: they may lack a Secret', () => {
+    const refusing = reports({ configHash: 'old', configProblem: 'no such file' }, {});
+    expect(rolloutOf(waiting, running(pods, refusing, 'new'))).to.deep.equal(waiting);
+  });
+
+  it('names the Secrets that a Pod mounts where kubelet cannot start it', () => {
+    const secrets = [
+      { name: 'web-tls', keys: ['ca.crt', 'tls.crt', 'tls.key'] },
+      { name: 'own', keys: ['ca.crt'] },
+    ];
+    const seen = running([relayPod('b', { stuck: true }), relayPod('a')], new Map(), 'new');
+    expect(rolloutOf(waiting, seen, secrets).message).to.equal(
+      '1 of 2 Pods are ready. Pod "b" cannot start: make the Secrets that it mounts, with these keys: "web-tls" (ca.crt, tls.crt, tls.key), "own" (ca.crt).',
+    );
+    expect(rolloutOf(waiting, seen)).to.deep.equal(waiting);
+    expect(rolloutOf(waiting, running(pods, new Map(), 'new'), secrets)).to.deep.equal(waiting);
+  });
+
   it('sorts what it names, whatever the order of Pods', () => {
     const unready = [{ name: 'https', message: inUse }];
     const answers = reports({ unready }, { unready });

@@ -53,7 +53,7 @@ function service(spec: object, balancer: object[] = []): KubeObject {
   return object;
 }
 
-const noPods: Running = { pods: 0, updated: 0, problems: [], faults: [] };
+const noPods: Running = { pods: 0, updated: 0, problems: [], stuck: [], faults: [] };
 const twoReady = deployment(2, { replicas: 2, updatedReplicas: 2, readyReplicas: 2 });
 
 /** `type=status/reason` of each condition, in order. */

@@ -25,7 +25,7 @@ export async function acceptLayers(
   tls: TlsServer | undefined,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
-  if (tls !== undefined) all.push(quiet(await tls.accept(raw)));
+  if (tls !== undefined) all.push(await tls.accept(raw));
   if (webSocket !== undefined) all.push(await acceptWebSocket(topOf(all), webSocket));
   return { all, top: topOf(all) };
 }
@@ -41,7 +41,7 @@ export async function connectLayers(
   context: SecureContext | undefined,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
-  if (tls !== undefined && context !== undefined) all.push(quiet(await connectTls(raw, tls, context)));
+  if (tls !== undefined && context !== undefined) all.push(await connectTls(raw, tls, context));
   if (webSocket !== undefined) all.push(await requestWebSocket(topOf(all), webSocket));
   return { all, top: topOf(all) };
 }

@@ -37,7 +37,7 @@ export async function connectTls(
       resolve(undefined);
     },
   );
-  socket.once('error', reject);
+  socket.on('error', reject);
   const onClose = (): void => {
     reject(new Error('the peer closed the connection'));
   };
@@ -48,7 +48,7 @@ export async function connectTls(
   } catch (error) {
     throw tlsFault(error);
   } finally {
-    socket.off('error', reject).off('close', onClose);
+    socket.off('close', onClose);
   }
 }
 

@@ -31,7 +31,10 @@ export class TlsServer {
       rejectUnauthorized: false,
       handshakeTimeout: 0,
     });
-    this.#server.on('secureConnection', (socket) => this.#waiting.get(nameOf(socket))?.resolve(socket));
+    this.#server.on('secureConnection', (socket) => {
+      socket.on('error', () => undefined); // also where nobody waits for it any more
+      this.#waiting.get(nameOf(socket))?.resolve(socket);
+    });
     this.#server.on('tlsClientError', (error, socket) => this.#waiting.get(nameOf(socket))?.reject(error));
     this.#server.on(
       'OCSPRequest',

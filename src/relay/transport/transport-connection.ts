@@ -227,6 +227,7 @@ export class TransportConnection implements Connection {
       layer.on('error', (error: Error) => {
         this.#fail(side, error);
       });
+      if (layer.errored) this.#fail(side, layer.errored);
     }
   }
 

@@ -40,6 +40,7 @@ export class WebSocketStream extends Duplex {
   /** @param socket  just opened: no message may have come yet. */
   constructor(socket: HalfOpenWebSocket) {
     super({ allowHalfOpen: true });
+    this.on('error', () => undefined); // a message may be wrong before anybody listens: see `errored`
     this.#socket = socket;
     socket.binaryType = 'fragments';
     socket.on('message', (parts, isBinary) => {

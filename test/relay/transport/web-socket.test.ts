@@ -150,6 +150,47 @@ describe('relay, WebSocket towards the client', () => {
     });
   }
 
+  it('resets a client whose first message, in the same segment as its request, is wrong', async () => {
+    const { client, lines } = await listening();
+    const failed = failure(client);
+    client.write(Buffer.concat([Buffer.from(requestHead()), frame(opcodes.binary, 'no mask')]));
+    expect(await failed).to.equal('ECONNRESET');
+    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    expect(line['side']).to.equal('client');
+  });
+
+  it('is ended after tcp_idle_timeout without a byte', async () => {
+    const clock = new FakeClock();
+    const network = { tcp_idle_timeout: 60 };
+    const { relay, lines } = await loopback.relay(
+      config(endpoint(await loopback.echo(), { listen_transport: words }, network)),
+      { clock },
+    );
+    const client = await loopback.client(listenOf(relay));
+    client.write(Buffer.concat([Buffer.from(requestHead()), frame(opcodes.binary, 'hello', zeroMask)]));
+    await until(client, 'hello');
+    const failed = failure(client);
+    for (let passed = 0; passed < 70; passed += 1) clock.advance(1000);
+    expect(await failed).to.equal('ECONNRESET');
+    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    expect(line['err']).to.include({ code: 'REALM_CONNECTION_IDLE' });
+  });
+
+  it('gives way to other words at a reload: new clients follow them, open ones go on', async () => {
+    const remote = await loopback.echo();
+    const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: words })));
+    const listen = listenOf(relay);
+    const old = await loopback.client(listen);
+    old.write(requestHead());
+    await until(old, '\r\n\r\n');
+    await relay.reload(config(endpoint(remote)));
+    const plain = await loopback.client(listen);
+    plain.write('plain');
+    expect((await until(plain, 'plain')).toString()).to.equal('plain');
+    old.write(frame(opcodes.binary, 'hello', zeroMask));
+    expect((await until(old, 'hello')).equals(frame(opcodes.binary, 'hello'))).to.equal(true);
+  });
+
   it('ends the dial when the client resets meanwhile', async () => {
     const dialled = Promise.withResolvers<undefined>();
     const lookup = (): Promise<readonly string[]> => {
@@ -220,6 +261,18 @@ describe('relay, WebSocket towards the remote', () => {
     client.write('hello');
     const expected = frame(opcodes.binary, 'hello', zeroMask).toString('hex');
     expect((await until(client, expected)).toString()).to.equal(expected);
+  });
+
+  it('resets the client of a server whose first message, in the same segment as its answer, is wrong', async () => {
+    const { relay, lines } = await dialling((socket, head) => {
+      const key = /sec-websocket-key: (\S+)/i.exec(head)?.[1] ?? '';
+      const answer = switching.replace('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=', acceptOf(key));
+      socket.write(Buffer.concat([Buffer.from(answer), frame(opcodes.text, 'text')]));
+    });
+    const client = await loopback.client(listenOf(relay));
+    expect(await failure(client)).to.equal('ECONNRESET');
+    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    expect(line['side']).to.equal('upstream');
   });
 
   const refusing = [

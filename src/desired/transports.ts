@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import type { V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+import type { Endpoint, ListenTransport, Relay, RemoteTransport, WebSocketTarget } from '../api/relay.ts';
+import type { RealmEndpoint } from '../config/realm-document.ts';
+
+/** Where the Secrets that a relay names are mounted, each in a folder of its name. */
+export const secretsFolder = '/etc/realm-secrets';
+
+/** The group of the relay's process may read them, and nobody else. */
+const secretMode = 0o440;
+
+/** A Secret, and which of its keys are needed. */
+export type NeededSecret = { readonly name: string; readonly keys: readonly string[] };
+
+const pairKeys = ['tls.crt', 'tls.key'];
+const caKeys = ['ca.crt'];
+
+/** The Secrets that `endpoints` name, once each, sorted, with the keys that are needed. */
+export function neededSecrets(endpoints: readonly Endpoint[]): NeededSecret[] {
+  const needed = new Map<string, Set<string>>();
+  for (const { name, keys } of endpoints.flatMap(secretsOf)) {
+    needed.set(name, new Set([...(needed.get(name) ?? []), ...keys]));
+  }
+  return [...needed]
+    .map(([name, keys]) => ({ name, keys: [...keys].toSorted() }))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function secretsOf({ listenTransport, remoteTransport }: Endpoint): NeededSecret[] {
+  const [listen, remote] = [listenTransport?.tls, remoteTransport?.tls];
+  return [
+    { name: listen?.secretName, keys: pairKeys },
+    { name: listen?.clientCASecretName, keys: caKeys },
+    { name: remote?.caSecretName, keys: caKeys },
+    { name: remote?.clientSecretName, keys: pairKeys },
+  ].flatMap(({ name, keys }) => (name === undefined ? [] : { name, keys }));
+}
+
+/** A volume for each Secret that `relay` names: mounted, so that kubelet renews it, and never copied. */
+export function secretVolumes({ endpoints }: Relay): V1Volume[] {
+  return neededSecrets(endpoints).map(({ name, keys }) => ({
+    name: volumeName(name),
+    secret: {
+      secretName: name,
+      defaultMode: secretMode,
+      items: keys.map((key) => ({ key, path: key })),
+    },
+  }));
+}
+
+/** Where they are mounted: folders, since a file mounted by subPath is never refreshed. */
+export function secretMounts({ endpoints }: Relay): V1VolumeMount[] {
+  return neededSecrets(endpoints).map(({ name }) => ({
+    name: volumeName(name),
+    mountPath: `${secretsFolder}/${name}`,
+    readOnly: true,
+  }));
+}
+
+/** The name of a Secret may be longer than that of a volume. */
+function volumeName(secretName: string): string {
+  return `secret-${createHash('sha256').update(secretName).digest('hex').slice(0, 16)}`;
+}
+
+/** The transports of `endpoint` in Realm's words, and ours. */
+export function transportWords({
+  listenTransport,
+  remoteTransport,
+}: Endpoint): Pick<RealmEndpoint, 'listen_transport' | 'remote_transport'> {
+  return {
+    ...(listenTransport && { listen_transport: listenWords(listenTransport) }),
+    ...(remoteTransport && { remote_transport: remoteWords(remoteTransport) }),
+  };
+}
+
+function listenWords({ tls, webSocket }: ListenTransport): string {
+  const clientCa = tls?.clientCASecretName;
+  return [
+    ...webSocketWords(webSocket),
+    ...(tls === undefined ? [] : ['tls', ...pairWords(tls.secretName)]),
+    ...(clientCa === undefined ? [] : [`clientca=${file(clientCa, 'ca.crt')}`]),
+  ].join(';');
+}
+
+function remoteWords({ tls, webSocket }: RemoteTransport): string {
+  const words = webSocketWords(webSocket);
+  if (tls === undefined) return words.join(';');
+  const { serverName, caSecretName: ca, clientSecretName: client, alpn, insecure } = tls;
+  return [
+    ...words,
+    'tls',
+    `sni=${serverName}`,
+    ...(alpn.length === 0 ? [] : [`alpn=${alpn.join(',')}`]),
+    ...(insecure ? ['insecure'] : []),
+    ...(ca === undefined ? [] : [`ca=${file(ca, 'ca.crt')}`]),
+    ...(client === undefined ? [] : pairWords(client)),
+  ].join(';');
+}
+
+function webSocketWords(target: WebSocketTarget | undefined): string[] {
+  return target === undefined ? [] : ['ws', `host=${target.host}`, `path=${target.path}`];
+}
+
+function pairWords(secretName: string): string[] {
+  return [`cert=${file(secretName, 'tls.crt')}`, `key=${file(secretName, 'tls.key')}`];
+}
+
+function file(secretName: string, key: string): string {
+  return `${secretsFolder}/${secretName}/${key}`;
+}
