@@ -141,8 +141,8 @@ export async function startRelay(
     },
     stop: async () => {
       const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      for (const pid of processTree(child.pid ?? 0).slice(1)) process.kill(pid, 'SIGKILL');
+      const pids = processTree(child.pid ?? 0); // before the first has ended: its children are init's then
+      for (const pid of pids) process.kill(pid, 'SIGKILL');
       await ended;
     },
   };
