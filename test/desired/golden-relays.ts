@@ -211,6 +211,10 @@ export const goldenRelayManifests = {
     }),
     endpoint({ name: 'one', endPort: 443 }),
   ]),
+  'range-on-nodes': realmRelay([endpoint({ port: 8000, endPort: 8002, network: { udp: true } })], {
+    workload: { kind: 'DaemonSet', hostNetwork: true },
+    networkPolicy: { enabled: true },
+  }),
   'no-topology-spread': realmRelay([endpoint()], {
     podTemplate: { spec: { topologySpreadConstraints: [] } },
   }),
