@@ -6,10 +6,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import { clientIp, clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
-import { Gate } from './gate.ts';
-import { RemotePool } from './remote-pool.ts';
-import type { RemoteHealth } from './remote.ts';
-import { HealthChecks } from './health-checks.ts';
+import { Gate, type Borrower, type Lease } from './gate.ts';
+import { EndpointRemotes, type EndpointRemotesContext } from './endpoint-remotes.ts';
 import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
 import { Tally, type Traffic } from './tally.ts';
 import { TcpConnection } from './tcp-connection.ts';
@@ -24,7 +22,9 @@ export type Surroundings = {
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
   readonly budget: DescriptorBudget;
-};
+  /** Lends places where a connection limit holds for several processes. */
+  readonly lease?: (endpoint: string, borrower: Borrower) => Lease;
+} & Pick<EndpointRemotesContext, 'onRemoteEvent'>;
 
 /** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
 export class Endpoint {
@@ -39,18 +39,15 @@ export class Endpoint {
   );
   readonly #gate: Gate;
   readonly #idleSweep: IdleSweep;
-  /** Apart, since a remote may serve one protocol and not the other. */
-  readonly #healthChecks: HealthChecks;
-  readonly #remotes: { readonly tcp: RemotePool; readonly udp: RemotePool };
+  /** For whoever knows more of them. */
+  readonly remotes: EndpointRemotes;
   /** Associations that were not made, since there was no descriptor for them. */
   #refusedAssociations = 0;
   #config: EndpointConfig;
 
   constructor(config: EndpointConfig, surroundings: Surroundings) {
     this.#config = config;
-    this.#remotes = { tcp: new RemotePool(config, surroundings), udp: new RemotePool(config, surroundings) };
-    this.#healthChecks = new HealthChecks(surroundings);
-    this.#healthChecks.run(this.#remotes.tcp.remotes, config);
+    this.remotes = new EndpointRemotes(config, surroundings);
     this.#surroundings = surroundings;
     this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
     this.#gate = new Gate({
@@ -75,13 +72,8 @@ export class Endpoint {
     return this.#associations.traffic;
   }
 
-  /** How its remotes are, each protocol by itself, in the order of the configuration. */
-  get health(): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
-    const { tcp, udp } = this.#config.network;
-    return {
-      TCP: tcp ? this.#remotes.tcp.remotes.map(({ health }) => health) : [],
-      UDP: udp ? this.#remotes.udp.remotes.map(({ health }) => health) : [],
-    };
+  get health(): EndpointRemotes['health'] {
+    return this.remotes.health;
   }
 
   /** TCP clients that wait for a place. */
@@ -104,16 +96,10 @@ export class Endpoint {
    * that is no longer listed end, since a busy one would never end by itself.
    */
   reconfigure(config: EndpointConfig): void {
-    const [before, after] = [this.#config, config].map(({ balance, remotes, healthCheck, through }) =>
-      JSON.stringify([balance, remotes, healthCheck, through]),
-    );
     this.#config = config;
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
-    if (before === after) return;
-    this.#remotes.tcp.configure(config);
-    this.#remotes.udp.configure(config);
-    this.#healthChecks.run(this.#remotes.tcp.remotes, config);
+    this.remotes.configure(config);
     const remotes = new Set(config.remotes.map(socketAddressText));
     for (const association of this.#associations) {
       if (!remotes.has(association.remote.text)) association.close();
@@ -131,7 +117,7 @@ export class Endpoint {
       endpoint: this.#config.name,
       network: this.#config.network,
       through: this.#config.through,
-      order: (ip) => this.#remotes.tcp.order(ip),
+      order: (ip) => this.remotes.order('TCP', ip),
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
         this.#gate.leave();
@@ -153,7 +139,7 @@ export class Endpoint {
       ...this.#surroundings,
       endpoint: this.#config.name,
       client: clientText(client.address, client.port),
-      remotes: this.#remotes.udp.order(clientIp(client.address)),
+      remotes: this.remotes.order('UDP', clientIp(client.address)),
       timeoutMs: this.#config.network.udpTimeoutMs,
       through: this.#config.through,
       reply,
@@ -169,7 +155,7 @@ export class Endpoint {
 
   /** No new clients will come. */
   retire(): void {
-    this.#healthChecks.stop();
+    this.remotes.stop();
   }
 
   /** Resets every open connection and all who wait, and ends every association. */

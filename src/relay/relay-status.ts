@@ -1,7 +1,7 @@
 import type { Protocol } from '../api/port-conflicts.ts';
 import { socketAddressText } from '../config/address.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { EndpointAccount, WorkersStatus } from './crew.ts';
 import type { RemoteHealth } from './remote.ts';
 import type { ListenSocket } from './listen-socket.ts';
 import type { Traffic } from './tally.ts';
@@ -15,6 +15,8 @@ export type RelayStatus = {
   readonly draining: boolean;
   /** Why the newest configuration does not run; '' where it does. */
   readonly configProblem: string;
+  /** Absent where the relay is one process. */
+  readonly workers?: WorkersStatus;
   readonly endpoints: readonly EndpointStatus[];
 };
 
@@ -54,7 +56,7 @@ export type SocketStatus = {
 };
 
 /** The status of `endpoint`, whose listening sockets are `sockets`. */
-export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocket[]): EndpointStatus {
+export function endpointStatus(endpoint: EndpointAccount, sockets: readonly ListenSocket[]): EndpointStatus {
   const { name, listen, remotes, balance } = endpoint.config;
   const faults = new Set(sockets.flatMap(({ fault }) => fault?.message ?? []));
   return {

@@ -13,6 +13,8 @@ export type TcpListenerOptions = {
   readonly port: number;
   readonly ipv6Only: boolean;
   readonly log: Logger;
+  /** Bound to it already; absent = to be bound. */
+  readonly handle?: object;
   /** Owns the socket from now on; the server knows nothing of it. */
   readonly onConnection: (accepted: Socket) => void;
 };
@@ -23,9 +25,10 @@ export type TcpListenerOptions = {
  * @throws the kernel's error, e.g. EADDRINUSE.
  */
 export async function listenTcp(options: TcpListenerOptions): Promise<Listening> {
-  const { address, port, ipv6Only, log, onConnection } = options;
+  const { address, port, ipv6Only, handle, log, onConnection } = options;
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, onConnection);
-  server.listen({ host: address, port, ipv6Only, backlog });
+  if (handle === undefined) server.listen({ host: address, port, ipv6Only, backlog });
+  else server.listen(handle, backlog);
   await once(server, 'listening');
   server.on('error', (err) => {
     log.warn({ err }, 'accept failed');
