@@ -115,7 +115,10 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
   const crew = await workers(flags, parts, parsed.config.log);
   const relay = new Relay({ ...parts, ...present('crew', crew) });
   const signals = stopSignals(io.signals);
-  const admin = await startAdmin(flags, relay, log);
+  const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
+    await relay.close(); // workers run already
+    throw error;
+  });
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
   const configHash = file?.source.hash ?? '';
   try {

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { eventually } from '../../cluster/eventually.ts';
 import { freePort } from '../../cluster/free-port.ts';
 import { endpoint, failure } from '../loopback.ts';
-import type { RelayProcess } from '../relay-process.ts';
+import { RelayProcess } from '../relay-process.ts';
 import {
   ask,
   loopback,
@@ -65,14 +65,13 @@ describe('relay, workers', () => {
   it('tells of a conflict that shows only when both listen', async () => {
     const port = String(await freePort());
     const remote = await loopback.echo();
-    const relay = await start([
+    const endpoints = [
       endpoint(remote, { name: 'a', listen: `127.0.0.1:${port}` }),
-      endpoint(remote, { name: 'b', listen: `localhost:${port}` }, { ipv6_only: false }),
-    ]);
+      endpoint(remote, { name: 'b', listen: `localhost:${port}` }), // is bound beside it, which no plan foresees
+    ];
+    const relay = await start(endpoints, ['--dns-mode', 'ipv4_only']);
     const sockets = (await relay.status()).endpoints.flatMap((each) => each.sockets);
-    const isV4 = sockets[1]?.address.startsWith('127.') ?? false;
-    const reasons = sockets.map(({ reason }) => reason).toSorted();
-    expect(reasons).to.deep.equal(isV4 || reasons[1] !== '' ? ['', 'AddressInUse'] : ['', '']);
+    expect(sockets.map(({ reason }) => reason).toSorted()).to.deep.equal(['', 'AddressInUse']);
     await served(`127.0.0.1:${port}`);
   });
 
@@ -223,6 +222,16 @@ describe('relay, workers, stopping', () => {
       });
     });
   }
+
+  it('end where the relay cannot have the admin server that it was asked for', async () => {
+    const foreign = await loopback.tcpServer(() => undefined);
+    const { port } = foreign.address() as AddressInfo;
+    const argv = ['-l', '127.0.0.1:0', '-r', 'a:1', '--workers', '2', '--admin', `127.0.0.1:${String(port)}`];
+    const relay = new RelayProcess(argv);
+    loopback.onClose(() => relay.end());
+    expect(await relay.ended).to.equal(1);
+    expect(relay.stderr).to.match(/^the admin server cannot listen on 127\.0\.0\.1 port \d+/);
+  });
 
   it('are not stopped by a signal that their parent does not get', async () => {
     const relay = await start([endpoint(await loopback.echo())]);
