@@ -2,15 +2,28 @@ import { json, text, type Answer, type Routes } from '../telemetry/health-server
 import { relayRegistry } from './relay-metrics.ts';
 import type { RelayStatus } from './relay-status.ts';
 
-/** What the admin server of the relay answers. */
-export function adminRoutes(status: () => RelayStatus): Routes {
+/**
+ * What the admin server of the relay answers.
+ *
+ * @param survey  brings what `status` tells up to date.
+ */
+export function adminRoutes(
+  status: () => RelayStatus,
+  survey = (): Promise<void> => Promise.resolve(),
+): Routes {
   const registry = relayRegistry(status);
   return {
     '/': page,
     '/livez': () => text(200, 'ok\n'),
     '/readyz': () => readiness(status()),
-    '/status': () => json(200, status()),
-    '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
+    '/status': async () => {
+      await survey();
+      return json(200, status());
+    },
+    '/metrics': async () => {
+      await survey();
+      return { status: 200, type: registry.contentType, body: await registry.metrics() };
+    },
   };
 }
 

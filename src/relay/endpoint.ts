@@ -1,4 +1,3 @@
-import { portsOf } from '../config/port-config.ts';
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -7,12 +6,10 @@ import type { Accepted, TcpStack } from './channel.ts';
 import type { Connection, ConnectionContext } from './connection.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import type { Lookup } from './dial.ts';
+import { EndpointRemotes, type EndpointRemotesContext } from './endpoint-remotes.ts';
 import type { EndpointTransport } from './endpoint-transport.ts';
-import { Gate } from './gate.ts';
+import { Gate, type Borrower, type Lease } from './gate.ts';
 import type { RecentErrors } from './recent-errors.ts';
-import { RemotePools } from './remote-pools.ts';
-import type { RemoteHealth } from './remote.ts';
-import { HealthChecks } from './health-checks.ts';
 import { IdleSweep, type IdleLimits } from './idle-sweep.ts';
 import { Tally, type Traffic } from './tally.ts';
 import { serveTcp } from './tcp-connection.ts';
@@ -30,7 +27,9 @@ export type Surroundings = {
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
   readonly budget: DescriptorBudget;
-};
+  /** Lends places where a connection limit holds for several processes. */
+  readonly lease?: (endpoint: string, borrower: Borrower) => Lease;
+} & Pick<EndpointRemotesContext, 'onRemoteEvent'>;
 
 /** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
 export class Endpoint {
@@ -44,9 +43,8 @@ export class Endpoint {
   readonly #gate: Gate;
   readonly #connectionContext: ConnectionContext;
   readonly #idleSweep: IdleSweep;
-  /** Apart, since a remote may serve one protocol and not the other. */
-  readonly #healthChecks: HealthChecks;
-  readonly #remotes: { readonly tcp: RemotePools; readonly udp: RemotePools };
+  /** For whoever knows more of them. */
+  readonly remotes: EndpointRemotes;
   #config: EndpointConfig;
   #transport: EndpointTransport | undefined;
 
@@ -54,24 +52,19 @@ export class Endpoint {
   constructor(config: EndpointConfig, surroundings: Surroundings, transport?: EndpointTransport) {
     this.#config = config;
     this.#transport = transport;
-    this.#remotes = {
-      tcp: new RemotePools(config, surroundings),
-      udp: new RemotePools(config, surroundings),
-    };
-    this.#healthChecks = new HealthChecks(surroundings);
-    this.#healthChecks.run(this.#remotes.tcp.first.remotes, config);
+    this.remotes = new EndpointRemotes(config, surroundings);
     this.#surroundings = surroundings;
     this.#warnings = new Warnings(surroundings.log, surroundings.clock, () => this.#config.name);
     this.#associations = new Associations({
       ...surroundings,
       warn: this.#warnings.warn,
       config: () => this.#config,
-      pool: (port) => this.#remotes.udp.at(port),
+      pool: (port) => this.remotes.at('UDP', port),
     });
     this.#connectionContext = {
       ...surroundings,
       warn: this.#warnings.warn,
-      order: (port, ip) => this.#remotes.tcp.at(port)?.order(ip) ?? [],
+      order: (port, ip) => this.remotes.at('TCP', port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
         this.#gate.leave();
@@ -104,18 +97,13 @@ export class Endpoint {
     return this.#associations.traffic;
   }
 
-  /** How its remotes are, each protocol by itself, in the order of the configuration. */
-  get health(): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
-    const { tcp, udp } = this.#config.network;
-    return {
-      TCP: tcp ? this.#remotes.tcp.health : [],
-      UDP: udp ? this.#remotes.udp.health : [],
-    };
+  get health(): EndpointRemotes['health'] {
+    return this.remotes.health;
   }
 
   /** Its remotes as configured, in order, with all of their ports. */
-  get remotes(): readonly string[] {
-    return this.#remotes.tcp.names;
+  get remoteNames(): readonly string[] {
+    return this.remotes.names;
   }
 
   /** TCP clients that wait for a place. */
@@ -145,8 +133,7 @@ export class Endpoint {
 
   /** `config` is to be taken: clients of its new ports may come before. */
   expect(config: EndpointConfig): void {
-    this.#remotes.tcp.expect(config);
-    this.#remotes.udp.expect(config);
+    this.remotes.expect(config);
   }
 
   /**
@@ -154,19 +141,13 @@ export class Endpoint {
    * that is no longer listed end, since a busy one would never end by itself.
    */
   reconfigure(config: EndpointConfig, transport?: EndpointTransport): void {
-    const [before, after] = [this.#config, config].map((each) =>
-      JSON.stringify([each.balance, portsOf(each), each.healthCheck, each.through]),
-    );
     this.#config = config;
     this.#transport = transport;
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
-    if (before === after) return;
-    this.#remotes.tcp.configure(config);
-    this.#remotes.udp.configure(config);
-    this.#healthChecks.run(this.#remotes.tcp.first.remotes, config);
+    this.remotes.configure(config);
     this.#associations.keepOnly(({ port, remote }) => {
-      return this.#remotes.udp.at(port)?.remotes.includes(remote) ?? false;
+      return this.remotes.at('UDP', port)?.remotes.includes(remote) ?? false;
     });
   }
 
@@ -190,7 +171,7 @@ export class Endpoint {
 
   /** No new clients will come. */
   retire(): void {
-    this.#healthChecks.stop();
+    this.remotes.stop();
   }
 
   /** Resets every open connection and all who wait, and ends every association. */

@@ -28,6 +28,10 @@ export const ownFlagTable: Readonly<Record<string, Flag>> = {
     value: 'S',
     help: 'how long new connections are still taken after SIGTERM, while not ready; default 0',
   },
+  workers: {
+    value: 'N',
+    help: 'processes that share the TCP connections, 1 to 64; default 1',
+  },
 };
 
 /** Flags that describe the one endpoint of `-l` and `-r`, and their key of an endpoint. */

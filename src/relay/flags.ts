@@ -28,6 +28,8 @@ export type RelayFlags = {
   readonly drainSeconds: number;
   /** How long it still accepts after the signal. */
   readonly drainLagSeconds: number;
+  /** Processes that serve clients; 1 = this one. */
+  readonly workers: number;
   /** The limit of open files to set. */
   readonly nofile?: number;
   readonly isDaemon: boolean;
@@ -35,6 +37,7 @@ export type RelayFlags = {
   readonly withoutEffect: readonly string[];
 };
 
+const mostWorkers = 64;
 const mostDrainSeconds = 86_400;
 const mostFiles = 1_073_741_816; // Linux: the most that fs.nr_open can be
 
@@ -73,6 +76,7 @@ const nothing: Omit<RelayFlags, 'action'> = {
   isAdminGiven: false,
   drainSeconds: defaultDrainSeconds,
   drainLagSeconds: 0,
+  workers: 1,
   isDaemon: false,
   withoutEffect: [],
 };
@@ -103,6 +107,7 @@ function settings(given: GivenFlags): RelayFlags {
     isAdminGiven: given.has('admin'),
     drainSeconds: wholeNumber('drain-seconds', given, mostDrainSeconds) ?? defaultDrainSeconds,
     drainLagSeconds: wholeNumber('drain-lag-seconds', given, mostDrainSeconds) ?? 0,
+    workers: wholeNumber('workers', given, mostWorkers, 1) ?? 1,
     ...(nofile !== undefined && { nofile: wholeNumber('nofile', given, mostFiles) ?? 0 }),
     isDaemon: given.has('daemon'),
     withoutEffect: withoutEffect(given),
@@ -127,10 +132,10 @@ function adminAddress(word: string): SocketAddress | undefined {
   return parsed;
 }
 
-function wholeNumber(name: string, given: GivenFlags, most: number): number | undefined {
+function wholeNumber(name: string, given: GivenFlags, most: number, least = 0): number | undefined {
   const word = given.get(name);
   if (word === undefined) return undefined;
   const number = /^[0-9]{1,10}$/.test(word) ? Number(word) : Infinity;
-  if (number <= most) return number;
-  throw new UsageError(`--${name}: "${word}" is not a whole number from 0 to ${String(most)}`);
+  if (number >= least && number <= most) return number;
+  throw new UsageError(`--${name}: "${word}" is not a whole number from ${String(least)} to ${String(most)}`);
 }

@@ -9,6 +9,25 @@ import type { RecentErrors } from './recent-errors.ts';
 /** Descriptors of a connection: the client's and the upstream's. */
 const connectionDescriptors = 2;
 
+/** Places of a connection limit that holds for several processes, as they are lent to one of them. */
+export type Lease = {
+  /** How many connections may be served. */
+  readonly held: number;
+  /** To be told whenever somebody came or went: asks for what is missing, gives back what is not needed. */
+  readonly cover: (clients: { readonly active: number; readonly waiting: number }) => void;
+};
+
+/** Who has a lease. */
+export type Borrower = {
+  /** TCP connections that may be served at a time by all processes; 0 = no limit. */
+  readonly limit: () => number;
+  readonly active: () => number;
+  /** More is lent now: serves who wait. */
+  readonly serveWaiting: () => void;
+  /** There is no place even to wait for the last `count`. */
+  readonly dismiss: (count: number) => void;
+};
+
 /** What a gate needs of its endpoint. */
 export type GateContext = {
   readonly log: Logger;
@@ -21,6 +40,7 @@ export type GateContext = {
   readonly active: () => number;
   /** Serves a client of a listening port; `Gate.leave` is to be called when it has gone. */
   readonly serve: (accepted: Accepted, port: number) => void;
+  readonly lease?: (endpoint: string, borrower: Borrower) => Lease;
 };
 
 /**
@@ -34,10 +54,22 @@ export class Gate {
   readonly #context: GateContext;
   readonly #line: { readonly accepted: Accepted; readonly port: number; readonly sinceMs: number }[] = [];
   readonly #idlers: (() => void)[] = [];
+  readonly #lease: Lease | undefined;
   #episode: { waited: number; refused: number } | undefined;
 
   constructor(context: GateContext) {
     this.#context = context;
+    this.#lease = context.lease?.(context.config().name, {
+      limit: () => this.#limit,
+      active: context.active,
+      serveWaiting: () => {
+        context.budget.serveWaiting();
+        this.#cover();
+      },
+      dismiss: (count) => {
+        this.#dismiss(count);
+      },
+    });
   }
 
   /** Clients that wait. */
@@ -58,10 +90,12 @@ export class Gate {
     if (this.waiting === 0 && this.#hasPlace(connectionDescriptors)) this.#serve(accepted, port);
     else if (this.#mayWait()) this.#wait(accepted, port);
     else this.#refuse(accepted);
+    this.#cover();
   }
 
   /** A client that was served has gone. */
   leave(): void {
+    this.#cover();
     this.#context.budget.giveBack(connectionDescriptors);
     this.#endEpisode();
   }
@@ -83,6 +117,7 @@ export class Gate {
     for (const { accepted } of cut) accepted.reset();
     this.#afterLeaving();
     this.#context.budget.giveBack(cut.length);
+    this.#cover();
   }
 
   /** Resolves when nobody waits. */
@@ -96,12 +131,33 @@ export class Gate {
 
   #mayWait(): boolean {
     const { budget, config } = this.#context;
-    return this.waiting < config().network.maxWaiting && budget.hasRoomToWait();
+    const isTooLong = this.#lentLimit === undefined && this.waiting >= config().network.maxWaiting;
+    return !isTooLong && budget.hasRoomToWait();
   }
 
   #isBelowLimit(): boolean {
-    const { maxConnections } = this.#context.config().network;
-    return maxConnections === 0 || this.#context.active() < maxConnections;
+    return this.#limit === 0 || this.#context.active() < (this.#lentLimit ?? this.#limit);
+  }
+
+  get #limit(): number {
+    return this.#context.config().network.maxConnections;
+  }
+
+  /** Undefined where the limit holds for this process alone, or there is none. */
+  get #lentLimit(): number | undefined {
+    return this.#limit === 0 ? undefined : this.#lease?.held;
+  }
+
+  #cover(): void {
+    this.#lease?.cover({ active: this.#context.active(), waiting: this.waiting });
+  }
+
+  #dismiss(count: number): void {
+    const dismissed = this.#line.splice(-count);
+    for (const { accepted } of dismissed) accepted.reset();
+    this.refused += dismissed.length;
+    this.#afterLeaving();
+    this.#context.budget.giveBack(dismissed.length);
   }
 
   #serve(accepted: Accepted, port: number): void {
@@ -113,7 +169,8 @@ export class Gate {
     const { budget, clock, log, config } = this.#context;
     const client = clientText(accepted.remote.address, accepted.remote.port);
     log.debug({ endpoint: config().name, client }, 'client waits');
-    this.#tellEpisode().waited += 1;
+    const isForAnAnswer = this.#lentLimit !== undefined && budget.hasRoom(connectionDescriptors);
+    if (!isForAnAnswer) this.#tellEpisode().waited += 1; // the one who lends tells of the limit
     budget.take(1);
     this.#line.push({ accepted, port, sinceMs: clock.monotonicMs() });
     budget.enter(this);
@@ -137,7 +194,8 @@ export class Gate {
     if (this.#episode !== undefined) return this.#episode;
     const { active, config, log } = this.#context;
     const fields = { endpoint: config().name, connections: active() };
-    const [reason, msg] = this.#isBelowLimit()
+    const isShort = this.#lentLimit !== undefined || this.#isBelowLimit();
+    const [reason, msg] = isShort
       ? ['DescriptorsShort', 'file descriptors are short']
       : ['ConnectionLimit', 'connection limit reached'];
     log.warn(fields, msg);
@@ -158,7 +216,9 @@ export class Gate {
   }
 
   #endEpisode(): void {
-    if (this.#episode === undefined || this.waiting > 0 || !this.#hasPlace(connectionDescriptors)) return;
+    if (this.#episode === undefined || this.waiting > 0) return;
+    const isShort = !this.#context.budget.hasRoom(connectionDescriptors);
+    if (isShort || (this.#lentLimit === undefined && !this.#isBelowLimit())) return;
     this.#context.log.info(
       { endpoint: this.#context.config().name, ...this.#episode },
       'clients are served at once again',

@@ -1,18 +1,21 @@
 import { socketAddressText } from '../config/address.ts';
+import type { EndpointConfig } from '../config/relay-config.ts';
 import { backoffMs, type Backoff } from '../lib/backoff.ts';
 import { hostText, parseIpAddress, type IpFamily } from '../lib/ip-address.ts';
 import type { BindFault } from './bind-fault.ts';
-import type { Accepted } from './channel.ts';
-import type { Endpoint, Surroundings } from './endpoint.ts';
+import type { Crew, OpenSocket } from './crew.ts';
+import type { Surroundings } from './endpoint.ts';
 import type { SocketSpec } from './endpoint-plan.ts';
-import { bindAddress, type Listening } from './listening.ts';
-import { listenTcp } from './tcp-listener.ts';
-import { isIpv6OnlySystem, listenUdp } from './udp-listener.ts';
+import { bindAddress } from './listening.ts';
 
 const retryBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
 
 /** What a listening socket needs besides its name. */
-export type ListenSocketContext = Surroundings & {
+export type ListenSocketContext = Pick<Surroundings, 'log' | 'errors' | 'clock' | 'lookup' | 'random'> & {
+  /** Opens it, and serves its clients. */
+  readonly crew: Crew;
+  /** The configuration of an endpoint, as it is wanted. */
+  readonly wanted: (endpoint: string) => EndpointConfig | undefined;
   /** Says why a bind failed. */
   readonly explain: (error: unknown, socket: ListenSocket) => Promise<BindFault>;
 };
@@ -20,16 +23,16 @@ export type ListenSocketContext = Surroundings & {
 /** One listening socket, bound or not yet: its name stays, the endpoint that it serves may change. */
 export class ListenSocket {
   readonly spec: SocketSpec;
-  /** Whose clients arrive here. */
-  endpoint: Endpoint;
+  /** Name of the endpoint whose clients arrive here. */
+  endpoint: string;
   readonly #context: ListenSocketContext;
-  #listening: Listening | undefined;
+  #open: OpenSocket | undefined;
   #fault: BindFault | undefined;
   #failures = 0;
   #isClosed = false;
   #stopRetry: () => void = () => undefined;
 
-  constructor(spec: SocketSpec, endpoint: Endpoint, context: ListenSocketContext) {
+  constructor(spec: SocketSpec, endpoint: string, context: ListenSocketContext) {
     this.spec = spec;
     this.endpoint = endpoint;
     this.#context = context;
@@ -40,32 +43,37 @@ export class ListenSocket {
     return this.#fault;
   }
 
+  /** What is open, where it is bound. */
+  get open(): OpenSocket | undefined {
+    return this.#open;
+  }
+
   get isBound(): boolean {
-    return this.#listening !== undefined;
+    return this.#open !== undefined;
   }
 
   /** Whose clients it serves, IPv4 first; none while it is not bound. */
   get families(): readonly IpFamily[] {
-    return this.#listening?.families ?? [];
+    return this.#open?.families ?? [];
   }
 
   /** Where it listens, e.g. `[::]:443`; as configured while it is not bound. */
   get address(): string {
-    if (this.#listening === undefined) return socketAddressText(this.spec.listen);
-    const ip = parseIpAddress(this.#listening.address);
-    return `${ip === undefined ? this.#listening.address : hostText(ip)}:${String(this.#listening.port)}`;
+    if (this.#open === undefined) return socketAddressText(this.spec.listen);
+    const ip = parseIpAddress(this.#open.address);
+    return `${ip === undefined ? this.#open.address : hostText(ip)}:${String(this.#open.port)}`;
   }
 
   /** Tries once to bind; afterwards it `isBound` or has a `fault`. Never rejects. */
   async bind(): Promise<void> {
     this.#stopRetry();
     try {
-      const listening = await this.#listen();
+      const open = await this.#listen();
       if (this.#isClosed) {
-        listening.close();
+        await open.close();
         return;
       }
-      this.#listening = listening;
+      this.#open = open;
       this.#tellBound();
     } catch (error) {
       this.#tellFault(await this.#context.explain(error, this));
@@ -84,47 +92,39 @@ export class ListenSocket {
     });
   }
 
-  /** Frees the port. */
-  close(): void {
+  /** Frees the port, in this turn of the event loop where no worker has to do it. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopRetry();
-    this.#listening?.close();
-    this.#listening = undefined;
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.close();
   }
 
   /** Takes no new clients. */
-  drain(): void {
+  async drain(): Promise<void> {
     this.#isClosed = true;
     this.#stopRetry();
-    this.#listening?.drain();
+    await this.#open?.drain();
   }
 
-  async #listen(): Promise<Listening> {
-    const { log, lookup, tcp } = this.#context;
+  async #listen(): Promise<OpenSocket> {
+    const { crew, lookup } = this.#context;
     const address = await bindAddress(this.spec, lookup);
-    const { ipv6Only, listen } = this.spec;
-    if (this.spec.protocol === 'UDP') {
-      return listenUdp({
-        address,
-        port: listen.port,
-        ipv6Only,
-        log,
-        isIpv6OnlySystem: isIpv6OnlySystem(),
-        associate: (...client) => this.endpoint.associate(listen.port, ...client),
+    const onLost = (error: Error): void => {
+      if (this.#isClosed) return;
+      this.#open = undefined;
+      void this.#context.explain(error, this).then((fault) => {
+        this.#tellFault(fault);
+        this.retryUntilBound();
       });
-    }
-    const onAccepted = (client: Accepted): void => {
-      this.endpoint.serve(client, listen.port);
     };
-    const onAcceptError = (err: Error): void => {
-      this.endpoint.warn({ endpoint: this.endpoint.config.name, err }, 'accept failed');
-    };
-    return listenTcp({ address, port: listen.port, ipv6Only, tcp, onAccepted, onAcceptError });
+    return crew.listen({ spec: this.spec, address, endpoint: this.endpoint, onLost });
   }
 
   #tellBound(): void {
     const fields = {
-      endpoint: this.endpoint.config.name,
+      endpoint: this.endpoint,
       protocol: this.spec.protocol,
       listen: this.address,
     };
@@ -138,15 +138,15 @@ export class ListenSocket {
 
   /** Of a range one port is told of; those that cannot be bound are told one by one. */
   #isFirstPort(): boolean {
-    const { range, listen } = this.endpoint.config;
-    return range === undefined || this.spec.listen.port === listen.port;
+    const { range, listen } = this.#context.wanted(this.endpoint) ?? {};
+    return range === undefined || this.spec.listen.port === listen?.port;
   }
 
   /** Tells each new reason once; the tries that fail for the same one only at debug. */
   #tellFault(fault: BindFault): void {
     if (this.#isClosed) return;
     const { log, errors } = this.#context;
-    const endpoint = this.endpoint.config.name;
+    const { endpoint } = this;
     errors.add({ endpoint, side: 'relay', reason: fault.reason, error: { message: fault.message } });
     const fields = { endpoint, reason: fault.reason, problem: fault.message };
     if (fault.message === this.#fault?.message) log.debug(fields, 'bind failed again');

@@ -1,10 +1,11 @@
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
-import { parseRelayConfig, type ParsedConfig } from '../config/relay-config.ts';
+import { parseRelayConfig, type LogConfig, type ParsedConfig } from '../config/relay-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import { problemText } from '../lib/problem.ts';
+import { present } from '../lib/record.ts';
 import { stopSignals, type SignalSource, type StopSignals } from '../lib/shutdown.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
@@ -18,9 +19,13 @@ import { helpText } from './flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './flags.ts';
 import { Names } from './names.ts';
 import { setOpenFilesLimit } from './open-files.ts';
-import { Relay, TransportFilesError } from './relay.ts';
-import { transportProblems } from './transports.ts';
+import { Relay } from './relay.ts';
+import { RecentErrors } from './recent-errors.ts';
+import { tcpStack } from './tcp-stack.ts';
+import { TransportFilesError, transportProblems } from './transports.ts';
 import { UsageError } from './usage-error.ts';
+import { isWorker } from './workers/environment.ts';
+import type { Workforce, WorkforceOptions } from './workers/workforce.ts';
 
 /** The outside of the program. */
 export type RelayIo = {
@@ -57,6 +62,7 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
 }
 
 async function act(argv: readonly string[], io: RelayIo): Promise<number> {
+  if (isWorker(io.env ?? {})) return (await import('./workers/processes.ts')).runWorker();
   if (argv[0] === 'convert') return convertTo(argv.slice(1), io);
   const variable = variableConfig(io.env?.[environmentName], (line) => {
     io.stderr.write(`${line}\n`);
@@ -112,9 +118,21 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
   const names = new Names(systemClock);
   names.configure(parsed.config.dns);
   const { lookup } = names;
-  const relay = new Relay({ log, clock: systemClock, lookup, retireMs: flags.drainSeconds * 1000 });
+  const parts = {
+    log,
+    errors: new RecentErrors(systemClock),
+    clock: systemClock,
+    lookup,
+    tcp: tcpStack(log),
+    retireMs: flags.drainSeconds * 1000,
+  };
+  const crew = await workers(flags, parts, parsed.config.log);
+  const relay = new Relay({ ...parts, ...present('crew', crew) });
   const signals = stopSignals(io.signals);
-  const admin = await startAdmin(flags, relay, log);
+  const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
+    await relay.close(); // workers run already
+    throw error;
+  });
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
   const configHash = file?.source.hash ?? '';
   try {
@@ -131,6 +149,17 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
   }
 }
 
+/** @returns undefined where this process serves by itself. */
+async function workers(
+  { workers: count }: RelayFlags,
+  parts: Pick<WorkforceOptions, 'log' | 'errors' | 'clock' | 'lookup' | 'tcp' | 'retireMs'>,
+  logConfig: LogConfig,
+): Promise<Workforce | undefined> {
+  if (count === 1) return undefined;
+  const { startWorkforce } = await import('./workers/processes.ts'); // costs memory, so for this alone
+  return startWorkforce({ ...parts, count }, logConfig);
+}
+
 async function limitOpenFiles(limit: number, log: Logger): Promise<void> {
   const fault = await setOpenFilesLimit(limit);
   if (fault === undefined) return;
@@ -143,7 +172,10 @@ async function startAdmin(flags: RelayFlags, relay: Relay, log: Logger): Promise
   try {
     return await startHealthServer(
       flags.admin,
-      adminRoutes(() => relay.status()),
+      adminRoutes(
+        () => relay.status(),
+        () => relay.survey(),
+      ),
     );
   } catch (error) {
     if (flags.isAdminGiven) throw error;

@@ -74,3 +74,19 @@ function messageOf({ message }: Failure['error'], upstream: string): string {
   const text = message.includes(upstream) ? message : `${upstream}: ${message}`;
   return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
+
+/** The errors of several processes as one list, the latest first: what is alike is counted together. */
+export function mergedErrors(errors: readonly RecentError[]): readonly RecentError[] {
+  const kinds = Map.groupBy(errors, ({ endpoint, side, reason, message }) =>
+    JSON.stringify([endpoint, side, reason, message]),
+  );
+  const merged = [...kinds.values()].flatMap((alike) => {
+    const [latest] = alike.toSorted(byTime);
+    return latest === undefined ? [] : { ...latest, count: alike.reduce((sum, { count }) => sum + count, 0) };
+  });
+  return merged.toSorted(byTime).slice(0, most);
+}
+
+function byTime(a: RecentError, b: RecentError): number {
+  return b.time.localeCompare(a.time);
+}

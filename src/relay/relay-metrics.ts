@@ -6,6 +6,7 @@ import {
   type Registry,
   type Sample,
 } from '../telemetry/metrics.ts';
+import type { WorkersStatus } from './crew.ts';
 import type { Traffic } from './tally.ts';
 import type { RemoteHealth } from './remote.ts';
 import type { EndpointStatus, RelayStatus } from './relay-status.ts';
@@ -50,6 +51,20 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       labels: [],
       read: () => [{ labels: {}, value: Number(status().configProblem !== '') }],
     },
+    {
+      name: 'realm_relay_workers',
+      help: 'Worker processes that run; none where the relay is one process.',
+      type: 'gauge',
+      labels: [],
+      read: () => workerSample(status(), ({ running }) => running.length),
+    },
+    {
+      name: 'realm_relay_workers_replaced_total',
+      help: 'Worker processes that ended and were replaced.',
+      type: 'counter',
+      labels: [],
+      read: () => workerSample(status(), ({ replaced }) => replaced),
+    },
     family('gauge', status)(
       'endpoint_ready',
       '1 when all sockets of the endpoint are bound.',
@@ -57,6 +72,10 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       ({ ready }) => [[[], Number(ready)]],
     ),
   ];
+}
+
+function workerSample({ workers }: RelayStatus, value: (workers: WorkersStatus) => number): Sample[] {
+  return workers === undefined ? [] : [{ labels: {}, value: value(workers) }];
 }
 
 function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] {

@@ -5,7 +5,7 @@ import type { EndpointConfig } from '../config/relay-config.ts';
 import { transportText } from '../config/transport.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
 import { faultsText } from './bind-fault.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { EndpointAccount, WorkersStatus } from './crew.ts';
 import type { RecentError } from './recent-errors.ts';
 import type { RemoteHealth } from './remote.ts';
 import type { ListenSocket } from './listen-socket.ts';
@@ -20,6 +20,8 @@ export type RelayStatus = {
   readonly draining: boolean;
   /** Why the newest configuration does not run; '' where it does. */
   readonly configProblem: string;
+  /** Absent where the relay is one process. */
+  readonly workers?: WorkersStatus;
   readonly endpoints: readonly EndpointStatus[];
   /** What went wrong lately, the latest first; each kind once, and a bounded number of them. */
   readonly recentErrors: readonly RecentError[];
@@ -68,7 +70,7 @@ export type SocketStatus = {
 };
 
 /** The status of `endpoint`, whose listening sockets are `sockets`. */
-export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocket[]): EndpointStatus {
+export function endpointStatus(endpoint: EndpointAccount, sockets: readonly ListenSocket[]): EndpointStatus {
   const { name, balance, listenTransport, remoteTransport } = endpoint.config;
   const { problem = '', isUsable = true } = endpoint.transport ?? {};
   const faults = sockets.flatMap(({ fault }) => fault ?? []);
@@ -82,7 +84,7 @@ export function endpointStatus(endpoint: Endpoint, sockets: readonly ListenSocke
     sockets: protocols.flatMap((protocol) =>
       socketStatuses(sockets.filter(({ spec }) => spec.protocol === protocol)),
     ),
-    remotes: endpoint.remotes,
+    remotes: endpoint.remoteNames,
     balance: balance.strategy,
     transport: transportText(listenTransport, remoteTransport),
     transportProblem: problem,

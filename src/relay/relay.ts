@@ -5,10 +5,9 @@ import { asError, RealmError } from '../lib/errors.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { bindFault, faultsText } from './bind-fault.ts';
-import { DescriptorBudget } from './descriptor-budget.ts';
 import type { TcpStack } from './channel.ts';
+import type { Crew, OpenSocket } from './crew.ts';
 import { systemAddresses, type Lookup } from './dial.ts';
-import type { Endpoint, Surroundings } from './endpoint.ts';
 import {
   endpointPlan,
   socketKey,
@@ -16,21 +15,15 @@ import {
   type EndpointPlan,
   type WantedSocket,
 } from './endpoint-plan.ts';
-import { Endpoints } from './endpoints.ts';
 import { ListenSocket, type ListenSocketContext } from './listen-socket.ts';
-import { RecentErrors } from './recent-errors.ts';
+import { LocalCrew } from './local-crew.ts';
+import { mergedErrors, RecentErrors } from './recent-errors.ts';
 import { endpointStatus, type RelayStatus } from './relay-status.ts';
 import { tcpStack } from './tcp-stack.ts';
-import { Transports, type PlannedTransports } from './transports.ts';
 
 /** A configuration could not be put in place of the one before, which runs again. */
 export class ReloadError extends RealmError {
   readonly code = 'REALM_RELOAD_ROLLED_BACK';
-}
-
-/** Files that a new configuration names cannot be used yet: all is as before. */
-export class TransportFilesError extends RealmError {
-  readonly code = 'REALM_TRANSPORT_FILES';
 }
 
 /** What a relay works with. */
@@ -41,12 +34,16 @@ export type RelayOptions = {
   readonly lookup?: Lookup;
   /** How TCP is done; the cheapest way that this Node has unless told. */
   readonly tcp?: TcpStack;
+  /** Where what goes wrong is remembered. */
+  readonly errors?: RecentErrors;
   /** How long connections of an endpoint that was removed may go on; 30,000 unless told. */
   readonly retireMs?: number;
   /** In [0, 1), for the jitter of retries; `Math.random` unless told. */
   readonly random?: () => number;
   /** How many files the process may have open; asked of the system unless told. */
   readonly openFiles?: number;
+  /** Who serves the clients; this process unless told. */
+  readonly crew?: Crew;
 };
 
 /** Leaving: not ready any more, and still accepting. */
@@ -61,16 +58,14 @@ export type Drained = {
 };
 
 /**
- * The relay: endpoints, their listening sockets, and what they carry.
+ * The relay: its configuration, the listening sockets, and the crew that serves their clients.
  *
  * A listening socket is closed only when its name (protocol, address, port, ipv6Only) is no longer wanted;
  * whatever else changes, it keeps accepting and its connections go on.
  */
 export class Relay {
-  readonly #surroundings: Surroundings;
-  readonly #socketContext: ListenSocketContext;
-  readonly #endpoints: Endpoints;
-  readonly #transports: Transports;
+  readonly #context: ListenSocketContext;
+  readonly #crew: Crew;
   #config: RelayConfig = { log: { level: 'info' }, endpoints: [] };
   #configHash = '';
   #configProblem = '';
@@ -85,21 +80,33 @@ export class Relay {
     log,
     clock,
     lookup = systemAddresses,
-    tcp = tcpStack(log),
     retireMs = 30_000,
     random = Math.random,
-    openFiles = openFilesLimit(),
+    errors = new RecentErrors(clock),
+    tcp,
+    openFiles,
+    crew = new LocalCrew({
+      log,
+      errors,
+      clock,
+      lookup,
+      tcp: tcp ?? tcpStack(log),
+      random,
+      retireMs,
+      openFiles: openFiles ?? openFilesLimit(),
+    }),
   }: RelayOptions) {
-    const budget = new DescriptorBudget({ limit: openFiles, listening: () => this.#sockets.size });
-    this.#surroundings = { log, errors: new RecentErrors(clock), clock, lookup, tcp, random, budget };
-    this.#endpoints = new Endpoints(this.#surroundings, retireMs);
-    this.#transports = new Transports(this.#surroundings);
-    this.#socketContext = {
-      ...this.#surroundings,
-      explain: (error, { spec, endpoint }) => {
-        const wanted = this.#wanted.find(({ name }) => name === endpoint.config.name);
-        return bindFault(error, spec, wanted, this.#wanted);
-      },
+    this.#crew = crew;
+    this.#context = {
+      log,
+      errors,
+      clock,
+      lookup,
+      random,
+      crew,
+      wanted: (endpoint) => this.#wanted.find(({ name }) => name === endpoint),
+      explain: (error, { spec, endpoint }) =>
+        bindFault(error, spec, this.#context.wanted(endpoint), this.#wanted),
     };
   }
 
@@ -124,22 +131,29 @@ export class Relay {
   refuse(problem: string): void {
     this.#configProblem = problem;
     const error = { message: problem };
-    this.#surroundings.errors.add({ endpoint: '', side: 'relay', reason: 'ConfigRejected', error });
+    this.#context.errors.add({ endpoint: '', side: 'relay', reason: 'ConfigRejected', error });
   }
 
-  /** How everything is now. */
+  /** Brings what `status` tells up to date: to be awaited before it where there are workers. */
+  async survey(): Promise<void> {
+    await this.#crew.survey();
+  }
+
+  /** How everything is now; of what workers carry as it was at the last `survey`. */
   status(): RelayStatus {
     const sockets = Map.groupBy(this.#sockets.values(), ({ endpoint }) => endpoint);
-    const endpoints = this.#endpoints.running.map((endpoint) =>
-      endpointStatus(endpoint, sockets.get(endpoint) ?? []),
+    const endpoints = this.#crew.accounts.map((account) =>
+      endpointStatus(account, sockets.get(account.config.name) ?? []),
     );
+    const { workers, errorsElsewhere } = this.#crew;
     return {
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
+      ...(workers && { workers }),
       endpoints,
-      recentErrors: this.#surroundings.errors.list,
+      recentErrors: mergedErrors([...this.#context.errors.list, ...errorsElsewhere]),
     };
   }
 
@@ -150,46 +164,46 @@ export class Relay {
    * @param deadlineMs  from the end of the lag; 0 = cut at once.
    */
   async drain(deadlineMs: number, lagMs = 0): Promise<Drained> {
-    const cutBefore = this.#endpoints.cutCount;
+    const cutBefore = this.#crew.cutCount;
+    this.#stage = 'leaving';
     if (lagMs > 0) await this.#lag(lagMs);
-    const open = this.#endpoints.active;
-    const stopTimer = this.#stopAccepting(deadlineMs);
-    await this.#endpoints.idle();
+    const surveyed = this.#crew.survey();
+    const stopTimer = this.#context.clock.after(deadlineMs, () => {
+      this.#crew.cut();
+    });
+    await this.#stopAccepting();
+    const open = await surveyed;
+    this.#context.log.info({ connections: open }, 'no new connections');
+    await this.#crew.idle();
     stopTimer();
-    const cut = this.#endpoints.cutCount - cutBefore;
+    const cut = this.#crew.cutCount - cutBefore;
     return { ended: Math.max(0, open - cut), cut };
   }
 
   /** Ends everything now, a drain that is going on, too. */
   async close(): Promise<void> {
     this.#stage = 'stopping';
-    for (const socket of this.#sockets.values()) socket.close();
-    this.#endpoints.cut();
-    this.#transports.stop();
+    for (const socket of this.#sockets.values()) void socket.close();
+    this.#crew.cut();
     this.#endLag();
-    await this.#endpoints.idle();
+    await this.#crew.idle();
+    await this.#crew.close();
   }
 
   async #lag(lagMs: number): Promise<void> {
-    this.#stage = 'leaving';
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const end = (): void => {
       resolve(undefined);
     };
-    const stopTimer = this.#surroundings.clock.after(lagMs, end);
+    const stopTimer = this.#context.clock.after(lagMs, end);
     this.#endLag = end;
     await promise;
     stopTimer();
   }
 
-  /** @returns what calls the deadline off. */
-  #stopAccepting(deadlineMs: number): () => void {
+  async #stopAccepting(): Promise<void> {
     this.#stage = 'stopping';
-    for (const socket of this.#sockets.values()) socket.drain();
-    this.#surroundings.log.info({ connections: this.#endpoints.active }, 'no new connections');
-    return this.#surroundings.clock.after(deadlineMs, () => {
-      this.#endpoints.cut();
-    });
+    await Promise.all([...this.#sockets.values()].map((socket) => socket.drain()));
   }
 
   async #reload(config: RelayConfig, configHash: string): Promise<void> {
@@ -202,100 +216,92 @@ export class Relay {
   }
 
   async #apply(config: RelayConfig): Promise<void> {
-    const transports = await this.#planTransports(config);
+    await this.#crew.plan(config);
     const unbound = this.#takeUnbound();
     const plan = endpointPlan(
       [...this.#sockets.values()].map(({ spec }) => spec),
       wantedSockets(config.endpoints),
     );
-    const endpoints = this.#endpoints.planned(config.endpoints, transports);
     this.#wanted = config.endpoints;
-    const fresh = await this.#bind(plan.bind, endpoints);
+    const fresh = await this.#bind(plan.bind);
     try {
-      fresh.push(...(await this.#replace(plan, endpoints)));
+      fresh.push(...(await this.#replace(plan)));
     } catch (error) {
-      for (const socket of fresh) socket.close();
-      this.#endpoints.discard(endpoints);
-      this.#transports.discard(transports);
+      await closeAll(fresh);
+      await this.#crew.discard();
       this.#wanted = this.#config.endpoints;
       await this.#restore(unbound);
       throw error;
     }
-    this.#endpoints.replace(endpoints, config.endpoints, transports);
-    this.#transports.replace(transports);
-    this.#commit(plan, endpoints);
-    const contested = await this.#bind(plan.contested, endpoints);
+    await this.#commit(plan, config);
+    const contested = await this.#bind(plan.contested);
     for (const socket of [...fresh, ...contested]) this.#add(socket);
-  }
-
-  /** At a start the other endpoints serve where files are missing; later what runs is better than what cannot. */
-  async #planTransports(config: RelayConfig): Promise<PlannedTransports> {
-    const planned = await this.#transports.planned(config.endpoints);
-    const problems = this.#transports.problems(planned);
-    if (problems.length === 0 || !this.#isConfigured) return planned;
-    this.#transports.discard(planned);
-    throw new TransportFilesError(problems.join('; '));
   }
 
   /** Sockets that wait for their next try hold nothing: they begin anew with each configuration. */
   #takeUnbound(): ListenSocket[] {
     const unbound = [...this.#sockets.values()].filter(({ isBound }) => !isBound);
     for (const socket of unbound) {
-      socket.close();
+      void socket.close();
       this.#sockets.delete(socketKey(socket.spec));
     }
     return unbound;
   }
 
-  async #bind(wanted: readonly WantedSocket[], endpoints: Map<string, Endpoint>): Promise<ListenSocket[]> {
-    const sockets = wanted.flatMap((spec) => {
-      const endpoint = endpoints.get(spec.endpoint);
-      return endpoint === undefined ? [] : new ListenSocket(spec, endpoint, this.#socketContext);
-    });
+  async #bind(wanted: readonly WantedSocket[]): Promise<ListenSocket[]> {
+    const sockets = wanted.map((spec) => new ListenSocket(spec, spec.endpoint, this.#context));
     await Promise.all(sockets.map((socket) => socket.bind()));
     return sockets;
   }
 
-  /** Closes what is in the way of `plan.rebind` and binds that, in one turn of the event loop. */
-  async #replace(plan: EndpointPlan, endpoints: Map<string, Endpoint>): Promise<ListenSocket[]> {
+  /** Closes what is in the way of `plan.rebind` and binds that, with nothing in between. */
+  async #replace(plan: EndpointPlan): Promise<ListenSocket[]> {
     if (plan.rebind.length === 0) return [];
     const closing = plan.closeFirst.map(socketKey);
-    const { log } = this.#surroundings;
+    const { log } = this.#context;
     log.warn(
       { closing, binding: plan.rebind.map(socketKey) },
       'replacing sockets that are in the way, connections can be refused for a moment',
     );
     const old = closing.flatMap((key) => this.#sockets.get(key) ?? []);
-    for (const socket of old) socket.close();
-    const fresh = await this.#bind(plan.rebind, endpoints);
+    await closeAll(old);
+    const fresh = await this.#bind(plan.rebind);
     const faults = fresh.flatMap(({ fault }) => fault ?? []);
     if (faults.length === 0) return fresh;
-    for (const socket of fresh) socket.close();
+    await closeAll(fresh);
     await this.#restore(old);
     throw new ReloadError(`rolled back: ${faultsText(faults)}`);
   }
 
   async #restore(old: readonly ListenSocket[]): Promise<void> {
-    const again = old.map(({ spec, endpoint }) => new ListenSocket(spec, endpoint, this.#socketContext));
+    const again = old.map(({ spec, endpoint }) => new ListenSocket(spec, endpoint, this.#context));
     await Promise.all(again.map((socket) => socket.bind()));
     for (const socket of again) this.#add(socket);
   }
 
   /** From here on nothing can fail. */
-  #commit(plan: EndpointPlan, endpoints: Map<string, Endpoint>): void {
+  async #commit(plan: EndpointPlan, config: RelayConfig): Promise<void> {
+    const serves = new Map<OpenSocket, string>();
     for (const spec of plan.keep) {
-      const [socket, endpoint] = [this.#sockets.get(socketKey(spec)), endpoints.get(spec.endpoint)];
-      if (socket !== undefined && endpoint !== undefined) socket.endpoint = endpoint;
+      const socket = this.#sockets.get(socketKey(spec));
+      if (socket === undefined) continue;
+      socket.endpoint = spec.endpoint;
+      if (socket.open !== undefined) serves.set(socket.open, spec.endpoint);
     }
-    for (const spec of [...plan.closeFirst, ...plan.close]) {
-      this.#sockets.get(socketKey(spec))?.close();
-      this.#sockets.delete(socketKey(spec));
-    }
+    await this.#crew.commit(config, serves);
+    const going = [...plan.closeFirst, ...plan.close].map(socketKey);
+    const closing = going.flatMap((key) => this.#sockets.get(key) ?? []);
+    for (const key of going) this.#sockets.delete(key);
+    await closeAll(closing);
   }
 
   #add(socket: ListenSocket): void {
     this.#sockets.set(socketKey(socket.spec), socket);
-    if (this.#stage === 'stopping') socket.close();
+    if (this.#stage === 'stopping') void socket.close();
     socket.retryUntilBound();
   }
+}
+
+async function closeAll(sockets: readonly ListenSocket[]): Promise<void> {
+  await Promise.all(sockets.map((socket) => socket.close()));
 }

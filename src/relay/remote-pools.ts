@@ -32,6 +32,19 @@ export class RemotePools {
     return this.#first;
   }
 
+  /** Every remote of the ports that have been used. */
+  get known(): readonly Remote[] {
+    return [...new Set([...this.#pools.values()].flatMap(({ remotes }) => remotes))];
+  }
+
+  /** Those with an address, of whichever port. */
+  named(text: string): readonly Remote[] {
+    for (const { listen, remotes } of this.#ports.values()) {
+      if (remotes.some((address) => socketAddressText(address) === text)) this.at(listen.port);
+    }
+    return this.known.filter((remote) => remote.text === text);
+  }
+
   /** As configured, with all of their ports: `192.0.2.1:9000-9255`. */
   get names(): readonly string[] {
     return this.#names;
@@ -116,7 +129,8 @@ function byPort(config: EndpointConfig): Map<number, PortConfig> {
   return new Map(portsOf(config).map((port) => [port.listen.port, port]));
 }
 
-function remoteNames(config: EndpointConfig): string[] {
+/** The remotes of an endpoint as configured, with all of their ports: `192.0.2.1:9000-9255`. */
+export function remoteNames(config: EndpointConfig): string[] {
   const ports = portsOf(config);
   return config.remotes.map((_, index) =>
     addressesText(ports.flatMap(({ remotes }) => remotes[index] ?? [])),

@@ -16,6 +16,19 @@ export type RemoteContext = {
   readonly clock: Clock;
   /** In [0, 1), for the jitter of the backoff. */
   readonly random: () => number;
+  /** Told of what happens to the remote `text`, and has to be known by other processes that dial it. */
+  readonly onEvent?: (text: string, event: RemoteEvent) => void;
+};
+
+/** A dial failed; one worked after one that failed; somebody tries it after its backoff; checks changed their mind. */
+export type RemoteEvent = 'failed' | 'works' | 'probed' | 'checked';
+
+/** What is known of a remote, as processes tell it to each other. */
+export type RemoteState = {
+  readonly isUp: boolean;
+  readonly failedInARow: number;
+  /** How long it is still tried last. */
+  readonly ejectedForMs: number;
 };
 
 /** How a remote is, as `/status` tells it. */
@@ -88,6 +101,26 @@ export class Remote implements SocketAddress {
     };
   }
 
+  /** What is known of it. */
+  get state(): RemoteState {
+    const ejectedForMs = Math.max(0, this.#ejectedUntilMs - this.#context.clock.monotonicMs());
+    return { isUp: this.#isUp, failedInARow: this.#failedInARow, ejectedForMs };
+  }
+
+  /** Takes over what is known of it elsewhere. */
+  adopt({ isUp, failedInARow, ejectedForMs }: RemoteState): void {
+    this.#isUp = isUp;
+    this.#failedInARow = failedInARow;
+    this.#ejectedUntilMs = this.#context.clock.monotonicMs() + ejectedForMs;
+  }
+
+  /** Takes note of what happened elsewhere, where it was logged and counted. */
+  hear(event: RemoteEvent): void {
+    if (event === 'works') this.#failedInARow = 0;
+    if (event === 'failed') this.#failedInARow += 1;
+    if (event === 'failed' || event === 'probed') this.#eject();
+  }
+
   /** A dial begins, for a connection that counts until `leave`. */
   enter(): void {
     this.#active += 1;
@@ -101,14 +134,13 @@ export class Remote implements SocketAddress {
 
   /** Somebody tries it after its backoff; while that is unknown the others do not wait for it, too. */
   probe(): void {
-    this.#eject();
+    this.#note('probed');
   }
 
   /** A dial failed: it is tried last for a while, longer each time. */
   fail(err: Error): void {
     this.#failed += 1;
-    this.#failedInARow += 1;
-    this.#eject();
+    this.#note('failed');
     this.#context.errors.add({ ...this.#names(), side: 'upstream', error: err });
     if (this.#failedInARow > 1) return;
     this.#context.log.warn({ ...this.#names(), err }, 'remote is tried last for a while, since it failed');
@@ -117,7 +149,7 @@ export class Remote implements SocketAddress {
   /** A dial worked. */
   work(): void {
     if (this.#failedInARow === 0) return;
-    this.#failedInARow = 0;
+    this.#note('works');
     this.#context.log.info(this.#names(), 'remote works again');
   }
 
@@ -151,12 +183,18 @@ export class Remote implements SocketAddress {
     return (this.#checked ?? this).#isUp;
   }
 
+  #note(event: RemoteEvent): void {
+    this.hear(event);
+    this.#context.onEvent?.(this.text, event);
+  }
+
   /** Whether one more check that says `isUp` changes what it is. */
   #turns(isUp: boolean, threshold: number): boolean {
     this.#otherwise = this.#isUp === isUp ? 0 : this.#otherwise + 1;
     if (this.#otherwise === 0 || this.#otherwise < threshold) return false;
     this.#isUp = isUp;
     this.#otherwise = 0;
+    this.#note('checked');
     return true;
   }
 

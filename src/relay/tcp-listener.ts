@@ -11,6 +11,8 @@ export type TcpListenerOptions = {
   readonly address: string;
   readonly port: number;
   readonly ipv6Only: boolean;
+  /** Bound to it already; absent = to be bound. */
+  readonly handle?: object;
   readonly tcp: TcpStack;
   /** Owns the client from now on. */
   readonly onAccepted: (client: Accepted) => void;
@@ -23,9 +25,10 @@ export type TcpListenerOptions = {
  * @throws the kernel's error, e.g. EADDRINUSE.
  */
 export async function listenTcp(options: TcpListenerOptions): Promise<Listening> {
-  const { address, port, ipv6Only, tcp, onAccepted, onAcceptError } = options;
+  const { address, port, ipv6Only, handle, tcp, onAccepted, onAcceptError } = options;
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
-  server.listen({ host: address, port, ipv6Only, backlog });
+  if (handle === undefined) server.listen({ host: address, port, ipv6Only, backlog });
+  else server.listen(handle, backlog);
   await once(server, 'listening');
   server.on('error', onAcceptError);
   tcp.accept(server, onAccepted);

@@ -1,5 +1,11 @@
 import type { EndpointConfig } from '../config/relay-config.ts';
+import { RealmError } from '../lib/errors.ts';
 import type { EndpointTransport, TransportSurroundings } from './endpoint-transport.ts';
+
+/** Files that a new configuration names cannot be used yet: all is as before. */
+export class TransportFilesError extends RealmError {
+  readonly code = 'REALM_TRANSPORT_FILES';
+}
 
 /** By the name of its endpoint; endpoints that are plain on both sides have none. */
 export type PlannedTransports = ReadonlyMap<string, EndpointTransport>;

@@ -33,6 +33,7 @@ describe('relay flags', () => {
       isAdminGiven: false,
       drainSeconds: 30,
       drainLagSeconds: 0,
+      workers: 1,
       isDaemon: false,
       withoutEffect: [],
     });
@@ -49,6 +50,7 @@ describe('relay flags', () => {
       '[::]:9000',
       '--drain-seconds=5',
       '--drain-lag-seconds=7',
+      '--workers=4',
       '-f',
       '-z',
       '-p',
@@ -59,6 +61,7 @@ describe('relay flags', () => {
       isAdminGiven: true,
       drainSeconds: 5,
       drainLagSeconds: 7,
+      workers: 4,
       withoutEffect: ['tfo', 'splice', 'pipe-page'],
     });
     expect(flags.admin).to.deep.include({ host: '::', port: 9000 });
@@ -104,6 +107,10 @@ describe('relay flags', () => {
       argv: [...pair, '--drain-seconds', '-1'],
       message: '--drain-seconds: "-1" is not a whole number from 0 to 86400',
     },
+    ...['0', '65', '-1', 'two', '1.5'].map((word) => ({
+      argv: [...pair, '--workers', word],
+      message: `--workers: "${word}" is not a whole number from 1 to 64`,
+    })),
     {
       argv: [...pair, '--drain-seconds', '90000'],
       message: '--drain-seconds: "90000" is not a whole number from 0 to 86400',

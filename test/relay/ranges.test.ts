@@ -119,7 +119,7 @@ describe('relay, port ranges', () => {
     expect(await loopback.greeting(at(7))).to.equal('hi');
     expect(statusOf(relay)).to.deep.include({
       ready: false,
-      message: `TCP ${at(3)}: address in use: another process listens there: stop it, or choose another port`,
+      message: `TCP ${at(3)}: address in use: this relay itself listens there, perhaps as its admin server: choose another port`,
       sockets: [
         { protocol: 'TCP', address: at(0, 2), bound: true, reason: '' },
         { protocol: 'TCP', address: at(3), bound: false, reason: 'AddressInUse' },

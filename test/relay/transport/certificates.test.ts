@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect } from 'chai';
 import type { Relay } from '../../../src/relay/relay.ts';
-import { TransportFilesError } from '../../../src/relay/relay.ts';
+import { TransportFilesError } from '../../../src/relay/transports.ts';
 import { eventually } from '../../cluster/eventually.ts';
 import { config, endpoint, failure, listenOf, Loopback, split, statusOf } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';

@@ -1,0 +1,21 @@
+import type { OpenSocket, SocketToOpen } from '../crew.ts';
+import type { BoundHandle } from './bound-handle.ts';
+import type { Calls, SocketId } from './messages.ts';
+
+/** An open socket as every worker that comes later gets it, too. */
+export type SharedSocket<Owner> = Omit<SocketToOpen, 'onLost'> & {
+  readonly id: SocketId;
+  readonly onLost: SocketToOpen['onLost'];
+  /** TCP: what all workers listen with. */
+  readonly bound?: BoundHandle;
+  /** UDP: whose worker binds it. */
+  readonly owner?: Owner;
+};
+
+/** An open socket that is known by its number. */
+export type SharedOpenSocket = OpenSocket & { readonly id: SocketId };
+
+/** What a worker is asked to do with it. */
+export function asked({ id, spec, address, endpoint }: SharedSocket<unknown>): Calls['listen']['asked'] {
+  return { id, spec, address, endpoint };
+}

@@ -1,0 +1,127 @@
+import type { ChildProcess } from 'node:child_process';
+import type { Clock } from '../../lib/clock.ts';
+import { asError } from '../../lib/errors.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import { Caller, isCall, isNote, LostError } from './channel.ts';
+import type { CallName, Calls, Message, Note, WorkerReport } from './messages.ts';
+
+/** How long a worker has for an answer before it is killed, when all shall end, and for its end. */
+const patienceMs = 30_000;
+const cutMs = 3000;
+const endMs = 1000;
+/** How long it has for its report; then its last one counts. */
+const reportMs = 1000;
+
+/** What a worker process needs of its parent. */
+export type WorkerProcessContext = {
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Starts the program once more, as a worker. */
+  readonly fork: () => ChildProcess;
+  readonly onNote: (worker: WorkerProcess, note: Note) => void;
+  /** Told once, when the process has ended, whoever wanted it. */
+  readonly onLost: (worker: WorkerProcess, how: string) => void;
+};
+
+/** A worker, as its parent sees it. */
+export class WorkerProcess {
+  /** Its last report. */
+  report: WorkerReport = { load: 0, errors: [], accounts: [] };
+  readonly #context: WorkerProcessContext;
+  readonly #child: ChildProcess;
+  readonly #caller: Caller;
+  readonly #ended = Promise.withResolvers<undefined>();
+  #isLost = false;
+
+  constructor(context: WorkerProcessContext) {
+    this.#context = context;
+    this.#child = context.fork();
+    this.#caller = new Caller((message, handle) => {
+      this.#send(message, handle);
+    });
+    this.#child.on('message', (message) => {
+      this.#take(message as Message);
+    });
+    this.#child.once('exit', (code, signal) => {
+      this.#lose(signal ?? `exit code ${String(code)}`);
+    });
+    this.#child.on('error', (error) => {
+      this.kill();
+      this.#lose(asError(error).message);
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** As `Caller.call`; a worker that does not answer in time is killed. */
+  async call<Name extends CallName>(
+    name: Name,
+    asked: Calls[Name]['asked'],
+    handle?: object,
+  ): Promise<Calls[Name]['answer']> {
+    const stopTimer = this.#context.clock.after(name === 'cut' ? cutMs : patienceMs, () => {
+      this.#context.log.error({ worker: this.pid, call: name }, 'worker does not answer, ending it');
+      this.kill();
+    });
+    try {
+      return await this.#caller.call(name, asked, handle);
+    } finally {
+      stopTimer();
+    }
+  }
+
+  /** Resolves when nothing is open in it, however long that takes. */
+  async idle(): Promise<void> {
+    await this.#caller.call('idle', undefined).catch(() => undefined); // it may be gone, which is idle, too
+  }
+
+  /** Brings `report` up to date. */
+  async survey(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const stopTimer = this.#context.clock.after(reportMs, () => {
+      resolve(undefined);
+    });
+    const report = this.#caller.call('survey', undefined).catch(() => undefined);
+    this.report = (await Promise.race([report, promise])) ?? this.report;
+    stopTimer();
+  }
+
+  tell(note: Note): void {
+    this.#send(note);
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  /** Ends it, whatever it does. */
+  async end(): Promise<void> {
+    if (this.#child.connected) this.#child.disconnect();
+    const stopTimer = this.#context.clock.after(endMs, () => {
+      this.kill();
+    });
+    await this.#ended.promise;
+    stopTimer();
+  }
+
+  #send(message: Message, handle?: object): void {
+    if (!this.#child.connected) return; // its end is told by itself
+    const socket = handle as Parameters<ChildProcess['send']>[1];
+    this.#child.send(message, socket, {}, () => undefined);
+  }
+
+  #take(message: Message): void {
+    if (isNote(message)) this.#context.onNote(this, message);
+    else if (!isCall(message)) this.#caller.take(message);
+  }
+
+  #lose(how: string): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#caller.lose(new LostError(`worker ${String(this.pid)} is gone: ${how}`));
+    this.#ended.resolve(undefined);
+    this.#context.onLost(this, how);
+  }
+}

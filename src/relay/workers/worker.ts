@@ -1,0 +1,120 @@
+import type { RelayConfig } from '../../config/relay-config.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { openFilesLimit } from '../../lib/open-files.ts';
+import { createLogger, logDestination, type Logger } from '../../telemetry/logger.ts';
+import type { OpenSocket } from '../crew.ts';
+import { LocalCrew } from '../local-crew.ts';
+import { Names } from '../names.ts';
+import { RecentErrors } from '../recent-errors.ts';
+import { tcpStack } from '../tcp-stack.ts';
+import type { Answers } from './channel.ts';
+import { Leases } from './lease.ts';
+import type { Calls, Note, SocketId, WorkerStart } from './messages.ts';
+
+/** The worker program's inside: does what its parent asks. */
+export class Worker {
+  readonly answers: Answers;
+  readonly #log: Logger;
+  readonly #names = new Names(systemClock);
+  readonly #errors = new RecentErrors(systemClock);
+  readonly #leases: Leases;
+  readonly #crew: LocalCrew;
+  readonly #sockets = new Map<SocketId, OpenSocket>();
+  #lastTurn: Promise<unknown> = Promise.resolve();
+
+  constructor({ log, retireMs }: WorkerStart, send: (note: Note) => void) {
+    this.#log = createLogger(log.level, logDestination(log.output)).child({ worker: process.pid });
+    this.#leases = new Leases(send);
+    this.#crew = new LocalCrew({
+      log: this.#log,
+      errors: this.#errors,
+      tcp: tcpStack(this.#log),
+      clock: systemClock,
+      lookup: this.#names.lookup,
+      random: Math.random,
+      openFiles: openFilesLimit(),
+      retireMs,
+      lease: this.#leases.lease,
+      onRemoteEvent: (event) => {
+        send({ note: 'remoteEvent', ...event });
+      },
+    });
+    this.answers = this.#answers();
+  }
+
+  hear(note: Note): void {
+    if (note.note === 'grant') this.#leases.grant(note);
+    else if (note.note === 'dismiss') this.#leases.dismiss(note);
+    else if (note.note === 'remoteStates') for (const each of note.states) this.#crew.adopt(each);
+  }
+
+  #answers(): Answers {
+    const nothing = Promise.resolve(undefined);
+    return {
+      start: () => nothing,
+      plan: (config) => this.#inTurn(() => this.#done(this.#crew.plan(config))),
+      discard: () => this.#inTurn(() => this.#done(this.#crew.discard())),
+      commit: (asked) => this.#inTurn(() => this.#commit(asked)),
+      listen: (asked, handle) => this.#inTurn(() => this.#listen(asked, handle)),
+      drain: async (id) => this.#done(this.#sockets.get(id)?.drain()),
+      close: async (id) => {
+        const socket = this.#sockets.get(id);
+        this.#sockets.delete(id);
+        return this.#done(socket?.close());
+      },
+      survey: async () => ({
+        load: await this.#crew.survey(),
+        errors: this.#errors.list,
+        accounts: this.#crew.accounts.map(
+          ({ config: { name }, transport, health, connections, associations, waiting, refused, evicted }) => {
+            const { problem = '', isUsable = true } = transport ?? {};
+            return { name, problem, isUsable, health, connections, associations, waiting, refused, evicted };
+          },
+        ),
+      }),
+      idle: async () => this.#done(this.#crew.idle()),
+      cut: () => {
+        const before = this.#crew.cutCount;
+        this.#crew.cut();
+        return Promise.resolve(this.#crew.cutCount - before);
+      },
+    };
+  }
+
+  /** What builds on what was asked before begins when that is done. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#lastTurn.then(work);
+    this.#lastTurn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #done(work: Promise<void> | undefined): Promise<undefined> {
+    await work;
+    return undefined;
+  }
+
+  async #commit({ config, serves }: Calls['commit']['asked']): Promise<Calls['commit']['answer']> {
+    const open = [...serves].flatMap(([id, name]) => {
+      const socket = this.#sockets.get(id);
+      return socket === undefined ? [] : [[socket, name] as const];
+    });
+    this.#configure(config);
+    await this.#crew.commit(config, new Map(open));
+    return this.#leases.reconfigure(new Set(config.endpoints.map(({ name }) => name)));
+  }
+
+  #configure({ dns, log }: RelayConfig): void {
+    this.#names.configure(dns);
+    this.#log.level = log.level === 'off' ? 'silent' : log.level;
+  }
+
+  async #listen(
+    { id, ...rest }: Calls['listen']['asked'],
+    handle?: object,
+  ): Promise<Calls['listen']['answer']> {
+    const socket = await this.#crew.listen({ ...rest, onLost: () => undefined }, handle);
+    this.#sockets.set(id, socket);
+    const { address, port, families } = socket;
+    return { address, port, families };
+  }
+}

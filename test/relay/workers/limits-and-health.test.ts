@@ -1,0 +1,155 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import type { AddressInfo, Socket } from 'node:net';
+import { expect } from 'chai';
+import { eventually } from '../../cluster/eventually.ts';
+import { freePort } from '../../cluster/free-port.ts';
+import { datagram, endpoint, failure, split } from '../loopback.ts';
+import {
+  ask,
+  loopback,
+  makeFolder,
+  served,
+  servedByAll,
+  start,
+  web,
+  workersOf,
+  write,
+} from './relay-with-workers.ts';
+
+beforeEach(makeFolder);
+afterEach(() => loopback.closeAll());
+
+describe('relay, workers, limits and health', () => {
+  it('serve no more connections together than max_connections, and the next when one ends', async () => {
+    let [open, most] = [0, 0];
+    const remote = await loopback.tcpRemote((socket) => {
+      open += 1;
+      most = Math.max(most, open);
+      socket.pipe(socket);
+      socket.once('close', () => (open -= 1));
+    });
+    const relay = await start([endpoint(remote, {}, { max_connections: 6 })], ['--workers', '3']);
+    const { listen } = await web(relay);
+    const clients = await Promise.all(Array.from({ length: 40 }, () => loopback.client(listen)));
+    const answers = clients.map(async (client, index) => {
+      const answer = await ask(client, `client ${String(index)}`);
+      client.end();
+      return answer;
+    });
+    for (const [index, answer] of answers.entries()) {
+      expect(await answer).to.equal(`client ${String(index)}`);
+    }
+    expect(most).to.equal(6);
+    await eventually('the end', async () => (await web(relay)).connections.active === 0);
+    expect((await web(relay)).connections.total).to.equal(40);
+    expect(relay.lines.filter(({ msg }) => msg === 'connection limit reached').length).to.be.at.least(1);
+  });
+
+  it('reset clients beyond max_waiting, of all workers together', async () => {
+    const network = { max_connections: 2, max_waiting: 1 };
+    const relay = await start([endpoint(await loopback.echo(), {}, network)]);
+    const { listen } = await web(relay);
+    const first = [await served(listen), await served(listen)];
+    const waiting = await loopback.client(listen);
+    await eventually('one who waits', async () => (await web(relay)).waiting === 1);
+    for (let i = 0; i < 4; i += 1) {
+      expect(await failure(loopback.dial(listen))).to.equal('ECONNRESET');
+    }
+    expect((await web(relay)).refused.connections).to.equal(4);
+    first[0]?.end();
+    expect(await ask(waiting, 'at last')).to.equal('at last');
+  });
+
+  it('serve who waits when a worker with connections is killed, or a reload raises or lifts the limit', async () => {
+    const remote = await loopback.echo();
+    const relay = await start([endpoint(remote, {}, { max_connections: 2 })]);
+    const { listen } = await web(relay);
+    await served(listen);
+    await served(listen);
+    const waiting = async (): Promise<Socket> => {
+      const client = await loopback.client(listen);
+      await eventually('one who waits', async () => (await web(relay)).waiting === 1);
+      return client;
+    };
+    const second = await waiting();
+    write([endpoint(remote, {}, { max_connections: 3 })]);
+    expect(await ask(second, 'raised')).to.equal('raised');
+    const third = await waiting();
+    write([endpoint(remote)]);
+    expect(await ask(third, 'lifted')).to.equal('lifted');
+    write([endpoint(remote, {}, { max_connections: 4 })]); // as many as there are
+    await eventually('the limit', () => relay.lines.filter(({ msg }) => msg === 'configuration taken')[2]);
+    const last = await waiting();
+    const victim = (await workersOf(relay)).running.toSorted((a, b) => b.load - a.load)[0];
+    const answer = ask(last, 'freed').catch(() => 'lost'); // may have been the victim's own
+    process.kill(victim?.pid ?? 0, 'SIGKILL');
+    expect(await answer).to.be.oneOf(['freed', 'lost']);
+    await served(listen);
+  });
+
+  it('learn from each other that a remote fails', async () => {
+    const dead = `127.0.0.1:${String(await freePort())}`;
+    const relay = await start([endpoint(dead, { extra_remotes: [await loopback.echo()] })]);
+    const clients = await servedByAll(relay);
+    const { health } = await web(relay);
+    expect(health.TCP[0]).to.deep.include({ address: dead, healthy: false, reason: 'DialFailed' });
+    const tries = relay.lines.filter(({ msg }) => msg === 'remote failed, trying the next').length;
+    expect(tries).to.be.lessThan(clients.length / 2);
+    expect(health.TCP[0]?.failed).to.equal(tries);
+  });
+
+  it('are told of health checks, which one process makes', async () => {
+    let checks = 0;
+    const checked = await loopback.tcpServer((socket) => {
+      checks += 1;
+      socket.on('data', () => socket.end('checked'));
+    });
+    const address = `127.0.0.1:${String((checked.address() as AddressInfo).port)}`;
+    const health_check = { interval: 1, unhealthy_threshold: 1 };
+    const relay = await start(
+      [endpoint(address, { extra_remotes: [await loopback.echo()], health_check })],
+      ['--workers', '3'],
+    );
+    const { listen } = await web(relay);
+    const startedMs = performance.now();
+    await eventually('some checks', () => checks >= 3);
+    expect(checks).to.be.at.most(2 + Math.ceil((performance.now() - startedMs) / 1000));
+    checked.close();
+    await eventually('unhealthy', async () => (await web(relay)).health.TCP[0]?.reason === 'CheckFailed');
+    await served(listen);
+    await servedByAll(relay);
+    expect((await web(relay)).health.TCP[0]?.failed).to.equal(0); // nobody tried it
+  });
+
+  it('leave each UDP endpoint to one of them', async () => {
+    const network = { no_tcp: true, use_udp: true };
+    const relay = await start(
+      [endpoint(await loopback.udpEcho('re: '), {}, network), endpoint('127.0.0.1:1', { name: 'tcp' })],
+      ['--workers', '3'],
+    );
+    const { host, port } = split((await web(relay)).listen);
+    const echoed = async (socket: UdpSocket): Promise<string> => {
+      const answer = datagram(socket);
+      socket.send('x', port, host);
+      return (await answer).toString();
+    };
+    const clients = await Promise.all(Array.from({ length: 12 }, () => loopback.udp()));
+    for (const client of clients) expect(await echoed(client)).to.equal('re: x');
+    for (const client of clients) expect(await echoed(client)).to.equal('re: x');
+    expect((await web(relay)).associations).to.deep.include({ active: 12, total: 12 });
+    const loads = (await workersOf(relay)).running.map(({ load }) => load);
+    expect(loads.toSorted((a, b) => a - b)).to.deep.equal([0, 0, 12]);
+
+    const owner = (await workersOf(relay)).running.find(({ load }) => load > 0);
+    process.kill(owner?.pid ?? 0, 'SIGKILL');
+    const again = createSocket('udp4');
+    loopback.onClose(() => void again.close());
+    let isAnswered = false;
+    again.once('message', () => (isAnswered = true));
+    await eventually('the port served again', () => {
+      again.send('x', port, host);
+      return isAnswered;
+    });
+    expect(split((await web(relay)).listen).port).to.equal(port);
+  });
+}).timeout(60_000);

@@ -1,0 +1,83 @@
+import { once } from 'node:events';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
+import type { EndpointStatus, RelayStatus } from '../../../src/relay/relay-status.ts';
+import { eventually } from '../../cluster/eventually.ts';
+import { Loopback } from '../loopback.ts';
+import { RelayProcess } from '../relay-process.ts';
+
+/** The sockets of the test that runs. */
+export const loopback = new Loopback();
+let path: string;
+
+/** Before each test: a folder for the configuration, which goes when `loopback` closes all. */
+export function makeFolder(): void {
+  const made = mkdtempSync(join(tmpdir(), 'realm-workers-'));
+  path = join(made, 'config.json');
+  loopback.onClose(() => {
+    rmSync(made, { recursive: true });
+  });
+}
+
+/** Writes the file that the relay follows. */
+export function write(endpoints: readonly RealmEndpoint[]): void {
+  writeFileSync(`${path}.new`, JSON.stringify({ endpoints }));
+  renameSync(`${path}.new`, path);
+}
+
+/** A relay with workers, 2 unless told, that runs `endpoints`. */
+export async function start(
+  endpoints: readonly RealmEndpoint[],
+  argv: readonly string[] = [],
+  wrapper: readonly string[] = [],
+): Promise<RelayProcess> {
+  write(endpoints);
+  const workers = argv.includes('--workers') ? [] : ['--workers', '2'];
+  const relay = new RelayProcess(['-c', path, '--admin', '127.0.0.1:0', ...workers, ...argv], wrapper);
+  loopback.onClose(() => relay.end());
+  await relay.logged('relay started');
+  return relay;
+}
+
+/** The status of its one endpoint. */
+export async function web(relay: RelayProcess): Promise<EndpointStatus> {
+  const found = (await relay.status()).endpoints.find(({ name }) => name === 'web');
+  if (found === undefined) throw new Error('no endpoint web');
+  return found;
+}
+
+/** The workers that it tells of. */
+export async function workersOf(relay: RelayProcess): Promise<NonNullable<RelayStatus['workers']>> {
+  const { workers } = await relay.status();
+  if (workers === undefined) throw new Error('no workers in the status');
+  return workers;
+}
+
+/** What `client` gets back for `text`. */
+export async function ask(client: Socket, text: string): Promise<string> {
+  client.write(text);
+  const [answer] = (await once(client, 'data')) as [Buffer];
+  return answer.toString();
+}
+
+/** A client that is served. */
+export async function served(listen: string): Promise<Socket> {
+  const client = await loopback.client(listen);
+  expect(await ask(client, 'x')).to.equal('x');
+  return client;
+}
+
+/** Served clients, as many as it takes until every worker has some. */
+export async function servedByAll(relay: RelayProcess): Promise<Socket[]> {
+  const { listen } = await web(relay);
+  const clients: Socket[] = [];
+  await eventually('clients in every worker', async () => {
+    for (let i = 0; i < 10; i += 1) clients.push(await served(listen));
+    return (await workersOf(relay)).running.every(({ load }) => load > 0);
+  });
+  return clients;
+}
