@@ -1,0 +1,47 @@
+import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
+import { expect } from 'chai';
+import { eventually } from '../../cluster/eventually.ts';
+import { freePorts } from '../../cluster/free-port.ts';
+import { endpoint, failure, split } from '../loopback.ts';
+import { loopback, makeFolder, start, web, write } from './relay-with-workers.ts';
+
+beforeEach(makeFolder);
+afterEach(() => loopback.closeAll());
+
+describe('relay, workers, endpoints of every kind', () => {
+  it('serve TLS, and refuse a configuration whose certificates cannot be read', async () => {
+    const remote = await loopback.echo();
+    const relay = await start([endpoint(remote, { listen_transport: 'tls;servername=a.example' })]);
+    const { listen, transport } = await web(relay);
+    expect(transport).to.equal('[tls][plain]||[plain]');
+    const client = connectTls({ ...split(listen), rejectUnauthorized: false });
+    client.write('through TLS');
+    expect(String((await once(client, 'data'))[0])).to.equal('through TLS');
+    client.destroy();
+    write([endpoint(remote, { listen_transport: 'tls;cert=/no/such/file;key=/no/such/key' })]);
+    const refused = await eventually('the refusal', async () => {
+      const { configProblem } = await relay.status();
+      return configProblem !== '' && configProblem;
+    });
+    expect(refused).to.include('/no/such/file');
+    expect(await web(relay)).to.include({ ready: true, transport: '[tls][plain]||[plain]' });
+  });
+
+  it('serve each port of a range, and tell of what fails in any of them', async () => {
+    const first = await freePorts(2);
+    const [listen, further] = [`127.0.0.1:${String(first)}`, `127.0.0.1:${String(first + 1)}`];
+    const relay = await start([
+      endpoint(await loopback.greeter('hello'), { listen }),
+      { range_of: 'web', listen: further, remote: '127.0.0.1:1' },
+    ]);
+    for (let i = 0; i < 20; i += 1) {
+      expect(await loopback.greeting(listen)).to.equal('hello');
+      expect(await failure(loopback.dial(further))).to.equal('ECONNRESET');
+    }
+    const { recentErrors } = await relay.status();
+    expect(
+      recentErrors.map(({ endpoint: name, side, reason, count }) => [name, side, reason, count]),
+    ).to.deep.equal([['web', 'upstream', 'ECONNREFUSED', 20]]);
+  });
+});
