@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
+import { dashboards } from './dashboards.ts';
 
 const root = join(import.meta.dirname, '..');
 const chart = 'charts/realm-operator';
@@ -15,6 +16,7 @@ export function chartFiles(): ReadonlyMap<string, string> {
     [`${chart}/templates/crd.yaml`, crdTemplate()],
     [`${chart}/templates/admission-policy.yaml`, policyTemplate(text('config/admission/policy.yaml'))],
     [`${chart}/files/rules.yaml`, clusterRules(text('config/rbac.yaml'))],
+    ...[...dashboards()].map(([file, json]) => [`${chart}/dashboards/${file}`, json] as const),
   ]);
 }
 

@@ -68,7 +68,8 @@ function progress(workload: Workload): Rollout {
   const isSeen = (workload.status?.observedGeneration ?? 0) >= (workload.metadata?.generation ?? 0);
   if (isSeen && [present, updated, ready].every((count) => count === wanted))
     return settled(workload, wanted);
-  const message = `${String(Math.min(ready, wanted))} of ${String(wanted)} Pods are ready.`;
+  const more = ready < wanted ? '.' : '; others are still to go or to be replaced.';
+  const message = `${String(Math.min(ready, wanted))} of ${String(wanted)} Pods are ready${more}`;
   return { state: 'progressing', reason: 'PodsNotReady', message };
 }
 

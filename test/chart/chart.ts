@@ -50,8 +50,10 @@ export const matrix: Readonly<Record<string, object>> = {
       service: { enabled: true, annotations: { team: 'edge' } },
       serviceMonitor: { enabled: true, labels: { release: 'prometheus' }, interval: '30s' },
       prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
+      grafanaDashboard: { enabled: true, labels: { team: 'edge' }, namespace: watchedNamespaces[0] },
     },
   },
+  'dashboards alone': { metrics: { grafanaDashboard: { enabled: true } } },
   'a ServiceMonitor alone': { metrics: { serviceMonitor: { enabled: true } } },
   'Pods to taste': {
     replicas: 0,
