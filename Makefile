@@ -81,6 +81,7 @@ verify-generated: node_modules ## Fail when a generated file was edited by hand 
 .PHONY: cluster
 cluster: ## Build the test cluster (Kubernetes, etcd, Helm, containerd, runc) from Go modules.
 	test/cluster/build.sh
+	test/cluster/fetch-crds.sh
 
 .PHONY: image
 image: build ## Make the image as an OCI archive, without a container engine.

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 /** How a build of the test cluster ended; `cannot`: this machine lacks what it needs, and was told what. */
 export type ClusterBuild = 'built' | 'cannot' | 'failed';
 
-const script = join(import.meta.dirname, '..', 'test', 'cluster', 'build.sh');
+const folder = join(import.meta.dirname, '..', 'test', 'cluster');
 const outcomes: Readonly<Record<number, ClusterBuild>> = { 0: 'built', 3: 'cannot' };
 
 /**
@@ -13,6 +13,12 @@ const outcomes: Readonly<Record<number, ClusterBuild>> = { 0: 'built', 3: 'canno
  * @param what  `all` with the programs of a node, or the control plane alone.
  */
 export function buildTestCluster(what: 'all' | 'control-plane'): ClusterBuild {
-  const { status } = spawnSync(script, [what], { stdio: ['ignore', 'inherit', 'inherit'] });
-  return outcomes[status ?? -1] ?? 'failed';
+  const outcome = outcomes[run('build.sh', what)] ?? 'failed';
+  if (outcome !== 'built') return outcome;
+  return run('fetch-crds.sh') === 0 ? 'built' : 'failed';
+}
+
+/** Runs a script of the test cluster and returns its exit code. */
+function run(script: string, ...args: readonly string[]): number {
+  return spawnSync(join(folder, script), args, { stdio: ['ignore', 'inherit', 'inherit'] }).status ?? -1;
 }
