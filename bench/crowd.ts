@@ -14,6 +14,8 @@ import { createLogger } from '../src/telemetry/logger.ts';
 const manager = { fieldManager: 'bench', force: 'true' };
 const applyType = 'application/apply-patch+yaml';
 const relayImage = 'registry.example/realm-relay:bench';
+/** What a RealmRelay of this benchmark owns. */
+const childKinds = ['ConfigMap', 'Deployment', 'Service'];
 /** Requests under way at a time where many relays are made. */
 const atOnce = 8;
 
@@ -145,7 +147,7 @@ export class Crowd {
   }
 
   #children(name: string): (KubeObject | undefined)[] {
-    return ownedResources.map(({ kind }) => this.#find(kind, kind === 'ConfigMap' ? `${name}-config` : name));
+    return childKinds.map((kind) => this.#find(kind, kind === 'ConfigMap' ? `${name}-config` : name));
   }
 
   /** Of what an edit of an endpoint changes. */

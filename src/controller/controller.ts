@@ -7,7 +7,7 @@ import type { Action } from './action.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 /** How a turn ended: asked for nothing more, for another turn, met someone else's change, or failed. */
-export const outcomes = ['awaitChange', 'requeueAfter', 'conflict', 'error'] as const;
+export const outcomes = ['awaitChange', 'requeueAfter', 'resyncAfter', 'conflict', 'error'] as const;
 export type Outcome = (typeof outcomes)[number];
 
 /** What a turn is given besides its key. */
@@ -26,6 +26,7 @@ export type ControllerOptions<K extends string> = {
    * | --- | --- |
    * | returns `awaitChange` | gets its next turn when it is added |
    * | returns `requeueAfter` | gets one after the delay, too |
+   * | returns `resyncAfter` | gets one in the background after about the delay, too |
    * | throws | gets one after a wait that grows with every failure in a row |
    */
   readonly reconcile: (key: K, turn: Turn) => Promise<Action>;
@@ -47,6 +48,11 @@ export class Controller<K extends string> {
 
   constructor(options: ControllerOptions<K>) {
     this.#options = options;
+  }
+
+  /** Whether it has begun. */
+  get isStarted(): boolean {
+    return this.#running !== undefined;
   }
 
   /** Begins; does nothing a second time. */
@@ -93,6 +99,10 @@ export class Controller<K extends string> {
       case 'requeueAfter':
         queue.forget(key);
         if ('delayMs' in end) queue.addAfter(key, end.delayMs);
+        break;
+      case 'resyncAfter':
+        queue.forget(key);
+        if ('delayMs' in end) queue.resyncAfter(key, end.delayMs);
         break;
       case 'conflict':
         log.debug({ delayMs: queue.retry(key) }, 'changed meanwhile');

@@ -24,28 +24,47 @@ export type WorkQueueObserver = {
 };
 
 /**
- * The keys that have work to do, first come, first served.
+ * Whether a turn is for something that happened, or for a look at what is most likely as it should be. In the order in which
+ * they are served.
+ */
+export const urgencies = ['news', 'background'] as const;
+export type Urgency = (typeof urgencies)[number];
+
+/** After so many turns for news, one in the background comes between: it must not wait for ever either. */
+const newsInARow = 9;
+/** How much sooner or later than asked a resync comes, at most: keys that came together shall not do so for ever. */
+const resyncJitter = 0.1;
+
+type Since = { readonly sinceMs: number; readonly urgency: Urgency };
+type Delayed = { readonly dueMs: number; readonly urgency: Urgency; readonly cancel: () => void };
+
+/**
+ * The keys that have work to do: those with news before those in the background, and of each first come, first served.
  *
- * A key waits at most once, however often it is added. It is never worked on twice at a time: one that is added
- * while it is worked on waits again after that. A key whose turn comes has no delayed turn left: whoever works
- * on it sees everything, and says when to look again.
+ * A key waits at most once, however often it is added; one that waits in the background and gets news is served with the
+ * news. It is never worked on twice at a time: one that is added while it is worked on waits again after that. A key
+ * whose turn comes has no delayed turn left: whoever works on it sees everything, and says when to look again.
  *
  * ```text
  *   add ───────────────► waiting ── next ──► processing ── done ──► forgotten
  *   addAfter ─► delayed ───┘   ▲                 │ added meanwhile
- *   retry ──────┘              └─────────────────┘
+ *   resyncAfter ──┤            └─────────────────┘
+ *   retry ────────┘
  * ```
+ *
+ * Source: the priority queue of controller-runtime, where resyncs and the objects that there are at the start come last, too.
  */
 export class WorkQueue<K extends string> {
   readonly #options: WorkQueueOptions;
   /** In the order of arrival; since when, in monotonic ms. */
-  readonly #waiting = new Map<K, number>();
-  readonly #processing = new Map<K, number>();
+  readonly #waiting: Readonly<Record<Urgency, Map<K, number>>> = { news: new Map(), background: new Map() };
+  readonly #processing = new Map<K, Since>();
   /** Added while they were worked on. */
-  readonly #dirty = new Map<K, number>();
-  readonly #delayed = new Map<K, { readonly dueMs: number; readonly cancel: () => void }>();
+  readonly #dirty = new Map<K, Since>();
+  readonly #delayed = new Map<K, Delayed>();
   readonly #failures = new Map<K, number>();
   readonly #takers: ((key: K | undefined) => void)[] = [];
+  #newsTaken = 0;
   #closed = false;
 
   constructor(options: WorkQueueOptions) {
@@ -54,41 +73,50 @@ export class WorkQueue<K extends string> {
 
   /** How many keys wait for a worker. */
   get depth(): number {
-    return this.#waiting.size;
+    return this.#waiting.news.size + this.#waiting.background.size;
   }
 
   /** For how long each key that is worked on has been, in seconds. */
   get processingSeconds(): readonly number[] {
-    return [...this.#processing.values()].map((sinceMs) => this.#secondsSince(sinceMs));
+    return [...this.#processing.values()].map(({ sinceMs }) => this.#secondsSince(sinceMs));
   }
 
   /** Gives `key` a turn. */
-  add(key: K): void {
+  add(key: K, urgency: Urgency = 'news'): void {
     if (this.#closed) return;
-    const line = this.#processing.has(key) ? this.#dirty : this.#waiting;
-    if (line.has(key)) return;
-    line.set(key, this.#options.clock.monotonicMs());
+    const sinceMs = this.#options.clock.monotonicMs();
+    const isNew = this.#processing.has(key)
+      ? this.#addDirty(key, { sinceMs, urgency })
+      : this.#addWaiting(key, { sinceMs, urgency });
+    if (!isNew) return;
     this.#options.observer?.added();
     this.#serve();
   }
 
-  /** Gives `key` a turn after `delayMs`, or sooner if one is due sooner. */
-  addAfter(key: K, delayMs: number): void {
+  /** Gives `key` a turn after `delayMs`, or sooner if one is due sooner; for news, if either is. */
+  addAfter(key: K, delayMs: number, urgency: Urgency = this.#urgencyOfTurn(key)): void {
     if (this.#closed) return;
     const { clock } = this.#options;
-    const dueMs = clock.monotonicMs() + delayMs;
     const earlier = this.#delayed.get(key);
-    if (earlier !== undefined && earlier.dueMs <= dueMs) return;
+    const dueMs = Math.min(clock.monotonicMs() + delayMs, earlier?.dueMs ?? Infinity);
+    const most = moreUrgent(urgency, earlier?.urgency);
+    if (earlier?.dueMs === dueMs && earlier.urgency === most) return;
     earlier?.cancel();
-    const cancel = clock.after(delayMs, () => {
+    const cancel = clock.after(dueMs - clock.monotonicMs(), () => {
       this.#delayed.delete(key);
-      this.add(key);
+      this.add(key, most);
     });
-    this.#delayed.set(key, { dueMs, cancel });
+    this.#delayed.set(key, { dueMs, urgency: most, cancel });
+  }
+
+  /** Gives `key` a turn in the background after about `delayMs`, a tenth more or less, or sooner if one is due sooner. */
+  resyncAfter(key: K, delayMs: number): void {
+    const { random = Math.random } = this.#options;
+    this.addAfter(key, delayMs * (1 + resyncJitter * (2 * random() - 1)), 'background');
   }
 
   /**
-   * Gives `key`, whose turn failed, another one after a wait that grows with every failure in a row.
+   * Gives `key`, whose turn failed, another one of the same urgency, after a wait that grows with every failure in a row.
    *
    * @returns the wait in milliseconds.
    */
@@ -110,7 +138,7 @@ export class WorkQueue<K extends string> {
   /** The next key, which then must be handed back with `done`; undefined once the queue is closed. */
   next(): Promise<K | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
-    if (this.#waiting.size > 0) return Promise.resolve(this.#take());
+    if (this.depth > 0) return Promise.resolve(this.#take());
     const { promise, resolve } = Promise.withResolvers<K | undefined>();
     this.#takers.push(resolve);
     return promise;
@@ -118,12 +146,12 @@ export class WorkQueue<K extends string> {
 
   /** Hands `key` back, worked on. */
   done(key: K): void {
-    const [startedMs, dirtySinceMs] = [this.#processing.get(key), this.#dirty.get(key)];
+    const [turn, dirty] = [this.#processing.get(key), this.#dirty.get(key)];
     this.#processing.delete(key);
-    if (startedMs !== undefined) this.#options.observer?.done(this.#secondsSince(startedMs));
-    if (dirtySinceMs === undefined) return;
+    if (turn !== undefined) this.#options.observer?.done(this.#secondsSince(turn.sinceMs));
+    if (dirty === undefined) return;
     this.#dirty.delete(key);
-    this.#waiting.set(key, dirtySinceMs);
+    this.#addWaiting(key, dirty);
     this.#serve();
   }
 
@@ -132,29 +160,68 @@ export class WorkQueue<K extends string> {
     this.#closed = true;
     for (const { cancel } of this.#delayed.values()) cancel();
     this.#delayed.clear();
-    this.#waiting.clear();
+    for (const urgency of urgencies) this.#waiting[urgency].clear();
     this.#dirty.clear();
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
 
+  /** Returns whether `key` did not wait before. */
+  #addWaiting(key: K, { sinceMs, urgency }: Since): boolean {
+    const { news, background } = this.#waiting;
+    if (news.has(key)) return false;
+    const inBackgroundMs = background.get(key);
+    if (urgency === 'background' && inBackgroundMs !== undefined) return false;
+    background.delete(key);
+    this.#waiting[urgency].set(key, inBackgroundMs ?? sinceMs);
+    return inBackgroundMs === undefined;
+  }
+
+  /** Returns whether `key` was not to wait again before. */
+  #addDirty(key: K, { sinceMs, urgency }: Since): boolean {
+    const before = this.#dirty.get(key);
+    this.#dirty.set(key, {
+      sinceMs: before?.sinceMs ?? sinceMs,
+      urgency: moreUrgent(urgency, before?.urgency),
+    });
+    return before === undefined;
+  }
+
+  /** What the turn of `key` that is under way is for. */
+  #urgencyOfTurn(key: K): Urgency {
+    return this.#processing.get(key)?.urgency ?? 'news';
+  }
+
   /** Gives a worker that waits the first key that does. */
   #serve(): void {
-    if (this.#takers.length > 0 && this.#waiting.size > 0) this.#takers.shift()?.(this.#take());
+    if (this.#takers.length > 0 && this.depth > 0) this.#takers.shift()?.(this.#take());
   }
 
   #secondsSince(ms: number): number {
     return (this.#options.clock.monotonicMs() - ms) / 1000;
   }
 
+  /** Whose turn it is, where anybody waits. */
+  #nextUrgency(): Urgency {
+    const { news, background } = this.#waiting;
+    if (background.size === 0) return 'news';
+    return news.size === 0 || this.#newsTaken >= newsInARow ? 'background' : 'news';
+  }
+
   #take(): K | undefined {
-    const [first] = this.#waiting;
+    const urgency = this.#nextUrgency();
+    const [first] = this.#waiting[urgency];
     if (first === undefined) return undefined;
+    this.#newsTaken = urgency === 'news' ? this.#newsTaken + 1 : 0;
     const [key, sinceMs] = first;
     this.#options.observer?.taken(this.#secondsSince(sinceMs));
-    this.#waiting.delete(key);
-    this.#processing.set(key, this.#options.clock.monotonicMs());
+    this.#waiting[urgency].delete(key);
+    this.#processing.set(key, { sinceMs: this.#options.clock.monotonicMs(), urgency });
     this.#delayed.get(key)?.cancel();
     this.#delayed.delete(key);
     return key;
   }
+}
+
+function moreUrgent(a: Urgency, b: Urgency | undefined): Urgency {
+  return b === 'news' ? b : a;
 }

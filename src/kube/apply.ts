@@ -16,6 +16,12 @@ export const fieldManager = 'realm-operator';
 /** Holds the hash of what was last applied, so that what we no longer want is noticed. */
 const appliedHashAnnotation = 'realm-operator.dev/applied-hash';
 
+/**
+ * Tells people which version wrote an object. That it is another one is no reason to write: the first look of a new
+ * version would write everything there is. It comes along with the next change.
+ */
+const versionLabel = 'app.kubernetes.io/version';
+
 /** A kind that we write, and what we know of its objects. */
 export type OwnedKind = { readonly resource: Resource; readonly store: Store<KubeObject> };
 
@@ -55,12 +61,13 @@ export class Applier {
   /**
    * Makes `desired` so, which names its owner as its controller.
    *
+   * @param seen  what `observe` found shortly before, so that the API server is not asked once more.
    * @throws ResourceConflictError where another's object has its name; RefusedError where the server will never take it;
    *   KubeError where it does not take it now (409: it changed meanwhile); an error of the connection.
    */
-  async apply(desired: KubeObject): Promise<Applied> {
+  async apply(desired: KubeObject, seen?: Promise<KubeObject | undefined>): Promise<Applied> {
     const hash = desiredHash(desired);
-    const observed = await this.observe(desired);
+    const observed = await this.observe(desired, seen);
     if (observed === undefined) {
       return { outcome: 'created', object: await this.#send(withHash(desired, hash), hash) };
     }
@@ -83,8 +90,12 @@ export class Applier {
    * @throws ResourceConflictError where it is neither ours nor of an owner of the same name, whose things are being
    *   collected.
    */
-  async observe(desired: KubeObject): Promise<KubeObject | undefined> {
-    const observed = this.#kind(desired).store.get(objectKey(desired)) ?? (await this.#read(desired));
+  async observe(
+    desired: KubeObject,
+    seen?: Promise<KubeObject | undefined>,
+  ): Promise<KubeObject | undefined> {
+    const known = this.#kind(desired).store.get(objectKey(desired));
+    const observed = known ?? (await (seen ?? this.#read(desired)));
     if (observed !== undefined && !isOfSameName(observed, desired)) throw new ResourceConflictError(desired);
     return observed;
   }
@@ -187,7 +198,10 @@ export class Applier {
     const settled = this.#settled.get(observed.metadata.uid ?? '');
     const isKnown = (difference: Difference): boolean =>
       settled?.hash === hash && settled.differences.has(differenceKey(difference));
-    return differences(object, observed).every(isKnown) && foreignPortsPatch(object, observed) === undefined;
+    return (
+      differences(withoutVersion(object), observed).every(isKnown) &&
+      foreignPortsPatch(object, observed) === undefined
+    );
   }
 
   async #read(object: KubeObject): Promise<KubeObject | undefined> {
@@ -231,13 +245,21 @@ function kindKey({ apiVersion, kind }: { readonly apiVersion: string; readonly k
 
 /**
  * Identifies what is wanted. The IP families of a Service are no part of it: on creation the cluster chooses them, and what
- * is wanted afterwards repeats its choice.
+ * is wanted afterwards repeats its choice. Nor is the version that wants it.
  */
 function desiredHash(desired: KubeObject): string {
   const { spec = {} } = desired as { readonly spec?: object };
+  const versionless = withoutVersion(desired);
   const identity =
-    desired.kind === 'Service' ? { ...desired, spec: { ...spec, ipFamilies: undefined } } : desired;
+    desired.kind === 'Service' ? { ...versionless, spec: { ...spec, ipFamilies: undefined } } : versionless;
   return createHash('sha256').update(canonicalJson(identity)).digest('hex').slice(0, 32);
+}
+
+function withoutVersion(object: KubeObject): KubeObject {
+  const { labels, ...metadata } = object.metadata;
+  if (labels === undefined) return object;
+  const { [versionLabel]: _version, ...others } = labels;
+  return { ...object, metadata: { ...metadata, labels: others } };
 }
 
 function withHash(desired: KubeObject, hash: string, uid?: string): KubeObject {

@@ -87,12 +87,12 @@ export class Cluster implements ReconcileCluster {
     return this.#applier.observe(desired);
   }
 
-  apply(desired: KubeObject): Promise<Applied> {
-    return this.#applier.apply(desired);
+  apply(desired: KubeObject, seen: Promise<KubeObject | undefined>): Promise<Applied> {
+    return this.#applier.apply(desired, seen);
   }
 
-  async keepReplicas(desired: KubeObject): Promise<void> {
-    const observed = await this.#applier.observe(desired);
+  async keepReplicas(desired: KubeObject, seen: Promise<KubeObject | undefined>): Promise<void> {
+    const observed = await this.#applier.observe(desired, seen);
     if (observed === undefined || wasApplied(desired, observed)) return;
     await handOverReplicas(this.#transport, deploymentResource, observed);
   }

@@ -14,6 +14,7 @@ const queueLabels = { name: controller, controller };
 const results = {
   awaitChange: 'success',
   requeueAfter: 'requeue_after',
+  resyncAfter: 'requeue_after',
   conflict: 'requeue',
   error: 'error',
 } as const satisfies Record<Outcome, string>;
@@ -62,7 +63,7 @@ function turnMetrics(registry: Registry, { queue, workers }: ControllerGauges): 
   const gauge = gaugesOf(registry, labels);
   gauge('controller_runtime_active_workers', 'Reconciles under way.', () => queue().processingSeconds.length);
   gauge('controller_runtime_max_concurrent_reconciles', 'Reconciles at a time, at most.', () => workers);
-  for (const result of Object.values(results)) turns.inc({ ...labels, result }, 0); // so that a rate is there before the first
+  for (const result of new Set(Object.values(results))) turns.inc({ ...labels, result }, 0); // so that a rate is there before the first
   errors.inc(labels, 0);
   return (outcome, took) => {
     turns.inc({ ...labels, result: results[outcome] });

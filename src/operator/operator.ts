@@ -91,7 +91,8 @@ export function startOperator(options: OperatorOptions): Operator {
   });
   const controller = relayController(options, { cluster, queue, metrics, reports });
   cluster.subscribe((key) => {
-    queue.add(key);
+    // What there is at the start is most likely as the operator before left it: what changes meanwhile goes before it.
+    queue.add(key, controller.isStarted ? 'news' : 'background');
   });
   const informers = clusterInformers(options, { cluster, transport, metrics });
   for (const informer of informers) informer.start();

@@ -7,7 +7,6 @@ import type { Applied } from '../kube/apply.ts';
 import { KubeError } from '../kube/kube-error.ts';
 import { type KubeObject, objectKey } from '../kube/object.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
-import { present } from '../lib/record.ts';
 import type { RelayObject } from './objects.ts';
 import { serviceOf } from './objects.ts';
 import { conflict, refused, terminating } from './refusals.ts';
@@ -15,13 +14,20 @@ import { nodeSharing, type NodeSharingCluster } from './node-sharing.ts';
 import { predecessor } from './succession.ts';
 import type { Verdict } from './verdict.ts';
 
+/** What there is of a wanted object; rejected where that is another's, or could not be read. */
+type Seen = Promise<KubeObject | undefined>;
+
+/** A wanted object, and what there is of it. */
+type Wanted = { readonly object: DesiredObject; readonly seen: Seen };
+
 /** What programming a relay needs of the cluster. */
 export type ProgramCluster = NodeSharingCluster & {
   /** What there is of that name; see `Applier.observe`. */
   observe: (desired: KubeObject) => Promise<KubeObject | undefined>;
-  apply: (desired: KubeObject) => Promise<Applied>;
+  /** Applies it; `seen` is what `observe` found. */
+  apply: (desired: KubeObject, seen: Seen) => Promise<Applied>;
   /** Lets the number of Pods be as it is, when the Deployment that is to be applied says nothing of it. */
-  keepReplicas: (desired: KubeObject) => Promise<void>;
+  keepReplicas: (desired: KubeObject, seen: Seen) => Promise<void>;
   delete: (object: KubeObject) => Promise<void>;
   /** What the object with this uid owns. */
   ownedBy: (uid: string) => KubeObject[];
@@ -45,15 +51,21 @@ export type Programmed = { readonly verdict: Verdict; readonly error?: Error };
  * @throws the errors of the API server that are not about one object: the next try may find all well.
  */
 export async function program(object: RelayObject, context: ProgramContext): Promise<Programmed> {
-  const parsed = parseRealmRelay(object);
+  const parsed = parseRealmRelay(asWritten(object));
   const { relay } = parsed;
   const rejection = rejected(parsed);
   if (relay === undefined || rejection !== undefined) return { verdict: rejection ?? unreadable };
   if (relay.paused) return { verdict: { kind: 'paused' } };
-  const warnings = parsed.warnings.filter(({ path }) => path[0] === 'spec').map(problemText);
+  const warnings = parsed.warnings.map(problemText);
   const { notes, isConflict } = await nodeSharing(relay, context.cluster);
   const said = { warnings: [...warnings, ...notes].join('; '), isNodeConflict: isConflict };
   return programRelay(relay, said, context);
+}
+
+/** What the user wrote, with what tells which one it is: the rest is the API server's and ours, and no field of the schema. */
+function asWritten({ apiVersion, kind, metadata, spec }: RelayObject): object {
+  const { name, namespace, uid } = metadata;
+  return { apiVersion, kind, metadata: { name, namespace, uid }, spec };
 }
 
 const unreadable: Verdict = { kind: 'rejected', reason: 'Invalid', message: 'The spec cannot be read.' };
@@ -83,13 +95,11 @@ function isService(verdict: Verdict): boolean {
 type Said = { readonly warnings: string; readonly isNodeConflict: boolean };
 
 async function programRelay(relay: Relay, said: Said, context: ProgramContext): Promise<Programmed> {
-  const observedService = await liveService(relay, context.cluster);
+  const { desired, observedService } = await observed(relay, context);
   const immutable = observedService === undefined ? [] : immutableFields(relay, observedService);
   const mayRecreate = immutable.length > 0 && relay.service.recreatePolicy === 'WhenNeeded';
-  const { relayImage } = context;
-  const desired = desiredObjects(relay, { relayImage, ...present('observedService', observedService) });
   // A Service to be made anew is not wanted for now, so it is deleted; its end brings the next reconcile.
-  const wanted = mayRecreate ? desired.filter(({ kind }) => kind !== 'Service') : desired;
+  const wanted = mayRecreate ? desired.filter(({ object }) => object.kind !== 'Service') : desired;
   await releaseFromAutoscaler(relay, context);
   const failed = await applyAll(relay, wanted, context);
   if (failed !== undefined) {
@@ -128,10 +138,30 @@ async function recreated(
   return { verdict: { ...verdict, kind: 'pending', reason: 'RecreatingService' } };
 }
 
-/** The live Service, where it is ours: what it cannot change decides what may be wanted of it. */
-async function liveService(relay: Relay, cluster: ProgramCluster): Promise<ObservedService | undefined> {
-  if (!relay.service.enabled) return undefined;
-  const live = await cluster.observe(service(relay, undefined) as KubeObject).catch(foreign);
+type Observed = { readonly desired: Wanted[]; readonly observedService: ObservedService | undefined };
+
+/**
+ * What is wanted, and what there is of it, which is looked for all at once: of a relay that is new the API server has to be
+ * asked. What the live Service cannot change decides what may be wanted of it.
+ */
+async function observed(relay: Relay, { cluster, relayImage }: ProgramContext): Promise<Observed> {
+  const desired = desiredObjects(relay, { relayImage }).map((object) => {
+    const seen = cluster.observe(object);
+    seen.catch(() => undefined); // told when the turn of the object comes, so that those before it are applied
+    return { object, seen };
+  });
+  const live = desired.find(({ object }) => object.kind === 'Service');
+  const observedService = live === undefined ? undefined : await liveService(live.seen);
+  if (observedService === undefined) return { desired, observedService };
+  const fitting = service(relay, observedService);
+  return {
+    desired: desired.map((wanted) => (wanted === live ? { ...live, object: fitting } : wanted)),
+    observedService,
+  };
+}
+
+async function liveService(seen: Seen): Promise<ObservedService | undefined> {
+  const live = await seen.catch(foreign);
   const { ipFamilies, ipFamilyPolicy, ...spec } = serviceOf(live === undefined ? [] : [live])?.spec ?? {};
   if (ipFamilies === undefined || ipFamilyPolicy === undefined) return undefined;
   return { ...spec, ipFamilies, ipFamilyPolicy } as ObservedService;
@@ -145,25 +175,27 @@ function foreign(error: unknown): undefined {
 /** Resolves with what came of it where it stopped before the end. */
 async function applyAll(
   relay: Relay,
-  desired: readonly DesiredObject[],
+  desired: readonly Wanted[],
   { cluster, onWritten }: ProgramContext,
 ): Promise<Programmed | undefined> {
   let configured: Relay | undefined;
   for (const wanted of desired) {
-    const { outcome, object } = await applyOne(relay, wanted as KubeObject, cluster).catch(
-      stopped(wanted as KubeObject, configured),
+    const { outcome, object } = await applyOne(relay, wanted, cluster).catch(
+      stopped(wanted.object as KubeObject, configured),
     );
     if (outcome === 'stopped') return object;
     if (outcome === 'terminating') return { verdict: terminating(object, configured) };
     if (outcome !== 'unchanged') onWritten(outcome, object);
-    if (wanted.kind === 'ConfigMap') configured = relay;
+    if (wanted.object.kind === 'ConfigMap') configured = relay;
   }
   return undefined;
 }
 
-async function applyOne(relay: Relay, wanted: KubeObject, cluster: ProgramCluster): Promise<Applied> {
-  if (wanted.kind === 'Deployment' && relay.autoscaling !== undefined) await cluster.keepReplicas(wanted);
-  return cluster.apply(wanted);
+async function applyOne(relay: Relay, { object, seen }: Wanted, cluster: ProgramCluster): Promise<Applied> {
+  const wanted = object as KubeObject;
+  if (wanted.kind === 'Deployment' && relay.autoscaling !== undefined)
+    await cluster.keepReplicas(wanted, seen);
+  return cluster.apply(wanted, seen);
 }
 
 type Stopped = { readonly outcome: 'stopped'; readonly object: Programmed };
@@ -194,10 +226,10 @@ function isAboutObject({ status }: KubeError): boolean {
 /** Deletes what `relay` owns and does not want, but for a workload that still serves in place of another. */
 async function prune(
   relay: Relay,
-  wanted: readonly DesiredObject[],
+  wanted: readonly Wanted[],
   { cluster, onWritten }: ProgramContext,
 ): Promise<void> {
-  const kept = new Set(wanted.map((object) => `${object.kind}/${objectKey(object as KubeObject)}`));
+  const kept = new Set(wanted.map(({ object }) => `${object.kind}/${objectKey(object as KubeObject)}`));
   const owned = cluster.ownedBy(relay.metadata.uid ?? '');
   const serving = predecessor(relay, owned);
   for (const object of owned) {

@@ -1,4 +1,4 @@
-import { type Action, awaitChange, requeueAfter } from '../controller/action.ts';
+import { type Action, awaitChange, requeueAfter, resyncAfter } from '../controller/action.ts';
 import type { RealmRelayStatus } from '../api/schema.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeEvent } from '../kube/events.ts';
@@ -16,8 +16,10 @@ import { statusEvents } from './status-events.ts';
 import { status } from './status.ts';
 import { configured, type Verdict } from './verdict.ts';
 
-/** A look at everything although nothing seems to have changed. */
-const resyncMs = 600_000;
+/** A look at what is as it should be: watches tell of every change, so this only mends what nobody foresaw. */
+const resyncMs = 36_000_000;
+/** A look at what is not, or about which there is something to say: it may hang on what we do not watch. */
+const doubtfulMs = 600_000;
 /** What stands in the way is not ours, so nobody tells us when it goes. */
 const lookAgainMs = 30_000;
 
@@ -56,7 +58,7 @@ export async function reconcile(key: ObjectKey, context: ReconcileContext): Prom
   try {
     const { verdict, error } = await programAndTell(object, context);
     if (error !== undefined) throw error;
-    return requeueAfter(verdict.kind === 'programmed' ? resyncMs : patienceMs(verdict));
+    return resyncAfter(patienceMs(verdict));
   } catch (error) {
     if (!isKubeError(error, 429) || error.retryAfterMs === undefined) throw error;
     return requeueAfter(error.retryAfterMs);
@@ -64,9 +66,10 @@ export async function reconcile(key: ObjectKey, context: ReconcileContext): Prom
 }
 
 function patienceMs(verdict: Verdict): number {
+  if (verdict.kind === 'programmed' && verdict.warnings === '') return resyncMs;
   const isForeign =
     verdict.kind === 'pending' || ('reason' in verdict && verdict.reason === 'ResourceConflict');
-  return isForeign ? lookAgainMs : resyncMs;
+  return isForeign ? lookAgainMs : doubtfulMs;
 }
 
 async function programAndTell(object: RelayObject, context: ReconcileContext): Promise<Programmed> {
@@ -77,7 +80,8 @@ async function programAndTell(object: RelayObject, context: ReconcileContext): P
     written.set(outcome, [...(written.get(outcome) ?? []), `${kind} ${name}`]);
   };
   const programmed = await program(object, { cluster, relayImage, onWritten }).finally(() => {
-    for (const [outcome, names] of written) cluster.tell(writtenEvent(object, outcome, names));
+    for (const [outcome, names] of written)
+      if (isNews(outcome, object)) cluster.tell(writtenEvent(object, outcome, names));
   });
   const { verdict } = programmed;
   const running = await followPods(object, verdict, context);
@@ -115,6 +119,14 @@ async function writeStatusIfDiffers(
   await cluster.writeStatus(object, next);
   const events = statusEvents(object.status?.conditions ?? [], next.conditions ?? []);
   for (const event of events) cluster.tell({ regarding: object, ...event });
+}
+
+/**
+ * Whether users should hear of what was written. That a new RealmRelay got its objects is what they asked for and see, with
+ * its status; that an object is made once more, since somebody deleted it, or is of a field that was added, is news.
+ */
+function isNews(outcome: string, { status }: RelayObject): boolean {
+  return outcome !== 'created' || (status?.conditions ?? []).length > 0;
 }
 
 /** One event for all that became of it in one reconcile: thousands of relays make enough of them. */

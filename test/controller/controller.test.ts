@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
-import { type Action, awaitChange, requeueAfter } from '../../src/controller/action.ts';
+import { type Action, awaitChange, requeueAfter, resyncAfter } from '../../src/controller/action.ts';
 import { Controller, type ControllerOptions, type Outcome } from '../../src/controller/controller.ts';
 import { WorkQueue } from '../../src/controller/work-queue.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -60,6 +60,14 @@ describe('Controller', () => {
       },
       nextMs: 7_000,
       why: 'the next turn is when it asked',
+    },
+    {
+      outcome: 'resyncAfter',
+      end: (turn) => {
+        turn.end(resyncAfter(10_000));
+      },
+      nextMs: 9_000,
+      why: 'the next turn is about when it asked',
     },
     {
       outcome: 'error',

@@ -94,6 +94,89 @@ describe('WorkQueue', () => {
     expect(queue.retry('a')).to.equal(1_000);
   });
 
+  /** The keys in the order of their turns, each handed back before the next. */
+  async function turns(queue: WorkQueue<string>): Promise<string[]> {
+    const keys: string[] = [];
+    while (queue.depth > 0) {
+      const key = (await queue.next()) ?? '';
+      keys.push(key);
+      queue.done(key);
+    }
+    return keys;
+  }
+
+  it('serves news before what waits in the background, however long that has', async () => {
+    const { queue } = setUp();
+    for (const key of ['a', 'b']) queue.add(key, 'background');
+    for (const key of ['c', 'd']) queue.add(key);
+    expect(queue.depth).to.equal(4);
+    expect(await turns(queue)).to.deep.equal(['c', 'd', 'a', 'b']);
+  });
+
+  it('lets a key that waits in the background come with the news it gets, and not the other way round', async () => {
+    const { queue } = setUp();
+    for (const key of ['a', 'b', 'c']) queue.add(key, 'background');
+    queue.add('c');
+    queue.add('c', 'background');
+    expect(queue.depth).to.equal(3);
+    expect(await turns(queue)).to.deep.equal(['c', 'a', 'b']);
+  });
+
+  it('keeps the more urgent of what a key is added for while it is worked on', async () => {
+    const { queue } = setUp();
+    queue.add('a');
+    await queue.next();
+    for (const urgency of ['background', 'news', 'background'] as const) queue.add('a', urgency);
+    queue.add('b', 'background');
+    queue.done('a');
+    expect(await turns(queue)).to.deep.equal(['a', 'b']);
+  });
+
+  it('lets the background have every tenth turn, so that it does not wait for ever', async () => {
+    const { queue } = setUp();
+    for (const key of ['old', 'older']) queue.add(key, 'background');
+    const news = Array.from({ length: 20 }, (_, index) => `new-${String(index)}`);
+    for (const key of news) queue.add(key);
+    const order = await turns(queue);
+    expect([order.indexOf('old'), order.indexOf('older')]).to.deep.equal([9, 19]);
+    expect(order.filter((key) => key.startsWith('new'))).to.deep.equal(news);
+  });
+
+  it('retries with the urgency of the turn that failed', async () => {
+    const { queue, clock } = setUp();
+    queue.add('a', 'background');
+    await queue.next();
+    queue.retry('a');
+    queue.done('a');
+    clock.advance(1_000);
+    queue.add('b');
+    expect(await turns(queue)).to.deep.equal(['b', 'a']);
+  });
+
+  it('resyncs a tenth sooner or later than asked, in the background', async () => {
+    const clock = new FakeClock();
+    const randoms = [0, 0.5, 0.999_999];
+    const queue = new WorkQueue<string>({ clock, backoff, random: () => randoms.shift() ?? 0 });
+    for (const key of ['a', 'b', 'c']) queue.resyncAfter(key, 10_000);
+    const depths = [8_999, 1, 999, 1, 999, 1].map((elapsedMs) => {
+      clock.advance(elapsedMs);
+      return queue.depth;
+    });
+    expect(depths).to.deep.equal([0, 1, 1, 2, 2, 3]);
+    queue.add('d');
+    expect(await turns(queue)).to.deep.equal(['d', 'a', 'b', 'c']);
+  });
+
+  it('gives a key with two delayed turns one, for news if either is', async () => {
+    const { queue, clock } = setUp();
+    queue.addAfter('a', 1_000, 'background');
+    queue.addAfter('a', 2_000, 'news');
+    queue.addAfter('b', 500, 'background');
+    clock.advance(1_000);
+    expect(await turns(queue)).to.deep.equal(['a', 'b']);
+    expect(clock.timers).to.equal(0);
+  });
+
   it('lets every worker go when it is closed, and leaves no timer', async () => {
     const { queue, clock } = setUp();
     const waiting = [queue.next(), queue.next()];
@@ -107,6 +190,7 @@ describe('WorkQueue', () => {
   it('never works on a key twice at a time, and loses none', async () => {
     const act = fc.constantFrom(
       'add' as const,
+      'addToBackground' as const,
       'addAfter' as const,
       'advance' as const,
       'take' as const,
@@ -133,6 +217,11 @@ class Trial {
   add(key: string): void {
     this.#owed.add(key);
     this.#queue.add(key);
+  }
+
+  addToBackground(key: string): void {
+    this.#owed.add(key);
+    this.#queue.add(key, 'background');
   }
 
   addAfter(key: string): void {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { RealmRelayStatus } from '../../src/api/schema.ts';
-import { awaitChange, requeueAfter } from '../../src/controller/action.ts';
+import { awaitChange, requeueAfter, resyncAfter } from '../../src/controller/action.ts';
 import { RefusedError, ResourceConflictError } from '../../src/kube/apply-errors.ts';
 import type { Applied } from '../../src/kube/apply.ts';
 import type { KubeEvent } from '../../src/kube/events.ts';
@@ -101,14 +101,30 @@ function programmed({ statuses }: FakeCluster): string | undefined {
 }
 
 describe('reconcile', () => {
-  it('applies what is needed in its order, writes the status, and comes back in ten minutes', async () => {
+  it('applies what is needed in its order, writes the status, and comes back in ten hours', async () => {
     const cluster = new FakeCluster();
-    expect(await run(cluster)).to.deep.equal(requeueAfter(600_000));
+    expect(await run(cluster)).to.deep.equal(resyncAfter(36_000_000));
     expect(cluster.applied).to.deep.equal(['ConfigMap', 'Deployment', 'Service']);
     expect(programmed(cluster)).to.equal('Programmed');
+    expect(cluster.events, 'that a new one got its objects is no news').to.deep.equal([]);
+  });
+
+  it('tells of objects that are made once more', async () => {
+    const cluster = new FakeCluster();
+    await run(cluster);
+    const [status] = cluster.statuses;
+    if (cluster.object !== undefined && status !== undefined) cluster.object = { ...cluster.object, status };
+    await run(cluster);
     expect(cluster.events).to.deep.equal([
       'Created: Created ConfigMap web-config, Deployment web, Service web',
     ]);
+  });
+
+  it('looks again in ten minutes at a relay of which there is something to say', async () => {
+    const cluster = new FakeCluster();
+    const { object } = cluster;
+    if (object !== undefined) cluster.object = { ...object, spec: { ...(object.spec as object), typo: 1 } };
+    expect(await run(cluster)).to.deep.equal(resyncAfter(600_000));
   });
 
   it('does nothing for a RealmRelay that is gone, or goes', async () => {
@@ -182,7 +198,7 @@ describe('reconcile', () => {
         metadata: { name: 'web-config' },
       }),
       kind: 'ConfigMap',
-      end: requeueAfter(30_000),
+      end: resyncAfter(30_000),
       reason: 'ResourceConflict',
       applied: 1,
       why: 'a foreign ConfigMap is mounted by nobody; nobody tells us when it goes',
@@ -272,8 +288,8 @@ describe('reconcile', () => {
     const cluster = new FakeCluster('Deployment', (object) =>
       Promise.resolve({ outcome: 'terminating', object }),
     );
-    expect(await run(cluster)).to.deep.equal(requeueAfter(30_000));
+    expect(await run(cluster)).to.deep.equal(resyncAfter(30_000));
     expect(programmed(cluster)).to.equal('Terminating');
-    expect(cluster.events).to.deep.equal(['Created: Created ConfigMap web-config']);
+    expect(cluster.events).to.deep.equal([]);
   });
 });
