@@ -34,6 +34,7 @@ link_to_client() {
   for subnet in $services4 $pods4; do "${client[@]}" ip route add $subnet via $node4; done
   for subnet in $services6 $pods6; do "${client[@]}" ip -6 route add $subnet via $node6; done
   sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0
+  sysctl -qw net.ipv4.ip_unprivileged_port_start=0 # so that Pods on hostNetwork need no rights for any port
 }
 
 mount_file_systems() {
@@ -220,7 +221,8 @@ start_controller kube-controller-manager --use-service-account-credentials=true 
   --service-account-private-key-file="$pki/sa.key" --root-ca-file="$pki/ca.crt" \
   --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" \
   --service-cluster-ip-range=$services4,$services6 --allocate-node-cidrs=true \
-  --cluster-cidr=10.244.0.0/16,fd00:10:244::/56 --node-cidr-mask-size-ipv4=24 --node-cidr-mask-size-ipv6=64
+  --cluster-cidr=10.244.0.0/16,fd00:10:244::/56 --node-cidr-mask-size-ipv4=24 --node-cidr-mask-size-ipv6=64 \
+  --horizontal-pod-autoscaler-sync-period=1s
 start_controller kube-scheduler
 start kube-proxy kube kube-proxy --config="$FOLDER/proxy.yaml"
 start kubelet kube kubelet --config="$FOLDER/kubelet.yaml" --kubeconfig="$pki/kubelet.kubeconfig" \

@@ -9,8 +9,8 @@ import { makePki } from './pki.ts';
 import { run } from './run.ts';
 
 const bin = join(import.meta.dirname, 'bin');
-const addresses = ['172.31.0.2', 'fd00:172:31::2']; // of the node; node-init.sh gives them
-const server = `https://${addresses[0] ?? ''}:6443`;
+const addresses = { ipv4: '172.31.0.2', ipv6: 'fd00:172:31::2' }; // of the node; node-init.sh gives them
+const server = `https://${addresses.ipv4}:6443`;
 const readyTimeoutMs = 120_000;
 const lastLines = 5;
 const unshareFlags = ['--mount', '--pid', '--net', '--fork', '--kill-child=KILL', '--propagation', 'private'];
@@ -35,6 +35,8 @@ export type AuditEvent = {
  * namespace made for that (`unshare --net`): nothing is then left or seen outside.
  */
 export class TestNode extends Cluster {
+  /** Its own, as its Pods on hostNetwork have them. */
+  readonly addresses = addresses;
   readonly #folder: string;
   readonly #init: Daemon;
 
@@ -119,7 +121,7 @@ async function removeCgroups(folder: string): Promise<boolean> {
  */
 export async function startNode(images: readonly string[]): Promise<TestNode> {
   const folder = mkdtempSync(join(tmpdir(), 'realm-operator-node-'));
-  await makePki(folder, server, addresses);
+  await makePki(folder, server, Object.values(addresses));
   const node = new TestNode(folder, images);
   try {
     await node.ready();

@@ -19,10 +19,11 @@ export type Greeted = {
 /**
  * Connects and reads the backend's name, of which the caller ends the socket.
  *
+ * @param silenceMs  how long it may be silent, then and later.
  * @throws the socket's error, or an Error where the connection ends before the greeting.
  */
-export async function greet(host: string, port: number): Promise<Greeted> {
-  const socket = connect({ host, port, allowHalfOpen: true, noDelay: true, timeout: 20_000 });
+export async function greet(host: string, port: number, silenceMs = 20_000): Promise<Greeted> {
+  const socket = connect({ host, port, allowHalfOpen: true, noDelay: true, timeout: silenceMs });
   socket.on('timeout', () => socket.destroy(new Error(`${host} port ${String(port)}: silent`)));
   const line = await readLine(socket);
   return { socket, backend: line };

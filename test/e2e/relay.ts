@@ -7,9 +7,18 @@ import { kubectl } from './install.ts';
 /** An endpoint of a RealmRelay as a user writes it. */
 export type Endpoint = {
   readonly name: string;
-  readonly listen: { readonly address: string; readonly port: number };
-  readonly remotes: readonly { readonly address: string; readonly port: number }[];
-  readonly network?: { readonly ipv6Only?: boolean; readonly tcp?: boolean; readonly udp?: boolean };
+  readonly listen: { readonly address: string; readonly port: number; readonly endPort?: number };
+  readonly remotes: readonly {
+    readonly address: string;
+    readonly port: number;
+    readonly fixedPort?: boolean;
+  }[];
+  readonly network?: {
+    readonly ipv6Only?: boolean;
+    readonly tcp?: boolean;
+    readonly udp?: boolean;
+    readonly sendProxy?: { readonly enabled: boolean; readonly version: number };
+  };
   readonly listenTransport?: { readonly tls: { readonly secretName: string } };
 };
 
@@ -157,9 +166,28 @@ export async function relayPods(node: TestNode, namespace: string, name: string)
   return names.split('\n').filter((line) => line !== '');
 }
 
+/**
+ * Asks to evict a Pod, as `kubectl drain` does.
+ *
+ * @param pod  as {@link relayPods} names it.
+ * @returns the status of the answer: 429 where a budget forbids it.
+ */
+export async function evict(
+  node: TestNode,
+  namespace: string,
+  pod: string,
+  deleteOptions: { readonly dryRun?: readonly ['All'] } = {},
+): Promise<number> {
+  const metadata = { name: pod.replace('pod/', ''), namespace };
+  const path = `/api/v1/namespaces/${namespace}/pods/${metadata.name}/eviction`;
+  const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata, deleteOptions };
+  return (await node.request('POST', path, body)).status;
+}
+
 /** All that there is in `namespace` of what an operator makes or causes, as kubectl names it. */
 export async function objectsOf(node: TestNode, namespace: string, name: string): Promise<readonly string[]> {
-  const kinds = 'deployments,replicasets,pods,services,endpointslices,configmaps';
+  const workloads = 'deployments,replicasets,daemonsets,pods,horizontalpodautoscalers,poddisruptionbudgets';
+  const kinds = `${workloads},services,endpointslices,configmaps,networkpolicies`;
   const names = await kubectl(node, ['-n', namespace, 'get', kinds, '--output=name']);
   return names.split('\n').filter((line) => line.split('/')[1]?.startsWith(name) ?? false);
 }

@@ -8,6 +8,7 @@ import {
   applyManifest,
   type ClusterAddresses,
   clusterAddresses,
+  evict,
   relayManifest,
   relayPods,
   webEndpoints,
@@ -70,13 +71,13 @@ describe('clients of a relay lose no connection', () => {
     await kubectl(node, ['-n', namespace, ...args]);
   }
 
-  /** Resolves when none of `pods` is left, and the relay is Ready with others. */
-  async function expectReplaced(pods: readonly string[]): Promise<void> {
+  /** Resolves when none of `pods` is left, and the relay is Ready with `count` others. */
+  async function expectReplaced(pods: readonly string[], count = 2): Promise<void> {
     await eventually(
       'the Pods replaced',
       async () => {
         const now = await relayPods(node, namespace, 'web');
-        return now.length === 2 && now.every((pod) => !pods.includes(pod));
+        return now.length === count && now.every((pod) => !pods.includes(pod));
       },
       patience,
     );
@@ -129,6 +130,39 @@ describe('clients of a relay lose no connection', () => {
     const second = await relayPods(node, namespace, 'web');
     await apply(six, four, { updateStrategy: 'Rollout' });
     await expectReplaced(second);
+    await expectNoneLost();
+  });
+
+  it('when a DaemonSet takes the place of its Deployment, and the other way round', async () => {
+    const pods = await relayPods(node, namespace, 'web');
+    await patch({ workload: { kind: 'DaemonSet' } });
+    await expectReplaced(pods, 1);
+    const second = await relayPods(node, namespace, 'web');
+    await patch({ workload: { kind: 'Deployment' } });
+    await expectReplaced(second);
+    await expectNoneLost();
+  });
+
+  it('when its node is drained, which waits for another Pod as its budget demands', async () => {
+    await patch({ podDisruptionBudget: {} });
+    await expectReady();
+    const pods = await relayPods(node, namespace, 'web');
+    // Of this relay alone: backends and operator have nowhere to go from the one node.
+    const drain = kubectl(node, ['drain', 'node1', '--pod-selector=app.kubernetes.io/instance=web']);
+    try {
+      await eventually(
+        'one Pod gone, while the other must stay',
+        async () => {
+          const trials = pods.map((pod) => evict(node, namespace, pod, { dryRun: ['All'] }));
+          return (await Promise.all(trials)).toSorted().join() === '404,429';
+        },
+        patience,
+      );
+    } finally {
+      await kubectl(node, ['uncordon', 'node1']); // the Pod in its place can start
+    }
+    await drain;
+    await expectReplaced(pods);
     await expectNoneLost();
   });
 

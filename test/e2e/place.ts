@@ -1,0 +1,12 @@
+import type { TestNode } from '../cluster/node.ts';
+import type { Backend } from './backend.ts';
+
+/** Where relays are tried. */
+export type Place = {
+  /** With an operator. */
+  readonly node: TestNode;
+  /** Enforces Pod Security *restricted*. */
+  readonly namespace: string;
+  readonly six: Backend;
+  readonly four: Backend;
+};
