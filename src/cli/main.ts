@@ -32,6 +32,10 @@ const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
     const { render: run, usage } = await import('./render.ts');
     return { run, usage };
   },
+  import: async () => {
+    const { importRealm: run, usage } = await import('./import.ts');
+    return { run, usage };
+  },
 };
 
 const usage = `Usage: realm-operator COMMAND [options]
@@ -41,6 +45,7 @@ const usage = `Usage: realm-operator COMMAND [options]
   standalone  RealmRelay manifests run on this machine, without a cluster
   validate    every problem of RealmRelay manifests
   render      the objects that the operator would apply
+  import      a RealmRelay for a configuration of Realm
   version     the version of this program
 
 realm-operator COMMAND --help tells the options of a command.

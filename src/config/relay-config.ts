@@ -96,6 +96,8 @@ export type AcceptProxy = {
 /** A configuration and what in its sources was ignored and probably not meant to be. */
 export type ParsedConfig = {
   readonly config: RelayConfig;
+  /** What holds for every endpoint that does not say otherwise. */
+  readonly network: EndpointNetwork;
   readonly warnings: readonly SourcedProblem[];
   /** Whether any source was written in the words of Realm before 2.0. */
   readonly isLegacy: boolean;
@@ -156,8 +158,9 @@ export function mergedConfig(sources: readonly SourceDocument[], overrides: Over
   const config = { log: logConfig(log), ...(dns && { dns }), endpoints: withRanges(endpoints) };
   const problems = sourced(reads, ({ problems: each }) => each);
   if (problems.length > 0) throw new ConfigError(problems);
+  const network = endpointNetwork({ ...defaults, ...networks.global, ...networks.overrides });
   const isLegacy = sources.some((source) => source.isLegacy);
-  return { config, warnings: sourced(reads, ({ warnings }) => warnings), isLegacy };
+  return { config, network, warnings: sourced(reads, ({ warnings }) => warnings), isLegacy };
 }
 
 function logConfig({ level = 'info', output = 'stdout' }: ReadLog): LogConfig {

@@ -126,7 +126,6 @@ describe('docs/realm-compat.md', () => {
 });
 
 describe('docs/realm-compat.md, what must differ from Realm', () => {
-  /** A TLS and a WebSocket handshake come with these transports. */
   const mustDiffer = [
     /^`\[::\]:P` and `0\.0\.0\.0:P`, TCP$/,
     /^the same, UDP$/,
@@ -145,6 +144,12 @@ describe('docs/realm-compat.md, what must differ from Realm', () => {
     /^the source of a UDP reply/,
     /^a PROXY header in several segments/,
     /^the lookup of a remote's name$/,
+    /^a TLS or WebSocket handshake$/,
+    /^when a remote is dialled$/,
+    /^a remote whose handshake fails$/,
+    /^a wrong WebSocket request$/,
+    /^`Connection: keep-alive, Upgrade`$/,
+    /^a WebSocket ping$/,
     /^`--tcp-keepalive`, `--tcp-keepalive-probe`$/,
     /^reload, drain, metrics, readiness, status$/,
   ];

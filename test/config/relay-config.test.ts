@@ -50,6 +50,7 @@ describe('relay config', () => {
         ],
       },
       warnings: [],
+      network: parse({ endpoints: [endpoint] }).config.endpoints[0]?.network,
       isLegacy: false,
     });
   });

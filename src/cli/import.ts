@@ -1,0 +1,118 @@
+import { basename } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { dump } from 'js-yaml';
+import { parseRealmRelay } from '../api/parse.ts';
+import { conflictProblem } from '../api/rules.ts';
+import { apiVersion, kind, longestName, type RealmRelay } from '../api/schema.ts';
+import { ConfigError, type SourcedProblem } from '../config/config-error.ts';
+import { sourceDocument, type ConfigText } from '../config/config-text.ts';
+import { importedRelay, type ImportedRelay } from '../config/import/imported-relay.ts';
+import { originOf } from '../config/import/origins.ts';
+import { secretCommand } from '../config/import/secrets.ts';
+import { asError } from '../lib/errors.ts';
+import { problemText, type Problem } from '../lib/problem.ts';
+import { readConfig } from '../relay/config-source.ts';
+import { UsageError, type Command } from './command.ts';
+
+export const usage = `Usage: realm-operator import PATH [--name NAME] [--namespace NAME]
+
+Prints the RealmRelay for a configuration of Realm: a file in TOML, JSON or the JSON of Realm before 2.0, a folder of
+them, or - for standard input. What a RealmRelay cannot say, and which Secrets to make of certificate files, is told on
+standard error.
+
+      --name NAME       of the RealmRelay (default: made from that of the file)
+      --namespace NAME  of the RealmRelay (default: none is written, so that kubectl chooses)
+
+Exits with 0 where all is well, 1 where something is wrong (nothing is printed then), 2 for wrong usage.
+`;
+
+/** `realm-operator import`: a configuration of Realm becomes a RealmRelay. */
+export const importRealm: Command = async (argv, { stdin, stdout, stderr }) => {
+  const { path, name, namespace } = options(argv);
+  const tell = (line: string) => stderr.write(`${line}\n`);
+  const texts =
+    path === '-' ? [{ source: 'stdin', text: await text(stdin) }] : (await readConfig(path)).texts;
+  const imported = read(texts);
+  if (imported instanceof ConfigError) {
+    for (const problem of imported.problems) tell(sourcedText(problem));
+    return 1;
+  }
+  const metadata = { name: name ?? nameFrom(path), ...(namespace !== undefined && { namespace }) };
+  const manifest = { apiVersion, kind, metadata, spec: imported.spec } satisfies RealmRelay;
+  const { errors, warnings } = findings(manifest, imported, path);
+  for (const problem of errors) tell(sourcedText(problem));
+  for (const { source, ...problem } of warnings) tell(`${source}: warning: ${problemText(problem)}`);
+  if (errors.length > 0) return 1;
+  for (const secret of imported.secrets)
+    tell(`The Secret "${secret.name}" has to be made: ${secretCommand(secret, namespace)}`);
+  stdout.write(dump(manifest, { noRefs: true, lineWidth: -1 }));
+  return 0;
+};
+
+type Options = {
+  readonly path: string;
+  readonly name: string | undefined;
+  readonly namespace: string | undefined;
+};
+
+function options(argv: readonly string[]): Options {
+  const { values, positionals } = parsedOptions(argv);
+  const [path, ...more] = positionals;
+  if (path === undefined || more.length > 0) throw new UsageError('name one file or folder');
+  return { path, name: values.name, namespace: values.namespace };
+}
+
+function parsedOptions(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: { name: { type: 'string' }, namespace: { type: 'string' } },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    throw new UsageError(asError(error).message);
+  }
+}
+
+/** The name of the file, as far as a RealmRelay can have it. */
+function nameFrom(path: string): string {
+  const stem = basename(path).replace(/[.][a-z]+$/i, '');
+  const word = stem.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
+  return (
+    word
+      .replace(/^[^a-z]+/, '')
+      .slice(0, longestName)
+      .replace(/-+$/, '') || 'realm'
+  );
+}
+
+function read(texts: readonly ConfigText[]): ImportedRelay | ConfigError {
+  try {
+    return importedRelay(texts.map(sourceDocument));
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+}
+
+type Findings = { readonly errors: readonly SourcedProblem[]; readonly warnings: readonly SourcedProblem[] };
+
+/** What is to be told: as of the file where an endpoint is meant, else as of the manifest. */
+function findings(manifest: RealmRelay, { origins, warnings: known }: ImportedRelay, path: string): Findings {
+  const { relay, problems, conflicts, warnings } = parseRealmRelay(manifest);
+  const conflictProblems =
+    relay === undefined ? [] : conflicts.map((conflict) => conflictProblem(relay, conflict));
+  const placed = (problem: Problem): SourcedProblem => ({
+    ...problem,
+    ...(originOf(problem.path, origins) ?? { source: path }),
+  });
+  return {
+    errors: [...problems, ...conflictProblems].map(placed),
+    warnings: [...known, ...warnings.map(placed)],
+  };
+}
+
+function sourcedText({ source, ...problem }: SourcedProblem): string {
+  return `${source}: ${problemText(problem)}`;
+}

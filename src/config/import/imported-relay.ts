@@ -1,0 +1,179 @@
+import type { EndpointSpec, RealmRelaySpec } from '../../api/schema.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
+import { present } from '../../lib/record.ts';
+import type { SourcedProblem } from '../config-error.ts';
+import type { SourceDocument } from '../config-text.ts';
+import { portsOf, type PortConfig } from '../port-config.ts';
+import {
+  mergedConfig,
+  relayConfig,
+  type EndpointConfig,
+  type EndpointNetwork,
+  type HealthCheck,
+} from '../relay-config.ts';
+import { endpointNames, type Unnamed } from './endpoint-names.ts';
+import { endpointLosses, tableLosses } from './losses.ts';
+import { networkSpec } from './network-spec.ts';
+import { endpointOrigins, type EndpointOrigin, type Origin } from './origins.ts';
+import { portRuns, type PortRun } from './port-runs.ts';
+import { Secrets, type ImportedSecret } from './secrets.ts';
+import { transportSpecs } from './transport-specs.ts';
+
+/** What a configuration of Realm asks for, as a RealmRelay says it; still to be parsed as one. */
+export type ImportedRelay = {
+  readonly spec: RealmRelaySpec;
+  /** Where each of its endpoints comes from, the first one where it is several. */
+  readonly origins: readonly Origin[];
+  /** What has to be made of the files that are named. */
+  readonly secrets: readonly ImportedSecret[];
+  /** What was ignored, or cannot be said in a RealmRelay. */
+  readonly warnings: readonly SourcedProblem[];
+};
+
+/**
+ * The RealmRelay for the configuration that `sources` are together, see `mergedConfig`.
+ *
+ * @throws ConfigError where the relay would not run it.
+ */
+export function importedRelay(sources: readonly SourceDocument[]): ImportedRelay {
+  const { config, network, warnings } = mergedConfig(sources, {});
+  const places = endpointOrigins(sources);
+  const placed = config.endpoints.flatMap((endpoint, index) => {
+    const origin = places[index];
+    return origin === undefined ? [] : { endpoint, origin };
+  });
+  const listeners = joined(placed).flatMap(listenersOf);
+  const names = endpointNames(listeners.map(unnamed));
+  const secrets = new Secrets();
+  const spec = {
+    ...(config.log.level !== 'info' && { logLevel: config.log.level }),
+    ...present('network', networkSpec(network, defaultNetwork())),
+    endpoints: listeners.map((listener, index) =>
+      endpointSpec(names[index] ?? '', listener, network, secrets),
+    ),
+  };
+  const losses = placed.flatMap(({ endpoint, origin }) => endpointLosses(endpoint, network, origin));
+  return {
+    spec,
+    origins: listeners.map(({ origin }) => origin),
+    secrets: secrets.all(),
+    warnings: [
+      ...warnings,
+      ...tableLosses(config, network, sources),
+      ...losses,
+      ...renamed(listeners, names),
+    ],
+  };
+}
+
+/** The network of an endpoint about which nothing is said. */
+function defaultNetwork(): EndpointNetwork {
+  return relayConfig({ endpoints: [] }, '').network;
+}
+
+/** An endpoint and where it stands. */
+type Placed = { readonly endpoint: EndpointConfig; readonly origin: EndpointOrigin };
+
+/** A port and where it stands. */
+type PlacedPort = PortConfig & { readonly origin: EndpointOrigin };
+
+/** Endpoints that may become one, as they differ in ports alone; all as `endpoint` says. */
+type Group = {
+  readonly endpoint: EndpointConfig;
+  readonly key: string;
+  readonly ports: readonly PlacedPort[];
+};
+
+/** Neighbours that differ in ports alone, in one group. One with a name, or with a limit of its own, stays alone. */
+function joined(all: readonly Placed[]): Group[] {
+  const groups: Group[] = [];
+  for (const { endpoint, origin } of all) {
+    const ports = portsOf(endpoint).map((port) => ({ ...port, origin }));
+    const isJoinable = origin.name === undefined && endpoint.network.maxConnections === 0;
+    const key = isJoinable ? settingsKey(endpoint) : '';
+    const last = groups.at(-1);
+    if (last !== undefined && key !== '' && last.key === key)
+      groups[groups.length - 1] = { ...last, ports: [...last.ports, ...ports] };
+    else groups.push({ endpoint, key, ports });
+  }
+  return groups;
+}
+
+/** All of `endpoint` but its ports and name. */
+function settingsKey({ name: _name, range: _range, listen, remotes, ...settings }: EndpointConfig): string {
+  return canonicalJson({ ...settings, listen: listen.host, remotes: remotes.map(({ host }) => host) });
+}
+
+/** What becomes one endpoint. */
+type Listener = Placed & { readonly run: PortRun<PlacedPort> };
+
+function unnamed({ endpoint: { network }, origin, run }: Listener): Unnamed {
+  return { ...present('name', origin.name), listen: run.first.listen, network };
+}
+
+function listenersOf({ endpoint, ports }: Group): Listener[] {
+  return portRuns(ports).map((run) => ({ endpoint, origin: run.first.origin, run }));
+}
+
+function endpointSpec(
+  name: string,
+  { endpoint, run }: Listener,
+  network: EndpointNetwork,
+  secrets: Secrets,
+): EndpointSpec {
+  const { host, port } = run.first.listen;
+  return {
+    name,
+    listen: { address: host, port, ...(run.lastPort > port && { endPort: run.lastPort }) },
+    remotes: remotes(endpoint, run),
+    ...present('balance', balance(endpoint)),
+    ...present('through', endpoint.through),
+    ...present('healthCheck', endpoint.healthCheck && healthCheck(endpoint.healthCheck)),
+    ...transportSpecs(endpoint, secrets),
+    ...present('network', networkSpec(endpoint.network, network)),
+  };
+}
+
+/** Weights count where there is a choice. */
+function remotes({ balance: { weights } }: EndpointConfig, { first, fixed }: PortRun<PortConfig>) {
+  return first.remotes.map(({ host, port }, index) => {
+    const weight = first.remotes.length === 1 ? 1 : (weights[index] ?? 1);
+    return {
+      address: host,
+      port,
+      ...(fixed[index] === true && { fixedPort: true }),
+      ...(weight !== 1 && { weight }),
+    };
+  });
+}
+
+const balances = {
+  off: 'Failover',
+  roundrobin: undefined, // the default
+  iphash: 'IPHash',
+  leastconnections: 'LeastConnections',
+} as const;
+
+function balance({ remotes: { length }, balance: { strategy } }: EndpointConfig): EndpointSpec['balance'] {
+  return length === 1 ? undefined : balances[strategy];
+}
+
+function healthCheck(check: HealthCheck): NonNullable<EndpointSpec['healthCheck']> {
+  return {
+    ...(check.intervalMs !== 10_000 && { intervalSeconds: check.intervalMs / 1000 }),
+    ...(check.timeoutMs !== 2000 && { timeoutSeconds: check.timeoutMs / 1000 }),
+    ...(check.unhealthyThreshold !== 3 && { unhealthyThreshold: check.unhealthyThreshold }),
+    ...(check.healthyThreshold !== 1 && { healthyThreshold: check.healthyThreshold }),
+  };
+}
+
+/** The names that a RealmRelay does not take as they are. */
+function renamed(listeners: readonly Listener[], names: readonly string[]): SourcedProblem[] {
+  return listeners.flatMap(({ origin: { name: value, source, path } }, index) => {
+    const name = names[index] ?? '';
+    if (value === undefined || value === name) return [];
+    const what = `becomes "${name}"`;
+    const remedy = 'use a DNS label of at most 15 characters, once, to choose another';
+    return [{ source, path: [...path, 'name'], what, value, remedy }];
+  });
+}

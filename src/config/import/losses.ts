@@ -1,0 +1,124 @@
+import { isIPv4 } from 'node:net';
+import type { Path } from '../../lib/problem.ts';
+import type { SourcedProblem } from '../config-error.ts';
+import type { SourceDocument } from '../config-text.ts';
+import type { EndpointConfig, EndpointNetwork, RelayConfig } from '../relay-config.ts';
+import { tableOrigin, type Origin } from './origins.ts';
+import { word } from './secrets.ts';
+
+/** What tables for all endpoints ask for and a RealmRelay cannot say. */
+export function tableLosses(
+  { log, dns }: RelayConfig,
+  network: EndpointNetwork,
+  sources: readonly SourceDocument[],
+): SourcedProblem[] {
+  const losses: SourcedProblem[] = [];
+  if (log.output !== undefined) {
+    const remedy = 'read the log by kubectl logs: Pods write it to standard output';
+    losses.push(loss(tableOrigin(sources, 'log'), ['output'], remedy, log.output));
+  }
+  if (dns !== undefined) {
+    const remedy = "Pods look names up as the cluster's DNS does; set that up there";
+    losses.push(loss(tableOrigin(sources, 'dns'), [], remedy));
+  }
+  return [...losses, ...networkLosses(network, defaultsOfLost, tableOrigin(sources, 'network'))];
+}
+
+/** What `endpoint` asks for and a RealmRelay cannot say, or Pods have not. */
+export function endpointLosses(
+  endpoint: EndpointConfig,
+  network: EndpointNetwork,
+  origin: Origin,
+): SourcedProblem[] {
+  const { source, path } = origin;
+  const ownNetwork = { source, path: [...path, 'network'] };
+  return [
+    ...networkLosses(endpoint.network, network, ownNetwork),
+    ...transportLosses(endpoint, origin),
+    ...addressLosses(endpoint, origin),
+  ];
+}
+
+const noField = 'has no field in a RealmRelay and is left out';
+
+function loss({ source, path }: Origin, more: Path, remedy: string, value?: unknown): SourcedProblem {
+  return { source, path: [...path, ...more], what: noField, remedy, ...(value !== undefined && { value }) };
+}
+
+type Lost = Pick<EndpointNetwork, 'tcpHalfCloseTimeoutMs' | 'maxAssociations'>;
+
+/** What holds without them. */
+const defaultsOfLost: Lost = { tcpHalfCloseTimeoutMs: 0, maxAssociations: 8192 };
+
+function networkLosses(network: Lost, base: Lost, origin: Origin): SourcedProblem[] {
+  const { tcpHalfCloseTimeoutMs: halfClose, maxAssociations } = network;
+  const losses: SourcedProblem[] = [];
+  if (halfClose !== base.tcpHalfCloseTimeoutMs) {
+    const remedy = 'tcpIdleTimeoutSeconds holds for half-closed connections, too';
+    losses.push(loss(origin, ['tcp_half_close_timeout'], remedy, halfClose / 1000));
+  }
+  if (maxAssociations !== base.maxAssociations) {
+    const remedy = `each Pod keeps ${String(defaultsOfLost.maxAssociations)} associations of an endpoint`;
+    losses.push(loss(origin, ['max_associations'], remedy, maxAssociations));
+  }
+  return losses;
+}
+
+function transportLosses({ listenTransport }: EndpointConfig, { source, path }: Origin): SourcedProblem[] {
+  const tls = listenTransport?.tls;
+  const at = { source, path: [...path, 'listen_transport'] };
+  const losses: SourcedProblem[] = [];
+  if (tls?.ocsp !== undefined) {
+    losses.push(loss(at, [], 'clients get no stapled OCSP response', `ocsp=${tls.ocsp}`));
+  }
+  if (tls !== undefined && 'servername' in tls.certificate) {
+    const { servername } = tls.certificate;
+    const what = 'has a certificate made at start, which a RealmRelay takes from a Secret';
+    const remedy = `have cert-manager make one, or first run: ${selfSignedCommand(servername)}`;
+    losses.push({ ...at, what, value: `servername=${servername}`, remedy });
+  }
+  return losses;
+}
+
+/** The command that makes a certificate for `name` in two files. */
+function selfSignedCommand(name: string): string {
+  const files = `-keyout ${word(`${name}.key`)} -out ${word(`${name}.crt`)}`;
+  const names = `-subj ${word(`/CN=${name}`)} -addext ${word(`subjectAltName=DNS:${name}`)}`;
+  return `openssl req -x509 -newkey rsa:2048 -nodes -days 365 ${names} ${files}`;
+}
+
+const wildcards = ['::', '0.0.0.0', '::ffff:0.0.0.0'];
+
+/** A Pod has addresses of its own, not those of the machine that Realm ran on. */
+function addressLosses({ listen, remotes, through }: EndpointConfig, origin: Origin): SourcedProblem[] {
+  const { source, path } = origin;
+  const onNode = 'set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector';
+  const losses: SourcedProblem[] = [];
+  if (listen.ip !== undefined && !wildcards.includes(listen.host)) {
+    const what = 'is an address of one machine, which Pods have not';
+    const remedy = `listen on [::] or 0.0.0.0, or ${onNode}`;
+    losses.push({ source, path: [...path, 'listen'], what, value: listen.host, remedy });
+  }
+  if (through !== undefined) {
+    const what = 'is an address of one machine, which Pods have not';
+    losses.push({
+      source,
+      path: [...path, 'through'],
+      what,
+      value: through,
+      remedy: `remove it, or ${onNode}`,
+    });
+  }
+  for (const [index, { host }] of remotes.entries()) {
+    if (!isLoopback(host)) continue;
+    const key = index === 0 ? ['remote'] : ['extra_remotes', index - 1];
+    const what = 'is the Pod itself, where nothing else runs';
+    const remedy = `give the name of a Service or the machine's address, or ${onNode}`;
+    losses.push({ source, path: [...path, ...key], what, value: host, remedy });
+  }
+  return losses;
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || host === 'localhost' || (isIPv4(host) && host.startsWith('127.'));
+}

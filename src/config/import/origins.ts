@@ -1,0 +1,55 @@
+import { isMapping } from '../../lib/document-rules.ts';
+import type { Path } from '../../lib/problem.ts';
+import type { SourceDocument } from '../config-text.ts';
+
+/** Where something stands in the files that are imported. */
+export type Origin = { readonly source: string; readonly path: Path };
+
+/** Where an endpoint stands, and the name that it has there. */
+export type EndpointOrigin = Origin & { readonly name?: string };
+
+/** Where the endpoints of `sources` stand, in the order of a configuration: those that are more ports of another are left out. */
+export function endpointOrigins(sources: readonly SourceDocument[]): EndpointOrigin[] {
+  return sources.flatMap(({ source, document, isLegacy }) => {
+    const endpoints: unknown = isMapping(document) ? document['endpoints'] : undefined;
+    if (!Array.isArray(endpoints)) return [];
+    return endpoints.flatMap((endpoint: unknown, index) => {
+      const { name, range_of: rangeOf } = isMapping(endpoint) ? endpoint : {};
+      if (typeof rangeOf === 'string') return [];
+      const path = isLegacy ? ['listening_ports'] : ['endpoints', index];
+      return [{ source, path, ...(typeof name === 'string' && { name }) }];
+    });
+  });
+}
+
+/** Where the table `key` stands that counts: the first one. */
+export function tableOrigin(sources: readonly SourceDocument[], key: string): Origin {
+  const holder = sources.find(({ document }) => isMapping(document) && isMapping(document[key]));
+  return { source: holder?.source ?? sources[0]?.source ?? '', path: [key] };
+}
+
+const keys: Readonly<Record<string, string>> = {
+  healthCheck: 'health_check',
+  listenTransport: 'listen_transport',
+  remoteTransport: 'remote_transport',
+};
+
+/**
+ * Where the value stands that became `path` of the manifest.
+ *
+ * @param origins  of the manifest's endpoints, in their order.
+ * @returns undefined where no endpoint is meant.
+ */
+export function originOf(path: Path, origins: readonly Origin[]): Origin | undefined {
+  const [spec, endpoints, index, key, remote] = path;
+  if (spec !== 'spec' || endpoints !== 'endpoints' || typeof index !== 'number') return undefined;
+  const origin = origins[index];
+  if (origin === undefined || typeof key !== 'string' || origin.path[0] !== 'endpoints') return origin;
+  return { source: origin.source, path: [...origin.path, ...keyPath(key, remote)] };
+}
+
+function keyPath(key: string, index: string | number | undefined): Path {
+  if (key !== 'remotes') return [keys[key] ?? key];
+  if (typeof index !== 'number' || index === 0) return ['remote'];
+  return ['extra_remotes', index - 1];
+}

@@ -1,0 +1,56 @@
+import type { EndpointSpec } from '../../api/schema.ts';
+import { present } from '../../lib/record.ts';
+import type { EndpointConfig } from '../relay-config.ts';
+import type { ListenTls, RemoteTls, ServerCertificate } from '../transport.ts';
+import type { Secrets } from './secrets.ts';
+
+type Specs = Pick<EndpointSpec, 'listenTransport' | 'remoteTransport'>;
+
+/** The transports of an endpoint as a RealmRelay says them, their files as Secrets. */
+export function transportSpecs(
+  { listenTransport: listen, remoteTransport: remote }: EndpointConfig,
+  secrets: Secrets,
+): Specs {
+  return {
+    ...(listen && {
+      listenTransport: {
+        ...present('tls', listen.tls && listenTls(listen.tls, secrets)),
+        ...present('webSocket', listen.webSocket),
+      },
+    }),
+    ...(remote && {
+      remoteTransport: {
+        ...present('tls', remote.tls && remoteTls(remote.tls, secrets)),
+        ...present('webSocket', remote.webSocket),
+      },
+    }),
+  };
+}
+
+function listenTls({ certificate, clientCa }: ListenTls, secrets: Secrets) {
+  return {
+    secretName: secrets.nameFor(certificateFiles(certificate)),
+    ...(clientCa !== undefined && { clientCASecretName: secrets.nameFor({ 'ca.crt': clientCa }) }),
+  };
+}
+
+function remoteTls({ sni, alpn, insecure, ca, client }: RemoteTls, secrets: Secrets) {
+  return {
+    serverName: sni,
+    ...(ca !== undefined && { caSecretName: secrets.nameFor({ 'ca.crt': ca }) }),
+    ...(client && { clientSecretName: secrets.nameFor(pair(client)) }),
+    ...(alpn.length > 0 && { alpn: [...alpn] }),
+    ...(insecure && { insecure }),
+  };
+}
+
+/** A certificate that the relay would make at start is to stand in files of its name: `losses.ts` tells how to make it. */
+function certificateFiles(certificate: ServerCertificate): Record<string, string> {
+  if ('cert' in certificate) return pair(certificate);
+  const { servername } = certificate;
+  return pair({ cert: `${servername}.crt`, key: `${servername}.key` });
+}
+
+function pair({ cert, key }: { readonly cert: string; readonly key: string }) {
+  return { 'tls.crt': cert, 'tls.key': key };
+}

@@ -1,0 +1,130 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { apiVersion } from '../../src/api/schema.ts';
+import { runCli } from './cli.ts';
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const web = `[[endpoints]]
+listen = "[::]:443"
+remote = "backend.example:8443"
+`;
+
+describe('realm-operator import', () => {
+  it('prints a manifest that validate takes, called like the file', async () => {
+    const { code, stdout, stderr } = await runCli(['import', file('2nd Edge.toml', web)]);
+    expect({ code, stderr, stdout }).to.deep.equal({
+      code: 0,
+      stderr: '',
+      stdout: `apiVersion: ${apiVersion}
+kind: RealmRelay
+metadata:
+  name: nd-edge
+spec:
+  endpoints:
+    - name: tcp-443
+      listen:
+        address: '::'
+        port: 443
+      remotes:
+        - address: backend.example
+          port: 8443
+`,
+    });
+    expect((await runCli(['validate', '-f', '-'], stdout)).code).to.equal(0);
+  });
+
+  it('takes a folder, merged, and standard input, and the name and namespace that are told', async () => {
+    mkdirSync(join(folder, 'realm.d'));
+    file('realm.d/a.toml', web);
+    file(
+      'realm.d/b.json',
+      '{"endpoints": [{"listen": "[::]:80", "remote": "a:1"}], "network": {"use_udp": true}}',
+    );
+    const merged = await runCli(['import', join(folder, 'realm.d')]);
+    expect(merged.stdout).to.include('name: realm\n').and.include('udp: true');
+    expect(merged.stdout.match(/port: (443|80)$/gm)).to.have.length(2);
+    const named = await runCli(['import', '-', '--name', 'web', '--namespace', 'edge'], web);
+    expect(named.stdout).to.include('metadata:\n  name: web\n  namespace: edge\n');
+  });
+
+  it('tells which Secrets to make, and how', async () => {
+    const path = file(
+      'realm.toml',
+      `${web}listen_transport = "tls;cert=/etc/ssl/web.crt;key=/etc/ssl/web.key"\n`,
+    );
+    const { code, stdout, stderr } = await runCli(['import', path, '--namespace', 'edge']);
+    expect(code).to.equal(0);
+    expect(stdout).to.include('secretName: web\n');
+    expect(stderr).to.equal(
+      'The Secret "web" has to be made: kubectl create secret tls web --namespace edge --cert=/etc/ssl/web.crt --key=/etc/ssl/web.key\n',
+    );
+  });
+
+  const refused = [
+    {
+      why: 'a listen address that is a name',
+      text: web.replace('[::]', 'localhost'),
+      told: 'endpoints[0].listen: is not valid, got "localhost": use an IPv4 or IPv6 address without brackets, port or zone, such as "::" or "0.0.0.0"',
+    },
+    {
+      why: 'a zone',
+      text: web.replace('backend.example', '[fe80::1%eth0]'),
+      told: 'endpoints[0].remote: is not valid, got "fe80::1%eth0": use an IPv4 address, an IPv6 address without brackets or zone, or a host name',
+    },
+    {
+      why: 'any free port',
+      text: web.replace(':443', ':0'),
+      told: 'endpoints[0].listen: is too small, got 0: use at least 1',
+    },
+    {
+      why: 'an interface',
+      text: `${web}interface = "eth0"\n`,
+      told: 'endpoints[0].interface: binds to a device, which Node.js cannot do, got "eth0": remove it',
+    },
+    {
+      why: 'endpoints that conflict',
+      text: `${web}${web.replace('[::]', '0.0.0.0')}`,
+      told: 'endpoints[1].listen: endpoints "tcp-443" ([::]:443 for IPv4 and IPv6) and "tcp-443-v4" (0.0.0.0:443 for IPv4) cannot share TCP port 443: set ipv6Only: true on "tcp-443", or choose another port',
+    },
+    {
+      why: 'no endpoint',
+      text: 'endpoints = []',
+      told: 'spec.endpoints: is too small, got []: use at least 1 items',
+    },
+    { why: 'no configuration', text: 'no', told: 'document: is neither TOML nor JSON' },
+  ];
+  for (const { why, text, told } of refused) {
+    it(`tells and prints nothing: ${why}`, async () => {
+      const path = file('realm.toml', text);
+      const { code, stdout, stderr } = await runCli(['import', path]);
+      expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' });
+      expect(stderr).to.include(`${path}: ${told}`);
+    });
+  }
+
+  it('tells a file that is not there, and wrong usage', async () => {
+    expect(await runCli(['import', join(folder, 'none.toml')])).to.deep.include({ code: 1, stdout: '' });
+    for (const argv of [[], ['a', 'b'], ['--nmae', 'x', 'a']]) {
+      const { code, stderr } = await runCli(['import', ...argv]);
+      expect(code).to.equal(2);
+      expect(stderr).to.include('Usage: realm-operator import PATH');
+    }
+  });
+});
