@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { destination, type DestinationStream } from 'pino';
 import type { Relay as ParsedRelay } from '../api/relay.ts';
 import { adminPort } from '../api/schema.ts';
 import { relayConfig } from '../config/relay-config.ts';
@@ -10,7 +9,7 @@ import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin-routes.ts';
 import { Relay, ReloadError, TransportFilesError } from '../relay/relay.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
 import { adminAddress, parseOptions, UsageError, type Command, type Io } from './command.ts';
 import { hostConflicts, hostDocument, hostDrainSeconds, hostSecrets, runningRelays } from './host-relay.ts';
 import { findingText, readManifests } from './manifests.ts';
@@ -38,7 +37,7 @@ export const standalone: Command = async (argv, io) => {
   });
   if (paths.length === 0 || paths.includes('-')) throw new UsageError('name the manifests: -f PATH');
   const address = adminAddress(admin);
-  const log = createLogger('info', await logDestination());
+  const log = createLogger('info', logDestination('stderr'));
   const relay = new Relay({ log, clock: systemClock });
   const host = new Host(relay, log, io, paths);
   const signals = stopSignals(io.signals);
@@ -143,11 +142,4 @@ class Host {
 /** The folders whose entries decide what stands under `paths`. */
 async function folders(paths: readonly string[]): Promise<string[]> {
   return Promise.all(paths.map(async (path) => ((await stat(path)).isDirectory() ? path : dirname(path))));
-}
-
-/** Standard error: in lines for people on a terminal, else in JSON. */
-async function logDestination(): Promise<DestinationStream> {
-  if (!process.stderr.isTTY) return destination({ fd: 2, sync: true });
-  const { default: pretty } = await import('pino-pretty');
-  return pretty({ destination: 2, sync: true, ignore: 'pid,hostname', singleLine: true });
 }
