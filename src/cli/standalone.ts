@@ -77,6 +77,8 @@ class Host {
   readonly #paths: readonly string[];
   /** What was read last, to find out whether it changed. */
   #last = '';
+  /** Which files are missing, so that what was read last is to be tried again; '' where none is. */
+  #missing = '';
   #following: Promise<unknown> = Promise.resolve();
   /** How long connections may go on at the end. */
   drainSeconds = 0;
@@ -91,9 +93,9 @@ class Host {
   /** Runs what the files say now, one call after the other; shows it where it is something new. */
   follow(adminUrl: string | undefined): Promise<unknown> {
     this.#following = this.#following.then(async () => {
-      const before = this.#last;
+      const [before, isRetry] = [this.#last, this.#missing !== ''];
       const isRunning = await this.readAndRun();
-      if (this.#last === before) return;
+      if (this.#last === before && !(isRetry && isRunning)) return;
       if (isRunning) this.#io.stdout.write(`\n${screen(this.#relay.status(), adminUrl)}`);
       else this.#io.stderr.write('Nothing changed: what ran before runs on.\n');
     });
@@ -101,7 +103,7 @@ class Host {
   }
 
   /**
-   * Runs what the files say now, unless they say what they said before.
+   * Runs what the files say now, unless they say what they said before and nothing was missing for it.
    *
    * @returns whether they are valid and run; what is wrong is told.
    */
@@ -111,12 +113,17 @@ class Host {
     const conflicts = hostConflicts(relays).map(({ message }) => message);
     const told = [...findings.map(findingText), ...conflicts, ...hostSecrets(relays)];
     const read = JSON.stringify([relays, told]);
-    if (read === this.#last) return true;
+    const isKnown = read === this.#last;
+    if (isKnown && this.#missing === '') return true;
     this.#last = read;
-    for (const line of told) this.#io.stderr.write(`${line}\n`);
+    if (!isKnown) this.#tell(told);
     const isValid =
       hostConflicts(relays).length === 0 && findings.every(({ severity }) => severity === 'warning');
     return isValid ? this.#run(relays) : this.#refuse('the manifests are not valid');
+  }
+
+  #tell(lines: readonly string[]): void {
+    for (const line of lines) this.#io.stderr.write(`${line}\n`);
   }
 
   async #run(relays: readonly ParsedRelay[]): Promise<boolean> {
@@ -125,15 +132,18 @@ class Host {
       await this.#relay.reload(config);
     } catch (error) {
       if (!(error instanceof ReloadError || error instanceof TransportFilesError)) throw error;
-      this.#io.stderr.write(`${error.message}\n`);
+      if (error.message !== this.#missing) this.#tell([error.message]);
+      this.#missing = error instanceof TransportFilesError ? error.message : '';
       return false;
     }
+    this.#missing = '';
     this.#log.level = config.log.level === 'off' ? 'silent' : config.log.level;
     this.drainSeconds = hostDrainSeconds(relays);
     return true;
   }
 
   #refuse(problem: string): boolean {
+    this.#missing = '';
     this.#relay.refuse(problem);
     return false;
   }
