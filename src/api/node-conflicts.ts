@@ -7,7 +7,10 @@ import { adminPort } from './schema.ts';
 export type NodeConflict = {
   /** Whether they will meet: a DaemonSet is on every node, while a scheduler keeps Pods of Deployments apart. */
   readonly isCertain: boolean;
-  /** Names both, says what both need and what to do. */
+  /** Names both, and says what both need. */
+  readonly what: string;
+  readonly remedy: string;
+  /** `what` and `remedy` in one sentence. */
   readonly message: string;
 };
 
@@ -45,13 +48,11 @@ function nodeConflict(relay: Relay, other: Relay): NodeConflict {
     protocols.map((protocol) => `${protocol} ${portsText(first, last)}`),
   );
   const both = [`TCP ${String(adminPort)} of the admin server`, ...new Set(ports)].join(', ');
-  const nodes = isCertain
+  const remedy = isCertain
     ? 'set podTemplate.spec.nodeSelector so that they are on different nodes, or make one relay of the two'
     : 'see that there is a node for each of their Pods, or make one relay of the two';
-  return {
-    isCertain,
-    message: `on hostNetwork, relay "${title(relay)}" and relay "${title(other)}" cannot share a node, since both need ${both}: ${nodes}`,
-  };
+  const what = `on hostNetwork, relay "${title(relay)}" and relay "${title(other)}" cannot share a node, since both need ${both}`;
+  return { isCertain, what, remedy, message: `${what}: ${remedy}` };
 }
 
 function listeners(relay: Relay): Listener[] {

@@ -17,10 +17,15 @@ export type Finding = {
   readonly problem: Problem;
 };
 
+/** A relay that may be run, and where its name stands; lines are counted from 1. */
+export type PlacedRelay = { readonly relay: Relay; readonly file: string; readonly line: number };
+
 /** What was found under some paths. */
 export type Manifests = {
   /** The relays that may be run, in the order of files and documents. */
   readonly relays: readonly Relay[];
+  /** The same with where their names stand. */
+  readonly placed: readonly PlacedRelay[];
   readonly findings: readonly Finding[];
 };
 
@@ -43,8 +48,12 @@ export async function readManifests(
   const files: ManifestFile[] = [];
   for (const path of paths) files.push(...(await readPath(path, stdin)));
   const documents = files.flatMap(readDocuments);
-  const relays = documents.flatMap(({ relay }) => relay ?? []);
-  return { relays, findings: [...documents.flatMap(({ findings }) => findings), ...doubles(documents)] };
+  const placed = documents.flatMap(({ relay, file, line }) => (relay ? [{ relay, file, line }] : []));
+  return {
+    relays: placed.map(({ relay }) => relay),
+    placed,
+    findings: [...documents.flatMap(({ findings }) => findings), ...doubles(documents)],
+  };
 }
 
 /** A file, read or not. */

@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { destination, type DestinationStream } from 'pino';
 import type { Relay as ParsedRelay } from '../api/relay.ts';
 import { adminPort } from '../api/schema.ts';
 import { relayConfig } from '../config/relay-config.ts';
@@ -11,7 +10,7 @@ import { adminRoutes } from '../relay/admin-routes.ts';
 import { Relay, ReloadError } from '../relay/relay.ts';
 import { TransportFilesError } from '../relay/transports.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
 import { adminAddress, parseOptions, UsageError, type Command, type Io } from './command.ts';
 import { hostConflicts, hostDocument, hostDrainSeconds, hostSecrets, runningRelays } from './host-relay.ts';
 import { findingText, readManifests } from './manifests.ts';
@@ -39,7 +38,7 @@ export const standalone: Command = async (argv, io) => {
   });
   if (paths.length === 0 || paths.includes('-')) throw new UsageError('name the manifests: -f PATH');
   const address = adminAddress(admin);
-  const log = createLogger('info', await logDestination());
+  const log = createLogger('info', logDestination('stderr'));
   const relay = new Relay({ log, clock: systemClock });
   const host = new Host(relay, log, io, paths);
   const signals = stopSignals(io.signals);
@@ -79,6 +78,8 @@ class Host {
   readonly #paths: readonly string[];
   /** What was read last, to find out whether it changed. */
   #last = '';
+  /** Which files are missing, so that what was read last is to be tried again; '' where none is. */
+  #missing = '';
   #following: Promise<unknown> = Promise.resolve();
   /** How long connections may go on at the end. */
   drainSeconds = 0;
@@ -93,9 +94,9 @@ class Host {
   /** Runs what the files say now, one call after the other; shows it where it is something new. */
   follow(adminUrl: string | undefined): Promise<unknown> {
     this.#following = this.#following.then(async () => {
-      const before = this.#last;
+      const [before, isRetry] = [this.#last, this.#missing !== ''];
       const isRunning = await this.readAndRun();
-      if (this.#last === before) return;
+      if (this.#last === before && !(isRetry && isRunning)) return;
       if (isRunning) this.#io.stdout.write(`\n${screen(this.#relay.status(), adminUrl)}`);
       else this.#io.stderr.write('Nothing changed: what ran before runs on.\n');
     });
@@ -103,7 +104,7 @@ class Host {
   }
 
   /**
-   * Runs what the files say now, unless they say what they said before.
+   * Runs what the files say now, unless they say what they said before and nothing was missing for it.
    *
    * @returns whether they are valid and run; what is wrong is told.
    */
@@ -113,12 +114,17 @@ class Host {
     const conflicts = hostConflicts(relays).map(({ message }) => message);
     const told = [...findings.map(findingText), ...conflicts, ...hostSecrets(relays)];
     const read = JSON.stringify([relays, told]);
-    if (read === this.#last) return true;
+    const isKnown = read === this.#last;
+    if (isKnown && this.#missing === '') return true;
     this.#last = read;
-    for (const line of told) this.#io.stderr.write(`${line}\n`);
+    if (!isKnown) this.#tell(told);
     const isValid =
       hostConflicts(relays).length === 0 && findings.every(({ severity }) => severity === 'warning');
     return isValid ? this.#run(relays) : this.#refuse('the manifests are not valid');
+  }
+
+  #tell(lines: readonly string[]): void {
+    for (const line of lines) this.#io.stderr.write(`${line}\n`);
   }
 
   async #run(relays: readonly ParsedRelay[]): Promise<boolean> {
@@ -127,15 +133,18 @@ class Host {
       await this.#relay.reload(config);
     } catch (error) {
       if (!(error instanceof ReloadError || error instanceof TransportFilesError)) throw error;
-      this.#io.stderr.write(`${error.message}\n`);
+      if (error.message !== this.#missing) this.#tell([error.message]);
+      this.#missing = error instanceof TransportFilesError ? error.message : '';
       return false;
     }
+    this.#missing = '';
     this.#log.level = config.log.level === 'off' ? 'silent' : config.log.level;
     this.drainSeconds = hostDrainSeconds(relays);
     return true;
   }
 
   #refuse(problem: string): boolean {
+    this.#missing = '';
     this.#relay.refuse(problem);
     return false;
   }
@@ -144,11 +153,4 @@ class Host {
 /** The folders whose entries decide what stands under `paths`. */
 async function folders(paths: readonly string[]): Promise<string[]> {
   return Promise.all(paths.map(async (path) => ((await stat(path)).isDirectory() ? path : dirname(path))));
-}
-
-/** Standard error: in lines for people on a terminal, else in JSON. */
-async function logDestination(): Promise<DestinationStream> {
-  if (!process.stderr.isTTY) return destination({ fd: 2, sync: true });
-  const { default: pretty } = await import('pino-pretty');
-  return pretty({ destination: 2, sync: true, ignore: 'pid,hostname', singleLine: true });
 }

@@ -1,9 +1,11 @@
 import { parseOptions, UsageError, type Command } from './command.ts';
 import { findingText, readManifests } from './manifests.ts';
+import { nodeFindings } from './node-findings.ts';
 
 export const usage = `Usage: realm-operator validate -f PATH… [--strict]
 
-Checks RealmRelay manifests and prints every problem as "file:line: field: what, value: remedy".
+Checks RealmRelay manifests and prints every problem as "file:line: field: what, value: remedy". Relays on hostNetwork that
+are sure to meet on a node, where they cannot run side by side, are a warning.
 
   -f, --filename PATH  a file, a folder (its .yaml, .yml and .json files) or - for standard input; may be repeated
       --strict         warnings fail, too
@@ -18,7 +20,8 @@ export const validate: Command = async (argv, { stdin, stdout }) => {
     strict: { type: 'boolean', default: false },
   });
   if (filename.length === 0) throw new UsageError('name the manifests: -f PATH');
-  const { relays, findings } = await readManifests(filename, stdin);
+  const { relays, placed, findings: ofFiles } = await readManifests(filename, stdin);
+  const findings = [...ofFiles, ...nodeFindings(placed)];
   for (const finding of findings) stdout.write(`${findingText(finding)}\n`);
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   const warnings = findings.length - errors;

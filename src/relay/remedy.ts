@@ -36,8 +36,23 @@ const resets: Readonly<Record<Side, string>> = {
   relay: '',
 };
 
+const handshakes: Readonly<Record<Side, string>> = {
+  client:
+    'The client and listen_transport do not fit: see that both speak TLS or WebSocket, with the same host and path, and trust the certificate of the other.',
+  upstream:
+    'The remote and remote_transport do not fit: see that both speak TLS or WebSocket, with the same host and path, and that sni, ca, cert and key are as the remote wants them.',
+  relay: '',
+};
+
+/** By code, those that depend on the side. */
+const sided: Readonly<Record<string, Readonly<Record<Side, string>>>> = {
+  ECONNRESET: resets,
+  EPIPE: resets,
+  REALM_HANDSHAKE_FAILED: handshakes,
+};
+
 /** What to do about a failure; '' where only its message can say. */
 export function remedy(side: Side, reason: string): string {
-  if (['ECONNRESET', 'EPIPE'].includes(reason)) return resets[side];
+  if (Object.hasOwn(sided, reason)) return sided[reason]?.[side] ?? '';
   return Object.hasOwn(remedies, reason) ? (remedies[reason] ?? '') : '';
 }

@@ -1,5 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +20,8 @@ import { dump } from 'js-yaml';
 import type { EndpointSpec, RealmRelaySpec } from '../../src/api/schema.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { freePort, freePorts } from '../cluster/free-port.ts';
+import { secretsFolder } from '../../src/desired/transports.ts';
+import { TestPki } from '../relay/transport/pki.ts';
 import { endpoint, realmRelay } from '../relays.ts';
 import { startCli, type RunningCli } from './cli.ts';
 
@@ -168,6 +181,34 @@ describe('realm-operator standalone', () => {
       'web: warning: without a cluster there is no Secret "web-tls": put ca.crt, tls.crt, tls.key into /etc/realm-secrets/web-tls\n',
     );
     expect(cli.stdout()).to.match(/web-tls\/tls\.crt: there is no such file/);
+  });
+
+  const asRoot = process.getuid?.() === 0 ? it : it.skip; // only root may write where the Secrets are looked for
+  asRoot('takes a change whose Secret was missing as soon as its files are there', async () => {
+    const secretName = `standalone-${randomUUID()}`;
+    const secret = join(secretsFolder, secretName);
+    const pki = new TestPki();
+    try {
+      write('web.yaml', [endpoint({ name: 'plain', port, remotes: await backend('plain') })]);
+      const cli = start();
+      await cli.shown('Try:');
+      const listenTransport = { tls: { secretName } };
+      write('web.yaml', [endpoint({ name: 'safe', port, listenTransport, remotes: await backend('safe') })]);
+      await cli.told('Nothing changed');
+      expect(await greeting('127.0.0.1')).to.equal('plain');
+      mkdirSync(`${secret}.new`, { recursive: true });
+      const { cert, key } = pki.pair('web.example');
+      cpSync(cert, join(`${secret}.new`, 'tls.crt'));
+      cpSync(key, join(`${secret}.new`, 'tls.key'));
+      renameSync(`${secret}.new`, secret); // both at once, as kubelet does
+      writeFileSync(join(folder, 'look'), ''); // so that it looks now, and not after seconds
+      await cli.shown('web/safe');
+      expect(cli.stderr().match(/there is no such file/g)).to.have.length(1);
+    } finally {
+      pki.remove();
+      rmSync(secret, { recursive: true, force: true });
+      if (existsSync(secretsFolder) && readdirSync(secretsFolder).length === 0) rmdirSync(secretsFolder);
+    }
   });
 
   it('refuses two manifests of one name', async () => {

@@ -78,6 +78,26 @@ describe('realm-operator validate', () => {
       .and.to.contain('"replicas"');
   });
 
+  it('warns of relays on hostNetwork that are sure to meet on a node, whatever files they stand in', async () => {
+    const onNodes = (manifest: string, kind: string): string =>
+      `${manifest.replace('443}', '4430}')}  workload: {kind: ${kind}, hostNetwork: true}\n`;
+    const first = file('a.yaml', onNodes(web, 'DaemonSet'));
+    const second = file('b.yaml', onNodes(dns, 'Deployment'));
+    const { code, stdout } = await runCli(['validate', '-f', first, '-f', second]);
+    expect({ code, stdout: stdout.split('\n') }).to.deep.equal({
+      code: 0,
+      stdout: [
+        `${second}:3: warning: spec.workload.hostNetwork: on hostNetwork, relay "edge/dns" and relay "edge/web" cannot share a node, since both need TCP 9465 of the admin server, TCP 4430: set podTemplate.spec.nodeSelector so that they are on different nodes, or make one relay of the two`,
+        '2 valid relays, 0 problems, 1 warning',
+        '',
+      ],
+    });
+    file('a.yaml', onNodes(web, 'Deployment')); // a scheduler keeps these apart
+    expect((await runCli(['validate', '-f', folder])).stdout).to.equal(
+      '2 valid relays, 0 problems, 0 warnings\n',
+    );
+  });
+
   const refused = [
     { text: '', message: 'is empty' },
     { text: '# a comment\n---\n', message: 'is empty' },

@@ -182,6 +182,13 @@ describe('relay, TLS towards the client', () => {
       socket.destroy();
       expect((await failedLine(running)).message).to.match(why);
       expect(running.dials()).to.equal(0);
+      expect(running.relay.status().recentErrors[0]).to.include({
+        side: 'client',
+        reason: 'REALM_HANDSHAKE_FAILED',
+      });
+      expect(running.relay.status().recentErrors[0]?.remedy).to.contain(
+        'The client and listen_transport do not fit',
+      );
     });
   }
 
@@ -324,6 +331,9 @@ describe('relay, TLS towards the remote', () => {
     const failed = await failedLine(running);
     expect(failed.side).to.equal('upstream');
     expect(failed.message).to.match(/^no remote could be connected: .*: name its authority in ca/);
+    const [error] = running.relay.status().recentErrors;
+    expect(error).to.include({ side: 'upstream', reason: 'REALM_HANDSHAKE_FAILED' });
+    expect(error?.remedy).to.contain('The remote and remote_transport do not fit');
   });
 
   it('resets the client where a remote does not speak TLS', async () => {

@@ -1,0 +1,18 @@
+import { nodeConflicts } from '../api/node-conflicts.ts';
+import type { Finding, PlacedRelay } from './manifests.ts';
+
+/**
+ * The relays of `placed` on hostNetwork that are sure to meet on a node, each pair told at the later one. As in a
+ * cluster it keeps none of them from being valid: the two may be meant for different clusters.
+ */
+export function nodeFindings(placed: readonly PlacedRelay[]): Finding[] {
+  return placed.flatMap(({ relay, file, line }, index) => {
+    const before = placed.slice(0, index).map((other) => other.relay);
+    return nodeConflicts(relay, before)
+      .filter(({ isCertain }) => isCertain)
+      .map(({ what, remedy }) => {
+        const problem = { path: ['spec', 'workload', 'hostNetwork'], what, remedy };
+        return { severity: 'warning', file, line, problem } as const;
+      });
+  });
+}
