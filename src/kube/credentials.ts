@@ -1,6 +1,7 @@
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import type { ResettableSockets } from './resettable-sockets.ts';
 
 const connectTimeoutMs = 10_000;
 const headersTimeoutMs = 60_000;
@@ -63,15 +64,23 @@ export type Connections = {
   readonly watches: Dispatcher;
 };
 
-/** Opens nothing yet: a connection is made when it is first needed. */
-export function connections(credentials: Credentials): Connections {
+/**
+ * Opens nothing yet: a connection is made when it is first needed.
+ *
+ * @param sockets  makes those for requests, where they are to be reset one day; through a proxy they are not.
+ */
+export function connections(credentials: Credentials, sockets?: ResettableSockets): Connections {
   return {
-    requests: dispatcher(credentials, mostConnections),
+    requests: dispatcher(credentials, mostConnections, sockets),
     watches: dispatcher(credentials, null),
   };
 }
 
-function dispatcher({ tls, proxyUrl }: Credentials, connections: number | null): Dispatcher {
+function dispatcher(
+  { tls, proxyUrl }: Credentials,
+  connections: number | null,
+  sockets?: ResettableSockets,
+): Dispatcher {
   const pool = {
     connections,
     allowH2: false,
@@ -80,5 +89,6 @@ function dispatcher({ tls, proxyUrl }: Credentials, connections: number | null):
     keepAliveTimeout: idleTimeoutMs,
   };
   if (proxyUrl !== undefined) return new ProxyAgent({ ...pool, uri: proxyUrl, requestTls: tls });
-  return new Agent({ ...pool, connect: { ...tls, timeout: connectTimeoutMs } });
+  const connect = sockets?.connector(tls) ?? { ...tls, timeout: connectTimeoutMs };
+  return new Agent({ ...pool, connect });
 }

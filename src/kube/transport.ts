@@ -12,6 +12,7 @@ import {
 import { type Fence, fenced } from './fence.ts';
 import type { KubeConfigLoader } from './kube-config.ts';
 import { kubeError } from './kube-error.ts';
+import { ResettableSockets } from './resettable-sockets.ts';
 
 /** How long credentials are used before they are asked for again: an exec plugin or a file may have newer ones. */
 const credentialsMs = 10_000;
@@ -39,6 +40,7 @@ export class Transport {
   readonly #load: KubeConfigLoader;
   readonly #clock: Clock;
   readonly #fence: Fence | undefined;
+  readonly #sockets: ResettableSockets | undefined;
   readonly #onAnswered: (method: string, code: string) => void;
   #kubeConfig: KubeConfig;
   #connections: Connections | undefined;
@@ -50,7 +52,8 @@ export class Transport {
   /**
    * Nothing is sent yet.
    *
-   * @param fence       without which nothing is written, where there is one.
+   * @param fence       without which nothing is written, where there is one; when it ends, what was written and has not arrived
+   *   is taken back.
    * @param onAnswered  told of each request's method and status code, or `<error>` where no answer came.
    * @throws what `load` throws.
    */
@@ -61,6 +64,7 @@ export class Transport {
     onAnswered: (method: string, code: string) => void = () => undefined,
   ) {
     this.#fence = fence;
+    this.#sockets = fence && new ResettableSockets(fence.signal);
     this.#onAnswered = onAnswered;
     this.#load = load;
     this.#clock = clock;
@@ -156,7 +160,7 @@ export class Transport {
     if (identity === this.#identity) return renewed;
     const old = this.#connections;
     this.#identity = identity;
-    this.#connections = connections(renewed);
+    this.#connections = connections(renewed, this.#sockets);
     void old?.requests.close(); // lets what is under way end; watches end by their own timeout
     void old?.watches.close();
     return renewed;

@@ -1,5 +1,8 @@
-import { expect } from 'chai';
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { KubeConfig } from '@kubernetes/client-node';
+import { expect } from 'chai';
 import { FencedError } from '../../src/kube/fence.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
 import { Transport } from '../../src/kube/transport.ts';
@@ -82,6 +85,63 @@ describe('Transport', () => {
       term.abort();
       expect(await writing).to.have.property('name', 'AbortError');
     });
+
+    it('takes back what has not arrived when the term ends', async () => {
+      const errors: unknown[] = [];
+      const begun = Promise.withResolvers<undefined>();
+      const slow = createServer((socket) => {
+        socket.on('error', (error) => errors.push(error));
+        socket.once('close', () => slow.close());
+        socket.once('data', () => {
+          socket.pause();
+          begun.resolve(undefined);
+        });
+        term.signal.addEventListener('abort', () => socket.resume());
+      });
+      slow.listen(0, '127.0.0.1');
+      await once(slow, 'listening');
+      const cut = transportTo(`http://127.0.0.1:${String((slow.address() as AddressInfo).port)}`);
+      const body = { much: 'x'.repeat(16 * 2 ** 20) }; // more than the kernel takes
+      const writing = cut.request({ ...write, body }).catch((thrown: unknown) => thrown);
+      await begun.promise;
+      term.abort();
+      expect(await writing).to.have.property('name', 'AbortError');
+      await Promise.all([cut.close(), once(slow, 'close')]);
+      expect(errors.map((error) => (error as NodeJS.ErrnoException).code)).to.deep.equal(['ECONNRESET']);
+    });
+
+    it('fails with the error of TLS, and of a port where nobody listens', async () => {
+      const [plain, nobody] = [
+        createServer((socket) =>
+          socket
+            .on('error', () => undefined)
+            .resume()
+            .end('?'),
+        ),
+        createServer(),
+      ];
+      for (const listener of [plain, nobody]) await once(listener.listen(0, '127.0.0.1'), 'listening');
+      const [plainPort, closedPort] = [plain, nobody].map(
+        (listener) => (listener.address() as AddressInfo).port,
+      );
+      await once(nobody.close(), 'close');
+      for (const [port, message] of [
+        [plainPort, /wrong version number|packet length|disconnected/i],
+        [closedPort, /ECONNREFUSED/],
+      ] as const) {
+        const unsafe = transportTo(`https://127.0.0.1:${String(port)}`);
+        const error: unknown = await unsafe.request(write).catch((thrown: unknown) => thrown);
+        expect((error as Error).message).to.match(message);
+        await unsafe.close();
+      }
+      await once(plain.close(), 'close');
+    });
+
+    function transportTo(server: string): Transport {
+      const config = new KubeConfig();
+      config.loadFromClusterAndUser({ name: 'other', server, skipTLSVerify: true }, { name: 'test' });
+      return new Transport(() => config, systemClock, { holds: () => holds, signal: term.signal });
+    }
   });
 
   it('gives watches connections of their own, so that many do not stop the requests', async () => {
