@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
+import { slim } from './slim.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -42,7 +43,7 @@ type Bundle = {
  * @returns esbuild's account of what went into which file.
  */
 export async function bundle({ write, folder = options.outdir, version }: Bundle): Promise<Metafile> {
-  const plugins = version === undefined ? [] : [otherVersion(version)];
+  const plugins = version === undefined ? [slim] : [slim, otherVersion(version)];
   const { metafile } = await build({ ...options, outdir: folder, plugins, write });
   return metafile;
 }
