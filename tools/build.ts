@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
+import { slim } from './slim.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -44,7 +45,7 @@ type Bundle = {
  * @returns esbuild's account of what went into which file.
  */
 export async function bundle({ write, folder = options.outdir, version }: Bundle): Promise<Metafile> {
-  const plugins = version === undefined ? [] : [otherVersion(version)];
+  const plugins = version === undefined ? [slim] : [slim, otherVersion(version)];
   // One by one: what both need would be cut into many small files, each of which costs a relay memory.
   const built = await Promise.all(
     Object.entries(programs).map(([name, source]) =>

@@ -7,7 +7,7 @@ import { controllerOf, type KubeObject, objectKey } from './object.ts';
 import { objectPath, type Resource } from './resource.ts';
 import { foreignPortsPatch } from './service-ports.ts';
 import type { Store } from './store.ts';
-import type { Transport } from './transport.ts';
+import type { KubeRequest, Transport } from './transport.ts';
 import { withoutManagedFields } from './watch.ts';
 
 /** The name under which the API server records which fields are ours. */
@@ -138,29 +138,29 @@ export class Applier {
     const path = this.#path(object);
     try {
       const contentType = 'application/apply-patch+yaml';
-      const answer = await this.#transport.request({
-        method: 'PATCH',
-        path,
-        query,
-        body: object,
-        contentType,
-      });
+      const request = { method: 'PATCH', path, query, body: object, contentType } as const;
+      const written = await this.#written(object, request);
       this.#failed.delete(path);
-      return this.#took(object, answer as KubeObject, hash);
+      this.#took(object, written, hash);
+      return written;
     } catch (error) {
       throw this.#refused(object, hash, error) ?? error;
     }
   }
 
-  /** Keeps the server's answer, and in what it differs from what was asked. */
-  #took(object: KubeObject, answer: KubeObject, hash: string): KubeObject {
-    const written = withoutManagedFields(answer);
-    this.#kind(object).store.put(written);
+  /** Sends a write of `object` and keeps the answer. */
+  #written(object: KubeObject, request: KubeRequest): Promise<KubeObject> {
+    return this.#kind(object).store.answered(objectKey(object), async () =>
+      withoutManagedFields((await this.#transport.request(request)) as KubeObject),
+    );
+  }
+
+  /** Keeps in what the server's answer differs from what was asked. */
+  #took(object: KubeObject, written: KubeObject, hash: string): void {
     const settled = new Set(differences(object, written).map(differenceKey));
     const { uid = '' } = written.metadata;
     this.#settled.delete(uid);
     if (settled.size > 0) this.#settled.set(uid, { hash, differences: settled });
-    return written;
   }
 
   /**
@@ -182,16 +182,7 @@ export class Applier {
     if (body === undefined) return observed;
     const contentType = 'application/json-patch+json';
     const query = { fieldManager, fieldValidation: 'Strict' };
-    const answer = await this.#transport.request({
-      method: 'PATCH',
-      path: this.#path(object),
-      query,
-      body,
-      contentType,
-    });
-    const written = withoutManagedFields(answer as KubeObject);
-    this.#kind(object).store.put(written);
-    return written;
+    return this.#written(object, { method: 'PATCH', path: this.#path(object), query, body, contentType });
   }
 
   #isSettled(object: KubeObject, observed: KubeObject, hash: string): boolean {

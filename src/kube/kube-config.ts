@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { KubeConfig } from '@kubernetes/client-node';
+import { KubeConfig } from '@kubernetes/client-node/dist/config.js'; // the index loads all of it
 import { RealmError } from '../lib/errors.ts';
 
 /** Reads cluster and credentials; called again when the API server no longer takes the credentials. */

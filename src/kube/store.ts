@@ -1,11 +1,10 @@
 import { controllerOf, isLater, type KubeObject, type ObjectKey, objectKey } from './object.ts';
 import { SharedParts } from './shared-parts.ts';
 
+type Change<T> = { readonly object: T | undefined; readonly previous: T | undefined };
+
 /** Told of an object that came, changed or went; exactly one of the two is absent where it came or went. */
-export type StoreListener<T> = (change: {
-  readonly object: T | undefined;
-  readonly previous: T | undefined;
-}) => void;
+export type StoreListener<T> = (change: Change<T>) => void;
 
 /** How many objects that went are remembered, so that a late answer does not bring one back. */
 const mostGone = 4_096;
@@ -25,6 +24,8 @@ export class Store<T extends KubeObject> {
   readonly #listeners: StoreListener<T>[] = [];
   readonly #gone = new Set<string>();
   readonly #parts = new SharedParts();
+  /** What watches reported of objects while we write them. */
+  readonly #reported = new Map<ObjectKey, Change<T>[]>();
 
   /** @param groupOf  the name of the group of an object; the uid of its controller unless told. */
   constructor(groupOf: (object: T) => string | undefined = (object) => controllerOf(object)?.uid) {
@@ -65,11 +66,35 @@ export class Store<T extends KubeObject> {
     this.#set(object);
   }
 
+  /**
+   * Runs `write`, our own write of the object at `key`, and takes in its answer as `put` does. A watch often reports the
+   * write before its answer comes: what is reported meanwhile is told after that, but for what is the answer itself.
+   *
+   * @returns the answer.
+   * @throws what `write` does.
+   */
+  async answered(key: ObjectKey, write: () => Promise<T>): Promise<T> {
+    const reported: Change<T>[] = [];
+    this.#reported.set(key, reported);
+    let answer: T | undefined;
+    try {
+      answer = await write();
+      this.put(answer);
+      return answer;
+    } finally {
+      this.#reported.delete(key);
+      const own = answer?.metadata.resourceVersion;
+      for (const change of reported) if (change.object?.metadata.resourceVersion !== own) this.#tell(change);
+    }
+  }
+
   /** Takes in an object that a watch reported. */
   set(object: T): void {
     if (this.#isKnown(object)) return;
-    const previous = this.#set(object);
-    this.#tell({ object, previous });
+    const change = { object, previous: this.#set(object) };
+    const reported = this.#reported.get(objectKey(object));
+    if (reported === undefined) this.#tell(change);
+    else reported.push(change);
   }
 
   /** Takes in that `object`, as it last was, is gone. */
@@ -129,7 +154,7 @@ export class Store<T extends KubeObject> {
     if (this.#gone.size > mostGone && oldest !== undefined) this.#gone.delete(oldest);
   }
 
-  #tell(change: Parameters<StoreListener<T>>[0]): void {
+  #tell(change: Change<T>): void {
     for (const listener of this.#listeners) listener(change);
   }
 }

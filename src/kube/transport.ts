@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Clock } from '../lib/clock.ts';
 import {
   type Connections,
@@ -129,14 +129,16 @@ export class Transport {
     const { method, path, query, body, contentType = 'application/json', signal } = kubeRequest;
     const { server, headers } = await this.#currentCredentials();
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
+    const { origin, pathname } = new URL(server); // a server behind a proxy may be told by a path
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
     const type = body === undefined ? {} : { 'content-type': contentType };
-    return request(`${server}${path}${search}`, {
+    return this.#dispatcher(kubeRequest, pool).request({
+      origin,
+      path: `${pathname.replace(/\/$/, '')}${path}${search}`,
       method,
       headers: { accept: 'application/json', 'user-agent': 'realm-operator', ...type, ...headers },
       ...(signal === undefined ? {} : { signal }),
       ...content,
-      dispatcher: this.#dispatcher(kubeRequest, pool),
     });
   }
 

@@ -135,15 +135,17 @@ export class Cluster implements ReconcileCluster {
   async writeStatus(object: RelayObject, status: RealmRelayStatus): Promise<void> {
     const { apiVersion, kind } = relayResource;
     const { name, namespace, uid, resourceVersion } = object.metadata;
+    const request = {
+      method: 'PATCH',
+      path: `${objectPath(relayResource, object)}/status`,
+      query: { fieldManager, force: 'true', fieldValidation: 'Strict' },
+      contentType: 'application/apply-patch+yaml',
+      body: { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status },
+    } as const;
     try {
-      const answer = await this.#transport.request({
-        method: 'PATCH',
-        path: `${objectPath(relayResource, object)}/status`,
-        query: { fieldManager, force: 'true', fieldValidation: 'Strict' },
-        contentType: 'application/apply-patch+yaml',
-        body: { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status },
-      });
-      this.relays.put(withoutManagedFields(answer as RelayObject));
+      await this.relays.answered(objectKey(object), async () =>
+        withoutManagedFields((await this.#transport.request(request)) as RelayObject),
+      );
     } catch (error) {
       if (!isKubeError(error, 404)) throw error;
     }

@@ -52,6 +52,39 @@ describe('Store', () => {
     expect(store.get('edge/a')?.metadata.resourceVersion).to.equal('9');
   });
 
+  it('tells nobody of the echo of our own write that comes before its answer', async () => {
+    await store.answered('edge/a', () => {
+      store.set(object('a', '9'));
+      return Promise.resolve(object('a', '9'));
+    });
+    expect(told).to.deep.equal([]);
+    store.set(object('a', '10'));
+    expect(told, 'it is over').to.deep.equal(['9>10']);
+  });
+
+  it('tells of what others wrote meanwhile, and of other objects at once', async () => {
+    await store.answered('edge/a', () => {
+      store.set(object('a', '8'));
+      store.set(object('b', '1'));
+      expect(told).to.deep.equal(['->1']);
+      expect(store.get('edge/a'), 'it is known at once').to.deep.equal(object('a', '8'));
+      store.set(object('a', '9'));
+      return Promise.resolve(object('a', '9'));
+    });
+    expect(told).to.deep.equal(['->1', '->8']);
+    expect(store.get('edge/a')).to.deep.equal(object('a', '9'));
+  });
+
+  it('tells of what came while a write failed', async () => {
+    const error = new Error('no');
+    const failed = store.answered('edge/a', () => {
+      store.set(object('a', '9'));
+      return Promise.reject(error);
+    });
+    expect(await failed.catch((thrown: unknown) => thrown)).to.equal(error);
+    expect(told).to.deep.equal(['->9']);
+  });
+
   it('does not go back: 9 is before 10', () => {
     store.put(object('a', '10'));
     store.set(object('a', '9'));

@@ -11,6 +11,17 @@ describe('bundle', () => {
     expect([...bundledSources(metafile, 'dist/realm-operator.js')].some(isHeavy)).to.equal(true);
   });
 
+  it('has of the Kubernetes client and its HTTP client only what the operator uses', async function () {
+    this.timeout(30_000);
+    const { outputs } = await bundle({ write: false });
+    const sources = Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs));
+    const unused =
+      /^node_modules\/(@kubernetes\/client-node\/dist\/gen\/models|undici\/lib\/(mock|cache|interceptor))\//;
+    expect(sources.filter((source) => unused.test(source))).to.deep.equal([]);
+    expect(sources).to.include('node_modules/@kubernetes/client-node/dist/config.js');
+    expect(sources).to.include('node_modules/undici/lib/dispatcher/agent.js');
+  });
+
   it('has the page of the relay in a file of its own, which is loaded when somebody looks', async function () {
     this.timeout(30_000);
     const metafile = await bundle({ write: false });
