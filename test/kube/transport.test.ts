@@ -237,6 +237,25 @@ describe('Transport', () => {
     expect(answer).to.deep.equal({ text: '{"a":"ü"}', type: contentType, force: 'true' });
   });
 
+  it('keeps the path of the server, behind which a proxy of many clusters has this one', async () => {
+    const load = server.kubeConfig();
+    const behind = new Transport(() => {
+      const config = load();
+      const address = config.getCurrentCluster()?.server ?? '';
+      config.loadFromClusterAndUser(
+        { name: 'one', server: `${address}/k8s/clusters/one/`, skipTLSVerify: true },
+        { name: 'test' },
+      );
+      return config;
+    }, systemClock);
+    server.handle = (_request, response, url) => {
+      answerJson(response, { asked: `${url.pathname}${url.search}` });
+    };
+    const answer = await behind.request({ method: 'GET', path: '/api/v1/pods', query: { limit: '1' } });
+    await behind.close();
+    expect(answer).to.deep.equal({ asked: '/k8s/clusters/one/api/v1/pods?limit=1' });
+  });
+
   it('goes through the proxy that the kubeconfig names', async () => {
     const load = server.kubeConfig();
     const proxied = new Transport(() => {
