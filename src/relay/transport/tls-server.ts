@@ -33,6 +33,7 @@ export class TlsServer {
     });
     this.#server.on('secureConnection', (socket) => {
       socket.on('error', () => undefined); // also where nobody waits for it any more
+      socket.allowHalfOpen = true;
       this.#waiting.get(nameOf(socket))?.resolve(socket);
     });
     this.#server.on('tlsClientError', (error, socket) => this.#waiting.get(nameOf(socket))?.reject(error));
@@ -62,6 +63,7 @@ export class TlsServer {
       waiting.reject(new Error('the peer closed the connection'));
     };
     raw.once('close', onClose);
+    raw.allowHalfOpen = false; // until the handshake is done: one whose client ended its side comes to nothing
     try {
       this.#server.emit('connection', raw);
       return this.#authorized(await waiting.promise);

@@ -84,6 +84,22 @@ describe('clients of a relay lose no connection', () => {
     await expectReady();
   }
 
+  /** Resolves when one of two Pods is gone, the other may not go, and a Pod in their place can start. */
+  async function uncordonWhenOneIsGone(pods: readonly string[]): Promise<void> {
+    try {
+      await eventually(
+        'one Pod gone, while the other must stay',
+        async () => {
+          const trials = pods.map((pod) => evict(node, namespace, pod, { dryRun: ['All'] }));
+          return (await Promise.all(trials)).toSorted().join() === '404,429';
+        },
+        patience,
+      );
+    } finally {
+      await kubectl(node, ['uncordon', 'node1']);
+    }
+  }
+
   async function expectReady(): Promise<void> {
     await kubectl(node, ['-n', namespace, 'wait', '--for=condition=Ready', 'rr/web', '--timeout=30s']);
   }
@@ -148,20 +164,8 @@ describe('clients of a relay lose no connection', () => {
     await expectReady();
     const pods = await relayPods(node, namespace, 'web');
     // Of this relay alone: backends and operator have nowhere to go from the one node.
-    const drain = kubectl(node, ['drain', 'node1', '--pod-selector=app.kubernetes.io/instance=web']);
-    try {
-      await eventually(
-        'one Pod gone, while the other must stay',
-        async () => {
-          const trials = pods.map((pod) => evict(node, namespace, pod, { dryRun: ['All'] }));
-          return (await Promise.all(trials)).toSorted().join() === '404,429';
-        },
-        patience,
-      );
-    } finally {
-      await kubectl(node, ['uncordon', 'node1']); // the Pod in its place can start
-    }
-    await drain;
+    const drain = ['drain', 'node1', '--pod-selector=app.kubernetes.io/instance=web'];
+    await Promise.all([kubectl(node, drain), uncordonWhenOneIsGone(pods)]);
     await expectReplaced(pods);
     await expectNoneLost();
   });

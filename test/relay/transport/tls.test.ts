@@ -214,6 +214,14 @@ describe('relay, TLS towards the client', () => {
     expect(await echoed(tlsClient(running), 'hello')).to.equal('hello');
   });
 
+  it('ends a handshake in whose middle the client ends its side, without waiting for its time to be over', async () => {
+    const running = await listening(words(), { clock: new FakeClock() }); // whose time does not pass
+    const socket = await loopback.client(listenOf(running.relay));
+    socket.end(Buffer.from('160301', 'hex'));
+    expect((await failedLine(running)).message).to.match(/TLS handshake failed: /);
+    expect(running.dials()).to.equal(0);
+  });
+
   it('takes a PROXY header before the hello, and hands its client on', async () => {
     const remote = await loopback.echo();
     const network = { accept_proxy: true, send_proxy: true, send_proxy_version: 1 };
