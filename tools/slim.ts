@@ -9,12 +9,14 @@ const parts: readonly { readonly filter: RegExp; readonly contents: string }[] =
   {
     filter: /node_modules\/undici\/index\.js$/,
     contents: `
-      const Dispatcher = require('./lib/dispatcher/dispatcher');
-      const { request } = require('./lib/api');
-      Dispatcher.prototype.request = request;
-      exports.Agent = require('./lib/dispatcher/agent');
-      exports.ProxyAgent = require('./lib/dispatcher/proxy-agent');
-      exports.DecoratorHandler = require('./lib/handler/decorator-handler');
+      import Dispatcher from './lib/dispatcher/dispatcher.js';
+      import api from './lib/api/index.js';
+      Dispatcher.prototype.request = api.request;
+      export { default as Agent } from './lib/dispatcher/agent.js';
+      export { default as ProxyAgent } from './lib/dispatcher/proxy-agent.js';
+      export { default as DecoratorHandler } from './lib/handler/decorator-handler.js';
+      export { default as buildConnector } from './lib/core/connect.js';
+      export const { fetch } = globalThis; // for the typed API of client-node, as below
     `,
   },
   {
