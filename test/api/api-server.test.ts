@@ -47,8 +47,12 @@ describeWithCluster('RealmRelay on the API server', (cluster) => {
   });
 
   it('kubectl explain tells meaning, default and unit', async () => {
-    const { stdout } = await cluster().kubectl(['explain', 'realmrelay.spec.network.udpTimeoutSeconds']);
-    expect(stdout.replace(/\s+/g, ' ')).to.contain('Default: 30. Unit: seconds.');
+    // The API server publishes a schema some time after it takes a CRD.
+    const told = await eventually('the schema', async () => {
+      const { stdout } = await cluster().kubectl(['explain', 'realmrelay.spec.network.udpTimeoutSeconds']);
+      return stdout.replace(/\s+/g, ' ');
+    });
+    expect(told).to.contain('Default: 30. Unit: seconds.');
   });
 
   it('kubectl get shows Ready, Endpoints, Replicas and Age', async () => {
