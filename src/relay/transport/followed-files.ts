@@ -103,8 +103,11 @@ export class FollowedFiles<T> {
   }
 }
 
+/** One after the other, so that of several that cannot be read the first one is told, each time. */
 async function readAll(paths: readonly string[]): Promise<readonly FileBytes[]> {
-  return Promise.all(paths.map(async (path) => ({ path, bytes: await readBytes(path) })));
+  const files: FileBytes[] = [];
+  for (const path of paths) files.push({ path, bytes: await readBytes(path) });
+  return files;
 }
 
 async function readBytes(path: string): Promise<Buffer> {
