@@ -26,6 +26,8 @@ export type AuditEvent = {
     readonly subresource?: string;
   };
   readonly responseStatus?: { readonly code: number };
+  /** Among others `authorization.k8s.io/decision`: `allow` or `forbid`. */
+  readonly annotations?: Readonly<Record<string, string>>;
 };
 
 /**
