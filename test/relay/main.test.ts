@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,7 +10,7 @@ import { version } from '../../src/lib/version.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { freePort } from '../cluster/free-port.ts';
 import { endpoint, failure, Loopback, received } from './loopback.ts';
-import { RelayProcess } from './relay-process.ts';
+import { RelayProcess, waysToRun } from './relay-process.ts';
 
 const loopback = new Loopback();
 let folder: string;
@@ -203,23 +202,8 @@ describe('relay program', () => {
   });
 }).timeout(30_000);
 
-/** The namespaces that a test of PID 1 needs are root's to make. */
-const canUnshare = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0;
-
 describe('relay program, stopping', () => {
-  const ways: { name: string; wrapper: string[]; skip: boolean }[] = [
-    { name: 'as a process', wrapper: [], skip: false },
-    { name: 'as PID 1', wrapper: ['unshare', '--pid', '--fork', '--kill-child=SIGKILL'], skip: !canUnshare },
-  ];
-
-  /** The relay's own process: behind `unshare` its child. */
-  function pidOf(relay: RelayProcess, isWrapped: boolean): number {
-    if (!isWrapped) return relay.pid;
-    return Number(spawnSync('pgrep', ['-P', String(relay.pid)], { encoding: 'utf8' }).stdout.trim());
-  }
-
-  for (const { name, wrapper, skip } of ways) {
-    const title = skip ? `${name} (skipped: unshare --pid is not permitted here)` : name;
+  for (const { title, wrapper, skip } of waysToRun) {
     (skip ? describe.skip : describe)(title, () => {
       async function connected(
         argv: string[],
@@ -228,7 +212,7 @@ describe('relay program, stopping', () => {
         const listen = await listenOf(relay);
         const client = await loopback.client(listen);
         expect(await ask(client, 'x')).to.equal('x');
-        return { relay, pid: pidOf(relay, wrapper.length > 0), client, listen };
+        return { relay, pid: relay.wrappedPid, client, listen };
       }
 
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {

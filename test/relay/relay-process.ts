@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,6 +8,19 @@ import type { LogLine } from './loopback.ts';
 
 const entry = join(import.meta.dirname, '..', '..', 'src', 'cli', 'realm.ts');
 
+/** The namespaces that a test of PID 1 needs are root's to make. */
+const canUnshare = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0;
+
+/** A relay has to stop alike in each of these ways: title of the tests, and what goes before its command. */
+export const waysToRun: readonly { title: string; wrapper: readonly string[]; skip: boolean }[] = [
+  { title: 'as a process', wrapper: [], skip: false },
+  {
+    title: canUnshare ? 'as PID 1' : 'as PID 1 (skipped: unshare --pid is not permitted here)',
+    wrapper: ['unshare', '--pid', '--fork', '--kill-child=SIGKILL'],
+    skip: !canUnshare,
+  },
+];
+
 /** The relay program in a process of its own. */
 export class RelayProcess {
   readonly lines: LogLine[] = [];
@@ -15,6 +28,7 @@ export class RelayProcess {
   readonly ended: Promise<number | string>;
   stderr = '';
   readonly #child: ChildProcess;
+  readonly #isWrapped: boolean;
 
   /**
    * @param wrapper  goes before the command, e.g. `unshare --pid`.
@@ -31,6 +45,7 @@ export class RelayProcess {
       env: { ...process.env, ...env },
     });
     this.#child = child;
+    this.#isWrapped = wrapper.length > 0;
     createInterface({ input: child.stdout }).on('line', (line) => this.lines.push(parsed(line)));
     child.stderr.on('data', (part: Buffer) => (this.stderr += part.toString()));
     this.ended = once(child, 'close').then(([code, signal]) => (signal ?? code) as number | string);
@@ -38,6 +53,12 @@ export class RelayProcess {
 
   get pid(): number {
     return this.#child.pid ?? 0;
+  }
+
+  /** The relay's own process: behind `unshare` its child. */
+  get wrappedPid(): number {
+    if (!this.#isWrapped) return this.pid;
+    return Number(spawnSync('pgrep', ['-P', String(this.pid)], { encoding: 'utf8' }).stdout.trim());
   }
 
   kill(signal: NodeJS.Signals): void {

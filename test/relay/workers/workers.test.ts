@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { eventually } from '../../cluster/eventually.ts';
 import { freePort } from '../../cluster/free-port.ts';
 import { endpoint, failure } from '../loopback.ts';
-import { RelayProcess } from '../relay-process.ts';
+import { RelayProcess, waysToRun } from '../relay-process.ts';
 import {
   ask,
   loopback,
@@ -174,29 +174,14 @@ describe('relay, workers', () => {
   });
 }).timeout(60_000);
 
-/** The namespaces that a test of PID 1 needs are root's to make. */
-const canUnshare = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0;
-
 describe('relay, workers, stopping', () => {
-  const ways: { name: string; wrapper: string[]; skip: boolean }[] = [
-    { name: 'as a process', wrapper: [], skip: false },
-    { name: 'as PID 1', wrapper: ['unshare', '--pid', '--fork', '--kill-child=SIGKILL'], skip: !canUnshare },
-  ];
-
-  /** The relay's own process: behind `unshare` its child. */
-  function pidOf(relay: RelayProcess, isWrapped: boolean): number {
-    if (!isWrapped) return relay.pid;
-    return Number(spawnSync('pgrep', ['-P', String(relay.pid)], { encoding: 'utf8' }).stdout.trim());
-  }
-
-  for (const { name, wrapper, skip } of ways) {
-    const title = skip ? `${name} (skipped: unshare --pid is not permitted here)` : name;
+  for (const { title, wrapper, skip } of waysToRun) {
     (skip ? describe.skip : describe)(title, () => {
       it('drain together, and end with 0', async () => {
         const relay = await start([endpoint(await loopback.echo())], [], wrapper);
         const { listen } = await web(relay);
         const clients = await servedByAll(relay);
-        process.kill(pidOf(relay, wrapper.length > 0), 'SIGTERM');
+        process.kill(relay.wrappedPid, 'SIGTERM');
         expect(await relay.logged('no new connections')).to.include({ connections: clients.length });
         expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
         expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
@@ -211,7 +196,7 @@ describe('relay, workers, stopping', () => {
       it('end now at a second signal', async () => {
         const relay = await start([endpoint(await loopback.echo())], ['--drain-lag-seconds', '600'], wrapper);
         const clients = await servedByAll(relay);
-        const pid = pidOf(relay, wrapper.length > 0);
+        const pid = relay.wrappedPid;
         process.kill(pid, 'SIGTERM');
         await relay.logged('draining');
         const failures = Promise.all(clients.map(failure));
