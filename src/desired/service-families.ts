@@ -3,6 +3,10 @@ import { endpointFamilies } from '../api/rules.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Problem } from '../lib/problem.ts';
 
+/** What helps where a live Service cannot take a change. */
+export const recreateRemedy =
+  'delete the Service, or set service.recreatePolicy: WhenNeeded (its cluster IPs, node ports and load-balancer address are lost)';
+
 /** The families of a Service, as its `spec` holds them. */
 export type ServiceFamilies = {
   readonly ipFamilyPolicy: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
@@ -44,7 +48,7 @@ export function immutableFamilies(relay: Relay, observed: ObservedFamilies): Pro
     path: ['spec', 'service', 'ipFamilies'],
     what: `should have ${primary} first, and the primary family of a live Service (now ${live}) cannot change`,
     value: ipFamilies,
-    remedy: `delete the Service, or set service.recreatePolicy: WhenNeeded (its cluster IPs, node ports and load-balancer address are lost), or keep ${live} first`,
+    remedy: `${recreateRemedy}, or keep ${live} first`,
   };
 }
 

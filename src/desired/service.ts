@@ -6,7 +6,12 @@ import { portsFrom } from '../lib/port-range.ts';
 import type { Problem } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
-import { immutableFamilies, serviceFamilies, type ObservedFamilies } from './service-families.ts';
+import {
+  immutableFamilies,
+  recreateRemedy,
+  serviceFamilies,
+  type ObservedFamilies,
+} from './service-families.ts';
 
 /** What of a live Service decides what may be wanted of it. */
 export type ObservedService = ObservedFamilies & Pick<V1ServiceSpec, 'type' | 'loadBalancerClass'>;
@@ -63,7 +68,7 @@ export function immutableFields(relay: Relay, observed: ObservedService): Proble
       path: ['spec', 'service', 'loadBalancerClass'],
       what: `cannot be changed on a live Service (${now})`,
       value: wanted,
-      remedy: `delete the Service, or set service.recreatePolicy: WhenNeeded (its cluster IPs, node ports and load-balancer address are lost), or ${live === undefined ? 'remove it' : `set it to ${live}`}`,
+      remedy: `${recreateRemedy}, or ${live === undefined ? 'remove it' : `set it to ${live}`}`,
     },
   ];
 }

@@ -1,5 +1,6 @@
 import type { V1Service } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
+import { recreateRemedy } from '../desired/service-families.ts';
 import type { RefusedError, ResourceConflictError } from '../kube/apply-errors.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { Reason, Verdict } from './verdict.ts';
@@ -38,9 +39,7 @@ function serviceRefusal(
   { spec = {} }: V1ServiceLike,
 ): Reason | undefined {
   if (fields.includes('spec.loadBalancerClass')) {
-    const remedy =
-      'delete the Service, or set service.recreatePolicy: WhenNeeded (its cluster IPs, node ports and load-balancer address are lost)';
-    const message = `The API server refuses Service "${objectName}": ${refusal}: ${remedy}`;
+    const message = `The API server refuses Service "${objectName}": ${refusal}: ${recreateRemedy}`;
     return { reason: 'ServiceImmutable', message };
   }
   if (!fields.some((field) => field.startsWith('spec.ipFamil'))) return undefined;

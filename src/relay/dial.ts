@@ -74,7 +74,6 @@ export type DialOptions<C extends Dialable> = {
 export type Dialled<C, T extends DialTarget> = { readonly channel: C; readonly remote: T };
 
 /**
-/**
  * Connects to the first of `remotes` that can be, one after the other; the addresses of one race. Owns its
  * channels until one is connected.
  */
@@ -177,6 +176,7 @@ export class Dial<C extends Dialable> {
       return await race.winner;
     } finally {
       stop();
+      this.#cancelConnect = () => undefined;
     }
   }
 

@@ -49,16 +49,17 @@ export class EndpointRemotes {
     );
   }
 
-  /** Uses the remotes of `config`; those that are known stay what they are, and where nothing changes so do checks. */
-  configure(config: EndpointConfig): void {
+  /** Uses the remotes of `config`; those that are known stay what they are, and where nothing changes so do checks. @returns whether it did. */
+  configure(config: EndpointConfig): boolean {
     const [before, after] = [this.#config, config].map((each) =>
       JSON.stringify([each.balance, portsOf(each), each.healthCheck, each.through]),
     );
     this.#config = config;
-    if (before === after) return;
+    if (before === after) return false;
     this.#pools.TCP.configure(config);
     this.#pools.UDP.configure(config);
     this.#healthChecks.run(this.#pools.TCP.first.remotes, config);
+    return true;
   }
 
   /** As configured, in order, with all of their ports. */

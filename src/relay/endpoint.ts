@@ -145,7 +145,7 @@ export class Endpoint {
     this.#transport = transport;
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
-    this.remotes.configure(config);
+    if (!this.remotes.configure(config)) return;
     this.#associations.keepOnly(({ port, remote }) => {
       return this.remotes.at('UDP', port)?.remotes.includes(remote) ?? false;
     });

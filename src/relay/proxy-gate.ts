@@ -84,8 +84,14 @@ export class ProxyGate implements Reader {
 /** Each list of sources is of a configuration, and lives as long. */
 const lists = new WeakMap<readonly string[], BlockList>();
 
-/** Whether a header of the peer at `address` may be believed; an empty list trusts everyone. */
-export function isTrusted({ trustedSources }: AcceptProxy, address: string): boolean {
+/** Why no header of the peer at `address` is taken; undefined where one may be believed. */
+export function distrust(accept: AcceptProxy, address: string): ProxyHeaderError | undefined {
+  if (isTrusted(accept, address)) return undefined;
+  return new ProxyHeaderError('PROXY headers of this client are not trusted: see accept_proxy_trusted');
+}
+
+/** An empty list trusts everyone. */
+function isTrusted({ trustedSources }: AcceptProxy, address: string): boolean {
   if (trustedSources.length === 0) return true;
   const list = lists.get(trustedSources) ?? blockList(trustedSources);
   lists.set(trustedSources, list);

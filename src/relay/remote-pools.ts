@@ -34,7 +34,7 @@ export class RemotePools {
 
   /** Every remote of the ports that have been used. */
   get known(): readonly Remote[] {
-    return [...new Set([...this.#pools.values()].flatMap(({ remotes }) => remotes))];
+    return [...this.#known.values()];
   }
 
   /** Those with an address, of whichever port. */

@@ -14,8 +14,8 @@ import { Dial, DialError, type Dialled } from './dial.ts';
 import { Flow } from './flow.ts';
 import type { IdleLimits } from './idle-sweep.ts';
 import { Parting } from './parting.ts';
-import { isTrusted, ProxyGate } from './proxy-gate.ts';
-import { proxyHeader, ProxyHeaderError, type ProxyAddresses } from './proxy-header.ts';
+import { distrust, ProxyGate } from './proxy-gate.ts';
+import { proxyHeader, type ProxyAddresses } from './proxy-header.ts';
 import type { Remote } from './remote.ts';
 import type { Side } from './side.ts';
 
@@ -77,11 +77,8 @@ class TcpConnection implements Connection, ChannelOwner {
     this.#client.open(this.#gate ?? this.fromClient, this, network);
     this.#client.resume();
     if (this.#gate === undefined) void this.#connect();
-    else if (network.acceptProxy !== undefined && !isTrusted(network.acceptProxy, remote.address)) {
-      this.#gate.fail(
-        new ProxyHeaderError('PROXY headers of this client are not trusted: see accept_proxy_trusted'),
-      );
-    }
+    const distrusted = network.acceptProxy && distrust(network.acceptProxy, remote.address);
+    if (distrusted !== undefined) this.#gate?.fail(distrusted);
   }
 
   cut(): void {

@@ -22,7 +22,7 @@ export class Transports {
 
   /** Those for `configs`: what an endpoint has already and asks for again stays, the others are read. */
   async planned(configs: readonly EndpointConfig[]): Promise<PlannedTransports> {
-    const wanted = configs.filter(({ network }) => network.tcp).filter(hasTransport);
+    const wanted = configs.filter(hasTransport);
     const planned = await Promise.all(
       wanted.map(async (config) => [config.name, await this.#transport(config)] as const),
     );
@@ -65,8 +65,9 @@ export class Transports {
   }
 }
 
-function hasTransport({ listenTransport, remoteTransport }: EndpointConfig): boolean {
-  return listenTransport !== undefined || remoteTransport !== undefined;
+/** Whether an endpoint is more than plain TCP on either side; UDP never is. */
+export function hasTransport({ network, listenTransport, remoteTransport }: EndpointConfig): boolean {
+  return network.tcp && (listenTransport !== undefined || remoteTransport !== undefined);
 }
 
 /** What is wrong with the files that the transports of `endpoints` name, each as one line. */

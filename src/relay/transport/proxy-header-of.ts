@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import type { AcceptProxy } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { isTrusted, ProxyGate } from '../proxy-gate.ts';
-import { ProxyHeaderError, type ProxyAddresses } from '../proxy-header.ts';
+import { distrust, ProxyGate } from '../proxy-gate.ts';
+import type { ProxyAddresses } from '../proxy-header.ts';
 import { landingBuffer } from '../read-buffers.ts';
 
 /**
@@ -16,9 +16,8 @@ export async function proxyHeaderOf(
   accept: AcceptProxy,
   clock: Clock,
 ): Promise<ProxyAddresses | undefined> {
-  if (!isTrusted(accept, raw.remoteAddress ?? '')) {
-    throw new ProxyHeaderError('PROXY headers of this client are not trusted: see accept_proxy_trusted');
-  }
+  const distrusted = distrust(accept, raw.remoteAddress ?? '');
+  if (distrusted !== undefined) throw distrusted;
   const { promise, resolve, reject } = Promise.withResolvers<ProxyAddresses | undefined>();
   const behind = {
     nextBuffer: () => landingBuffer,

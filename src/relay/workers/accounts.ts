@@ -5,6 +5,7 @@ import type { EndpointAccount } from '../crew.ts';
 import { remoteNames } from '../remote-pools.ts';
 import type { RemoteHealth } from '../remote.ts';
 import type { Traffic } from '../tally.ts';
+import { hasTransport } from '../transports.ts';
 import type { WorkerAccount, WorkerReport } from './messages.ts';
 
 /** The accounts of all workers, those that are gone included. */
@@ -37,12 +38,11 @@ export class Accounts {
     const counted = [this.#gone.get(name), ...reports.map(({ accounts }) => accountOf(name, accounts))];
     const total = counted.filter((each) => each !== undefined).reduce(sumOf, nothing(name));
     const { name: _, problem, isUsable, ...figures } = total;
-    const hasTransport = config.listenTransport !== undefined || config.remoteTransport !== undefined;
     return {
       ...figures,
       config,
       remoteNames: remoteNames(config),
-      transport: hasTransport ? { problem, isUsable } : undefined,
+      transport: hasTransport(config) ? { problem, isUsable } : undefined,
       health: { TCP: told(health.TCP, total.health.TCP), UDP: told(health.UDP, total.health.UDP) },
     };
   }
