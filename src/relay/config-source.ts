@@ -36,10 +36,10 @@ export async function readConfig(path: string): Promise<ConfigSource> {
   const stats = await about(path);
   if (stats.isFile()) return fileSource(path);
   for (let reads = 1; reads <= mostReads; reads += 1) {
-    const before = await configMapStates(await folders(path));
-    const source = await folderSource(path).catch(asError); // a ConfigMap's old files go when it changes
-    const after = await configMapStates(source instanceof Error ? await folders(path) : source.folders);
-    if (before !== after) continue;
+    const before = await configMapStates((await found(path, [])).folders);
+    const all = await found(path, []);
+    const source = await folderSource(path, all).catch(asError); // a ConfigMap's old files go when it changes
+    if (before !== (await configMapStates(all.folders))) continue;
     if (source instanceof Error) throw source;
     return source;
   }
@@ -49,17 +49,13 @@ export async function readConfig(path: string): Promise<ConfigSource> {
   );
 }
 
-async function folders(path: string): Promise<readonly string[]> {
-  return (await found(path, [])).folders;
-}
-
 async function fileSource(path: string): Promise<ConfigSource> {
   const { text, hash } = await readText(path);
   return { texts: [{ source: path, text }], hash, folders: [dirname(path)] };
 }
 
-async function folderSource(path: string): Promise<ConfigSource> {
-  const { files, folders } = await found(path, []);
+async function folderSource(path: string, { files, folders, problems }: Found): Promise<ConfigSource> {
+  if (problems[0] !== undefined) throw problems[0];
   if (files.length === 0) throw unreadable(path, 'it holds no .toml or .json file: add one');
   const read = await Promise.all(files.map(readText));
   const lines = read.map(({ hash }, index) => `${files[index]?.slice(path.length) ?? ''}\0${hash}\n`);
@@ -70,24 +66,37 @@ async function folderSource(path: string): Promise<ConfigSource> {
   };
 }
 
-type Found = { readonly files: string[]; readonly folders: string[] };
+type Found = {
+  readonly files: readonly string[];
+  readonly folders: readonly string[];
+  /** What cannot be looked at, which may be because it is being swapped. */
+  readonly problems: readonly Error[];
+};
 
 /** @param above  the real paths of the folders that it stands in: a link to one of them would never end. */
 async function found(folder: string, above: readonly string[]): Promise<Found> {
   const real = await told(folder, () => realpath(folder));
   if (above.includes(real)) throw unreadable(folder, 'it is a link to a folder that it stands in: remove it');
   const names = await told(folder, () => readdir(folder));
-  const result: Found = { files: [], folders: [folder] };
+  const parts: Found[] = [{ files: [], folders: [folder], problems: [] }];
   for (const name of names.filter((each) => !each.startsWith('.')).toSorted()) {
-    const path = join(folder, name);
-    const stats = await about(path);
-    if (stats.isDirectory()) {
-      const inner = await found(path, [...above, real]);
-      result.files.push(...inner.files);
-      result.folders.push(...inner.folders);
-    } else if (/\.(toml|json)$/.test(name)) result.files.push(path);
+    parts.push(await foundAt(join(folder, name), [...above, real]).catch(problem));
   }
-  return result;
+  return {
+    files: parts.flatMap(({ files }) => files),
+    folders: parts.flatMap(({ folders }) => folders),
+    problems: parts.flatMap(({ problems }) => problems),
+  };
+}
+
+async function foundAt(path: string, above: readonly string[]): Promise<Found> {
+  const stats = await about(path);
+  if (stats.isDirectory()) return found(path, above);
+  return { files: /\.(toml|json)$/.test(path) ? [path] : [], folders: [], problems: [] };
+}
+
+function problem(error: unknown): Found {
+  return { files: [], folders: [], problems: [asError(error)] };
 }
 
 /** A pipe or a device could be read once, and then never followed. */
