@@ -33,7 +33,6 @@ export type Surroundings = {
 
 /** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
 export class Endpoint {
-  readonly #surroundings: Surroundings;
   readonly #connections = new Tally<Connection>(
     (connection) => connection.fromClient.bytes,
     (connection) => connection.fromUpstream.bytes,
@@ -53,7 +52,6 @@ export class Endpoint {
     this.#config = config;
     this.#transport = transport;
     this.remotes = new EndpointRemotes(config, surroundings);
-    this.#surroundings = surroundings;
     this.#warnings = new Warnings(surroundings.log, surroundings.clock, () => this.#config.name);
     this.#associations = new Associations({
       ...surroundings,
@@ -143,7 +141,7 @@ export class Endpoint {
   reconfigure(config: EndpointConfig, transport?: EndpointTransport): void {
     this.#config = config;
     this.#transport = transport;
-    this.#surroundings.budget.serveWaiting(); // the limit may be higher now
+    this.#gate.serveWaiting(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
     if (!this.remotes.configure(config)) return;
     this.#associations.keepOnly(({ port, remote }) => {

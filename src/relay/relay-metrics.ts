@@ -52,6 +52,13 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       read: () => [{ labels: {}, value: Number(status().configProblem !== '') }],
     },
     {
+      name: 'realm_relay_descriptors_short',
+      help: 'Processes of the relay without file descriptors for another TCP client; clients wait in the kernel.',
+      type: 'gauge',
+      labels: [],
+      read: () => [{ labels: {}, value: status().descriptorsShort }],
+    },
+    {
       name: 'realm_relay_workers',
       help: 'Worker processes that run; none where the relay is one process.',
       type: 'gauge',
@@ -95,7 +102,7 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
     gauge('connections_waiting', 'TCP clients that wait for a place.', [], ({ waiting }) => [[[], waiting]]),
     counter(
       'connections_refused_total',
-      'TCP clients that were reset, since too many waited.',
+      'TCP clients that were reset, since too many waited, or for want of file descriptors where clients cannot wait.',
       [],
       ({ refused }) => [[[], refused.connections]],
     ),
