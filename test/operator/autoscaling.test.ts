@@ -71,6 +71,7 @@ describeWithCluster('operator and an autoscaler', function (cluster) {
 
   it('sees to the number of Pods no more, and says what it goes by', async () => {
     await programmed({ autoscaling });
+    await edge.expect('deployments/web', (seen) => seen.spec?.['replicas'] === 2); // the autoscaler's first look
     await scale(4);
     await edge.write('PATCH', 'configmaps/web-config', { data: { 'config.json': '{}' } });
     await edge.expect('configmaps/web-config', (seen) => seen.data?.['config.json'] !== '{}');
