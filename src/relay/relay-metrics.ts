@@ -95,9 +95,12 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
     gauge('connections_waiting', 'TCP clients that wait for a place.', [], ({ waiting }) => [[[], waiting]]),
     counter(
       'connections_refused_total',
-      'TCP clients that were reset, since too many waited.',
-      [],
-      ({ refused }) => [[[], refused.connections]],
+      'TCP clients that were reset: TooManyWait, or SourceNotAllowed by allowed_sources.',
+      ['reason'],
+      ({ refused, notAllowed }) => [
+        [['TooManyWait'], refused.connections],
+        [['SourceNotAllowed'], notAllowed.connections],
+      ],
     ),
   ];
 }
@@ -120,9 +123,12 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
     ),
     counter(
       'associations_refused_total',
-      'UDP associations that were not made for want of file descriptors.',
-      [],
-      ({ refused }) => [[[], refused.associations]],
+      'UDP datagrams that made no association: DescriptorsShort, or SourceNotAllowed by allowed_sources.',
+      ['reason'],
+      ({ refused, notAllowed }) => [
+        [['DescriptorsShort'], refused.associations],
+        [['SourceNotAllowed'], notAllowed.associations],
+      ],
     ),
     counter(
       'associations_evicted_total',

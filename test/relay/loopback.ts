@@ -107,10 +107,13 @@ export class Loopback {
     return socket;
   }
 
-  /** A client that connects. */
-  dial(address: string): Socket {
-    const { host, port } = split(address);
-    const socket = connect({ host, port, allowHalfOpen: true });
+  /** A client that connects, from the address `from` where one is given. */
+  dial(address: string, from?: string): Socket {
+    const socket = connect({
+      ...split(address),
+      ...(from !== undefined && { localAddress: from }),
+      allowHalfOpen: true,
+    });
     socket.on('error', () => undefined);
     this.onClose(() => {
       socket.destroy();
