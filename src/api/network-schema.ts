@@ -61,7 +61,7 @@ export const network = z.object({
     'TCP keepalive probes without an answer before the connection is given up. Default: 3.',
   ),
   allowedSources: sources(
-    'Addresses and ranges of the clients that are served, TCP and UDP; others are reset, or their datagrams dropped. Held against the address of the PROXY header where acceptProxy is enabled. Default: everybody.',
+    'Addresses and ranges of the clients that are served, TCP and UDP; others are reset, or their datagrams dropped. Held against the address in the PROXY header where acceptProxy is enabled: name its trustedSources, too. Default: everybody.',
   ),
   sendProxy: sendProxy.optional().describe('PROXY protocol towards the remotes; not with UDP.'),
   acceptProxy: acceptProxy.optional().describe('PROXY protocol from the clients; not with UDP.'),

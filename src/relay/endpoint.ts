@@ -146,7 +146,7 @@ export class Endpoint {
   }
 
   /**
-   * Serves new clients as `config` says. Open connections go on, under its idle limits, and so does who waits;
+   * Serves new clients, and those who wait, as `config` says. Open connections go on, under its idle limits;
    * associations with a remote that is no longer listed, or of a client that is no longer allowed, end, since a busy
    * one would never end by itself.
    */
@@ -154,6 +154,7 @@ export class Endpoint {
     const { allowedSources } = this.#config.network;
     this.#config = config;
     this.#transport = transport;
+    this.#gate.keepOnly(({ remote }) => this.#admission.takes(remote));
     this.#surroundings.budget.serveWaiting(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
     if (this.remotes.configure(config)) {

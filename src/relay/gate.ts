@@ -52,7 +52,7 @@ export class Gate {
   /** Clients that were reset since there was no place even to wait. */
   refused = 0;
   readonly #context: GateContext;
-  readonly #line: { readonly accepted: Accepted; readonly port: number; readonly sinceMs: number }[] = [];
+  #line: { readonly accepted: Accepted; readonly port: number; readonly sinceMs: number }[] = [];
   readonly #idlers: (() => void)[] = [];
   readonly #lease: Lease | undefined;
   #episode: { waited: number; refused: number } | undefined;
@@ -113,10 +113,21 @@ export class Gate {
 
   /** Resets all who wait. */
   cut(): void {
-    const cut = this.#line.splice(0);
-    for (const { accepted } of cut) accepted.reset();
+    this.keepOnly(() => false);
+  }
+
+  /** Resets those who wait and `mayStay` does not hold for. */
+  keepOnly(mayStay: (accepted: Accepted) => boolean): void {
+    const before = this.#line;
+    this.#line = before.filter(({ accepted }) => {
+      const stays = mayStay(accepted);
+      if (!stays) accepted.reset();
+      return stays;
+    });
+    const left = before.length - this.#line.length;
+    if (left === 0) return;
     this.#afterLeaving();
-    this.#context.budget.giveBack(cut.length);
+    this.#context.budget.giveBack(left);
     this.#cover();
   }
 

@@ -343,6 +343,27 @@ describe('relay, allowed sources, a reload', () => {
     expect(statusOf(guard.relay).notAllowed.connections).to.equal(1);
   });
 
+  it('turns away who waits and may not come any more, and serves the others in their turn', async () => {
+    for (const before of [{}, { ...onlyFriends, accept_proxy: true }]) {
+      const guard = await guarded({ ...before, max_connections: 1 });
+      const listen = listenOf(guard.relay);
+      const first = await loopback.client(listen, friend);
+      await eventually('the first', () => statusOf(guard.relay).connections.active === 1);
+      const [reset, next] = [await loopback.client(listen, stranger), await loopback.client(listen, friend)];
+      await eventually('who waits', () => statusOf(guard.relay).waiting === 2);
+      const failed = failure(reset);
+      await guard.relay.reload(config(endpoint(guard.remote, {}, { ...onlyFriends, max_connections: 1 })));
+      expect(await failed).to.equal('ECONNRESET');
+      expect(statusOf(guard.relay)).to.deep.include({
+        waiting: 1,
+        notAllowed: { connections: 1, associations: 0 },
+      });
+      first.destroy();
+      expect(await ask(next, 'at last')).to.equal('at last');
+      expect(guard.dials()).to.equal('accept_proxy' in before ? 1 : 2);
+    }
+  });
+
   it('that names a wrong range is told with key, value and remedy, and the list before holds', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'realm-sources-'));
     loopback.onClose(() => {

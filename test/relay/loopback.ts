@@ -101,8 +101,8 @@ export class Loopback {
   }
 
   /** A connected client of `address`, half-open; its errors are the test's to look at. */
-  async client(address: string): Promise<Socket> {
-    const socket = this.dial(address);
+  async client(address: string, from?: string): Promise<Socket> {
+    const socket = this.dial(address, from);
     await once(socket, 'connect');
     return socket;
   }
