@@ -4,6 +4,7 @@ import { lastPort, listenText } from '../api/port-conflicts.ts';
 import type { Endpoint, Network, Relay, Remote } from '../api/relay.ts';
 import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm-document.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
+import { onceEach } from '../lib/once-each.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
 import { transportWords } from './transports.ts';
@@ -27,14 +28,14 @@ export function configMap(relay: Relay): Desired<V1ConfigMap> {
 }
 
 /** The text of the relay program's configuration file: equal relays give equal text, byte by byte. */
-export function configText(relay: Relay): string {
-  return `${JSON.stringify(realmDocument(relay), null, 2)}\n`;
-}
+export const configText = onceEach(
+  (relay: Relay): string => `${JSON.stringify(realmDocument(relay), null, 2)}\n`,
+);
 
 /** SHA-256 of the configuration file, in hexadecimal; the relay program reports the same of the file it runs. */
-export function configHash(relay: Relay): string {
-  return createHash('sha256').update(configText(relay)).digest('hex');
-}
+export const configHash = onceEach((relay: Relay): string =>
+  createHash('sha256').update(configText(relay)).digest('hex'),
+);
 
 /** `relay` in Realm's own words. Each endpoint says all of its network, so that nothing depends on a global table. */
 export function realmDocument(relay: Relay): RealmDocument {

@@ -36,8 +36,8 @@ export type DesiredObject =
   | Desired<V2HorizontalPodAutoscaler>;
 
 /**
- * Every object that `relay` needs, in the order in which they are applied: what a Pod mounts, or is guarded by, before the Pod, and the Service,
- * which may be such that it cannot be changed, last.
+ * Every object that `relay` needs: what a Pod mounts, or is guarded by, before the Pod, and the Service, which may be such that it
+ * cannot be changed, last.
  *
  * Pure: equal input gives deeply equal output. No empty list, map or null is in it.
  */

@@ -196,13 +196,8 @@ export class Applier {
   }
 
   async #read(object: KubeObject): Promise<KubeObject | undefined> {
-    try {
-      const read = await this.#transport.request({ method: 'GET', path: this.#path(object) });
-      return withoutManagedFields(read as KubeObject);
-    } catch (error) {
-      if (isKubeError(error, 404)) return undefined;
-      throw error;
-    }
+    const found = await this.#transport.find(this.#path(object));
+    return found === undefined ? undefined : withoutManagedFields(found as KubeObject);
   }
 
   #path(object: KubeObject): string {

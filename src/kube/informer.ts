@@ -130,7 +130,7 @@ export class Informer<T extends KubeObject> {
   }
 
   async #relist(): Promise<void> {
-    const { transport, resource } = this.#options;
+    const { transport, resource, store } = this.#options;
     const { signal } = this.#stopped;
     const { objects, resourceVersion } = await list(transport, {
       resource,
@@ -138,7 +138,10 @@ export class Informer<T extends KubeObject> {
       query: this.#query,
       signal,
     });
-    this.#complete((objects as T[]).map(this.#strip), resourceVersion);
+    this.#complete(
+      (objects as T[]).map((object) => store.compact(this.#strip(object))),
+      resourceVersion,
+    );
   }
 
   async #follow(): Promise<void> {
@@ -174,7 +177,8 @@ export class Informer<T extends KubeObject> {
       return event.initialEnd;
     }
     if (event.type === 'DELETED') initial.delete(objectKey(event.object));
-    if (event.type !== 'DELETED') initial.set(objectKey(event.object), this.#strip(event.object));
+    if (event.type !== 'DELETED')
+      initial.set(objectKey(event.object), this.#options.store.compact(this.#strip(event.object)));
     return false;
   }
 

@@ -187,12 +187,7 @@ export class Lease implements Fence {
   async #read(): Promise<LeaseObject | undefined> {
     const { transport, namespace, name } = this.#options;
     const path = objectPath(resource, { ...resource, metadata: { name, namespace } });
-    try {
-      return (await transport.request({ method: 'GET', path, signal: this.#timeout() })) as LeaseObject;
-    } catch (error) {
-      if (isKubeError(error, 404)) return undefined;
-      throw error;
-    }
+    return (await transport.find(path, this.#timeout())) as LeaseObject | undefined;
   }
 
   async #create(): Promise<LeaseObject> {

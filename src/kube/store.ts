@@ -63,7 +63,7 @@ export class Store<T extends KubeObject> {
    */
   put(object: T): void {
     if (this.#gone.has(object.metadata.uid ?? '') || this.#isKnown(object)) return;
-    this.#set(object);
+    this.#set(this.compact(object));
   }
 
   /**
@@ -88,13 +88,15 @@ export class Store<T extends KubeObject> {
     }
   }
 
+  /** Lets `object` share with the others what it has in common with them. Nobody must change it from then on. */
+  compact(object: T): T {
+    this.#parts.share(object);
+    return object;
+  }
+
   /** Takes in an object that a watch reported. */
   set(object: T): void {
-    if (this.#isKnown(object)) return;
-    const change = { object, previous: this.#set(object) };
-    const reported = this.#reported.get(objectKey(object));
-    if (reported === undefined) this.#tell(change);
-    else reported.push(change);
+    if (!this.#isKnown(object)) this.#report(this.compact(object));
   }
 
   /** Takes in that `object`, as it last was, is gone. */
@@ -109,6 +111,7 @@ export class Store<T extends KubeObject> {
   /**
    * Takes in a complete list: what is not in it and not later than it is gone.
    *
+   * @param objects          after `compact`, each as soon as it was read, so that a long list is never there at its full size.
    * @param resourceVersion  of the list.
    * @param namespace        which the list is of; all namespaces without one.
    */
@@ -118,7 +121,14 @@ export class Store<T extends KubeObject> {
       if (listed.has(key) || isLater(object.metadata.resourceVersion, resourceVersion)) continue;
       if (namespace === undefined || object.metadata.namespace === namespace) this.remove(object);
     }
-    for (const object of objects) this.set(object);
+    for (const object of objects) if (!this.#isKnown(object)) this.#report(object);
+  }
+
+  #report(object: T): void {
+    const change = { object, previous: this.#set(object) };
+    const reported = this.#reported.get(objectKey(object));
+    if (reported === undefined) this.#tell(change);
+    else reported.push(change);
   }
 
   #isKnown(object: T): boolean {
@@ -131,7 +141,6 @@ export class Store<T extends KubeObject> {
   #set(object: T): T | undefined {
     const key = objectKey(object);
     const previous = this.#delete(key);
-    this.#parts.share(object);
     this.#objects.set(key, object);
     const group = this.#groupOf(object);
     if (group !== undefined) this.#groups.set(group, (this.#groups.get(group) ?? new Set()).add(key));

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../lib/clock.ts';
+import { limited } from '../lib/limited.ts';
 import {
   type Connections,
   type Credentials,
@@ -79,11 +80,26 @@ export class Transport {
    *   write and the fence does not hold.
    */
   async request(request: KubeRequest): Promise<unknown> {
-    const fence = isWrite(request) ? this.#fence : undefined;
-    const given = [request.signal, fence?.signal].filter((signal) => signal !== undefined);
-    const signal = AbortSignal.any([...given, AbortSignal.timeout(requestTimeoutMs)]);
-    const { body } = await this.#send({ ...request, signal }, 'requests');
-    return body.json();
+    return this.#limited(request, async (signal) => {
+      const { body } = await succeeded(await this.#send({ ...request, signal }, 'requests'));
+      return body.json();
+    });
+  }
+
+  /**
+   * Reads the object at `path`.
+   *
+   * @returns the answer's JSON, or undefined where there is no such object.
+   * @throws as `request` does.
+   */
+  async find(path: string, signal?: AbortSignal): Promise<unknown> {
+    const request = { method: 'GET', path, ...(signal !== undefined && { signal }) } as const;
+    return this.#limited(request, async (limit) => {
+      const answer = await this.#send({ ...request, signal: limit }, 'requests');
+      if (answer.statusCode !== 404) return (await succeeded(answer)).body.json();
+      await answer.body.dump();
+      return undefined;
+    });
   }
 
   /**
@@ -93,7 +109,7 @@ export class Transport {
    * @throws as `request` does, until the body begins.
    */
   async stream(request: KubeRequest): Promise<Readable> {
-    const { body } = await this.#send(request, 'watches');
+    const { body } = await succeeded(await this.#send(request, 'watches'));
     return body;
   }
 
@@ -104,14 +120,20 @@ export class Transport {
     await Promise.all([open?.requests.destroy(), open?.watches.destroy()]);
   }
 
+  #limited<T>(request: KubeRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const fence = isWrite(request) ? this.#fence : undefined;
+    const signals = [request.signal, fence?.signal].filter((signal) => signal !== undefined);
+    return limited({ clock: this.#clock, timeoutMs: requestTimeoutMs, signals }, work);
+  }
+
   async #send(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
     const first = await this.#sendCounted(request, pool);
-    if (first.statusCode !== 401) return succeeded(first);
+    if (first.statusCode !== 401) return first;
     // A token file is read at most once a minute; the API server knows of a new token before that.
     await first.body.dump();
     this.#kubeConfig = this.#load();
     this.#untilMs = 0;
-    return succeeded(await this.#sendCounted(request, pool));
+    return this.#sendCounted(request, pool);
   }
 
   async #sendCounted(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {

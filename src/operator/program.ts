@@ -45,7 +45,7 @@ export type ProgramContext = {
 export type Programmed = { readonly verdict: Verdict; readonly error?: Error };
 
 /**
- * Makes the objects of `object` as they should be, in their order, up to the first that cannot be; then deletes what it
+ * Makes the objects of `object` as they should be, up to the first that cannot be; where none is such, deletes what it
  * owns and no longer needs. Nothing is touched where the spec cannot be run, or is paused.
  *
  * @throws the errors of the API server that are not about one object: the next try may find all well.
@@ -172,13 +172,47 @@ function foreign(error: unknown): undefined {
   if (!(error instanceof ResourceConflictError)) throw error;
 }
 
-/** Resolves with what came of it where it stopped before the end. */
+/**
+ * Applies what comes before the Pods, then the Pods and what goes with them, and the Service beside that: it waits for nothing
+ * but the configuration, whose ports it has.
+ *
+ * @returns what came of it where it stopped before the end; of the two that stopped side by side, the first.
+ */
 async function applyAll(
   relay: Relay,
   desired: readonly Wanted[],
-  { cluster, onWritten }: ProgramContext,
+  context: ProgramContext,
 ): Promise<Programmed | undefined> {
-  let configured: Relay | undefined;
+  const { before = [], pods = [], service = [] } = Object.groupBy(desired, turn);
+  const early = await applyInTurn(relay, before, context);
+  if (early !== undefined) return early;
+  const [ofPods, ofService] = await Promise.allSettled([
+    applyInTurn(relay, pods, context, relay),
+    applyInTurn(relay, service, context, relay),
+  ]);
+  return value(ofPods) ?? value(ofService);
+}
+
+function turn({ object: { kind } }: Wanted): 'before' | 'pods' | 'service' {
+  if (kind === 'Service') return 'service';
+  return kind === 'ConfigMap' || kind === 'NetworkPolicy' ? 'before' : 'pods';
+}
+
+function value<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === 'rejected') throw settled.reason;
+  return settled.value;
+}
+
+/**
+ * @param configured  the relay whose configuration has been applied, where one has.
+ * @returns what came of it where it stopped before the end.
+ */
+async function applyInTurn(
+  relay: Relay,
+  desired: readonly Wanted[],
+  { cluster, onWritten }: ProgramContext,
+  configured?: Relay,
+): Promise<Programmed | undefined> {
   for (const wanted of desired) {
     const { outcome, object } = await applyOne(relay, wanted, cluster).catch(
       stopped(wanted.object as KubeObject, configured),

@@ -69,10 +69,28 @@ export type Target = Address & {
   readonly from: string | undefined;
 };
 
+/** What a server listens with, as Node has it. */
+export type ListenHandle = { readonly close: () => void };
+
+/** Makes second handles of listening sockets: one that is not read lets clients wait in the kernel. */
+export type Copier = {
+  /**
+   * Copies what `server` listens with.
+   *
+   * @param onCopied  told once, later: of the copy, or that there is none.
+   * @returns whether the server may be closed at once; if not, only when the copy is there.
+   */
+  readonly copy: (server: Server, onCopied: (handle: ListenHandle | undefined) => void) => boolean;
+  /** To be called when it is needed no more. */
+  readonly release: () => void;
+};
+
 /** How the relay does TCP. */
 export type TcpStack = {
   /** Hands over each client of `server`, which listens; the server knows nothing of it any more. */
   readonly accept: (server: Server, onAccepted: (client: Accepted) => void) => void;
+  /** What copies handles for one listening socket; absent or undefined where this Node cannot. */
+  readonly copier?: () => Promise<Copier | undefined>;
   /**
    * Connects to an IP address.
    *

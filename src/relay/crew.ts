@@ -71,6 +71,8 @@ export type Crew = {
   readonly accounts: readonly EndpointAccount[];
   /** What went wrong lately in other processes than this. */
   readonly errorsElsewhere: readonly RecentError[];
+  /** How many processes have no file descriptors for another TCP client. */
+  readonly descriptorsShort: number;
   /** Absent where there are none. */
   readonly workers?: WorkersStatus;
   /** How many connections, associations and waiting clients were cut so far. */

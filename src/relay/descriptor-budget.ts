@@ -1,15 +1,8 @@
 /** What of the limit is left to the program itself: event loop, files, name lookups, admin server, health checks. */
 const reserve = 48;
-/** The most that is kept free for clients that wait. */
-const mostForWaiting = 1024;
 
-/** Clients that wait until there is room. */
-export type Waiting = {
-  /** Since when the first of them waits. */
-  readonly oldestMs: number;
-  /** Serves the first of them, if there is room. @returns whether it did. */
-  readonly serveNext: () => boolean;
-};
+/** Of a TCP client: its own and the upstream's, which is kept for it while it waits. */
+export const clientDescriptors = 2;
 
 /** What decides how much there is. */
 export type DescriptorBudgetOptions = {
@@ -17,61 +10,39 @@ export type DescriptorBudgetOptions = {
   readonly limit: number;
   /** How many listening sockets are open. */
   readonly listening: () => number;
+  /** Told of each change. */
+  readonly onChange?: () => void;
 };
 
 /**
  * The file descriptors that clients may use: once they are at an end libuv accepts and closes connections
- * in silence, so the relay stops before. A TCP connection takes two, a UDP association or a waiting client one.
+ * in silence, so the relay stops before. A TCP client takes two, a UDP association one.
  */
 export class DescriptorBudget {
   readonly #options: DescriptorBudgetOptions;
-  readonly #waiting = new Set<Waiting>();
   #used = 0;
 
   constructor(options: DescriptorBudgetOptions) {
     this.#options = options;
   }
 
-  /** Whether `count` more may be used to serve. */
+  /** Whether `count` more may be used. */
   hasRoom(count: number): boolean {
-    const total = this.#total();
-    return this.#used + count <= total - Math.min(mostForWaiting, Math.floor(total / 4));
-  }
-
-  /** Whether one more client may wait. */
-  hasRoomToWait(): boolean {
-    return this.#used < this.#total();
+    return this.#used + count <= this.#total;
   }
 
   take(count: number): void {
     this.#used += count;
+    this.#options.onChange?.();
   }
 
-  /** Takes `count` back; whoever waits longest is served. */
   giveBack(count: number): void {
-    this.#used -= count;
-    this.serveWaiting();
+    this.take(-count);
   }
 
-  /** Serves those who wait while there is room, the oldest first. */
-  serveWaiting(): void {
-    while (this.#waiting.size > 0 && this.#byAge().some((waiting) => waiting.serveNext()));
-  }
-
-  /** To be served, from now on, when there is room. */
-  enter(waiting: Waiting): void {
-    this.#waiting.add(waiting);
-  }
-
-  leave(waiting: Waiting): void {
-    this.#waiting.delete(waiting);
-  }
-
-  #byAge(): Waiting[] {
-    return [...this.#waiting].sort((a, b) => a.oldestMs - b.oldestMs);
-  }
-
-  #total(): number {
-    return this.#options.limit - reserve - this.#options.listening();
+  /** One client is served whatever the limit is. */
+  get #total(): number {
+    const { limit, listening } = this.#options;
+    return Math.max(clientDescriptors, limit - reserve - listening());
   }
 }

@@ -34,7 +34,6 @@ export type Surroundings = {
 
 /** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
 export class Endpoint {
-  readonly #surroundings: Surroundings;
   readonly #connections = new Tally<Connection>(
     (connection) => connection.fromClient.bytes,
     (connection) => connection.fromUpstream.bytes,
@@ -55,7 +54,6 @@ export class Endpoint {
     this.#config = config;
     this.#transport = transport;
     this.remotes = new EndpointRemotes(config, surroundings);
-    this.#surroundings = surroundings;
     this.#warnings = new Warnings(surroundings.log, surroundings.clock, () => this.#config.name);
     const told = { ...surroundings, warn: this.#warnings.warn, config: () => this.#config };
     this.#admission = new Admission(told);
@@ -155,7 +153,7 @@ export class Endpoint {
     this.#config = config;
     this.#transport = transport;
     this.#gate.keepOnly(({ remote }) => this.#admission.takes(remote));
-    this.#surroundings.budget.serveWaiting(); // the limit may be higher now
+    this.#gate.serveWaiting(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
     if (this.remotes.configure(config)) {
       const isListed = ({ port, remote }: UdpAssociation): boolean =>

@@ -1,13 +1,9 @@
 import type { EndpointConfig } from '../config/relay-config.ts';
-import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Accepted } from './channel.ts';
 import { clientText } from './client-address.ts';
-import type { DescriptorBudget } from './descriptor-budget.ts';
+import { clientDescriptors, type DescriptorBudget } from './descriptor-budget.ts';
 import type { RecentErrors } from './recent-errors.ts';
-
-/** Descriptors of a connection: the client's and the upstream's. */
-const connectionDescriptors = 2;
 
 /** Places of a connection limit that holds for several processes, as they are lent to one of them. */
 export type Lease = {
@@ -32,7 +28,6 @@ export type Borrower = {
 export type GateContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
-  readonly clock: Clock;
   readonly budget: DescriptorBudget;
   /** The endpoint's, which may change. */
   readonly config: () => EndpointConfig;
@@ -44,15 +39,14 @@ export type GateContext = {
 };
 
 /**
- * Where TCP clients of an endpoint come in. Those beyond its connection limit, or beyond the descriptors of
- * the process, are accepted and wait, neither read nor dialled, oldest first; those beyond `maxWaiting` are
- * reset. Each episode is told once at its begin and once at its end.
+ * Where accepted TCP clients of an endpoint come in. Those beyond its connection limit wait, neither read nor
+ * dialled, oldest first; those beyond `maxWaiting` are reset. Each episode is told once at its begin and once at its end.
  */
 export class Gate {
   /** Clients that were reset since there was no place even to wait. */
   refused = 0;
   readonly #context: GateContext;
-  #line: { readonly accepted: Accepted; readonly port: number; readonly sinceMs: number }[] = [];
+  #line: { readonly accepted: Accepted; readonly port: number }[] = [];
   readonly #idlers: (() => void)[] = [];
   readonly #lease: Lease | undefined;
   #episode: { waited: number; refused: number } | undefined;
@@ -63,7 +57,7 @@ export class Gate {
       limit: () => this.#limit,
       active: context.active,
       serveWaiting: () => {
-        context.budget.serveWaiting();
+        this.serveWaiting();
         this.#cover();
       },
       dismiss: (count) => {
@@ -77,57 +71,58 @@ export class Gate {
     return this.#line.length;
   }
 
-  /** Since when the first one waits. */
-  get oldestMs(): number {
-    return this.#line[0]?.sinceMs ?? Infinity;
-  }
-
   /**
    * @param accepted  just accepted; the gate owns it until it is served.
    * @param port      the listening port, as configured.
    */
   enter(accepted: Accepted, port: number): void {
-    if (this.waiting === 0 && this.#hasPlace(connectionDescriptors)) this.#serve(accepted, port);
-    else if (this.#mayWait()) this.#wait(accepted, port);
-    else this.#refuse(accepted);
+    const { budget } = this.#context;
+    if (!budget.hasRoom(clientDescriptors)) {
+      this.#turnAway(accepted, 'DescriptorsShort', 'clients are reset, since file descriptors are short');
+      return;
+    }
+    if (this.waiting > 0 || !this.#isBelowLimit()) this.#waitOrRefuse(accepted, port);
+    else {
+      budget.take(clientDescriptors);
+      this.#context.serve(accepted, port);
+    }
     this.#cover();
   }
 
   /** A client that was served has gone. */
   leave(): void {
     this.#cover();
-    this.#context.budget.giveBack(connectionDescriptors);
+    this.#context.budget.giveBack(clientDescriptors);
+    this.serveWaiting();
     this.#endEpisode();
   }
 
-  /** Serves the first that waits, if there is room. @returns whether it did. */
-  serveNext(): boolean {
-    if (!this.#hasPlace(connectionDescriptors - 1)) return false; // it has one already
-    const first = this.#line.shift();
-    if (first === undefined) return false;
-    this.#context.budget.take(-1);
-    this.#serve(first.accepted, first.port);
-    this.#afterLeaving();
-    return true;
+  /** Serves those who wait while there are places. */
+  serveWaiting(): void {
+    while (this.#isBelowLimit()) {
+      const first = this.#line.shift();
+      if (first === undefined) break;
+      this.#context.serve(first.accepted, first.port);
+      this.#afterLeaving();
+    }
   }
 
   /** Resets all who wait. */
   cut(): void {
-    this.keepOnly(() => false);
+    this.#resetLast(this.waiting);
+    this.#cover();
   }
 
   /** Resets those who wait and `mayStay` does not hold for. */
   keepOnly(mayStay: (accepted: Accepted) => boolean): void {
-    const before = this.#line;
-    this.#line = before.filter(({ accepted }) => {
+    const before = this.waiting;
+    this.#line = this.#line.filter(({ accepted }) => {
       const stays = mayStay(accepted);
       if (!stays) accepted.reset();
       return stays;
     });
-    const left = before.length - this.#line.length;
-    if (left === 0) return;
-    this.#afterLeaving();
-    this.#context.budget.giveBack(left);
+    if (this.waiting === before) return;
+    this.#tellGone(before - this.waiting);
     this.#cover();
   }
 
@@ -136,14 +131,8 @@ export class Gate {
     if (this.waiting > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve));
   }
 
-  #hasPlace(descriptors: number): boolean {
-    return this.#isBelowLimit() && this.#context.budget.hasRoom(descriptors);
-  }
-
   #mayWait(): boolean {
-    const { budget, config } = this.#context;
-    const isTooLong = this.#lentLimit === undefined && this.waiting >= config().network.maxWaiting;
-    return !isTooLong && budget.hasRoomToWait();
+    return this.#lentLimit !== undefined || this.waiting < this.#context.config().network.maxWaiting;
   }
 
   #isBelowLimit(): boolean {
@@ -164,35 +153,41 @@ export class Gate {
   }
 
   #dismiss(count: number): void {
-    const dismissed = this.#line.splice(-count);
-    for (const { accepted } of dismissed) accepted.reset();
-    this.refused += dismissed.length;
-    this.#afterLeaving();
-    this.#context.budget.giveBack(dismissed.length);
+    this.refused += this.#resetLast(count);
   }
 
-  #serve(accepted: Accepted, port: number): void {
-    this.#context.budget.take(connectionDescriptors);
-    this.#context.serve(accepted, port);
+  /** @returns how many there were of `count`. */
+  #resetLast(count: number): number {
+    const last = count === 0 ? [] : this.#line.splice(-count);
+    for (const { accepted } of last) accepted.reset();
+    this.#tellGone(last.length);
+    return last.length;
+  }
+
+  /** So many of those who waited were reset. */
+  #tellGone(count: number): void {
+    this.#afterLeaving();
+    this.#context.budget.giveBack(clientDescriptors * count);
+  }
+
+  #waitOrRefuse(accepted: Accepted, port: number): void {
+    if (this.#mayWait()) this.#wait(accepted, port);
+    else this.#refuse(accepted);
   }
 
   #wait(accepted: Accepted, port: number): void {
-    const { budget, clock, log, config } = this.#context;
+    const { budget, log, config } = this.#context;
     const client = clientText(accepted.remote.address, accepted.remote.port);
     log.debug({ endpoint: config().name, client }, 'client waits');
-    const isForAnAnswer = this.#lentLimit !== undefined && budget.hasRoom(connectionDescriptors);
-    if (!isForAnAnswer) this.#tellEpisode().waited += 1; // the one who lends tells of the limit
-    budget.take(1);
-    this.#line.push({ accepted, port, sinceMs: clock.monotonicMs() });
-    budget.enter(this);
+    if (this.#lentLimit === undefined) this.#tellEpisode().waited += 1; // the one who lends tells of the limit
+    budget.take(clientDescriptors);
+    this.#line.push({ accepted, port });
   }
 
   #refuse(accepted: Accepted): void {
-    accepted.reset();
-    this.refused += 1;
     const episode = this.#tellEpisode();
     episode.refused += 1;
-    this.#remember('TooManyWait', 'clients are reset, since too many wait');
+    this.#turnAway(accepted, 'TooManyWait', 'clients are reset, since too many wait');
     if (episode.refused > 1) return;
     const { name: endpoint, network } = this.#context.config();
     this.#context.log.warn(
@@ -204,15 +199,16 @@ export class Gate {
   #tellEpisode(): { waited: number; refused: number } {
     if (this.#episode !== undefined) return this.#episode;
     const { active, config, log } = this.#context;
-    const fields = { endpoint: config().name, connections: active() };
-    const isShort = this.#lentLimit !== undefined || this.#isBelowLimit();
-    const [reason, msg] = isShort
-      ? ['DescriptorsShort', 'file descriptors are short']
-      : ['ConnectionLimit', 'connection limit reached'];
-    log.warn(fields, msg);
-    this.#remember(reason, `${msg}, clients wait`);
+    log.warn({ endpoint: config().name, connections: active() }, 'connection limit reached');
+    this.#remember('ConnectionLimit', 'connection limit reached, clients wait');
     this.#episode = { waited: 0, refused: 0 };
     return this.#episode;
+  }
+
+  #turnAway(accepted: Accepted, reason: string, message: string): void {
+    accepted.reset();
+    this.refused += 1;
+    this.#remember(reason, message);
   }
 
   #remember(reason: string, message: string): void {
@@ -222,14 +218,12 @@ export class Gate {
 
   #afterLeaving(): void {
     if (this.waiting > 0) return;
-    this.#context.budget.leave(this);
     for (const resolve of this.#idlers.splice(0)) resolve();
   }
 
   #endEpisode(): void {
     if (this.#episode === undefined || this.waiting > 0) return;
-    const isShort = !this.#context.budget.hasRoom(connectionDescriptors);
-    if (isShort || (this.#lentLimit === undefined && !this.#isBelowLimit())) return;
+    if (this.#lentLimit === undefined && !this.#isBelowLimit()) return;
     this.#context.log.info(
       { endpoint: this.#context.config().name, ...this.#episode },
       'clients are served at once again',

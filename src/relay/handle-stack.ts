@@ -10,6 +10,7 @@ import type {
   Target,
   TcpStack,
 } from './channel.ts';
+import { handleCopier } from './handle-copies.ts';
 import {
   endOfFile,
   isWaiting,
@@ -32,6 +33,7 @@ export function handleStack(handles: Handles): TcpStack {
       channel.connect(target, onConnected);
       return channel;
     },
+    copier: handleCopier,
   };
 }
 

@@ -11,6 +11,8 @@ export type KernelSocket = {
   readonly isListening: boolean;
   /** What was written and is not acknowledged by the peer's kernel yet. */
   readonly unsentBytes: number;
+  /** Clients that wait to be accepted; 0 where it does not listen. */
+  readonly waiting: number;
   /** By which a process's descriptor names it. */
   readonly inode: string;
 };
@@ -41,8 +43,9 @@ export function kernelAddress(address: string, port: number): string {
 function kernelSocket(line: string): KernelSocket[] {
   const [, local, remote, state, queues = '', , , , , inode] = line.trim().split(/ +/);
   if (local === undefined || remote === undefined || inode === undefined) return [];
-  const unsentBytes = parseInt(queues, 16);
-  return [{ local, remote, isListening: state === '0A', unsentBytes, inode }]; // 0A: TCP_LISTEN
+  const isListening = state === '0A'; // TCP_LISTEN
+  const [unsentBytes = 0, received = 0] = queues.split(':').map((each) => parseInt(each, 16));
+  return [{ local, remote, isListening, unsentBytes, waiting: isListening ? received : 0, inode }];
 }
 
 function ipv6Bytes(address: string): number[] {

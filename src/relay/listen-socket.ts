@@ -113,6 +113,7 @@ export class ListenSocket {
     const address = await bindAddress(this.spec, lookup);
     const onLost = (error: Error): void => {
       if (this.#isClosed) return;
+      void this.#open?.close(); // nothing is counted for it any more
       this.#open = undefined;
       void this.#context.explain(error, this).then((fault) => {
         this.#tellFault(fault);

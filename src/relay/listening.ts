@@ -12,10 +12,10 @@ export type Listening = {
   readonly port: number;
   /** Whose clients it serves, IPv4 first. */
   readonly families: readonly IpFamily[];
-  /** Frees the port at once. TCP connections go on; UDP associations end, since they answer through it. */
-  readonly close: () => void;
+  /** Frees the port, at once or as soon as the promise says. TCP connections go on; UDP associations end, since they answer through it. */
+  readonly close: () => Promise<void>;
   /** Takes nothing new; what is going on goes on. */
-  readonly drain: () => void;
+  readonly drain: () => Promise<void>;
 };
 
 /** The one address that `spec` is bound to: of a name the first one. */

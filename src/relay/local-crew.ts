@@ -1,13 +1,13 @@
 import type { EndpointConfig, RelayConfig } from '../config/relay-config.ts';
 import type { Crew, EndpointAccount, OpenSocket, SocketToOpen } from './crew.ts';
-import { DescriptorBudget } from './descriptor-budget.ts';
+import { Doors } from './doors.ts';
 import type { Endpoint, Surroundings } from './endpoint.ts';
 import type { OfRemote } from './endpoint-remotes.ts';
 import { Endpoints } from './endpoints.ts';
 import type { Listening } from './listening.ts';
 import type { RecentError } from './recent-errors.ts';
 import type { RemoteState } from './remote.ts';
-import { listenTcp } from './tcp-listener.ts';
+import { listenTcp, TcpListener } from './tcp-listener.ts';
 import { TransportFilesError, Transports, type PlannedTransports } from './transports.ts';
 import { isIpv6OnlySystem, listenUdp } from './udp-listener.ts';
 
@@ -22,19 +22,23 @@ export type LocalCrewOptions = Omit<Surroundings, 'budget'> & {
 /** A bound TCP socket that another process handed over. */
 type BoundHandle = object;
 
+/** Whose clients come in at a listening socket. */
+type Serving = { endpoint: Endpoint };
+
 /** Serves clients in this process: the endpoints, and which of them each open socket serves. */
 export class LocalCrew implements Crew {
   readonly #surroundings: Surroundings;
+  readonly #doors: Doors;
   readonly #endpoints: Endpoints;
-  readonly #serving = new Map<OpenSocket, { endpoint: Endpoint }>();
+  readonly #serving = new Map<OpenSocket, Serving>();
   readonly #transports: Transports;
   #planned = new Map<string, Endpoint>();
   #plannedTransports: PlannedTransports = new Map();
   #isConfigured = false;
 
   constructor({ openFiles, retireMs, ...rest }: LocalCrewOptions) {
-    const budget = new DescriptorBudget({ limit: openFiles, listening: () => this.#serving.size });
-    this.#surroundings = { ...rest, budget };
+    this.#doors = new Doors({ ...rest, limit: openFiles, listening: () => this.#serving.size });
+    this.#surroundings = { ...rest, budget: this.#doors.budget };
     this.#endpoints = new Endpoints(this.#surroundings, retireMs);
     this.#transports = new Transports(this.#surroundings);
   }
@@ -45,6 +49,10 @@ export class LocalCrew implements Crew {
 
   get errorsElsewhere(): readonly RecentError[] {
     return [];
+  }
+
+  get descriptorsShort(): number {
+    return Number(this.#doors.isShort);
   }
 
   get cutCount(): number {
@@ -75,33 +83,15 @@ export class LocalCrew implements Crew {
   }
 
   /** @param handle  a TCP socket that is bound already, to listen with. */
-  async listen({ spec, address, endpoint }: SocketToOpen, handle?: BoundHandle): Promise<OpenSocket> {
-    const serving = { endpoint: this.#named(endpoint) };
-    const { log, tcp } = this.#surroundings;
-    const { port } = spec.listen;
-    const place = { address, port, ipv6Only: spec.ipv6Only };
+  async listen(wanted: SocketToOpen, handle?: BoundHandle): Promise<OpenSocket> {
+    const serving = { endpoint: this.#named(wanted.endpoint) };
     const listening =
-      spec.protocol === 'UDP'
-        ? await listenUdp({
-            ...place,
-            log,
-            isIpv6OnlySystem: isIpv6OnlySystem(),
-            associate: (...client) => serving.endpoint.associate(port, ...client),
-          })
-        : await listenTcp({
-            ...place,
-            ...(handle !== undefined && { handle }),
-            tcp,
-            onAccepted: (client) => {
-              serving.endpoint.serve(client, port);
-            },
-            onAcceptError: (err) => {
-              const { config, warn } = serving.endpoint;
-              warn({ endpoint: config.name, err }, 'accept failed');
-            },
-          });
-    const socket = this.#open(listening);
+      wanted.spec.protocol === 'UDP'
+        ? await this.#listenUdp(wanted, serving)
+        : await this.#listenTcp(wanted, serving, handle);
+    const socket = this.#open(listening, serving);
     this.#serving.set(socket, serving);
+    if (listening instanceof TcpListener) this.#doors.add(listening);
     return socket;
   }
 
@@ -125,6 +115,7 @@ export class LocalCrew implements Crew {
 
   close(): Promise<void> {
     this.#transports.stop();
+    this.#doors.stop();
     return Promise.resolve();
   }
 
@@ -137,23 +128,70 @@ export class LocalCrew implements Crew {
     throw new TransportFilesError(problems.join('; '));
   }
 
-  #open(listening: Listening): OpenSocket {
+  #listenUdp({ spec, address }: SocketToOpen, serving: Serving): Promise<Listening> {
+    const { port } = spec.listen;
+    return listenUdp({
+      address,
+      port,
+      ipv6Only: spec.ipv6Only,
+      log: this.#surroundings.log,
+      isIpv6OnlySystem: isIpv6OnlySystem(),
+      associate: (...client) => serving.endpoint.associate(port, ...client),
+    });
+  }
+
+  async #listenTcp(
+    { spec, address, onLost }: SocketToOpen,
+    serving: Serving,
+    handle?: BoundHandle,
+  ): Promise<TcpListener> {
+    const { port } = spec.listen;
+    const listener: TcpListener = await listenTcp({
+      address,
+      port,
+      ipv6Only: spec.ipv6Only,
+      ...(handle !== undefined && { handle }),
+      tcp: this.#surroundings.tcp,
+      onAccepted: (client) => {
+        this.#doors.pass(listener);
+        serving.endpoint.serve(client, port);
+      },
+      onAcceptError: (err) => {
+        const { config, warn } = serving.endpoint;
+        warn({ endpoint: config.name, err }, 'accept failed');
+      },
+      onLost,
+    });
+    return listener;
+  }
+
+  #open(listening: Listening, serving: Serving): OpenSocket {
     const { address, port, families } = listening;
     const socket: OpenSocket = {
       address,
       port,
       families,
-      drain: () => {
-        listening.drain();
-        return Promise.resolve();
+      drain: async () => {
+        if (listening instanceof TcpListener) await this.#leave(listening, serving);
+        await listening.drain();
       },
-      close: () => {
-        listening.close();
+      close: async () => {
         this.#serving.delete(socket);
-        return Promise.resolve();
+        if (listening instanceof TcpListener) await this.#leave(listening, serving);
+        await listening.close();
       },
     };
     return socket;
+  }
+
+  /** `listener` is about to be closed: tells of those whom it has kept waiting, since the kernel resets them. */
+  async #leave(listener: TcpListener, { endpoint }: Serving): Promise<void> {
+    this.#doors.remove(listener);
+    if (!listener.isShut) return;
+    const clients = await listener.waiting();
+    if (clients === 0) return;
+    const { name } = endpoint.config;
+    this.#surroundings.log.warn({ endpoint: name, clients }, 'clients that wait in the kernel are reset');
   }
 
   #named(name: string): Endpoint {

@@ -5,7 +5,7 @@ import { Socket, type Server } from 'node:net';
 // uses `net.Socket`, which costs twice the CPU and more than twice the memory of an idle connection.
 
 /** The major version of Node whose handles are as they are used here. */
-const triedMajor = '26';
+export const triedMajor = '26';
 
 /** What is told of a handle. */
 export type HandleOwner = {

@@ -52,6 +52,13 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       read: () => [{ labels: {}, value: Number(status().configProblem !== '') }],
     },
     {
+      name: 'realm_relay_descriptors_short',
+      help: 'Processes of the relay without file descriptors for another TCP client; clients wait in the kernel.',
+      type: 'gauge',
+      labels: [],
+      read: () => [{ labels: {}, value: status().descriptorsShort }],
+    },
+    {
       name: 'realm_relay_workers',
       help: 'Worker processes that run; none where the relay is one process.',
       type: 'gauge',
@@ -95,12 +102,9 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
     gauge('connections_waiting', 'TCP clients that wait for a place.', [], ({ waiting }) => [[[], waiting]]),
     counter(
       'connections_refused_total',
-      'TCP clients that were reset: TooManyWait, or SourceNotAllowed by allowed_sources.',
+      'TCP clients that were reset: NoPlace, too many waited or file descriptors were short; SourceNotAllowed, by allowed_sources.',
       ['reason'],
-      ({ refused, notAllowed }) => [
-        [['TooManyWait'], refused.connections],
-        [['SourceNotAllowed'], notAllowed.connections],
-      ],
+      ({ refused, notAllowed }) => turnedAway(refused.connections, notAllowed.connections),
     ),
   ];
 }
@@ -123,12 +127,9 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
     ),
     counter(
       'associations_refused_total',
-      'UDP datagrams that made no association: DescriptorsShort, or SourceNotAllowed by allowed_sources.',
+      'UDP datagrams that made no association: NoPlace, file descriptors were short; SourceNotAllowed, by allowed_sources.',
       ['reason'],
-      ({ refused, notAllowed }) => [
-        [['DescriptorsShort'], refused.associations],
-        [['SourceNotAllowed'], notAllowed.associations],
-      ],
+      ({ refused, notAllowed }) => turnedAway(refused.associations, notAllowed.associations),
     ),
     counter(
       'associations_evicted_total',
@@ -170,6 +171,13 @@ function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => nu
 }
 
 type Values = readonly (readonly [labels: readonly string[], value: number])[];
+
+function turnedAway(noPlace: number, notAllowed: number): Values {
+  return [
+    [['NoPlace'], noPlace],
+    [['SourceNotAllowed'], notAllowed],
+  ];
+}
 
 function bytes(protocol: string, traffic: Traffic): Values {
   return [

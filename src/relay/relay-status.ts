@@ -20,6 +20,8 @@ export type RelayStatus = {
   readonly draining: boolean;
   /** Why the newest configuration does not run; '' where it does. */
   readonly configProblem: string;
+  /** Processes of the relay without file descriptors for another TCP client: new ones wait in the kernel. */
+  readonly descriptorsShort: number;
   /** Absent where the relay is one process. */
   readonly workers?: WorkersStatus;
   readonly endpoints: readonly EndpointStatus[];

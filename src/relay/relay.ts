@@ -145,12 +145,13 @@ export class Relay {
     const endpoints = this.#crew.accounts.map((account) =>
       endpointStatus(account, sockets.get(account.config.name) ?? []),
     );
-    const { workers, errorsElsewhere } = this.#crew;
+    const { workers, errorsElsewhere, descriptorsShort } = this.#crew;
     return {
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
+      descriptorsShort,
       ...(workers && { workers }),
       endpoints,
       recentErrors: mergedErrors([...this.#context.errors.list, ...errorsElsewhere]),

@@ -101,17 +101,23 @@ class UdpListener implements Listening {
     socket.on('error', () => undefined); // told by the association that it concerns, if any
   }
 
-  close(): void {
+  close(): Promise<void> {
+    this.#close();
+    return Promise.resolve();
+  }
+
+  drain(): Promise<void> {
+    this.#isDraining = true;
+    for (const association of this.#associations.values()) association.limitIdle(drainIdleMs);
+    this.#closeWhenDrained();
+    return Promise.resolve();
+  }
+
+  #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const association of [...this.#associations.values()]) association.close('Stopped');
     this.#socket.close();
-  }
-
-  drain(): void {
-    this.#isDraining = true;
-    for (const association of this.#associations.values()) association.limitIdle(drainIdleMs);
-    this.#closeWhenDrained();
   }
 
   #take(datagram: Buffer, { address, port }: RemoteInfo): void {
@@ -138,6 +144,6 @@ class UdpListener implements Listening {
   }
 
   #closeWhenDrained(): void {
-    if (this.#isDraining && this.#associations.size === 0) this.close();
+    if (this.#isDraining && this.#associations.size === 0) this.#close();
   }
 }

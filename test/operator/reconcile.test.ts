@@ -208,8 +208,8 @@ describe('reconcile', () => {
       kind: 'Deployment',
       end: refused,
       reason: 'InvalidTemplate',
-      applied: 2,
-      why: 'a refusal is told, then retried with backoff',
+      applied: 3,
+      why: 'a refusal is told, then retried with backoff; the Service does not wait for it',
     },
     {
       error: kubeError(403),

@@ -193,7 +193,7 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
     for (const name of ['one', 'two', 'three'])
       await edge.expectCondition(name, 'Programmed', 'True', 'Programmed');
     const children = await Promise.all(childrenOfWeb.map((child) => edge.find(child)));
-    expect(children.map((child) => child?.kind)).to.deep.equal(['ConfigMap', undefined, undefined]);
+    expect(children.map((child) => child?.kind)).to.deep.equal(['ConfigMap', undefined, 'Service']);
   });
 });
 

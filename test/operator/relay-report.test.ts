@@ -33,6 +33,7 @@ const status: RelayStatus = {
   ready: false,
   draining: false,
   configProblem: 'unknown field',
+  descriptorsShort: 0,
   endpoints: [https, { ...https, name: 'dns', ready: true, message: '', sockets: [] }],
   recentErrors: [],
 };

@@ -6,7 +6,6 @@ import { FakeClock } from '../controller/fake-clock.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { config, endpoint, failure, listenOf, Loopback, statusOf } from './loopback.ts';
 import type { LogLine, TestRelay } from './loopback.ts';
-import { RelayProcess } from './relay-process.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
@@ -126,62 +125,4 @@ describe('relay, connection limits', () => {
     expect(await failed).to.deep.equal(['ECONNRESET', 'ECONNRESET']);
     expect(await drained).to.deep.equal({ ended: 1, cut: 2 });
   });
-});
-
-describe('relay, file descriptors', () => {
-  it('closes no client when they are short, tells it once, and resumes by itself', async () => {
-    const relay = new RelayProcess(
-      ['-l', '127.0.0.1:0', '-r', await loopback.echo(), '--admin', '127.0.0.1:0'],
-      ['bash', '-c', 'ulimit -n 120; exec "$@"', 'bash'],
-    );
-    loopback.onClose(() => relay.end());
-    const web = async () => (await relay.status()).endpoints[0];
-    const listen = (await web())?.listen ?? '';
-    const clients = await Promise.all(Array.from({ length: 42 }, () => loopback.client(listen)));
-    const answers = clients.map((client, index) => ask(client, `client ${String(index)}`));
-    await eventually('some who wait', async () => (await web())?.waiting === 42 - 27);
-    for (const [index, client] of clients.entries()) {
-      expect(await answers[index]).to.equal(`client ${String(index)}`);
-      client.end();
-    }
-    await eventually('the end', async () => (await web())?.connections.active === 0);
-    expect((await web())?.connections).to.deep.include({
-      total: 42,
-      failed: { client: 0, upstream: 0, relay: 0 },
-    });
-    expect(times(relay.lines, 'file descriptors are short')).to.equal(1);
-    expect(times(relay.lines, 'clients are served at once again')).to.equal(1);
-  }).timeout(20_000);
-
-  it('closes none of 120 clients in silence at 60 descriptors, and the listener lives', async () => {
-    const relay = new RelayProcess(
-      ['-l', '127.0.0.1:0', '-r', await loopback.echo(), '--admin', '127.0.0.1:0'],
-      ['bash', '-c', 'ulimit -n 60; exec "$@"', 'bash'],
-    );
-    loopback.onClose(() => relay.end());
-    const web = async () => (await relay.status()).endpoints[0];
-    const listen = (await web())?.listen ?? '';
-    const outcome = async (name: string): Promise<string> => {
-      const client = loopback.dial(listen);
-      client.write(name);
-      const ended = failure(client);
-      const answer = once(client, 'data').then(([part]) => String(part), String);
-      const first = await Promise.race([answer, ended]);
-      client.end();
-      return first === name ? 'served' : ended;
-    };
-    const names = Array.from({ length: 120 }, (_, index) => `client ${String(index)}`);
-    const outcomes = await Promise.all(names.map(outcome));
-    const [served, reset] = ['served', 'ECONNRESET'].map(
-      (each) => outcomes.filter((is) => is === each).length,
-    );
-    expect((served ?? 0) + (reset ?? 0)).to.equal(120);
-    expect(served).to.be.at.least(7); // four at a time, and three who wait
-    await eventually('the end', async () => (await web())?.connections.active === 0);
-    const { refused, connections } = (await web()) ?? {};
-    expect(refused?.connections).to.equal(reset); // every one of them told and counted
-    expect(connections).to.deep.include({ total: served, failed: { client: 0, upstream: 0, relay: 0 } });
-    expect(await outcome('later')).to.equal('served');
-    expect(times(relay.lines, 'resetting clients, too many wait')).to.be.at.least(1);
-  }).timeout(30_000);
 });

@@ -47,9 +47,7 @@ describe('UDP listener where net.ipv6.bindv6only may be 1', () => {
         throw new Error('no client comes');
       };
       const listening = await listenUdp({ address, port: 0, ipv6Only, isIpv6OnlySystem, log, associate });
-      loopback.onClose(() => {
-        listening.close();
-      });
+      loopback.onClose(() => listening.close());
       expect(listening.families).to.deep.equal(families);
       expect(lines.filter(({ level }) => level === 'warn')).to.have.length(told);
     });

@@ -42,6 +42,8 @@ export type CallName = keyof Calls;
 /** What a worker carries and has carried. */
 export type WorkerReport = {
   readonly load: number;
+  /** 1 while it has no file descriptors for another TCP client. */
+  readonly descriptorsShort: number;
   /** What went wrong lately. */
   readonly errors: readonly RecentError[];
   readonly accounts: readonly WorkerAccount[];

@@ -26,7 +26,7 @@ export type WorkerProcessContext = {
 /** A worker, as its parent sees it. */
 export class WorkerProcess {
   /** Its last report. */
-  report: WorkerReport = { load: 0, errors: [], accounts: [] };
+  report: WorkerReport = { load: 0, descriptorsShort: 0, errors: [], accounts: [] };
   readonly #context: WorkerProcessContext;
   readonly #child: ChildProcess;
   readonly #caller: Caller;

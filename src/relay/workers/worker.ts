@@ -64,6 +64,7 @@ export class Worker {
       },
       survey: async () => ({
         load: await this.#crew.survey(),
+        descriptorsShort: this.#crew.descriptorsShort,
         errors: this.#errors.list,
         accounts: this.#crew.accounts.map(accountOf),
       }),
@@ -107,7 +108,10 @@ export class Worker {
     { id, ...rest }: Calls['listen']['asked'],
     handle?: object,
   ): Promise<Calls['listen']['answer']> {
-    const socket = await this.#crew.listen({ ...rest, onLost: () => undefined }, handle);
+    const onLost = (error: Error): never => {
+      throw error; // the worker that follows has it again
+    };
+    const socket = await this.#crew.listen({ ...rest, onLost }, handle);
     this.#sockets.set(id, socket);
     const { address, port, families } = socket;
     return { address, port, families };

@@ -91,6 +91,10 @@ export class Workforce implements Crew {
     };
   }
 
+  get descriptorsShort(): number {
+    return this.#workers.reduce((count, { report }) => count + report.descriptorsShort, 0);
+  }
+
   get cutCount(): number {
     return this.#cutCount;
   }
@@ -202,12 +206,9 @@ export class Workforce implements Crew {
       await this.#close(shared);
       throw error;
     }
-    const { port } = bound;
-    return this.#openSocket(shared, {
-      address: shared.address,
-      port,
-      families: familiesOf(shared.address, shared.spec.ipv6Only),
-    });
+    const { address, spec } = shared;
+    const families = familiesOf(address, spec.ipv6Only);
+    return this.#openSocket(shared, { address, port: bound.port, families });
   }
 
   async #listenUdp(shared: SharedSocket<Slot>): Promise<OpenSocket> {

@@ -41,7 +41,14 @@ function look(ms: number, endpoints: Readonly<Record<string, Counts>>): Look {
       transportProblem: '',
     }),
   );
-  const status = { configHash: '', ready: true, draining: false, configProblem: '', recentErrors: [] };
+  const status = {
+    configHash: '',
+    ready: true,
+    draining: false,
+    configProblem: '',
+    descriptorsShort: 0,
+    recentErrors: [],
+  };
   return { ms, status: { ...status, endpoints: list } satisfies RelayStatus };
 }
 

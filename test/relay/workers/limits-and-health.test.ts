@@ -19,6 +19,9 @@ import {
 beforeEach(makeFolder);
 afterEach(() => loopback.closeAll());
 
+/** Goes before a relay's command: each of its processes may have 60 files open. */
+const fewFiles = ['bash', '-c', 'ulimit -n 60; exec "$@"', 'bash'];
+
 describe('relay, workers, limits and health', () => {
   it('serve no more connections together than max_connections, and the next when one ends', async () => {
     let [open, most] = [0, 0];
@@ -85,6 +88,33 @@ describe('relay, workers, limits and health', () => {
     process.kill(victim?.pid ?? 0, 'SIGKILL');
     expect(await answer).to.be.oneOf(['freed', 'lost']);
     await served(listen);
+  });
+
+  it('let clients wait for any of them where file descriptors are short, and serve every one', async () => {
+    const relay = await start([endpoint(await loopback.echo())], [], fewFiles);
+    const { listen } = await web(relay);
+    const clients = await Promise.all(Array.from({ length: 40 }, () => loopback.client(listen)));
+    const answers = clients.map((client, index) => ask(client, `client ${String(index)}`));
+    await eventually('both short', async () => (await relay.status()).descriptorsShort === 2);
+    for (const [index, client] of clients.entries()) {
+      void answers[index]?.then(() => client.end());
+    }
+    expect(await Promise.all(answers)).to.deep.equal(clients.map((_, index) => `client ${String(index)}`));
+    await eventually('the end', async () => (await web(relay)).connections.active === 0);
+    const { connections, refused } = await web(relay);
+    expect(connections).to.deep.include({ total: 40, failed: { client: 0, upstream: 0, relay: 0 } });
+    expect(refused.connections).to.equal(0);
+  });
+
+  it('leave those who wait to the worker that follows, where one is killed', async () => {
+    const relay = await start([endpoint(await loopback.echo())], [], fewFiles);
+    const { listen } = await web(relay);
+    for (let i = 0; i < 10; i += 1) await served(listen);
+    const waiting = await loopback.client(listen);
+    await eventually('both short', async () => (await relay.status()).descriptorsShort === 2);
+    const answer = ask(waiting, 'waited');
+    process.kill((await workersOf(relay)).running[0]?.pid ?? 0, 'SIGKILL');
+    expect(await answer).to.equal('waited');
   });
 
   it('learn from each other that a remote fails', async () => {
