@@ -232,6 +232,10 @@ describe('relay, allowed sources, PROXY headers', () => {
     expect(line).to.deep.include({ client: '198.51.100.9:1111', side: 'client', upstream: '' });
     expect(line['err']).to.include({ code: 'REALM_SOURCE_NOT_ALLOWED' });
     expect(warnings(guard.lines)).to.deep.equal([]);
+    expect(statusOf(guard.relay).connections).to.deep.include({
+      total: 1,
+      failed: { client: 1, upstream: 0, relay: 0 },
+    });
     expect(guard.relay.status().recentErrors.map(({ reason, count }) => [reason, count])).to.deep.equal([
       ['SourceNotAllowed', 1],
     ]);
