@@ -200,14 +200,16 @@ const relays: Dashboard = {
     {
       title: 'Failures',
       description:
-        'Connections by the side that failed, associations without a remote, and clients that found no place.',
+        'Connections by the side that failed, associations without a remote, and clients that were turned away.',
       unit: 'ops',
       queries: {
         '{{endpoint}} TCP {{side}}':
           'sum by (endpoint, side) (rate(realm_relay_connections_failed_total{$$}[$__rate_interval]))',
-        '{{endpoint}} TCP refused': perEndpoint('realm_relay_connections_refused_total'),
+        '{{endpoint}} TCP {{reason}}':
+          'sum by (endpoint, reason) (rate(realm_relay_connections_refused_total{$$}[$__rate_interval]))',
         '{{endpoint}} UDP failed': perEndpoint('realm_relay_associations_failed_total'),
-        '{{endpoint}} UDP refused': perEndpoint('realm_relay_associations_refused_total'),
+        '{{endpoint}} UDP {{reason}}':
+          'sum by (endpoint, reason) (rate(realm_relay_associations_refused_total{$$}[$__rate_interval]))',
         '{{endpoint}} UDP evicted': perEndpoint('realm_relay_associations_evicted_total'),
       },
     },

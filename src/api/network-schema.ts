@@ -11,7 +11,14 @@ const sendProxy = z.object({
 const acceptProxy = z.object({
   enabled: flag('Expect a PROXY header, of either version, of each TCP client. Default: false.'),
   timeoutSeconds: seconds(0, 3600, 'Time limit of receiving it. 0 means none. Default: 5.'),
-  trustedSources: z
+  trustedSources: sources(
+    'Addresses and ranges whose PROXY headers are believed; clients of other addresses are refused. Default: anyone.',
+  ),
+});
+
+/** An optional list of IP addresses and ranges of them. */
+function sources(description: string) {
+  return z
     .array(
       rule(text(43), {
         cel: 'isIP(self) || isCIDR(self)',
@@ -23,10 +30,8 @@ const acceptProxy = z.object({
     .max(64)
     .optional()
     .meta({ 'x-kubernetes-list-type': 'atomic' })
-    .describe(
-      'Addresses and ranges whose PROXY headers are believed; clients of other addresses are refused. Default: anyone.',
-    ),
-});
+    .describe(description);
+}
 
 /** Network settings, of the spec or of one endpoint. */
 export const network = z.object({
@@ -54,6 +59,9 @@ export const network = z.object({
     1,
     127,
     'TCP keepalive probes without an answer before the connection is given up. Default: 3.',
+  ),
+  allowedSources: sources(
+    'Addresses and ranges of the clients that are served, TCP and UDP; others are reset, or their datagrams dropped. Held against the address in the PROXY header where acceptProxy is enabled: name its trustedSources, too. Default: everybody.',
   ),
   sendProxy: sendProxy.optional().describe('PROXY protocol towards the remotes; not with UDP.'),
   acceptProxy: acceptProxy.optional().describe('PROXY protocol from the clients; not with UDP.'),

@@ -104,6 +104,8 @@ export type Network = {
   readonly udpTimeoutSeconds: number;
   readonly tcpKeepaliveSeconds: number;
   readonly tcpKeepaliveProbes: number;
+  /** IP addresses and ranges; none means everybody. */
+  readonly allowedSources: readonly string[];
   readonly sendProxy: { readonly enabled: boolean; readonly version: number };
   readonly acceptProxy: {
     readonly enabled: boolean;

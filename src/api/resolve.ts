@@ -22,6 +22,7 @@ const networkDefaults: Network = {
   udpTimeoutSeconds: 30,
   tcpKeepaliveSeconds: 15,
   tcpKeepaliveProbes: 3,
+  allowedSources: [],
   sendProxy: { enabled: false, version: 2 },
   acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },
   tcpIdleTimeoutSeconds: 0,

@@ -63,6 +63,8 @@ export type RealmNetwork = {
   readonly max_waiting?: number;
   /** Our own key: UDP associations of an endpoint; beyond, the one idle for longest ends; default 8192, 0 = no limit. */
   readonly max_associations?: number;
+  /** Our own key: addresses and ranges of the clients that are served, others are turned away; default everybody. */
+  readonly allowed_sources?: readonly string[];
   /** Begin each TCP connection to a remote with a PROXY header; default false. */
   readonly send_proxy?: boolean;
   /** Its version, 1 or 2; default 2. */

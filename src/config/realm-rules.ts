@@ -84,17 +84,16 @@ const ipRange: Rule<string> = (value, path, findings) => {
   return undefined;
 };
 
-/** An empty list would read as nobody, and mean everyone. */
-const trustedSources: Rule<readonly string[]> = (value, path, findings) => {
-  const sources = listOf(ipRange)(value, path, findings);
-  if (!Array.isArray(value) || value.length > 0) return sources;
-  findings.problems.push({
-    path,
-    what: 'is empty',
-    remedy: 'name a source, or remove the key to trust everyone',
-  });
-  return undefined;
-};
+/** An empty list would read as nobody, and mean everyone. @param everyone  what its absence does. */
+function sources(everyone: string): Rule<readonly string[]> {
+  return (value, path, findings) => {
+    const ranges = listOf(ipRange)(value, path, findings);
+    if (!Array.isArray(value) || value.length > 0) return ranges;
+    const remedy = `name a source, or remove the key to ${everyone}`;
+    findings.problems.push({ path, what: 'is empty', remedy });
+    return undefined;
+  };
+}
 
 const noMptcp = 'asks for MPTCP sockets, which Node.js cannot make';
 const noDevice = 'binds to a device, which Node.js cannot do';
@@ -116,13 +115,14 @@ const networkRules = {
   max_connections: wholeNumber(0, mostConnections),
   max_waiting: wholeNumber(0, mostWaiting),
   max_associations: wholeNumber(0, mostAssociations),
+  allowed_sources: sources('serve everybody'),
   send_mptcp: unsupported(false, noMptcp),
   accept_mptcp: unsupported(false, noMptcp),
   send_proxy: flag,
   send_proxy_version: wholeNumber(1, 2),
   accept_proxy: flag,
   accept_proxy_timeout: wholeNumber(0, mostSeconds),
-  accept_proxy_trusted: trustedSources,
+  accept_proxy_trusted: sources('trust everyone'),
   fast_open: withoutEffect,
   zero_copy: withoutEffect,
 };

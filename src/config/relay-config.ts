@@ -79,6 +79,8 @@ export type EndpointNetwork = {
   readonly maxWaiting: number;
   /** UDP associations at a time; beyond, the one idle for longest ends; 0 = no limit. */
   readonly maxAssociations: number;
+  /** Addresses and ranges of the clients that are served; empty = everybody. */
+  readonly allowedSources: readonly string[];
   /** Version of the PROXY header towards the remote; absent = none. */
   readonly sendProxyVersion?: 1 | 2;
   /** Present where clients must begin with a PROXY header. */
@@ -225,6 +227,7 @@ function endpointConfig(
   const remotes = [remote, ...extra];
   const network = endpointNetwork({ ...defaults, ...global, ...own, ...overrides });
   findings.problems.push(...networkProblems(listen, network, path));
+  findings.warnings.push(...networkWarnings(network, rangeOf, path));
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
   if (parsed === undefined) return undefined;
   const chosen = {
@@ -253,6 +256,7 @@ const defaults: Required<RealmNetwork> = {
   max_connections: 0,
   max_waiting: 1024,
   max_associations: 8192,
+  allowed_sources: [],
   send_proxy: false,
   send_proxy_version: 2,
   accept_proxy: false,
@@ -274,6 +278,7 @@ function endpointNetwork(network: Required<RealmNetwork>): EndpointNetwork {
     maxConnections: network.max_connections,
     maxWaiting: network.max_waiting,
     maxAssociations: network.max_associations,
+    allowedSources: network.allowed_sources,
     ...(network.send_proxy && { sendProxyVersion: network.send_proxy_version === 1 ? 1 : 2 }),
     ...(network.accept_proxy && { acceptProxy: acceptProxy(network) }),
   };
@@ -298,6 +303,19 @@ function networkProblems(listen: SocketAddress, network: EndpointNetwork, path: 
     problems.push({ path: [...path, 'listen'], what, value: socketAddressText(listen), remedy });
   }
   return problems;
+}
+
+/** Of a range they are those of its first port; with UDP alone nobody is asked for a header. */
+function networkWarnings(
+  { tcp, allowedSources, acceptProxy }: EndpointNetwork,
+  rangeOf: string | undefined,
+  path: Path,
+): Problem[] {
+  const isClaimed = tcp && allowedSources.length > 0 && acceptProxy?.trustedSources.length === 0;
+  if (!isClaimed || rangeOf !== undefined) return [];
+  const what = 'is held against the PROXY header, in which anybody may claim to be anyone';
+  const remedy = 'name in accept_proxy_trusted whose headers are believed';
+  return [{ path: [...path, 'network', 'allowed_sources'], what, remedy }];
 }
 
 /** The endpoints; those that are one more port of another one become part of it. */

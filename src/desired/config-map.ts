@@ -59,6 +59,7 @@ function realmsOwn({ network = {}, ...endpoint }: RealmEndpoint): RealmEndpoint 
     tcp_idle_timeout: _idle,
     max_connections: _connections,
     max_waiting: _waiting,
+    allowed_sources: _allowed,
     accept_proxy_trusted: _trusted,
     ...realms
   } = network;
@@ -122,6 +123,7 @@ function realmNetwork({ listen, network }: Endpoint): RealmNetwork {
     udp_timeout: network.udpTimeoutSeconds,
     tcp_keepalive: network.tcpKeepaliveSeconds,
     tcp_keepalive_probe: network.tcpKeepaliveProbes,
+    ...(network.allowedSources.length > 0 && { allowed_sources: network.allowedSources }),
     ...proxyProtocol(network),
     tcp_idle_timeout: network.tcpIdleTimeoutSeconds,
     max_connections: network.maxConnections,

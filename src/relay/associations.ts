@@ -6,13 +6,15 @@ import { IdleOrder } from './idle-order.ts';
 import type { RecentErrors } from './recent-errors.ts';
 import type { RemotePool } from './remote-pool.ts';
 import { Tally, type Traffic } from './tally.ts';
-import { UdpAssociation, type AssociationContext } from './udp-association.ts';
+import { UdpAssociation, type AssociationContext, type AssociationEnd } from './udp-association.ts';
 import type { Reply, UdpClient } from './udp-listener.ts';
 
 /** What the associations of an endpoint need of it. */
 export type AssociationsContext = Pick<AssociationContext, 'log' | 'warn' | 'clock' | 'lookup'> & {
   readonly budget: DescriptorBudget;
   readonly errors: RecentErrors;
+  /** Whether a client may have one: counted and told where not. */
+  readonly associates: (client: UdpClient) => boolean;
   /** The endpoint's, which may change. */
   readonly config: () => EndpointConfig;
   /** The remotes of a listening port; undefined where the endpoint has it no more. */
@@ -72,11 +74,11 @@ export class Associations {
     return this.#tally.active;
   }
 
-  /** Begins to serve one client of a listening port. @returns undefined where there is no room for it. */
+  /** Begins to serve one client of a listening port. @returns undefined where there is no room for it, or it may not. */
   associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
     const { budget, config, errors } = this.#context;
     const pool = this.#context.pool(port);
-    if (pool === undefined) return undefined;
+    if (pool === undefined || !this.#context.associates(client)) return undefined;
     budget.take(1); // before another one gives its own back, which a TCP client that waits would get
     if (!this.#hasMadeRoom()) {
       budget.giveBack(1);
@@ -86,12 +88,14 @@ export class Associations {
       return undefined;
     }
     const { name: endpoint, network, through } = config();
+    const ip = clientIp(client.address);
     const association = new UdpAssociation({
       ...this.#context,
       endpoint,
       client: clientText(client.address, client.port),
+      ip,
       port,
-      remotes: pool.order(clientIp(client.address)),
+      remotes: pool.order(ip),
       timeoutMs: network.udpTimeoutMs,
       through,
       reply,
@@ -107,11 +111,9 @@ export class Associations {
     return association;
   }
 
-  /** Ends those whose remote is not listed any more. */
-  keepOnly(isListed: (association: UdpAssociation) => boolean): void {
-    for (const association of this.#open) {
-      if (!isListed(association)) association.close('RemoteRemoved');
-    }
+  /** Ends those that `isKept` does not hold for. @param end  why. */
+  keepOnly(isKept: (association: UdpAssociation) => boolean, end: AssociationEnd): void {
+    for (const association of this.#open) if (!isKept(association)) association.close(end);
   }
 
   /** Ends all of them. */

@@ -2,6 +2,7 @@ import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RealmError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { SourceError } from './admission.ts';
 import type { Address, TcpStack } from './channel.ts';
 import { clientText } from './client-address.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
@@ -28,6 +29,8 @@ export type Connection = {
 export type ConnectionContext = {
   /** The remotes of a listening port, in the order in which to try them for a client. */
   readonly order: (port: number, clientIp: string) => readonly Remote[];
+  /** Whether the client that a PROXY header tells of may be served: counted where not. */
+  readonly serves: (address: string) => boolean;
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
@@ -87,7 +90,8 @@ export function tellEnd({ name }: EndpointConfig, context: ConnectionContext, en
   }
   const { side, error } = failure;
   warn({ ...fields, side, err: error }, 'connection failed');
-  if (error instanceof DialError) return; // each remote remembers its failed dials by itself
+  // Each remote remembers its failed dials by itself, and the admission who was turned away.
+  if (error instanceof DialError || error instanceof SourceError) return;
   context.errors.add({ endpoint: name, side, error, ...(side === 'upstream' && { upstream: end.upstream }) });
 }
 

@@ -27,7 +27,15 @@ export type OpenSocket = Pick<Listening, 'address' | 'port' | 'families'> & {
 /** What is known of a running endpoint. */
 export type EndpointAccount = Pick<
   Endpoint,
-  'config' | 'remoteNames' | 'health' | 'connections' | 'associations' | 'waiting' | 'refused' | 'evicted'
+  | 'config'
+  | 'remoteNames'
+  | 'health'
+  | 'connections'
+  | 'associations'
+  | 'waiting'
+  | 'refused'
+  | 'notAllowed'
+  | 'evicted'
 > & {
   /** What is known of its transports; undefined where both sides are plain TCP. */
   readonly transport: Pick<EndpointTransport, 'problem' | 'isUsable'> | undefined;

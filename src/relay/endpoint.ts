@@ -1,6 +1,7 @@
 import type { EndpointConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { Admission, isAllowed } from './admission.ts';
 import { Associations } from './associations.ts';
 import type { Accepted, TcpStack } from './channel.ts';
 import type { Connection, ConnectionContext } from './connection.ts';
@@ -39,6 +40,7 @@ export class Endpoint {
   );
   readonly #associations: Associations;
   readonly #warnings: Warnings;
+  readonly #admission: Admission;
   readonly #gate: Gate;
   readonly #connectionContext: ConnectionContext;
   readonly #idleSweep: IdleSweep;
@@ -53,15 +55,17 @@ export class Endpoint {
     this.#transport = transport;
     this.remotes = new EndpointRemotes(config, surroundings);
     this.#warnings = new Warnings(surroundings.log, surroundings.clock, () => this.#config.name);
+    const told = { ...surroundings, warn: this.#warnings.warn, config: () => this.#config };
+    this.#admission = new Admission(told);
     this.#associations = new Associations({
-      ...surroundings,
-      warn: this.#warnings.warn,
-      config: () => this.#config,
+      ...told,
+      associates: (client) => this.#admission.associates(client),
       pool: (port) => this.remotes.at('UDP', port),
     });
     this.#connectionContext = {
       ...surroundings,
       warn: this.#warnings.warn,
+      serves: (address) => this.#admission.serves(address),
       order: (port, ip) => this.remotes.at('TCP', port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
@@ -114,6 +118,11 @@ export class Endpoint {
     return { connections: this.#gate.refused, associations: this.#associations.refused };
   }
 
+  /** Clients that were turned away since `allowed_sources` does not name them. */
+  get notAllowed(): { readonly connections: number; readonly associations: number } {
+    return { ...this.#admission.refused };
+  }
+
   /** Associations that made room for another client. */
   get evicted(): number {
     return this.#associations.evicted;
@@ -135,23 +144,30 @@ export class Endpoint {
   }
 
   /**
-   * Serves new clients as `config` says. Open connections go on, under its idle limits; associations with a remote
-   * that is no longer listed end, since a busy one would never end by itself.
+   * Serves new clients, and those who wait, as `config` says. Open connections go on, under its idle limits;
+   * associations with a remote that is no longer listed, or of a client that is no longer allowed, end, since a busy
+   * one would never end by itself.
    */
   reconfigure(config: EndpointConfig, transport?: EndpointTransport): void {
+    const { allowedSources } = this.#config.network;
     this.#config = config;
     this.#transport = transport;
+    this.#gate.keepOnly(({ remote }) => this.#admission.takes(remote));
     this.#gate.serveWaiting(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
-    if (!this.remotes.configure(config)) return;
-    this.#associations.keepOnly(({ port, remote }) => {
-      return this.remotes.at('UDP', port)?.remotes.includes(remote) ?? false;
-    });
+    if (this.remotes.configure(config)) {
+      const isListed = ({ port, remote }: UdpAssociation): boolean =>
+        this.remotes.at('UDP', port)?.remotes.includes(remote) ?? false;
+      this.#associations.keepOnly(isListed, 'RemoteRemoved');
+    }
+    if (allowedSources.join() === config.network.allowedSources.join()) return;
+    this.#associations.keepOnly(({ ip }) => isAllowed(config.network, ip), 'NotAllowed');
   }
 
-  /** Serves one TCP client of a listening port, at once or when there is a place. */
+  /** Serves one TCP client of a listening port, at once or when there is a place, if it may come. */
   serve(accepted: Accepted, port: number): void {
-    this.#gate.enter(accepted, port);
+    if (this.#admission.takes(accepted.remote)) this.#gate.enter(accepted, port);
+    else accepted.reset();
   }
 
   #connect(accepted: Accepted, port: number): void {
@@ -162,7 +178,7 @@ export class Endpoint {
     connection.start();
   }
 
-  /** Begins to serve one UDP client of a listening port. @returns undefined where there is no room for it. */
+  /** Begins to serve one UDP client of a listening port. @returns undefined where there is no room for it, or it may not. */
   associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
     return this.#associations.associate(port, client, reply, onClosed);
   }

@@ -46,7 +46,7 @@ export class Gate {
   /** Clients that were reset since there was no place even to wait. */
   refused = 0;
   readonly #context: GateContext;
-  readonly #line: { readonly accepted: Accepted; readonly port: number }[] = [];
+  #line: { readonly accepted: Accepted; readonly port: number }[] = [];
   readonly #idlers: (() => void)[] = [];
   readonly #lease: Lease | undefined;
   #episode: { waited: number; refused: number } | undefined;
@@ -113,6 +113,19 @@ export class Gate {
     this.#cover();
   }
 
+  /** Resets those who wait and `mayStay` does not hold for. */
+  keepOnly(mayStay: (accepted: Accepted) => boolean): void {
+    const before = this.waiting;
+    this.#line = this.#line.filter(({ accepted }) => {
+      const stays = mayStay(accepted);
+      if (!stays) accepted.reset();
+      return stays;
+    });
+    if (this.waiting === before) return;
+    this.#tellGone(before - this.waiting);
+    this.#cover();
+  }
+
   /** Resolves when nobody waits. */
   async idle(): Promise<void> {
     if (this.waiting > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve));
@@ -147,9 +160,14 @@ export class Gate {
   #resetLast(count: number): number {
     const last = count === 0 ? [] : this.#line.splice(-count);
     for (const { accepted } of last) accepted.reset();
-    this.#afterLeaving();
-    this.#context.budget.giveBack(clientDescriptors * last.length);
+    this.#tellGone(last.length);
     return last.length;
+  }
+
+  /** So many of those who waited were reset. */
+  #tellGone(count: number): void {
+    this.#afterLeaving();
+    this.#context.budget.giveBack(clientDescriptors * count);
   }
 
   #waitOrRefuse(accepted: Accepted, port: number): void {

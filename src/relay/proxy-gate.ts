@@ -1,10 +1,8 @@
-import { BlockList } from 'node:net';
 import type { AcceptProxy } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
-import { parseIpAddress } from '../lib/ip-address.ts';
+import { isWithin } from './address-ranges.ts';
 import type { Reader } from './channel.ts';
-import { clientIp } from './client-address.ts';
 import { ProxyHeaderError, readProxyHeader, type ProxyAddresses } from './proxy-header.ts';
 
 /** Who is told of a client's header. */
@@ -81,31 +79,8 @@ export class ProxyGate implements Reader {
   }
 }
 
-/** Each list of sources is of a configuration, and lives as long. */
-const lists = new WeakMap<readonly string[], BlockList>();
-
 /** Why no header of the peer at `address` is taken; undefined where one may be believed. */
-export function distrust(accept: AcceptProxy, address: string): ProxyHeaderError | undefined {
-  if (isTrusted(accept, address)) return undefined;
+export function distrust({ trustedSources }: AcceptProxy, address: string): ProxyHeaderError | undefined {
+  if (trustedSources.length === 0 || isWithin(trustedSources, address)) return undefined;
   return new ProxyHeaderError('PROXY headers of this client are not trusted: see accept_proxy_trusted');
-}
-
-/** An empty list trusts everyone. */
-function isTrusted({ trustedSources }: AcceptProxy, address: string): boolean {
-  if (trustedSources.length === 0) return true;
-  const list = lists.get(trustedSources) ?? blockList(trustedSources);
-  lists.set(trustedSources, list);
-  const ip = clientIp(address).replace(/%.*/, '');
-  return list.check(ip, ip.includes(':') ? 'ipv6' : 'ipv4');
-}
-
-function blockList(sources: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const source of sources) {
-    const [address = '', prefix] = source.split('/');
-    const family = parseIpAddress(address)?.family === 'IPv4' ? 'ipv4' : 'ipv6';
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
-  }
-  return list;
 }

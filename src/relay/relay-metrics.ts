@@ -102,9 +102,9 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
     gauge('connections_waiting', 'TCP clients that wait for a place.', [], ({ waiting }) => [[[], waiting]]),
     counter(
       'connections_refused_total',
-      'TCP clients that were reset, since too many waited, or for want of file descriptors where clients cannot wait.',
-      [],
-      ({ refused }) => [[[], refused.connections]],
+      'TCP clients that were reset: NoPlace, too many waited or file descriptors were short; SourceNotAllowed, by allowed_sources.',
+      ['reason'],
+      ({ refused, notAllowed }) => turnedAway(refused.connections, notAllowed.connections),
     ),
   ];
 }
@@ -127,9 +127,9 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
     ),
     counter(
       'associations_refused_total',
-      'UDP associations that were not made for want of file descriptors.',
-      [],
-      ({ refused }) => [[[], refused.associations]],
+      'UDP datagrams that made no association: NoPlace, file descriptors were short; SourceNotAllowed, by allowed_sources.',
+      ['reason'],
+      ({ refused, notAllowed }) => turnedAway(refused.associations, notAllowed.associations),
     ),
     counter(
       'associations_evicted_total',
@@ -171,6 +171,13 @@ function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => nu
 }
 
 type Values = readonly (readonly [labels: readonly string[], value: number])[];
+
+function turnedAway(noPlace: number, notAllowed: number): Values {
+  return [
+    [['NoPlace'], noPlace],
+    [['SourceNotAllowed'], notAllowed],
+  ];
+}
 
 function bytes(protocol: string, traffic: Traffic): Values {
   return [

@@ -57,6 +57,8 @@ export type EndpointStatus = {
   readonly waiting: number;
   /** Clients that were turned away since there was no place for them. */
   readonly refused: { readonly connections: number; readonly associations: number };
+  /** TCP clients, and datagrams of UDP clients, that were turned away since `allowed_sources` does not name them. */
+  readonly notAllowed: { readonly connections: number; readonly associations: number };
   /** Associations that made room for another client. */
   readonly evicted: number;
 };
@@ -95,6 +97,7 @@ export function endpointStatus(endpoint: EndpointAccount, sockets: readonly List
     associations: endpoint.associations,
     waiting: endpoint.waiting,
     refused: endpoint.refused,
+    notAllowed: endpoint.notAllowed,
     evicted: endpoint.evicted,
   };
 }

@@ -19,6 +19,8 @@ const remedies: Readonly<Record<string, string>> = {
   REALM_CONNECTION_IDLE: 'Raise tcp_idle_timeout, or let the client or the remote send keepalives.',
   REALM_PROXY_HEADER:
     'Let clients send a PROXY header, and name them in accept_proxy_trusted; or turn accept_proxy off.',
+  SourceNotAllowed:
+    'Name in allowed_sources who is to be served, the log says who came; others are rightly turned away.',
   HealthCheckFailed: 'See whether the remote runs and accepts connections; until then it is tried last.',
   TooManyWait: 'Raise max_connections or max_waiting, or add relays.',
   ConnectionLimit: 'Raise max_connections, or add relays.',

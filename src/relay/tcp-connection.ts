@@ -1,5 +1,6 @@
 import type { EndpointConfig } from '../config/relay-config.ts';
 import { asError } from '../lib/errors.ts';
+import { SourceError } from './admission.ts';
 import type { Accepted, Address, Channel, ChannelOwner } from './channel.ts';
 import { clientIp } from './client-address.ts';
 import {
@@ -118,7 +119,8 @@ class TcpConnection implements Connection, ChannelOwner {
           this.#addresses = addresses;
           this.#source = addresses.source;
         }
-        void this.#connect();
+        if (this.#context.serves(this.#source.address)) void this.#connect();
+        else this.#fail('client', new SourceError());
       },
       onError: (error) => {
         this.#fail('client', error);

@@ -14,7 +14,7 @@ import { withZoneName } from './zone.ts';
 const mostWaiting = 32;
 
 /** Why an association ends; also by itself, when it is idle. */
-export type AssociationEnd = 'Idle' | 'Evicted' | 'RemoteRemoved' | 'Stopped';
+export type AssociationEnd = 'Idle' | 'Evicted' | 'RemoteRemoved' | 'NotAllowed' | 'Stopped';
 
 /** What an association needs of its endpoint. */
 export type AssociationContext = {
@@ -22,6 +22,8 @@ export type AssociationContext = {
   readonly endpoint: string;
   /** The client's address and port, as text. */
   readonly client: string;
+  /** The client's address alone, an IPv4-mapped one in IPv4. */
+  readonly ip: string;
   /** The listening port that it came to, as configured. */
   readonly port: number;
   /** In the order in which to try them; at least one. */
@@ -76,6 +78,11 @@ export class UdpAssociation {
   /** The remote that it talks to, or tried last. */
   get remote(): Remote {
     return this.#remote(Math.max(0, this.#tried - 1));
+  }
+
+  /** The client's address, an IPv4-mapped one in IPv4. */
+  get ip(): string {
+    return this.#context.ip;
   }
 
   /** The listening port that the client came to, as configured. */

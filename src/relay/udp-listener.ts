@@ -26,7 +26,7 @@ export type UdpListenerOptions = {
    *
    * @param reply     sends a datagram to that client.
    * @param onClosed  to be called when the association has ended.
-   * @returns undefined where there is no room for it: the datagram is lost.
+   * @returns undefined where there is no room for it, or it may not have one: the datagram is lost.
    */
   readonly associate: (client: UdpClient, reply: Reply, onClosed: () => void) => UdpAssociation | undefined;
 };

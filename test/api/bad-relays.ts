@@ -143,6 +143,21 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     '10.0.0.0/8',
     withEndpoint({ network: { acceptProxy: { trustedSources: ['10.0.0.0/33'] } } }),
   ),
+  'an allowed source that is no range': bad(
+    'spec.network.allowedSources[1]',
+    '10.0.0.0/8',
+    withSpec({ network: { allowedSources: ['::/0', '2001:db8::/129'] } }),
+  ),
+  'an allowed source of an endpoint that is a name': bad(
+    'spec.endpoints[0].network.allowedSources[0]',
+    '10.0.0.0/8',
+    withEndpoint({ network: { allowedSources: ['a.example'] } }),
+  ),
+  'no allowed source': bad(
+    'spec.network.allowedSources',
+    'at least 1',
+    withSpec({ network: { allowedSources: [] } }),
+  ),
   'a balance that is none': bad(
     'spec.endpoints[0].balance',
     'IPHash',

@@ -133,6 +133,7 @@ describe('resolve', () => {
       udpTimeoutSeconds: 30,
       tcpKeepaliveSeconds: 15,
       tcpKeepaliveProbes: 3,
+      allowedSources: [],
       sendProxy: { enabled: false, version: 2 },
       acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },
       tcpIdleTimeoutSeconds: 0,

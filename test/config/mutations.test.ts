@@ -8,7 +8,13 @@ import { pathText } from '../../src/lib/problem.ts';
 const valid = {
   log: { level: 'info', output: 'stderr' },
   dns: { mode: 'ipv4_then_ipv6', nameservers: ['192.0.2.1:53', 'ns.example:53'], min_ttl: 1, max_ttl: 60 },
-  network: { use_udp: true, tcp_timeout: 3, max_associations: 5, accept_proxy_trusted: ['10.0.0.0/8'] },
+  network: {
+    use_udp: true,
+    tcp_timeout: 3,
+    max_associations: 5,
+    accept_proxy_trusted: ['10.0.0.0/8'],
+    allowed_sources: ['::/0'],
+  },
   endpoints: [
     {
       name: 'web',

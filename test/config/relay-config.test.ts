@@ -45,6 +45,7 @@ describe('relay config', () => {
               maxConnections: 0,
               maxWaiting: 1024,
               maxAssociations: 8192,
+              allowedSources: [],
             },
           },
         ],
@@ -81,6 +82,7 @@ describe('relay config', () => {
             max_connections: 10,
             max_waiting: 20,
             max_associations: 21,
+            allowed_sources: ['192.0.2.1', '2001:db8::/32'],
           },
         },
       ],
@@ -104,6 +106,7 @@ describe('relay config', () => {
         maxConnections: 10,
         maxWaiting: 20,
         maxAssociations: 21,
+        allowedSources: ['192.0.2.1', '2001:db8::/32'],
       },
     });
   });
@@ -173,6 +176,17 @@ describe('relay config', () => {
       warning: 'network.fast_open: has no effect',
     },
     { document: { endpoints: [{ ...endpoint, remotes: [] }] }, warning: 'did you mean "remote"?' },
+    {
+      document: {
+        network: { allowed_sources: ['10.0.0.0/8'] },
+        endpoints: [
+          { ...endpoint, name: 'a', network: { accept_proxy: true } },
+          { listen: '[::]:81', remote: '192.0.2.1:8081', range_of: 'a' },
+        ],
+      },
+      warning:
+        'endpoints[0].network.allowed_sources: is held against the PROXY header, in which anybody may claim to be anyone: name in accept_proxy_trusted',
+    },
   ];
   for (const { document, warning } of warned) {
     it(`warns: ${warning}`, () => {
@@ -259,6 +273,23 @@ describe('relay config', () => {
       problem: /accept_proxy_trusted\[0\]: is not a range of IP addresses, got "10.0.0.0\/33"/,
     },
     { network: { accept_proxy_trusted: [] }, problem: /accept_proxy_trusted: is empty: name a source/ },
+    {
+      network: { allowed_sources: ['192.0.2.1', '2001:db8::/129'] },
+      problem:
+        /^endpoints\[0\]\.network\.allowed_sources\[1\]: is not a range of IP addresses, got "2001:db8::\/129": write an address or a range/,
+    },
+    {
+      network: { allowed_sources: [] },
+      problem: /allowed_sources: is empty: .*remove the key to serve everybody/,
+    },
+    {
+      network: { allowed_sources: '10.0.0.0/8' },
+      problem: /allowed_sources: has the wrong type.*give a list/,
+    },
+    {
+      network: { allowed_sources: ['a.example'] },
+      problem: /is not a range of IP addresses, got "a.example"/,
+    },
     { document: { log: { level: 'INFO' }, endpoints: [] }, problem: /log.level: .*did you mean "info"\?/ },
     { document: { log: { output: 1 }, endpoints: [] }, problem: /log.output: has the wrong type/ },
     { endpoint: { interface: 'eth0' }, problem: /interface: binds to a device, which Node.js cannot do/ },

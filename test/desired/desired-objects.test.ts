@@ -36,7 +36,12 @@ describe('desiredObjects', () => {
       { length: 64 },
       (_, index) => `2001:db8:${'ffff:'.repeat(5)}${(4096 + index).toString(16)}/128`,
     );
-    const network = { sendProxy: { enabled: true }, acceptProxy: { enabled: true, trustedSources } };
+    const allowedSources = trustedSources;
+    const network = {
+      allowedSources,
+      sendProxy: { enabled: true },
+      acceptProxy: { enabled: true, trustedSources },
+    };
     const address = `2001:db8${':ffff'.repeat(6)}`;
     const largest = [10_000, 20_000].map((port) =>
       endpoint({

@@ -174,7 +174,10 @@ export const goldenRelayManifests = {
     [
       endpoint({
         name: 'in-and-out',
-        network: { acceptProxy: { trustedSources: ['2001:db8::/32', '192.0.2.1'] } },
+        network: {
+          allowedSources: ['198.51.100.0/24'],
+          acceptProxy: { trustedSources: ['2001:db8::/32', '192.0.2.1'] },
+        },
       }),
       endpoint({
         name: 'out',
@@ -206,6 +209,7 @@ export const goldenRelayManifests = {
       network: {
         udp: true,
         maxConnections: 100,
+        allowedSources: ['203.0.113.0/24', '2001:db8::/32'],
         acceptProxy: { enabled: true, trustedSources: ['192.0.2.1'] },
       },
     }),

@@ -101,16 +101,19 @@ export class Loopback {
   }
 
   /** A connected client of `address`, half-open; its errors are the test's to look at. */
-  async client(address: string): Promise<Socket> {
-    const socket = this.dial(address);
+  async client(address: string, from?: string): Promise<Socket> {
+    const socket = this.dial(address, from);
     await once(socket, 'connect');
     return socket;
   }
 
-  /** A client that connects. */
-  dial(address: string): Socket {
-    const { host, port } = split(address);
-    const socket = connect({ host, port, allowHalfOpen: true });
+  /** A client that connects, from the address `from` where one is given. */
+  dial(address: string, from?: string): Socket {
+    const socket = connect({
+      ...split(address),
+      ...(from !== undefined && { localAddress: from }),
+      allowHalfOpen: true,
+    });
     socket.on('error', () => undefined);
     this.onClose(() => {
       socket.destroy();

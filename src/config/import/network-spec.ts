@@ -6,6 +6,7 @@ import type { AcceptProxy, EndpointNetwork } from '../relay-config.ts';
 export function networkSpec(network: EndpointNetwork, base: EndpointNetwork): NetworkSpec | undefined {
   const spec = {
     ...differing(plainFields(network), plainFields(base)),
+    ...present('allowedSources', allowedSources(network, base)),
     ...present('sendProxy', sendProxy(network, base)),
     ...present('acceptProxy', acceptProxy(network, base)),
   };
@@ -30,6 +31,12 @@ function plainFields(network: EndpointNetwork) {
 function differing<T extends object>(fields: T, base: T): Partial<T> {
   const entries = Object.entries(fields).filter(([key, value]) => value !== base[key as keyof T]);
   return Object.fromEntries(entries) as Partial<T>;
+}
+
+/** No endpoint can take back the list of `base`. */
+function allowedSources(network: EndpointNetwork, base: EndpointNetwork): NetworkSpec['allowedSources'] {
+  const { allowedSources: sources } = network;
+  return sources.join() === base.allowedSources.join() ? undefined : [...sources];
 }
 
 /** Version 2 is the default, so it is said only where `base` has another. */

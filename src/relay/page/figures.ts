@@ -20,6 +20,12 @@ export const failures: Counter = ({ connections, associations }) =>
     (sum, { failed }) => sum + failed.client + failed.upstream + failed.relay,
     0,
   );
+/** For want of room, and by `allowed_sources`. */
+export const refused: Counter = (endpoint) =>
+  [endpoint.refused, endpoint.notAllowed].reduce(
+    (sum, { connections, associations }) => sum + connections + associations,
+    0,
+  );
 
 /** By how much `counter` grew, each second, of the endpoints that both know; undefined where nothing is known. */
 export function rate(

@@ -26,6 +26,7 @@ import {
   opened,
   rate,
   rateText,
+  refused,
   shares,
   type Counter,
   type Look,
@@ -128,8 +129,8 @@ const endpointColumns: readonly Column<EndpointStatus>[] = [
     title: 'Failed',
     isNumber: true,
     show: twoLines((endpoint) => {
-      const refused = endpoint.refused.connections + endpoint.refused.associations;
-      return [numberText(failures(endpoint)), refused > 0 ? `${numberText(refused)} refused` : ''];
+      const count = refused(endpoint);
+      return [numberText(failures(endpoint)), count > 0 ? `${numberText(count)} refused` : ''];
     }),
   },
 ];

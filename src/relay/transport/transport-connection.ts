@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { asError } from '../../lib/errors.ts';
+import { SourceError } from '../admission.ts';
 import type { Accepted, Target } from '../channel.ts';
 import { clientIp } from '../client-address.ts';
 import {
@@ -126,9 +127,10 @@ export class TransportConnection implements Connection {
     const { acceptProxy } = this.#config.network;
     if (acceptProxy === undefined) return this.#peerIp;
     const addresses = await proxyHeaderOf(this.#raw, acceptProxy, this.#context.clock);
-    if (addresses === undefined) return this.#peerIp;
-    this.#addresses = addresses;
-    return clientIp(addresses.source.address);
+    if (addresses !== undefined) this.#addresses = addresses;
+    const ip = addresses === undefined ? this.#peerIp : clientIp(addresses.source.address);
+    if (!this.#context.serves(ip)) throw new SourceError();
+    return ip;
   }
 
   /** @returns undefined where the client was refused: it is told before it is closed. */

@@ -80,6 +80,7 @@ function nothing(name: string): WorkerAccount {
     associations: noTraffic,
     waiting: 0,
     refused: { connections: 0, associations: 0 },
+    notAllowed: { connections: 0, associations: 0 },
     evicted: 0,
     problem: '',
     isUsable: true,

@@ -2,14 +2,14 @@ import type { RelayConfig } from '../../config/relay-config.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { openFilesLimit } from '../../lib/open-files.ts';
 import { createLogger, logDestination, type Logger } from '../../telemetry/logger.ts';
-import type { OpenSocket } from '../crew.ts';
+import type { EndpointAccount, OpenSocket } from '../crew.ts';
 import { LocalCrew } from '../local-crew.ts';
 import { Names } from '../names.ts';
 import { RecentErrors } from '../recent-errors.ts';
 import { tcpStack } from '../tcp-stack.ts';
 import type { Answers } from './channel.ts';
 import { Leases } from './lease.ts';
-import type { Calls, Note, SocketId, WorkerStart } from './messages.ts';
+import type { Calls, Note, SocketId, WorkerAccount, WorkerStart } from './messages.ts';
 
 /** The worker program's inside: does what its parent asks. */
 export class Worker {
@@ -66,12 +66,7 @@ export class Worker {
         load: await this.#crew.survey(),
         descriptorsShort: this.#crew.descriptorsShort,
         errors: this.#errors.list,
-        accounts: this.#crew.accounts.map(
-          ({ config: { name }, transport, health, connections, associations, waiting, refused, evicted }) => {
-            const { problem = '', isUsable = true } = transport ?? {};
-            return { name, problem, isUsable, health, connections, associations, waiting, refused, evicted };
-          },
-        ),
+        accounts: this.#crew.accounts.map(accountOf),
       }),
       idle: async () => this.#done(this.#crew.idle()),
       cut: () => {
@@ -121,4 +116,12 @@ export class Worker {
     const { address, port, families } = socket;
     return { address, port, families };
   }
+}
+
+/** Names what goes over the channel: an endpoint has it by getters, which a spread would lose. */
+function accountOf(endpoint: EndpointAccount): WorkerAccount {
+  const { health, connections, associations, waiting, refused, notAllowed, evicted } = endpoint;
+  const { problem = '', isUsable = true } = endpoint.transport ?? {};
+  const figures = { connections, associations, waiting, refused, notAllowed, evicted };
+  return { name: endpoint.config.name, problem, isUsable, health, ...figures };
 }

@@ -94,6 +94,16 @@ describe('importedRelay', () => {
       listen = "[::]:3"
       remote = "b:1"
       network = { accept_proxy = false }`,
+    'clients that are served, of all endpoints and of one': `
+      [network]
+      allowed_sources = ["10.0.0.0/8", "2001:db8::1"]
+      [[endpoints]]
+      listen = "[::]:1"
+      remote = "a:1"
+      [[endpoints]]
+      listen = "[::]:2"
+      remote = "a:1"
+      network = { allowed_sources = ["0.0.0.0/0", "::/0"] }`,
     'legacy JSON': JSON.stringify({
       listening_addresses: ['0.0.0.0', '::'],
       listening_ports: ['8000-8299', '8500', '9000'],
@@ -242,6 +252,7 @@ const networks: fc.Arbitrary<NetworkSpec> = fc.record(
     tcpIdleTimeoutSeconds: fc.nat(86_400),
     maxConnections: fc.nat(3),
     maxWaiting: fc.nat(65_536),
+    allowedSources: fc.constantFrom(['10.0.0.0/8'], ['192.0.2.1', '2001:db8::/32']),
     sendProxy: fc.record({ enabled: flags, version: fc.constantFrom(1, 2) }, { requiredKeys: [] }),
     acceptProxy: fc.record(
       {

@@ -1,5 +1,13 @@
 import { expect } from 'chai';
-import { bytesText, fromClients, opened, rate, shares, type Look } from '../../../src/relay/page/figures.ts';
+import {
+  bytesText,
+  fromClients,
+  opened,
+  rate,
+  refused,
+  shares,
+  type Look,
+} from '../../../src/relay/page/figures.ts';
 import type { EndpointStatus, RelayStatus } from '../../../src/relay/relay-status.ts';
 import type { RemoteHealth } from '../../../src/relay/remote.ts';
 
@@ -27,6 +35,7 @@ function look(ms: number, endpoints: Readonly<Record<string, Counts>>): Look {
       associations: { ...traffic, fromClientBytes: 0 },
       waiting: 0,
       refused: { connections: 0, associations: 0 },
+      notAllowed: { connections: 0, associations: 0 },
       evicted: 0,
       transport: '',
       transportProblem: '',
@@ -75,6 +84,15 @@ describe('page, figures', () => {
     expect(share(remote('x', { dials: 10, failed: 4, active: 1 }), remote('y', {}))).to.deep.equal([1, 0]);
     expect(share(remote('x', { dials: 10, failed: 4 }))).to.deep.equal([undefined]);
     expect(shares(undefined, 'a', 'TCP', [remote('x', { dials: 3 })])).to.deep.equal([1]);
+  });
+
+  it('count who was refused for want of room, and by allowed_sources', () => {
+    const [endpoint] = look(0, { a: {} }).status.endpoints;
+    if (endpoint === undefined) throw new Error('no endpoint');
+    expect(refused(endpoint)).to.equal(0);
+    const room = { connections: 1, associations: 20 };
+    const notAllowed = { connections: 300, associations: 4000 };
+    expect(refused({ ...endpoint, refused: room, notAllowed })).to.equal(4321);
   });
 
   it('are written with units', () => {
