@@ -1,35 +1,78 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
+import { loadAll } from 'js-yaml';
+import type { Relay } from '../../src/api/relay.ts';
+import type { RealmRelay } from '../../src/api/schema.ts';
 import { configText, realmDocument } from '../../src/desired/config-map.ts';
+import { neededSecrets, secretsFolder } from '../../src/desired/transports.ts';
+import { describeRustRealm, RustRealm } from '../relay/rust-realm.ts';
+import { TestPki } from '../relay/transport/pki.ts';
+import { parsed } from '../relays.ts';
 import { goldenRelays } from './golden-relays.ts';
 
-const realm = process.env['REALM'];
-const why = realm === undefined ? ' (skipped: REALM names no binary of the Rust realm)' : '';
+const examples = join(import.meta.dirname, '..', '..', 'examples');
 
-// The Rust realm prints one line `inited: …` per endpoint that it has understood, before it binds any.
-(realm === undefined ? describe.skip : describe)(`the Rust realm starts from what is rendered${why}`, () => {
-  for (const [name, relay] of Object.entries(goldenRelays)) {
+/** The relays of `file` in examples/. */
+function exampleRelays(file: string): Record<string, Relay> {
+  const manifests = loadAll(readFileSync(join(examples, file), 'utf8')) as RealmRelay[];
+  return Object.fromEntries(
+    manifests.map((manifest) => [`examples/${file}, ${manifest.metadata.name}`, parsed(manifest)]),
+  );
+}
+
+const relays = { ...goldenRelays, ...exampleRelays('web.yaml'), ...exampleRelays('worlds.yaml') };
+
+describeRustRealm('the Rust realm starts from what is rendered', () => {
+  let folder: string;
+  let pki: TestPki;
+
+  before(() => {
+    pki = new TestPki();
+  });
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
+  });
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  after(() => {
+    pki.remove();
+  });
+
+  /** The Secrets of `relay`, as kubelet would mount them, below the test's folder. */
+  function mountSecrets({ endpoints }: Relay): void {
+    for (const { name, keys } of neededSecrets(endpoints)) {
+      const { cert, key } = pki.pair('a.example');
+      for (const file of keys) write(join(name, file), readFileSync(file === 'tls.key' ? key : cert, 'utf8'));
+    }
+  }
+
+  function write(name: string, text: string): string {
+    const path = join(folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  }
+
+  for (const [name, relay] of Object.entries(relays)) {
     it(name, async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
-      const file = join(folder, 'config.json');
+      mountSecrets(relay);
+      const realm = new RustRealm([
+        '-c',
+        write('config.json', configText(relay).replaceAll(secretsFolder, folder)),
+      ]);
       const { endpoints } = realmDocument(relay);
-      writeFileSync(file, configText(relay));
-      const child = spawn(realm ?? '', ['-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
-      const ended = once(child, 'exit');
-      let inited = 0;
-      for await (const line of createInterface(child.stdout)) {
-        if (line.startsWith('inited:')) inited += 1;
-        if (inited === endpoints.length) break;
+      try {
+        const lines = await realm.started(endpoints.length);
+        expect(lines.map((line) => line.split(' ')[0])).to.deep.equal(endpoints.map(({ listen }) => listen));
+      } finally {
+        await realm.end();
       }
-      child.kill('SIGKILL');
-      await ended;
-      rmSync(folder, { recursive: true });
-      expect(inited).to.equal(endpoints.length);
     });
   }
 });
