@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { expect } from 'chai';
+import { eventually } from '../../cluster/eventually.ts';
+import { freePort } from '../../cluster/free-port.ts';
+import { config, endpoint, listenOf, type Loopback } from '../loopback.ts';
+import { TestPki } from './pki.ts';
+
+/** A program of others that speaks Realm's transports; each run lasts until the test is over. */
+export type TransportPeer = {
+  readonly name: string;
+  /** Takes plain TCP at `listen`, and speaks the transport `options` to `remote`. */
+  readonly client: (listen: string, remote: string, options: string) => void;
+  /** Takes the transport `options` at `listen`, and speaks plain TCP to `remote`. */
+  readonly server: (listen: string, remote: string, options: string) => void;
+};
+
+const webSocket = 'ws;host=a.example;path=/chat';
+/** Of each transport the strings of a client and of a server, which both know. */
+const transports = {
+  ws: { client: webSocket, server: webSocket },
+  tls: { client: 'tls;sni=a.example;insecure', server: 'tls;servername=a.example' },
+  'ws inside tls': {
+    client: `${webSocket};tls;sni=a.example;insecure`,
+    server: `${webSocket};tls;servername=a.example`,
+  },
+};
+
+/** Tests that the relay and `peer` understand each other, one as the client and the other as the server, both ways round. */
+export function testTransports(loopback: Loopback, peer: TransportPeer): void {
+  let pki: TestPki;
+  before(() => {
+    pki = new TestPki();
+  });
+  after(() => {
+    pki.remove();
+  });
+
+  for (const [transport, { client, server }] of Object.entries(transports)) {
+    it(`serves a client of ${peer.name}, ${transport}`, async () => {
+      await expectServed(server, client);
+    });
+
+    it(`is served by ${peer.name}, ${transport}`, async () => {
+      await expectServedBy(server, client);
+    });
+  }
+
+  it(`serves a client of ${peer.name} with certificate files`, async () => {
+    await expectServed(files(), 'tls;sni=a.example;insecure');
+  });
+
+  it(`is served by ${peer.name}, whose certificate it checks`, async () => {
+    await expectServedBy(files(), `tls;sni=a.example;ca=${pki.ca}`);
+  });
+
+  function files(): string {
+    const { cert, key } = pki.pair('a.example');
+    return `tls;cert=${cert};key=${key}`;
+  }
+
+  async function expectServed(ours: string, theirs: string): Promise<void> {
+    const { relay } = await loopback.relay(
+      config(endpoint(await loopback.echo(), { listen_transport: ours })),
+    );
+    const local = `127.0.0.1:${String(await freePort())}`;
+    peer.client(local, listenOf(relay), theirs);
+    expect(await isEchoed(loopback, local)).to.equal(true);
+  }
+
+  async function expectServedBy(theirs: string, ours: string): Promise<void> {
+    const far = `127.0.0.1:${String(await freePort())}`;
+    peer.server(far, await loopback.echo(), theirs);
+    const { relay } = await loopback.relay(config(endpoint(far, { remote_transport: ours })));
+    await eventually('the server', () => loopback.client(far).catch(() => undefined));
+    expect(await isEchoed(loopback, listenOf(relay))).to.equal(true);
+  }
+}
+
+/** Whether 4 MiB that are sent to `address`, once somebody listens there, come back. */
+export async function isEchoed(loopback: Loopback, address: string): Promise<boolean> {
+  const client = await eventually('a listener', () => loopback.client(address).catch(() => undefined));
+  const sent = randomBytes(4 * 1024 * 1024);
+  const parts: Buffer[] = [];
+  let count = 0;
+  const all = Promise.withResolvers<undefined>();
+  client.on('data', (part: Buffer) => {
+    parts.push(part);
+    count += part.length;
+    if (count >= sent.length) all.resolve(undefined);
+  });
+  client.once('close', () => {
+    all.resolve(undefined);
+  });
+  client.write(sent);
+  await all.promise;
+  return Buffer.concat(parts).equals(sent);
+}
