@@ -8,43 +8,7 @@ import { pathText } from '../../src/lib/problem.ts';
 import { flagTable } from '../../src/relay/flag-table.ts';
 import { parseFlags } from '../../src/relay/flags.ts';
 import { UsageError } from '../../src/relay/usage-error.ts';
-
-const root = join(import.meta.dirname, '..', '..');
-const page = readFileSync(join(root, 'docs', 'realm-compat.md'), 'utf8');
-
-/** The cells of every row of the table below `## heading`; code spans without their marks. */
-function rows(heading: string): string[][] {
-  const section = page.split(/^## /m).find((each) => each.startsWith(`${heading}\n`)) ?? '';
-  const lines = section.split('\n').filter((line) => line.startsWith('|'));
-  return lines.slice(2).map((line) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
-}
-
-/** The inside of a code span. */
-function code(cell = ''): string {
-  return /`([^`]+)`/.exec(cell)?.[1] ?? '';
-}
-
-const endpoint = { listen: '[::]:80', remote: 'a.example:80' };
-
-/** The document that says `value` for `key`, e.g. of `network.no_tcp`. */
-function saying(key: string, value: unknown): unknown {
-  const [table = '', field = ''] = key.split('.');
-  if (key === 'endpoints[].range_of') {
-    return {
-      endpoints: [
-        { ...endpoint, name: value },
-        { ...endpoint, listen: '[::]:81', range_of: value },
-      ],
-    };
-  }
-  if (table === 'endpoints[]') return { endpoints: [{ ...endpoint, [field]: value }] };
-  return { [table]: { [field]: value }, endpoints: [endpoint] };
-}
+import { code, endpoint, root, rows, saying } from './realm-compat-page.ts';
 
 function outcome(document: unknown): ParsedConfig | ConfigError {
   try {
