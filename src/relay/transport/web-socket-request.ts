@@ -28,6 +28,13 @@ export function readRequest(head: string, { host, path }: WebSocketTarget): Read
   return fault === undefined ? { headers } : { fault };
 }
 
+/** Whether a good request is that of Realm's client: its library writes the needed fields alone, and `upgrade` in lower case. */
+export function isOfRealm(headers: RequestHeaders): boolean {
+  return headers['connection'] === 'upgrade' && Object.keys(headers).length === neededFields;
+}
+
+const neededFields = 5; // host, upgrade, connection, key and version
+
 /** @returns undefined where a line is none, or a field is there twice that may not be. */
 function readHeaders(lines: readonly string[]): RequestHeaders | undefined {
   const headers: Record<string, string> = {};

@@ -36,9 +36,14 @@ export class HalfOpenWebSocket extends WebSocket {
 export class WebSocketStream extends Duplex {
   readonly #socket: HalfOpenWebSocket;
   #hasEnded = false;
+  /** Present while nothing is to be sent. */
+  #silence: Promise<void> | undefined;
 
-  /** @param socket  just opened: no message may have come yet. */
-  constructor(socket: HalfOpenWebSocket) {
+  /**
+   * @param socket     just opened: no message may have come yet.
+   * @param silenceMs  nothing is sent for so long, unless the peer says something before.
+   */
+  constructor(socket: HalfOpenWebSocket, silenceMs = 0) {
     super({ allowHalfOpen: true });
     this.on('error', () => undefined); // a message may be wrong before anybody listens: see `errored`
     this.#socket = socket;
@@ -53,9 +58,30 @@ export class WebSocketStream extends Duplex {
     };
     socket.on('peerEnd', onEnd);
     socket.on('close', onEnd);
+    if (silenceMs > 0) this.#silence = this.#keepSilence(silenceMs);
     socket.on('error', (cause) => {
       this.destroy(new HandshakeError('what came is no WebSocket', { cause }));
     });
+  }
+
+  async #keepSilence(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const over = (): void => {
+      resolve(undefined);
+    };
+    const timer = setTimeout(over, ms);
+    const signs = ['message', 'peerEnd', 'close'];
+    for (const sign of signs) this.#socket.once(sign, over);
+    await promise;
+    clearTimeout(timer);
+    for (const sign of signs) this.#socket.off(sign, over);
+    this.#silence = undefined;
+  }
+
+  /** Runs `send` once the peer may be spoken to. */
+  #speak(send: () => void): void {
+    if (this.#silence === undefined) send();
+    else void this.#silence.then(send);
   }
 
   #take(parts: readonly Buffer[], isBinary: boolean): void {
@@ -74,12 +100,16 @@ export class WebSocketStream extends Duplex {
   }
 
   override _write(part: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#socket.send(part, { binary: true }, done);
+    this.#speak(() => {
+      this.#socket.send(part, { binary: true }, done);
+    });
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#socket.finish();
-    done();
+    this.#speak(() => {
+      this.#socket.finish();
+      done();
+    });
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

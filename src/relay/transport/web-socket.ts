@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ClientOptions } from 'ws';
 import type { WebSocketTarget } from '../../config/transport.ts';
 import { HandshakeError, RefusedError } from './handshake-error.ts';
-import { mostHeadBytes, readRequest, type RequestHeaders } from './web-socket-request.ts';
+import { isOfRealm, mostHeadBytes, readRequest, type RequestHeaders } from './web-socket-request.ts';
 import { closeTimeout, HalfOpenWebSocket, mostMessageBytes, WebSocketStream } from './web-socket-stream.ts';
 
 const options = { perMessageDeflate: false, maxPayload: mostMessageBytes, closeTimeout } as const;
@@ -14,6 +14,12 @@ const server = new WebSocketServer({
   clientTracking: false,
   WebSocket: HalfOpenWebSocket,
 });
+
+/**
+ * Realm's client drops what it reads together with the answer to its request: the first words of a remote that speaks
+ * first, and so the place where the next frame begins. It gets this long to have read the answer.
+ */
+const silenceForRealmMs = 50;
 
 /**
  * Answers the WebSocket request that comes on `stream`. A wrong one is answered with HTTP status 400, and `stream`
@@ -36,7 +42,7 @@ async function upgrade(
   return new Promise((resolve) => {
     const request = { method: 'GET', url, headers } as unknown as IncomingMessage;
     server.handleUpgrade(request, stream, rest, (socket) => {
-      resolve(new WebSocketStream(socket));
+      resolve(new WebSocketStream(socket, isOfRealm(headers) ? silenceForRealmMs : 0));
     });
     stream.resume(); // it was paused while the head was looked at
   });

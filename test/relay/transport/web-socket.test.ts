@@ -57,6 +57,16 @@ describe('relay, WebSocket towards the client', () => {
     expect(answer).to.contain('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n');
   });
 
+  it('gives a client of Realm time to read the answer to its request where the remote speaks first', async () => {
+    const remote = await loopback.tcpRemote((socket) => socket.write('hi'));
+    const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: words })));
+    const client = await loopback.client(listenOf(relay));
+    const sentMs = performance.now();
+    client.write(requestHead());
+    await until(client, 'hi');
+    expect(performance.now() - sentMs).to.be.at.least(49); // a timer may be early by a part of a millisecond
+  });
+
   it('answers a ping', async () => {
     const { client } = await opened();
     client.write(frame(opcodes.ping, 'there?', zeroMask));
