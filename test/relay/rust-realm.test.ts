@@ -11,6 +11,16 @@ afterEach(() => loopback.closeAll());
 
 const udp = { use_udp: true, no_tcp: true };
 
+/** What the two speak behind the header: the words of the side that listens, and of the other. */
+const headerBefore = [
+  { title: '', server: [], client: [] },
+  {
+    title: ', before TLS and WebSocket',
+    server: ['ws;host=a.example;path=/;tls;servername=a.example'],
+    client: ['ws;host=a.example;path=/;tls;sni=a.example;insecure'],
+  },
+];
+
 function start(argv: readonly string[]): void {
   const realm = new RustRealm(argv);
   loopback.onClose(() => realm.end());
@@ -84,25 +94,31 @@ describeRustRealm('relay and the Rust realm, one behind the other', () => {
   });
 
   for (const version of [1, 2]) {
-    // Realm's own header shows whom it was told of: it puts what it has accepted into what it sends.
-    it(`Realm takes our PROXY header of version ${String(version)}`, async () => {
-      const flags = ['--accept-proxy', 'true', '--send-proxy', 'true', '--send-proxy-version', '1'];
-      const far = await reached(await parrot(), flags);
-      const near = await relayTo(far, { send_proxy: true, send_proxy_version: version });
-      const { text, port } = await told(near);
-      expect(text).to.equal(`PROXY TCP4 127.0.0.1 127.0.0.1 ${port} ${String(split(near).port)}\r\nhello`);
-    });
-
-    it(`takes Realm's PROXY header of version ${String(version)}`, async () => {
-      const near = await relayTo(await parrot(), {
-        accept_proxy: true,
-        send_proxy: true,
-        send_proxy_version: 1,
+    for (const { title, server, client } of headerBefore) {
+      // Realm's own header shows whom it was told of: it puts what it has accepted into what it sends.
+      it(`Realm takes our PROXY header of version ${String(version)}${title}`, async () => {
+        const flags = ['--accept-proxy', 'true', '--send-proxy', 'true', '--send-proxy-version', '1'];
+        const far = await reached(await parrot(), [...flags, ...server.flatMap((words) => ['-a', words])]);
+        const sent = { send_proxy: true, send_proxy_version: version };
+        const [remote_transport] = client;
+        const near = await relayTo(far, sent, remote_transport === undefined ? {} : { remote_transport });
+        const { text, port } = await told(near);
+        expect(text).to.equal(`PROXY TCP4 127.0.0.1 127.0.0.1 ${port} ${String(split(near).port)}\r\nhello`);
       });
-      const flags = ['--send-proxy', 'true', '--send-proxy-version', String(version)];
-      const { text, port } = await told(await realmTo(near, flags));
-      expect(text).to.equal(`PROXY TCP4 127.0.0.1 0.0.0.0 ${port} 0\r\nhello`);
-    });
+
+      it(`takes Realm's PROXY header of version ${String(version)}${title}`, async () => {
+        const [listen_transport] = server;
+        const near = await relayTo(
+          await parrot(),
+          { accept_proxy: true, send_proxy: true, send_proxy_version: 1 },
+          listen_transport === undefined ? {} : { listen_transport },
+        );
+        const flags = ['--send-proxy', 'true', '--send-proxy-version', String(version)];
+        const far = await realmTo(near, [...flags, ...client.flatMap((words) => ['-b', words])]);
+        const { text, port } = await told(far);
+        expect(text).to.equal(`PROXY TCP4 127.0.0.1 0.0.0.0 ${port} 0\r\nhello`);
+      });
+    }
   }
 
   testTransports(loopback, {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { eventually } from '../../cluster/eventually.ts';
 import { freePort } from '../../cluster/free-port.ts';
-import { config, endpoint, listenOf, type Loopback } from '../loopback.ts';
+import { config, endpoint, listenOf, received, type Loopback } from '../loopback.ts';
 import { TestPki } from './pki.ts';
 
 /** A program of others that speaks Realm's transports; each run lasts until the test is over. */
@@ -25,6 +25,8 @@ const transports = {
   },
 };
 
+const farewellBytes = 1024 * 1024;
+
 /** Tests that the relay and `peer` understand each other, one as the client and the other as the server, both ways round. */
 export function testTransports(loopback: Loopback, peer: TransportPeer): void {
   let pki: TestPki;
@@ -43,6 +45,14 @@ export function testTransports(loopback: Loopback, peer: TransportPeer): void {
     it(`is served by ${peer.name}, ${transport}`, async () => {
       await expectServedBy(server, client);
     });
+
+    it(`passes all that a remote sends before its end on to a client of ${peer.name}, ${transport}`, async () => {
+      expect(await sizeOfAll(await clientTo(await farewell(), server, client))).to.equal(farewellBytes);
+    });
+
+    it(`passes all that a remote of ${peer.name} sends before its end on, ${transport}`, async () => {
+      expect(await sizeOfAll(await serverTo(await farewell(), server, client))).to.equal(farewellBytes);
+    });
   }
 
   it(`serves a client of ${peer.name} with certificate files`, async () => {
@@ -59,20 +69,42 @@ export function testTransports(loopback: Loopback, peer: TransportPeer): void {
   }
 
   async function expectServed(ours: string, theirs: string): Promise<void> {
-    const { relay } = await loopback.relay(
-      config(endpoint(await loopback.echo(), { listen_transport: ours })),
-    );
-    const local = `127.0.0.1:${String(await freePort())}`;
-    peer.client(local, listenOf(relay), theirs);
-    expect(await isEchoed(loopback, local)).to.equal(true);
+    expect(await isEchoed(loopback, await clientTo(await loopback.echo(), ours, theirs))).to.equal(true);
   }
 
   async function expectServedBy(theirs: string, ours: string): Promise<void> {
+    expect(await isEchoed(loopback, await serverTo(await loopback.echo(), theirs, ours))).to.equal(true);
+  }
+
+  /** Where `peer` takes what it carries to our relay, and that to `remote`; it need not listen yet. */
+  async function clientTo(remote: string, ours: string, theirs: string): Promise<string> {
+    const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: ours })));
+    const local = `127.0.0.1:${String(await freePort())}`;
+    peer.client(local, listenOf(relay), theirs);
+    return local;
+  }
+
+  /** Where our relay takes what it carries to `peer`, and that to `remote`. */
+  async function serverTo(remote: string, theirs: string, ours: string): Promise<string> {
     const far = `127.0.0.1:${String(await freePort())}`;
-    peer.server(far, await loopback.echo(), theirs);
+    peer.server(far, remote, theirs);
     const { relay } = await loopback.relay(config(endpoint(far, { remote_transport: ours })));
     await eventually('the server', () => loopback.client(far).catch(() => undefined));
-    expect(await isEchoed(loopback, listenOf(relay))).to.equal(true);
+    return listenOf(relay);
+  }
+
+  /** A remote that, once it is spoken to, says much, and ends: a client of Realm may miss the words of one that speaks first. */
+  function farewell(): Promise<string> {
+    return loopback.tcpRemote((socket) => {
+      socket.once('data', () => socket.end('x'.repeat(farewellBytes)));
+    });
+  }
+
+  /** How much `address` says until its end, once it is spoken to. */
+  async function sizeOfAll(address: string): Promise<number> {
+    const client = await eventually('a listener', () => loopback.client(address).catch(() => undefined));
+    client.write('x');
+    return (await received(client)).length;
   }
 }
 
