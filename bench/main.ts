@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { openFilesLimit } from '../src/lib/open-files.ts';
 import { freePort } from '../test/cluster/free-port.ts';
 import type { LoadResult } from './load.ts';
 import { endpoints, manyEndpoints, type ManyEndpoints } from './many-endpoints.ts';
@@ -67,6 +68,9 @@ const measurements: readonly Measurement[] = [
   },
 ];
 
+/** What a program may have open besides its connections. */
+const spareDescriptors = 500;
+
 /** Rounds of each, all programs in turn, so that the machine's moods meet them alike. */
 const rounds = Number(process.env['ROUNDS'] ?? 5);
 
@@ -81,7 +85,7 @@ async function measure(
     process.execPath,
     join(import.meta.dirname, 'load.ts'),
     work,
-    String(amount),
+    String(work === 'idle' ? Math.min(amount, mostConnections(program)) : amount),
     String(connections),
   ];
   const child = spawn('taskset', command, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -100,6 +104,11 @@ async function measure(
     await relay.stop();
     rmSync(folder, { recursive: true });
   }
+}
+
+/** How many connections `program` can keep, in fifties: without a descriptor for one, Realm would take no more at all. */
+function mostConnections({ descriptors = 2 }: RelayProgram): number {
+  return Math.floor((openFilesLimit() - spareDescriptors) / descriptors / 50) * 50;
 }
 
 function figures(relay: RunningRelay): { cpu: number; rss: number } {

@@ -15,6 +15,8 @@ export type RelayProgram = {
   readonly udp: boolean;
   /** The command that runs it in the foreground; it may write its configuration into `folder`. */
   readonly command: (routes: readonly Route[], folder: string) => readonly string[];
+  /** File descriptors that it has for a TCP connection; absent = one for each side. */
+  readonly descriptors?: number;
   /** What makes it take a configuration that was written anew: it follows the file, or wants a signal; undefined = a new process. */
   readonly reload?: 'by itself' | 'SIGHUP';
 };
@@ -98,6 +100,7 @@ const socat: RelayProgram = {
 const realm: RelayProgram = {
   name: 'realm',
   udp: true,
+  descriptors: 6, // two pipes besides: it moves bytes by splice(2)
   command: (routes, folder) => {
     return [process.env['REALM'] ?? '', '-c', written(folder, 'realm.json', realmDocument(routes))];
   },
