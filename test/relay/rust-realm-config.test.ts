@@ -116,6 +116,11 @@ const outsides: readonly Outside[] = [
     argv: ['-c', '@/a', '-6u', ...everyFlag],
   },
   {
+    why: 'a flag that switches off what a file switches on',
+    files: { a: JSON.stringify({ network: { send_proxy: true }, endpoints: [plain] }) },
+    argv: ['-c', '@/a', '--send-proxy', 'false'],
+  },
+  {
     why: '-c beside -l and -r',
     files: { a: oneEndpoint },
     argv: ['-c', '@/a', '-l', '[::1]:0', '-r', 'x:1'],
