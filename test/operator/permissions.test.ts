@@ -86,6 +86,11 @@ class Installed {
     await this.#operator.logged('lease acquired');
   }
 
+  /** What the operator has logged. */
+  get messages(): readonly string[] {
+    return this.#operator?.messages ?? [];
+  }
+
   /** The rules of the role at `path`. */
   async rules(path: string): Promise<readonly Rule[]> {
     const { status, text, json } = await this.controlPlane.request('GET', path);
@@ -150,19 +155,46 @@ function describeRights(
 
     more(() => installed);
 
-    it('says what it is not allowed to do, and goes on when it is: update on realmrelays/finalizers', async () => {
+    /** Takes the rules for `resource` away, and gives them back after `body`. */
+    async function without(resource: string, body: () => Promise<void>): Promise<void> {
       const path = role(edge.namespace);
       const rules = await installed.rules(path);
       const grant = (rules: readonly Rule[]): Promise<unknown> =>
         installed.controlPlane.request('PATCH', path, { rules }, 'application/merge-patch+json');
-      await grant(rules.filter(({ resources }) => !resources.includes('realmrelays/finalizers')));
-      await eventually('the permission is gone', async () => {
-        await edge.write('DELETE', 'configmaps/web-config').catch(() => undefined);
-        return installed.audit.forbidden(name).length > 0;
-      });
-      const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'ApplyFailed');
-      expect(message).to.include('cannot set blockOwnerDeletion');
+      await grant(rules.filter(({ resources }) => !resources.includes(resource)));
+      await body();
       await grant(rules);
+    }
+
+    /** How often the operator was forbidden what ends so. */
+    function timesForbidden(end: string): number {
+      return installed.audit.forbidden(name).filter((request) => request.split('?')[0]?.endsWith(end)).length;
+    }
+
+    it('says once that it may not read namespaces, and applies all the same', async () => {
+      let port = 8_000;
+      await without('namespaces', async () => {
+        await eventually('forbidden twice', async () => {
+          port += 1;
+          await edge.applyRelay('nodes', spec(port, { workload: { hostNetwork: true } }));
+          await edge.expectCondition('nodes', 'Programmed', 'True', 'Programmed');
+          return timesForbidden(`/namespaces/${edge.namespace}`) >= 2;
+        });
+      });
+      const told = installed.messages.filter((message) => message.includes('namespaces admit hostNetwork'));
+      expect(told).to.have.lengthOf(1);
+      await edge.write('DELETE', 'realmrelays/nodes');
+    }).timeout(60_000);
+
+    it('says what it is not allowed to do, and goes on when it is: update on realmrelays/finalizers', async () => {
+      await without('realmrelays/finalizers', async () => {
+        await eventually('the permission is gone', async () => {
+          await edge.write('DELETE', 'configmaps/web-config').catch(() => undefined);
+          return timesForbidden('/configmaps/web-config') > 0;
+        });
+        const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'ApplyFailed');
+        expect(message).to.include('cannot set blockOwnerDeletion');
+      });
       await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     }).timeout(60_000);
   });
