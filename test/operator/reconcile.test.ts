@@ -229,7 +229,7 @@ describe('reconcile', () => {
       kind: 'Deployment',
       end: stuck,
       reason: 'ApplyFailed',
-      applied: 2,
+      applied: 3,
       why: 'that the API server fails over it is told, then retried with backoff',
     },
     {
