@@ -112,7 +112,11 @@ async function rest({ controlPlane, operator }: Bench): Promise<void> {
   await delay(restSeconds * 1_000);
   const after = await settledWrites(controlPlane, quietMs);
   const used = (operator.cpuSeconds - cpu).toFixed(2);
-  row(`at rest, ${String(restSeconds)} s`, `${String(after - before)} writes, ${used} CPU s`);
+  const memory = operator.residentMb.toFixed(0);
+  row(
+    `at rest, ${String(restSeconds)} s`,
+    `${String(after - before)} writes, ${used} CPU s; RSS then ${memory} MB`,
+  );
 }
 
 async function edits({ crowd }: Bench): Promise<void> {

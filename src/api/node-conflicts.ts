@@ -1,4 +1,5 @@
 import { portsText } from '../lib/port-range.ts';
+import { maySelectOneNode } from './node-selection.ts';
 import { type Listener, portConflicts } from './port-conflicts.ts';
 import type { Relay } from './relay.ts';
 import { adminPort } from './schema.ts';
@@ -22,21 +23,14 @@ export type NodeConflict = {
 export function nodeConflicts(relay: Relay, others: readonly Relay[]): NodeConflict[] {
   if (!relay.workload.hostNetwork) return [];
   return others
-    .filter((other) => other.workload.hostNetwork && !isSame(relay, other) && mayMeet(relay, other))
+    .filter((other) => other.workload.hostNetwork && !isSame(relay, other))
+    .filter((other) => maySelectOneNode(relay.podTemplate, other.podTemplate))
     .map((other) => nodeConflict(relay, other))
     .toSorted((a, b) => (a.message < b.message ? -1 : 1));
 }
 
 function isSame({ metadata: a }: Relay, { metadata: b }: Relay): boolean {
   return a.namespace === b.namespace && a.name === b.name;
-}
-
-/** Nodes that one selects by a label are not those that the other selects by another value of it. */
-function mayMeet(
-  { podTemplate: { nodeSelector: a } }: Relay,
-  { podTemplate: { nodeSelector: b } }: Relay,
-): boolean {
-  return Object.entries(a).every(([label, value]) => (b[label] ?? value) === value);
 }
 
 function nodeConflict(relay: Relay, other: Relay): NodeConflict {

@@ -146,7 +146,8 @@ export type PodTemplate = {
   readonly annotations: Readonly<Record<string, string>>;
   readonly nodeSelector: Readonly<Record<string, string>>;
   readonly tolerations: readonly object[];
-  readonly affinity: object;
+  /** As the API has it; what it requires of nodes is read here, too. */
+  readonly affinity: { readonly nodeAffinity?: NodeAffinity | undefined };
   /** Absent where the default shall hold. */
   readonly topologySpreadConstraints?: readonly {
     readonly topologyKey: string;
@@ -157,6 +158,25 @@ export type PodTemplate = {
   readonly imagePullSecrets: readonly string[];
   readonly priorityClassName?: string;
   readonly serviceAccountName?: string;
+};
+
+/** Of which the terms that are required are read: one of them must hold. */
+type NodeAffinity = {
+  readonly requiredDuringSchedulingIgnoredDuringExecution?:
+    { readonly nodeSelectorTerms: readonly NodeTerm[] } | undefined;
+};
+
+/** All of it must hold. */
+type NodeTerm = {
+  readonly matchExpressions?: readonly NodeRequirement[] | undefined;
+  readonly matchFields?: readonly NodeRequirement[] | undefined;
+};
+
+/** What a node's label, or a field of it, must be like. */
+export type NodeRequirement = {
+  readonly key: string;
+  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
+  readonly values?: readonly string[] | undefined;
 };
 
 /** How many Pods may be away at a time: a number, or a share such as 25%. */

@@ -33,3 +33,19 @@ export class RefusedError extends RealmError {
     this.fields = cause.causes.flatMap(({ field }) => field ?? []);
   }
 }
+
+/** The API server did not take the object, and says nothing against it: it fails again and again, or does not answer. */
+export class ApplyFailedError extends RealmError {
+  readonly code = 'REALM_APPLY_FAILED';
+  readonly kind: string;
+  readonly objectName: string;
+  /** The server's own words, or that there were none. */
+  readonly failure: string;
+
+  constructor({ kind, metadata }: KubeObject, failure: string, cause: Error) {
+    super(`the API server did not take ${kind} "${metadata.name}"`, { cause });
+    this.kind = kind;
+    this.objectName = metadata.name;
+    this.failure = failure;
+  }
+}

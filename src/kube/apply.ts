@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../lib/canonical-json.ts';
-import { RefusedError, ResourceConflictError } from './apply-errors.ts';
+import { ApplyFailedError, RefusedError, ResourceConflictError } from './apply-errors.ts';
 import { type Difference, differences } from './differences.ts';
 import { isKubeError, KubeError } from './kube-error.ts';
 import { controllerOf, type KubeObject, objectKey } from './object.ts';
@@ -63,7 +63,8 @@ export class Applier {
    *
    * @param seen  what `observe` found shortly before, so that the API server is not asked once more.
    * @throws ResourceConflictError where another's object has its name; RefusedError where the server will never take it;
-   *   KubeError where it does not take it now (409: it changed meanwhile); an error of the connection.
+   *   ApplyFailedError where it fails over it; KubeError where it does not take it now (409: it changed meanwhile); an error
+   *   of the connection.
    */
   async apply(desired: KubeObject, seen?: Promise<KubeObject | undefined>): Promise<Applied> {
     const hash = desiredHash(desired);
@@ -144,7 +145,7 @@ export class Applier {
       this.#took(object, written, hash);
       return written;
     } catch (error) {
-      throw this.#refused(object, hash, error) ?? error;
+      throw this.#failure(object, hash, error) ?? error;
     }
   }
 
@@ -165,16 +166,24 @@ export class Applier {
 
   /**
    * What `error` says of the object, where it does: 400 and 422 refuse it, while 500 is what server-side apply answers to
-   * an unknown field or a wrong type, but may also be a passing failure: so the second one for the same object counts.
+   * an unknown field or a wrong type, but may also be a passing failure: so the second one in a row counts. So it is with
+   * other failures of the server, which are none of the object's; that it does not answer takes long enough to be told.
    */
-  #refused(object: KubeObject, hash: string, error: unknown): RefusedError | KubeError | undefined {
+  #failure(object: KubeObject, hash: string, error: unknown): Error | undefined {
+    if (isTimeout(error)) return new ApplyFailedError(object, 'it did not answer in time', error);
     if (!(error instanceof KubeError)) return undefined;
+    const { status, message } = error;
     if (isOtherObject(error)) return conflict(error);
+    if (status === 400 || status === 422) return new RefusedError(object, error);
+    if (status < 500 || !this.#failsAgain(object, hash)) return undefined;
+    return status === 500 ? new RefusedError(object, error) : new ApplyFailedError(object, message, error);
+  }
+
+  #failsAgain(object: KubeObject, hash: string): boolean {
     const path = this.#path(object);
     const failedBefore = this.#failed.get(path) === hash;
-    if (error.status === 500) this.#failed.set(path, hash);
-    const isRefused = error.status === 400 || error.status === 422 || (error.status === 500 && failedBefore);
-    return isRefused ? new RefusedError(object, error) : undefined;
+    this.#failed.set(path, hash);
+    return failedBefore;
   }
 
   async #withoutForeignPorts(object: KubeObject, observed: KubeObject): Promise<KubeObject> {
@@ -214,6 +223,11 @@ export class Applier {
 /** Whether `desired` is what was last applied to `observed`. */
 export function wasApplied(desired: KubeObject, observed: KubeObject): boolean {
   return observed.metadata.annotations?.[appliedHashAnnotation] === desiredHash(desired);
+}
+
+/** Whether the time for a request was over; see `Transport.request`. */
+function isTimeout(error: unknown): error is DOMException {
+  return error instanceof DOMException && error.name === 'TimeoutError';
 }
 
 /** The object was replaced since we saw it: the server calls the UID that we send for that "immutable". */

@@ -2,7 +2,7 @@ import type { RealmRelayStatus } from '../api/schema.ts';
 import { kind as relayKind } from '../api/schema.ts';
 import { type Applied, Applier, fieldManager, wasApplied } from '../kube/apply.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
-import { isKubeError } from '../kube/kube-error.ts';
+import { isKubeError, type KubeError } from '../kube/kube-error.ts';
 import { controllerOf, type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
 import { configHashAnnotation } from '../desired/object-meta.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
@@ -10,6 +10,7 @@ import { Store } from '../kube/store.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Transport } from '../kube/transport.ts';
 import { withoutManagedFields } from '../kube/watch.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
 import { isOnHostNetwork } from './node-sharing.ts';
 import { deploymentResource, ownedResources, relayResource, type RelayObject } from './objects.ts';
@@ -29,12 +30,15 @@ export class Cluster implements ReconcileCluster {
   readonly #transport: Transport;
   readonly #applier: Applier;
   readonly #events: Events;
+  readonly #log: Logger;
+  #hasToldOfNamespaces = false;
 
-  constructor(transport: Transport, events: Events) {
+  constructor(transport: Transport, events: Events, log: Logger) {
     this.owned = ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() }));
     this.#transport = transport;
     this.#applier = new Applier(transport, this.owned);
     this.#events = events;
+    this.#log = log;
   }
 
   /** Calls `listener` with the key of every RealmRelay that changed, or of which something that it owns did. */
@@ -74,9 +78,17 @@ export class Cluster implements ReconcileCluster {
       const answer = (await this.#transport.request({ method: 'GET', path })) as KubeObject;
       return answer.metadata.labels?.['pod-security.kubernetes.io/enforce'];
     } catch (error) {
-      if (!isKubeError(error, 403) && !isKubeError(error, 404)) throw error;
+      if (isKubeError(error, 403)) this.#tellOfNamespaces(error);
+      else if (!isKubeError(error, 404)) throw error;
       return undefined;
     }
+  }
+
+  /** Once: it is a rule that somebody left out, and stays so. */
+  #tellOfNamespaces(error: KubeError): void {
+    if (this.#hasToldOfNamespaces) return;
+    this.#hasToldOfNamespaces = true;
+    this.#log.warn({ err: error }, 'not allowed to see whether namespaces admit hostNetwork');
   }
 
   ownedBy(uid: string): KubeObject[] {

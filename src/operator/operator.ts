@@ -78,7 +78,7 @@ export function startOperator(options: OperatorOptions): Operator {
   const election = elected(options, metrics);
   const transport = new Transport(kubeConfig, clock, election?.lease, metrics.apiAnswered);
   const events = new Events({ transport, clock, log, instance });
-  const cluster = new Cluster(transport, events);
+  const cluster = new Cluster(transport, events, log);
   const queue = new WorkQueue<ObjectKey>({ clock, backoff, observer: metrics.queue });
   const reports = new RelayReports({
     ask: options.askRelay ?? askRelay,

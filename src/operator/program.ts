@@ -2,14 +2,14 @@ import { parseRealmRelay, type ParsedRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import { desiredObjects, type DesiredObject } from '../desired/desired-objects.ts';
 import { immutableFields, service, type ObservedService } from '../desired/service.ts';
-import { RefusedError, ResourceConflictError } from '../kube/apply-errors.ts';
+import { ApplyFailedError, RefusedError, ResourceConflictError } from '../kube/apply-errors.ts';
 import type { Applied } from '../kube/apply.ts';
 import { KubeError } from '../kube/kube-error.ts';
 import { type KubeObject, objectKey } from '../kube/object.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
 import type { RelayObject } from './objects.ts';
 import { serviceOf } from './objects.ts';
-import { conflict, refused, terminating } from './refusals.ts';
+import { conflict, notTaken, refused, terminating } from './refusals.ts';
 import { nodeSharing, type NodeSharingCluster } from './node-sharing.ts';
 import { predecessor } from './succession.ts';
 import type { Verdict } from './verdict.ts';
@@ -242,9 +242,9 @@ function stopped(wanted: KubeObject, configured: Relay | undefined): (error: unk
       // What families a cluster has does not change from one try to the next.
       return stop(verdict.reason === 'FamilyUnavailable' ? { verdict } : { verdict, error });
     }
-    if (!(error instanceof KubeError) || !isAboutObject(error)) throw error;
-    const { message } = error;
-    return stop({ verdict: { kind: 'pending', configured, reason: 'ApplyFailed', message }, error });
+    if (!(error instanceof ApplyFailedError || (error instanceof KubeError && isAboutObject(error))))
+      throw error;
+    return stop({ verdict: notTaken(error, configured), error });
   };
 }
 

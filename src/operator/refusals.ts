@@ -1,7 +1,8 @@
 import type { V1Service } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
 import { recreateRemedy } from '../desired/service-families.ts';
-import type { RefusedError, ResourceConflictError } from '../kube/apply-errors.ts';
+import { ApplyFailedError, type RefusedError, type ResourceConflictError } from '../kube/apply-errors.ts';
+import type { KubeError } from '../kube/kube-error.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { Reason, Verdict } from './verdict.ts';
 
@@ -49,6 +50,15 @@ function serviceRefusal(
     'listen on a family that it has (ipv6Only, listen.address), or change spec.service.ipFamilies and ipFamilyPolicy, or set service.enabled: false where no Service is needed';
   const message = `The cluster does not have the IP families of Service "${objectName}" (${families}${ipFamilyPolicy}): ${refusal}: ${remedy}`;
   return { reason: 'FamilyUnavailable', message };
+}
+
+/** What to say of an object that the API server may take at another time. Pure. */
+export function notTaken(error: ApplyFailedError | KubeError, configured: Relay | undefined): Verdict {
+  const message =
+    error instanceof ApplyFailedError
+      ? `The API server does not take ${error.kind} "${error.objectName}": ${error.failure}; it is tried again.`
+      : error.message;
+  return { kind: 'pending', configured, reason: 'ApplyFailed', message };
 }
 
 /** What to say of an object of our own name that is still being deleted. Pure. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:net';
 import type { Copier, ListenHandle } from './channel.ts';
 import { triedMajor } from './node-handles.ts';
@@ -11,14 +12,14 @@ type PipeHandle = ListenHandle & {
   /** Bytes that the kernel has not taken; also those whose write failed, until that is told. */
   readonly writeQueueSize: number;
   pendingHandle?: ListenHandle | null;
-  onread?: () => void;
+  onread?: (bytes?: ArrayBuffer) => void;
   onconnection?: (status: number, client: PipeHandle) => void;
   bind: (name: string) => number;
   listen: (backlog: number) => number;
   connect: (request: Request, name: string) => number;
   open: (fd: number) => number;
   readStart: () => number;
-  writeUtf8String: (request: Request, text: string, handle: object) => number;
+  writeUtf8String: (request: Request, text: string, handle?: object) => number;
   ref: () => void;
   unref: () => void;
 };
@@ -62,13 +63,26 @@ class HandlePipe {
     this.#sending = sending;
     this.#receiving = receiving;
     this.#newRequest = newRequest;
-    receiving.onread = () => {
-      const handle = receiving.pendingHandle ?? undefined;
-      receiving.pendingHandle = null;
+    receiving.readStart();
+  }
+
+  /** Begins. @returns false where what is sent does not arrive here: another process was faster to connect. */
+  async start(): Promise<boolean> {
+    const word = randomUUID();
+    const arrived = new Promise<string>((resolve) => {
+      this.#receiving.onread = (bytes = new ArrayBuffer()) => {
+        resolve(Buffer.from(bytes).toString());
+      };
+    });
+    const status = this.#sending.writeUtf8String(this.#newRequest(), word);
+    if (status !== 0 || (await arrived) !== word) return false;
+    this.#receiving.onread = () => {
+      const handle = this.#receiving.pendingHandle ?? undefined;
+      this.#receiving.pendingHandle = null;
       this.#done(this.#waiting[0], handle);
     };
-    receiving.readStart();
-    receiving.unref();
+    this.#receiving.unref();
+    return true;
   }
 
   copy(server: Server, onCopied: Parameters<Copier['copy']>[1]): boolean {
@@ -117,7 +131,9 @@ async function openPipe(): Promise<HandlePipe | undefined> {
   if (status === 0 && (await connected) === 0) {
     const { fd } = await accepted; // whose handle is not one for handles, and stays open with it
     server.close();
-    if (sending.open(fd) === 0) return new HandlePipe(sending, receiving, () => new WriteWrap());
+    const opened = sending.open(fd);
+    const handles = new HandlePipe(sending, receiving, () => new WriteWrap());
+    if (opened === 0 && (await handles.start())) return handles;
   }
   for (const handle of [server, receiving, sending]) handle.close();
   return undefined;

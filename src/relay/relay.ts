@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { EndpointConfig, RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
@@ -209,7 +208,7 @@ export class Relay {
 
   async #reload(config: RelayConfig, configHash: string): Promise<void> {
     if (this.#stage !== 'serving') throw new ReloadError('the relay is stopping');
-    if (!isDeepStrictEqual(config, this.#config)) await this.#apply(config);
+    await this.#apply(config);
     this.#config = config;
     this.#isConfigured = true;
     this.#configHash = configHash;

@@ -14,7 +14,11 @@ export const releaseNamespace = 'realm-operator-system';
 export type Manifest = {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly [field: string]: unknown };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly [field: string]: unknown;
+  };
   readonly [field: string]: unknown;
 };
 
@@ -22,6 +26,28 @@ export type Manifest = {
 export async function rendered(helm: Helm, values: object = {}): Promise<readonly Manifest[]> {
   const command = ['template', 'realm-operator', chart, '--namespace', releaseNamespace, '--values', '-'];
   return loadAll(await helm.runOrThrow(command, values)) as Manifest[];
+}
+
+/** What the tests read of a container. */
+export type Container = {
+  readonly image: string;
+  readonly args: readonly string[];
+  readonly command: string[];
+};
+
+/** The first object of `kind`. @throws Error where there is none. */
+export function find(manifests: readonly Manifest[], kind: string): Manifest {
+  const found = manifests.find((manifest) => manifest.kind === kind);
+  if (found === undefined) throw new Error(`no ${kind}`);
+  return found;
+}
+
+/** The one container of the operator's Pod. */
+export function operatorContainer(manifests: readonly Manifest[]): Container {
+  const { spec } = find(manifests, 'Deployment') as unknown as {
+    spec: { template: { spec: { containers: [Container] } } };
+  };
+  return spec.template.spec.containers[0];
 }
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;

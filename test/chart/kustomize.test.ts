@@ -7,37 +7,86 @@ import { runOrThrow } from '../cluster/run.ts';
 import { type Manifest, rendered } from './chart.ts';
 
 const config = join(import.meta.dirname, '..', '..', 'config');
-// Two releases in one namespace must not select each other's Pods; config/ is there only once.
-const instance = 'app.kubernetes.io/instance';
+/**
+ * What Helm adds: labels of the object and its resource policy. By the instance two releases in one namespace do not select
+ * each other's Pods; config/ is there only once.
+ */
+const ofHelm = [
+  'app.kubernetes.io/instance',
+  'app.kubernetes.io/managed-by',
+  'app.kubernetes.io/version',
+  'helm.sh/chart',
+  'helm.sh/resource-policy',
+];
 
-/** `manifest` without what is Helm's: the labels of the object, its resource policy, the release in selectors. */
-function withoutHelm({ metadata, ...rest }: Manifest): object {
-  const { labels: _labels, annotations: _annotations, ...plain } = metadata;
-  return { metadata: plain, ...(plainValue(rest) as object) };
+/** A value that has no fields, and the keys that lead to it: kind, namespace and name of its object first. */
+type Field = { readonly keys: readonly string[]; readonly value: unknown };
+
+function fieldsOf(manifests: readonly Manifest[]): Field[] {
+  return manifests.flatMap((manifest) => {
+    const { kind, metadata } = manifest;
+    return fields(manifest, [`${kind} ${metadata.namespace ?? ''}/${metadata.name}`]);
+  });
 }
 
-function plainValue(value: unknown): unknown {
-  if (typeof value === 'string') return value.replaceAll(/\n+/g, '\n'); // kustomize adds lines to folded texts
-  if (Array.isArray(value)) return value.map(plainValue);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([name]) => name !== instance);
-  return Object.fromEntries(entries.map(([name, inner]) => [name, plainValue(inner)]));
+function fields(value: unknown, keys: readonly string[]): Field[] {
+  if (typeof value !== 'object' || value === null) return [{ keys, value }];
+  const entries = Object.entries(value);
+  if (entries.length === 0) return [{ keys, value: JSON.stringify(value) }];
+  return entries.flatMap(([key, inner]) => fields(inner, [...keys, key]));
 }
 
-function byName(manifests: readonly Manifest[]): Record<string, object> {
-  return Object.fromEntries(
-    manifests.map((manifest) => [`${manifest.kind}/${manifest.metadata.name}`, withoutHelm(manifest)]),
-  );
+function isOfHelm({ keys }: Field): boolean {
+  return ofHelm.includes(keys.at(-1) ?? '');
+}
+
+/** Each field, by its path. @throws Error where there are two of a path, of which one would be lost. */
+function byPath(all: readonly Field[]): ReadonlyMap<string, unknown> {
+  const found = new Map(all.map(({ keys, value }) => [keys.join(' > '), comparable(value)]));
+  if (found.size !== all.length) throw new Error('two objects have one kind, namespace and name');
+  return found;
+}
+
+function comparable(value: unknown): unknown {
+  return typeof value === 'string' ? value.replaceAll(/\n+/g, '\n') : value; // kustomize adds lines to folded texts
+}
+
+/** Where the two differ, and what the one and the other has there. */
+function differences(a: readonly Field[], b: readonly Field[]): string[] {
+  const [ofA, ofB] = [byPath(a), byPath(b)];
+  const paths = new Set([...ofA.keys(), ...ofB.keys()]);
+  return [...paths]
+    .filter((path) => ofA.get(path) !== ofB.get(path))
+    .map((path) => `${path}: ${String(ofA.get(path))}, ${String(ofB.get(path))}`);
 }
 
 describeWithHelm('chart and config/', (helm) => {
-  it('install the same objects', async function () {
+  let chart: readonly Manifest[];
+
+  before(async () => {
+    const all = await rendered(helm);
+    chart = all.filter(({ metadata }) => !JSON.stringify(metadata).includes('helm.sh/hook'));
+  });
+
+  it('install the same objects, down to every field', async function () {
     const programs = binaries();
     if (typeof programs === 'string') this.skip();
     const kustomized = loadAll(await runOrThrow([...programs.kubectl, 'kustomize', config])) as Manifest[];
-    const released = await rendered(helm);
-    const installed = released.filter(({ metadata }) => !JSON.stringify(metadata).includes('helm.sh/hook'));
     // The namespace is the user's: helm install --create-namespace.
-    expect(byName(installed)).to.deep.equal(byName(kustomized.filter(({ kind }) => kind !== 'Namespace')));
+    const wanted = fieldsOf(kustomized.filter(({ kind }) => kind !== 'Namespace'));
+    const given = fieldsOf(chart).filter((field) => !isOfHelm(field));
+    expect(differences(given, wanted)).to.deep.equal([]);
+  });
+
+  it('are compared in all but the labels and annotations of Helm', () => {
+    const left = fieldsOf(chart).filter(isOfHelm);
+    const places = new Set(left.map(({ keys }) => keys.slice(1).join(' > ')));
+    const labels = ofHelm.slice(0, -1).map((key) => `metadata > labels > ${key}`);
+    expect([...places]).to.have.members([
+      ...labels,
+      'metadata > annotations > helm.sh/resource-policy',
+      'spec > selector > matchLabels > app.kubernetes.io/instance',
+      'spec > template > metadata > labels > app.kubernetes.io/instance',
+    ]);
   });
 });

@@ -10,25 +10,19 @@ import { describeWithHelm, judge } from '../cluster/helm.ts';
 import { run, runOrThrow } from '../cluster/run.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { emptyPaths } from '../empty-paths.ts';
-import { chart, type Manifest, matrix, releaseNamespace, rendered, watchedNamespaces } from './chart.ts';
+import {
+  chart,
+  type Container,
+  find,
+  matrix,
+  operatorContainer,
+  releaseNamespace,
+  rendered,
+  watchedNamespaces,
+} from './chart.ts';
 
 const timeoutMs = 60_000;
 const monitoring = 'monitoring.coreos.com/v1';
-
-type Container = { readonly image: string; readonly args: readonly string[]; readonly command: string[] };
-
-function find(manifests: readonly Manifest[], kind: string): Manifest {
-  const found = manifests.find((manifest) => manifest.kind === kind);
-  if (found === undefined) throw new Error(`no ${kind}`);
-  return found;
-}
-
-function operatorContainer(manifests: readonly Manifest[]): Container {
-  const { spec } = find(manifests, 'Deployment') as unknown as {
-    spec: { template: { spec: { containers: [Container] } } };
-  };
-  return spec.template.spec.containers[0];
-}
 
 describeWithHelm('chart', (helm) => {
   it('passes helm lint', async () => {

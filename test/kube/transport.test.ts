@@ -86,30 +86,6 @@ describe('Transport', () => {
       expect(await writing).to.have.property('name', 'AbortError');
     });
 
-    it('takes back what has not arrived when the term ends', async () => {
-      const errors: unknown[] = [];
-      const begun = Promise.withResolvers<undefined>();
-      const slow = createServer((socket) => {
-        socket.on('error', (error) => errors.push(error));
-        socket.once('close', () => slow.close());
-        socket.once('data', () => {
-          socket.pause();
-          begun.resolve(undefined);
-        });
-        term.signal.addEventListener('abort', () => socket.resume());
-      });
-      slow.listen(0, '127.0.0.1');
-      await once(slow, 'listening');
-      const cut = transportTo(`http://127.0.0.1:${String((slow.address() as AddressInfo).port)}`);
-      const body = { much: 'x'.repeat(16 * 2 ** 20) }; // more than the kernel takes
-      const writing = cut.request({ ...write, body }).catch((thrown: unknown) => thrown);
-      await begun.promise;
-      term.abort();
-      expect(await writing).to.have.property('name', 'AbortError');
-      await Promise.all([cut.close(), once(slow, 'close')]);
-      expect(errors.map((error) => (error as NodeJS.ErrnoException).code)).to.deep.equal(['ECONNRESET']);
-    });
-
     it('fails with the error of TLS, and of a port where nobody listens', async () => {
       const [plain, nobody] = [
         createServer((socket) =>

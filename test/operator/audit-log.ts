@@ -18,8 +18,10 @@ type AuditEvent = {
   readonly verb: string;
   readonly requestReceivedTimestamp: string;
   readonly stageTimestamp: string;
+  readonly requestURI: string;
   readonly objectRef?: {
     readonly apiGroup?: string;
+    readonly namespace?: string;
     readonly resource: string;
     readonly subresource?: string;
   };
@@ -60,12 +62,32 @@ export class AuditLog {
       .toSorted((a, b) => a.toMicros - b.toMicros);
   }
 
-  /** The rights that the user whose name ends in `name` used, each as `verb group/resource`. */
-  rights(name: string): ReadonlySet<string> {
-    const events = this.#events().filter(
-      ({ user, responseStatus }) => user.username.endsWith(`:${name}`) && responseStatus?.code !== 403,
-    );
-    return new Set(events.map(right));
+  /**
+   * The rights that the user whose name ends in `name` used, each as `verb group/resource`: in `namespace` alone, where it
+   * is given.
+   */
+  rights(name: string, namespace?: string): ReadonlySet<string> {
+    const events = this.#of(name)
+      .filter(({ responseStatus }) => responseStatus?.code !== 403)
+      .filter(({ objectRef }) => namespace === undefined || objectRef?.namespace === namespace);
+    return new Set(events.flatMap(rightsOf));
+  }
+
+  /** What the user whose name ends in `name` asked for and was forbidden, each as `verb URI`. */
+  forbidden(name: string): string[] {
+    return this.#of(name)
+      .filter(({ responseStatus }) => responseStatus?.code === 403)
+      .map(({ verb, requestURI }) => `${verb} ${requestURI}`);
+  }
+
+  /** The namespaces in which the user whose name ends in `name` asked for anything; '' is all of them. */
+  namespaces(name: string): ReadonlySet<string> {
+    const events = this.#of(name).filter(({ objectRef }) => objectRef !== undefined);
+    return new Set(events.map(({ objectRef }) => objectRef?.namespace ?? ''));
+  }
+
+  #of(name: string): AuditEvent[] {
+    return this.#events().filter(({ user }) => user.username.endsWith(`:${name}`));
   }
 
   #events(): AuditEvent[] {
@@ -79,9 +101,12 @@ export class AuditLog {
   }
 }
 
-function right({ verb, objectRef }: AuditEvent): string {
+/** Server-side apply is a patch, which needs the right to create, too, where it makes an object. */
+function rightsOf({ verb, objectRef, responseStatus }: AuditEvent): string[] {
   const { apiGroup = '', resource = '', subresource } = objectRef ?? {};
-  return `${verb} ${apiGroup}/${[resource, ...(subresource === undefined ? [] : [subresource])].join('/')}`;
+  const what = `${apiGroup}/${[resource, ...(subresource === undefined ? [] : [subresource])].join('/')}`;
+  const isCreating = verb === 'patch' && responseStatus?.code === 201;
+  return [verb, ...(isCreating ? ['create'] : [])].map((used) => `${used} ${what}`);
 }
 
 function write(user: string, { objectRef, requestReceivedTimestamp, stageTimestamp }: AuditEvent): Write {

@@ -13,10 +13,8 @@ describeWithCluster('Cluster', (controlPlane) => {
   it('does not write the status of a RealmRelay that was edited meanwhile: the edit would go unseen', async () => {
     const transport = new Transport(kubeConfigLoader({ file: controlPlane().kubeconfig }), systemClock);
     const log = createLogger('off');
-    const cluster = new Cluster(
-      transport,
-      new Events({ transport, clock: systemClock, log, instance: 'test' }),
-    );
+    const events = new Events({ transport, clock: systemClock, log, instance: 'test' });
+    const cluster = new Cluster(transport, events, log);
     const edge = new Edge(controlPlane(), await controlPlane().namespace());
     const before = await edge.applyRelay('web', spec());
     await edge.applyRelay('web', spec(9443));

@@ -9,7 +9,7 @@ import type { AskRelay } from '../../src/operator/relay-report.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually, type Patience } from '../cluster/eventually.ts';
 
 /** An object as the tests read it. */
 export type Seen = KubeObject & {
@@ -139,11 +139,17 @@ export class Edge {
   }
 
   /** Resolves with the object at `resource/name` once it is there and `holds` of it. */
-  expect(object: string, holds: (object: Seen) => boolean = () => true): Promise<Seen> {
-    return eventually(`${object}: ${holds.toString()}`, async () => {
+  expect(
+    object: string,
+    holds: (object: Seen) => boolean = () => true,
+    patience: Patience = {},
+  ): Promise<Seen> {
+    const what = `${object}: ${holds.toString()}`;
+    const probe = async (): Promise<Seen | false> => {
       const found = await this.find(object);
       return found !== undefined && holds(found) && found;
-    });
+    };
+    return eventually(what, probe, patience);
   }
 
   /** Resolves once there is nothing at `resource/name`. */

@@ -1,116 +1,254 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import { KubeConfig } from '@kubernetes/client-node';
-import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-config.ts';
+import { dump } from 'js-yaml';
+import { operatorContainer, releaseNamespace, rendered } from '../chart/chart.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../cluster/eventually.ts';
+import { describeWithHelm } from '../cluster/helm.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
+import { accountKubeConfig } from './account.ts';
 import { AuditLog } from './audit-log.ts';
 import { childrenOfWeb, Edge, spec } from './edge.ts';
+import { useEveryRight } from './every-right.ts';
+import { OperatorProcess } from './operator-process.ts';
 
-const role = '/apis/rbac.authorization.k8s.io/v1/clusterroles/realm-operator';
+const name = 'realm-operator';
+const rbac = '/apis/rbac.authorization.k8s.io/v1';
+const leaseRole = `${rbac}/namespaces/${releaseNamespace}/roles/${name}-lease`;
+const verbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'];
+/** The plugin that asks for it leaves no trace in the audit log; a test takes it away. */
+const unseen = 'update realm-operator.dev/realmrelays/finalizers';
 
-type Role = { rules: { resources: string[] }[] };
+type Rule = { apiGroups: string[]; resources: string[]; verbs: string[] };
 
-/** With a control plane of its own, whose API server asks for one permission more, as OpenShift's does. */
-describeWithCluster('operator with the permissions of config/rbac.yaml', function () {
-  let own: ControlPlane;
-  let audit: AuditLog;
-  let edge: Edge;
+/**
+ * The API server asks for one permission more, as OpenShift's does, and streams no lists, so that those are asked for, too.
+ * No controller manager makes a second operator of the Deployment that is installed.
+ */
+const apiServerFlags = [
+  '--enable-admission-plugins=OwnerReferencesPermissionEnforcement',
+  '--feature-gates=WatchList=false',
+];
 
-  before(async function () {
-    this.timeout(120_000);
-    audit = new AuditLog(['get', 'watch', 'patch', 'delete']);
-    own = await startControlPlane({
-      manifests: ['crds/realmrelays.yaml', 'config/namespace.yaml', 'config/rbac.yaml'],
+type Scope = {
+  /** Puts into `installed` what an installation does, and resolves with the flags of the operator. */
+  readonly install: (installed: Installed) => Promise<readonly string[]>;
+  /** Path of the role by which it works in `namespace`. */
+  readonly role: (namespace: string) => string;
+  /** Whether it asks namespace by namespace. */
+  readonly isConfined: boolean;
+};
+
+/** An operator as a process with its own service account, on a control plane of its own. */
+class Installed {
+  readonly controlPlane: ControlPlane;
+  readonly audit: AuditLog;
+  readonly edges: readonly [Edge, Edge, Edge];
+  readonly #folder = mkdtempSync(join(tmpdir(), 'realm-operator-permissions-'));
+  #operator: OperatorProcess | undefined;
+
+  private constructor(controlPlane: ControlPlane, audit: AuditLog, edges: [Edge, Edge, Edge]) {
+    this.controlPlane = controlPlane;
+    this.audit = audit;
+    this.edges = edges;
+  }
+
+  /** Starts the control plane, with three namespaces and one for the operator. */
+  static async prepare(): Promise<Installed> {
+    const audit = new AuditLog(verbs);
+    const controlPlane = await startControlPlane({
       controllerManager: false,
-      apiServerFlags: ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement', ...audit.flags],
+      apiServerFlags: [...apiServerFlags, ...audit.flags],
     });
-    edge = new Edge(own, await own.namespace(), await asOperator());
-    await edge.start();
-  });
-
-  after(async function () {
-    this.timeout(30_000);
-    await edge.stop();
-    await own.stop();
-    await audit.remove();
-  });
-
-  /** A kubeconfig with a token of the operator's service account. */
-  async function asOperator(): Promise<KubeConfigLoader> {
-    const account = '/api/v1/namespaces/realm-operator-system/serviceaccounts/realm-operator';
-    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
-    const { json } = await own.request('POST', `${account}/token`, body);
-    const { token } = (json() as { status: { token: string } }).status;
-    const admin = kubeConfigLoader({ file: own.kubeconfig })();
-    const config = new KubeConfig();
-    const cluster = admin.getCurrentCluster();
-    if (cluster === null) throw new Error('no cluster');
-    config.loadFromClusterAndUser(cluster, { name: 'operator', token });
-    return () => config;
+    await controlPlane.request('POST', '/api/v1/namespaces', { metadata: { name: releaseNamespace } });
+    const edge = async (): Promise<Edge> => new Edge(controlPlane, await controlPlane.namespace());
+    return new Installed(controlPlane, audit, [await edge(), await edge(), await edge()]);
   }
 
-  function forbidden(): unknown[] {
-    return edge.logged.filter(({ err }) => (err as { status?: number } | undefined)?.status === 403);
+  /** Runs kubectl, which must succeed. */
+  async kubectl(args: readonly string[], stdin?: string): Promise<void> {
+    const { code, stderr } = await this.controlPlane.kubectl(args, stdin);
+    if (code !== 0) throw new Error(stderr);
   }
 
-  it('does all that it does', async () => {
-    await edge.applyRelay('web', spec());
-    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
-    await edge.write('DELETE', 'services/web');
-    await edge.expect('services/web');
-    await edge.applyRelay('web', spec(8443, { service: { enabled: false } }));
-    await edge.expectMissing('services/web');
-    const companions = ['networkpolicies/web', 'poddisruptionbudgets/web', 'horizontalpodautoscalers/web'];
-    const all: Parameters<typeof spec>[1] = {
-      service: { enabled: false },
-      networkPolicy: { enabled: true },
-      podDisruptionBudget: {},
-      autoscaling: { maxReplicas: 3 },
-      workload: { hostNetwork: true },
-    };
-    await edge.applyRelay('web', spec(8443, all));
-    for (const object of companions) await edge.expect(object);
-    await edge.applyRelay('web', spec(8443, { service: { enabled: false } }));
-    for (const object of companions) await edge.expectMissing(object);
-    for (const kind of ['DaemonSet', 'Deployment', 'DaemonSet'] as const) {
-      await edge.applyRelay('other', spec(8443, { workload: { kind, hostNetwork: true } }));
-      await edge.expect(`${kind.toLowerCase()}s/other`);
-      await edge.expectMissing(kind === 'DaemonSet' ? 'deployments/other' : 'daemonsets/other');
-    }
-    await edge.write('DELETE', 'realmrelays/other');
-    for (const child of childrenOfWeb.slice(0, 2)) await edge.expect(child);
-    await eventually('events', async () => (await edge.eventReasons('web')).includes('Deleted'));
-    expect(forbidden()).to.deep.equal([]);
-  });
+  /** Starts the operator with `flags` besides those that its Pod would give it, and resolves when it is at work. */
+  async start(flags: readonly string[]): Promise<void> {
+    await this.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    const file = join(this.#folder, 'kubeconfig');
+    const config = await accountKubeConfig(this.controlPlane, { namespace: releaseNamespace, name });
+    writeFileSync(file, config.exportConfig());
+    const own = [`--kubeconfig=${file}`, `--lease-namespace=${releaseNamespace}`];
+    this.#operator = new OperatorProcess([...flags, ...own]);
+    await this.#operator.logged('operator ready');
+    await this.#operator.logged('lease acquired');
+  }
 
-  it('used every right to the objects that only some relays have', () => {
-    const kinds = [
-      'apps/daemonsets',
-      'apps/deployments',
-      'autoscaling/horizontalpodautoscalers',
-      'networking.k8s.io/networkpolicies',
-      'policy/poddisruptionbudgets',
-    ];
-    const rights = ['get', 'watch', 'patch', 'delete'].flatMap((verb) =>
-      kinds.map((kind) => `${verb} ${kind}`),
+  /** What the operator has logged. */
+  get messages(): readonly string[] {
+    return this.#operator?.messages ?? [];
+  }
+
+  /** The rules of the role at `path`. */
+  async rules(path: string): Promise<readonly Rule[]> {
+    const { status, text, json } = await this.controlPlane.request('GET', path);
+    if (status !== 200) throw new Error(text);
+    return (json() as { rules: Rule[] }).rules;
+  }
+
+  /** The rights that the role at `path` gives and that were not used: in `namespace`, where it is given. */
+  async unused(path: string, namespace?: string): Promise<string[]> {
+    const used = this.audit.rights(name, namespace);
+    const granted = (await this.rules(path)).flatMap(({ apiGroups, resources, verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) => verbs.map((verb) => `${verb} ${group}/${resource}`)),
+      ),
     );
-    expect([...audit.rights('realm-operator')]).to.include.members([...rights, 'get /namespaces']);
-  });
+    return granted.filter((right) => !used.has(right));
+  }
 
-  it('says what it is not allowed to do, and goes on when it is: update on realmrelays/finalizers', async function () {
-    this.timeout(60_000);
-    const { json } = await own.request('GET', role);
-    const { rules } = json() as Role;
-    const less = rules.filter(({ resources }) => !resources.includes('realmrelays/finalizers'));
-    await own.request('PATCH', role, { rules: less }, 'application/merge-patch+json');
-    await eventually('the permission is gone', async () => {
-      await edge.write('DELETE', 'configmaps/web-config').catch(() => undefined);
-      return forbidden().length > 0;
+  async stop(): Promise<void> {
+    await this.#operator?.end();
+    await this.controlPlane.stop();
+    await this.audit.remove();
+    await rm(this.#folder, { recursive: true });
+  }
+}
+
+function describeRights(
+  title: string,
+  { install, role, isConfined }: Scope,
+  more: (installed: () => Installed) => void,
+): void {
+  describeWithCluster(title, function () {
+    let installed: Installed;
+    let edge: Edge;
+
+    before(async function () {
+      this.timeout(120_000);
+      installed = await Installed.prepare();
+      [edge] = installed.edges;
+      await installed.start(await install(installed));
     });
-    const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'ApplyFailed');
-    expect(message).to.include('cannot set blockOwnerDeletion');
-    await own.request('PATCH', role, { rules }, 'application/merge-patch+json');
-    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+
+    after(async function () {
+      this.timeout(30_000);
+      await installed.stop();
+    });
+
+    it('does all that it does', async () => {
+      await useEveryRight(edge);
+      expect(installed.audit.forbidden(name)).to.deep.equal([]);
+    }).timeout(60_000);
+
+    it('has no right that it did not use', async function () {
+      this.timeout(30_000);
+      const { namespace } = edge;
+      const unused = await installed.unused(role(namespace), ...(isConfined ? [namespace] : []));
+      expect(unused).to.deep.equal([unseen]);
+      await eventually('every right to the lease used, the last by its renewal', async () => {
+        return (await installed.unused(leaseRole, releaseNamespace)).length === 0;
+      });
+    });
+
+    more(() => installed);
+
+    /** Takes the rules for `resource` away, and gives them back after `body`. */
+    async function without(resource: string, body: () => Promise<void>): Promise<void> {
+      const path = role(edge.namespace);
+      const rules = await installed.rules(path);
+      const grant = (rules: readonly Rule[]): Promise<unknown> =>
+        installed.controlPlane.request('PATCH', path, { rules }, 'application/merge-patch+json');
+      await grant(rules.filter(({ resources }) => !resources.includes(resource)));
+      await body();
+      await grant(rules);
+    }
+
+    /** How often the operator was forbidden what ends so. */
+    function timesForbidden(end: string): number {
+      return installed.audit.forbidden(name).filter((request) => request.split('?')[0]?.endsWith(end)).length;
+    }
+
+    it('says once that it may not read namespaces, and applies all the same', async () => {
+      let port = 8_000;
+      await without('namespaces', async () => {
+        await eventually('forbidden twice', async () => {
+          port += 1;
+          await edge.applyRelay('nodes', spec(port, { workload: { hostNetwork: true } }));
+          await edge.expectCondition('nodes', 'Programmed', 'True', 'Programmed');
+          return timesForbidden(`/namespaces/${edge.namespace}`) >= 2;
+        });
+      });
+      const told = installed.messages.filter((message) => message.includes('namespaces admit hostNetwork'));
+      expect(told).to.have.lengthOf(1);
+      await edge.write('DELETE', 'realmrelays/nodes');
+    }).timeout(60_000);
+
+    it('says what it is not allowed to do, and goes on when it is: update on realmrelays/finalizers', async () => {
+      await without('realmrelays/finalizers', async () => {
+        await eventually('the permission is gone', async () => {
+          await edge.write('DELETE', 'configmaps/web-config').catch(() => undefined);
+          return timesForbidden('/configmaps/web-config') > 0;
+        });
+        const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'ApplyFailed');
+        expect(message).to.include('cannot set blockOwnerDeletion');
+      });
+      await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    }).timeout(60_000);
+  });
+}
+
+const clusterWide: Scope = {
+  install: async (installed) => {
+    for (const manifest of ['crds/realmrelays.yaml', 'config/rbac.yaml'])
+      await installed.kubectl(['apply', '--server-side', '--filename', manifest]);
+    return ['--leader-elect'];
+  },
+  role: () => `${rbac}/clusterroles/${name}`,
+  isConfined: false,
+};
+
+describeRights('operator with the rights of config/rbac.yaml', clusterWide, (installed) => {
+  it('looks after every namespace', async () => {
+    const [, b, c] = installed().edges;
+    for (const edge of [b, c]) {
+      await edge.applyRelay('web', spec());
+      await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    }
+    expect(installed().audit.forbidden(name)).to.deep.equal([]);
+  });
+});
+
+describeWithHelm('chart with watchNamespaces', (helm) => {
+  const someNamespaces: Scope = {
+    install: async (installed) => {
+      const [a, b] = installed.edges;
+      const all = await rendered(helm, { watchNamespaces: [a.namespace, b.namespace] });
+      const manifests = all.filter(({ metadata }) => !JSON.stringify(metadata).includes('helm.sh/hook'));
+      const yaml = manifests.map((manifest) => dump(manifest)).join('---\n');
+      await installed.kubectl(['apply', '--server-side', '--filename', '-'], yaml);
+      const [, ...flags] = operatorContainer(manifests).args;
+      return flags.filter((flag) => !flag.startsWith('--admin='));
+    },
+    role: (namespace) => `${rbac}/namespaces/${namespace}/roles/${name}`,
+    isConfined: true,
+  };
+
+  describeRights('operator with the Roles of those', someNamespaces, (installed) => {
+    it('looks after each, and asks for nothing of any other', async () => {
+      const { edges, audit } = installed();
+      const [a, b, c] = edges;
+      for (const edge of [c, b]) await edge.applyRelay('web', spec(443, { workload: { hostNetwork: true } }));
+      await b.expectCondition('web', 'Programmed', 'True', 'Programmed');
+      await b.write('DELETE', 'configmaps/web-config');
+      await b.expect('configmaps/web-config');
+      for (const child of childrenOfWeb) expect(await c.find(child)).to.equal(undefined);
+      expect((await c.find('realmrelays/web'))?.status).to.deep.equal({ observedGeneration: -1 });
+      const asked = [a.namespace, b.namespace, releaseNamespace];
+      expect([...audit.namespaces(name)]).to.have.members(asked);
+      expect(audit.forbidden(name)).to.deep.equal([]);
+    });
   });
 });

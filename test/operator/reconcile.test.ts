@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { RealmRelayStatus } from '../../src/api/schema.ts';
 import { awaitChange, requeueAfter, resyncAfter } from '../../src/controller/action.ts';
-import { RefusedError, ResourceConflictError } from '../../src/kube/apply-errors.ts';
+import { ApplyFailedError, RefusedError, ResourceConflictError } from '../../src/kube/apply-errors.ts';
 import type { Applied } from '../../src/kube/apply.ts';
 import type { KubeEvent } from '../../src/kube/events.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
@@ -183,6 +183,11 @@ describe('reconcile', () => {
     { apiVersion: 'v1', kind: 'Deployment', metadata: { name: 'web' } },
     kubeError(422),
   );
+  const stuck = new ApplyFailedError(
+    { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' } },
+    'it did not answer in time',
+    new Error('timeout'),
+  );
   const cases: {
     error: Error;
     kind: string;
@@ -218,6 +223,14 @@ describe('reconcile', () => {
       reason: 'ApplyFailed',
       applied: 3,
       why: 'a quota or a permission is told, then retried',
+    },
+    {
+      error: stuck,
+      kind: 'Deployment',
+      end: stuck,
+      reason: 'ApplyFailed',
+      applied: 3,
+      why: 'that the API server fails over it is told, then retried with backoff',
     },
     {
       error: kubeError(409),

@@ -3,10 +3,9 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { KubeConfig } from '@kubernetes/client-node';
-import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../cluster/eventually.ts';
+import { accountKubeConfig } from './account.ts';
 import { AuditLog, type Write } from './audit-log.ts';
 import { Edge, spec } from './edge.ts';
 import { OperatorProcess } from './operator-process.ts';
@@ -141,16 +140,7 @@ export class TwoOperators {
       ...bound,
       roleRef: { ...roleRef, kind: 'Role', name: 'realm-operator-lease' },
     });
-    const { json } = await this.controlPlane.request('POST', `${accounts}/${name}/token`, { spec: {} });
-    const { token } = (json() as { status: { token: string } }).status;
-    const cluster = kubeConfigLoader({ file: this.controlPlane.kubeconfig })().getCurrentCluster();
-    if (cluster === null) throw new Error('no cluster');
-    const reached =
-      host === undefined
-        ? cluster
-        : { ...cluster, server: cluster.server.replace('127.0.0.1', host), tlsServerName: 'localhost' };
-    const config = new KubeConfig();
-    config.loadFromClusterAndUser(reached, { name, token });
+    const config = await accountKubeConfig(this.controlPlane, { namespace: home, name }, host);
     writeFileSync(join(this.#folder, name), config.exportConfig());
   }
 

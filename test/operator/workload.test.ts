@@ -109,33 +109,6 @@ describeWithCluster('operator, what runs the Pods', function (cluster) {
     await edge.expectCondition('web', 'Ready', 'False', 'PodsNotReady');
   });
 
-  it('tells both of two relays that will meet on a node, and both when they no longer do', async () => {
-    await apply('DaemonSet', { hostNetwork: true });
-    await edge.expectCondition('web', 'Accepted', 'True', 'Accepted');
-    const other = (nodeSelector: Record<string, string>): Promise<Seen> =>
-      edge.applyRelay(
-        'other',
-        spec(9443, {
-          workload: { kind: 'DaemonSet', hostNetwork: true },
-          podTemplate: { spec: { nodeSelector } },
-        }),
-      );
-    await other({ 'kubernetes.io/os': 'linux' });
-    for (const name of ['web', 'other']) {
-      const { message } = await edge.expectCondition(name, 'Accepted', 'True', 'HostPortConflict');
-      expect(message).to.include(`${edge.namespace}/web`).and.include(`${edge.namespace}/other`);
-      expect(message).to.include('TCP 9465').and.include('nodeSelector');
-      await edge.expectCondition(name, 'Programmed', 'True', 'Programmed');
-      await eventually('event', async () => (await edge.eventReasons(name)).includes('HostPortConflict'));
-    }
-    await other({ pool: 'elsewhere' });
-    for (const name of ['web', 'other']) await edge.expectCondition(name, 'Accepted', 'True', 'Accepted');
-    await other({ 'kubernetes.io/os': 'linux' });
-    await edge.expectCondition('web', 'Accepted', 'True', 'HostPortConflict');
-    await edge.write('DELETE', 'realmrelays/other');
-    await edge.expectCondition('web', 'Accepted', 'True', 'Accepted');
-  });
-
   it('says what hostNetwork needs of nodes and of the namespace', async () => {
     const labels = { 'pod-security.kubernetes.io/enforce': 'baseline' };
     await cluster().request('PATCH', `/api/v1/namespaces/${edge.namespace}`, { metadata: { labels } }, merge);

@@ -5,6 +5,7 @@ import { operatorMetricsList, relayMetricsList } from '../../tools/metrics.ts';
 const bounded = [
   'endpoint',
   'protocol',
+  'reason',
   'remote',
   'side',
   'from',
