@@ -63,6 +63,11 @@ export function isFault(parsed: SocketAddress | AddressFault): parsed is Address
   return 'what' in parsed;
 }
 
+/** A source address, as Realm takes it: the port 0, which is any, may be left out. */
+export function sourceText(source: SocketAddress): string {
+  return source.port === 0 ? source.host : socketAddressText(source);
+}
+
 /** `address` as Realm writes it, e.g. `[::]:443`; parses back to an equal address. */
 export function socketAddressText({ host, port, ip }: SocketAddress): string {
   return `${ip === undefined ? host : hostText(ip)}:${String(port)}`;

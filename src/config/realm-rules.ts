@@ -8,7 +8,7 @@ import {
   type FieldsOf,
   type Rule,
 } from '../lib/document-rules.ts';
-import { parseIpAddress } from '../lib/ip-address.ts';
+import { hostText, parseIpAddress } from '../lib/ip-address.ts';
 import { logLevels } from '../lib/log-level.ts';
 import { ownStrategies } from './balance.ts';
 import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
@@ -41,20 +41,22 @@ const remoteAddress: Rule<SocketAddress> = (value, path, findings) => {
   return undefined;
 };
 
-/** An address to dial from; '' = any. A port would be one for all connections, which cannot work. */
-const sourceAddress: Rule<string> = (value, path, findings) => {
+/** An address to dial from, with or without a port; '' = any. */
+const sourceAddress: Rule<SocketAddress> = (value, path, findings) => {
   const written = text(value, path, findings);
   if (written === undefined || written === '') return undefined;
-  const bare = written.replace(/^\[(.*)\](:0)?$|^([0-9.]+):0$/, '$1$3');
-  const ip = parseIpAddress(bare);
-  if (ip !== undefined) return ip.zone === '' ? ip.text : `${ip.text}%${ip.zone}`;
-  findings.problems.push({
-    path,
-    what: 'is not an IP address',
-    value,
-    remedy: 'write an IPv4 or IPv6 address without a port',
-  });
-  return undefined;
+  const bare = parseIpAddress(written.replace(/^\[(.*)\]$/, '$1'));
+  const parsed = parseSocketAddress(bare === undefined ? written : `${hostText(bare)}:0`);
+  if (isFault(parsed)) {
+    const remedy = 'write an IP address, or one or a host name with a port';
+    findings.problems.push({ path, what: parsed.what, value, remedy });
+    return undefined;
+  }
+  if (parsed.port !== 0) {
+    const what = 'has a port, from which an address can only be dialled once at a time';
+    findings.warnings.push({ path, what, value, remedy: 'leave it out' });
+  }
+  return parsed;
 };
 
 /** A key of Realm that asks for something this relay does not do; `harmless` asks for nothing. */

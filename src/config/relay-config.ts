@@ -35,7 +35,7 @@ export type EndpointConfig = PortConfig &
     readonly balance: Balance;
     readonly network: EndpointNetwork;
     /** IP address to dial from; absent = the system's choice. */
-    readonly through?: string;
+    readonly through?: SocketAddress;
     /** How its remotes are checked by TCP; absent = not. */
     readonly healthCheck?: HealthCheck;
     /** TLS and WebSocket towards TCP clients; absent = plain TCP. */

@@ -65,8 +65,8 @@ export type Accepted = Pick<Channel, 'reset'> & {
 
 /** Where to connect to. */
 export type Target = Address & {
-  /** Source address; undefined = the system's choice. */
-  readonly from: string | undefined;
+  /** Source address, whose port may be 0; undefined = the system's choice. */
+  readonly from: Address | undefined;
 };
 
 /** What a server listens with, as Node has it. */

@@ -5,7 +5,7 @@ import { asError, RealmError } from '../lib/errors.ts';
 import type { Channel, Target } from './channel.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import { interleaved, Race } from './race.ts';
-import { reachable } from './through.ts';
+import { fromAddress, reachable, type Source, sourceOf } from './through.ts';
 import { withZoneName } from './zone.ts';
 
 /** No remote could be connected; `cause` is the last failure. */
@@ -62,8 +62,8 @@ export type DialOptions<C extends Dialable> = {
   readonly lookup: Lookup;
   /** Has given a descriptor for the dial; tries beside the first take theirs from it. */
   readonly budget: DescriptorBudget;
-  /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
-  readonly through: string | undefined;
+  /** Source address; undefined = the system's choice. Addresses of another family are not tried. */
+  readonly through: SocketAddress | undefined;
   /** Connects to an address, handshake included: as `TcpStack`, whose own it may be. */
   readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => C;
   /** Told of each try that failed while another one follows. */
@@ -80,6 +80,7 @@ export type Dialled<C, T extends DialTarget> = { readonly channel: C; readonly r
 export class Dial<C extends Dialable> {
   readonly #options: DialOptions<C>;
   #deadlineMs = Infinity;
+  #source: Source | undefined;
   #cancelled = false;
   #cancelConnect: () => void = () => undefined;
 
@@ -128,7 +129,8 @@ export class Dial<C extends Dialable> {
     const { clock, timeoutMs, through } = this.#options;
     this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
     const found = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
-    const hosts = reachable(found, through);
+    if (through !== undefined) this.#source = await sourceOf(through, (host) => this.#lookup(host));
+    const hosts = reachable(found, this.#source);
     if (this.#isCancelled()) return undefined;
     const [host] = hosts;
     if (host === undefined) throw new Error('the name has no address');
@@ -161,10 +163,10 @@ export class Dial<C extends Dialable> {
   }
 
   async #connectFirst(addresses: readonly string[], { host: name, port }: DialTarget): Promise<C> {
-    const { connect, through: from } = this.#options;
+    const { connect } = this.#options;
     const race = new Race(addresses, {
       ...this.#options,
-      connect: (address, onConnected) => connect({ address, port, from }, onConnected),
+      connect: (address, onConnected) => connect(this.#target(address, port), onConnected),
     });
     const stop = this.#limit(`connecting to ${name}`, (error) => {
       race.end(error);
@@ -181,10 +183,10 @@ export class Dial<C extends Dialable> {
   }
 
   async #connectAddress(address: string, port: number): Promise<C> {
-    const { connect, through: from } = this.#options;
+    const { connect } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     const stop = this.#limit(`connecting to ${address}`, reject);
-    const channel = connect({ address, port, from }, (error) => {
+    const channel = connect(this.#target(address, port), (error) => {
       if (error === undefined) resolve(undefined);
       else reject(error);
     });
@@ -201,6 +203,10 @@ export class Dial<C extends Dialable> {
       stop();
       this.#cancelConnect = () => undefined;
     }
+  }
+
+  #target(address: string, port: number): Target {
+    return { address, port, from: fromAddress(address, this.#source) };
   }
 
   /** Rejects by `reject` when the time for this remote is over; returns what calls that off. */

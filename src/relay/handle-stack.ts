@@ -180,7 +180,8 @@ class HandleChannel implements Channel, HandleOwner {
 
   #bind({ from }: Target): number {
     if (from === undefined) return 0;
-    return from.includes(':') ? this.#handle.bind6(from, 0, 0) : this.#handle.bind(from, 0);
+    const { address, port } = from;
+    return address.includes(':') ? this.#handle.bind6(address, port, 0) : this.#handle.bind(address, port);
   }
 
   #pause(): void {

@@ -1,3 +1,4 @@
+import type { SocketAddress } from '../config/address.ts';
 import type { EndpointConfig, HealthCheck } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Channel, TcpStack } from './channel.ts';
@@ -38,7 +39,7 @@ export class HealthChecks {
   }
 }
 
-type CheckContext = HealthChecksContext & { readonly through: string | undefined };
+type CheckContext = HealthChecksContext & { readonly through: SocketAddress | undefined };
 
 /** One remote's checks, one after the other until they are stopped. */
 class Check {

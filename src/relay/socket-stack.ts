@@ -27,7 +27,7 @@ export function connectSocket(
   onConnected: (error: Error | undefined) => void,
 ): Socket {
   const socket = new Socket({ allowHalfOpen: true }).once('error', onConnected);
-  const source = from === undefined ? {} : { localAddress: from };
+  const source = from === undefined ? {} : { localAddress: from.address, localPort: from.port };
   return socket.connect({ host: address, port, ...source, autoSelectFamily: false }, () => {
     socket.off('error', onConnected);
     onConnected(undefined);

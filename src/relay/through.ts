@@ -1,24 +1,44 @@
 import { isIP } from 'node:net';
+import { sourceText, type SocketAddress } from '../config/address.ts';
 import { RealmError } from '../lib/errors.ts';
+import type { Address } from './channel.ts';
+import { withZoneName } from './zone.ts';
 
 /** None of a remote's addresses is of the family of `through`. */
 class ThroughError extends RealmError {
   readonly code = 'REALM_THROUGH_FAMILY';
 
-  constructor(through: string) {
-    super(`no address of the family of through, ${through}`);
+  constructor(through: SocketAddress) {
+    super(`no address of the family of through, ${sourceText(through)}`);
   }
 }
 
+/** From where to dial: what `through` is now, a host name looked up. */
+export type Source = { readonly through: SocketAddress; readonly addresses: readonly string[] };
+
+/** @param lookup  of every IP address of a host name. */
+export async function sourceOf(
+  through: SocketAddress,
+  lookup: (host: string) => Promise<readonly string[]>,
+): Promise<Source> {
+  const addresses = through.ip === undefined ? await lookup(through.host) : [withZoneName(through.host)];
+  return { through, addresses };
+}
+
 /**
- * Those of `hosts`, IP addresses, that can be dialled from the source address `through`; undefined = from any.
+ * Those of `hosts`, IP addresses, that can be dialled from `source`; undefined = from anywhere.
  *
  * @throws ThroughError where there is none, and `hosts` has some.
  */
-export function reachable(hosts: readonly string[], through: string | undefined): readonly string[] {
-  if (through === undefined || hosts.length === 0) return hosts;
-  const family = isIP(through);
-  const found = hosts.filter((host) => isIP(host) === family);
-  if (found.length === 0) throw new ThroughError(through);
+export function reachable(hosts: readonly string[], source: Source | undefined): readonly string[] {
+  if (source === undefined || hosts.length === 0) return hosts;
+  const found = hosts.filter((host) => fromAddress(host, source) !== undefined);
+  if (found.length === 0) throw new ThroughError(source.through);
   return found;
+}
+
+/** From where to dial `host`, an IP address; undefined = from anywhere. */
+export function fromAddress(host: string, source: Source | undefined): Address | undefined {
+  const address = source?.addresses.find((each) => isIP(each) === isIP(host));
+  return address === undefined ? undefined : { address, port: source?.through.port ?? 0 };
 }

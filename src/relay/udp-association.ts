@@ -1,12 +1,14 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import type { SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, errorCode } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Target } from './channel.ts';
 import type { Lookup } from './dial.ts';
 import type { Remote } from './remote.ts';
 import type { Side } from './side.ts';
-import { reachable } from './through.ts';
+import { fromAddress, reachable, sourceOf } from './through.ts';
 import type { Warn } from './warnings.ts';
 import { withZoneName } from './zone.ts';
 
@@ -29,7 +31,7 @@ export type AssociationContext = {
   /** In the order in which to try them; at least one. */
   readonly remotes: readonly Remote[];
   /** Source address of its datagrams; undefined = the system's choice. */
-  readonly through: string | undefined;
+  readonly through: SocketAddress | undefined;
   /** Idle time after which it ends; 0 = never. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -133,9 +135,11 @@ export class UdpAssociation {
     try {
       const found =
         remote.ip === undefined ? await this.#context.lookup(remote.host) : [withZoneName(remote.host)];
-      const [host] = reachable(found, this.#context.through);
+      const { through, lookup } = this.#context;
+      const source = through && (await sourceOf(through, lookup));
+      const [host] = reachable(found, source);
       if (host === undefined) throw new Error('the name has no address');
-      if (!this.#isClosed) this.#open(host, remote.port);
+      if (!this.#isClosed) this.#open({ address: host, port: remote.port, from: fromAddress(host, source) });
     } catch (error) {
       this.#fail(asError(error));
     }
@@ -146,7 +150,7 @@ export class UdpAssociation {
     return remotes[index % remotes.length] as Remote; // there is at least one
   }
 
-  #open(host: string, port: number): void {
+  #open({ address: host, port, from }: Target): void {
     const socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4', lookup: literalAddress });
     const onError = (error: Error): void => {
       if (this.#socket === socket) this.#fail(error);
@@ -156,8 +160,7 @@ export class UdpAssociation {
     socket.on('message', (datagram) => {
       this.#takeAnswer(datagram);
     });
-    const { through } = this.#context;
-    if (through !== undefined) socket.bind({ address: through, exclusive: true });
+    if (from !== undefined) socket.bind({ ...from, exclusive: true });
     // Where it fails, Node passes the error to the callback, which its types do not say.
     socket.connect(port, host, ((error?: Error) => {
       if (error !== undefined) onError(error);

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { addressesText, portsOf } from '../../src/config/port-config.ts';
 import { parseRelayConfig, type Overrides, type ParsedConfig } from '../../src/config/relay-config.ts';
+import { parseIpAddress } from '../../src/lib/ip-address.ts';
 import { problemText } from '../../src/lib/problem.ts';
 
 const endpoint = { listen: '[::]:80', remote: '192.0.2.1:8080' };
@@ -91,7 +92,7 @@ describe('relay config', () => {
     expect(config.endpoints[0]).to.deep.include({
       name: 'web',
       balance: { strategy: 'leastconnections', weights: [4, 2] },
-      through: '2001:db8::1',
+      through: { host: '2001:db8::1', port: 0, ip: parseIpAddress('2001:db8::1') },
       healthCheck: { intervalMs: 5000, timeoutMs: 2000, unhealthyThreshold: 3, healthyThreshold: 2 },
       network: {
         tcp: false,
@@ -177,6 +178,10 @@ describe('relay config', () => {
     },
     { document: { endpoints: [{ ...endpoint, remotes: [] }] }, warning: 'did you mean "remote"?' },
     {
+      document: { endpoints: [{ ...endpoint, through: '[2001:db8::1]:80' }] },
+      warning: 'endpoints[0].through: has a port, from which an address can only be dialled once at a time',
+    },
+    {
       document: {
         network: { allowed_sources: ['10.0.0.0/8'] },
         endpoints: [
@@ -242,8 +247,9 @@ describe('relay config', () => {
       problem: /has a weight that is not a whole number from 0 to 255/,
     },
     {
-      endpoint: { through: '192.0.2.1:80' },
-      problem: /through: is not an IP address, got "192.0.2.1:80": write an IPv4 or IPv6 address/,
+      endpoint: { through: 'nic.example' },
+      problem:
+        /through: has no port, got "nic.example": write an IP address, or one or a host name with a port/,
     },
     {
       endpoint: { listen_transport: 'tls' },

@@ -140,7 +140,9 @@ const outsides: readonly Outside[] = [
   ...['a:1', 'A_b.example.:1', '192.0.2.1:1', '[::1]:1', '::1:1', '[fe80::1%3]:1'].map((remote) =>
     one({ remote }),
   ),
-  ...['127.0.0.1', '127.0.0.1:0', '[::1]', '[::1]:0', '::1'].map((through) => one({ through })),
+  ...['127.0.0.1', '127.0.0.1:0', '127.0.0.1:9', '[::1]', '[::1]:0', '::1', '[::1]:9'].map((through) =>
+    one({ through }),
+  ),
   ...['off: 1', 'iphash: 1', 'iphash:1,2', 'roundrobin: 1, 0', 'roundrobin:255'].map((balance) =>
     one({ balance, extra_remotes: ['b:1'] }),
   ),

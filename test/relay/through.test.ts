@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { expect } from 'chai';
+import { freePort } from '../cluster/free-port.ts';
 import {
   addressText,
   config,
@@ -39,6 +41,46 @@ describe('relay, through', () => {
     const answer = datagram(client);
     client.send('x', port, host);
     expect((await answer).toString()).to.equal('127.0.0.9');
+  });
+
+  it('dials from a port, too, over TCP and UDP', async () => {
+    const [through, remote] = [`127.0.0.9:${String(await freePort())}`, await loopback.udp()];
+    const echo = await loopback.tcpRemote((socket) => {
+      socket.end(`${socket.remoteAddress ?? ''}:${String(socket.remotePort)}`);
+    });
+    const { relay } = await loopback.relay(config(endpoint(echo, { through })));
+    expect(await received(await loopback.client(listenOf(relay)))).to.equal(through);
+
+    const ofUdp = { no_tcp: true, use_udp: true };
+    const udp = await loopback.relay(config(endpoint(addressText(remote.address()), { through }, ofUdp)));
+    const [client, { host, port }] = [await loopback.udp(), split(listenOf(udp.relay))];
+    const arrived = once(remote, 'message') as Promise<[Buffer, { address: string; port: number }]>;
+    client.send('x', port, host);
+    const [, from] = await arrived;
+    expect(`${from.address}:${String(from.port)}`).to.equal(through);
+  });
+
+  it('looks a host name up, whose address is that of the family of the remote', async () => {
+    const asked: string[] = [];
+    const { relay } = await loopback.relay(config(endpoint(await mirror(), { through: 'nic.test:0' })), {
+      lookup: (name) => {
+        asked.push(name);
+        return Promise.resolve(['::1', '127.0.0.9']);
+      },
+    });
+    expect(await received(await loopback.client(listenOf(relay)))).to.equal('127.0.0.9');
+    expect(asked).to.deep.equal(['nic.test']);
+  });
+
+  it('tells that there is no such name', async () => {
+    const { relay, lines } = await loopback.relay(
+      config(endpoint(await mirror(), { through: 'nic.test:0' })),
+      {
+        lookup: (name) => Promise.reject(new Error(`${name} is not known`)),
+      },
+    );
+    expect(await failure(loopback.dial(listenOf(relay)))).to.equal('ECONNRESET');
+    expect(JSON.stringify(lines)).to.contain('nic.test is not known');
   });
 
   it('takes the next address, or remote, where one is of the other family', async () => {

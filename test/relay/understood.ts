@@ -33,7 +33,7 @@ export function understoodHere(endpoint: EndpointConfig): Understood[] {
     remotes: remotes.map(socketAddressText),
     options: withoutIdle({
       ...networkOptions(endpoint.network),
-      ...(endpoint.through !== undefined && { 'send-through': throughText(endpoint.through) }),
+      ...(endpoint.through !== undefined && { 'send-through': socketAddressText(endpoint.through) }),
       ...transportOption(endpoint),
       balance: endpoint.balance.strategy,
     }),
@@ -104,10 +104,6 @@ function withoutIdle(options: Record<string, string>): Record<string, string> {
     ...(options['send-proxy'] === 'true' && { 'send-proxy-version': String(version) }),
     ...(options['accept-proxy'] === 'true' && { 'accept-proxy-timeout': String(timeout) }),
   };
-}
-
-function throughText(ip: string): string {
-  return addressText(`${ip}:0`);
 }
 
 /** `text`, an address in any of Realm's spellings, in one. */

@@ -127,7 +127,7 @@ function endpointSpec(
     listen: { address: host, port, ...(run.lastPort > port && { endPort: run.lastPort }) },
     remotes: remotes(endpoint, run),
     ...present('balance', balance(endpoint)),
-    ...present('through', endpoint.through),
+    ...present('through', endpoint.through?.ip && endpoint.through.host),
     ...present('healthCheck', endpoint.healthCheck && healthCheck(endpoint.healthCheck)),
     ...transportSpecs(endpoint, secrets),
     ...present('network', networkSpec(endpoint.network, network)),

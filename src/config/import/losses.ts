@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import type { Path } from '../../lib/problem.ts';
+import { sourceText } from '../address.ts';
 import type { SourcedProblem } from '../config-error.ts';
 import type { SourceDocument } from '../config-text.ts';
 import type { EndpointConfig, EndpointNetwork, RelayConfig } from '../relay-config.ts';
@@ -100,14 +101,13 @@ function addressLosses({ listen, remotes, through }: EndpointConfig, origin: Ori
     losses.push({ source, path: [...path, 'listen'], what, value: listen.host, remedy });
   }
   if (through !== undefined) {
+    const [place, value] = [[...path, 'through'], sourceText(through)];
     const what = 'is an address of one machine, which Pods have not';
-    losses.push({
-      source,
-      path: [...path, 'through'],
-      what,
-      value: through,
-      remedy: `remove it, or ${onNode}`,
-    });
+    losses.push({ source, path: place, what, value, remedy: `remove it, or ${onNode}` });
+    if (through.ip === undefined || through.port !== 0) {
+      const more = 'has a port or a host name, which a RealmRelay does not take';
+      losses.push({ source, path: place, what: more, value, remedy: 'name the IP address alone' });
+    }
   }
   for (const [index, { host }] of remotes.entries()) {
     if (!isLoopback(host)) continue;

@@ -188,6 +188,17 @@ describe('importedRelay', () => {
     ]);
   });
 
+  it('tells of a source address that has a port or a name', () => {
+    const through = (text: string): string[] => {
+      const endpoints = [{ listen: '[::]:80', remote: 'a.example:1', through: text }];
+      return imported(JSON.stringify({ endpoints })).warnings.map(problemText);
+    };
+    const both = 'has a port or a host name, which a RealmRelay does not take';
+    expect(through('192.0.2.7:0').join()).to.not.contain(both);
+    expect(through('192.0.2.7:9').join()).to.contain(`through: ${both}, got "192.0.2.7:9"`);
+    expect(through('nic.example:0').join()).to.contain(`through: ${both}, got "nic.example"`);
+  });
+
   it('keeps endpoints apart that have names, or a limit each', () => {
     const two = (extra: (port: number) => object): string =>
       JSON.stringify({
