@@ -16,13 +16,11 @@ type Routes = readonly [Route, ...Route[]];
 
 /** Routes to a port where nobody listens. */
 async function freeRoutes(count: number): Promise<Routes> {
-  const remote = await freePort();
-  const first = await freePort();
-  const listens = new Set([first]);
-  while (listens.size < count) listens.add(await freePort());
-  listens.delete(first);
+  const ports = new Set<number>();
+  while (ports.size < count + 1) ports.add(await freePort());
+  const [remote = 0, first = 0, ...others] = ports; // all different: an endpoint that dials itself never rests
   const route = (listen: number): Route => ({ listen, remote, protocol: 'tcp' });
-  return [route(first), ...Array.from(listens, route)];
+  return [route(first), ...others.map(route)];
 }
 
 /** Resolves once `relay` has done with the clients by which its ports were tried: it uses no processor for a while. */
