@@ -15,14 +15,12 @@ import type { Desired } from './object-meta.ts';
 import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler.ts';
 import { networkPolicy } from './network-policy.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
-import { service, type ObservedService } from './service.ts';
+import { service } from './service.ts';
 
 /** All that rendering needs besides the relay; nothing else comes in from outside. */
 export type Platform = {
   /** Image of the relay program, where a relay does not name one. */
   readonly relayImage: string;
-  /** The relay's live Service; absent where there is none yet. */
-  readonly observedService?: ObservedService;
 };
 
 /** An object that a relay needs in the cluster. */
@@ -37,17 +35,17 @@ export type DesiredObject =
 
 /**
  * Every object that `relay` needs: what a Pod mounts, or is guarded by, before the Pod, and the Service, which may be such that it
- * cannot be changed, last.
+ * cannot be changed, last. It is the one of a relay that has none yet: what a live one may become tells `service`.
  *
  * Pure: equal input gives deeply equal output. No empty list, map or null is in it.
  */
-export function desiredObjects(relay: Relay, { relayImage, observedService }: Platform): DesiredObject[] {
+export function desiredObjects(relay: Relay, { relayImage }: Platform): DesiredObject[] {
   return [
     configMap(relay),
     ...networkPolicy(relay),
     relay.workload.kind === 'DaemonSet' ? daemonSet(relay, relayImage) : deployment(relay, relayImage),
     ...horizontalPodAutoscaler(relay),
     ...podDisruptionBudget(relay),
-    ...(relay.service.enabled ? [service(relay, observedService)] : []),
+    ...(relay.service.enabled ? [service(relay, undefined)] : []),
   ];
 }

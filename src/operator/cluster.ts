@@ -75,11 +75,11 @@ export class Cluster implements ReconcileCluster {
   async podSecurity(namespace: string): Promise<string | undefined> {
     try {
       const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
-      const answer = (await this.#transport.request({ method: 'GET', path })) as KubeObject;
-      return answer.metadata.labels?.['pod-security.kubernetes.io/enforce'];
+      const answer = (await this.#transport.find(path)) as KubeObject | undefined;
+      return answer?.metadata.labels?.['pod-security.kubernetes.io/enforce'];
     } catch (error) {
-      if (isKubeError(error, 403)) this.#tellOfNamespaces(error);
-      else if (!isKubeError(error, 404)) throw error;
+      if (!isKubeError(error, 403)) throw error;
+      this.#tellOfNamespaces(error);
       return undefined;
     }
   }

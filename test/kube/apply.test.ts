@@ -3,7 +3,7 @@ import { parseRealmRelay } from '../../src/api/parse.ts';
 import type { Relay } from '../../src/api/relay.ts';
 import type { RealmRelay } from '../../src/api/schema.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
-import type { ObservedService } from '../../src/desired/service.ts';
+import { service as desiredService, type ObservedService } from '../../src/desired/service.ts';
 import { Applier, type Applied } from '../../src/kube/apply.ts';
 import { RefusedError, ResourceConflictError } from '../../src/kube/apply-errors.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
@@ -45,11 +45,11 @@ describeWithCluster('Applier', (cluster) => {
 
   /** What `relay` needs, beside the Service that is there. */
   function desiredOf(relay: Relay, service: Seen | undefined): KubeObject[] {
-    const observedService = service?.spec as ObservedService | undefined;
-    return desiredObjects(relay, {
-      relayImage: 'example.com/relay:1',
-      ...(observedService === undefined ? {} : { observedService }),
-    });
+    return desiredObjects(relay, { relayImage: 'example.com/relay:1' }).map((object) =>
+      object.kind === 'Service'
+        ? desiredService(relay, service?.spec as ObservedService | undefined)
+        : object,
+    );
   }
 
   function versions(applied: readonly Applied[]): (string | undefined)[] {

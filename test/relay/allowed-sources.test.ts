@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint, RealmNetwork } from '../../src/config/realm-document.ts';
@@ -369,11 +368,7 @@ describe('relay, allowed sources, a reload', () => {
   });
 
   it('that names a wrong range is told with key, value and remedy, and the list before holds', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'realm-sources-'));
-    loopback.onClose(() => {
-      rmSync(folder, { recursive: true });
-    });
-    const path = join(folder, 'config.json');
+    const path = join(loopback.folder(), 'config.json');
     const remote = await loopback.echo();
     const write = (...sources: string[]): void => {
       const only = endpoint(remote, {}, { allowed_sources: sources });

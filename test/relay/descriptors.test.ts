@@ -1,7 +1,6 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint } from '../../src/config/realm-document.ts';
@@ -95,11 +94,7 @@ describe('relay, file descriptors', () => {
   }).timeout(20_000);
 
   it('takes a new configuration while clients wait, whose new socket is shut, too', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'realm-descriptors-'));
-    loopback.onClose(() => {
-      rmSync(folder, { recursive: true });
-    });
-    const path = join(folder, 'config.json');
+    const path = join(loopback.folder(), 'config.json');
     const remote = await loopback.echo();
     const write = (...endpoints: RealmEndpoint[]): void => {
       writeFileSync(path, JSON.stringify({ endpoints }));

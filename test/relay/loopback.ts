@@ -1,6 +1,9 @@
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { RealmEndpoint, RealmNetwork } from '../../src/config/realm-document.ts';
 import { relayConfig, type RelayConfig } from '../../src/config/relay-config.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -49,6 +52,15 @@ export class Loopback {
   /** Runs `close` when the test is over. */
   onClose(close: () => Promise<void> | void): void {
     this.#closers.push(close);
+  }
+
+  /** A new folder, there until the test is over. */
+  folder(): string {
+    const folder = mkdtempSync(join(tmpdir(), 'realm-relay-'));
+    this.onClose(() => {
+      rmSync(folder, { recursive: true });
+    });
+    return folder;
   }
 
   /** A relay with these endpoints, bound. */
