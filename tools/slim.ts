@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import type { OnLoadResult, Plugin } from 'esbuild';
 
 /**
- * What our programs use of two packages whose index loads all there is of them: bundled whole they cost an operator several
+ * What our programs use of packages whose index loads all there is of them: bundled whole they cost an operator several
  * megabytes of memory. A name that is missing here fails the build.
  */
 const parts: readonly { readonly filter: RegExp; readonly contents: string }[] = [
@@ -27,12 +27,24 @@ const parts: readonly { readonly filter: RegExp; readonly contents: string }[] =
       export { ServerConfiguration } from './servers.js';
     `,
   },
+  {
+    // Messages are our own; those of zod are in English until told otherwise.
+    filter: /node_modules\/zod\/v4\/locales\/index\.js$/,
+    contents: "export { default as en } from './en.js';",
+  },
 ];
+
+/** Where `node:http` comes from: an import reads all that it exports, and one of these is a whole client of its own. */
+const httpModule = "module.exports = process.getBuiltinModule('node:http');";
 
 /** Bundles of those packages only what is used. */
 export const slim: Plugin = {
   name: 'slim',
   setup: (building) => {
+    building.onResolve({ filter: /^(node:)?http$/ }, ({ kind }) =>
+      kind === 'import-statement' ? { path: 'http', namespace: 'slim' } : undefined,
+    );
+    building.onLoad({ filter: /^http$/, namespace: 'slim' }, () => ({ contents: httpModule }));
     for (const { filter, contents } of parts)
       building.onLoad({ filter }, ({ path }): OnLoadResult => ({
         contents,

@@ -11,13 +11,17 @@ describe('bundle', () => {
     expect([...bundledSources(metafile, 'dist/realm-operator.js')].some(isHeavy)).to.equal(true);
   });
 
-  it('has of the Kubernetes client and its HTTP client only what the operator uses', async function () {
+  it('has of the packages of the operator only what it uses', async function () {
     this.timeout(30_000);
     const { outputs } = await bundle({ write: false });
     const sources = Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs));
     const unused =
-      /^node_modules\/(@kubernetes\/client-node\/dist\/gen\/models|undici\/lib\/(mock|cache|interceptor))\//;
+      /^node_modules\/(@kubernetes\/client-node\/dist\/gen\/models|undici\/lib\/(mock|cache|interceptor)|zod\/v4\/locales\/(?!en|index))/;
     expect(sources.filter((source) => unused.test(source))).to.deep.equal([]);
+    const imported = Object.values(outputs)
+      .flatMap(({ imports }) => imports)
+      .flatMap(({ kind, path }) => (kind === 'import-statement' ? path : []));
+    expect(imported).to.include('node:https').and.not.include('node:http').and.not.include('http');
     expect(sources).to.include('node_modules/@kubernetes/client-node/dist/config.js');
     expect(sources).to.include('node_modules/undici/lib/dispatcher/agent.js');
   });
