@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { V1ConfigMap } from '@kubernetes/client-node';
 import { lastPort, listenText } from '../api/port-conflicts.ts';
 import type { Endpoint, Network, Relay, Remote } from '../api/relay.ts';
@@ -33,9 +33,7 @@ export const configText = onceEach(
 );
 
 /** SHA-256 of the configuration file, in hexadecimal; the relay program reports the same of the file it runs. */
-export const configHash = onceEach((relay: Relay): string =>
-  createHash('sha256').update(configText(relay)).digest('hex'),
-);
+export const configHash = onceEach((relay: Relay): string => hash('sha256', configText(relay)));
 
 /** `relay` in Realm's own words. Each endpoint says all of its network, so that nothing depends on a global table. */
 export function realmDocument(relay: Relay): RealmDocument {

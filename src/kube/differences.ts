@@ -42,46 +42,61 @@ function word(value: unknown): string {
  * Every field of `desired` that is not so in `observed`.
  *
  * What `observed` has besides (defaults of the API server, fields of others, foreign entries of lists that merge by
- * key) is no difference. Pure.
+ * key) is no difference. Pure. Nearly always there is none, so paths are put together on the way back from one.
  */
 export function differences(desired: KubeObject, observed: KubeObject): Difference[] {
-  return compare(desired, observed, { path: '', field: '' });
+  return compare(desired, observed, '');
 }
 
-/** Where the comparison is: the whole path, and the name of the last field on it. */
-type Place = { readonly path: string; readonly field: string };
+const none: Difference[] = [];
 
-function compare(desired: unknown, observed: unknown, place: Place): Difference[] {
-  if (desired === undefined || desired === observed) return [];
-  if (Array.isArray(desired) && Array.isArray(observed)) return compareLists(desired, observed, place);
-  if (isRecord(desired) && isRecord(observed)) return compareFields(desired, observed, place);
-  return [{ path: place.path, observed }];
+/** @param field  whose values these are; empty for those of entries. */
+function compare(desired: unknown, observed: unknown, field: string): Difference[] {
+  if (desired === undefined || desired === observed) return none;
+  if (Array.isArray(desired) && Array.isArray(observed)) return compareLists(desired, observed, field);
+  if (isRecord(desired) && isRecord(observed)) return compareFields(desired, observed);
+  return [{ path: '', observed }];
 }
 
-function compareFields(desired: Entry, observed: Entry, { path }: Place): Difference[] {
-  return Object.entries(desired).flatMap(([field, value]) =>
-    compare(value, observed[field], { path: `${path}.${field}`, field }),
-  );
+function compareFields(desired: Entry, observed: Entry): Difference[] {
+  let found = none;
+  for (const field of Object.keys(desired))
+    found = joined(found, `.${field}`, compare(desired[field], observed[field], field));
+  return found;
 }
 
-function compareLists(desired: readonly unknown[], observed: readonly unknown[], place: Place): Difference[] {
-  const key = listKeys[place.field];
+function compareLists(
+  desired: readonly unknown[],
+  observed: readonly unknown[],
+  field: string,
+): Difference[] {
+  const key = listKeys[field];
   if (key !== undefined && desired.every(isRecord))
-    return compareByKey(desired, observed.filter(isRecord), key, place.path);
-  if (desired.length !== observed.length) return [{ path: place.path, observed }];
-  return desired.flatMap((entry, index) =>
-    compare(entry, observed[index], { path: `${place.path}[${String(index)}]`, field: '' }),
-  );
+    return compareByKey(desired, observed.filter(isRecord), key);
+  if (desired.length !== observed.length) return [{ path: '', observed }];
+  let found = none;
+  desired.forEach((entry, index) => {
+    found = joined(found, `[${String(index)}]`, compare(entry, observed[index], ''));
+  });
+  return found;
 }
 
 function compareByKey(
   desired: readonly Entry[],
   observed: readonly Entry[],
   key: (entry: Entry) => string,
-  path: string,
 ): Difference[] {
   const byKey = new Map(observed.map((entry) => [key(entry), entry]));
-  return desired.flatMap((entry) =>
-    compare(entry, byKey.get(key(entry)), { path: `${path}[${key(entry)}]`, field: '' }),
-  );
+  let found = none;
+  for (const entry of desired) {
+    const name = key(entry);
+    found = joined(found, `[${name}]`, compare(entry, byKey.get(name), ''));
+  }
+  return found;
+}
+
+/** `found` and `more`, which is of what is at `step`. */
+function joined(found: Difference[], step: string, more: readonly Difference[]): Difference[] {
+  if (more.length === 0) return found;
+  return [...found, ...more.map(({ path, observed }) => ({ path: `${step}${path}`, observed }))];
 }

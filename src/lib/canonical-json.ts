@@ -1,15 +1,31 @@
 import { isRecord } from './record.ts';
 
 /**
- * `value` as JSON with the keys of every object sorted: equal values give equal text, whatever the order in which
+ * `value` as JSON with the keys of every object in one order: equal values give equal text, whatever the order in which
  * they were built. Fields that are undefined are left out, as JSON does.
  */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map((entry) => canonicalJson(entry ?? null)).join(',')}]`;
-  if (!isRecord(value)) return JSON.stringify(value);
-  const fields = Object.keys(value).filter((key) => value[key] !== undefined);
-  return `{${fields
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`)
-    .join(',')}}`;
+  return JSON.stringify(ordered(value));
+}
+
+function ordered(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (!isRecord(value)) return value;
+  const fields: Record<string, unknown> = {};
+  for (const key of sortedKeys(value)) fields[key] = ordered(value[key]);
+  return fields;
+}
+
+/** By insertion: keys are few, and `sort` makes more garbage of them than all the rest here. */
+function sortedKeys(fields: object): string[] {
+  const keys = Object.keys(fields);
+  for (const [index, key] of keys.entries()) {
+    let place = index;
+    for (let before = keys[place - 1]; before !== undefined && before > key; before = keys[place - 1]) {
+      keys[place] = before;
+      place -= 1;
+    }
+    keys[place] = key;
+  }
+  return keys;
 }

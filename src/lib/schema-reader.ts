@@ -20,50 +20,57 @@ export type Reading<T> = {
  */
 export function readWith<T>(schema: z.ZodType<T>, input: unknown): Reading<T> {
   const warnings: Problem[] = [];
-  const known = withoutUnknown(schema, input, [], warnings);
+  const known = withoutUnknown(schema, input, { path: [], warnings });
   const result = schema.safeParse(known, { reportInput: true });
   if (result.success) return { value: result.data, problems: [], warnings };
   return { problems: result.error.issues.map(problem), warnings };
 }
 
 type AnyType = z.core.$ZodType;
+type Fields = Record<string, unknown>;
 
-/** `input` without nulls and without the keys that `schema` does not know; each of these is told in `warnings`. */
-function withoutUnknown(schema: AnyType, input: unknown, path: Path, warnings: Problem[]): unknown {
+/** Where in an input its reader is, and what it has to tell. */
+type Place = { readonly path: (string | number)[]; readonly warnings: Problem[] };
+
+/** `input` without nulls and without the keys that `schema` does not know; each of these is told. */
+function withoutUnknown(schema: AnyType, input: unknown, place: Place): unknown {
   const { def } = (schema as z.core.$ZodTypes)._zod;
-  if (def.type === 'optional') return withoutUnknown(def.innerType, input, path, warnings);
-  if (def.type === 'array' && Array.isArray(input)) {
-    return input.map((item, index) => withoutUnknown(def.element, item, [...path, index], warnings));
-  }
+  if (def.type === 'optional') return withoutUnknown(def.innerType, input, place);
+  if (def.type === 'array' && Array.isArray(input))
+    return input.map((item, index) => inside(index, def.element, item, place));
   if (!isRecord(input)) return input;
-  if (def.type === 'object') return knownFields(def.shape, input, path, warnings);
+  if (def.type === 'object') return knownFields(def.shape, input, place);
   if (def.type !== 'record') return input;
-  return mapFields(input, (value, key) => withoutUnknown(def.valueType, value, [...path, key], warnings));
+  const fields = Object.entries(input).filter(([, value]) => isGiven(value));
+  return Object.fromEntries(fields.map(([key, value]) => [key, inside(key, def.valueType, value, place)]));
 }
 
-function knownFields(shape: z.core.$ZodShape, input: Fields, path: Path, warnings: Problem[]): Fields {
-  const known = Object.keys(shape);
+function inside(step: string | number, schema: AnyType, input: unknown, place: Place): unknown {
+  place.path.push(step);
+  const known = withoutUnknown(schema, input, place);
+  place.path.pop();
+  return known;
+}
+
+function knownFields(shape: z.core.$ZodShape, input: Fields, place: Place): Fields {
+  const fields: Fields = {};
   for (const key of Object.keys(input)) {
-    if (!Object.hasOwn(shape, key)) warnings.push(unknownKey([...path, key], nearest(key, known), known));
+    const field = Object.hasOwn(shape, key) ? shape[key] : undefined;
+    if (field === undefined) place.warnings.push(unknownKey([...place.path, key], key, Object.keys(shape)));
+    else if (isGiven(input[key])) fields[key] = inside(key, field, input[key], place);
   }
-  const fields = Object.fromEntries(Object.entries(input).filter(([key]) => Object.hasOwn(shape, key)));
-  return mapFields(fields, (value, key) => {
-    const field = shape[key];
-    return field === undefined ? value : withoutUnknown(field, value, [...path, key], warnings);
-  });
+  return fields;
 }
 
-function unknownKey(path: Path, near: string | undefined, known: readonly string[]): Problem {
+function isGiven(value: unknown): boolean {
+  return value !== null && value !== undefined;
+}
+
+function unknownKey(path: Path, key: string, known: readonly string[]): Problem {
+  const near = nearest(key, known);
   const remedy =
     near === undefined ? `remove it, or use one of ${known.join(', ')}` : `did you mean "${near}"?`;
   return { path, what: 'is an unknown key and has no effect', remedy };
-}
-
-type Fields = Record<string, unknown>;
-
-function mapFields(fields: Fields, map: (value: unknown, key: string) => unknown): Fields {
-  const kept = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);
-  return Object.fromEntries(kept.map(([key, value]) => [key, map(value, key)]));
 }
 
 function problem(issue: z.core.$ZodIssue): Problem {

@@ -1,0 +1,17 @@
+import { isRecord } from './record.ts';
+
+/** Whether `a` and `b` are equal as JSON: the order of fields, and fields that are undefined, make no difference. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((entry, index) => sameJson(entry, b[index]));
+  return isRecord(a) && isRecord(b) && sameFields(a, b);
+}
+
+function sameFields(a: Fields, b: Fields): boolean {
+  for (const key of Object.keys(a)) if (!sameJson(a[key], b[key])) return false;
+  for (const key of Object.keys(b)) if (a[key] === undefined && b[key] !== undefined) return false;
+  return true;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
