@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { ApplyFailedError, RefusedError, ResourceConflictError } from './apply-errors.ts';
 import { type Difference, differences } from './differences.ts';
@@ -8,7 +8,7 @@ import { objectPath, type Resource } from './resource.ts';
 import { foreignPortsPatch } from './service-ports.ts';
 import type { Store } from './store.ts';
 import type { KubeRequest, Transport } from './transport.ts';
-import { withoutManagedFields } from './watch.ts';
+import { withoutManagedFields } from './managed-fields.ts';
 
 /** The name under which the API server records which fields are ours. */
 export const fieldManager = 'realm-operator';
@@ -53,8 +53,8 @@ export class Applier {
     this.#transport = transport;
     this.#kinds = new Map(kinds.map((kind) => [kindKey(kind.resource), kind]));
     for (const { store } of kinds)
-      store.subscribe(({ object, previous }) => {
-        if (object === undefined) this.#settled.delete(previous?.metadata.uid ?? '');
+      store.subscribe(({ now, before }) => {
+        if (now === undefined) this.#settled.delete(before?.uid ?? '');
       });
   }
 
@@ -252,7 +252,7 @@ function desiredHash(desired: KubeObject): string {
   const versionless = withoutVersion(desired);
   const identity =
     desired.kind === 'Service' ? { ...versionless, spec: { ...spec, ipFamilies: undefined } } : versionless;
-  return createHash('sha256').update(canonicalJson(identity)).digest('hex').slice(0, 32);
+  return digest('sha256', canonicalJson(identity)).slice(0, 32);
 }
 
 function withoutVersion(object: KubeObject): KubeObject {

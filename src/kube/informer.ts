@@ -5,7 +5,8 @@ import { pause } from '../lib/pause.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { KubeError } from './kube-error.ts';
 import { list } from './list.ts';
-import { isLater, type KubeObject, type ObjectKey, objectKey } from './object.ts';
+import { isLater, type KubeObject, type ObjectKey } from './object.ts';
+import type { Packed } from './packed.ts';
 import { collectionPath, type Resource } from './resource.ts';
 import type { Store } from './store.ts';
 import type { Transport } from './transport.ts';
@@ -139,7 +140,7 @@ export class Informer<T extends KubeObject> {
       signal,
     });
     this.#complete(
-      (objects as T[]).map((object) => store.compact(this.#strip(object))),
+      (objects as T[]).map((object) => store.pack(this.#strip(object))),
       resourceVersion,
     );
   }
@@ -150,7 +151,7 @@ export class Informer<T extends KubeObject> {
     const timeoutSeconds = Math.round(watchSeconds * (1 + random()));
     const query = { ...this.#query, ...this.#position() };
     // What a watch tells at its start is collected, so that what went while nobody watched is noticed.
-    let initial = this.#resourceVersion === undefined ? new Map<ObjectKey, T>() : undefined;
+    let initial = this.#resourceVersion === undefined ? new Map<ObjectKey, Packed<T>>() : undefined;
     for await (const event of watch<T>(transport, clock, {
       path: this.#path,
       query,
@@ -171,14 +172,14 @@ export class Informer<T extends KubeObject> {
   }
 
   /** Adds an initial event to `initial`. Returns whether it was the last one. */
-  #collect(event: WatchEvent<T>, initial: Map<ObjectKey, T>): boolean {
+  #collect(event: WatchEvent<T>, initial: Map<ObjectKey, Packed<T>>): boolean {
     if (event.type === 'BOOKMARK') {
       if (event.initialEnd) this.#complete([...initial.values()], event.resourceVersion);
       return event.initialEnd;
     }
-    if (event.type === 'DELETED') initial.delete(objectKey(event.object));
-    if (event.type !== 'DELETED')
-      initial.set(objectKey(event.object), this.#options.store.compact(this.#strip(event.object)));
+    const packed = this.#options.store.pack(this.#strip(event.object));
+    if (event.type === 'DELETED') initial.delete(packed.key);
+    if (event.type !== 'DELETED') initial.set(packed.key, packed);
     return false;
   }
 
@@ -201,7 +202,7 @@ export class Informer<T extends KubeObject> {
     this.#failures = 0;
   }
 
-  #complete(objects: readonly T[], resourceVersion: string): void {
+  #complete(objects: readonly Packed<T>[], resourceVersion: string): void {
     const { store, namespace, resource, log } = this.#options;
     store.replace(objects, resourceVersion, namespace);
     this.#resourceVersion = resourceVersion;

@@ -33,8 +33,8 @@ export type KubeObject = {
 export type ObjectKey = `${string}/${string}`;
 
 /** The key of `object`; an object without a namespace has an empty one in it. */
-export function objectKey(object: KubeObject): ObjectKey {
-  return `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+export function objectKey({ metadata }: Pick<KubeObject, 'metadata'>): ObjectKey {
+  return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
 /** The owner that manages `object`: the one reference with `controller: true`, if there is one. */

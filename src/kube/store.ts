@@ -1,34 +1,40 @@
-import { controllerOf, isLater, type KubeObject, type ObjectKey, objectKey } from './object.ts';
-import { SharedParts } from './shared-parts.ts';
+import { isLater, type KubeObject, type ObjectKey, objectKey } from './object.ts';
+import { Packed } from './packed.ts';
 
-type Change<T> = { readonly object: T | undefined; readonly previous: T | undefined };
+type Change<T extends KubeObject> = {
+  readonly now: Packed<T> | undefined;
+  readonly before: Packed<T> | undefined;
+};
 
 /** Told of an object that came, changed or went; exactly one of the two is absent where it came or went. */
-export type StoreListener<T> = (change: Change<T>) => void;
+export type StoreListener<T extends KubeObject> = (change: Change<T>) => void;
 
 /** How many objects that went are remembered, so that a late answer does not bring one back. */
 const mostGone = 4_096;
+/** How many objects are kept unpacked: a reconcile looks at its own several times, and few run at a time. More of them would grow old. */
+const mostUnpacked = 4;
 
 /**
- * The objects of one kind as last seen, by key and by the group that they belong to: the owner that controls them,
- * unless told otherwise.
+ * The objects of one kind as last seen, by key and by the group that they belong to.
  *
  * Informers fill it; several may share one, each with its own namespace. What we wrote ourselves is put in when the API
  * server answers (`put`), so that the next look sees it, and the watch's echo of it is no news. The objects
  * are shared: nobody changes them.
  */
 export class Store<T extends KubeObject> {
-  readonly #objects = new Map<ObjectKey, T>();
-  readonly #groups = new Map<string, Set<ObjectKey>>();
-  readonly #groupOf: (object: T) => string | undefined;
+  readonly #objects = new Map<ObjectKey, Packed<T>>();
+  readonly #groups = new Map<ObjectKey, readonly Packed<T>[]>();
+  readonly #groupOf: (object: T) => ObjectKey | undefined;
   readonly #listeners: StoreListener<T>[] = [];
   readonly #gone = new Set<string>();
-  readonly #parts = new SharedParts();
+  /** Those that were looked at last, in a ring. */
+  readonly #unpacked: { readonly packed: Packed<T>; readonly object: T }[] = [];
+  #nextUnpacked = 0;
   /** What watches reported of objects while we write them. */
   readonly #reported = new Map<ObjectKey, Change<T>[]>();
 
-  /** @param groupOf  the name of the group of an object; the uid of its controller unless told. */
-  constructor(groupOf: (object: T) => string | undefined = (object) => controllerOf(object)?.uid) {
+  /** @param groupOf  the name of the group of an object, if it belongs to one. */
+  constructor(groupOf: (object: T) => ObjectKey | undefined = () => undefined) {
     this.#groupOf = groupOf;
   }
 
@@ -39,16 +45,22 @@ export class Store<T extends KubeObject> {
 
   /** The object at `key`. */
   get(key: ObjectKey): T | undefined {
-    return this.#objects.get(key);
+    const packed = this.#objects.get(key);
+    return packed && this.#unpack(packed);
   }
 
   /** The objects of this group, in no particular order. */
-  group(name: string): T[] {
-    return [...(this.#groups.get(name) ?? [])].flatMap((key) => this.#objects.get(key) ?? []);
+  group(name: ObjectKey): T[] {
+    return this.packedGroup(name).map((packed) => this.#unpack(packed));
+  }
+
+  /** The same as they are kept: each is another one once it has changed. */
+  packedGroup(name: ObjectKey): readonly Packed<T>[] {
+    return this.#groups.get(name) ?? [];
   }
 
   /** Every object, in no particular order. */
-  all(): Iterable<T> {
+  all(): Iterable<Packed<T>> {
     return this.#objects.values();
   }
 
@@ -62,8 +74,10 @@ export class Store<T extends KubeObject> {
    * holds no change of others that matters. What is older than we know is dropped.
    */
   put(object: T): void {
-    if (this.#gone.has(object.metadata.uid ?? '') || this.#isKnown(object)) return;
-    this.#set(this.compact(object));
+    if (this.#gone.has(object.metadata.uid ?? '') || this.#knows(object)) return;
+    const packed = this.pack(object);
+    this.#set(packed);
+    this.#keepUnpacked(packed, object);
   }
 
   /**
@@ -84,83 +98,100 @@ export class Store<T extends KubeObject> {
     } finally {
       this.#reported.delete(key);
       const own = answer?.metadata.resourceVersion;
-      for (const change of reported) if (change.object?.metadata.resourceVersion !== own) this.#tell(change);
+      for (const change of reported) if (change.now?.resourceVersion !== own) this.#tell(change);
     }
   }
 
-  /** Lets `object` share with the others what it has in common with them. Nobody must change it from then on. */
-  compact(object: T): T {
-    this.#parts.share(object);
-    return object;
+  /** `object` as it is kept. */
+  pack(object: T): Packed<T> {
+    return new Packed(object, this.#groupOf(object));
   }
 
   /** Takes in an object that a watch reported. */
   set(object: T): void {
-    if (!this.#isKnown(object)) this.#report(this.compact(object));
+    if (!this.#knows(object)) this.#report(this.pack(object));
   }
 
   /** Takes in that `object`, as it last was, is gone. */
   remove(object: T): void {
-    this.#bury(object);
-    const previous = this.#objects.get(objectKey(object));
-    if (previous !== undefined && previous.metadata.uid !== object.metadata.uid) return; // already its successor
-    this.#delete(objectKey(object));
-    this.#tell({ object: undefined, previous: object });
+    this.#bury(this.pack(object));
   }
 
   /**
    * Takes in a complete list: what is not in it and not later than it is gone.
    *
-   * @param objects          after `compact`, each as soon as it was read, so that a long list is never there at its full size.
+   * @param objects          each packed as soon as it was read, so that a long list is never there at its full size.
    * @param resourceVersion  of the list.
    * @param namespace        which the list is of; all namespaces without one.
    */
-  replace(objects: readonly T[], resourceVersion: string, namespace?: string): void {
-    const listed = new Set(objects.map(objectKey));
-    for (const [key, object] of this.#objects) {
-      if (listed.has(key) || isLater(object.metadata.resourceVersion, resourceVersion)) continue;
-      if (namespace === undefined || object.metadata.namespace === namespace) this.remove(object);
+  replace(objects: readonly Packed<T>[], resourceVersion: string, namespace?: string): void {
+    const listed = new Set(objects.map(({ key }) => key));
+    for (const [key, packed] of this.#objects) {
+      if (listed.has(key) || isLater(packed.resourceVersion, resourceVersion)) continue;
+      if (namespace === undefined || key.startsWith(`${namespace}/`)) this.#bury(packed);
     }
-    for (const object of objects) if (!this.#isKnown(object)) this.#report(object);
+    for (const packed of objects) if (!this.#isKnown(packed)) this.#report(packed);
   }
 
-  #report(object: T): void {
-    const change = { object, previous: this.#set(object) };
-    const reported = this.#reported.get(objectKey(object));
+  #report(packed: Packed<T>): void {
+    const change = { now: packed, before: this.#set(packed) };
+    const reported = this.#reported.get(packed.key);
     if (reported === undefined) this.#tell(change);
     else reported.push(change);
   }
 
-  #isKnown(object: T): boolean {
-    const known = this.#objects.get(objectKey(object))?.metadata;
-    return (
-      known?.uid === object.metadata.uid && !isLater(object.metadata.resourceVersion, known?.resourceVersion)
-    );
+  #knows(object: T): boolean {
+    const { uid, resourceVersion } = object.metadata;
+    return this.#isKnown({ key: objectKey(object), uid, resourceVersion });
   }
 
-  #set(object: T): T | undefined {
-    const key = objectKey(object);
-    const previous = this.#delete(key);
-    this.#objects.set(key, object);
-    const group = this.#groupOf(object);
-    if (group !== undefined) this.#groups.set(group, (this.#groups.get(group) ?? new Set()).add(key));
-    return previous;
+  #isKnown({ key, uid, resourceVersion }: Pick<Packed<T>, 'key' | 'uid' | 'resourceVersion'>): boolean {
+    const known = this.#objects.get(key);
+    return known?.uid === uid && !isLater(resourceVersion, known?.resourceVersion);
   }
 
-  #delete(key: ObjectKey): T | undefined {
-    const object = this.#objects.get(key);
+  #set(packed: Packed<T>): Packed<T> | undefined {
+    const { key, group } = packed;
+    const before = this.#delete(key);
+    this.#objects.set(key, packed);
+    if (group !== undefined) this.#groups.set(group, [...(this.#groups.get(group) ?? []), packed]);
+    return before;
+  }
+
+  #delete(key: ObjectKey): Packed<T> | undefined {
+    const packed = this.#objects.get(key);
+    if (packed === undefined) return undefined;
     this.#objects.delete(key);
-    const group = object === undefined ? '' : (this.#groupOf(object) ?? '');
-    const keys = this.#groups.get(group);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#groups.delete(group);
+    if (packed.group !== undefined) this.#leave(packed.group, packed);
+    return packed;
+  }
+
+  #leave(group: ObjectKey, packed: Packed<T>): void {
+    const others = (this.#groups.get(group) ?? []).filter((other) => other !== packed);
+    if (others.length > 0) this.#groups.set(group, others);
+    else this.#groups.delete(group);
+  }
+
+  #unpack(packed: Packed<T>): T {
+    const known = this.#unpacked.find((one) => one.packed === packed);
+    return known === undefined ? this.#keepUnpacked(packed, packed.object()) : known.object;
+  }
+
+  #keepUnpacked(packed: Packed<T>, object: T): T {
+    this.#unpacked[this.#nextUnpacked] = { packed, object };
+    this.#nextUnpacked = (this.#nextUnpacked + 1) % mostUnpacked;
     return object;
   }
 
-  #bury({ metadata: { uid = '' } }: T): void {
+  #bury(packed: Packed<T>): void {
+    const { key, uid = '' } = packed;
     this.#gone.add(uid);
     const [oldest] = this.#gone;
     if (this.#gone.size > mostGone && oldest !== undefined) this.#gone.delete(oldest);
+    const known = this.#objects.get(key);
+    if (known !== undefined && known.uid !== packed.uid) return; // already its successor
+    this.#delete(key);
+    this.#tell({ now: undefined, before: packed });
   }
 
   #tell(change: Change<T>): void {

@@ -1,7 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
-import { jsonLines } from './json-lines.ts';
 import { kubeErrorOf } from './kube-error.ts';
+import { withManagedFieldsEmptied, withoutManagedFields } from './managed-fields.ts';
 import type { KubeObject } from './object.ts';
+import { textLines } from './text-lines.ts';
 import type { Transport } from './transport.ts';
 
 /** How much longer than asked for a watch may last: a connection of which only our half lives never ends by itself. */
@@ -44,7 +45,7 @@ export async function* watch<T extends KubeObject>(
       query: { ...query, watch: '1', allowWatchBookmarks: 'true', timeoutSeconds: String(timeoutSeconds) },
       signal: AbortSignal.any([signal, end.signal]),
     });
-    for await (const line of jsonLines(body)) yield watchEvent<T>(line);
+    for await (const line of textLines(body)) yield watchEvent<T>(JSON.parse(withManagedFieldsEmptied(line)));
   } finally {
     cancel();
     end.abort(); // a reader that leaves early must not leave the connection behind
@@ -87,10 +88,4 @@ function hasMetadata(value: unknown): value is KubeObject {
     typeof value.metadata === 'object' &&
     value.metadata !== null
   );
-}
-
-/** `object` without `managedFields`, which nobody here reads and which are most of its size. Changes `object` itself. */
-export function withoutManagedFields<T extends KubeObject>(object: T): T {
-  delete (object.metadata as { managedFields?: unknown }).managedFields;
-  return object;
 }

@@ -1,3 +1,5 @@
+import { parseRealmRelay } from '../api/parse.ts';
+import type { Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema.ts';
 import { kind as relayKind } from '../api/schema.ts';
 import { type Applied, Applier, fieldManager, wasApplied } from '../kube/apply.ts';
@@ -5,11 +7,13 @@ import type { KubeEvent, Events } from '../kube/events.ts';
 import { isKubeError, type KubeError } from '../kube/kube-error.ts';
 import { controllerOf, type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
 import { configHashAnnotation } from '../desired/object-meta.ts';
+import type { Packed } from '../kube/packed.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
 import { Store } from '../kube/store.ts';
-import { canonicalJson } from '../lib/canonical-json.ts';
+import { onceEach } from '../lib/once-each.ts';
+import { sameJson } from '../lib/same-json.ts';
 import type { Transport } from '../kube/transport.ts';
-import { withoutManagedFields } from '../kube/watch.ts';
+import { withoutManagedFields } from '../kube/managed-fields.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
 import { isOnHostNetwork } from './node-sharing.ts';
@@ -17,13 +21,16 @@ import { deploymentResource, ownedResources, relayResource, type RelayObject } f
 import { handOverReplicas } from './replicas.ts';
 import type { ReconcileCluster } from './reconcile.ts';
 
-/** The group of the RealmRelays that share nodes. */
-const onHostNetwork = 'on hostNetwork';
+/** The group of the RealmRelays that share nodes: of all namespaces, so it bears the name of none. */
+const onHostNetwork: ObjectKey = '*/hostNetwork';
+
+/** Each is compared with every other one, so it is parsed once. */
+const parsed = onceEach((packed: Packed<RelayObject>) => parseRealmRelay(packed.object()).relay);
 
 /** What the operator knows of the cluster, and the one way in which it changes it. */
 export class Cluster implements ReconcileCluster {
   readonly relays = new Store<RelayObject>((object) => (isOnHostNetwork(object) ? onHostNetwork : undefined));
-  /** One for each kind that is written, to be kept up to date by informers. */
+  /** One for each kind that is written, to be kept up to date by informers; grouped by the key of their relay. */
   readonly owned: readonly { readonly resource: Resource; readonly store: Store<KubeObject> }[];
   /** The Pods of relays, by the key of their relay. */
   readonly pods = new Store<RelayPod>(relayOf);
@@ -34,7 +41,7 @@ export class Cluster implements ReconcileCluster {
   #hasToldOfNamespaces = false;
 
   constructor(transport: Transport, events: Events, log: Logger) {
-    this.owned = ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() }));
+    this.owned = ownedResources.map((resource) => ({ resource, store: new Store(ownerKey) }));
     this.#transport = transport;
     this.#applier = new Applier(transport, this.owned);
     this.#events = events;
@@ -43,23 +50,19 @@ export class Cluster implements ReconcileCluster {
 
   /** Calls `listener` with the key of every RealmRelay that changed, or of which something that it owns did. */
   subscribe(listener: (key: ObjectKey) => void): void {
-    this.relays.subscribe(({ object, previous }) => {
-      const changed = object ?? previous;
-      if (changed !== undefined) listener(objectKey(changed));
-      const sharesNodes = [object, previous].some((relay) => relay !== undefined && isOnHostNetwork(relay));
-      if (sharesNodes && !isSameSpec(object, previous))
-        for (const other of this.relaysOnHostNetwork()) listener(objectKey(other));
+    this.relays.subscribe(({ now, before }) => {
+      const changed = now ?? before;
+      if (changed !== undefined) listener(changed.key);
+      const sharesNodes = [now, before].some((relay) => relay?.group === onHostNetwork);
+      if (sharesNodes && !isSameSpec(now, before))
+        for (const { key } of this.relays.packedGroup(onHostNetwork)) listener(key);
     });
-    this.pods.subscribe(({ object, previous }) => {
-      if (isSamePod(object, previous)) return;
-      for (const pod of [object, previous]) {
-        const key = pod === undefined ? undefined : relayOf(pod);
-        if (key !== undefined) listener(key);
-      }
+    this.pods.subscribe(({ now, before }) => {
+      if (!isSamePod(now, before)) tellGroups([now, before], listener);
     });
     for (const { store } of this.owned) {
-      store.subscribe(({ object, previous }) => {
-        for (const key of ownerKeys([object, previous])) listener(key);
+      store.subscribe(({ now, before }) => {
+        tellGroups([now, before], listener);
       });
     }
   }
@@ -68,8 +71,8 @@ export class Cluster implements ReconcileCluster {
     return this.relays.get(key);
   }
 
-  relaysOnHostNetwork(): RelayObject[] {
-    return this.relays.group(onHostNetwork);
+  relaysOnHostNetwork(): Relay[] {
+    return this.relays.packedGroup(onHostNetwork).flatMap((packed) => parsed(packed) ?? []);
   }
 
   async podSecurity(namespace: string): Promise<string | undefined> {
@@ -91,8 +94,9 @@ export class Cluster implements ReconcileCluster {
     this.#log.warn({ err: error }, 'not allowed to see whether namespaces admit hostNetwork');
   }
 
-  ownedBy(uid: string): KubeObject[] {
-    return this.owned.flatMap(({ store }) => store.group(uid));
+  ownedBy(owner: Pick<KubeObject, 'metadata'>): KubeObject[] {
+    const ofItsName = this.owned.flatMap(({ store }) => store.group(objectKey(owner)));
+    return ofItsName.filter((object) => controllerOf(object)?.uid === owner.metadata.uid);
   }
 
   observe(desired: KubeObject): Promise<KubeObject | undefined> {
@@ -164,28 +168,36 @@ export class Cluster implements ReconcileCluster {
   }
 }
 
-function isSameSpec(object: RelayObject | undefined, previous: RelayObject | undefined): boolean {
-  return (
-    object?.metadata.generation === previous?.metadata.generation &&
-    object?.metadata.uid === previous?.metadata.uid
-  );
+function isSameSpec(now: Packed<RelayObject> | undefined, before: Packed<RelayObject> | undefined): boolean {
+  return now?.uid === before?.uid && generation(now) === generation(before);
+}
+
+function generation(relay: Packed<RelayObject> | undefined): number | undefined {
+  return relay?.object().metadata.generation;
 }
 
 /** Whether nothing of a Pod changed that is kept of it: kubelet writes much more than that. */
-function isSamePod(object: RelayPod | undefined, previous: RelayPod | undefined): boolean {
-  if (object === undefined || previous === undefined) return false;
-  const [a, b] = [object, previous].map(({ metadata, status }) =>
-    canonicalJson({ metadata: { ...metadata, resourceVersion: '' }, status }),
-  );
-  return a === b;
+function isSamePod(now: Packed<RelayPod> | undefined, before: Packed<RelayPod> | undefined): boolean {
+  if (now === undefined || before === undefined) return false;
+  return sameJson(versionless(now), versionless(before));
 }
 
-/** The keys of the RealmRelays that own `objects`: by name, so that one that was made anew hears of its predecessor's. */
-function ownerKeys(objects: readonly (KubeObject | undefined)[]): Set<ObjectKey> {
-  const keys = objects.flatMap((object) => {
-    const owner = object === undefined ? undefined : controllerOf(object);
-    const isRelay = owner?.kind === relayKind && owner.apiVersion.startsWith('realm-operator.dev/');
-    return isRelay ? ([`${object?.metadata.namespace ?? ''}/${owner.name}`] as const) : [];
-  });
-  return new Set(keys);
+function versionless(packed: Packed<RelayPod>): RelayPod {
+  const { metadata, ...pod } = packed.object();
+  return { ...pod, metadata: { ...metadata, resourceVersion: '' } };
+}
+
+/** Calls `listener` once with each group that one of `objects` belongs to: the key of its relay. */
+function tellGroups(
+  objects: readonly (Packed<KubeObject> | undefined)[],
+  listener: (key: ObjectKey) => void,
+): void {
+  for (const key of new Set(objects.flatMap((object) => object?.group ?? []))) listener(key);
+}
+
+/** The key of the RealmRelay that owns `object`: by name, so that one that was made anew hears of its predecessor's. */
+function ownerKey(object: KubeObject): ObjectKey | undefined {
+  const owner = controllerOf(object);
+  const isRelay = owner?.kind === relayKind && owner.apiVersion.startsWith('realm-operator.dev/');
+  return isRelay ? `${object.metadata.namespace ?? ''}/${owner.name}` : undefined;
 }

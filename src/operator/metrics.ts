@@ -1,3 +1,5 @@
+import type { Packed } from '../kube/packed.ts';
+import { onceEach } from '../lib/once-each.ts';
 import { buildInfo, Counter, register, type Registry, type Sample } from '../telemetry/metrics.ts';
 import { controllerMetrics, type ControllerGauges, type ControllerMetrics } from './controller-metrics.ts';
 import type { RelayObject } from './objects.ts';
@@ -17,7 +19,7 @@ export type OperatorGauges = ControllerGauges & {
   /** Whether it writes, or stands by. */
   readonly isLeading: () => boolean;
   /** Every RealmRelay that it knows. */
-  readonly relays: () => Iterable<RelayObject>;
+  readonly relays: () => Iterable<Packed<RelayObject>>;
 };
 
 /**
@@ -85,22 +87,27 @@ function registerGauges(registry: Registry, { isLeading, relays }: OperatorGauge
 const conditionTypes = ['Accepted', 'Programmed', 'Ready', 'Stalled'];
 const conditionStatuses = ['True', 'False', 'Unknown'];
 
-function relaysByCondition(relays: Iterable<RelayObject>): Sample[] {
-  const counts = new Map<string, number>();
-  for (const { status } of relays) {
-    for (const condition of conditionTypes) {
-      const found = status?.conditions?.find(({ type }) => type === condition);
-      const kind = `${condition} ${found?.status ?? missing(condition)}`;
-      counts.set(kind, (counts.get(kind) ?? 0) + 1);
-    }
-  }
-  return conditionTypes.flatMap((condition) =>
+function relaysByCondition(relays: Iterable<Packed<RelayObject>>): Sample[] {
+  const counts = new Map<string, number>(); // of relays by all that they have of conditions: few differ in it
+  for (const relay of relays) counts.set(statusesOf(relay), (counts.get(statusesOf(relay)) ?? 0) + 1);
+  return conditionTypes.flatMap((condition, index) =>
     conditionStatuses.map((status) => ({
       labels: { condition, status },
-      value: counts.get(`${condition} ${status}`) ?? 0,
+      value: [...counts].reduce(
+        (sum, [statuses, count]) => (statuses.split(' ')[index] === status ? sum + count : sum),
+        0,
+      ),
     })),
   );
 }
+
+/** The status of each condition in turn; read once of each relay as it is, since most are the same at the next scrape. */
+const statusesOf = onceEach((relay: Packed<RelayObject>): string => {
+  const { conditions = [] } = relay.object().status ?? {};
+  return conditionTypes
+    .map((condition) => conditions.find(({ type }) => type === condition)?.status ?? missing(condition))
+    .join(' ');
+});
 
 /** Stalled is there only while it holds. */
 function missing(condition: string): string {

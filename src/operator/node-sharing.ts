@@ -1,12 +1,11 @@
 import { nodeConflicts } from '../api/node-conflicts.ts';
-import { parseRealmRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import type { RelayObject } from './objects.ts';
 
 /** What is asked of the cluster about relays on hostNetwork. */
 export type NodeSharingCluster = {
-  /** The RealmRelays that ask for hostNetwork. */
-  relaysOnHostNetwork: () => RelayObject[];
+  /** The RealmRelays that ask for hostNetwork and can be read. */
+  relaysOnHostNetwork: () => readonly Relay[];
   /** The Pod Security Standard that a namespace enforces; undefined where it enforces none, or that cannot be read. */
   podSecurity: (namespace: string) => Promise<string | undefined>;
 };
@@ -17,8 +16,7 @@ export type NodeSharing = { readonly notes: readonly string[]; readonly isConfli
 /** What stands between `relay` and the network of its nodes; nothing where it is not on hostNetwork. */
 export async function nodeSharing(relay: Relay, cluster: NodeSharingCluster): Promise<NodeSharing> {
   if (!relay.workload.hostNetwork) return { notes: [], isConflict: false };
-  const others = cluster.relaysOnHostNetwork().flatMap((object) => parseRealmRelay(object).relay ?? []);
-  const conflicts = nodeConflicts(relay, others);
+  const conflicts = nodeConflicts(relay, cluster.relaysOnHostNetwork());
   const standard = await cluster.podSecurity(relay.metadata.namespace);
   const security =
     standard === 'baseline' || standard === 'restricted' ? [securityNote(relay, standard)] : [];

@@ -29,8 +29,8 @@ export type ProgramCluster = NodeSharingCluster & {
   /** Lets the number of Pods be as it is, when the Deployment that is to be applied says nothing of it. */
   keepReplicas: (desired: KubeObject, seen: Seen) => Promise<void>;
   delete: (object: KubeObject) => Promise<void>;
-  /** What the object with this uid owns. */
-  ownedBy: (uid: string) => KubeObject[];
+  /** What `owner` owns: it, and none before or after it of its name. */
+  ownedBy: (owner: Pick<KubeObject, 'metadata'>) => KubeObject[];
 };
 
 /** With what a relay is programmed. */
@@ -117,7 +117,7 @@ async function programRelay(relay: Relay, said: Said, context: ProgramContext): 
 /** Before the number of Pods is ours again, nobody else may write it. */
 async function releaseFromAutoscaler(relay: Relay, { cluster, onWritten }: ProgramContext): Promise<void> {
   const kind = 'HorizontalPodAutoscaler';
-  const autoscaler = cluster.ownedBy(relay.metadata.uid ?? '').find((object) => object.kind === kind);
+  const autoscaler = cluster.ownedBy(relay).find((object) => object.kind === kind);
   if (relay.autoscaling !== undefined || autoscaler === undefined) return;
   if (autoscaler.metadata.deletionTimestamp !== undefined) return;
   await cluster.delete(autoscaler);
@@ -131,7 +131,7 @@ async function recreated(
   { cluster, onWritten }: ProgramContext,
 ): Promise<Programmed | undefined> {
   const isImmutable = verdict.kind === 'blocked' && verdict.reason === 'ServiceImmutable';
-  const live = cluster.ownedBy(relay.metadata.uid ?? '').find(({ kind }) => kind === 'Service');
+  const live = cluster.ownedBy(relay).find(({ kind }) => kind === 'Service');
   if (!isImmutable || relay.service.recreatePolicy === 'Never' || live === undefined) return undefined;
   await cluster.delete(live);
   onWritten('deleted', live);
@@ -264,7 +264,7 @@ async function prune(
   { cluster, onWritten }: ProgramContext,
 ): Promise<void> {
   const kept = new Set(wanted.map(({ object }) => `${object.kind}/${objectKey(object as KubeObject)}`));
-  const owned = cluster.ownedBy(relay.metadata.uid ?? '');
+  const owned = cluster.ownedBy(relay);
   const serving = predecessor(relay, owned);
   for (const object of owned) {
     const isKept = object === serving || kept.has(`${object.kind}/${objectKey(object)}`);

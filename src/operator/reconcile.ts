@@ -4,7 +4,7 @@ import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeEvent } from '../kube/events.ts';
 import { configHash } from '../desired/config-map.ts';
 import { type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
-import { canonicalJson } from '../lib/canonical-json.ts';
+import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RelayObject } from './objects.ts';
 import { program, type ProgramCluster, type Programmed } from './program.ts';
@@ -85,7 +85,7 @@ async function programAndTell(object: RelayObject, context: ReconcileContext): P
   });
   const { verdict } = programmed;
   const running = await followPods(object, verdict, context);
-  const owned = cluster.ownedBy(object.metadata.uid ?? '');
+  const owned = cluster.ownedBy(object);
   await writeStatusIfDiffers(object, status({ object, verdict, owned, running, now: now() }), context);
   const { generation } = object.metadata;
   log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
@@ -115,7 +115,7 @@ async function writeStatusIfDiffers(
   next: RealmRelayStatus,
   { cluster }: ReconcileContext,
 ): Promise<void> {
-  if (canonicalJson(object.status ?? {}) === canonicalJson(next)) return;
+  if (sameJson(object.status ?? {}, next)) return;
   await cluster.writeStatus(object, next);
   const events = statusEvents(object.status?.conditions ?? [], next.conditions ?? []);
   for (const event of events) cluster.tell({ regarding: object, ...event });

@@ -44,9 +44,9 @@ describe('Informer', () => {
     store = new Store<KubeObject>();
     changes = [];
     failures = [];
-    store.subscribe(({ object, previous }) => {
-      const version = object?.metadata.resourceVersion;
-      changes.push(`${(object ?? previous)?.metadata.name ?? ''} ${version ?? 'gone'}`);
+    store.subscribe(({ now, before }) => {
+      const name = (now ?? before)?.object().metadata.name;
+      changes.push(`${name ?? ''} ${now?.resourceVersion ?? 'gone'}`);
     });
     informer = new Informer({
       transport,

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { KubeObject } from '../../src/kube/object.ts';
+import type { KubeObject, ObjectKey } from '../../src/kube/object.ts';
 import { Store } from '../../src/kube/store.ts';
 
 function object(
@@ -17,15 +17,20 @@ function object(
   };
 }
 
+function ownerOf({ metadata: { ownerReferences = [] } }: KubeObject): ObjectKey | undefined {
+  const [owner] = ownerReferences;
+  return owner && `edge/${owner.uid}`;
+}
+
 describe('Store', () => {
   let store: Store<KubeObject>;
   let told: string[];
 
   beforeEach(() => {
-    store = new Store();
+    store = new Store(ownerOf);
     told = [];
-    store.subscribe(({ object, previous }) => {
-      told.push([previous, object].map((seen) => seen?.metadata.resourceVersion ?? '-').join('>'));
+    store.subscribe(({ now, before }) => {
+      told.push([before, now].map((seen) => seen?.resourceVersion ?? '-').join('>'));
     });
   });
 
@@ -36,13 +41,37 @@ describe('Store', () => {
     expect(told).to.deep.equal(['->1', '1>2', '3>-']);
   });
 
-  it('finds objects by the owner that controls them, as long as it does', () => {
+  it('finds objects by the group that they belong to, as long as they do', () => {
     store.set(object('a', '1', { owner: 'x' }));
     store.set(object('b', '1', { owner: 'x' }));
     store.set(object('b', '2', { owner: 'y' }));
-    expect(store.group('x')).to.deep.equal([object('a', '1', { owner: 'x' })]);
+    expect(store.group('edge/x')).to.deep.equal([object('a', '1', { owner: 'x' })]);
     store.remove(object('a', '3', { owner: 'x' }));
-    expect(store.group('x')).to.deep.equal([]);
+    expect(store.group('edge/x')).to.deep.equal([]);
+  });
+
+  it('hands out what it was given, however many objects were looked at meanwhile', () => {
+    const names = Array.from({ length: 20 }, (_, index) => `object-${String(index)}`);
+    for (const name of names) store.set(object(name, '1', { owner: 'x' }));
+    for (const name of [...names, ...names.toReversed()])
+      expect(store.get(`edge/${name}`)).to.deep.equal(object(name, '1', { owner: 'x' }));
+    expect(store.group('edge/x').map(({ metadata }) => metadata.name)).to.deep.equal(names);
+  });
+
+  it('reads an object once as long as it is looked at, and anew when it changed', () => {
+    store.set(object('a', '1'));
+    const first = store.get('edge/a');
+    expect(store.get('edge/a')).to.equal(first);
+    store.set(object('a', '2'));
+    expect(store.get('edge/a')?.metadata.resourceVersion).to.equal('2');
+  });
+
+  it('keeps an object that did not change as the same one in its group', () => {
+    for (const name of ['a', 'b']) store.set(object(name, '1', { owner: 'x' }));
+    const [a, b] = store.packedGroup('edge/x');
+    store.set(object('b', '2', { owner: 'x' }));
+    const after = store.packedGroup('edge/x');
+    expect(after).to.have.lengthOf(2).and.to.include(a).and.not.to.include(b);
   });
 
   it('tells nobody of our own writes, nor of their echo', () => {
@@ -110,7 +139,7 @@ describe('Store', () => {
     store.set(object('a', '1'));
     store.set(object('b', '1', { namespace: 'other' }));
     store.put(object('c', '30'));
-    store.replace([object('d', '2')], '20', 'edge');
+    store.replace([store.pack(object('d', '2'))], '20', 'edge');
     expect(
       [store.get('edge/a'), store.get('other/b'), store.get('edge/c'), store.get('edge/d')].map(
         (found) => found !== undefined,

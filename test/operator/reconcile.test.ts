@@ -39,7 +39,7 @@ class FakeCluster implements ReconcileCluster {
   relay = (): RelayObject | undefined => this.object;
   observe = (): Promise<undefined> => Promise.resolve(undefined);
   ownedBy = (): KubeObject[] => this.owned;
-  relaysOnHostNetwork = (): RelayObject[] => [];
+  relaysOnHostNetwork = (): never[] => [];
   podSecurity = (): Promise<undefined> => Promise.resolve(undefined);
   keepReplicas = (): Promise<void> => Promise.resolve();
   podsOf = (): RelayPod[] => this.pods;

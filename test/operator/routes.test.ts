@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { apiVersion, kind } from '../../src/api/schema.ts';
+import { Packed } from '../../src/kube/packed.ts';
 import { operatorMetrics } from '../../src/operator/metrics.ts';
+import type { RelayObject } from '../../src/operator/objects.ts';
 import { operatorRoutes } from '../../src/operator/routes.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
 
@@ -27,7 +29,8 @@ describe('operatorRoutes', () => {
       queue: () => ({ depth: 7, processingSeconds: [2, 0.5] }),
       workers: 4,
       isLeading: () => false,
-      relays: () => [ready, { ...ready, status: {} }],
+      relays: () =>
+        [ready, { ...ready, status: {} }].map((relay) => new Packed<RelayObject>(relay, undefined)),
     });
     metrics.turn('error', 0.05);
     metrics.queue.added();

@@ -1,0 +1,27 @@
+import { type KubeObject, type ObjectKey, objectKey } from './object.ts';
+
+/**
+ * An object as a store keeps it: what tells which one it is, and all the rest as text. Thousands of objects are smaller as
+ * text, and cost the garbage collector next to nothing, since there is nothing in them to follow.
+ */
+export class Packed<T extends KubeObject> {
+  readonly key: ObjectKey;
+  readonly uid: string | undefined;
+  readonly resourceVersion: string | undefined;
+  /** The group that it belongs to, where it belongs to one: most often the key of its owner. */
+  readonly group: ObjectKey | undefined;
+  readonly #text: string;
+
+  constructor(object: T, group: ObjectKey | undefined) {
+    this.key = objectKey(object);
+    this.uid = object.metadata.uid;
+    this.resourceVersion = object.metadata.resourceVersion;
+    this.group = group;
+    this.#text = JSON.stringify(object);
+  }
+
+  /** Reads the object anew at each call. */
+  object(): T {
+    return JSON.parse(this.#text) as T;
+  }
+}
