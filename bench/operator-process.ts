@@ -1,16 +1,40 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadAll } from 'js-yaml';
 import { eventually } from '../test/cluster/eventually.ts';
 import { freePort } from '../test/cluster/free-port.ts';
 import { cpuSeconds, residentKib } from './process-figures.ts';
 
-const bundle = join(import.meta.dirname, '..', 'dist', 'realm-operator.js');
+const root = join(import.meta.dirname, '..');
+const bundle = join(root, 'dist', 'realm-operator.js');
 const patience = { timeoutMs: 120_000, intervalMs: 5 };
 /** Each look at its metrics costs the operator what a scrape does. */
 const countingPatience = { timeoutMs: 120_000, intervalMs: 100 };
 
-/** The operator of the bundle, in a process of its own. */
+type Manifest = {
+  readonly kind: string;
+  readonly spec: { readonly template: { readonly spec: { readonly containers: readonly Container[] } } };
+};
+type Container = {
+  readonly command: readonly string[];
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+};
+
+/** The flags of Node.js and the environment with which `config/` runs the operator. */
+function deployed(): { flags: readonly string[]; env: Readonly<Record<string, string>> } {
+  const documents = loadAll(readFileSync(join(root, 'config', 'deployment.yaml'), 'utf8')) as Manifest[];
+  const [container] =
+    documents.find(({ kind }) => kind === 'Deployment')?.spec.template.spec.containers ?? [];
+  if (container === undefined) throw new Error('config/deployment.yaml has no Deployment');
+  return {
+    flags: container.command.filter((word) => word.startsWith('--')),
+    env: Object.fromEntries(container.env.map(({ name, value }) => [name, value])),
+  };
+}
+
+/** The operator of the bundle, in a process of its own, with flags and environment as it is deployed. */
 export class OperatorProcess {
   readonly #child: ChildProcess;
   readonly #admin: string;
@@ -23,8 +47,12 @@ export class OperatorProcess {
   /** Starts it for the cluster of `kubeconfig`. */
   static async start(kubeconfig: string): Promise<OperatorProcess> {
     const admin = `127.0.0.1:${String(await freePort())}`;
-    const args = [bundle, 'operator', `--kubeconfig=${kubeconfig}`, `--admin=${admin}`, '--log-level=warn'];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const options = [`--kubeconfig=${kubeconfig}`, `--admin=${admin}`, '--log-level=warn'];
+    const { flags, env } = deployed();
+    const child = spawn(process.execPath, [...flags, bundle, 'operator', ...options], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
     return new OperatorProcess(child, admin);
   }
 
