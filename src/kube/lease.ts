@@ -187,7 +187,7 @@ export class Lease implements Fence {
   async #read(): Promise<LeaseObject | undefined> {
     const { transport, namespace, name } = this.#options;
     const path = objectPath(resource, { ...resource, metadata: { name, namespace } });
-    return (await transport.find(path, this.#timeout())) as LeaseObject | undefined;
+    return (await transport.find(path, this.#timeoutMs())) as LeaseObject | undefined;
   }
 
   async #create(): Promise<LeaseObject> {
@@ -195,7 +195,8 @@ export class Lease implements Fence {
     const { apiVersion, kind } = resource;
     const body = { apiVersion, kind, metadata: { name, namespace }, spec: this.#newTerm(0) };
     const path = collectionPath(resource, namespace);
-    return (await transport.request({ method: 'POST', path, body, signal: this.#timeout() })) as LeaseObject;
+    const timeoutMs = this.#timeoutMs();
+    return (await transport.request({ method: 'POST', path, body, timeoutMs })) as LeaseObject;
   }
 
   #take(lease: LeaseObject): Promise<LeaseObject> {
@@ -226,12 +227,12 @@ export class Lease implements Fence {
       path: objectPath(resource, lease),
       contentType: 'application/merge-patch+json',
       body: { metadata: { uid, resourceVersion }, spec: { renewTime: microTime(clock.now()), ...spec } },
-      signal: this.#timeout(),
+      timeoutMs: this.#timeoutMs(),
     })) as LeaseObject;
   }
 
-  #timeout(): AbortSignal {
-    return AbortSignal.timeout(this.#options.durationMs / 5);
+  #timeoutMs(): number {
+    return this.#options.durationMs / 5;
   }
 }
 

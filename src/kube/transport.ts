@@ -17,6 +17,7 @@ import { ResettableSockets } from './resettable-sockets.ts';
 
 /** How long credentials are used before they are asked for again: an exec plugin or a file may have newer ones. */
 const credentialsMs = 10_000;
+/** How long a request may take, unless it says otherwise. */
 const requestTimeoutMs = 30_000;
 
 /** A request to the API server. */
@@ -31,6 +32,8 @@ export type KubeRequest = {
   readonly contentType?: string;
   /** Gives the request up; it then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** How long it may take, 30 s unless told; it then rejects with a `TimeoutError`. A stream may take as long as it does. */
+  readonly timeoutMs?: number;
 };
 
 /**
@@ -73,7 +76,7 @@ export class Transport {
   }
 
   /**
-   * Sends `request`, which has 30 s.
+   * Sends `request`.
    *
    * @returns the answer's JSON.
    * @throws KubeError where the server refuses; undici's error where it cannot be reached; FencedError where it is a
@@ -92,8 +95,8 @@ export class Transport {
    * @returns the answer's JSON, or undefined where there is no such object.
    * @throws as `request` does.
    */
-  async find(path: string, signal?: AbortSignal): Promise<unknown> {
-    const request = { method: 'GET', path, ...(signal !== undefined && { signal }) } as const;
+  async find(path: string, timeoutMs = requestTimeoutMs): Promise<unknown> {
+    const request = { method: 'GET', path, timeoutMs } as const;
     return this.#limited(request, async (limit) => {
       const answer = await this.#send({ ...request, signal: limit }, 'requests');
       if (answer.statusCode !== 404) return (await succeeded(answer)).body.json();
@@ -123,7 +126,8 @@ export class Transport {
   #limited<T>(request: KubeRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const fence = isWrite(request) ? this.#fence : undefined;
     const signals = [request.signal, fence?.signal].filter((signal) => signal !== undefined);
-    return limited({ clock: this.#clock, timeoutMs: requestTimeoutMs, signals }, work);
+    const { timeoutMs = requestTimeoutMs } = request;
+    return limited({ clock: this.#clock, timeoutMs, signals }, work);
   }
 
   async #send(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
