@@ -33,6 +33,8 @@ export type ControllerOptions<K extends string> = {
   readonly queue: WorkQueue<K>;
   /** How many keys are worked on at a time. */
   readonly workers: number;
+  /** How many more while turns take long: one that has taken a second gives up its place. None unless told. */
+  readonly spareWorkers?: number;
   readonly log: Logger;
   readonly clock: Clock;
   /** Whether an error only says that someone else was faster, which is retried without a word. */
@@ -41,10 +43,19 @@ export type ControllerOptions<K extends string> = {
   readonly onTurn?: (outcome: Outcome, seconds: number) => void;
 };
 
-/** Works off a queue of keys. A turn that fails does not touch the others. */
+/** A turn that takes longer waits for somebody else. */
+const longMs = 1_000;
+
+/**
+ * Works off a queue of keys. A turn that fails does not touch the others, nor does one that hangs, as long as there are spare
+ * workers.
+ */
 export class Controller<K extends string> {
   readonly #options: ControllerOptions<K>;
-  #running: Promise<unknown> | undefined;
+  readonly #working = new Set<Promise<void>>();
+  #isStarted = false;
+  /** Turns that gave up their place. */
+  #replaced = 0;
 
   constructor(options: ControllerOptions<K>) {
     this.#options = options;
@@ -52,27 +63,51 @@ export class Controller<K extends string> {
 
   /** Whether it has begun. */
   get isStarted(): boolean {
-    return this.#running !== undefined;
+    return this.#isStarted;
   }
 
   /** Begins; does nothing a second time. */
   start(): void {
-    this.#running ??= Promise.all(Array.from({ length: this.#options.workers }, () => this.#work()));
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    for (let worker = 0; worker < this.#options.workers; worker += 1) this.#employ();
   }
 
   /** Closes the queue and resolves when the turns under way have ended. */
   async stop(): Promise<void> {
     this.#options.queue.close();
-    await this.#running;
+    await Promise.all(this.#working);
+  }
+
+  #employ(): void {
+    const working = this.#work().finally(() => this.#working.delete(working));
+    this.#working.add(working);
   }
 
   async #work(): Promise<void> {
     const { queue } = this.#options;
     for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
-      await this.#turn(key);
+      const isReplaced = await this.#turnInPlace(key);
       queue.done(key);
+      if (isReplaced) return;
       await otherWork(); // turns that wait for nothing, one after another, would hold up timers and sockets
     }
+  }
+
+  /** Gives `key` its turn. Returns whether it took long, so that another worker has taken the place of this one. */
+  async #turnInPlace(key: K): Promise<boolean> {
+    const { clock, spareWorkers = 0 } = this.#options;
+    const place = { isTaken: false };
+    const cancel = clock.after(longMs, () => {
+      if (this.#replaced === spareWorkers) return;
+      place.isTaken = true;
+      this.#replaced += 1;
+      this.#employ();
+    });
+    await this.#turn(key);
+    cancel();
+    if (place.isTaken) this.#replaced -= 1;
+    return place.isTaken;
   }
 
   async #turn(key: K): Promise<void> {

@@ -8,7 +8,7 @@ const headersTimeoutMs = 60_000;
 /** Below the 90 s after which the API server closes an idle connection, so that we are never the second to know. */
 const idleTimeoutMs = 30_000;
 /** Connections for requests that end. More requests than that wait for a free one. */
-const mostConnections = 16;
+const mostConnections = 64;
 
 /** What a request needs to be let in: whom it is sent to, and as whom. */
 export type Credentials = {

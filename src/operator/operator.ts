@@ -23,6 +23,8 @@ import { RelayReports } from './relay-reports.ts';
 
 const backoff = { firstMs: 1_000, mostMs: 300_000 };
 const workers = 4;
+/** How many relays more that the API server, or an admission webhook, lets wait are worked on. */
+const spareWorkers = 28;
 /** How long an API server that does not answer may hold up the end. */
 const stopMs = 10_000;
 const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
@@ -71,7 +73,7 @@ export function startOperator(options: OperatorOptions): Operator {
   const { kubeConfig, clock, log, instance, registry } = options;
   const metrics = operatorMetrics(registry, {
     queue: () => queue,
-    workers,
+    workers: workers + spareWorkers,
     isLeading: () => election?.lease.holds() ?? true,
     relays: () => cluster.relays.all(),
   });
@@ -159,6 +161,7 @@ function relayController(
     reconcile: (key, turn) => reconcile(key, { cluster, reports, relayImage, now: clock.now, log: turn.log }),
     queue,
     workers,
+    spareWorkers,
     log,
     clock,
     isConflict: (error) => isKubeError(error, 409),

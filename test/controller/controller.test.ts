@@ -10,7 +10,10 @@ class BoomError extends Error {}
 class ConflictError extends Error {}
 
 /** A controller whose turns are settled by the test, one by one. */
-function setUp(workers = 1): {
+function setUp(
+  workers = 1,
+  spareWorkers = 0,
+): {
   clock: FakeClock;
   queue: WorkQueue<string>;
   controller: Controller<string>;
@@ -29,6 +32,7 @@ function setUp(workers = 1): {
     },
     queue,
     workers,
+    spareWorkers,
     clock,
     log: createLogger('off'),
     isConflict: (error) => error instanceof ConflictError,
@@ -115,6 +119,33 @@ describe('Controller', () => {
     turns[0]?.fail(new BoomError());
     await tick();
     expect(turns.map(({ key }) => key)).to.deep.equal(['a', 'b', 'c']);
+  });
+
+  it('lets spare workers take the place of turns that take long, and goes when these end', async () => {
+    const { clock, queue, turns, controller } = setUp(1, 2);
+    controller.start();
+    const seen = async (): Promise<string[]> => {
+      await tick();
+      return turns.map(({ key }) => key);
+    };
+    for (const key of ['a', 'b', 'c', 'd', 'e']) queue.add(key);
+    expect(await seen()).to.deep.equal(['a']);
+    clock.advance(999);
+    expect(await seen(), 'not yet').to.deep.equal(['a']);
+    clock.advance(1);
+    expect(await seen(), 'in the place of a').to.deep.equal(['a', 'b']);
+    clock.advance(1_000);
+    expect(await seen(), 'in the place of b').to.deep.equal(['a', 'b', 'c']);
+    clock.advance(1_000);
+    expect(await seen(), 'there are no more').to.deep.equal(['a', 'b', 'c']);
+    turns[0]?.end(awaitChange);
+    expect(await seen(), 'a was replaced').to.deep.equal(['a', 'b', 'c']);
+    turns[2]?.end(awaitChange);
+    expect(await seen()).to.deep.equal(['a', 'b', 'c', 'd']);
+    const stopping = controller.stop();
+    for (const { end } of turns) end(awaitChange);
+    await stopping;
+    expect(await seen()).to.deep.equal(['a', 'b', 'c', 'd']);
   });
 
   it('lets the turns under way end when it stops, and begins no other', async () => {

@@ -35,11 +35,11 @@ describe('Transport', () => {
     throw new Error('not refused', { cause: error });
   }
 
-  it('sends 500 requests at a time over at most 16 connections', async () => {
+  it('sends 500 requests at a time over at most 64 connections', async () => {
     const requests = Array.from({ length: 500 }, () => transport.request({ method: 'GET', path: '/x' }));
     await Promise.all(requests);
     expect(server.requests).to.have.lengthOf(500);
-    expect(server.connections).to.be.most(16);
+    expect(server.connections).to.be.most(64);
   });
 
   describe('with a fence', () => {
@@ -67,15 +67,15 @@ describe('Transport', () => {
     it('does not send what waited for a connection while it ceased to hold', async () => {
       const open: ServerResponse[] = [];
       server.handle = (_request, response) => open.push(response);
-      const writes = Array.from({ length: 20 }, () =>
+      const writes = Array.from({ length: 68 }, () =>
         transport.request(write).catch((thrown: unknown) => thrown),
       );
-      await eventually('every connection is taken', () => open.length === 16);
+      await eventually('every connection is taken', () => open.length === 64);
       holds = false;
       for (const response of open) answerJson(response, {});
       const fencedErrors = (await Promise.all(writes)).filter((answer) => answer instanceof FencedError);
       expect(fencedErrors).to.have.lengthOf(4);
-      expect(server.requests).to.have.lengthOf(16);
+      expect(server.requests).to.have.lengthOf(64);
     });
 
     it('gives up what is under way when the term ends', async () => {

@@ -197,6 +197,23 @@ describeWithCluster('operator on a bad day', function () {
     }).timeout(120_000);
   }
 
+  it('lets no relay wait for many that the API server does not answer for', async () => {
+    await start();
+    const stuck = Array.from({ length: 12 }, (_, index) => `stuck-${String(index)}`);
+    proxy.fault = (request) =>
+      stuck.some((name) => isApply(request, `deployments/${name}`)) ? 'silence' : undefined;
+    for (const name of stuck) {
+      const tried = nextApply(`deployments/${name}`);
+      await edge.applyRelay(name, spec());
+      await tried;
+    }
+    await expectFollowed(9443);
+    expect(failures(), 'they did not wait for an end of it').to.deep.equal([]);
+    proxy.fault = () => undefined;
+    proxy.endSilence();
+    for (const name of stuck) await edge.expectCondition(name, 'Programmed', 'True', 'Programmed');
+  }).timeout(120_000);
+
   it('notices that nothing more comes of its watches, of which only its own half lives', async () => {
     edge.clock = hurried;
     await start();

@@ -27,6 +27,7 @@ export class FaultProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #watches = new Set<() => void>();
+  readonly #silent: ServerResponse[] = [];
 
   /** @param upstream  URL of the API server, whose certificate `ca` signed. */
   constructor(upstream: string, ca: string | Buffer) {
@@ -56,6 +57,11 @@ export class FaultProxy {
     this.#watches.clear();
   }
 
+  /** Cuts every request that nobody was to answer. */
+  endSilence(): void {
+    for (const response of this.#silent.splice(0)) response.destroy();
+  }
+
   /** Ends it, with every connection. */
   async stop(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
@@ -66,8 +72,8 @@ export class FaultProxy {
   #take(request: IncomingMessage, response: ServerResponse): void {
     const passing = { method: request.method ?? '', url: new URL(request.url ?? '', this.#upstream) };
     const fault = this.fault(passing);
-    if (fault === 'silence') return;
-    if (fault === 'cut') request.socket.destroy();
+    if (fault === 'silence') this.#silent.push(response);
+    else if (fault === 'cut') request.socket.destroy();
     else if (fault === undefined) this.#pass(request, response, passing);
     else this.#fail(response, passing, fault);
   }
