@@ -5,15 +5,19 @@ import { isRecord } from './record.ts';
  * they were built. Fields that are undefined are left out, as JSON does.
  */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(ordered(value));
+  if (Array.isArray(value)) return `[${value.map((entry) => canonicalJson(entry ?? null)).join(',')}]`;
+  return isRecord(value) ? fieldsJson(value) : JSON.stringify(value);
 }
 
-function ordered(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(ordered);
-  if (!isRecord(value)) return value;
-  const fields: Record<string, unknown> = {};
-  for (const key of sortedKeys(value)) fields[key] = ordered(value[key]);
-  return fields;
+function fieldsJson(fields: Readonly<Record<string, unknown>>): string {
+  let json = '';
+  for (const key of sortedKeys(fields)) {
+    const value = fields[key];
+    if (value === undefined) continue;
+    if (json !== '') json += ',';
+    json += `${JSON.stringify(key)}:${canonicalJson(value)}`;
+  }
+  return `{${json}}`;
 }
 
 /** By insertion: keys are few, and `sort` makes more garbage of them than all the rest here. */
