@@ -5,25 +5,26 @@ import { isRecord } from './record.ts';
  * they were built. Fields that are undefined are left out, as JSON does.
  */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map((entry) => canonicalJson(entry ?? null)).join(',')}]`;
-  return isRecord(value) ? fieldsJson(value) : JSON.stringify(value);
+  return JSON.stringify(ordered(value));
 }
 
-function fieldsJson(fields: Readonly<Record<string, unknown>>): string {
-  let json = '';
-  for (const key of sortedKeys(fields)) {
-    const value = fields[key];
-    if (value === undefined) continue;
-    if (json !== '') json += ',';
-    json += `${JSON.stringify(key)}:${canonicalJson(value)}`;
+function ordered(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (!isRecord(value)) return value;
+  const fields: Record<string, unknown> = {};
+  for (const key of sortedKeys(value)) {
+    const field = ordered(value[key]);
+    if (key !== '__proto__') fields[key] = field;
+    else Object.defineProperty(fields, key, { value: field, enumerable: true }); // an assignment makes no field of it
   }
-  return `{${json}}`;
+  return fields;
 }
 
 /** By insertion: keys are few, and `sort` makes more garbage of them than all the rest here. */
 function sortedKeys(fields: object): string[] {
   const keys = Object.keys(fields);
-  for (const [index, key] of keys.entries()) {
+  for (let index = 1; index < keys.length; index += 1) {
+    const key = keys[index] ?? '';
     let place = index;
     for (let before = keys[place - 1]; before !== undefined && before > key; before = keys[place - 1]) {
       keys[place] = before;
