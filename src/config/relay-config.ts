@@ -34,7 +34,7 @@ export type EndpointConfig = PortConfig &
     readonly name: string;
     readonly balance: Balance;
     readonly network: EndpointNetwork;
-    /** IP address to dial from; absent = the system's choice. */
+    /** Where to dial from, at any port where that is 0; absent = the system's choice. */
     readonly through?: SocketAddress;
     /** How its remotes are checked by TCP; absent = not. */
     readonly healthCheck?: HealthCheck;

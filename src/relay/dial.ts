@@ -2,11 +2,11 @@ import { lookup as systemLookup } from 'node:dns/promises';
 import type { SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
+import { addressesOf } from './addresses.ts';
 import type { Channel, Target } from './channel.ts';
 import type { DescriptorBudget } from './descriptor-budget.ts';
 import { interleaved, Race } from './race.ts';
 import { fromAddress, reachable, type Source, sourceOf } from './through.ts';
-import { withZoneName } from './zone.ts';
 
 /** No remote could be connected; `cause` is the last failure. */
 export class DialError extends RealmError {
@@ -128,8 +128,9 @@ export class Dial<C extends Dialable> {
   async #connectRemote(remote: DialTarget): Promise<C | undefined> {
     const { clock, timeoutMs, through } = this.#options;
     this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
-    const found = remote.ip === undefined ? await this.#lookup(remote.host) : [withZoneName(remote.host)];
-    if (through !== undefined) this.#source = await sourceOf(through, (host) => this.#lookup(host));
+    const lookup = (host: string): Promise<readonly string[]> => this.#lookup(host);
+    const found = await addressesOf(remote, lookup);
+    if (through !== undefined) this.#source = await sourceOf(through, lookup);
     const hosts = reachable(found, this.#source);
     if (this.#isCancelled()) return undefined;
     const [host] = hosts;

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
 import { sourceText, type SocketAddress } from '../config/address.ts';
 import { RealmError } from '../lib/errors.ts';
+import { addressesOf } from './addresses.ts';
 import type { Address } from './channel.ts';
-import { withZoneName } from './zone.ts';
 
 /** None of a remote's addresses is of the family of `through`. */
 class ThroughError extends RealmError {
@@ -21,8 +21,7 @@ export async function sourceOf(
   through: SocketAddress,
   lookup: (host: string) => Promise<readonly string[]>,
 ): Promise<Source> {
-  const addresses = through.ip === undefined ? await lookup(through.host) : [withZoneName(through.host)];
-  return { through, addresses };
+  return { through, addresses: await addressesOf(through, lookup) };
 }
 
 /**

@@ -4,13 +4,13 @@ import type { SocketAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, errorCode } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { addressesOf } from './addresses.ts';
 import type { Target } from './channel.ts';
 import type { Lookup } from './dial.ts';
 import type { Remote } from './remote.ts';
 import type { Side } from './side.ts';
 import { fromAddress, reachable, sourceOf } from './through.ts';
 import type { Warn } from './warnings.ts';
-import { withZoneName } from './zone.ts';
 
 /** Datagrams that wait while the remote's name is looked up; more are lost, as they may be in UDP. */
 const mostWaiting = 32;
@@ -133,9 +133,8 @@ export class UdpAssociation {
     this.#counted = remote;
     remote.enter();
     try {
-      const found =
-        remote.ip === undefined ? await this.#context.lookup(remote.host) : [withZoneName(remote.host)];
       const { through, lookup } = this.#context;
+      const found = await addressesOf(remote, lookup);
       const source = through && (await sourceOf(through, lookup));
       const [host] = reachable(found, source);
       if (host === undefined) throw new Error('the name has no address');
