@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { V1Volume, V1VolumeMount } from '@kubernetes/client-node';
 import type { Endpoint, ListenTransport, Relay, RemoteTransport, WebSocketTarget } from '../api/relay.ts';
 import type { RealmEndpoint } from '../config/realm-document.ts';
@@ -59,7 +59,7 @@ export function secretMounts({ endpoints }: Relay): V1VolumeMount[] {
 
 /** The name of a Secret may be longer than that of a volume. */
 function volumeName(secretName: string): string {
-  return `secret-${createHash('sha256').update(secretName).digest('hex').slice(0, 16)}`;
+  return `secret-${hash('sha256', secretName).slice(0, 16)}`;
 }
 
 /** The transports of `endpoint` in Realm's words, and ours. */

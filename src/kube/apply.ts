@@ -3,12 +3,12 @@ import { canonicalJson } from '../lib/canonical-json.ts';
 import { ApplyFailedError, RefusedError, ResourceConflictError } from './apply-errors.ts';
 import { type Difference, differences } from './differences.ts';
 import { isKubeError, KubeError } from './kube-error.ts';
+import { withoutManagedFields } from './managed-fields.ts';
 import { controllerOf, type KubeObject, objectKey } from './object.ts';
 import { objectPath, type Resource } from './resource.ts';
 import { foreignPortsPatch } from './service-ports.ts';
 import type { Store } from './store.ts';
 import type { KubeRequest, Transport } from './transport.ts';
-import { withoutManagedFields } from './managed-fields.ts';
 
 /** The name under which the API server records which fields are ours. */
 export const fieldManager = 'realm-operator';

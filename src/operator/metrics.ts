@@ -89,7 +89,10 @@ const conditionStatuses = ['True', 'False', 'Unknown'];
 
 function relaysByCondition(relays: Iterable<Packed<RelayObject>>): Sample[] {
   const counts = new Map<string, number>(); // of relays by all that they have of conditions: few differ in it
-  for (const relay of relays) counts.set(statusesOf(relay), (counts.get(statusesOf(relay)) ?? 0) + 1);
+  for (const relay of relays) {
+    const statuses = statusesOf(relay);
+    counts.set(statuses, (counts.get(statuses) ?? 0) + 1);
+  }
   return conditionTypes.flatMap((condition, index) =>
     conditionStatuses.map((status) => ({
       labels: { condition, status },

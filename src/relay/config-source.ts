@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -61,7 +61,7 @@ async function folderSource(path: string, { files, folders, problems }: Found): 
   const lines = read.map(({ hash }, index) => `${files[index]?.slice(path.length) ?? ''}\0${hash}\n`);
   return {
     texts: read.map(({ text }, index) => ({ source: files[index] ?? path, text })),
-    hash: sha256(lines.join('')),
+    hash: hash('sha256', lines.join('')),
     folders,
   };
 }
@@ -111,7 +111,7 @@ async function readText(path: string): Promise<{ readonly text: string; readonly
     const { size } = await stat(path);
     if (size > mostBytes) throw new Error(`it is larger than ${String(mostBytes)} bytes`);
     const bytes = await readFile(path);
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), hash: sha256(bytes) };
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), hash: hash('sha256', bytes) };
   });
 }
 
@@ -119,10 +119,6 @@ async function readText(path: string): Promise<{ readonly text: string; readonly
 async function configMapStates(all: readonly string[]): Promise<string> {
   const links = await Promise.all(all.map((folder) => readlink(join(folder, '..data')).catch(() => '')));
   return JSON.stringify([all, links]);
-}
-
-function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
 }
 
 async function told<T>(path: string, read: () => Promise<T>): Promise<T> {

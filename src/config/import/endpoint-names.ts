@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { SocketAddress } from '../address.ts';
 import type { EndpointNetwork } from '../relay-config.ts';
 
@@ -58,5 +58,5 @@ function madeName({ listen, network }: Unnamed): string {
 function addressEnd(host: string, ipv6Only: boolean): string {
   if (host === '::') return ipv6Only ? '-v6' : '';
   if (host === '0.0.0.0') return '-v4';
-  return `-${createHash('sha256').update(host).digest('hex').slice(0, 4)}`;
+  return `-${hash('sha256', host).slice(0, 4)}`;
 }
