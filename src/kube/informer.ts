@@ -51,7 +51,6 @@ export class Informer<T extends KubeObject> {
   readonly #query: Readonly<Record<string, string>>;
   readonly #stopped = new AbortController();
   readonly #synced = Promise.withResolvers<undefined>();
-  readonly #strip: (object: T) => T;
   #isSynced = false;
   #running: Promise<void> | undefined;
   /** Where to watch on from; none: begin anew. */
@@ -62,7 +61,6 @@ export class Informer<T extends KubeObject> {
   constructor(options: InformerOptions<T>) {
     this.#options = options;
     this.#path = collectionPath(options.resource, options.namespace);
-    this.#strip = options.strip ?? ((object) => object);
     this.#query = options.labelSelector === undefined ? {} : { labelSelector: options.labelSelector };
   }
 
@@ -131,7 +129,7 @@ export class Informer<T extends KubeObject> {
   }
 
   async #relist(): Promise<void> {
-    const { transport, resource, store } = this.#options;
+    const { transport, resource } = this.#options;
     const { signal } = this.#stopped;
     const { objects, resourceVersion } = await list(transport, {
       resource,
@@ -140,7 +138,7 @@ export class Informer<T extends KubeObject> {
       signal,
     });
     this.#complete(
-      (objects as T[]).map((object) => store.pack(this.#strip(object))),
+      (objects as T[]).map((object) => this.#packed({ object })),
       resourceVersion,
     );
   }
@@ -177,7 +175,7 @@ export class Informer<T extends KubeObject> {
       if (event.initialEnd) this.#complete([...initial.values()], event.resourceVersion);
       return event.initialEnd;
     }
-    const packed = this.#options.store.pack(this.#strip(event.object));
+    const packed = this.#packed(event);
     if (event.type === 'DELETED') initial.delete(packed.key);
     if (event.type !== 'DELETED') initial.set(packed.key, packed);
     return false;
@@ -189,10 +187,15 @@ export class Informer<T extends KubeObject> {
       this.#advance(event.resourceVersion);
       return;
     }
-    const object = this.#strip(event.object);
-    if (event.type === 'DELETED') store.remove(object);
-    if (event.type !== 'DELETED') store.set(object);
-    this.#advance(event.object.metadata.resourceVersion ?? '');
+    const packed = this.#packed(event);
+    if (event.type === 'DELETED') store.remove(packed);
+    if (event.type !== 'DELETED') store.set(packed);
+    this.#advance(packed.resourceVersion ?? '');
+  }
+
+  #packed({ object, text }: { readonly object: T; readonly text?: string | undefined }): Packed<T> {
+    const { store, strip } = this.#options;
+    return strip === undefined ? store.pack(object, text) : store.pack(strip(object));
   }
 
   #advance(resourceVersion: string): void {

@@ -12,12 +12,13 @@ export class Packed<T extends KubeObject> {
   readonly group: ObjectKey | undefined;
   readonly #text: string;
 
-  constructor(object: T, group: ObjectKey | undefined) {
+  /** @param text  of `object`, where it is at hand. */
+  constructor(object: T, group: ObjectKey | undefined, text?: string) {
     this.key = objectKey(object);
     this.uid = object.metadata.uid;
     this.resourceVersion = object.metadata.resourceVersion;
     this.group = group;
-    this.#text = JSON.stringify(object);
+    this.#text = text ?? JSON.stringify(object);
   }
 
   /** Reads the object anew at each call. */

@@ -102,19 +102,26 @@ export class Store<T extends KubeObject> {
     }
   }
 
-  /** `object` as it is kept. */
-  pack(object: T): Packed<T> {
-    return new Packed(object, this.#groupOf(object));
+  /** `object` as it is kept; `text` is its JSON, where that is at hand. */
+  pack(object: T, text?: string): Packed<T> {
+    return new Packed(object, this.#groupOf(object), text);
   }
 
   /** Takes in an object that a watch reported. */
-  set(object: T): void {
-    if (!this.#knows(object)) this.#report(this.pack(object));
+  set(packed: Packed<T>): void {
+    if (!this.#isKnown(packed)) this.#report(packed);
   }
 
-  /** Takes in that `object`, as it last was, is gone. */
-  remove(object: T): void {
-    this.#bury(this.pack(object));
+  /** Takes in that an object is gone, which last was as `packed`. */
+  remove(packed: Packed<T>): void {
+    const { key, uid = '' } = packed;
+    this.#gone.add(uid);
+    const [oldest] = this.#gone;
+    if (this.#gone.size > mostGone && oldest !== undefined) this.#gone.delete(oldest);
+    const known = this.#objects.get(key);
+    if (known !== undefined && known.uid !== packed.uid) return; // already its successor
+    this.#delete(key);
+    this.#tell({ now: undefined, before: packed });
   }
 
   /**
@@ -128,7 +135,7 @@ export class Store<T extends KubeObject> {
     const listed = new Set(objects.map(({ key }) => key));
     for (const [key, packed] of this.#objects) {
       if (listed.has(key) || isLater(packed.resourceVersion, resourceVersion)) continue;
-      if (namespace === undefined || key.startsWith(`${namespace}/`)) this.#bury(packed);
+      if (namespace === undefined || key.startsWith(`${namespace}/`)) this.remove(packed);
     }
     for (const packed of objects) if (!this.#isKnown(packed)) this.#report(packed);
   }
@@ -181,17 +188,6 @@ export class Store<T extends KubeObject> {
     this.#unpacked[this.#nextUnpacked] = { packed, object };
     this.#nextUnpacked = (this.#nextUnpacked + 1) % mostUnpacked;
     return object;
-  }
-
-  #bury(packed: Packed<T>): void {
-    const { key, uid = '' } = packed;
-    this.#gone.add(uid);
-    const [oldest] = this.#gone;
-    if (this.#gone.size > mostGone && oldest !== undefined) this.#gone.delete(oldest);
-    const known = this.#objects.get(key);
-    if (known !== undefined && known.uid !== packed.uid) return; // already its successor
-    this.#delete(key);
-    this.#tell({ now: undefined, before: packed });
   }
 
   #tell(change: Change<T>): void {

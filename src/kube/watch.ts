@@ -1,8 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
+import { byteLines } from './byte-lines.ts';
 import { kubeErrorOf } from './kube-error.ts';
-import { withManagedFieldsEmptied, withoutManagedFields } from './managed-fields.ts';
+import { textWithoutManagedFields } from './managed-fields.ts';
 import type { KubeObject } from './object.ts';
-import { textLines } from './text-lines.ts';
 import type { Transport } from './transport.ts';
 
 /** How much longer than asked for a watch may last: a connection of which only our half lives never ends by itself. */
@@ -10,7 +10,13 @@ const graceMs = 15_000;
 
 /** One line of a watch. */
 export type WatchEvent<T extends KubeObject> =
-  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T }
+  | {
+      readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+      /** Without managed fields. */
+      readonly object: T;
+      /** `object` as JSON, where it came as such. */
+      readonly text: string | undefined;
+    }
   /** Nothing happened up to this resource version. `initialEnd`: what there was at the start has been told. */
   | { readonly type: 'BOOKMARK'; readonly resourceVersion: string; readonly initialEnd: boolean };
 
@@ -45,7 +51,8 @@ export async function* watch<T extends KubeObject>(
       query: { ...query, watch: '1', allowWatchBookmarks: 'true', timeoutSeconds: String(timeoutSeconds) },
       signal: AbortSignal.any([signal, end.signal]),
     });
-    for await (const line of textLines(body)) yield watchEvent<T>(JSON.parse(withManagedFieldsEmptied(line)));
+    for await (const line of byteLines(body as AsyncIterable<Buffer>))
+      yield watchEvent<T>(textWithoutManagedFields(line));
   } finally {
     cancel();
     end.abort(); // a reader that leaves early must not leave the connection behind
@@ -54,15 +61,16 @@ export async function* watch<T extends KubeObject>(
 
 type WireEvent = { readonly type?: unknown; readonly object?: unknown };
 
-function watchEvent<T extends KubeObject>(line: unknown): WatchEvent<T> {
-  const { type, object } = (line ?? {}) as WireEvent;
+function watchEvent<T extends KubeObject>(line: string): WatchEvent<T> {
+  const event = (JSON.parse(line) ?? {}) as WireEvent;
+  const { type, object } = event;
   if (!hasMetadata(object))
     throw type === 'ERROR' ? kubeErrorOf(object) : new SyntaxError('not a watch event');
   switch (type) {
     case 'ADDED':
     case 'MODIFIED':
     case 'DELETED':
-      return { type, object: withoutManagedFields(object as T) };
+      return { type, object: object as T, text: objectText(line, event) };
     case 'BOOKMARK':
       return bookmark(object);
     case 'ERROR':
@@ -70,6 +78,13 @@ function watchEvent<T extends KubeObject>(line: unknown): WatchEvent<T> {
     default:
       throw new SyntaxError('not a watch event');
   }
+}
+
+/** The text of the object in `line`, which is that of `event`, where it is written as API servers do: the object is its end. */
+function objectText(line: string, event: WireEvent): string | undefined {
+  const start = `{"type":"${String(event.type)}","object":`;
+  const isWhole = line.startsWith(start) && line.endsWith('}}') && Object.keys(event).length === 2;
+  return isWhole ? line.slice(start.length, -1) : undefined;
 }
 
 function bookmark({ metadata: { resourceVersion = '', annotations = {} } }: KubeObject): WatchEvent<never> {

@@ -149,6 +149,20 @@ describe('Informer', () => {
     expect(store.get('edge/b')).to.have.nested.property('data.a', 'ü');
   });
 
+  const unusual: { why: string; event: (object: KubeObject) => object }[] = [
+    { why: 'the object comes first', event: (object) => ({ object, type: 'ADDED' }) },
+    { why: 'there is more in it', event: (object) => ({ type: 'ADDED', object, more: {} }) },
+  ];
+  for (const { why, event } of unusual)
+    it(`keeps the object of an event that is written in another way: ${why}`, async () => {
+      const watch = await synced();
+      const { metadata } = configMap('b', 12);
+      const object = { ...configMap('b', 12), metadata: { managedFields: [{}], ...metadata } };
+      watch.response.write(`${JSON.stringify(event(object))}\n`);
+      await seen('b 12');
+      expect(store.get('edge/b')).to.deep.equal(configMap('b', 12));
+    });
+
   it('watches on from the last bookmark when its time is over', async () => {
     const watch = await synced();
     bookmark(watch, 42);

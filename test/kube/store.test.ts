@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { KubeObject, ObjectKey } from '../../src/kube/object.ts';
+import type { Packed } from '../../src/kube/packed.ts';
 import { Store } from '../../src/kube/store.ts';
 
 function object(
@@ -26,6 +27,10 @@ describe('Store', () => {
   let store: Store<KubeObject>;
   let told: string[];
 
+  function packed(...of: Parameters<typeof object>): Packed<KubeObject> {
+    return store.pack(object(...of));
+  }
+
   beforeEach(() => {
     store = new Store(ownerOf);
     told = [];
@@ -35,69 +40,69 @@ describe('Store', () => {
   });
 
   it('tells of what came, changed and went, with what was before', () => {
-    store.set(object('a', '1'));
-    store.set(object('a', '2'));
-    store.remove(object('a', '3'));
+    store.set(packed('a', '1'));
+    store.set(packed('a', '2'));
+    store.remove(packed('a', '3'));
     expect(told).to.deep.equal(['->1', '1>2', '3>-']);
   });
 
   it('finds objects by the group that they belong to, as long as they do', () => {
-    store.set(object('a', '1', { owner: 'x' }));
-    store.set(object('b', '1', { owner: 'x' }));
-    store.set(object('b', '2', { owner: 'y' }));
+    store.set(packed('a', '1', { owner: 'x' }));
+    store.set(packed('b', '1', { owner: 'x' }));
+    store.set(packed('b', '2', { owner: 'y' }));
     expect(store.group('edge/x')).to.deep.equal([object('a', '1', { owner: 'x' })]);
-    store.remove(object('a', '3', { owner: 'x' }));
+    store.remove(packed('a', '3', { owner: 'x' }));
     expect(store.group('edge/x')).to.deep.equal([]);
   });
 
   it('hands out what it was given, however many objects were looked at meanwhile', () => {
     const names = Array.from({ length: 20 }, (_, index) => `object-${String(index)}`);
-    for (const name of names) store.set(object(name, '1', { owner: 'x' }));
+    for (const name of names) store.set(packed(name, '1', { owner: 'x' }));
     for (const name of [...names, ...names.toReversed()])
       expect(store.get(`edge/${name}`)).to.deep.equal(object(name, '1', { owner: 'x' }));
     expect(store.group('edge/x').map(({ metadata }) => metadata.name)).to.deep.equal(names);
   });
 
   it('reads an object once as long as it is looked at, and anew when it changed', () => {
-    store.set(object('a', '1'));
+    store.set(packed('a', '1'));
     const first = store.get('edge/a');
     expect(store.get('edge/a')).to.equal(first);
-    store.set(object('a', '2'));
+    store.set(packed('a', '2'));
     expect(store.get('edge/a')?.metadata.resourceVersion).to.equal('2');
   });
 
   it('keeps an object that did not change as the same one in its group', () => {
-    for (const name of ['a', 'b']) store.set(object(name, '1', { owner: 'x' }));
+    for (const name of ['a', 'b']) store.set(packed(name, '1', { owner: 'x' }));
     const [a, b] = store.packedGroup('edge/x');
-    store.set(object('b', '2', { owner: 'x' }));
+    store.set(packed('b', '2', { owner: 'x' }));
     const after = store.packedGroup('edge/x');
     expect(after).to.have.lengthOf(2).and.to.include(a).and.not.to.include(b);
   });
 
   it('tells nobody of our own writes, nor of their echo', () => {
     store.put(object('a', '9'));
-    store.set(object('a', '9'));
+    store.set(packed('a', '9'));
     expect(told).to.deep.equal([]);
     expect(store.get('edge/a')?.metadata.resourceVersion).to.equal('9');
   });
 
   it('tells nobody of the echo of our own write that comes before its answer', async () => {
     await store.answered('edge/a', () => {
-      store.set(object('a', '9'));
+      store.set(packed('a', '9'));
       return Promise.resolve(object('a', '9'));
     });
     expect(told).to.deep.equal([]);
-    store.set(object('a', '10'));
+    store.set(packed('a', '10'));
     expect(told, 'it is over').to.deep.equal(['9>10']);
   });
 
   it('tells of what others wrote meanwhile, and of other objects at once', async () => {
     await store.answered('edge/a', () => {
-      store.set(object('a', '8'));
-      store.set(object('b', '1'));
+      store.set(packed('a', '8'));
+      store.set(packed('b', '1'));
       expect(told).to.deep.equal(['->1']);
       expect(store.get('edge/a'), 'it is known at once').to.deep.equal(object('a', '8'));
-      store.set(object('a', '9'));
+      store.set(packed('a', '9'));
       return Promise.resolve(object('a', '9'));
     });
     expect(told).to.deep.equal(['->1', '->8']);
@@ -107,7 +112,7 @@ describe('Store', () => {
   it('tells of what came while a write failed', async () => {
     const error = new Error('no');
     const failed = store.answered('edge/a', () => {
-      store.set(object('a', '9'));
+      store.set(packed('a', '9'));
       return Promise.reject(error);
     });
     expect(await failed.catch((thrown: unknown) => thrown)).to.equal(error);
@@ -116,30 +121,30 @@ describe('Store', () => {
 
   it('does not go back: 9 is before 10', () => {
     store.put(object('a', '10'));
-    store.set(object('a', '9'));
+    store.set(packed('a', '9'));
     expect(store.get('edge/a')?.metadata.resourceVersion).to.equal('10');
-    store.set(object('a', '1', { uid: 'its successor' }));
+    store.set(packed('a', '1', { uid: 'its successor' }));
     expect(store.get('edge/a')?.metadata.uid).to.equal('its successor');
   });
 
   it('does not bring back what went, when an answer comes late', () => {
-    store.set(object('a', '1'));
-    store.remove(object('a', '3'));
+    store.set(packed('a', '1'));
+    store.remove(packed('a', '3'));
     store.put(object('a', '2'));
     expect(store.get('edge/a')).to.equal(undefined);
   });
 
   it('keeps the successor when the end of its predecessor is told', () => {
     store.put(object('a', '5', { uid: 'new' }));
-    store.remove(object('a', '4', { uid: 'old' }));
+    store.remove(packed('a', '4', { uid: 'old' }));
     expect(store.get('edge/a')?.metadata.uid).to.equal('new');
   });
 
   it('drops what a list no longer has, in its namespace, unless it is later than the list', () => {
-    store.set(object('a', '1'));
-    store.set(object('b', '1', { namespace: 'other' }));
+    store.set(packed('a', '1'));
+    store.set(packed('b', '1', { namespace: 'other' }));
     store.put(object('c', '30'));
-    store.replace([store.pack(object('d', '2'))], '20', 'edge');
+    store.replace([packed('d', '2')], '20', 'edge');
     expect(
       [store.get('edge/a'), store.get('other/b'), store.get('edge/c'), store.get('edge/d')].map(
         (found) => found !== undefined,

@@ -1,0 +1,33 @@
+import { Readable } from 'node:stream';
+import { expect } from 'chai';
+import { byteLines } from '../../src/kube/byte-lines.ts';
+
+async function linesOf(...chunks: readonly (string | Buffer)[]): Promise<string[]> {
+  const lines: string[] = [];
+  const stream = Readable.from(chunks.map((chunk) => Buffer.from(chunk)));
+  for await (const line of byteLines(stream)) lines.push(line.toString());
+  return lines;
+}
+
+describe('byteLines', () => {
+  it('cuts at the end of each line, wherever the chunks end', async () => {
+    const text = Buffer.from('{"a":"ä"}\n{"b":"€"}\n');
+    for (let at = 0; at <= text.length; at += 1)
+      expect(await linesOf(text.subarray(0, at), text.subarray(at))).to.deep.equal([
+        '{"a":"ä"}',
+        '{"b":"€"}',
+      ]);
+  });
+
+  it('gives a last line that was cut', async () => {
+    expect(await linesOf('one\ntwo')).to.deep.equal(['one', 'two']);
+  });
+
+  it('gives a line that many chunks have parts of', async () => {
+    expect(await linesOf('a', 'b', '', 'c', 'd\n')).to.deep.equal(['abcd']);
+  });
+
+  it('skips blank lines', async () => {
+    expect(await linesOf('\n', ' \r\n\none\n \n')).to.deep.equal(['one']);
+  });
+});
