@@ -20,6 +20,11 @@ const parts: readonly { readonly filter: RegExp; readonly contents: string }[] =
     `,
   },
   {
+    // HTTP/2, which no connection here allows, would bring Node's own module for it.
+    filter: /node_modules\/undici\/lib\/dispatcher\/client-h2\.js$/,
+    contents: "module.exports = () => { throw new Error('HTTP/2 is not in the bundle'); };",
+  },
+  {
     // For the typed API, which only KubeConfig.makeApiClient makes: nobody calls that here.
     filter: /node_modules\/@kubernetes\/client-node\/dist\/gen\/index\.js$/,
     contents: `
