@@ -1,5 +1,6 @@
 import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
+import { Alarms } from './alarms.ts';
 
 /** With what a queue works. */
 export type WorkQueueOptions = {
@@ -34,9 +35,11 @@ export type Urgency = (typeof urgencies)[number];
 const newsInARow = 9;
 /** How much sooner or later than asked a resync comes, at most: keys that came together shall not do so for ever. */
 const resyncJitter = 0.1;
+/** The part of its delay to which a resync comes on time: those of keys that came together share timers. */
+const resyncGrain = 0.001;
 
 type Since = { readonly sinceMs: number; readonly urgency: Urgency };
-type Delayed = { readonly dueMs: number; readonly urgency: Urgency; readonly cancel: () => void };
+type Delayed = { readonly dueMs: number; readonly urgency: Urgency };
 
 /**
  * The keys that have work to do: those with news before those in the background, and of each first come, first served.
@@ -62,6 +65,7 @@ export class WorkQueue<K extends string> {
   /** Added while they were worked on. */
   readonly #dirty = new Map<K, Since>();
   readonly #delayed = new Map<K, Delayed>();
+  readonly #alarms: Alarms<K>;
   readonly #failures = new Map<K, number>();
   readonly #takers: ((key: K | undefined) => void)[] = [];
   #newsTaken = 0;
@@ -69,6 +73,9 @@ export class WorkQueue<K extends string> {
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
+    this.#alarms = new Alarms(options.clock, (key) => {
+      this.add(key, this.#undelayed(key)?.urgency);
+    });
   }
 
   /** How many keys wait for a worker. */
@@ -95,24 +102,15 @@ export class WorkQueue<K extends string> {
 
   /** Gives `key` a turn after `delayMs`, or sooner if one is due sooner; for news, if either is. */
   addAfter(key: K, delayMs: number, urgency: Urgency = this.#urgencyOfTurn(key)): void {
-    if (this.#closed) return;
-    const { clock } = this.#options;
-    const earlier = this.#delayed.get(key);
-    const dueMs = Math.min(clock.monotonicMs() + delayMs, earlier?.dueMs ?? Infinity);
-    const most = moreUrgent(urgency, earlier?.urgency);
-    if (earlier?.dueMs === dueMs && earlier.urgency === most) return;
-    earlier?.cancel();
-    const cancel = clock.after(dueMs - clock.monotonicMs(), () => {
-      this.#delayed.delete(key);
-      this.add(key, most);
-    });
-    this.#delayed.set(key, { dueMs, urgency: most, cancel });
+    this.#addAt(key, { dueMs: this.#options.clock.monotonicMs() + delayMs, urgency });
   }
 
   /** Gives `key` a turn in the background after about `delayMs`, a tenth more or less, or sooner if one is due sooner. */
   resyncAfter(key: K, delayMs: number): void {
-    const { random = Math.random } = this.#options;
-    this.addAfter(key, delayMs * (1 + resyncJitter * (2 * random() - 1)), 'background');
+    const { clock, random = Math.random } = this.#options;
+    const dueMs = clock.monotonicMs() + delayMs * (1 + resyncJitter * (2 * random() - 1));
+    const grainMs = delayMs * resyncGrain;
+    this.#addAt(key, { dueMs: Math.round(dueMs / grainMs) * grainMs, urgency: 'background' });
   }
 
   /**
@@ -158,11 +156,31 @@ export class WorkQueue<K extends string> {
   /** Ends it: nobody gets another key, and no timer is left. */
   close(): void {
     this.#closed = true;
-    for (const { cancel } of this.#delayed.values()) cancel();
+    this.#alarms.clear();
     this.#delayed.clear();
     for (const urgency of urgencies) this.#waiting[urgency].clear();
     this.#dirty.clear();
     for (const taker of this.#takers.splice(0)) taker(undefined);
+  }
+
+  #addAt(key: K, { dueMs, urgency }: Delayed): void {
+    if (this.#closed) return;
+    const earlier = this.#undelayed(key);
+    const delayed = {
+      dueMs: Math.min(dueMs, earlier?.dueMs ?? Infinity),
+      urgency: moreUrgent(urgency, earlier?.urgency),
+    };
+    this.#delayed.set(key, delayed);
+    this.#alarms.set(key, delayed.dueMs);
+  }
+
+  /** Takes the delayed turn of `key` away. Returns what it was, where there was one. */
+  #undelayed(key: K): Delayed | undefined {
+    const delayed = this.#delayed.get(key);
+    if (delayed === undefined) return undefined;
+    this.#delayed.delete(key);
+    this.#alarms.cancel(key, delayed.dueMs);
+    return delayed;
   }
 
   /** Returns whether `key` did not wait before. */
@@ -216,8 +234,7 @@ export class WorkQueue<K extends string> {
     this.#options.observer?.taken(this.#secondsSince(sinceMs));
     this.#waiting[urgency].delete(key);
     this.#processing.set(key, { sinceMs: this.#options.clock.monotonicMs(), urgency });
-    this.#delayed.get(key)?.cancel();
-    this.#delayed.delete(key);
+    this.#undelayed(key);
     return key;
   }
 }

@@ -167,6 +167,20 @@ describe('WorkQueue', () => {
     expect(await turns(queue)).to.deep.equal(['d', 'a', 'b', 'c']);
   });
 
+  it('has few timers for many keys that are to be resynced, and none for those that need not be', async () => {
+    const clock = new FakeClock();
+    const queue = new WorkQueue<string>({ clock, backoff });
+    const keys = Array.from({ length: 5_000 }, (_, index) => `key-${String(index)}`);
+    for (const key of keys) {
+      queue.resyncAfter(key, 36_000_000);
+      clock.advance(1);
+    }
+    expect(clock.timers).to.be.below(250);
+    for (const key of keys) queue.add(key);
+    await turns(queue);
+    expect(clock.timers).to.equal(0);
+  });
+
   it('gives a key with two delayed turns one, for news if either is', async () => {
     const { queue, clock } = setUp();
     queue.addAfter('a', 1_000, 'background');
