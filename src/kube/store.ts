@@ -11,6 +11,7 @@ export type StoreListener<T extends KubeObject> = (change: Change<T>) => void;
 
 /** How many objects that went are remembered, so that a late answer does not bring one back. */
 const mostGone = 4_096;
+const none: readonly never[] = [];
 /** How many objects are kept unpacked: a reconcile looks at its own several times, and few run at a time. More of them would grow old. */
 const mostUnpacked = 4;
 
@@ -56,7 +57,7 @@ export class Store<T extends KubeObject> {
 
   /** The same as they are kept: each is another one once it has changed. */
   packedGroup(name: ObjectKey): readonly Packed<T>[] {
-    return this.#groups.get(name) ?? [];
+    return this.#groups.get(name) ?? none;
   }
 
   /** Every object, in no particular order. */

@@ -95,7 +95,8 @@ export class Cluster implements ReconcileCluster {
   }
 
   ownedBy(owner: Pick<KubeObject, 'metadata'>): KubeObject[] {
-    const ofItsName = this.owned.flatMap(({ store }) => store.group(objectKey(owner)));
+    const key = objectKey(owner);
+    const ofItsName = this.owned.flatMap(({ store }) => store.group(key));
     return ofItsName.filter((object) => controllerOf(object)?.uid === owner.metadata.uid);
   }
 
