@@ -22,14 +22,22 @@ export type IpAddress = {
  * @returns undefined where it is not an IP address.
  */
 export function parseIpAddress(text: string): IpAddress | undefined {
-  if (isIPv4(text)) return { family: 'IPv4', text, zone: '' };
-  if (!isIPv6(text)) return undefined;
+  const family = addressFamily(text);
+  if (family === undefined) return undefined;
+  if (family === 'IPv4') return { family, text, zone: '' };
   const [address = '', zone = ''] = text.split('%', 2);
   const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1); // the URL standard serialises by RFC 5952
   const mapped = mappedIpv4(canonical);
   return mapped === undefined
-    ? { family: 'IPv6', text: canonical, zone }
-    : { family: 'IPv6', text: `::ffff:${mapped}`, zone, mapped };
+    ? { family, text: canonical, zone }
+    : { family, text: `::ffff:${mapped}`, zone, mapped };
+}
+
+/** The family of the IP address that `text` is; undefined where it is none. */
+export function addressFamily(text: string): IpFamily | undefined {
+  if (isIPv4(text)) return 'IPv4';
+  // A host name is held against a long pattern by Node, so that it is looked for the colon first.
+  return text.includes(':') && isIPv6(text) ? 'IPv6' : undefined;
 }
 
 function mappedIpv4(canonical: string): string | undefined {

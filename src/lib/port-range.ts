@@ -5,5 +5,7 @@ export function portsText(first: number, last: number): string {
 
 /** Every port from `first` to `last`, the last included. */
 export function portsFrom(first: number, last: number): number[] {
-  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  const ports: number[] = [];
+  for (let port = first; port <= last; port += 1) ports.push(port);
+  return ports;
 }

@@ -4,7 +4,7 @@ import type { Endpoint, Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema.ts';
 import { configHash } from '../desired/config-map.ts';
 import { neededSecrets } from '../desired/transports.ts';
-import { parseIpAddress } from '../lib/ip-address.ts';
+import { addressFamily } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { conditions } from './conditions.ts';
@@ -125,8 +125,8 @@ function endpointStatus(endpoint: Endpoint): EndpointStatus {
 /** Where clients reach the Service: at its load balancer if it has one, else at its cluster IPs. */
 function addresses(service: V1Service | undefined): Status['addresses'] {
   const known = serviceAddresses(service).flatMap((address) => {
-    const parsed = parseIpAddress(address);
-    return parsed === undefined ? [] : [{ family: parsed.family, address }];
+    const family = addressFamily(address);
+    return family === undefined ? [] : [{ family, address }];
   });
   if (known.length === 0) return undefined;
   return known.toSorted((a, b) => (`${a.family} ${a.address}` < `${b.family} ${b.address}` ? -1 : 1));

@@ -1,7 +1,7 @@
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { hostText, parseIpAddress } from '../../src/lib/ip-address.ts';
+import { addressFamily, hostText, parseIpAddress } from '../../src/lib/ip-address.ts';
 
 describe('parseIpAddress', () => {
   const cases = [
@@ -32,6 +32,19 @@ describe('parseIpAddress', () => {
         const parsed = parseIpAddress(text);
         expect(isIPv6(parsed?.text ?? '')).to.equal(true);
         expect(parseIpAddress(parsed?.text ?? '')).to.deep.equal(parsed);
+      }),
+    );
+  });
+});
+
+describe('addressFamily', () => {
+  const families = { 0: undefined, 4: 'IPv4', 6: 'IPv6' };
+
+  it('is what the kernel takes an address for, and nothing for any other text', () => {
+    const texts = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain(), fc.string());
+    fc.assert(
+      fc.property(texts, (text) => {
+        expect(addressFamily(text)).to.equal(families[isIP(text) as keyof typeof families]);
       }),
     );
   });
