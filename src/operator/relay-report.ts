@@ -1,8 +1,8 @@
+import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { adminPort } from '../api/schema.ts';
-
-// Not `import`: that loads all of undici, 16 MiB; see health-server.ts.
-const { get } = process.getBuiltinModule('node:http');
+import { systemClock } from '../lib/clock.ts';
+import { limited } from '../lib/limited.ts';
 
 /** How long a relay has for its answer. */
 const answerMs = 1_000;
@@ -27,13 +27,16 @@ export type AskRelay = (address: string) => Promise<RelayReport>;
  * @throws what `node:http` does where it cannot be reached; `AbortError`; SyntaxError where something else answers.
  */
 export async function askRelay(address: string, port = adminPort): Promise<RelayReport> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const signal = AbortSignal.timeout(answerMs);
-  // No agent, since the next question is a while off.
-  get({ host: address, port, path: '/status', agent: false, signal }, (response) => {
-    text(response).then(resolve, reject);
-  }).on('error', reject);
-  return relayReport(JSON.parse(await promise));
+  const limits = { clock: systemClock, timeoutMs: answerMs, signals: [] };
+  const answer = await limited(limits, (signal) => {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    // No agent, since the next question is a while off.
+    get({ host: address, port, path: '/status', agent: false, signal }, (response) => {
+      text(response).then(resolve, reject);
+    }).on('error', reject);
+    return promise;
+  });
+  return relayReport(JSON.parse(answer));
 }
 
 /**

@@ -1,10 +1,6 @@
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { errorCode, RealmError } from '../lib/errors.ts';
-
-// Not `import … from 'node:http'`: an import reads every export of it, and the one named WebSocket loads
-// all of undici, 16 MiB of memory.
-const { createServer } = process.getBuiltinModule('node:http');
 
 /** What a route answers. */
 export type Answer = {
