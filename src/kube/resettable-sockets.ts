@@ -24,7 +24,7 @@ export class ResettableSockets {
 
   /** Makes connections as undici does. */
   connector(tls: TlsOptions): Connector {
-    const secure = buildConnector({ ...tls, timeout: connectTimeoutMs });
+    const secure = buildConnector({ ...tls, allowH2: false, timeout: connectTimeoutMs });
     return (options, callback) => {
       const { hostname, port, protocol } = options;
       const isTls = protocol === 'https:';

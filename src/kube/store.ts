@@ -11,9 +11,10 @@ export type StoreListener<T extends KubeObject> = (change: Change<T>) => void;
 
 /** How many objects that went are remembered, so that a late answer does not bring one back. */
 const mostGone = 4_096;
-const none: readonly never[] = [];
 /** How many objects are kept unpacked: a reconcile looks at its own several times, and few run at a time. More of them would grow old. */
 const mostUnpacked = 4;
+
+const none: readonly never[] = [];
 
 /**
  * The objects of one kind as last seen, by key and by the group that they belong to.

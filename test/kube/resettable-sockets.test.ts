@@ -21,9 +21,11 @@ describe('ResettableSockets', () => {
   let transport: Transport;
   /** Codes of the errors that the server's connections ended with. */
   let errors: unknown[];
+  /** What it speaks over TLS, as an API server would choose, which has HTTP/2, too. */
+  let chosen: unknown[];
 
   beforeEach(() => {
-    [term, errors] = [new AbortController(), []];
+    [term, errors, chosen] = [new AbortController(), [], []];
   });
 
   /**
@@ -50,7 +52,13 @@ describe('ResettableSockets', () => {
     server =
       scheme === 'http'
         ? createServer(onSocket)
-        : createTlsServer(selfSigned('localhost', new Date()), onSocket);
+        : createTlsServer(
+            { ...selfSigned('localhost', new Date()), ALPNProtocols: ['h2', 'http/1.1'] },
+            (socket) => {
+              chosen.push(socket.alpnProtocol);
+              onSocket(socket);
+            },
+          );
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as AddressInfo;
     const config = new KubeConfig();
@@ -96,6 +104,14 @@ describe('ResettableSockets', () => {
       await connected(scheme, true);
       term.abort();
       expect(await ended()).to.deep.equal(['ECONNRESET']);
+    });
+  }
+
+  for (const isFenced of [true, false]) {
+    it(`a server that has HTTP/2, too, is spoken to in HTTP/1.1, ${isFenced ? 'with' : 'without'} a fence`, async () => {
+      await connected('https', isFenced);
+      expect(chosen).to.deep.equal(['http/1.1']);
+      await ended();
     });
   }
 });
