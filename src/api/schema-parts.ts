@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseIpAddress } from '../lib/ip-address.ts';
+import { addressFamily, parseIpAddress } from '../lib/ip-address.ts';
 
 /** An IP family, as Kubernetes spells it. */
 export const ipFamily = z.enum(['IPv4', 'IPv6']);
@@ -58,7 +58,7 @@ export function isPlainAddress(text: string): boolean {
 export function isAddressRange(text: string): boolean {
   const [address = '', prefix, ...more] = text.split('/');
   if (!isPlainAddress(address) || more.length > 0) return false;
-  const most = parseIpAddress(address)?.family === 'IPv4' ? 32 : 128;
+  const most = addressFamily(address) === 'IPv4' ? 32 : 128;
   return prefix === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(prefix) && Number(prefix) <= most);
 }
 

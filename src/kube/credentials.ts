@@ -3,6 +3,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import type { ResettableSockets } from './resettable-sockets.ts';
 
+/** How long a TCP connection may take to be made, and as long again its TLS. */
 const connectTimeoutMs = 10_000;
 const headersTimeoutMs = 60_000;
 /** Below the 90 s after which the API server closes an idle connection, so that we are never the second to know. */
@@ -89,6 +90,6 @@ function dispatcher(
     keepAliveTimeout: idleTimeoutMs,
   };
   if (proxyUrl !== undefined) return new ProxyAgent({ ...pool, uri: proxyUrl, requestTls: tls });
-  const connect = sockets?.connector(tls) ?? { ...tls, timeout: connectTimeoutMs };
-  return new Agent({ ...pool, connect });
+  const connect = { ...tls, allowH2: pool.allowH2, timeout: connectTimeoutMs };
+  return new Agent({ ...pool, connect: sockets?.connector(connect) ?? connect });
 }

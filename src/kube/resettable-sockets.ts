@@ -1,11 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { buildConnector } from 'undici';
 
-/** How long a TCP connection may take to be made, and as long again its TLS. */
-const connectTimeoutMs = 10_000;
-
 type Connector = ReturnType<typeof buildConnector>;
-type TlsOptions = NonNullable<Parameters<typeof buildConnector>[0]>;
+/** Those of undici's own connector; `timeout` is in milliseconds, for TCP and once more for TLS. */
+type ConnectorOptions = buildConnector.BuildOptions & { readonly timeout: number };
 
 /**
  * Connections that are reset, all of them, as soon as `signal` is aborted.
@@ -23,8 +21,9 @@ export class ResettableSockets {
   }
 
   /** Makes connections as undici does. */
-  connector(tls: TlsOptions): Connector {
-    const secure = buildConnector({ ...tls, allowH2: false, timeout: connectTimeoutMs });
+  connector(connectorOptions: ConnectorOptions): Connector {
+    const { timeout } = connectorOptions;
+    const secure = buildConnector(connectorOptions);
     return (options, callback) => {
       const { hostname, port, protocol } = options;
       const isTls = protocol === 'https:';
@@ -37,7 +36,7 @@ export class ResettableSockets {
       const failed = (error: Error): void => {
         callback(error, null);
       };
-      tcp.setTimeout(connectTimeoutMs, () => tcp.destroy(new Error(`no connection to ${hostname}:${port}`)));
+      tcp.setTimeout(timeout, () => tcp.destroy(new Error(`no connection to ${hostname}:${port}`)));
       tcp.once('error', failed);
       tcp.once('connect', () => {
         tcp.setTimeout(0);
