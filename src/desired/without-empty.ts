@@ -8,11 +8,12 @@ const mappings = new Set(['matchLabels', 'nodeSelector']);
 export function withoutEmpty(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutEmpty);
   if (!isRecord(value)) return value;
-  const kept = Object.entries(value).flatMap(([key, field]) => {
-    const full = mappings.has(key) ? field : withoutEmpty(field);
-    return meantEmpty.has(key) || !isEmpty(full) ? [[key, full] as const] : [];
-  });
-  return Object.fromEntries(kept);
+  const kept: Record<string, unknown> = {};
+  for (const key in value) {
+    const field = mappings.has(key) ? value[key] : withoutEmpty(value[key]);
+    if (meantEmpty.has(key) || !isEmpty(field)) kept[key] = field;
+  }
+  return kept;
 }
 
 function isEmpty(value: unknown): boolean {

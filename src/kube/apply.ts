@@ -67,7 +67,8 @@ export class Applier {
    *   of the connection.
    */
   async apply(desired: KubeObject, seen?: Promise<KubeObject | undefined>): Promise<Applied> {
-    const hash = desiredHash(desired);
+    const versionless = withoutVersion(desired);
+    const hash = hashOf(versionless);
     const observed = await this.observe(desired, seen);
     if (observed === undefined) {
       return { outcome: 'created', object: await this.#send(withHash(desired, hash), hash) };
@@ -75,9 +76,11 @@ export class Applier {
     if (observed.metadata.deletionTimestamp !== undefined || !isOwnedBy(observed, desired)) {
       return { outcome: 'terminating', object: observed };
     }
+    const isNew = !bearsHash(observed, hash);
+    if (!isNew && this.#isSettled(versionless, observed, hash)) {
+      return { outcome: 'unchanged', object: observed };
+    }
     const object = withHash(desired, hash, observed.metadata.uid);
-    if (this.#isSettled(object, observed, hash)) return { outcome: 'unchanged', object: observed };
-    const isNew = observed.metadata.annotations?.[appliedHashAnnotation] !== hash;
     const written = isNew
       ? await this.#update(object, observed, hash)
       : await this.#repair(object, observed, hash);
@@ -131,7 +134,7 @@ export class Applier {
   /** Others changed something: what they added goes first, since it may stand in the way. */
   async #repair(object: KubeObject, observed: KubeObject, hash: string): Promise<KubeObject> {
     const cleaned = await this.#withoutForeignPorts(object, observed);
-    return this.#isSettled(object, cleaned, hash) ? cleaned : this.#send(object, hash);
+    return this.#isSettled(withoutVersion(object), cleaned, hash) ? cleaned : this.#send(object, hash);
   }
 
   async #send(object: KubeObject, hash: string): Promise<KubeObject> {
@@ -194,13 +197,13 @@ export class Applier {
     return this.#written(object, { method: 'PATCH', path: this.#path(object), query, body, contentType });
   }
 
-  #isSettled(object: KubeObject, observed: KubeObject, hash: string): boolean {
+  #isSettled(versionless: KubeObject, observed: KubeObject, hash: string): boolean {
     const settled = this.#settled.get(observed.metadata.uid ?? '');
     const isKnown = (difference: Difference): boolean =>
       settled?.hash === hash && settled.differences.has(differenceKey(difference));
     return (
-      differences(withoutVersion(object), observed).every(isKnown) &&
-      foreignPortsPatch(object, observed) === undefined
+      differences(versionless, observed).every(isKnown) &&
+      foreignPortsPatch(versionless, observed) === undefined
     );
   }
 
@@ -222,7 +225,11 @@ export class Applier {
 
 /** Whether `desired` is what was last applied to `observed`. */
 export function wasApplied(desired: KubeObject, observed: KubeObject): boolean {
-  return observed.metadata.annotations?.[appliedHashAnnotation] === desiredHash(desired);
+  return bearsHash(observed, hashOf(withoutVersion(desired)));
+}
+
+function bearsHash(observed: KubeObject, hash: string): boolean {
+  return observed.metadata.annotations?.[appliedHashAnnotation] === hash;
 }
 
 /** Whether the time for a request was over; see `Transport.request`. */
@@ -244,14 +251,13 @@ function kindKey({ apiVersion, kind }: { readonly apiVersion: string; readonly k
 }
 
 /**
- * Identifies what is wanted. The IP families of a Service are no part of it: on creation the cluster chooses them, and what
- * is wanted afterwards repeats its choice. Nor is the version that wants it.
+ * Identifies what is wanted, whatever version wants it. The IP families of a Service are no part of it: on creation the
+ * cluster chooses them, and what is wanted afterwards repeats its choice.
  */
-function desiredHash(desired: KubeObject): string {
-  const { spec = {} } = desired as { readonly spec?: object };
-  const versionless = withoutVersion(desired);
+function hashOf(versionless: KubeObject): string {
+  const { kind, spec = {} } = versionless as KubeObject & { readonly spec?: object };
   const identity =
-    desired.kind === 'Service' ? { ...versionless, spec: { ...spec, ipFamilies: undefined } } : versionless;
+    kind === 'Service' ? { ...versionless, spec: { ...spec, ipFamilies: undefined } } : versionless;
   return digest('sha256', canonicalJson(identity)).slice(0, 32);
 }
 

@@ -60,8 +60,10 @@ function compare(desired: unknown, observed: unknown, field: string): Difference
 
 function compareFields(desired: Entry, observed: Entry): Difference[] {
   let found = none;
-  for (const field of Object.keys(desired))
-    found = joined(found, `.${field}`, compare(desired[field], observed[field], field));
+  for (const field in desired) {
+    const more = compare(desired[field], observed[field], field);
+    if (more.length > 0) found = joined(found, `.${field}`, more);
+  }
   return found;
 }
 
@@ -76,7 +78,8 @@ function compareLists(
   if (desired.length !== observed.length) return [{ path: '', observed }];
   let found = none;
   desired.forEach((entry, index) => {
-    found = joined(found, `[${String(index)}]`, compare(entry, observed[index], ''));
+    const more = compare(entry, observed[index], '');
+    if (more.length > 0) found = joined(found, `[${String(index)}]`, more);
   });
   return found;
 }
@@ -90,13 +93,13 @@ function compareByKey(
   let found = none;
   for (const entry of desired) {
     const name = key(entry);
-    found = joined(found, `[${name}]`, compare(entry, byKey.get(name), ''));
+    const more = compare(entry, byKey.get(name), '');
+    if (more.length > 0) found = joined(found, `[${name}]`, more);
   }
   return found;
 }
 
 /** `found` and `more`, which is of what is at `step`. */
 function joined(found: Difference[], step: string, more: readonly Difference[]): Difference[] {
-  if (more.length === 0) return found;
   return [...found, ...more.map(({ path, observed }) => ({ path: `${step}${path}`, observed }))];
 }

@@ -9,8 +9,8 @@ export function sameJson(a: unknown, b: unknown): boolean {
 }
 
 function sameFields(a: Fields, b: Fields): boolean {
-  for (const key of Object.keys(a)) if (!sameJson(a[key], b[key])) return false;
-  for (const key of Object.keys(b)) if (a[key] === undefined && b[key] !== undefined) return false;
+  for (const key in a) if (!sameJson(a[key], b[key])) return false;
+  for (const key in b) if (a[key] === undefined && b[key] !== undefined) return false;
   return true;
 }
 
