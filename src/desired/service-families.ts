@@ -57,8 +57,7 @@ function wantedFamilies(relay: Relay): ServiceFamilies {
   const bound = endpointFamilies(relay);
   const only = chosen ?? (bound.length === 1 ? bound : undefined);
   const policy = ipFamilyPolicy ?? (only?.length === 1 ? 'SingleStack' : 'PreferDualStack');
-  if (only === undefined)
-    return policy === 'SingleStack' ? { ipFamilyPolicy: policy } : { ipFamilyPolicy: policy };
+  if (only === undefined) return { ipFamilyPolicy: policy };
   return { ipFamilyPolicy: policy, ipFamilies: policy === 'SingleStack' ? only : both(only) };
 }
 
