@@ -8,6 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 export function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
   setFlagsFromString('--optimize-for-size');
+  setFlagsFromString('--heap-growing-percent=20'); // after less than that, what is collected is not worth the marking
   setFlagsFromString('--no-parallel-scavenge'); // so small a generation costs less than helpers that are woken for it
   setFlagsFromString('--no-turbofan'); // nothing runs for long enough to earn what that compiler takes
 }
