@@ -60,10 +60,8 @@ function compare(desired: unknown, observed: unknown, field: string): Difference
 
 function compareFields(desired: Entry, observed: Entry): Difference[] {
   let found = none;
-  for (const field in desired) {
-    const more = compare(desired[field], observed[field], field);
-    if (more.length > 0) found = joined(found, `.${field}`, more);
-  }
+  for (const field in desired)
+    found = joined(found, compare(desired[field], observed[field], field), 'field', field);
   return found;
 }
 
@@ -78,8 +76,7 @@ function compareLists(
   if (desired.length !== observed.length) return [{ path: '', observed }];
   let found = none;
   desired.forEach((entry, index) => {
-    const more = compare(entry, observed[index], '');
-    if (more.length > 0) found = joined(found, `[${String(index)}]`, more);
+    found = joined(found, compare(entry, observed[index], ''), 'entry', index);
   });
   return found;
 }
@@ -93,13 +90,19 @@ function compareByKey(
   let found = none;
   for (const entry of desired) {
     const name = key(entry);
-    const more = compare(entry, byKey.get(name), '');
-    if (more.length > 0) found = joined(found, `[${name}]`, more);
+    found = joined(found, compare(entry, byKey.get(name), ''), 'entry', name);
   }
   return found;
 }
 
-/** `found` and `more`, which is of what is at `step`. */
-function joined(found: Difference[], step: string, more: readonly Difference[]): Difference[] {
+/** `found` and `more`, which is of the field or entry of this name; no text is made of that where there is no more. */
+function joined(
+  found: Difference[],
+  more: readonly Difference[],
+  what: 'field' | 'entry',
+  name: string | number,
+): Difference[] {
+  if (more.length === 0) return found;
+  const step = what === 'field' ? `.${String(name)}` : `[${String(name)}]`;
   return [...found, ...more.map(({ path, observed }) => ({ path: `${step}${path}`, observed }))];
 }
