@@ -75,3 +75,8 @@ export type AnswerMessage =
 
 /** Everything that goes over a worker's channel. */
 export type Message = CallMessage | AnswerMessage | Note;
+
+/** The configuration for workers: their parent checks the health of remotes for all. */
+export function withoutHealthChecks(config: RelayConfig): RelayConfig {
+  return { ...config, endpoints: config.endpoints.map(({ healthCheck: _, ...endpoint }) => endpoint) };
+}

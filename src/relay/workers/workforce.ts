@@ -10,7 +10,7 @@ import { TransportFilesError } from '../transports.ts';
 import { Accounts } from './accounts.ts';
 import { bindHandle, requireBoundHandles, type BoundHandle } from './bound-handle.ts';
 import { LostError } from './channel.ts';
-import type { CallName, Calls, Note, SocketId } from './messages.ts';
+import { withoutHealthChecks, type CallName, type Calls, type Note, type SocketId } from './messages.ts';
 import { PlacesLedger, type Holder } from './places-ledger.ts';
 import type { RecentError } from '../recent-errors.ts';
 import { SharedHealth } from './shared-health.ts';
@@ -39,6 +39,8 @@ class WorkerStartError extends RealmError {
 /** A place for a worker: who has it, since when, and how many before did not live long. */
 type Slot = { worker: WorkerProcess | undefined; startedMs: number; failures: number };
 
+const emptySlot = (): Slot => ({ worker: undefined, startedMs: 0, failures: 0 });
+
 /**
  * A crew of worker processes. This process binds the TCP sockets, keeps them, and never accepts; each worker
  * listens on all of them, and the kernel spreads the clients. A UDP endpoint belongs to one worker. Limits and
@@ -62,11 +64,7 @@ export class Workforce implements Crew {
   constructor(options: WorkforceOptions) {
     requireBoundHandles();
     this.#options = options;
-    this.#slots = Array.from({ length: options.count }, () => ({
-      worker: undefined,
-      startedMs: 0,
-      failures: 0,
-    }));
+    this.#slots = Array.from({ length: options.count }, emptySlot);
     this.#ledger = new PlacesLedger(options.log);
     this.#health = new SharedHealth(options, (note) => {
       for (const worker of this.#workers) worker.tell(note);
@@ -116,7 +114,7 @@ export class Workforce implements Crew {
   async plan(config: RelayConfig): Promise<void> {
     this.#planned = config;
     try {
-      await this.#all('plan', unchecked(config));
+      await this.#all('plan', withoutHealthChecks(config));
     } catch (error) {
       await this.discard();
       throw errorCode(error) === 'REALM_TRANSPORT_FILES'
@@ -145,7 +143,10 @@ export class Workforce implements Crew {
     const taken = new Map<Holder, ReadonlyMap<string, number>>();
     await Promise.all(
       this.#workers.map(async (worker) => {
-        const answer = await this.#ask(worker, 'commit', { config: unchecked(config), serves: renamed });
+        const answer = await this.#ask(worker, 'commit', {
+          config: withoutHealthChecks(config),
+          serves: renamed,
+        });
         if (answer !== undefined) taken.set(worker, answer);
       }),
     );
@@ -206,26 +207,24 @@ export class Workforce implements Crew {
       await this.#close(shared);
       throw error;
     }
-    const { address, spec } = shared;
-    const families = familiesOf(address, spec.ipv6Only);
-    return this.#openSocket(shared, { address, port: bound.port, families });
+    const families = familiesOf(shared.address, shared.spec.ipv6Only);
+    return this.#openSocket(shared, { address: shared.address, port: bound.port, families });
   }
 
   async #listenUdp(shared: SharedSocket<Slot>): Promise<OpenSocket> {
     const owner = this.#ownerOf(shared.endpoint);
     if (owner?.worker === undefined) throw new Error('its worker is being replaced');
     const answer = await owner.worker.call('listen', asked(shared));
-    const { spec } = shared;
-    const again = { ...spec, listen: { ...spec.listen, port: answer.port } }; // port 0 is asked for once
-    this.#sockets.set(shared.id, { ...shared, spec: again, owner });
+    const listen = { ...shared.spec.listen, port: answer.port }; // port 0 is asked for once
+    this.#sockets.set(shared.id, { ...shared, spec: { ...shared.spec, listen }, owner });
     return this.#openSocket(shared, answer);
   }
 
   #openSocket(
     shared: SharedSocket<Slot>,
     bound: Pick<OpenSocket, 'address' | 'port' | 'families'>,
-  ): OpenSocket {
-    const socket: SharedOpenSocket = {
+  ): SharedOpenSocket {
+    return {
       ...bound,
       id: shared.id,
       close: () => this.#close(shared),
@@ -235,7 +234,6 @@ export class Workforce implements Crew {
         await this.#all('drain', shared.id);
       },
     };
-    return socket;
   }
 
   async #close({ id, bound }: SharedSocket<Slot>): Promise<void> {
@@ -294,13 +292,13 @@ export class Workforce implements Crew {
     });
     slot.worker = worker;
     slot.startedMs = clock.monotonicMs();
-    const running = unchecked(this.#running);
+    const running = withoutHealthChecks(this.#running);
     const calls: Promise<unknown>[] = [
       worker.call('start', { log: running.log, retireMs }),
       worker.call('plan', running),
       worker.call('commit', { config: running, serves: new Map() }),
     ];
-    if (this.#planned !== undefined) calls.push(worker.call('plan', unchecked(this.#planned)));
+    if (this.#planned !== undefined) calls.push(worker.call('plan', withoutHealthChecks(this.#planned)));
     for (const shared of this.#sockets.values()) {
       if (shared.bound !== undefined || shared.owner === slot) calls.push(this.#openAgain(worker, shared));
     }
@@ -347,9 +345,4 @@ export class Workforce implements Crew {
       this.#options.log.error({ err }, 'worker could not be started'); // its end is told, and it is tried again
     }
   }
-}
-
-/** The configuration for workers: health checks are not theirs. */
-function unchecked(config: RelayConfig): RelayConfig {
-  return { ...config, endpoints: config.endpoints.map(({ healthCheck: _, ...endpoint }) => endpoint) };
 }
