@@ -54,7 +54,7 @@ format-check: node_modules
 .PHONY: typecheck
 typecheck: node_modules
 	tsc
-	tsc --project src/relay/page
+	tsc --project src/relay/admin/page
 
 .PHONY: lint
 lint: node_modules

@@ -7,7 +7,7 @@ export default tseslint.config(
       'coverage/',
       'node_modules/',
       'test/cluster/bin/',
-      'src/relay/page/html.ts',
+      'src/relay/admin/page/html.ts',
       '*.config.js',
       '.dependency-cruiser.js',
     ],

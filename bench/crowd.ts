@@ -1,14 +1,14 @@
 import { parseRealmRelay } from '../src/api/parse.ts';
-import type { RealmRelaySpec } from '../src/api/schema.ts';
+import type { RealmRelaySpec } from '../src/api/schema/realm-relay.ts';
 import { desiredObjects } from '../src/desired/desired-objects.ts';
 import { Informer } from '../src/kube/informer.ts';
 import { kubeConfigLoader } from '../src/kube/kube-config.ts';
 import { isLater, type KubeObject, type ObjectKey } from '../src/kube/object.ts';
 import { collectionPath, objectPath, type Resource } from '../src/kube/resource.ts';
 import { Store } from '../src/kube/store.ts';
-import { Transport } from '../src/kube/transport.ts';
+import { Transport } from '../src/kube/client.ts';
 import { systemClock } from '../src/lib/clock.ts';
-import { relayResource, ownedResources } from '../src/operator/objects.ts';
+import { relayResource, ownedResources } from '../src/operator/kinds.ts';
 import { createLogger } from '../src/telemetry/logger.ts';
 
 const manager = { fieldManager: 'bench', force: 'true' };

@@ -5,7 +5,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { openFilesLimit } from '../src/lib/open-files.ts';
-import { freePort } from '../test/cluster/free-port.ts';
+import { freePort } from '../test/support/free-port.ts';
 import type { LoadResult } from './load.ts';
 import { endpoints, manyEndpoints, type ManyEndpoints } from './many-endpoints.ts';
 import { cpuSeconds, residentKib } from './process-figures.ts';

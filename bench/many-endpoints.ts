@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../test/cluster/free-port.ts';
+import { freePort } from '../test/support/free-port.ts';
 import { cpuSeconds } from './process-figures.ts';
 import { startRelay, type RelayProgram, type Route, type RunningRelay } from './relays.ts';
 

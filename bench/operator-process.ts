@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
-import { eventually } from '../test/cluster/eventually.ts';
-import { freePort } from '../test/cluster/free-port.ts';
+import { eventually } from '../test/support/eventually.ts';
+import { freePort } from '../test/support/free-port.ts';
 import { cpuSeconds, residentKib } from './process-figures.ts';
 
 const root = join(import.meta.dirname, '..');

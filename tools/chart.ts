@@ -23,7 +23,7 @@ export function chartFiles(): ReadonlyMap<string, string> {
 function crdTemplate(): string {
   const { spec, ...head } = customResourceDefinition() as Record<string, unknown>;
   const body = escaped(dump({ spec }, { noRefs: true, lineWidth: 100 }));
-  return whereCrds('src/api/schema.ts', `${dump(head)}${labels}${keep}${body}`);
+  return whereCrds('src/api/schema/realm-relay.ts', `${dump(head)}${labels}${keep}${body}`);
 }
 
 function policyTemplate(manifests: string): string {

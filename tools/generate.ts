@@ -11,12 +11,12 @@ const root = join(import.meta.dirname, '..');
 
 /** Every generated file, by its path in the repository, with the text that it must have. */
 export function generatedFiles(): ReadonlyMap<string, string> {
-  const header = '# Generated from src/api/schema.ts by `make generate`; do not edit.\n';
+  const header = '# Generated from src/api/schema/realm-relay.ts by `make generate`; do not edit.\n';
   return new Map([
     ['crds/realmrelays.yaml', header + dump(customResourceDefinition(), { noRefs: true, lineWidth: 100 })],
     ['docs/api.md', apiReference()],
     ['docs/metrics.md', metricsReference()],
-    ['src/relay/page/html.ts', pageModule()],
+    ['src/relay/admin/page/html.ts', pageModule()],
     ...chartFiles(),
   ]);
 }

@@ -1,5 +1,5 @@
 import { operatorMetrics } from '../src/operator/metrics.ts';
-import { relayRegistry } from '../src/relay/relay-metrics.ts';
+import { relayRegistry } from '../src/relay/admin/metrics.ts';
 import { Counter, createRegistry, Histogram, type Registry } from '../src/telemetry/metrics.ts';
 
 /** What a metric is, apart from its values. */

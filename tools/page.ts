@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 
-const folder = join(import.meta.dirname, '..', 'src', 'relay', 'page');
+const folder = join(import.meta.dirname, '..', 'src', 'relay', 'admin', 'page');
 
 /**
- * The text of src/relay/page/html.ts: the relay's page in one piece, and the policy by which a browser runs its script
+ * The text of src/relay/admin/page/html.ts: the relay's page in one piece, and the policy by which a browser runs its script
  * and style and nothing else.
  */
 export function pageModule(): string {

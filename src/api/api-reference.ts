@@ -1,5 +1,5 @@
 import { specStructure, statusStructure, type StructuralSchema } from './crd.ts';
-import { apiVersion, kind } from './schema.ts';
+import { apiVersion, kind } from './schema/realm-relay.ts';
 
 type Row = { readonly field: string; readonly schema: StructuralSchema; readonly isRequired: boolean };
 
@@ -7,7 +7,7 @@ type Row = { readonly field: string; readonly schema: StructuralSchema; readonly
 export function apiReference(): string {
   return `# API reference
 
-Generated from \`src/api/schema.ts\` by \`make generate\`; do not edit.
+Generated from \`src/api/schema/realm-relay.ts\` by \`make generate\`; do not edit.
 
 \`apiVersion: ${apiVersion}\`, \`kind: ${kind}\`, short name \`rr\`. The same is told by \`kubectl explain realmrelay.spec\`.
 \`[]\` marks the items of a list, \`{}\` the values of a mapping. Fields are optional unless marked with *.

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { apiVersion, group, kind, longestName, plural, specSchema, version } from './schema.ts';
-import { statusSchema } from './status-schema.ts';
+import { apiVersion, group, kind, longestName, plural, specSchema, version } from './schema/realm-relay.ts';
+import { statusSchema } from './schema/status.ts';
 
 /** A schema as a CustomResourceDefinition holds it: OpenAPI 3.0, structural. */
 export type StructuralSchema = {

@@ -2,7 +2,7 @@ import { portsText } from '../lib/port-range.ts';
 import { maySelectOneNode } from './node-selection.ts';
 import { type Listener, portConflicts } from './port-conflicts.ts';
 import type { Relay } from './relay.ts';
-import { adminPort } from './schema.ts';
+import { adminPort } from './schema/realm-relay.ts';
 
 /** Two relays in the network of their nodes that cannot run side by side on one. */
 export type NodeConflict = {

@@ -4,7 +4,7 @@ import { portConflicts, type PortConflict } from './port-conflicts.ts';
 import type { Relay } from './relay.ts';
 import { resolve } from './resolve.ts';
 import { relayProblems, relayWarnings } from './rules.ts';
-import { realmRelaySchema } from './schema.ts';
+import { realmRelaySchema } from './schema/realm-relay.ts';
 
 /** What became of a document that should be a RealmRelay. */
 export type ParsedRelay = {

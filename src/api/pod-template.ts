@@ -1,6 +1,6 @@
 import { present } from '../lib/record.ts';
 import type { PodTemplate } from './relay.ts';
-import type { RealmRelaySpec } from './schema.ts';
+import type { RealmRelaySpec } from './schema/realm-relay.ts';
 
 /** What the user wrote of the Pod template, with nothing absent. */
 export function resolvedPodTemplate({ podTemplate }: RealmRelaySpec): PodTemplate {

@@ -12,7 +12,7 @@ import type {
   RemoteTransport,
   Service,
 } from './relay.ts';
-import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema.ts';
+import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema/realm-relay.ts';
 
 const networkDefaults: Network = {
   ipv6Only: false,

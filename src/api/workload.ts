@@ -1,6 +1,6 @@
 import { present } from '../lib/record.ts';
 import type { Autoscaling, NetworkPolicy, Relay, Workload } from './relay.ts';
-import type { RealmRelaySpec } from './schema.ts';
+import type { RealmRelaySpec } from './schema/realm-relay.ts';
 
 /** What the user wrote of the workload and what goes with it, defaults applied. */
 export function resolvedWorkload(

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { dump } from 'js-yaml';
 import { parseRealmRelay } from '../api/parse.ts';
 import { conflictProblem } from '../api/rules.ts';
-import { apiVersion, kind, longestName, type RealmRelay } from '../api/schema.ts';
+import { apiVersion, kind, longestName, type RealmRelay } from '../api/schema/realm-relay.ts';
 import { ConfigError, type SourcedProblem } from '../config/config-error.ts';
 import { sourceDocument, type ConfigText } from '../config/config-text.ts';
 import { importedRelay, type ImportedRelay } from '../config/import/imported-relay.ts';
@@ -12,7 +12,7 @@ import { originOf } from '../config/import/origins.ts';
 import { secretCommand } from '../config/import/secrets.ts';
 import { asError } from '../lib/errors.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
-import { readConfig } from '../relay/config-source.ts';
+import { readConfig } from '../relay/config-file/read-config.ts';
 import { UsageError, type Command } from './command.ts';
 
 export const usage = `Usage: realm-operator import PATH [--name NAME] [--namespace NAME]

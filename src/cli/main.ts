@@ -8,7 +8,7 @@ type Loaded = { readonly run: Command; readonly usage: string };
 
 const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
   operator: async () => {
-    const { keepHeapSmall } = await import('../lib/small-heap.ts');
+    const { keepHeapSmall } = await import('../lib/v8-flags.ts');
     keepHeapSmall();
     const { operator: run, usage } = await import('./operator.ts');
     return { run, usage };
@@ -16,7 +16,7 @@ const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
   relay: async () => {
     const [{ runRelay }, { helpText }] = await Promise.all([
       import('../relay/main.ts'),
-      import('../relay/flag-table.ts'),
+      import('../relay/command-line/flag-table.ts'),
     ]);
     return { run: (argv, io) => runRelay(argv, { ...io, env: process.env }), usage: helpText() };
   },

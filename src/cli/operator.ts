@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { adminPort } from '../api/schema.ts';
+import { adminPort } from '../api/schema/realm-relay.ts';
 import { defaultRelayImage } from '../desired/relay-image.ts';
 import { kubeConfigLoader, ownNamespace } from '../kube/kube-config.ts';
 import { systemClock } from '../lib/clock.ts';

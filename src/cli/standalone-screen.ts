@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { parseIpAddress, type IpFamily } from '../lib/ip-address.ts';
-import type { EndpointStatus, RelayStatus } from '../relay/relay-status.ts';
+import type { EndpointStatus, RelayStatus } from '../relay/admin/status.ts';
 
 /** What `standalone` shows of what runs: a line for each endpoint, and some commands to try. */
 export function screen(status: RelayStatus, adminUrl: string | undefined): string {

@@ -1,14 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Relay as ParsedRelay } from '../api/relay.ts';
-import { adminPort } from '../api/schema.ts';
+import { adminPort } from '../api/schema/realm-relay.ts';
 import { relayConfig } from '../config/relay-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import { stopSignals } from '../lib/shutdown.ts';
-import { adminRoutes } from '../relay/admin-routes.ts';
-import { Relay, ReloadError } from '../relay/relay.ts';
-import { TransportFilesError } from '../relay/transports.ts';
+import { adminRoutes } from '../relay/admin/routes.ts';
+import { Relay, ReloadError } from '../relay/server.ts';
+import { TransportFilesError } from '../relay/transport/transports.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
 import { adminAddress, parseOptions, UsageError, type Command, type Io } from './command.ts';

@@ -1,6 +1,6 @@
 import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
-import { Alarms } from './alarms.ts';
+import { Alarms } from './key-timers.ts';
 
 /** With what a queue works. */
 export type WorkQueueOptions = {

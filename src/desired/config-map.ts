@@ -4,7 +4,7 @@ import { lastPort, listenText } from '../api/port-conflicts.ts';
 import type { Endpoint, Network, Relay, Remote } from '../api/relay.ts';
 import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm-document.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
-import { onceEach } from '../lib/once-each.ts';
+import { onceEach } from '../lib/memoize.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
 import { transportWords } from './transports.ts';

@@ -8,7 +8,7 @@ import type {
   V1RollingUpdateDeployment,
 } from '@kubernetes/client-node';
 import type { Relay, Resources } from '../api/relay.ts';
-import { adminPort } from '../api/schema.ts';
+import { adminPort } from '../api/schema/realm-relay.ts';
 import { configKey, configMapName } from './config-map.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 import { containerPorts, hostNetwork } from './host-network.ts';

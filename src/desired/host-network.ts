@@ -1,7 +1,7 @@
 import type { V1ContainerPort, V1PodSpec } from '@kubernetes/client-node';
 import { lastPort, protocols } from '../api/port-conflicts.ts';
 import type { Relay } from '../api/relay.ts';
-import { adminPort } from '../api/schema.ts';
+import { adminPort } from '../api/schema/realm-relay.ts';
 import { portsFrom } from '../lib/port-range.ts';
 
 /** What puts the Pods of `relay` into the network of their nodes, with the names of the cluster all the same. */

@@ -1,6 +1,6 @@
 import type { V1OwnerReference } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
-import { apiVersion, kind } from '../api/schema.ts';
+import { apiVersion, kind } from '../api/schema/realm-relay.ts';
 import { version } from '../lib/version.ts';
 
 /** The field manager of every apply, and the value of the `managed-by` label by which our objects are watched. */

@@ -8,7 +8,7 @@ import { controllerOf, type KubeObject, objectKey } from './object.ts';
 import { objectPath, type Resource } from './resource.ts';
 import { foreignPortsPatch } from './service-ports.ts';
 import type { Store } from './store.ts';
-import type { KubeRequest, Transport } from './transport.ts';
+import type { KubeRequest, Transport } from './client.ts';
 
 /** The name under which the API server records which fields are ours. */
 export const fieldManager = 'realm-operator';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { KubeObject } from './object.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './client.ts';
 
 /** How long the same event about the same object is not told again. */
 const silenceMs = 600_000;

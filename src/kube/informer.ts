@@ -1,15 +1,15 @@
 import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
-import { pause } from '../lib/pause.ts';
+import { pause } from '../lib/sleep.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { KubeError } from './kube-error.ts';
 import { list } from './list.ts';
 import { isLater, type KubeObject, type ObjectKey } from './object.ts';
-import type { Packed } from './packed.ts';
+import type { Packed } from './packed-object.ts';
 import { collectionPath, type Resource } from './resource.ts';
 import type { Store } from './store.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './client.ts';
 import { watch, type WatchEvent } from './watch.ts';
 
 const backoff: Backoff = { firstMs: 500, mostMs: 30_000 };

@@ -1,12 +1,12 @@
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
-import { pause } from '../lib/pause.ts';
+import { pause } from '../lib/sleep.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Fence } from './fence.ts';
 import { isKubeError } from './kube-error.ts';
 import type { KubeObject } from './object.ts';
 import { collectionPath, objectPath, type Resource } from './resource.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './client.ts';
 
 const resource: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' };
 

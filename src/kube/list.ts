@@ -1,7 +1,7 @@
 import { withoutManagedFields } from './managed-fields.ts';
 import type { KubeObject } from './object.ts';
 import type { Resource } from './resource.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './client.ts';
 
 const pageSize = 500;
 

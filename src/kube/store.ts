@@ -1,5 +1,5 @@
 import { isLater, type KubeObject, type ObjectKey, objectKey } from './object.ts';
-import { Packed } from './packed.ts';
+import { Packed } from './packed-object.ts';
 
 type Change<T extends KubeObject> = {
   readonly now: Packed<T> | undefined;

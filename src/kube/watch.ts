@@ -3,7 +3,7 @@ import { byteLines } from './byte-lines.ts';
 import { kubeErrorOf } from './kube-error.ts';
 import { textWithoutManagedFields } from './managed-fields.ts';
 import type { KubeObject } from './object.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './client.ts';
 
 /** How much longer than asked for a watch may last: a connection of which only our half lives never ends by itself. */
 const graceMs = 15_000;

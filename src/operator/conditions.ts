@@ -1,4 +1,4 @@
-import type { Condition } from '../api/schema.ts';
+import type { Condition } from '../api/schema/realm-relay.ts';
 import type { Rollout } from './rollout.ts';
 import type { Reason, Verdict } from './verdict.ts';
 

@@ -1,7 +1,7 @@
 import type { UpdateStrategy } from '../api/relay.ts';
-import type { RealmRelayStatus } from '../api/schema.ts';
+import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { isReady, type RelayPod, toldHash } from './pods.ts';
-import { type Answer, type Answers, type Asked, isUnreachable, type Questions } from './relay-reports.ts';
+import { type Answer, type Answers, type Asked, isUnreachable, type Questions } from './relay-poller.ts';
 
 /** What is known when it is decided whom to tell and to ask. */
 export type HotReloadInput = {

@@ -1,8 +1,8 @@
-import type { Packed } from '../kube/packed.ts';
-import { onceEach } from '../lib/once-each.ts';
+import type { Packed } from '../kube/packed-object.ts';
+import { onceEach } from '../lib/memoize.ts';
 import { buildInfo, Counter, register, type Registry, type Sample } from '../telemetry/metrics.ts';
 import { controllerMetrics, type ControllerGauges, type ControllerMetrics } from './controller-metrics.ts';
-import type { RelayObject } from './objects.ts';
+import type { RelayObject } from './kinds.ts';
 
 /** What the operator counts. */
 export type OperatorMetrics = ControllerMetrics & {

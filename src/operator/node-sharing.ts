@@ -1,6 +1,6 @@
 import { nodeConflicts } from '../api/node-conflicts.ts';
 import type { Relay } from '../api/relay.ts';
-import type { RelayObject } from './objects.ts';
+import type { RelayObject } from './kinds.ts';
 
 /** What is asked of the cluster about relays on hostNetwork. */
 export type NodeSharingCluster = {

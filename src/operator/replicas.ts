@@ -1,7 +1,7 @@
 import { fieldManager } from '../kube/apply.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
-import type { Transport } from '../kube/transport.ts';
+import type { Transport } from '../kube/client.ts';
 
 /** Holds the number of Pods between us and an autoscaler: what nobody holds becomes 1. */
 const holder = `${fieldManager}-replicas`;

@@ -1,5 +1,5 @@
 import type { V1DaemonSet, V1Deployment } from '@kubernetes/client-node';
-import { isDaemonSet, type Workload } from './objects.ts';
+import { isDaemonSet, type Workload } from './kinds.ts';
 import type { Reason } from './verdict.ts';
 
 /** How far a workload has come. `failed`: it will not come further by itself. */

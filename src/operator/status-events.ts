@@ -1,4 +1,4 @@
-import type { Condition } from '../api/schema.ts';
+import type { Condition } from '../api/schema/realm-relay.ts';
 import type { KubeEvent } from '../kube/events.ts';
 
 /** An event before it is said what it is about. */

@@ -1,16 +1,16 @@
 import type { V1Service } from '@kubernetes/client-node';
 import { boundFamilies, listenText, protocols } from '../api/port-conflicts.ts';
 import type { Endpoint, Relay } from '../api/relay.ts';
-import type { RealmRelayStatus } from '../api/schema.ts';
+import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { configHash } from '../desired/config-map.ts';
 import { neededSecrets } from '../desired/transports.ts';
 import { addressFamily } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { conditions } from './conditions.ts';
-import { type RelayObject, serviceOf, type Workload, workloadOf } from './objects.ts';
+import { type RelayObject, serviceOf, type Workload, workloadOf } from './kinds.ts';
 import { podCounts, rollout } from './rollout.ts';
-import { endpointReadiness, rolloutOf, type Running } from './running.ts';
+import { endpointReadiness, rolloutOf, type Running } from './running-pods.ts';
 import { configured, type Verdict } from './verdict.ts';
 
 /** How many listen addresses `kubectl get` shows before it only counts. */

@@ -10,22 +10,22 @@ import { stopSignals, type SignalSource, type StopSignals } from '../lib/shutdow
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
-import { adminRoutes } from './admin-routes.ts';
-import { isInBackground, startInBackground } from './background.ts';
-import { ConfigFile } from './config-file.ts';
-import type { ConfigSource } from './config-source.ts';
-import { commandLineConfig, variableConfig, type FirstConfig } from './first-config.ts';
-import { helpText } from './flag-table.ts';
-import { ownFlags, parseFlags, type RelayFlags } from './flags.ts';
-import { Names } from './names.ts';
+import { adminRoutes } from './admin/routes.ts';
+import { isInBackground, startInBackground } from './command-line/daemonize.ts';
+import { ConfigFile } from './config-file/config-watcher.ts';
+import type { ConfigSource } from './config-file/read-config.ts';
+import { commandLineConfig, variableConfig, type FirstConfig } from './command-line/initial-config.ts';
+import { helpText } from './command-line/flag-table.ts';
+import { ownFlags, parseFlags, type RelayFlags } from './command-line/flags.ts';
+import { Names } from './dns/resolver.ts';
 import { setOpenFilesLimit } from './open-files.ts';
-import { Relay } from './relay.ts';
-import { RecentErrors } from './recent-errors.ts';
-import { tcpStack } from './tcp-stack.ts';
-import { TransportFilesError, transportProblems } from './transports.ts';
+import { Relay } from './server.ts';
+import { RecentErrors } from './stats/recent-errors.ts';
+import { tcpStack } from './net/tcp-stack.ts';
+import { TransportFilesError, transportProblems } from './transport/transports.ts';
 import { UsageError } from './usage-error.ts';
 import { isWorker } from './workers/environment.ts';
-import type { Workforce, WorkforceOptions } from './workers/workforce.ts';
+import type { Workforce, WorkforceOptions } from './workers/worker-pool.ts';
 
 /** The outside of the program. */
 export type RelayIo = {
@@ -62,7 +62,7 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
 }
 
 async function act(argv: readonly string[], io: RelayIo): Promise<number> {
-  if (isWorker(io.env ?? {})) return (await import('./workers/processes.ts')).runWorker();
+  if (isWorker(io.env ?? {})) return (await import('./workers/entry.ts')).runWorker();
   if (argv[0] === 'convert') return convertTo(argv.slice(1), io);
   const variable = variableConfig(io.env?.[environmentName], (line) => {
     io.stderr.write(`${line}\n`);
@@ -88,7 +88,7 @@ function answer(io: RelayIo, text: string): number {
 }
 
 async function convertTo(argv: readonly string[], io: RelayIo): Promise<number> {
-  const { convert } = await import('./convert.ts'); // not for a relay that runs
+  const { convert } = await import('./command-line/convert.ts'); // not for a relay that runs
   await convert(argv, io.stdout);
   return 0;
 }
@@ -156,7 +156,7 @@ async function workers(
   logConfig: LogConfig,
 ): Promise<Workforce | undefined> {
   if (count === 1) return undefined;
-  const { startWorkforce } = await import('./workers/processes.ts'); // costs memory, so for this alone
+  const { startWorkforce } = await import('./workers/entry.ts'); // costs memory, so for this alone
   return startWorkforce({ ...parts, count }, logConfig);
 }
 

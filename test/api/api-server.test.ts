@@ -4,12 +4,12 @@ import fc from 'fast-check';
 import { loadAll } from 'js-yaml';
 import { parseRealmRelay } from '../../src/api/parse.ts';
 import { portConflicts } from '../../src/api/port-conflicts.ts';
-import { apiVersion, plural, type EndpointSpec, type RealmRelay } from '../../src/api/schema.ts';
+import { apiVersion, plural, type EndpointSpec, type RealmRelay } from '../../src/api/schema/realm-relay.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { goldenRelayManifests } from '../desired/golden-relays.ts';
-import { endpoint, realmRelay } from '../relays.ts';
+import { endpoint, realmRelay } from '../support/realm-relays.ts';
 import { badRelays } from './bad-relays.ts';
 
 const crd = new URL('../../crds/realmrelays.yaml', import.meta.url).pathname;

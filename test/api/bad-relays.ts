@@ -1,5 +1,5 @@
-import type { EndpointSpec, RealmRelaySpec } from '../../src/api/schema.ts';
-import { endpoint, realmRelay } from '../relays.ts';
+import type { EndpointSpec, RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
+import { endpoint, realmRelay } from '../support/realm-relays.ts';
 
 /** A RealmRelay that must be refused, and how. */
 export type BadRelay = {

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { nodeConflicts } from '../../src/api/node-conflicts.ts';
 import type { Relay } from '../../src/api/relay.ts';
-import type { RealmRelaySpec } from '../../src/api/schema.ts';
-import { endpoint, relay } from '../relays.ts';
+import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
+import { endpoint, relay } from '../support/realm-relays.ts';
 
 type Choice = {
   name?: string;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { maySelectOneNode } from '../../src/api/node-selection.ts';
 import type { NodeRequirement, PodTemplate } from '../../src/api/relay.ts';
-import { relay } from '../relays.ts';
+import { relay } from '../support/realm-relays.ts';
 
 type Term = readonly NodeRequirement[];
 

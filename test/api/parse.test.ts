@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseRealmRelay } from '../../src/api/parse.ts';
 import { pathText, problemText } from '../../src/lib/problem.ts';
-import { endpoint, realmRelay, relay } from '../relays.ts';
+import { endpoint, realmRelay, relay } from '../support/realm-relays.ts';
 import { badRelays } from './bad-relays.ts';
 
 describe('parseRealmRelay', () => {

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { customResourceDefinition } from '../../src/api/crd.ts';
 import { parseRealmRelay } from '../../src/api/parse.ts';
-import type { RealmRelaySpec } from '../../src/api/schema.ts';
+import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { pathText } from '../../src/lib/problem.ts';
-import { endpoint, realmRelay } from '../relays.ts';
+import { endpoint, realmRelay } from '../support/realm-relays.ts';
 
 type PodTemplate = NonNullable<RealmRelaySpec['podTemplate']>;
 

@@ -3,7 +3,7 @@ import { json, text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { canBind, portConflicts, type Listener, type Prediction } from '../../src/api/port-conflicts.ts';
-import { ipAddress } from '../relays.ts';
+import { ipAddress } from '../support/realm-relays.ts';
 import type { TrialResult, TrialSocket } from './bind-trials.ts';
 
 /** Every kind of address, some in several spellings; all of them are given to the namespace below. */

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { portConflicts, prediction, type BoundAddress } from '../../src/api/port-conflicts.ts';
-import { endpoint, ipAddress, relay } from '../relays.ts';
+import { endpoint, ipAddress, relay } from '../support/realm-relays.ts';
 
 /** `:: on` is the address `::` with ipv6Only on. */
 function bound(text: string): BoundAddress {

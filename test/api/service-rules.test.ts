@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { parseRealmRelay } from '../../src/api/parse.ts';
-import type { RealmRelaySpec } from '../../src/api/schema.ts';
+import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { problemText } from '../../src/lib/problem.ts';
-import { endpoint, realmRelay } from '../relays.ts';
+import { endpoint, realmRelay } from '../support/realm-relays.ts';
 
 type ServiceSpec = NonNullable<RealmRelaySpec['service']>;
 

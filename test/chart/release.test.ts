@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { describeWithHelm } from '../cluster/helm.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { chart, olderChart } from './chart.ts';

@@ -9,7 +9,7 @@ import { createRegistry } from '../../src/telemetry/metrics.ts';
 import { describeWithHelm, judge } from '../cluster/helm.ts';
 import { run, runOrThrow } from '../cluster/run.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
-import { emptyPaths } from '../empty-paths.ts';
+import { emptyPaths } from '../support/empty-paths.ts';
 import {
   chart,
   type Container,

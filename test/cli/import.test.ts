@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { apiVersion } from '../../src/api/schema.ts';
+import { apiVersion } from '../../src/api/schema/realm-relay.ts';
 import { runCli } from './cli.ts';
 
 let folder: string;

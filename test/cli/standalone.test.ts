@@ -17,12 +17,12 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { dump } from 'js-yaml';
-import type { EndpointSpec, RealmRelaySpec } from '../../src/api/schema.ts';
-import { eventually } from '../cluster/eventually.ts';
-import { freePort, freePorts } from '../cluster/free-port.ts';
+import type { EndpointSpec, RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort, freePorts } from '../support/free-port.ts';
 import { secretsFolder } from '../../src/desired/transports.ts';
 import { TestPki } from '../relay/transport/pki.ts';
-import { endpoint, realmRelay } from '../relays.ts';
+import { endpoint, realmRelay } from '../support/realm-relays.ts';
 import { startCli, type RunningCli } from './cli.ts';
 
 let folder: string;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadAll } from 'js-yaml';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
-import { parsed } from '../relays.ts';
-import type { RealmRelay } from '../../src/api/schema.ts';
+import { parsed } from '../support/realm-relays.ts';
+import type { RealmRelay } from '../../src/api/schema/realm-relay.ts';
 import { runCli } from './cli.ts';
 
 const web = `apiVersion: realm-operator.dev/v1alpha1

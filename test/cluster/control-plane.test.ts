@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { describeWithCluster } from './shared.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../support/eventually.ts';
 
 describeWithCluster('control plane', (cluster) => {
   it('answers kubectl', async () => {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { type Binaries, binaries } from './binaries.ts';
 import { Cluster } from './cluster.ts';
 import { Daemon } from './daemon.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { apiServerFlags, controllerManagerFlags, etcdFlags } from './flags.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../support/free-port.ts';
 import { makePki } from './pki.ts';
 
 const readyTimeoutMs = 90_000;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Cluster } from './cluster.ts';
 import { Daemon } from './daemon.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { makePki } from './pki.ts';
 import { run } from './run.ts';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { describeRustRealm, RustRealm } from '../relay/rust-realm.ts';
+import { describeRustRealm, RustRealm } from '../support/rust-realm.ts';
 import { code, rows, saying } from './realm-compat-page.ts';
 
 describeRustRealm('docs/realm-compat.md is right about the Rust realm', () => {

@@ -5,8 +5,8 @@ import { ConfigError } from '../../src/config/config-error.ts';
 import { endpointRules, overrideRules } from '../../src/config/realm-rules.ts';
 import { relayConfig, type ParsedConfig } from '../../src/config/relay-config.ts';
 import { pathText } from '../../src/lib/problem.ts';
-import { flagTable } from '../../src/relay/flag-table.ts';
-import { parseFlags } from '../../src/relay/flags.ts';
+import { flagTable } from '../../src/relay/command-line/flag-table.ts';
+import { parseFlags } from '../../src/relay/command-line/flags.ts';
 import { UsageError } from '../../src/relay/usage-error.ts';
 import { code, endpoint, root, rows, saying } from './realm-compat-page.ts';
 

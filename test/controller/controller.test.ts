@@ -4,7 +4,7 @@ import { type Action, awaitChange, requeueAfter, resyncAfter } from '../../src/c
 import { Controller, type ControllerOptions, type Outcome } from '../../src/controller/controller.ts';
 import { WorkQueue } from '../../src/controller/work-queue.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 class BoomError extends Error {}
 class ConflictError extends Error {}

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { WorkQueue } from '../../src/controller/work-queue.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 const backoff = { firstMs: 1_000, mostMs: 8_000 };
 

@@ -5,7 +5,7 @@ import { parseRelayConfig } from '../../src/config/relay-config.ts';
 import { configHash, configText } from '../../src/desired/config-map.ts';
 import { desiredObjects, type Platform } from '../../src/desired/desired-objects.ts';
 import { expectGolden } from '../golden.ts';
-import { endpoint, relay } from '../relays.ts';
+import { endpoint, relay } from '../support/realm-relays.ts';
 import { goldenRelayManifests, goldenRelays, sideBySide } from './golden-relays.ts';
 
 const platform: Platform = { relayImage: 'example.com/relay@sha256:0' };

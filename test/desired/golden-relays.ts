@@ -1,6 +1,6 @@
 import type { Relay } from '../../src/api/relay.ts';
-import type { RealmRelaySpec } from '../../src/api/schema.ts';
-import { endpoint, parsed, realmRelay } from '../relays.ts';
+import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
+import { endpoint, parsed, realmRelay } from '../support/realm-relays.ts';
 
 /** The case that this project exists for. */
 export const sideBySide = [

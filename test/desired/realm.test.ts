@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { loadAll } from 'js-yaml';
 import type { Relay } from '../../src/api/relay.ts';
-import type { RealmRelay } from '../../src/api/schema.ts';
+import type { RealmRelay } from '../../src/api/schema/realm-relay.ts';
 import { configText, realmDocument } from '../../src/desired/config-map.ts';
 import { neededSecrets, secretsFolder } from '../../src/desired/transports.ts';
-import { describeRustRealm, RustRealm } from '../relay/rust-realm.ts';
+import { describeRustRealm, RustRealm } from '../support/rust-realm.ts';
 import { TestPki } from '../relay/transport/pki.ts';
-import { parsed } from '../relays.ts';
+import { parsed } from '../support/realm-relays.ts';
 import { goldenRelays } from './golden-relays.ts';
 
 const examples = join(import.meta.dirname, '..', '..', 'examples');

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import type { RealmRelaySpec } from '../../src/api/schema.ts';
+import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import {
   immutableFamilies,
   serviceFamilies,
   type ObservedFamilies,
 } from '../../src/desired/service-families.ts';
-import { endpoint, relay } from '../relays.ts';
+import { endpoint, relay } from '../support/realm-relays.ts';
 
 const v4 = endpoint({ name: 'v4', address: '0.0.0.0' });
 const v6 = endpoint({ name: 'v6', address: '::', network: { ipv6Only: true } });

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import type { RealmRelaySpec } from '../../src/api/schema.ts';
+import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { immutableFields, type ObservedService, service } from '../../src/desired/service.ts';
 import { pathText } from '../../src/lib/problem.ts';
-import { endpoint, relay } from '../relays.ts';
+import { endpoint, relay } from '../support/realm-relays.ts';
 
 type ServiceSpec = NonNullable<RealmRelaySpec['service']>;
 

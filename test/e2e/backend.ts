@@ -1,4 +1,4 @@
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import type { TestNode } from '../cluster/node.ts';
 import { image } from './install.ts';
 

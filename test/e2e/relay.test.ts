@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { startNode, type TestNode } from '../cluster/node.ts';
 import { type Backend, startBackend } from './backend.ts';
 import { TestPki } from '../relay/transport/pki.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import type { TestNode } from '../cluster/node.ts';
 import { type Backend, backendPort } from './backend.ts';
 import { kubectl } from './install.ts';

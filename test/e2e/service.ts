@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { runOrThrow } from '../cluster/run.ts';
 import { backendPort } from './backend.ts';
 import { backendAt, echoLine, greet } from './client.ts';

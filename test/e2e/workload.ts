@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { backendAt } from './client.ts';
 import { kubectl, printDiagnosis } from './install.ts';
 import type { Place } from './place.ts';

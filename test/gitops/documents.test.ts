@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { version } from '../../src/lib/version.ts';
-import { emptyPaths } from '../empty-paths.ts';
+import { emptyPaths } from '../support/empty-paths.ts';
 import { examples } from './documents.ts';
 
 describe('examples of docs/gitops.md', () => {

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import type { KubeObject } from '../../src/kube/object.ts';
-import type { RelayObject } from '../../src/operator/objects.ts';
+import type { RelayObject } from '../../src/operator/kinds.ts';
 import { status } from '../../src/operator/status.ts';
-import type { Running } from '../../src/operator/running.ts';
+import type { Running } from '../../src/operator/running-pods.ts';
 import type { Verdict } from '../../src/operator/verdict.ts';
 import { describeWithHelm, judge } from '../cluster/helm.ts';
 import { runOrThrow } from '../cluster/run.ts';
-import { relay } from '../relays.ts';
+import { relay } from '../support/realm-relays.ts';
 import { healthCheck } from './documents.ts';
 
 type Health = { readonly status: string; readonly message: string };

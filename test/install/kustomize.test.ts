@@ -5,7 +5,7 @@ import { defaultRelayImage } from '../../src/desired/relay-image.ts';
 import { version } from '../../src/lib/version.ts';
 import { binaries } from '../cluster/binaries.ts';
 import { runOrThrow } from '../cluster/run.ts';
-import { emptyPaths } from '../empty-paths.ts';
+import { emptyPaths } from '../support/empty-paths.ts';
 
 type Manifest = {
   readonly kind: string;

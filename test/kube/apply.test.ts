@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { parseRealmRelay } from '../../src/api/parse.ts';
 import type { Relay } from '../../src/api/relay.ts';
-import type { RealmRelay } from '../../src/api/schema.ts';
+import type { RealmRelay } from '../../src/api/schema/realm-relay.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
 import { service as desiredService, type ObservedService } from '../../src/desired/service.ts';
 import { Applier, type Applied } from '../../src/kube/apply.ts';
@@ -10,12 +10,12 @@ import { KubeError } from '../../src/kube/kube-error.ts';
 import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { Store } from '../../src/kube/store.ts';
-import { Transport } from '../../src/kube/transport.ts';
+import { Transport } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { ownedResources } from '../../src/operator/objects.ts';
+import { ownedResources } from '../../src/operator/kinds.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { goldenRelayManifests } from '../desired/golden-relays.ts';
-import { endpoint, realmRelay } from '../relays.ts';
+import { endpoint, realmRelay } from '../support/realm-relays.ts';
 import { Edge, type Seen, spec } from '../operator/edge.ts';
 
 describeWithCluster('Applier', (cluster) => {

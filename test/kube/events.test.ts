@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { Events, type KubeEvent } from '../../src/kube/events.ts';
-import { Transport } from '../../src/kube/transport.ts';
+import { Transport } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { FakeClock } from '../controller/fake-clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { answerJson, FakeApiServer, statusObject } from './fake-api-server.ts';
 
 const regarding = {

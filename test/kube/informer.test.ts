@@ -3,11 +3,11 @@ import { expect } from 'chai';
 import { Informer } from '../../src/kube/informer.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { Store } from '../../src/kube/store.ts';
-import { Transport } from '../../src/kube/transport.ts';
+import { Transport } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { eventually } from '../cluster/eventually.ts';
-import { FakeClock } from '../controller/fake-clock.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { answerJson, FakeApiServer, statusObject } from './fake-api-server.ts';
 
 /** One watch that the informer opened; the test writes what it is told. */

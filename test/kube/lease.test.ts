@@ -1,11 +1,11 @@
 import { setTimeout as tick } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Lease } from '../../src/kube/lease.ts';
-import { Transport } from '../../src/kube/transport.ts';
+import { Transport } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { eventually } from '../cluster/eventually.ts';
-import { FakeClock } from '../controller/fake-clock.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { LeaseServer } from './lease-server.ts';
 
 const yearMs = 365 * 24 * 3_600_000;

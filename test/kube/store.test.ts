@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { KubeObject, ObjectKey } from '../../src/kube/object.ts';
-import type { Packed } from '../../src/kube/packed.ts';
+import type { Packed } from '../../src/kube/packed-object.ts';
 import { Store } from '../../src/kube/store.ts';
 
 function object(

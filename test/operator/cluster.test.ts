@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Events } from '../../src/kube/events.ts';
 import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
 import { isKubeError } from '../../src/kube/kube-error.ts';
-import { Transport } from '../../src/kube/transport.ts';
+import { Transport } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { Cluster } from '../../src/operator/cluster.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { RealmRelaySpec } from '../../src/api/schema.ts';
+import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { Edge, type Seen, spec } from './edge.ts';
 

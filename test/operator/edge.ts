@@ -1,15 +1,15 @@
 import { Writable } from 'node:stream';
 
-import type { Condition, RealmRelaySpec, RealmRelayStatus } from '../../src/api/schema.ts';
+import type { Condition, RealmRelaySpec, RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-config.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { type Operator, startOperator } from '../../src/operator/operator.ts';
-import type { AskRelay } from '../../src/operator/relay-report.ts';
+import type { AskRelay } from '../../src/operator/relay-client.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
-import { eventually, type Patience } from '../cluster/eventually.ts';
+import { eventually, type Patience } from '../support/eventually.ts';
 
 /** An object as the tests read it. */
 export type Seen = KubeObject & {

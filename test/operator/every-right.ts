@@ -1,4 +1,4 @@
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { childrenOfWeb, type Edge, spec } from './edge.ts';
 
 const json = 'application/json';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import type { RealmRelayStatus } from '../../src/api/schema.ts';
+import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import { hotReload, type HotReloadInput } from '../../src/operator/hot-reload.ts';
 import { isLive, relayOf, type RelayPod, strippedPod } from '../../src/operator/pods.ts';
-import type { Answer } from '../../src/operator/relay-reports.ts';
+import type { Answer } from '../../src/operator/relay-poller.ts';
 import { relayPod } from './relay-pods.ts';
 
 const now: Answer = { report: { configHash: 'new', configProblem: '', unready: [] }, failures: 0 };

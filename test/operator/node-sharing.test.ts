@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import type { RealmRelaySpec } from '../../src/api/schema.ts';
-import { eventually } from '../cluster/eventually.ts';
+import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
+import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { condition, Edge, type Seen, spec } from './edge.ts';
 

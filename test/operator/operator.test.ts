@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { configHash } from '../../src/desired/config-map.ts';
 import { parseRealmRelay } from '../../src/api/parse.ts';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { childrenOfWeb, Edge, spec } from './edge.ts';
 import { settledWrites, writes } from './writes.ts';

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { dump } from 'js-yaml';
 import { operatorContainer, releaseNamespace, rendered } from '../chart/chart.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { describeWithHelm } from '../cluster/helm.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { accountKubeConfig } from './account.ts';

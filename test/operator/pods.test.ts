@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { RealmRelayStatus } from '../../src/api/schema.ts';
-import type { RelayReport } from '../../src/operator/relay-report.ts';
-import { eventually } from '../cluster/eventually.ts';
+import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
+import type { RelayReport } from '../../src/operator/relay-client.ts';
+import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { Edge, type Seen, spec } from './edge.ts';
 import { settledWrites, writes } from './writes.ts';

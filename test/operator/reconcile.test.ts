@@ -1,18 +1,18 @@
 import { expect } from 'chai';
-import type { RealmRelayStatus } from '../../src/api/schema.ts';
+import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import { awaitChange, requeueAfter, resyncAfter } from '../../src/controller/action.ts';
 import { ApplyFailedError, RefusedError, ResourceConflictError } from '../../src/kube/apply-errors.ts';
 import type { Applied } from '../../src/kube/apply.ts';
 import type { KubeEvent } from '../../src/kube/events.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
-import type { RelayObject } from '../../src/operator/objects.ts';
+import type { RelayObject } from '../../src/operator/kinds.ts';
 import type { RelayPod } from '../../src/operator/pods.ts';
 import { reconcile, type ReconcileCluster, type ReconcileContext } from '../../src/operator/reconcile.ts';
-import type { Answers } from '../../src/operator/relay-reports.ts';
+import type { Answers } from '../../src/operator/relay-poller.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { relayPod } from './relay-pods.ts';
-import { realmRelay } from '../relays.ts';
+import { realmRelay } from '../support/realm-relays.ts';
 
 /** A cluster in memory that does to the objects of one kind what a test says. */
 class FakeCluster implements ReconcileCluster {

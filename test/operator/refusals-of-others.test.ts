@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { childrenOfWeb, Edge, type Seen, spec } from './edge.ts';
 

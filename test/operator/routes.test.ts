@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { apiVersion, kind } from '../../src/api/schema.ts';
-import { Packed } from '../../src/kube/packed.ts';
+import { apiVersion, kind } from '../../src/api/schema/realm-relay.ts';
+import { Packed } from '../../src/kube/packed-object.ts';
 import { operatorMetrics } from '../../src/operator/metrics.ts';
-import type { RelayObject } from '../../src/operator/objects.ts';
+import type { RelayObject } from '../../src/operator/kinds.ts';
 import { operatorRoutes } from '../../src/operator/routes.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
 

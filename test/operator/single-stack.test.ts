@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import type { RealmRelaySpec } from '../../src/api/schema.ts';
+import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import type { IpFamily } from '../../src/lib/ip-address.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { Edge, spec } from './edge.ts';
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Condition } from '../../src/api/schema.ts';
+import type { Condition } from '../../src/api/schema/realm-relay.ts';
 import { statusEvents } from '../../src/operator/status-events.ts';
 
 describe('statusEvents', () => {

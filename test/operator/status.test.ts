@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import type { RealmRelayStatus } from '../../src/api/schema.ts';
+import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
-import type { RelayObject } from '../../src/operator/objects.ts';
-import type { Running } from '../../src/operator/running.ts';
+import type { RelayObject } from '../../src/operator/kinds.ts';
+import type { Running } from '../../src/operator/running-pods.ts';
 import { status } from '../../src/operator/status.ts';
 import type { Verdict } from '../../src/operator/verdict.ts';
-import { endpoint, relay } from '../relays.ts';
+import { endpoint, relay } from '../support/realm-relays.ts';
 
 const now = new Date('2026-01-02T03:04:05.678Z');
 const programmed: Verdict = { kind: 'programmed', relay: relay(), warnings: '' };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { accountKubeConfig } from './account.ts';
 import { AuditLog, type Write } from './audit-log.ts';
 import { Edge, spec } from './edge.ts';

@@ -1,5 +1,5 @@
 import type { ControlPlane } from '../cluster/control-plane.ts';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 
 const writingVerbs = /verb="(APPLY|POST|PUT|PATCH|DELETE)"/;
 /** What the operator writes. Leases and what kube-controller-manager makes of ours (ReplicaSets, …) are not in it. */

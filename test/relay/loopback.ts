@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import type { RealmEndpoint, RealmNetwork } from '../../src/config/realm-document.ts';
 import { relayConfig, type RelayConfig } from '../../src/config/relay-config.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { Relay, type RelayOptions } from '../../src/relay/relay.ts';
-import type { EndpointStatus } from '../../src/relay/relay-status.ts';
+import { Relay, type RelayOptions } from '../../src/relay/server.ts';
+import type { EndpointStatus } from '../../src/relay/admin/status.ts';
 import { createLogger, type Logger } from '../../src/telemetry/logger.ts';
 
 /** One line of the log, parsed. */

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmDocument, RealmEndpoint } from '../../src/config/realm-document.ts';
 import { version } from '../../src/lib/version.ts';
-import { eventually } from '../cluster/eventually.ts';
-import { freePort } from '../cluster/free-port.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { endpoint, failure, Loopback, received } from './loopback.ts';
 import { RelayProcess, waysToRun } from './relay-process.ts';
 

@@ -2,8 +2,8 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { RelayStatus } from '../../src/relay/relay-status.ts';
-import { eventually } from '../cluster/eventually.ts';
+import type { RelayStatus } from '../../src/relay/admin/status.ts';
+import { eventually } from '../support/eventually.ts';
 import type { LogLine } from './loopback.ts';
 
 const entry = join(import.meta.dirname, '..', '..', 'src', 'cli', 'realm.ts');

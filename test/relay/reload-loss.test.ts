@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint } from '../../src/config/realm-document.ts';
-import { eventually } from '../cluster/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { endpoint, failure, Loopback, received } from './loopback.ts';
 import { RelayProcess } from './relay-process.ts';
 

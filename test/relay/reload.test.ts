@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
-import { ReloadError, type Relay } from '../../src/relay/relay.ts';
-import { FakeClock } from '../controller/fake-clock.ts';
-import { eventually } from '../cluster/eventually.ts';
-import { freePort } from '../cluster/free-port.ts';
+import { ReloadError, type Relay } from '../../src/relay/server.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { closed, config, endpoint, failure, listenOf, Loopback, split, statusOf } from './loopback.ts';
 
 const loopback = new Loopback();

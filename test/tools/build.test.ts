@@ -29,9 +29,11 @@ describe('bundle', () => {
   it('has the page of the relay in a file of its own, which is loaded when somebody looks', async function () {
     this.timeout(30_000);
     const metafile = await bundle({ write: false });
-    expect(bundledSources(metafile, 'dist/realm.js')).to.include('src/relay/page/html.ts');
-    const [file] = Object.values(metafile.outputs).filter(({ inputs }) => 'src/relay/page/html.ts' in inputs);
-    expect(Object.keys(file?.inputs ?? {})).to.deep.equal(['src/relay/page/html.ts']);
+    expect(bundledSources(metafile, 'dist/realm.js')).to.include('src/relay/admin/page/html.ts');
+    const [file] = Object.values(metafile.outputs).filter(
+      ({ inputs }) => 'src/relay/admin/page/html.ts' in inputs,
+    );
+    expect(Object.keys(file?.inputs ?? {})).to.deep.equal(['src/relay/admin/page/html.ts']);
   });
 
   it('loads TLS and WebSocket only where a relay asks for them', async function () {

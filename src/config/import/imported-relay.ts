@@ -1,4 +1,4 @@
-import type { EndpointSpec, RealmRelaySpec } from '../../api/schema.ts';
+import type { EndpointSpec, RealmRelaySpec } from '../../api/schema/realm-relay.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { present } from '../../lib/record.ts';
 import type { SourcedProblem } from '../config-error.ts';

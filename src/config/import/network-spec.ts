@@ -1,4 +1,4 @@
-import type { NetworkSpec } from '../../api/schema.ts';
+import type { NetworkSpec } from '../../api/schema/realm-relay.ts';
 import { present } from '../../lib/record.ts';
 import type { AcceptProxy, EndpointNetwork } from '../relay-config.ts';
 

@@ -1,4 +1,4 @@
-import type { EndpointSpec } from '../../api/schema.ts';
+import type { EndpointSpec } from '../../api/schema/realm-relay.ts';
 import { present } from '../../lib/record.ts';
 import type { EndpointConfig } from '../relay-config.ts';
 import type { ListenTls, RemoteTls, ServerCertificate } from '../transport.ts';

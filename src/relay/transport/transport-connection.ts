@@ -2,9 +2,9 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { asError } from '../../lib/errors.ts';
-import { SourceError } from '../admission.ts';
-import type { Accepted, Target } from '../channel.ts';
-import { clientIp } from '../client-address.ts';
+import { SourceError } from '../limits/source-filter.ts';
+import type { Accepted, Target } from '../net/channel.ts';
+import { clientIp } from '../../lib/client-address.ts';
 import {
   idleError,
   namesOf,
@@ -12,18 +12,18 @@ import {
   type Connection,
   type ConnectionContext,
   type ConnectionFailure,
-} from '../connection.ts';
-import { Dial, DialError, type Dialled } from '../dial.ts';
-import type { IdleLimits } from '../idle-sweep.ts';
-import { proxyHeader, type ProxyAddresses } from '../proxy-header.ts';
-import type { Remote } from '../remote.ts';
-import { reset } from '../reset.ts';
-import type { Side } from '../side.ts';
-import { connectSocket } from '../socket-stack.ts';
-import { Direction } from './copy.ts';
+} from '../connection/connection.ts';
+import { Dial, DialError, type Dialled } from '../upstream/dial.ts';
+import type { IdleLimits } from '../limits/idle-sweep.ts';
+import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
+import type { Remote } from '../upstream/remote.ts';
+import { reset } from '../net/reset.ts';
+import type { Side } from '../stats/side.ts';
+import { connectSocket } from '../net/socket-stack.ts';
+import { Direction } from './stream-pipe.ts';
 import { HandshakeError, RefusedError } from './handshake-error.ts';
 import { quiet, type Layers } from './layers.ts';
-import { proxyHeaderOf } from './proxy-header-of.ts';
+import { proxyHeaderOf } from '../proxy-protocol/socket-header.ts';
 
 /** What a connection with transports needs of its endpoint. */
 export type TransportContext = ConnectionContext & {

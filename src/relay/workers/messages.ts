@@ -1,8 +1,8 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
-import type { OfRemote } from '../endpoint-remotes.ts';
-import type { EndpointAccount, OpenSocket, SocketToOpen } from '../crew.ts';
-import type { RecentError } from '../recent-errors.ts';
-import type { RemoteEvent, RemoteState } from '../remote.ts';
+import type { OfRemote } from '../upstream/endpoint-remotes.ts';
+import type { EndpointAccount, OpenSocket, SocketToOpen } from '../data-plane/data-plane.ts';
+import type { RecentError } from '../stats/recent-errors.ts';
+import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
 
 /** What a worker needs to begin. */
 export type WorkerStart = {

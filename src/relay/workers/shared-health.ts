@@ -1,6 +1,6 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
-import { EndpointRemotes, type EndpointRemotesContext, type OfRemote } from '../endpoint-remotes.ts';
-import type { RemoteEvent, RemoteHealth } from '../remote.ts';
+import { EndpointRemotes, type EndpointRemotesContext, type OfRemote } from '../upstream/endpoint-remotes.ts';
+import type { RemoteEvent, RemoteHealth } from '../upstream/remote.ts';
 import type { Note } from './messages.ts';
 
 /** Which remotes work, known for all workers at one place: checks run here, and workers tell of their dials. */

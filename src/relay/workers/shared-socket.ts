@@ -1,5 +1,5 @@
-import type { OpenSocket, SocketToOpen } from '../crew.ts';
-import type { BoundHandle } from './bound-handle.ts';
+import type { OpenSocket, SocketToOpen } from '../data-plane/data-plane.ts';
+import type { BoundHandle } from './bound-socket.ts';
 import type { Calls, SocketId } from './messages.ts';
 
 /** An open socket as every worker that comes later gets it, too. */

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { Caller, isCall, isNote, LostError } from './channel.ts';
+import { Caller, isCall, isNote, LostError } from './rpc.ts';
 import type { CallName, Calls, Message, Note, WorkerReport } from './messages.ts';
 
 /** How long a worker has for an answer before it is killed, when all shall end, and for its end. */

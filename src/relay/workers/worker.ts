@@ -2,13 +2,13 @@ import type { RelayConfig } from '../../config/relay-config.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { openFilesLimit } from '../../lib/open-files.ts';
 import { createLogger, logDestination, type Logger } from '../../telemetry/logger.ts';
-import type { EndpointAccount, OpenSocket } from '../crew.ts';
-import { LocalCrew } from '../local-crew.ts';
-import { Names } from '../names.ts';
-import { RecentErrors } from '../recent-errors.ts';
-import { tcpStack } from '../tcp-stack.ts';
-import type { Answers } from './channel.ts';
-import { Leases } from './lease.ts';
+import type { EndpointAccount, OpenSocket } from '../data-plane/data-plane.ts';
+import { LocalCrew } from '../data-plane/local-data-plane.ts';
+import { Names } from '../dns/resolver.ts';
+import { RecentErrors } from '../stats/recent-errors.ts';
+import { tcpStack } from '../net/tcp-stack.ts';
+import type { Answers } from './rpc.ts';
+import { Leases } from './worker-permits.ts';
 import type { Calls, Note, SocketId, WorkerAccount, WorkerStart } from './messages.ts';
 
 /** The worker program's inside: does what its parent asks. */

@@ -2,7 +2,12 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseRealmRelay } from '../../../src/api/parse.ts';
 import type { Relay } from '../../../src/api/relay.ts';
-import { apiVersion, kind, type EndpointSpec, type NetworkSpec } from '../../../src/api/schema.ts';
+import {
+  apiVersion,
+  kind,
+  type EndpointSpec,
+  type NetworkSpec,
+} from '../../../src/api/schema/realm-relay.ts';
 import { sourceDocument } from '../../../src/config/config-text.ts';
 import { importedRelay } from '../../../src/config/import/imported-relay.ts';
 import { portsOf } from '../../../src/config/port-config.ts';
@@ -10,7 +15,7 @@ import { parseRelayConfig } from '../../../src/config/relay-config.ts';
 import { configText } from '../../../src/desired/config-map.ts';
 import { problemText } from '../../../src/lib/problem.ts';
 import { goldenRelays } from '../../desired/golden-relays.ts';
-import { parsed, realmRelay } from '../../relays.ts';
+import { parsed, realmRelay } from '../../support/realm-relays.ts';
 
 function imported(text: string) {
   return importedRelay([sourceDocument({ source: 'realm.toml', text })]);

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { chart, olderChart } from '../../chart/chart.ts';
-import { eventually } from '../../cluster/eventually.ts';
+import { eventually } from '../../support/eventually.ts';
 import { Helm } from '../../cluster/helm.ts';
 import { startNode, type TestNode } from '../../cluster/node.ts';
 import { type Backend, startBackend } from '../backend.ts';

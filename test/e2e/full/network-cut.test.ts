@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { eventually } from '../../cluster/eventually.ts';
+import { eventually } from '../../support/eventually.ts';
 import { run, runOrThrow } from '../../cluster/run.ts';
 import { TwoOperators } from '../../operator/two-operators.ts';
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { eventually } from '../../cluster/eventually.ts';
+import { eventually } from '../../support/eventually.ts';
 import { startNode, type TestNode } from '../../cluster/node.ts';
 import { type Backend, startBackend } from '../backend.ts';
 import { Clients } from './clients.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { eventually } from '../../cluster/eventually.ts';
-import { freePort } from '../../cluster/free-port.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
 import { config, endpoint, listenOf, received, type Loopback } from '../loopback.ts';
 import { TestPki } from './pki.ts';
 

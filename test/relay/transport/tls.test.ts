@@ -5,8 +5,8 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect, createServer, type ConnectionOptions, type TLSSocket, type TlsOptions } from 'node:tls';
 import { expect } from 'chai';
-import { FakeClock } from '../../controller/fake-clock.ts';
-import { eventually } from '../../cluster/eventually.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { eventually } from '../../support/eventually.ts';
 import {
   addressText,
   config,

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
-import { FakeClock } from '../../controller/fake-clock.ts';
-import { eventually } from '../../cluster/eventually.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { eventually } from '../../support/eventually.ts';
 import {
   config,
   endpoint,

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import { expect } from 'chai';
-import { eventually } from '../../cluster/eventually.ts';
-import { freePorts } from '../../cluster/free-port.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-port.ts';
 import { endpoint, failure, split } from '../loopback.ts';
 import { loopback, makeFolder, start, web, write } from './relay-with-workers.ts';
 

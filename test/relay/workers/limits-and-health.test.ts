@@ -1,8 +1,8 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import type { AddressInfo, Socket } from 'node:net';
 import { expect } from 'chai';
-import { eventually } from '../../cluster/eventually.ts';
-import { freePort } from '../../cluster/free-port.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
 import { datagram, endpoint, failure, split } from '../loopback.ts';
 import {
   ask,

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
-import type { EndpointStatus, RelayStatus } from '../../../src/relay/relay-status.ts';
-import { eventually } from '../../cluster/eventually.ts';
+import type { EndpointStatus, RelayStatus } from '../../../src/relay/admin/status.ts';
+import { eventually } from '../../support/eventually.ts';
 import { Loopback } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { AddressInfo, Socket } from 'node:net';
 import { expect } from 'chai';
-import { eventually } from '../../cluster/eventually.ts';
-import { freePort } from '../../cluster/free-port.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
 import { endpoint, failure } from '../loopback.ts';
 import { RelayProcess, waysToRun } from '../relay-process.ts';
 import {

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { addressFamily, parseIpAddress } from '../../lib/ip-address.ts';
+
+/** An IP family, as Kubernetes spells it. */
+export const ipFamily = z.enum(['IPv4', 'IPv6']);
+
+/** A non-empty string of at most `longest` characters. */
+export function text(longest: number): z.ZodString {
+  return z.string().min(1).max(longest);
+}
+
+/** An optional true or false. */
+export function flag(description: string): z.ZodOptional<z.ZodBoolean> {
+  return z.boolean().optional().describe(description);
+}
+
+/** An optional integer from `least` to `most`. */
+export function bounded(least: number, most: number, description: string): z.ZodOptional<z.ZodInt> {
+  return z.int().min(least).max(most).optional().describe(description);
+}
+
+/** An optional whole number of seconds from `least` to `most`; the field's name ends in `Seconds`. */
+export function seconds(least: number, most: number, description: string): z.ZodOptional<z.ZodInt> {
+  return bounded(least, most, `${description} Unit: seconds.`);
+}
+
+/** One rule, said twice: for our parser and, in CEL, for the API server. A test shows that the two agree. */
+type Rule<T> = {
+  /** CEL over `self`, for `x-kubernetes-validations`. */
+  readonly cel: string;
+  readonly holds: (value: T) => boolean;
+  /** What to do where it does not hold. */
+  readonly remedy: string;
+};
+
+/** `schema` with `rule` added to those that it has. */
+export function rule<S extends z.ZodType>(schema: S, { cel, holds, remedy }: Rule<z.output<S>>): S {
+  const before = (schema.meta()?.[validations] ?? []) as readonly object[];
+  return schema.refine(holds, remedy).meta({ [validations]: [...before, { rule: cel, message: remedy }] });
+}
+
+const validations = 'x-kubernetes-validations';
+
+/** An address that `isIP` of CEL takes, or an IPv4-mapped one in its one allowed spelling. */
+export function isListenAddress(text: string): boolean {
+  const address = parseIpAddress(text);
+  if (address === undefined || address.zone !== '') return false;
+  return address.mapped === undefined || text === address.text;
+}
+
+/** An address that `isIP` of CEL takes. */
+export function isPlainAddress(text: string): boolean {
+  const address = parseIpAddress(text);
+  return address?.zone === '' && address.mapped === undefined;
+}
+
+/** An address as above, or a range in CIDR notation, that `isCIDR` of CEL takes. */
+export function isAddressRange(text: string): boolean {
+  const [address = '', prefix, ...more] = text.split('/');
+  if (!isPlainAddress(address) || more.length > 0) return false;
+  const most = addressFamily(address) === 'IPv4' ? 32 : 128;
+  return prefix === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(prefix) && Number(prefix) <= most);
+}
+
+/** A range in CIDR notation, that `isCIDR` of CEL takes. */
+export function isCidr(text: string): boolean {
+  return text.includes('/') && isAddressRange(text);
+}
+
+/** An IP address as above, or a host name whose last label is not a number. Source: RFC 1123, section 2.1. */
+export function isHost(text: string): boolean {
+  return isListenAddress(text) || (hostName.test(text) && !numericLabel.test(text));
+}
+
+const hostName =
+  /^([0-9A-Za-z_]([-0-9A-Za-z_]{0,61}[0-9A-Za-z_])?[.])*[0-9A-Za-z]([-0-9A-Za-z]{0,61}[0-9A-Za-z])?[.]?$/;
+const numericLabel = /(^|[.])[0-9]+[.]?$/;

@@ -1,0 +1,259 @@
+import { z } from 'zod';
+import { logLevels } from '../../lib/log-level.ts';
+import { network } from './network.ts';
+import { podTemplate } from './pod-template.ts';
+import { bounded, flag, isHost, isListenAddress, isPlainAddress, rule, seconds, text } from './parts.ts';
+import { service } from './service.ts';
+import { statusSchema } from './status.ts';
+import { listenTransport, remoteTransport } from './transport.ts';
+import { autoscaling, networkPolicy, podDisruptionBudget, workload } from './workload.ts';
+
+/** API group of RealmRelay. */
+export const group = 'realm-operator.dev';
+/** API version of RealmRelay. */
+export const version = 'v1alpha1';
+export const apiVersion = `${group}/${version}`;
+export const kind = 'RealmRelay';
+/** The resource's name in URLs. */
+export const plural = 'realmrelays';
+
+/** The port of the relay's admin server in every Pod; no endpoint may listen on it. */
+export const adminPort = 9465;
+
+/** Most ports of one endpoint. */
+const mostPorts = 256;
+
+/** Longest name of a RealmRelay: the names made from it must fit a label's 63 characters. */
+export const longestName = 56;
+
+const listenFields = z.object({
+  address: rule(text(45), {
+    cel: "isIP(self) || (self.matches('^::ffff:[0-9.]+$') && isIP(self.substring(7)))",
+    holds: isListenAddress,
+    remedy: 'use an IPv4 or IPv6 address without brackets, port or zone, such as "::" or "0.0.0.0"',
+  })
+    .optional()
+    .describe(
+      'IPv4 or IPv6 address to listen on, without brackets or zone; an IPv4-mapped one is spelt "::ffff:192.0.2.1". "::" is every IPv6 address and, unless ipv6Only is true, every IPv4 address too. Default: "::".',
+    ),
+  port: rule(bounded(1, 65_535, '').unwrap(), {
+    cel: `self != ${String(adminPort)}`,
+    holds: (port) => port !== adminPort,
+    remedy: `${String(adminPort)} is the port of the relay's own admin server; choose another port`,
+  }).describe(`Port to listen on. ${String(adminPort)} is taken by the relay's admin server.`),
+  endPort: bounded(
+    1,
+    65_535,
+    `Last port of a range that begins with \`port\`, at most ${String(mostPorts)} ports; a relay has at most 512 ports in all, those of TCP and UDP counted apart; each takes a port of the Service, and a node port where its type has them. The ports of the remotes shift along: with port 8000 and a remote port of 9000, port 8003 goes to 9003. Default: \`port\`.`,
+  ),
+});
+
+/** What must hold where there is a range. */
+const rangeRules = [
+  {
+    cel: 'self.endPort >= self.port',
+    holds: (port: number, endPort: number) => endPort >= port,
+    remedy: 'use an endPort that is not below port',
+  },
+  {
+    cel: `self.endPort - self.port < ${String(mostPorts)}`,
+    holds: (port: number, endPort: number) => endPort - port < mostPorts,
+    remedy: `use an endPort at most ${String(mostPorts - 1)} above port, and another endpoint for more ports`,
+  },
+  {
+    cel: `self.port > ${String(adminPort)} || self.endPort < ${String(adminPort)}`,
+    holds: (port: number, endPort: number) => port > adminPort || endPort < adminPort,
+    remedy: `the range holds ${String(adminPort)}, the port of the relay's own admin server; choose other ports`,
+  },
+];
+
+const listen = rangeRules.reduce(
+  (schema, { cel, holds, remedy }) =>
+    rule(schema, {
+      cel: `!has(self.endPort) || ${cel}`,
+      holds: ({ port, endPort = port }) => holds(port, endPort),
+      remedy,
+    }),
+  listenFields,
+);
+
+const remote = z.object({
+  address: rule(text(253), {
+    cel: "isIP(self) || (self.matches('^::ffff:[0-9.]+$') && isIP(self.substring(7))) || (self.matches('^([0-9A-Za-z_]([-0-9A-Za-z_]{0,61}[0-9A-Za-z_])?[.])*[0-9A-Za-z]([-0-9A-Za-z]{0,61}[0-9A-Za-z])?[.]?$') && !self.matches('(^|[.])[0-9]+[.]?$'))",
+    holds: isHost,
+    remedy: 'use an IPv4 address, an IPv6 address without brackets or zone, or a host name',
+  }).describe('IPv4 address, IPv6 address without brackets, or host name to relay to.'),
+  port: bounded(1, 65_535, '')
+    .unwrap()
+    .describe('Port to relay to; of an endpoint with a range, the one that its first port goes to.'),
+  fixedPort: flag(
+    'Relay every port of the endpoint to `port`, where else the ports shift along with those of its range. Default: false.',
+  ),
+  weight: bounded(
+    0,
+    255,
+    'Share of the connections relative to the other remotes, with RoundRobin, IPHash and LeastConnections; 0 means none. Default: 1.',
+  ),
+});
+
+const healthCheck = z.object({
+  intervalSeconds: seconds(1, 3600, 'Time between two checks of a remote. Default: 10.'),
+  timeoutSeconds: seconds(
+    1,
+    3600,
+    'Time limit of a check: of the name lookup, and of the connect. Default: 2.',
+  ),
+  unhealthyThreshold: bounded(1, 100, 'Failures in a row after which a remote is tried last. Default: 3.'),
+  healthyThreshold: bounded(1, 100, 'Successes in a row after which it has its place back. Default: 1.'),
+});
+
+const endpoint = z.object({
+  name: text(15)
+    .regex(
+      /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+      'use lower-case letters, digits and "-" inside, at most 15 characters',
+    )
+    .describe('Name of the endpoint, unique within the relay: a DNS label of at most 15 characters.'),
+  listen: listen.describe('Where clients connect.'),
+  remotes: rule(z.array(remote).min(1).max(32), {
+    cel: '!self.all(r, has(r.weight) && r.weight == 0)',
+    holds: (remotes) => remotes.length === 0 || !remotes.every(({ weight }) => weight === 0),
+    remedy: 'give at least one remote a weight above 0',
+  })
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('Where connections are relayed to, in the order of preference for Failover.'),
+  balance: z
+    .enum(['RoundRobin', 'IPHash', 'Failover', 'LeastConnections'])
+    .optional()
+    .describe(
+      'How a remote is chosen: RoundRobin takes turns by weight, IPHash keeps a client address at one remote, Failover prefers the first that works, LeastConnections the one with the fewest connections for its weight. When a remote cannot be reached, the next is tried, and that one last for a while. Default: RoundRobin.',
+    ),
+  through: rule(text(45), {
+    cel: 'isIP(self)',
+    holds: isPlainAddress,
+    remedy: 'use an IPv4 or IPv6 address without brackets, port or zone',
+  })
+    .optional()
+    .describe(
+      "Source address for dialling the remotes, one of the Pod's own. Remote addresses of the other IP family are not tried. Default: the system's choice.",
+    ),
+  healthCheck: healthCheck
+    .optional()
+    .describe(
+      'Checks every remote by a TCP connect, {} with the defaults. Without it only dials for clients tell whether a remote works.',
+    ),
+  network: network.optional().describe('Overrides spec.network for this endpoint, field by field.'),
+  listenTransport: listenTransport
+    .optional()
+    .describe('TLS and WebSocket towards the TCP clients. Default: plain TCP.'),
+  remoteTransport: remoteTransport
+    .optional()
+    .describe('TLS and WebSocket towards the TCP remotes. Default: plain TCP.'),
+});
+
+const checkedEndpoint = rule(endpoint, {
+  cel: '!has(self.listen.endPort) || self.remotes.all(r, (has(r.fixedPort) && r.fixedPort) || r.port + self.listen.endPort - self.listen.port <= 65535)',
+  holds: ({ listen: { port, endPort = port }, remotes }) =>
+    remotes.every((each) => each.fixedPort === true || each.port + endPort - port <= 65_535),
+  remedy:
+    "the remotes' ports, which shift along with those of listen, end above 65535: use lower ones, a smaller range, or fixedPort: true",
+});
+
+const quantityPattern = /^[0-9]+([.][0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;
+const quantityRemedy = 'use a quantity such as 100m or 64Mi';
+const quantity = z
+  .union([z.int().min(0), z.string().regex(quantityPattern, quantityRemedy)], quantityRemedy)
+  .meta({ 'x-kubernetes-int-or-string': true, pattern: quantityPattern.source });
+
+const resources = z.object({
+  limits: z
+    .record(z.string(), quantity)
+    .optional()
+    .meta({ maxProperties: 16 })
+    .describe('Most that the container may use, e.g. memory: 128Mi.'),
+  requests: z
+    .record(z.string(), quantity)
+    .optional()
+    .meta({ maxProperties: 16 })
+    .describe('What the container is guaranteed, e.g. cpu: 100m.'),
+});
+
+/** What the user writes. Fields are optional and have no defaults here: `resolve` applies them once. */
+export const specSchema = z.object({
+  replicas: bounded(0, 1000, 'Number of relay Pods; the scale subresource writes it. Default: 1.'),
+  network: network.optional().describe('Network settings of every endpoint that does not override them.'),
+  endpoints: z
+    .array(checkedEndpoint)
+    .min(1)
+    .max(64)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    .describe('What the relay listens on, and where it relays to: 1 to 64 endpoints.'),
+  service: service.optional().describe('The Service in front of the relay Pods.'),
+  image: text(512)
+    .optional()
+    .describe('Image of the relay Pods. Default: the relay image that the operator is told.'),
+  resources: resources.optional().describe('Compute resources of the relay container. Default: none.'),
+  podTemplate: podTemplate.optional().describe('What is added to the relay Pods.'),
+  logLevel: z
+    .enum(logLevels)
+    .optional()
+    .describe('What the relay logs, each level with those before it. Default: info.'),
+  drainSeconds: seconds(
+    0,
+    3600,
+    'How long a stopping Pod lets its connections end by themselves, after some seconds in which it still takes new ones. Default: 30.',
+  ),
+  updateStrategy: z
+    .enum(['HotReload', 'Rollout'])
+    .optional()
+    .describe(
+      'How changed endpoints reach the Pods. HotReload: running Pods take them over within a second, and none restarts. Rollout: Pods are replaced one after another; one that runs may take them over before its turn. Changing the strategy itself replaces the Pods. Default: HotReload.',
+    ),
+  workload: workload.optional().describe('What runs the Pods.'),
+  autoscaling: autoscaling
+    .optional()
+    .describe(
+      'Makes a HorizontalPodAutoscaler, which sets the number of Pods by their CPU use; replicas has no effect then. Not with a DaemonSet.',
+    ),
+  podDisruptionBudget: podDisruptionBudget
+    .optional()
+    .describe('Makes a PodDisruptionBudget, {} with the default, where there are two replicas or more.'),
+  networkPolicy: networkPolicy
+    .optional()
+    .describe(
+      'A NetworkPolicy that admits clients to the endpoints, and the operator to TCP port 9465, and nobody else. Kubelet always reaches the Pods of its node. Others, such as Prometheus, may be admitted by a policy of your own.',
+    ),
+  paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
+});
+
+/** The whole object, as it stands in a manifest or on the API server. */
+export const realmRelaySchema = z.object({
+  apiVersion: z.literal(apiVersion),
+  kind: z.literal(kind),
+  metadata: z.looseObject({
+    name: text(longestName).regex(
+      /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
+      `use lower-case letters, digits and "-", first a letter, at most ${String(longestName)} characters`,
+    ),
+    namespace: text(63).optional(),
+    uid: z.string().optional(),
+    generation: z.int().optional(),
+    resourceVersion: z.string().optional(),
+    deletionTimestamp: z.string().optional(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
+  spec: specSchema,
+  status: statusSchema.optional(),
+});
+
+/** A RealmRelay as the API server holds it: what the user wrote, with no defaults applied. */
+export type RealmRelay = z.infer<typeof realmRelaySchema>;
+export type RealmRelaySpec = z.infer<typeof specSchema>;
+export type RealmRelayStatus = z.infer<typeof statusSchema>;
+export type Condition = NonNullable<RealmRelayStatus['conditions']>[number];
+/** Network settings as the user wrote them, on the spec or on an endpoint. */
+export type NetworkSpec = z.infer<typeof network>;
+/** An endpoint as the user wrote it. */
+export type EndpointSpec = z.infer<typeof endpoint>;
+/** The Service settings as the user wrote them. */
+export type ServiceSpec = z.infer<typeof service>;

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { bounded, ipFamily, text } from './parts.ts';
+
+const condition = z.object({
+  type: text(316).describe('Accepted, Programmed, Ready, and Reconciling or Stalled while they hold.'),
+  status: z.enum(['True', 'False', 'Unknown']).describe('Whether the condition holds.'),
+  observedGeneration: z
+    .int()
+    .min(0)
+    .max(2 ** 53 - 1)
+    .optional()
+    .describe('Generation of the spec that the condition is about.'),
+  lastTransitionTime: z
+    .string()
+    .meta({ format: 'date-time' })
+    .describe('When the status of the condition last changed.'),
+  reason: text(1024).describe('Why, as one word for programs.'),
+  message: z.string().max(32_768).describe('Why, for people, with the remedy.'),
+});
+
+/** What the operator reports. */
+export const statusSchema = z.object({
+  observedGeneration: z
+    .int()
+    .min(-1)
+    .max(2 ** 53 - 1)
+    .optional()
+    .describe('Generation of the spec that this status is about; -1 before the first.'),
+  replicas: bounded(0, 2 ** 31 - 2, 'Relay Pods that exist.'),
+  readyReplicas: bounded(0, 2 ** 31 - 2, 'Relay Pods that are ready.'),
+  updatedReplicas: bounded(
+    0,
+    2 ** 31 - 2,
+    'Relay Pods that run the configuration of configHash, as they say themselves; absent while they cannot be asked.',
+  ),
+  selector: z
+    .string()
+    .max(1024)
+    .optional()
+    .describe('Label selector of the relay Pods, for the scale subresource.'),
+  configHash: z
+    .string()
+    .max(64)
+    .optional()
+    .describe('SHA-256 of the relay configuration that was last applied, in hexadecimal.'),
+  listening: z
+    .string()
+    .max(1024)
+    .optional()
+    .describe('What the endpoints listen on, in short, for kubectl get.'),
+  addresses: z
+    .array(
+      z.object({
+        family: ipFamily.describe('IP family.'),
+        address: z.string().max(253).describe('Address or host name.'),
+      }),
+    )
+    .max(64)
+    .optional()
+    .describe('Where clients reach the relay: the addresses of its load balancer, else its cluster IPs.'),
+  endpoints: z
+    .array(
+      z.object({
+        name: z.string().max(15).describe('Name of the endpoint.'),
+        listen: z.string().max(64).describe('Address and port, or range of ports, it listens on.'),
+        families: z.array(ipFamily).max(2).describe('IP families whose clients it serves.'),
+        protocols: z
+          .array(z.enum(['TCP', 'UDP']))
+          .max(2)
+          .describe('Protocols that it relays.'),
+        ready: z
+          .boolean()
+          .optional()
+          .describe(
+            'Whether relay Pods serve it, and none reports a fault; absent while they cannot be asked.',
+          ),
+        message: z
+          .string()
+          .max(4096)
+          .optional()
+          .describe(
+            'Why a Pod does not serve it, with the name of the Pod and the remedy; empty where all is well.',
+          ),
+      }),
+    )
+    .max(64)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    .describe('What became of each endpoint.'),
+  conditions: z
+    .array(condition)
+    .max(16)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
+    .describe(
+      'Accepted: the spec is valid. Programmed: the objects are applied. Ready: every wanted Pod serves.',
+    ),
+});

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { flag, rule, text } from './parts.ts';
+
+/** No ";", which separates words in the relay's own file, and no space. */
+const word = /^[!-:<-~]+$/;
+const wordRemedy = 'use printable ASCII without spaces and ";"';
+
+const secretName = text(253).regex(
+  /^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+  'use the name of a Secret: lower-case letters, digits, "-" and "."',
+);
+
+const webSocket = z.object({
+  host: text(261)
+    .regex(word, wordRemedy)
+    .describe('Host of the WebSocket request, with its port where clients name one; compared byte by byte.'),
+  path: text(1024).regex(word, wordRemedy).describe('Path of the WebSocket request; compared byte by byte.'),
+});
+
+const either = {
+  cel: 'has(self.tls) || has(self.webSocket)',
+  holds: ({ tls, webSocket: ws }: { tls?: unknown; webSocket?: unknown }) =>
+    tls !== undefined || ws !== undefined,
+  remedy: 'give tls, webSocket or both',
+};
+
+const listenTls = z.object({
+  secretName: secretName.describe(
+    'Secret of type kubernetes.io/tls with certificate and key, tls.crt and tls.key, as cert-manager writes it. A renewed one is taken without a restart.',
+  ),
+  clientCASecretName: secretName
+    .optional()
+    .describe(
+      'Secret with the authorities, ca.crt, of which clients must have a certificate. Default: clients need none.',
+    ),
+});
+
+const remoteTls = z.object({
+  serverName: text(253)
+    .regex(word, wordRemedy)
+    .describe('Host name or IP address that the certificate of a remote must be for.'),
+  caSecretName: secretName
+    .optional()
+    .describe('Secret with the authorities, ca.crt, that are trusted. Default: those of Mozilla.'),
+  clientSecretName: secretName
+    .optional()
+    .describe(
+      'Secret of type kubernetes.io/tls with the certificate that the relay shows to remotes. Default: none.',
+    ),
+  alpn: z
+    .array(text(255).regex(/^[!-+.-:<-~-]+$/, `${wordRemedy} and ","`))
+    .max(8)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('Protocols that are offered by ALPN, such as h2. Default: none.'),
+  insecure: flag(
+    'Take any certificate: whoever is in between can read and change everything. Default: false.',
+  ),
+});
+
+const restart = 'Naming a Secret that no endpoint named before replaces the Pods, one after another.';
+
+/** What stands between TCP and the bytes that are relayed, towards the clients. */
+export const listenTransport = rule(
+  z.object({
+    tls: listenTls.optional().describe(`TLS towards the clients. ${restart}`),
+    webSocket: webSocket
+      .optional()
+      .describe('WebSocket towards the clients, inside TLS where there is both.'),
+  }),
+  either,
+);
+
+/** The same towards the remotes. */
+export const remoteTransport = rule(
+  z.object({
+    tls: rule(remoteTls, {
+      cel: '!(has(self.insecure) && self.insecure && has(self.caSecretName))',
+      holds: ({ insecure, caSecretName }) => insecure !== true || caSecretName === undefined,
+      remedy: 'remove insecure, so that the certificate is checked against caSecretName',
+    })
+      .optional()
+      .describe(`TLS towards the remotes. ${restart}`),
+    webSocket: webSocket
+      .optional()
+      .describe('WebSocket towards the remotes, inside TLS where there is both.'),
+  }),
+  either,
+);

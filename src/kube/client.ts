@@ -1,0 +1,220 @@
+import type { Readable } from 'node:stream';
+import type { KubeConfig } from '@kubernetes/client-node';
+import type { Dispatcher } from 'undici';
+import type { Clock } from '../lib/clock.ts';
+import { limited } from '../lib/with-timeout.ts';
+import {
+  type Connections,
+  type Credentials,
+  connectionIdentity,
+  connections,
+  credentials,
+} from './credentials.ts';
+import { type Fence, fenced } from './fence.ts';
+import type { KubeConfigLoader } from './kube-config.ts';
+import { kubeError } from './kube-error.ts';
+import { ResettableSockets } from './resettable-sockets.ts';
+
+/** How long credentials are used before they are asked for again: an exec plugin or a file may have newer ones. */
+const credentialsMs = 10_000;
+/** How long a request may take, unless it says otherwise. */
+const requestTimeoutMs = 30_000;
+
+/** A request to the API server. */
+export type KubeRequest = {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Absolute, e.g. `/api/v1/namespaces/edge/services/web`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Media type of `body`; `application/json` unless told. */
+  readonly contentType?: string;
+  /** Gives the request up; it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** How long it may take, 30 s unless told; it then rejects with a `TimeoutError`. A stream may take as long as it does. */
+  readonly timeoutMs?: number;
+};
+
+/**
+ * The one way to the API server: plain JSON over pooled HTTP/1.1 connections, which are made anew when
+ * CA, certificate or key change.
+ */
+export class Transport {
+  readonly #load: KubeConfigLoader;
+  readonly #clock: Clock;
+  readonly #fence: Fence | undefined;
+  readonly #sockets: ResettableSockets | undefined;
+  readonly #onAnswered: (method: string, code: string) => void;
+  #kubeConfig: KubeConfig;
+  #connections: Connections | undefined;
+  #identity = '';
+  #credentials: Promise<Credentials> | undefined;
+  #untilMs = 0;
+  #closed = false;
+
+  /**
+   * Nothing is sent yet.
+   *
+   * @param fence       without which nothing is written, where there is one; when it ends, what was written and has not arrived
+   *   is taken back.
+   * @param onAnswered  told of each request's method and status code, or `<error>` where no answer came.
+   * @throws what `load` throws.
+   */
+  constructor(
+    load: KubeConfigLoader,
+    clock: Clock,
+    fence?: Fence,
+    onAnswered: (method: string, code: string) => void = () => undefined,
+  ) {
+    this.#fence = fence;
+    this.#sockets = fence && new ResettableSockets(fence.signal);
+    this.#onAnswered = onAnswered;
+    this.#load = load;
+    this.#clock = clock;
+    this.#kubeConfig = load();
+  }
+
+  /**
+   * Sends `request`.
+   *
+   * @returns the answer's JSON.
+   * @throws KubeError where the server refuses; undici's error where it cannot be reached; FencedError where it is a
+   *   write and the fence does not hold.
+   */
+  async request(request: KubeRequest): Promise<unknown> {
+    return this.#limited(request, async (signal) => {
+      const { body } = await succeeded(await this.#send({ ...request, signal }, 'requests'));
+      return body.json();
+    });
+  }
+
+  /**
+   * Reads the object at `path`.
+   *
+   * @returns the answer's JSON, or undefined where there is no such object.
+   * @throws as `request` does.
+   */
+  async find(path: string, timeoutMs = requestTimeoutMs): Promise<unknown> {
+    const request = { method: 'GET', path, timeoutMs } as const;
+    return this.#limited(request, async (limit) => {
+      const answer = await this.#send({ ...request, signal: limit }, 'requests');
+      if (answer.statusCode !== 404) return (await succeeded(answer)).body.json();
+      await answer.body.dump();
+      return undefined;
+    });
+  }
+
+  /**
+   * Sends `request` and hands over the answer's body as it comes, for as long as it comes. The caller reads it to its
+   * end, or aborts `request.signal`.
+   *
+   * @throws as `request` does, until the body begins.
+   */
+  async stream(request: KubeRequest): Promise<Readable> {
+    const { body } = await succeeded(await this.#send(request, 'watches'));
+    return body;
+  }
+
+  /** Ends every connection: what is under way is cut, and what comes later fails. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const open = this.#connections;
+    await Promise.all([open?.requests.destroy(), open?.watches.destroy()]);
+  }
+
+  #limited<T>(request: KubeRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const fence = isWrite(request) ? this.#fence : undefined;
+    const signals = [request.signal, fence?.signal].filter((signal) => signal !== undefined);
+    const { timeoutMs = requestTimeoutMs } = request;
+    return limited({ clock: this.#clock, timeoutMs, signals }, work);
+  }
+
+  async #send(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
+    const first = await this.#sendCounted(request, pool);
+    if (first.statusCode !== 401) return first;
+    // A token file is read at most once a minute; the API server knows of a new token before that.
+    await first.body.dump();
+    this.#kubeConfig = this.#load();
+    this.#untilMs = 0;
+    return this.#sendCounted(request, pool);
+  }
+
+  async #sendCounted(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
+    let code = '<error>';
+    try {
+      const answer = await this.#sendOnce(request, pool);
+      code = String(answer.statusCode);
+      return answer;
+    } finally {
+      this.#onAnswered(request.method, code);
+    }
+  }
+
+  async #sendOnce(kubeRequest: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
+    const { method, path, query, body, contentType = 'application/json', signal } = kubeRequest;
+    const { server, headers } = await this.#currentCredentials();
+    const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
+    const { origin, pathname } = new URL(server); // a server behind a proxy may be told by a path
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const type = body === undefined ? {} : { 'content-type': contentType };
+    return this.#dispatcher(kubeRequest, pool).request({
+      origin,
+      path: `${pathname.replace(/\/$/, '')}${path}${search}`,
+      method,
+      headers: { accept: 'application/json', 'user-agent': 'realm-operator', ...type, ...headers },
+      ...(signal === undefined ? {} : { signal }),
+      ...content,
+    });
+  }
+
+  async #currentCredentials(): Promise<Credentials> {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#credentials === undefined || nowMs >= this.#untilMs) {
+      this.#untilMs = nowMs + credentialsMs;
+      this.#credentials = this.#renew(); // shared by all who ask meanwhile: an exec plugin runs once
+    }
+    try {
+      return await this.#credentials;
+    } catch (error) {
+      this.#untilMs = 0;
+      throw error;
+    }
+  }
+
+  async #renew(): Promise<Credentials> {
+    const renewed = await credentials(this.#kubeConfig);
+    const identity = connectionIdentity(renewed);
+    if (identity === this.#identity) return renewed;
+    const old = this.#connections;
+    this.#identity = identity;
+    this.#connections = connections(renewed, this.#sockets);
+    void old?.requests.close(); // lets what is under way end; watches end by their own timeout
+    void old?.watches.close();
+    return renewed;
+  }
+
+  #dispatcher(request: KubeRequest, pool: keyof Connections): Dispatcher {
+    const open = this.#open()[pool];
+    return this.#fence !== undefined && isWrite(request) ? fenced(open, this.#fence) : open;
+  }
+
+  #open(): Connections {
+    if (this.#closed || this.#connections === undefined) throw new Error('the transport is closed');
+    return this.#connections;
+  }
+}
+
+function isWrite({ method }: KubeRequest): boolean {
+  return method !== 'GET';
+}
+
+async function succeeded(answer: Dispatcher.ResponseData): Promise<Dispatcher.ResponseData> {
+  if (answer.statusCode < 300) return answer;
+  const retryAfter = answer.headers['retry-after'];
+  throw kubeError(
+    answer.statusCode,
+    await answer.body.text(),
+    typeof retryAfter === 'string' ? retryAfter : undefined,
+  );
+}

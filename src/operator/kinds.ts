@@ -1,0 +1,50 @@
+import type { V1DaemonSet, V1Deployment, V1Service } from '@kubernetes/client-node';
+import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
+import type { KubeObject } from '../kube/object.ts';
+import type { Resource } from '../kube/resource.ts';
+import { apiVersion, kind, plural } from '../api/schema/realm-relay.ts';
+
+/** A RealmRelay as the informer has it: its spec is not yet parsed. */
+export type RelayObject = KubeObject & { readonly spec?: unknown; readonly status?: RealmRelayStatus };
+
+/** The kinds that are read and written, and where. */
+export const relayResource: Resource = { apiVersion, kind, plural };
+
+/** Where Deployments are. */
+export const deploymentResource: Resource = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  plural: 'deployments',
+};
+
+/** In the order in which they are pruned. */
+export const ownedResources: readonly Resource[] = [
+  { apiVersion: 'v1', kind: 'Service', plural: 'services' },
+  { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers' },
+  { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', plural: 'poddisruptionbudgets' },
+  deploymentResource,
+  { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' },
+  { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', plural: 'networkpolicies' },
+  { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
+];
+
+/** What runs Pods. */
+export type Workload = V1Deployment | V1DaemonSet;
+
+/** The workload of this kind among `objects`. */
+export function workloadOf(
+  objects: readonly KubeObject[],
+  kind: 'Deployment' | 'DaemonSet',
+): Workload | undefined {
+  return objects.find((object) => object.kind === kind) as Workload | undefined;
+}
+
+/** Whether `workload` is a DaemonSet. */
+export function isDaemonSet(workload: Workload): workload is V1DaemonSet {
+  return workload.kind === 'DaemonSet';
+}
+
+/** The Service among `objects`. */
+export function serviceOf(objects: readonly KubeObject[]): V1Service | undefined {
+  return objects.find(({ kind }) => kind === 'Service') as V1Service | undefined;
+}

@@ -1,0 +1,114 @@
+import type { NeededSecret } from '../desired/transports.ts';
+import { isReady, isStuck, type RelayPod } from './pods.ts';
+import { type Answers, isUnreachable } from './relay-poller.ts';
+import type { Rollout } from './rollout.ts';
+
+/** What the live Pods of a relay run, as far as it is known. */
+export type Running = {
+  readonly pods: number;
+  /** How many run the wanted configuration; undefined while they cannot be asked. */
+  readonly updated: number | undefined;
+  /** Why Pods do not run it, each with the name of the Pod, sorted. */
+  readonly problems: readonly string[];
+  /** Names of Pods that kubelet cannot start, sorted. */
+  readonly stuck: readonly string[];
+  /** What Pods do not serve, sorted. */
+  readonly faults: readonly Fault[];
+};
+
+/** An endpoint that one Pod does not serve. */
+export type Fault = { readonly endpoint: string; readonly pod: string; readonly message: string };
+
+/**
+ * What `pods` run, from what they answered. Pure.
+ *
+ * @param hash  of the wanted configuration.
+ */
+export function running(pods: readonly RelayPod[], answers: Answers, hash: string | undefined): Running {
+  const known = pods.map((pod) => ({
+    name: pod.metadata.name,
+    report: answers.get(pod.metadata.uid ?? '')?.report,
+  }));
+  const isHidden = (pod: RelayPod): boolean =>
+    isReady(pod) && isUnreachable(answers.get(pod.metadata.uid ?? ''));
+  const updated = known.filter(({ report }) => report !== undefined && report.configHash === hash).length;
+  return {
+    pods: pods.length,
+    updated: pods.some(isHidden) ? undefined : updated,
+    problems: known
+      .filter(({ report }) => report !== undefined && report.configProblem !== '')
+      .map(({ name, report }) => `Pod "${name}": ${report?.configProblem ?? ''}`)
+      .toSorted(),
+    stuck: pods
+      .filter(isStuck)
+      .map(({ metadata }) => metadata.name)
+      .toSorted(),
+    faults: known.flatMap(({ name, report }) => faults(name, report?.unready ?? [])).toSorted(byText),
+  };
+}
+
+/** A relay that has only begun is not ready either, and has nothing to say of it. */
+function faults(pod: string, unready: readonly { name: string; message: string }[]): Fault[] {
+  return unready
+    .filter(({ message }) => message !== '')
+    .map(({ name, message }) => ({ endpoint: name, pod, message }));
+}
+
+function byText(a: Fault, b: Fault): number {
+  return `${a.endpoint} ${a.pod}` < `${b.endpoint} ${b.pod}` ? -1 : 1;
+}
+
+/** What the status says of the endpoint called `name`: nothing while Pods cannot be asked. Pure. */
+export function endpointReadiness(
+  { updated, faults }: Running,
+  name: string,
+): { ready?: boolean; message?: string } {
+  if (updated === undefined) return {};
+  const own = faults.filter(({ endpoint }) => endpoint === name);
+  const message = own.map((fault) => `Pod "${fault.pod}": ${fault.message}`).join('; ');
+  return { ready: updated > 0 && own.length === 0, message: message.slice(0, 4_096) };
+}
+
+const unknown =
+  'Whether they run the newest configuration is not known, since the operator does not reach their addresses: it runs outside of the cluster, or a NetworkPolicy keeps it away from TCP port 9465.';
+
+/**
+ * `rollout`, and what the Pods say of their configuration and endpoints. Pure.
+ *
+ * @param secrets  that the Pods mount: whether they are there the operator does not see, since it may not read them.
+ */
+export function rolloutOf(
+  rollout: Rollout,
+  running: Running,
+  secrets: readonly NeededSecret[] = [],
+): Rollout {
+  const { pods, updated, problems, faults } = running;
+  if (faults.length > 0) {
+    const message = faults.map(
+      (fault) => `Endpoint "${fault.endpoint}" in Pod "${fault.pod}": ${fault.message}`,
+    );
+    return { state: unready(rollout), reason: 'EndpointsNotReady', message: message.join('; ') };
+  }
+  // Pods that are being replaced may lack what the newest configuration names, such as a Secret.
+  if (problems.length > 0 && rollout.state !== 'progressing') {
+    const message = `The relay refuses the newest configuration, and runs the one before: ${problems.join('; ')}`;
+    return { state: 'failed', reason: 'ConfigRefused', message };
+  }
+  if (rollout.state !== 'ready') return withSecrets(rollout, running, secrets);
+  if (updated === undefined) return { ...rollout, message: `${rollout.message} ${unknown}` };
+  if (updated >= pods) return rollout;
+  const message = `${String(updated)} of ${String(pods)} Pods run the newest configuration.`;
+  return { state: 'progressing', reason: 'ConfigPending', message };
+}
+
+function unready({ state }: Rollout): Rollout['state'] {
+  return state === 'ready' ? 'progressing' : state;
+}
+
+function withSecrets(rollout: Rollout, { stuck }: Running, secrets: readonly NeededSecret[]): Rollout {
+  const [pod] = stuck;
+  if (pod === undefined || secrets.length === 0) return rollout;
+  const needed = secrets.map(({ name, keys }) => `"${name}" (${keys.join(', ')})`).join(', ');
+  const message = `${rollout.message} Pod "${pod}" cannot start: make the Secrets that it mounts, with these keys: ${needed}.`;
+  return { ...rollout, message };
+}

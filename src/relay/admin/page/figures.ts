@@ -1,0 +1,83 @@
+import type { EndpointStatus, RelayStatus } from '../status.ts';
+import type { RemoteHealth } from '../../upstream/remote.ts';
+
+// What the page makes of the statuses that it has seen.
+
+/** A status and when it was asked for, in ms that only grow. */
+export type Look = { readonly ms: number; readonly status: RelayStatus };
+
+/** Connections and associations are counted together. */
+export type Counter = (endpoint: EndpointStatus) => number;
+
+export const opened: Counter = ({ connections, associations }) => connections.total + associations.total;
+export const active: Counter = ({ connections, associations }) => connections.active + associations.active;
+export const fromClients: Counter = ({ connections, associations }) =>
+  connections.fromClientBytes + associations.fromClientBytes;
+export const fromRemotes: Counter = ({ connections, associations }) =>
+  connections.fromUpstreamBytes + associations.fromUpstreamBytes;
+export const failures: Counter = ({ connections, associations }) =>
+  [connections, associations].reduce(
+    (sum, { failed }) => sum + failed.client + failed.upstream + failed.relay,
+    0,
+  );
+/** For want of room, and by `allowed_sources`. */
+export const refused: Counter = (endpoint) =>
+  [endpoint.refused, endpoint.notAllowed].reduce(
+    (sum, { connections, associations }) => sum + connections + associations,
+    0,
+  );
+
+/** By how much `counter` grew, each second, of the endpoints that both know; undefined where nothing is known. */
+export function rate(
+  before: Look | undefined,
+  now: Look,
+  counter: Counter,
+  name?: string,
+): number | undefined {
+  if (before === undefined) return undefined;
+  const seconds = (now.ms - before.ms) / 1000;
+  const known = new Map(before.status.endpoints.map((endpoint) => [endpoint.name, counter(endpoint)]));
+  const grown = now.status.endpoints
+    .filter((endpoint) => name === undefined || endpoint.name === name)
+    .map((endpoint) => counter(endpoint) - (known.get(endpoint.name) ?? Infinity))
+    .filter((growth) => growth >= 0); // less: it began anew
+  if (grown.length === 0 && name !== undefined) return undefined;
+  return grown.reduce((sum, growth) => sum + growth, 0) / seconds;
+}
+
+/** The part of the endpoint's connections that each of `remotes` has, 0 to 1; undefined while there are none. */
+export function shares(
+  oldest: Look | undefined,
+  endpoint: string,
+  protocol: 'TCP' | 'UDP',
+  remotes: readonly RemoteHealth[],
+): (number | undefined)[] {
+  const first = oldest?.status.endpoints.find(({ name }) => name === endpoint)?.health[protocol];
+  const worked = remotes.map(({ address, dials, failed }) => {
+    const before = first?.find((remote) => remote.address === address);
+    return Math.max(0, dials - failed - (before === undefined ? 0 : before.dials - before.failed));
+  });
+  const parts = worked.some((count) => count > 0) ? worked : remotes.map((remote) => remote.active);
+  const sum = parts.reduce((total, part) => total + part, 0);
+  return parts.map((part) => (sum === 0 ? undefined : part / sum));
+}
+
+/** `count` as people read it. */
+export function numberText(count: number): string {
+  return number.format(count);
+}
+
+const number = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+
+/** E.g. `1.5 MB/s`. */
+export function bytesText(perSecond: number | undefined): string {
+  if (perSecond === undefined) return '–';
+  const units = ['B/s', 'kB/s', 'MB/s', 'GB/s'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, perSecond)) / 3));
+  return `${number.format(perSecond / 1000 ** power)} ${units[power] ?? ''}`;
+}
+
+/** E.g. `12/s`. */
+export function rateText(perSecond: number | undefined): string {
+  return perSecond === undefined ? '–' : `${number.format(perSecond)}/s`;
+}

@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util';
+import { nearest } from '../../lib/problem.ts';
+import { flagTable, shownFlagTable } from './flag-table.ts';
+import { UsageError } from '../usage-error.ts';
+
+/** The flags that are given, by their long names; '' where one takes no value. */
+export type GivenFlags = ReadonlyMap<string, string>;
+
+/**
+ * Reads flags as Realm does: `-l ADDR`, `-l=ADDR`, `-lADDR`, `--listen ADDR`, `--listen=ADDR`, `-u6`.
+ *
+ * @throws UsageError for one that is not known, given twice, or with a value too few or too many.
+ */
+export function givenFlags(argv: readonly string[]): GivenFlags {
+  const options = Object.fromEntries(
+    Object.entries(flagTable).map(([name, { short, value }]) => [
+      name,
+      { type: value === undefined ? ('boolean' as const) : ('string' as const), ...(short && { short }) },
+    ]),
+  );
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const given = new Map<string, string>();
+  for (const token of tokens) {
+    if (token.kind === 'positional') throw new UsageError(`"${token.value}": is not expected here`);
+    if (token.kind !== 'option') continue;
+    if (given.has(token.name)) throw new UsageError(`${token.rawName}: is given twice`);
+    given.set(token.name, checkedValue(token.name, token.rawName, token.value));
+  }
+  return given;
+}
+
+function checkedValue(name: string, rawName: string, value: string | undefined): string {
+  const flag = flagTable[name];
+  if (flag === undefined) throw new UsageError(`${rawName}: there is no such flag${suggestion(name)}`);
+  const written = rawName.startsWith('--') ? value : value?.replace(/^=/, ''); // -l=ADDR
+  if (flag.value === undefined) return withoutValue(rawName, written);
+  if (written === undefined || written === '')
+    throw new UsageError(`${rawName}: needs a value: ${flag.value}`);
+  return written;
+}
+
+function withoutValue(rawName: string, written: string | undefined): string {
+  if (written !== undefined) throw new UsageError(`${rawName}: takes no value`);
+  return '';
+}
+
+function suggestion(name: string): string {
+  const near = nearest(name, Object.keys(shownFlagTable));
+  return near === undefined ? ': see --help' : `: did you mean --${near}?`;
+}

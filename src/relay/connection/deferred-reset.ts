@@ -1,0 +1,69 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../../lib/clock.ts';
+import type { Channel } from '../net/channel.ts';
+import { kernelAddress, kernelSockets } from '../net/proc-net.ts';
+
+/** A peer that takes nothing for so long gets its reset now. */
+const stalledMs = 5000;
+const firstLookMs = 10;
+const mostLookMs = 500;
+
+/**
+ * Resets a channel once its peer has what was written to it, for a reset makes the kernel throw away what it has not
+ * sent yet: an answer would be lost because the upstream that gave it resets afterwards.
+ *
+ * Linux tells what a peer has in procfs; elsewhere the reset comes when the kernel has taken everything.
+ */
+export class Parting {
+  readonly #channel: Channel;
+  readonly #clock: Clock;
+  /** As the kernel lists it. */
+  readonly #name: string;
+  #held: readonly unknown[] = [];
+  #sinceMs: number;
+  #isOver = false;
+  #stopTimer: () => void = () => undefined;
+
+  constructor(channel: Channel, clock: Clock) {
+    const { local, remote } = channel.ends();
+    this.#channel = channel;
+    this.#clock = clock;
+    this.#name = `${kernelAddress(local.address, local.port)} ${kernelAddress(remote.address, remote.port)}`;
+    this.#sinceMs = clock.monotonicMs();
+    void this.#look(firstLookMs);
+  }
+
+  /** The channel is closed: there is nothing to wait for. */
+  end(): void {
+    this.#isOver = true;
+    this.#stopTimer();
+  }
+
+  async #look(delayMs: number): Promise<void> {
+    const queues = await (nextQueues ??= sendQueues());
+    if (this.#isOver) return;
+    const unsentBytes = queues.get(this.#name) ?? 0;
+    const held = [this.#channel.isWaiting, unsentBytes]; // by the process, and by the kernel
+    const nowMs = this.#clock.monotonicMs();
+    if (!isDeepStrictEqual(held, this.#held)) [this.#held, this.#sinceMs] = [held, nowMs];
+    if ((!this.#channel.isWaiting && unsentBytes === 0) || nowMs - this.#sinceMs >= stalledMs) {
+      this.#channel.reset();
+      return;
+    }
+    this.#stopTimer = this.#clock.after(delayMs, () => {
+      void this.#look(Math.min(mostLookMs, delayMs * 2));
+    });
+  }
+}
+
+/** One reading of the list serves all who ask in the same turn of the event loop. */
+let nextQueues: Promise<ReadonlyMap<string, number>> | undefined;
+
+async function sendQueues(): Promise<ReadonlyMap<string, number>> {
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve);
+  });
+  nextQueues = undefined;
+  const sockets = await kernelSockets('tcp');
+  return new Map(sockets.map(({ local, remote, unsentBytes }) => [`${local} ${remote}`, unsentBytes]));
+}

@@ -1,0 +1,92 @@
+import type { EndpointConfig } from '../../config/relay-config.ts';
+import { Endpoint, type Surroundings } from './endpoint.ts';
+import type { PlannedTransports } from '../transport/transports.ts';
+
+/** Everything that carries traffic: the endpoints of the configuration, and removed ones until they are empty. */
+export class Endpoints {
+  readonly #surroundings: Surroundings;
+  readonly #retireMs: number;
+  readonly #retired = new Set<Endpoint>();
+  #running = new Map<string, Endpoint>();
+  #cut = 0;
+
+  /** @param retireMs  how long connections of an endpoint that was removed may go on. */
+  constructor(surroundings: Surroundings, retireMs: number) {
+    this.#surroundings = surroundings;
+    this.#retireMs = retireMs;
+  }
+
+  /** Those of the configuration, in its order. */
+  get running(): readonly Endpoint[] {
+    return [...this.#running.values()];
+  }
+
+  /** Open connections and associations, and clients that wait. */
+  get active(): number {
+    return this.#all.reduce((sum, { load }) => sum + load, 0);
+  }
+
+  /** How many were cut so far. */
+  get cutCount(): number {
+    return this.#cut;
+  }
+
+  /** The endpoints for `configs` by name: those that run already go on under their name, the others are new. */
+  planned(configs: readonly EndpointConfig[], transports: PlannedTransports): Map<string, Endpoint> {
+    return new Map(
+      configs.map((config) => {
+        const { name } = config;
+        const running = this.#running.get(name);
+        running?.expect(config);
+        return [name, running ?? new Endpoint(config, this.#surroundings, transports.get(name))];
+      }),
+    );
+  }
+
+  /** Puts `planned` in place of those before; what is removed may end by itself for a while. */
+  replace(
+    planned: Map<string, Endpoint>,
+    configs: readonly EndpointConfig[],
+    transports: PlannedTransports,
+  ): void {
+    for (const config of configs) planned.get(config.name)?.reconfigure(config, transports.get(config.name));
+    const removed = this.running.filter(({ config }) => !planned.has(config.name));
+    this.#running = planned;
+    for (const endpoint of removed) this.#retire(endpoint);
+  }
+
+  /** Drops what of `planned` does not run. */
+  discard(planned: Map<string, Endpoint>): void {
+    for (const [name, endpoint] of planned) if (this.#running.get(name) !== endpoint) endpoint.cut();
+  }
+
+  /** Resets every connection and ends every association. */
+  cut(): void {
+    this.#cut += this.active;
+    for (const endpoint of this.#all) endpoint.cut();
+  }
+
+  /** Resolves when nothing is open. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#all.map((endpoint) => endpoint.idle()));
+  }
+
+  get #all(): Endpoint[] {
+    return [...this.#running.values(), ...this.#retired];
+  }
+
+  #retire(endpoint: Endpoint): void {
+    const { clock, log } = this.#surroundings;
+    this.#retired.add(endpoint);
+    endpoint.retire();
+    const stopTimer = clock.after(this.#retireMs, () => {
+      const fields = { endpoint: endpoint.config.name, connections: endpoint.load };
+      log.warn(fields, 'cutting the connections of a removed endpoint');
+      endpoint.cut();
+    });
+    void endpoint.idle().then(() => {
+      stopTimer();
+      this.#retired.delete(endpoint);
+    });
+  }
+}

@@ -1,0 +1,203 @@
+import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
+import type { Crew, EndpointAccount, OpenSocket, SocketToOpen } from './data-plane.ts';
+import { Doors } from '../limits/descriptor-guard.ts';
+import type { Endpoint, Surroundings } from './endpoint.ts';
+import type { OfRemote } from '../upstream/endpoint-remotes.ts';
+import { Endpoints } from './endpoints.ts';
+import type { Listening } from '../listener/listener.ts';
+import type { RecentError } from '../stats/recent-errors.ts';
+import type { RemoteState } from '../upstream/remote.ts';
+import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
+import { TransportFilesError, Transports, type PlannedTransports } from '../transport/transports.ts';
+import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
+
+/** What a crew in this process works with. */
+export type LocalCrewOptions = Omit<Surroundings, 'budget'> & {
+  /** How many files the process may have open. */
+  readonly openFiles: number;
+  /** How long connections of an endpoint that was removed may go on. */
+  readonly retireMs: number;
+};
+
+/** A bound TCP socket that another process handed over. */
+type BoundHandle = object;
+
+/** Whose clients come in at a listening socket. */
+type Serving = { endpoint: Endpoint };
+
+/** Serves clients in this process: the endpoints, and which of them each open socket serves. */
+export class LocalCrew implements Crew {
+  readonly #surroundings: Surroundings;
+  readonly #doors: Doors;
+  readonly #endpoints: Endpoints;
+  readonly #serving = new Map<OpenSocket, Serving>();
+  readonly #transports: Transports;
+  #planned = new Map<string, Endpoint>();
+  #plannedTransports: PlannedTransports = new Map();
+  #isConfigured = false;
+
+  constructor({ openFiles, retireMs, ...rest }: LocalCrewOptions) {
+    this.#doors = new Doors({ ...rest, limit: openFiles, listening: () => this.#serving.size });
+    this.#surroundings = { ...rest, budget: this.#doors.budget };
+    this.#endpoints = new Endpoints(this.#surroundings, retireMs);
+    this.#transports = new Transports(this.#surroundings);
+  }
+
+  get accounts(): readonly EndpointAccount[] {
+    return this.#endpoints.running;
+  }
+
+  get errorsElsewhere(): readonly RecentError[] {
+    return [];
+  }
+
+  get descriptorsShort(): number {
+    return Number(this.#doors.isShort);
+  }
+
+  get cutCount(): number {
+    return this.#endpoints.cutCount;
+  }
+
+  async plan({ endpoints }: RelayConfig): Promise<void> {
+    this.#plannedTransports = await this.#planTransports(endpoints);
+    this.#planned = this.#endpoints.planned(endpoints, this.#plannedTransports);
+  }
+
+  discard(): Promise<void> {
+    this.#endpoints.discard(this.#planned);
+    this.#transports.discard(this.#plannedTransports);
+    this.#planned = new Map();
+    return Promise.resolve();
+  }
+
+  commit({ endpoints }: RelayConfig, serves: ReadonlyMap<OpenSocket, string>): Promise<void> {
+    this.#endpoints.replace(this.#planned, endpoints, this.#plannedTransports);
+    this.#transports.replace(this.#plannedTransports);
+    this.#isConfigured = true;
+    for (const [socket, name] of serves) {
+      const serving = this.#serving.get(socket);
+      if (serving !== undefined) serving.endpoint = this.#named(name);
+    }
+    return Promise.resolve();
+  }
+
+  /** @param handle  a TCP socket that is bound already, to listen with. */
+  async listen(wanted: SocketToOpen, handle?: BoundHandle): Promise<OpenSocket> {
+    const serving = { endpoint: this.#named(wanted.endpoint) };
+    const listening =
+      wanted.spec.protocol === 'UDP'
+        ? await this.#listenUdp(wanted, serving)
+        : await this.#listenTcp(wanted, serving, handle);
+    const socket = this.#open(listening, serving);
+    this.#serving.set(socket, serving);
+    if (listening instanceof TcpListener) this.#doors.add(listening);
+    return socket;
+  }
+
+  /** Takes over what is known of a remote elsewhere. */
+  adopt({ state, ...remote }: OfRemote & { readonly state: RemoteState }): void {
+    const endpoint = this.#endpoints.running.find(({ config }) => config.name === remote.endpoint);
+    for (const each of endpoint?.remotes.named(remote) ?? []) each.adopt(state);
+  }
+
+  survey(): Promise<number> {
+    return Promise.resolve(this.#endpoints.active);
+  }
+
+  cut(): void {
+    this.#endpoints.cut();
+  }
+
+  idle(): Promise<void> {
+    return this.#endpoints.idle();
+  }
+
+  close(): Promise<void> {
+    this.#transports.stop();
+    this.#doors.stop();
+    return Promise.resolve();
+  }
+
+  /** At a start the other endpoints serve where files are missing; later what runs is better than what cannot. */
+  async #planTransports(endpoints: readonly EndpointConfig[]): Promise<PlannedTransports> {
+    const planned = await this.#transports.planned(endpoints);
+    const problems = this.#transports.problems(planned);
+    if (problems.length === 0 || !this.#isConfigured) return planned;
+    this.#transports.discard(planned);
+    throw new TransportFilesError(problems.join('; '));
+  }
+
+  #listenUdp({ spec, address }: SocketToOpen, serving: Serving): Promise<Listening> {
+    const { port } = spec.listen;
+    return listenUdp({
+      address,
+      port,
+      ipv6Only: spec.ipv6Only,
+      log: this.#surroundings.log,
+      isIpv6OnlySystem: isIpv6OnlySystem(),
+      associate: (...client) => serving.endpoint.associate(port, ...client),
+    });
+  }
+
+  async #listenTcp(
+    { spec, address, onLost }: SocketToOpen,
+    serving: Serving,
+    handle?: BoundHandle,
+  ): Promise<TcpListener> {
+    const { port } = spec.listen;
+    const listener: TcpListener = await listenTcp({
+      address,
+      port,
+      ipv6Only: spec.ipv6Only,
+      ...(handle !== undefined && { handle }),
+      tcp: this.#surroundings.tcp,
+      onAccepted: (client) => {
+        this.#doors.pass(listener);
+        serving.endpoint.serve(client, port);
+      },
+      onAcceptError: (err) => {
+        const { config, warn } = serving.endpoint;
+        warn({ endpoint: config.name, err }, 'accept failed');
+      },
+      onLost,
+    });
+    return listener;
+  }
+
+  #open(listening: Listening, serving: Serving): OpenSocket {
+    const { address, port, families } = listening;
+    const socket: OpenSocket = {
+      address,
+      port,
+      families,
+      drain: async () => {
+        if (listening instanceof TcpListener) await this.#leave(listening, serving);
+        await listening.drain();
+      },
+      close: async () => {
+        this.#serving.delete(socket);
+        if (listening instanceof TcpListener) await this.#leave(listening, serving);
+        await listening.close();
+      },
+    };
+    return socket;
+  }
+
+  /** `listener` is about to be closed: tells of those whom it has kept waiting, since the kernel resets them. */
+  async #leave(listener: TcpListener, { endpoint }: Serving): Promise<void> {
+    this.#doors.remove(listener);
+    if (!listener.isShut) return;
+    const clients = await listener.waiting();
+    if (clients === 0) return;
+    const { name } = endpoint.config;
+    this.#surroundings.log.warn({ endpoint: name, clients }, 'clients that wait in the kernel are reset');
+  }
+
+  #named(name: string): Endpoint {
+    const endpoint =
+      this.#planned.get(name) ?? this.#endpoints.running.find(({ config }) => config.name === name);
+    if (endpoint === undefined) throw new Error(`no endpoint "${name}" is planned or runs`);
+    return endpoint;
+  }
+}

@@ -1,0 +1,141 @@
+import { Resolver } from 'node:dns/promises';
+import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { socketAddressText, type SocketAddress } from '../../config/address.ts';
+import type { DnsConfig, DnsMode } from '../../config/dns-config.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { asError, errorCode } from '../../lib/errors.ts';
+import { hostText, parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
+import { AnswerCache, type Answer } from './answer-cache.ts';
+import { systemAddresses, type Lookup } from '../upstream/dial.ts';
+import { hostsAddresses, searchNames } from './hosts-file.ts';
+
+/** Where the system keeps what it knows of names. */
+export type SystemFiles = { readonly hosts: string; readonly resolvConf: string };
+
+const systemFiles: SystemFiles = { hosts: '/etc/hosts', resolvConf: '/etc/resolv.conf' };
+
+/** Families to ask for at once, in the order of their addresses; the next group only where one gives nothing. */
+const groupsOf: Readonly<Record<DnsMode, readonly (readonly IpFamily[])[]>> = {
+  ipv4_only: [['IPv4']],
+  ipv6_only: [['IPv6']],
+  ipv4_and_ipv6: [['IPv4', 'IPv6']],
+  ipv6_and_ipv4: [['IPv6', 'IPv4']],
+  ipv4_then_ipv6: [['IPv4'], ['IPv6']],
+  ipv6_then_ipv4: [['IPv6'], ['IPv4']],
+};
+
+/** How names become addresses: in the system's own way until a configuration says otherwise. */
+export class Names {
+  readonly #clock: Clock;
+  readonly #files: SystemFiles;
+  #config: DnsConfig | undefined;
+  #lookup: Lookup = systemAddresses;
+
+  /** @param files  those of the system unless told. */
+  constructor(clock: Clock, files: SystemFiles = systemFiles) {
+    this.#clock = clock;
+    this.#files = files;
+  }
+
+  /** Looks names up as `config` says from now on; the same one again keeps what is known. */
+  configure(config: DnsConfig | undefined): void {
+    if (isDeepStrictEqual(config, this.#config)) return;
+    this.#config = config;
+    this.#lookup = config === undefined ? systemAddresses : cachedLookup(config, this.#clock, this.#files);
+  }
+
+  /** Every address of a name, in the order in which to try them; rejects where there is none. */
+  readonly lookup: Lookup = (host) => this.#lookup(host);
+}
+
+function cachedLookup(config: DnsConfig, clock: Clock, files: SystemFiles): Lookup {
+  let resolver: Promise<Resolver> | undefined; // made at the first use
+  const cache = new AnswerCache(config.cacheSize, clock, async (host) => {
+    const found = hostsAddresses(await text(files.hosts), host);
+    for (const group of groupsOf[config.mode]) {
+      const addresses = group.flatMap((each) => found.filter(({ family }) => family === each));
+      if (addresses.length > 0) return { addresses: addresses.map(({ address }) => address), ttlMs: 0 };
+    }
+    resolver ??= resolverOf(config).catch((error: unknown) => {
+      resolver = undefined; // a name server's name may be known later
+      throw error;
+    });
+    const names = config.isSearching ? searchNames(await text(files.resolvConf), host) : [host];
+    const answer = await firstAnswer(await resolver, names, config.mode);
+    return { ...answer, ttlMs: Math.min(config.maxTtlMs, Math.max(config.minTtlMs, answer.ttlMs)) };
+  });
+  return (host) => cache.addresses(host);
+}
+
+async function text(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => ''); // a system may do without
+}
+
+async function resolverOf({ nameservers, isTcpOnly }: DnsConfig): Promise<Resolver> {
+  const resolver = isTcpOnly ? tcpResolver() : newResolver();
+  const servers = await Promise.all(nameservers.map(serverText));
+  if (servers.length > 0) resolver.setServers(servers);
+  return resolver;
+}
+
+/** As long and as often as Realm tries. */
+function newResolver(): Resolver {
+  return new Resolver({ timeout: 5000, tries: 2 });
+}
+
+/** Node.js has no option for it, but its resolver library reads this variable while it begins. */
+function tcpResolver(): Resolver {
+  const before = process.env['RES_OPTIONS'];
+  process.env['RES_OPTIONS'] = `${before ?? ''} use-vc`;
+  try {
+    return newResolver();
+  } finally {
+    if (before === undefined) delete process.env['RES_OPTIONS'];
+    else process.env['RES_OPTIONS'] = before;
+  }
+}
+
+async function serverText(server: SocketAddress): Promise<string> {
+  if (server.ip !== undefined) return socketAddressText(server);
+  const [address = ''] = await systemAddresses(server.host);
+  const ip = parseIpAddress(address);
+  return `${ip === undefined ? address : hostText(ip)}:${String(server.port)}`;
+}
+
+async function firstAnswer(resolver: Resolver, names: readonly string[], mode: DnsMode): Promise<Answer> {
+  let failed: Error | undefined;
+  for (const name of names) {
+    for (const group of groupsOf[mode]) {
+      const asked = await Promise.all(group.map((family) => ask(resolver, name, family)));
+      const addresses = asked.flatMap((each) => ('addresses' in each ? each.addresses : []));
+      const ttlMs = Math.min(...asked.map((each) => ('addresses' in each ? each.ttlMs : Infinity)));
+      if (addresses.length > 0) return { addresses, ttlMs };
+      failed = worst([failed, ...asked.map((each) => ('error' in each ? each.error : undefined))]);
+    }
+  }
+  throw failed ?? new Error('there is no name to ask for');
+}
+
+async function ask(
+  resolver: Resolver,
+  name: string,
+  family: IpFamily,
+): Promise<Answer | { readonly error: Error }> {
+  const options = { ttl: true } as const;
+  try {
+    const records = await (family === 'IPv4'
+      ? resolver.resolve4(name, options)
+      : resolver.resolve6(name, options));
+    const ttlMs = Math.min(...records.map(({ ttl }) => ttl)) * 1000;
+    return { addresses: records.map(({ address }) => address), ttlMs };
+  } catch (error) {
+    return { error: asError(error) };
+  }
+}
+
+/** A server that does not answer says more than a name that is not there. */
+function worst(errors: readonly (Error | undefined)[]): Error | undefined {
+  const told = errors.filter((error) => error !== undefined);
+  return told.find((error) => !['ENOTFOUND', 'ENODATA'].includes(errorCode(error))) ?? told[0];
+}

@@ -1,0 +1,104 @@
+import { portConflicts, type Listener } from '../../api/port-conflicts.ts';
+import { socketAddressText } from '../../config/address.ts';
+import { portsOf } from '../../config/port-config.ts';
+import type { EndpointConfig } from '../../config/relay-config.ts';
+import { asError, errorCode } from '../../lib/errors.ts';
+import type { SocketSpec } from './socket-plan.ts';
+
+/** Why a listening socket could not be bound. */
+export type BindFault = {
+  /** For machines, e.g. `AddressInUse`. */
+  readonly reason: 'AddressInUse' | 'AddressNotAvailable' | 'NotPermitted' | 'NameNotFound' | 'BindFailed';
+  /** For people: what, and what to do. */
+  readonly message: string;
+  readonly error: Error;
+};
+
+/**
+ * Says why `spec` could not be bound for `endpoint`. Never rejects.
+ *
+ * @param endpoints  all that the relay runs: where one of them is in the way, it is named; else the process that is,
+ *   as far as this one may know.
+ */
+export async function bindFault(
+  error: unknown,
+  spec: SocketSpec,
+  endpoint: EndpointConfig | undefined,
+  endpoints: readonly EndpointConfig[],
+): Promise<BindFault> {
+  if (errorCode(error) !== 'EADDRINUSE') return otherFault(error, spec);
+  const own = endpoint && conflictWithOwn({ ...endpoint, listen: spec.listen }, endpoints);
+  const message = own ?? (await inUse(spec));
+  return { reason: 'AddressInUse', message, error: asError(error) };
+}
+
+function otherFault(error: unknown, spec: SocketSpec): BindFault {
+  const where = whereText(spec);
+  const fault = asError(error);
+  switch (errorCode(error)) {
+    case 'EADDRNOTAVAIL':
+      return {
+        reason: 'AddressNotAvailable',
+        message: `${where}: this machine does not have that address: listen on one that it has`,
+        error: fault,
+      };
+    case 'EAFNOSUPPORT':
+      return {
+        reason: 'AddressNotAvailable',
+        message: `${where}: this machine has no IPv6: listen on 0.0.0.0 or another IPv4 address`,
+        error: fault,
+      };
+    case 'EACCES':
+      return {
+        reason: 'NotPermitted',
+        message: `${where}: not permitted: choose a port from 1024, or lower net.ipv4.ip_unprivileged_port_start`,
+        error: fault,
+      };
+    case 'ENOTFOUND':
+    case 'ENODATA':
+    case 'EAI_AGAIN':
+      return { reason: 'NameNotFound', message: `${where}: the name has no address`, error: fault };
+    default:
+      return { reason: 'BindFailed', message: `${where}: ${fault.message}`, error: fault };
+  }
+}
+
+function whereText({ protocol, listen }: SocketSpec): string {
+  return `${protocol} ${socketAddressText(listen)}`;
+}
+
+async function inUse(spec: SocketSpec): Promise<string> {
+  const { portHolder } = await import('./port-owner.ts'); // costs memory, so for this alone
+  const holder = await portHolder(spec.protocol, spec.listen);
+  const what = `${whereText(spec)}: address in use`;
+  if (holder?.pid === process.pid)
+    return `${what}: this relay itself listens there, perhaps as its admin server: choose another port`;
+  const who = holder === undefined ? 'another process' : `process ${String(holder.pid)} (${holder.name})`;
+  return `${what}: ${who} listens there: stop it, or choose another port`;
+}
+
+/** How many faults are told in full. */
+const mostTold = 3;
+
+/** The messages of `faults`, each once, in short: those of a range are often alike. */
+export function faultsText(faults: readonly BindFault[]): string {
+  const messages = [...new Set(faults.map(({ message }) => message))];
+  const more = messages.length - mostTold;
+  return [...messages.slice(0, mostTold), ...(more > 0 ? [`and ${String(more)} more like these`] : [])].join(
+    '; ',
+  );
+}
+
+/** @param endpoint  at the one port in question. */
+function conflictWithOwn(endpoint: EndpointConfig, endpoints: readonly EndpointConfig[]): string | undefined {
+  const mine = listener(endpoint);
+  const others = endpoints
+    .filter(({ name }) => name !== endpoint.name)
+    .flatMap((other) => portsOf(other).flatMap(({ listen }) => listener({ ...other, listen })));
+  return others.flatMap((other) => portConflicts([...mine, other]))[0]?.message;
+}
+
+function listener({ name, listen, network }: EndpointConfig): Listener[] {
+  if (listen.ip === undefined || listen.port === 0) return [];
+  return [{ name, listen: { address: listen.ip, port: listen.port }, network }];
+}

@@ -1,0 +1,32 @@
+import { boundFamilies } from '../../api/port-conflicts.ts';
+import { parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
+import type { SocketSpec } from './socket-plan.ts';
+import type { Lookup } from '../upstream/dial.ts';
+import { withZoneName } from '../dns/zone.ts';
+
+/** A bound listening socket. */
+export type Listening = {
+  /** As bound: of a name its first address. */
+  readonly address: string;
+  /** As bound: never 0. */
+  readonly port: number;
+  /** Whose clients it serves, IPv4 first. */
+  readonly families: readonly IpFamily[];
+  /** Frees the port, at once or as soon as the promise says. TCP connections go on; UDP associations end, since they answer through it. */
+  readonly close: () => Promise<void>;
+  /** Takes nothing new; what is going on goes on. */
+  readonly drain: () => Promise<void>;
+};
+
+/** The one address that `spec` is bound to: of a name the first one. */
+export async function bindAddress({ listen }: SocketSpec, lookup: Lookup): Promise<string> {
+  if (listen.ip !== undefined) return withZoneName(listen.host);
+  const [first] = await lookup(listen.host);
+  return first ?? listen.host;
+}
+
+/** The families whose clients reach a socket bound to `address`, IPv4 first. */
+export function familiesOf(address: string, ipv6Only: boolean): readonly IpFamily[] {
+  const ip = parseIpAddress(address);
+  return ip === undefined ? [] : boundFamilies({ address: ip, ipv6Only });
+}

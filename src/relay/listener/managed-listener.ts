@@ -1,0 +1,158 @@
+import { socketAddressText } from '../../config/address.ts';
+import type { EndpointConfig } from '../../config/relay-config.ts';
+import { backoffMs, type Backoff } from '../../lib/backoff.ts';
+import { hostText, parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
+import type { BindFault } from './bind-fault.ts';
+import type { Crew, OpenSocket } from '../data-plane/data-plane.ts';
+import type { Surroundings } from '../data-plane/endpoint.ts';
+import type { SocketSpec } from './socket-plan.ts';
+import { bindAddress } from './listener.ts';
+
+const retryBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
+
+/** What a listening socket needs besides its name. */
+export type ListenSocketContext = Pick<Surroundings, 'log' | 'errors' | 'clock' | 'lookup' | 'random'> & {
+  /** Opens it, and serves its clients. */
+  readonly crew: Crew;
+  /** The configuration of an endpoint, as it is wanted. */
+  readonly wanted: (endpoint: string) => EndpointConfig | undefined;
+  /** Says why a bind failed. */
+  readonly explain: (error: unknown, socket: ListenSocket) => Promise<BindFault>;
+};
+
+/** One listening socket, bound or not yet: its name stays, the endpoint that it serves may change. */
+export class ListenSocket {
+  readonly spec: SocketSpec;
+  /** Name of the endpoint whose clients arrive here. */
+  endpoint: string;
+  readonly #context: ListenSocketContext;
+  #open: OpenSocket | undefined;
+  #fault: BindFault | undefined;
+  #failures = 0;
+  #isClosed = false;
+  #stopRetry: () => void = () => undefined;
+
+  constructor(spec: SocketSpec, endpoint: string, context: ListenSocketContext) {
+    this.spec = spec;
+    this.endpoint = endpoint;
+    this.#context = context;
+  }
+
+  /** Why it is not bound; undefined where it is, or was not tried yet. */
+  get fault(): BindFault | undefined {
+    return this.#fault;
+  }
+
+  /** What is open, where it is bound. */
+  get open(): OpenSocket | undefined {
+    return this.#open;
+  }
+
+  get isBound(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** Whose clients it serves, IPv4 first; none while it is not bound. */
+  get families(): readonly IpFamily[] {
+    return this.#open?.families ?? [];
+  }
+
+  /** Where it listens, e.g. `[::]:443`; as configured while it is not bound. */
+  get address(): string {
+    if (this.#open === undefined) return socketAddressText(this.spec.listen);
+    const ip = parseIpAddress(this.#open.address);
+    return `${ip === undefined ? this.#open.address : hostText(ip)}:${String(this.#open.port)}`;
+  }
+
+  /** Tries once to bind; afterwards it `isBound` or has a `fault`. Never rejects. */
+  async bind(): Promise<void> {
+    this.#stopRetry();
+    try {
+      const open = await this.#listen();
+      if (this.#isClosed) {
+        await open.close();
+        return;
+      }
+      this.#open = open;
+      this.#tellBound();
+    } catch (error) {
+      this.#tellFault(await this.#context.explain(error, this));
+    }
+  }
+
+  /** Binds again after a while, and again, until it is bound or closed. */
+  retryUntilBound(): void {
+    if (this.isBound || this.#isClosed) return;
+    this.#stopRetry();
+    const delayMs = backoffMs(retryBackoff, Math.max(1, this.#failures), this.#context.random());
+    this.#stopRetry = this.#context.clock.after(delayMs, () => {
+      void this.bind().then(() => {
+        this.retryUntilBound();
+      });
+    });
+  }
+
+  /** Frees the port, in this turn of the event loop where no worker has to do it. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopRetry();
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.close();
+  }
+
+  /** Takes no new clients. */
+  async drain(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopRetry();
+    await this.#open?.drain();
+  }
+
+  async #listen(): Promise<OpenSocket> {
+    const { crew, lookup } = this.#context;
+    const address = await bindAddress(this.spec, lookup);
+    const onLost = (error: Error): void => {
+      if (this.#isClosed) return;
+      void this.#open?.close(); // nothing is counted for it any more
+      this.#open = undefined;
+      void this.#context.explain(error, this).then((fault) => {
+        this.#tellFault(fault);
+        this.retryUntilBound();
+      });
+    };
+    return crew.listen({ spec: this.spec, address, endpoint: this.endpoint, onLost });
+  }
+
+  #tellBound(): void {
+    const fields = {
+      endpoint: this.endpoint,
+      protocol: this.spec.protocol,
+      listen: this.address,
+    };
+    const { log } = this.#context;
+    if (this.#fault !== undefined) log.info(fields, 'listening again');
+    else if (this.#isFirstPort()) log.info(fields, 'listening');
+    else log.debug(fields, 'listening');
+    this.#fault = undefined;
+    this.#failures = 0;
+  }
+
+  /** Of a range one port is told of; those that cannot be bound are told one by one. */
+  #isFirstPort(): boolean {
+    const { range, listen } = this.#context.wanted(this.endpoint) ?? {};
+    return range === undefined || this.spec.listen.port === listen?.port;
+  }
+
+  /** Tells each new reason once; the tries that fail for the same one only at debug. */
+  #tellFault(fault: BindFault): void {
+    if (this.#isClosed) return;
+    const { log, errors } = this.#context;
+    const { endpoint } = this;
+    errors.add({ endpoint, side: 'relay', reason: fault.reason, error: { message: fault.message } });
+    const fields = { endpoint, reason: fault.reason, problem: fault.message };
+    if (fault.message === this.#fault?.message) log.debug(fields, 'bind failed again');
+    else log.error({ ...fields, err: fault.error }, 'bind failed, will be retried');
+    this.#fault = fault;
+    this.#failures += 1;
+  }
+}

@@ -1,0 +1,226 @@
+import type { Socket } from 'node:net';
+import { getSystemErrorName } from 'node:util';
+import type {
+  Accepted,
+  Address,
+  Channel,
+  ChannelOwner,
+  Keepalive,
+  Reader,
+  Target,
+  TcpStack,
+} from './channel.ts';
+import { handleCopier } from './handle-duplicator.ts';
+import {
+  endOfFile,
+  isWaiting,
+  socketOf,
+  type HandleOwner,
+  type Handles,
+  type TcpHandle,
+} from './node-handles.ts';
+
+/** TCP by the handles of Node alone: what a connection costs is what it uses. */
+export function handleStack(handles: Handles): TcpStack {
+  return {
+    accept: (server, onAccepted) => {
+      handles.accept(server, (client) => {
+        onAccepted(new AcceptedHandle(handles, client));
+      });
+    },
+    connect: (target, onConnected) => {
+      const channel = new HandleChannel(handles, handles.newHandle());
+      channel.connect(target, onConnected);
+      return channel;
+    },
+    copier: handleCopier,
+  };
+}
+
+class AcceptedHandle implements Accepted {
+  readonly remote: Address;
+  readonly #handles: Handles;
+  readonly #handle: TcpHandle;
+
+  constructor(handles: Handles, handle: TcpHandle) {
+    this.#handles = handles;
+    this.#handle = handle;
+    this.remote = remoteOf(handle);
+  }
+
+  local(): Address {
+    return localOf(this.#handle);
+  }
+
+  channel(): Channel {
+    return new HandleChannel(this.#handles, this.#handle);
+  }
+
+  socket(): Socket {
+    return socketOf(this.#handle);
+  }
+
+  reset(): void {
+    if (this.#handle.reset() !== 0) this.#handle.close();
+  }
+}
+
+const nowhere: Address = { address: '', port: 0 };
+
+function remoteOf(handle: TcpHandle): Address {
+  const found = {};
+  handle.getpeername(found);
+  return { ...nowhere, ...found };
+}
+
+function localOf(handle: TcpHandle): Address {
+  const found = {};
+  handle.getsockname(found);
+  return { ...nowhere, ...found };
+}
+
+class HandleChannel implements Channel, HandleOwner {
+  readonly #handles: Handles;
+  readonly #handle: TcpHandle;
+  #reader: Reader | undefined;
+  #owner: ChannelOwner | undefined;
+  #buffer: Uint8Array | undefined;
+  #writesWaiting = 0;
+  #isReading = false;
+  #hasPeerEnded = false;
+  #isEnding = false;
+  #isShut = false;
+  #isClosed = false;
+
+  constructor(handles: Handles, handle: TcpHandle) {
+    this.#handles = handles;
+    this.#handle = handle;
+  }
+
+  get isWaiting(): boolean {
+    return this.#writesWaiting > 0;
+  }
+
+  ends(): { local: Address; remote: Address } {
+    return { local: localOf(this.#handle), remote: remoteOf(this.#handle) };
+  }
+
+  connect(target: Target, onConnected: (error: Error | undefined) => void): void {
+    const tell = (status: number): void => {
+      if (!this.#isClosed) onConnected(status === 0 ? undefined : connectError(status, target));
+    };
+    const status = this.#bind(target) || this.#handles.connect(this.#handle, target, tell);
+    if (status !== 0) process.nextTick(tell, status);
+  }
+
+  open(reader: Reader, owner: ChannelOwner, { tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
+    this.#reader = reader;
+    this.#owner = owner;
+    this.#buffer = reader.nextBuffer();
+    this.#handles.open(this.#handle, this, this.#buffer);
+    this.#handle.setNoDelay(true);
+    const seconds = Math.floor(tcpKeepaliveMs / 1000);
+    if (tcpKeepaliveMs > 0) this.#handle.setKeepAlive(true, seconds, seconds, tcpKeepaliveProbes);
+  }
+
+  resume(): void {
+    if (this.#isReading || this.#hasPeerEnded || this.#isClosed) return;
+    this.#isReading = true;
+    this.#check('read', this.#handle.readStart());
+  }
+
+  write(part: Uint8Array): boolean {
+    if (this.#isClosed) return false;
+    const status = this.#handles.write(this.#handle, part);
+    if (status === isWaiting) this.#writesWaiting += 1;
+    else this.#check('write', status);
+    return status === 0;
+  }
+
+  end(): void {
+    if (this.#isEnding || this.#isClosed) return;
+    this.#isEnding = true;
+    if (this.#writesWaiting === 0) this.#shutDown();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#handle.close();
+    this.#tellClosed();
+  }
+
+  reset(): void {
+    if (this.#isClosed) return;
+    if (this.#handle.reset() !== 0) this.#handle.close(); // a shutdown is under way: all was written
+    this.#tellClosed();
+  }
+
+  onRead(count: number): Uint8Array | undefined {
+    const [reader, buffer] = [this.#reader, this.#buffer];
+    if (count === 0 || this.#isClosed || reader === undefined || buffer === undefined) return undefined;
+    if (count === endOfFile) this.#takeEnd(reader);
+    else if (this.#check('read', Math.min(0, count))) {
+      if (!reader.take(count, buffer)) this.#pause();
+      this.#buffer = reader.nextBuffer();
+    }
+    return this.#buffer === buffer ? undefined : this.#buffer;
+  }
+
+  onWritten(status: number): void {
+    this.#writesWaiting -= 1;
+    if (this.#isClosed || !this.#check('write', status) || this.#writesWaiting > 0) return;
+    if (this.#isEnding) this.#shutDown();
+    this.#owner?.onDrained(this);
+  }
+
+  onShutdown(): void {
+    this.#isShut = true;
+    if (this.#hasPeerEnded) this.close();
+  }
+
+  #bind({ from }: Target): number {
+    if (from === undefined) return 0;
+    const { address, port } = from;
+    return address.includes(':') ? this.#handle.bind6(address, port, 0) : this.#handle.bind(address, port);
+  }
+
+  #pause(): void {
+    if (this.#isClosed) return;
+    this.#isReading = false;
+    this.#handle.readStop();
+  }
+
+  #takeEnd(reader: Reader): void {
+    this.#hasPeerEnded = true;
+    reader.end();
+    if (this.#isShut) this.close();
+  }
+
+  /** Only once all is written: a connection cannot be reset while a shutdown waits. */
+  #shutDown(): void {
+    if (this.#hasPeerEnded)
+      this.close(); // which sends FIN, too
+    else if (this.#handles.shutdown(this.#handle) !== 0) this.onShutdown(); // not connected any more
+  }
+
+  #tellClosed(): void {
+    this.#isClosed = true;
+    this.#owner?.onClosed(this);
+  }
+
+  /** @returns whether `status` is not an error, which the owner is told. */
+  #check(call: string, status: number): boolean {
+    if (status === 0) return true;
+    this.#owner?.onFailed(this, systemError(call, status));
+    return false;
+  }
+}
+
+function systemError(call: string, status: number, where = ''): Error {
+  const code = getSystemErrorName(status);
+  return Object.assign(new Error(`${call} ${code}${where}`), { code, errno: status, syscall: call });
+}
+
+function connectError(status: number, { address, port }: Target): Error {
+  return Object.assign(systemError('connect', status, ` ${address}:${String(port)}`), { address, port });
+}

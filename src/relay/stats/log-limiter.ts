@@ -1,0 +1,68 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+
+/** Within `periodMs` of the first, so many lines of a kind are written. */
+const most = 20;
+const periodMs = 10_000;
+
+/** Writes a warning; `message` is a constant sentence. */
+export type Warn = (fields: object, message: string) => void;
+
+/** What is counted of one sentence. */
+type Period = { readonly sinceMs: number; count: number; stopTimer: () => void };
+
+/**
+ * The warnings of an endpoint that may come by the thousand: of each sentence 20 are written in ten seconds, and at
+ * their end one line tells how many more there were. At level debug all of them are written.
+ */
+export class Warnings {
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  /** Name of the endpoint, which may change. */
+  readonly #endpoint: () => string;
+  readonly #periods = new Map<string, Period>();
+
+  constructor(log: Logger, clock: Clock, endpoint: () => string) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#endpoint = endpoint;
+  }
+
+  readonly warn: Warn = (fields, message) => {
+    const period = this.#period(message);
+    period.count += 1;
+    if (period.count <= most) this.#log.warn(fields, message);
+    else this.#log.debug(fields, message);
+    if (period.count === most + 1) this.#watch(message, period);
+  };
+
+  /** Ends every period now, and tells what was not written. */
+  end(): void {
+    for (const message of [...this.#periods.keys()]) this.#end(message);
+  }
+
+  #period(message: string): Period {
+    const nowMs = this.#clock.monotonicMs();
+    const running = this.#periods.get(message);
+    if (running !== undefined && nowMs - running.sinceMs < periodMs) return running;
+    this.#end(message);
+    const period = { sinceMs: nowMs, count: 0, stopTimer: () => undefined };
+    this.#periods.set(message, period);
+    return period;
+  }
+
+  #watch(message: string, period: Period): void {
+    const leftMs = period.sinceMs + periodMs - this.#clock.monotonicMs();
+    period.stopTimer = this.#clock.after(leftMs, () => {
+      this.#end(message);
+    });
+  }
+
+  #end(message: string): void {
+    const { count = 0, stopTimer } = this.#periods.get(message) ?? {};
+    stopTimer?.();
+    this.#periods.delete(message);
+    const more = count - most;
+    if (more > 0) this.#log.warn({ endpoint: this.#endpoint(), message, more }, 'more warnings of one kind');
+  }
+}

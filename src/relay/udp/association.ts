@@ -1,0 +1,248 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { SocketAddress } from '../../config/address.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { asError, errorCode } from '../../lib/errors.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import { addressesOf } from '../dns/lookup.ts';
+import type { Target } from '../net/channel.ts';
+import type { Lookup } from '../upstream/dial.ts';
+import type { Remote } from '../upstream/remote.ts';
+import type { Side } from '../stats/side.ts';
+import { fromAddress, reachable, sourceOf } from '../upstream/source-address.ts';
+import type { Warn } from '../stats/log-limiter.ts';
+
+/** Datagrams that wait while the remote's name is looked up; more are lost, as they may be in UDP. */
+const mostWaiting = 32;
+
+/** Why an association ends; also by itself, when it is idle. */
+export type AssociationEnd = 'Idle' | 'Evicted' | 'RemoteRemoved' | 'NotAllowed' | 'Stopped';
+
+/** What an association needs of its endpoint. */
+export type AssociationContext = {
+  /** Name of the endpoint. */
+  readonly endpoint: string;
+  /** The client's address and port, as text. */
+  readonly client: string;
+  /** The client's address alone, an IPv4-mapped one in IPv4. */
+  readonly ip: string;
+  /** The listening port that it came to, as configured. */
+  readonly port: number;
+  /** In the order in which to try them; at least one. */
+  readonly remotes: readonly Remote[];
+  /** Source address of its datagrams; undefined = the system's choice. */
+  readonly through: SocketAddress | undefined;
+  /** Idle time after which it ends; 0 = never. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly lookup: Lookup;
+  readonly log: Logger;
+  /** Limited: every client may fail. */
+  readonly warn: Warn;
+  /** Sends a datagram of the remote to the client. */
+  readonly reply: (datagram: Uint8Array) => void;
+  /** Told once, when it has ended. */
+  readonly onClosed: (association: UdpAssociation, failure: Side | undefined) => void;
+};
+
+/**
+ * One UDP client's mapping: a socket connected to one remote, so that nobody else's datagrams get in.
+ * Ends when neither side has sent for the idle time. A remote that refuses before it ever answered makes
+ * room for the next one.
+ */
+export class UdpAssociation {
+  fromClientBytes = 0;
+  fromUpstreamBytes = 0;
+  readonly #context: AssociationContext;
+  readonly #startedMs: number;
+  #timeoutMs: number;
+  #lastMs: number;
+  #socket: Socket | undefined;
+  #isDialling = false;
+  #tried = 0;
+  /** The remote that counts it. */
+  #counted: Remote | undefined;
+  #failedInARow = 0;
+  #waiting: Uint8Array[] = [];
+  /** The client's latest datagram, until the remote has answered once: the next remote gets it, too. */
+  #unanswered: Uint8Array | undefined;
+  #error: Error | undefined;
+  #isClosed = false;
+  #stopTimer: () => void = () => undefined;
+
+  constructor(context: AssociationContext) {
+    this.#context = context;
+    this.#startedMs = this.#lastMs = context.clock.monotonicMs();
+    this.#timeoutMs = context.timeoutMs;
+    this.#watchIdle();
+  }
+
+  /** The remote that it talks to, or tried last. */
+  get remote(): Remote {
+    return this.#remote(Math.max(0, this.#tried - 1));
+  }
+
+  /** The client's address, an IPv4-mapped one in IPv4. */
+  get ip(): string {
+    return this.#context.ip;
+  }
+
+  /** The listening port that the client came to, as configured. */
+  get port(): number {
+    return this.#context.port;
+  }
+
+  /** When either side sent last. */
+  get lastMs(): number {
+    return this.#lastMs;
+  }
+
+  /** Sends the client's datagram to the remote. */
+  send(datagram: Uint8Array): void {
+    this.#lastMs = this.#context.clock.monotonicMs();
+    this.fromClientBytes += datagram.length;
+    if (this.fromUpstreamBytes === 0) this.#unanswered = datagram;
+    if (this.#socket !== undefined && !this.#isDialling) this.#forward(datagram);
+    else if (this.#waiting.length < mostWaiting) this.#waiting.push(datagram);
+    if (this.#socket === undefined && !this.#isDialling) void this.#dial();
+  }
+
+  /** From now on it ends after `timeoutMs` of silence. */
+  limitIdle(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs;
+    this.#lastMs = this.#context.clock.monotonicMs();
+    this.#watchIdle();
+  }
+
+  /** Ends it now. */
+  close(end: AssociationEnd): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#stopTimer();
+    this.#dropSocket();
+    this.#counted?.leave();
+    this.#tellEnd(end);
+    this.#context.onClosed(this, this.#failedInARow === 0 ? undefined : 'upstream');
+  }
+
+  async #dial(): Promise<void> {
+    const remote = this.#remote(this.#tried);
+    this.#tried += 1;
+    this.#isDialling = true;
+    this.#counted?.leave();
+    this.#counted = remote;
+    remote.enter();
+    try {
+      const { through, lookup } = this.#context;
+      const found = await addressesOf(remote, lookup);
+      const source = through && (await sourceOf(through, lookup));
+      const [host] = reachable(found, source);
+      if (host === undefined) throw new Error('the name has no address');
+      if (!this.#isClosed) this.#open({ address: host, port: remote.port, from: fromAddress(host, source) });
+    } catch (error) {
+      this.#fail(asError(error));
+    }
+  }
+
+  #remote(index: number): Remote {
+    const { remotes } = this.#context;
+    return remotes[index % remotes.length] as Remote; // there is at least one
+  }
+
+  #open({ address: host, port, from }: Target): void {
+    const socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4', lookup: literalAddress });
+    const onError = (error: Error): void => {
+      if (this.#socket === socket) this.#fail(error);
+    };
+    this.#socket = socket;
+    socket.on('error', onError);
+    socket.on('message', (datagram) => {
+      this.#takeAnswer(datagram);
+    });
+    if (from !== undefined) socket.bind({ ...from, exclusive: true });
+    // Where it fails, Node passes the error to the callback, which its types do not say.
+    socket.connect(port, host, ((error?: Error) => {
+      if (error !== undefined) onError(error);
+      else if (this.#socket === socket) this.#flush();
+    }) as () => void);
+  }
+
+  #flush(): void {
+    this.#isDialling = false;
+    for (const datagram of this.#waiting.splice(0)) this.#forward(datagram);
+  }
+
+  #forward(datagram: Uint8Array): void {
+    const socket = this.#socket;
+    socket?.send(datagram, (error) => {
+      // One datagram too large for the remote's family is that datagram's loss alone.
+      if (error === null || errorCode(error) === 'EMSGSIZE') return;
+      if (this.#socket === socket) this.#fail(error);
+    });
+  }
+
+  #takeAnswer(datagram: Uint8Array): void {
+    this.#lastMs = this.#context.clock.monotonicMs();
+    this.fromUpstreamBytes += datagram.length;
+    if (this.#unanswered !== undefined || this.#failedInARow > 0) this.#counted?.work();
+    this.#failedInARow = 0;
+    this.#unanswered = undefined;
+    this.#context.reply(datagram);
+  }
+
+  /** Turns to the next remote: at once while the client waits for a first answer, else with its next datagram. */
+  #fail(error: Error): void {
+    this.#error = error;
+    this.#failedInARow += 1;
+    this.#counted?.fail(error);
+    this.#isDialling = false;
+    this.#dropSocket();
+    this.#waiting = [];
+    if (this.#isClosed || this.#unanswered === undefined) return;
+    if (this.#failedInARow % this.#context.remotes.length === 0) return;
+    this.#waiting.push(this.#unanswered);
+    void this.#dial();
+  }
+
+  #dropSocket(): void {
+    this.#socket?.close();
+    this.#socket = undefined;
+  }
+
+  #watchIdle(): void {
+    this.#stopTimer();
+    if (this.#timeoutMs === 0) return;
+    const idleMs = this.#context.clock.monotonicMs() - this.#lastMs;
+    if (idleMs >= this.#timeoutMs) {
+      this.close('Idle');
+      return;
+    }
+    this.#stopTimer = this.#context.clock.after(this.#timeoutMs - idleMs, () => {
+      this.#watchIdle();
+    });
+  }
+
+  #tellEnd(end: AssociationEnd): void {
+    const { endpoint, client, clock, log, warn } = this.#context;
+    const fields = {
+      endpoint,
+      client,
+      upstream: this.remote.text,
+      fromClientBytes: this.fromClientBytes,
+      fromUpstreamBytes: this.fromUpstreamBytes,
+      durationMs: Math.round(clock.monotonicMs() - this.#startedMs),
+      end,
+    };
+    if (this.#failedInARow === 0) log.info(fields, 'association closed');
+    else warn({ ...fields, side: 'upstream', err: this.#error }, 'association failed');
+  }
+}
+
+/** dgram looks even literal addresses up; that is a DNS call for nothing. */
+export function literalAddress(
+  host: string,
+  _options: unknown,
+  callback: (error: null, address: string, family: number) => void,
+): void {
+  callback(null, host, isIPv6(host) ? 6 : 4);
+}

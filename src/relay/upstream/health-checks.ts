@@ -1,0 +1,110 @@
+import type { SocketAddress } from '../../config/address.ts';
+import type { EndpointConfig, HealthCheck } from '../../config/relay-config.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Channel, TcpStack } from '../net/channel.ts';
+import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import { Dial, type DialTarget, type Lookup } from './dial.ts';
+import type { Remote } from './remote.ts';
+
+/** What health checks work with. */
+export type HealthChecksContext = {
+  readonly clock: Clock;
+  readonly lookup: Lookup;
+  readonly tcp: TcpStack;
+  readonly budget: DescriptorBudget;
+};
+
+/** Checks remotes by a TCP connect now and then; what comes out of it is told to each remote. */
+export class HealthChecks {
+  readonly #context: HealthChecksContext;
+  #running: readonly Check[] = [];
+
+  constructor(context: HealthChecksContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Checks `remotes` as `config` says from now on, in place of those before; the first time at once.
+   */
+  run(remotes: readonly Remote[], { healthCheck: how, through }: EndpointConfig): void {
+    this.stop();
+    if (how === undefined) for (const remote of remotes) remote.uncheck();
+    else this.#running = remotes.map((remote) => new Check(remote, how, { ...this.#context, through }));
+  }
+
+  /** Ends all checks. */
+  stop(): void {
+    for (const check of this.#running) check.stop();
+    this.#running = [];
+  }
+}
+
+type CheckContext = HealthChecksContext & { readonly through: SocketAddress | undefined };
+
+/** One remote's checks, one after the other until they are stopped. */
+class Check {
+  readonly #remote: Remote;
+  readonly #how: HealthCheck;
+  readonly #context: CheckContext;
+  #dial: Dial<Channel> | undefined;
+  #isStopped = false;
+  #stopTimer: () => void = () => undefined;
+
+  constructor(remote: Remote, how: HealthCheck, context: CheckContext) {
+    this.#remote = remote;
+    this.#how = how;
+    this.#context = context;
+    void this.#check();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#stopTimer();
+    this.#dial?.cancel();
+  }
+
+  async #check(): Promise<void> {
+    const { budget, clock } = this.#context;
+    budget.take(1);
+    await this.#connect();
+    budget.giveBack(1);
+    if (this.#isStopped) return;
+    this.#stopTimer = clock.after(this.#how.intervalMs, () => void this.#check());
+  }
+
+  /** Never rejects: what fails is told to the remote. */
+  async #connect(): Promise<void> {
+    const dial = new Dial({
+      ...this.#context,
+      connect: this.#context.tcp.connect,
+      timeoutMs: this.#how.timeoutMs,
+      onFailedTry: () => undefined,
+    });
+    this.#dial = dial;
+    try {
+      const dialled = await dial.connect([this.#target()]);
+      dialled?.channel.close();
+    } catch {
+      // told by `fail`
+    }
+  }
+
+  /** The remote, whose clients a check is not one of. */
+  #target(): DialTarget {
+    const { host, port, ip, text } = this.#remote;
+    return {
+      host,
+      port,
+      ...(ip !== undefined && { ip }),
+      text,
+      enter: () => undefined,
+      leave: () => undefined,
+      work: () => {
+        if (!this.#isStopped) this.#remote.passCheck(this.#how.healthyThreshold);
+      },
+      fail: (error) => {
+        if (!this.#isStopped) this.#remote.failCheck(this.#how.unhealthyThreshold, error);
+      },
+    };
+  }
+}

@@ -1,0 +1,33 @@
+import type { SocketAddress } from '../../config/address.ts';
+import type { Balance } from '../../config/balance.ts';
+import { balancer, type Balancer } from './balancer.ts';
+import type { Remote } from './remote.ts';
+
+/** The remotes of one port of an endpoint, for one protocol. */
+export class RemotePool {
+  /** In the order of the configuration. */
+  readonly remotes: readonly Remote[];
+  readonly #balancer: Balancer<Remote>;
+
+  /** @param hashed  the addresses by which IPHash keeps a client at a remote: those of the endpoint's first port. */
+  constructor(remotes: readonly Remote[], balance: Balance, hashed: readonly SocketAddress[]) {
+    this.remotes = remotes;
+    this.#balancer = balancer(balance, remotes, hashed);
+  }
+
+  /**
+   * Every remote in the order in which to try them for a client; those whose dials failed come last, until
+   * their backoff is over: then one client tries again.
+   *
+   * @param clientIp  textual IP address with no port; an IPv4-mapped one in IPv4.
+   */
+  order(clientIp: string): readonly Remote[] {
+    const order = this.#balancer(clientIp);
+    if (order.every(({ isWell }) => isWell)) return order;
+    const preferred = order.filter(({ isPreferred }) => isPreferred);
+    const [first] = preferred;
+    const ordered = [...preferred, ...order.filter(({ isPreferred }) => !isPreferred)];
+    if (first?.isWell === false) first.probe();
+    return ordered;
+  }
+}

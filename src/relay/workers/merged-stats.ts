@@ -1,0 +1,142 @@
+import type { EndpointConfig } from '../../config/relay-config.ts';
+import type { Protocol } from '../../api/port-conflicts.ts';
+import { isRecord } from '../../lib/record.ts';
+import type { EndpointAccount } from '../data-plane/data-plane.ts';
+import { remoteNames } from '../upstream/remote-pools.ts';
+import type { RemoteHealth } from '../upstream/remote.ts';
+import type { Traffic } from '../stats/traffic.ts';
+import { hasTransport } from '../transport/transports.ts';
+import type { WorkerAccount, WorkerReport } from './messages.ts';
+
+/** The accounts of all workers, those that are gone included. */
+export class Accounts {
+  /** By endpoint, what workers that are gone had counted when they told last. */
+  #gone = new Map<string, WorkerAccount>();
+
+  /** A worker is gone, and what was open in it: its counts stay. */
+  lose({ accounts }: WorkerReport): void {
+    for (const account of accounts) {
+      const left = withoutOpen(account);
+      const known = this.#gone.get(account.name);
+      this.#gone.set(account.name, known === undefined ? left : sumOf(known, left));
+    }
+  }
+
+  /** Forgets endpoints that run no more. */
+  keep(endpoints: readonly EndpointConfig[]): void {
+    const names = new Set(endpoints.map(({ name }) => name));
+    this.#gone = new Map([...this.#gone].filter(([name]) => names.has(name)));
+  }
+
+  /** The account of the endpoint `config`. @param health  how its remotes are. */
+  of(
+    config: EndpointConfig,
+    health: EndpointAccount['health'],
+    reports: readonly WorkerReport[],
+  ): EndpointAccount {
+    const { name } = config;
+    const counted = [this.#gone.get(name), ...reports.map(({ accounts }) => accountOf(name, accounts))];
+    const total = counted.filter((each) => each !== undefined).reduce(sumOf, nothing(name));
+    const { name: _, problem, isUsable, ...figures } = total;
+    return {
+      ...figures,
+      config,
+      remoteNames: remoteNames(config),
+      transport: hasTransport(config) ? { problem, isUsable } : undefined,
+      health: { TCP: told(health.TCP, total.health.TCP), UDP: told(health.UDP, total.health.UDP) },
+    };
+  }
+}
+
+function accountOf(name: string, accounts: readonly WorkerAccount[]): WorkerAccount | undefined {
+  return accounts.find((account) => account.name === name);
+}
+
+/** How the remotes are, with what was counted by their addresses. */
+function told(health: readonly RemoteHealth[], counted: readonly RemoteHealth[]): RemoteHealth[] {
+  const left = [...counted];
+  return health.map((remote) => {
+    const index = left.findIndex(({ address }) => address === remote.address);
+    const [{ active, dials, failed } = none] = index === -1 ? [] : left.splice(index, 1);
+    return { ...remote, active, dials, failed };
+  });
+}
+
+const none = { active: 0, dials: 0, failed: 0 };
+
+const noTraffic: Traffic = {
+  active: 0,
+  total: 0,
+  failed: { client: 0, upstream: 0, relay: 0 },
+  fromClientBytes: 0,
+  fromUpstreamBytes: 0,
+};
+
+function nothing(name: string): WorkerAccount {
+  return {
+    name,
+    health: { TCP: [], UDP: [] },
+    connections: noTraffic,
+    associations: noTraffic,
+    waiting: 0,
+    refused: { connections: 0, associations: 0 },
+    notAllowed: { connections: 0, associations: 0 },
+    evicted: 0,
+    problem: '',
+    isUsable: true,
+  };
+}
+
+function withoutOpen(account: WorkerAccount): WorkerAccount {
+  const { connections, associations, health } = account;
+  const closed = (remotes: readonly RemoteHealth[]): RemoteHealth[] =>
+    remotes.map((remote) => ({ ...remote, active: 0 }));
+  return {
+    ...account,
+    health: { TCP: closed(health.TCP), UDP: closed(health.UDP) },
+    connections: { ...connections, active: 0 },
+    associations: { ...associations, active: 0 },
+    waiting: 0,
+    problem: '',
+    isUsable: true,
+  };
+}
+
+function sumOf(a: WorkerAccount, b: WorkerAccount): WorkerAccount {
+  const { name, health, problem, isUsable, ...figures } = a;
+  const { name: _, health: healthOfB, problem: problemOfB, isUsable: isUsableOfB, ...figuresOfB } = b;
+  const sumOfProtocol = (protocol: Protocol): RemoteHealth[] =>
+    sumOfRemotes(health[protocol], healthOfB[protocol]);
+  return {
+    name,
+    health: { TCP: sumOfProtocol('TCP'), UDP: sumOfProtocol('UDP') },
+    ...sumOfFigures(figures, figuresOfB),
+    problem: problem === '' ? problemOfB : problem,
+    isUsable: isUsable && isUsableOfB,
+  };
+}
+
+/** The numbers of `a` and `b`, which have the same shape, added up one by one. */
+function sumOfFigures<T>(a: T, b: T): T {
+  if (typeof a === 'number' && typeof b === 'number') return (a + b) as T;
+  if (!isRecord(a) || !isRecord(b)) return a;
+  return Object.fromEntries(Object.entries(a).map(([key, value]) => [key, sumOfFigures(value, b[key])])) as T;
+}
+
+/** Of an address that is listed more than once, the first with the first, and so on. */
+function sumOfRemotes(a: readonly RemoteHealth[], b: readonly RemoteHealth[]): RemoteHealth[] {
+  const left = [...b];
+  const both = a.map((remote) => {
+    const index = left.findIndex(({ address }) => address === remote.address);
+    const [same] = index === -1 ? [] : left.splice(index, 1);
+    return same === undefined
+      ? remote
+      : {
+          ...remote,
+          active: remote.active + same.active,
+          dials: remote.dials + same.dials,
+          failed: remote.failed + same.failed,
+        };
+  });
+  return [...both, ...left];
+}

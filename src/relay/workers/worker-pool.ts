@@ -1,0 +1,354 @@
+import type { RelayConfig } from '../../config/relay-config.ts';
+import { backoffMs, type Backoff } from '../../lib/backoff.ts';
+import { asError, errorCode, RealmError } from '../../lib/errors.ts';
+import { fnv1a, mixed } from '../../lib/hash.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type {
+  Crew,
+  EndpointAccount,
+  OpenSocket,
+  SocketToOpen,
+  WorkersStatus,
+} from '../data-plane/data-plane.ts';
+import type { EndpointRemotesContext } from '../upstream/endpoint-remotes.ts';
+import { familiesOf } from '../listener/listener.ts';
+import { TransportFilesError } from '../transport/transports.ts';
+import { Accounts } from './merged-stats.ts';
+import { bindHandle, requireBoundHandles, type BoundHandle } from './bound-socket.ts';
+import { LostError } from './rpc.ts';
+import { withoutHealthChecks, type CallName, type Calls, type Note, type SocketId } from './messages.ts';
+import { PlacesLedger, type Holder } from './permit-ledger.ts';
+import type { RecentError } from '../stats/recent-errors.ts';
+import { SharedHealth } from './shared-health.ts';
+import { asked, type SharedOpenSocket, type SharedSocket } from './shared-socket.ts';
+import { WorkerProcess, type WorkerProcessContext } from './worker-process.ts';
+
+/** A worker that ends is replaced at once; one that did not live long is replaced later each time. */
+const replaceBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
+const longLifeMs = 60_000;
+
+/** What a workforce works with. */
+export type WorkforceOptions = Omit<EndpointRemotesContext, 'onRemoteEvent'> & {
+  readonly log: Logger;
+  /** How many processes, at least 1. */
+  readonly count: number;
+  /** How long connections of an endpoint that was removed may go on. */
+  readonly retireMs: number;
+  readonly fork: WorkerProcessContext['fork'];
+};
+
+/** A worker could not be started. */
+class WorkerStartError extends RealmError {
+  readonly code = 'REALM_WORKER_START';
+}
+
+/** A place for a worker: who has it, since when, and how many before did not live long. */
+type Slot = { worker: WorkerProcess | undefined; startedMs: number; failures: number };
+
+const emptySlot = (): Slot => ({ worker: undefined, startedMs: 0, failures: 0 });
+
+/**
+ * A crew of worker processes. This process binds the TCP sockets, keeps them, and never accepts; each worker
+ * listens on all of them, and the kernel spreads the clients. A UDP endpoint belongs to one worker. Limits and
+ * the health of remotes are kept here, for all.
+ */
+export class Workforce implements Crew {
+  #cutCount = 0;
+  readonly #options: WorkforceOptions;
+  readonly #slots: Slot[];
+  readonly #accounts = new Accounts();
+  readonly #ledger: PlacesLedger;
+  readonly #health: SharedHealth;
+  readonly #sockets = new Map<SocketId, SharedSocket<Slot>>();
+  #running: RelayConfig = { log: { level: 'info' }, endpoints: [] };
+  #planned: RelayConfig | undefined;
+  #nextId: SocketId = 0;
+  #replaced = 0;
+  #isClosed = false;
+  #surveying: Promise<void> | undefined;
+
+  constructor(options: WorkforceOptions) {
+    requireBoundHandles();
+    this.#options = options;
+    this.#slots = Array.from({ length: options.count }, emptySlot);
+    this.#ledger = new PlacesLedger(options.log);
+    this.#health = new SharedHealth(options, (note) => {
+      for (const worker of this.#workers) worker.tell(note);
+    });
+  }
+
+  get accounts(): readonly EndpointAccount[] {
+    const reports = this.#workers.map(({ report }) => report);
+    return this.#running.endpoints.map((config) =>
+      this.#accounts.of(config, this.#health.of(config.name), reports),
+    );
+  }
+
+  get errorsElsewhere(): readonly RecentError[] {
+    return this.#workers.flatMap(({ report }) => report.errors);
+  }
+
+  get workers(): WorkersStatus {
+    return {
+      running: this.#workers.map(({ pid, report }) => ({ pid, load: report.load })),
+      replaced: this.#replaced,
+    };
+  }
+
+  get descriptorsShort(): number {
+    return this.#workers.reduce((count, { report }) => count + report.descriptorsShort, 0);
+  }
+
+  get cutCount(): number {
+    return this.#cutCount;
+  }
+
+  /**
+   * Starts the workers. @param log  where they log.
+   * @throws WorkerStartError
+   */
+  async start(log: RelayConfig['log']): Promise<void> {
+    this.#running = { ...this.#running, log };
+    try {
+      await Promise.all(this.#slots.map((slot) => this.#fill(slot)));
+    } catch (cause) {
+      await this.close();
+      throw new WorkerStartError('a worker could not be started', { cause });
+    }
+  }
+
+  async plan(config: RelayConfig): Promise<void> {
+    this.#planned = config;
+    try {
+      await this.#all('plan', withoutHealthChecks(config));
+    } catch (error) {
+      await this.discard();
+      throw errorCode(error) === 'REALM_TRANSPORT_FILES'
+        ? new TransportFilesError(asError(error).message)
+        : error;
+    }
+  }
+
+  async discard(): Promise<void> {
+    this.#planned = undefined;
+    await this.#all('discard', undefined);
+    this.#ledger.discard();
+  }
+
+  async commit(config: RelayConfig, serves: ReadonlyMap<OpenSocket, string>): Promise<void> {
+    const renamed = new Map<SocketId, string>();
+    for (const [socket, endpoint] of serves) {
+      const shared = this.#sockets.get((socket as SharedOpenSocket).id);
+      if (shared === undefined) continue;
+      renamed.set(shared.id, endpoint);
+      this.#sockets.set(shared.id, { ...shared, endpoint });
+    }
+    this.#running = config;
+    this.#planned = undefined;
+    this.#ledger.beginCommit();
+    const taken = new Map<Holder, ReadonlyMap<string, number>>();
+    await Promise.all(
+      this.#workers.map(async (worker) => {
+        const answer = await this.#ask(worker, 'commit', {
+          config: withoutHealthChecks(config),
+          serves: renamed,
+        });
+        if (answer !== undefined) taken.set(worker, answer);
+      }),
+    );
+    for (const lost of [...taken.keys()].filter((worker) => !this.#workers.includes(worker as WorkerProcess)))
+      taken.delete(lost);
+    this.#ledger.endCommit(config.endpoints, taken);
+    this.#accounts.keep(config.endpoints);
+    this.#health.configure(config);
+  }
+
+  async listen(socket: SocketToOpen): Promise<OpenSocket> {
+    const { spec, address } = socket;
+    this.#nextId += 1;
+    if (spec.protocol === 'UDP') return this.#listenUdp({ ...socket, id: this.#nextId });
+    const bound = bindHandle(address, spec.listen.port, spec.ipv6Only);
+    return this.#listenTcp({ ...socket, id: this.#nextId, bound }, bound);
+  }
+
+  async survey(): Promise<number> {
+    this.#surveying ??= Promise.all(this.#workers.map((worker) => worker.survey())).then(() => {
+      this.#surveying = undefined;
+    });
+    await this.#surveying;
+    return this.#workers.reduce((load, { report }) => load + report.load, 0);
+  }
+
+  cut(): void {
+    for (const worker of this.#workers) {
+      const { load } = worker.report;
+      void worker.call('cut', undefined).then(
+        (count) => (this.#cutCount += count),
+        () => (this.#cutCount += load), // it is gone, and so is what it carried
+      );
+    }
+  }
+
+  async idle(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.idle()));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#health.stop();
+    for (const { bound } of this.#sockets.values()) bound?.close();
+    this.#sockets.clear();
+    await Promise.all(this.#workers.map((worker) => worker.end()));
+  }
+
+  get #workers(): WorkerProcess[] {
+    return this.#slots.flatMap(({ worker }) => worker ?? []);
+  }
+
+  async #listenTcp(shared: SharedSocket<Slot>, bound: BoundHandle): Promise<OpenSocket> {
+    this.#sockets.set(shared.id, shared);
+    try {
+      await Promise.all(this.#workers.map((worker) => this.#open(worker, shared)));
+    } catch (error) {
+      await this.#close(shared);
+      throw error;
+    }
+    const families = familiesOf(shared.address, shared.spec.ipv6Only);
+    return this.#openSocket(shared, { address: shared.address, port: bound.port, families });
+  }
+
+  async #listenUdp(shared: SharedSocket<Slot>): Promise<OpenSocket> {
+    const owner = this.#ownerOf(shared.endpoint);
+    if (owner?.worker === undefined) throw new Error('its worker is being replaced');
+    const answer = await owner.worker.call('listen', asked(shared));
+    const listen = { ...shared.spec.listen, port: answer.port }; // port 0 is asked for once
+    this.#sockets.set(shared.id, { ...shared, spec: { ...shared.spec, listen }, owner });
+    return this.#openSocket(shared, answer);
+  }
+
+  #openSocket(
+    shared: SharedSocket<Slot>,
+    bound: Pick<OpenSocket, 'address' | 'port' | 'families'>,
+  ): SharedOpenSocket {
+    return {
+      ...bound,
+      id: shared.id,
+      close: () => this.#close(shared),
+      drain: async () => {
+        this.#sockets.delete(shared.id); // nobody who comes later shall listen
+        shared.bound?.close();
+        await this.#all('drain', shared.id);
+      },
+    };
+  }
+
+  async #close({ id, bound }: SharedSocket<Slot>): Promise<void> {
+    if (this.#sockets.delete(id)) bound?.close();
+    await this.#all('close', id);
+  }
+
+  /** Lets `worker` listen, too. @throws the kernel's error, but not that the worker is gone. */
+  async #open(worker: WorkerProcess, shared: SharedSocket<Slot>): Promise<void> {
+    try {
+      await worker.call('listen', asked(shared), shared.bound?.handle);
+    } catch (error) {
+      if (!(error instanceof LostError)) throw error;
+    }
+  }
+
+  /** Whose worker serves the UDP clients of `endpoint`. */
+  #ownerOf(endpoint: string): Slot | undefined {
+    return this.#slots[mixed(fnv1a(endpoint)) % this.#slots.length];
+  }
+
+  async #all<Name extends CallName>(call: Name, what: Calls[Name]['asked']): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => this.#ask(worker, call, what)));
+  }
+
+  /** @returns undefined where the worker is gone: the one that replaces it knows what it has to. */
+  async #ask<Name extends CallName>(
+    worker: WorkerProcess,
+    call: Name,
+    what: Calls[Name]['asked'],
+  ): Promise<Calls[Name]['answer'] | undefined> {
+    try {
+      return await worker.call(call, what);
+    } catch (error) {
+      if (error instanceof LostError) return undefined;
+      if (call === 'plan') throw error;
+      this.#options.log.error({ err: error, worker: worker.pid, call }, 'worker failed, ending it');
+      worker.kill();
+      return undefined;
+    }
+  }
+
+  /** Puts a new worker into `slot`, which does what the others do from its first message on. */
+  async #fill(slot: Slot): Promise<void> {
+    const { log, clock, fork, retireMs } = this.#options;
+    const worker = new WorkerProcess({
+      log,
+      clock,
+      fork,
+      onNote: (from, note) => {
+        this.#hear(from, note);
+      },
+      onLost: (lost, how) => {
+        this.#onLost(slot, lost, how);
+      },
+    });
+    slot.worker = worker;
+    slot.startedMs = clock.monotonicMs();
+    const running = withoutHealthChecks(this.#running);
+    const calls: Promise<unknown>[] = [
+      worker.call('start', { log: running.log, retireMs }),
+      worker.call('plan', running),
+      worker.call('commit', { config: running, serves: new Map() }),
+    ];
+    if (this.#planned !== undefined) calls.push(worker.call('plan', withoutHealthChecks(this.#planned)));
+    for (const shared of this.#sockets.values()) {
+      if (shared.bound !== undefined || shared.owner === slot) calls.push(this.#openAgain(worker, shared));
+    }
+    worker.tell(this.#health.states);
+    await Promise.all(calls);
+  }
+
+  async #openAgain(worker: WorkerProcess, shared: SharedSocket<Slot>): Promise<void> {
+    try {
+      await this.#open(worker, shared);
+    } catch (error) {
+      await this.#close(shared);
+      shared.onLost(asError(error));
+    }
+  }
+
+  #hear(worker: WorkerProcess, note: Note): void {
+    if (note.note === 'ask') this.#ledger.ask(worker, note);
+    else if (note.note === 'giveBack') this.#ledger.giveBack(worker, note);
+    else if (note.note === 'remoteEvent') this.#health.hear(note);
+  }
+
+  #onLost(slot: Slot, worker: WorkerProcess, how: string): void {
+    slot.worker = undefined;
+    if (this.#isClosed) return;
+    this.#accounts.lose(worker.report);
+    this.#ledger.lose(worker);
+    const { log, clock } = this.#options;
+    slot.failures = clock.monotonicMs() - slot.startedMs < longLifeMs ? slot.failures + 1 : 0;
+    const delayMs = slot.failures <= 1 ? 0 : backoffMs(replaceBackoff, slot.failures - 1, Math.random());
+    log.error({ worker: worker.pid, how, delayMs }, 'worker ended, starting another');
+    clock.after(delayMs, () => {
+      void this.#replace(slot);
+    });
+  }
+
+  async #replace(slot: Slot): Promise<void> {
+    if (this.#isClosed) return;
+    this.#replaced += 1;
+    try {
+      await this.#fill(slot);
+      this.#options.log.info({ worker: slot.worker?.pid }, 'worker started');
+    } catch (err) {
+      this.#options.log.error({ err }, 'worker could not be started'); // its end is told, and it is tried again
+    }
+  }
+}

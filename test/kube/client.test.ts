@@ -1,0 +1,271 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { KubeConfig } from '@kubernetes/client-node';
+import { expect } from 'chai';
+import { FencedError } from '../../src/kube/fence.ts';
+import { KubeError } from '../../src/kube/kube-error.ts';
+import { Transport } from '../../src/kube/client.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { eventually } from '../support/eventually.ts';
+import { answerJson, FakeApiServer, statusObject } from './fake-api-server.ts';
+
+describe('Transport', () => {
+  let server: FakeApiServer;
+  let transport: Transport;
+
+  beforeEach(async () => {
+    server = new FakeApiServer((_request, response) => {
+      answerJson(response, {});
+    });
+    await server.start();
+    transport = new Transport(server.kubeConfig(), systemClock);
+  });
+
+  afterEach(async () => {
+    await transport.close();
+    await server.stop();
+  });
+
+  async function refusal(): Promise<KubeError> {
+    const error: unknown = await transport
+      .request({ method: 'GET', path: '/x' })
+      .catch((thrown: unknown) => thrown);
+    if (error instanceof KubeError) return error;
+    throw new Error('not refused', { cause: error });
+  }
+
+  it('sends 500 requests at a time over at most 64 connections', async () => {
+    const requests = Array.from({ length: 500 }, () => transport.request({ method: 'GET', path: '/x' }));
+    await Promise.all(requests);
+    expect(server.requests).to.have.lengthOf(500);
+    expect(server.connections).to.be.most(64);
+  });
+
+  describe('with a fence', () => {
+    let holds: boolean;
+    let term: AbortController;
+
+    beforeEach(async () => {
+      [holds, term] = [true, new AbortController()];
+      await transport.close();
+      const fence = { holds: () => holds, signal: term.signal };
+      transport = new Transport(server.kubeConfig(), systemClock, fence);
+    });
+
+    const write = { method: 'PATCH', path: '/x', body: {} } as const;
+
+    it('reads whether it holds or not, and writes only while it does', async () => {
+      await transport.request(write);
+      holds = false;
+      await transport.request({ method: 'GET', path: '/x' });
+      const error: unknown = await transport.request(write).catch((thrown: unknown) => thrown);
+      expect(error).to.be.instanceOf(FencedError);
+      expect(server.requests).to.have.lengthOf(2);
+    });
+
+    it('does not send what waited for a connection while it ceased to hold', async () => {
+      const open: ServerResponse[] = [];
+      server.handle = (_request, response) => open.push(response);
+      const writes = Array.from({ length: 68 }, () =>
+        transport.request(write).catch((thrown: unknown) => thrown),
+      );
+      await eventually('every connection is taken', () => open.length === 64);
+      holds = false;
+      for (const response of open) answerJson(response, {});
+      const fencedErrors = (await Promise.all(writes)).filter((answer) => answer instanceof FencedError);
+      expect(fencedErrors).to.have.lengthOf(4);
+      expect(server.requests).to.have.lengthOf(64);
+    });
+
+    it('gives up what is under way when the term ends', async () => {
+      server.handle = () => undefined;
+      const writing = transport.request(write).catch((thrown: unknown) => thrown);
+      await eventually('under way', () => server.requests.length === 1);
+      term.abort();
+      expect(await writing).to.have.property('name', 'AbortError');
+    });
+
+    it('fails with the error of TLS, and of a port where nobody listens', async () => {
+      const [plain, nobody] = [
+        createServer((socket) =>
+          socket
+            .on('error', () => undefined)
+            .resume()
+            .end('?'),
+        ),
+        createServer(),
+      ];
+      for (const listener of [plain, nobody]) await once(listener.listen(0, '127.0.0.1'), 'listening');
+      const [plainPort, closedPort] = [plain, nobody].map(
+        (listener) => (listener.address() as AddressInfo).port,
+      );
+      await once(nobody.close(), 'close');
+      for (const [port, message] of [
+        [plainPort, /wrong version number|packet length|disconnected/i],
+        [closedPort, /ECONNREFUSED/],
+      ] as const) {
+        const unsafe = transportTo(`https://127.0.0.1:${String(port)}`);
+        const error: unknown = await unsafe.request(write).catch((thrown: unknown) => thrown);
+        expect((error as Error).message).to.match(message);
+        await unsafe.close();
+      }
+      await once(plain.close(), 'close');
+    });
+
+    function transportTo(server: string): Transport {
+      const config = new KubeConfig();
+      config.loadFromClusterAndUser({ name: 'other', server, skipTLSVerify: true }, { name: 'test' });
+      return new Transport(() => config, systemClock, { holds: () => holds, signal: term.signal });
+    }
+  });
+
+  it('gives watches connections of their own, so that many do not stop the requests', async () => {
+    server.handle = (_request, response, url) => {
+      if (url.pathname === '/watch') response.writeHead(200).write('\n');
+      else answerJson(response, {});
+    };
+    const stop = new AbortController();
+    const watches = Array.from({ length: 20 }, () =>
+      transport.stream({ method: 'GET', path: '/watch', signal: stop.signal }),
+    );
+    for (const body of await Promise.all(watches)) body.on('error', () => undefined);
+    await transport.request({ method: 'GET', path: '/x' });
+    stop.abort();
+  });
+
+  it('reads the token anew when it is no longer taken, and tries once more', async () => {
+    transport = new Transport(server.kubeConfig('old', 'new'), systemClock);
+    server.handle = (request, response) => {
+      answerJson(
+        response,
+        { by: request.headers.authorization },
+        request.headers.authorization === 'Bearer new' ? 200 : 401,
+      );
+    };
+    expect(await transport.request({ method: 'GET', path: '/x' })).to.deep.equal({ by: 'Bearer new' });
+    expect(server.requests).to.have.lengthOf(2);
+  });
+
+  it('gives up where the new token is not taken either', async () => {
+    server.handle = (_request, response) => {
+      answerJson(response, statusObject(401, 'Unauthorized', 'who?'), 401);
+    };
+    expect(await refusal()).to.include({ status: 401, reason: 'Unauthorized', message: 'who?' });
+    expect(server.requests).to.have.lengthOf(2);
+  });
+
+  it('tells what the server says: status, reason, fields and how long to wait', async () => {
+    server.handle = (_request, response) => {
+      const details = { causes: [{ field: 'spec.x', reason: 'FieldValueInvalid', message: 'no' }] };
+      response.setHeader('retry-after', '3');
+      answerJson(response, { ...statusObject(429, 'TooManyRequests', 'busy'), details }, 429);
+    };
+    const error = await refusal();
+    expect(error).to.include({
+      status: 429,
+      reason: 'TooManyRequests',
+      message: 'busy',
+      retryAfterMs: 3_000,
+    });
+    expect(error.causes[0]).to.include({ field: 'spec.x' });
+  });
+
+  for (const [body, message, why] of [
+    ['<html>Bad gateway</html>', '<html>Bad gateway</html>', 'a page of a proxy'],
+    ['', 'the API server answered 502', 'nothing'],
+    ['"text"', '"text"', 'JSON of something else'],
+  ] as const) {
+    it(`makes an error of ${why}`, async () => {
+      server.handle = (_request, response) => response.writeHead(502).end(body);
+      expect(await refusal()).to.include({ status: 502, reason: '', message });
+    });
+  }
+
+  it('fails with the error of the connection where it is cut', async () => {
+    server.handle = (request) => request.socket.destroy();
+    const error: unknown = await transport
+      .request({ method: 'GET', path: '/x' })
+      .catch((thrown: unknown) => thrown);
+    expect(error).to.be.instanceOf(Error).and.have.property('code', 'UND_ERR_SOCKET');
+  });
+
+  it('sends a body as JSON under its media type, and the query', async () => {
+    server.handle = (request, response, url) => {
+      let text = '';
+      request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      request.on('end', () => {
+        answerJson(response, {
+          text,
+          type: request.headers['content-type'],
+          force: url.searchParams.get('force'),
+        });
+      });
+    };
+    const contentType = 'application/apply-patch+yaml';
+    const answer = await transport.request({
+      method: 'PATCH',
+      path: '/x',
+      query: { force: 'true' },
+      body: { a: 'ü' },
+      contentType,
+    });
+    expect(answer).to.deep.equal({ text: '{"a":"ü"}', type: contentType, force: 'true' });
+  });
+
+  it('keeps the path of the server, behind which a proxy of many clusters has this one', async () => {
+    const load = server.kubeConfig();
+    const behind = new Transport(() => {
+      const config = load();
+      const address = config.getCurrentCluster()?.server ?? '';
+      config.loadFromClusterAndUser(
+        { name: 'one', server: `${address}/k8s/clusters/one/`, skipTLSVerify: true },
+        { name: 'test' },
+      );
+      return config;
+    }, systemClock);
+    server.handle = (_request, response, url) => {
+      answerJson(response, { asked: `${url.pathname}${url.search}` });
+    };
+    const answer = await behind.request({ method: 'GET', path: '/api/v1/pods', query: { limit: '1' } });
+    await behind.close();
+    expect(answer).to.deep.equal({ asked: '/k8s/clusters/one/api/v1/pods?limit=1' });
+  });
+
+  it('goes through the proxy that the kubeconfig names', async () => {
+    const load = server.kubeConfig();
+    const proxied = new Transport(() => {
+      const config = load();
+      const cluster = config.getCurrentCluster();
+      config.loadFromClusterAndUser(
+        {
+          name: 'far',
+          server: 'http://192.0.2.1:6443',
+          skipTLSVerify: true,
+          proxyUrl: cluster?.server ?? '',
+        },
+        { name: 'test' },
+      );
+      return config;
+    }, systemClock);
+    const seen: (string | undefined)[] = [];
+    server.handle = (request, response) => {
+      seen.push(request.headers.host);
+      answerJson(response, {});
+    };
+    await proxied.request({ method: 'GET', path: '/x' });
+    await proxied.close();
+    expect(seen).to.deep.equal(['192.0.2.1:6443']);
+  });
+
+  it('cuts what is under way when it is closed, and sends nothing more', async () => {
+    server.handle = () => {
+      void transport.close();
+    };
+    const send = (): Promise<unknown> =>
+      transport.request({ method: 'GET', path: '/x' }).catch((thrown: unknown) => thrown);
+    expect(await send()).to.have.property('code', 'UND_ERR_DESTROYED');
+    expect(await send()).to.be.instanceOf(Error);
+    expect(server.requests).to.have.lengthOf(1);
+  });
+});

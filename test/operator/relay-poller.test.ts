@@ -1,0 +1,123 @@
+import { expect } from 'chai';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { RelayReport } from '../../src/operator/relay-client.ts';
+import { type Answers, RelayReports } from '../../src/operator/relay-poller.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const key = 'edge/web';
+const ask = [{ uid: 'a', address: '192.0.2.1', ready: true }];
+const report: RelayReport = { configHash: 'new', configProblem: '', unready: [] };
+
+describe('RelayReports', () => {
+  let clock: FakeClock;
+  let reports: RelayReports;
+  let asked: number;
+  let news: number;
+  let answer: () => Promise<RelayReport>;
+
+  beforeEach(() => {
+    [asked, news] = [0, 0];
+    clock = new FakeClock();
+    answer = () => Promise.reject(new Error('refused'));
+    reports = new RelayReports({
+      ask: () => {
+        asked += 1;
+        return answer();
+      },
+      clock,
+      log: createLogger('off'),
+      onNews: () => (news += 1),
+      onAsked: () => undefined,
+    });
+  });
+
+  afterEach(() => reports.stop());
+
+  function follow(questions = ask, subject = 'new', answers: Answers = reports.answers(key)): void {
+    reports.follow(key, { ask: questions, subject, answers });
+  }
+
+  /** Lets time pass in steps, and what is due run to its end after each. */
+  async function pass(ms: number): Promise<void> {
+    for (let passedMs = 0; passedMs < ms; passedMs += 100) {
+      clock.advance(100);
+      for (let turns = 0; turns < 4; turns += 1) await turn();
+    }
+  }
+
+  it('asks once where the first answer is what is waited for', async () => {
+    answer = () => Promise.resolve(report);
+    follow();
+    await pass(300);
+    expect([asked, news]).to.deep.equal([1, 1]);
+    expect(reports.answers(key).get('a')).to.deep.equal({ report, failures: 0 });
+    follow([]);
+    await pass(120_000);
+    expect(asked).to.equal(1);
+    expect(clock.timers).to.equal(0);
+  });
+
+  it('asks less and less where nobody answers: some 15 times in ten minutes, and tells of it once', async () => {
+    follow();
+    await pass(600_000);
+    expect(asked).to.be.within(14, 26);
+    expect(news).to.equal(1);
+  });
+
+  it('is not hurried by being told the same again', async () => {
+    follow();
+    for (let told = 0; told < 50; told += 1) {
+      follow();
+      await pass(100);
+    }
+    expect(asked).to.be.below(6);
+  });
+
+  for (const [what, again] of [
+    [
+      'another configuration is waited for',
+      (): void => {
+        follow(ask, 'newer');
+      },
+    ],
+    [
+      'a Pod has become ready',
+      (): void => {
+        follow([{ uid: 'a', address: '192.0.2.1', ready: false }]);
+      },
+    ],
+  ] as const) {
+    it(`begins anew when ${what}`, async () => {
+      follow();
+      await pass(120_000);
+      const before = asked;
+      again();
+      await pass(300);
+      expect(asked).to.equal(before + 1);
+    });
+  }
+
+  it('keeps the last answer while a Pod gives none', async () => {
+    answer = () => Promise.resolve({ ...report, configHash: 'old' });
+    follow();
+    await pass(300);
+    answer = () => Promise.reject(new Error('timeout'));
+    await pass(10_000);
+    const known = reports.answers(key).get('a');
+    expect(known?.report?.configHash).to.equal('old');
+    expect(known?.failures).to.be.above(2);
+  });
+
+  it('drops an answer that comes after the Pod is of no interest any more', async () => {
+    const late = Promise.withResolvers<RelayReport>();
+    answer = () => late.promise;
+    follow();
+    await pass(300);
+    reports.forget(key);
+    late.resolve(report);
+    await pass(300);
+    expect(reports.answers(key).size).to.equal(0);
+    expect(news).to.equal(0);
+  });
+});

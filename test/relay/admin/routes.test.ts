@@ -1,0 +1,101 @@
+import { expect } from 'chai';
+import { version } from '../../../src/lib/version.ts';
+import { adminRoutes } from '../../../src/relay/admin/routes.ts';
+import type { Relay } from '../../../src/relay/server.ts';
+import type { RelayStatus } from '../../../src/relay/admin/status.ts';
+import { startHealthServer, type HealthServer } from '../../../src/telemetry/health-server.ts';
+import { freePort } from '../../support/free-port.ts';
+import { config, endpoint, listenOf, Loopback, received } from '../loopback.ts';
+
+const loopback = new Loopback();
+afterEach(() => loopback.closeAll());
+
+async function admin(relay: Relay): Promise<HealthServer> {
+  const server = await startHealthServer(
+    { host: '127.0.0.1', port: 0 },
+    adminRoutes(() => relay.status()),
+  );
+  loopback.onClose(() => server.close());
+  return server;
+}
+
+async function get(server: HealthServer, path: string): Promise<{ status: number; body: string }> {
+  const response = await fetch(`${server.url}${path}`);
+  return { status: response.status, body: await response.text() };
+}
+
+describe('relay, admin server', () => {
+  it('is ready when every endpoint is bound', async () => {
+    const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1')));
+    const server = await admin(relay);
+    expect(await get(server, '/livez')).to.deep.equal({ status: 200, body: 'ok\n' });
+    expect(await get(server, '/readyz')).to.deep.equal({ status: 200, body: 'ok\n' });
+  });
+
+  it('names the endpoints that are not, and stays alive', async () => {
+    const listen = `127.0.0.1:${String(await freePort())}`;
+    const { relay } = await loopback.relay(
+      config(
+        endpoint('127.0.0.1:1', { name: 'first', listen }),
+        endpoint('127.0.0.1:1', { name: 'second', listen }),
+      ),
+    );
+    const server = await admin(relay);
+    const { status, body } = await get(server, '/readyz');
+    expect(status).to.equal(503);
+    expect(body).to.match(/^endpoint "second" is not ready: .*"first".*"second".*\n$/);
+    expect((await get(server, '/livez')).status).to.equal(200);
+  });
+
+  it('is not ready once it drains', async () => {
+    const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1')));
+    const server = await admin(relay);
+    await relay.drain(0);
+    expect(await get(server, '/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
+  });
+
+  it('tells the status in JSON', async () => {
+    const remote = await loopback.greeter('hi');
+    const { relay } = await loopback.relay(config());
+    await relay.reload(config(endpoint(remote, {}, { use_udp: true })), 'abc');
+    const client = await loopback.client(listenOf(relay));
+    await received(client);
+    const status = JSON.parse((await get(await admin(relay), '/status')).body) as RelayStatus;
+    expect(status).to.deep.include({ configHash: 'abc', ready: true, draining: false, configProblem: '' });
+    expect(status.endpoints[0]).to.deep.include({
+      name: 'web',
+      listen: listenOf(relay),
+      families: ['IPv4'],
+      protocols: ['TCP', 'UDP'],
+      ready: true,
+      message: '',
+      remotes: [remote],
+      balance: 'off',
+    });
+    expect(status.endpoints[0]?.connections).to.deep.include({ total: 1, fromUpstreamBytes: 2 });
+  });
+
+  it('serves metrics for every endpoint, and counts', async () => {
+    const { relay } = await loopback.relay(config(endpoint(await loopback.greeter('hi'))));
+    const server = await admin(relay);
+    const count = async (): Promise<string[]> => (await get(server, '/metrics')).body.split('\n');
+    expect(await count()).to.include('realm_relay_connections_total{endpoint="web"} 0');
+    await received(await loopback.client(listenOf(relay)));
+    expect(await count())
+      .to.include('realm_relay_connections_total{endpoint="web"} 1')
+      .and.to.include('realm_relay_bytes_total{endpoint="web",protocol="tcp",from="upstream"} 2')
+      .and.to.include('realm_relay_endpoint_ready{endpoint="web"} 1')
+      .and.to.include('realm_relay_ready 1');
+    await relay.reload(config());
+    expect((await count()).filter((line) => line.includes('endpoint="web"'))).to.deep.equal([]);
+  });
+
+  it('tells which build runs, and of the process', async () => {
+    const { relay } = await loopback.relay(config());
+    const { body } = await get(await admin(relay), '/metrics');
+    expect(body).to.contain(`realm_relay_build_info{version="${version}",node_version="`);
+    expect(body)
+      .to.match(/^process_open_fds [1-9]/m)
+      .and.to.match(/^process_cpu_seconds_total [0-9]/m);
+  });
+});

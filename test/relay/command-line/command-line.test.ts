@@ -1,0 +1,182 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { expect } from 'chai';
+import { parseRelayConfig } from '../../../src/config/relay-config.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
+import { endpoint, failure, Loopback, received } from '../loopback.ts';
+import { RelayProcess } from '../relay-process.ts';
+
+const loopback = new Loopback();
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'realm-command-line-'));
+});
+
+afterEach(async () => {
+  await loopback.closeAll();
+  rmSync(folder, { recursive: true });
+});
+
+function start(argv: readonly string[], wrapper?: readonly string[]): RelayProcess {
+  const relay = new RelayProcess(argv, wrapper);
+  loopback.onClose(() => relay.end());
+  return relay;
+}
+
+function file(name: string, content: unknown): string {
+  const path = join(folder, name);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+const admin = ['--admin', '127.0.0.1:0'];
+
+describe('relay program, command line', () => {
+  it('puts network flags above the file, whatever it says', async () => {
+    const path = file('a.json', {
+      network: { no_tcp: false },
+      endpoints: [endpoint('127.0.0.1:9', {}, { no_tcp: false, use_udp: false })],
+    });
+    const relay = start(['-c', path, '-t', '-u', ...admin]);
+    expect((await relay.status()).endpoints[0]?.protocols).to.deep.equal(['UDP']);
+  });
+
+  for (const { name, argv } of [
+    { name: 'a file of the command line', argv: ['--log-output'] },
+    { name: 'a file of the configuration', argv: [] },
+  ]) {
+    it(`appends its log to ${name}`, async () => {
+      const output = file('log', '{"msg":"before"}\n');
+      const path = file('a.json', { log: { output }, endpoints: [] });
+      const relay = start(['-c', path, ...admin, ...argv, ...argv.map(() => output)]);
+      const messages = await eventually('the log', () => {
+        const lines = readFileSync(output, 'utf8').trim().split('\n');
+        return lines.length > 1 ? lines.map((line) => (JSON.parse(line) as { msg: string }).msg) : undefined;
+      });
+      expect(messages).to.deep.equal(['before', 'relay started']);
+      expect(relay.lines).to.deep.equal([]);
+    });
+  }
+
+  it('logs to standard error', async () => {
+    const relay = start(['-c', file('a.json', { endpoints: [] }), ...admin, '--log-output=stderr']);
+    await eventually('a line', () => relay.stderr.includes('relay started'));
+    expect(relay.lines).to.deep.equal([]);
+  });
+
+  it('ends with 1 where its log cannot be written', async () => {
+    const relay = start(['-c', file('a.json', { endpoints: [] }), '--log-output', join(folder, 'no', 'log')]);
+    expect(await relay.ended).to.equal(1);
+    expect(relay.stderr).to.match(/^the log cannot be written to .*\/no\/log \(ENOENT/);
+  });
+
+  it('only checks: a valid configuration, with its warnings', async () => {
+    const path = file('a.toml', 'endpoints = []\n[netwrk]\n');
+    const relay = start(['--check', '-c', path]);
+    expect(await relay.ended).to.equal(0);
+    expect(relay.lines.map(({ msg }) => msg)).to.deep.equal(['valid, 0 endpoints']);
+    expect(relay.stderr).to.equal(
+      `${path}: warning: netwrk: is an unknown key and has no effect: did you mean "network"?\n`,
+    );
+  });
+
+  it('only checks: every problem of a wrong one, and exit code 1', async () => {
+    const path = file('a.toml', '[[endpoints]]\nlisten = "x"\n');
+    const relay = start(['--check', '-c', path]);
+    expect(await relay.ended).to.equal(1);
+    expect(relay.stderr.trim().split('\n')).to.have.length(2);
+  });
+
+  it('limits its open files as -n says', async function () {
+    if (spawnSync('prlimit', ['--version']).status !== 0) this.skip();
+    const relay = start(['-c', file('a.json', { endpoints: [] }), ...admin, '-n', '123']);
+    await relay.logged('relay started');
+    const limits = readFileSync(`/proc/${String(relay.pid)}/limits`, 'utf8');
+    expect(limits).to.match(/^Max open files +123 +123 /m);
+  });
+
+  it('says where it cannot limit its open files, and runs', async () => {
+    const path = file('a.json', { endpoints: [] });
+    const relay = start(['-c', path, ...admin, '-n', '123'], ['env', 'PATH=/nowhere']);
+    const told = await relay.logged('the limit of open files stays as it was, start it under "ulimit -n"');
+    expect(told['problem']).to.match(/^prlimit cannot be run/);
+    await relay.logged('relay started');
+  });
+
+  it('goes to the background with -d, and serves there', async () => {
+    const [port, log] = [String(await freePort()), join(folder, 'log')];
+    const remote = await loopback.greeter('hi');
+    const quiet = ['--admin', 'off', '--drain-seconds', '0'];
+    const relay = start(['-d', '-l', `127.0.0.1:${port}`, '-r', remote, '--log-output', log, ...quiet]);
+    expect(await relay.ended).to.equal(0);
+    const pid = Number(/^runs in the background as process (\d+)$/.exec(relay.lines[0]?.msg ?? '')?.[1]);
+    loopback.onClose(() => {
+      process.kill(pid, 'SIGKILL');
+    });
+    await eventually('its log', () => readFileSync(log, 'utf8').includes('relay started'));
+    expect(await received(await loopback.client(`127.0.0.1:${port}`))).to.equal('hi');
+    process.kill(pid, 'SIGTERM');
+    await eventually('its end', () => readFileSync(log, 'utf8').includes('relay stopped'));
+    expect(await failure(loopback.dial(`127.0.0.1:${port}`))).to.equal('ECONNREFUSED');
+  });
+
+  it('says before it goes to the background what is wrong', async () => {
+    const wrong = start(['-d', '-l', 'x', '-r', 'y:1']);
+    expect(await wrong.ended).to.equal(1);
+    expect(wrong.stderr).to.match(/^command line: endpoints\[0\]\.listen: has no port/);
+  });
+}).timeout(30_000);
+
+describe('relay program, convert', () => {
+  const legacy = {
+    listening_addresses: ['0.0.0.0'],
+    listening_ports: ['1-2'],
+    remote_addresses: ['a'],
+    remote_ports: ['3'],
+  };
+  const current = [
+    { listen: '0.0.0.0:1', remote: 'a:3' },
+    { listen: '0.0.0.0:2', remote: 'a:3' },
+  ];
+
+  for (const argv of [[], ['-t', 'toml'], ['-t', 'json'], ['-t=json'], ['--type=json']]) {
+    it(`writes a legacy configuration in today's words: ${argv.join(' ')}`, async () => {
+      const output = join(folder, 'out');
+      const relay = start(['convert', file('legacy.json', legacy), ...argv, '-o', output]);
+      expect(await relay.ended).to.equal(0);
+      const text = readFileSync(output, 'utf8');
+      expect(text.startsWith('{')).to.equal(argv.join('').includes('json'));
+      const direct = parseRelayConfig([{ source: 'x', text: JSON.stringify({ endpoints: current }) }]);
+      expect(parseRelayConfig([{ source: 'x', text }])).to.deep.equal(direct);
+    });
+  }
+
+  it('writes to standard output, and turns JSON into TOML', async () => {
+    const path = file('a.json', { network: null, endpoints: [{ listen: '[::]:1', remote: 'a:1' }] });
+    const relay = start(['convert', path]);
+    expect(await relay.ended).to.equal(0);
+    expect(relay.lines.map(({ msg }) => msg)).to.deep.equal([
+      '[[endpoints]]',
+      'listen = "[::]:1"',
+      'remote = "a:1"',
+    ]);
+  });
+
+  const wrong = [
+    { argv: [], code: 2, stderr: /^give one file: convert PATH/ },
+    { argv: ['x', '-t', 'yaml'], code: 2, stderr: /^--type: "yaml" is neither toml nor json/ },
+    { argv: ['/nowhere'], code: 1, stderr: /^\/nowhere: there is no such file/ },
+    { argv: ['/etc/hostname'], code: 1, stderr: /^\/etc\/hostname: / },
+  ];
+  for (const { argv, code, stderr } of wrong) {
+    it(`ends with ${String(code)}: convert ${argv.join(' ')}`, async () => {
+      const relay = start(['convert', ...argv]);
+      expect(await relay.ended).to.equal(code);
+      expect(relay.stderr).to.match(stderr).and.to.not.contain('    at ');
+    });
+  }
+}).timeout(30_000);

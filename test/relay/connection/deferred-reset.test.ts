@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { expect } from 'chai';
+import { systemClock, type Clock } from '../../../src/lib/clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { eventually } from '../../support/eventually.ts';
+import { config, endpoint, failure, listenOf, Loopback, statusOf } from '../loopback.ts';
+import type { TestRelay } from '../loopback.ts';
+
+const loopback = new Loopback();
+afterEach(() => loopback.closeAll());
+
+/** Everything that `socket` brings, and how it ends. */
+async function outcome(socket: Socket): Promise<{ bytes: Buffer; end: string }> {
+  const parts: Buffer[] = [];
+  socket.on('data', (part: Buffer) => parts.push(part));
+  const end = await failure(socket);
+  return { bytes: Buffer.concat(parts), end };
+}
+
+describe('relay, a side that sends and then resets', () => {
+  /** A relay to a remote whose socket is handed out once its client has sent a byte. */
+  async function joined(
+    clock: Clock = systemClock,
+  ): Promise<TestRelay & { client: Socket; upstream: Socket }> {
+    const { promise, resolve } = Promise.withResolvers<Socket>();
+    const remote = await loopback.tcpRemote((socket) => {
+      socket.once('data', () => {
+        socket.pause();
+        resolve(socket);
+      });
+    });
+    const relay = await loopback.relay(config(endpoint(remote)), { clock });
+    const client = await loopback.client(listenOf(relay.relay));
+    client.write('x');
+    return { ...relay, client, upstream: await promise };
+  }
+
+  /** Sends until nothing is taken any more, then resets once the relay has read what is on its way. */
+  async function fillAndReset(from: Socket, read: () => number): Promise<Buffer> {
+    const sent: Buffer[] = [];
+    while (from.writableLength === 0) {
+      const part = randomBytes(65_536);
+      sent.push(part);
+      from.write(part);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (sent.length === 16) break;
+    }
+    await eventually('what was sent', () => read() >= 16 * 65_536);
+    from.resetAndDestroy();
+    return Buffer.concat(sent);
+  }
+
+  it('an upstream: the client gets its whole answer, and then the reset', async () => {
+    const { relay, lines, client, upstream } = await joined();
+    client.pause(); // most of it has to wait in the relay and in the kernel
+    const sent = await fillAndReset(upstream, () => statusOf(relay).connections.fromUpstreamBytes);
+    const got = await outcome(client);
+    expect(got.end).to.equal('ECONNRESET');
+    expect(got.bytes.equals(sent)).to.be.true;
+    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    expect(line).to.deep.include({ side: 'upstream', fromUpstreamBytes: sent.length });
+  });
+
+  it('a client: the remote gets all that it had sent, and then the reset', async () => {
+    const { relay, lines, client, upstream } = await joined();
+    const sent = await fillAndReset(client, () => statusOf(relay).connections.fromClientBytes);
+    const got = await outcome(upstream);
+    expect(got.end).to.equal('ECONNRESET');
+    expect(got.bytes.equals(sent)).to.be.true;
+    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    expect(line).to.deep.include({ side: 'client', fromClientBytes: sent.length + 1 });
+  });
+
+  /** A relay that waits for a client who reads nothing of an upstream's last words. */
+  async function waiting(): Promise<TestRelay & { client: Socket; clock: FakeClock }> {
+    const clock = new FakeClock();
+    const { relay, lines, client, upstream } = await joined(clock);
+    client.pause();
+    await fillAndReset(upstream, () => statusOf(relay).connections.fromUpstreamBytes);
+    await eventually('the waiting', () => clock.timers === 1);
+    return { relay, lines, client, clock };
+  }
+
+  /** Lets time pass until the connection has ended. @returns how long that took. */
+  async function ended({ relay, lines, clock }: TestRelay & { clock: FakeClock }): Promise<number> {
+    const sinceMs = clock.monotonicMs();
+    await eventually(
+      'the end',
+      () => {
+        if (lines.some(({ msg }) => msg === 'connection failed')) return true;
+        if (clock.timers > 0) clock.advance(100);
+        return false;
+      },
+      { intervalMs: 5 },
+    );
+    expect(clock.timers).to.equal(0);
+    expect(statusOf(relay).connections.failed).to.deep.equal({ client: 0, upstream: 1, relay: 0 });
+    return clock.monotonicMs() - sinceMs;
+  }
+
+  it('is reset after five seconds in which its peer took nothing', async () => {
+    const relay = await waiting();
+    expect(await ended(relay)).to.be.within(5000, 6000);
+    expect(await failure(relay.client)).to.equal('ECONNRESET');
+  });
+
+  it('is waited for no longer when its peer resets, too', async () => {
+    const relay = await waiting();
+    relay.client.resetAndDestroy();
+    expect(await ended(relay)).to.be.lessThan(2000);
+  });
+
+  it('is waited for no longer when the relay ends', async () => {
+    const { relay, lines, client, clock } = await waiting();
+    await relay.close();
+    expect([clock.timers, await failure(client)]).to.deep.equal([0, 'ECONNRESET']);
+    expect(lines.filter(({ msg }) => msg === 'connection failed')).to.have.length(1);
+  });
+});

@@ -1,0 +1,251 @@
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
+import type { Copier, TcpStack } from '../../../src/relay/net/channel.ts';
+import { socketStack } from '../../../src/relay/net/socket-stack.ts';
+import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
+import { config, endpoint, failure, keptLog, listenOf, Loopback, statusOf } from '../loopback.ts';
+import type { LogLine } from '../loopback.ts';
+import { RelayProcess } from '../relay-process.ts';
+
+const loopback = new Loopback();
+afterEach(() => loopback.closeAll());
+
+const short = 'file descriptors are short, TCP clients wait in the kernel';
+const eased = 'there are file descriptors for TCP clients again';
+const lost = 'clients that wait in the kernel are reset';
+
+function times(lines: readonly LogLine[], wanted: string): number {
+  return lines.filter(({ msg }) => msg === wanted).length;
+}
+
+/** What `client` gets back for `text`. */
+async function ask(client: Socket, text: string): Promise<string> {
+  client.write(text);
+  const [answer] = (await once(client, 'data')) as [Buffer];
+  return answer.toString();
+}
+
+/** A client that says `name` and goes once it has its answer. @returns `served`, or the code of its error. */
+async function visit(listen: string, name: string): Promise<string> {
+  const client = loopback.dial(listen);
+  const ended = failure(client);
+  const answer = ask(client, name).then(
+    (text) => (text === name ? 'served' : `got ${text}`),
+    () => ended,
+  );
+  const outcome = await Promise.race([answer, ended]);
+  client.end();
+  return outcome;
+}
+
+/** The relay program, which may have `limit` files open. */
+function limited(limit: number, argv: readonly string[]): RelayProcess {
+  const wrapper = ['bash', '-c', `ulimit -n ${String(limit)}; exec "$@"`, 'bash'];
+  const relay = new RelayProcess([...argv, '--admin', '127.0.0.1:0'], wrapper);
+  loopback.onClose(() => relay.end());
+  return relay;
+}
+
+async function webOf(relay: RelayProcess) {
+  const { endpoints, ...rest } = await relay.status();
+  const [web] = endpoints;
+  if (web === undefined) throw new Error('no endpoint');
+  return { ...web, ...rest };
+}
+
+describe('relay, file descriptors', () => {
+  it('serves every one of 120 clients at 60 descriptors, told once', async () => {
+    const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
+    const { listen } = await webOf(relay);
+    const names = Array.from({ length: 120 }, (_, index) => `client ${String(index)}`);
+    const outcomes = await Promise.all(names.map((name) => visit(listen, name)));
+    expect(new Set(outcomes)).to.deep.equal(new Set(['served']));
+    await eventually('the end', async () => (await webOf(relay)).connections.active === 0);
+    const { refused, connections } = await webOf(relay);
+    expect(refused.connections).to.equal(0);
+    expect(connections).to.deep.include({ total: 120, failed: { client: 0, upstream: 0, relay: 0 } });
+    expect(times(relay.lines, short)).to.equal(1);
+  }).timeout(30_000);
+
+  it('answers at the admin server while clients wait, and tells it there', async () => {
+    const relay = limited(120, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
+    const { listen } = await webOf(relay);
+    const clients = await Promise.all(Array.from({ length: 42 }, () => loopback.client(listen)));
+    const answers = clients.map((client, index) => ask(client, `client ${String(index)}`));
+    await relay.logged(short);
+    const { connections, descriptorsShort, recentErrors } = await webOf(relay);
+    expect([connections.active, descriptorsShort]).to.deep.equal([35, 1]);
+    expect(recentErrors[0]).to.deep.include({ reason: 'DescriptorsShort', message: short });
+    expect((await relay.get('/metrics')).body).to.match(/^realm_relay_descriptors_short 1$/m);
+    for (const path of ['/livez', '/readyz']) expect((await relay.get(path)).status).to.equal(200);
+    for (const [index, client] of clients.entries()) {
+      expect(await answers[index]).to.equal(`client ${String(index)}`);
+      client.end();
+    }
+    await eventually('room', async () => (await relay.status()).descriptorsShort === 0);
+    expect((await relay.get('/metrics')).body).to.match(/^realm_relay_descriptors_short 0$/m);
+  }).timeout(20_000);
+
+  it('takes a new configuration while clients wait, whose new socket is shut, too', async () => {
+    const path = join(loopback.folder(), 'config.json');
+    const remote = await loopback.echo();
+    const write = (...endpoints: RealmEndpoint[]): void => {
+      writeFileSync(path, JSON.stringify({ endpoints }));
+    };
+    write(endpoint(remote));
+    const relay = limited(60, ['-c', path]);
+    const { listen } = await webOf(relay);
+    const held = await Promise.all(Array.from({ length: 5 }, () => loopback.client(listen)));
+    await relay.logged(short);
+    const waiting = visit(listen, 'waiting');
+    const other = `127.0.0.1:${String(await freePort())}`;
+    write(endpoint(remote), endpoint(remote, { name: 'other', listen: other }));
+    await eventually('the other', async () => (await relay.status()).endpoints[1]?.ready);
+    const late = visit(other, 'late');
+    expect((await relay.status()).endpoints[1]?.connections.total).to.equal(0);
+    for (const client of held) client.end();
+    expect(await Promise.all([waiting, late])).to.deep.equal(['served', 'served']);
+  }).timeout(20_000);
+
+  it('ends at SIGTERM while clients wait, who are reset and told', async () => {
+    const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
+    const { listen } = await webOf(relay);
+    const held = await Promise.all(Array.from({ length: 5 }, () => loopback.client(listen)));
+    await relay.logged(short);
+    const waiting = await Promise.all(Array.from({ length: 3 }, () => loopback.client(listen)));
+    const failures = waiting.map(failure);
+    relay.kill('SIGTERM');
+    expect(await Promise.all(failures)).to.deep.equal(['ECONNRESET', 'ECONNRESET', 'ECONNRESET']);
+    expect(await ask(held[0] as Socket, 'goes on')).to.equal('goes on');
+    for (const client of held) client.end();
+    expect(await relay.ended).to.equal(0);
+    expect(relay.lines.find(({ msg }) => msg === lost)).to.deep.include({ clients: 3 });
+  }).timeout(20_000);
+});
+
+describe('relay, the budget of file descriptors', () => {
+  /** Descriptors of a relay with `sockets` listening ones that leave enough for `clients`. */
+  const filesFor = (sockets: number, clients: number): number => 48 + sockets + 2 * clients;
+
+  /** A client of `listen` that is served and stays. */
+  async function holder(listen: string): Promise<Socket> {
+    const client = await loopback.client(listen);
+    expect(await ask(client, 'x')).to.equal('x');
+    return client;
+  }
+
+  it('lets the endpoints have turns', async () => {
+    const remote = await loopback.echo();
+    const { relay } = await loopback.relay(config(endpoint(remote), endpoint(remote, { name: 'other' })), {
+      openFiles: filesFor(2, 1),
+    });
+    const held = await holder(listenOf(relay));
+    const order: string[] = [];
+    const visits = ['web', 'web', 'web', 'other', 'other', 'other'].map(async (name) => {
+      expect(await visit(listenOf(relay, name), name)).to.equal('served');
+      order.push(name);
+    });
+    held.end();
+    await Promise.all(visits);
+    expect(order.slice(0, 4).toSorted()).to.deep.equal(['other', 'other', 'web', 'web']);
+  });
+
+  it('keeps the clients of 300 sockets', async () => {
+    const remote = await loopback.echo();
+    const names = Array.from({ length: 300 }, (_, index) => `web ${String(index)}`);
+    const endpoints = names.map((name) => endpoint(remote, { name }));
+    const { relay, lines } = await loopback.relay(config(...endpoints), { openFiles: filesFor(300, 2) });
+    const listens = names.map((name) => listenOf(relay, name));
+    const outcomes = await Promise.all(listens.map((listen) => visit(listen, listen)));
+    expect(new Set(outcomes)).to.deep.equal(new Set(['served']));
+    expect(times(lines, short)).to.equal(1);
+  }).timeout(20_000);
+
+  it('frees a port whose clients wait', async () => {
+    const remote = await loopback.echo();
+    const { relay, lines } = await loopback.relay(
+      config(endpoint(remote, { name: 'other' }), endpoint(remote)),
+      { openFiles: filesFor(2, 1) },
+    );
+    const [web, other] = [listenOf(relay), listenOf(relay, 'other')];
+    await holder(other);
+    const waiting = failure(await loopback.client(web));
+    await relay.reload(config(endpoint(remote, { name: 'other' })));
+    expect(await waiting).to.equal('ECONNRESET');
+    expect(times(lines, lost)).to.equal(1);
+    expect(await failure(loopback.dial(web))).to.equal('ECONNREFUSED');
+  });
+
+  it('holds a place for the upstream of each who waits for max_connections', async () => {
+    const { relay } = await loopback.relay(
+      config(endpoint(await loopback.echo(), {}, { max_connections: 1 })),
+      { openFiles: filesFor(1, 3) },
+    );
+    const listen = listenOf(relay);
+    const held = await holder(listen);
+    const visits = Array.from({ length: 6 }, (_, index) => visit(listen, `client ${String(index)}`));
+    await eventually('two who wait', () => statusOf(relay).waiting === 2);
+    expect(relay.status().descriptorsShort).to.equal(1);
+    held.end();
+    expect(new Set(await Promise.all(visits))).to.deep.equal(new Set(['served']));
+    await eventually('the end', () => relay.status().descriptorsShort === 0);
+  });
+
+  it('binds again where a socket is lost as it is shut, and goes on where it is not', async () => {
+    const clock = new FakeClock();
+    const tcp = tcpStack(keptLog().log);
+    const listen = `127.0.0.1:${String(await freePort())}`;
+    let isGone = false;
+    const copier: TcpStack['copier'] = async () => {
+      const real = await tcp.copier?.();
+      const copy: Copier['copy'] = (_, onCopied) => {
+        setImmediate(onCopied, undefined); // as where the kernel does not take or give the descriptor
+        return isGone;
+      };
+      return real && { ...real, copy };
+    };
+    const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo(), { listen })), {
+      openFiles: filesFor(1, 1),
+      tcp: { ...tcp, copier },
+      clock,
+    });
+    (await holder(listen)).end();
+    await eventually('its end', () => relay.status().descriptorsShort === 0);
+    isGone = true;
+    const held = await holder(listen);
+    await eventually('the loss', () => times(lines, 'bind failed, will be retried') === 1);
+    held.end();
+    await eventually('its end', () => relay.status().descriptorsShort === 0);
+    clock.advance(30_000);
+    await eventually('the socket', () => times(lines, 'listening again') === 1);
+    isGone = false;
+    expect(await visit(listen, 'later')).to.equal('served');
+  });
+
+  it('resets, counts and tells those beyond where this Node cannot let them wait', async () => {
+    const clock = new FakeClock();
+    const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo())), {
+      openFiles: filesFor(1, 1),
+      tcp: socketStack,
+      clock,
+    });
+    const held = await holder(listenOf(relay));
+    for (let i = 0; i < 3; i += 1) expect(await visit(listenOf(relay), 'x')).to.equal('ECONNRESET');
+    expect(statusOf(relay).refused.connections).to.equal(3);
+    expect(times(lines, 'file descriptors are short, TCP clients are reset')).to.equal(1);
+    held.end();
+    await eventually('its end', () => statusOf(relay).connections.active === 0);
+    expect(await visit(listenOf(relay), 'later')).to.equal('served');
+    await eventually('the end', () => relay.status().descriptorsShort === 0);
+    expect(times(lines, eased)).to.equal(0);
+    clock.advance(60_000);
+    expect(times(lines, eased)).to.equal(1);
+  });
+});

@@ -1,0 +1,118 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { parseSocketAddress, isFault, type SocketAddress } from '../../../src/config/address.ts';
+import { kernelAddress } from '../../../src/relay/net/proc-net.ts';
+import { portHolder } from '../../../src/relay/listener/port-owner.ts';
+import { config, endpoint, Loopback, statusOf } from '../loopback.ts';
+import { RelayProcess } from '../relay-process.ts';
+
+const loopback = new Loopback();
+afterEach(() => loopback.closeAll());
+
+const programs = {
+  TCP: `const s = require('net').createServer().listen(0, process.argv[1], () => console.log(s.address().port))`,
+  UDP: `const s = require('dgram').createSocket(process.argv[1].includes(':') ? 'udp6' : 'udp4');
+s.bind(0, process.argv[1], () => console.log(s.address().port))`,
+};
+
+type Foreign = { readonly pid: number; readonly name: string; readonly port: number };
+
+/** Another process that listens on any free port of `address`. */
+async function foreign(protocol: 'TCP' | 'UDP', address: string): Promise<Foreign> {
+  const child = spawn(process.execPath, ['-e', programs[protocol], address], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const closed = once(child, 'close');
+  loopback.onClose(async () => {
+    child.kill('SIGKILL');
+    await closed;
+  });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const pid = child.pid ?? 0;
+  const name = readFileSync(`/proc/${String(pid)}/comm`, 'utf8').trim();
+  return { pid, name, port: Number(line.toString()) };
+}
+
+function address(host: string, port: number): SocketAddress {
+  const parsed = parseSocketAddress(`${host}:${String(port)}`);
+  if (isFault(parsed)) throw new Error(parsed.what);
+  return parsed;
+}
+
+describe('kernel sockets', () => {
+  const cases = [
+    { host: '127.0.0.1', port: 443, text: '0100007F:01BB' },
+    { host: '0.0.0.0', port: 0, text: '00000000:0000' },
+    { host: '::1', port: 80, text: '00000000000000000000000001000000:0050' },
+    { host: '::ffff:127.0.0.1', port: 80, text: '0000000000000000FFFF00000100007F:0050' },
+    { host: '2001:db8::1:2', port: 65535, text: 'B80D0120000000000000000002000100:FFFF' },
+  ];
+  for (const { host, port, text } of cases) {
+    it(`are listed as ${text} for ${host} port ${String(port)}`, () => {
+      expect(kernelAddress(host, port)).to.equal(text);
+    });
+  }
+});
+
+describe('relay, a port that another process has', () => {
+  const ways = [
+    { protocol: 'TCP', has: '127.0.0.1', wants: '127.0.0.1' },
+    { protocol: 'TCP', has: '0.0.0.0', wants: '127.0.0.1' },
+    { protocol: 'TCP', has: '::1', wants: '[::]' },
+    { protocol: 'UDP', has: '127.0.0.1', wants: '0.0.0.0' },
+    { protocol: 'UDP', has: '::1', wants: '[::1]' },
+  ] as const;
+  for (const { protocol, has, wants } of ways) {
+    it(`names it: it has ${protocol} ${has}, and ${wants} is wanted`, async () => {
+      const { pid, name, port } = await foreign(protocol, has);
+      const network = { no_tcp: protocol === 'UDP', use_udp: protocol === 'UDP' };
+      const listen = `${wants}:${String(port)}`;
+      const { relay, lines } = await loopback.relay(config(endpoint('127.0.0.1:1', { listen }, network)));
+      const message = `${protocol} ${listen}: address in use: process ${String(pid)} (${name}) listens there: stop it, or choose another port`;
+      expect(statusOf(relay)).to.deep.include({ ready: false, message });
+      const line = lines.find(({ msg }) => msg === 'bind failed, will be retried');
+      expect(line).to.deep.include({ level: 'error', reason: 'AddressInUse', problem: message });
+    });
+  }
+
+  it('is nobody where the address is another one, or nothing can be known', async () => {
+    const { port, pid } = await foreign('TCP', '127.0.0.1');
+    expect(await portHolder('TCP', address('127.0.0.1', port))).to.deep.include({ pid });
+    expect(await portHolder('TCP', address('127.0.0.2', port))).to.equal(undefined);
+    expect(await portHolder('UDP', address('127.0.0.1', port))).to.equal(undefined);
+    expect(await portHolder('TCP', address('127.0.0.1', port), '/nowhere')).to.equal(undefined);
+  });
+
+  const isRoot = process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
+  (isRoot ? it : it.skip)('is told without its name where it is of another user', async () => {
+    const { port } = await foreign('TCP', '127.0.0.1');
+    const relay = new RelayProcess(
+      ['-l', `127.0.0.1:${String(port)}`, '-r', 'a:1', '--admin', 'off'],
+      ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--bounding-set', '-all'],
+    );
+    loopback.onClose(() => relay.end());
+    expect(await relay.ended).to.equal(1);
+    const { problem } = await relay.logged('bind failed, will be retried');
+    expect(problem).to.match(/address in use: another process listens there: stop it/);
+  }).timeout(30_000);
+});
+
+describe('relay, a port below 1024 without the right to it', () => {
+  const canUnshare = spawnSync('unshare', ['--user', '--net', 'true']).status === 0;
+  (canUnshare ? it : it.skip)('says NotPermitted, and what to do', async () => {
+    const relay = new RelayProcess(
+      ['-l', '0.0.0.0:443', '-r', 'a:1', '--admin', 'off'],
+      ['unshare', '--user', '--net'],
+    );
+    loopback.onClose(() => relay.end());
+    expect(await relay.ended).to.equal(1);
+    const line = await relay.logged('bind failed, will be retried');
+    expect(line).to.deep.include({
+      reason: 'NotPermitted',
+      problem:
+        'TCP 0.0.0.0:443: not permitted: choose a port from 1024, or lower net.ipv4.ip_unprivileged_port_start',
+    });
+  }).timeout(30_000);
+});

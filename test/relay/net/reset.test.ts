@@ -1,0 +1,31 @@
+import { once } from 'node:events';
+import { expect } from 'chai';
+import { reset } from '../../../src/relay/net/reset.ts';
+import { failure, Loopback } from '../loopback.ts';
+
+const loopback = new Loopback();
+afterEach(() => loopback.closeAll());
+
+describe('reset', () => {
+  it('is seen by the peer as a reset', async () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const socket = await loopback.client(
+      await loopback.tcpRemote((peer) => {
+        void failure(peer).then(resolve);
+      }),
+    );
+    reset(socket);
+    expect(await promise).to.equal('ECONNRESET');
+  });
+
+  it('closes a socket that was ended and still has to send, which libuv cannot reset', async () => {
+    const socket = await loopback.client(await loopback.tcpRemote((peer) => peer.pause()));
+    socket.write(Buffer.alloc(20_000_000));
+    socket.end();
+    await new Promise(setImmediate); // the shutdown is asked for behind the write
+    const closed = once(socket, 'close');
+    reset(socket);
+    await closed;
+    expect(socket.destroyed).to.equal(true);
+  });
+});

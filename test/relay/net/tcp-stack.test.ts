@@ -1,0 +1,153 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { expect } from 'chai';
+import type { TcpStack } from '../../../src/relay/net/channel.ts';
+import { socketStack } from '../../../src/relay/net/socket-stack.ts';
+import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
+import {
+  config,
+  endpoint,
+  failure,
+  keptLog,
+  listenOf,
+  Loopback,
+  received,
+  statusOf,
+  type TestRelay,
+} from '../loopback.ts';
+
+const loopback = new Loopback();
+afterEach(() => loopback.closeAll());
+
+const stacks: readonly (readonly [how: string, tcp: TcpStack])[] = [
+  ['by handles', tcpStack(keptLog().log)],
+  ['by sockets', socketStack],
+];
+
+const chunk = randomBytes(1024 * 1024);
+
+/** Sends `chunks` times `chunk`, each with its number, as fast as they are taken. @returns their hash. */
+async function send(socket: Socket, chunks: number): Promise<string> {
+  const hash = createHash('sha1');
+  for (let i = 0; i < chunks; i += 1) {
+    const part = Buffer.from(chunk);
+    part.writeUInt32BE(i, 0);
+    hash.update(part);
+    if (!socket.write(part)) await once(socket, 'drain');
+  }
+  socket.end();
+  return hash.digest('hex');
+}
+
+/** The hash of all that comes, read with pauses, so that what is written to `socket` has to wait. */
+async function slowHash(socket: Socket): Promise<string> {
+  const hash = createHash('sha1');
+  let parts = 0;
+  socket.on('data', (part: Buffer) => {
+    hash.update(part);
+    parts += 1;
+    if (parts % 50 !== 0) return;
+    socket.pause();
+    setImmediate(() => socket.resume());
+  });
+  await once(socket, 'end');
+  return hash.digest('hex');
+}
+
+for (const [how, tcp] of stacks) {
+  describe(`relay, TCP ${how}`, () => {
+    const relayTo = (remote: string): Promise<TestRelay> => loopback.relay(config(endpoint(remote)), { tcp });
+
+    it('carries much both ways at once through slow readers, and changes nothing', async () => {
+      const upstream = Promise.withResolvers<{ sent: string; got: string }>();
+      const remote = await loopback.tcpRemote((socket) => {
+        void Promise.all([send(socket, 96), slowHash(socket)]).then(([sent, got]) => {
+          upstream.resolve({ sent, got });
+        });
+      });
+      const { relay } = await relayTo(remote);
+      const client = await loopback.client(listenOf(relay));
+      const [sent, got] = await Promise.all([send(client, 96), slowHash(client)]);
+      expect(await upstream.promise).to.deep.equal({ sent: got, got: sent });
+      await eventually('its end', () => statusOf(relay).connections.active === 0);
+      expect(statusOf(relay).connections).to.deep.include({
+        fromClientBytes: 96 * chunk.length,
+        fromUpstreamBytes: 96 * chunk.length,
+        failed: { client: 0, upstream: 0, relay: 0 },
+      });
+    }).timeout(30_000);
+
+    it('ends a side only behind what waits for its slow reader', async () => {
+      const remote = await loopback.tcpRemote((socket) => void send(socket.resume(), 16));
+      const { relay } = await relayTo(remote);
+      const client = await loopback.client(listenOf(relay));
+      client.end();
+      await eventually('a full pipe', () => statusOf(relay).connections.fromUpstreamBytes > chunk.length);
+      expect(Buffer.concat(await received.bytes(client)).length).to.equal(16 * chunk.length);
+      await eventually('its end', () => statusOf(relay).connections.active === 0);
+      expect(statusOf(relay).connections.failed).to.deep.equal({ client: 0, upstream: 0, relay: 0 });
+    });
+
+    for (const side of ['client', 'upstream'] as const) {
+      it(`passes a reset of the ${side} in the middle of a stream on`, async () => {
+        const accepted = Promise.withResolvers<Socket>();
+        const { relay } = await relayTo(await loopback.tcpRemote(accepted.resolve));
+        const client = await loopback.client(listenOf(relay));
+        const upstream = await accepted.promise;
+        const [from, to] = side === 'client' ? [client, upstream] : [upstream, client];
+        const failed = failure(to);
+        from.write(Buffer.concat(Array.from({ length: 8 }, () => chunk)));
+        const bytes = (): number => {
+          const { fromClientBytes, fromUpstreamBytes } = statusOf(relay).connections;
+          return fromClientBytes + fromUpstreamBytes;
+        };
+        await eventually('a byte', () => bytes() > 0);
+        from.resetAndDestroy();
+        expect(await failed).to.equal('ECONNRESET');
+        await eventually('its end', () => statusOf(relay).connections.failed[side] === 1);
+      });
+    }
+
+    it('resets a client that reads nothing when the relay ends, with what waits for it', async () => {
+      const remote = await loopback.tcpRemote((socket) => void send(socket, 64).catch(() => undefined));
+      const { relay } = await relayTo(remote);
+      const client = await loopback.client(listenOf(relay));
+      client.end();
+      let before = -1;
+      await eventually('a full pipe', () => {
+        const { fromUpstreamBytes } = statusOf(relay).connections;
+        const isFull = fromUpstreamBytes > 0 && fromUpstreamBytes === before;
+        before = fromUpstreamBytes;
+        return isFull;
+      });
+      await relay.close();
+      expect(await failure(client)).to.equal('ECONNRESET');
+      expect(statusOf(relay).connections.failed.relay).to.equal(1);
+    });
+
+    it('says where it could not connect', async () => {
+      const refused = `127.0.0.1:${String(await freePort())}`;
+      const { relay, lines } = await relayTo(refused);
+      await failure(loopback.dial(listenOf(relay)));
+      const line = await eventually('a line', () => lines.find(({ msg }) => msg === 'connection failed'));
+      expect(JSON.stringify(line['err'])).to.contain(`connect ECONNREFUSED ${refused}`);
+    });
+
+    it('leaves nothing open', async () => {
+      const { relay } = await relayTo(await loopback.echo());
+      const open = (): number =>
+        process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+      const before = open();
+      for (let i = 0; i < 20; i += 1) {
+        const client = await loopback.client(listenOf(relay));
+        client.end('x');
+        expect(await received(client)).to.equal('x');
+      }
+      await eventually('all closed', () => open() === before);
+      expect(statusOf(relay).connections).to.deep.include({ active: 0, total: 20 });
+    });
+  });
+}

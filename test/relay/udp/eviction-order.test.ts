@@ -1,0 +1,41 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { IdleOrder } from '../../../src/relay/udp/eviction-order.ts';
+
+describe('idle order', () => {
+  it('finds nothing where there is nothing', () => {
+    expect(new IdleOrder(new Set<{ lastMs: number }>()).longest()).to.equal(undefined);
+  });
+
+  it('always finds what has been idle for longest, whatever came, went and was busy between', () => {
+    const step = fc.oneof(
+      { weight: 2, arbitrary: fc.constant({ act: 'add' as const, at: 0 }) },
+      { weight: 3, arbitrary: fc.record({ act: fc.constant('busy' as const), at: fc.nat(50) }) },
+      { weight: 1, arbitrary: fc.record({ act: fc.constant('remove' as const), at: fc.nat(50) }) },
+      { weight: 2, arbitrary: fc.constant({ act: 'evict' as const, at: 0 }) },
+      { weight: 1, arbitrary: fc.constant({ act: 'forget' as const, at: 0 }) },
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const all = new Set<{ lastMs: number }>();
+        const order = new IdleOrder(all);
+        const acts = {
+          add: (now: number) => all.add({ lastMs: now }),
+          busy: (now: number, one?: { lastMs: number }) => one !== undefined && (one.lastMs = now),
+          remove: (_now: number, one?: { lastMs: number }) => one !== undefined && all.delete(one),
+          forget: () => {
+            order.forget();
+          },
+          evict: () => {
+            const longest = order.longest();
+            const idlest = [...all].toSorted((a, b) => a.lastMs - b.lastMs)[0];
+            expect(longest?.lastMs).to.equal(idlest?.lastMs);
+            if (longest !== undefined) all.delete(longest);
+          },
+        };
+        for (const [now, { act, at }] of steps.entries())
+          acts[act](now, [...all][at % Math.max(1, all.size)]);
+      }),
+    );
+  });
+});

@@ -1,0 +1,34 @@
+import { once } from 'node:events';
+import { expect } from 'chai';
+import { eventually } from '../../support/eventually.ts';
+import { config, endpoint, failure, listenOf, Loopback, received } from '../loopback.ts';
+import { silentPort } from './silent-port.ts';
+
+const loopback = new Loopback();
+afterEach(() => loopback.closeAll());
+
+describe('relay, a remote that does not answer', () => {
+  it('is given up after tcp_timeout, and the next one is taken', async () => {
+    const { address: silent } = await silentPort(loopback);
+    const { relay, lines } = await loopback.relay(
+      config(endpoint(silent, { extra_remotes: [await loopback.greeter('second')] }, { tcp_timeout: 1 })),
+    );
+    expect(await received(await loopback.client(listenOf(relay)))).to.equal('second');
+    const line = lines.find(({ msg }) => msg === 'remote failed, trying the next');
+    expect(line).to.deep.include({ upstream: silent });
+    expect(JSON.stringify(line?.['err'])).to.contain('REALM_DIAL_TIMEOUT');
+  });
+
+  it('does not hold a client that resets', async () => {
+    const { address } = await silentPort(loopback);
+    const { relay } = await loopback.relay(config(endpoint(address, {}, { tcp_timeout: 0 })));
+    const client = await loopback.client(listenOf(relay));
+    client.resetAndDestroy();
+    await eventually('its end', () => relay.status().endpoints[0]?.connections.failed.client === 1);
+    const other = loopback.dial(listenOf(relay));
+    await once(other, 'connect');
+    const cut = failure(other);
+    await relay.close();
+    expect(await cut).to.equal('ECONNRESET');
+  });
+});

@@ -1,0 +1,101 @@
+import { once } from 'node:events';
+import { expect } from 'chai';
+import { freePort } from '../../support/free-port.ts';
+import {
+  addressText,
+  config,
+  datagram,
+  endpoint,
+  failure,
+  listenOf,
+  Loopback,
+  received,
+  split,
+  statusOf,
+} from '../loopback.ts';
+
+const loopback = new Loopback();
+afterEach(() => loopback.closeAll());
+
+/** A remote that tells its clients from which address they come. */
+function mirror(host?: string): Promise<string> {
+  return loopback.tcpRemote((socket) => socket.end(socket.remoteAddress ?? ''), host);
+}
+
+describe('relay, through', () => {
+  it('dials from that address', async () => {
+    const { relay } = await loopback.relay(config(endpoint(await mirror(), { through: '127.0.0.9' })));
+    expect(await received(await loopback.client(listenOf(relay)))).to.equal('127.0.0.9');
+  });
+
+  it('sends datagrams from that address', async () => {
+    const remote = await loopback.udp('127.0.0.1', (_, { address, port }, self) => {
+      self.send(address, port, address);
+    });
+    const { relay } = await loopback.relay(
+      config(
+        endpoint(addressText(remote.address()), { through: '127.0.0.9' }, { no_tcp: true, use_udp: true }),
+      ),
+    );
+    const [client, { host, port }] = [await loopback.udp(), split(listenOf(relay))];
+    const answer = datagram(client);
+    client.send('x', port, host);
+    expect((await answer).toString()).to.equal('127.0.0.9');
+  });
+
+  it('dials from a port, too, over TCP and UDP', async () => {
+    const [through, remote] = [`127.0.0.9:${String(await freePort())}`, await loopback.udp()];
+    const echo = await loopback.tcpRemote((socket) => {
+      socket.end(`${socket.remoteAddress ?? ''}:${String(socket.remotePort)}`);
+    });
+    const { relay } = await loopback.relay(config(endpoint(echo, { through })));
+    expect(await received(await loopback.client(listenOf(relay)))).to.equal(through);
+
+    const ofUdp = { no_tcp: true, use_udp: true };
+    const udp = await loopback.relay(config(endpoint(addressText(remote.address()), { through }, ofUdp)));
+    const [client, { host, port }] = [await loopback.udp(), split(listenOf(udp.relay))];
+    const arrived = once(remote, 'message') as Promise<[Buffer, { address: string; port: number }]>;
+    client.send('x', port, host);
+    const [, from] = await arrived;
+    expect(`${from.address}:${String(from.port)}`).to.equal(through);
+  });
+
+  it('looks a host name up, whose address is that of the family of the remote', async () => {
+    const asked: string[] = [];
+    const { relay } = await loopback.relay(config(endpoint(await mirror(), { through: 'nic.test:0' })), {
+      lookup: (name) => {
+        asked.push(name);
+        return Promise.resolve(['::1', '127.0.0.9']);
+      },
+    });
+    expect(await received(await loopback.client(listenOf(relay)))).to.equal('127.0.0.9');
+    expect(asked).to.deep.equal(['nic.test']);
+  });
+
+  it('tells that there is no such name', async () => {
+    const { relay, lines } = await loopback.relay(
+      config(endpoint(await mirror(), { through: 'nic.test:0' })),
+      {
+        lookup: (name) => Promise.reject(new Error(`${name} is not known`)),
+      },
+    );
+    expect(await failure(loopback.dial(listenOf(relay)))).to.equal('ECONNRESET');
+    expect(JSON.stringify(lines)).to.contain('nic.test is not known');
+  });
+
+  it('takes the next address, or remote, where one is of the other family', async () => {
+    const { port } = split(await mirror());
+    const { relay } = await loopback.relay(
+      config(endpoint('[::1]:1', { extra_remotes: [`both.test:${String(port)}`], through: '127.0.0.9' })),
+      { lookup: () => Promise.resolve(['::1', '127.0.0.1']) },
+    );
+    expect(await received(await loopback.client(listenOf(relay)))).to.equal('127.0.0.9');
+  });
+
+  it('says so where every address is of the other family', async () => {
+    const { relay, lines } = await loopback.relay(config(endpoint(await mirror(), { through: '::1' })));
+    expect(await failure(loopback.dial(listenOf(relay)))).to.equal('ECONNRESET');
+    expect(JSON.stringify(lines)).to.contain('REALM_THROUGH_FAMILY');
+    expect(statusOf(relay).health.TCP[0]).to.deep.include({ healthy: false });
+  });
+});

@@ -1,0 +1,63 @@
+import { parseRealmRelay } from '../../src/api/parse.ts';
+import type { Relay } from '../../src/api/relay.ts';
+import {
+  apiVersion,
+  kind,
+  type EndpointSpec,
+  type RealmRelay,
+  type RealmRelaySpec,
+} from '../../src/api/schema/realm-relay.ts';
+import { parseIpAddress, type IpAddress } from '../../src/lib/ip-address.ts';
+import { problemText } from '../../src/lib/problem.ts';
+
+/** What of an endpoint a test cares about. */
+type EndpointChoice = Partial<Omit<EndpointSpec, 'listen'>> & {
+  address?: string | undefined;
+  port?: number;
+  endPort?: number;
+};
+
+/** An endpoint as a user writes it: TCP port 443, one remote, unless the test says otherwise. */
+export function endpoint({ address, port = 443, endPort, ...rest }: EndpointChoice = {}): EndpointSpec {
+  return {
+    name: 'https',
+    listen: { ...(address !== undefined && { address }), port, ...(endPort !== undefined && { endPort }) },
+    remotes: [{ address: 'backend.example.com', port: 8443 }],
+    ...rest,
+  };
+}
+
+/** A RealmRelay as a user writes it, with `endpoints` and what `spec` adds. */
+export function realmRelay(
+  endpoints: EndpointSpec[] = [endpoint()],
+  spec: Omit<RealmRelaySpec, 'endpoints'> = {},
+): RealmRelay {
+  return { apiVersion, kind, metadata: { name: 'web', namespace: 'edge' }, spec: { ...spec, endpoints } };
+}
+
+/**
+ * `manifest`, parsed; its port conflicts are the test's own affair.
+ *
+ * @throws Error where it is not valid: the test is wrong then.
+ */
+export function parsed(manifest: RealmRelay): Relay {
+  const { relay: valid, problems } = parseRealmRelay(manifest);
+  if (valid === undefined || problems.length > 0) throw new Error(problems.map(problemText).join('\n'));
+  return valid;
+}
+
+/** A RealmRelay as `realmRelay` makes it, parsed. */
+export function relay(endpoints?: EndpointSpec[], spec?: Omit<RealmRelaySpec, 'endpoints'>): Relay {
+  return parsed(realmRelay(endpoints, spec));
+}
+
+/**
+ * The address that `text` denotes.
+ *
+ * @throws Error where it is none.
+ */
+export function ipAddress(text: string): IpAddress {
+  const address = parseIpAddress(text);
+  if (address === undefined) throw new Error(`not an IP address: ${text}`);
+  return address;
+}
