@@ -20,9 +20,57 @@ const upward = layers.slice(0, -1).map((layer, index) => ({
   to: { path: `^src/(${layers.slice(index + 1).join('|')})/` },
 }));
 
+// The rooms of src/relay (docs/architecture.md): each may import itself and the rooms in its row.
+const ground = ['net', 'dns', 'stats', 'limits'];
+const relayRooms = {
+  net: [],
+  dns: [],
+  stats: [],
+  'config-file': [],
+  'proxy-protocol': ['net'],
+  limits: ['net', 'stats'],
+  upstream: ground,
+  listener: ground,
+  connection: [...ground, 'proxy-protocol', 'upstream'],
+  transport: ['net', 'stats', 'limits', 'proxy-protocol', 'upstream', 'connection'],
+  udp: [...ground, 'upstream', 'listener'],
+  'data-plane': [...ground, 'upstream', 'listener', 'connection', 'transport', 'udp'],
+  workers: [...ground, 'upstream', 'listener', 'transport', 'data-plane'],
+  admin: ['stats', 'upstream', 'listener', 'data-plane'],
+  'command-line': ['config-file'],
+};
+
+const rooms = Object.entries(relayRooms).map(([room, allowed]) => ({
+  name: `relay-${room}`,
+  comment: `src/relay/${room} may import only: ${[room, ...allowed].join(', ')}`,
+  severity: 'error',
+  from: { path: `^src/relay/${room}/` },
+  to: { path: '^src/relay/', pathNot: `^src/relay/(${[room, ...allowed].join('|')})/` },
+}));
+// A new folder without a row is an error, too.
+rooms.push({
+  name: 'relay-rooms',
+  comment: 'a folder of src/relay needs a row in relayRooms',
+  severity: 'error',
+  from: { path: '^src/relay/[^/]+/', pathNot: `^src/relay/(${Object.keys(relayRooms).join('|')})/` },
+  to: {},
+});
+
+// What src/cli may take of the relay: its way in, not its rooms.
+const relayForCommands = [
+  'main',
+  'server',
+  'admin/routes',
+  'admin/status',
+  'command-line/flag-table',
+  'config-file/read-config',
+  'transport/transports',
+];
+
 export default {
   forbidden: [
     ...upward,
+    ...rooms,
     {
       name: 'two-programs',
       comment: 'the operator and the relay never import each other',
@@ -46,6 +94,20 @@ export default {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/kube/' },
       to: { path: 'node_modules/(undici|@kubernetes/client-node)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'relay-from-outside',
+      comment: `src/cli may import only these of src/relay: ${relayForCommands.join(', ')}`,
+      severity: 'error',
+      from: { path: '^src/(?!relay/)' },
+      to: { path: '^src/relay/', pathNot: `^src/relay/(${relayForCommands.join('|')})\\.ts$` },
+    },
+    {
+      name: 'schema-alone',
+      comment: 'src/api/schema defines the resource and imports only src/lib',
+      severity: 'error',
+      from: { path: '^src/api/schema/' },
+      to: { path: '^src/', pathNot: '^src/(api/schema|lib)/' },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|tools|bench)/' } },

@@ -1,7 +1,8 @@
 import { isFault, parseSocketAddress, type SocketAddress } from '../config/address.ts';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
-import { asError, RealmError } from '../lib/errors.ts';
+import { asError } from '../lib/errors.ts';
 import type { SignalSource } from '../lib/shutdown.ts';
+import { UsageError } from '../lib/usage-error.ts';
 
 /** What a command may use of its process; tests hand in their own. */
 export type Io = {
@@ -19,11 +20,6 @@ export type Io = {
  * @returns the exit code: 0 = done, 1 = the input is not valid or something failed, 2 = wrong usage.
  */
 export type Command = (argv: readonly string[], io: Io) => Promise<number>;
-
-/** The arguments are not what the command takes. */
-export class UsageError extends RealmError {
-  readonly code = 'REALM_USAGE';
-}
 
 /**
  * The options in `argv`; every command takes `--help`.

@@ -13,7 +13,8 @@ import { secretCommand } from '../config/import/secrets.ts';
 import { asError } from '../lib/errors.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
 import { readConfig } from '../relay/config-file/read-config.ts';
-import { UsageError, type Command } from './command.ts';
+import type { Command } from './command.ts';
+import { UsageError } from '../lib/usage-error.ts';
 
 export const usage = `Usage: realm-operator import PATH [--name NAME] [--namespace NAME]
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { RealmError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
-import { UsageError, type Command, type Io } from './command.ts';
+import type { Command, Io } from './command.ts';
+import { UsageError } from '../lib/usage-error.ts';
 
 /** A command and its help; each is loaded only when it is called, so that a relay never loads the operator. */
 type Loaded = { readonly run: Command; readonly usage: string };

@@ -12,7 +12,8 @@ import { operatorRoutes } from '../operator/routes.ts';
 import { startHealthServer } from '../telemetry/health-server.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createRegistry } from '../telemetry/metrics.ts';
-import { adminAddress, parseOptions, UsageError, type Command } from './command.ts';
+import { adminAddress, parseOptions, type Command } from './command.ts';
+import { UsageError } from '../lib/usage-error.ts';
 
 const defaultLeaseSeconds = 15;
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;

@@ -1,7 +1,8 @@
 import { dump } from 'js-yaml';
 import { desiredObjects } from '../desired/desired-objects.ts';
 import { defaultRelayImage } from '../desired/relay-image.ts';
-import { parseOptions, UsageError, type Command } from './command.ts';
+import { parseOptions, type Command } from './command.ts';
+import { UsageError } from '../lib/usage-error.ts';
 import { findingText, readManifests } from './manifests.ts';
 
 export const usage = `Usage: realm-operator render -f PATH… [--relay-image IMAGE]

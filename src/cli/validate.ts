@@ -1,4 +1,5 @@
-import { parseOptions, UsageError, type Command } from './command.ts';
+import { parseOptions, type Command } from './command.ts';
+import { UsageError } from '../lib/usage-error.ts';
 import { findingText, readManifests } from './manifests.ts';
 import { nodeFindings } from './node-findings.ts';
 

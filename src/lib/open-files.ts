@@ -9,3 +9,17 @@ export function openFilesLimit(): number {
     return Infinity; // no /proc
   }
 }
+
+/**
+ * Sets the limit of open files of this process, soft and hard, to `limit`. Node.js has no call for it, so
+ * prlimit(1) of util-linux does it from outside.
+ *
+ * @returns why it could not be set; undefined where it is.
+ */
+export async function setOpenFilesLimit(limit: number): Promise<string | undefined> {
+  const { spawnSync } = await import('node:child_process'); // costs memory, so for this alone
+  const argv = ['--pid', String(process.pid), `--nofile=${String(limit)}:${String(limit)}`];
+  const { error, status, stderr } = spawnSync('prlimit', argv, { encoding: 'utf8' });
+  if (error !== undefined) return `prlimit cannot be run: ${error.message}`;
+  return status === 0 ? undefined : stderr.trim();
+}

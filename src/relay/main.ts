@@ -18,12 +18,12 @@ import { commandLineConfig, variableConfig, type FirstConfig } from './command-l
 import { helpText } from './command-line/flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './command-line/flags.ts';
 import { Names } from './dns/resolver.ts';
-import { setOpenFilesLimit } from './open-files.ts';
 import { Relay } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
 import { tcpStack } from './net/tcp-stack.ts';
 import { TransportFilesError, transportProblems } from './transport/transports.ts';
-import { UsageError } from './usage-error.ts';
+import { setOpenFilesLimit } from '../lib/open-files.ts';
+import { UsageError } from '../lib/usage-error.ts';
 import { isWorker } from './workers/environment.ts';
 import type { Workforce, WorkforceOptions } from './workers/worker-pool.ts';
 

@@ -5,8 +5,9 @@ import { openFilesLimit } from '../lib/open-files.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { bindFault, faultsText } from './listener/bind-fault.ts';
 import type { TcpStack } from './net/channel.ts';
-import type { Crew, OpenSocket } from './data-plane/data-plane.ts';
-import { systemAddresses, type Lookup } from './upstream/dial.ts';
+import type { Crew } from './data-plane/data-plane.ts';
+import type { OpenListener } from './listener/listener.ts';
+import { systemAddresses, type Lookup } from './dns/lookup.ts';
 import {
   endpointPlan,
   socketKey,
@@ -102,7 +103,7 @@ export class Relay {
       clock,
       lookup,
       random,
-      crew,
+      listen: (request) => this.#crew.listen(request),
       wanted: (endpoint) => this.#wanted.find(({ name }) => name === endpoint),
       explain: (error, { spec, endpoint }) =>
         bindFault(error, spec, this.#context.wanted(endpoint), this.#wanted),
@@ -281,7 +282,7 @@ export class Relay {
 
   /** From here on nothing can fail. */
   async #commit(plan: EndpointPlan, config: RelayConfig): Promise<void> {
-    const serves = new Map<OpenSocket, string>();
+    const serves = new Map<OpenListener, string>();
     for (const spec of plan.keep) {
       const socket = this.#sockets.get(socketKey(spec));
       if (socket === undefined) continue;

@@ -7,7 +7,7 @@ import { relayConfig, type ParsedConfig } from '../../src/config/relay-config.ts
 import { pathText } from '../../src/lib/problem.ts';
 import { flagTable } from '../../src/relay/command-line/flag-table.ts';
 import { parseFlags } from '../../src/relay/command-line/flags.ts';
-import { UsageError } from '../../src/relay/usage-error.ts';
+import { UsageError } from '../../src/lib/usage-error.ts';
 import { code, endpoint, root, rows, saying } from './realm-compat-page.ts';
 
 function outcome(document: unknown): ParsedConfig | ConfigError {

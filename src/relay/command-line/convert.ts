@@ -5,7 +5,7 @@ import { sourceDocument } from '../../config/config-text.ts';
 import { mergedConfig } from '../../config/relay-config.ts';
 import { asError, RealmError } from '../../lib/errors.ts';
 import { readConfig } from '../config-file/read-config.ts';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../../lib/usage-error.ts';
 
 const usage = 'convert PATH [-t toml|json] [-o PATH]';
 

@@ -10,7 +10,7 @@ import {
 } from './flag-table.ts';
 import { givenFlags, type GivenFlags } from './given-flags.ts';
 import { overrides } from './override-flags.ts';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../../lib/usage-error.ts';
 
 /** What the command line asks for. */
 export type RelayFlags = {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { nearest } from '../../lib/problem.ts';
 import { flagTable, shownFlagTable } from './flag-table.ts';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../../lib/usage-error.ts';
 
 /** The flags that are given, by their long names; '' where one takes no value. */
 export type GivenFlags = ReadonlyMap<string, string>;

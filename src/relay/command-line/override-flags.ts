@@ -3,7 +3,7 @@ import { overrideRules } from '../../config/realm-rules.ts';
 import type { Findings, Rule } from '../../lib/document-rules.ts';
 import { problemText } from '../../lib/problem.ts';
 import type { GivenFlags } from './given-flags.ts';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../../lib/usage-error.ts';
 
 type Section = keyof typeof overrideRules;
 type Override = {

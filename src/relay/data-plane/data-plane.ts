@@ -1,28 +1,8 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { EndpointTransport } from '../transport/endpoint-transport.ts';
-import type { SocketSpec } from '../listener/socket-plan.ts';
-import type { Listening } from '../listener/listener.ts';
+import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
-
-/** A listening socket to be opened. */
-export type SocketToOpen = {
-  readonly spec: SocketSpec;
-  /** The IP address to bind, a name's first one. */
-  readonly address: string;
-  /** Name of the endpoint, planned or running, that serves its clients. */
-  readonly endpoint: string;
-  /** Told when it was open and is not any more, by nobody's wish. */
-  readonly onLost: (error: Error) => void;
-};
-
-/** A listening socket that is open, until `close`. */
-export type OpenSocket = Pick<Listening, 'address' | 'port' | 'families'> & {
-  /** Takes nothing new; what is going on goes on. */
-  readonly drain: () => Promise<void>;
-  /** Frees the port, at once or as soon as the promise says. TCP connections go on, UDP associations end. */
-  readonly close: () => Promise<void>;
-};
 
 /** What is known of a running endpoint. */
 export type EndpointAccount = Pick<
@@ -62,9 +42,9 @@ export type Crew = {
   /** Drops what was planned and does not run. */
   readonly discard: () => Promise<void>;
   /** Runs what was planned. @param serves  the endpoints of the sockets that are open already. */
-  readonly commit: (config: RelayConfig, serves: ReadonlyMap<OpenSocket, string>) => Promise<void>;
+  readonly commit: (config: RelayConfig, serves: ReadonlyMap<OpenListener, string>) => Promise<void>;
   /** @throws the kernel's error, e.g. EADDRINUSE. */
-  readonly listen: (socket: SocketToOpen) => Promise<OpenSocket>;
+  readonly listen: (socket: ListenRequest) => Promise<OpenListener>;
   /** Finds out how everything is now: `accounts` and `workers` are of the last time. @returns the load. */
   readonly survey: () => Promise<number>;
   /** Of the endpoints that run, in the order of the configuration. */

@@ -6,7 +6,7 @@ import { Associations } from '../udp/associations.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
 import type { Connection, ConnectionContext } from '../connection/connection.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import type { Lookup } from '../upstream/dial.ts';
+import type { Lookup } from '../dns/lookup.ts';
 import { EndpointRemotes, type EndpointRemotesContext } from '../upstream/endpoint-remotes.ts';
 import type { EndpointTransport } from '../transport/endpoint-transport.ts';
 import { Gate, type Borrower, type Lease } from '../limits/connection-limiter.ts';

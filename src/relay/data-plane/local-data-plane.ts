@@ -1,10 +1,10 @@
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
-import type { Crew, EndpointAccount, OpenSocket, SocketToOpen } from './data-plane.ts';
+import type { Crew, EndpointAccount } from './data-plane.ts';
+import type { ListenRequest, Listening, OpenListener } from '../listener/listener.ts';
 import { Doors } from '../limits/descriptor-guard.ts';
 import type { Endpoint, Surroundings } from './endpoint.ts';
 import type { OfRemote } from '../upstream/endpoint-remotes.ts';
 import { Endpoints } from './endpoints.ts';
-import type { Listening } from '../listener/listener.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import type { RemoteState } from '../upstream/remote.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
@@ -30,7 +30,7 @@ export class LocalCrew implements Crew {
   readonly #surroundings: Surroundings;
   readonly #doors: Doors;
   readonly #endpoints: Endpoints;
-  readonly #serving = new Map<OpenSocket, Serving>();
+  readonly #serving = new Map<OpenListener, Serving>();
   readonly #transports: Transports;
   #planned = new Map<string, Endpoint>();
   #plannedTransports: PlannedTransports = new Map();
@@ -71,7 +71,7 @@ export class LocalCrew implements Crew {
     return Promise.resolve();
   }
 
-  commit({ endpoints }: RelayConfig, serves: ReadonlyMap<OpenSocket, string>): Promise<void> {
+  commit({ endpoints }: RelayConfig, serves: ReadonlyMap<OpenListener, string>): Promise<void> {
     this.#endpoints.replace(this.#planned, endpoints, this.#plannedTransports);
     this.#transports.replace(this.#plannedTransports);
     this.#isConfigured = true;
@@ -83,7 +83,7 @@ export class LocalCrew implements Crew {
   }
 
   /** @param handle  a TCP socket that is bound already, to listen with. */
-  async listen(wanted: SocketToOpen, handle?: BoundHandle): Promise<OpenSocket> {
+  async listen(wanted: ListenRequest, handle?: BoundHandle): Promise<OpenListener> {
     const serving = { endpoint: this.#named(wanted.endpoint) };
     const listening =
       wanted.spec.protocol === 'UDP'
@@ -128,7 +128,7 @@ export class LocalCrew implements Crew {
     throw new TransportFilesError(problems.join('; '));
   }
 
-  #listenUdp({ spec, address }: SocketToOpen, serving: Serving): Promise<Listening> {
+  #listenUdp({ spec, address }: ListenRequest, serving: Serving): Promise<Listening> {
     const { port } = spec.listen;
     return listenUdp({
       address,
@@ -141,7 +141,7 @@ export class LocalCrew implements Crew {
   }
 
   async #listenTcp(
-    { spec, address, onLost }: SocketToOpen,
+    { spec, address, onLost }: ListenRequest,
     serving: Serving,
     handle?: BoundHandle,
   ): Promise<TcpListener> {
@@ -165,9 +165,9 @@ export class LocalCrew implements Crew {
     return listener;
   }
 
-  #open(listening: Listening, serving: Serving): OpenSocket {
+  #open(listening: Listening, serving: Serving): OpenListener {
     const { address, port, families } = listening;
-    const socket: OpenSocket = {
+    const socket: OpenListener = {
       address,
       port,
       families,

@@ -7,7 +7,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { asError, errorCode } from '../../lib/errors.ts';
 import { hostText, parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
 import { AnswerCache, type Answer } from './answer-cache.ts';
-import { systemAddresses, type Lookup } from '../upstream/dial.ts';
+import { systemAddresses, type Lookup } from './lookup.ts';
 import { hostsAddresses, searchNames } from './hosts-file.ts';
 
 /** Where the system keeps what it knows of names. */

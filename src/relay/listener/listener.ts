@@ -1,7 +1,7 @@
 import { boundFamilies } from '../../api/port-conflicts.ts';
 import { parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
 import type { SocketSpec } from './socket-plan.ts';
-import type { Lookup } from '../upstream/dial.ts';
+import type { Lookup } from '../dns/lookup.ts';
 import { withZoneName } from '../dns/zone.ts';
 
 /** A bound listening socket. */
@@ -16,6 +16,25 @@ export type Listening = {
   readonly close: () => Promise<void>;
   /** Takes nothing new; what is going on goes on. */
   readonly drain: () => Promise<void>;
+};
+
+/** A listening socket to be opened. */
+export type ListenRequest = {
+  readonly spec: SocketSpec;
+  /** The IP address to bind, a name's first one. */
+  readonly address: string;
+  /** Name of the endpoint, planned or running, that serves its clients. */
+  readonly endpoint: string;
+  /** Told when it was open and is not any more, by nobody's wish. */
+  readonly onLost: (error: Error) => void;
+};
+
+/** A listening socket that is open, until `close`. */
+export type OpenListener = Pick<Listening, 'address' | 'port' | 'families'> & {
+  /** Takes nothing new; what is going on goes on. */
+  readonly drain: () => Promise<void>;
+  /** Frees the port, at once or as soon as the promise says. TCP connections go on, UDP associations end. */
+  readonly close: () => Promise<void>;
 };
 
 /** The one address that `spec` is bound to: of a name the first one. */

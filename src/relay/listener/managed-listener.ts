@@ -3,17 +3,25 @@ import type { EndpointConfig } from '../../config/relay-config.ts';
 import { backoffMs, type Backoff } from '../../lib/backoff.ts';
 import { hostText, parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
 import type { BindFault } from './bind-fault.ts';
-import type { Crew, OpenSocket } from '../data-plane/data-plane.ts';
-import type { Surroundings } from '../data-plane/endpoint.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Lookup } from '../dns/lookup.ts';
+import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { SocketSpec } from './socket-plan.ts';
-import { bindAddress } from './listener.ts';
+import { bindAddress, type ListenRequest, type OpenListener } from './listener.ts';
 
 const retryBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
 
 /** What a listening socket needs besides its name. */
-export type ListenSocketContext = Pick<Surroundings, 'log' | 'errors' | 'clock' | 'lookup' | 'random'> & {
-  /** Opens it, and serves its clients. */
-  readonly crew: Crew;
+export type ListenSocketContext = {
+  readonly log: Logger;
+  readonly errors: RecentErrors;
+  readonly clock: Clock;
+  readonly lookup: Lookup;
+  /** In [0, 1), for the jitter of retries. */
+  readonly random: () => number;
+  /** Opens it, and serves its clients. @throws the kernel's error, e.g. EADDRINUSE. */
+  readonly listen: (request: ListenRequest) => Promise<OpenListener>;
   /** The configuration of an endpoint, as it is wanted. */
   readonly wanted: (endpoint: string) => EndpointConfig | undefined;
   /** Says why a bind failed. */
@@ -26,7 +34,7 @@ export class ListenSocket {
   /** Name of the endpoint whose clients arrive here. */
   endpoint: string;
   readonly #context: ListenSocketContext;
-  #open: OpenSocket | undefined;
+  #open: OpenListener | undefined;
   #fault: BindFault | undefined;
   #failures = 0;
   #isClosed = false;
@@ -44,7 +52,7 @@ export class ListenSocket {
   }
 
   /** What is open, where it is bound. */
-  get open(): OpenSocket | undefined {
+  get open(): OpenListener | undefined {
     return this.#open;
   }
 
@@ -108,8 +116,8 @@ export class ListenSocket {
     await this.#open?.drain();
   }
 
-  async #listen(): Promise<OpenSocket> {
-    const { crew, lookup } = this.#context;
+  async #listen(): Promise<OpenListener> {
+    const { listen, lookup } = this.#context;
     const address = await bindAddress(this.spec, lookup);
     const onLost = (error: Error): void => {
       if (this.#isClosed) return;
@@ -120,7 +128,7 @@ export class ListenSocket {
         this.retryUntilBound();
       });
     };
-    return crew.listen({ spec: this.spec, address, endpoint: this.endpoint, onLost });
+    return listen({ spec: this.spec, address, endpoint: this.endpoint, onLost });
   }
 
   #tellBound(): void {

@@ -5,7 +5,7 @@ import { isIPv6 } from 'node:net';
 import type { IpFamily } from '../../lib/ip-address.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { familiesOf, type Listening } from './listener.ts';
-import { literalAddress, type UdpAssociation } from '../udp/association.ts';
+import { literalAddress } from '../dns/lookup.ts';
 
 /** Asked of the kernel, which takes the least of this and net.core.rmem_max: three full datagrams are its default. */
 const receiveBufferBytes = 4 * 1024 * 1024;
@@ -28,7 +28,17 @@ export type UdpListenerOptions = {
    * @param onClosed  to be called when the association has ended.
    * @returns undefined where there is no room for it, or it may not have one: the datagram is lost.
    */
-  readonly associate: (client: UdpClient, reply: Reply, onClosed: () => void) => UdpAssociation | undefined;
+  readonly associate: (client: UdpClient, reply: Reply, onClosed: () => void) => UdpSession | undefined;
+};
+
+/** What a listener needs of the association of one client. */
+export type UdpSession = {
+  /** Sends the client's datagram to the remote. */
+  readonly send: (datagram: Uint8Array) => void;
+  /** From now on it ends after `timeoutMs` of silence. */
+  readonly limitIdle: (timeoutMs: number) => void;
+  /** Ends it now. */
+  readonly close: (end: 'Stopped') => void;
 };
 
 /** Where datagrams come from. */
@@ -83,7 +93,7 @@ class UdpListener implements Listening {
   readonly families: readonly IpFamily[];
   readonly #socket: Socket;
   readonly #associate: UdpListenerOptions['associate'];
-  readonly #associations = new Map<string, UdpAssociation>();
+  readonly #associations = new Map<string, UdpSession>();
   #isDraining = false;
   #isClosed = false;
 
@@ -131,7 +141,7 @@ class UdpListener implements Listening {
     association?.send(datagram);
   }
 
-  #newAssociation(key: string, client: UdpClient): UdpAssociation | undefined {
+  #newAssociation(key: string, client: UdpClient): UdpSession | undefined {
     const reply: Reply = (datagram) => {
       if (!this.#isClosed) this.#socket.send(datagram, client.port, client.address); // no callback: it costs a tick
     };

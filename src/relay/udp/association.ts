@@ -4,9 +4,8 @@ import type { SocketAddress } from '../../config/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { asError, errorCode } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { addressesOf } from '../dns/lookup.ts';
+import { addressesOf, literalAddress, type Lookup } from '../dns/lookup.ts';
 import type { Target } from '../net/channel.ts';
-import type { Lookup } from '../upstream/dial.ts';
 import type { Remote } from '../upstream/remote.ts';
 import type { Side } from '../stats/side.ts';
 import { fromAddress, reachable, sourceOf } from '../upstream/source-address.ts';
@@ -236,13 +235,4 @@ export class UdpAssociation {
     if (this.#failedInARow === 0) log.info(fields, 'association closed');
     else warn({ ...fields, side: 'upstream', err: this.#error }, 'association failed');
   }
-}
-
-/** dgram looks even literal addresses up; that is a DNS call for nothing. */
-export function literalAddress(
-  host: string,
-  _options: unknown,
-  callback: (error: null, address: string, family: number) => void,
-): void {
-  callback(null, host, isIPv6(host) ? 6 : 4);
 }

@@ -1,8 +1,7 @@
-import { lookup as systemLookup } from 'node:dns/promises';
 import type { SocketAddress } from '../../config/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { asError, RealmError } from '../../lib/errors.ts';
-import { addressesOf } from '../dns/lookup.ts';
+import { addressesOf, type Lookup } from '../dns/lookup.ts';
 import type { Channel, Target } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import { interleaved, Race } from './happy-eyeballs.ts';
@@ -29,15 +28,6 @@ class DialTimeoutError extends RealmError {
     super(`${what} was not done within ${String(timeoutMs)} ms`);
   }
 }
-
-/** Every address of a host name, in the order in which to try them. */
-export type Lookup = (host: string) => Promise<readonly string[]>;
-
-/** The machine's own lookup: the hosts file, then its name servers. */
-export const systemAddresses: Lookup = async (host) => {
-  const found = await systemLookup(host, { all: true, order: 'verbatim' });
-  return found.map(({ address }) => address);
-};
 
 /** What is dialled, and is told what came of it. */
 export type DialTarget = SocketAddress & {

@@ -3,7 +3,8 @@ import type { EndpointConfig, HealthCheck } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Channel, TcpStack } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import { Dial, type DialTarget, type Lookup } from './dial.ts';
+import type { Lookup } from '../dns/lookup.ts';
+import { Dial, type DialTarget } from './dial.ts';
 import type { Remote } from './remote.ts';
 
 /** What health checks work with. */

@@ -1,6 +1,7 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
 import type { OfRemote } from '../upstream/endpoint-remotes.ts';
-import type { EndpointAccount, OpenSocket, SocketToOpen } from '../data-plane/data-plane.ts';
+import type { EndpointAccount } from '../data-plane/data-plane.ts';
+import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
 
@@ -26,8 +27,8 @@ export type Calls = {
   };
   /** With a bound handle where it is TCP. */
   readonly listen: {
-    readonly asked: Omit<SocketToOpen, 'onLost'> & { readonly id: SocketId };
-    readonly answer: Pick<OpenSocket, 'address' | 'port' | 'families'>;
+    readonly asked: Omit<ListenRequest, 'onLost'> & { readonly id: SocketId };
+    readonly answer: Pick<OpenListener, 'address' | 'port' | 'families'>;
   };
   readonly drain: { readonly asked: SocketId; readonly answer: undefined };
   readonly close: { readonly asked: SocketId; readonly answer: undefined };

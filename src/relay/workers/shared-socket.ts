@@ -1,11 +1,11 @@
-import type { OpenSocket, SocketToOpen } from '../data-plane/data-plane.ts';
+import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import type { BoundHandle } from './bound-socket.ts';
 import type { Calls, SocketId } from './messages.ts';
 
 /** An open socket as every worker that comes later gets it, too. */
-export type SharedSocket<Owner> = Omit<SocketToOpen, 'onLost'> & {
+export type SharedSocket<Owner> = Omit<ListenRequest, 'onLost'> & {
   readonly id: SocketId;
-  readonly onLost: SocketToOpen['onLost'];
+  readonly onLost: ListenRequest['onLost'];
   /** TCP: what all workers listen with. */
   readonly bound?: BoundHandle;
   /** UDP: whose worker binds it. */
@@ -13,7 +13,7 @@ export type SharedSocket<Owner> = Omit<SocketToOpen, 'onLost'> & {
 };
 
 /** An open socket that is known by its number. */
-export type SharedOpenSocket = OpenSocket & { readonly id: SocketId };
+export type SharedOpenSocket = OpenListener & { readonly id: SocketId };
 
 /** What a worker is asked to do with it. */
 export function asked({ id, spec, address, endpoint }: SharedSocket<unknown>): Calls['listen']['asked'] {

@@ -3,15 +3,9 @@ import { backoffMs, type Backoff } from '../../lib/backoff.ts';
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
 import { fnv1a, mixed } from '../../lib/hash.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import type {
-  Crew,
-  EndpointAccount,
-  OpenSocket,
-  SocketToOpen,
-  WorkersStatus,
-} from '../data-plane/data-plane.ts';
+import type { Crew, EndpointAccount, WorkersStatus } from '../data-plane/data-plane.ts';
 import type { EndpointRemotesContext } from '../upstream/endpoint-remotes.ts';
-import { familiesOf } from '../listener/listener.ts';
+import { familiesOf, type ListenRequest, type OpenListener } from '../listener/listener.ts';
 import { TransportFilesError } from '../transport/transports.ts';
 import { Accounts } from './merged-stats.ts';
 import { bindHandle, requireBoundHandles, type BoundHandle } from './bound-socket.ts';
@@ -135,7 +129,7 @@ export class Workforce implements Crew {
     this.#ledger.discard();
   }
 
-  async commit(config: RelayConfig, serves: ReadonlyMap<OpenSocket, string>): Promise<void> {
+  async commit(config: RelayConfig, serves: ReadonlyMap<OpenListener, string>): Promise<void> {
     const renamed = new Map<SocketId, string>();
     for (const [socket, endpoint] of serves) {
       const shared = this.#sockets.get((socket as SharedOpenSocket).id);
@@ -163,7 +157,7 @@ export class Workforce implements Crew {
     this.#health.configure(config);
   }
 
-  async listen(socket: SocketToOpen): Promise<OpenSocket> {
+  async listen(socket: ListenRequest): Promise<OpenListener> {
     const { spec, address } = socket;
     this.#nextId += 1;
     if (spec.protocol === 'UDP') return this.#listenUdp({ ...socket, id: this.#nextId });
@@ -205,7 +199,7 @@ export class Workforce implements Crew {
     return this.#slots.flatMap(({ worker }) => worker ?? []);
   }
 
-  async #listenTcp(shared: SharedSocket<Slot>, bound: BoundHandle): Promise<OpenSocket> {
+  async #listenTcp(shared: SharedSocket<Slot>, bound: BoundHandle): Promise<OpenListener> {
     this.#sockets.set(shared.id, shared);
     try {
       await Promise.all(this.#workers.map((worker) => this.#open(worker, shared)));
@@ -217,7 +211,7 @@ export class Workforce implements Crew {
     return this.#openSocket(shared, { address: shared.address, port: bound.port, families });
   }
 
-  async #listenUdp(shared: SharedSocket<Slot>): Promise<OpenSocket> {
+  async #listenUdp(shared: SharedSocket<Slot>): Promise<OpenListener> {
     const owner = this.#ownerOf(shared.endpoint);
     if (owner?.worker === undefined) throw new Error('its worker is being replaced');
     const answer = await owner.worker.call('listen', asked(shared));
@@ -228,7 +222,7 @@ export class Workforce implements Crew {
 
   #openSocket(
     shared: SharedSocket<Slot>,
-    bound: Pick<OpenSocket, 'address' | 'port' | 'families'>,
+    bound: Pick<OpenListener, 'address' | 'port' | 'families'>,
   ): SharedOpenSocket {
     return {
       ...bound,

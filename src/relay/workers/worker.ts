@@ -2,7 +2,8 @@ import type { RelayConfig } from '../../config/relay-config.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { openFilesLimit } from '../../lib/open-files.ts';
 import { createLogger, logDestination, type Logger } from '../../telemetry/logger.ts';
-import type { EndpointAccount, OpenSocket } from '../data-plane/data-plane.ts';
+import type { EndpointAccount } from '../data-plane/data-plane.ts';
+import type { OpenListener } from '../listener/listener.ts';
 import { LocalCrew } from '../data-plane/local-data-plane.ts';
 import { Names } from '../dns/resolver.ts';
 import { RecentErrors } from '../stats/recent-errors.ts';
@@ -19,7 +20,7 @@ export class Worker {
   readonly #errors = new RecentErrors(systemClock);
   readonly #leases: Leases;
   readonly #crew: LocalCrew;
-  readonly #sockets = new Map<SocketId, OpenSocket>();
+  readonly #sockets = new Map<SocketId, OpenListener>();
   #lastTurn: Promise<unknown> = Promise.resolve();
 
   constructor({ log, retireMs }: WorkerStart, send: (note: Note) => void) {

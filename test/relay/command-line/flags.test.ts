@@ -6,7 +6,7 @@ import {
   shownFlagTable,
 } from '../../../src/relay/command-line/flag-table.ts';
 import { ownFlags, parseFlags } from '../../../src/relay/command-line/flags.ts';
-import { UsageError } from '../../../src/relay/usage-error.ts';
+import { UsageError } from '../../../src/lib/usage-error.ts';
 
 const pair = ['-l', '[::]:80', '-r', 'a:1'];
 

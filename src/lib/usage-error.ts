@@ -1,4 +1,4 @@
-import { RealmError } from '../lib/errors.ts';
+import { RealmError } from './errors.ts';
 
 /** The command line is not valid. */
 export class UsageError extends RealmError {
