@@ -31,7 +31,7 @@ export type ConnectionContext = {
   /** The remotes of a listening port, in the order in which to try them for a client. */
   readonly order: (port: number, clientIp: string) => readonly Remote[];
   /** Whether the client that a PROXY header tells of may be served: counted where not. */
-  readonly serves: (address: string) => boolean;
+  readonly allowsSource: (address: string) => boolean;
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;

@@ -119,7 +119,7 @@ class TcpConnection implements Connection, ChannelOwner {
           this.#addresses = addresses;
           this.#source = addresses.source;
         }
-        if (this.#context.serves(this.#source.address)) void this.#connect();
+        if (this.#context.allowsSource(this.#source.address)) void this.#connect();
         else this.#fail('client', new SourceError());
       },
       onError: (error) => {

@@ -1,7 +1,7 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { Admission, isAllowed } from '../limits/source-filter.ts';
+import { SourceFilter, isAllowed } from '../limits/source-filter.ts';
 import { Associations } from '../udp/associations.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
 import type { Connection, ConnectionContext } from '../connection/connection.ts';
@@ -9,7 +9,7 @@ import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import { EndpointRemotes, type EndpointRemotesContext } from '../upstream/endpoint-remotes.ts';
 import type { EndpointTransport } from '../transport/endpoint-transport.ts';
-import { Gate, type Borrower, type Lease } from '../limits/connection-limiter.ts';
+import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/connection-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
 import { Tally, type Traffic } from '../stats/traffic.ts';
@@ -29,7 +29,7 @@ export type Surroundings = {
   readonly random: () => number;
   readonly budget: DescriptorBudget;
   /** Lends places where a connection limit holds for several processes. */
-  readonly lease?: (endpoint: string, borrower: Borrower) => Lease;
+  readonly permits?: (endpoint: string, client: PermitClient) => Permits;
 } & Pick<EndpointRemotesContext, 'onRemoteEvent'>;
 
 /** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
@@ -40,8 +40,8 @@ export class Endpoint {
   );
   readonly #associations: Associations;
   readonly #warnings: Warnings;
-  readonly #admission: Admission;
-  readonly #gate: Gate;
+  readonly #sourceFilter: SourceFilter;
+  readonly #limiter: ConnectionLimiter;
   readonly #connectionContext: ConnectionContext;
   readonly #idleSweep: IdleSweep;
   /** For whoever knows more of them. */
@@ -55,25 +55,25 @@ export class Endpoint {
     this.#transport = transport;
     this.remotes = new EndpointRemotes(config, surroundings);
     this.#warnings = new Warnings(surroundings.log, surroundings.clock, () => this.#config.name);
-    const told = { ...surroundings, warn: this.#warnings.warn, config: () => this.#config };
-    this.#admission = new Admission(told);
+    const context = { ...surroundings, warn: this.#warnings.warn, config: () => this.#config };
+    this.#sourceFilter = new SourceFilter(context);
     this.#associations = new Associations({
-      ...told,
-      associates: (client) => this.#admission.associates(client),
+      ...context,
+      allowsAssociation: (client) => this.#sourceFilter.allowsAssociation(client),
       pool: (port) => this.remotes.at('UDP', port),
     });
     this.#connectionContext = {
       ...surroundings,
       warn: this.#warnings.warn,
-      serves: (address) => this.#admission.serves(address),
+      allowsSource: (address) => this.#sourceFilter.allowsSource(address),
       order: (port, ip) => this.remotes.at('TCP', port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
         this.#connections.leave(settled, failure);
-        this.#gate.leave();
+        this.#limiter.release();
       },
     };
     this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
-    this.#gate = new Gate({
+    this.#limiter = new ConnectionLimiter({
       ...surroundings,
       config: () => this.#config,
       active: () => this.#connections.active,
@@ -110,17 +110,17 @@ export class Endpoint {
 
   /** TCP clients that wait for a place. */
   get waiting(): number {
-    return this.#gate.waiting;
+    return this.#limiter.waiting;
   }
 
   /** Clients that were turned away since there was no place for them. */
   get refused(): { readonly connections: number; readonly associations: number } {
-    return { connections: this.#gate.refused, associations: this.#associations.refused };
+    return { connections: this.#limiter.refused, associations: this.#associations.refused };
   }
 
   /** Clients that were turned away since `allowed_sources` does not name them. */
   get notAllowed(): { readonly connections: number; readonly associations: number } {
-    return { ...this.#admission.refused };
+    return { ...this.#sourceFilter.refused };
   }
 
   /** Associations that made room for another client. */
@@ -135,7 +135,7 @@ export class Endpoint {
 
   /** What is open or waits. */
   get load(): number {
-    return this.#gate.waiting + this.#connections.active + this.#associations.active;
+    return this.#limiter.waiting + this.#connections.active + this.#associations.active;
   }
 
   /** `config` is to be taken: clients of its new ports may come before. */
@@ -152,8 +152,8 @@ export class Endpoint {
     const { allowedSources } = this.#config.network;
     this.#config = config;
     this.#transport = transport;
-    this.#gate.keepOnly(({ remote }) => this.#admission.takes(remote));
-    this.#gate.serveWaiting(); // the limit may be higher now
+    this.#limiter.keepOnly(({ remote }) => this.#sourceFilter.allowsPeer(remote));
+    this.#limiter.dequeue(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
     if (this.remotes.configure(config)) {
       const isListed = ({ port, remote }: UdpAssociation): boolean =>
@@ -166,7 +166,7 @@ export class Endpoint {
 
   /** Serves one TCP client of a listening port, at once or when there is a place, if it may come. */
   serve(accepted: Accepted, port: number): void {
-    if (this.#admission.takes(accepted.remote)) this.#gate.enter(accepted, port);
+    if (this.#sourceFilter.allowsPeer(accepted.remote)) this.#limiter.admit(accepted, port);
     else accepted.reset();
   }
 
@@ -191,7 +191,7 @@ export class Endpoint {
   /** Resets every open connection and all who wait, and ends every association. */
   cut(): void {
     this.retire();
-    this.#gate.cut();
+    this.#limiter.cut();
     for (const connection of this.#connections) connection.cut();
     this.#associations.cut();
   }
@@ -199,7 +199,7 @@ export class Endpoint {
   /** Resolves when nothing is open and nobody waits. */
   async idle(): Promise<void> {
     while (this.load > 0)
-      await Promise.all([this.#gate.idle(), this.#connections.idle(), this.#associations.idle()]);
+      await Promise.all([this.#limiter.idle(), this.#connections.idle(), this.#associations.idle()]);
     this.#warnings.end();
   }
 }

@@ -1,7 +1,7 @@
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { Crew, EndpointAccount } from './data-plane.ts';
 import type { ListenRequest, Listening, OpenListener } from '../listener/listener.ts';
-import { Doors } from '../limits/descriptor-guard.ts';
+import { DescriptorGuard } from '../limits/descriptor-guard.ts';
 import type { Endpoint, Surroundings } from './endpoint.ts';
 import type { OfRemote } from '../upstream/endpoint-remotes.ts';
 import { Endpoints } from './endpoints.ts';
@@ -28,7 +28,7 @@ type Serving = { endpoint: Endpoint };
 /** Serves clients in this process: the endpoints, and which of them each open socket serves. */
 export class LocalCrew implements Crew {
   readonly #surroundings: Surroundings;
-  readonly #doors: Doors;
+  readonly #descriptorGuard: DescriptorGuard;
   readonly #endpoints: Endpoints;
   readonly #serving = new Map<OpenListener, Serving>();
   readonly #transports: Transports;
@@ -37,8 +37,12 @@ export class LocalCrew implements Crew {
   #isConfigured = false;
 
   constructor({ openFiles, retireMs, ...rest }: LocalCrewOptions) {
-    this.#doors = new Doors({ ...rest, limit: openFiles, listening: () => this.#serving.size });
-    this.#surroundings = { ...rest, budget: this.#doors.budget };
+    this.#descriptorGuard = new DescriptorGuard({
+      ...rest,
+      limit: openFiles,
+      listening: () => this.#serving.size,
+    });
+    this.#surroundings = { ...rest, budget: this.#descriptorGuard.budget };
     this.#endpoints = new Endpoints(this.#surroundings, retireMs);
     this.#transports = new Transports(this.#surroundings);
   }
@@ -52,7 +56,7 @@ export class LocalCrew implements Crew {
   }
 
   get descriptorsShort(): number {
-    return Number(this.#doors.isShort);
+    return Number(this.#descriptorGuard.isShort);
   }
 
   get cutCount(): number {
@@ -91,7 +95,7 @@ export class LocalCrew implements Crew {
         : await this.#listenTcp(wanted, serving, handle);
     const socket = this.#open(listening, serving);
     this.#serving.set(socket, serving);
-    if (listening instanceof TcpListener) this.#doors.add(listening);
+    if (listening instanceof TcpListener) this.#descriptorGuard.add(listening);
     return socket;
   }
 
@@ -115,7 +119,7 @@ export class LocalCrew implements Crew {
 
   close(): Promise<void> {
     this.#transports.stop();
-    this.#doors.stop();
+    this.#descriptorGuard.stop();
     return Promise.resolve();
   }
 
@@ -153,7 +157,7 @@ export class LocalCrew implements Crew {
       ...(handle !== undefined && { handle }),
       tcp: this.#surroundings.tcp,
       onAccepted: (client) => {
-        this.#doors.pass(listener);
+        this.#descriptorGuard.accepted(listener);
         serving.endpoint.serve(client, port);
       },
       onAcceptError: (err) => {
@@ -186,8 +190,8 @@ export class LocalCrew implements Crew {
 
   /** `listener` is about to be closed: tells of those whom it has kept waiting, since the kernel resets them. */
   async #leave(listener: TcpListener, { endpoint }: Serving): Promise<void> {
-    this.#doors.remove(listener);
-    if (!listener.isShut) return;
+    this.#descriptorGuard.remove(listener);
+    if (!listener.isPaused) return;
     const clients = await listener.waiting();
     if (clients === 0) return;
     const { name } = endpoint.config;

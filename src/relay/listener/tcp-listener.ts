@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import type { IpFamily } from '../../lib/ip-address.ts';
 import type { Accepted, Copier, ListenHandle, TcpStack } from '../net/channel.ts';
-import type { Door } from '../limits/descriptor-guard.ts';
+import type { PausableListener } from '../limits/descriptor-guard.ts';
 import { kernelAddress, kernelSockets } from '../net/proc-net.ts';
 import { familiesOf, type Listening } from './listener.ts';
 
@@ -49,7 +49,7 @@ function newServer(): Server {
 }
 
 /** A listening socket that can be shut: a copy of it, which is not read, then keeps its clients in the kernel. */
-export class TcpListener implements Listening, Door {
+export class TcpListener implements Listening, PausableListener {
   readonly address: string;
   readonly port: number;
   readonly families: readonly IpFamily[];
@@ -59,7 +59,7 @@ export class TcpListener implements Listening, Door {
   /** What stands in for the server while it is shut. */
   #copy: ListenHandle | undefined;
   #copying: Promise<void> | undefined;
-  #isShut = false;
+  #isPaused = false;
   #isClosed = false;
 
   constructor(server: Server, copier: Copier | undefined, options: TcpListenerOptions) {
@@ -72,13 +72,13 @@ export class TcpListener implements Listening, Door {
     this.#accept();
   }
 
-  get canShut(): boolean {
+  get canPause(): boolean {
     return this.#copier !== undefined;
   }
 
   /** Whether clients may wait in the kernel. */
-  get isShut(): boolean {
-    return this.#isShut;
+  get isPaused(): boolean {
+    return this.#isPaused;
   }
 
   /** How many wait in the kernel: whom closing resets. */
@@ -88,15 +88,15 @@ export class TcpListener implements Listening, Door {
     return sockets.find((socket) => socket.isListening && socket.local === local)?.waiting ?? 0;
   }
 
-  shut(): void {
+  pause(): void {
     if (this.#isClosed) return;
-    this.#isShut = true;
+    this.#isPaused = true;
     if (this.#copy === undefined && this.#copying === undefined) this.#copyServer();
   }
 
-  open(): void {
+  resume(): void {
     if (this.#isClosed) return;
-    this.#isShut = false;
+    this.#isPaused = false;
     if (this.#copy !== undefined) this.#listen(this.#copy);
   }
 
@@ -131,7 +131,7 @@ export class TcpListener implements Listening, Door {
   #take(copy: ListenHandle | undefined): void {
     if (this.#isClosed) copy?.close();
     else if (copy === undefined) this.#lose();
-    else if (this.#isShut) this.#copy = copy;
+    else if (this.#isPaused) this.#copy = copy;
     else this.#listen(copy);
   }
 

@@ -129,7 +129,7 @@ export class TransportConnection implements Connection {
     const addresses = await proxyHeaderOf(this.#raw, acceptProxy, this.#context.clock);
     if (addresses !== undefined) this.#addresses = addresses;
     const ip = addresses === undefined ? this.#peerIp : clientIp(addresses.source.address);
-    if (!this.#context.serves(ip)) throw new SourceError();
+    if (!this.#context.allowsSource(ip)) throw new SourceError();
     return ip;
   }
 

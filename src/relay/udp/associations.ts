@@ -14,7 +14,7 @@ export type AssociationsContext = Pick<AssociationContext, 'log' | 'warn' | 'clo
   readonly budget: DescriptorBudget;
   readonly errors: RecentErrors;
   /** Whether a client may have one: counted and told where not. */
-  readonly associates: (client: UdpClient) => boolean;
+  readonly allowsAssociation: (client: UdpClient) => boolean;
   /** The endpoint's, which may change. */
   readonly config: () => EndpointConfig;
   /** The remotes of a listening port; undefined where the endpoint has it no more. */
@@ -78,10 +78,10 @@ export class Associations {
   associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
     const { budget, config, errors } = this.#context;
     const pool = this.#context.pool(port);
-    if (pool === undefined || !this.#context.associates(client)) return undefined;
+    if (pool === undefined || !this.#context.allowsAssociation(client)) return undefined;
     budget.take(1); // before another one gives its own back, which a TCP client that waits would get
     if (!this.#hasMadeRoom()) {
-      budget.giveBack(1);
+      budget.release(1);
       this.refused += 1;
       const error = { message: 'file descriptors are short, UDP clients are turned away' };
       errors.add({ endpoint: config().name, side: 'relay', reason: 'DescriptorsShort', error });
@@ -103,7 +103,7 @@ export class Associations {
         this.#open.delete(closed);
         this.#tally.leave(closed, failure);
         onClosed();
-        budget.giveBack(1);
+        budget.release(1);
       },
     });
     this.#open.add(association);

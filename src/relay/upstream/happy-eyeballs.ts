@@ -96,7 +96,7 @@ export class Race<C extends Pick<Channel, 'close'>> {
   #giveBack(count: number): void {
     if (count === 0) return;
     this.#taken -= count;
-    this.#options.budget.giveBack(count);
+    this.#options.budget.release(count);
   }
 }
 

@@ -68,7 +68,7 @@ class Check {
     const { budget, clock } = this.#context;
     budget.take(1);
     await this.#connect();
-    budget.giveBack(1);
+    budget.release(1);
     if (this.#isStopped) return;
     this.#stopTimer = clock.after(this.#how.intervalMs, () => void this.#check());
   }

@@ -1,50 +1,50 @@
-import type { Borrower, Lease } from '../limits/connection-limiter.ts';
+import type { PermitClient, Permits } from '../limits/connection-limiter.ts';
 import type { Note, Places } from './messages.ts';
 
 /**
  * What a worker holds of the places of a connection limit. For each client, served or waiting, it holds a place
  * or has asked for one; each ask is answered once, by a place or by a refusal.
  */
-class WorkerLease implements Lease {
-  held = 0;
+class WorkerLease implements Permits {
+  granted = 0;
   /** Asks that are not answered. */
   asked = 0;
-  readonly borrower: Borrower;
+  readonly borrower: PermitClient;
   readonly #change: (asked: number, givenBack: number) => void;
   #isLimited: boolean;
 
-  constructor(borrower: Borrower, change: (asked: number, givenBack: number) => void) {
+  constructor(borrower: PermitClient, change: (asked: number, givenBack: number) => void) {
     this.borrower = borrower;
     this.#change = change;
     this.#isLimited = borrower.limit() > 0;
   }
 
-  cover({ active, waiting }: { readonly active: number; readonly waiting: number }): void {
+  rebalance({ active, waiting }: { readonly active: number; readonly waiting: number }): void {
     if (!this.#isLimited) return;
-    const missing = active + waiting - this.held - this.asked;
+    const missing = active + waiting - this.granted - this.asked;
     if (missing > 0) {
       this.asked += missing;
       this.#change(missing, 0);
       return;
     }
-    const surplus = Math.min(-missing, this.held - active);
+    const surplus = Math.min(-missing, this.granted - active);
     if (surplus <= 0) return;
-    this.held -= surplus;
+    this.granted -= surplus;
     this.#change(0, surplus);
   }
 
   /** Answers asks with places. @returns how many of `count` were asked for here. */
   grant(count: number): number {
     const granted = this.#answered(count);
-    this.held += granted;
-    if (granted > 0) this.borrower.serveWaiting();
+    this.granted += granted;
+    if (granted > 0) this.borrower.dequeue();
     return granted;
   }
 
   /** Answers asks with a refusal. @returns how many of `count` were asked for here. */
   dismiss(count: number): number {
     const dismissed = this.#answered(count);
-    if (dismissed > 0) this.borrower.dismiss(dismissed);
+    if (dismissed > 0) this.borrower.reject(dismissed);
     return dismissed;
   }
 
@@ -56,11 +56,11 @@ class WorkerLease implements Lease {
   reconfigure(): number | undefined {
     const wasLimited = this.#isLimited;
     this.#isLimited = this.borrower.limit() > 0;
-    if (!this.#isLimited) [this.held, this.asked] = [0, 0];
+    if (!this.#isLimited) [this.granted, this.asked] = [0, 0];
     if (wasLimited || !this.#isLimited) return undefined;
     const taken = this.borrower.active();
-    this.held = taken;
-    this.borrower.serveWaiting();
+    this.granted = taken;
+    this.borrower.dequeue();
     return taken;
   }
 
@@ -83,7 +83,7 @@ export class Leases {
     this.#tell = tell;
   }
 
-  readonly lease = (endpoint: string, borrower: Borrower): Lease => {
+  readonly lease = (endpoint: string, borrower: PermitClient): Permits => {
     const lease = new WorkerLease(borrower, (ask, giveBack) => {
       this.#change(endpoint, ask, giveBack);
     });
@@ -108,7 +108,7 @@ export class Leases {
       const last = running.has(endpoint) ? leases.at(-1) : undefined;
       const count = last?.reconfigure();
       if (count !== undefined) taken.set(endpoint, count);
-      const used = leases.filter((lease) => lease === last || lease.held + lease.asked > 0);
+      const used = leases.filter((lease) => lease === last || lease.granted + lease.asked > 0);
       if (used.length === 0) this.#leases.delete(endpoint);
       else this.#leases.set(endpoint, used);
     }

@@ -35,7 +35,7 @@ export class Worker {
       random: Math.random,
       openFiles: openFilesLimit(),
       retireMs,
-      lease: this.#leases.lease,
+      permits: this.#leases.lease,
       onRemoteEvent: (event) => {
         send({ note: 'remoteEvent', ...event });
       },
