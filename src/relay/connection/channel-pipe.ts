@@ -64,7 +64,7 @@ export class Flow implements Reader {
 
   /** Gives its buffer back; to be called once neither channel can use it any more. */
   release(): void {
-    if (this.#buffer !== landingBuffer) privateBuffers.giveBack(this.#buffer);
+    if (this.#buffer !== landingBuffer) privateBuffers.release(this.#buffer);
     this.#buffer = landingBuffer;
     this.#held = undefined;
   }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../lib/clock.ts';
 import type { Channel } from '../net/channel.ts';
-import { kernelAddress, kernelSockets } from '../net/proc-net.ts';
+import { procAddress, procSockets } from '../net/proc-net.ts';
 
 /** A peer that takes nothing for so long gets its reset now. */
 const stalledMs = 5000;
@@ -25,10 +25,10 @@ export class Parting {
   #stopTimer: () => void = () => undefined;
 
   constructor(channel: Channel, clock: Clock) {
-    const { local, remote } = channel.ends();
+    const { local, remote } = channel.addresses();
     this.#channel = channel;
     this.#clock = clock;
-    this.#name = `${kernelAddress(local.address, local.port)} ${kernelAddress(remote.address, remote.port)}`;
+    this.#name = `${procAddress(local.address, local.port)} ${procAddress(remote.address, remote.port)}`;
     this.#sinceMs = clock.monotonicMs();
     void this.#look(firstLookMs);
   }
@@ -64,6 +64,6 @@ async function sendQueues(): Promise<ReadonlyMap<string, number>> {
     setImmediate(resolve);
   });
   nextQueues = undefined;
-  const sockets = await kernelSockets('tcp');
+  const sockets = await procSockets('tcp');
   return new Map(sockets.map(({ local, remote, unsentBytes }) => [`${local} ${remote}`, unsentBytes]));
 }

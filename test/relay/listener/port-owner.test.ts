@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parseSocketAddress, isFault, type SocketAddress } from '../../../src/config/address.ts';
-import { kernelAddress } from '../../../src/relay/net/proc-net.ts';
+import { procAddress } from '../../../src/relay/net/proc-net.ts';
 import { portHolder } from '../../../src/relay/listener/port-owner.ts';
 import { config, endpoint, Loopback, statusOf } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
@@ -51,7 +51,7 @@ describe('kernel sockets', () => {
   ];
   for (const { host, port, text } of cases) {
     it(`are listed as ${text} for ${host} port ${String(port)}`, () => {
-      expect(kernelAddress(host, port)).to.equal(text);
+      expect(procAddress(host, port)).to.equal(text);
     });
   }
 });
