@@ -12,11 +12,11 @@ import type { EndpointTransport } from '../transport/endpoint-transport.ts';
 import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/connection-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
-import { Tally, type Traffic } from '../stats/traffic.ts';
+import { TrafficStats, type Traffic } from '../stats/traffic.ts';
 import { serveTcp } from '../connection/tcp-connection.ts';
 import type { UdpAssociation } from '../udp/association.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
-import { Warnings, type Warn } from '../stats/log-limiter.ts';
+import { LogLimiter, type Warn } from '../stats/log-limiter.ts';
 
 /** What every part of the relay works with. */
 export type Surroundings = {
@@ -34,12 +34,12 @@ export type Surroundings = {
 
 /** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
 export class Endpoint {
-  readonly #connections = new Tally<Connection>(
+  readonly #connections = new TrafficStats<Connection>(
     (connection) => connection.fromClient.bytes,
     (connection) => connection.fromUpstream.bytes,
   );
   readonly #associations: Associations;
-  readonly #warnings: Warnings;
+  readonly #logLimiter: LogLimiter;
   readonly #sourceFilter: SourceFilter;
   readonly #limiter: ConnectionLimiter;
   readonly #connectionContext: ConnectionContext;
@@ -54,8 +54,8 @@ export class Endpoint {
     this.#config = config;
     this.#transport = transport;
     this.remotes = new EndpointRemotes(config, surroundings);
-    this.#warnings = new Warnings(surroundings.log, surroundings.clock, () => this.#config.name);
-    const context = { ...surroundings, warn: this.#warnings.warn, config: () => this.#config };
+    this.#logLimiter = new LogLimiter(surroundings.log, surroundings.clock, () => this.#config.name);
+    const context = { ...surroundings, warn: this.#logLimiter.warn, config: () => this.#config };
     this.#sourceFilter = new SourceFilter(context);
     this.#associations = new Associations({
       ...context,
@@ -64,11 +64,11 @@ export class Endpoint {
     });
     this.#connectionContext = {
       ...surroundings,
-      warn: this.#warnings.warn,
+      warn: this.#logLimiter.warn,
       allowsSource: (address) => this.#sourceFilter.allowsSource(address),
       order: (port, ip) => this.remotes.at('TCP', port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
-        this.#connections.leave(settled, failure);
+        this.#connections.closed(settled, failure);
         this.#limiter.release();
       },
     };
@@ -130,7 +130,7 @@ export class Endpoint {
 
   /** Tells of something that may happen by the thousand. */
   get warn(): Warn {
-    return this.#warnings.warn;
+    return this.#logLimiter.warn;
   }
 
   /** What is open or waits. */
@@ -173,7 +173,7 @@ export class Endpoint {
   #connect(accepted: Accepted, port: number): void {
     const serve = this.#transport?.serve ?? serveTcp;
     const connection = serve(accepted, port, this.#config, this.#connectionContext);
-    this.#connections.enter(connection);
+    this.#connections.opened(connection);
     this.#idleSweep.watch();
     connection.start();
   }
@@ -200,7 +200,7 @@ export class Endpoint {
   async idle(): Promise<void> {
     while (this.load > 0)
       await Promise.all([this.#limiter.idle(), this.#connections.idle(), this.#associations.idle()]);
-    this.#warnings.end();
+    this.#logLimiter.end();
   }
 }
 

@@ -1,11 +1,11 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientIp, clientText } from '../../lib/client-address.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import { Episode } from '../stats/incident.ts';
+import { Incident } from '../stats/incident.ts';
 import { IdleOrder } from './eviction-order.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
-import { Tally, type Traffic } from '../stats/traffic.ts';
+import { TrafficStats, type Traffic } from '../stats/traffic.ts';
 import { UdpAssociation, type AssociationContext, type AssociationEnd } from './association.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 
@@ -32,34 +32,34 @@ export class Associations {
   refused = 0;
   readonly #context: AssociationsContext;
   readonly #open = new Set<UdpAssociation>();
-  readonly #tally = new Tally<UdpAssociation>(
+  readonly #tally = new TrafficStats<UdpAssociation>(
     (association) => association.fromClientBytes,
     (association) => association.fromUpstreamBytes,
   );
   readonly #idle = new IdleOrder(this.#open);
-  readonly #full: Episode;
-  readonly #short: Episode;
+  readonly #full: Incident;
+  readonly #short: Incident;
 
   constructor(context: AssociationsContext) {
     const { clock, log, config } = context;
     this.#context = context;
-    this.#full = new Episode(clock, {
-      begins: () => {
+    this.#full = new Incident(clock, {
+      started: () => {
         const { name: endpoint, network } = config();
         const fields = { endpoint, maxAssociations: network.maxAssociations };
         log.warn(fields, 'association limit reached, those idle for longest make room');
       },
-      ends: (evicted) => {
+      ended: (evicted) => {
         this.#idle.forget();
         log.info({ endpoint: config().name, evicted }, 'the association limit is no longer reached');
       },
     });
-    this.#short = new Episode(clock, {
-      begins: () => {
+    this.#short = new Incident(clock, {
+      started: () => {
         const fields = { endpoint: config().name, associations: this.active };
         log.warn(fields, 'file descriptors are short, UDP clients are turned away or make room for others');
       },
-      ends: (clients) => {
+      ended: (clients) => {
         this.#idle.forget();
         log.info({ endpoint: config().name, clients }, 'there are file descriptors for UDP clients again');
       },
@@ -101,13 +101,13 @@ export class Associations {
       reply,
       onClosed: (closed, failure) => {
         this.#open.delete(closed);
-        this.#tally.leave(closed, failure);
+        this.#tally.closed(closed, failure);
         onClosed();
         budget.release(1);
       },
     });
     this.#open.add(association);
-    this.#tally.enter(association);
+    this.#tally.opened(association);
     return association;
   }
 
@@ -132,11 +132,11 @@ export class Associations {
     const { budget, config } = this.#context;
     const { maxAssociations } = config().network;
     while (maxAssociations > 0 && this.active >= maxAssociations) {
-      this.#full.happen();
+      this.#full.occurred();
       this.#evict();
     }
     if (budget.hasRoom(0)) return true;
-    this.#short.happen();
+    this.#short.occurred();
     return this.#evict();
   }
 
