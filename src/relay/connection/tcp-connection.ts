@@ -15,7 +15,7 @@ import { Dial, DialError, type Dialled } from '../upstream/dial.ts';
 import { Flow } from './channel-pipe.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
 import { Parting } from './deferred-reset.ts';
-import { distrust, ProxyGate } from '../proxy-protocol/header-reader.ts';
+import { untrustedSource, ProxyHeaderReader } from '../proxy-protocol/header-reader.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
 import type { Remote } from '../upstream/remote.ts';
 import type { Side } from '../stats/side.ts';
@@ -40,7 +40,7 @@ class TcpConnection implements Connection, ChannelOwner {
   #source: Address;
   /** What a PROXY header towards the remote tells. */
   #addresses: ProxyAddresses | undefined;
-  #gate: ProxyGate | undefined;
+  #headerReader: ProxyHeaderReader | undefined;
   #dial: Dial<Channel> | undefined;
   #upstream: Channel | undefined;
   #remote: Remote | undefined;
@@ -74,12 +74,12 @@ class TcpConnection implements Connection, ChannelOwner {
     if (network.sendProxyVersion !== undefined) {
       this.#addresses = { source: remote, destination: this.#accepted.local() };
     }
-    this.#gate = this.#proxyGate();
-    this.#client.open(this.#gate ?? this.fromClient, this, network);
+    this.#headerReader = this.#proxyHeaderReader();
+    this.#client.open(this.#headerReader ?? this.fromClient, this, network);
     this.#client.resume();
-    if (this.#gate === undefined) void this.#connect();
-    const distrusted = network.acceptProxy && distrust(network.acceptProxy, remote.address);
-    if (distrusted !== undefined) this.#gate?.fail(distrusted);
+    if (this.#headerReader === undefined) void this.#connect();
+    const untrusted = network.acceptProxy && untrustedSource(network.acceptProxy, remote.address);
+    if (untrusted !== undefined) this.#headerReader?.fail(untrusted);
   }
 
   cut(): void {
@@ -104,16 +104,16 @@ class TcpConnection implements Connection, ChannelOwner {
   }
 
   onClosed(channel: Channel): void {
-    if (channel === this.#client) this.#gate?.close();
+    if (channel === this.#client) this.#headerReader?.close();
     this.#open -= 1;
     if (this.#open === 0) this.#settle();
   }
 
   /** The remote is dialled only once the header is there: it may decide which remote. */
-  #proxyGate(): ProxyGate | undefined {
+  #proxyHeaderReader(): ProxyHeaderReader | undefined {
     const { acceptProxy } = this.#config.network;
     if (acceptProxy === undefined) return undefined;
-    return new ProxyGate(this.fromClient, acceptProxy, this.#context.clock, {
+    return new ProxyHeaderReader(this.fromClient, acceptProxy, this.#context.clock, {
       onHeader: (addresses) => {
         if (addresses !== undefined) {
           this.#addresses = addresses;

@@ -23,7 +23,7 @@ import { connectSocket } from '../net/socket-stack.ts';
 import { Direction } from './stream-pipe.ts';
 import { HandshakeError, RefusedError } from './handshake-error.ts';
 import { quiet, type Layers } from './layers.ts';
-import { proxyHeaderOf } from '../proxy-protocol/socket-header.ts';
+import { readProxyHeader } from '../proxy-protocol/socket-header.ts';
 
 /** What a connection with transports needs of its endpoint. */
 export type TransportContext = ConnectionContext & {
@@ -126,7 +126,7 @@ export class TransportConnection implements Connection {
   async #readProxyHeader(): Promise<string> {
     const { acceptProxy } = this.#config.network;
     if (acceptProxy === undefined) return this.#peerIp;
-    const addresses = await proxyHeaderOf(this.#raw, acceptProxy, this.#context.clock);
+    const addresses = await readProxyHeader(this.#raw, acceptProxy, this.#context.clock);
     if (addresses !== undefined) this.#addresses = addresses;
     const ip = addresses === undefined ? this.#peerIp : clientIp(addresses.source.address);
     if (!this.#context.allowsSource(ip)) throw new SourceError();
