@@ -148,7 +148,7 @@ class TcpConnection implements Connection, ChannelOwner {
       if (this.#failure === undefined) this.#join(dialled);
       else {
         dialled.channel.close();
-        dialled.remote.leave();
+        dialled.remote.release();
       }
     } catch (error) {
       if (error instanceof DialError) this.#upstreamText = error.upstream;
@@ -192,7 +192,7 @@ class TcpConnection implements Connection, ChannelOwner {
 
   #settle(): void {
     this.#parting?.end();
-    this.#remote?.leave();
+    this.#remote?.release();
     this.fromClient.release();
     this.fromUpstream.release();
     tellEnd(this.#config, this.#context, {

@@ -60,13 +60,13 @@ export class Endpoint {
     this.#associations = new Associations({
       ...context,
       allowsAssociation: (client) => this.#sourceFilter.allowsAssociation(client),
-      pool: (port) => this.remotes.at('UDP', port),
+      pool: (port) => this.remotes.forPort('UDP', port),
     });
     this.#connectionContext = {
       ...surroundings,
       warn: this.#logLimiter.warn,
       allowsSource: (address) => this.#sourceFilter.allowsSource(address),
-      order: (port, ip) => this.remotes.at('TCP', port)?.order(ip) ?? [],
+      order: (port, ip) => this.remotes.forPort('TCP', port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
         this.#connections.closed(settled, failure);
         this.#limiter.release();
@@ -140,7 +140,7 @@ export class Endpoint {
 
   /** `config` is to be taken: clients of its new ports may come before. */
   expect(config: EndpointConfig): void {
-    this.remotes.expect(config);
+    this.remotes.addPorts(config);
   }
 
   /**
@@ -157,7 +157,7 @@ export class Endpoint {
     this.#idleSweep.limit(idleLimits(config));
     if (this.remotes.configure(config)) {
       const isListed = ({ port, remote }: UdpAssociation): boolean =>
-        this.remotes.at('UDP', port)?.remotes.includes(remote) ?? false;
+        this.remotes.forPort('UDP', port)?.remotes.includes(remote) ?? false;
       this.#associations.keepOnly(isListed, 'RemoteRemoved');
     }
     if (allowedSources.join() === config.network.allowedSources.join()) return;

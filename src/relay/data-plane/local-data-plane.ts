@@ -3,7 +3,7 @@ import type { Crew, EndpointAccount } from './data-plane.ts';
 import type { ListenRequest, Listening, OpenListener } from '../listener/listener.ts';
 import { DescriptorGuard } from '../limits/descriptor-guard.ts';
 import type { Endpoint, Surroundings } from './endpoint.ts';
-import type { OfRemote } from '../upstream/endpoint-remotes.ts';
+import type { RemoteId } from '../upstream/endpoint-remotes.ts';
 import { Endpoints } from './endpoints.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import type { RemoteState } from '../upstream/remote.ts';
@@ -100,9 +100,9 @@ export class LocalCrew implements Crew {
   }
 
   /** Takes over what is known of a remote elsewhere. */
-  adopt({ state, ...remote }: OfRemote & { readonly state: RemoteState }): void {
+  adopt({ state, ...remote }: RemoteId & { readonly state: RemoteState }): void {
     const endpoint = this.#endpoints.running.find(({ config }) => config.name === remote.endpoint);
-    for (const each of endpoint?.remotes.named(remote) ?? []) each.adopt(state);
+    for (const each of endpoint?.remotes.byAddress(remote) ?? []) each.restore(state);
   }
 
   survey(): Promise<number> {

@@ -164,7 +164,7 @@ export class TransportConnection implements Connection {
         this.#join(client, dialled, dialled.channel.layers);
       } else {
         dialled.channel.close();
-        dialled.remote.leave();
+        dialled.remote.release();
       }
     } catch (error) {
       if (error instanceof DialError) this.#upstreamText = error.upstream;
@@ -257,7 +257,7 @@ export class TransportConnection implements Connection {
 
   #settle(): void {
     this.#stopTimer();
-    this.#upstream?.remote.leave();
+    this.#upstream?.remote.release();
     tellEnd(this.#config, this.#context, {
       client: this.#addresses.source,
       upstream: this.#upstreamText,

@@ -119,7 +119,7 @@ export class UdpAssociation {
     this.#isClosed = true;
     this.#stopTimer();
     this.#dropSocket();
-    this.#counted?.leave();
+    this.#counted?.release();
     this.#tellEnd(end);
     this.#context.onClosed(this, this.#failedInARow === 0 ? undefined : 'upstream');
   }
@@ -128,9 +128,9 @@ export class UdpAssociation {
     const remote = this.#remote(this.#tried);
     this.#tried += 1;
     this.#isDialling = true;
-    this.#counted?.leave();
+    this.#counted?.release();
     this.#counted = remote;
-    remote.enter();
+    remote.acquire();
     try {
       const { through, lookup } = this.#context;
       const found = await addressesOf(remote, lookup);
@@ -183,7 +183,7 @@ export class UdpAssociation {
   #takeAnswer(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
     this.fromUpstreamBytes += datagram.length;
-    if (this.#unanswered !== undefined || this.#failedInARow > 0) this.#counted?.work();
+    if (this.#unanswered !== undefined || this.#failedInARow > 0) this.#counted?.succeed();
     this.#failedInARow = 0;
     this.#unanswered = undefined;
     this.#context.reply(datagram);

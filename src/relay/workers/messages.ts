@@ -1,5 +1,5 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
-import type { OfRemote } from '../upstream/endpoint-remotes.ts';
+import type { RemoteId } from '../upstream/endpoint-remotes.ts';
 import type { EndpointAccount } from '../data-plane/data-plane.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
@@ -60,10 +60,10 @@ export type Places = { readonly endpoint: string; readonly count: number };
 /** What either side tells the other unasked; nobody answers. */
 export type Note =
   | ({ readonly note: 'ask' | 'giveBack' | 'grant' | 'dismiss' } & Places)
-  | ({ readonly note: 'remoteEvent'; readonly event: RemoteEvent } & OfRemote)
+  | ({ readonly note: 'remoteEvent'; readonly event: RemoteEvent } & RemoteId)
   | {
       readonly note: 'remoteStates';
-      readonly states: readonly (OfRemote & { readonly state: RemoteState })[];
+      readonly states: readonly (RemoteId & { readonly state: RemoteState })[];
     };
 
 /** A call on its way; `seq` names it in its answer. */

@@ -1,5 +1,5 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
-import { EndpointRemotes, type EndpointRemotesContext, type OfRemote } from '../upstream/endpoint-remotes.ts';
+import { EndpointRemotes, type EndpointRemotesContext, type RemoteId } from '../upstream/endpoint-remotes.ts';
 import type { RemoteEvent, RemoteHealth } from '../upstream/remote.ts';
 import type { Note } from './messages.ts';
 
@@ -35,8 +35,8 @@ export class SharedHealth {
   }
 
   /** Something happened in a worker. */
-  hear({ event, ...remote }: OfRemote & { readonly event: RemoteEvent }): void {
-    for (const each of this.#remotes.get(remote.endpoint)?.named(remote) ?? []) each.hear(event);
+  hear({ event, ...remote }: RemoteId & { readonly event: RemoteEvent }): void {
+    for (const each of this.#remotes.get(remote.endpoint)?.byAddress(remote) ?? []) each.apply(event);
     this.#share(remote);
   }
 
@@ -57,8 +57,8 @@ export class SharedHealth {
     for (const remotes of this.#remotes.values()) remotes.stop();
   }
 
-  #share(remote: OfRemote): void {
-    const [first] = this.#remotes.get(remote.endpoint)?.named(remote) ?? [];
+  #share(remote: RemoteId): void {
+    const [first] = this.#remotes.get(remote.endpoint)?.byAddress(remote) ?? [];
     if (first === undefined) return;
     this.#tell({ note: 'remoteStates', states: [{ ...remote, state: first.state }] });
   }
