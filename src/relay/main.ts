@@ -18,7 +18,7 @@ import { commandLineConfig, variableConfig, type FirstConfig } from './command-l
 import { helpText } from './command-line/flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './command-line/flags.ts';
 import { Names } from './dns/resolver.ts';
-import { Relay } from './server.ts';
+import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
 import { tcpStack } from './net/tcp-stack.ts';
 import { TransportFilesError, transportProblems } from './transport/transports.ts';
@@ -127,7 +127,7 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
     retireMs: flags.drainSeconds * 1000,
   };
   const crew = await workers(flags, parts, parsed.config.log);
-  const relay = new Relay({ ...parts, ...present('crew', crew) });
+  const relay = new RelayServer({ ...parts, ...present('crew', crew) });
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // workers run already
@@ -167,7 +167,11 @@ async function limitOpenFiles(limit: number, log: Logger): Promise<void> {
 }
 
 /** Where the default address is taken, another relay has it: that is told, and nothing is served. */
-async function startAdmin(flags: RelayFlags, relay: Relay, log: Logger): Promise<HealthServer | undefined> {
+async function startAdmin(
+  flags: RelayFlags,
+  relay: RelayServer,
+  log: Logger,
+): Promise<HealthServer | undefined> {
   if (flags.admin === undefined) return undefined;
   try {
     return await startHealthServer(
@@ -195,7 +199,7 @@ function tell(flags: RelayFlags, { warnings }: ParsedConfig, log: Logger): void 
 }
 
 type Running = {
-  readonly relay: Relay;
+  readonly relay: RelayServer;
   readonly log: Logger;
   readonly signals: StopSignals;
   readonly names: Names;
@@ -221,7 +225,7 @@ function follow(flags: RelayFlags, { relay, log, names, file, source }: Running)
   if (file === undefined) return undefined;
   let told = '';
   const onError = (err: Error): void => {
-    relay.refuse(err.message);
+    relay.reportRejected(err.message);
     if (err instanceof TransportFilesError) {
       followed.tellAgain(); // its files may come yet
       if (err.message === told) return;

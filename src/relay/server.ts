@@ -9,13 +9,13 @@ import type { Crew } from './data-plane/data-plane.ts';
 import type { OpenListener } from './listener/listener.ts';
 import { systemAddresses, type Lookup } from './dns/lookup.ts';
 import {
-  endpointPlan,
+  socketPlan,
   socketKey,
   wantedSockets,
-  type EndpointPlan,
+  type SocketPlan,
   type WantedSocket,
 } from './listener/socket-plan.ts';
-import { ListenSocket, type ListenSocketContext } from './listener/managed-listener.ts';
+import { ManagedListener, type ManagedListenerContext } from './listener/managed-listener.ts';
 import { LocalCrew } from './data-plane/local-data-plane.ts';
 import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
@@ -63,14 +63,14 @@ export type Drained = {
  * A listening socket is closed only when its name (protocol, address, port, ipv6Only) is no longer wanted;
  * whatever else changes, it keeps accepting and its connections go on.
  */
-export class Relay {
-  readonly #context: ListenSocketContext;
+export class RelayServer {
+  readonly #context: ManagedListenerContext;
   readonly #crew: Crew;
   #config: RelayConfig = { log: { level: 'info' }, endpoints: [] };
   #configHash = '';
   #configProblem = '';
   #wanted: readonly EndpointConfig[] = [];
-  #sockets = new Map<string, ListenSocket>();
+  #listeners = new Map<string, ManagedListener>();
   #isConfigured = false;
   #stage: Stage = 'serving';
   #endLag: () => void = () => undefined;
@@ -122,13 +122,13 @@ export class Relay {
   reload(config: RelayConfig, configHash = ''): Promise<void> {
     const reload = this.#lastReload.then(() => this.#reload(config, configHash));
     this.#lastReload = reload.catch((error: unknown) => {
-      this.refuse(asError(error).message);
+      this.reportRejected(asError(error).message);
     });
     return reload;
   }
 
   /** Tells in the status that the newest configuration does not run. */
-  refuse(problem: string): void {
+  reportRejected(problem: string): void {
     this.#configProblem = problem;
     const error = { message: problem };
     this.#context.errors.add({ endpoint: '', side: 'relay', reason: 'ConfigRejected', error });
@@ -141,7 +141,7 @@ export class Relay {
 
   /** How everything is now; of what workers carry as it was at the last `survey`. */
   status(): RelayStatus {
-    const sockets = Map.groupBy(this.#sockets.values(), ({ endpoint }) => endpoint);
+    const sockets = Map.groupBy(this.#listeners.values(), ({ endpoint }) => endpoint);
     const endpoints = this.#crew.accounts.map((account) =>
       endpointStatus(account, sockets.get(account.config.name) ?? []),
     );
@@ -184,7 +184,7 @@ export class Relay {
   /** Ends everything now, a drain that is going on, too. */
   async close(): Promise<void> {
     this.#stage = 'stopping';
-    for (const socket of this.#sockets.values()) void socket.close();
+    for (const socket of this.#listeners.values()) void socket.close();
     this.#crew.cut();
     this.#endLag();
     await this.#crew.idle();
@@ -204,7 +204,7 @@ export class Relay {
 
   async #stopAccepting(): Promise<void> {
     this.#stage = 'stopping';
-    await Promise.all([...this.#sockets.values()].map((socket) => socket.drain()));
+    await Promise.all([...this.#listeners.values()].map((socket) => socket.drain()));
   }
 
   async #reload(config: RelayConfig, configHash: string): Promise<void> {
@@ -219,8 +219,8 @@ export class Relay {
   async #apply(config: RelayConfig): Promise<void> {
     await this.#crew.plan(config);
     const unbound = this.#takeUnbound();
-    const plan = endpointPlan(
-      [...this.#sockets.values()].map(({ spec }) => spec),
+    const plan = socketPlan(
+      [...this.#listeners.values()].map(({ spec }) => spec),
       wantedSockets(config.endpoints),
     );
     this.#wanted = config.endpoints;
@@ -240,23 +240,23 @@ export class Relay {
   }
 
   /** Sockets that wait for their next try hold nothing: they begin anew with each configuration. */
-  #takeUnbound(): ListenSocket[] {
-    const unbound = [...this.#sockets.values()].filter(({ isBound }) => !isBound);
+  #takeUnbound(): ManagedListener[] {
+    const unbound = [...this.#listeners.values()].filter(({ isBound }) => !isBound);
     for (const socket of unbound) {
       void socket.close();
-      this.#sockets.delete(socketKey(socket.spec));
+      this.#listeners.delete(socketKey(socket.spec));
     }
     return unbound;
   }
 
-  async #bind(wanted: readonly WantedSocket[]): Promise<ListenSocket[]> {
-    const sockets = wanted.map((spec) => new ListenSocket(spec, spec.endpoint, this.#context));
+  async #bind(wanted: readonly WantedSocket[]): Promise<ManagedListener[]> {
+    const sockets = wanted.map((spec) => new ManagedListener(spec, spec.endpoint, this.#context));
     await Promise.all(sockets.map((socket) => socket.bind()));
     return sockets;
   }
 
   /** Closes what is in the way of `plan.rebind` and binds that, with nothing in between. */
-  async #replace(plan: EndpointPlan): Promise<ListenSocket[]> {
+  async #replace(plan: SocketPlan): Promise<ManagedListener[]> {
     if (plan.rebind.length === 0) return [];
     const closing = plan.closeFirst.map(socketKey);
     const { log } = this.#context;
@@ -264,7 +264,7 @@ export class Relay {
       { closing, binding: plan.rebind.map(socketKey) },
       'replacing sockets that are in the way, connections can be refused for a moment',
     );
-    const old = closing.flatMap((key) => this.#sockets.get(key) ?? []);
+    const old = closing.flatMap((key) => this.#listeners.get(key) ?? []);
     await closeAll(old);
     const fresh = await this.#bind(plan.rebind);
     const faults = fresh.flatMap(({ fault }) => fault ?? []);
@@ -274,35 +274,35 @@ export class Relay {
     throw new ReloadError(`rolled back: ${faultsText(faults)}`);
   }
 
-  async #restore(old: readonly ListenSocket[]): Promise<void> {
-    const again = old.map(({ spec, endpoint }) => new ListenSocket(spec, endpoint, this.#context));
+  async #restore(old: readonly ManagedListener[]): Promise<void> {
+    const again = old.map(({ spec, endpoint }) => new ManagedListener(spec, endpoint, this.#context));
     await Promise.all(again.map((socket) => socket.bind()));
     for (const socket of again) this.#add(socket);
   }
 
   /** From here on nothing can fail. */
-  async #commit(plan: EndpointPlan, config: RelayConfig): Promise<void> {
+  async #commit(plan: SocketPlan, config: RelayConfig): Promise<void> {
     const serves = new Map<OpenListener, string>();
     for (const spec of plan.keep) {
-      const socket = this.#sockets.get(socketKey(spec));
+      const socket = this.#listeners.get(socketKey(spec));
       if (socket === undefined) continue;
       socket.endpoint = spec.endpoint;
       if (socket.open !== undefined) serves.set(socket.open, spec.endpoint);
     }
     await this.#crew.commit(config, serves);
     const going = [...plan.closeFirst, ...plan.close].map(socketKey);
-    const closing = going.flatMap((key) => this.#sockets.get(key) ?? []);
-    for (const key of going) this.#sockets.delete(key);
+    const closing = going.flatMap((key) => this.#listeners.get(key) ?? []);
+    for (const key of going) this.#listeners.delete(key);
     await closeAll(closing);
   }
 
-  #add(socket: ListenSocket): void {
-    this.#sockets.set(socketKey(socket.spec), socket);
+  #add(socket: ManagedListener): void {
+    this.#listeners.set(socketKey(socket.spec), socket);
     if (this.#stage === 'stopping') void socket.close();
     socket.retryUntilBound();
   }
 }
 
-async function closeAll(sockets: readonly ListenSocket[]): Promise<void> {
+async function closeAll(sockets: readonly ManagedListener[]): Promise<void> {
   await Promise.all(sockets.map((socket) => socket.close()));
 }

@@ -1,6 +1,6 @@
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { Crew, EndpointAccount } from './data-plane.ts';
-import type { ListenRequest, Listening, OpenListener } from '../listener/listener.ts';
+import type { ListenRequest, Listener, OpenListener } from '../listener/listener.ts';
 import { DescriptorGuard } from '../limits/descriptor-guard.ts';
 import type { Endpoint, Surroundings } from './endpoint.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
@@ -132,7 +132,7 @@ export class LocalCrew implements Crew {
     throw new TransportFilesError(problems.join('; '));
   }
 
-  #listenUdp({ spec, address }: ListenRequest, serving: Serving): Promise<Listening> {
+  #listenUdp({ spec, address }: ListenRequest, serving: Serving): Promise<Listener> {
     const { port } = spec.listen;
     return listenUdp({
       address,
@@ -169,7 +169,7 @@ export class LocalCrew implements Crew {
     return listener;
   }
 
-  #open(listening: Listening, serving: Serving): OpenListener {
+  #open(listening: Listener, serving: Serving): OpenListener {
     const { address, port, families } = listening;
     const socket: OpenListener = {
       address,

@@ -68,8 +68,8 @@ function whereText({ protocol, listen }: SocketSpec): string {
 }
 
 async function inUse(spec: SocketSpec): Promise<string> {
-  const { portHolder } = await import('./port-owner.ts'); // costs memory, so for this alone
-  const holder = await portHolder(spec.protocol, spec.listen);
+  const { portOwner } = await import('./port-owner.ts'); // costs memory, so for this alone
+  const holder = await portOwner(spec.protocol, spec.listen);
   const what = `${whereText(spec)}: address in use`;
   if (holder?.pid === process.pid)
     return `${what}: this relay itself listens there, perhaps as its admin server: choose another port`;

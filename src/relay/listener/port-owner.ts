@@ -21,7 +21,7 @@ export type PortHolder = {
  *
  * @param proc  where procfs is mounted.
  */
-export async function portHolder(
+export async function portOwner(
   protocol: Protocol,
   listen: SocketAddress,
   proc = '/proc',

@@ -4,7 +4,7 @@ import type { IpFamily } from '../../lib/ip-address.ts';
 import type { Accepted, HandleDuplicator, ListenHandle, TcpStack } from '../net/channel.ts';
 import type { PausableListener } from '../limits/descriptor-guard.ts';
 import { procAddress, procSockets } from '../net/proc-net.ts';
-import { familiesOf, type Listening } from './listener.ts';
+import { familiesOf, type Listener } from './listener.ts';
 
 /** What waits in the kernel to be accepted; it takes the least of this and net.core.somaxconn. */
 const backlog = 1024;
@@ -49,7 +49,7 @@ function newServer(): Server {
 }
 
 /** A listening socket that can be shut: a copy of it, which is not read, then keeps its clients in the kernel. */
-export class TcpListener implements Listening, PausableListener {
+export class TcpListener implements Listener, PausableListener {
   readonly address: string;
   readonly port: number;
   readonly families: readonly IpFamily[];
