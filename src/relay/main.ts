@@ -12,12 +12,12 @@ import { startHealthServer, type HealthServer } from '../telemetry/health-server
 import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
-import { ConfigFile } from './config-file/config-watcher.ts';
+import { ConfigWatcher } from './config-file/config-watcher.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { commandLineConfig, variableConfig, type FirstConfig } from './command-line/initial-config.ts';
 import { helpText } from './command-line/flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './command-line/flags.ts';
-import { Names } from './dns/resolver.ts';
+import { NameResolver } from './dns/resolver.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
 import { tcpStack } from './net/tcp-stack.ts';
@@ -115,7 +115,7 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
   const { parsed, file } = first;
   const log = createLogger(parsed.config.log.level, io.log ?? logDestination(parsed.config.log.output));
   if (flags.nofile !== undefined) await limitOpenFiles(flags.nofile, log);
-  const names = new Names(systemClock);
+  const names = new NameResolver(systemClock);
   names.configure(parsed.config.dns);
   const { lookup } = names;
   const parts = {
@@ -202,7 +202,7 @@ type Running = {
   readonly relay: RelayServer;
   readonly log: Logger;
   readonly signals: StopSignals;
-  readonly names: Names;
+  readonly names: NameResolver;
   readonly file: FirstConfig['file'];
   readonly source: SignalSource;
 };
@@ -221,13 +221,13 @@ async function serve(flags: RelayFlags, running: Running): Promise<number> {
   return 0;
 }
 
-function follow(flags: RelayFlags, { relay, log, names, file, source }: Running): ConfigFile | undefined {
+function follow(flags: RelayFlags, { relay, log, names, file, source }: Running): ConfigWatcher | undefined {
   if (file === undefined) return undefined;
   let told = '';
   const onError = (err: Error): void => {
     relay.reportRejected(err.message);
     if (err instanceof TransportFilesError) {
-      followed.tellAgain(); // its files may come yet
+      followed.redeliver(); // its files may come yet
       if (err.message === told) return;
     }
     told = err.message;
@@ -247,10 +247,10 @@ function follow(flags: RelayFlags, { relay, log, names, file, source }: Running)
     }
   };
   const onChange = (source: ConfigSource): void => void take(source);
-  const followed = new ConfigFile(file.path, file.source, systemClock, { onChange, onError });
+  const followed = new ConfigWatcher(file.path, file.source, systemClock, { onChange, onError });
   followed.start();
   source.on('SIGHUP', () => {
-    followed.look();
+    followed.reread();
   });
   return followed;
 }

@@ -79,7 +79,7 @@ export type ConnectionEnd = {
 };
 
 /** Writes the one line of a connection. */
-export function tellEnd({ name }: EndpointConfig, context: ConnectionContext, end: ConnectionEnd): void {
+export function logEnd({ name }: EndpointConfig, context: ConnectionContext, end: ConnectionEnd): void {
   const { log, warn, clock } = context;
   const { client, startedMs, failure, ...counts } = end;
   if (failure === undefined && !log.isLevelEnabled('info')) return;

@@ -5,8 +5,8 @@ import { procAddress, procSockets } from '../net/proc-net.ts';
 
 /** A peer that takes nothing for so long gets its reset now. */
 const stalledMs = 5000;
-const firstLookMs = 10;
-const mostLookMs = 500;
+const initialPollMs = 10;
+const maxPollMs = 500;
 
 /**
  * Resets a channel once its peer has what was written to it, for a reset makes the kernel throw away what it has not
@@ -14,7 +14,7 @@ const mostLookMs = 500;
  *
  * Linux tells what a peer has in procfs; elsewhere the reset comes when the kernel has taken everything.
  */
-export class Parting {
+export class DeferredReset {
   readonly #channel: Channel;
   readonly #clock: Clock;
   /** As the kernel lists it. */
@@ -30,7 +30,7 @@ export class Parting {
     this.#clock = clock;
     this.#name = `${procAddress(local.address, local.port)} ${procAddress(remote.address, remote.port)}`;
     this.#sinceMs = clock.monotonicMs();
-    void this.#look(firstLookMs);
+    void this.#poll(initialPollMs);
   }
 
   /** The channel is closed: there is nothing to wait for. */
@@ -39,7 +39,7 @@ export class Parting {
     this.#stopTimer();
   }
 
-  async #look(delayMs: number): Promise<void> {
+  async #poll(delayMs: number): Promise<void> {
     const queues = await (nextQueues ??= sendQueues());
     if (this.#isOver) return;
     const unsentBytes = queues.get(this.#name) ?? 0;
@@ -51,7 +51,7 @@ export class Parting {
       return;
     }
     this.#stopTimer = this.#clock.after(delayMs, () => {
-      void this.#look(Math.min(mostLookMs, delayMs * 2));
+      void this.#poll(Math.min(maxPollMs, delayMs * 2));
     });
   }
 }

@@ -6,15 +6,15 @@ import { clientIp } from '../../lib/client-address.ts';
 import {
   idleError,
   namesOf,
-  tellEnd,
+  logEnd,
   type Connection,
   type ConnectionContext,
   type ConnectionFailure,
 } from './connection.ts';
 import { Dial, DialError, type Dialled } from '../upstream/dial.ts';
-import { Flow } from './channel-pipe.ts';
+import { ChannelPipe } from './channel-pipe.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
-import { Parting } from './deferred-reset.ts';
+import { DeferredReset } from './deferred-reset.ts';
 import { untrustedSource, ProxyHeaderReader } from '../proxy-protocol/header-reader.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
 import type { Remote } from '../upstream/remote.ts';
@@ -28,8 +28,8 @@ import type { Side } from '../stats/side.ts';
  *         └──────── failed ──────┘          a reset is passed on as a reset.
  */
 class TcpConnection implements Connection, ChannelOwner {
-  readonly fromClient = new Flow();
-  readonly fromUpstream = new Flow();
+  readonly fromClient = new ChannelPipe();
+  readonly fromUpstream = new ChannelPipe();
   readonly #port: number;
   readonly #config: EndpointConfig;
   readonly #context: ConnectionContext;
@@ -51,7 +51,7 @@ class TcpConnection implements Connection, ChannelOwner {
   #quietSinceMs: number;
   #failure: ConnectionFailure | undefined;
   /** Of the side that did not fail. */
-  #parting: Parting | undefined;
+  #deferredReset: DeferredReset | undefined;
 
   /**
    * @param accepted  owned by the connection from now on; served from `start` on.
@@ -181,7 +181,7 @@ class TcpConnection implements Connection, ChannelOwner {
     this.#failure ??= { side, error };
     this.#dial?.cancel();
     for (const channel of [this.#client, this.#upstream]) if (channel !== peer) channel?.reset();
-    if (peer !== undefined) this.#parting = new Parting(peer, this.#context.clock);
+    if (peer !== undefined) this.#deferredReset = new DeferredReset(peer, this.#context.clock);
   }
 
   /** Whom the relay has something for that came from `side`. */
@@ -191,11 +191,11 @@ class TcpConnection implements Connection, ChannelOwner {
   }
 
   #settle(): void {
-    this.#parting?.end();
+    this.#deferredReset?.end();
     this.#remote?.release();
     this.fromClient.release();
     this.fromUpstream.release();
-    tellEnd(this.#config, this.#context, {
+    logEnd(this.#config, this.#context, {
       client: this.#source,
       upstream: this.#upstreamText,
       fromClientBytes: this.fromClient.bytes,

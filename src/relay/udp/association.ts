@@ -12,7 +12,7 @@ import { fromAddress, reachable, sourceOf } from '../upstream/source-address.ts'
 import type { Warn } from '../stats/log-limiter.ts';
 
 /** Datagrams that wait while the remote's name is looked up; more are lost, as they may be in UDP. */
-const mostWaiting = 32;
+const maxWaiting = 32;
 
 /** Why an association ends; also by itself, when it is idle. */
 export type AssociationEnd = 'Idle' | 'Evicted' | 'RemoteRemoved' | 'NotAllowed' | 'Stopped';
@@ -102,7 +102,7 @@ export class UdpAssociation {
     this.fromClientBytes += datagram.length;
     if (this.fromUpstreamBytes === 0) this.#unanswered = datagram;
     if (this.#socket !== undefined && !this.#isDialling) this.#forward(datagram);
-    else if (this.#waiting.length < mostWaiting) this.#waiting.push(datagram);
+    else if (this.#waiting.length < maxWaiting) this.#waiting.push(datagram);
     if (this.#socket === undefined && !this.#isDialling) void this.#dial();
   }
 
@@ -120,7 +120,7 @@ export class UdpAssociation {
     this.#stopTimer();
     this.#dropSocket();
     this.#counted?.release();
-    this.#tellEnd(end);
+    this.#logEnd(end);
     this.#context.onClosed(this, this.#failedInARow === 0 ? undefined : 'upstream');
   }
 
@@ -221,7 +221,7 @@ export class UdpAssociation {
     });
   }
 
-  #tellEnd(end: AssociationEnd): void {
+  #logEnd(end: AssociationEnd): void {
     const { endpoint, client, clock, log, warn } = this.#context;
     const fields = {
       endpoint,

@@ -2,7 +2,7 @@ import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientIp, clientText } from '../../lib/client-address.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import { Incident } from '../stats/incident.ts';
-import { IdleOrder } from './eviction-order.ts';
+import { EvictionOrder } from './eviction-order.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
 import { TrafficStats, type Traffic } from '../stats/traffic.ts';
@@ -32,46 +32,46 @@ export class Associations {
   refused = 0;
   readonly #context: AssociationsContext;
   readonly #open = new Set<UdpAssociation>();
-  readonly #tally = new TrafficStats<UdpAssociation>(
+  readonly #stats = new TrafficStats<UdpAssociation>(
     (association) => association.fromClientBytes,
     (association) => association.fromUpstreamBytes,
   );
-  readonly #idle = new IdleOrder(this.#open);
-  readonly #full: Incident;
-  readonly #short: Incident;
+  readonly #evictionOrder = new EvictionOrder(this.#open);
+  readonly #limitIncident: Incident;
+  readonly #shortageIncident: Incident;
 
   constructor(context: AssociationsContext) {
     const { clock, log, config } = context;
     this.#context = context;
-    this.#full = new Incident(clock, {
+    this.#limitIncident = new Incident(clock, {
       started: () => {
         const { name: endpoint, network } = config();
         const fields = { endpoint, maxAssociations: network.maxAssociations };
         log.warn(fields, 'association limit reached, those idle for longest make room');
       },
       ended: (evicted) => {
-        this.#idle.forget();
+        this.#evictionOrder.forget();
         log.info({ endpoint: config().name, evicted }, 'the association limit is no longer reached');
       },
     });
-    this.#short = new Incident(clock, {
+    this.#shortageIncident = new Incident(clock, {
       started: () => {
         const fields = { endpoint: config().name, associations: this.active };
         log.warn(fields, 'file descriptors are short, UDP clients are turned away or make room for others');
       },
       ended: (clients) => {
-        this.#idle.forget();
+        this.#evictionOrder.forget();
         log.info({ endpoint: config().name, clients }, 'there are file descriptors for UDP clients again');
       },
     });
   }
 
   get traffic(): Traffic {
-    return this.#tally.traffic;
+    return this.#stats.traffic;
   }
 
   get active(): number {
-    return this.#tally.active;
+    return this.#stats.active;
   }
 
   /** Begins to serve one client of a listening port. @returns undefined where there is no room for it, or it may not. */
@@ -101,13 +101,13 @@ export class Associations {
       reply,
       onClosed: (closed, failure) => {
         this.#open.delete(closed);
-        this.#tally.closed(closed, failure);
+        this.#stats.closed(closed, failure);
         onClosed();
         budget.release(1);
       },
     });
     this.#open.add(association);
-    this.#tally.opened(association);
+    this.#stats.opened(association);
     return association;
   }
 
@@ -119,30 +119,30 @@ export class Associations {
   /** Ends all of them. */
   cut(): void {
     for (const association of this.#open) association.close('Stopped');
-    this.#full.end();
-    this.#short.end();
+    this.#limitIncident.end();
+    this.#shortageIncident.end();
   }
 
   /** Resolves when there is none. */
   idle(): Promise<void> {
-    return this.#tally.idle();
+    return this.#stats.idle();
   }
 
   #hasMadeRoom(): boolean {
     const { budget, config } = this.#context;
     const { maxAssociations } = config().network;
     while (maxAssociations > 0 && this.active >= maxAssociations) {
-      this.#full.occurred();
+      this.#limitIncident.occurred();
       this.#evict();
     }
     if (budget.hasRoom(0)) return true;
-    this.#short.occurred();
+    this.#shortageIncident.occurred();
     return this.#evict();
   }
 
   /** @returns whether there was one. */
   #evict(): boolean {
-    const longest = this.#idle.longest();
+    const longest = this.#evictionOrder.longestIdle();
     if (longest === undefined) return false;
     this.evicted += 1;
     longest.close('Evicted');

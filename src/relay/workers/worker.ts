@@ -5,7 +5,7 @@ import { createLogger, logDestination, type Logger } from '../../telemetry/logge
 import type { EndpointAccount } from '../data-plane/data-plane.ts';
 import type { OpenListener } from '../listener/listener.ts';
 import { LocalCrew } from '../data-plane/local-data-plane.ts';
-import { Names } from '../dns/resolver.ts';
+import { NameResolver } from '../dns/resolver.ts';
 import { RecentErrors } from '../stats/recent-errors.ts';
 import { tcpStack } from '../net/tcp-stack.ts';
 import type { Answers } from './rpc.ts';
@@ -16,7 +16,7 @@ import type { Calls, Note, SocketId, WorkerAccount, WorkerStart } from './messag
 export class Worker {
   readonly answers: Answers;
   readonly #log: Logger;
-  readonly #names = new Names(systemClock);
+  readonly #names = new NameResolver(systemClock);
   readonly #errors = new RecentErrors(systemClock);
   readonly #leases: Leases;
   readonly #crew: LocalCrew;
