@@ -7,7 +7,7 @@ import { systemClock } from '../lib/clock.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
-import { Relay, ReloadError } from '../relay/server.ts';
+import { RelayServer, ReloadError } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
@@ -40,7 +40,7 @@ export const standalone: Command = async (argv, io) => {
   if (paths.length === 0 || paths.includes('-')) throw new UsageError('name the manifests: -f PATH');
   const address = adminAddress(admin);
   const log = createLogger('info', logDestination('stderr'));
-  const relay = new Relay({ log, clock: systemClock });
+  const relay = new RelayServer({ log, clock: systemClock });
   const host = new Host(relay, log, io, paths);
   const signals = stopSignals(io.signals);
   let adminServer: HealthServer | undefined;
@@ -73,7 +73,7 @@ export const standalone: Command = async (argv, io) => {
 
 /** The manifests under some paths, and the relay that runs them. */
 class Host {
-  readonly #relay: Relay;
+  readonly #relay: RelayServer;
   readonly #log: Logger;
   readonly #io: Io;
   readonly #paths: readonly string[];
@@ -85,7 +85,7 @@ class Host {
   /** How long connections may go on at the end. */
   drainSeconds = 0;
 
-  constructor(relay: Relay, log: Logger, io: Io, paths: readonly string[]) {
+  constructor(relay: RelayServer, log: Logger, io: Io, paths: readonly string[]) {
     this.#relay = relay;
     this.#log = log;
     this.#io = io;
@@ -146,7 +146,7 @@ class Host {
 
   #refuse(problem: string): boolean {
     this.#missing = '';
-    this.#relay.refuse(problem);
+    this.#relay.reportRejected(problem);
     return false;
   }
 }

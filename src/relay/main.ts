@@ -12,20 +12,20 @@ import { startHealthServer, type HealthServer } from '../telemetry/health-server
 import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
-import { ConfigFile } from './config-file/config-watcher.ts';
+import { ConfigWatcher } from './config-file/config-watcher.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { commandLineConfig, variableConfig, type FirstConfig } from './command-line/initial-config.ts';
 import { helpText } from './command-line/flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './command-line/flags.ts';
-import { Names } from './dns/resolver.ts';
-import { Relay } from './server.ts';
+import { NameResolver } from './dns/resolver.ts';
+import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
 import { tcpStack } from './net/tcp-stack.ts';
 import { TransportFilesError, transportProblems } from './transport/transports.ts';
 import { setOpenFilesLimit } from '../lib/open-files.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { isWorker } from './workers/environment.ts';
-import type { Workforce, WorkforceOptions } from './workers/worker-pool.ts';
+import type { WorkerPool, WorkerPoolOptions } from './workers/worker-pool.ts';
 
 /** The outside of the program. */
 export type RelayIo = {
@@ -115,7 +115,7 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
   const { parsed, file } = first;
   const log = createLogger(parsed.config.log.level, io.log ?? logDestination(parsed.config.log.output));
   if (flags.nofile !== undefined) await limitOpenFiles(flags.nofile, log);
-  const names = new Names(systemClock);
+  const names = new NameResolver(systemClock);
   names.configure(parsed.config.dns);
   const { lookup } = names;
   const parts = {
@@ -126,8 +126,8 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
     tcp: tcpStack(log),
     retireMs: flags.drainSeconds * 1000,
   };
-  const crew = await workers(flags, parts, parsed.config.log);
-  const relay = new Relay({ ...parts, ...present('crew', crew) });
+  const dataPlane = await workers(flags, parts, parsed.config.log);
+  const relay = new RelayServer({ ...parts, ...present('dataPlane', dataPlane) });
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // workers run already
@@ -152,12 +152,12 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
 /** @returns undefined where this process serves by itself. */
 async function workers(
   { workers: count }: RelayFlags,
-  parts: Pick<WorkforceOptions, 'log' | 'errors' | 'clock' | 'lookup' | 'tcp' | 'retireMs'>,
+  parts: Pick<WorkerPoolOptions, 'log' | 'errors' | 'clock' | 'lookup' | 'tcp' | 'retireMs'>,
   logConfig: LogConfig,
-): Promise<Workforce | undefined> {
+): Promise<WorkerPool | undefined> {
   if (count === 1) return undefined;
-  const { startWorkforce } = await import('./workers/entry.ts'); // costs memory, so for this alone
-  return startWorkforce({ ...parts, count }, logConfig);
+  const { startWorkerPool } = await import('./workers/entry.ts'); // costs memory, so for this alone
+  return startWorkerPool({ ...parts, count }, logConfig);
 }
 
 async function limitOpenFiles(limit: number, log: Logger): Promise<void> {
@@ -167,14 +167,18 @@ async function limitOpenFiles(limit: number, log: Logger): Promise<void> {
 }
 
 /** Where the default address is taken, another relay has it: that is told, and nothing is served. */
-async function startAdmin(flags: RelayFlags, relay: Relay, log: Logger): Promise<HealthServer | undefined> {
+async function startAdmin(
+  flags: RelayFlags,
+  relay: RelayServer,
+  log: Logger,
+): Promise<HealthServer | undefined> {
   if (flags.admin === undefined) return undefined;
   try {
     return await startHealthServer(
       flags.admin,
       adminRoutes(
         () => relay.status(),
-        () => relay.survey(),
+        () => relay.refresh(),
       ),
     );
   } catch (error) {
@@ -195,10 +199,10 @@ function tell(flags: RelayFlags, { warnings }: ParsedConfig, log: Logger): void 
 }
 
 type Running = {
-  readonly relay: Relay;
+  readonly relay: RelayServer;
   readonly log: Logger;
   readonly signals: StopSignals;
-  readonly names: Names;
+  readonly names: NameResolver;
   readonly file: FirstConfig['file'];
   readonly source: SignalSource;
 };
@@ -217,13 +221,13 @@ async function serve(flags: RelayFlags, running: Running): Promise<number> {
   return 0;
 }
 
-function follow(flags: RelayFlags, { relay, log, names, file, source }: Running): ConfigFile | undefined {
+function follow(flags: RelayFlags, { relay, log, names, file, source }: Running): ConfigWatcher | undefined {
   if (file === undefined) return undefined;
   let told = '';
   const onError = (err: Error): void => {
-    relay.refuse(err.message);
+    relay.reportRejected(err.message);
     if (err instanceof TransportFilesError) {
-      followed.tellAgain(); // its files may come yet
+      followed.redeliver(); // its files may come yet
       if (err.message === told) return;
     }
     told = err.message;
@@ -243,10 +247,10 @@ function follow(flags: RelayFlags, { relay, log, names, file, source }: Running)
     }
   };
   const onChange = (source: ConfigSource): void => void take(source);
-  const followed = new ConfigFile(file.path, file.source, systemClock, { onChange, onError });
+  const followed = new ConfigWatcher(file.path, file.source, systemClock, { onChange, onError });
   followed.start();
   source.on('SIGHUP', () => {
-    followed.look();
+    followed.reread();
   });
   return followed;
 }

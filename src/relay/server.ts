@@ -5,18 +5,18 @@ import { openFilesLimit } from '../lib/open-files.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { bindFault, faultsText } from './listener/bind-fault.ts';
 import type { TcpStack } from './net/channel.ts';
-import type { Crew } from './data-plane/data-plane.ts';
+import type { DataPlane } from './data-plane/data-plane.ts';
 import type { OpenListener } from './listener/listener.ts';
 import { systemAddresses, type Lookup } from './dns/lookup.ts';
 import {
-  endpointPlan,
+  socketPlan,
   socketKey,
   wantedSockets,
-  type EndpointPlan,
+  type SocketPlan,
   type WantedSocket,
 } from './listener/socket-plan.ts';
-import { ListenSocket, type ListenSocketContext } from './listener/managed-listener.ts';
-import { LocalCrew } from './data-plane/local-data-plane.ts';
+import { ManagedListener, type ManagedListenerContext } from './listener/managed-listener.ts';
+import { LocalDataPlane } from './data-plane/local-data-plane.ts';
 import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import { tcpStack } from './net/tcp-stack.ts';
@@ -43,7 +43,7 @@ export type RelayOptions = {
   /** How many files the process may have open; asked of the system unless told. */
   readonly openFiles?: number;
   /** Who serves the clients; this process unless told. */
-  readonly crew?: Crew;
+  readonly dataPlane?: DataPlane;
 };
 
 /** Leaving: not ready any more, and still accepting. */
@@ -58,19 +58,19 @@ export type Drained = {
 };
 
 /**
- * The relay: its configuration, the listening sockets, and the crew that serves their clients.
+ * The relay: its configuration, the listening sockets, and the data plane that serves their clients.
  *
  * A listening socket is closed only when its name (protocol, address, port, ipv6Only) is no longer wanted;
  * whatever else changes, it keeps accepting and its connections go on.
  */
-export class Relay {
-  readonly #context: ListenSocketContext;
-  readonly #crew: Crew;
+export class RelayServer {
+  readonly #context: ManagedListenerContext;
+  readonly #dataPlane: DataPlane;
   #config: RelayConfig = { log: { level: 'info' }, endpoints: [] };
   #configHash = '';
   #configProblem = '';
   #wanted: readonly EndpointConfig[] = [];
-  #sockets = new Map<string, ListenSocket>();
+  #listeners = new Map<string, ManagedListener>();
   #isConfigured = false;
   #stage: Stage = 'serving';
   #endLag: () => void = () => undefined;
@@ -85,7 +85,7 @@ export class Relay {
     errors = new RecentErrors(clock),
     tcp,
     openFiles,
-    crew = new LocalCrew({
+    dataPlane = new LocalDataPlane({
       log,
       errors,
       clock,
@@ -96,14 +96,14 @@ export class Relay {
       openFiles: openFiles ?? openFilesLimit(),
     }),
   }: RelayOptions) {
-    this.#crew = crew;
+    this.#dataPlane = dataPlane;
     this.#context = {
       log,
       errors,
       clock,
       lookup,
       random,
-      listen: (request) => this.#crew.listen(request),
+      listen: (request) => this.#dataPlane.listen(request),
       wanted: (endpoint) => this.#wanted.find(({ name }) => name === endpoint),
       explain: (error, { spec, endpoint }) =>
         bindFault(error, spec, this.#context.wanted(endpoint), this.#wanted),
@@ -122,30 +122,30 @@ export class Relay {
   reload(config: RelayConfig, configHash = ''): Promise<void> {
     const reload = this.#lastReload.then(() => this.#reload(config, configHash));
     this.#lastReload = reload.catch((error: unknown) => {
-      this.refuse(asError(error).message);
+      this.reportRejected(asError(error).message);
     });
     return reload;
   }
 
   /** Tells in the status that the newest configuration does not run. */
-  refuse(problem: string): void {
+  reportRejected(problem: string): void {
     this.#configProblem = problem;
     const error = { message: problem };
     this.#context.errors.add({ endpoint: '', side: 'relay', reason: 'ConfigRejected', error });
   }
 
   /** Brings what `status` tells up to date: to be awaited before it where there are workers. */
-  async survey(): Promise<void> {
-    await this.#crew.survey();
+  async refresh(): Promise<void> {
+    await this.#dataPlane.refresh();
   }
 
-  /** How everything is now; of what workers carry as it was at the last `survey`. */
+  /** How everything is now; of what workers carry as it was at the last `refresh`. */
   status(): RelayStatus {
-    const sockets = Map.groupBy(this.#sockets.values(), ({ endpoint }) => endpoint);
-    const endpoints = this.#crew.accounts.map((account) =>
-      endpointStatus(account, sockets.get(account.config.name) ?? []),
+    const sockets = Map.groupBy(this.#listeners.values(), ({ endpoint }) => endpoint);
+    const endpoints = this.#dataPlane.endpointStats.map((stats) =>
+      endpointStatus(stats, sockets.get(stats.config.name) ?? []),
     );
-    const { workers, errorsElsewhere, descriptorsShort } = this.#crew;
+    const { workers, workerErrors, descriptorsShort } = this.#dataPlane;
     return {
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
@@ -154,7 +154,7 @@ export class Relay {
       descriptorsShort,
       ...(workers && { workers }),
       endpoints,
-      recentErrors: mergedErrors([...this.#context.errors.list, ...errorsElsewhere]),
+      recentErrors: mergedErrors([...this.#context.errors.list, ...workerErrors]),
     };
   }
 
@@ -165,30 +165,30 @@ export class Relay {
    * @param deadlineMs  from the end of the lag; 0 = cut at once.
    */
   async drain(deadlineMs: number, lagMs = 0): Promise<Drained> {
-    const cutBefore = this.#crew.cutCount;
+    const cutBefore = this.#dataPlane.cutCount;
     this.#stage = 'leaving';
     if (lagMs > 0) await this.#lag(lagMs);
-    const surveyed = this.#crew.survey();
+    const refreshed = this.#dataPlane.refresh();
     const stopTimer = this.#context.clock.after(deadlineMs, () => {
-      this.#crew.cut();
+      this.#dataPlane.cut();
     });
     await this.#stopAccepting();
-    const open = await surveyed;
+    const open = await refreshed;
     this.#context.log.info({ connections: open }, 'no new connections');
-    await this.#crew.idle();
+    await this.#dataPlane.idle();
     stopTimer();
-    const cut = this.#crew.cutCount - cutBefore;
+    const cut = this.#dataPlane.cutCount - cutBefore;
     return { ended: Math.max(0, open - cut), cut };
   }
 
   /** Ends everything now, a drain that is going on, too. */
   async close(): Promise<void> {
     this.#stage = 'stopping';
-    for (const socket of this.#sockets.values()) void socket.close();
-    this.#crew.cut();
+    for (const socket of this.#listeners.values()) void socket.close();
+    this.#dataPlane.cut();
     this.#endLag();
-    await this.#crew.idle();
-    await this.#crew.close();
+    await this.#dataPlane.idle();
+    await this.#dataPlane.close();
   }
 
   async #lag(lagMs: number): Promise<void> {
@@ -204,7 +204,7 @@ export class Relay {
 
   async #stopAccepting(): Promise<void> {
     this.#stage = 'stopping';
-    await Promise.all([...this.#sockets.values()].map((socket) => socket.drain()));
+    await Promise.all([...this.#listeners.values()].map((socket) => socket.drain()));
   }
 
   async #reload(config: RelayConfig, configHash: string): Promise<void> {
@@ -217,10 +217,10 @@ export class Relay {
   }
 
   async #apply(config: RelayConfig): Promise<void> {
-    await this.#crew.plan(config);
+    await this.#dataPlane.plan(config);
     const unbound = this.#takeUnbound();
-    const plan = endpointPlan(
-      [...this.#sockets.values()].map(({ spec }) => spec),
+    const plan = socketPlan(
+      [...this.#listeners.values()].map(({ spec }) => spec),
       wantedSockets(config.endpoints),
     );
     this.#wanted = config.endpoints;
@@ -229,7 +229,7 @@ export class Relay {
       fresh.push(...(await this.#replace(plan)));
     } catch (error) {
       await closeAll(fresh);
-      await this.#crew.discard();
+      await this.#dataPlane.discard();
       this.#wanted = this.#config.endpoints;
       await this.#restore(unbound);
       throw error;
@@ -240,23 +240,23 @@ export class Relay {
   }
 
   /** Sockets that wait for their next try hold nothing: they begin anew with each configuration. */
-  #takeUnbound(): ListenSocket[] {
-    const unbound = [...this.#sockets.values()].filter(({ isBound }) => !isBound);
+  #takeUnbound(): ManagedListener[] {
+    const unbound = [...this.#listeners.values()].filter(({ isBound }) => !isBound);
     for (const socket of unbound) {
       void socket.close();
-      this.#sockets.delete(socketKey(socket.spec));
+      this.#listeners.delete(socketKey(socket.spec));
     }
     return unbound;
   }
 
-  async #bind(wanted: readonly WantedSocket[]): Promise<ListenSocket[]> {
-    const sockets = wanted.map((spec) => new ListenSocket(spec, spec.endpoint, this.#context));
+  async #bind(wanted: readonly WantedSocket[]): Promise<ManagedListener[]> {
+    const sockets = wanted.map((spec) => new ManagedListener(spec, spec.endpoint, this.#context));
     await Promise.all(sockets.map((socket) => socket.bind()));
     return sockets;
   }
 
   /** Closes what is in the way of `plan.rebind` and binds that, with nothing in between. */
-  async #replace(plan: EndpointPlan): Promise<ListenSocket[]> {
+  async #replace(plan: SocketPlan): Promise<ManagedListener[]> {
     if (plan.rebind.length === 0) return [];
     const closing = plan.closeFirst.map(socketKey);
     const { log } = this.#context;
@@ -264,7 +264,7 @@ export class Relay {
       { closing, binding: plan.rebind.map(socketKey) },
       'replacing sockets that are in the way, connections can be refused for a moment',
     );
-    const old = closing.flatMap((key) => this.#sockets.get(key) ?? []);
+    const old = closing.flatMap((key) => this.#listeners.get(key) ?? []);
     await closeAll(old);
     const fresh = await this.#bind(plan.rebind);
     const faults = fresh.flatMap(({ fault }) => fault ?? []);
@@ -274,35 +274,35 @@ export class Relay {
     throw new ReloadError(`rolled back: ${faultsText(faults)}`);
   }
 
-  async #restore(old: readonly ListenSocket[]): Promise<void> {
-    const again = old.map(({ spec, endpoint }) => new ListenSocket(spec, endpoint, this.#context));
+  async #restore(old: readonly ManagedListener[]): Promise<void> {
+    const again = old.map(({ spec, endpoint }) => new ManagedListener(spec, endpoint, this.#context));
     await Promise.all(again.map((socket) => socket.bind()));
     for (const socket of again) this.#add(socket);
   }
 
   /** From here on nothing can fail. */
-  async #commit(plan: EndpointPlan, config: RelayConfig): Promise<void> {
+  async #commit(plan: SocketPlan, config: RelayConfig): Promise<void> {
     const serves = new Map<OpenListener, string>();
     for (const spec of plan.keep) {
-      const socket = this.#sockets.get(socketKey(spec));
+      const socket = this.#listeners.get(socketKey(spec));
       if (socket === undefined) continue;
       socket.endpoint = spec.endpoint;
       if (socket.open !== undefined) serves.set(socket.open, spec.endpoint);
     }
-    await this.#crew.commit(config, serves);
+    await this.#dataPlane.commit(config, serves);
     const going = [...plan.closeFirst, ...plan.close].map(socketKey);
-    const closing = going.flatMap((key) => this.#sockets.get(key) ?? []);
-    for (const key of going) this.#sockets.delete(key);
+    const closing = going.flatMap((key) => this.#listeners.get(key) ?? []);
+    for (const key of going) this.#listeners.delete(key);
     await closeAll(closing);
   }
 
-  #add(socket: ListenSocket): void {
-    this.#sockets.set(socketKey(socket.spec), socket);
+  #add(socket: ManagedListener): void {
+    this.#listeners.set(socketKey(socket.spec), socket);
     if (this.#stage === 'stopping') void socket.close();
     socket.retryUntilBound();
   }
 }
 
-async function closeAll(sockets: readonly ListenSocket[]): Promise<void> {
+async function closeAll(sockets: readonly ManagedListener[]): Promise<void> {
   await Promise.all(sockets.map((socket) => socket.close()));
 }

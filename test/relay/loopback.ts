@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { RealmEndpoint, RealmNetwork } from '../../src/config/realm-document.ts';
 import { relayConfig, type RelayConfig } from '../../src/config/relay-config.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { Relay, type RelayOptions } from '../../src/relay/server.ts';
+import { RelayServer, type RelayOptions } from '../../src/relay/server.ts';
 import type { EndpointStatus } from '../../src/relay/admin/status.ts';
 import { createLogger, type Logger } from '../../src/telemetry/logger.ts';
 
@@ -38,7 +38,7 @@ export function endpoint(
 }
 
 /** The relay's part of a test: the relay, and what it logged. */
-export type TestRelay = { readonly relay: Relay; readonly lines: readonly LogLine[] };
+export type TestRelay = { readonly relay: RelayServer; readonly lines: readonly LogLine[] };
 
 /** Real sockets on this machine; `closeAll` closes every one of them, and the relays. */
 export class Loopback {
@@ -66,7 +66,7 @@ export class Loopback {
   /** A relay with these endpoints, bound. */
   async relay(first: RelayConfig, options: Partial<RelayOptions> = {}): Promise<TestRelay> {
     const { log, lines } = keptLog();
-    const relay = new Relay({ log, clock: systemClock, ...options });
+    const relay = new RelayServer({ log, clock: systemClock, ...options });
     this.onClose(() => relay.close());
     await relay.reload(first);
     return { relay, lines };
@@ -176,14 +176,14 @@ export function split(address: string): { readonly host: string; readonly port: 
 }
 
 /** The status of the endpoint `name`. */
-export function statusOf(relay: Relay, name = 'web'): EndpointStatus {
+export function statusOf(relay: RelayServer, name = 'web'): EndpointStatus {
   const found = relay.status().endpoints.find((each) => each.name === name);
   if (found === undefined) throw new Error(`no endpoint ${name}`);
   return found;
 }
 
 /** Where the endpoint `name` listens. */
-export function listenOf(relay: Relay, name?: string): string {
+export function listenOf(relay: RelayServer, name?: string): string {
   return statusOf(relay, name).listen;
 }
 

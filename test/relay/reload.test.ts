@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
-import { ReloadError, type Relay } from '../../src/relay/server.ts';
+import { ReloadError, type RelayServer } from '../../src/relay/server.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
@@ -287,7 +287,7 @@ describe('relay, drain', () => {
 });
 
 /** Lets a bind of `name` be tried again. */
-async function retried(clock: FakeClock, relay: Relay, name: string): Promise<void> {
+async function retried(clock: FakeClock, relay: RelayServer, name: string): Promise<void> {
   for (let tries = 0; tries < 3; tries += 1) {
     await eventually('a retry', () => clock.timers > 0);
     clock.advance(30_000);

@@ -5,11 +5,11 @@ import type { RelayStatus } from './status.ts';
 /**
  * What the admin server of the relay answers.
  *
- * @param survey  brings what `status` tells up to date.
+ * @param refresh  brings what `status` tells up to date.
  */
 export function adminRoutes(
   status: () => RelayStatus,
-  survey = (): Promise<void> => Promise.resolve(),
+  refresh = (): Promise<void> => Promise.resolve(),
 ): Routes {
   const registry = relayRegistry(status);
   return {
@@ -17,11 +17,11 @@ export function adminRoutes(
     '/livez': () => text(200, 'ok\n'),
     '/readyz': () => readiness(status()),
     '/status': async () => {
-      await survey();
+      await refresh();
       return json(200, status());
     },
     '/metrics': async () => {
-      await survey();
+      await refresh();
       return { status: 200, type: registry.contentType, body: await registry.metrics() };
     },
   };

@@ -5,10 +5,10 @@ import type { EndpointConfig } from '../../config/relay-config.ts';
 import { transportText } from '../../config/transport.ts';
 import type { IpFamily } from '../../lib/ip-address.ts';
 import { faultsText } from '../listener/bind-fault.ts';
-import type { EndpointAccount, WorkersStatus } from '../data-plane/data-plane.ts';
+import type { EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import type { RemoteHealth } from '../upstream/remote.ts';
-import type { ListenSocket } from '../listener/managed-listener.ts';
+import type { ManagedListener } from '../listener/managed-listener.ts';
 import type { Traffic } from '../stats/traffic.ts';
 
 /** What the relay runs, as `/status` tells it in JSON. */
@@ -74,7 +74,7 @@ export type SocketStatus = {
 };
 
 /** The status of `endpoint`, whose listening sockets are `sockets`. */
-export function endpointStatus(endpoint: EndpointAccount, sockets: readonly ListenSocket[]): EndpointStatus {
+export function endpointStatus(endpoint: EndpointStats, sockets: readonly ManagedListener[]): EndpointStatus {
   const { name, balance, listenTransport, remoteTransport } = endpoint.config;
   const { problem = '', isUsable = true } = endpoint.transport ?? {};
   const faults = sockets.flatMap(({ fault }) => fault ?? []);
@@ -105,14 +105,14 @@ export function endpointStatus(endpoint: EndpointAccount, sockets: readonly List
 const families = ['IPv4', 'IPv6'] as const;
 const protocols = ['TCP', 'UDP'] as const;
 
-function listenText(config: EndpointConfig, sockets: readonly ListenSocket[]): string {
+function listenText(config: EndpointConfig, sockets: readonly ManagedListener[]): string {
   if (config.range !== undefined) return addressesText(portsOf(config).map(({ listen }) => listen));
   return sockets[0]?.address ?? socketAddressText(config.listen);
 }
 
 /** Of one protocol, in the order of their ports. */
-function socketStatuses(sockets: readonly ListenSocket[]): SocketStatus[] {
-  const rows: ListenSocket[][] = [];
+function socketStatuses(sockets: readonly ManagedListener[]): SocketStatus[] {
+  const rows: ManagedListener[][] = [];
   for (const socket of sockets) {
     const row = rows.at(-1);
     const last = row?.at(-1);
@@ -125,7 +125,7 @@ function socketStatuses(sockets: readonly ListenSocket[]): SocketStatus[] {
   });
 }
 
-function follows(before: ListenSocket, socket: ListenSocket): boolean {
+function follows(before: ManagedListener, socket: ManagedListener): boolean {
   return (
     socket.spec.listen.port === before.spec.listen.port + 1 &&
     socket.isBound === before.isBound &&
@@ -134,8 +134,8 @@ function follows(before: ListenSocket, socket: ListenSocket): boolean {
 }
 
 function socketStatus(
-  { spec, address, isBound, fault }: ListenSocket,
-  row: readonly ListenSocket[],
+  { spec, address, isBound, fault }: ManagedListener,
+  row: readonly ManagedListener[],
 ): SocketStatus {
   const text = row.length === 1 ? address : addressesText(row.map((socket) => socket.spec.listen));
   return { protocol: spec.protocol, address: text, bound: isBound, reason: fault?.reason ?? '' };

@@ -4,7 +4,7 @@ import { FolderWatch } from '../../lib/folder-watch.ts';
 import { readConfig, type ConfigSource } from './read-config.ts';
 
 /** Who is told of changes. */
-export type ConfigFileListeners = {
+export type ConfigWatcherListeners = {
   readonly onChange: (source: ConfigSource) => void;
   /** Told once per reason, until the file can be read again. */
   readonly onError: (error: Error) => void;
@@ -14,22 +14,22 @@ export type ConfigFileListeners = {
  * Follows the file or the folder at a path: changes of the files, a rename over one, and the swap of the
  * symlink `..data` by which a ConfigMap's folder changes.
  */
-export class ConfigFile {
+export class ConfigWatcher {
   readonly #path: string;
-  readonly #listeners: ConfigFileListeners;
+  readonly #listeners: ConfigWatcherListeners;
   readonly #watch: FolderWatch;
   #lastHash: string;
   #lastError = '';
   #isStopped = false;
-  #looking: Promise<void> = Promise.resolve();
+  #reading: Promise<void> = Promise.resolve();
 
   /** @param last  what was read already: only what differs from it is told. */
-  constructor(path: string, last: ConfigSource, clock: Clock, listeners: ConfigFileListeners) {
+  constructor(path: string, last: ConfigSource, clock: Clock, listeners: ConfigWatcherListeners) {
     this.#path = path;
     this.#lastHash = last.hash;
     this.#listeners = listeners;
     this.#watch = new FolderWatch(last.folders, clock, () => {
-      this.look();
+      this.reread();
     });
   }
 
@@ -39,13 +39,13 @@ export class ConfigFile {
   }
 
   /** Tells of what it read last once more, at the next look: it could not be used yet. */
-  tellAgain(): void {
+  redeliver(): void {
     this.#lastHash = '';
   }
 
   /** Reads it now, without waiting to be told of a change. */
-  look(): void {
-    this.#looking = this.#looking.then(() => this.#look()); // one by one: what was read first is told first
+  reread(): void {
+    this.#reading = this.#reading.then(() => this.#read()); // one by one: what was read first is told first
   }
 
   stop(): void {
@@ -53,7 +53,7 @@ export class ConfigFile {
     this.#watch.stop();
   }
 
-  async #look(): Promise<void> {
+  async #read(): Promise<void> {
     try {
       const read = await readConfig(this.#path);
       this.#lastError = '';

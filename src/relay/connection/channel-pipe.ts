@@ -2,7 +2,7 @@ import type { Channel, Reader } from '../net/channel.ts';
 import { landingBuffer, privateBuffers } from '../net/read-buffers.ts';
 
 /** How much is read from a side whose other side is not connected yet. */
-const mostHeldBytes = 65_536;
+const maxHeldBytes = 65_536;
 
 /**
  * One direction of a connection: what is read from one channel is written to the other.
@@ -11,7 +11,7 @@ const mostHeldBytes = 65_536;
  * that is the backpressure, too. Until `writeTo` names the other channel the first bytes are held, and
  * the end of the stream is remembered.
  */
-export class Flow implements Reader {
+export class ChannelPipe implements Reader {
   #bytes = 0;
   #to: Channel | undefined;
   #held: Buffer[] | undefined;
@@ -64,14 +64,14 @@ export class Flow implements Reader {
 
   /** Gives its buffer back; to be called once neither channel can use it any more. */
   release(): void {
-    if (this.#buffer !== landingBuffer) privateBuffers.giveBack(this.#buffer);
+    if (this.#buffer !== landingBuffer) privateBuffers.release(this.#buffer);
     this.#buffer = landingBuffer;
     this.#held = undefined;
   }
 
   #hold(part: Uint8Array): boolean {
     (this.#held ??= []).push(Buffer.from(part));
-    return this.#bytes < mostHeldBytes;
+    return this.#bytes < maxHeldBytes;
   }
 
   #chooseBuffer(count: number): void {

@@ -31,7 +31,7 @@ export type ConnectionContext = {
   /** The remotes of a listening port, in the order in which to try them for a client. */
   readonly order: (port: number, clientIp: string) => readonly Remote[];
   /** Whether the client that a PROXY header tells of may be served: counted where not. */
-  readonly serves: (address: string) => boolean;
+  readonly allowsSource: (address: string) => boolean;
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
@@ -79,7 +79,7 @@ export type ConnectionEnd = {
 };
 
 /** Writes the one line of a connection. */
-export function tellEnd({ name }: EndpointConfig, context: ConnectionContext, end: ConnectionEnd): void {
+export function logEnd({ name }: EndpointConfig, context: ConnectionContext, end: ConnectionEnd): void {
   const { log, warn, clock } = context;
   const { client, startedMs, failure, ...counts } = end;
   if (failure === undefined && !log.isLevelEnabled('info')) return;

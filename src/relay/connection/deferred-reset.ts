@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../lib/clock.ts';
 import type { Channel } from '../net/channel.ts';
-import { kernelAddress, kernelSockets } from '../net/proc-net.ts';
+import { procAddress, procSockets } from '../net/proc-net.ts';
 
 /** A peer that takes nothing for so long gets its reset now. */
 const stalledMs = 5000;
-const firstLookMs = 10;
-const mostLookMs = 500;
+const initialPollMs = 10;
+const maxPollMs = 500;
 
 /**
  * Resets a channel once its peer has what was written to it, for a reset makes the kernel throw away what it has not
@@ -14,7 +14,7 @@ const mostLookMs = 500;
  *
  * Linux tells what a peer has in procfs; elsewhere the reset comes when the kernel has taken everything.
  */
-export class Parting {
+export class DeferredReset {
   readonly #channel: Channel;
   readonly #clock: Clock;
   /** As the kernel lists it. */
@@ -25,12 +25,12 @@ export class Parting {
   #stopTimer: () => void = () => undefined;
 
   constructor(channel: Channel, clock: Clock) {
-    const { local, remote } = channel.ends();
+    const { local, remote } = channel.addresses();
     this.#channel = channel;
     this.#clock = clock;
-    this.#name = `${kernelAddress(local.address, local.port)} ${kernelAddress(remote.address, remote.port)}`;
+    this.#name = `${procAddress(local.address, local.port)} ${procAddress(remote.address, remote.port)}`;
     this.#sinceMs = clock.monotonicMs();
-    void this.#look(firstLookMs);
+    void this.#poll(initialPollMs);
   }
 
   /** The channel is closed: there is nothing to wait for. */
@@ -39,7 +39,7 @@ export class Parting {
     this.#stopTimer();
   }
 
-  async #look(delayMs: number): Promise<void> {
+  async #poll(delayMs: number): Promise<void> {
     const queues = await (nextQueues ??= sendQueues());
     if (this.#isOver) return;
     const unsentBytes = queues.get(this.#name) ?? 0;
@@ -51,7 +51,7 @@ export class Parting {
       return;
     }
     this.#stopTimer = this.#clock.after(delayMs, () => {
-      void this.#look(Math.min(mostLookMs, delayMs * 2));
+      void this.#poll(Math.min(maxPollMs, delayMs * 2));
     });
   }
 }
@@ -64,6 +64,6 @@ async function sendQueues(): Promise<ReadonlyMap<string, number>> {
     setImmediate(resolve);
   });
   nextQueues = undefined;
-  const sockets = await kernelSockets('tcp');
+  const sockets = await procSockets('tcp');
   return new Map(sockets.map(({ local, remote, unsentBytes }) => [`${local} ${remote}`, unsentBytes]));
 }

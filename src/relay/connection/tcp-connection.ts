@@ -6,16 +6,16 @@ import { clientIp } from '../../lib/client-address.ts';
 import {
   idleError,
   namesOf,
-  tellEnd,
+  logEnd,
   type Connection,
   type ConnectionContext,
   type ConnectionFailure,
 } from './connection.ts';
 import { Dial, DialError, type Dialled } from '../upstream/dial.ts';
-import { Flow } from './channel-pipe.ts';
+import { ChannelPipe } from './channel-pipe.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
-import { Parting } from './deferred-reset.ts';
-import { distrust, ProxyGate } from '../proxy-protocol/header-reader.ts';
+import { DeferredReset } from './deferred-reset.ts';
+import { untrustedSource, ProxyHeaderReader } from '../proxy-protocol/header-reader.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
 import type { Remote } from '../upstream/remote.ts';
 import type { Side } from '../stats/side.ts';
@@ -28,8 +28,8 @@ import type { Side } from '../stats/side.ts';
  *         └──────── failed ──────┘          a reset is passed on as a reset.
  */
 class TcpConnection implements Connection, ChannelOwner {
-  readonly fromClient = new Flow();
-  readonly fromUpstream = new Flow();
+  readonly fromClient = new ChannelPipe();
+  readonly fromUpstream = new ChannelPipe();
   readonly #port: number;
   readonly #config: EndpointConfig;
   readonly #context: ConnectionContext;
@@ -40,7 +40,7 @@ class TcpConnection implements Connection, ChannelOwner {
   #source: Address;
   /** What a PROXY header towards the remote tells. */
   #addresses: ProxyAddresses | undefined;
-  #gate: ProxyGate | undefined;
+  #headerReader: ProxyHeaderReader | undefined;
   #dial: Dial<Channel> | undefined;
   #upstream: Channel | undefined;
   #remote: Remote | undefined;
@@ -51,7 +51,7 @@ class TcpConnection implements Connection, ChannelOwner {
   #quietSinceMs: number;
   #failure: ConnectionFailure | undefined;
   /** Of the side that did not fail. */
-  #parting: Parting | undefined;
+  #deferredReset: DeferredReset | undefined;
 
   /**
    * @param accepted  owned by the connection from now on; served from `start` on.
@@ -74,12 +74,12 @@ class TcpConnection implements Connection, ChannelOwner {
     if (network.sendProxyVersion !== undefined) {
       this.#addresses = { source: remote, destination: this.#accepted.local() };
     }
-    this.#gate = this.#proxyGate();
-    this.#client.open(this.#gate ?? this.fromClient, this, network);
+    this.#headerReader = this.#proxyHeaderReader();
+    this.#client.open(this.#headerReader ?? this.fromClient, this, network);
     this.#client.resume();
-    if (this.#gate === undefined) void this.#connect();
-    const distrusted = network.acceptProxy && distrust(network.acceptProxy, remote.address);
-    if (distrusted !== undefined) this.#gate?.fail(distrusted);
+    if (this.#headerReader === undefined) void this.#connect();
+    const untrusted = network.acceptProxy && untrustedSource(network.acceptProxy, remote.address);
+    if (untrusted !== undefined) this.#headerReader?.fail(untrusted);
   }
 
   cut(): void {
@@ -104,22 +104,22 @@ class TcpConnection implements Connection, ChannelOwner {
   }
 
   onClosed(channel: Channel): void {
-    if (channel === this.#client) this.#gate?.close();
+    if (channel === this.#client) this.#headerReader?.close();
     this.#open -= 1;
     if (this.#open === 0) this.#settle();
   }
 
   /** The remote is dialled only once the header is there: it may decide which remote. */
-  #proxyGate(): ProxyGate | undefined {
+  #proxyHeaderReader(): ProxyHeaderReader | undefined {
     const { acceptProxy } = this.#config.network;
     if (acceptProxy === undefined) return undefined;
-    return new ProxyGate(this.fromClient, acceptProxy, this.#context.clock, {
+    return new ProxyHeaderReader(this.fromClient, acceptProxy, this.#context.clock, {
       onHeader: (addresses) => {
         if (addresses !== undefined) {
           this.#addresses = addresses;
           this.#source = addresses.source;
         }
-        if (this.#context.serves(this.#source.address)) void this.#connect();
+        if (this.#context.allowsSource(this.#source.address)) void this.#connect();
         else this.#fail('client', new SourceError());
       },
       onError: (error) => {
@@ -148,7 +148,7 @@ class TcpConnection implements Connection, ChannelOwner {
       if (this.#failure === undefined) this.#join(dialled);
       else {
         dialled.channel.close();
-        dialled.remote.leave();
+        dialled.remote.release();
       }
     } catch (error) {
       if (error instanceof DialError) this.#upstreamText = error.upstream;
@@ -181,7 +181,7 @@ class TcpConnection implements Connection, ChannelOwner {
     this.#failure ??= { side, error };
     this.#dial?.cancel();
     for (const channel of [this.#client, this.#upstream]) if (channel !== peer) channel?.reset();
-    if (peer !== undefined) this.#parting = new Parting(peer, this.#context.clock);
+    if (peer !== undefined) this.#deferredReset = new DeferredReset(peer, this.#context.clock);
   }
 
   /** Whom the relay has something for that came from `side`. */
@@ -191,11 +191,11 @@ class TcpConnection implements Connection, ChannelOwner {
   }
 
   #settle(): void {
-    this.#parting?.end();
-    this.#remote?.leave();
+    this.#deferredReset?.end();
+    this.#remote?.release();
     this.fromClient.release();
     this.fromUpstream.release();
-    tellEnd(this.#config, this.#context, {
+    logEnd(this.#config, this.#context, {
       client: this.#source,
       upstream: this.#upstreamText,
       fromClientBytes: this.fromClient.bytes,

@@ -1,7 +1,7 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { Admission, isAllowed } from '../limits/source-filter.ts';
+import { SourceFilter, isAllowed } from '../limits/source-filter.ts';
 import { Associations } from '../udp/associations.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
 import type { Connection, ConnectionContext } from '../connection/connection.ts';
@@ -9,17 +9,17 @@ import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import { EndpointRemotes, type EndpointRemotesContext } from '../upstream/endpoint-remotes.ts';
 import type { EndpointTransport } from '../transport/endpoint-transport.ts';
-import { Gate, type Borrower, type Lease } from '../limits/connection-limiter.ts';
+import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/connection-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
-import { Tally, type Traffic } from '../stats/traffic.ts';
+import { TrafficStats, type Traffic } from '../stats/traffic.ts';
 import { serveTcp } from '../connection/tcp-connection.ts';
 import type { UdpAssociation } from '../udp/association.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
-import { Warnings, type Warn } from '../stats/log-limiter.ts';
+import { LogLimiter, type Warn } from '../stats/log-limiter.ts';
 
 /** What every part of the relay works with. */
-export type Surroundings = {
+export type EndpointContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
   readonly clock: Clock;
@@ -29,19 +29,19 @@ export type Surroundings = {
   readonly random: () => number;
   readonly budget: DescriptorBudget;
   /** Lends places where a connection limit holds for several processes. */
-  readonly lease?: (endpoint: string, borrower: Borrower) => Lease;
+  readonly permits?: (endpoint: string, client: PermitClient) => Permits;
 } & Pick<EndpointRemotesContext, 'onRemoteEvent'>;
 
 /** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
 export class Endpoint {
-  readonly #connections = new Tally<Connection>(
+  readonly #connections = new TrafficStats<Connection>(
     (connection) => connection.fromClient.bytes,
     (connection) => connection.fromUpstream.bytes,
   );
   readonly #associations: Associations;
-  readonly #warnings: Warnings;
-  readonly #admission: Admission;
-  readonly #gate: Gate;
+  readonly #logLimiter: LogLimiter;
+  readonly #sourceFilter: SourceFilter;
+  readonly #limiter: ConnectionLimiter;
   readonly #connectionContext: ConnectionContext;
   readonly #idleSweep: IdleSweep;
   /** For whoever knows more of them. */
@@ -50,31 +50,31 @@ export class Endpoint {
   #transport: EndpointTransport | undefined;
 
   /** @param transport  undefined where both sides are plain TCP. */
-  constructor(config: EndpointConfig, surroundings: Surroundings, transport?: EndpointTransport) {
+  constructor(config: EndpointConfig, context: EndpointContext, transport?: EndpointTransport) {
     this.#config = config;
     this.#transport = transport;
-    this.remotes = new EndpointRemotes(config, surroundings);
-    this.#warnings = new Warnings(surroundings.log, surroundings.clock, () => this.#config.name);
-    const told = { ...surroundings, warn: this.#warnings.warn, config: () => this.#config };
-    this.#admission = new Admission(told);
+    this.remotes = new EndpointRemotes(config, context);
+    this.#logLimiter = new LogLimiter(context.log, context.clock, () => this.#config.name);
+    const limited = { ...context, warn: this.#logLimiter.warn, config: () => this.#config };
+    this.#sourceFilter = new SourceFilter(limited);
     this.#associations = new Associations({
-      ...told,
-      associates: (client) => this.#admission.associates(client),
-      pool: (port) => this.remotes.at('UDP', port),
+      ...limited,
+      allowsAssociation: (client) => this.#sourceFilter.allowsAssociation(client),
+      pool: (port) => this.remotes.forPort('UDP', port),
     });
     this.#connectionContext = {
-      ...surroundings,
-      warn: this.#warnings.warn,
-      serves: (address) => this.#admission.serves(address),
-      order: (port, ip) => this.remotes.at('TCP', port)?.order(ip) ?? [],
+      ...context,
+      warn: this.#logLimiter.warn,
+      allowsSource: (address) => this.#sourceFilter.allowsSource(address),
+      order: (port, ip) => this.remotes.forPort('TCP', port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
-        this.#connections.leave(settled, failure);
-        this.#gate.leave();
+        this.#connections.closed(settled, failure);
+        this.#limiter.release();
       },
     };
-    this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
-    this.#gate = new Gate({
-      ...surroundings,
+    this.#idleSweep = new IdleSweep(context.clock, this.#connections, idleLimits(config));
+    this.#limiter = new ConnectionLimiter({
+      ...context,
       config: () => this.#config,
       active: () => this.#connections.active,
       serve: (accepted, port) => {
@@ -110,17 +110,17 @@ export class Endpoint {
 
   /** TCP clients that wait for a place. */
   get waiting(): number {
-    return this.#gate.waiting;
+    return this.#limiter.waiting;
   }
 
   /** Clients that were turned away since there was no place for them. */
   get refused(): { readonly connections: number; readonly associations: number } {
-    return { connections: this.#gate.refused, associations: this.#associations.refused };
+    return { connections: this.#limiter.refused, associations: this.#associations.refused };
   }
 
   /** Clients that were turned away since `allowed_sources` does not name them. */
   get notAllowed(): { readonly connections: number; readonly associations: number } {
-    return { ...this.#admission.refused };
+    return { ...this.#sourceFilter.refused };
   }
 
   /** Associations that made room for another client. */
@@ -130,17 +130,17 @@ export class Endpoint {
 
   /** Tells of something that may happen by the thousand. */
   get warn(): Warn {
-    return this.#warnings.warn;
+    return this.#logLimiter.warn;
   }
 
   /** What is open or waits. */
   get load(): number {
-    return this.#gate.waiting + this.#connections.active + this.#associations.active;
+    return this.#limiter.waiting + this.#connections.active + this.#associations.active;
   }
 
   /** `config` is to be taken: clients of its new ports may come before. */
-  expect(config: EndpointConfig): void {
-    this.remotes.expect(config);
+  addPorts(config: EndpointConfig): void {
+    this.remotes.addPorts(config);
   }
 
   /**
@@ -152,12 +152,12 @@ export class Endpoint {
     const { allowedSources } = this.#config.network;
     this.#config = config;
     this.#transport = transport;
-    this.#gate.keepOnly(({ remote }) => this.#admission.takes(remote));
-    this.#gate.serveWaiting(); // the limit may be higher now
+    this.#limiter.keepOnly(({ remote }) => this.#sourceFilter.allowsPeer(remote));
+    this.#limiter.dequeue(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
     if (this.remotes.configure(config)) {
       const isListed = ({ port, remote }: UdpAssociation): boolean =>
-        this.remotes.at('UDP', port)?.remotes.includes(remote) ?? false;
+        this.remotes.forPort('UDP', port)?.remotes.includes(remote) ?? false;
       this.#associations.keepOnly(isListed, 'RemoteRemoved');
     }
     if (allowedSources.join() === config.network.allowedSources.join()) return;
@@ -166,14 +166,14 @@ export class Endpoint {
 
   /** Serves one TCP client of a listening port, at once or when there is a place, if it may come. */
   serve(accepted: Accepted, port: number): void {
-    if (this.#admission.takes(accepted.remote)) this.#gate.enter(accepted, port);
+    if (this.#sourceFilter.allowsPeer(accepted.remote)) this.#limiter.admit(accepted, port);
     else accepted.reset();
   }
 
   #connect(accepted: Accepted, port: number): void {
     const serve = this.#transport?.serve ?? serveTcp;
     const connection = serve(accepted, port, this.#config, this.#connectionContext);
-    this.#connections.enter(connection);
+    this.#connections.opened(connection);
     this.#idleSweep.watch();
     connection.start();
   }
@@ -191,7 +191,7 @@ export class Endpoint {
   /** Resets every open connection and all who wait, and ends every association. */
   cut(): void {
     this.retire();
-    this.#gate.cut();
+    this.#limiter.cut();
     for (const connection of this.#connections) connection.cut();
     this.#associations.cut();
   }
@@ -199,8 +199,8 @@ export class Endpoint {
   /** Resolves when nothing is open and nobody waits. */
   async idle(): Promise<void> {
     while (this.load > 0)
-      await Promise.all([this.#gate.idle(), this.#connections.idle(), this.#associations.idle()]);
-    this.#warnings.end();
+      await Promise.all([this.#limiter.idle(), this.#connections.idle(), this.#associations.idle()]);
+    this.#logLimiter.end();
   }
 }
 

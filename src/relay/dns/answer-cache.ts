@@ -12,15 +12,15 @@ type Kept = { readonly addresses: readonly string[]; readonly untilMs: number };
 export class AnswerCache {
   readonly #size: number;
   readonly #clock: Clock;
-  readonly #ask: (name: string) => Promise<Answer>;
+  readonly #query: (name: string) => Promise<Answer>;
   /** In the order of their last use. */
   readonly #kept = new Map<string, Kept>();
-  readonly #asking = new Map<string, Promise<readonly string[]>>();
+  readonly #pending = new Map<string, Promise<readonly string[]>>();
 
   constructor(size: number, clock: Clock, ask: (name: string) => Promise<Answer>) {
     this.#size = size;
     this.#clock = clock;
-    this.#ask = ask;
+    this.#query = ask;
   }
 
   /** @throws what asking throws. */
@@ -30,18 +30,18 @@ export class AnswerCache {
       this.#keep(name, kept);
       return Promise.resolve(kept.addresses);
     }
-    const asking = this.#asking.get(name) ?? this.#askAnew(name);
-    this.#asking.set(name, asking);
+    const asking = this.#pending.get(name) ?? this.#refresh(name);
+    this.#pending.set(name, asking);
     return asking;
   }
 
-  async #askAnew(name: string): Promise<readonly string[]> {
+  async #refresh(name: string): Promise<readonly string[]> {
     try {
-      const { addresses, ttlMs } = await this.#ask(name);
+      const { addresses, ttlMs } = await this.#query(name);
       if (ttlMs > 0) this.#keep(name, { addresses, untilMs: this.#clock.monotonicMs() + ttlMs });
       return addresses;
     } finally {
-      this.#asking.delete(name);
+      this.#pending.delete(name);
     }
   }
 

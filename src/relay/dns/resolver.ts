@@ -26,7 +26,7 @@ const groupsOf: Readonly<Record<DnsMode, readonly (readonly IpFamily[])[]>> = {
 };
 
 /** How names become addresses: in the system's own way until a configuration says otherwise. */
-export class Names {
+export class NameResolver {
   readonly #clock: Clock;
   readonly #files: SystemFiles;
   #config: DnsConfig | undefined;
@@ -107,17 +107,17 @@ async function firstAnswer(resolver: Resolver, names: readonly string[], mode: D
   let failed: Error | undefined;
   for (const name of names) {
     for (const group of groupsOf[mode]) {
-      const asked = await Promise.all(group.map((family) => ask(resolver, name, family)));
+      const asked = await Promise.all(group.map((family) => query(resolver, name, family)));
       const addresses = asked.flatMap((each) => ('addresses' in each ? each.addresses : []));
       const ttlMs = Math.min(...asked.map((each) => ('addresses' in each ? each.ttlMs : Infinity)));
       if (addresses.length > 0) return { addresses, ttlMs };
-      failed = worst([failed, ...asked.map((each) => ('error' in each ? each.error : undefined))]);
+      failed = mostSignificant([failed, ...asked.map((each) => ('error' in each ? each.error : undefined))]);
     }
   }
   throw failed ?? new Error('there is no name to ask for');
 }
 
-async function ask(
+async function query(
   resolver: Resolver,
   name: string,
   family: IpFamily,
@@ -135,7 +135,7 @@ async function ask(
 }
 
 /** A server that does not answer says more than a name that is not there. */
-function worst(errors: readonly (Error | undefined)[]): Error | undefined {
+function mostSignificant(errors: readonly (Error | undefined)[]): Error | undefined {
   const told = errors.filter((error) => error !== undefined);
   return told.find((error) => !['ENOTFOUND', 'ENODATA'].includes(errorCode(error))) ?? told[0];
 }

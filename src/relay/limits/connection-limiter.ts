@@ -6,26 +6,26 @@ import { clientDescriptors, type DescriptorBudget } from './descriptor-budget.ts
 import type { RecentErrors } from '../stats/recent-errors.ts';
 
 /** Places of a connection limit that holds for several processes, as they are lent to one of them. */
-export type Lease = {
+export type Permits = {
   /** How many connections may be served. */
-  readonly held: number;
+  readonly granted: number;
   /** To be told whenever somebody came or went: asks for what is missing, gives back what is not needed. */
-  readonly cover: (clients: { readonly active: number; readonly waiting: number }) => void;
+  readonly rebalance: (clients: { readonly active: number; readonly waiting: number }) => void;
 };
 
 /** Who has a lease. */
-export type Borrower = {
+export type PermitClient = {
   /** TCP connections that may be served at a time by all processes; 0 = no limit. */
   readonly limit: () => number;
   readonly active: () => number;
   /** More is lent now: serves who wait. */
-  readonly serveWaiting: () => void;
+  readonly dequeue: () => void;
   /** There is no place even to wait for the last `count`. */
-  readonly dismiss: (count: number) => void;
+  readonly reject: (count: number) => void;
 };
 
 /** What a gate needs of its endpoint. */
-export type GateContext = {
+export type ConnectionLimiterContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
   readonly budget: DescriptorBudget;
@@ -33,97 +33,97 @@ export type GateContext = {
   readonly config: () => EndpointConfig;
   /** Connections that are being served. */
   readonly active: () => number;
-  /** Serves a client of a listening port; `Gate.leave` is to be called when it has gone. */
+  /** Serves a client of a listening port; `release` is called when it has gone. */
   readonly serve: (accepted: Accepted, port: number) => void;
-  readonly lease?: (endpoint: string, borrower: Borrower) => Lease;
+  readonly permits?: (endpoint: string, client: PermitClient) => Permits;
 };
 
 /**
  * Where accepted TCP clients of an endpoint come in. Those beyond its connection limit wait, neither read nor
  * dialled, oldest first; those beyond `maxWaiting` are reset. Each episode is told once at its begin and once at its end.
  */
-export class Gate {
+export class ConnectionLimiter {
   /** Clients that were reset since there was no place even to wait. */
   refused = 0;
-  readonly #context: GateContext;
-  #line: { readonly accepted: Accepted; readonly port: number }[] = [];
+  readonly #context: ConnectionLimiterContext;
+  #queue: { readonly accepted: Accepted; readonly port: number }[] = [];
   readonly #idlers: (() => void)[] = [];
-  readonly #lease: Lease | undefined;
-  #episode: { waited: number; refused: number } | undefined;
+  readonly #permits: Permits | undefined;
+  #incident: { waited: number; refused: number } | undefined;
 
-  constructor(context: GateContext) {
+  constructor(context: ConnectionLimiterContext) {
     this.#context = context;
-    this.#lease = context.lease?.(context.config().name, {
+    this.#permits = context.permits?.(context.config().name, {
       limit: () => this.#limit,
       active: context.active,
-      serveWaiting: () => {
-        this.serveWaiting();
-        this.#cover();
+      dequeue: () => {
+        this.dequeue();
+        this.#rebalance();
       },
-      dismiss: (count) => {
-        this.#dismiss(count);
+      reject: (count) => {
+        this.#reject(count);
       },
     });
   }
 
   /** Clients that wait. */
   get waiting(): number {
-    return this.#line.length;
+    return this.#queue.length;
   }
 
   /**
    * @param accepted  just accepted; the gate owns it until it is served.
    * @param port      the listening port, as configured.
    */
-  enter(accepted: Accepted, port: number): void {
+  admit(accepted: Accepted, port: number): void {
     const { budget } = this.#context;
     if (!budget.hasRoom(clientDescriptors)) {
-      this.#turnAway(accepted, 'DescriptorsShort', 'clients are reset, since file descriptors are short');
+      this.#resetClient(accepted, 'DescriptorsShort', 'clients are reset, since file descriptors are short');
       return;
     }
-    if (this.waiting > 0 || !this.#isBelowLimit()) this.#waitOrRefuse(accepted, port);
+    if (this.waiting > 0 || !this.#isBelowLimit()) this.#queueOrReset(accepted, port);
     else {
       budget.take(clientDescriptors);
       this.#context.serve(accepted, port);
     }
-    this.#cover();
+    this.#rebalance();
   }
 
   /** A client that was served has gone. */
-  leave(): void {
-    this.#cover();
-    this.#context.budget.giveBack(clientDescriptors);
-    this.serveWaiting();
-    this.#endEpisode();
+  release(): void {
+    this.#rebalance();
+    this.#context.budget.release(clientDescriptors);
+    this.dequeue();
+    this.#endIncident();
   }
 
   /** Serves those who wait while there are places. */
-  serveWaiting(): void {
+  dequeue(): void {
     while (this.#isBelowLimit()) {
-      const first = this.#line.shift();
+      const first = this.#queue.shift();
       if (first === undefined) break;
       this.#context.serve(first.accepted, first.port);
-      this.#afterLeaving();
+      this.#resolveIdle();
     }
   }
 
   /** Resets all who wait. */
   cut(): void {
     this.#resetLast(this.waiting);
-    this.#cover();
+    this.#rebalance();
   }
 
   /** Resets those who wait and `mayStay` does not hold for. */
   keepOnly(mayStay: (accepted: Accepted) => boolean): void {
     const before = this.waiting;
-    this.#line = this.#line.filter(({ accepted }) => {
+    this.#queue = this.#queue.filter(({ accepted }) => {
       const stays = mayStay(accepted);
       if (!stays) accepted.reset();
       return stays;
     });
     if (this.waiting === before) return;
-    this.#tellGone(before - this.waiting);
-    this.#cover();
+    this.#releaseWaiting(before - this.waiting);
+    this.#rebalance();
   }
 
   /** Resolves when nobody waits. */
@@ -131,12 +131,12 @@ export class Gate {
     if (this.waiting > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve));
   }
 
-  #mayWait(): boolean {
-    return this.#lentLimit !== undefined || this.waiting < this.#context.config().network.maxWaiting;
+  #mayQueue(): boolean {
+    return this.#grantedLimit !== undefined || this.waiting < this.#context.config().network.maxWaiting;
   }
 
   #isBelowLimit(): boolean {
-    return this.#limit === 0 || this.#context.active() < (this.#lentLimit ?? this.#limit);
+    return this.#limit === 0 || this.#context.active() < (this.#grantedLimit ?? this.#limit);
   }
 
   get #limit(): number {
@@ -144,50 +144,50 @@ export class Gate {
   }
 
   /** Undefined where the limit holds for this process alone, or there is none. */
-  get #lentLimit(): number | undefined {
-    return this.#limit === 0 ? undefined : this.#lease?.held;
+  get #grantedLimit(): number | undefined {
+    return this.#limit === 0 ? undefined : this.#permits?.granted;
   }
 
-  #cover(): void {
-    this.#lease?.cover({ active: this.#context.active(), waiting: this.waiting });
+  #rebalance(): void {
+    this.#permits?.rebalance({ active: this.#context.active(), waiting: this.waiting });
   }
 
-  #dismiss(count: number): void {
+  #reject(count: number): void {
     this.refused += this.#resetLast(count);
   }
 
   /** @returns how many there were of `count`. */
   #resetLast(count: number): number {
-    const last = count === 0 ? [] : this.#line.splice(-count);
+    const last = count === 0 ? [] : this.#queue.splice(-count);
     for (const { accepted } of last) accepted.reset();
-    this.#tellGone(last.length);
+    this.#releaseWaiting(last.length);
     return last.length;
   }
 
   /** So many of those who waited were reset. */
-  #tellGone(count: number): void {
-    this.#afterLeaving();
-    this.#context.budget.giveBack(clientDescriptors * count);
+  #releaseWaiting(count: number): void {
+    this.#resolveIdle();
+    this.#context.budget.release(clientDescriptors * count);
   }
 
-  #waitOrRefuse(accepted: Accepted, port: number): void {
-    if (this.#mayWait()) this.#wait(accepted, port);
-    else this.#refuse(accepted);
+  #queueOrReset(accepted: Accepted, port: number): void {
+    if (this.#mayQueue()) this.#enqueue(accepted, port);
+    else this.#resetForFullQueue(accepted);
   }
 
-  #wait(accepted: Accepted, port: number): void {
+  #enqueue(accepted: Accepted, port: number): void {
     const { budget, log, config } = this.#context;
     const client = clientText(accepted.remote.address, accepted.remote.port);
     log.debug({ endpoint: config().name, client }, 'client waits');
-    if (this.#lentLimit === undefined) this.#tellEpisode().waited += 1; // the one who lends tells of the limit
+    if (this.#grantedLimit === undefined) this.#logIncident().waited += 1; // the one who lends tells of the limit
     budget.take(clientDescriptors);
-    this.#line.push({ accepted, port });
+    this.#queue.push({ accepted, port });
   }
 
-  #refuse(accepted: Accepted): void {
-    const episode = this.#tellEpisode();
+  #resetForFullQueue(accepted: Accepted): void {
+    const episode = this.#logIncident();
     episode.refused += 1;
-    this.#turnAway(accepted, 'TooManyWait', 'clients are reset, since too many wait');
+    this.#resetClient(accepted, 'TooManyWait', 'clients are reset, since too many wait');
     if (episode.refused > 1) return;
     const { name: endpoint, network } = this.#context.config();
     this.#context.log.warn(
@@ -196,38 +196,38 @@ export class Gate {
     );
   }
 
-  #tellEpisode(): { waited: number; refused: number } {
-    if (this.#episode !== undefined) return this.#episode;
+  #logIncident(): { waited: number; refused: number } {
+    if (this.#incident !== undefined) return this.#incident;
     const { active, config, log } = this.#context;
     log.warn({ endpoint: config().name, connections: active() }, 'connection limit reached');
-    this.#remember('ConnectionLimit', 'connection limit reached, clients wait');
-    this.#episode = { waited: 0, refused: 0 };
-    return this.#episode;
+    this.#recordError('ConnectionLimit', 'connection limit reached, clients wait');
+    this.#incident = { waited: 0, refused: 0 };
+    return this.#incident;
   }
 
-  #turnAway(accepted: Accepted, reason: string, message: string): void {
+  #resetClient(accepted: Accepted, reason: string, message: string): void {
     accepted.reset();
     this.refused += 1;
-    this.#remember(reason, message);
+    this.#recordError(reason, message);
   }
 
-  #remember(reason: string, message: string): void {
+  #recordError(reason: string, message: string): void {
     const { errors, config } = this.#context;
     errors.add({ endpoint: config().name, side: 'relay', reason, error: { message } });
   }
 
-  #afterLeaving(): void {
+  #resolveIdle(): void {
     if (this.waiting > 0) return;
     for (const resolve of this.#idlers.splice(0)) resolve();
   }
 
-  #endEpisode(): void {
-    if (this.#episode === undefined || this.waiting > 0) return;
-    if (this.#lentLimit === undefined && !this.#isBelowLimit()) return;
+  #endIncident(): void {
+    if (this.#incident === undefined || this.waiting > 0) return;
+    if (this.#grantedLimit === undefined && !this.#isBelowLimit()) return;
     this.#context.log.info(
-      { endpoint: this.#context.config().name, ...this.#episode },
+      { endpoint: this.#context.config().name, ...this.#incident },
       'clients are served at once again',
     );
-    this.#episode = undefined;
+    this.#incident = undefined;
   }
 }

@@ -36,7 +36,7 @@ export class DescriptorBudget {
     this.#options.onChange?.();
   }
 
-  giveBack(count: number): void {
+  release(count: number): void {
     this.take(-count);
   }
 

@@ -7,16 +7,16 @@ import type { RecentErrors } from '../stats/recent-errors.ts';
 const quietMs = 60_000;
 
 /** A listening socket: where TCP clients come in. */
-export type Door = {
+export type PausableListener = {
   /** Whether `shut` can let clients wait; where it cannot they are accepted, and reset for want of descriptors. */
-  readonly canShut: boolean;
+  readonly canPause: boolean;
   /** From now on, in the same turn of the event loop, clients wait in the kernel. */
-  readonly shut: () => void;
-  readonly open: () => void;
+  readonly pause: () => void;
+  readonly resume: () => void;
 };
 
 /** What the doors work with. */
-export type DoorsContext = Pick<DescriptorBudgetOptions, 'limit' | 'listening'> & {
+export type DescriptorGuardContext = Pick<DescriptorBudgetOptions, 'limit' | 'listening'> & {
   readonly log: Logger;
   readonly clock: Clock;
   readonly errors: RecentErrors;
@@ -26,22 +26,22 @@ export type DoorsContext = Pick<DescriptorBudgetOptions, 'limit' | 'listening'> 
  * The doors of TCP clients. All are shut while there are not the file descriptors for one more client: nobody is
  * closed, since the kernel keeps them. It is told when that begins, and when it has not happened for a minute.
  */
-export class Doors {
+export class DescriptorGuard {
   readonly budget: DescriptorBudget;
-  readonly #context: DoorsContext;
+  readonly #context: DescriptorGuardContext;
   /** The one that let the last client in is the last. */
-  readonly #doors = new Set<Door>();
+  readonly #listeners = new Set<PausableListener>();
   #isShort = false;
-  #isTold = false;
-  #isOpening = false;
+  #isLogged = false;
+  #isResuming = false;
   #stopTimer: () => void = () => undefined;
 
-  constructor(context: DoorsContext) {
+  constructor(context: DescriptorGuardContext) {
     this.#context = context;
     this.budget = new DescriptorBudget({
       ...context,
       onChange: () => {
-        this.#look();
+        this.#check();
       },
     });
   }
@@ -51,17 +51,17 @@ export class Doors {
     return this.#isShort;
   }
 
-  add(door: Door): void {
-    this.#doors.add(door);
-    this.#look(); // a listening socket takes a descriptor, too
+  add(listener: PausableListener): void {
+    this.#listeners.add(listener);
+    this.#check(); // a listening socket takes a descriptor, too
     if (!this.#isShort) return;
-    door.shut();
-    this.#tellBegin();
+    listener.pause();
+    this.#logStart();
   }
 
-  /** `door` lets a client in: it is the last to be opened, so that none is always the first. */
-  pass(door: Door): void {
-    if (this.#doors.delete(door)) this.#doors.add(door);
+  /** `listener` lets a client in: it is the last to be opened, so that none is always the first. */
+  accepted(listener: PausableListener): void {
+    if (this.#listeners.delete(listener)) this.#listeners.add(listener);
   }
 
   /** Tells nothing any more. */
@@ -69,52 +69,52 @@ export class Doors {
     this.#stopTimer();
   }
 
-  remove(door: Door): void {
-    this.#doors.delete(door);
-    this.#look();
+  remove(listener: PausableListener): void {
+    this.#listeners.delete(listener);
+    this.#check();
   }
 
-  #look(): void {
+  #check(): void {
     const hasRoom = this.budget.hasRoom(clientDescriptors);
-    if (!this.#isShort && !hasRoom) this.#shut();
-    else if (this.#isShort && hasRoom) this.#openSoon();
+    if (!this.#isShort && !hasRoom) this.#pauseAll();
+    else if (this.#isShort && hasRoom) this.#resumeSoon();
   }
 
-  #shut(): void {
+  #pauseAll(): void {
     this.#isShort = true;
-    for (const door of this.#doors) door.shut();
-    this.#tellBegin();
+    for (const listener of this.#listeners) listener.pause();
+    this.#logStart();
   }
 
   /** Once a turn of the event loop, however many clients have gone in it. */
-  #openSoon(): void {
-    if (this.#isOpening) return;
-    this.#isOpening = true;
+  #resumeSoon(): void {
+    if (this.#isResuming) return;
+    this.#isResuming = true;
     setImmediate(() => {
-      this.#isOpening = false;
+      this.#isResuming = false;
       if (!this.budget.hasRoom(clientDescriptors)) return;
       this.#isShort = false;
-      for (const door of this.#doors) door.open();
-      this.#tellEndLater();
+      for (const listener of this.#listeners) listener.resume();
+      this.#logEndLater();
     });
   }
 
-  #tellBegin(): void {
+  #logStart(): void {
     this.#stopTimer();
-    if (this.#isTold || this.#doors.size === 0) return;
-    this.#isTold = true;
+    if (this.#isLogged || this.#listeners.size === 0) return;
+    this.#isLogged = true;
     const { log, errors, limit } = this.#context;
-    const isKept = [...this.#doors].every(({ canShut }) => canShut);
+    const isKept = [...this.#listeners].every(({ canPause: canShut }) => canShut);
     const message = `file descriptors are short, TCP clients ${isKept ? 'wait in the kernel' : 'are reset'}`;
     errors.add({ endpoint: '', side: 'relay', reason: 'DescriptorsShort', error: { message } });
     log.warn({ openFiles: limit }, message);
   }
 
-  #tellEndLater(): void {
-    if (!this.#isTold) return;
+  #logEndLater(): void {
+    if (!this.#isLogged) return;
     const { clock, log } = this.#context;
     this.#stopTimer = clock.after(quietMs, () => {
-      this.#isTold = false;
+      this.#isLogged = false;
       log.info('there are file descriptors for TCP clients again');
     });
   }

@@ -14,7 +14,7 @@ export type Idling = {
 };
 
 /** Looks per limit: something ends at most a tenth of it late, and never early. */
-const looks = 10;
+const sweepsPerLimit = 10;
 
 /** Ends what is idle, by one timer for all that looks now and then: nothing is done per packet. */
 export class IdleSweep {
@@ -43,12 +43,12 @@ export class IdleSweep {
       ...[this.#limits.idleMs, this.#limits.halfClosedMs].map((ms) => ms || Infinity),
     );
     if (this.#stopTimer !== undefined || shortestMs === Infinity) return;
-    this.#stopTimer = this.#clock.after(Math.ceil(shortestMs / looks), () => {
-      this.#look();
+    this.#stopTimer = this.#clock.after(Math.ceil(shortestMs / sweepsPerLimit), () => {
+      this.#sweep();
     });
   }
 
-  #look(): void {
+  #sweep(): void {
     this.#stopTimer = undefined;
     const nowMs = this.#clock.monotonicMs();
     let count = 0;

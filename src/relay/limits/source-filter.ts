@@ -21,7 +21,7 @@ export function isAllowed({ allowedSources }: EndpointNetwork, address: string):
 }
 
 /** What an admission needs of its endpoint. */
-export type AdmissionContext = {
+export type SourceFilterContext = {
   /** The endpoint's, which may change. */
   readonly config: () => EndpointConfig;
   readonly errors: RecentErrors;
@@ -30,17 +30,17 @@ export type AdmissionContext = {
 };
 
 /** Lets in those clients of an endpoint that `allowed_sources` names; the others are counted and told. */
-export class Admission {
+export class SourceFilter {
   /** TCP clients, and datagrams of UDP clients, that were turned away. */
   readonly refused = { connections: 0, associations: 0 };
-  readonly #context: AdmissionContext;
+  readonly #context: SourceFilterContext;
 
-  constructor(context: AdmissionContext) {
+  constructor(context: SourceFilterContext) {
     this.#context = context;
   }
 
   /** Whether to take a TCP client that was just accepted; one that is to send a PROXY header is asked for it first. */
-  takes(peer: Address): boolean {
+  allowsPeer(peer: Address): boolean {
     const { name: endpoint, network } = this.#context.config();
     if (network.acceptProxy !== undefined || isAllowed(network, peer.address)) return true;
     if (peer.address === '') return false; // it is gone already, whoever it was
@@ -51,14 +51,14 @@ export class Admission {
   }
 
   /** Whether to serve the TCP client that a PROXY header, read by now, tells of. The connection tells of it at its end. */
-  serves(address: string): boolean {
+  allowsSource(address: string): boolean {
     if (isAllowed(this.#context.config().network, address)) return true;
     this.#refuse('connections');
     return false;
   }
 
   /** Whether to make an association for a UDP client. */
-  associates(client: Address): boolean {
+  allowsAssociation(client: Address): boolean {
     const { name: endpoint, network } = this.#context.config();
     if (isAllowed(network, client.address)) return true;
     this.#refuse('associations');
@@ -67,7 +67,7 @@ export class Admission {
     return false;
   }
 
-  #refuse(what: keyof Admission['refused']): void {
+  #refuse(what: keyof SourceFilter['refused']): void {
     this.refused[what] += 1;
     this.#context.errors.add({
       endpoint: this.#context.config().name,

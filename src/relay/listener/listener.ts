@@ -5,7 +5,7 @@ import type { Lookup } from '../dns/lookup.ts';
 import { withZoneName } from '../dns/zone.ts';
 
 /** A bound listening socket. */
-export type Listening = {
+export type Listener = {
   /** As bound: of a name its first address. */
   readonly address: string;
   /** As bound: never 0. */
@@ -30,7 +30,7 @@ export type ListenRequest = {
 };
 
 /** A listening socket that is open, until `close`. */
-export type OpenListener = Pick<Listening, 'address' | 'port' | 'families'> & {
+export type OpenListener = Pick<Listener, 'address' | 'port' | 'families'> & {
   /** Takes nothing new; what is going on goes on. */
   readonly drain: () => Promise<void>;
   /** Frees the port, at once or as soon as the promise says. TCP connections go on, UDP associations end. */

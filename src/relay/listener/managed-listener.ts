@@ -13,7 +13,7 @@ import { bindAddress, type ListenRequest, type OpenListener } from './listener.t
 const retryBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
 
 /** What a listening socket needs besides its name. */
-export type ListenSocketContext = {
+export type ManagedListenerContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
   readonly clock: Clock;
@@ -25,22 +25,22 @@ export type ListenSocketContext = {
   /** The configuration of an endpoint, as it is wanted. */
   readonly wanted: (endpoint: string) => EndpointConfig | undefined;
   /** Says why a bind failed. */
-  readonly explain: (error: unknown, socket: ListenSocket) => Promise<BindFault>;
+  readonly explain: (error: unknown, socket: ManagedListener) => Promise<BindFault>;
 };
 
 /** One listening socket, bound or not yet: its name stays, the endpoint that it serves may change. */
-export class ListenSocket {
+export class ManagedListener {
   readonly spec: SocketSpec;
   /** Name of the endpoint whose clients arrive here. */
   endpoint: string;
-  readonly #context: ListenSocketContext;
+  readonly #context: ManagedListenerContext;
   #open: OpenListener | undefined;
   #fault: BindFault | undefined;
   #failures = 0;
   #isClosed = false;
   #stopRetry: () => void = () => undefined;
 
-  constructor(spec: SocketSpec, endpoint: string, context: ListenSocketContext) {
+  constructor(spec: SocketSpec, endpoint: string, context: ManagedListenerContext) {
     this.spec = spec;
     this.endpoint = endpoint;
     this.#context = context;
@@ -82,9 +82,9 @@ export class ListenSocket {
         return;
       }
       this.#open = open;
-      this.#tellBound();
+      this.#logBound();
     } catch (error) {
-      this.#tellFault(await this.#context.explain(error, this));
+      this.#logFault(await this.#context.explain(error, this));
     }
   }
 
@@ -124,14 +124,14 @@ export class ListenSocket {
       void this.#open?.close(); // nothing is counted for it any more
       this.#open = undefined;
       void this.#context.explain(error, this).then((fault) => {
-        this.#tellFault(fault);
+        this.#logFault(fault);
         this.retryUntilBound();
       });
     };
     return listen({ spec: this.spec, address, endpoint: this.endpoint, onLost });
   }
 
-  #tellBound(): void {
+  #logBound(): void {
     const fields = {
       endpoint: this.endpoint,
       protocol: this.spec.protocol,
@@ -152,7 +152,7 @@ export class ListenSocket {
   }
 
   /** Tells each new reason once; the tries that fail for the same one only at debug. */
-  #tellFault(fault: BindFault): void {
+  #logFault(fault: BindFault): void {
     if (this.#isClosed) return;
     const { log, errors } = this.#context;
     const { endpoint } = this;

@@ -3,13 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Protocol } from '../../api/port-conflicts.ts';
 import type { SocketAddress } from '../../config/address.ts';
-import { kernelAddress, kernelSockets, type KernelSocket } from '../net/proc-net.ts';
+import { procAddress, procSockets, type ProcSocket } from '../net/proc-net.ts';
 
 /** A machine may have a great many descriptors: what is not found by then stays unnamed. */
 const mostMs = 2000;
 
 /** A process that has a socket. */
-export type PortHolder = {
+export type PortOwner = {
   readonly pid: number;
   /** As `ps` calls it. */
   readonly name: string;
@@ -21,12 +21,12 @@ export type PortHolder = {
  *
  * @param proc  where procfs is mounted.
  */
-export async function portHolder(
+export async function portOwner(
   protocol: Protocol,
   listen: SocketAddress,
   proc = '/proc',
-): Promise<PortHolder | undefined> {
-  const sockets = await kernelSockets(protocol === 'TCP' ? 'tcp' : 'udp', proc);
+): Promise<PortOwner | undefined> {
+  const sockets = await procSockets(protocol === 'TCP' ? 'tcp' : 'udp', proc);
   const inTheWay = sockets.filter(
     (socket) => (protocol === 'UDP' || socket.isListening) && isInTheWay(socket, listen),
   );
@@ -43,11 +43,11 @@ export async function portHolder(
 }
 
 /** Same port, and the same address or a wildcard on either side. */
-function isInTheWay({ local }: KernelSocket, { ip, port }: SocketAddress): boolean {
+function isInTheWay({ local }: ProcSocket, { ip, port }: SocketAddress): boolean {
   const [address = '', localPort = ''] = local.split(':');
   if (parseInt(localPort, 16) !== port) return false;
   if (ip === undefined || /^0+$/.test(address)) return true;
-  const wanted = [ip.text, ip.mapped ?? ip.text].map((text) => kernelAddress(text, port));
+  const wanted = [ip.text, ip.mapped ?? ip.text].map((text) => procAddress(text, port));
   return wanted.includes(local) || wanted.some((each) => /^0+:/.test(each));
 }
 

@@ -17,7 +17,7 @@ export type SocketSpec = {
 export type WantedSocket = SocketSpec & { readonly endpoint: string };
 
 /** How the running sockets become the wanted ones; each list in the order of the configuration. */
-export type EndpointPlan = {
+export type SocketPlan = {
   /** Run already. */
   readonly keep: readonly WantedSocket[];
   /** New, and fit beside every running one. */
@@ -63,7 +63,7 @@ export function socketKey({ protocol, listen, ipv6Only, copy }: SocketSpec): str
 }
 
 /** Decides what becomes of every socket; the kernel has the last word on what can be bound. */
-export function endpointPlan(running: readonly SocketSpec[], wanted: readonly WantedSocket[]): EndpointPlan {
+export function socketPlan(running: readonly SocketSpec[], wanted: readonly WantedSocket[]): SocketPlan {
   const [runningKeys, wantedKeys] = [new Set(running.map(socketKey)), new Set(wanted.map(socketKey))];
   const keep = wanted.filter((socket) => runningKeys.has(socketKey(socket)));
   const going = running.filter((socket) => !wantedKeys.has(socketKey(socket)));

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import type { IpFamily } from '../../lib/ip-address.ts';
-import type { Accepted, Copier, ListenHandle, TcpStack } from '../net/channel.ts';
-import type { Door } from '../limits/descriptor-guard.ts';
-import { kernelAddress, kernelSockets } from '../net/proc-net.ts';
-import { familiesOf, type Listening } from './listener.ts';
+import type { Accepted, HandleDuplicator, ListenHandle, TcpStack } from '../net/channel.ts';
+import type { PausableListener } from '../limits/descriptor-guard.ts';
+import { procAddress, procSockets } from '../net/proc-net.ts';
+import { familiesOf, type Listener } from './listener.ts';
 
 /** What waits in the kernel to be accepted; it takes the least of this and net.core.somaxconn. */
 const backlog = 1024;
@@ -31,17 +31,17 @@ export type TcpListenerOptions = {
  */
 export async function listenTcp(options: TcpListenerOptions): Promise<TcpListener> {
   const { address, port, ipv6Only, handle, tcp } = options;
-  const copier = await tcp.copier?.();
+  const duplicator = await tcp.duplicator?.();
   const server = newServer();
   if (handle === undefined) server.listen({ host: address, port, ipv6Only, backlog });
   else server.listen(handle, backlog);
   try {
     await once(server, 'listening');
   } catch (error) {
-    copier?.release();
+    duplicator?.release();
     throw error;
   }
-  return new TcpListener(server, copier, options);
+  return new TcpListener(server, duplicator, options);
 }
 
 function newServer(): Server {
@@ -49,89 +49,89 @@ function newServer(): Server {
 }
 
 /** A listening socket that can be shut: a copy of it, which is not read, then keeps its clients in the kernel. */
-export class TcpListener implements Listening, Door {
+export class TcpListener implements Listener, PausableListener {
   readonly address: string;
   readonly port: number;
   readonly families: readonly IpFamily[];
   readonly #options: TcpListenerOptions;
-  readonly #copier: Copier | undefined;
+  readonly #duplicator: HandleDuplicator | undefined;
   #server: Server;
   /** What stands in for the server while it is shut. */
-  #copy: ListenHandle | undefined;
-  #copying: Promise<void> | undefined;
-  #isShut = false;
+  #duplicate: ListenHandle | undefined;
+  #duplicating: Promise<void> | undefined;
+  #isPaused = false;
   #isClosed = false;
 
-  constructor(server: Server, copier: Copier | undefined, options: TcpListenerOptions) {
+  constructor(server: Server, copier: HandleDuplicator | undefined, options: TcpListenerOptions) {
     this.address = options.address;
     this.port = (server.address() as AddressInfo).port;
     this.families = familiesOf(options.address, options.ipv6Only);
     this.#options = options;
-    this.#copier = copier;
+    this.#duplicator = copier;
     this.#server = server;
     this.#accept();
   }
 
-  get canShut(): boolean {
-    return this.#copier !== undefined;
+  get canPause(): boolean {
+    return this.#duplicator !== undefined;
   }
 
   /** Whether clients may wait in the kernel. */
-  get isShut(): boolean {
-    return this.#isShut;
+  get isPaused(): boolean {
+    return this.#isPaused;
   }
 
   /** How many wait in the kernel: whom closing resets. */
   async waiting(): Promise<number> {
-    const local = kernelAddress(this.address, this.port);
-    const sockets = await kernelSockets('tcp');
+    const local = procAddress(this.address, this.port);
+    const sockets = await procSockets('tcp');
     return sockets.find((socket) => socket.isListening && socket.local === local)?.waiting ?? 0;
   }
 
-  shut(): void {
+  pause(): void {
     if (this.#isClosed) return;
-    this.#isShut = true;
-    if (this.#copy === undefined && this.#copying === undefined) this.#copyServer();
+    this.#isPaused = true;
+    if (this.#duplicate === undefined && this.#duplicating === undefined) this.#duplicateServer();
   }
 
-  open(): void {
+  resume(): void {
     if (this.#isClosed) return;
-    this.#isShut = false;
-    if (this.#copy !== undefined) this.#listen(this.#copy);
+    this.#isPaused = false;
+    if (this.#duplicate !== undefined) this.#listen(this.#duplicate);
   }
 
   /** Frees the port at once; where it is just being shut when that is done. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#copying === undefined) this.#server.close();
-    this.#copy?.close();
-    await this.#copying;
-    this.#copier?.release();
+    if (this.#duplicating === undefined) this.#server.close();
+    this.#duplicate?.close();
+    await this.#duplicating;
+    this.#duplicator?.release();
   }
 
   drain(): Promise<void> {
     return this.close();
   }
 
-  #copyServer(): void {
+  #duplicateServer(): void {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const server = this.#server;
-    const mayClose = this.#copier?.copy(server, (copy) => {
-      this.#copying = undefined;
+    const mayClose = this.#duplicator?.duplicate(server, (copy) => {
+      this.#duplicating = undefined;
       if (copy !== undefined || this.#isClosed) server.close();
       this.#take(copy);
       resolve(undefined);
     });
     if (mayClose === undefined) return;
-    this.#copying = promise;
+    this.#duplicating = promise;
     if (mayClose) server.close();
   }
 
   #take(copy: ListenHandle | undefined): void {
     if (this.#isClosed) copy?.close();
     else if (copy === undefined) this.#lose();
-    else if (this.#isShut) this.#copy = copy;
+    else if (this.#isPaused) this.#duplicate = copy;
     else this.#listen(copy);
   }
 
@@ -139,12 +139,12 @@ export class TcpListener implements Listening, Door {
   #lose(): void {
     if (this.#server.listening) return;
     this.#isClosed = true;
-    this.#copier?.release();
+    this.#duplicator?.release();
     this.#options.onLost(new Error('the listening socket was lost as file descriptors were short'));
   }
 
   #listen(copy: ListenHandle): void {
-    this.#copy = undefined;
+    this.#duplicate = undefined;
     this.#server = newServer().listen(copy, backlog);
     this.#accept();
   }

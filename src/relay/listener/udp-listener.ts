@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import type { IpFamily } from '../../lib/ip-address.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { familiesOf, type Listening } from './listener.ts';
+import { familiesOf, type Listener } from './listener.ts';
 import { literalAddress } from '../dns/lookup.ts';
 
 /** Asked of the kernel, which takes the least of this and net.core.rmem_max: three full datagrams are its default. */
@@ -53,7 +53,7 @@ export type Reply = (datagram: Uint8Array) => void;
  *
  * @throws the kernel's error, e.g. EADDRINUSE.
  */
-export async function listenUdp(options: UdpListenerOptions): Promise<Listening> {
+export async function listenUdp(options: UdpListenerOptions): Promise<Listener> {
   const { address, port, ipv6Only, isIpv6OnlySystem, log } = options;
   const socket = createSocket({
     type: isIPv6(address) ? 'udp6' : 'udp4',
@@ -87,7 +87,7 @@ export function isIpv6OnlySystem(): boolean {
   }
 }
 
-class UdpListener implements Listening {
+class UdpListener implements Listener {
   readonly address: string;
   readonly port: number;
   readonly families: readonly IpFamily[];

@@ -46,7 +46,7 @@ export type Channel = {
   /** Whether something was written that the kernel has not taken yet. */
   readonly isWaiting: boolean;
   /** Asked of the kernel; '' and 0 where it is closed. */
-  readonly ends: () => { readonly local: Address; readonly remote: Address };
+  readonly addresses: () => { readonly local: Address; readonly remote: Address };
 };
 
 /** One end of a connection. */
@@ -73,14 +73,14 @@ export type Target = Address & {
 export type ListenHandle = { readonly close: () => void };
 
 /** Makes second handles of listening sockets: one that is not read lets clients wait in the kernel. */
-export type Copier = {
+export type HandleDuplicator = {
   /**
    * Copies what `server` listens with.
    *
    * @param onCopied  told once, later: of the copy, or that there is none.
    * @returns whether the server may be closed at once; if not, only when the copy is there.
    */
-  readonly copy: (server: Server, onCopied: (handle: ListenHandle | undefined) => void) => boolean;
+  readonly duplicate: (server: Server, onCopied: (handle: ListenHandle | undefined) => void) => boolean;
   /** To be called when it is needed no more. */
   readonly release: () => void;
 };
@@ -90,7 +90,7 @@ export type TcpStack = {
   /** Hands over each client of `server`, which listens; the server knows nothing of it any more. */
   readonly accept: (server: Server, onAccepted: (client: Accepted) => void) => void;
   /** What copies handles for one listening socket; absent or undefined where this Node cannot. */
-  readonly copier?: () => Promise<Copier | undefined>;
+  readonly duplicator?: () => Promise<HandleDuplicator | undefined>;
   /**
    * Connects to an IP address.
    *

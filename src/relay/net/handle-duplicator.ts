@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:net';
-import type { Copier, ListenHandle } from './channel.ts';
+import type { HandleDuplicator, ListenHandle } from './channel.ts';
 import { triedMajor } from './node-handles.ts';
 
 // The only file that knows Node's private pipes. A process cannot duplicate a descriptor in Node.js, but it can
@@ -34,13 +34,13 @@ type Bindings = {
 };
 
 /** What the kernel takes into a pipe before anything is read: 278 on Linux, by net.core.wmem_default. */
-const mostCopiesAtOnce = 200;
+const maxPendingDuplicates = 200;
 
-const pipes: { readonly pipe: Promise<HandlePipe | undefined>; users: number }[] = [];
+const pipes: { readonly pipe: Promise<DuplicatorPipe | undefined>; users: number }[] = [];
 
 /** What copies handles for one listening socket; undefined where this Node cannot. */
-export async function handleCopier(): Promise<Copier | undefined> {
-  let place = pipes.find(({ users }) => users < mostCopiesAtOnce);
+export async function handleDuplicator(): Promise<HandleDuplicator | undefined> {
+  let place = pipes.find(({ users }) => users < maxPendingDuplicates);
   if (place === undefined) pipes.push((place = { pipe: openPipe(), users: 0 }));
   const { pipe } = place;
   place.users += 1;
@@ -48,16 +48,17 @@ export async function handleCopier(): Promise<Copier | undefined> {
     place.users -= 1;
   };
   const open = await pipe;
-  if (open !== undefined) return { copy: (server, onCopied) => open.copy(server, onCopied), release };
+  if (open !== undefined)
+    return { duplicate: (server, onCopied) => open.duplicate(server, onCopied), release };
   pipes.splice(0); // the next one may succeed
   return undefined;
 }
 
-class HandlePipe {
+class DuplicatorPipe {
   readonly #sending: PipeHandle;
   readonly #receiving: PipeHandle;
   readonly #newRequest: () => Request;
-  readonly #waiting: Parameters<Copier['copy']>[1][] = [];
+  readonly #waiting: Parameters<HandleDuplicator['duplicate']>[1][] = [];
 
   constructor(sending: PipeHandle, receiving: PipeHandle, newRequest: () => Request) {
     this.#sending = sending;
@@ -85,7 +86,7 @@ class HandlePipe {
     return true;
   }
 
-  copy(server: Server, onCopied: Parameters<Copier['copy']>[1]): boolean {
+  duplicate(server: Server, onCopied: Parameters<HandleDuplicator['duplicate']>[1]): boolean {
     const { _handle: handle } = server as unknown as { _handle: object };
     this.#waiting.push(onCopied);
     this.#receiving.ref();
@@ -99,7 +100,10 @@ class HandlePipe {
   }
 
   /** Handles arrive in the order in which they were sent. */
-  #done(onCopied: Parameters<Copier['copy']>[1] | undefined, handle: ListenHandle | undefined): void {
+  #done(
+    onCopied: Parameters<HandleDuplicator['duplicate']>[1] | undefined,
+    handle: ListenHandle | undefined,
+  ): void {
     const index = onCopied === undefined ? -1 : this.#waiting.indexOf(onCopied);
     if (index === -1) return;
     this.#waiting.splice(index, 1);
@@ -109,7 +113,7 @@ class HandlePipe {
 }
 
 /** Both ends of a pipe for handles; it stays for as long as the process. */
-async function openPipe(): Promise<HandlePipe | undefined> {
+async function openPipe(): Promise<DuplicatorPipe | undefined> {
   const bindings = privateBindings();
   if (bindings === undefined) return undefined;
   const { pipe, WriteWrap } = bindings;
@@ -132,7 +136,7 @@ async function openPipe(): Promise<HandlePipe | undefined> {
     const { fd } = await accepted; // whose handle is not one for handles, and stays open with it
     server.close();
     const opened = sending.open(fd);
-    const handles = new HandlePipe(sending, receiving, () => new WriteWrap());
+    const handles = new DuplicatorPipe(sending, receiving, () => new WriteWrap());
     if (opened === 0 && (await handles.start())) return handles;
   }
   for (const handle of [server, receiving, sending]) handle.close();

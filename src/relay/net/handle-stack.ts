@@ -10,7 +10,7 @@ import type {
   Target,
   TcpStack,
 } from './channel.ts';
-import { handleCopier } from './handle-duplicator.ts';
+import { handleDuplicator } from './handle-duplicator.ts';
 import {
   endOfFile,
   isWaiting,
@@ -33,7 +33,7 @@ export function handleStack(handles: Handles): TcpStack {
       channel.connect(target, onConnected);
       return channel;
     },
-    copier: handleCopier,
+    duplicator: handleDuplicator,
   };
 }
 
@@ -101,7 +101,7 @@ class HandleChannel implements Channel, HandleOwner {
     return this.#writesWaiting > 0;
   }
 
-  ends(): { local: Address; remote: Address } {
+  addresses(): { local: Address; remote: Address } {
     return { local: localOf(this.#handle), remote: remoteOf(this.#handle) };
   }
 
@@ -146,13 +146,13 @@ class HandleChannel implements Channel, HandleOwner {
   close(): void {
     if (this.#isClosed) return;
     this.#handle.close();
-    this.#tellClosed();
+    this.#reportClosed();
   }
 
   reset(): void {
     if (this.#isClosed) return;
     if (this.#handle.reset() !== 0) this.#handle.close(); // a shutdown is under way: all was written
-    this.#tellClosed();
+    this.#reportClosed();
   }
 
   onRead(count: number): Uint8Array | undefined {
@@ -203,7 +203,7 @@ class HandleChannel implements Channel, HandleOwner {
     else if (this.#handles.shutdown(this.#handle) !== 0) this.onShutdown(); // not connected any more
   }
 
-  #tellClosed(): void {
+  #reportClosed(): void {
     this.#isClosed = true;
     this.#owner?.onClosed(this);
   }

@@ -4,7 +4,7 @@ import { endianness } from 'node:os';
 import { parseIpAddress } from '../../lib/ip-address.ts';
 
 /** A socket of this network namespace as Linux lists it. */
-export type KernelSocket = {
+export type ProcSocket = {
   /** In the list's own words, as `kernelAddress` writes them. */
   readonly local: string;
   readonly remote: string;
@@ -23,24 +23,24 @@ export type KernelSocket = {
  * @param proc  where procfs is mounted.
  * @returns none where there is no such list, as on a system other than Linux.
  */
-export async function kernelSockets(protocol: 'tcp' | 'udp', proc = '/proc'): Promise<KernelSocket[]> {
+export async function procSockets(protocol: 'tcp' | 'udp', proc = '/proc'): Promise<ProcSocket[]> {
   const lists = await Promise.all(
     [protocol, `${protocol}6`].map((name) => {
       return readFile(`${proc}/self/net/${name}`, 'utf8').catch(() => '');
     }),
   );
-  return lists.flatMap((list) => list.split('\n').slice(1).flatMap(kernelSocket));
+  return lists.flatMap((list) => list.split('\n').slice(1).flatMap(procSocket));
 }
 
 /** `address` and `port` as the kernel lists them: `0100007F:01BB` is port 443 of 127.0.0.1. */
-export function kernelAddress(address: string, port: number): string {
+export function procAddress(address: string, port: number): string {
   const bytes = isIPv6(address) ? ipv6Bytes(address) : address.split('.').map(Number);
   const words = Array.from({ length: bytes.length / 4 }, (_, index) => bytes.slice(4 * index, 4 * index + 4));
   const own = words.flatMap((word) => (endianness() === 'LE' ? word.reverse() : word));
   return `${Buffer.from(own).toString('hex')}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
 }
 
-function kernelSocket(line: string): KernelSocket[] {
+function procSocket(line: string): ProcSocket[] {
   const [, local, remote, state, queues = '', , , , , inode] = line.trim().split(/ +/);
   if (local === undefined || remote === undefined || inode === undefined) return [];
   const isListening = state === '0A'; // TCP_LISTEN

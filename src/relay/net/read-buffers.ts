@@ -2,9 +2,9 @@
 export const landingBuffer = new Uint8Array(65_536);
 
 /** Large buffers for directions that carry much, so that a read costs little per byte. */
-export const privateBuffers = pool({ bufferBytes: 262_144, most: 128, quietBytes: 16_384 });
+export const privateBuffers = pool({ bufferBytes: 262_144, max: 128, quietBytes: 16_384 });
 
-type PoolOptions = { readonly bufferBytes: number; readonly most: number; readonly quietBytes: number };
+type PoolOptions = { readonly bufferBytes: number; readonly max: number; readonly quietBytes: number };
 
 /** A bounded number of equal buffers, lent out and given back. */
 type Pool = {
@@ -12,10 +12,10 @@ type Pool = {
   readonly quietBytes: number;
   /** @returns undefined where all are lent out. */
   take: () => Uint8Array<ArrayBuffer> | undefined;
-  giveBack: (buffer: Uint8Array<ArrayBuffer>) => void;
+  release: (buffer: Uint8Array<ArrayBuffer>) => void;
 };
 
-function pool({ bufferBytes, most, quietBytes }: PoolOptions): Pool {
+function pool({ bufferBytes, max: most, quietBytes }: PoolOptions): Pool {
   const free: Uint8Array<ArrayBuffer>[] = [];
   let made = 0;
   return {
@@ -26,7 +26,7 @@ function pool({ bufferBytes, most, quietBytes }: PoolOptions): Pool {
       made += 1;
       return new Uint8Array(bufferBytes);
     },
-    giveBack: (buffer) => {
+    release: (buffer) => {
       free.push(buffer);
     },
   };

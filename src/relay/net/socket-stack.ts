@@ -82,7 +82,7 @@ class SocketChannel implements Channel {
     return this.#isWaiting;
   }
 
-  ends(): { local: Address; remote: Address } {
+  addresses(): { local: Address; remote: Address } {
     return { local: localOf(this.#socket), remote: remoteOf(this.#socket) };
   }
 

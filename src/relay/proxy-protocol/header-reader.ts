@@ -3,26 +3,26 @@ import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
 import { isWithin } from '../../lib/address-ranges.ts';
 import type { Reader } from '../net/channel.ts';
-import { ProxyHeaderError, readProxyHeader, type ProxyAddresses } from './header.ts';
+import { ProxyHeaderError, parseProxyHeader, type ProxyAddresses } from './header.ts';
 
 /** Who is told of a client's header. */
-export type ProxyGateListeners = {
+export type ProxyHeaderListeners = {
   /** Told once; of undefined where the header tells of no client. What follows it is read on. */
   readonly onHeader: (addresses: ProxyAddresses | undefined) => void;
   readonly onError: (error: Error) => void;
 };
 
 /** Takes the PROXY header, however it is cut, off what a client sends, and lets the rest through. */
-export class ProxyGate implements Reader {
-  readonly #behind: Reader;
-  readonly #listeners: ProxyGateListeners;
+export class ProxyHeaderReader implements Reader {
+  readonly #next: Reader;
+  readonly #listeners: ProxyHeaderListeners;
   readonly #stopTimer: () => void;
   #head = Buffer.alloc(0);
   #state: 'waiting' | 'open' | 'failed' = 'waiting';
 
   /** @param behind  gets what follows the header. */
-  constructor(behind: Reader, { timeoutMs }: AcceptProxy, clock: Clock, listeners: ProxyGateListeners) {
-    this.#behind = behind;
+  constructor(behind: Reader, { timeoutMs }: AcceptProxy, clock: Clock, listeners: ProxyHeaderListeners) {
+    this.#next = behind;
     this.#listeners = listeners;
     const late = (): void => {
       this.fail(new ProxyHeaderError(`the client sent no PROXY header within ${String(timeoutMs)} ms`));
@@ -31,17 +31,17 @@ export class ProxyGate implements Reader {
   }
 
   nextBuffer(): Uint8Array {
-    return this.#behind.nextBuffer();
+    return this.#next.nextBuffer();
   }
 
   take(count: number, buffer: Uint8Array): boolean {
-    if (this.#state === 'open') return this.#behind.take(count, buffer);
+    if (this.#state === 'open') return this.#next.take(count, buffer);
     const rest = this.#afterHeader(buffer.subarray(0, count));
-    return rest === undefined || this.#behind.take(rest.length, rest);
+    return rest === undefined || this.#next.take(rest.length, rest);
   }
 
   end(): void {
-    if (this.#state === 'open') this.#behind.end();
+    if (this.#state === 'open') this.#next.end();
     else this.fail(new ProxyHeaderError('the client ended before its PROXY header did'));
   }
 
@@ -64,7 +64,7 @@ export class ProxyGate implements Reader {
     if (this.#state === 'failed') return undefined;
     this.#head = Buffer.concat([this.#head, part]);
     try {
-      const header = readProxyHeader(this.#head);
+      const header = parseProxyHeader(this.#head);
       if (header === undefined) return undefined;
       const rest = this.#head.subarray(header.length);
       this.#head = Buffer.alloc(0);
@@ -80,7 +80,10 @@ export class ProxyGate implements Reader {
 }
 
 /** Why no header of the peer at `address` is taken; undefined where one may be believed. */
-export function distrust({ trustedSources }: AcceptProxy, address: string): ProxyHeaderError | undefined {
+export function untrustedSource(
+  { trustedSources }: AcceptProxy,
+  address: string,
+): ProxyHeaderError | undefined {
   if (trustedSources.length === 0 || isWithin(trustedSources, address)) return undefined;
   return new ProxyHeaderError('PROXY headers of this client are not trusted: see accept_proxy_trusted');
 }

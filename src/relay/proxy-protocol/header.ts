@@ -79,7 +79,7 @@ export type ReadHeader = {
  * @returns undefined where more bytes are needed.
  * @throws ProxyHeaderError as soon as no more bytes can make it one.
  */
-export function readProxyHeader(bytes: Buffer): ReadHeader | undefined {
+export function parseProxyHeader(bytes: Buffer): ReadHeader | undefined {
   if (startsLike(bytes, signature)) return readV2(bytes);
   if (startsLike(bytes, v1Start)) return readV1(bytes);
   throw new ProxyHeaderError('the client sent no PROXY header');

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { AcceptProxy } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { distrust, ProxyGate } from './header-reader.ts';
+import { untrustedSource, ProxyHeaderReader } from './header-reader.ts';
 import type { ProxyAddresses } from './header.ts';
 import { landingBuffer } from '../net/read-buffers.ts';
 
@@ -11,15 +11,15 @@ import { landingBuffer } from '../net/read-buffers.ts';
  * @returns undefined where the header tells of no client.
  * @throws ProxyHeaderError
  */
-export async function proxyHeaderOf(
+export async function readProxyHeader(
   raw: Socket,
   accept: AcceptProxy,
   clock: Clock,
 ): Promise<ProxyAddresses | undefined> {
-  const distrusted = distrust(accept, raw.remoteAddress ?? '');
-  if (distrusted !== undefined) throw distrusted;
+  const untrusted = untrustedSource(accept, raw.remoteAddress ?? '');
+  if (untrusted !== undefined) throw untrusted;
   const { promise, resolve, reject } = Promise.withResolvers<ProxyAddresses | undefined>();
-  const behind = {
+  const next = {
     nextBuffer: () => landingBuffer,
     take: (count: number, buffer: Uint8Array) => {
       raw.pause();
@@ -28,12 +28,12 @@ export async function proxyHeaderOf(
     },
     end: () => undefined,
   };
-  const gate = new ProxyGate(behind, accept, clock, { onHeader: resolve, onError: reject });
+  const reader = new ProxyHeaderReader(next, accept, clock, { onHeader: resolve, onError: reject });
   const onData = (part: Buffer): void => {
-    gate.take(part.length, part);
+    reader.take(part.length, part);
   };
   const onEnd = (): void => {
-    gate.end();
+    reader.end();
   };
   raw.on('data', onData).once('end', onEnd).once('close', onEnd);
   raw.resume();

@@ -4,38 +4,38 @@ import type { Clock } from '../../lib/clock.ts';
 const quietMs = 60_000;
 
 /** How an episode is told. */
-export type EpisodeTelling = {
-  readonly begins: () => void;
+export type IncidentLog = {
+  readonly started: () => void;
   /** @param count  how often it happened. */
-  readonly ends: (count: number) => void;
+  readonly ended: (count: number) => void;
 };
 
 /** Something that may happen thousands of times, and is told twice: when it begins, and when it has stopped. */
-export class Episode {
+export class Incident {
   readonly #clock: Clock;
-  readonly #telling: EpisodeTelling;
+  readonly #log: IncidentLog;
   #count = 0;
   #lastMs = 0;
   #stopTimer: () => void = () => undefined;
 
-  constructor(clock: Clock, telling: EpisodeTelling) {
+  constructor(clock: Clock, telling: IncidentLog) {
     this.#clock = clock;
-    this.#telling = telling;
+    this.#log = telling;
   }
 
   /** It happens. */
-  happen(): void {
+  occurred(): void {
     this.#lastMs = this.#clock.monotonicMs();
     this.#count += 1;
     if (this.#count > 1) return;
-    this.#telling.begins();
+    this.#log.started();
     this.#watch(quietMs);
   }
 
   /** Tells the end now, if there is something to tell. */
   end(): void {
     this.#stopTimer();
-    if (this.#count > 0) this.#telling.ends(this.#count);
+    if (this.#count > 0) this.#log.ended(this.#count);
     this.#count = 0;
   }
 

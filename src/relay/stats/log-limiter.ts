@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
 /** Within `periodMs` of the first, so many lines of a kind are written. */
-const most = 20;
+const maxLines = 20;
 const periodMs = 10_000;
 
 /** Writes a warning; `message` is a constant sentence. */
@@ -15,7 +15,7 @@ type Period = { readonly sinceMs: number; count: number; stopTimer: () => void }
  * The warnings of an endpoint that may come by the thousand: of each sentence 20 are written in ten seconds, and at
  * their end one line tells how many more there were. At level debug all of them are written.
  */
-export class Warnings {
+export class LogLimiter {
   readonly #log: Logger;
   readonly #clock: Clock;
   /** Name of the endpoint, which may change. */
@@ -31,9 +31,9 @@ export class Warnings {
   readonly warn: Warn = (fields, message) => {
     const period = this.#period(message);
     period.count += 1;
-    if (period.count <= most) this.#log.warn(fields, message);
+    if (period.count <= maxLines) this.#log.warn(fields, message);
     else this.#log.debug(fields, message);
-    if (period.count === most + 1) this.#watch(message, period);
+    if (period.count === maxLines + 1) this.#watch(message, period);
   };
 
   /** Ends every period now, and tells what was not written. */
@@ -62,7 +62,7 @@ export class Warnings {
     const { count = 0, stopTimer } = this.#periods.get(message) ?? {};
     stopTimer?.();
     this.#periods.delete(message);
-    const more = count - most;
+    const more = count - maxLines;
     if (more > 0) this.#log.warn({ endpoint: this.#endpoint(), message, more }, 'more warnings of one kind');
   }
 }

@@ -4,9 +4,9 @@ import { remedy } from './remedy.ts';
 import type { Side } from './side.ts';
 
 /** How many different errors are remembered. */
-const most = 32;
+const maxErrors = 32;
 /** Characters of a message that are kept. */
-const longest = 400;
+const maxMessageLength = 400;
 
 /** Something that went wrong lately, as `/status` tells it: the same again is counted, not told again. */
 export type RecentError = {
@@ -56,7 +56,7 @@ export class RecentErrors {
     const message = messageOf(error, upstream);
     this.#entries.set(kind, { timeMs: this.#clock.now().getTime(), count, endpoint, side, reason, message });
     const [oldest] = this.#entries.keys();
-    if (this.#entries.size > most && oldest !== undefined) this.#entries.delete(oldest);
+    if (this.#entries.size > maxErrors && oldest !== undefined) this.#entries.delete(oldest);
   }
 
   /** The latest first. */
@@ -72,7 +72,7 @@ export class RecentErrors {
 /** What `error` says, and of which remote. */
 function messageOf({ message }: Failure['error'], upstream: string): string {
   const text = message.includes(upstream) ? message : `${upstream}: ${message}`;
-  return text.length > longest ? `${text.slice(0, longest)}…` : text;
+  return text.length > maxMessageLength ? `${text.slice(0, maxMessageLength)}…` : text;
 }
 
 /** The errors of several processes as one list, the latest first: what is alike is counted together. */
@@ -84,7 +84,7 @@ export function mergedErrors(errors: readonly RecentError[]): readonly RecentErr
     const [latest] = alike.toSorted(byTime);
     return latest === undefined ? [] : { ...latest, count: alike.reduce((sum, { count }) => sum + count, 0) };
   });
-  return merged.toSorted(byTime).slice(0, most);
+  return merged.toSorted(byTime).slice(0, maxErrors);
 }
 
 function byTime(a: RecentError, b: RecentError): number {

@@ -13,7 +13,7 @@ export type Traffic = {
 };
 
 /** What is open, and what has been. */
-export class Tally<T> implements Iterable<T> {
+export class TrafficStats<T> implements Iterable<T> {
   readonly #open = new Set<T>();
   readonly #fromClient: (item: T) => number;
   readonly #fromUpstream: (item: T) => number;
@@ -49,13 +49,13 @@ export class Tally<T> implements Iterable<T> {
     };
   }
 
-  enter(item: T): void {
+  opened(item: T): void {
     this.#open.add(item);
     this.#total += 1;
   }
 
   /** @param failure  whose fault it is that it ended; undefined = nobody's. */
-  leave(item: T, failure: Side | undefined): void {
+  closed(item: T, failure: Side | undefined): void {
     this.#open.delete(item);
     this.#fromClientBytes += this.#fromClient(item);
     this.#fromUpstreamBytes += this.#fromUpstream(item);

@@ -5,7 +5,7 @@ import type { Accepted } from '../net/channel.ts';
 import type { Connection, ConnectionContext } from '../connection/connection.ts';
 
 /** What transports work with. */
-export type TransportSurroundings = { readonly clock: Clock; readonly log: Logger };
+export type TransportContext = { readonly clock: Clock; readonly log: Logger };
 
 /** The transports of one endpoint. */
 export type EndpointTransport = {
@@ -21,6 +21,6 @@ export type EndpointTransport = {
     context: ConnectionContext,
   ) => Connection;
   /** Follows its files from now on. */
-  readonly follow: () => void;
+  readonly watch: () => void;
   readonly stop: () => void;
 };

@@ -6,11 +6,11 @@ export class HandshakeError extends RealmError {
 }
 
 /** The client was told why by an answer, which it may read before it is closed. */
-export class RefusedError extends HandshakeError {}
+export class ClientRefusedError extends HandshakeError {}
 
 const untrusted = 'the certificate is of no authority that is trusted: name its authority in ca';
 
-const plainWords: Readonly<Record<string, string>> = {
+const reasons: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'the peer does not speak TLS',
   ERR_SSL_HTTP_REQUEST: 'the peer speaks HTTP without TLS',
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'the peer speaks no version of TLS from 1.2 on',
@@ -29,7 +29,7 @@ const plainWords: Readonly<Record<string, string>> = {
 /** Why TLS failed, in words that say what to look at. */
 export function tlsFault(error: unknown): HandshakeError {
   const cause = asError(error);
-  const why = plainWords[errorCode(cause)];
+  const why = reasons[errorCode(cause)];
   return new HandshakeError(why === undefined ? failed : `${failed}: ${why}`, { cause });
 }
 

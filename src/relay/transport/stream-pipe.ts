@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 
 /** One direction: how much came, and whether all did. */
-export class Direction {
+export class StreamPipe {
   /** Bytes read so far: what is relayed, without what its transports add. */
   bytes = 0;
   /** Whether the side that is read has ended. */

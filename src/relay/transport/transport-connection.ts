@@ -8,7 +8,7 @@ import { clientIp } from '../../lib/client-address.ts';
 import {
   idleError,
   namesOf,
-  tellEnd,
+  logEnd,
   type Connection,
   type ConnectionContext,
   type ConnectionFailure,
@@ -20,13 +20,13 @@ import type { Remote } from '../upstream/remote.ts';
 import { reset } from '../net/reset.ts';
 import type { Side } from '../stats/side.ts';
 import { connectSocket } from '../net/socket-stack.ts';
-import { Direction } from './stream-pipe.ts';
-import { HandshakeError, RefusedError } from './handshake-error.ts';
+import { StreamPipe } from './stream-pipe.ts';
+import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
 import { quiet, type Layers } from './layers.ts';
-import { proxyHeaderOf } from '../proxy-protocol/socket-header.ts';
+import { readProxyHeader } from '../proxy-protocol/socket-header.ts';
 
 /** What a connection with transports needs of its endpoint. */
-export type TransportContext = ConnectionContext & {
+export type TransportConnectionContext = ConnectionContext & {
   /** Comes to terms with the client. */
   readonly accept: (raw: Socket) => Promise<Layers>;
   /** Comes to terms with a remote. */
@@ -47,11 +47,11 @@ type Dialling = { readonly raw: Socket; layers: Layers | undefined; readonly clo
  * A remote is dialled only for a client that has come to terms. What is plain on both sides is `TcpConnection`'s.
  */
 export class TransportConnection implements Connection {
-  readonly fromClient = new Direction();
-  readonly fromUpstream = new Direction();
+  readonly fromClient = new StreamPipe();
+  readonly fromUpstream = new StreamPipe();
   readonly #port: number;
   readonly #config: EndpointConfig;
-  readonly #context: TransportContext;
+  readonly #context: TransportConnectionContext;
   readonly #raw: Socket;
   readonly #startedMs: number;
   readonly #dial: Dial<Dialling>;
@@ -73,7 +73,7 @@ export class TransportConnection implements Connection {
    * @param port      the listening port, as configured.
    * @param config    holds for the whole connection.
    */
-  constructor(accepted: Accepted, port: number, config: EndpointConfig, context: TransportContext) {
+  constructor(accepted: Accepted, port: number, config: EndpointConfig, context: TransportConnectionContext) {
     this.#port = port;
     this.#config = config;
     this.#context = context;
@@ -126,10 +126,10 @@ export class TransportConnection implements Connection {
   async #readProxyHeader(): Promise<string> {
     const { acceptProxy } = this.#config.network;
     if (acceptProxy === undefined) return this.#peerIp;
-    const addresses = await proxyHeaderOf(this.#raw, acceptProxy, this.#context.clock);
+    const addresses = await readProxyHeader(this.#raw, acceptProxy, this.#context.clock);
     if (addresses !== undefined) this.#addresses = addresses;
     const ip = addresses === undefined ? this.#peerIp : clientIp(addresses.source.address);
-    if (!this.#context.serves(ip)) throw new SourceError();
+    if (!this.#context.allowsSource(ip)) throw new SourceError();
     return ip;
   }
 
@@ -150,7 +150,7 @@ export class TransportConnection implements Connection {
       return { raw: this.#raw, top: layers.top };
     } catch (error) {
       this.#failure ??= { side: 'client', error: asError(error) };
-      if (!(error instanceof RefusedError)) this.#raw.destroySoon(); // an alert may be on its way
+      if (!(error instanceof ClientRefusedError)) this.#raw.destroySoon(); // an alert may be on its way
       return undefined;
     }
   }
@@ -164,7 +164,7 @@ export class TransportConnection implements Connection {
         this.#join(client, dialled, dialled.channel.layers);
       } else {
         dialled.channel.close();
-        dialled.remote.leave();
+        dialled.remote.release();
       }
     } catch (error) {
       if (error instanceof DialError) this.#upstreamText = error.upstream;
@@ -257,8 +257,8 @@ export class TransportConnection implements Connection {
 
   #settle(): void {
     this.#stopTimer();
-    this.#upstream?.remote.leave();
-    tellEnd(this.#config, this.#context, {
+    this.#upstream?.remote.release();
+    logEnd(this.#config, this.#context, {
       client: this.#addresses.source,
       upstream: this.#upstreamText,
       fromClientBytes: this.fromClient.bytes,

@@ -1,6 +1,6 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { RealmError } from '../../lib/errors.ts';
-import type { EndpointTransport, TransportSurroundings } from './endpoint-transport.ts';
+import type { EndpointTransport, TransportContext } from './endpoint-transport.ts';
 
 /** Files that a new configuration names cannot be used yet: all is as before. */
 export class TransportFilesError extends RealmError {
@@ -12,12 +12,12 @@ export type PlannedTransports = ReadonlyMap<string, EndpointTransport>;
 
 /** The transports of all endpoints. Their code is loaded only where an endpoint asks for it: it is large. */
 export class Transports {
-  readonly #surroundings: TransportSurroundings;
-  readonly #asked = new WeakMap<EndpointTransport, string>();
+  readonly #context: TransportContext;
+  readonly #requested = new WeakMap<EndpointTransport, string>();
   #running: PlannedTransports = new Map();
 
-  constructor(surroundings: TransportSurroundings) {
-    this.#surroundings = surroundings;
+  constructor(context: TransportContext) {
+    this.#context = context;
   }
 
   /** Those for `configs`: what an endpoint has already and asks for again stays, the others are read. */
@@ -40,7 +40,7 @@ export class Transports {
   replace(planned: PlannedTransports): void {
     const before = this.#running;
     this.#running = planned;
-    for (const [name, transport] of planned) if (before.get(name) !== transport) transport.follow();
+    for (const [name, transport] of planned) if (before.get(name) !== transport) transport.watch();
     for (const [name, transport] of before) if (planned.get(name) !== transport) transport.stop();
   }
 
@@ -57,10 +57,10 @@ export class Transports {
   async #transport(config: EndpointConfig): Promise<EndpointTransport> {
     const asked = JSON.stringify([config.listenTransport, config.remoteTransport]);
     const running = this.#running.get(config.name);
-    if (running !== undefined && this.#asked.get(running) === asked) return running;
+    if (running !== undefined && this.#requested.get(running) === asked) return running;
     const { loadTransport } = await import('./watched-transport.ts');
-    const transport = await loadTransport(config, this.#surroundings);
-    this.#asked.set(transport, asked);
+    const transport = await loadTransport(config, this.#context);
+    this.#requested.set(transport, asked);
     return transport;
   }
 }
@@ -73,8 +73,8 @@ export function hasTransport({ network, listenTransport, remoteTransport }: Endp
 /** What is wrong with the files that the transports of `endpoints` name, each as one line. */
 export async function transportProblems(
   endpoints: readonly EndpointConfig[],
-  surroundings: TransportSurroundings,
+  context: TransportContext,
 ): Promise<readonly string[]> {
-  const transports = new Transports(surroundings);
+  const transports = new Transports(context);
   return transports.problems(await transports.planned(endpoints));
 }

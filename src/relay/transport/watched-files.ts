@@ -6,10 +6,10 @@ import { FolderWatch } from '../../lib/folder-watch.ts';
 import type { FileBytes } from './certificates.ts';
 
 /** How often files that are not valid together are read again, since they may be changing. */
-const mostReads = 3;
+const maxReads = 3;
 
 /** What to follow and what to make of it. */
-export type FollowedFilesOptions<T> = {
+export type WatchedFilesOptions<T> = {
   /** Read together; a change of any of them counts for all. */
   readonly paths: readonly string[];
   /** Makes of the files, in the order of `paths`, what they are for. Throws where they are not valid. */
@@ -25,23 +25,23 @@ export type FollowedFilesOptions<T> = {
  * Files that are read at start and again whenever they change: written anew, renamed over, or swapped by the
  * link `..data` of a mounted Secret. The last that was valid counts.
  */
-export class FollowedFiles<T> {
-  readonly #options: FollowedFilesOptions<T>;
+export class WatchedFiles<T> {
+  readonly #options: WatchedFilesOptions<T>;
   readonly #watch: FolderWatch;
   #value: T | undefined;
   #problem = '';
   /** What was read last; undefined where it could not be. */
   #last: readonly FileBytes[] | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  #reading: Promise<void> = Promise.resolve();
   #isStopped = false;
 
-  constructor(options: FollowedFilesOptions<T>) {
+  constructor(options: WatchedFilesOptions<T>) {
     this.#options = options;
     this.#watch = new FolderWatch(
       options.paths.map((path) => dirname(path)),
       options.clock,
       () => {
-        this.#looking = this.#looking.then(() => this.load());
+        this.#reading = this.#reading.then(() => this.load());
       },
     );
   }
@@ -57,7 +57,7 @@ export class FollowedFiles<T> {
   }
 
   /** Follows them from now on. */
-  follow(): void {
+  watch(): void {
     this.#watch.start();
   }
 
@@ -81,7 +81,7 @@ export class FollowedFiles<T> {
       for (let reads = 1; ; reads += 1) {
         if (this.#last !== undefined && isSame(files, this.#last)) return this.#problem; // nothing new
         const problem = this.#take(files);
-        const again = problem === '' || reads === mostReads ? files : await readAll(this.#options.paths);
+        const again = problem === '' || reads === maxReads ? files : await readAll(this.#options.paths);
         this.#last = files;
         if (isSame(files, again)) return problem;
         files = again;

@@ -2,9 +2,9 @@ import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { ListenTls, RemoteTls, ServerCertificate } from '../../config/transport.ts';
-import type { EndpointTransport, TransportSurroundings } from './endpoint-transport.ts';
+import type { EndpointTransport, TransportContext } from './endpoint-transport.ts';
 import { certificateChain, keyPair, type FileBytes } from './certificates.ts';
-import { FollowedFiles } from './watched-files.ts';
+import { WatchedFiles } from './watched-files.ts';
 import { HandshakeError } from './handshake-error.ts';
 import { acceptLayers, connectLayers, type Layers } from './layers.ts';
 import { selfSigned } from './self-signed.ts';
@@ -13,16 +13,16 @@ import { TlsServer, type ServerMaterial } from './tls-server.ts';
 import { TransportConnection } from './transport-connection.ts';
 
 /** The files of both sides of one endpoint, followed, and what goes through them. */
-class FollowedTransport implements EndpointTransport {
+class WatchedTransport implements EndpointTransport {
   readonly #config: EndpointConfig;
-  readonly #listen: FollowedFiles<TlsServer> | undefined;
-  readonly #remote: FollowedFiles<SecureContext> | undefined;
+  readonly #listen: WatchedFiles<TlsServer> | undefined;
+  readonly #remote: WatchedFiles<SecureContext> | undefined;
 
-  constructor(config: EndpointConfig, { clock, log }: TransportSurroundings) {
+  constructor(config: EndpointConfig, { clock, log }: TransportContext) {
     this.#config = config;
     const follow = <T>(side: string, paths: readonly string[], make: (files: readonly FileBytes[]) => T) => {
       const fields = { endpoint: config.name, side };
-      return new FollowedFiles({
+      return new WatchedFiles({
         paths,
         make,
         clock,
@@ -52,8 +52,8 @@ class FollowedTransport implements EndpointTransport {
     await Promise.all(this.#files.map((files) => files.load()));
   }
 
-  follow(): void {
-    for (const files of this.#files) files.follow();
+  watch(): void {
+    for (const files of this.#files) files.watch();
   }
 
   stop(): void {
@@ -68,7 +68,7 @@ class FollowedTransport implements EndpointTransport {
     });
   };
 
-  get #files(): readonly FollowedFiles<unknown>[] {
+  get #files(): readonly WatchedFiles<unknown>[] {
     return [this.#listen, this.#remote].filter((files) => files !== undefined);
   }
 
@@ -89,9 +89,9 @@ class FollowedTransport implements EndpointTransport {
  */
 export async function loadTransport(
   config: EndpointConfig,
-  surroundings: TransportSurroundings,
+  context: TransportContext,
 ): Promise<EndpointTransport> {
-  const transport = new FollowedTransport(config, surroundings);
+  const transport = new WatchedTransport(config, context);
   await transport.load();
   return transport;
 }

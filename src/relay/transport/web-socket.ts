@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ClientOptions } from 'ws';
 import type { WebSocketTarget } from '../../config/transport.ts';
-import { HandshakeError, RefusedError } from './handshake-error.ts';
+import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
 import { isOfRealm, mostHeadBytes, readRequest, type RequestHeaders } from './web-socket-request.ts';
 import { closeTimeout, HalfOpenWebSocket, mostMessageBytes, WebSocketStream } from './web-socket-stream.ts';
 
@@ -83,14 +83,14 @@ function beginsLikeGet(read: Buffer): boolean {
   return get.startsWith(read.toString('latin1', 0, get.length));
 }
 
-function refuse(stream: Duplex, fault: string): RefusedError {
+function refuse(stream: Duplex, fault: string): ClientRefusedError {
   const body = `${fault}\n`;
   stream.end(
     'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n' +
       `Content-Length: ${String(body.length)}\r\n\r\n${body}`,
   );
   stream.resume(); // whatever follows is not looked at
-  return new RefusedError(`WebSocket handshake failed: ${fault}`);
+  return new ClientRefusedError(`WebSocket handshake failed: ${fault}`);
 }
 
 /**

@@ -12,7 +12,7 @@ import { fromAddress, reachable, sourceOf } from '../upstream/source-address.ts'
 import type { Warn } from '../stats/log-limiter.ts';
 
 /** Datagrams that wait while the remote's name is looked up; more are lost, as they may be in UDP. */
-const mostWaiting = 32;
+const maxWaiting = 32;
 
 /** Why an association ends; also by itself, when it is idle. */
 export type AssociationEnd = 'Idle' | 'Evicted' | 'RemoteRemoved' | 'NotAllowed' | 'Stopped';
@@ -102,7 +102,7 @@ export class UdpAssociation {
     this.fromClientBytes += datagram.length;
     if (this.fromUpstreamBytes === 0) this.#unanswered = datagram;
     if (this.#socket !== undefined && !this.#isDialling) this.#forward(datagram);
-    else if (this.#waiting.length < mostWaiting) this.#waiting.push(datagram);
+    else if (this.#waiting.length < maxWaiting) this.#waiting.push(datagram);
     if (this.#socket === undefined && !this.#isDialling) void this.#dial();
   }
 
@@ -119,8 +119,8 @@ export class UdpAssociation {
     this.#isClosed = true;
     this.#stopTimer();
     this.#dropSocket();
-    this.#counted?.leave();
-    this.#tellEnd(end);
+    this.#counted?.release();
+    this.#logEnd(end);
     this.#context.onClosed(this, this.#failedInARow === 0 ? undefined : 'upstream');
   }
 
@@ -128,9 +128,9 @@ export class UdpAssociation {
     const remote = this.#remote(this.#tried);
     this.#tried += 1;
     this.#isDialling = true;
-    this.#counted?.leave();
+    this.#counted?.release();
     this.#counted = remote;
-    remote.enter();
+    remote.acquire();
     try {
       const { through, lookup } = this.#context;
       const found = await addressesOf(remote, lookup);
@@ -183,7 +183,7 @@ export class UdpAssociation {
   #takeAnswer(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
     this.fromUpstreamBytes += datagram.length;
-    if (this.#unanswered !== undefined || this.#failedInARow > 0) this.#counted?.work();
+    if (this.#unanswered !== undefined || this.#failedInARow > 0) this.#counted?.succeed();
     this.#failedInARow = 0;
     this.#unanswered = undefined;
     this.#context.reply(datagram);
@@ -221,7 +221,7 @@ export class UdpAssociation {
     });
   }
 
-  #tellEnd(end: AssociationEnd): void {
+  #logEnd(end: AssociationEnd): void {
     const { endpoint, client, clock, log, warn } = this.#context;
     const fields = {
       endpoint,

@@ -1,11 +1,11 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientIp, clientText } from '../../lib/client-address.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import { Episode } from '../stats/incident.ts';
-import { IdleOrder } from './eviction-order.ts';
+import { Incident } from '../stats/incident.ts';
+import { EvictionOrder } from './eviction-order.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
-import { Tally, type Traffic } from '../stats/traffic.ts';
+import { TrafficStats, type Traffic } from '../stats/traffic.ts';
 import { UdpAssociation, type AssociationContext, type AssociationEnd } from './association.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 
@@ -14,7 +14,7 @@ export type AssociationsContext = Pick<AssociationContext, 'log' | 'warn' | 'clo
   readonly budget: DescriptorBudget;
   readonly errors: RecentErrors;
   /** Whether a client may have one: counted and told where not. */
-  readonly associates: (client: UdpClient) => boolean;
+  readonly allowsAssociation: (client: UdpClient) => boolean;
   /** The endpoint's, which may change. */
   readonly config: () => EndpointConfig;
   /** The remotes of a listening port; undefined where the endpoint has it no more. */
@@ -32,56 +32,56 @@ export class Associations {
   refused = 0;
   readonly #context: AssociationsContext;
   readonly #open = new Set<UdpAssociation>();
-  readonly #tally = new Tally<UdpAssociation>(
+  readonly #stats = new TrafficStats<UdpAssociation>(
     (association) => association.fromClientBytes,
     (association) => association.fromUpstreamBytes,
   );
-  readonly #idle = new IdleOrder(this.#open);
-  readonly #full: Episode;
-  readonly #short: Episode;
+  readonly #evictionOrder = new EvictionOrder(this.#open);
+  readonly #limitIncident: Incident;
+  readonly #shortageIncident: Incident;
 
   constructor(context: AssociationsContext) {
     const { clock, log, config } = context;
     this.#context = context;
-    this.#full = new Episode(clock, {
-      begins: () => {
+    this.#limitIncident = new Incident(clock, {
+      started: () => {
         const { name: endpoint, network } = config();
         const fields = { endpoint, maxAssociations: network.maxAssociations };
         log.warn(fields, 'association limit reached, those idle for longest make room');
       },
-      ends: (evicted) => {
-        this.#idle.forget();
+      ended: (evicted) => {
+        this.#evictionOrder.forget();
         log.info({ endpoint: config().name, evicted }, 'the association limit is no longer reached');
       },
     });
-    this.#short = new Episode(clock, {
-      begins: () => {
+    this.#shortageIncident = new Incident(clock, {
+      started: () => {
         const fields = { endpoint: config().name, associations: this.active };
         log.warn(fields, 'file descriptors are short, UDP clients are turned away or make room for others');
       },
-      ends: (clients) => {
-        this.#idle.forget();
+      ended: (clients) => {
+        this.#evictionOrder.forget();
         log.info({ endpoint: config().name, clients }, 'there are file descriptors for UDP clients again');
       },
     });
   }
 
   get traffic(): Traffic {
-    return this.#tally.traffic;
+    return this.#stats.traffic;
   }
 
   get active(): number {
-    return this.#tally.active;
+    return this.#stats.active;
   }
 
   /** Begins to serve one client of a listening port. @returns undefined where there is no room for it, or it may not. */
   associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
     const { budget, config, errors } = this.#context;
     const pool = this.#context.pool(port);
-    if (pool === undefined || !this.#context.associates(client)) return undefined;
+    if (pool === undefined || !this.#context.allowsAssociation(client)) return undefined;
     budget.take(1); // before another one gives its own back, which a TCP client that waits would get
     if (!this.#hasMadeRoom()) {
-      budget.giveBack(1);
+      budget.release(1);
       this.refused += 1;
       const error = { message: 'file descriptors are short, UDP clients are turned away' };
       errors.add({ endpoint: config().name, side: 'relay', reason: 'DescriptorsShort', error });
@@ -101,13 +101,13 @@ export class Associations {
       reply,
       onClosed: (closed, failure) => {
         this.#open.delete(closed);
-        this.#tally.leave(closed, failure);
+        this.#stats.closed(closed, failure);
         onClosed();
-        budget.giveBack(1);
+        budget.release(1);
       },
     });
     this.#open.add(association);
-    this.#tally.enter(association);
+    this.#stats.opened(association);
     return association;
   }
 
@@ -119,30 +119,30 @@ export class Associations {
   /** Ends all of them. */
   cut(): void {
     for (const association of this.#open) association.close('Stopped');
-    this.#full.end();
-    this.#short.end();
+    this.#limitIncident.end();
+    this.#shortageIncident.end();
   }
 
   /** Resolves when there is none. */
   idle(): Promise<void> {
-    return this.#tally.idle();
+    return this.#stats.idle();
   }
 
   #hasMadeRoom(): boolean {
     const { budget, config } = this.#context;
     const { maxAssociations } = config().network;
     while (maxAssociations > 0 && this.active >= maxAssociations) {
-      this.#full.happen();
+      this.#limitIncident.occurred();
       this.#evict();
     }
     if (budget.hasRoom(0)) return true;
-    this.#short.happen();
+    this.#shortageIncident.occurred();
     return this.#evict();
   }
 
   /** @returns whether there was one. */
   #evict(): boolean {
-    const longest = this.#idle.longest();
+    const longest = this.#evictionOrder.longestIdle();
     if (longest === undefined) return false;
     this.evicted += 1;
     longest.close('Evicted');

@@ -9,7 +9,7 @@ type Idle = {
  * leaving out what was busy since: what was busy after the look is not among the idlest. So nothing is done
  * per datagram, and per item that is found there is little more than a comparison.
  */
-export class IdleOrder<T extends Idle> {
+export class EvictionOrder<T extends Idle> {
   readonly #all: ReadonlySet<T>;
   #seen: { readonly item: T; readonly lastMs: number }[] = [];
   #next = 0;
@@ -19,11 +19,11 @@ export class IdleOrder<T extends Idle> {
   }
 
   /** @returns undefined where there is nothing. */
-  longest(): T | undefined {
+  longestIdle(): T | undefined {
     if (this.#all.size === 0) return undefined;
     for (;;) {
       const seen = this.#seen[this.#next];
-      if (seen === undefined) this.#look();
+      if (seen === undefined) this.#sort();
       else if (this.#all.has(seen.item) && seen.item.lastMs === seen.lastMs) return seen.item;
       else this.#next += 1;
     }
@@ -35,7 +35,7 @@ export class IdleOrder<T extends Idle> {
     this.#next = 0;
   }
 
-  #look(): void {
+  #sort(): void {
     const all = Array.from(this.#all, (item) => ({ item, lastMs: item.lastMs }));
     this.#seen = all.sort((a, b) => a.lastMs - b.lastMs);
     this.#next = 0;

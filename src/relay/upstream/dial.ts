@@ -4,8 +4,8 @@ import { asError, RealmError } from '../../lib/errors.ts';
 import { addressesOf, type Lookup } from '../dns/lookup.ts';
 import type { Channel, Target } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import { interleaved, Race } from './happy-eyeballs.ts';
-import { fromAddress, reachable, type Source, sourceOf } from './source-address.ts';
+import { interleaved, HappyEyeballs } from './happy-eyeballs.ts';
+import { fromAddress, reachable, type SourceAddress, sourceOf } from './source-address.ts';
 
 /** No remote could be connected; `cause` is the last failure. */
 export class DialError extends RealmError {
@@ -34,10 +34,10 @@ export type DialTarget = SocketAddress & {
   /** As configured. */
   readonly text: string;
   /** A dial begins. */
-  readonly enter: () => void;
+  readonly acquire: () => void;
   /** The dial failed, or the connection that came of it has ended. */
-  readonly leave: () => void;
-  readonly work: () => void;
+  readonly release: () => void;
+  readonly succeed: () => void;
   readonly fail: (error: Error) => void;
 };
 
@@ -70,7 +70,7 @@ export type Dialled<C, T extends DialTarget> = { readonly channel: C; readonly r
 export class Dial<C extends Dialable> {
   readonly #options: DialOptions<C>;
   #deadlineMs = Infinity;
-  #source: Source | undefined;
+  #source: SourceAddress | undefined;
   #cancelled = false;
   #cancelConnect: () => void = () => undefined;
 
@@ -104,14 +104,14 @@ export class Dial<C extends Dialable> {
   }
 
   async #try(remote: DialTarget): Promise<C | undefined> {
-    remote.enter();
+    remote.acquire();
     let channel: C | undefined;
     try {
       channel = await this.#connectRemote(remote);
-      if (channel !== undefined) remote.work();
+      if (channel !== undefined) remote.succeed();
       return channel;
     } finally {
-      if (channel === undefined) remote.leave();
+      if (channel === undefined) remote.release();
     }
   }
 
@@ -155,7 +155,7 @@ export class Dial<C extends Dialable> {
 
   async #connectFirst(addresses: readonly string[], { host: name, port }: DialTarget): Promise<C> {
     const { connect } = this.#options;
-    const race = new Race(addresses, {
+    const race = new HappyEyeballs(addresses, {
       ...this.#options,
       connect: (address, onConnected) => connect(this.#target(address, port), onConnected),
     });

@@ -7,13 +7,13 @@ import { RemotePools } from './remote-pools.ts';
 import type { Remote, RemoteContext, RemoteEvent, RemoteHealth, RemoteState } from './remote.ts';
 
 /** What happened to a remote, or how it is now; its name is its address, since equal addresses fare equally. */
-export type OfRemote = { readonly endpoint: string; readonly protocol: Protocol; readonly remote: string };
+export type RemoteId = { readonly endpoint: string; readonly protocol: Protocol; readonly remote: string };
 
 /** What the remotes of an endpoint work with. */
 export type EndpointRemotesContext = Omit<RemoteContext, 'endpoint' | 'onEvent'> &
   HealthChecksContext & {
     /** Told of what happens to a remote here, and has to be known where it is not seen. */
-    readonly onRemoteEvent?: (event: OfRemote & { readonly event: RemoteEvent }) => void;
+    readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;
   };
 
 /** The remotes of an endpoint, for each protocol by itself, since a remote may serve one and not the other. */
@@ -42,7 +42,7 @@ export class EndpointRemotes {
   }
 
   /** What is known of each, to be shared. */
-  get states(): readonly (OfRemote & { readonly state: RemoteState })[] {
+  get states(): readonly (RemoteId & { readonly state: RemoteState })[] {
     const { name: endpoint } = this.#config;
     return (['TCP', 'UDP'] as const).flatMap((protocol) =>
       this.#pools[protocol].known.map(({ text: remote, state }) => ({ endpoint, protocol, remote, state })),
@@ -68,19 +68,19 @@ export class EndpointRemotes {
   }
 
   /** As `RemotePools.at`. */
-  at(protocol: Protocol, port: number): RemotePool | undefined {
-    return this.#pools[protocol].at(port);
+  forPort(protocol: Protocol, port: number): RemotePool | undefined {
+    return this.#pools[protocol].forPort(port);
   }
 
   /** As `RemotePools.expect`. */
-  expect(config: EndpointConfig): void {
-    this.#pools.TCP.expect(config);
-    this.#pools.UDP.expect(config);
+  addPorts(config: EndpointConfig): void {
+    this.#pools.TCP.addPorts(config);
+    this.#pools.UDP.addPorts(config);
   }
 
   /** Those of one address. */
-  named({ protocol, remote }: OfRemote): readonly Remote[] {
-    return this.#pools[protocol].named(remote);
+  byAddress({ protocol, remote }: RemoteId): readonly Remote[] {
+    return this.#pools[protocol].byAddress(remote);
   }
 
   /** Ends the health checks. */

@@ -7,7 +7,7 @@ import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 const attemptDelayMs = 250;
 
 /** What a race needs besides the addresses. */
-export type RaceOptions<C> = {
+export type HappyEyeballsOptions<C> = {
   readonly clock: Clock;
   /** Pays for tries beside the first; one that it has no room for waits. */
   readonly budget: DescriptorBudget;
@@ -20,10 +20,10 @@ export type RaceOptions<C> = {
  * failed or has been silent for 250 ms, while the silent one goes on. An address that swallows everything so costs a
  * quarter of a second, and not the whole time for the dial.
  */
-export class Race<C extends Pick<Channel, 'close'>> {
+export class HappyEyeballs<C extends Pick<Channel, 'close'>> {
   /** Connected; rejects with the last failure where all have failed. */
   readonly winner: Promise<C>;
-  readonly #options: RaceOptions<C>;
+  readonly #options: HappyEyeballsOptions<C>;
   readonly #waiting: string[];
   readonly #running = new Set<C>();
   readonly #settle = Promise.withResolvers<C>();
@@ -32,7 +32,7 @@ export class Race<C extends Pick<Channel, 'close'>> {
   #stopTimer: () => void = () => undefined;
 
   /** @param hosts  IP addresses, at least one, in the order in which to try them. */
-  constructor(hosts: readonly string[], options: RaceOptions<C>) {
+  constructor(hosts: readonly string[], options: HappyEyeballsOptions<C>) {
     this.#options = options;
     this.#waiting = [...hosts];
     this.winner = this.#settle.promise;
@@ -64,22 +64,22 @@ export class Race<C extends Pick<Channel, 'close'>> {
 
   #open(): void {
     const channel = this.#options.connect(this.#waiting.shift() ?? '', (error) => {
-      if (error === undefined) this.#win(channel);
-      else this.#lose(channel, error);
+      if (error === undefined) this.#succeed(channel);
+      else this.#fail(channel, error);
     });
     this.#running.add(channel);
   }
 
-  #win(channel: C): void {
+  #succeed(channel: C): void {
     this.#running.delete(channel);
     this.#stop();
     this.#settle.resolve(channel);
   }
 
-  #lose(channel: C, error: Error): void {
+  #fail(channel: C, error: Error): void {
     this.#running.delete(channel);
     channel.close();
-    this.#giveBack(Math.min(1, this.#taken));
+    this.#release(Math.min(1, this.#taken));
     if (this.#waiting.length > 0) this.#next();
     else if (this.#running.size === 0) this.#settle.reject(error);
   }
@@ -90,13 +90,13 @@ export class Race<C extends Pick<Channel, 'close'>> {
     const running = [...this.#running];
     this.#running.clear();
     for (const channel of running) channel.close();
-    this.#giveBack(this.#taken);
+    this.#release(this.#taken);
   }
 
-  #giveBack(count: number): void {
+  #release(count: number): void {
     if (count === 0) return;
     this.#taken -= count;
-    this.#options.budget.giveBack(count);
+    this.#options.budget.release(count);
   }
 }
 

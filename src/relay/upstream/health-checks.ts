@@ -29,7 +29,7 @@ export class HealthChecks {
    */
   run(remotes: readonly Remote[], { healthCheck: how, through }: EndpointConfig): void {
     this.stop();
-    if (how === undefined) for (const remote of remotes) remote.uncheck();
+    if (how === undefined) for (const remote of remotes) remote.clearChecks();
     else this.#running = remotes.map((remote) => new Check(remote, how, { ...this.#context, through }));
   }
 
@@ -45,7 +45,7 @@ type CheckContext = HealthChecksContext & { readonly through: SocketAddress | un
 /** One remote's checks, one after the other until they are stopped. */
 class Check {
   readonly #remote: Remote;
-  readonly #how: HealthCheck;
+  readonly #settings: HealthCheck;
   readonly #context: CheckContext;
   #dial: Dial<Channel> | undefined;
   #isStopped = false;
@@ -53,7 +53,7 @@ class Check {
 
   constructor(remote: Remote, how: HealthCheck, context: CheckContext) {
     this.#remote = remote;
-    this.#how = how;
+    this.#settings = how;
     this.#context = context;
     void this.#check();
   }
@@ -68,9 +68,9 @@ class Check {
     const { budget, clock } = this.#context;
     budget.take(1);
     await this.#connect();
-    budget.giveBack(1);
+    budget.release(1);
     if (this.#isStopped) return;
-    this.#stopTimer = clock.after(this.#how.intervalMs, () => void this.#check());
+    this.#stopTimer = clock.after(this.#settings.intervalMs, () => void this.#check());
   }
 
   /** Never rejects: what fails is told to the remote. */
@@ -78,7 +78,7 @@ class Check {
     const dial = new Dial({
       ...this.#context,
       connect: this.#context.tcp.connect,
-      timeoutMs: this.#how.timeoutMs,
+      timeoutMs: this.#settings.timeoutMs,
       onFailedTry: () => undefined,
     });
     this.#dial = dial;
@@ -98,13 +98,13 @@ class Check {
       port,
       ...(ip !== undefined && { ip }),
       text,
-      enter: () => undefined,
-      leave: () => undefined,
-      work: () => {
-        if (!this.#isStopped) this.#remote.passCheck(this.#how.healthyThreshold);
+      acquire: () => undefined,
+      release: () => undefined,
+      succeed: () => {
+        if (!this.#isStopped) this.#remote.passCheck(this.#settings.healthyThreshold);
       },
       fail: (error) => {
-        if (!this.#isStopped) this.#remote.failCheck(this.#how.unhealthyThreshold, error);
+        if (!this.#isStopped) this.#remote.failCheck(this.#settings.unhealthyThreshold, error);
       },
     };
   }

@@ -23,11 +23,11 @@ export class RemotePool {
    */
   order(clientIp: string): readonly Remote[] {
     const order = this.#balancer(clientIp);
-    if (order.every(({ isWell }) => isWell)) return order;
+    if (order.every(({ isHealthy: isWell }) => isWell)) return order;
     const preferred = order.filter(({ isPreferred }) => isPreferred);
     const [first] = preferred;
     const ordered = [...preferred, ...order.filter(({ isPreferred }) => !isPreferred)];
-    if (first?.isWell === false) first.probe();
+    if (first?.isHealthy === false) first.probe();
     return ordered;
   }
 }

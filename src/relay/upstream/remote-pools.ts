@@ -38,9 +38,9 @@ export class RemotePools {
   }
 
   /** Those with an address, of whichever port. */
-  named(text: string): readonly Remote[] {
+  byAddress(text: string): readonly Remote[] {
     for (const { listen, remotes } of this.#ports.values()) {
-      if (remotes.some((address) => socketAddressText(address) === text)) this.at(listen.port);
+      if (remotes.some((address) => socketAddressText(address) === text)) this.forPort(listen.port);
     }
     return this.known.filter((remote) => remote.text === text);
   }
@@ -55,7 +55,7 @@ export class RemotePools {
     return this.#names.map((address, index) => {
       const remotes = new Set([...this.#pools.values()].flatMap((pool) => pool.remotes[index] ?? []));
       const each = [...remotes].map(({ health }) => health);
-      const { healthy, reason } = each.find((one) => one.healthy) ?? each[0] ?? well;
+      const { healthy, reason } = each.find((one) => one.healthy) ?? each[0] ?? healthyRemote;
       const sum = (of: 'active' | 'dials' | 'failed'): number =>
         each.reduce((total, one) => total + one[of], 0);
       return { address, healthy, reason, active: sum('active'), dials: sum('dials'), failed: sum('failed') };
@@ -67,7 +67,7 @@ export class RemotePools {
    *
    * @returns undefined where the endpoint has a range without that port: its client has waited until it was gone.
    */
-  at(port: number): RemotePool | undefined {
+  forPort(port: number): RemotePool | undefined {
     const pool = this.#pools.get(port);
     if (pool !== undefined) return pool;
     const config = this.#ports.get(port);
@@ -76,7 +76,7 @@ export class RemotePools {
   }
 
   /** Also serves the ports of `config` that are new, since their sockets are bound before it is taken. */
-  expect(config: EndpointConfig): void {
+  addPorts(config: EndpointConfig): void {
     this.#ports = new Map([...byPort(config), ...this.#ports]);
   }
 
@@ -88,7 +88,7 @@ export class RemotePools {
     this.#names = remoteNames(config);
     this.#pools = new Map();
     this.#first = this.#firstPool();
-    for (const port of used) this.at(port);
+    for (const port of used) this.forPort(port);
     const kept = new Set([...this.#pools.values()].flatMap(({ remotes }) => remotes));
     this.#known = new Map([...this.#known].filter(([, remote]) => kept.has(remote)));
   }
@@ -96,14 +96,14 @@ export class RemotePools {
   /** Health checks go to the first port, and what they find holds for all. */
   #firstPool(): RemotePool {
     const pool = this.#add(this.#config);
-    for (const remote of pool.remotes) remote.follow(undefined);
+    for (const remote of pool.remotes) remote.mirrorChecksOf(undefined);
     return pool;
   }
 
   #furtherPool(config: PortConfig): RemotePool {
     const pool = this.#add(config);
     for (const [index, remote] of pool.remotes.entries()) {
-      if (!this.#first.remotes.includes(remote)) remote.follow(this.#first.remotes[index]);
+      if (!this.#first.remotes.includes(remote)) remote.mirrorChecksOf(this.#first.remotes[index]);
     }
     return pool;
   }
@@ -123,7 +123,7 @@ export class RemotePools {
   }
 }
 
-const well = { healthy: true, reason: '' } as const;
+const healthyRemote = { healthy: true, reason: '' } as const;
 
 function byPort(config: EndpointConfig): Map<number, PortConfig> {
   return new Map(portsOf(config).map((port) => [port.listen.port, port]));

@@ -61,9 +61,9 @@ export class Remote implements SocketAddress {
   #ejectedUntilMs = 0;
   #isUp = true;
   /** Checks in a row that say otherwise than `#isUp`. */
-  #otherwise = 0;
+  #contraryChecks = 0;
   /** The one that is checked in its place. */
-  #checked: Remote | undefined;
+  #mirrored: Remote | undefined;
 
   constructor(address: SocketAddress, context: RemoteContext) {
     this.host = address.host;
@@ -79,21 +79,23 @@ export class Remote implements SocketAddress {
   }
 
   /** Whether checks pass and the last dial worked, as far as there were any. */
-  get isWell(): boolean {
+  get isHealthy(): boolean {
     return this.#passesChecks && this.#failedInARow === 0;
   }
 
   /** Whether it is tried in its turn: it is well, or its backoff is over and no check says otherwise. */
   get isPreferred(): boolean {
-    return this.isWell || (this.#passesChecks && this.#context.clock.monotonicMs() >= this.#ejectedUntilMs);
+    return (
+      this.isHealthy || (this.#passesChecks && this.#context.clock.monotonicMs() >= this.#ejectedUntilMs)
+    );
   }
 
   get health(): RemoteHealth {
-    const failing = this.isWell ? '' : 'DialFailed';
+    const failing = this.isHealthy ? '' : 'DialFailed';
     const reason = this.#passesChecks ? failing : 'CheckFailed';
     return {
       address: this.text,
-      healthy: this.isWell,
+      healthy: this.isHealthy,
       reason,
       active: this.#active,
       dials: this.#dials,
@@ -108,54 +110,54 @@ export class Remote implements SocketAddress {
   }
 
   /** Takes over what is known of it elsewhere. */
-  adopt({ isUp, failedInARow, ejectedForMs }: RemoteState): void {
+  restore({ isUp, failedInARow, ejectedForMs }: RemoteState): void {
     this.#isUp = isUp;
     this.#failedInARow = failedInARow;
     this.#ejectedUntilMs = this.#context.clock.monotonicMs() + ejectedForMs;
   }
 
   /** Takes note of what happened elsewhere, where it was logged and counted. */
-  hear(event: RemoteEvent): void {
+  apply(event: RemoteEvent): void {
     if (event === 'works') this.#failedInARow = 0;
     if (event === 'failed') this.#failedInARow += 1;
     if (event === 'failed' || event === 'probed') this.#eject();
   }
 
   /** A dial begins, for a connection that counts until `leave`. */
-  enter(): void {
+  acquire(): void {
     this.#active += 1;
     this.#dials += 1;
   }
 
   /** What `enter` counted has ended. */
-  leave(): void {
+  release(): void {
     this.#active -= 1;
   }
 
   /** Somebody tries it after its backoff; while that is unknown the others do not wait for it, too. */
   probe(): void {
-    this.#note('probed');
+    this.#record('probed');
   }
 
   /** A dial failed: it is tried last for a while, longer each time. */
   fail(err: Error): void {
     this.#failed += 1;
-    this.#note('failed');
+    this.#record('failed');
     this.#context.errors.add({ ...this.#names(), side: 'upstream', error: err });
     if (this.#failedInARow > 1) return;
     this.#context.log.warn({ ...this.#names(), err }, 'remote is tried last for a while, since it failed');
   }
 
   /** A dial worked. */
-  work(): void {
+  succeed(): void {
     if (this.#failedInARow === 0) return;
-    this.#note('works');
+    this.#record('works');
     this.#context.log.info(this.#names(), 'remote works again');
   }
 
   /** A health check passed: healthy again after `threshold` in a row. */
   passCheck(threshold: number): void {
-    this.work();
+    this.succeed();
     if (!this.#turns(true, threshold)) return;
     this.#context.log.info(this.#names(), 'remote is healthy again');
   }
@@ -169,32 +171,32 @@ export class Remote implements SocketAddress {
   }
 
   /** What checks of `checked` find counts for it, too; undefined = it is checked itself. */
-  follow(checked: Remote | undefined): void {
-    this.#checked = checked;
+  mirrorChecksOf(checked: Remote | undefined): void {
+    this.#mirrored = checked;
   }
 
   /** It is not checked any more. */
-  uncheck(): void {
+  clearChecks(): void {
     this.#isUp = true;
-    this.#otherwise = 0;
+    this.#contraryChecks = 0;
   }
 
   get #passesChecks(): boolean {
-    return (this.#checked ?? this).#isUp;
+    return (this.#mirrored ?? this).#isUp;
   }
 
-  #note(event: RemoteEvent): void {
-    this.hear(event);
+  #record(event: RemoteEvent): void {
+    this.apply(event);
     this.#context.onEvent?.(this.text, event);
   }
 
   /** Whether one more check that says `isUp` changes what it is. */
   #turns(isUp: boolean, threshold: number): boolean {
-    this.#otherwise = this.#isUp === isUp ? 0 : this.#otherwise + 1;
-    if (this.#otherwise === 0 || this.#otherwise < threshold) return false;
+    this.#contraryChecks = this.#isUp === isUp ? 0 : this.#contraryChecks + 1;
+    if (this.#contraryChecks === 0 || this.#contraryChecks < threshold) return false;
     this.#isUp = isUp;
-    this.#otherwise = 0;
-    this.#note('checked');
+    this.#contraryChecks = 0;
+    this.#record('checked');
     return true;
   }
 

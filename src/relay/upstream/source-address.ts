@@ -14,13 +14,13 @@ class ThroughError extends RealmError {
 }
 
 /** From where to dial: what `through` is now, a host name looked up. */
-export type Source = { readonly through: SocketAddress; readonly addresses: readonly string[] };
+export type SourceAddress = { readonly through: SocketAddress; readonly addresses: readonly string[] };
 
 /** @param lookup  of every IP address of a host name. */
 export async function sourceOf(
   through: SocketAddress,
   lookup: (host: string) => Promise<readonly string[]>,
-): Promise<Source> {
+): Promise<SourceAddress> {
   return { through, addresses: await addressesOf(through, lookup) };
 }
 
@@ -29,7 +29,7 @@ export async function sourceOf(
  *
  * @throws ThroughError where there is none, and `hosts` has some.
  */
-export function reachable(hosts: readonly string[], source: Source | undefined): readonly string[] {
+export function reachable(hosts: readonly string[], source: SourceAddress | undefined): readonly string[] {
   if (source === undefined || hosts.length === 0) return hosts;
   const found = hosts.filter((host) => fromAddress(host, source) !== undefined);
   if (found.length === 0) throw new ThroughError(source.through);
@@ -37,7 +37,7 @@ export function reachable(hosts: readonly string[], source: Source | undefined):
 }
 
 /** From where to dial `host`, an IP address; undefined = from anywhere. */
-export function fromAddress(host: string, source: Source | undefined): Address | undefined {
+export function fromAddress(host: string, source: SourceAddress | undefined): Address | undefined {
   const address = source?.addresses.find((each) => isIP(each) === isIP(host));
   return address === undefined ? undefined : { address, port: source?.through.port ?? 0 };
 }

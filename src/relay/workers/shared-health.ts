@@ -1,17 +1,17 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
-import { EndpointRemotes, type EndpointRemotesContext, type OfRemote } from '../upstream/endpoint-remotes.ts';
+import { EndpointRemotes, type EndpointRemotesContext, type RemoteId } from '../upstream/endpoint-remotes.ts';
 import type { RemoteEvent, RemoteHealth } from '../upstream/remote.ts';
 import type { Note } from './messages.ts';
 
 /** Which remotes work, known for all workers at one place: checks run here, and workers tell of their dials. */
 export class SharedHealth {
   readonly #context: EndpointRemotesContext;
-  readonly #tell: (note: Note) => void;
+  readonly #broadcast: (note: Note) => void;
   #remotes = new Map<string, EndpointRemotes>();
 
   /** @param tell  tells every worker. */
   constructor(context: Omit<EndpointRemotesContext, 'onRemoteEvent'>, tell: (note: Note) => void) {
-    this.#tell = tell;
+    this.#broadcast = tell;
     this.#context = {
       ...context,
       onRemoteEvent: (remote) => {
@@ -31,12 +31,12 @@ export class SharedHealth {
       }),
     );
     for (const [name, remotes] of before) if (!this.#remotes.has(name)) remotes.stop();
-    this.#tell(this.states);
+    this.#broadcast(this.states);
   }
 
   /** Something happened in a worker. */
-  hear({ event, ...remote }: OfRemote & { readonly event: RemoteEvent }): void {
-    for (const each of this.#remotes.get(remote.endpoint)?.named(remote) ?? []) each.hear(event);
+  receive({ event, ...remote }: RemoteId & { readonly event: RemoteEvent }): void {
+    for (const each of this.#remotes.get(remote.endpoint)?.byAddress(remote) ?? []) each.apply(event);
     this.#share(remote);
   }
 
@@ -49,7 +49,7 @@ export class SharedHealth {
   }
 
   /** As in status, but for what workers count. */
-  of(endpoint: string): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
+  healthOf(endpoint: string): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
     return this.#remotes.get(endpoint)?.health ?? { TCP: [], UDP: [] };
   }
 
@@ -57,9 +57,9 @@ export class SharedHealth {
     for (const remotes of this.#remotes.values()) remotes.stop();
   }
 
-  #share(remote: OfRemote): void {
-    const [first] = this.#remotes.get(remote.endpoint)?.named(remote) ?? [];
+  #share(remote: RemoteId): void {
+    const [first] = this.#remotes.get(remote.endpoint)?.byAddress(remote) ?? [];
     if (first === undefined) return;
-    this.#tell({ note: 'remoteStates', states: [{ ...remote, state: first.state }] });
+    this.#broadcast({ note: 'remoteStates', states: [{ ...remote, state: first.state }] });
   }
 }

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { version } from '../../../src/lib/version.ts';
 import { adminRoutes } from '../../../src/relay/admin/routes.ts';
-import type { Relay } from '../../../src/relay/server.ts';
+import type { RelayServer } from '../../../src/relay/server.ts';
 import type { RelayStatus } from '../../../src/relay/admin/status.ts';
 import { startHealthServer, type HealthServer } from '../../../src/telemetry/health-server.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -10,7 +10,7 @@ import { config, endpoint, listenOf, Loopback, received } from '../loopback.ts';
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-async function admin(relay: Relay): Promise<HealthServer> {
+async function admin(relay: RelayServer): Promise<HealthServer> {
   const server = await startHealthServer(
     { host: '127.0.0.1', port: 0 },
     adminRoutes(() => relay.status()),

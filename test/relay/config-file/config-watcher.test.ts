@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { ConfigFile } from '../../../src/relay/config-file/config-watcher.ts';
+import { ConfigWatcher } from '../../../src/relay/config-file/config-watcher.ts';
 import { ConfigFileError, readConfig } from '../../../src/relay/config-file/read-config.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 
 let folder: string;
 let path: string;
-const followed: ConfigFile[] = [];
+const followed: ConfigWatcher[] = [];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'realm-relay-'));
@@ -26,7 +26,7 @@ type Told = { readonly texts: string[]; readonly errors: string[] };
 
 async function follow(clock = systemClock): Promise<Told> {
   const told: Told = { texts: [], errors: [] };
-  const file = new ConfigFile(path, await readConfig(path), clock, {
+  const file = new ConfigWatcher(path, await readConfig(path), clock, {
     onChange: ({ texts }) => told.texts.push(texts.map(({ text }) => text).join('+')),
     onError: (error) => told.errors.push(error.message),
   });

@@ -6,7 +6,7 @@ import type { RealmDns } from '../../../src/config/realm-document.ts';
 import { relayConfig } from '../../../src/config/relay-config.ts';
 import { errorCode } from '../../../src/lib/errors.ts';
 import { hostsAddresses, searchNames } from '../../../src/relay/dns/hosts-file.ts';
-import { Names } from '../../../src/relay/dns/resolver.ts';
+import { NameResolver } from '../../../src/relay/dns/resolver.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { DnsServer, type Zone } from './dns-server.ts';
 import { Loopback, received } from '../loopback.ts';
@@ -31,7 +31,7 @@ const zone: Zone = {
   'web.svc.cluster.local': { A: ['192.0.2.9'] },
 };
 
-type Asked = { readonly names: Names; readonly server: DnsServer; readonly clock: FakeClock };
+type Asked = { readonly names: NameResolver; readonly server: DnsServer; readonly clock: FakeClock };
 
 /** Names that ask a server of ours, as `dns` says. */
 async function asking(dns: RealmDns, ttlSeconds = 60, hosts = ''): Promise<Asked> {
@@ -40,7 +40,7 @@ async function asking(dns: RealmDns, ttlSeconds = 60, hosts = ''): Promise<Asked
   const files = { hosts: join(folder, 'hosts'), resolvConf: join(folder, 'resolv.conf') };
   writeFileSync(files.hosts, hosts);
   const clock = new FakeClock();
-  const names = new Names(clock, files);
+  const names = new NameResolver(clock, files);
   names.configure(relayConfig({ dns: { nameservers, ...dns }, endpoints: [] }, 'test').config.dns);
   return { names, server, clock };
 }

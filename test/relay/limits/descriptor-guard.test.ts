@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
-import type { Copier, TcpStack } from '../../../src/relay/net/channel.ts';
+import type { HandleDuplicator, TcpStack } from '../../../src/relay/net/channel.ts';
 import { socketStack } from '../../../src/relay/net/socket-stack.ts';
 import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -203,17 +203,17 @@ describe('relay, the budget of file descriptors', () => {
     const tcp = tcpStack(keptLog().log);
     const listen = `127.0.0.1:${String(await freePort())}`;
     let isGone = false;
-    const copier: TcpStack['copier'] = async () => {
-      const real = await tcp.copier?.();
-      const copy: Copier['copy'] = (_, onCopied) => {
+    const copier: TcpStack['duplicator'] = async () => {
+      const real = await tcp.duplicator?.();
+      const copy: HandleDuplicator['duplicate'] = (_, onCopied) => {
         setImmediate(onCopied, undefined); // as where the kernel does not take or give the descriptor
         return isGone;
       };
-      return real && { ...real, copy };
+      return real && { ...real, duplicate: copy };
     };
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo(), { listen })), {
       openFiles: filesFor(1, 1),
-      tcp: { ...tcp, copier },
+      tcp: { ...tcp, duplicator: copier },
       clock,
     });
     (await holder(listen)).end();

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parseSocketAddress, isFault, type SocketAddress } from '../../../src/config/address.ts';
-import { kernelAddress } from '../../../src/relay/net/proc-net.ts';
-import { portHolder } from '../../../src/relay/listener/port-owner.ts';
+import { procAddress } from '../../../src/relay/net/proc-net.ts';
+import { portOwner } from '../../../src/relay/listener/port-owner.ts';
 import { config, endpoint, Loopback, statusOf } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
@@ -51,7 +51,7 @@ describe('kernel sockets', () => {
   ];
   for (const { host, port, text } of cases) {
     it(`are listed as ${text} for ${host} port ${String(port)}`, () => {
-      expect(kernelAddress(host, port)).to.equal(text);
+      expect(procAddress(host, port)).to.equal(text);
     });
   }
 });
@@ -79,10 +79,10 @@ describe('relay, a port that another process has', () => {
 
   it('is nobody where the address is another one, or nothing can be known', async () => {
     const { port, pid } = await foreign('TCP', '127.0.0.1');
-    expect(await portHolder('TCP', address('127.0.0.1', port))).to.deep.include({ pid });
-    expect(await portHolder('TCP', address('127.0.0.2', port))).to.equal(undefined);
-    expect(await portHolder('UDP', address('127.0.0.1', port))).to.equal(undefined);
-    expect(await portHolder('TCP', address('127.0.0.1', port), '/nowhere')).to.equal(undefined);
+    expect(await portOwner('TCP', address('127.0.0.1', port))).to.deep.include({ pid });
+    expect(await portOwner('TCP', address('127.0.0.2', port))).to.equal(undefined);
+    expect(await portOwner('UDP', address('127.0.0.1', port))).to.equal(undefined);
+    expect(await portOwner('TCP', address('127.0.0.1', port), '/nowhere')).to.equal(undefined);
   });
 
   const isRoot = process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import {
-  endpointPlan,
+  socketPlan,
   socketKey,
   wantedSockets,
   type SocketSpec,
@@ -141,7 +141,7 @@ describe('endpoint plan', () => {
   ];
   for (const { why, running, wanted, ...expected } of cases) {
     it(why, () => {
-      const plan = endpointPlan(sockets(...running), sockets(...wanted));
+      const plan = socketPlan(sockets(...running), sockets(...wanted));
       const none = { keep: [], bind: [], rebind: [], contested: [], closeFirst: [], close: [] };
       expect(
         Object.fromEntries(Object.entries(plan).map(([list, specs]) => [list, keys(specs)])),

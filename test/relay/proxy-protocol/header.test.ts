@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseIpAddress } from '../../../src/lib/ip-address.ts';
 import { clientIp } from '../../../src/lib/client-address.ts';
-import { proxyHeader, ProxyHeaderError, readProxyHeader } from '../../../src/relay/proxy-protocol/header.ts';
+import { proxyHeader, ProxyHeaderError, parseProxyHeader } from '../../../src/relay/proxy-protocol/header.ts';
 
 const port = fc.integer({ min: 0, max: 65_535 });
 const version = fc.constantFrom(1 as const, 2 as const);
@@ -28,10 +28,10 @@ describe('PROXY header', () => {
         (each, { source, destination }, rest) => {
           const header = proxyHeader(each, { source, destination });
           for (let cut = 0; cut < header.length; cut += 1) {
-            expect(readProxyHeader(header.subarray(0, cut))).to.equal(undefined);
+            expect(parseProxyHeader(header.subarray(0, cut))).to.equal(undefined);
           }
           const isBothIpv4 = ![source, destination].some(({ address }) => clientIp(address).includes(':'));
-          expect(readProxyHeader(Buffer.concat([header, rest]))).to.deep.equal({
+          expect(parseProxyHeader(Buffer.concat([header, rest]))).to.deep.equal({
             length: header.length,
             addresses: {
               source: { ...source, address: known(source.address, isBothIpv4) },
@@ -55,7 +55,7 @@ describe('PROXY header', () => {
     fc.assert(
       fc.property(start, fc.uint8Array({ maxLength: 200 }), (text, more) => {
         try {
-          readProxyHeader(Buffer.concat([Buffer.from(text, 'latin1'), more]));
+          parseProxyHeader(Buffer.concat([Buffer.from(text, 'latin1'), more]));
         } catch (error) {
           expect(error).to.be.instanceOf(ProxyHeaderError);
         }
@@ -102,7 +102,7 @@ describe('PROXY header', () => {
   ];
   for (const { why, text } of none) {
     it(`tells of no client: ${why}`, () => {
-      expect(readProxyHeader(Buffer.from(text, 'latin1'))).to.deep.equal({ length: text.length });
+      expect(parseProxyHeader(Buffer.from(text, 'latin1'))).to.deep.equal({ length: text.length });
     });
   }
 
@@ -113,8 +113,8 @@ describe('PROXY header', () => {
       bytes.writeUInt16BE(length, 14);
       return bytes;
     };
-    expect(readProxyHeader(header(4080))).to.have.property('length', 4096);
-    expect(() => readProxyHeader(header(4081))).to.throw(ProxyHeaderError, 'longer than 4096 bytes');
+    expect(parseProxyHeader(header(4080))).to.have.property('length', 4096);
+    expect(() => parseProxyHeader(header(4081))).to.throw(ProxyHeaderError, 'longer than 4096 bytes');
   });
 
   for (const text of [
@@ -127,7 +127,7 @@ describe('PROXY header', () => {
     `${head}\x21\x11\0\x0b${'\0'.repeat(11)}`,
   ]) {
     it(`is refused: ${JSON.stringify(text)}`, () => {
-      expect(() => readProxyHeader(Buffer.from(text, 'latin1'))).to.throw(ProxyHeaderError);
+      expect(() => parseProxyHeader(Buffer.from(text, 'latin1'))).to.throw(ProxyHeaderError);
     });
   }
 });

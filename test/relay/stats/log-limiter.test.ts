@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Warnings } from '../../../src/relay/stats/log-limiter.ts';
+import { LogLimiter } from '../../../src/relay/stats/log-limiter.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -24,12 +24,12 @@ describe('warnings of an endpoint', () => {
   function kept(level: 'info' | 'debug' = 'info'): {
     lines: LogLine[];
     clock: FakeClock;
-    warnings: Warnings;
+    warnings: LogLimiter;
   } {
     const lines: LogLine[] = [];
     const log = createLogger(level, { write: (line) => lines.push(JSON.parse(line) as LogLine) });
     const clock = new FakeClock();
-    return { lines, clock, warnings: new Warnings(log, clock, () => 'web') };
+    return { lines, clock, warnings: new LogLimiter(log, clock, () => 'web') };
   }
 
   it('are written 20 times in ten seconds, each kind by itself, and then counted', () => {

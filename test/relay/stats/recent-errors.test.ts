@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { RecentErrors, type RecentError } from '../../../src/relay/stats/recent-errors.ts';
-import type { Relay } from '../../../src/relay/server.ts';
+import type { RelayServer } from '../../../src/relay/server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -56,7 +56,7 @@ describe('recent errors', () => {
 });
 
 describe('relay, recent errors', () => {
-  const latest = async (relay: Relay): Promise<RecentError> =>
+  const latest = async (relay: RelayServer): Promise<RecentError> =>
     eventually('an error', () => relay.status().recentErrors[0]);
 
   it('tell of a remote that refuses, once, with the remedy', async () => {
@@ -105,7 +105,7 @@ describe('relay, recent errors', () => {
 
   it('tell of a configuration that was not taken', async () => {
     const { relay } = await loopback.relay(config());
-    relay.refuse('unknown field "x"');
+    relay.reportRejected('unknown field "x"');
     expect(await latest(relay)).to.include({
       endpoint: '',
       reason: 'ConfigRejected',

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect } from 'chai';
-import type { Relay } from '../../../src/relay/server.ts';
+import type { RelayServer } from '../../../src/relay/server.ts';
 import { TransportFilesError } from '../../../src/relay/transport/transports.ts';
 import { eventually } from '../../support/eventually.ts';
 import { config, endpoint, failure, listenOf, Loopback, split, statusOf } from '../loopback.ts';
@@ -59,12 +59,12 @@ function words(): string {
   return `tls;cert=${join(folder, 'tls.crt')};key=${join(folder, 'tls.key')}`;
 }
 
-async function running(): Promise<{ relay: Relay; lines: readonly { msg: string }[] }> {
+async function running(): Promise<{ relay: RelayServer; lines: readonly { msg: string }[] }> {
   return loopback.relay(config(endpoint(await loopback.echo(), { listen_transport: words() })));
 }
 
 /** Whose certificate a new client is shown. */
-async function shown(relay: Relay): Promise<string> {
+async function shown(relay: RelayServer): Promise<string> {
   const socket = connect({
     ...split(listenOf(relay)),
     ca: readFileSync(pki.ca),

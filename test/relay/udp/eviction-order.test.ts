@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { IdleOrder } from '../../../src/relay/udp/eviction-order.ts';
+import { EvictionOrder } from '../../../src/relay/udp/eviction-order.ts';
 
 describe('idle order', () => {
   it('finds nothing where there is nothing', () => {
-    expect(new IdleOrder(new Set<{ lastMs: number }>()).longest()).to.equal(undefined);
+    expect(new EvictionOrder(new Set<{ lastMs: number }>()).longestIdle()).to.equal(undefined);
   });
 
   it('always finds what has been idle for longest, whatever came, went and was busy between', () => {
@@ -18,7 +18,7 @@ describe('idle order', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const all = new Set<{ lastMs: number }>();
-        const order = new IdleOrder(all);
+        const order = new EvictionOrder(all);
         const acts = {
           add: (now: number) => all.add({ lastMs: now }),
           busy: (now: number, one?: { lastMs: number }) => one !== undefined && (one.lastMs = now),
@@ -27,7 +27,7 @@ describe('idle order', () => {
             order.forget();
           },
           evict: () => {
-            const longest = order.longest();
+            const longest = order.longestIdle();
             const idlest = [...all].toSorted((a, b) => a.lastMs - b.lastMs)[0];
             expect(longest?.lastMs).to.equal(idlest?.lastMs);
             if (longest !== undefined) all.delete(longest);

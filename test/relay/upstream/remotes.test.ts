@@ -79,7 +79,7 @@ describe('remote pools', () => {
       expect(order(remotes)).to.equal('abc');
       expect(order(remotes), 'one alone').to.equal('bca');
     }
-    a?.work();
+    a?.succeed();
     expect(order(remotes)).to.equal('abc');
   });
 
@@ -109,18 +109,18 @@ describe('remote pools', () => {
   it('keeps what it knows of each port of a range that moves, and nothing of a port that is gone', () => {
     const clock = new FakeClock();
     const remotes = ranged(clock, 80, 82);
-    remotes.at(81)?.remotes[0]?.fail(refused);
-    expect([80, 81, 82].map((port) => remotes.at(port)?.order('::1')[0]?.text)).to.deep.equal([
+    remotes.forPort(81)?.remotes[0]?.fail(refused);
+    expect([80, 81, 82].map((port) => remotes.forPort(port)?.order('::1')[0]?.text)).to.deep.equal([
       'a:1080',
       'b:1081',
       'a:1082',
     ]);
-    remotes.expect(rangedConfig(81, 84));
-    expect(remotes.at(84)?.remotes[0]?.text, 'its socket is bound before').to.equal('a:1084');
-    expect(remotes.at(80)?.remotes[0]?.text).to.equal('a:1080');
+    remotes.addPorts(rangedConfig(81, 84));
+    expect(remotes.forPort(84)?.remotes[0]?.text, 'its socket is bound before').to.equal('a:1084');
+    expect(remotes.forPort(80)?.remotes[0]?.text).to.equal('a:1080');
     remotes.configure(rangedConfig(81, 84));
-    expect(remotes.at(80)).to.equal(undefined);
-    expect([81, 82].map((port) => remotes.at(port)?.order('::1')[0]?.text)).to.deep.equal([
+    expect(remotes.forPort(80)).to.equal(undefined);
+    expect([81, 82].map((port) => remotes.forPort(port)?.order('::1')[0]?.text)).to.deep.equal([
       'b:1081',
       'a:1082',
     ]);
@@ -129,9 +129,9 @@ describe('remote pools', () => {
 
   it('takes what checks of the first port find for all ports of a range', () => {
     const remotes = ranged(new FakeClock(), 80, 82);
-    const second = remotes.at(81);
+    const second = remotes.forPort(81);
     remotes.first.remotes[0]?.failCheck(1, refused);
-    for (const port of [81, 82]) expect(remotes.at(port)?.order('::1')[0]?.host).to.equal('b');
+    for (const port of [81, 82]) expect(remotes.forPort(port)?.order('::1')[0]?.host).to.equal('b');
     expect(remotes.health[0]).to.include({ address: 'a:1080-1082', healthy: false, reason: 'CheckFailed' });
     remotes.first.remotes[0]?.passCheck(1);
     expect(second?.order('::1')[0]?.host).to.equal('a');
@@ -140,16 +140,16 @@ describe('remote pools', () => {
 
   it('is healthy in a range while a port that was used works, and counts what goes to all', () => {
     const remotes = ranged(new FakeClock(), 80, 82);
-    for (const port of [80, 82]) remotes.at(port)?.remotes[0]?.fail(refused);
+    for (const port of [80, 82]) remotes.forPort(port)?.remotes[0]?.fail(refused);
     expect(remotes.health[0]).to.include({ healthy: false, reason: 'DialFailed', failed: 2 });
-    for (const port of [81, 82]) remotes.at(port)?.remotes[0]?.enter();
+    for (const port of [81, 82]) remotes.forPort(port)?.remotes[0]?.acquire();
     expect(remotes.health[0]).to.include({ healthy: true, reason: '', failed: 2, active: 2 });
   });
 
   it('knows one remote where all ports of a range go to one port', () => {
     const remotes = ranged(new FakeClock(), 80, 82, () => 1000);
-    remotes.at(81)?.remotes[0]?.enter();
-    expect(remotes.at(82)?.remotes[0]?.active).to.equal(1);
+    remotes.forPort(81)?.remotes[0]?.acquire();
+    expect(remotes.forPort(82)?.remotes[0]?.active).to.equal(1);
     expect(remotes.health.map(({ address, active }) => [address, active])).to.deep.equal([
       ['a:1000', 1],
       ['b:1000', 0],
@@ -161,7 +161,7 @@ describe('remote pools', () => {
     const remotes = new RemotePools({ ...rangedConfig(80, 89), balance }, context(new FakeClock()));
     const hostsOf = (client: string): string =>
       portsFrom(80, 89)
-        .map((port) => remotes.at(port)?.order(client)[0]?.host ?? '')
+        .map((port) => remotes.forPort(port)?.order(client)[0]?.host ?? '')
         .join('');
     const clients = Array.from({ length: 64 }, (_, index) => `10.0.0.${String(index)}`);
     expect(new Set(clients.map(hostsOf))).to.deep.equal(new Set(['a'.repeat(10), 'b'.repeat(10)]));

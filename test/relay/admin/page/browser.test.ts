@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { adminRoutes } from '../../../../src/relay/admin/routes.ts';
-import type { Relay } from '../../../../src/relay/server.ts';
+import type { RelayServer } from '../../../../src/relay/server.ts';
 import { startHealthServer, type HealthServer } from '../../../../src/telemetry/health-server.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { freePort } from '../../../support/free-port.ts';
@@ -23,7 +23,7 @@ describe('relay, page in Chromium', function () {
   after(() => started?.close());
   afterEach(() => loopback.closeAll());
 
-  async function open(relay: Relay): Promise<HealthServer> {
+  async function open(relay: RelayServer): Promise<HealthServer> {
     const admin = await startHealthServer(
       { host: '127.0.0.1', port: 0 },
       adminRoutes(() => relay.status()),
@@ -82,7 +82,7 @@ describe('relay, page in Chromium', function () {
     const remote = `127.0.0.1:${String(await freePort())}`;
     const { relay } = await loopback.relay(config(endpoint(remote, { name: evil })));
     await failure(loopback.dial(listenOf(relay, evil)));
-    relay.refuse(`wrong: ${evil}`);
+    relay.reportRejected(`wrong: ${evil}`);
     await open(relay);
     await shows('#endpoints tbody', evil);
     expect(await text('#problem-text')).to.equal(`wrong: ${evil}`);
