@@ -6,7 +6,7 @@ import { kubeConfigLoader } from '../src/kube/kube-config.ts';
 import { isLater, type KubeObject, type ObjectKey } from '../src/kube/object.ts';
 import { collectionPath, objectPath, type Resource } from '../src/kube/resource.ts';
 import { Store } from '../src/kube/store.ts';
-import { Transport } from '../src/kube/client.ts';
+import { KubeClient } from '../src/kube/client.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { relayResource, ownedResources } from '../src/operator/kinds.ts';
 import { createLogger } from '../src/telemetry/logger.ts';
@@ -24,7 +24,7 @@ type Waiter = { readonly holds: () => boolean; readonly resolve: () => void };
 /** Many RealmRelays in one namespace, made and edited by a client that sees by watches what becomes of them. */
 export class Crowd {
   readonly namespace: string;
-  readonly #transport: Transport;
+  readonly #transport: KubeClient;
   readonly #informers: readonly Informer<KubeObject>[];
   readonly #stores = new Map<string, Store<KubeObject>>();
   readonly #waiters = new Set<Waiter>();
@@ -33,7 +33,7 @@ export class Crowd {
   /** @param kubeconfig  of an administrator. */
   constructor(kubeconfig: string, namespace: string) {
     this.namespace = namespace;
-    this.#transport = new Transport(kubeConfigLoader({ file: kubeconfig }), systemClock);
+    this.#transport = new KubeClient(kubeConfigLoader({ file: kubeconfig }), systemClock);
     this.#informers = [relayResource, ...ownedResources].map((resource) => this.#informer(resource));
   }
 
@@ -176,7 +176,7 @@ export class Crowd {
     });
     this.#stores.set(resource.kind, store);
     return new Informer({
-      transport: this.#transport,
+      client: this.#transport,
       clock: systemClock,
       log: createLogger('error'),
       resource,

@@ -8,7 +8,7 @@ import { controllerOf, type KubeObject, objectKey } from './object.ts';
 import { objectPath, type Resource } from './resource.ts';
 import { foreignPortsPatch } from './service-ports.ts';
 import type { Store } from './store.ts';
-import type { KubeRequest, Transport } from './client.ts';
+import type { KubeRequest, KubeClient } from './client.ts';
 
 /** The name under which the API server records which fields are ours. */
 export const fieldManager = 'realm-operator';
@@ -42,15 +42,15 @@ export type Applied = {
  * from what was applied, such as a quantity written another way, this difference counts no longer.
  */
 export class Applier {
-  readonly #transport: Transport;
+  readonly #client: KubeClient;
   readonly #kinds: ReadonlyMap<string, OwnedKind>;
   /** By uid: what the server made of what we applied. */
   readonly #settled = new Map<string, { readonly hash: string; readonly differences: ReadonlySet<string> }>();
   /** By kind and key: the hash of an apply that failed inside the server. */
   readonly #failed = new Map<string, string>();
 
-  constructor(transport: Transport, kinds: readonly OwnedKind[]) {
-    this.#transport = transport;
+  constructor(client: KubeClient, kinds: readonly OwnedKind[]) {
+    this.#client = client;
     this.#kinds = new Map(kinds.map((kind) => [kindKey(kind.resource), kind]));
     for (const { store } of kinds)
       store.subscribe(({ now, before }) => {
@@ -113,7 +113,7 @@ export class Applier {
       propagationPolicy: 'Background',
     };
     try {
-      await this.#transport.request({ method: 'DELETE', path: this.#path(object), body });
+      await this.#client.request({ method: 'DELETE', path: this.#path(object), body });
     } catch (error) {
       const isGone = isKubeError(error, 404) || isKubeError(error, 409); // 409: another one has its name by now
       if (!isGone) throw error;
@@ -155,7 +155,7 @@ export class Applier {
   /** Sends a write of `object` and keeps the answer. */
   #written(object: KubeObject, request: KubeRequest): Promise<KubeObject> {
     return this.#kind(object).store.answered(objectKey(object), async () =>
-      withoutManagedFields((await this.#transport.request(request)) as KubeObject),
+      withoutManagedFields((await this.#client.request(request)) as KubeObject),
     );
   }
 
@@ -208,7 +208,7 @@ export class Applier {
   }
 
   async #read(object: KubeObject): Promise<KubeObject | undefined> {
-    const found = await this.#transport.find(this.#path(object));
+    const found = await this.#client.find(this.#path(object));
     return found === undefined ? undefined : withoutManagedFields(found as KubeObject);
   }
 
@@ -232,7 +232,7 @@ function bearsHash(observed: KubeObject, hash: string): boolean {
   return observed.metadata.annotations?.[appliedHashAnnotation] === hash;
 }
 
-/** Whether the time for a request was over; see `Transport.request`. */
+/** Whether the time for a request was over; see `KubeClient.request`. */
 function isTimeout(error: unknown): error is DOMException {
   return error instanceof DOMException && error.name === 'TimeoutError';
 }

@@ -40,12 +40,12 @@ export type KubeRequest = {
  * The one way to the API server: plain JSON over pooled HTTP/1.1 connections, which are made anew when
  * CA, certificate or key change.
  */
-export class Transport {
+export class KubeClient {
   readonly #load: KubeConfigLoader;
   readonly #clock: Clock;
   readonly #fence: Fence | undefined;
   readonly #sockets: ResettableSockets | undefined;
-  readonly #onAnswered: (method: string, code: string) => void;
+  readonly #onResponse: (method: string, code: string) => void;
   #kubeConfig: KubeConfig;
   #connections: Connections | undefined;
   #identity = '';
@@ -58,18 +58,18 @@ export class Transport {
    *
    * @param fence       without which nothing is written, where there is one; when it ends, what was written and has not arrived
    *   is taken back.
-   * @param onAnswered  told of each request's method and status code, or `<error>` where no answer came.
+   * @param onResponse  told of each request's method and status code, or `<error>` where no answer came.
    * @throws what `load` throws.
    */
   constructor(
     load: KubeConfigLoader,
     clock: Clock,
     fence?: Fence,
-    onAnswered: (method: string, code: string) => void = () => undefined,
+    onResponse: (method: string, code: string) => void = () => undefined,
   ) {
     this.#fence = fence;
     this.#sockets = fence && new ResettableSockets(fence.signal);
-    this.#onAnswered = onAnswered;
+    this.#onResponse = onResponse;
     this.#load = load;
     this.#clock = clock;
     this.#kubeConfig = load();
@@ -83,7 +83,7 @@ export class Transport {
    *   write and the fence does not hold.
    */
   async request(request: KubeRequest): Promise<unknown> {
-    return this.#limited(request, async (signal) => {
+    return this.#withTimeout(request, async (signal) => {
       const { body } = await succeeded(await this.#send({ ...request, signal }, 'requests'));
       return body.json();
     });
@@ -97,7 +97,7 @@ export class Transport {
    */
   async find(path: string, timeoutMs = requestTimeoutMs): Promise<unknown> {
     const request = { method: 'GET', path, timeoutMs } as const;
-    return this.#limited(request, async (limit) => {
+    return this.#withTimeout(request, async (limit) => {
       const answer = await this.#send({ ...request, signal: limit }, 'requests');
       if (answer.statusCode !== 404) return (await succeeded(answer)).body.json();
       await answer.body.dump();
@@ -123,7 +123,7 @@ export class Transport {
     await Promise.all([open?.requests.destroy(), open?.watches.destroy()]);
   }
 
-  #limited<T>(request: KubeRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  #withTimeout<T>(request: KubeRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const fence = isWrite(request) ? this.#fence : undefined;
     const signals = [request.signal, fence?.signal].filter((signal) => signal !== undefined);
     const { timeoutMs = requestTimeoutMs } = request;
@@ -147,7 +147,7 @@ export class Transport {
       code = String(answer.statusCode);
       return answer;
     } finally {
-      this.#onAnswered(request.method, code);
+      this.#onResponse(request.method, code);
     }
   }
 
@@ -200,7 +200,7 @@ export class Transport {
   }
 
   #open(): Connections {
-    if (this.#closed || this.#connections === undefined) throw new Error('the transport is closed');
+    if (this.#closed || this.#connections === undefined) throw new Error('the client is closed');
     return this.#connections;
   }
 }

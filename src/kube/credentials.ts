@@ -9,7 +9,7 @@ const headersTimeoutMs = 60_000;
 /** Below the 90 s after which the API server closes an idle connection, so that we are never the second to know. */
 const idleTimeoutMs = 30_000;
 /** Connections for requests that end. More requests than that wait for a free one. */
-const mostConnections = 64;
+const maxConnections = 64;
 
 /** What a request needs to be let in: whom it is sent to, and as whom. */
 export type Credentials = {
@@ -72,7 +72,7 @@ export type Connections = {
  */
 export function connections(credentials: Credentials, sockets?: ResettableSockets): Connections {
   return {
-    requests: dispatcher(credentials, mostConnections, sockets),
+    requests: dispatcher(credentials, maxConnections, sockets),
     watches: dispatcher(credentials, null),
   };
 }

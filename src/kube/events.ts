@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { KubeObject } from './object.ts';
-import type { Transport } from './client.ts';
+import type { KubeClient } from './client.ts';
 
 /** How long the same event about the same object is not told again. */
-const silenceMs = 600_000;
+const dedupeMs = 600_000;
 /** How many events are remembered for that. */
-const mostRemembered = 4_096;
-const longestNote = 1_000;
+const maxRemembered = 4_096;
+const maxNoteLength = 1_000;
 
 /** Something that happened to an object, for its owner to read with `kubectl describe`. */
 export type KubeEvent = {
@@ -24,7 +24,7 @@ export type KubeEvent = {
 
 /** With what events are written. */
 export type EventsOptions = {
-  readonly transport: Transport;
+  readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Logger;
   /** Which of our instances speaks: the name of the Pod or of the host. */
@@ -35,7 +35,7 @@ export type EventsOptions = {
 export class Events {
   readonly #options: EventsOptions;
   /** When each was last told, the oldest first. */
-  readonly #toldMs = new Map<string, number>();
+  readonly #recordedMs = new Map<string, number>();
   readonly #pending = new Set<Promise<void>>();
 
   constructor(options: EventsOptions) {
@@ -57,21 +57,21 @@ export class Events {
   #isKnown({ regarding, reason, note }: KubeEvent): boolean {
     const key = [regarding.metadata.uid, reason, note].join('\n');
     const nowMs = this.#options.clock.monotonicMs();
-    const toldMs = this.#toldMs.get(key);
-    if (toldMs !== undefined && nowMs - toldMs < silenceMs) return true;
-    this.#toldMs.delete(key);
-    this.#toldMs.set(key, nowMs);
-    const [oldest] = this.#toldMs.keys();
-    if (this.#toldMs.size > mostRemembered && oldest !== undefined) this.#toldMs.delete(oldest);
+    const recordedMs = this.#recordedMs.get(key);
+    if (recordedMs !== undefined && nowMs - recordedMs < dedupeMs) return true;
+    this.#recordedMs.delete(key);
+    this.#recordedMs.set(key, nowMs);
+    const [oldest] = this.#recordedMs.keys();
+    if (this.#recordedMs.size > maxRemembered && oldest !== undefined) this.#recordedMs.delete(oldest);
     return false;
   }
 
   async #write(event: KubeEvent): Promise<void> {
-    const { transport, log, clock, instance } = this.#options;
+    const { client, log, clock, instance } = this.#options;
     const { namespace = 'default' } = event.regarding.metadata;
     const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
     try {
-      await transport.request({ method: 'POST', path, body: eventObject(event, clock.now(), instance) });
+      await client.request({ method: 'POST', path, body: eventObject(event, clock.now(), instance) });
     } catch (error) {
       log.warn({ err: error, reason: event.reason }, 'event not written');
     }
@@ -95,7 +95,7 @@ function eventObject(
     action,
     reason,
     regarding: { apiVersion, kind, name, namespace, uid, resourceVersion },
-    note: note.slice(0, longestNote),
+    note: note.slice(0, maxNoteLength),
     type,
   };
 }

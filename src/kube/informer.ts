@@ -6,23 +6,23 @@ import type { Logger } from '../telemetry/logger.ts';
 import { KubeError } from './kube-error.ts';
 import { list } from './list.ts';
 import { isLater, type KubeObject, type ObjectKey } from './object.ts';
-import type { Packed } from './packed-object.ts';
+import type { PackedObject } from './packed-object.ts';
 import { collectionPath, type Resource } from './resource.ts';
 import type { Store } from './store.ts';
-import type { Transport } from './client.ts';
+import type { KubeClient } from './client.ts';
 import { watch, type WatchEvent } from './watch.ts';
 
 const backoff: Backoff = { firstMs: 500, mostMs: 30_000 };
 /** A watch is asked to last this long, and up to twice as long, so that those of many informers do not end together. */
 const watchSeconds = 120;
 /** A watch that ends sooner, with nothing told, counts as failed: something in between does not let watches pass. */
-const shortestMs = 1_000;
+const minWatchMs = 1_000;
 /** After as many failures in a row, what we know is no longer built upon. */
 const failuresBeforeRelist = 5;
 
 /** What an informer watches, and with what. */
 export type InformerOptions<T extends KubeObject> = {
-  readonly transport: Transport;
+  readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Logger;
   readonly resource: Resource;
@@ -98,7 +98,7 @@ export class Informer<T extends KubeObject> {
     try {
       if (this.#resourceVersion === undefined && !this.#watchList) await this.#relist();
       await this.#follow();
-      if (this.#options.clock.monotonicMs() - startMs < shortestMs)
+      if (this.#options.clock.monotonicMs() - startMs < minWatchMs)
         throw new Error('the watch ended at once');
       this.#failures = 0;
       return 0;
@@ -129,9 +129,9 @@ export class Informer<T extends KubeObject> {
   }
 
   async #relist(): Promise<void> {
-    const { transport, resource } = this.#options;
+    const { client, resource } = this.#options;
     const { signal } = this.#stopped;
-    const { objects, resourceVersion } = await list(transport, {
+    const { objects, resourceVersion } = await list(client, {
       resource,
       path: this.#path,
       query: this.#query,
@@ -144,13 +144,13 @@ export class Informer<T extends KubeObject> {
   }
 
   async #follow(): Promise<void> {
-    const { transport, clock, random = Math.random } = this.#options;
+    const { client, clock, random = Math.random } = this.#options;
     const { signal } = this.#stopped;
     const timeoutSeconds = Math.round(watchSeconds * (1 + random()));
     const query = { ...this.#query, ...this.#position() };
     // What a watch tells at its start is collected, so that what went while nobody watched is noticed.
-    let initial = this.#resourceVersion === undefined ? new Map<ObjectKey, Packed<T>>() : undefined;
-    for await (const event of watch<T>(transport, clock, {
+    let initial = this.#resourceVersion === undefined ? new Map<ObjectKey, PackedObject<T>>() : undefined;
+    for await (const event of watch<T>(client, clock, {
       path: this.#path,
       query,
       timeoutSeconds,
@@ -170,7 +170,7 @@ export class Informer<T extends KubeObject> {
   }
 
   /** Adds an initial event to `initial`. Returns whether it was the last one. */
-  #collect(event: WatchEvent<T>, initial: Map<ObjectKey, Packed<T>>): boolean {
+  #collect(event: WatchEvent<T>, initial: Map<ObjectKey, PackedObject<T>>): boolean {
     if (event.type === 'BOOKMARK') {
       if (event.initialEnd) this.#complete([...initial.values()], event.resourceVersion);
       return event.initialEnd;
@@ -193,7 +193,7 @@ export class Informer<T extends KubeObject> {
     this.#advance(packed.resourceVersion ?? '');
   }
 
-  #packed({ object, text }: { readonly object: T; readonly text?: string | undefined }): Packed<T> {
+  #packed({ object, text }: { readonly object: T; readonly text?: string | undefined }): PackedObject<T> {
     const { store, strip } = this.#options;
     return strip === undefined ? store.pack(object, text) : store.pack(strip(object));
   }
@@ -205,7 +205,7 @@ export class Informer<T extends KubeObject> {
     this.#failures = 0;
   }
 
-  #complete(objects: readonly Packed<T>[], resourceVersion: string): void {
+  #complete(objects: readonly PackedObject<T>[], resourceVersion: string): void {
     const { store, namespace, resource, log } = this.#options;
     store.replace(objects, resourceVersion, namespace);
     this.#resourceVersion = resourceVersion;

@@ -38,7 +38,7 @@ export class KubeError extends RealmError {
   }
 }
 
-const longestMessage = 2_000;
+const maxMessageLength = 2_000;
 
 /**
  * The error for an answer.
@@ -71,7 +71,7 @@ function statusError(
     status: answered,
     reason,
     message:
-      message === '' ? `the API server answered ${String(answered)}` : message.slice(0, longestMessage),
+      message === '' ? `the API server answered ${String(answered)}` : message.slice(0, maxMessageLength),
     causes: details.causes ?? [],
     retryAfterMs: milliseconds(retryAfter ?? details.retryAfterSeconds),
   });

@@ -6,14 +6,14 @@ import type { Fence } from './fence.ts';
 import { isKubeError } from './kube-error.ts';
 import type { KubeObject } from './object.ts';
 import { collectionPath, objectPath, type Resource } from './resource.ts';
-import type { Transport } from './client.ts';
+import type { KubeClient } from './client.ts';
 
 const resource: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' };
 
 /** What a lease is held by, and for how long. */
 export type LeaseOptions = {
-  /** A transport of its own, so that no other request stands before a renewal. */
-  readonly transport: Transport;
+  /** A client of its own, so that no other request delays a renewal. */
+  readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Logger;
   readonly namespace: string;
@@ -185,18 +185,18 @@ export class Lease implements Fence {
   }
 
   async #read(): Promise<LeaseObject | undefined> {
-    const { transport, namespace, name } = this.#options;
+    const { client, namespace, name } = this.#options;
     const path = objectPath(resource, { ...resource, metadata: { name, namespace } });
-    return (await transport.find(path, this.#timeoutMs())) as LeaseObject | undefined;
+    return (await client.find(path, this.#timeoutMs())) as LeaseObject | undefined;
   }
 
   async #create(): Promise<LeaseObject> {
-    const { transport, namespace, name } = this.#options;
+    const { client, namespace, name } = this.#options;
     const { apiVersion, kind } = resource;
     const body = { apiVersion, kind, metadata: { name, namespace }, spec: this.#newTerm(0) };
     const path = collectionPath(resource, namespace);
     const timeoutMs = this.#timeoutMs();
-    return (await transport.request({ method: 'POST', path, body, timeoutMs })) as LeaseObject;
+    return (await client.request({ method: 'POST', path, body, timeoutMs })) as LeaseObject;
   }
 
   #take(lease: LeaseObject): Promise<LeaseObject> {
@@ -220,9 +220,9 @@ export class Lease implements Fence {
 
   /** Changes `lease`, if it is still as it was. */
   async #patch(lease: LeaseObject, spec: object): Promise<LeaseObject> {
-    const { transport, clock } = this.#options;
+    const { client, clock } = this.#options;
     const { uid, resourceVersion } = lease.metadata;
-    return (await transport.request({
+    return (await client.request({
       method: 'PATCH',
       path: objectPath(resource, lease),
       contentType: 'application/merge-patch+json',

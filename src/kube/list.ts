@@ -1,7 +1,7 @@
 import { withoutManagedFields } from './managed-fields.ts';
 import type { KubeObject } from './object.ts';
 import type { Resource } from './resource.ts';
-import type { Transport } from './client.ts';
+import type { KubeClient } from './client.ts';
 
 const pageSize = 500;
 
@@ -25,7 +25,7 @@ export type List = {
  * @throws KubeError, also with status 410 where the reading took longer than the server keeps that moment.
  */
 export async function list(
-  transport: Transport,
+  client: KubeClient,
   { resource, path, query, signal }: List,
 ): Promise<{ objects: KubeObject[]; resourceVersion: string }> {
   const { apiVersion, kind } = resource;
@@ -33,7 +33,7 @@ export async function list(
   let metadata: Page['metadata'] = {};
   let paging: Readonly<Record<string, string>> | undefined = { limit: String(pageSize) };
   while (paging !== undefined) {
-    const page = (await transport.request({
+    const page = (await client.request({
       method: 'GET',
       path,
       query: { ...query, ...paging },

@@ -4,7 +4,7 @@ import { type KubeObject, type ObjectKey, objectKey } from './object.ts';
  * An object as a store keeps it: what tells which one it is, and all the rest as text. Thousands of objects are smaller as
  * text, and cost the garbage collector next to nothing, since there is nothing in them to follow.
  */
-export class Packed<T extends KubeObject> {
+export class PackedObject<T extends KubeObject> {
   readonly key: ObjectKey;
   readonly uid: string | undefined;
   readonly resourceVersion: string | undefined;

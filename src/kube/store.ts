@@ -1,18 +1,18 @@
 import { isLater, type KubeObject, type ObjectKey, objectKey } from './object.ts';
-import { Packed } from './packed-object.ts';
+import { PackedObject } from './packed-object.ts';
 
 type Change<T extends KubeObject> = {
-  readonly now: Packed<T> | undefined;
-  readonly before: Packed<T> | undefined;
+  readonly now: PackedObject<T> | undefined;
+  readonly before: PackedObject<T> | undefined;
 };
 
 /** Told of an object that came, changed or went; exactly one of the two is absent where it came or went. */
 export type StoreListener<T extends KubeObject> = (change: Change<T>) => void;
 
 /** How many objects that went are remembered, so that a late answer does not bring one back. */
-const mostGone = 4_096;
+const maxGone = 4_096;
 /** How many objects are kept unpacked: a reconcile looks at its own several times, and few run at a time. More of them would grow old. */
-const mostUnpacked = 4;
+const maxUnpacked = 4;
 
 const none: readonly never[] = [];
 
@@ -24,13 +24,13 @@ const none: readonly never[] = [];
  * are shared: nobody changes them.
  */
 export class Store<T extends KubeObject> {
-  readonly #objects = new Map<ObjectKey, Packed<T>>();
-  readonly #groups = new Map<ObjectKey, readonly Packed<T>[]>();
+  readonly #objects = new Map<ObjectKey, PackedObject<T>>();
+  readonly #groups = new Map<ObjectKey, readonly PackedObject<T>[]>();
   readonly #groupOf: (object: T) => ObjectKey | undefined;
   readonly #listeners: StoreListener<T>[] = [];
   readonly #gone = new Set<string>();
   /** Those that were looked at last, in a ring. */
-  readonly #unpacked: { readonly packed: Packed<T>; readonly object: T }[] = [];
+  readonly #unpacked: { readonly packed: PackedObject<T>; readonly object: T }[] = [];
   #nextUnpacked = 0;
   /** What watches reported of objects while we write them. */
   readonly #reported = new Map<ObjectKey, Change<T>[]>();
@@ -57,12 +57,12 @@ export class Store<T extends KubeObject> {
   }
 
   /** The same as they are kept: each is another one once it has changed. */
-  packedGroup(name: ObjectKey): readonly Packed<T>[] {
+  packedGroup(name: ObjectKey): readonly PackedObject<T>[] {
     return this.#groups.get(name) ?? none;
   }
 
   /** Every object, in no particular order. */
-  all(): Iterable<Packed<T>> {
+  all(): Iterable<PackedObject<T>> {
     return this.#objects.values();
   }
 
@@ -100,30 +100,30 @@ export class Store<T extends KubeObject> {
     } finally {
       this.#reported.delete(key);
       const own = answer?.metadata.resourceVersion;
-      for (const change of reported) if (change.now?.resourceVersion !== own) this.#tell(change);
+      for (const change of reported) if (change.now?.resourceVersion !== own) this.#notify(change);
     }
   }
 
   /** `object` as it is kept; `text` is its JSON, where that is at hand. */
-  pack(object: T, text?: string): Packed<T> {
-    return new Packed(object, this.#groupOf(object), text);
+  pack(object: T, text?: string): PackedObject<T> {
+    return new PackedObject(object, this.#groupOf(object), text);
   }
 
   /** Takes in an object that a watch reported. */
-  set(packed: Packed<T>): void {
+  set(packed: PackedObject<T>): void {
     if (!this.#isKnown(packed)) this.#report(packed);
   }
 
   /** Takes in that an object is gone, which last was as `packed`. */
-  remove(packed: Packed<T>): void {
+  remove(packed: PackedObject<T>): void {
     const { key, uid = '' } = packed;
     this.#gone.add(uid);
     const [oldest] = this.#gone;
-    if (this.#gone.size > mostGone && oldest !== undefined) this.#gone.delete(oldest);
+    if (this.#gone.size > maxGone && oldest !== undefined) this.#gone.delete(oldest);
     const known = this.#objects.get(key);
     if (known !== undefined && known.uid !== packed.uid) return; // already its successor
     this.#delete(key);
-    this.#tell({ now: undefined, before: packed });
+    this.#notify({ now: undefined, before: packed });
   }
 
   /**
@@ -133,7 +133,7 @@ export class Store<T extends KubeObject> {
    * @param resourceVersion  of the list.
    * @param namespace        which the list is of; all namespaces without one.
    */
-  replace(objects: readonly Packed<T>[], resourceVersion: string, namespace?: string): void {
+  replace(objects: readonly PackedObject<T>[], resourceVersion: string, namespace?: string): void {
     const listed = new Set(objects.map(({ key }) => key));
     for (const [key, packed] of this.#objects) {
       if (listed.has(key) || isLater(packed.resourceVersion, resourceVersion)) continue;
@@ -142,10 +142,10 @@ export class Store<T extends KubeObject> {
     for (const packed of objects) if (!this.#isKnown(packed)) this.#report(packed);
   }
 
-  #report(packed: Packed<T>): void {
+  #report(packed: PackedObject<T>): void {
     const change = { now: packed, before: this.#set(packed) };
     const reported = this.#reported.get(packed.key);
-    if (reported === undefined) this.#tell(change);
+    if (reported === undefined) this.#notify(change);
     else reported.push(change);
   }
 
@@ -154,12 +154,12 @@ export class Store<T extends KubeObject> {
     return this.#isKnown({ key: objectKey(object), uid, resourceVersion });
   }
 
-  #isKnown({ key, uid, resourceVersion }: Pick<Packed<T>, 'key' | 'uid' | 'resourceVersion'>): boolean {
+  #isKnown({ key, uid, resourceVersion }: Pick<PackedObject<T>, 'key' | 'uid' | 'resourceVersion'>): boolean {
     const known = this.#objects.get(key);
     return known?.uid === uid && !isLater(resourceVersion, known?.resourceVersion);
   }
 
-  #set(packed: Packed<T>): Packed<T> | undefined {
+  #set(packed: PackedObject<T>): PackedObject<T> | undefined {
     const { key, group } = packed;
     const before = this.#delete(key);
     this.#objects.set(key, packed);
@@ -167,7 +167,7 @@ export class Store<T extends KubeObject> {
     return before;
   }
 
-  #delete(key: ObjectKey): Packed<T> | undefined {
+  #delete(key: ObjectKey): PackedObject<T> | undefined {
     const packed = this.#objects.get(key);
     if (packed === undefined) return undefined;
     this.#objects.delete(key);
@@ -175,24 +175,24 @@ export class Store<T extends KubeObject> {
     return packed;
   }
 
-  #leave(group: ObjectKey, packed: Packed<T>): void {
+  #leave(group: ObjectKey, packed: PackedObject<T>): void {
     const others = (this.#groups.get(group) ?? []).filter((other) => other !== packed);
     if (others.length > 0) this.#groups.set(group, others);
     else this.#groups.delete(group);
   }
 
-  #unpack(packed: Packed<T>): T {
+  #unpack(packed: PackedObject<T>): T {
     const known = this.#unpacked.find((one) => one.packed === packed);
     return known === undefined ? this.#keepUnpacked(packed, packed.object()) : known.object;
   }
 
-  #keepUnpacked(packed: Packed<T>, object: T): T {
+  #keepUnpacked(packed: PackedObject<T>, object: T): T {
     this.#unpacked[this.#nextUnpacked] = { packed, object };
-    this.#nextUnpacked = (this.#nextUnpacked + 1) % mostUnpacked;
+    this.#nextUnpacked = (this.#nextUnpacked + 1) % maxUnpacked;
     return object;
   }
 
-  #tell(change: Change<T>): void {
+  #notify(change: Change<T>): void {
     for (const listener of this.#listeners) listener(change);
   }
 }

@@ -3,7 +3,7 @@ import { byteLines } from './byte-lines.ts';
 import { kubeErrorOf } from './kube-error.ts';
 import { textWithoutManagedFields } from './managed-fields.ts';
 import type { KubeObject } from './object.ts';
-import type { Transport } from './client.ts';
+import type { KubeClient } from './client.ts';
 
 /** How much longer than asked for a watch may last: a connection of which only our half lives never ends by itself. */
 const graceMs = 15_000;
@@ -36,7 +36,7 @@ export type Watch = {
  *   an error of the connection; `TimeoutError` when the server does not end it in time; the reason of `signal`.
  */
 export async function* watch<T extends KubeObject>(
-  transport: Transport,
+  client: KubeClient,
   clock: Clock,
   { path, query, timeoutSeconds, signal }: Watch,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
@@ -45,7 +45,7 @@ export async function* watch<T extends KubeObject>(
     end.abort(new DOMException('the watch outlived its time', 'TimeoutError'));
   });
   try {
-    const body = await transport.stream({
+    const body = await client.stream({
       method: 'GET',
       path,
       query: { ...query, watch: '1', allowWatchBookmarks: 'true', timeoutSeconds: String(timeoutSeconds) },

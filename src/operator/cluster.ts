@@ -8,12 +8,12 @@ import { isKubeError, type KubeError } from '../kube/kube-error.ts';
 import { withoutManagedFields } from '../kube/managed-fields.ts';
 import { controllerOf, type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
 import { configHashAnnotation } from '../desired/object-meta.ts';
-import type { Packed } from '../kube/packed-object.ts';
+import type { PackedObject } from '../kube/packed-object.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
 import { Store } from '../kube/store.ts';
 import { onceEach } from '../lib/memoize.ts';
 import { sameJson } from '../lib/same-json.ts';
-import type { Transport } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
 import { isOnHostNetwork } from './node-sharing.ts';
@@ -25,7 +25,7 @@ import type { ReconcileCluster } from './reconcile.ts';
 const onHostNetwork: ObjectKey = '*/hostNetwork';
 
 /** Each is compared with every other one, so it is parsed once. */
-const parsed = onceEach((packed: Packed<RelayObject>) => parseRealmRelay(packed.object()).relay);
+const parsed = onceEach((packed: PackedObject<RelayObject>) => parseRealmRelay(packed.object()).relay);
 
 /** What the operator knows of the cluster, and the one way in which it changes it. */
 export class Cluster implements ReconcileCluster {
@@ -34,16 +34,16 @@ export class Cluster implements ReconcileCluster {
   readonly owned: readonly { readonly resource: Resource; readonly store: Store<KubeObject> }[];
   /** The Pods of relays, by the key of their relay. */
   readonly pods = new Store<RelayPod>(relayOf);
-  readonly #transport: Transport;
+  readonly #client: KubeClient;
   readonly #applier: Applier;
   readonly #events: Events;
   readonly #log: Logger;
   #hasToldOfNamespaces = false;
 
-  constructor(transport: Transport, events: Events, log: Logger) {
+  constructor(client: KubeClient, events: Events, log: Logger) {
     this.owned = ownedResources.map((resource) => ({ resource, store: new Store(ownerKey) }));
-    this.#transport = transport;
-    this.#applier = new Applier(transport, this.owned);
+    this.#client = client;
+    this.#applier = new Applier(client, this.owned);
     this.#events = events;
     this.#log = log;
   }
@@ -78,7 +78,7 @@ export class Cluster implements ReconcileCluster {
   async podSecurity(namespace: string): Promise<string | undefined> {
     try {
       const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
-      const answer = (await this.#transport.find(path)) as KubeObject | undefined;
+      const answer = (await this.#client.find(path)) as KubeObject | undefined;
       return answer?.metadata.labels?.['pod-security.kubernetes.io/enforce'];
     } catch (error) {
       if (!isKubeError(error, 403)) throw error;
@@ -111,7 +111,7 @@ export class Cluster implements ReconcileCluster {
   async keepReplicas(desired: KubeObject, seen: Promise<KubeObject | undefined>): Promise<void> {
     const observed = await this.#applier.observe(desired, seen);
     if (observed === undefined || wasApplied(desired, observed)) return;
-    await handOverReplicas(this.#transport, deploymentResource, observed);
+    await handOverReplicas(this.#client, deploymentResource, observed);
   }
 
   delete(object: KubeObject): Promise<void> {
@@ -127,7 +127,7 @@ export class Cluster implements ReconcileCluster {
   async tellPod(pod: RelayPod, hash: string): Promise<void> {
     const { uid } = pod.metadata;
     try {
-      await this.#transport.request({
+      await this.#client.request({
         method: 'PATCH',
         path: objectPath(podResource, pod),
         query: { fieldManager },
@@ -161,7 +161,7 @@ export class Cluster implements ReconcileCluster {
     } as const;
     try {
       await this.relays.answered(objectKey(object), async () =>
-        withoutManagedFields((await this.#transport.request(request)) as RelayObject),
+        withoutManagedFields((await this.#client.request(request)) as RelayObject),
       );
     } catch (error) {
       if (!isKubeError(error, 404)) throw error;
@@ -169,28 +169,34 @@ export class Cluster implements ReconcileCluster {
   }
 }
 
-function isSameSpec(now: Packed<RelayObject> | undefined, before: Packed<RelayObject> | undefined): boolean {
+function isSameSpec(
+  now: PackedObject<RelayObject> | undefined,
+  before: PackedObject<RelayObject> | undefined,
+): boolean {
   return now?.uid === before?.uid && generation(now) === generation(before);
 }
 
-function generation(relay: Packed<RelayObject> | undefined): number | undefined {
+function generation(relay: PackedObject<RelayObject> | undefined): number | undefined {
   return relay?.object().metadata.generation;
 }
 
 /** Whether nothing of a Pod changed that is kept of it: kubelet writes much more than that. */
-function isSamePod(now: Packed<RelayPod> | undefined, before: Packed<RelayPod> | undefined): boolean {
+function isSamePod(
+  now: PackedObject<RelayPod> | undefined,
+  before: PackedObject<RelayPod> | undefined,
+): boolean {
   if (now === undefined || before === undefined) return false;
   return sameJson(versionless(now), versionless(before));
 }
 
-function versionless(packed: Packed<RelayPod>): RelayPod {
+function versionless(packed: PackedObject<RelayPod>): RelayPod {
   const { metadata, ...pod } = packed.object();
   return { ...pod, metadata: { ...metadata, resourceVersion: '' } };
 }
 
 /** Calls `listener` once with each group that one of `objects` belongs to: the key of its relay. */
 function tellGroups(
-  objects: readonly (Packed<KubeObject> | undefined)[],
+  objects: readonly (PackedObject<KubeObject> | undefined)[],
   listener: (key: ObjectKey) => void,
 ): void {
   for (const key of new Set(objects.flatMap((object) => object?.group ?? []))) listener(key);

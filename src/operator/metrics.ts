@@ -1,4 +1,4 @@
-import type { Packed } from '../kube/packed-object.ts';
+import type { PackedObject } from '../kube/packed-object.ts';
 import { onceEach } from '../lib/memoize.ts';
 import { buildInfo, Counter, register, type Registry, type Sample } from '../telemetry/metrics.ts';
 import { controllerMetrics, type ControllerGauges, type ControllerMetrics } from './controller-metrics.ts';
@@ -19,7 +19,7 @@ export type OperatorGauges = ControllerGauges & {
   /** Whether it writes, or stands by. */
   readonly isLeading: () => boolean;
   /** Every RealmRelay that it knows. */
-  readonly relays: () => Iterable<Packed<RelayObject>>;
+  readonly relays: () => Iterable<PackedObject<RelayObject>>;
 };
 
 /**
@@ -87,7 +87,7 @@ function registerGauges(registry: Registry, { isLeading, relays }: OperatorGauge
 const conditionTypes = ['Accepted', 'Programmed', 'Ready', 'Stalled'];
 const conditionStatuses = ['True', 'False', 'Unknown'];
 
-function relaysByCondition(relays: Iterable<Packed<RelayObject>>): Sample[] {
+function relaysByCondition(relays: Iterable<PackedObject<RelayObject>>): Sample[] {
   const counts = new Map<string, number>(); // of relays by all that they have of conditions: few differ in it
   for (const relay of relays) {
     const statuses = statusesOf(relay);
@@ -105,7 +105,7 @@ function relaysByCondition(relays: Iterable<Packed<RelayObject>>): Sample[] {
 }
 
 /** The status of each condition in turn; read once of each relay as it is, since most are the same at the next scrape. */
-const statusesOf = onceEach((relay: Packed<RelayObject>): string => {
+const statusesOf = onceEach((relay: PackedObject<RelayObject>): string => {
   const { conditions = [] } = relay.object().status ?? {};
   return conditionTypes
     .map((condition) => conditions.find(({ type }) => type === condition)?.status ?? missing(condition))

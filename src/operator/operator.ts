@@ -9,7 +9,7 @@ import type { KubeObject, ObjectKey } from '../kube/object.ts';
 import { Lease, type LeaseOptions } from '../kube/lease.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
-import { Transport } from '../kube/client.ts';
+import { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Registry } from '../telemetry/metrics.ts';
@@ -78,9 +78,9 @@ export function startOperator(options: OperatorOptions): Operator {
     relays: () => cluster.relays.all(),
   });
   const election = elected(options, metrics);
-  const transport = new Transport(kubeConfig, clock, election?.lease, metrics.apiAnswered);
-  const events = new Events({ transport, clock, log, instance });
-  const cluster = new Cluster(transport, events, log);
+  const client = new KubeClient(kubeConfig, clock, election?.lease, metrics.apiAnswered);
+  const events = new Events({ client, clock, log, instance });
+  const cluster = new Cluster(client, events, log);
   const queue = new WorkQueue<ObjectKey>({ clock, backoff, observer: metrics.queue });
   const reports = new RelayReports({
     ask: options.askRelay ?? askRelay,
@@ -96,7 +96,7 @@ export function startOperator(options: OperatorOptions): Operator {
     // What there is at the start is most likely as the operator before left it: what changes meanwhile goes before it.
     queue.add(key, controller.isStarted ? 'news' : 'background');
   });
-  const informers = clusterInformers(options, { cluster, transport, metrics });
+  const informers = clusterInformers(options, { cluster, client, metrics });
   for (const informer of informers) informer.start();
   const ready = Promise.all(informers.map(({ synced }) => synced)).then(() => {
     log.info({ objects: cluster.relays.size }, 'operator ready');
@@ -110,11 +110,11 @@ export function startOperator(options: OperatorOptions): Operator {
     lost: election?.lease.lost ?? new Promise(() => undefined),
     stop: async () => {
       await Promise.all(informers.map((informer) => informer.stop()));
-      const cancel = clock.after(stopMs, () => void transport.close());
+      const cancel = clock.after(stopMs, () => void client.close());
       await Promise.all([controller.stop(), reports.stop()]);
       await events.flush();
       cancel();
-      await transport.close();
+      await client.close();
       await election?.release();
     },
   };
@@ -127,14 +127,14 @@ function elected(
   { apiAnswered }: OperatorMetrics,
 ): Election | undefined {
   if (choice === undefined) return undefined;
-  const transport = new Transport(kubeConfig, clock, undefined, apiAnswered);
-  const lease = new Lease({ transport, clock, log, ...choice });
+  const client = new KubeClient(kubeConfig, clock, undefined, apiAnswered);
+  const lease = new Lease({ client, clock, log, ...choice });
   lease.start();
   return {
     lease,
     release: async () => {
       await lease.release();
-      await transport.close();
+      await client.close();
     },
   };
 }
@@ -171,7 +171,7 @@ function relayController(
 
 function clusterInformers(
   { namespaces, clock, log }: OperatorOptions,
-  { cluster, transport, metrics }: Parts & { readonly transport: Transport },
+  { cluster, client, metrics }: Parts & { readonly client: KubeClient },
 ): Informer<KubeObject>[] {
   const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
   const watched: Watched[] = [
@@ -184,7 +184,7 @@ function clusterInformers(
       const onFailure = (): void => {
         metrics.watchFailed(watch.resource.kind);
       };
-      return new Informer({ transport, clock, log, onFailure, ...watch, ...scope });
+      return new Informer({ client, clock, log, onFailure, ...watch, ...scope });
     }),
   );
 }

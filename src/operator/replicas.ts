@@ -1,7 +1,7 @@
 import { fieldManager } from '../kube/apply.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
-import type { Transport } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client.ts';
 
 /** Holds the number of Pods between us and an autoscaler: what nobody holds becomes 1. */
 const holder = `${fieldManager}-replicas`;
@@ -24,16 +24,16 @@ type Scaled = KubeObject & {
  * @throws KubeError with status 409 where it was scaled in this moment.
  */
 export async function handOverReplicas(
-  transport: Transport,
+  client: KubeClient,
   resource: Resource,
   deployment: KubeObject,
 ): Promise<void> {
   const path = objectPath(resource, deployment);
-  const live = (await transport.request({ method: 'GET', path })) as Scaled;
+  const live = (await client.request({ method: 'GET', path })) as Scaled;
   const replicas = live.spec?.replicas;
   if (replicas === undefined || !isOurs(live)) return;
   const { name, namespace, uid, resourceVersion } = live.metadata;
-  await transport.request({
+  await client.request({
     method: 'PATCH',
     path,
     query: { fieldManager: holder, force: 'true', fieldValidation: 'Strict' },

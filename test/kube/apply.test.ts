@@ -10,7 +10,7 @@ import { KubeError } from '../../src/kube/kube-error.ts';
 import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { Store } from '../../src/kube/store.ts';
-import { Transport } from '../../src/kube/client.ts';
+import { KubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { ownedResources } from '../../src/operator/kinds.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
@@ -20,19 +20,19 @@ import { Edge, type Seen, spec } from '../operator/edge.ts';
 
 describeWithCluster('Applier', (cluster) => {
   let edge: Edge;
-  let transport: Transport;
+  let client: KubeClient;
 
   beforeEach(async () => {
-    transport = new Transport(kubeConfigLoader({ file: cluster().kubeconfig }), systemClock);
+    client = new KubeClient(kubeConfigLoader({ file: cluster().kubeconfig }), systemClock);
     edge = new Edge(cluster(), await cluster().namespace());
   });
 
-  afterEach(() => transport.close());
+  afterEach(() => client.close());
 
   /** One that knows nothing yet, as after a start. */
   function applier(): Applier {
     return new Applier(
-      transport,
+      client,
       ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() })),
     );
   }
@@ -189,7 +189,7 @@ describeWithCluster('Applier', (cluster) => {
 
   it('does not apply over an object that took the place of the one that it saw', async () => {
     const stores = ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() }));
-    const one = new Applier(transport, stores);
+    const one = new Applier(client, stores);
     const wanted = owned(await owner(), { apiVersion: 'v1', kind: 'ConfigMap', data: { a: '1' } });
     await one.apply(wanted);
     await edge.write('DELETE', 'configmaps/web');

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { KubeObject, ObjectKey } from '../../src/kube/object.ts';
-import type { Packed } from '../../src/kube/packed-object.ts';
+import type { PackedObject } from '../../src/kube/packed-object.ts';
 import { Store } from '../../src/kube/store.ts';
 
 function object(
@@ -27,7 +27,7 @@ describe('Store', () => {
   let store: Store<KubeObject>;
   let told: string[];
 
-  function packed(...of: Parameters<typeof object>): Packed<KubeObject> {
+  function packed(...of: Parameters<typeof object>): PackedObject<KubeObject> {
     return store.pack(object(...of));
   }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { apiVersion, kind } from '../../src/api/schema/realm-relay.ts';
-import { Packed } from '../../src/kube/packed-object.ts';
+import { PackedObject } from '../../src/kube/packed-object.ts';
 import { operatorMetrics } from '../../src/operator/metrics.ts';
 import type { RelayObject } from '../../src/operator/kinds.ts';
 import { operatorRoutes } from '../../src/operator/routes.ts';
@@ -30,7 +30,7 @@ describe('operatorRoutes', () => {
       workers: 4,
       isLeading: () => false,
       relays: () =>
-        [ready, { ...ready, status: {} }].map((relay) => new Packed<RelayObject>(relay, undefined)),
+        [ready, { ...ready, status: {} }].map((relay) => new PackedObject<RelayObject>(relay, undefined)),
     });
     metrics.turn('error', 0.05);
     metrics.queue.added();
