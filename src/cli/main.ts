@@ -9,8 +9,8 @@ type Loaded = { readonly run: Command; readonly usage: string };
 
 const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
   operator: async () => {
-    const { keepHeapSmall } = await import('../lib/v8-flags.ts');
-    keepHeapSmall();
+    const { setHeapFlags } = await import('../lib/v8-flags.ts');
+    setHeapFlags();
     const { operator: run, usage } = await import('./operator.ts');
     return { run, usage };
   },

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../lib/clock.ts';
-import { limited } from '../lib/with-timeout.ts';
+import { withTimeout } from '../lib/with-timeout.ts';
 import {
   type Connections,
   type Credentials,
@@ -127,7 +127,7 @@ export class KubeClient {
     const fence = isWrite(request) ? this.#fence : undefined;
     const signals = [request.signal, fence?.signal].filter((signal) => signal !== undefined);
     const { timeoutMs = requestTimeoutMs } = request;
-    return limited({ clock: this.#clock, timeoutMs, signals }, work);
+    return withTimeout({ clock: this.#clock, timeoutMs, signals }, work);
   }
 
   async #send(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {

@@ -1,7 +1,7 @@
 import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
-import { pause } from '../lib/sleep.ts';
+import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { KubeError } from './kube-error.ts';
 import { list } from './list.ts';
@@ -12,7 +12,7 @@ import type { Store } from './store.ts';
 import type { KubeClient } from './client.ts';
 import { watch, type WatchEvent } from './watch.ts';
 
-const backoff: Backoff = { firstMs: 500, mostMs: 30_000 };
+const backoff: Backoff = { initialMs: 500, maxMs: 30_000 };
 /** A watch is asked to last this long, and up to twice as long, so that those of many informers do not end together. */
 const watchSeconds = 120;
 /** A watch that ends sooner, with nothing told, counts as failed: something in between does not let watches pass. */
@@ -88,7 +88,7 @@ export class Informer<T extends KubeObject> {
   async #run(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       const waitMs = await this.#turn();
-      if (waitMs > 0) await pause(this.#options.clock, waitMs, this.#stopped.signal);
+      if (waitMs > 0) await sleep(this.#options.clock, waitMs, this.#stopped.signal);
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
-import { pause } from '../lib/sleep.ts';
+import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Fence } from './fence.ts';
 import { isKubeError } from './kube-error.ts';
@@ -109,7 +109,7 @@ export class Lease implements Fence {
         if (!over.aborted) log.warn({ err: asError(error) }, 'lease not renewed');
         return this.#retryMs;
       });
-      await pause(clock, waitMs, over);
+      await sleep(clock, waitMs, over);
     }
   }
 

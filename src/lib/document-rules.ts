@@ -24,12 +24,12 @@ export const flag = typed((value) => typeof value === 'boolean', 'give true or f
 export const text = typed((value) => typeof value === 'string', 'give a string');
 
 /** A whole number in `least..most`. */
-export function wholeNumber(least: number, most: number): Rule<number> {
-  const remedy = `give a whole number from ${String(least)} to ${String(most)}`;
+export function wholeNumber(min: number, max: number): Rule<number> {
+  const remedy = `give a whole number from ${String(min)} to ${String(max)}`;
   const whole = typed((value): value is number => Number.isInteger(value), remedy);
   return (value, path, findings) => {
     const number = whole(value, path, findings);
-    if (number === undefined || (number >= least && number <= most)) return number;
+    if (number === undefined || (number >= min && number <= max)) return number;
     findings.problems.push({ path, what: 'is out of range', value, remedy });
     return undefined;
   };

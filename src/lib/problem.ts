@@ -12,7 +12,7 @@ export type Problem = {
   readonly remedy: string;
 };
 
-const longestValue = 80;
+const maxValueLength = 80;
 
 /** `problem` on one line: `field: what, value, remedy`, the value as JSON, cut where it is long. */
 export function problemText(problem: Problem): string {
@@ -22,7 +22,7 @@ export function problemText(problem: Problem): string {
 
 function valueText(value: unknown): string {
   const text = JSON.stringify(value);
-  return text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
+  return text.length > maxValueLength ? `${text.slice(0, maxValueLength)}…` : text;
 }
 
 /** `path` as users write it, e.g. `spec.endpoints[0].listen.port`; `document` for the whole. */
@@ -41,11 +41,11 @@ export function pathText(path: Path): string {
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
-  let least = Math.floor(Math.max(word.length, 3) / 3) + 1;
+  let bestDistance = Math.floor(Math.max(word.length, 3) / 3) + 1;
   for (const candidate of known) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance >= least) continue;
-    least = distance;
+    if (distance >= bestDistance) continue;
+    bestDistance = distance;
     best = candidate;
   }
   return best;

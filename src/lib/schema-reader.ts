@@ -75,10 +75,10 @@ function unknownKey(path: Path, key: string, known: readonly string[]): Problem 
 
 function problem(issue: z.core.$ZodIssue): Problem {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
-  return { path, value: issue.input, ...told(issue) };
+  return { path, value: issue.input, ...explanation(issue) };
 }
 
-function told(issue: z.core.$ZodIssue): Pick<Problem, 'what' | 'remedy'> {
+function explanation(issue: z.core.$ZodIssue): Pick<Problem, 'what' | 'remedy'> {
   switch (issue.code) {
     case 'invalid_type': {
       const wanted = typeWords[issue.expected] ?? issue.expected;

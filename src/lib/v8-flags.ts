@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
  * come in by the thousand, and stop at its quick compiler. To be called before there is much of a heap. What it costs and
  * saves in CPU: `docs/performance.md`.
  */
-export function keepHeapSmall(): void {
+export function setHeapFlags(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
   setFlagsFromString('--optimize-for-size');
   setFlagsFromString('--heap-growing-percent=20'); // after less than that, what is collected is not worth the marking

@@ -11,7 +11,7 @@ import { configHashAnnotation } from '../desired/object-meta.ts';
 import type { PackedObject } from '../kube/packed-object.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
 import { Store } from '../kube/store.ts';
-import { onceEach } from '../lib/memoize.ts';
+import { memoize } from '../lib/memoize.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -25,7 +25,7 @@ import type { ReconcileCluster } from './reconcile.ts';
 const onHostNetwork: ObjectKey = '*/hostNetwork';
 
 /** Each is compared with every other one, so it is parsed once. */
-const parsed = onceEach((packed: PackedObject<RelayObject>) => parseRealmRelay(packed.object()).relay);
+const parsed = memoize((packed: PackedObject<RelayObject>) => parseRealmRelay(packed.object()).relay);
 
 /** What the operator knows of the cluster, and the one way in which it changes it. */
 export class Cluster implements ReconcileCluster {

@@ -1,5 +1,5 @@
 import type { PackedObject } from '../kube/packed-object.ts';
-import { onceEach } from '../lib/memoize.ts';
+import { memoize } from '../lib/memoize.ts';
 import { buildInfo, Counter, register, type Registry, type Sample } from '../telemetry/metrics.ts';
 import { controllerMetrics, type ControllerGauges, type ControllerMetrics } from './controller-metrics.ts';
 import type { RelayObject } from './kinds.ts';
@@ -105,7 +105,7 @@ function relaysByCondition(relays: Iterable<PackedObject<RelayObject>>): Sample[
 }
 
 /** The status of each condition in turn; read once of each relay as it is, since most are the same at the next scrape. */
-const statusesOf = onceEach((relay: PackedObject<RelayObject>): string => {
+const statusesOf = memoize((relay: PackedObject<RelayObject>): string => {
   const { conditions = [] } = relay.object().status ?? {};
   return conditionTypes
     .map((condition) => conditions.find(({ type }) => type === condition)?.status ?? missing(condition))

@@ -21,7 +21,7 @@ import { reconcile } from './reconcile.ts';
 import { type AskRelay, askRelay } from './relay-client.ts';
 import { RelayReports } from './relay-poller.ts';
 
-const backoff = { firstMs: 1_000, mostMs: 300_000 };
+const backoff = { initialMs: 1_000, maxMs: 300_000 };
 const workers = 4;
 /** How many relays more that the API server, or an admission webhook, lets wait are worked on. */
 const spareWorkers = 28;

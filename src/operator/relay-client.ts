@@ -2,7 +2,7 @@ import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { adminPort } from '../api/schema/realm-relay.ts';
 import { systemClock } from '../lib/clock.ts';
-import { limited } from '../lib/with-timeout.ts';
+import { withTimeout } from '../lib/with-timeout.ts';
 
 /** How long a relay has for its answer. */
 const answerMs = 1_000;
@@ -28,7 +28,7 @@ export type AskRelay = (address: string) => Promise<RelayReport>;
  */
 export async function askRelay(address: string, port = adminPort): Promise<RelayReport> {
   const limits = { clock: systemClock, timeoutMs: answerMs, signals: [] };
-  const answer = await limited(limits, (signal) => {
+  const answer = await withTimeout(limits, (signal) => {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     // No agent, since the next question is a while off.
     get({ host: address, port, path: '/status', agent: false, signal }, (response) => {

@@ -9,7 +9,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { AskRelay, RelayReport } from './relay-client.ts';
 
 /** A changed file is in the Pod after some 0.3 s; a Pod that stays not ready is asked once a minute at last. */
-const waits: Backoff = { firstMs: 300, mostMs: 60_000 };
+const waits: Backoff = { initialMs: 300, maxMs: 60_000 };
 /** How many relays are asked at a time. */
 const workers = 8;
 /** How many Pods of a relay are asked at a time. */
@@ -93,7 +93,7 @@ export class RelayReports {
     const before = this.#following.get(key);
     const isNew = before?.identity !== identity;
     this.#following.set(key, { ...questions, identity, rounds: isNew ? 0 : before.rounds });
-    if (isNew && questions.ask.length > 0) this.#queue.addAfter(key, waits.firstMs);
+    if (isNew && questions.ask.length > 0) this.#queue.addAfter(key, waits.initialMs);
   }
 
   /** Knows no more of the relay at `key`. */

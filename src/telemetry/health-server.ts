@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { errorCode, RealmError } from '../lib/errors.ts';
 
 /** What a route answers. */
-export type Answer = {
+export type HttpResponse = {
   readonly status: number;
   /** A media type, e.g. `application/json`. */
   readonly type: string;
@@ -13,7 +13,7 @@ export type Answer = {
 };
 
 /** A path, e.g. `/livez`, and what answers GET there. */
-export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+export type Routes = Readonly<Record<string, () => HttpResponse | Promise<HttpResponse>>>;
 
 /** The health server could not listen; `cause` is the kernel's error. */
 export class HealthServerError extends RealmError {
@@ -37,7 +37,7 @@ export type HealthServerAddress = { readonly host: string; readonly port: number
  */
 export async function startHealthServer(address: HealthServerAddress, routes: Routes): Promise<HealthServer> {
   const server = createServer((request, response) => {
-    void answer(routes, request.method ?? '', request.url ?? '').then(({ status, type, body, headers }) => {
+    void respond(routes, request.method ?? '', request.url ?? '').then(({ status, type, body, headers }) => {
       response.writeHead(status, {
         'content-type': type,
         'cache-control': 'no-store',
@@ -62,7 +62,7 @@ export async function startHealthServer(address: HealthServerAddress, routes: Ro
   };
 }
 
-async function answer(routes: Routes, method: string, url: string): Promise<Answer> {
+async function respond(routes: Routes, method: string, url: string): Promise<HttpResponse> {
   const path = url.replace(/\?.*$/s, '');
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (route === undefined) return text(404, `nothing here; there is ${Object.keys(routes).join(', ')}\n`);
@@ -76,12 +76,12 @@ async function answer(routes: Routes, method: string, url: string): Promise<Answ
 }
 
 /** An answer in plain text. */
-export function text(status: number, body: string): Answer {
+export function text(status: number, body: string): HttpResponse {
   return { status, type: 'text/plain; charset=utf-8', body };
 }
 
 /** An answer in JSON, indented for people. */
-export function json(status: number, value: unknown): Answer {
+export function json(status: number, value: unknown): HttpResponse {
   return { status, type: 'application/json', body: `${JSON.stringify(value, undefined, 2)}\n` };
 }
 
