@@ -35,9 +35,9 @@ export class YamlError extends RealmError {
 }
 
 /** Most characters of a text: the API server takes no larger object, etcd's limit being 1.5 MiB. */
-const mostCharacters = 3 * 1024 * 1024;
+const maxCharacters = 3 * 1024 * 1024;
 /** Most values of a document once its aliases are expanded: a RealmRelay of 64 endpoints has some 10,000. */
-const mostValues = 200_000;
+const maxValues = 200_000;
 
 /**
  * Parses `text` as kubectl does: YAML 1.1 (`on` is true, `0443` is 291), or JSON, with any number of documents.
@@ -46,8 +46,8 @@ const mostValues = 200_000;
  * @throws YamlError where the text is not YAML, is too large, or its aliases expand without measure.
  */
 export function yamlDocuments(text: string): YamlDocument[] {
-  if (text.length > mostCharacters) {
-    throw new YamlError(1, `has ${String(text.length)} characters`, `use at most ${String(mostCharacters)}`);
+  if (text.length > maxCharacters) {
+    throw new YamlError(1, `has ${String(text.length)} characters`, `use at most ${String(maxCharacters)}`);
   }
   const lines = lineStarts(text);
   try {
@@ -151,10 +151,10 @@ class Positions {
 
   #expand(anchor: string, start: number): void {
     this.#values += this.#anchors.get(anchor) ?? 0;
-    if (this.#values <= mostValues) return;
+    if (this.#values <= maxValues) return;
     throw new YamlError(
       this.#lineAt(start),
-      `expands by its aliases to more than ${String(mostValues)} values`,
+      `expands by its aliases to more than ${String(maxValues)} values`,
       'write the values out, or use fewer aliases',
     );
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { setImmediate as otherWork } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -52,7 +52,7 @@ const longMs = 1_000;
  */
 export class Controller<K extends string> {
   readonly #options: ControllerOptions<K>;
-  readonly #working = new Set<Promise<void>>();
+  readonly #runningWorkers = new Set<Promise<void>>();
   #isStarted = false;
   /** Turns that gave up their place. */
   #replaced = 0;
@@ -70,27 +70,27 @@ export class Controller<K extends string> {
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    for (let worker = 0; worker < this.#options.workers; worker += 1) this.#employ();
+    for (let worker = 0; worker < this.#options.workers; worker += 1) this.#startWorker();
   }
 
   /** Closes the queue and resolves when the turns under way have ended. */
   async stop(): Promise<void> {
     this.#options.queue.close();
-    await Promise.all(this.#working);
+    await Promise.all(this.#runningWorkers);
   }
 
-  #employ(): void {
-    const working = this.#work().finally(() => this.#working.delete(working));
-    this.#working.add(working);
+  #startWorker(): void {
+    const working = this.#runWorker().finally(() => this.#runningWorkers.delete(working));
+    this.#runningWorkers.add(working);
   }
 
-  async #work(): Promise<void> {
+  async #runWorker(): Promise<void> {
     const { queue } = this.#options;
     for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
       const isReplaced = await this.#turnInPlace(key);
       queue.done(key);
       if (isReplaced) return;
-      await otherWork(); // turns that wait for nothing, one after another, would hold up timers and sockets
+      await yieldToEventLoop(); // turns that wait for nothing, one after another, would hold up timers and sockets
     }
   }
 
@@ -102,7 +102,7 @@ export class Controller<K extends string> {
       if (this.#replaced === spareWorkers) return;
       place.isTaken = true;
       this.#replaced += 1;
-      this.#employ();
+      this.#startWorker();
     });
     await this.#turn(key);
     cancel();

@@ -1,6 +1,6 @@
 import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
-import { Alarms } from './key-timers.ts';
+import { KeyTimers } from './key-timers.ts';
 
 /** With what a queue works. */
 export type WorkQueueOptions = {
@@ -65,7 +65,7 @@ export class WorkQueue<K extends string> {
   /** Added while they were worked on. */
   readonly #dirty = new Map<K, Since>();
   readonly #delayed = new Map<K, Delayed>();
-  readonly #alarms: Alarms<K>;
+  readonly #timers: KeyTimers<K>;
   readonly #failures = new Map<K, number>();
   readonly #takers: ((key: K | undefined) => void)[] = [];
   #newsTaken = 0;
@@ -73,7 +73,7 @@ export class WorkQueue<K extends string> {
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
-    this.#alarms = new Alarms(options.clock, (key) => {
+    this.#timers = new KeyTimers(options.clock, (key) => {
       this.add(key, this.#undelayed(key)?.urgency);
     });
   }
@@ -156,7 +156,7 @@ export class WorkQueue<K extends string> {
   /** Ends it: nobody gets another key, and no timer is left. */
   close(): void {
     this.#closed = true;
-    this.#alarms.clear();
+    this.#timers.clear();
     this.#delayed.clear();
     for (const urgency of urgencies) this.#waiting[urgency].clear();
     this.#dirty.clear();
@@ -171,7 +171,7 @@ export class WorkQueue<K extends string> {
       urgency: moreUrgent(urgency, earlier?.urgency),
     };
     this.#delayed.set(key, delayed);
-    this.#alarms.set(key, delayed.dueMs);
+    this.#timers.set(key, delayed.dueMs);
   }
 
   /** Takes the delayed turn of `key` away. Returns what it was, where there was one. */
@@ -179,7 +179,7 @@ export class WorkQueue<K extends string> {
     const delayed = this.#delayed.get(key);
     if (delayed === undefined) return undefined;
     this.#delayed.delete(key);
-    this.#alarms.cancel(key, delayed.dueMs);
+    this.#timers.cancel(key, delayed.dueMs);
     return delayed;
   }
 

@@ -7,7 +7,7 @@ import type { KubeObject } from '../kube/object.ts';
 import type { Reason, Verdict } from './verdict.ts';
 
 /** What to say of an object whose name another one has. Pure. */
-export function conflict(
+export function conflictVerdict(
   { kind, objectName }: ResourceConflictError,
   configured: Relay | undefined,
 ): Verdict {
@@ -16,7 +16,7 @@ export function conflict(
 }
 
 /** What to say of `wanted`, which the API server refuses. Pure. */
-export function refused(
+export function refusedVerdict(
   error: RefusedError,
   wanted: KubeObject,
   configured: Relay | undefined,
@@ -53,7 +53,7 @@ function serviceRefusal(
 }
 
 /** What to say of an object that the API server may take at another time. Pure. */
-export function notTaken(error: ApplyFailedError | KubeError, configured: Relay | undefined): Verdict {
+export function failedVerdict(error: ApplyFailedError | KubeError, configured: Relay | undefined): Verdict {
   const message =
     error instanceof ApplyFailedError
       ? `The API server does not take ${error.kind} "${error.objectName}": ${error.failure}; it is tried again.`
@@ -62,7 +62,7 @@ export function notTaken(error: ApplyFailedError | KubeError, configured: Relay 
 }
 
 /** What to say of an object of our own name that is still being deleted. Pure. */
-export function terminating({ kind, metadata }: KubeObject, configured: Relay | undefined): Verdict {
+export function terminatingVerdict({ kind, metadata }: KubeObject, configured: Relay | undefined): Verdict {
   const message = `${kind} "${metadata.name}" is still being deleted; it is made anew after that.`;
   return { kind: 'pending', configured, reason: 'Terminating', message };
 }

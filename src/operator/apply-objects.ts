@@ -9,7 +9,7 @@ import { type KubeObject, objectKey } from '../kube/object.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
 import type { RelayObject } from './kinds.ts';
 import { serviceOf } from './kinds.ts';
-import { conflict, notTaken, refused, terminating } from './apply-failures.ts';
+import { conflictVerdict, failedVerdict, refusedVerdict, terminatingVerdict } from './apply-failures.ts';
 import { nodeSharing, type NodeSharingCluster } from './node-sharing.ts';
 import { predecessor } from './workload-handover.ts';
 import type { Verdict } from './verdict.ts';
@@ -21,7 +21,7 @@ type Seen = Promise<KubeObject | undefined>;
 type Wanted = { readonly object: DesiredObject; readonly seen: Seen };
 
 /** What programming a relay needs of the cluster. */
-export type ProgramCluster = NodeSharingCluster & {
+export type ApplyCluster = NodeSharingCluster & {
   /** What there is of that name; see `Applier.observe`. */
   observe: (desired: KubeObject) => Promise<KubeObject | undefined>;
   /** Applies it; `seen` is what `observe` found. */
@@ -34,15 +34,15 @@ export type ProgramCluster = NodeSharingCluster & {
 };
 
 /** With what a relay is programmed. */
-export type ProgramContext = {
-  readonly cluster: ProgramCluster;
+export type ApplyContext = {
+  readonly cluster: ApplyCluster;
   readonly relayImage: string;
   /** Told of each object that was written: `created`, `updated`, `repaired`, `deleted`. */
   readonly onWritten: (outcome: string, object: KubeObject) => void;
 };
 
 /** What programming came to, and the error that it stopped at, if the next try should wait for longer each time. */
-export type Programmed = { readonly verdict: Verdict; readonly error?: Error };
+export type ApplyResult = { readonly verdict: Verdict; readonly error?: Error };
 
 /**
  * Makes the objects of `object` as they should be, up to the first that cannot be; where none is such, deletes what it
@@ -50,7 +50,7 @@ export type Programmed = { readonly verdict: Verdict; readonly error?: Error };
  *
  * @throws the errors of the API server that are not about one object: the next try may find all well.
  */
-export async function program(object: RelayObject, context: ProgramContext): Promise<Programmed> {
+export async function applyObjects(object: RelayObject, context: ApplyContext): Promise<ApplyResult> {
   const parsed = parseRealmRelay(asWritten(object));
   const { relay } = parsed;
   const rejection = rejected(parsed);
@@ -59,7 +59,7 @@ export async function program(object: RelayObject, context: ProgramContext): Pro
   const warnings = parsed.warnings.map(problemText);
   const { notes, isConflict } = await nodeSharing(relay, context.cluster);
   const said = { warnings: [...warnings, ...notes].join('; '), isNodeConflict: isConflict };
-  return programRelay(relay, said, context);
+  return applyRelay(relay, said, context);
 }
 
 /** What the user wrote, with what tells which one it is: the rest is the API server's and ours, and no field of the schema. */
@@ -94,7 +94,7 @@ function isService(verdict: Verdict): boolean {
 
 type Said = { readonly warnings: string; readonly isNodeConflict: boolean };
 
-async function programRelay(relay: Relay, said: Said, context: ProgramContext): Promise<Programmed> {
+async function applyRelay(relay: Relay, said: Said, context: ApplyContext): Promise<ApplyResult> {
   const { desired, observedService } = await observed(relay, context);
   const immutable = observedService === undefined ? [] : immutableFields(relay, observedService);
   const mayRecreate = immutable.length > 0 && relay.service.recreatePolicy === 'WhenNeeded';
@@ -115,7 +115,7 @@ async function programRelay(relay: Relay, said: Said, context: ProgramContext): 
 }
 
 /** Before the number of Pods is ours again, nobody else may write it. */
-async function releaseFromAutoscaler(relay: Relay, { cluster, onWritten }: ProgramContext): Promise<void> {
+async function releaseFromAutoscaler(relay: Relay, { cluster, onWritten }: ApplyContext): Promise<void> {
   const kind = 'HorizontalPodAutoscaler';
   const autoscaler = cluster.ownedBy(relay).find((object) => object.kind === kind);
   if (relay.autoscaling !== undefined || autoscaler === undefined) return;
@@ -126,10 +126,10 @@ async function releaseFromAutoscaler(relay: Relay, { cluster, onWritten }: Progr
 
 /** Deletes the Service whose class was to be taken away, which only the API server can tell, where the user allows it. */
 async function recreated(
-  { verdict }: Programmed,
+  { verdict }: ApplyResult,
   relay: Relay,
-  { cluster, onWritten }: ProgramContext,
-): Promise<Programmed | undefined> {
+  { cluster, onWritten }: ApplyContext,
+): Promise<ApplyResult | undefined> {
   const isImmutable = verdict.kind === 'blocked' && verdict.reason === 'ServiceImmutable';
   const live = cluster.ownedBy(relay).find(({ kind }) => kind === 'Service');
   if (!isImmutable || relay.service.recreatePolicy === 'Never' || live === undefined) return undefined;
@@ -144,7 +144,7 @@ type Observed = { readonly desired: Wanted[]; readonly observedService: Observed
  * What is wanted, and what there is of it, which is looked for all at once: of a relay that is new the API server has to be
  * asked. What the live Service cannot change decides what may be wanted of it.
  */
-async function observed(relay: Relay, { cluster, relayImage }: ProgramContext): Promise<Observed> {
+async function observed(relay: Relay, { cluster, relayImage }: ApplyContext): Promise<Observed> {
   const desired = desiredObjects(relay, { relayImage }).map((object) => {
     const seen = cluster.observe(object);
     seen.catch(() => undefined); // told when the turn of the object comes, so that those before it are applied
@@ -181,8 +181,8 @@ function foreign(error: unknown): undefined {
 async function applyAll(
   relay: Relay,
   desired: readonly Wanted[],
-  context: ProgramContext,
-): Promise<Programmed | undefined> {
+  context: ApplyContext,
+): Promise<ApplyResult | undefined> {
   const { before = [], pods = [], service = [] } = Object.groupBy(desired, turn);
   const early = await applyInTurn(relay, before, context);
   if (early !== undefined) return early;
@@ -210,45 +210,45 @@ function value<T>(settled: PromiseSettledResult<T>): T {
 async function applyInTurn(
   relay: Relay,
   desired: readonly Wanted[],
-  { cluster, onWritten }: ProgramContext,
+  { cluster, onWritten }: ApplyContext,
   configured?: Relay,
-): Promise<Programmed | undefined> {
+): Promise<ApplyResult | undefined> {
   for (const wanted of desired) {
     const { outcome, object } = await applyOne(relay, wanted, cluster).catch(
       stopped(wanted.object as KubeObject, configured),
     );
     if (outcome === 'stopped') return object;
-    if (outcome === 'terminating') return { verdict: terminating(object, configured) };
+    if (outcome === 'terminating') return { verdict: terminatingVerdict(object, configured) };
     if (outcome !== 'unchanged') onWritten(outcome, object);
     if (wanted.object.kind === 'ConfigMap') configured = relay;
   }
   return undefined;
 }
 
-async function applyOne(relay: Relay, { object, seen }: Wanted, cluster: ProgramCluster): Promise<Applied> {
+async function applyOne(relay: Relay, { object, seen }: Wanted, cluster: ApplyCluster): Promise<Applied> {
   const wanted = object as KubeObject;
   if (wanted.kind === 'Deployment' && relay.autoscaling !== undefined)
     await cluster.keepReplicas(wanted, seen);
   return cluster.apply(wanted, seen);
 }
 
-type Stopped = { readonly outcome: 'stopped'; readonly object: Programmed };
+type Stopped = { readonly outcome: 'stopped'; readonly object: ApplyResult };
 
 function stopped(wanted: KubeObject, configured: Relay | undefined): (error: unknown) => Stopped {
   return (error) => {
-    if (error instanceof ResourceConflictError) return stop({ verdict: conflict(error, configured) });
+    if (error instanceof ResourceConflictError) return stop({ verdict: conflictVerdict(error, configured) });
     if (error instanceof RefusedError) {
-      const verdict = refused(error, wanted, configured);
+      const verdict = refusedVerdict(error, wanted, configured);
       // What families a cluster has does not change from one try to the next.
       return stop(verdict.reason === 'FamilyUnavailable' ? { verdict } : { verdict, error });
     }
     if (!(error instanceof ApplyFailedError || (error instanceof KubeError && isAboutObject(error))))
       throw error;
-    return stop({ verdict: notTaken(error, configured), error });
+    return stop({ verdict: failedVerdict(error, configured), error });
   };
 }
 
-function stop(object: Programmed): Stopped {
+function stop(object: ApplyResult): Stopped {
   return { outcome: 'stopped', object };
 }
 
@@ -261,7 +261,7 @@ function isAboutObject({ status }: KubeError): boolean {
 async function prune(
   relay: Relay,
   wanted: readonly Wanted[],
-  { cluster, onWritten }: ProgramContext,
+  { cluster, onWritten }: ApplyContext,
 ): Promise<void> {
   const kept = new Set(wanted.map(({ object }) => `${object.kind}/${objectKey(object as KubeObject)}`));
   const owned = cluster.ownedBy(relay);

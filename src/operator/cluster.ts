@@ -38,7 +38,7 @@ export class Cluster implements ReconcileCluster {
   readonly #applier: Applier;
   readonly #events: Events;
   readonly #log: Logger;
-  #hasToldOfNamespaces = false;
+  #hasLoggedForbiddenNamespaces = false;
 
   constructor(client: KubeClient, events: Events, log: Logger) {
     this.owned = ownedResources.map((resource) => ({ resource, store: new Store(ownerKey) }));
@@ -58,11 +58,11 @@ export class Cluster implements ReconcileCluster {
         for (const { key } of this.relays.packedGroup(onHostNetwork)) listener(key);
     });
     this.pods.subscribe(({ now, before }) => {
-      if (!isSamePod(now, before)) tellGroups([now, before], listener);
+      if (!isSamePod(now, before)) notifyGroups([now, before], listener);
     });
     for (const { store } of this.owned) {
       store.subscribe(({ now, before }) => {
-        tellGroups([now, before], listener);
+        notifyGroups([now, before], listener);
       });
     }
   }
@@ -82,15 +82,15 @@ export class Cluster implements ReconcileCluster {
       return answer?.metadata.labels?.['pod-security.kubernetes.io/enforce'];
     } catch (error) {
       if (!isKubeError(error, 403)) throw error;
-      this.#tellOfNamespaces(error);
+      this.#logForbiddenNamespaces(error);
       return undefined;
     }
   }
 
   /** Once: it is a rule that somebody left out, and stays so. */
-  #tellOfNamespaces(error: KubeError): void {
-    if (this.#hasToldOfNamespaces) return;
-    this.#hasToldOfNamespaces = true;
+  #logForbiddenNamespaces(error: KubeError): void {
+    if (this.#hasLoggedForbiddenNamespaces) return;
+    this.#hasLoggedForbiddenNamespaces = true;
     this.#log.warn({ err: error }, 'not allowed to see whether namespaces admit hostNetwork');
   }
 
@@ -124,7 +124,7 @@ export class Cluster implements ReconcileCluster {
   }
 
   /** Writes `hash` on `pod`, if it is still there, so that kubelet refreshes what the Pod mounts. */
-  async tellPod(pod: RelayPod, hash: string): Promise<void> {
+  async annotatePod(pod: RelayPod, hash: string): Promise<void> {
     const { uid } = pod.metadata;
     try {
       await this.#client.request({
@@ -139,7 +139,7 @@ export class Cluster implements ReconcileCluster {
     }
   }
 
-  tell(event: KubeEvent): void {
+  recordEvent(event: KubeEvent): void {
     this.#events.record(event);
   }
 
@@ -195,7 +195,7 @@ function versionless(packed: PackedObject<RelayPod>): RelayPod {
 }
 
 /** Calls `listener` once with each group that one of `objects` belongs to: the key of its relay. */
-function tellGroups(
+function notifyGroups(
   objects: readonly (PackedObject<KubeObject> | undefined)[],
   listener: (key: ObjectKey) => void,
 ): void {

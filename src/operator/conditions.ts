@@ -14,7 +14,7 @@ export type ConditionsInput = {
   readonly now: string;
 };
 
-const longestMessage = 4_096;
+const maxMessageLength = 4_096;
 
 /**
  * The conditions of a RealmRelay, sorted by type.
@@ -33,7 +33,7 @@ function dated({ message, ...finding }: Finding, { previous, generation, now }: 
   const before = previous.find(({ type }) => type === finding.type);
   return {
     ...finding,
-    message: message.slice(0, longestMessage),
+    message: message.slice(0, maxMessageLength),
     observedGeneration: generation,
     lastTransitionTime: before?.status === finding.status ? before.lastTransitionTime : now,
   };

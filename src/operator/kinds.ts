@@ -29,18 +29,18 @@ export const ownedResources: readonly Resource[] = [
 ];
 
 /** What runs Pods. */
-export type Workload = V1Deployment | V1DaemonSet;
+export type WorkloadObject = V1Deployment | V1DaemonSet;
 
 /** The workload of this kind among `objects`. */
 export function workloadOf(
   objects: readonly KubeObject[],
   kind: 'Deployment' | 'DaemonSet',
-): Workload | undefined {
-  return objects.find((object) => object.kind === kind) as Workload | undefined;
+): WorkloadObject | undefined {
+  return objects.find((object) => object.kind === kind) as WorkloadObject | undefined;
 }
 
 /** Whether `workload` is a DaemonSet. */
-export function isDaemonSet(workload: Workload): workload is V1DaemonSet {
+export function isDaemonSet(workload: WorkloadObject): workload is V1DaemonSet {
   return workload.kind === 'DaemonSet';
 }
 

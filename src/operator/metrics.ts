@@ -7,11 +7,11 @@ import type { RelayObject } from './kinds.ts';
 /** What the operator counts. */
 export type OperatorMetrics = ControllerMetrics & {
   /** A relay was asked for its status. */
-  readonly relayAsked: (outcome: 'answered' | 'failed') => void;
+  readonly relayPolled: (outcome: 'answered' | 'failed') => void;
   /** A watch of `kind` failed. */
   readonly watchFailed: (kind: string) => void;
   /** The API server answered a request with the status `code`, or `<error>`: not at all. */
-  readonly apiAnswered: (method: string, code: string) => void;
+  readonly apiResponded: (method: string, code: string) => void;
 };
 
 /** What is asked at each scrape. */
@@ -50,13 +50,13 @@ export function operatorMetrics(registry: Registry, gauges: OperatorGauges): Ope
   for (const outcome of ['answered', 'failed']) questions.inc({ outcome }, 0); // so that a rate is there before the first
   return {
     ...controllerMetrics(registry, gauges),
-    relayAsked: (outcome) => {
+    relayPolled: (outcome) => {
       questions.inc({ outcome });
     },
     watchFailed: (kind) => {
       failures.inc({ kind });
     },
-    apiAnswered: (method, code) => {
+    apiResponded: (method, code) => {
       requests.inc({ method, code });
     },
   };

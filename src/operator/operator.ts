@@ -18,8 +18,8 @@ import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
 import { relayResource } from './kinds.ts';
 import { podResource, podSelector, strippedPod } from './pods.ts';
 import { reconcile } from './reconcile.ts';
-import { type AskRelay, askRelay } from './relay-client.ts';
-import { RelayReports } from './relay-poller.ts';
+import { type FetchRelayReport, fetchRelayReport } from './relay-client.ts';
+import { RelayPoller } from './relay-poller.ts';
 
 const backoff = { initialMs: 1_000, maxMs: 300_000 };
 const workers = 4;
@@ -43,7 +43,7 @@ export type OperatorOptions = {
   /** Held by the one operator that writes, where there may be several; this one is alone without it. */
   readonly lease?: LeaseChoice;
   /** How relay Pods are asked what they run; over HTTP unless told. */
-  readonly askRelay?: AskRelay;
+  readonly fetchRelayReport?: FetchRelayReport;
   /** Where its metrics go. */
   readonly registry: Registry;
 };
@@ -77,21 +77,21 @@ export function startOperator(options: OperatorOptions): Operator {
     isLeading: () => election?.lease.holds() ?? true,
     relays: () => cluster.relays.all(),
   });
-  const election = elected(options, metrics);
-  const client = new KubeClient(kubeConfig, clock, election?.lease, metrics.apiAnswered);
+  const election = startElection(options, metrics);
+  const client = new KubeClient(kubeConfig, clock, election?.lease, metrics.apiResponded);
   const events = new Events({ client, clock, log, instance });
   const cluster = new Cluster(client, events, log);
   const queue = new WorkQueue<ObjectKey>({ clock, backoff, observer: metrics.queue });
-  const reports = new RelayReports({
-    ask: options.askRelay ?? askRelay,
+  const poller = new RelayPoller({
+    fetch: options.fetchRelayReport ?? fetchRelayReport,
     clock,
     log,
-    onNews: (key) => {
+    onChange: (key) => {
       queue.add(key);
     },
-    onAsked: metrics.relayAsked,
+    onPolled: metrics.relayPolled,
   });
-  const controller = relayController(options, { cluster, queue, metrics, reports });
+  const controller = relayController(options, { cluster, queue, metrics, poller });
   cluster.subscribe((key) => {
     // What there is at the start is most likely as the operator before left it: what changes meanwhile goes before it.
     queue.add(key, controller.isStarted ? 'news' : 'background');
@@ -111,7 +111,7 @@ export function startOperator(options: OperatorOptions): Operator {
     stop: async () => {
       await Promise.all(informers.map((informer) => informer.stop()));
       const cancel = clock.after(stopMs, () => void client.close());
-      await Promise.all([controller.stop(), reports.stop()]);
+      await Promise.all([controller.stop(), poller.stop()]);
       await events.flush();
       cancel();
       await client.close();
@@ -122,12 +122,12 @@ export function startOperator(options: OperatorOptions): Operator {
 
 type Election = { readonly lease: Lease; readonly release: () => Promise<void> };
 
-function elected(
+function startElection(
   { lease: choice, kubeConfig, clock, log }: OperatorOptions,
-  { apiAnswered }: OperatorMetrics,
+  { apiResponded }: OperatorMetrics,
 ): Election | undefined {
   if (choice === undefined) return undefined;
-  const client = new KubeClient(kubeConfig, clock, undefined, apiAnswered);
+  const client = new KubeClient(kubeConfig, clock, undefined, apiResponded);
   const lease = new Lease({ client, clock, log, ...choice });
   lease.start();
   return {
@@ -154,11 +154,11 @@ function relayController(
     cluster,
     queue,
     metrics,
-    reports,
-  }: Parts & { readonly queue: WorkQueue<ObjectKey>; readonly reports: RelayReports },
+    poller,
+  }: Parts & { readonly queue: WorkQueue<ObjectKey>; readonly poller: RelayPoller },
 ): Controller<ObjectKey> {
   return new Controller({
-    reconcile: (key, turn) => reconcile(key, { cluster, reports, relayImage, now: clock.now, log: turn.log }),
+    reconcile: (key, turn) => reconcile(key, { cluster, poller, relayImage, now: clock.now, log: turn.log }),
     queue,
     workers,
     spareWorkers,

@@ -85,7 +85,7 @@ export function isReady({ status }: RelayPod): boolean {
 }
 
 /** The configuration that `pod` was last told of; undefined where it was told of none. */
-export function toldHash({ metadata }: RelayPod): string | undefined {
+export function annotatedHash({ metadata }: RelayPod): string | undefined {
   return metadata.annotations?.[configHashAnnotation];
 }
 

@@ -5,7 +5,7 @@ import { systemClock } from '../lib/clock.ts';
 import { withTimeout } from '../lib/with-timeout.ts';
 
 /** How long a relay has for its answer. */
-const answerMs = 1_000;
+const timeoutMs = 1_000;
 
 /** What a relay Pod says of itself, as far as the operator needs it. */
 export type RelayReport = {
@@ -18,7 +18,7 @@ export type RelayReport = {
 };
 
 /** Asks the relay at an IP address for its report. Rejects where it does not answer. */
-export type AskRelay = (address: string) => Promise<RelayReport>;
+export type FetchRelayReport = (address: string) => Promise<RelayReport>;
 
 /**
  * Asks the relay at `address`, which has 1 s, by its admin server's `/status`.
@@ -26,8 +26,8 @@ export type AskRelay = (address: string) => Promise<RelayReport>;
  * @param port  of the admin server; every relay Pod has the same.
  * @throws what `node:http` does where it cannot be reached; `AbortError`; SyntaxError where something else answers.
  */
-export async function askRelay(address: string, port = adminPort): Promise<RelayReport> {
-  const limits = { clock: systemClock, timeoutMs: answerMs, signals: [] };
+export async function fetchRelayReport(address: string, port = adminPort): Promise<RelayReport> {
+  const limits = { clock: systemClock, timeoutMs: timeoutMs, signals: [] };
   const answer = await withTimeout(limits, (signal) => {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     // No agent, since the next question is a while off.

@@ -1,5 +1,5 @@
 import type { V1DaemonSet, V1Deployment } from '@kubernetes/client-node';
-import { isDaemonSet, type Workload } from './kinds.ts';
+import { isDaemonSet, type WorkloadObject } from './kinds.ts';
 import type { Reason } from './verdict.ts';
 
 /** How far a workload has come. `failed`: it will not come further by itself. */
@@ -16,7 +16,7 @@ export type PodCounts = {
 };
 
 /** Reads the status of `workload`, which should be of this kind; pure. */
-export function rollout(workload: Workload | undefined, kind: string): Rollout {
+export function rollout(workload: WorkloadObject | undefined, kind: string): Rollout {
   if (workload === undefined) {
     return { state: 'progressing', reason: 'NoWorkload', message: `There is no ${kind} yet.` };
   }
@@ -24,7 +24,7 @@ export function rollout(workload: Workload | undefined, kind: string): Rollout {
 }
 
 /** The Pods of `workload`, as its controller last counted them; pure. */
-export function podCounts(workload: Workload): PodCounts {
+export function podCounts(workload: WorkloadObject): PodCounts {
   return isDaemonSet(workload) ? ofDaemonSet(workload) : ofDeployment(workload);
 }
 
@@ -44,7 +44,7 @@ function ofDaemonSet({ status }: V1DaemonSet): PodCounts {
   };
 }
 
-function failure(workload: Workload): Rollout | undefined {
+function failure(workload: WorkloadObject): Rollout | undefined {
   if (isDaemonSet(workload)) return undefined; // it says nothing of the kind
   const conditions = workload.status?.conditions ?? [];
   const refused = conditions.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
@@ -63,7 +63,7 @@ function failure(workload: Workload): Rollout | undefined {
   return { state: 'failed', reason: 'RolloutFailed', message };
 }
 
-function progress(workload: Workload): Rollout {
+function progress(workload: WorkloadObject): Rollout {
   const { wanted, present, updated, ready } = podCounts(workload);
   const isSeen = (workload.status?.observedGeneration ?? 0) >= (workload.metadata?.generation ?? 0);
   if (isSeen && [present, updated, ready].every((count) => count === wanted))
@@ -73,7 +73,7 @@ function progress(workload: Workload): Rollout {
   return { state: 'progressing', reason: 'PodsNotReady', message };
 }
 
-function settled(workload: Workload, wanted: number): Rollout {
+function settled(workload: WorkloadObject, wanted: number): Rollout {
   if (wanted > 0) return { state: 'ready', reason: 'PodsReady', message: 'All Pods are ready.' };
   if (!isDaemonSet(workload))
     return { state: 'ready', reason: 'ScaledToZero', message: 'No Pods are wanted.' };

@@ -1,10 +1,10 @@
 import type { NeededSecret } from '../desired/transports.ts';
 import { isReady, isStuck, type RelayPod } from './pods.ts';
-import { type Answers, isUnreachable } from './relay-poller.ts';
+import { type PodReports, isUnreachable } from './relay-poller.ts';
 import type { Rollout } from './rollout.ts';
 
 /** What the live Pods of a relay run, as far as it is known. */
-export type Running = {
+export type RunningPods = {
   readonly pods: number;
   /** How many run the wanted configuration; undefined while they cannot be asked. */
   readonly updated: number | undefined;
@@ -24,7 +24,11 @@ export type Fault = { readonly endpoint: string; readonly pod: string; readonly 
  *
  * @param hash  of the wanted configuration.
  */
-export function running(pods: readonly RelayPod[], answers: Answers, hash: string | undefined): Running {
+export function runningPods(
+  pods: readonly RelayPod[],
+  answers: PodReports,
+  hash: string | undefined,
+): RunningPods {
   const known = pods.map((pod) => ({
     name: pod.metadata.name,
     report: answers.get(pod.metadata.uid ?? '')?.report,
@@ -60,7 +64,7 @@ function byText(a: Fault, b: Fault): number {
 
 /** What the status says of the endpoint called `name`: nothing while Pods cannot be asked. Pure. */
 export function endpointReadiness(
-  { updated, faults }: Running,
+  { updated, faults }: RunningPods,
   name: string,
 ): { ready?: boolean; message?: string } {
   if (updated === undefined) return {};
@@ -79,7 +83,7 @@ const unknown =
  */
 export function rolloutOf(
   rollout: Rollout,
-  running: Running,
+  running: RunningPods,
   secrets: readonly NeededSecret[] = [],
 ): Rollout {
   const { pods, updated, problems, faults } = running;
@@ -105,7 +109,7 @@ function unready({ state }: Rollout): Rollout['state'] {
   return state === 'ready' ? 'progressing' : state;
 }
 
-function withSecrets(rollout: Rollout, { stuck }: Running, secrets: readonly NeededSecret[]): Rollout {
+function withSecrets(rollout: Rollout, { stuck }: RunningPods, secrets: readonly NeededSecret[]): Rollout {
   const [pod] = stuck;
   if (pod === undefined || secrets.length === 0) return rollout;
   const needed = secrets.map(({ name, keys }) => `"${name}" (${keys.join(', ')})`).join(', ');

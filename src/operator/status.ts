@@ -8,13 +8,13 @@ import { addressFamily } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { conditions } from './conditions.ts';
-import { type RelayObject, serviceOf, type Workload, workloadOf } from './kinds.ts';
+import { type RelayObject, serviceOf, type WorkloadObject, workloadOf } from './kinds.ts';
 import { podCounts, rollout } from './rollout.ts';
-import { endpointReadiness, rolloutOf, type Running } from './running-pods.ts';
+import { endpointReadiness, rolloutOf, type RunningPods } from './running-pods.ts';
 import { configured, type Verdict } from './verdict.ts';
 
 /** How many listen addresses `kubectl get` shows before it only counts. */
-const mostListed = 3;
+const maxListed = 3;
 
 /** What a status is made of. */
 export type StatusInput = {
@@ -24,7 +24,7 @@ export type StatusInput = {
   /** What it owns, as it is now. */
   readonly owned: readonly KubeObject[];
   /** What its Pods run. */
-  readonly running: Running;
+  readonly running: RunningPods;
   /** The time, for conditions that change. */
   readonly now: Date;
 };
@@ -66,7 +66,7 @@ function workloadKind(verdict: Verdict, owned: readonly KubeObject[]): 'Deployme
     : 'Deployment';
 }
 
-function pods(workload: Workload | undefined, previous: Status): Partial<Status> {
+function pods(workload: WorkloadObject | undefined, previous: Status): Partial<Status> {
   const { present: replicas = 0, ready: readyReplicas = 0 } =
     workload === undefined ? {} : podCounts(workload);
   const selector = labelSelector(workload?.spec?.selector.matchLabels) ?? previous.selector;
@@ -75,7 +75,7 @@ function pods(workload: Workload | undefined, previous: Status): Partial<Status>
 
 type Configuration = Pick<Status, 'configHash' | 'listening' | 'endpoints'>;
 
-function configuration(verdict: Verdict, previous: Status, running: Running): Configuration {
+function configuration(verdict: Verdict, previous: Status, running: RunningPods): Configuration {
   const relay = configured(verdict);
   if (relay === undefined) {
     const { configHash, listening, endpoints } = previous;
@@ -99,15 +99,15 @@ function configuration(verdict: Verdict, previous: Status, running: Running): Co
 
 function listening({ endpoints }: Relay): string {
   const listed = [...new Set(endpoints.map(listenText))];
-  const more = listed.length - mostListed;
-  return [...listed.slice(0, mostListed), ...(more > 0 ? [`+${String(more)}`] : [])].join(',');
+  const more = listed.length - maxListed;
+  return [...listed.slice(0, maxListed), ...(more > 0 ? [`+${String(more)}`] : [])].join(',');
 }
 
 type EndpointStatus = NonNullable<Status['endpoints']>[number];
 
 function withReadiness(
   { name, listen, families, protocols }: EndpointStatus,
-  running: Running,
+  running: RunningPods,
 ): EndpointStatus {
   return { name, listen, families, protocols, ...endpointReadiness(running, name) };
 }

@@ -2,12 +2,12 @@ import { expect } from 'chai';
 import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import { hotReload, type HotReloadInput } from '../../src/operator/hot-reload.ts';
 import { isLive, relayOf, type RelayPod, strippedPod } from '../../src/operator/pods.ts';
-import type { Answer } from '../../src/operator/relay-poller.ts';
+import type { PodReport } from '../../src/operator/relay-poller.ts';
 import { relayPod } from './relay-pods.ts';
 
-const now: Answer = { report: { configHash: 'new', configProblem: '', unready: [] }, failures: 0 };
-const before: Answer = { report: { configHash: 'old', configProblem: '', unready: [] }, failures: 0 };
-const faulty: Answer = {
+const now: PodReport = { report: { configHash: 'new', configProblem: '', unready: [] }, failures: 0 };
+const before: PodReport = { report: { configHash: 'old', configProblem: '', unready: [] }, failures: 0 };
+const faulty: PodReport = {
   report: { configHash: 'new', configProblem: '', unready: [{ name: 'a', message: 'AddressInUse' }] },
   failures: 0,
 };
@@ -20,7 +20,7 @@ const settled: RealmRelayStatus = {
 describe('hotReload', () => {
   const cases: {
     pod: RelayPod;
-    answer?: Answer;
+    answer?: PodReport;
     more?: Partial<HotReloadInput>;
     tell: number;
     ask: number;
@@ -82,32 +82,32 @@ describe('hotReload', () => {
   ];
   for (const { pod, answer, more, tell, ask, why } of cases) {
     it(why, () => {
-      const answers = new Map(answer === undefined ? [] : [['p', answer]]);
+      const reports = new Map(answer === undefined ? [] : [['p', answer]]);
       const input: HotReloadInput = {
         pods: [pod],
-        answers,
+        reports,
         hash: 'new',
         strategy: 'HotReload',
         previous: {},
       };
       const decided = hotReload({ ...input, ...more });
-      expect([decided.tell.length, decided.questions.ask.length]).to.deep.equal([tell, ask]);
+      expect([decided.annotate.length, decided.targets.pods.length]).to.deep.equal([tell, ask]);
     });
   }
 
   it('keeps what is known of the Pods that there are, and of no other', () => {
-    const answers = new Map([
+    const reports = new Map([
       ['p', now],
       ['gone', now],
     ]);
-    const { questions } = hotReload({
+    const { targets } = hotReload({
       pods: [relayPod('p')],
-      answers,
+      reports,
       hash: 'new',
       strategy: 'HotReload',
       previous: {},
     });
-    expect([...questions.answers.keys()]).to.deep.equal(['p']);
+    expect([...targets.reports.keys()]).to.deep.equal(['p']);
   });
 });
 

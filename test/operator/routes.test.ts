@@ -35,7 +35,7 @@ describe('operatorRoutes', () => {
     metrics.turn('error', 0.05);
     metrics.queue.added();
     metrics.queue.taken(0.02);
-    metrics.apiAnswered('PATCH', '201');
+    metrics.apiResponded('PATCH', '201');
     metrics.watchFailed('Service');
     const answer = await operatorRoutes({ isReady: () => true }, registry)['/metrics']?.();
     const lines = answer?.body.split('\n');
