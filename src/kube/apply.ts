@@ -154,7 +154,7 @@ export class Applier {
 
   /** Sends a write of `object` and keeps the answer. */
   #written(object: KubeObject, request: KubeRequest): Promise<KubeObject> {
-    return this.#kind(object).store.answered(objectKey(object), async () =>
+    return this.#kind(object).store.writeThrough(objectKey(object), async () =>
       withoutManagedFields((await this.#client.request(request)) as KubeObject),
     );
   }

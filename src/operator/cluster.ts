@@ -160,7 +160,7 @@ export class Cluster implements ReconcileCluster {
       body: { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status },
     } as const;
     try {
-      await this.relays.answered(objectKey(object), async () =>
+      await this.relays.writeThrough(objectKey(object), async () =>
         withoutManagedFields((await this.#client.request(request)) as RelayObject),
       );
     } catch (error) {
