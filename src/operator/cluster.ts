@@ -2,14 +2,14 @@ import { parseRealmRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { kind as relayKind } from '../api/schema/realm-relay.ts';
-import { type Applied, Applier, fieldManager, wasApplied } from '../kube/apply.ts';
+import { type Applied, Applier, fieldManager, type OwnedKind } from '../kube/apply.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
 import { isKubeError, type KubeError } from '../kube/kube-error.ts';
 import { withoutManagedFields } from '../kube/managed-fields.ts';
 import { controllerOf, type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
 import { configHashAnnotation } from '../desired/object-meta.ts';
 import type { PackedObject } from '../kube/packed-object.ts';
-import { objectPath, type Resource } from '../kube/resource.ts';
+import { objectPath } from '../kube/resource.ts';
 import { Store } from '../kube/store.ts';
 import { memoize } from '../lib/memoize.ts';
 import { sameJson } from '../lib/same-json.ts';
@@ -17,7 +17,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
 import { isOnHostNetwork } from './node-sharing.ts';
-import { deploymentResource, ownedResources, relayResource, type RelayObject } from './kinds.ts';
+import { deploymentResource, ownedKinds, relayResource, type RelayObject } from './kinds.ts';
 import { handOverReplicas } from './replicas.ts';
 import type { ReconcileCluster } from './reconcile.ts';
 
@@ -31,7 +31,7 @@ const parsed = memoize((packed: PackedObject<RelayObject>) => parseRealmRelay(pa
 export class Cluster implements ReconcileCluster {
   readonly relays = new Store<RelayObject>((object) => (isOnHostNetwork(object) ? onHostNetwork : undefined));
   /** One for each kind that is written, to be kept up to date by informers; grouped by the key of their relay. */
-  readonly owned: readonly { readonly resource: Resource; readonly store: Store<KubeObject> }[];
+  readonly owned: readonly OwnedKind[];
   /** The Pods of relays, by the key of their relay. */
   readonly pods = new Store<RelayPod>(relayOf);
   readonly #client: KubeClient;
@@ -41,7 +41,7 @@ export class Cluster implements ReconcileCluster {
   #hasLoggedForbiddenNamespaces = false;
 
   constructor(client: KubeClient, events: Events, log: Logger) {
-    this.owned = ownedResources.map((resource) => ({ resource, store: new Store(ownerKey) }));
+    this.owned = ownedKinds(ownerKey);
     this.#client = client;
     this.#applier = new Applier(client, this.owned);
     this.#events = events;
@@ -110,7 +110,7 @@ export class Cluster implements ReconcileCluster {
 
   async keepReplicas(desired: KubeObject, seen: Promise<KubeObject | undefined>): Promise<void> {
     const observed = await this.#applier.observe(desired, seen);
-    if (observed === undefined || wasApplied(desired, observed)) return;
+    if (observed === undefined || this.#applier.wasApplied(desired, observed)) return;
     await handOverReplicas(this.#client, deploymentResource, observed);
   }
 

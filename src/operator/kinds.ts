@@ -1,8 +1,12 @@
 import type { V1DaemonSet, V1Deployment, V1Service } from '@kubernetes/client-node';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
-import type { KubeObject } from '../kube/object.ts';
-import type { Resource } from '../kube/resource.ts';
 import { apiVersion, kind, plural } from '../api/schema/realm-relay.ts';
+import { plainRules } from '../kube/apply-rules.ts';
+import type { OwnedKind } from '../kube/apply.ts';
+import type { KubeObject, ObjectKey } from '../kube/object.ts';
+import type { Resource } from '../kube/resource.ts';
+import { Store } from '../kube/store.ts';
+import { serviceRules } from './service-apply.ts';
 
 /** A RealmRelay as the informer has it: its spec is not yet parsed. */
 export type RelayObject = KubeObject & { readonly spec?: unknown; readonly status?: RealmRelayStatus };
@@ -27,6 +31,15 @@ export const ownedResources: readonly Resource[] = [
   { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', plural: 'networkpolicies' },
   { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
 ];
+
+/** The owned kinds, each with its rules and an empty store that groups objects by `groupOf`. */
+export function ownedKinds(groupOf?: (object: KubeObject) => ObjectKey | undefined): OwnedKind[] {
+  return ownedResources.map((resource) => ({
+    resource,
+    store: new Store(groupOf),
+    rules: resource.kind === 'Service' ? serviceRules : plainRules,
+  }));
+}
 
 /** What runs Pods. */
 export type WorkloadObject = V1Deployment | V1DaemonSet;
