@@ -22,18 +22,20 @@ export type ObjectMeta = {
   readonly ownerReferences?: readonly OwnerReference[];
 };
 
+/** Anything that carries the metadata of an object. */
+export type WithMetadata = { readonly metadata: ObjectMeta };
+
 /** Any Kubernetes object: what all kinds have in common. The other fields are read through a type of the kind. */
-export type KubeObject = {
+export type KubeObject = WithMetadata & {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: ObjectMeta;
 };
 
 /** `namespace/name`: what identifies an object of one kind. */
 export type ObjectKey = `${string}/${string}`;
 
 /** The key of `object`; an object without a namespace has an empty one in it. */
-export function objectKey({ metadata }: Pick<KubeObject, 'metadata'>): ObjectKey {
+export function objectKey({ metadata }: WithMetadata): ObjectKey {
   return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 

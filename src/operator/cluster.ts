@@ -6,7 +6,13 @@ import { type Applied, Applier, fieldManager, type OwnedKind } from '../kube/app
 import type { KubeEvent, Events } from '../kube/events.ts';
 import { isKubeError, type KubeError } from '../kube/kube-error.ts';
 import { withoutManagedFields } from '../kube/managed-fields.ts';
-import { controllerOf, type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
+import {
+  controllerOf,
+  type KubeObject,
+  type ObjectKey,
+  objectKey,
+  type WithMetadata,
+} from '../kube/object.ts';
 import { configHashAnnotation } from '../desired/object-meta.ts';
 import type { PackedObject } from '../kube/packed-object.ts';
 import { objectPath } from '../kube/resource.ts';
@@ -94,7 +100,7 @@ export class Cluster implements ReconcileCluster {
     this.#log.warn({ err: error }, 'not allowed to see whether namespaces admit hostNetwork');
   }
 
-  ownedBy(owner: Pick<KubeObject, 'metadata'>): KubeObject[] {
+  ownedBy(owner: WithMetadata): KubeObject[] {
     const key = objectKey(owner);
     const ofItsName = this.owned.flatMap(({ store }) => store.group(key));
     return ofItsName.filter((object) => controllerOf(object)?.uid === owner.metadata.uid);
