@@ -3,11 +3,12 @@ import { hostname } from 'node:os';
 import { adminPort } from '../api/schema/realm-relay.ts';
 import { defaultRelayImage } from '../desired/relay-image.ts';
 import { kubeConfigLoader, ownNamespace } from '../kube/kube-config.ts';
+import type { LeaseTerms } from '../kube/lease.ts';
 import { systemClock } from '../lib/clock.ts';
 import { logLevels, type LogLevel } from '../lib/log-level.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { version } from '../lib/version.ts';
-import { type LeaseChoice, startOperator } from '../operator/operator.ts';
+import { startOperator } from '../operator/operator.ts';
 import { operatorRoutes } from '../operator/routes.ts';
 import { startHealthServer } from '../telemetry/health-server.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -63,7 +64,7 @@ export const operator: Command = async (argv, { signals: source }) => {
     clock: systemClock,
     registry,
   });
-  const admin = address && (await startHealthServer(address, operatorRoutes(running, registry)));
+  const admin = address && (await startHealthServer(address, operatorRoutes(running.isReady, registry)));
   log.info({ version, admin: admin?.url ?? 'off', relayImage: options['relay-image'] }, 'operator started');
   const signal = await Promise.race([signals.first, running.lost]);
   log.info({ signal }, 'operator stopping');
@@ -73,7 +74,7 @@ export const operator: Command = async (argv, { signals: source }) => {
   return signal === undefined ? 1 : 0;
 };
 
-function lease(namespace = ownNamespace(), seconds: string): LeaseChoice {
+function lease(namespace = ownNamespace(), seconds: string): LeaseTerms {
   if (namespace === undefined)
     throw new UsageError('--leader-elect: outside of a cluster, name a namespace with --lease-namespace');
   const durationMs = Number(seconds) * 1000;

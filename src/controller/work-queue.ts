@@ -24,6 +24,14 @@ export type WorkQueueObserver = {
   readonly done: (seconds: number) => void;
 };
 
+/** What a queue reports about itself at any time. */
+export type QueueGauges = {
+  /** How many keys wait for a worker. */
+  readonly depth: number;
+  /** How long each key under way has been worked on so far, in seconds. */
+  readonly processingSeconds: readonly number[];
+};
+
 /**
  * Whether a turn is for something that happened, or for a look at what is most likely as it should be. In the order in which
  * they are served.
@@ -57,7 +65,7 @@ type Delayed = { readonly dueMs: number; readonly urgency: Urgency };
  *
  * Source: the priority queue of controller-runtime, where resyncs and the objects that there are at the start come last, too.
  */
-export class WorkQueue<K extends string> {
+export class WorkQueue<K extends string> implements QueueGauges {
   readonly #options: WorkQueueOptions;
   /** In the order of arrival; since when, in monotonic ms. */
   readonly #waiting: Readonly<Record<Urgency, Map<K, number>>> = { news: new Map(), background: new Map() };
@@ -78,12 +86,10 @@ export class WorkQueue<K extends string> {
     });
   }
 
-  /** How many keys wait for a worker. */
   get depth(): number {
     return this.#waiting.news.size + this.#waiting.background.size;
   }
 
-  /** For how long each key that is worked on has been, in seconds. */
   get processingSeconds(): readonly number[] {
     return [...this.#processing.values()].map(({ sinceMs }) => this.#secondsSince(sinceMs));
   }

@@ -10,9 +10,8 @@ const dedupeMs = 600_000;
 const maxRemembered = 4_096;
 const maxNoteLength = 1_000;
 
-/** Something that happened to an object, for its owner to read with `kubectl describe`. */
-export type KubeEvent = {
-  readonly regarding: KubeObject;
+/** What an event states about its object. */
+export type EventContent = {
   readonly type: 'Normal' | 'Warning';
   /** Why, in one word, e.g. `PortConflict`. */
   readonly reason: string;
@@ -21,6 +20,9 @@ export type KubeEvent = {
   /** For people; cut after 1,000 characters. */
   readonly note: string;
 };
+
+/** Something that happened to an object, for its owner to read with `kubectl describe`. */
+export type KubeEvent = EventContent & { readonly regarding: KubeObject };
 
 /** With what events are written. */
 export type EventsOptions = {

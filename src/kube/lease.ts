@@ -10,18 +10,22 @@ import type { KubeClient } from './client.ts';
 
 const resource: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' };
 
-/** What a lease is held by, and for how long. */
-export type LeaseOptions = {
+/** Which lease is held, by whom, and for how long. */
+export type LeaseTerms = {
+  readonly namespace: string;
+  readonly name: string;
+  /** Unique to this process: not even the previous process of the same Pod had it. */
+  readonly identity: string;
+  /** How long others wait before they take the lease from a silent holder, in milliseconds; a whole number of seconds. */
+  readonly durationMs: number;
+};
+
+/** What a lease works with. */
+export type LeaseOptions = LeaseTerms & {
   /** A client of its own, so that no other request delays a renewal. */
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly namespace: string;
-  readonly name: string;
-  /** Ours, and no other's: not even that of the process before us in the same Pod. */
-  readonly identity: string;
-  /** How long others leave it to a holder that they do not hear of, in milliseconds; a whole number of seconds. */
-  readonly durationMs: number;
 };
 
 type LeaseObject = KubeObject & {

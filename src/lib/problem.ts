@@ -1,15 +1,19 @@
 /** Where a value stands in a document: keys and list indexes, outermost first. */
 export type Path = readonly (string | number)[];
 
-/** One thing that is wrong with an input, told so that its author can mend it. */
-export type Problem = {
-  readonly path: Path;
+/** What is wrong with a value, and what to do about it. */
+export type Diagnosis = {
   /** What is wrong, e.g. `is above 65535`. */
   readonly what: string;
-  /** The value found there; absent where nothing is. */
-  readonly value?: unknown;
   /** What to do, e.g. `use a port from 1 to 65535`. */
   readonly remedy: string;
+};
+
+/** One thing that is wrong with an input: where, what, and how its author can fix it. */
+export type Problem = Diagnosis & {
+  readonly path: Path;
+  /** The value found there; absent if there is none. */
+  readonly value?: unknown;
 };
 
 const maxValueLength = 80;

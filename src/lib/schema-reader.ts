@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { nearest, type Path, type Problem } from './problem.ts';
+import { type Diagnosis, nearest, type Path, type Problem } from './problem.ts';
 import { isRecord } from './record.ts';
 
 /** What became of an input that was held against a schema. */
@@ -78,7 +78,7 @@ function problem(issue: z.core.$ZodIssue): Problem {
   return { path, value: issue.input, ...explanation(issue) };
 }
 
-function explanation(issue: z.core.$ZodIssue): Pick<Problem, 'what' | 'remedy'> {
+function explanation(issue: z.core.$ZodIssue): Diagnosis {
   switch (issue.code) {
     case 'invalid_type': {
       const wanted = typeWords[issue.expected] ?? issue.expected;

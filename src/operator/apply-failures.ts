@@ -1,4 +1,4 @@
-import type { V1Service } from '@kubernetes/client-node';
+import type { V1ServiceSpec } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
 import { recreateRemedy } from '../desired/service-families.ts';
 import { ApplyFailedError, type RefusedError, type ResourceConflictError } from '../kube/apply-errors.ts';
@@ -23,11 +23,11 @@ export function refusedVerdict(
 ): Extract<Verdict, { kind: 'blocked' }> {
   const { kind, objectName, refusal } = error;
   const message = `The API server refuses ${kind} "${objectName}": ${refusal}`;
-  const why = kind === 'Service' ? serviceRefusal(error, wanted as KubeObject & V1ServiceLike) : undefined;
+  const why = kind === 'Service' ? serviceRefusal(error, wanted) : undefined;
   return { kind: 'blocked', configured, ...(why ?? { reason: reasonOf(kind), message }) };
 }
 
-type V1ServiceLike = Pick<V1Service, 'spec'>;
+type ServiceObject = KubeObject & { readonly spec?: V1ServiceSpec };
 
 function reasonOf(kind: string): Reason['reason'] {
   if (kind === 'Service') return 'InvalidService';
@@ -37,7 +37,7 @@ function reasonOf(kind: string): Reason['reason'] {
 /** Other changes that a live Service cannot take are found before it is applied; so it is the cluster that lacks families. */
 function serviceRefusal(
   { objectName, refusal, fields }: RefusedError,
-  { spec = {} }: V1ServiceLike,
+  { spec = {} }: ServiceObject,
 ): Reason | undefined {
   if (fields.includes('spec.loadBalancerClass')) {
     const message = `The API server refuses Service "${objectName}": ${refusal}: ${recreateRemedy}`;

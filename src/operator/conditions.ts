@@ -3,7 +3,7 @@ import type { Rollout } from './rollout.ts';
 import type { Reason, Verdict } from './verdict.ts';
 
 /** A condition before it is compared with the one before. */
-type Finding = Pick<Condition, 'type' | 'status'> & Reason;
+type Finding = { readonly type: string; readonly status: Condition['status'] } & Reason;
 
 /** What the conditions are about, and when. */
 export type ConditionsInput = {

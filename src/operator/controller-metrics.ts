@@ -1,5 +1,5 @@
 import type { Outcome } from '../controller/controller.ts';
-import type { WorkQueue, WorkQueueObserver } from '../controller/work-queue.ts';
+import type { QueueGauges, WorkQueueObserver } from '../controller/work-queue.ts';
 import { Counter, Histogram, register, type Registry } from '../telemetry/metrics.ts';
 
 // The metrics that every operator on controller-runtime has, under the same names and with the same meaning, so that
@@ -21,7 +21,7 @@ const results = {
 
 /** What is asked at each scrape. */
 export type ControllerGauges = {
-  readonly queue: () => Pick<WorkQueue<string>, 'depth' | 'processingSeconds'>;
+  readonly queue: () => QueueGauges;
   /** How many keys are worked on at a time, at most. */
   readonly workers: number;
 };

@@ -6,7 +6,7 @@ import { Informer } from '../kube/informer.ts';
 import type { KubeConfigLoader } from '../kube/kube-config.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeObject, ObjectKey } from '../kube/object.ts';
-import { Lease, type LeaseOptions } from '../kube/lease.ts';
+import { Lease, type LeaseTerms } from '../kube/lease.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import { KubeClient } from '../kube/client.ts';
@@ -41,15 +41,12 @@ export type OperatorOptions = {
   readonly log: Logger;
   readonly clock: Clock;
   /** Held by the one operator that writes, where there may be several; this one is alone without it. */
-  readonly lease?: LeaseChoice;
+  readonly lease?: LeaseTerms;
   /** How relay Pods are asked what they run; over HTTP unless told. */
   readonly fetchRelayReport?: FetchRelayReport;
   /** Where its metrics go. */
   readonly registry: Registry;
 };
-
-/** Which lease, and as whom. */
-export type LeaseChoice = Pick<LeaseOptions, 'namespace' | 'name' | 'identity' | 'durationMs'>;
 
 /** An operator at work. */
 export type Operator = {

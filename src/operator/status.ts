@@ -73,9 +73,7 @@ function pods(workload: WorkloadObject | undefined, previous: Status): Partial<S
   return { replicas, readyReplicas, ...present('selector', selector) };
 }
 
-type Configuration = Pick<Status, 'configHash' | 'listening' | 'endpoints'>;
-
-function configuration(verdict: Verdict, previous: Status, running: RunningPods): Configuration {
+function configuration(verdict: Verdict, previous: Status, running: RunningPods): Partial<Status> {
   const relay = configured(verdict);
   if (relay === undefined) {
     const { configHash, listening, endpoints } = previous;
