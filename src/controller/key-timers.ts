@@ -2,11 +2,11 @@ import type { Clock } from '../lib/clock.ts';
 
 type KeyTimer<K> = { readonly keys: Set<K>; readonly cancel: () => void };
 
-/** Tells of keys when their time comes. Keys of the same time share a timer: thousands of them may wait for hours. */
+/** Calls back with keys when they are due. Keys with the same due time share a timer, since thousands may wait for hours. */
 export class KeyTimers<K> {
   readonly #clock: Clock;
   readonly #onDue: (key: K) => void;
-  /** By the time that they are for, in monotonic ms. */
+  /** By due time, in monotonic ms. */
   readonly #timers = new Map<number, KeyTimer<K>>();
 
   constructor(clock: Clock, onDue: (key: K) => void) {
@@ -14,13 +14,13 @@ export class KeyTimers<K> {
     this.#onDue = onDue;
   }
 
-  /** Tells of `key` at `dueMs`, in monotonic ms. */
+  /** Calls back with `key` at `dueMs`, in monotonic ms. */
   set(key: K, dueMs: number): void {
     const timer = this.#timers.get(dueMs) ?? this.#start(dueMs);
     timer.keys.add(key);
   }
 
-  /** Does not tell of `key` at `dueMs`; nothing happens where it would not. */
+  /** Cancels the callback with `key` at `dueMs`, if there is one. */
   cancel(key: K, dueMs: number): void {
     const timer = this.#timers.get(dueMs);
     if (timer?.keys.delete(key) !== true || timer.keys.size > 0) return;
@@ -28,7 +28,7 @@ export class KeyTimers<K> {
     this.#timers.delete(dueMs);
   }
 
-  /** Tells of no key any more. */
+  /** Cancels all callbacks. */
   clear(): void {
     for (const { cancel } of this.#timers.values()) cancel();
     this.#timers.clear();

@@ -1,17 +1,17 @@
-/** How long to wait before try after try. */
+/** Bounds of the waits between retries. */
 export type Backoff = {
-  /** Milliseconds before the second try. */
+  /** The wait before the second try, in milliseconds. */
   readonly initialMs: number;
-  /** Milliseconds that no wait exceeds. */
+  /** The longest wait, in milliseconds. */
   readonly maxMs: number;
 };
 
 /**
- * The wait after `failures` failures in a row: doubling from `initialMs` up to `maxMs`, of which a random
- * half is taken off at most ("equal jitter"), so that many that failed together do not retry together.
+ * The wait after `failures` failures in a row. It doubles from `initialMs` up to `maxMs`; up to half of it is then taken off
+ * at random ("equal jitter"), so that clients which failed together do not retry together.
  *
- * @param failures  how many failures in a row, at least 1.
- * @param random    in [0, 1), as `Math.random` gives it.
+ * @param failures  the number of failures in a row, at least 1.
+ * @param random    in [0, 1), as `Math.random` returns.
  * @returns milliseconds.
  *
  * Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.

@@ -1,4 +1,4 @@
-/** `compute`, done once for each object, which nobody may change; it is forgotten with the object. */
+/** `compute`, run once for each object; the result lives as long as the object, which must not be changed. */
 export function memoize<K extends object, V>(compute: (object: K) => V): (object: K) => V {
   const known = new WeakMap<K, { readonly value: V }>();
   return (object) => {

@@ -1,4 +1,4 @@
-/** Where a value stands in a document: keys and list indexes, outermost first. */
+/** The place of a value in a document: keys and list indexes, outermost first. */
 export type Path = readonly (string | number)[];
 
 /** What is wrong with a value, and what to do about it. */
@@ -18,7 +18,7 @@ export type Problem = Diagnosis & {
 
 const maxValueLength = 80;
 
-/** `problem` on one line: `field: what, value, remedy`, the value as JSON, cut where it is long. */
+/** `problem` on one line: `field: what, value, remedy`, the value as JSON, cut if it is long. */
 export function problemText(problem: Problem): string {
   const value = problem.value === undefined ? '' : `, got ${valueText(problem.value)}`;
   return `${pathText(problem.path)}: ${problem.what}${value}: ${problem.remedy}`;
@@ -29,7 +29,7 @@ function valueText(value: unknown): string {
   return text.length > maxValueLength ? `${text.slice(0, maxValueLength)}…` : text;
 }
 
-/** `path` as users write it, e.g. `spec.endpoints[0].listen.port`; `document` for the whole. */
+/** `path` as users write it, e.g. `spec.endpoints[0].listen.port`; `document` for the document itself. */
 export function pathText(path: Path): string {
   if (path.length === 0) return 'document';
   return path
@@ -39,9 +39,9 @@ export function pathText(path: Path): string {
 }
 
 /**
- * The word of `known` that `word` is most probably a misspelling of.
+ * The word of `known` that `word` most probably misspells.
  *
- * @returns undefined where none is near: more than a third of its letters would have to change.
+ * @returns undefined if none is close: more than a third of the letters would have to change.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;

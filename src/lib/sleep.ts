@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** Resolves after `waitMs`, or as soon as `signal` is aborted. */
+/** Resolves after `waitMs`, or as soon as `signal` is aborted; never rejects. */
 export async function sleep(clock: Clock, waitMs: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<undefined>();

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** What ends a piece of work before it is done. */
+/** What aborts the work early: a timeout, or one of `signals`. */
 export type TimeoutOptions = {
   readonly clock: Clock;
   readonly timeoutMs: number;
@@ -8,9 +8,11 @@ export type TimeoutOptions = {
 };
 
 /**
- * Runs `work` with a signal that is aborted with the first of `signals`, or when its time is over, with a `TimeoutError`.
+ * Runs `work` with a signal that aborts when one of `signals` does, with its reason, or after `timeoutMs` with a
+ * `TimeoutError`.
  *
- * Nothing is left of that when the work is done, while each `AbortSignal.timeout` waits for its time and then makes an error, done or not.
+ * Timer and listeners are removed when the work is done; `AbortSignal.timeout` would keep its timer and create its error
+ * even then.
  */
 export async function withTimeout<T>(
   { clock, timeoutMs, signals }: TimeoutOptions,
