@@ -4,18 +4,18 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { KubeObject } from './object.ts';
 import type { KubeClient } from './client.ts';
 
-/** How long the same event about the same object is not told again. */
+/** How long the same event about the same object is suppressed. */
 const dedupeMs = 600_000;
-/** How many events are remembered for that. */
+/** How many events are remembered for that, in all. */
 const maxRemembered = 4_096;
 const maxNoteLength = 1_000;
 
 /** What an event states about its object. */
 export type EventContent = {
   readonly type: 'Normal' | 'Warning';
-  /** Why, in one word, e.g. `PortConflict`. */
+  /** Why, in one CamelCase word, e.g. `PortConflict`. */
   readonly reason: string;
-  /** What was done or tried, in one word, e.g. `Apply`. */
+  /** What was done or tried, in one CamelCase word, e.g. `Apply`. */
   readonly action: string;
   /** For people; cut after 1,000 characters. */
   readonly note: string;
@@ -24,19 +24,22 @@ export type EventContent = {
 /** Something that happened to an object, for its owner to read with `kubectl describe`. */
 export type KubeEvent = EventContent & { readonly regarding: KubeObject };
 
-/** With what events are written. */
+/** What `Events` works with. */
 export type EventsOptions = {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Which of our instances speaks: the name of the Pod or of the host. */
+  /** The reporting instance: the name of the Pod or of the host. */
   readonly instance: string;
 };
 
-/** Writes events. The same one is told once in ten minutes, and one that cannot be written is only logged. */
+/**
+ * Writes events in the background. The same event is written at most once in ten minutes; one that cannot be written is
+ * only logged.
+ */
 export class Events {
   readonly #options: EventsOptions;
-  /** When each was last told, the oldest first. */
+  /** When each event was last recorded, the oldest first. */
   readonly #recordedMs = new Map<string, number>();
   readonly #pending = new Set<Promise<void>>();
 
@@ -44,14 +47,14 @@ export class Events {
     this.#options = options;
   }
 
-  /** Tells `event`, without waiting for it to be written. */
+  /** Records `event` without waiting for it to be written. */
   record(event: KubeEvent): void {
     if (this.#isKnown(event)) return;
     const writing = this.#write(event).finally(() => this.#pending.delete(writing));
     this.#pending.add(writing);
   }
 
-  /** Resolves when all that was told is written, or could not be. */
+  /** Resolves when every recorded event is written, or could not be. */
   async flush(): Promise<void> {
     await Promise.all(this.#pending);
   }
@@ -75,7 +78,7 @@ export class Events {
     try {
       await client.request({ method: 'POST', path, body: eventObject(event, clock.now(), instance) });
     } catch (error) {
-      log.warn({ err: error, reason: event.reason }, 'event not written');
+      log.warn({ err: error, reason: event.reason }, 'failed to write event');
     }
   }
 }

@@ -37,17 +37,17 @@ type LeaseObject = KubeObject & {
 };
 
 /**
- * A lease that one process holds at a time, for one term: it is acquired once, and lost or released once.
+ * A lease that one process holds at a time, for one term: it is acquired once, and then lost or released once.
  *
- * **Guarantee.** While `holds()` says true here, no other process that keeps these rules holds it.
+ * **Guarantee.** While `holds()` returns true, no other process that follows these rules holds the lease.
  *
- * **How.** A holder counts its time from before it sent the last renewal that the API server took, by its monotonic clock,
- * and stops at two thirds of the duration. Another one takes the lease only where it has seen no change of it for the whole
- * duration, by its own monotonic clock, counted from after it read it; of two that do, the resource version lets one through.
- * So clocks may differ as they like; they must only run equally fast, within a third. What was sent before the end is given
- * up at the end, which leaves a third of the duration for it to arrive.
+ * **How.** The holder measures its time on its monotonic clock, from before it sent the last renewal that the API server
+ * accepted, and stops at two thirds of the duration. Another process takes the lease only if it has seen no change of it for
+ * the whole duration, on its own monotonic clock, measured from after it read the lease; of two that do, the resource
+ * version lets one through. So clocks may show any time; they only have to run equally fast, within a third. Requests under
+ * way when the term ends are cancelled, which leaves a third of the duration for those that were already sent to arrive.
  *
- * **Not covered.** A machine that is suspended with its monotonic clock, in the microseconds between the question and the send.
+ * **Not covered.** A machine that is suspended, monotonic clock included, in the microseconds between `holds()` and the send.
  */
 export class Lease implements Fence {
   readonly #options: LeaseOptions;
@@ -56,24 +56,24 @@ export class Lease implements Fence {
   readonly #acquired = Promise.withResolvers<undefined>();
   readonly #lost = Promise.withResolvers<undefined>();
   #running: Promise<void> | undefined;
-  /** As we wrote it; undefined where we have to read it first. */
+  /** The lease as we last wrote it; undefined if it has to be read first. */
   #written: LeaseObject | undefined;
-  /** When the term ends, unless it is renewed; undefined before it has begun. */
+  /** When the term ends unless it is renewed, in monotonic ms; undefined before it has begun. */
   #untilMs: number | undefined;
   #cancelEnd: () => void = () => undefined;
-  /** Another's lease as last read, and since when it is so. */
+  /** The lease of another holder as last read, and since when it has not changed. */
   #observed = { version: '', sinceMs: 0 };
 
   constructor(options: LeaseOptions) {
     this.#options = options;
   }
 
-  /** Resolves once we hold it. */
+  /** Resolves once the lease is held. */
   get acquired(): Promise<undefined> {
     return this.#acquired.promise;
   }
 
-  /** Resolves once we no longer do, though we did not release it. */
+  /** Resolves once the lease is lost: no longer held, though it was not released. */
   get lost(): Promise<undefined> {
     return this.#lost.promise;
   }
@@ -87,12 +87,12 @@ export class Lease implements Fence {
     return this.#untilMs !== undefined && clock.monotonicMs() < this.#untilMs && !this.#term.signal.aborted;
   }
 
-  /** Begins to try for it; does nothing a second time. */
+  /** Starts trying to acquire the lease. A second call does nothing. */
   start(): void {
     this.#running ??= this.#run();
   }
 
-  /** Gives it back, if we hold it, so that another need not wait. Nothing must be under way that it guards. */
+  /** Releases the lease if it is held, so that the next holder need not wait. No fenced request may be under way. */
   async release(): Promise<void> {
     this.#stopped.abort();
     await this.#running;
@@ -101,7 +101,7 @@ export class Lease implements Fence {
     this.#term.abort();
     if (held === undefined) return;
     await this.#patch(held, { holderIdentity: '', leaseDurationSeconds: 1 }).catch((error: unknown) => {
-      this.#options.log.warn({ err: error }, 'lease not released');
+      this.#options.log.warn({ err: error }, 'failed to release lease');
     });
   }
 
@@ -110,14 +110,14 @@ export class Lease implements Fence {
     const over = AbortSignal.any([this.#stopped.signal, this.#term.signal]);
     while (!over.aborted) {
       const waitMs = await this.#turn().catch((error: unknown) => {
-        if (!over.aborted) log.warn({ err: asError(error) }, 'lease not renewed');
+        if (!over.aborted) log.warn({ err: asError(error) }, 'failed to renew lease, retrying');
         return this.#retryMs;
       });
       await sleep(clock, waitMs, over);
     }
   }
 
-  /** One try. Resolves with how long to wait before the next, in milliseconds. */
+  /** One attempt. Resolves with how long to wait before the next, in milliseconds. */
   async #turn(): Promise<number> {
     const { clock, durationMs } = this.#options;
     const lease = this.#written ?? (await this.#read());
@@ -126,7 +126,7 @@ export class Lease implements Fence {
     try {
       this.#written = await (lease === undefined ? this.#create() : this.#take(lease));
     } catch (error) {
-      this.#written = undefined; // it may have been taken all the same, so it is read
+      this.#written = undefined; // the write may have succeeded all the same, so the lease is read again
       if (isKubeError(error, 409)) return this.#retryMs;
       throw error;
     }
@@ -146,14 +146,14 @@ export class Lease implements Fence {
     return isReleased || this.#isAbandoned(lease);
   }
 
-  /** Whether nobody has it, or its holder is silent. Where somebody deleted it, its holder does not know of it yet. */
+  /** Whether there never was a lease, or its holder is silent. If it was deleted, its holder may not know of that yet. */
   #isAbandoned(lease: LeaseObject | undefined): boolean {
     const isFirst = lease === undefined && this.#observed.version === '';
     const seconds = lease?.spec?.leaseDurationSeconds ?? this.#options.durationMs / 1000;
     return isFirst || this.#unchangedMs(lease) >= seconds * 1000;
   }
 
-  /** Whether our term goes on though the lease is not ours: where it was deleted, but not where another took it. */
+  /** Whether our term continues although the lease does not name us: yes if it was deleted, no if another process took it. */
   #mayGoOn(lease: LeaseObject | undefined): boolean {
     if (lease !== undefined) this.#end();
     return this.holds();
@@ -222,7 +222,7 @@ export class Lease implements Fence {
     };
   }
 
-  /** Changes `lease`, if it is still as it was. */
+  /** Patches `lease`, if it has not changed since. */
   async #patch(lease: LeaseObject, spec: object): Promise<LeaseObject> {
     const { client, clock } = this.#options;
     const { uid, resourceVersion } = lease.metadata;
@@ -240,7 +240,7 @@ export class Lease implements Fence {
   }
 }
 
-/** Kubernetes' MicroTime has six digits. It is for people: nobody decides by it. */
+/** Kubernetes' MicroTime has six digits. The time is for people; no decision depends on it. */
 function microTime(time: Date): string {
   return time.toISOString().replace('Z', '000Z');
 }

@@ -19,10 +19,10 @@ export type List = {
 };
 
 /**
- * Every object of a collection, as of one moment, read in pages of 500.
+ * Every object of a collection, as of one resource version, read in pages of 500.
  *
- * @returns the objects as the server wrote them, without `managedFields`; the caller knows their type.
- * @throws KubeError, also with status 410 where the reading took longer than the server keeps that moment.
+ * @returns the objects as the server sent them, without `managedFields`; the caller knows their type.
+ * @throws KubeError; with status 410 if reading took longer than the server keeps that resource version.
  */
 export async function list(
   client: KubeClient,
@@ -39,7 +39,7 @@ export async function list(
       query: { ...query, ...paging },
       signal,
     })) as Page;
-    // The items of a list do not say what they are.
+    // The items of a list lack apiVersion and kind.
     for (const item of page.items ?? []) objects.push(withoutManagedFields({ ...item, apiVersion, kind }));
     metadata = page.metadata ?? {};
     paging = nextPage(metadata);

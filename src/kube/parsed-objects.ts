@@ -1,7 +1,7 @@
 import type { KubeObject } from './object.ts';
 import type { PackedObject } from './packed-object.ts';
 
-/** A reconcile reads its own objects several times, and few reconciles run at a time; more entries would survive into V8's old generation. */
+/** A reconcile reads its own objects several times, and few run at a time. More entries would get old on V8's heap. */
 const maxEntries = 4;
 
 /**

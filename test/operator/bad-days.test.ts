@@ -220,7 +220,7 @@ describeWithCluster('operator on a bad day', function () {
     proxy.stallWatches();
     await edge.write('DELETE', 'services/web');
     await expectFollowed(9443);
-    expect(JSON.stringify(edge.logged)).to.include('the watch outlived its time');
+    expect(JSON.stringify(edge.logged)).to.include('the server did not end the watch in time');
   }).timeout(60_000);
 
   it('takes the new token when the old one is no longer valid, and nothing fails for it', async () => {
