@@ -27,18 +27,20 @@ import { deploymentResource, ownedKinds, relayResource, type RelayObject } from 
 import { handOverReplicas } from './replicas.ts';
 import type { ReconcileCluster } from './reconcile.ts';
 
-/** The group of the RealmRelays that share nodes: of all namespaces, so it bears the name of none. */
+/** The group of the RealmRelays that share nodes, in all namespaces; its name cannot be that of an object. */
 const onHostNetwork: ObjectKey = '*/hostNetwork';
 
-/** Each is compared with every other one, so it is parsed once. */
+/** Memoized, since each relay is compared with every other one. */
 const parsed = memoize((packed: PackedObject<RelayObject>) => parseRealmRelay(packed.object()).relay);
 
-/** What the operator knows of the cluster, and the one way in which it changes it. */
+/**
+ * The operator's view of the cluster: stores that informers keep up to date, and every write that it makes.
+ */
 export class Cluster implements ReconcileCluster {
   readonly relays = new Store<RelayObject>((object) => (isOnHostNetwork(object) ? onHostNetwork : undefined));
-  /** One for each kind that is written, to be kept up to date by informers; grouped by the key of their relay. */
+  /** One entry for each kind that is written; objects are grouped by the key of their relay. */
   readonly owned: readonly OwnedKind[];
-  /** The Pods of relays, by the key of their relay. */
+  /** The Pods of relays, grouped by the key of their relay. */
   readonly pods = new Store<RelayPod>(relayOf);
   readonly #client: KubeClient;
   readonly #applier: Applier;
@@ -54,7 +56,7 @@ export class Cluster implements ReconcileCluster {
     this.#log = log;
   }
 
-  /** Calls `listener` with the key of every RealmRelay that changed, or of which something that it owns did. */
+  /** Calls `listener` with the key of every RealmRelay that changed, or whose owned objects or Pods did. */
   subscribe(listener: (key: ObjectKey) => void): void {
     this.relays.subscribe(({ now, before }) => {
       const changed = now ?? before;
@@ -93,11 +95,14 @@ export class Cluster implements ReconcileCluster {
     }
   }
 
-  /** Once: it is a rule that somebody left out, and stays so. */
+  /** Logs once: the missing rule does not appear on its own. */
   #logForbiddenNamespaces(error: KubeError): void {
     if (this.#hasLoggedForbiddenNamespaces) return;
     this.#hasLoggedForbiddenNamespaces = true;
-    this.#log.warn({ err: error }, 'not allowed to see whether namespaces admit hostNetwork');
+    this.#log.warn(
+      { err: error },
+      'not allowed to read namespaces, skipping the Pod Security check for hostNetwork',
+    );
   }
 
   ownedBy(owner: WithMetadata): KubeObject[] {
@@ -129,7 +134,7 @@ export class Cluster implements ReconcileCluster {
     return this.pods.group(key);
   }
 
-  /** Writes `hash` on `pod`, if it is still there, so that kubelet refreshes what the Pod mounts. */
+  /** Annotates `pod` with `hash`, if it still exists, so that kubelet refreshes the ConfigMap that it mounts. */
   async annotatePod(pod: RelayPod, hash: string): Promise<void> {
     const { uid } = pod.metadata;
     try {
@@ -141,7 +146,7 @@ export class Cluster implements ReconcileCluster {
         body: { metadata: { uid, annotations: { [configHashAnnotation]: hash } } },
       });
     } catch (error) {
-      if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error; // 409: another one has its name by now
+      if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error; // 409: another Pod has its name by now
     }
   }
 
@@ -150,10 +155,10 @@ export class Cluster implements ReconcileCluster {
   }
 
   /**
-   * Writes the status of `object`, if it is still there.
+   * Writes the status of `object`, if it still exists.
    *
-   * @throws KubeError with status 409 where it is no longer as it was: the answer would otherwise bring in a change of
-   *   others that nobody was told of.
+   * @throws KubeError with status 409 if it has changed since: the answer would otherwise put a change of others into the
+   *   store without a notification.
    */
   async writeStatus(object: RelayObject, status: RealmRelayStatus): Promise<void> {
     const { apiVersion, kind } = relayResource;
@@ -186,7 +191,7 @@ function generation(relay: PackedObject<RelayObject> | undefined): number | unde
   return relay?.object().metadata.generation;
 }
 
-/** Whether nothing of a Pod changed that is kept of it: kubelet writes much more than that. */
+/** Whether the part of a Pod that is kept has not changed; kubelet writes much more than that. */
 function isSamePod(
   now: PackedObject<RelayPod> | undefined,
   before: PackedObject<RelayPod> | undefined,
@@ -200,7 +205,7 @@ function versionless(packed: PackedObject<RelayPod>): RelayPod {
   return { ...pod, metadata: { ...metadata, resourceVersion: '' } };
 }
 
-/** Calls `listener` once with each group that one of `objects` belongs to: the key of its relay. */
+/** Calls `listener` once with each group of `objects`: the keys of their relays. */
 function notifyGroups(
   objects: readonly (PackedObject<KubeObject> | undefined)[],
   listener: (key: ObjectKey) => void,
@@ -208,7 +213,7 @@ function notifyGroups(
   for (const key of new Set(objects.flatMap((object) => object?.group ?? []))) listener(key);
 }
 
-/** The key of the RealmRelay that owns `object`: by name, so that one that was made anew hears of its predecessor's. */
+/** The key of the RealmRelay that owns `object`; by name, so that it also finds a relay that was recreated. */
 function ownerKey(object: KubeObject): ObjectKey | undefined {
   const owner = controllerOf(object);
   const isRelay = owner?.kind === relayKind && owner.apiVersion.startsWith('realm-operator.dev/');

@@ -8,20 +8,20 @@ import type { Resource } from '../kube/resource.ts';
 import { Store } from '../kube/store.ts';
 import { serviceRules } from './service-apply.ts';
 
-/** A RealmRelay as the informer has it: its spec is not yet parsed. */
+/** A RealmRelay as the informer stores it, with its spec not parsed yet. */
 export type RelayObject = KubeObject & { readonly spec?: unknown; readonly status?: RealmRelayStatus };
 
-/** The kinds that are read and written, and where. */
+/** Where RealmRelays are served. */
 export const relayResource: Resource = { apiVersion, kind, plural };
 
-/** Where Deployments are. */
+/** Where Deployments are served. */
 export const deploymentResource: Resource = {
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   plural: 'deployments',
 };
 
-/** In the order in which they are pruned. */
+/** The kinds that the operator writes, in the order in which they are pruned. */
 export const ownedResources: readonly Resource[] = [
   { apiVersion: 'v1', kind: 'Service', plural: 'services' },
   { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers' },

@@ -23,46 +23,46 @@ import { RelayPoller } from './relay-poller.ts';
 
 const backoff = { initialMs: 1_000, maxMs: 300_000 };
 const workers = 4;
-/** How many relays more that the API server, or an admission webhook, lets wait are worked on. */
+/** How many more reconciles may run while others wait for the API server or an admission webhook. */
 const spareWorkers = 28;
-/** How long an API server that does not answer may hold up the end. */
+/** How long an API server that does not answer may delay shutdown. */
 const stopMs = 10_000;
 const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
 
-/** With what the operator runs. */
+/** What the operator runs with. */
 export type OperatorOptions = {
   readonly kubeConfig: KubeConfigLoader;
-  /** Image of the relay program, where a RealmRelay does not name one. */
+  /** Image of the relay program, for RealmRelays that do not name one. */
   readonly relayImage: string;
-  /** The namespaces that it looks after; all where there are none. */
+  /** The namespaces that it watches; all if empty. */
   readonly namespaces: readonly string[];
-  /** Which of our instances this is, in events: the name of the Pod or of the host. */
+  /** The reporting instance in events: the name of the Pod or of the host. */
   readonly instance: string;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Held by the one operator that writes, where there may be several; this one is alone without it. */
+  /** The lease that the leader holds, if several operators may run; without it, this operator is the only one. */
   readonly lease?: LeaseTerms;
-  /** How relay Pods are asked what they run; over HTTP unless told. */
+  /** How relay Pods are polled; default over HTTP. */
   readonly fetchRelayReport?: FetchRelayReport;
-  /** Where its metrics go. */
+  /** Where its metrics are registered. */
   readonly registry: Registry;
 };
 
-/** An operator at work. */
+/** A running operator. */
 export type Operator = {
-  /** Whether it knows the cluster and works. */
+  /** Whether every informer has synced once. */
   readonly isReady: () => boolean;
-  /** Resolves when it is ready for the first time. */
+  /** Resolves when the operator is ready for the first time. */
   readonly ready: Promise<void>;
-  /** Resolves where it may not write any more, since it lost its lease: it is to be stopped, and another one started. */
+  /** Resolves if the lease was lost, so that the operator may not write any more: stop it, and start a new one. */
   readonly lost: Promise<undefined>;
-  /** Lets the reconciles under way end, for at most 10 s, and ends all the rest. */
+  /** Stops the operator. Reconciles under way may end, for at most 10 s. */
   readonly stop: () => Promise<void>;
 };
 
 /**
- * Starts the operator: it watches RealmRelays and what they own, and reconciles each that changes, once it has seen all
- * there is. An API server that cannot be reached is waited for.
+ * Starts the operator: it watches RealmRelays and what they own, and once all stores are synced, reconciles every relay that
+ * changes. It waits for an API server that cannot be reached.
  *
  * @throws what `kubeConfig` throws.
  */
@@ -90,7 +90,7 @@ export function startOperator(options: OperatorOptions): Operator {
   });
   const controller = relayController(options, { cluster, queue, metrics, poller });
   cluster.subscribe((key) => {
-    // What there is at the start is most likely as the operator before left it: what changes meanwhile goes before it.
+    // Relays of the initial list are most likely as the previous operator left them: changes go before them.
     queue.add(key, controller.isStarted ? 'news' : 'background');
   });
   const informers = clusterInformers(options, { cluster, client, metrics });

@@ -17,11 +17,11 @@ import { statusEvents } from './status-events.ts';
 import { status } from './status.ts';
 import { configured, type Verdict } from './verdict.ts';
 
-/** A look at what is as it should be: watches tell of every change, so this only mends what nobody foresaw. */
+/** For relays that are as wanted: watches report every change, so this is only a safety net. */
 const resyncMs = 36_000_000;
-/** A look at what is not, or about which there is something to say: it may hang on what we do not watch. */
+/** For relays with a problem or a warning: it may depend on something that is not watched. */
 const problemResyncMs = 600_000;
-/** What stands in the way is not ours, so nobody tells us when it goes. */
+/** For relays that a foreign object blocks: the operator does not watch it, so it must check. */
 const blockedResyncMs = 30_000;
 
 /** What a reconcile needs of the cluster. */
@@ -33,7 +33,7 @@ export type ReconcileCluster = ApplyCluster & {
   recordEvent: (event: KubeEvent) => void;
 };
 
-/** With what a RealmRelay is reconciled. */
+/** What a reconcile works with. */
 export type ReconcileContext = {
   readonly cluster: ReconcileCluster;
   readonly poller: PodPoller;
@@ -43,12 +43,12 @@ export type ReconcileContext = {
 };
 
 /**
- * Makes the cluster match the RealmRelay at `key`. Idempotent: reads the whole relay, never an event, so it may run at
- * any time and any number of times; nothing is written where nothing differs.
+ * Makes the cluster match the RealmRelay at `key`. Idempotent: it reads the whole relay, never an event, so it may run at
+ * any time and any number of times; if nothing differs, nothing is written.
  *
- * @returns when to run again without a change, or never once the relay is gone.
- * @throws the API server's error, for the controller to retry with backoff. The status says what is wrong first, where
- *   the error is about an object.
+ * @returns when to run again without a change; not at all once the relay is deleted.
+ * @throws the API server's error, for the controller to retry with backoff. If it is about an object, the status reports it
+ *   first.
  */
 export async function reconcile(key: ObjectKey, context: ReconcileContext): Promise<Action> {
   const object = context.cluster.relay(key);
@@ -93,7 +93,7 @@ async function applyAndReport(object: RelayObject, context: ReconcileContext): P
   return result;
 }
 
-/** Tells Pods of the configuration that was applied, has those asked that are not known to run it, and says what is known. */
+/** Annotates Pods with the configuration that was applied and polls those that are not known to run it. Returns what is known. */
 async function updatePods(
   object: RelayObject,
   verdict: Verdict,
@@ -123,14 +123,14 @@ async function writeStatusIfDiffers(
 }
 
 /**
- * Whether users should hear of what was written. That a new RealmRelay got its objects is what they asked for and see, with
- * its status; that an object is made once more, since somebody deleted it, or is of a field that was added, is news.
+ * Whether a write deserves an event. Users expect that a new RealmRelay gets its objects, and see that in its status. It is
+ * worth an event if an object is created later, because it was deleted or a field was added.
  */
 function deservesEvent(outcome: string, { status }: RelayObject): boolean {
   return outcome !== 'created' || (status?.conditions ?? []).length > 0;
 }
 
-/** One event for all that became of it in one reconcile: thousands of relays make enough of them. */
+/** One event for all writes with this outcome in a reconcile, since thousands of relays produce many. */
 function writtenEvent(regarding: RelayObject, outcome: string, names: readonly string[]): KubeEvent {
   const reason = `${outcome.slice(0, 1).toUpperCase()}${outcome.slice(1)}`;
   return { regarding, type: 'Normal', reason, action: 'Apply', note: `${reason} ${names.join(', ')}` };

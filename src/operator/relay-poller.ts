@@ -63,7 +63,7 @@ export type RelayPollerOptions = {
 
 type Polling = {
   readonly targets: PollTargets;
-  /** Changes when `targets` asks for something else. */
+  /** Changes with the Pods and the subject of `targets`. */
   readonly identity: string;
   readonly reports: PodReports;
   readonly rounds: number;

@@ -3,7 +3,7 @@ import type { KubeObject } from '../kube/object.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
 import type { KubeClient } from '../kube/client.ts';
 
-/** Holds the number of Pods between us and an autoscaler: what nobody holds becomes 1. */
+/** Owns the number of Pods between the operator and an autoscaler: a field without an owner is reset to its default, 1. */
 const holder = `${fieldManager}-replicas`;
 
 type ManagedFields = {
@@ -18,10 +18,10 @@ type Scaled = KubeObject & {
 };
 
 /**
- * Sees to it that the number of Pods of `deployment` stays as it is when our next apply says nothing of it: where it is ours,
- * a manager of its own holds it from now on, until somebody sets another one.
+ * Keeps the number of Pods of `deployment` when our next apply does not contain it: if the field is ours, it is handed to a
+ * field manager of its own, which owns it until someone sets another number.
  *
- * @throws KubeError with status 409 where it was scaled in this moment.
+ * @throws KubeError with status 409 if the Deployment was scaled at the same moment.
  */
 export async function handOverReplicas(
   client: KubeClient,

@@ -2,8 +2,8 @@ import { type Routes, text } from '../telemetry/health-server.ts';
 import type { Registry } from '../telemetry/metrics.ts';
 
 /**
- * What the operator's health server answers: `/livez` while the program runs, `/readyz` once it knows the cluster, and
- * `/metrics` for Prometheus.
+ * The routes of the operator's health server: `/livez` succeeds while the program runs, `/readyz` once `isReady`, and
+ * `/metrics` is for Prometheus.
  */
 export function operatorRoutes(isReady: () => boolean, registry: Registry): Routes {
   return {

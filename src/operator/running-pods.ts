@@ -3,16 +3,16 @@ import { isReady, isStuck, type RelayPod } from './pods.ts';
 import { type PodReports, isUnreachable } from './relay-poller.ts';
 import type { Rollout } from './rollout.ts';
 
-/** What the live Pods of a relay run, as far as it is known. */
+/** What the live Pods of a relay run, as far as known. */
 export type RunningPods = {
   readonly pods: number;
-  /** How many run the wanted configuration; undefined while they cannot be asked. */
+  /** How many run the wanted configuration; undefined while a Pod is unreachable. */
   readonly updated: number | undefined;
   /** Why Pods do not run it, each with the name of the Pod, sorted. */
   readonly problems: readonly string[];
   /** Names of Pods that kubelet cannot start, sorted. */
   readonly stuck: readonly string[];
-  /** What Pods do not serve, sorted. */
+  /** Endpoints that Pods do not serve, sorted. */
   readonly faults: readonly Fault[];
 };
 
@@ -20,7 +20,7 @@ export type RunningPods = {
 export type Fault = { readonly endpoint: string; readonly pod: string; readonly message: string };
 
 /**
- * What `pods` run, from what they answered. Pure.
+ * What `pods` run according to `reports`. Pure.
  *
  * @param hash  of the wanted configuration.
  */
@@ -51,7 +51,7 @@ export function runningPods(
   };
 }
 
-/** A relay that has only begun is not ready either, and has nothing to say of it. */
+/** An endpoint without a message is not a fault: the relay has only just started. */
 function faults(pod: string, unready: readonly { name: string; message: string }[]): Fault[] {
   return unready
     .filter(({ message }) => message !== '')
@@ -62,7 +62,7 @@ function byText(a: Fault, b: Fault): number {
   return `${a.endpoint} ${a.pod}` < `${b.endpoint} ${b.pod}` ? -1 : 1;
 }
 
-/** What the status says of the endpoint called `name`: nothing while Pods cannot be asked. Pure. */
+/** The readiness of the endpoint called `name` for the status; empty while a Pod is unreachable. Pure. */
 export function endpointReadiness(
   { updated, faults }: RunningPods,
   name: string,
@@ -74,12 +74,12 @@ export function endpointReadiness(
 }
 
 const unknown =
-  'Whether they run the newest configuration is not known, since the operator does not reach their addresses: it runs outside of the cluster, or a NetworkPolicy keeps it away from TCP port 9465.';
+  'Whether they run the newest configuration is unknown, since the operator cannot reach them: it runs outside the cluster, or a NetworkPolicy blocks TCP port 9465.';
 
 /**
- * `rollout`, and what the Pods say of their configuration and endpoints. Pure.
+ * `rollout` combined with what the Pods report about their configuration and endpoints. Pure.
  *
- * @param secrets  that the Pods mount: whether they are there the operator does not see, since it may not read them.
+ * @param secrets  that the Pods mount. The operator may not read Secrets, so it does not know whether they exist.
  */
 export function rolloutOf(
   rollout: Rollout,
@@ -93,9 +93,9 @@ export function rolloutOf(
     );
     return { state: unready(rollout), reason: 'EndpointsNotReady', message: message.join('; ') };
   }
-  // Pods that are being replaced may lack what the newest configuration names, such as a Secret.
+  // Pods that are about to be replaced may lack something that the newest configuration names, such as a Secret.
   if (problems.length > 0 && rollout.state !== 'progressing') {
-    const message = `The relay refuses the newest configuration, and runs the one before: ${problems.join('; ')}`;
+    const message = `The relay rejects the newest configuration and keeps the previous one: ${problems.join('; ')}`;
     return { state: 'failed', reason: 'ConfigRefused', message };
   }
   if (rollout.state !== 'ready') return withSecrets(rollout, running, secrets);
@@ -113,6 +113,6 @@ function withSecrets(rollout: Rollout, { stuck }: RunningPods, secrets: readonly
   const [pod] = stuck;
   if (pod === undefined || secrets.length === 0) return rollout;
   const needed = secrets.map(({ name, keys }) => `"${name}" (${keys.join(', ')})`).join(', ');
-  const message = `${rollout.message} Pod "${pod}" cannot start: make the Secrets that it mounts, with these keys: ${needed}.`;
+  const message = `${rollout.message} Pod "${pod}" cannot start: create the Secrets that it mounts, with these keys: ${needed}.`;
   return { ...rollout, message };
 }

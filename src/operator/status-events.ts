@@ -2,9 +2,9 @@ import type { Condition } from '../api/schema/realm-relay.ts';
 import type { EventContent } from '../kube/events.ts';
 
 /**
- * What happened between two statuses: nothing where no condition changed what it says. Pure.
+ * The events for the difference between two statuses; none if no condition changed its status or reason. Pure.
  *
- * @param previous  the conditions before; none at the first reconcile.
+ * @param previous  the conditions before; empty at the first reconcile.
  */
 export function statusEvents(previous: readonly Condition[], next: readonly Condition[]): EventContent[] {
   return next.flatMap((condition) => {
@@ -14,7 +14,7 @@ export function statusEvents(previous: readonly Condition[], next: readonly Cond
   });
 }
 
-/** Of what changed, only what a user can use: what is wrong, and that all is well. */
+/** Only changes that are useful to users: that something is wrong, and that the relay is ready. */
 function event({ type, status, reason, message }: Condition): EventContent | undefined {
   if (type === 'Stalled') return { type: 'Warning', reason, action: 'Reconcile', note: message };
   if (reason === 'HostPortConflict') return { type: 'Warning', reason, action: 'Reconcile', note: message };

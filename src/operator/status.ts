@@ -13,28 +13,28 @@ import { podCounts, rollout } from './rollout.ts';
 import { endpointReadiness, rolloutOf, type RunningPods } from './running-pods.ts';
 import { configured, type Verdict } from './verdict.ts';
 
-/** How many listen addresses `kubectl get` shows before it only counts. */
+/** How many listen addresses `kubectl get` shows; further ones are only counted. */
 const maxListed = 3;
 
-/** What a status is made of. */
+/** What a status is computed from. */
 export type StatusInput = {
-  /** The RealmRelay, with the status it has now. */
+  /** The RealmRelay with its current status. */
   readonly object: RelayObject;
   readonly verdict: Verdict;
-  /** What it owns, as it is now. */
+  /** The objects that it owns now. */
   readonly owned: readonly KubeObject[];
   /** What its Pods run. */
   readonly running: RunningPods;
-  /** The time, for conditions that change. */
+  /** The current time, for conditions that change. */
   readonly now: Date;
 };
 
 type Status = RealmRelayStatus;
 
 /**
- * The status of a RealmRelay after a reconcile. Pure; equal to the one before where nothing changed.
+ * The status of a RealmRelay after a reconcile. Pure; equal to the previous status if nothing changed.
  *
- * What is told of the configuration is of the one that was last applied, what is told of Pods and addresses is observed.
+ * Fields about the configuration describe the one that was last applied; fields about Pods and addresses are observed.
  */
 export function status({ object, verdict, owned, running, now }: StatusInput): RealmRelayStatus {
   const kind = workloadKind(verdict, owned);
@@ -57,7 +57,7 @@ export function status({ object, verdict, owned, running, now }: StatusInput): R
   };
 }
 
-/** Of the two kinds the one that is wanted or, where that is not known, the one that is there. */
+/** The wanted kind or, if the spec is not known, the kind that exists. */
 function workloadKind(verdict: Verdict, owned: readonly KubeObject[]): 'Deployment' | 'DaemonSet' {
   const wanted = configured(verdict)?.workload.kind;
   if (wanted !== undefined) return wanted;
@@ -120,7 +120,7 @@ function endpointStatus(endpoint: Endpoint): EndpointStatus {
   };
 }
 
-/** Where clients reach the Service: at its load balancer if it has one, else at its cluster IPs. */
+/** Where clients reach the Service: the addresses of its load balancer if it has one, else its cluster IPs. */
 function addresses(service: V1Service | undefined): Status['addresses'] {
   const known = serviceAddresses(service).flatMap((address) => {
     const family = addressFamily(address);

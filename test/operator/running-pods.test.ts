@@ -19,7 +19,7 @@ function reports(...given: (Partial<RelayReport> | number)[]): PodReports {
   );
 }
 
-describe('running', () => {
+describe('runningPods', () => {
   const pods = [relayPod('b'), relayPod('a')];
   const cases: {
     answers: PodReports;
@@ -69,7 +69,8 @@ describe('running', () => {
       updated: 1,
       ready: true,
       reason: 'failed ConfigRefused',
-      message: 'The relay refuses the newest configuration, and runs the one before: Pod "a": unknown field',
+      message:
+        'The relay rejects the newest configuration and keeps the previous one: Pod "a": unknown field',
       why: 'an older relay image does not know a field',
     },
     {
@@ -77,7 +78,7 @@ describe('running', () => {
       updated: undefined,
       ready: undefined,
       reason: 'ready PodsReady',
-      message: 'All Pods are ready. Whether they run the newest configuration is not known',
+      message: 'All Pods are ready. Whether they run the newest configuration is unknown',
       why: 'an operator outside of the cluster is never in the way',
     },
     {
@@ -113,7 +114,7 @@ describe('running', () => {
     ];
     const seen = runningPods([relayPod('b', { stuck: true }), relayPod('a')], new Map(), 'new');
     expect(rolloutOf(waiting, seen, secrets).message).to.equal(
-      '1 of 2 Pods are ready. Pod "b" cannot start: make the Secrets that it mounts, with these keys: "web-tls" (ca.crt, tls.crt, tls.key), "own" (ca.crt).',
+      '1 of 2 Pods are ready. Pod "b" cannot start: create the Secrets that it mounts, with these keys: "web-tls" (ca.crt, tls.crt, tls.key), "own" (ca.crt).',
     );
     expect(rolloutOf(waiting, seen)).to.deep.equal(waiting);
     expect(rolloutOf(waiting, runningPods(pods, new Map(), 'new'), secrets)).to.deep.equal(waiting);

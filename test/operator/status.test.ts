@@ -276,6 +276,6 @@ describe('status', () => {
   it('puts what is probably not meant where the user looks', () => {
     const verdict: Verdict = { kind: 'programmed', relay: relay(), warnings: 'spec.x: is odd: remove it' };
     const { conditions = [] } = status({ object: relayObject(), verdict, owned: [], running: noPods, now });
-    expect(conditions[0]?.message).to.equal('The spec is valid. But: spec.x: is odd: remove it');
+    expect(conditions[0]?.message).to.equal('The spec is valid. Warnings: spec.x: is odd: remove it');
   });
 });
