@@ -88,17 +88,17 @@ export class Informer<T extends KubeObject> {
 
   async #run(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
-      const waitMs = await this.#turn();
+      const waitMs = await this.#watchOnce();
       if (waitMs > 0) await sleep(this.#options.clock, waitMs, this.#stopped.signal);
     }
   }
 
   /** Runs one watch. Resolves with how long to wait before the next, in milliseconds. */
-  async #turn(): Promise<number> {
+  async #watchOnce(): Promise<number> {
     const startMs = this.#options.clock.monotonicMs();
     try {
       if (this.#resourceVersion === undefined && !this.#watchList) await this.#relist();
-      await this.#follow();
+      await this.#readEvents();
       if (this.#options.clock.monotonicMs() - startMs < minWatchMs)
         throw new Error('the watch ended immediately');
       this.#failures = 0;
@@ -144,7 +144,7 @@ export class Informer<T extends KubeObject> {
     );
   }
 
-  async #follow(): Promise<void> {
+  async #readEvents(): Promise<void> {
     const { client, clock, random = Math.random } = this.#options;
     const { signal } = this.#stopped;
     const timeoutSeconds = Math.round(watchSeconds * (1 + random()));
@@ -158,7 +158,7 @@ export class Informer<T extends KubeObject> {
       signal,
     })) {
       if (initial === undefined) {
-        this.#take(event);
+        this.#handle(event);
       } else if (this.#collect(event, initial)) {
         initial = undefined;
       }
@@ -182,7 +182,7 @@ export class Informer<T extends KubeObject> {
     return false;
   }
 
-  #take(event: WatchEvent<T>): void {
+  #handle(event: WatchEvent<T>): void {
     const { store } = this.#options;
     if (event.type === 'BOOKMARK') {
       this.#advance(event.resourceVersion);

@@ -109,7 +109,7 @@ export class Lease implements Fence {
     const { clock, log } = this.#options;
     const over = AbortSignal.any([this.#stopped.signal, this.#term.signal]);
     while (!over.aborted) {
-      const waitMs = await this.#turn().catch((error: unknown) => {
+      const waitMs = await this.#attempt().catch((error: unknown) => {
         if (!over.aborted) log.warn({ err: asError(error) }, 'failed to renew lease, retrying');
         return this.#retryMs;
       });
@@ -118,7 +118,7 @@ export class Lease implements Fence {
   }
 
   /** One attempt. Resolves with how long to wait before the next, in milliseconds. */
-  async #turn(): Promise<number> {
+  async #attempt(): Promise<number> {
     const { clock, durationMs } = this.#options;
     const lease = this.#written ?? (await this.#read());
     if (!this.#mayTake(lease)) return this.#retryMs;

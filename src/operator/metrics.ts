@@ -34,7 +34,7 @@ export function operatorMetrics(registry: Registry, gauges: OperatorGauges): Ope
     'Watches that failed and were retried, by kind.',
     ['kind'],
   );
-  const questions = counter(
+  const polls = counter(
     registry,
     'realm_operator_relay_requests_total',
     'Requests to relay Pods for their status, by outcome.',
@@ -47,11 +47,11 @@ export function operatorMetrics(registry: Registry, gauges: OperatorGauges): Ope
     ['code', 'method'],
   );
   registerGauges(registry, gauges);
-  for (const outcome of ['answered', 'failed']) questions.inc({ outcome }, 0); // so that rates exist before the first
+  for (const outcome of ['answered', 'failed']) polls.inc({ outcome }, 0); // so that rates exist before the first
   return {
     ...controllerMetrics(registry, gauges),
     relayPolled: (outcome) => {
-      questions.inc({ outcome });
+      polls.inc({ outcome });
     },
     watchFailed: (kind) => {
       failures.inc({ kind });
