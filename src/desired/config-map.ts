@@ -4,7 +4,7 @@ import { lastPort, listenText } from '../api/port-conflicts.ts';
 import type { Endpoint, Network, Relay, Remote } from '../api/relay.ts';
 import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm-document.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
-import { onceEach } from '../lib/memoize.ts';
+import { memoize } from '../lib/memoize.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
 import { transportWords } from './transports.ts';
@@ -28,12 +28,12 @@ export function configMap(relay: Relay): Desired<V1ConfigMap> {
 }
 
 /** The text of the relay program's configuration file: equal relays give equal text, byte by byte. */
-export const configText = onceEach(
+export const configText = memoize(
   (relay: Relay): string => `${JSON.stringify(realmDocument(relay), null, 2)}\n`,
 );
 
 /** SHA-256 of the configuration file, in hexadecimal; the relay program reports the same of the file it runs. */
-export const configHash = onceEach((relay: Relay): string => hash('sha256', configText(relay)));
+export const configHash = memoize((relay: Relay): string => hash('sha256', configText(relay)));
 
 /** `relay` in Realm's own words. Each endpoint says all of its network, so that nothing depends on a global table. */
 export function realmDocument(relay: Relay): RealmDocument {

@@ -1,7 +1,7 @@
 import { setTimeout as tick } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Lease } from '../../src/kube/lease.ts';
-import { Transport } from '../../src/kube/client.ts';
+import { KubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { eventually } from '../support/eventually.ts';
@@ -15,26 +15,26 @@ type Candidate = { readonly lease: Lease; readonly clock: FakeClock; isLost: boo
 
 describe('Lease', () => {
   let server: LeaseServer;
-  let transports: Transport[];
+  let clients: KubeClient[];
   let candidates: Candidate[];
 
   beforeEach(async () => {
-    [transports, candidates] = [[], []];
+    [clients, candidates] = [[], []];
     server = new LeaseServer();
     await server.start();
   });
 
   afterEach(async () => {
-    await Promise.all(transports.map((transport) => transport.close()));
+    await Promise.all(clients.map((client) => client.close()));
     await Promise.all(candidates.map(({ lease }) => lease.release()));
     await server.stop();
   });
 
   function candidate(identity: string): Candidate {
-    const transport = new Transport(server.kubeConfig(), systemClock);
+    const client = new KubeClient(server.kubeConfig(), systemClock);
     const clock = new FakeClock();
     const lease = new Lease({
-      transport,
+      client,
       clock,
       log: createLogger('off'),
       namespace: 'own',
@@ -42,7 +42,7 @@ describe('Lease', () => {
       identity,
       durationMs: 15_000,
     });
-    transports.push(transport);
+    clients.push(client);
     const made: Candidate = { lease, clock, isLost: false };
     void lease.lost.then(() => (made.isLost = true));
     candidates.push(made);

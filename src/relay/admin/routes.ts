@@ -1,4 +1,4 @@
-import { json, text, type Answer, type Routes } from '../../telemetry/health-server.ts';
+import { json, text, type HttpResponse, type Routes } from '../../telemetry/health-server.ts';
 import { relayRegistry } from './metrics.ts';
 import type { RelayStatus } from './status.ts';
 
@@ -28,14 +28,14 @@ export function adminRoutes(
 }
 
 /** For people; loaded when somebody looks, since most relays are never looked at. */
-async function page(): Promise<Answer> {
+async function page(): Promise<HttpResponse> {
   const { html, policy } = await import('./page/html.ts');
   const headers = { 'content-security-policy': policy, 'referrer-policy': 'no-referrer' };
   return { status: 200, type: 'text/html; charset=utf-8', body: html, headers };
 }
 
 /** 200, or 503 with what is missing, one a line. */
-function readiness({ ready, draining, endpoints }: RelayStatus): Answer {
+function readiness({ ready, draining, endpoints }: RelayStatus): HttpResponse {
   if (ready) return text(200, 'ok\n');
   const missing = endpoints
     .filter((endpoint) => !endpoint.ready)

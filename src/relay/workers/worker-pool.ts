@@ -18,7 +18,7 @@ import { listenParams, type SharedOpenSocket, type SharedSocket } from './shared
 import { WorkerProcess, type WorkerProcessContext } from './worker-process.ts';
 
 /** A worker that ends is replaced at once; one that did not live long is replaced later each time. */
-const replaceBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
+const replaceBackoff: Backoff = { initialMs: 1000, maxMs: 30_000 };
 const stableMs = 60_000;
 
 /** What a worker pool works with. */
