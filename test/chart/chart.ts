@@ -60,6 +60,16 @@ export const matrix: Readonly<Record<string, object>> = {
   'the defaults': {},
   'some namespaces': { watchNamespaces: watchedNamespaces },
   'no CRD': { crds: { enabled: false } },
+  'relays of anyone': { admission: { requester: { enabled: false } } },
+  'more for everyone': {
+    admission: {
+      requester: {
+        allowedKeyPrefixes: ['team.example.com/', 'cost-centre'],
+        allowedPriorityClasses: ['edge', 'edge-low'],
+        allowedTolerations: ['dedicated', 'example.com/edge'],
+      },
+    },
+  },
   'a CRD that is not kept': { crds: { keep: false } },
   'objects that are there already': {
     serviceAccount: { create: false, name: 'mine' },

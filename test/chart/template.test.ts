@@ -66,7 +66,7 @@ describeWithHelm('chart', (helm) => {
     expect(args[1]).to.match(/^--relay-image=registry\.example:5000\/a\/relay@sha256:[0-9a-f]{64}$/);
   });
 
-  it('has CRD and admission policy hang on one value', async () => {
+  it('has CRD and the policies of RealmRelays hang on one value', async () => {
     const kinds = (await rendered(helm, matrix['no CRD'])).map(({ kind }) => kind);
     expect(kinds).not.to.include.members(['CustomResourceDefinition']);
     expect(kinds.join(' ')).not.to.include('ValidatingAdmissionPolicy');
@@ -128,6 +128,16 @@ describeWithHelm('chart: values that are not right', (helm) => {
       values: { podLabels: { 'app.kubernetes.io/name': 'x' } },
       message: /at '\/podLabels\/app.kubernetes.io~1name'/,
       why: 'a label of the selector',
+    },
+    {
+      values: { admission: { requester: { allowedKeyPrefixes: [''] } } },
+      message: /at '\/admission\/requester\/allowedKeyPrefixes\/0': '' does not match pattern/,
+      why: 'every key begins with nothing',
+    },
+    {
+      values: { admission: { requester: { allowedTolerations: ["a'b"] } } },
+      message: /at '\/admission\/requester\/allowedTolerations\/0'/,
+      why: 'no key',
     },
     {
       values: { networkPolicy: { from: [{}] } },

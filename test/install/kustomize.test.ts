@@ -39,6 +39,8 @@ if (typeof programs === 'string') {
         'Deployment',
         'ValidatingAdmissionPolicy',
         'ValidatingAdmissionPolicyBinding',
+        'ValidatingAdmissionPolicy',
+        'ValidatingAdmissionPolicyBinding',
       ]);
     });
 
