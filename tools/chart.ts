@@ -14,6 +14,7 @@ const keep =
 const crds = '.Values.crds.enabled';
 const policies = 'config/admission/policy.yaml';
 const requester = 'config/admission/requester.yaml';
+const operator = 'config/admission/operator.yaml';
 
 /** Which value of the chart each variable of the policy of requesters is, as a template of its CEL. */
 const requesterVariables = {
@@ -30,6 +31,7 @@ export function chartFiles(): ReadonlyMap<string, string> {
     [`${chart}/templates/crd.yaml`, crdTemplate()],
     [`${chart}/templates/admission-policy.yaml`, renderedIf(crds, policies, policyTemplate(policies))],
     [`${chart}/templates/admission-requester.yaml`, requesterTemplate()],
+    [`${chart}/templates/admission-operator.yaml`, operatorTemplate()],
     [`${chart}/files/rules.yaml`, clusterRules(text('config/rbac.yaml'))],
     ...[...dashboards()].map(([file, json]) => [`${chart}/dashboards/${file}`, json] as const),
   ]);
@@ -44,6 +46,18 @@ function crdTemplate(): string {
 function requesterTemplate(): string {
   const template = withVariables(policyTemplate(requester), requesterVariables);
   return renderedIf('and .Values.crds.enabled .Values.admission.requester.enabled', requester, template);
+}
+
+/** Of one installation: its names are those of the service account, which no other one has. */
+function operatorTemplate(): string {
+  const account = '{{ include "realm-operator.serviceAccountName" . }}';
+  const namespace = '{{ .Release.Namespace }}';
+  const template = withVariables(policyTemplate(operator), {
+    hostNetworkEverywhere: '{{ .Values.admission.operator.hostNetwork | default false | quote }}',
+  })
+    .replaceAll('realm-operator-system:realm-operator', `${namespace}:${account}`)
+    .replaceAll('realm-operator.realm-operator-system.operator', `${account}.${namespace}.operator`);
+  return renderedIf('.Values.admission.operator.enabled', operator, template);
 }
 
 /** The policy of `path` and its binding, with the chart's labels. */

@@ -60,7 +60,10 @@ export const matrix: Readonly<Record<string, object>> = {
   'the defaults': {},
   'some namespaces': { watchNamespaces: watchedNamespaces },
   'no CRD': { crds: { enabled: false } },
-  'relays of anyone': { admission: { requester: { enabled: false } } },
+  'no admission policies but the first': {
+    admission: { requester: { enabled: false }, operator: { enabled: false } },
+  },
+  'hostNetwork everywhere': { admission: { operator: { hostNetwork: true } } },
   'more for everyone': {
     admission: {
       requester: {

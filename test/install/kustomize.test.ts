@@ -41,6 +41,8 @@ if (typeof programs === 'string') {
         'ValidatingAdmissionPolicyBinding',
         'ValidatingAdmissionPolicy',
         'ValidatingAdmissionPolicyBinding',
+        'ValidatingAdmissionPolicy',
+        'ValidatingAdmissionPolicyBinding',
       ]);
     });
 
