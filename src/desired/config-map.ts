@@ -2,7 +2,10 @@ import { hash } from 'node:crypto';
 import type { V1ConfigMap } from '@kubernetes/client-node';
 import { lastPort, listenText } from '../api/port-conflicts.ts';
 import type { Endpoint, Network, Relay, Remote } from '../api/relay.ts';
+import { realmsKeys } from '../config/key-table.ts';
+import { networkKeys } from '../config/network-keys.ts';
 import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm-document.ts';
+import { endpointKeys } from '../config/realm-rules.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
 import { onceEach } from '../lib/memoize.ts';
 import { portsFrom } from '../lib/port-range.ts';
@@ -51,17 +54,9 @@ function realmEndpoints(endpoint: Endpoint): RealmEndpoint[] {
 }
 
 /** `endpoint` as far as Realm reads it: what our own relay takes from the first port of a range is said there alone. */
-function realmsOwn({ network = {}, ...endpoint }: RealmEndpoint): RealmEndpoint {
-  const { name: _name, strategy: _strategy, health_check: _check, ...rest } = endpoint;
-  const {
-    tcp_idle_timeout: _idle,
-    max_connections: _connections,
-    max_waiting: _waiting,
-    allowed_sources: _allowed,
-    accept_proxy_trusted: _trusted,
-    ...realms
-  } = network;
-  return { ...rest, network: realms };
+function realmsOwn(endpoint: RealmEndpoint): RealmEndpoint {
+  const { network = {}, ...rest } = realmsKeys(endpointKeys, endpoint);
+  return { ...rest, network: realmsKeys(networkKeys, network) };
 }
 
 /** `endpoint` at its listening port `port`. */

@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ConfigError } from '../../src/config/config-error.ts';
-import { endpointRules, overrideRules } from '../../src/config/realm-rules.ts';
-import { relayConfig, type ParsedConfig } from '../../src/config/relay-config.ts';
+import { dnsKeys } from '../../src/config/dns-config.ts';
+import { logKeys } from '../../src/config/log-config.ts';
+import { networkKeys } from '../../src/config/network-keys.ts';
+import { endpointKeys, endpointRules, overrideRules } from '../../src/config/realm-rules.ts';
+import { relayConfig, type ParsedConfig } from '../../src/config/parsed-config.ts';
 import { pathText } from '../../src/lib/problem.ts';
 import { flagTable } from '../../src/relay/command-line/flag-table.ts';
 import { parseFlags } from '../../src/relay/command-line/flags.ts';
@@ -26,6 +29,15 @@ describe('docs/realm-compat.md', () => {
       Object.keys(rules).map((key) => `${table}.${key}`),
     );
     expect(rows('Keys').map(([key]) => code(key))).to.have.members(keys);
+  });
+
+  it('calls ours just the keys that Realm does not know', () => {
+    const tables = { log: logKeys, dns: dnsKeys, network: networkKeys, 'endpoints[]': endpointKeys };
+    const ours = Object.entries(tables).flatMap(([table, keys]) =>
+      Object.entries(keys).flatMap(([key, { isOurs }]) => (isOurs ? `${table}.${key}` : [])),
+    );
+    const called = rows('Keys').filter(([, here = '']) => here.startsWith('ours'));
+    expect(called.map(([key]) => code(key))).to.have.members(ours);
   });
 
   it('has a row for every flag, short and long, and no other', () => {

@@ -5,7 +5,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RealmEndpoint, RealmNetwork } from '../../src/config/realm-document.ts';
-import { relayConfig, type RelayConfig } from '../../src/config/relay-config.ts';
+import { relayConfig } from '../../src/config/parsed-config.ts';
+import type { RelayConfig } from '../../src/config/relay-config.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { Relay, type RelayOptions } from '../../src/relay/server.ts';
 import type { EndpointStatus } from '../../src/relay/admin/status.ts';

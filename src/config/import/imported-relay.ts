@@ -4,13 +4,10 @@ import { present } from '../../lib/record.ts';
 import type { SourcedProblem } from '../config-error.ts';
 import type { SourceDocument } from '../config-text.ts';
 import { portsOf, type PortConfig } from '../port-config.ts';
-import {
-  mergedConfig,
-  relayConfig,
-  type EndpointConfig,
-  type EndpointNetwork,
-  type HealthCheck,
-} from '../relay-config.ts';
+import type { HealthCheck } from '../health-check-keys.ts';
+import type { EndpointNetwork } from '../network-keys.ts';
+import { mergedConfig, relayConfig } from '../parsed-config.ts';
+import type { EndpointConfig } from '../relay-config.ts';
 import { endpointNames, type Unnamed } from './endpoint-names.ts';
 import { endpointLosses, tableLosses } from './losses.ts';
 import { networkSpec } from './network-spec.ts';

@@ -3,7 +3,8 @@ import type { Path } from '../../lib/problem.ts';
 import { sourceText } from '../address.ts';
 import type { SourcedProblem } from '../config-error.ts';
 import type { SourceDocument } from '../config-text.ts';
-import type { EndpointConfig, EndpointNetwork, RelayConfig } from '../relay-config.ts';
+import type { EndpointNetwork } from '../network-keys.ts';
+import type { EndpointConfig, RelayConfig } from '../relay-config.ts';
 import { tableOrigin, type Origin } from './origins.ts';
 import { word } from './secrets.ts';
 

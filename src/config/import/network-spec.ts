@@ -1,6 +1,6 @@
 import type { NetworkSpec } from '../../api/schema/realm-relay.ts';
 import { present } from '../../lib/record.ts';
-import type { AcceptProxy, EndpointNetwork } from '../relay-config.ts';
+import type { AcceptProxy, EndpointNetwork } from '../network-keys.ts';
 
 /** `network` as a RealmRelay says it where `base` holds already; undefined where nothing is to say. */
 export function networkSpec(network: EndpointNetwork, base: EndpointNetwork): NetworkSpec | undefined {
