@@ -107,6 +107,19 @@ export function settingsOf<Keys extends SettingTable>(keys: Keys, written: Writt
   return Object.fromEntries(settings) as Settings<Keys>;
 }
 
+/** The table that asks for `settings`, with every key; a field that is absent has its default. */
+export function writtenOf<Keys extends SettingTable>(
+  keys: Keys,
+  settings: Partial<Settings<Keys>>,
+): Required<Written<Keys>> {
+  const given = settings as Readonly<Record<string, unknown>>;
+  const written = Object.entries(keys).map(([name, row]) => {
+    const value = given[row.field];
+    return [name, value === undefined ? row.default : row.conversion.toFile(value as never)];
+  });
+  return Object.fromEntries(written) as Required<Written<Keys>>;
+}
+
 /** `written` without the keys that are ours alone; these are optional in `T`, since Realm's own files lack them. */
 export function realmsKeys<T extends object>(keys: KeyTable, written: T): T {
   const known = Object.entries(written).filter(([name]) => keys[name]?.isOurs !== true);

@@ -6,6 +6,7 @@ import {
   ours,
   setting,
   settingsOf,
+  writtenOf,
   type Conversion,
   type Settings,
   type Written,
@@ -99,5 +100,18 @@ export function endpointNetwork(network: Written<typeof networkKeys>): EndpointN
     ...settingsOf(plainKeys, network),
     ...(sendProxy.enabled && { sendProxyVersion: sendProxy.version }),
     ...(enabled && { acceptProxy }),
+  };
+}
+
+/** Every key of the table that asks for the settings; the reverse of `endpointNetwork`. */
+export function writtenNetwork({
+  sendProxyVersion: version,
+  acceptProxy,
+  ...plain
+}: EndpointNetwork): Required<Written<typeof networkKeys>> {
+  return {
+    ...writtenOf(plainKeys, plain),
+    ...writtenOf(sendProxyKeys, { enabled: version !== undefined, ...(version && { version }) }),
+    ...writtenOf(acceptProxyKeys, { enabled: acceptProxy !== undefined, ...acceptProxy }),
   };
 }

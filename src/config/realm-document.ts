@@ -31,7 +31,7 @@ export type RealmDns = Omit<Written<typeof dnsKeys>, 'nameservers'> & {
 export type RealmNetwork = Written<typeof networkKeys>;
 
 /** Our own: how remotes are checked; `healthCheckKeys` documents its keys. */
-type RealmHealthCheck = Written<typeof healthCheckKeys>;
+export type RealmHealthCheck = Written<typeof healthCheckKeys>;
 
 /** One of Realm's `[[endpoints]]`. */
 export type RealmEndpoint = {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { dnsKeys } from '../../src/config/dns-config.ts';
+import { healthCheckKeys } from '../../src/config/health-check-keys.ts';
 import { logKeys } from '../../src/config/log-config.ts';
 import { networkKeys } from '../../src/config/network-keys.ts';
 import { endpointKeys, endpointRules, overrideRules } from '../../src/config/realm-rules.ts';
@@ -29,6 +30,11 @@ describe('docs/realm-compat.md', () => {
       Object.keys(rules).map((key) => `${table}.${key}`),
     );
     expect(rows('Keys').map(([key]) => code(key))).to.have.members(keys);
+  });
+
+  it('names every key of health_check', () => {
+    const row = rows('Keys').find(([key]) => code(key) === 'endpoints[].health_check');
+    for (const key of Object.keys(healthCheckKeys)) expect(row?.[1]).to.contain(`\`${key}\``);
   });
 
   it('calls ours just the keys that Realm does not know', () => {
