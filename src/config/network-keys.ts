@@ -39,9 +39,9 @@ const plainKeys = {
   tcp_keepalive_probe: setting('tcpKeepaliveProbes', wholeNumber(1, mostKeepaliveProbes), 3),
   /** Our own key: seconds without a byte either way after which a TCP connection ends; default 0 = never. */
   tcp_idle_timeout: ours(setting('tcpIdleTimeoutMs', wholeNumber(0, mostSeconds), 0, milliseconds)),
-  /** Our own key: the same while one side has ended; default 0 = as `tcp_idle_timeout`. */
+  /** Our own key: the same while one side has ended, where that is sooner; default 300, 0 = as `tcp_idle_timeout`. */
   tcp_half_close_timeout: ours(
-    setting('tcpHalfCloseTimeoutMs', wholeNumber(0, mostSeconds), 0, milliseconds),
+    setting('tcpHalfCloseTimeoutMs', wholeNumber(0, mostSeconds), 300, milliseconds),
   ),
   /** Our own key: TCP connections that an endpoint serves at a time; default 0 = no limit. */
   max_connections: ours(setting('maxConnections', wholeNumber(0, mostConnections), 0)),

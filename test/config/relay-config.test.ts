@@ -42,7 +42,7 @@ describe('relay config', () => {
               tcpKeepaliveMs: 15_000,
               tcpKeepaliveProbes: 3,
               tcpIdleTimeoutMs: 0,
-              tcpHalfCloseTimeoutMs: 0,
+              tcpHalfCloseTimeoutMs: 300_000,
               maxConnections: 0,
               maxWaiting: 1024,
               maxAssociations: 8192,

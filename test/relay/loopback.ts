@@ -38,6 +38,9 @@ export function endpoint(
   return { name: 'web', listen: '127.0.0.1:0', remote, network, ...fields };
 }
 
+/** Network settings without the look at half-closed connections now and then: for tests that count a relay's timers. */
+export const noIdleLooks = { tcp_half_close_timeout: 0 };
+
 /** The relay's part of a test: the relay, and what it logged. */
 export type TestRelay = { readonly relay: Relay; readonly lines: readonly LogLine[] };
 
