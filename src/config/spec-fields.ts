@@ -19,6 +19,7 @@ export const networkFields = {
     trustedSources: 'accept_proxy_trusted',
   },
   tcpIdleTimeoutSeconds: 'tcp_idle_timeout',
+  tcpHalfCloseTimeoutSeconds: 'tcp_half_close_timeout',
   maxConnections: 'max_connections',
   maxWaiting: 'max_waiting',
 } as const satisfies FieldTable<Network, RealmNetwork>;

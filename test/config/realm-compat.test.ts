@@ -29,7 +29,9 @@ describe('docs/realm-compat.md', () => {
     const keys = Object.entries(tables).flatMap(([table, rules]) =>
       Object.keys(rules).map((key) => `${table}.${key}`),
     );
-    expect(rows('Keys').map(([key]) => code(key))).to.have.members(keys);
+    const documented = rows('Keys').map(([key]) => code(key));
+    expect(keys.filter((key) => !documented.includes(key))).to.deep.equal([]);
+    expect(documented.filter((key) => !keys.includes(key))).to.deep.equal([]);
   });
 
   it('names every key of health_check', () => {

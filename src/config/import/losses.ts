@@ -54,7 +54,6 @@ const defaults = endpointNetwork({});
 
 /** The keys that no field of a RealmRelay stands for, and what holds in Pods without them. */
 const lostKeys: Readonly<Record<Exclude<keyof RealmNetwork, KeysIn<typeof networkFields>>, string>> = {
-  tcp_half_close_timeout: 'tcpIdleTimeoutSeconds holds for half-closed connections, too',
   max_associations: `each Pod keeps ${String(defaults.maxAssociations)} associations of an endpoint`,
 };
 
