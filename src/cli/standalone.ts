@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Relay as ParsedRelay } from '../api/relay.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
-import { relayConfig } from '../config/relay-config.ts';
+import { relayConfig } from '../config/parsed-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import { stopSignals } from '../lib/shutdown.ts';

@@ -1,6 +1,7 @@
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
-import { parseRelayConfig, type LogConfig, type ParsedConfig } from '../config/relay-config.ts';
+import type { LogConfig } from '../config/log-config.ts';
+import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';

@@ -5,7 +5,7 @@ import { parseRealmRelay } from '../../src/api/parse.ts';
 import { YamlError, yamlDocuments } from '../../src/cli/yaml-documents.ts';
 import { isFault, parseSocketAddress, socketAddressText } from '../../src/config/address.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
-import { parseRelayConfig } from '../../src/config/relay-config.ts';
+import { parseRelayConfig } from '../../src/config/parsed-config.ts';
 import { hostText, parseIpAddress } from '../../src/lib/ip-address.ts';
 import { problemText } from '../../src/lib/problem.ts';
 import { relayReport } from '../../src/operator/relay-client.ts';

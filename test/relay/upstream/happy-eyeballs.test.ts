@@ -3,7 +3,16 @@ import fc from 'fast-check';
 import { interleaved } from '../../../src/relay/upstream/happy-eyeballs.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, failure, listenOf, Loopback, received, statusOf } from '../loopback.ts';
+import {
+  config,
+  endpoint,
+  failure,
+  listenOf,
+  Loopback,
+  noIdleLooks,
+  received,
+  statusOf,
+} from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 import { silentPort } from './silent-port.ts';
 
@@ -47,7 +56,7 @@ describe('relay, a name with several addresses', () => {
   /** A relay whose remote's name has these addresses, all with one port. */
   async function racing(hosts: readonly string[], port: number, openFiles = 1024): Promise<Racing> {
     const clock = new FakeClock();
-    const remote = endpoint(`many.test:${String(port)}`, {}, { tcp_timeout: 3 });
+    const remote = endpoint(`many.test:${String(port)}`, {}, { ...noIdleLooks, tcp_timeout: 3 });
     const lookup = (): Promise<readonly string[]> => Promise.resolve(hosts);
     return { ...(await loopback.relay(config(remote), { clock, lookup, openFiles })), clock };
   }
@@ -108,7 +117,7 @@ describe('relay, a name with several addresses', () => {
     const clock = new FakeClock();
     const found = Promise.withResolvers<readonly string[]>();
     const { relay, lines } = await loopback.relay(
-      config(endpoint(`many.test:${String(port)}`, {}, { tcp_timeout: 3 })),
+      config(endpoint(`many.test:${String(port)}`, {}, { ...noIdleLooks, tcp_timeout: 3 })),
       { clock, lookup: () => found.promise },
     );
     const failed = failure(loopback.dial(listenOf(relay)));
