@@ -6,8 +6,8 @@ export type Answer = { readonly addresses: readonly string[]; readonly ttlMs: nu
 type CachedAnswer = { readonly addresses: readonly string[]; readonly expiresAtMs: number };
 
 /**
- * Caches the answers for the `size` most recently used names until they expire. Simultaneous requests for one name share
- * one query. Failures are not cached.
+ * Caches the answers for the `size` most recently used names until they expire. Simultaneous requests for one name
+ * share one query. Failures are not cached.
  */
 export class AnswerCache {
   readonly #size: number;

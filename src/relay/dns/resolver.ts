@@ -1,9 +1,9 @@
 /**
  * `dns`: turns a host name into IP addresses.
  *
- * Vocabulary. A `Lookup` returns every address of a name, in the order in which to try them. The system's lookup follows
- * the machine's own rules. A `[dns]` table replaces it by the hosts file and queries to name servers, whose answers a
- * cache keeps for their time to live (TTL). A zone is the interface of a link-local address.
+ * Vocabulary. A `Lookup` returns every address of a name, in the order in which to try them. The system's lookup
+ * follows the machine's own rules. A `[dns]` table replaces it by the hosts file and queries to name servers, whose
+ * answers a cache keeps for their time to live (TTL). A zone is the interface of a link-local address.
  *
  * Guarantee: a lookup either returns at least one address or rejects with the most significant error; simultaneous
  * lookups of one name through `[dns]` share one query; failures are never cached.
@@ -26,7 +26,10 @@ export type SystemFiles = { readonly hosts: string; readonly resolvConf: string 
 
 const systemFiles: SystemFiles = { hosts: '/etc/hosts', resolvConf: '/etc/resolv.conf' };
 
-/** The address families of each mode. Those of one group are queried at once; the next group only if one yields nothing. */
+/**
+ * The address families of each mode. Those of one group are queried at once; the next group only if one yields
+ * nothing.
+ */
 const groupsOf: Readonly<Record<DnsMode, readonly (readonly IpFamily[])[]>> = {
   ipv4_only: [['IPv4']],
   ipv6_only: [['IPv6']],

@@ -8,8 +8,8 @@
  * There are two stacks behind this contract: `handle-stack.ts` on Node's TCP handles, which cost half the CPU, and
  * `socket-stack.ts` on `net.Socket`, for a Node.js whose handles differ. `tcp-stack.ts` chooses one.
  *
- * Guarantee: both stacks behave alike. A write reports whether it has to wait, no event follows `onClosed`, and a broken
- * stream ends in a reset, not in a FIN, unless a FIN is already pending.
+ * Guarantee: both stacks behave alike. A write reports whether it has to wait, no event follows `onClosed`, and a
+ * broken stream ends in a reset, not in a FIN, unless a FIN is already pending.
  */
 
 import type { Server, Socket } from 'node:net';
@@ -34,7 +34,9 @@ export type ChannelOwner = {
   readonly onDrained: (channel: Channel) => void;
   /** Called at most once, while the channel is still open: the owner has to reset it. */
   readonly onFailed: (channel: Channel, error: Error) => void;
-  /** Called once, possibly from within `end`, `close` or `reset`: no event follows, and no buffer is in use any more. */
+  /**
+   * Called once, possibly from within `end`, `close` or `reset`: no event follows, and no buffer is in use any more.
+   */
   readonly onClosed: (channel: Channel) => void;
 };
 

@@ -7,7 +7,10 @@ import { config, endpoint, listenOf, Loopback, split } from '../loopback.ts';
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-/** Seconds until the keepalive timer of each connection of local or remote `port` fires, as Linux lists it; NaN if none runs. */
+/**
+ * Seconds until the keepalive timer of each connection of local or remote `port` fires, as Linux lists it; NaN if
+ * none runs.
+ */
 function keepalives(port: number, side: 'local' | 'remote'): number[] {
   const hex = port.toString(16).padStart(4, '0').toUpperCase();
   const lines = readFileSync('/proc/self/net/tcp', 'utf8').trim().split('\n').slice(1);
