@@ -2,20 +2,20 @@ import { BlockList } from 'node:net';
 import { parseIpAddress, type IpAddress, type IpFamily } from './ip-address.ts';
 import { clientIp } from './client-address.ts';
 
-/** The ranges of each family: in one list `::/0` would take IPv4 addresses in, as Node compares them. */
+/** One list per family: in a common one, Node.js would match IPv4 addresses against `::/0`. */
 type Lists = Readonly<Record<IpFamily, BlockList>>;
 
-/** Each list of ranges is of a configuration, and lives as long. */
-const known = new WeakMap<readonly string[], Lists>();
+/** The parsed ranges of each configuration, for as long as it is in use. */
+const parsedLists = new WeakMap<readonly string[], Lists>();
 
 /**
- * Whether `address` is one of `ranges`, which are IP addresses and ranges such as `10.0.0.0/8`. An IPv4-mapped one
- * counts as the IPv4 address that it holds, on either side; a zone does not count.
+ * Whether `address` is in one of `ranges`: IP addresses, and ranges such as `10.0.0.0/8`. On either side an IPv4-mapped
+ * address counts as IPv4, and a zone is ignored.
  *
- * @returns false where `address` is none.
+ * @returns false if `address` is not an IP address.
  */
 export function isWithin(ranges: readonly string[], address: string): boolean {
-  const ip = parseIpAddress(clientIp(address)); // which spares a mapped one the parsing of IPv6, 3 µs
+  const ip = parseIpAddress(clientIp(address)); // unmapped first, because parsing IPv6 costs 3 µs
   if (ip === undefined) return false;
   const { IPv4, IPv6 } = listsOf(ranges);
   const ipv4 = ipv4Of(ip);
@@ -23,21 +23,21 @@ export function isWithin(ranges: readonly string[], address: string): boolean {
 }
 
 function listsOf(ranges: readonly string[]): Lists {
-  const before = known.get(ranges);
-  if (before !== undefined) return before;
+  const cached = parsedLists.get(ranges);
+  if (cached !== undefined) return cached;
   const lists = { IPv4: new BlockList(), IPv6: new BlockList() };
   for (const range of ranges) add(range, lists);
-  known.set(ranges, lists);
+  parsedLists.set(ranges, lists);
   return lists;
 }
 
-/** The bits of an IPv4-mapped address before the IPv4 address that it holds. */
+/** The length of the prefix `::ffff:0:0/96` of IPv4-mapped addresses. RFC 4291, section 2.5.5.2. */
 const mappedBits = 96;
 
 function add(range: string, { IPv4, IPv6 }: Lists): void {
   const [address = '', prefix] = range.split('/');
   const ip = parseIpAddress(address);
-  if (ip === undefined) return; // the rules of the configuration let none through
+  if (ip === undefined) return; // validation of the configuration rejects such a range
   const bits = ip.family === 'IPv4' ? mappedBits + Number(prefix ?? 32) : Number(prefix ?? 128);
   const ipv4 = ipv4Of(ip);
   if (ipv4 !== undefined && bits >= mappedBits) IPv4.addSubnet(ipv4, bits - mappedBits, 'ipv4');

@@ -5,29 +5,29 @@ import { isWithin } from '../../lib/address-ranges.ts';
 import type { Reader } from '../net/channel.ts';
 import { ProxyHeaderError, parseProxyHeader, type ProxyAddresses } from './header.ts';
 
-/** Who is told of a client's header. */
+/** Receives the outcome of reading a client's header; one of the two is called, once. */
 export type ProxyHeaderListeners = {
-  /** Told once; of undefined where the header tells of no client. What follows it is read on. */
+  /** @param addresses  undefined if the header names no client. */
   readonly onHeader: (addresses: ProxyAddresses | undefined) => void;
   readonly onError: (error: Error) => void;
 };
 
-/** Takes the PROXY header, however it is cut, off what a client sends, and lets the rest through. */
+/** Strips the PROXY header from what a client sends, however it is split, and passes the rest on. */
 export class ProxyHeaderReader implements Reader {
   readonly #next: Reader;
   readonly #listeners: ProxyHeaderListeners;
   readonly #stopTimer: () => void;
   #head = Buffer.alloc(0);
-  #state: 'waiting' | 'open' | 'failed' = 'waiting';
+  #state: 'reading' | 'done' | 'failed' = 'reading';
 
-  /** @param behind  gets what follows the header. */
-  constructor(behind: Reader, { timeoutMs }: AcceptProxy, clock: Clock, listeners: ProxyHeaderListeners) {
-    this.#next = behind;
+  /** @param next  receives what follows the header. */
+  constructor(next: Reader, { timeoutMs }: AcceptProxy, clock: Clock, listeners: ProxyHeaderListeners) {
+    this.#next = next;
     this.#listeners = listeners;
-    const late = (): void => {
+    const onTimeout = (): void => {
       this.fail(new ProxyHeaderError(`the client sent no PROXY header within ${String(timeoutMs)} ms`));
     };
-    this.#stopTimer = timeoutMs === 0 ? () => undefined : clock.after(timeoutMs, late);
+    this.#stopTimer = timeoutMs === 0 ? () => undefined : clock.after(timeoutMs, onTimeout);
   }
 
   nextBuffer(): Uint8Array {
@@ -35,32 +35,32 @@ export class ProxyHeaderReader implements Reader {
   }
 
   take(count: number, buffer: Uint8Array): boolean {
-    if (this.#state === 'open') return this.#next.take(count, buffer);
-    const rest = this.#afterHeader(buffer.subarray(0, count));
+    if (this.#state === 'done') return this.#next.take(count, buffer);
+    const rest = this.#consumeHeader(buffer.subarray(0, count));
     return rest === undefined || this.#next.take(rest.length, rest);
   }
 
   end(): void {
-    if (this.#state === 'open') this.#next.end();
+    if (this.#state === 'done') this.#next.end();
     else this.fail(new ProxyHeaderError('the client ended before its PROXY header did'));
   }
 
-  /** To be called when the client is gone. */
+  /** To be called when the client is gone; cancels the timeout. */
   close(): void {
-    if (this.#state === 'waiting') this.#state = 'failed';
+    if (this.#state === 'reading') this.#state = 'failed';
     this.#stopTimer();
   }
 
-  /** Lets nothing through any more, where the header is not whole yet. */
+  /** Gives up if the header is incomplete: reports `error` and discards everything from then on. */
   fail(error: Error): void {
-    if (this.#state !== 'waiting') return;
+    if (this.#state !== 'reading') return;
     this.#state = 'failed';
     this.#stopTimer();
     this.#listeners.onError(error);
   }
 
-  /** @returns what follows the header; undefined where nothing does yet. */
-  #afterHeader(part: Uint8Array): Buffer | undefined {
+  /** @returns what follows the header; undefined if nothing does yet. */
+  #consumeHeader(part: Uint8Array): Buffer | undefined {
     if (this.#state === 'failed') return undefined;
     this.#head = Buffer.concat([this.#head, part]);
     try {
@@ -68,7 +68,7 @@ export class ProxyHeaderReader implements Reader {
       if (header === undefined) return undefined;
       const rest = this.#head.subarray(header.length);
       this.#head = Buffer.alloc(0);
-      this.#state = 'open';
+      this.#state = 'done';
       this.#stopTimer();
       this.#listeners.onHeader(header.addresses);
       return rest.length === 0 ? undefined : rest;
@@ -79,7 +79,7 @@ export class ProxyHeaderReader implements Reader {
   }
 }
 
-/** Why no header of the peer at `address` is taken; undefined where one may be believed. */
+/** Why no header of the peer at `address` is accepted; undefined if it is trusted. */
 export function untrustedSource(
   { trustedSources }: AcceptProxy,
   address: string,

@@ -1,28 +1,40 @@
+/**
+ * `proxy-protocol`: writes and reads PROXY headers, versions 1 and 2.
+ *
+ * Vocabulary. A header states the source and the destination of a connection as a proxy in front has seen them.
+ * Version 1 is a line of text, version 2 is binary, with a fixed head, addresses and TLV fields. A header that names
+ * no client (UNKNOWN, LOCAL) leaves the addresses of the connection as they are. A `ProxyHeaderReader` strips the
+ * header from a stream.
+ *
+ * Guarantee: a header is read up to a fixed limit of bytes, whatever follows it is passed on untouched, and anything
+ * else than a valid header is a `ProxyHeaderError`.
+ *
+ * Source of the section numbers below: W. Tarreau, "The PROXY protocol, versions 1 & 2", HAProxy, 2020.
+ */
+
 import { isIPv4, isIPv6 } from 'node:net';
 import { RealmError } from '../../lib/errors.ts';
 import { parseIpAddress } from '../../lib/ip-address.ts';
 import { clientIp } from '../../lib/client-address.ts';
 
-// Source of both versions: W. Tarreau, "The PROXY protocol, versions 1 & 2", HAProxy, 2020.
-
-/** One side of a connection, as it was seen by whoever accepted it. */
+/** One side of a connection, as the proxy that accepted it has seen it. */
 export type ProxyPeer = { readonly address: string; readonly port: number };
 
-/** Where a client came from, and where it wanted to. */
+/** Where a client connected from, and to. */
 export type ProxyAddresses = { readonly source: ProxyPeer; readonly destination: ProxyPeer };
 
-/** The header of a client is missing, wrong or late. */
+/** The header of a client is missing, invalid or late. */
 export class ProxyHeaderError extends RealmError {
   readonly code = 'REALM_PROXY_HEADER';
 }
 
 const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
-const v1Start = Buffer.from('PROXY ', 'latin1');
-const mostV1Bytes = 107;
-const mostV2Bytes = 4096;
+const v1Prefix = Buffer.from('PROXY ', 'latin1');
+const maxV1Bytes = 107;
+const maxV2Bytes = 4096;
 const v2HeadBytes = 16;
 
-/** The header that tells of `addresses`; an IPv4-mapped address counts as the IPv4 address that it holds. */
+/** The header that states the addresses; an IPv4-mapped address (RFC 4291, section 2.5.5.2) counts as IPv4. */
 export function proxyHeader(version: 1 | 2, { source, destination }: ProxyAddresses): Buffer {
   const [from, to] = [plainIp(source), plainIp(destination)];
   const [ports, isBothIpv4] = [[source.port, destination.port] as const, isIPv4(from) && isIPv4(to)];
@@ -65,35 +77,35 @@ function addressBytes(ip: string): Buffer {
   return Buffer.from([...left, ...zeros, ...right].map((group) => group.padStart(4, '0')).join(''), 'hex');
 }
 
-/** A whole header. */
+/** A complete header. */
 export type ReadHeader = {
-  /** Absent where it tells of no TCP client: LOCAL, UNKNOWN, and the families that a relay does not have. */
+  /** Absent if it names no TCP client: LOCAL, UNKNOWN, and families other than TCP over IP. */
   readonly addresses?: ProxyAddresses;
-  /** How many bytes it was long, what it holds beside the addresses included. */
+  /** Its length in bytes, including TLV fields. */
   readonly length: number;
 };
 
 /**
  * Reads the header at the start of `bytes`, in either version.
  *
- * @returns undefined where more bytes are needed.
- * @throws ProxyHeaderError as soon as no more bytes can make it one.
+ * @returns undefined if more bytes are needed.
+ * @throws ProxyHeaderError as soon as no further bytes can complete a valid header.
  */
 export function parseProxyHeader(bytes: Buffer): ReadHeader | undefined {
-  if (startsLike(bytes, signature)) return readV2(bytes);
-  if (startsLike(bytes, v1Start)) return readV1(bytes);
+  if (isPrefixOf(bytes, signature)) return readV2(bytes);
+  if (isPrefixOf(bytes, v1Prefix)) return readV1(bytes);
   throw new ProxyHeaderError('the client sent no PROXY header');
 }
 
-function startsLike(bytes: Buffer, start: Buffer): boolean {
+function isPrefixOf(bytes: Buffer, start: Buffer): boolean {
   const length = Math.min(bytes.length, start.length);
   return bytes.subarray(0, length).equals(start.subarray(0, length));
 }
 
 function readV1(bytes: Buffer): ReadHeader | undefined {
-  const line = bytes.subarray(0, mostV1Bytes).toString('latin1');
+  const line = bytes.subarray(0, maxV1Bytes).toString('latin1');
   const end = line.indexOf('\r\n');
-  if (end === -1 && bytes.length < mostV1Bytes) return undefined;
+  if (end === -1 && bytes.length < maxV1Bytes) return undefined;
   if (end === -1) throw new ProxyHeaderError('the PROXY header of the client has no end');
   const [, family = '', ...words] = line.slice(0, end).split(' ');
   const length = end + 2;
@@ -117,7 +129,7 @@ function readV2(bytes: Buffer): ReadHeader | undefined {
   const [command, length] = [bytes.readUInt8(12), v2HeadBytes + bytes.readUInt16BE(14)];
   if (command !== 0x20 && command !== 0x21)
     throw new ProxyHeaderError('the PROXY header has an unknown command');
-  if (length > mostV2Bytes) throw new ProxyHeaderError('the PROXY header is longer than 4096 bytes');
+  if (length > maxV2Bytes) throw new ProxyHeaderError('the PROXY header is longer than 4096 bytes');
   if (bytes.length < length) return undefined;
   const size = { 0x11: 4, 0x21: 16 }[bytes.readUInt8(13)];
   if (command === 0x20 || size === undefined) return { length }; // LOCAL, or no TCP

@@ -13,13 +13,13 @@ const addresses = fc.oneof(
   fc.record({ source: peer(ipv6), destination: peer(ipv6) }),
 );
 
-/** What a reader knows them as: two mapped addresses are IPv4. */
-function known(address: string, isBothIpv4: boolean): string {
+/** The address that a reader returns: two mapped addresses are read as IPv4. */
+function readAs(address: string, isBothIpv4: boolean): string {
   return isBothIpv4 || !parseIpAddress(address)?.mapped ? clientIp(address) : address;
 }
 
 describe('PROXY header', () => {
-  it('is read as it was written, wherever it is cut, and what follows is left', () => {
+  it('is read as it was written, wherever it is split, without what follows', () => {
     fc.assert(
       fc.property(
         version,
@@ -34,8 +34,8 @@ describe('PROXY header', () => {
           expect(parseProxyHeader(Buffer.concat([header, rest]))).to.deep.equal({
             length: header.length,
             addresses: {
-              source: { ...source, address: known(source.address, isBothIpv4) },
-              destination: { ...destination, address: known(destination.address, isBothIpv4) },
+              source: { ...source, address: readAs(source.address, isBothIpv4) },
+              destination: { ...destination, address: readAs(destination.address, isBothIpv4) },
             },
           });
         },
@@ -44,7 +44,7 @@ describe('PROXY header', () => {
     );
   });
 
-  it('never crashes: any bytes are a header, the start of one, or refused', () => {
+  it('is valid, incomplete or refused, whatever the bytes', () => {
     const start = fc.constantFrom(
       '',
       'PROXY ',
@@ -83,7 +83,7 @@ describe('PROXY header', () => {
     },
   ] as const;
   for (const { version: each, from, to, text } of written) {
-    it(`tells in version ${String(each)} of ${from} and ${to}`, () => {
+    it(`states ${from} and ${to} in version ${String(each)}`, () => {
       const header = proxyHeader(each, {
         source: { address: from, port: 1 },
         destination: { address: to, port: 2 },
@@ -101,12 +101,12 @@ describe('PROXY header', () => {
     { why: 'UDP', text: `${head}\x21\x12\0\x0c${'\x01'.repeat(12)}` },
   ];
   for (const { why, text } of none) {
-    it(`tells of no client: ${why}`, () => {
+    it(`names no client: ${why}`, () => {
       expect(parseProxyHeader(Buffer.from(text, 'latin1'))).to.deep.equal({ length: text.length });
     });
   }
 
-  it('may hold other things behind its addresses, up to 4,096 bytes in all', () => {
+  it('may contain fields after its addresses, up to 4,096 bytes in all', () => {
     const header = (length: number): Buffer => {
       const bytes = Buffer.alloc(16 + length);
       bytes.write(`${head}\x21\x11`, 'latin1');
