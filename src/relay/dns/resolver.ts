@@ -10,7 +10,8 @@
  */
 
 import { Resolver } from 'node:dns/promises';
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
 import { socketAddressText, type SocketAddress } from '../../config/address.ts';
 import type { DnsConfig, DnsMode } from '../../config/dns-config.ts';
@@ -65,7 +66,7 @@ export class NameResolver {
 function cachedLookup(config: DnsConfig, clock: Clock, files: SystemFiles): Lookup {
   let resolver: Promise<Resolver> | undefined; // created on first use
   const cache = new AnswerCache(config.cacheSize, clock, async (host) => {
-    const found = hostsAddresses(await text(files.hosts), host);
+    const found = hostsAddresses(await fileText(files.hosts), host);
     for (const group of groupsOf[config.mode]) {
       const addresses = group.flatMap((each) => found.filter(({ family }) => family === each));
       if (addresses.length > 0) return { addresses: addresses.map(({ address }) => address), ttlMs: 0 };
@@ -74,15 +75,20 @@ function cachedLookup(config: DnsConfig, clock: Clock, files: SystemFiles): Look
       resolver = undefined; // the host name of a name server may resolve later
       throw error;
     });
-    const names = config.isSearching ? searchNames(await text(files.resolvConf), host) : [host];
+    const names = config.isSearching ? searchNames(await fileText(files.resolvConf), host) : [host];
     const answer = await firstAnswer(await resolver, names, config.mode);
     return { ...answer, ttlMs: Math.min(config.maxTtlMs, Math.max(config.minTtlMs, answer.ttlMs)) };
   });
   return (host) => cache.addresses(host);
 }
 
-async function text(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(() => ''); // optional on some systems
+/** Far above the size of any real hosts file; lines beyond it are ignored. */
+const maxFileBytes = 16 * 1024 * 1024;
+
+async function fileText(path: string): Promise<string> {
+  const bytes = await buffer(createReadStream(path, { end: maxFileBytes - 1 })).catch(() => Buffer.alloc(0)); // optional
+  const whole = bytes.length < maxFileBytes ? bytes : bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
+  return whole.toString();
 }
 
 async function resolverOf({ nameservers, isTcpOnly }: DnsConfig): Promise<Resolver> {

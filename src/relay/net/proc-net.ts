@@ -49,12 +49,12 @@ function procSocket(line: string): ProcSocket[] {
 }
 
 function ipv6Bytes(address: string): number[] {
-  const canonical = parseIpAddress(address)?.text ?? '::';
-  const plain = canonical.replace(/[0-9.]+\.[0-9]+$/, (ipv4) => {
-    const [a = 0, b = 0, c = 0, d = 0] = ipv4.split('.').map(Number);
-    return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
-  });
-  const [head = [], tail = []] = plain.split('::').map((half) => half.split(':').filter(Boolean));
+  const ip = parseIpAddress(address);
+  if (ip?.mapped !== undefined)
+    return [...Array<number>(10).fill(0), 255, 255, ...ip.mapped.split('.').map(Number)];
+  const [head = [], tail = []] = (ip?.text ?? '::')
+    .split('::')
+    .map((half) => half.split(':').filter((group) => group !== ''));
   const groups = [...head, ...Array<string>(8 - head.length - tail.length).fill('0'), ...tail];
   return groups.flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]);
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
 import { isWithin } from '../../lib/address-ranges.ts';
 import type { Reader } from '../net/channel.ts';
-import { ProxyHeaderError, parseProxyHeader, type ProxyAddresses } from './header.ts';
+import { maxHeaderBytes, ProxyHeaderError, parseProxyHeader, type ProxyAddresses } from './header.ts';
 
 /** Receives the outcome of reading a client's header; one of the two is called, once. */
 export type ProxyHeaderListeners = {
@@ -12,12 +12,16 @@ export type ProxyHeaderListeners = {
   readonly onError: (error: Error) => void;
 };
 
+const empty = Buffer.alloc(0);
+
 /** Strips the PROXY header from what a client sends, however it is split, and passes the rest on. */
 export class ProxyHeaderReader implements Reader {
   readonly #next: Reader;
   readonly #listeners: ProxyHeaderListeners;
   readonly #stopTimer: () => void;
-  #head = Buffer.alloc(0);
+  /** Space for the header, of which `#length` bytes are received. */
+  #head: Buffer = empty;
+  #length = 0;
   #state: 'reading' | 'done' | 'failed' = 'reading';
 
   /** @param next  receives what follows the header. */
@@ -55,6 +59,7 @@ export class ProxyHeaderReader implements Reader {
   fail(error: Error): void {
     if (this.#state !== 'reading') return;
     this.#state = 'failed';
+    this.#head = empty;
     this.#stopTimer();
     this.#listeners.onError(error);
   }
@@ -62,20 +67,36 @@ export class ProxyHeaderReader implements Reader {
   /** @returns what follows the header; undefined if nothing does yet. */
   #consumeHeader(part: Uint8Array): Buffer | undefined {
     if (this.#state === 'failed') return undefined;
-    this.#head = Buffer.concat([this.#head, part]);
+    const before = this.#length;
     try {
-      const header = parseProxyHeader(this.#head);
+      const header = parseProxyHeader(this.#append(part));
       if (header === undefined) return undefined;
-      const rest = this.#head.subarray(header.length);
-      this.#head = Buffer.alloc(0);
+      this.#head = empty;
       this.#state = 'done';
       this.#stopTimer();
       this.#listeners.onHeader(header.addresses);
-      return rest.length === 0 ? undefined : rest;
+      const rest = part.subarray(header.length - before); // without it the bytes before were incomplete
+      return rest.length === 0 ? undefined : Buffer.from(rest); // a copy, because the buffer of `part` is reused
     } catch (error) {
       this.fail(asError(error));
       return undefined;
     }
+  }
+
+  /**
+   * Adds as much of `part` as a header may have. Doubles the space, so that a header sent byte by byte costs linear
+   * time.
+   */
+  #append(part: Uint8Array): Buffer {
+    const length = Math.min(this.#length + part.length, maxHeaderBytes);
+    if (length > this.#head.length) {
+      const grown = Buffer.alloc(Math.min(Math.max(length, 2 * this.#head.length), maxHeaderBytes));
+      this.#head.copy(grown, 0, 0, this.#length);
+      this.#head = grown;
+    }
+    this.#head.set(part.subarray(0, length - this.#length), this.#length);
+    this.#length = length;
+    return this.#head.subarray(0, length);
   }
 }
 

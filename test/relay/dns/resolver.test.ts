@@ -135,6 +135,13 @@ describe('name resolver', () => {
     expect(server.questions).to.deep.equal([]);
   });
 
+  it('reads the first 16 MiB of a hosts file, up to the last whole line', async () => {
+    const fill = `#${'x'.repeat(1023)}\n`.repeat(16 * 1024).slice(0, 16 * 1024 * 1024 - 100);
+    const hosts = `192.0.2.77 four.example\n${fill}\n192.0.2.78 four.example${' '.repeat(100)}.no\n`;
+    const { names } = await resolverWith({ mode: 'ipv4_only' }, 60, hosts);
+    expect(await names.lookup('four.example')).to.deep.equal(['192.0.2.77']);
+  });
+
   it('rejects a name that does not exist, and queries it again the next time', async () => {
     const { names, server } = await resolverWith({ mode: 'ipv4_only' });
     for (const times of [1, 2]) {

@@ -138,6 +138,16 @@ describe('relay, PROXY protocol from the client', () => {
     expect(line['err']).to.include({ code: 'REALM_PROXY_HEADER' });
   });
 
+  for (const text of ['PROXY toString 127.0.0.1 a\nb 1 2\r\n', 'PROXY TCP6 fe80::1%a ::1 1 2\r\n']) {
+    it(`refuses a client without dialling for ${JSON.stringify(text)}`, async () => {
+      const { relay, listen } = await relayWith({ ...accepting, send_proxy: true, send_proxy_version: 1 });
+      const client = await loopback.client(listen);
+      client.write(text);
+      expect(await failure(client)).to.equal('ECONNRESET');
+      expect(relay.status().endpoints[0]?.health.TCP[0]?.dials).to.equal(0);
+    });
+  }
+
   it('refuses a client that ends within its header', async () => {
     const { listen } = await relayWith(accepting);
     const client = await loopback.client(listen);
