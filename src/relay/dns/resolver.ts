@@ -86,7 +86,8 @@ function cachedLookup(config: DnsConfig, clock: Clock, files: SystemFiles): Look
 const maxFileBytes = 16 * 1024 * 1024;
 
 async function fileText(path: string): Promise<string> {
-  const bytes = await buffer(createReadStream(path, { end: maxFileBytes - 1 })).catch(() => Buffer.alloc(0)); // optional
+  const read = buffer(createReadStream(path, { end: maxFileBytes - 1 }));
+  const bytes = await read.catch(() => Buffer.alloc(0)); // optional on some systems
   const whole = bytes.length < maxFileBytes ? bytes : bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
   return whole.toString();
 }

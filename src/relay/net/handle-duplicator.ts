@@ -3,8 +3,8 @@ import type { Server } from 'node:net';
 import type { DuplicateCallback, HandleDuplicator, ListenHandle } from './channel.ts';
 import { triedMajor } from './node-handles.ts';
 
-// The only file that uses Node's private pipes. Node.js cannot duplicate a descriptor, but it can send a handle to another
-// process over a pipe, and nothing prevents the other end of that pipe from being in the same process.
+// The only file that uses Node's private pipes. Node.js cannot duplicate a descriptor, but it can send a handle to
+// another process over a pipe, and nothing prevents the other end of that pipe from being in the same process.
 
 /** A pipe as Node has it from libuv. Each function returns 0 or a negative error number. */
 type PipeHandle = ListenHandle & {
