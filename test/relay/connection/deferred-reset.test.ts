@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { systemClock, type Clock } from '../../../src/lib/clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, failure, listenOf, Loopback, noIdleLooks, statusOf } from '../loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, noIdleSweep, statusOf } from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -30,7 +30,7 @@ describe('relay, a side that sends and then resets', () => {
         resolve(socket);
       });
     });
-    const relay = await loopback.relay(config(endpoint(remote, {}, noIdleLooks)), { clock });
+    const relay = await loopback.relay(config(endpoint(remote, {}, noIdleSweep)), { clock });
     const client = await loopback.client(listenOf(relay.relay));
     client.write('x');
     return { ...relay, client, upstream: await promise };

@@ -8,7 +8,7 @@ const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 describe('relay, a remote that does not answer', () => {
-  it('is given up after tcp_timeout, and the next one is taken', async () => {
+  it('is abandoned for the next one after tcp_timeout', async () => {
     const { address: silent } = await silentPort(loopback);
     const { relay, lines } = await loopback.relay(
       config(endpoint(silent, { extra_remotes: [await loopback.greeter('second')] }, { tcp_timeout: 1 })),
@@ -19,7 +19,7 @@ describe('relay, a remote that does not answer', () => {
     expect(JSON.stringify(line?.['err'])).to.contain('REALM_DIAL_TIMEOUT');
   });
 
-  it('does not hold a client that resets', async () => {
+  it('does not keep the connection of a client that resets', async () => {
     const { address } = await silentPort(loopback);
     const { relay } = await loopback.relay(config(endpoint(address, {}, { tcp_timeout: 0 })));
     const client = await loopback.client(listenOf(relay));

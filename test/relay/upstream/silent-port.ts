@@ -4,18 +4,18 @@ import { connect, type Socket } from 'node:net';
 import { eventually } from '../../support/eventually.ts';
 import { addressText, type Loopback } from '../loopback.ts';
 
-/** A port whose handshakes are not answered: its process is stopped, and its accept queue is full. */
+/** A port that does not answer handshakes: its process is stopped, and its accept queue is full. */
 export type SilentPort = {
   readonly address: string;
   readonly port: number;
-  /** Goes on: whoever waits is greeted with `awake`, and so are those who come. */
+  /** Resumes the process, which greets waiting and new clients with `awake`. */
   readonly wake: () => void;
 };
 
 const program = `const s = require('net').createServer((c) => c.on('error', () => {}).end('awake'));
 s.listen({ host: process.argv[1], port: Number(process.argv[2]), backlog: 1 }, () => console.log(s.address().port))`;
 
-/** A silent port of `host`; any free one unless `port` is told. */
+/** A silent port of `host`; 0 = any free one. */
 export async function silentPort(loopback: Loopback, host = '127.0.0.1', wanted = 0): Promise<SilentPort> {
   const child = spawn(process.execPath, ['-e', program, host, String(wanted)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -37,7 +37,7 @@ async function ended(child: ChildProcess): Promise<void> {
   await once(child, 'close');
 }
 
-/** Connects until a connect waits. */
+/** Opens connections until one is not answered. */
 async function fill(loopback: Loopback, host: string, port: number): Promise<void> {
   const fillers: Socket[] = [];
   loopback.onClose(() => {
