@@ -6,7 +6,8 @@ import { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import { handleCall, isCall, isNote } from './rpc.ts';
 import type { Message, WorkerStart } from './messages.ts';
 import { Worker } from './worker.ts';
-import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
+import { WorkerPool } from './worker-pool.ts';
+import type { WorkerPoolContext } from './worker-pool-options.ts';
 import { workerEnvironment } from './environment.ts';
 
 /**
@@ -16,12 +17,12 @@ import { workerEnvironment } from './environment.ts';
  * @throws WorkersUnsupportedError, WorkerStartError
  */
 export async function startWorkerPool(
-  options: Omit<WorkerPoolOptions, 'fork' | 'budget' | 'random'>,
+  context: WorkerPoolContext,
   logConfig: RelayConfig['log'],
 ): Promise<WorkerPool> {
   const [, program = '', ...argv] = process.argv;
   const pool = new WorkerPool({
-    ...options,
+    ...context,
     random: Math.random,
     budget: new DescriptorBudget({ limit: openFilesLimit(), listening: () => 0 }), // checks are not limited by it
     fork: () =>

@@ -2,9 +2,7 @@ import type { RelayConfig } from '../../config/relay-config.ts';
 import { backoffMs, type Backoff } from '../../lib/backoff.ts';
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
 import { fnv1a, mixed } from '../../lib/hash.ts';
-import type { Logger } from '../../telemetry/logger.ts';
 import type { DataPlane, EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
-import type { EndpointRemotesContext } from '../upstream/endpoint-remotes.ts';
 import { familiesOf, type ListenRequest, type OpenListener } from '../listener/listener.ts';
 import { TransportFilesError } from '../transport/transports.ts';
 import { MergedStats } from './merged-stats.ts';
@@ -15,21 +13,12 @@ import { PermitLedger, type PermitHolder } from './permit-ledger.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import { SharedHealth } from './shared-health.ts';
 import { listenParams, type SharedOpenSocket, type SharedSocket } from './shared-socket.ts';
-import { WorkerProcess, type WorkerProcessContext } from './worker-process.ts';
+import type { WorkerPoolOptions } from './worker-pool-options.ts';
+import { WorkerProcess } from './worker-process.ts';
 
 /** A worker that ends is replaced at once; one that did not live long is replaced later each time. */
 const replaceBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
 const stableMs = 60_000;
-
-/** What a worker pool works with. */
-export type WorkerPoolOptions = Omit<EndpointRemotesContext, 'onRemoteEvent'> & {
-  readonly log: Logger;
-  /** How many processes, at least 1. */
-  readonly count: number;
-  /** How long connections of an endpoint that was removed may go on. */
-  readonly retireMs: number;
-  readonly fork: WorkerProcessContext['fork'];
-};
 
 /** A worker could not be started. */
 class WorkerStartError extends RealmError {
