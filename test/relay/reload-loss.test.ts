@@ -38,7 +38,7 @@ class Carrier {
   readonly #sent = createHash('sha256');
   readonly #got = createHash('sha256');
   #onWay = 0;
-  /** How it ended before it was told to. */
+  /** How it ended too early. */
   failed = '';
 
   constructor(socket: Socket) {

@@ -102,8 +102,8 @@ describe('relay program, command line', () => {
   it('warns if it cannot set the limit of open files, and runs', async () => {
     const path = file('a.json', { endpoints: [] });
     const relay = start(['-c', path, ...admin, '-n', '123'], ['env', 'PATH=/nowhere']);
-    const told = await relay.logged('the limit of open files stays as it was, start it under "ulimit -n"');
-    expect(told['problem']).to.match(/^prlimit cannot be run/);
+    const warning = await relay.logged('the limit of open files stays as it was, start it under "ulimit -n"');
+    expect(warning['problem']).to.match(/^prlimit cannot be run/);
     await relay.logged('relay started');
   });
 

@@ -134,8 +134,8 @@ describe('relay flags', () => {
       expect(() => parseFlags(argv))
         .to.throw(UsageError)
         .with.property('message')
-        .that.satisfies((told: string) =>
-          typeof message === 'string' ? told === message : message.test(told),
+        .that.satisfies((text: string) =>
+          typeof message === 'string' ? text === message : message.test(text),
         );
     });
   }
