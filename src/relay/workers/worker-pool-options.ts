@@ -6,7 +6,7 @@ import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { TcpStack } from '../net/channel.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 
-/** What the parent process shares with its worker pool. */
+/** What a worker pool shares with the rest of its process. */
 export type WorkerPoolContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
