@@ -1,6 +1,8 @@
 /**
- * The relay program, from the command line to an exit code: command line, configuration, data plane, admin server,
- * serve, drain, exit code. The steps stand in this order in `run`.
+ * The relay program, from the command line to the exit code.
+ *
+ * In order: read the command line and the configuration, start the data plane and the admin server, serve and follow
+ * the configuration file, drain at a signal. Everything else is in the rooms of this folder and in `server.ts`.
  */
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
@@ -37,7 +39,7 @@ import { isWorker } from './workers/environment.ts';
 import type { WorkerPool } from './workers/worker-pool.ts';
 import type { WorkerPoolContext } from './workers/worker-pool-options.ts';
 
-/** What the program has of its surroundings. */
+/** The streams, signals and environment that the program uses. */
 export type RelayIo = {
   readonly stdout: { write: (text: string) => unknown };
   readonly stderr: { write: (text: string) => unknown };
@@ -121,7 +123,7 @@ async function daemonize({ config }: ParsedConfig, io: RelayIo): Promise<number>
   return print(io, `runs in the background as process ${String(pid)}\n`);
 }
 
-/** The relay and what else a new configuration changes. */
+/** Everything that a new configuration changes. */
 type Configurable = { readonly relay: RelayServer; readonly resolver: NameResolver; readonly log: Logger };
 
 async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: RelayIo): Promise<number> {

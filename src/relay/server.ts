@@ -110,8 +110,8 @@ export class RelayServer {
    * An endpoint whose socket cannot be bound is not ready, and the bind is retried; the others serve.
    *
    * @param configHash  names the configuration in the status.
-   * @throws ReloadError if a socket could not take the place of the one it replaces, TransportFilesError if files that
-   *   `config` names are missing: all is as before.
+   * @throws ReloadError if a socket could not replace the one in its way, TransportFilesError if files that `config`
+   *   names are missing: everything is as before.
    */
   reload(config: RelayConfig, configHash = ''): Promise<void> {
     const reload = this.#lastReload.then(() => this.#reload(config, configHash));

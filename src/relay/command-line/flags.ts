@@ -6,7 +6,7 @@
  * do what it requests. The *initial configuration* is the one that the relay starts with, from a file, from flags or
  * from the environment.
  *
- * Guarantee: what a flag means in Realm it means here, or the program says at once that it does not.
+ * Guarantee: a flag of Realm means the same here, or it is refused or reported as without effect.
  */
 import { isFault, parseSocketAddress, type SocketAddress } from '../../config/address.ts';
 import type { Overrides } from '../../config/relay-config.ts';

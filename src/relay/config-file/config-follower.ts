@@ -1,8 +1,8 @@
 /**
  * The configuration on disk: one file, or every configuration file of a folder.
  *
- * Vocabulary: a *source* is what stands at the path, texts and hash (`readConfig`); the *watcher* notices when the
- * source changes (`ConfigWatcher`); the *follower* applies each new source and reports those that are rejected.
+ * Vocabulary: a *source* is the texts at a path and their hash (`readConfig`); the *watcher* notices when the source
+ * changes (`ConfigWatcher`); the *follower* applies each new source and reports those that are rejected.
  *
  * Guarantee: sources are read whole and applied one at a time, in the order in which they were read. A source that is
  * rejected changes nothing, and the relay keeps running the previous one.

@@ -53,10 +53,12 @@ export class ListenerSet implements Iterable<ManagedListener> {
   }
 
   /**
-   * Listens for `endpoints` in place of the previous ones, all or nothing; sockets that conflict with nothing of ours
-   * and cannot be bound are retried.
+   * Listens for `endpoints` in place of the previous ones, all or nothing.
    *
-   * @returns [], or why a socket could not take the place of the one in its way: then all is as before.
+   * A socket that replaces a conflicting one of this relay has to bind at once. Any other socket that cannot be bound
+   * is retried.
+   *
+   * @returns why a socket could not replace the one in its way, in which case everything is as before; [] on success.
    */
   async replace(endpoints: readonly EndpointConfig[], handover: Handover): Promise<readonly BindFault[]> {
     const previous = this.#wanted;
@@ -81,7 +83,7 @@ export class ListenerSet implements Iterable<ManagedListener> {
     return [];
   }
 
-  /** Accepts nothing new from now on; what is open goes on. */
+  /** Stops accepting; open connections continue. */
   async drain(): Promise<void> {
     this.#isStopped = true;
     await Promise.all([...this].map((listener) => listener.drain()));
