@@ -65,7 +65,7 @@ async function greeting(address: string): Promise<string> {
 }
 
 describe('relay program', () => {
-  it('follows its file: a change is taken, a wrong one changes nothing and is told', async () => {
+  it('follows its file: a valid change is applied, a wrong one is logged and changes nothing', async () => {
     const echo = await loopback.echo();
     const relay = startWith([endpoint(echo)]);
     const listen = await listenOf(relay);
@@ -104,7 +104,7 @@ describe('relay program', () => {
     expect(await greeting(listen)).to.equal('two');
   });
 
-  it('starts with a port that is taken, says so, and serves once it is free', async () => {
+  it('starts although its port is in use, reports that, and serves once the port is free', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as { port: number };
     const relay = startWith([
@@ -136,7 +136,7 @@ describe('relay program', () => {
     expect(await failure(loopback.dial(`127.0.0.1:${port}`))).to.equal('ECONNREFUSED');
   });
 
-  it('ends with 1 when -l can bind nothing', async () => {
+  it('exits with 1 if -l can bind nothing', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as { port: number };
     const relay = start(['-l', `127.0.0.1:${String(port)}`, '-r', 'a:1', '--admin', 'off']);
@@ -144,7 +144,7 @@ describe('relay program', () => {
     expect((await relay.logged('bind failed, will be retried'))['reason']).to.equal('AddressInUse');
   });
 
-  it('ends with 1 where it cannot have the admin server that it was asked for', async () => {
+  it('exits with 1 if it cannot listen at the address that --admin gives', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as { port: number };
     const relay = start(['-l', '127.0.0.1:0', '-r', 'a:1', '--admin', `127.0.0.1:${String(port)}`]);
@@ -169,7 +169,7 @@ describe('relay program', () => {
     { argv: [], code: 2, stderr: /^nothing to do: .*\nUsage: / },
   ];
   for (const { argv, code, stderr } of wrong) {
-    it(`ends with ${String(code)} for "${argv.join(' ')}"`, async () => {
+    it(`exits with ${String(code)} for "${argv.join(' ')}"`, async () => {
       const relay = start(argv);
       expect(await relay.ended).to.equal(code);
       expect(relay.stderr).to.match(stderr).and.to.not.contain('    at ');
@@ -177,7 +177,7 @@ describe('relay program', () => {
     });
   }
 
-  it('tells every problem of its file, and ends with 1', async () => {
+  it('prints every problem of its file, and exits with 1', async () => {
     write('{"endpoints": [{"listen": "x"}]}');
     const relay = start(['-c', path]);
     expect(await relay.ended).to.equal(1);
@@ -216,7 +216,7 @@ describe('relay program, stopping', () => {
       }
 
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-        it(`${signal}: takes nothing new, lets the connection end, and ends with 0`, async () => {
+        it(`${signal}: stops accepting, lets the connection end, and exits with 0`, async () => {
           const { relay, pid, client, listen } = await connected([]);
           process.kill(pid, signal);
           expect(await relay.logged('draining')).to.deep.include({ signal, drainSeconds: 30 });
@@ -230,7 +230,7 @@ describe('relay program, stopping', () => {
         });
       }
 
-      it('is not ready at once, and takes new connections for the drain lag', async () => {
+      it('is not ready at once, and accepts connections during the drain lag', async () => {
         const { relay, pid, client, listen } = await connected(['--drain-lag-seconds', '2']);
         process.kill(pid, 'SIGTERM');
         expect(await relay.logged('draining')).to.deep.include({ drainLagSeconds: 2 });
@@ -246,7 +246,7 @@ describe('relay program, stopping', () => {
         expect(await relay.logged('relay stopped')).to.deep.include({ cut: 0 });
       });
 
-      it('ends now at a second signal, in the drain lag, too', async () => {
+      it('ends at once at a second signal during the drain lag', async () => {
         const { relay, pid, client } = await connected(['--drain-lag-seconds', '600']);
         process.kill(pid, 'SIGTERM');
         await relay.logged('draining');
@@ -256,7 +256,7 @@ describe('relay program, stopping', () => {
         expect(await relay.logged('relay stopped')).to.deep.include({ ended: 0, cut: 1 });
       });
 
-      it('cuts what is open at the deadline, and tells how many', async () => {
+      it('cuts what is open at the deadline, and logs how many', async () => {
         const { relay, pid, client } = await connected(['--drain-seconds', '0']);
         process.kill(pid, 'SIGTERM');
         expect(await failure(client)).to.equal('ECONNRESET');
@@ -264,7 +264,7 @@ describe('relay program, stopping', () => {
         expect(await relay.logged('relay stopped')).to.deep.include({ ended: 0, cut: 1 });
       });
 
-      it('ends now at a second signal', async () => {
+      it('ends at once at a second signal', async () => {
         const { relay, pid, client } = await connected([]);
         process.kill(pid, 'SIGTERM');
         await relay.logged('draining');

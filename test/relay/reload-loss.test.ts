@@ -38,7 +38,7 @@ class Carrier {
   readonly #sent = createHash('sha256');
   readonly #got = createHash('sha256');
   #onWay = 0;
-  /** How it ended before it was told to. */
+  /** How it ended too early. */
   failed = '';
 
   constructor(socket: Socket) {
@@ -69,7 +69,7 @@ class Carrier {
 }
 
 describe('relay program, reload', () => {
-  it('SIGHUP takes a changed file at once', async () => {
+  it('SIGHUP applies a changed file at once', async () => {
     const remotes = [await loopback.greeter('a'), await loopback.greeter('b')];
     write([endpoint(remotes[0] ?? '')]);
     const relay = new RelayProcess(['-c', path, '--admin', '127.0.0.1:0']);
@@ -82,7 +82,7 @@ describe('relay program, reload', () => {
     expect(await loopback.greeting(endpoints[0]?.listen ?? '')).to.equal('b');
   }).timeout(30_000);
 
-  it('loses and refuses nothing in 1,000 reloads, with 200 connections that carry data and a new one at each reload', async () => {
+  it('loses no connection and refuses no client in 1,000 reloads, with 200 connections that carry data and a new one at each reload', async () => {
     const remotes = [await loopback.echo(), await loopback.echo('::1')];
     /** Another order of remotes, balance, limits and timeouts each time, and another endpoint beside it. */
     const document = (number: number): RealmEndpoint[] => {

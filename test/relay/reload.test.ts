@@ -18,7 +18,7 @@ async function ask(client: Socket, text: string): Promise<string> {
 }
 
 describe('relay, reload', () => {
-  it('changes remotes under a listener that stays, and its connections go on', async () => {
+  it('changes remotes under an open listener, whose connections go on', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const listen = listenOf(relay);
     const client = await loopback.client(listen);
@@ -49,7 +49,7 @@ describe('relay, reload', () => {
     expect(statusOf(relay).connections.failed).to.deep.equal({ client: 0, upstream: 0, relay: 0 });
   });
 
-  it('does nothing for the configuration that it runs', async () => {
+  it('changes nothing for an equal configuration', async () => {
     const first = config(endpoint('127.0.0.1:1'));
     const { relay, lines } = await loopback.relay(first);
     const before = lines.length;
@@ -78,7 +78,7 @@ describe('relay, reload', () => {
     expect(line).to.deep.include({ endpoint: 'old', connections: 1 });
   });
 
-  it('gives a socket to another endpoint when only the name changes', async () => {
+  it('keeps the socket of an endpoint whose name changes', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo(), { name: 'old' })));
     const [listen, client] = [listenOf(relay, 'old'), await loopback.client(listenOf(relay, 'old'))];
     await relay.reload(config(endpoint(await loopback.greeter('new'), { name: 'new' })));
@@ -87,7 +87,7 @@ describe('relay, reload', () => {
     expect(await ask(client, 'x')).to.equal('x');
   });
 
-  it('changes ipv6_only of a live listener, and says beforehand what that costs', async () => {
+  it('changes ipv6_only of an open listener, and warns beforehand that clients may be refused', async () => {
     const port = String(await freePort());
     const remote = await loopback.greeter('six', '::1');
     const { relay, lines } = await loopback.relay(config(endpoint(remote, { listen: `[::]:${port}` })));
@@ -107,7 +107,7 @@ describe('relay, reload', () => {
     });
   });
 
-  it('rolls all of it back when a socket cannot take the place of the one it replaces', async () => {
+  it('rolls everything back if a socket cannot replace the one in its way', async () => {
     const port = await freePort();
     const foreign = await loopback.tcpServer(() => undefined, '127.0.0.1', port);
     const { relay } = await loopback.relay(
@@ -149,8 +149,8 @@ describe('relay, reload', () => {
   });
 });
 
-describe('relay, a port that is taken', () => {
-  it('serves the rest, names both endpoints and the remedy, once', async () => {
+describe('relay, a port in use', () => {
+  it('serves the other endpoints, and logs both conflicting ones with the remedy, once', async () => {
     const clock = new FakeClock();
     const port = String(await freePort());
     const remote = await loopback.greeter('hi');
@@ -181,7 +181,7 @@ describe('relay, a port that is taken', () => {
     });
   });
 
-  it('tries again with backoff, and serves when the port is free', async () => {
+  it('retries with backoff, and serves once the port is free', async () => {
     const clock = new FakeClock();
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as { port: number };
@@ -201,7 +201,7 @@ describe('relay, a port that is taken', () => {
     expect(statusOf(relay)).to.deep.include({ message: '', ready: true });
   });
 
-  it('hands the port over at once when the winner of a conflict goes', async () => {
+  it('hands the port over at once when the other endpoint of a conflict is removed', async () => {
     const port = String(await freePort());
     const [a, b] = [await loopback.greeter('a'), await loopback.greeter('b')];
     const listen = `127.0.0.1:${port}`;
@@ -223,7 +223,7 @@ describe('relay, a port that is taken', () => {
     { listen: 'nowhere.test:80', reason: 'NameNotFound', message: 'the name has no address' },
   ];
   for (const { listen, reason, message } of refusals) {
-    it(`says ${reason} for ${listen}`, async () => {
+    it(`reports ${reason} for ${listen}`, async () => {
       const lookup = (): Promise<string[]> =>
         Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }));
       const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1', { listen })), { lookup });
@@ -234,7 +234,7 @@ describe('relay, a port that is taken', () => {
 });
 
 describe('relay, drain', () => {
-  it('is not ready at once, takes nothing new, and lets what is open end by itself', async () => {
+  it('is not ready at once, stops accepting, and waits for connections to end', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const listen = listenOf(relay);
     const client = await loopback.client(listen);
@@ -247,7 +247,7 @@ describe('relay, drain', () => {
     expect(await drained).to.deep.equal({ ended: 1, cut: 0 });
   });
 
-  it('cuts what is open at the deadline, and counts it', async () => {
+  it('cuts and counts what is open at the deadline', async () => {
     const clock = new FakeClock();
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo())), { clock });
     const client = await loopback.client(listenOf(relay));
@@ -259,7 +259,7 @@ describe('relay, drain', () => {
     expect(lines.find(({ msg }) => msg === 'connection failed')).to.deep.include({ side: 'relay' });
   });
 
-  it('ends at once when told to close meanwhile', async () => {
+  it('ends at once if it is closed meanwhile', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const client = await loopback.client(listenOf(relay));
     expect(await ask(client, 'x')).to.equal('x');
@@ -268,14 +268,14 @@ describe('relay, drain', () => {
     expect(await drained).to.deep.equal({ ended: 0, cut: 1 });
   });
 
-  it('takes no configuration any more', async () => {
+  it('rejects a new configuration', async () => {
     const { relay } = await loopback.relay(config());
     await relay.drain(0);
     const error = await relay.reload(config(endpoint('127.0.0.1:1'))).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(ReloadError);
   });
 
-  it('keeps no handle', async () => {
+  it('leaves no handle open', async () => {
     const handles = (): number =>
       process.getActiveResourcesInfo().filter((name) => /TCP|UDP/.test(name)).length;
     const before = handles();

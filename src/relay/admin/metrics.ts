@@ -11,7 +11,7 @@ import type { Traffic } from '../stats/traffic.ts';
 import type { RemoteHealth } from '../upstream/remote.ts';
 import type { EndpointStatus, RelayStatus } from './status.ts';
 
-/** A registry that reads `status` whenever it is scraped; the labels are bounded by the configuration. */
+/** A registry that reads `status` at each scrape; the configuration bounds the number of label values. */
 export function relayRegistry(status: () => RelayStatus): Registry {
   const registry = createRegistry();
   for (const family of relayFamilies(status)) register(registry, family);
@@ -104,7 +104,7 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
       'connections_refused_total',
       'TCP clients that were reset: NoPlace, too many waited or file descriptors were short; SourceNotAllowed, by allowed_sources.',
       ['reason'],
-      ({ refused, notAllowed }) => turnedAway(refused.connections, notAllowed.connections),
+      ({ refused, notAllowed }) => refusals(refused.connections, notAllowed.connections),
     ),
   ];
 }
@@ -129,7 +129,7 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
       'associations_refused_total',
       'UDP datagrams that made no association: NoPlace, file descriptors were short; SourceNotAllowed, by allowed_sources.',
       ['reason'],
-      ({ refused, notAllowed }) => turnedAway(refused.associations, notAllowed.associations),
+      ({ refused, notAllowed }) => refusals(refused.associations, notAllowed.associations),
     ),
     counter(
       'associations_evicted_total',
@@ -172,7 +172,7 @@ function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => nu
 
 type Values = readonly (readonly [labels: readonly string[], value: number])[];
 
-function turnedAway(noPlace: number, notAllowed: number): Values {
+function refusals(noPlace: number, notAllowed: number): Values {
   return [
     [['NoPlace'], noPlace],
     [['SourceNotAllowed'], notAllowed],
@@ -186,7 +186,7 @@ function bytes(protocol: string, traffic: Traffic): Values {
   ];
 }
 
-/** Makes families with the label `endpoint` and those of `labels`. */
+/** Makes metric families of one type with the label `endpoint`, and others. */
 function family(type: 'counter' | 'gauge', status: () => RelayStatus) {
   return (
     name: string,

@@ -3,20 +3,20 @@ import { logLevels } from '../../lib/log-level.ts';
 /** One flag of the command line; its long name is its key. */
 export type Flag = {
   readonly short?: string;
-  /** What its value is called; absent where it takes none. */
+  /** Names its value in the help; absent if it takes none. */
   readonly value?: string;
   readonly help: string;
 };
 
-/** Where the admin server listens unless told. */
+/** Where the admin server listens by default. */
 export const defaultAdmin = '127.0.0.1:9180';
 
-/** How long connections may go on after SIGTERM unless told. */
+/** How long connections may go on after SIGTERM by default. */
 export const defaultDrainSeconds = 30;
 
 const seconds = { value: 'S' };
 
-/** Flags of our own. */
+/** Flags that Realm does not have. */
 export const ownFlagTable: Readonly<Record<string, Flag>> = {
   check: { help: 'only check the configuration: every problem is printed, exit code 0 or 1' },
   admin: { value: 'ADDR', help: `/livez /readyz /status /metrics; default ${defaultAdmin}; "off" = none` },
@@ -34,7 +34,7 @@ export const ownFlagTable: Readonly<Record<string, Flag>> = {
   },
 };
 
-/** Flags that describe the one endpoint of `-l` and `-r`, and their key of an endpoint. */
+/** Flags that describe the one endpoint of `-l` and `-r`, each with its key of `[[endpoints]]`. */
 export const endpointKeys: Readonly<Record<string, string>> = {
   listen: 'listen',
   remote: 'remote',
@@ -43,7 +43,7 @@ export const endpointKeys: Readonly<Record<string, string>> = {
   'remote-transport': 'remote_transport',
 };
 
-/** Realm's flags that this relay knows. */
+/** Realm's flags that this relay implements. */
 const realmFlagTable: Readonly<Record<string, Flag>> = {
   config: {
     short: 'c',
@@ -86,14 +86,14 @@ const realmFlagTable: Readonly<Record<string, Flag>> = {
   version: { short: 'v', help: 'print the version' },
 };
 
-/** Realm's flags that do nothing there or cannot do anything here. */
+/** Realm's flags that are accepted without effect. */
 export const idleFlagTable: Readonly<Record<string, Flag>> = {
   tfo: { short: 'f', help: '' },
   splice: { short: 'z', help: '' },
   'pipe-page': { short: 'p', value: 'N', help: '' },
 };
 
-/** Realm's flags that Node.js cannot do; `help` is why. */
+/** Realm's flags that Node.js cannot implement; `help` is the reason. */
 export const impossibleFlagTable: Readonly<Record<string, Flag>> = {
   mtcp: { short: 'm', help: 'Node.js has no MPTCP sockets' },
   interface: { short: 'i', value: 'DEV', help: 'Node.js cannot bind a socket to a device' },
@@ -104,7 +104,7 @@ export const impossibleFlagTable: Readonly<Record<string, Flag>> = {
 /** What `--help` lists. */
 export const shownFlagTable: Readonly<Record<string, Flag>> = { ...realmFlagTable, ...ownFlagTable };
 
-/** Every flag that is known. */
+/** Every known flag. */
 export const flagTable: Readonly<Record<string, Flag>> = {
   ...shownFlagTable,
   ...idleFlagTable,

@@ -1,6 +1,6 @@
 import type { Side } from './side.ts';
 
-/** By code: what to do about a failure of a remote or of the relay, with the keys of the configuration. */
+/** What to do about a failure of a remote or of the relay, by code, in terms of the configuration's keys. */
 const remedies: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Nothing listens at the remote: start it, or correct its address or port.',
   ETIMEDOUT: 'The remote does not answer: see whether it runs and no firewall drops its packets.',
@@ -47,14 +47,14 @@ const handshakes: Readonly<Record<Side, string>> = {
   relay: '',
 };
 
-/** By code, those that depend on the side. */
+/** Remedies that depend on the side, by code. */
 const sided: Readonly<Record<string, Readonly<Record<Side, string>>>> = {
   ECONNRESET: resets,
   EPIPE: resets,
   REALM_HANDSHAKE_FAILED: handshakes,
 };
 
-/** What to do about a failure; '' where only its message can say. */
+/** What to do about a failure; '' if that depends on its message. */
 export function remedy(side: Side, reason: string): string {
   if (Object.hasOwn(sided, reason)) return sided[reason]?.[side] ?? '';
   return Object.hasOwn(remedies, reason) ? (remedies[reason] ?? '') : '';

@@ -35,8 +35,8 @@ async function toml(greeting: string): Promise<string> {
 
 const admin = ['--admin', '127.0.0.1:0'];
 
-describe('relay program, where its configuration stands', () => {
-  it('runs every file of a folder, TOML and JSON, and follows it', async () => {
+describe('relay program, sources of its configuration', () => {
+  it('runs every file of a folder, TOML and JSON, and applies a new one', async () => {
     writeFileSync(join(folder, 'a.toml'), await toml('one'));
     const two = endpoint(await loopback.greeter('two'), { name: 'two' });
     writeFileSync(join(folder, 'b.json'), JSON.stringify({ endpoints: [two] }));
@@ -47,14 +47,14 @@ describe('relay program, where its configuration stands', () => {
     expect(await greetings(relay)).to.deep.equal(['one', 'two', 'three']);
   });
 
-  it('takes a folder named "."', async () => {
+  it('reads a folder named "."', async () => {
     writeFileSync(join(folder, 'a.toml'), await toml('one'));
     const relay = new RelayProcess(['-c', '.', ...admin], ['env', '-C', folder]);
     loopback.onClose(() => relay.end());
     expect(await greetings(relay)).to.deep.equal(['one']);
   });
 
-  it('tells the problems of every file of a folder, each with its file, and ends with 1', async () => {
+  it('prints the problems of every file of a folder, each with its file, and exits with 1', async () => {
     writeFileSync(join(folder, 'a.toml'), '[[endpoints]]\nlisten = "x"\n');
     writeFileSync(join(folder, 'b.json'), '{');
     const relay = start(['-c', folder]);
@@ -66,7 +66,7 @@ describe('relay program, where its configuration stands', () => {
     expect(sources).to.deep.equal(['a.toml', 'a.toml', 'b.json']);
   });
 
-  it('says that a file is a legacy one, and runs it', async () => {
+  it('warns of a legacy file, and runs it', async () => {
     const [remote = '', port = ''] = (await loopback.greeter('hi')).split(':');
     const legacy = {
       listening_addresses: ['127.0.0.1'],
@@ -80,12 +80,12 @@ describe('relay program, where its configuration stands', () => {
     expect(relay.stderr).to.equal('attention: you are using a legacy config file!\n');
   });
 
-  it('takes REALM_CONF in place of the command line, but for flags of its own', async () => {
+  it('runs REALM_CONF in place of the command line, except for flags that Realm does not have', async () => {
     const relay = start(['--nonsense', '-c', '/nowhere', ...admin], { REALM_CONF: await toml('hi') });
     expect(await greetings(relay)).to.deep.equal(['hi']);
   });
 
-  it('ignores a REALM_CONF that is no configuration, and says so', async () => {
+  it('ignores a REALM_CONF that is no configuration, and warns of it', async () => {
     writeFileSync(join(folder, 'a.toml'), await toml('hi'));
     const relay = start(['-c', folder, ...admin], { REALM_CONF: 'nonsense' });
     expect(await greetings(relay)).to.deep.equal(['hi']);
@@ -94,7 +94,7 @@ describe('relay program, where its configuration stands', () => {
     );
   });
 
-  it('ends with 1 for a REALM_CONF that is a wrong configuration', async () => {
+  it('exits with 1 for a REALM_CONF that is a wrong configuration', async () => {
     const relay = start(['-h'], { REALM_CONF: '{"endpoints": [{}]}' });
     expect(await relay.ended).to.equal(1);
     expect(relay.stderr).to.equal(

@@ -42,7 +42,7 @@ describe('a ConfigMap that is swapped while it is read', () => {
   });
 
   for (const inner of ['', 'inner']) {
-    it(`is never read as a mix of two states${inner && ', in a folder of the folder'}`, async () => {
+    it(`is never read as a mix of two versions${inner && ', in a nested folder'}`, async () => {
       const folder = join(root, inner);
       mkdirSync(folder, { recursive: true });
       for (let i = 0; i < files; i += 1) {
@@ -65,7 +65,7 @@ describe('a ConfigMap that is swapped while it is read', () => {
           refused += 1;
         }
       }
-      expect(seen.size, `states read whole; ${String(refused)} reads given up`).to.be.at.least(10);
+      expect(seen.size, `versions read; ${String(refused)} reads given up`).to.be.at.least(10);
     }).timeout(30_000);
   }
 });

@@ -22,7 +22,7 @@ beforeEach(makeFolder);
 afterEach(() => loopback.closeAll());
 
 describe('relay, workers', () => {
-  it('share the connections, and are one relay in status and metrics', async () => {
+  it('share the connections, and appear as one relay in status and metrics', async () => {
     const relay = await start([endpoint(await loopback.echo())], ['--workers', '3']);
     const clients = await servedByAll(relay);
     const { running, replaced } = await workersOf(relay);
@@ -46,13 +46,13 @@ describe('relay, workers', () => {
     expect((await relay.get('/readyz')).status).to.equal(200);
   });
 
-  it('has no workers unless told', async () => {
+  it('are not used by default', async () => {
     const relay = await start([endpoint(await loopback.echo())], ['--workers', '1']);
     expect(await relay.status()).to.not.have.property('workers');
     expect(spawnSync('pgrep', ['-P', String(relay.pid)], { encoding: 'utf8' }).stdout).to.equal('');
   });
 
-  it('tells of a port that another process has, and serves once it is free', async () => {
+  it('report a port in use, and serve once it is free', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const listen = `127.0.0.1:${String((foreign.address() as AddressInfo).port)}`;
     const relay = await start([endpoint(await loopback.echo(), { listen })]);
@@ -62,7 +62,7 @@ describe('relay, workers', () => {
     await served(listen);
   });
 
-  it('tells of a conflict that shows only when both listen', async () => {
+  it('report a conflict that shows only when both sockets listen', async () => {
     const port = String(await freePort());
     const remote = await loopback.echo();
     const endpoints = [
@@ -124,7 +124,7 @@ describe('relay, workers', () => {
     for (const client of clients) expect(await ask(client, 'on')).to.equal('on');
   });
 
-  it('take part in nothing of a worker that is killed but its own connections', async () => {
+  it('keep serving when one is killed, and lose only its connections', async () => {
     const relay = await start([endpoint(await loopback.echo())]);
     const { listen } = await web(relay);
     const clients = await servedByAll(relay);
@@ -152,7 +152,7 @@ describe('relay, workers', () => {
     expect(await relay.logged('worker ended, starting another')).to.include({ how: 'SIGKILL' });
   });
 
-  it('keep those who come while every worker is gone for the one that follows', async () => {
+  it('serve clients that arrived while every worker was gone', async () => {
     const relay = await start([endpoint(await loopback.echo())]);
     const { listen } = await web(relay);
     const pids = (await workersOf(relay)).running.map(({ pid }) => pid);
@@ -177,7 +177,7 @@ describe('relay, workers', () => {
 describe('relay, workers, stopping', () => {
   for (const { title, wrapper, skip } of waysToRun) {
     (skip ? describe.skip : describe)(title, () => {
-      it('drain together, and end with 0', async () => {
+      it('drain together, and exit with 0', async () => {
         const relay = await start([endpoint(await loopback.echo())], [], wrapper);
         const { listen } = await web(relay);
         const clients = await servedByAll(relay);
@@ -193,7 +193,7 @@ describe('relay, workers, stopping', () => {
         expect(await relay.logged('relay stopped')).to.include({ ended: clients.length, cut: 0 });
       });
 
-      it('end now at a second signal', async () => {
+      it('end at once at a second signal', async () => {
         const relay = await start([endpoint(await loopback.echo())], ['--drain-lag-seconds', '600'], wrapper);
         const clients = await servedByAll(relay);
         const pid = relay.wrappedPid;
@@ -208,7 +208,7 @@ describe('relay, workers, stopping', () => {
     });
   }
 
-  it('end where the relay cannot have the admin server that it was asked for', async () => {
+  it('end if the relay cannot listen at the address that --admin gives', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as AddressInfo;
     const argv = ['-l', '127.0.0.1:0', '-r', 'a:1', '--workers', '2', '--admin', `127.0.0.1:${String(port)}`];
@@ -218,7 +218,7 @@ describe('relay, workers, stopping', () => {
     expect(relay.stderr).to.match(/^the admin server cannot listen on 127\.0\.0\.1 port \d+/);
   });
 
-  it('are not stopped by a signal that their parent does not get', async () => {
+  it('ignore a signal that their parent does not receive', async () => {
     const relay = await start([endpoint(await loopback.echo())]);
     const clients = await servedByAll(relay);
     for (const { pid } of (await workersOf(relay)).running) process.kill(pid, 'SIGTERM');
@@ -226,7 +226,7 @@ describe('relay, workers, stopping', () => {
     expect((await workersOf(relay)).replaced).to.equal(0);
   });
 
-  it('are killed where one hangs, when the time is over', async () => {
+  it('are killed at the deadline if one hangs', async () => {
     const relay = await start([endpoint(await loopback.echo())], ['--drain-seconds', '0']);
     await servedByAll(relay);
     const [hung] = (await workersOf(relay)).running;

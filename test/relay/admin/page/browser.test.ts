@@ -48,7 +48,7 @@ describe('relay, page in Chromium', function () {
       return isThere ? shown : undefined;
     });
 
-  it('shows endpoints, remotes and their share, and complains of nothing', async () => {
+  it('shows endpoints, remotes and their shares, without an error in the console', async () => {
     const remote = await loopback.echo();
     const { relay } = await loopback.relay(config(endpoint(remote)));
     const client = await loopback.client(listenOf(relay));
@@ -70,7 +70,7 @@ describe('relay, page in Chromium', function () {
     expect(browser.complaints).to.deep.equal([]);
   });
 
-  it('works where there is nothing to show', async () => {
+  it('works if there is nothing to show', async () => {
     const { relay } = await loopback.relay(config());
     await open(relay);
     await shows('#endpoints tbody', 'The configuration has no endpoints.');
@@ -78,7 +78,7 @@ describe('relay, page in Chromium', function () {
     expect(browser.complaints).to.deep.equal([]);
   });
 
-  it('shows names and messages as text, whatever they hold', async () => {
+  it('shows names and messages as text, whatever they contain', async () => {
     const remote = `127.0.0.1:${String(await freePort())}`;
     const { relay } = await loopback.relay(config(endpoint(remote, { name: evil })));
     await failure(loopback.dial(listenOf(relay, evil)));
@@ -94,7 +94,7 @@ describe('relay, page in Chromium', function () {
     expect(browser.complaints).to.deep.equal([]);
   });
 
-  it('tells when the relay cannot be reached any more, and when it is back', async () => {
+  it('shows when the relay is no longer reachable, and when it is back', async () => {
     const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1')));
     const admin = await open(relay);
     await shows('#state', 'Ready');
@@ -111,7 +111,7 @@ describe('relay, page in Chromium', function () {
     expect(await text('#lost')).to.equal('');
   });
 
-  it('is dark where that is preferred, and fits on a small phone', async () => {
+  it('is dark if the user prefers that, and fits on a small phone', async () => {
     const long = `[2001:db8:1111:2222:3333:4444:5555:6666]:65535`;
     const { relay } = await loopback.relay(config(endpoint(long, { name: 'n'.repeat(80) })));
     await open(relay);
