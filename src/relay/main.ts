@@ -120,8 +120,8 @@ async function daemonize({ config }: ParsedConfig, io: RelayIo): Promise<number>
   const pid = await startInBackground();
   const { output = 'stdout' } = config.log;
   if (['stdout', 'stderr'].includes(output))
-    io.stderr.write('its log goes nowhere: give --log-output FILE\n');
-  return print(io, `runs in the background as process ${String(pid)}\n`);
+    io.stderr.write('the log is discarded: give --log-output FILE\n');
+  return print(io, `running in the background as process ${String(pid)}\n`);
 }
 
 /** Everything that a new configuration changes. */
@@ -176,7 +176,7 @@ async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promi
   if (limit === undefined) return;
   const fault = await setOpenFilesLimit(limit);
   if (fault === undefined) return;
-  log.warn({ limit, problem: fault }, 'the limit of open files stays as it was, start it under "ulimit -n"');
+  log.warn({ limit, problem: fault }, 'open file limit not changed, start the relay under "ulimit -n"');
 }
 
 /** @returns undefined if this process serves alone. */
@@ -206,14 +206,14 @@ async function startAdmin(
     if (isAdminGiven) throw error;
     log.warn(
       { err: error, admin: socketAddressText(admin) },
-      'no admin server, use --admin for another address',
+      'admin server not started, set --admin to another address',
     );
     return undefined;
   }
 }
 
 function logWarnings(flags: RelayFlags, { warnings }: ParsedConfig, log: Logger): void {
-  for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'this flag has no effect');
+  for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');
   }
@@ -234,7 +234,7 @@ function followFile(
     resolver.configure(dns);
     log.level = logConfig.level === 'off' ? 'silent' : logConfig.level;
     logWarnings(flags, parsed, log);
-    log.info({ configHash, endpoints: endpoints.length }, 'configuration taken');
+    log.info({ configHash, endpoints: endpoints.length }, 'configuration applied');
   };
   const follower = new ConfigFollower(file.path, file.source, {
     log,

@@ -168,7 +168,7 @@ export class RelayServer {
     this.#stage = 'stopping';
     await this.#listeners.drain();
     const open = await refreshed;
-    this.#log.info({ connections: open }, 'no new connections');
+    this.#log.info({ connections: open }, 'no longer accepting connections');
     await this.#dataPlane.idle();
     stopTimer();
     const cut = this.#dataPlane.cutCount - cutBefore;

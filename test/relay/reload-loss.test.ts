@@ -114,7 +114,7 @@ describe('relay program, reload', () => {
       for (let i = 0; i < 20; i += 1) carriers[(number * 20 + i) % carriers.length]?.carry();
       relay.kill('SIGHUP');
       const taken = (): boolean =>
-        relay.lines.findLast(({ msg }) => msg === 'configuration taken')?.['configHash'] === hash;
+        relay.lines.findLast(({ msg }) => msg === 'configuration applied')?.['configHash'] === hash;
       await eventually(`reload ${String(number)}`, taken, { intervalMs: 1 });
     }
 
@@ -127,6 +127,6 @@ describe('relay program, reload', () => {
       total: 200 + 1000,
       failed: { client: 0, upstream: 0, relay: 0 },
     });
-    expect(relay.lines.filter(({ msg }) => msg === 'configuration taken')).to.have.length(1000);
+    expect(relay.lines.filter(({ msg }) => msg === 'configuration applied')).to.have.length(1000);
   }).timeout(120_000);
 });

@@ -101,7 +101,7 @@ describe('relay, reload', () => {
     expect(await loopback.greeting(`127.0.0.1:${port}`)).to.equal('four');
     expect(await loopback.greeting(`[::1]:${port}`)).to.equal('six');
     expect(statusOf(relay).families).to.deep.equal(['IPv6']);
-    expect(lines.find(({ msg }) => msg.startsWith('replacing sockets'))).to.deep.include({
+    expect(lines.find(({ msg }) => msg.startsWith('replacing conflicting sockets'))).to.deep.include({
       level: 'warn',
       closing: [`TCP [::]:${port} 0`],
     });
@@ -170,9 +170,7 @@ describe('relay, a port in use', () => {
       .and.to.contain('"v6" ([::]:')
       .and.to.contain('set ipv6Only: true on "v6"');
     await retried(clock, relay, 'v4');
-    const told = lines.filter(
-      ({ level, msg }) => level === 'error' && msg === 'bind failed, will be retried',
-    );
+    const told = lines.filter(({ level, msg }) => level === 'error' && msg === 'bind failed, retrying');
     expect(told).to.have.length(1);
     expect(told[0]).to.deep.include({
       endpoint: 'v4',
@@ -196,7 +194,7 @@ describe('relay, a port in use', () => {
       return statusOf(relay).ready;
     });
     expect(await loopback.greeting(`127.0.0.1:${String(port)}`)).to.equal('hi');
-    expect(lines.at(-1)?.msg).to.not.equal('bind failed, will be retried');
+    expect(lines.at(-1)?.msg).to.not.equal('bind failed, retrying');
     expect(lines.find(({ msg }) => msg === 'listening again')).to.deep.include({ endpoint: 'web' });
     expect(statusOf(relay)).to.deep.include({ message: '', ready: true });
   });

@@ -59,7 +59,7 @@ const maxFiles = 1_073_741_816; // Linux: the maximum of fs.nr_open
  */
 export function parseFlags(argv: readonly string[]): RelayFlags {
   const given = givenFlags(argv);
-  if (argv.length === 0) throw new UsageError('nothing to do: give -c PATH, or -l ADDR and -r ADDR');
+  if (argv.length === 0) throw new UsageError('no configuration: give -c PATH, or -l ADDR and -r ADDR');
   if (given.has('help')) return { ...noFlags, action: 'help' };
   if (given.has('version')) return { ...noFlags, action: 'version' };
   refuseImpossible(given);

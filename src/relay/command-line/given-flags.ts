@@ -37,7 +37,7 @@ export function givenFlags(argv: readonly string[]): GivenFlags {
 
 function checkedValue(name: string, rawName: string, value: string | undefined): string {
   const flag = flagTable[name];
-  if (flag === undefined) throw new UsageError(`${rawName}: there is no such flag${suggestion(name)}`);
+  if (flag === undefined) throw new UsageError(`${rawName}: unknown flag${suggestion(name)}`);
   const written = rawName.startsWith('--') ? value : value?.replace(/^=/, ''); // -l=ADDR
   if (flag.value === undefined) return withoutValue(rawName, written);
   if (written === undefined || written === '')

@@ -28,7 +28,7 @@ export function variableConfig(
   const config = environmentConfig(value);
   if ('parsed' in config) return config;
   for (const { what, remedy } of config.ignored) {
-    print(`${environmentName}: ${what}, so it is ignored and the command line counts: ${remedy}`);
+    print(`${environmentName}: ${what}; it is ignored and the command line applies: ${remedy}`);
   }
   return undefined;
 }

@@ -78,6 +78,6 @@ export class ConfigFollower {
     if (isRetry) this.#watcher.redeliver();
     if (isRetry && err.message === this.#lastProblem) return;
     this.#lastProblem = err.message;
-    log.error({ err, source: this.#path }, 'configuration not taken, the one before runs on');
+    log.error({ err, source: this.#path }, 'configuration rejected, keeping the previous one');
   }
 }

@@ -43,10 +43,7 @@ export async function readConfig(path: string): Promise<ConfigSource> {
     if (source instanceof Error) throw source;
     return source;
   }
-  throw unreadable(
-    path,
-    'it changes while it is read, again and again: replace it as a whole, and less often',
-  );
+  throw unreadable(path, 'it keeps changing while it is read: replace it atomically, and less often');
 }
 
 async function fileSource(path: string): Promise<ConfigSource> {
@@ -79,7 +76,8 @@ type FolderContents = {
 /** @param above  real paths of the folders around it: a link to one of them would make the walk endless. */
 async function folderContents(folder: string, above: readonly string[]): Promise<FolderContents> {
   const real = await readable(folder, () => realpath(folder));
-  if (above.includes(real)) throw unreadable(folder, 'it is a link to a folder that it stands in: remove it');
+  if (above.includes(real))
+    throw unreadable(folder, 'it is a link to one of its own parent folders: remove it');
   const names = await readable(folder, () => readdir(folder));
   const parts: FolderContents[] = [{ files: [], folders: [folder], problems: [] }];
   for (const name of names.filter((each) => !each.startsWith('.')).toSorted()) {
@@ -142,7 +140,7 @@ function reason(error: unknown): string {
     ENOENT: 'there is no such file: check the path',
     EACCES: 'it may not be read: check its permissions',
     ELOOP: 'it is a loop of links: remove it',
-    ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text: write it anew',
+    ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text: save it as UTF-8',
   };
   return known[errorCode(error)] ?? `it cannot be read: ${asError(error).message}`;
 }

@@ -137,7 +137,7 @@ async function firstAnswer(resolver: Resolver, names: readonly string[], mode: D
       ]);
     }
   }
-  throw failed ?? new Error('there is no name to ask for');
+  throw failed ?? new Error('the host name is empty');
 }
 
 async function query(

@@ -118,7 +118,7 @@ export class ListenerSet implements Iterable<ManagedListener> {
     const { log } = this.#context;
     log.warn(
       { closing, binding: plan.rebind.map(socketKey) },
-      'replacing sockets that are in the way, connections can be refused for a moment',
+      'replacing conflicting sockets, connections may be refused for a moment',
     );
     const previous = closing.flatMap((key) => this.#listeners.get(key) ?? []);
     await closeAll(previous);

@@ -159,7 +159,7 @@ export class ManagedListener {
     errors.add({ endpoint, side: 'relay', reason: fault.reason, error: { message: fault.message } });
     const fields = { endpoint, reason: fault.reason, problem: fault.message };
     if (fault.message === this.#fault?.message) log.debug(fields, 'bind failed again');
-    else log.error({ ...fields, err: fault.error }, 'bind failed, will be retried');
+    else log.error({ ...fields, err: fault.error }, 'bind failed, retrying');
     this.#fault = fault;
     this.#failures += 1;
   }

@@ -140,7 +140,7 @@ export class TcpListener implements OpenListener, PausableListener {
     if (this.#server.listening) return;
     this.#isClosed = true;
     this.#duplicator?.release();
-    this.#options.onLost(new Error('the listening socket was lost as file descriptors were short'));
+    this.#options.onLost(new Error('listening socket lost, file descriptor limit reached'));
   }
 
   #listen(handle: ListenHandle): void {

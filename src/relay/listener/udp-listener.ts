@@ -64,10 +64,7 @@ export async function listenUdp(options: UdpListenerOptions): Promise<OpenListen
     lookup: literalAddress,
   });
   if (isIpv6OnlySystem && !ipv6Only && familiesOf(address, ipv6Only).length === 2) {
-    log.warn(
-      { address, port },
-      'IPv4 datagrams will not arrive, since net.ipv6.bindv6only is 1: set it to 0',
-    );
+    log.warn({ address, port }, 'socket receives no IPv4 datagrams, net.ipv6.bindv6only is 1: set it to 0');
   }
   const isListening = once(socket, 'listening'); // before `bind`, which may emit it at once
   try {

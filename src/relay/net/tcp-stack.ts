@@ -8,6 +8,9 @@ import { socketStack } from './socket-stack.ts';
 export function tcpStack(log: Logger, find: () => Handles | undefined = findHandles): TcpStack {
   const handles = find();
   if (handles !== undefined) return handleStack(handles);
-  log.warn({ node: process.versions.node }, 'this Node.js has no fast path, connections cost twice the CPU');
+  log.warn(
+    { node: process.versions.node },
+    'fast TCP path not available on this Node.js, connections cost twice the CPU',
+  );
   return socketStack;
 }

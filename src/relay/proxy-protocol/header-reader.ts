@@ -46,7 +46,10 @@ export class ProxyHeaderReader implements Reader {
 
   end(): void {
     if (this.#state === 'done') this.#next.end();
-    else this.fail(new ProxyHeaderError('the client ended before its PROXY header did'));
+    else
+      this.fail(
+        new ProxyHeaderError('the client closed the connection before its PROXY header was complete'),
+      );
   }
 
   /** To be called when the client is gone; cancels the timeout. */

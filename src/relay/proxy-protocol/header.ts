@@ -132,7 +132,8 @@ function v1Line(bytes: Buffer): string | undefined {
   const isIncomplete = end === -1 || (end === line.length - 1 && line.endsWith('\r'));
   if (!isIncomplete)
     throw new ProxyHeaderError('the PROXY header of the client has a character that is not printable ASCII');
-  if (line.length === maxV1Bytes) throw new ProxyHeaderError('the PROXY header of the client has no end');
+  if (line.length === maxV1Bytes)
+    throw new ProxyHeaderError('the PROXY header of the client is not terminated');
   return undefined;
 }
 
@@ -146,7 +147,7 @@ function v1Addresses(family: string, fields: readonly string[]): ProxyAddresses 
 }
 
 function noAddresses(): ProxyHeaderError {
-  return new ProxyHeaderError('the PROXY header of the client holds no addresses');
+  return new ProxyHeaderError('the PROXY header of the client has no valid addresses');
 }
 
 /** Section 2.1: an address of the stated family. A zone would be one of another machine. */

@@ -63,6 +63,7 @@ export class LogLimiter {
     stopTimer?.();
     this.#periods.delete(message);
     const more = count - maxLines;
-    if (more > 0) this.#log.warn({ endpoint: this.#endpoint(), message, more }, 'more warnings of one kind');
+    if (more > 0)
+      this.#log.warn({ endpoint: this.#endpoint(), message, more }, 'similar warnings suppressed');
   }
 }

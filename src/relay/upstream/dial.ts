@@ -28,7 +28,7 @@ export class DialError extends RealmError {
   readonly upstream: string;
 
   constructor(upstream: string, options: ErrorOptions) {
-    super('no remote could be connected', options);
+    super('no remote could be reached', options);
     this.upstream = upstream;
   }
 }
@@ -39,7 +39,7 @@ class DialTimeoutError extends RealmError {
 
   /** @param what  the step that was not done in time. */
   constructor(what: string, timeoutMs: number) {
-    super(`${what} was not done within ${String(timeoutMs)} ms`);
+    super(`${what} timed out after ${String(timeoutMs)} ms`);
   }
 }
 

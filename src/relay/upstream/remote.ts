@@ -151,17 +151,14 @@ export class Remote implements SocketAddress {
     this.#record('failed');
     this.#context.errors.add({ ...this.#logFields(), side: 'upstream', error: err });
     if (this.#failedInARow > 1) return;
-    this.#context.log.warn(
-      { ...this.#logFields(), err },
-      'remote is tried last for a while, since it failed',
-    );
+    this.#context.log.warn({ ...this.#logFields(), err }, 'remote ejected');
   }
 
   /** A dial succeeded. */
   succeed(): void {
     if (this.#failedInARow === 0) return;
     this.#record('works');
-    this.#context.log.info(this.#logFields(), 'remote works again');
+    this.#context.log.info(this.#logFields(), 'remote recovered');
   }
 
   /** A health check passed: healthy again after `threshold` in a row. */

@@ -9,7 +9,7 @@ class ThroughError extends RealmError {
   readonly code = 'REALM_THROUGH_FAMILY';
 
   constructor(through: SocketAddress) {
-    super(`no address of the family of through, ${sourceText(through)}`);
+    super(`no address of the same IP family as through, ${sourceText(through)}`);
   }
 }
 

@@ -275,7 +275,7 @@ export class WorkerPool implements DataPlane {
     } catch (error) {
       if (error instanceof LostError) return undefined;
       if (call === 'plan') throw error;
-      this.#options.log.error({ err: error, worker: worker.pid, call }, 'worker failed, ending it');
+      this.#options.log.error({ err: error, worker: worker.pid, call }, 'worker failed, stopping it');
       worker.kill();
       return undefined;
     }
@@ -334,7 +334,7 @@ export class WorkerPool implements DataPlane {
     const { log, clock } = this.#options;
     slot.failures = clock.monotonicMs() - slot.startedMs < stableMs ? slot.failures + 1 : 0;
     const delayMs = slot.failures <= 1 ? 0 : backoffMs(replaceBackoff, slot.failures - 1, Math.random());
-    log.error({ worker: worker.pid, how, delayMs }, 'worker ended, starting another');
+    log.error({ worker: worker.pid, how, delayMs }, 'worker exited, starting a replacement');
     clock.after(delayMs, () => {
       void this.#replace(slot);
     });

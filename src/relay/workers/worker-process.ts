@@ -62,7 +62,7 @@ export class WorkerProcess {
     handle?: object,
   ): Promise<Calls[Name]['result']> {
     const stopTimer = this.#context.clock.after(name === 'cut' ? cutTimeoutMs : callTimeoutMs, () => {
-      this.#context.log.error({ worker: this.pid, call: name }, 'worker does not answer, ending it');
+      this.#context.log.error({ worker: this.pid, call: name }, 'worker not responding, killing it');
       this.kill();
     });
     try {

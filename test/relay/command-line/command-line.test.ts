@@ -102,7 +102,7 @@ describe('relay program, command line', () => {
   it('warns if it cannot set the limit of open files, and runs', async () => {
     const path = file('a.json', { endpoints: [] });
     const relay = start(['-c', path, ...admin, '-n', '123'], ['env', 'PATH=/nowhere']);
-    const warning = await relay.logged('the limit of open files stays as it was, start it under "ulimit -n"');
+    const warning = await relay.logged('open file limit not changed, start the relay under "ulimit -n"');
     expect(warning['problem']).to.match(/^prlimit cannot be run/);
     await relay.logged('relay started');
   });
@@ -113,7 +113,7 @@ describe('relay program, command line', () => {
     const quiet = ['--admin', 'off', '--drain-seconds', '0'];
     const relay = start(['-d', '-l', `127.0.0.1:${port}`, '-r', remote, '--log-output', log, ...quiet]);
     expect(await relay.ended).to.equal(0);
-    const pid = Number(/^runs in the background as process (\d+)$/.exec(relay.lines[0]?.msg ?? '')?.[1]);
+    const pid = Number(/^running in the background as process (\d+)$/.exec(relay.lines[0]?.msg ?? '')?.[1]);
     loopback.onClose(() => {
       process.kill(pid, 'SIGKILL');
     });

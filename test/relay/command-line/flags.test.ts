@@ -88,7 +88,7 @@ describe('relay flags', () => {
   });
 
   const bad = [
-    { argv: [], message: 'nothing to do: give -c PATH, or -l ADDR and -r ADDR' },
+    { argv: [], message: 'no configuration: give -c PATH, or -l ADDR and -r ADDR' },
     { argv: ['-l', 'a:1'], message: '-r is missing: give -c PATH, or -l ADDR and -r ADDR' },
     { argv: ['-r', 'a:1'], message: '-l is missing: give -c PATH, or -l ADDR and -r ADDR' },
     { argv: ['-c'], message: '-c: needs a value: PATH' },
@@ -96,8 +96,8 @@ describe('relay flags', () => {
     { argv: [...pair, '--udp=yes'], message: '--udp: takes no value' },
     { argv: [...pair, '-u', '-u'], message: '-u: is given twice' },
     { argv: [...pair, '-l', 'b:2'], message: '-l: is given twice' },
-    { argv: [...pair, '--lisen', 'b:2'], message: '--lisen: there is no such flag: did you mean --listen?' },
-    { argv: [...pair, '-y'], message: '-y: there is no such flag: see --help' },
+    { argv: [...pair, '--lisen', 'b:2'], message: '--lisen: unknown flag: did you mean --listen?' },
+    { argv: [...pair, '-y'], message: '-y: unknown flag: see --help' },
     { argv: [...pair, 'extra'], message: '"extra": is not expected here' },
     {
       argv: [...pair, '--log-level', 'loud'],

@@ -43,7 +43,7 @@ describe('relay program, sources of its configuration', () => {
     const relay = start(['-c', folder, ...admin]);
     expect(await greetings(relay)).to.deep.equal(['one', 'two']);
     writeFileSync(join(folder, 'c.toml'), await toml('three'));
-    await relay.logged('configuration taken');
+    await relay.logged('configuration applied');
     expect(await greetings(relay)).to.deep.equal(['one', 'two', 'three']);
   });
 
@@ -90,7 +90,7 @@ describe('relay program, sources of its configuration', () => {
     const relay = start(['-c', folder, ...admin], { REALM_CONF: 'nonsense' });
     expect(await greetings(relay)).to.deep.equal(['hi']);
     expect(relay.stderr).to.match(
-      /^REALM_CONF: is neither TOML nor JSON, so it is ignored and the command line counts: mend line 1/,
+      /^REALM_CONF: is neither TOML nor JSON; it is ignored and the command line applies: correct line 1/,
     );
   });
 

@@ -61,7 +61,7 @@ describe('a ConfigMap that is swapped while it is read', () => {
           for (const version of versions) seen.add(version);
         } catch (error) {
           if (!(error instanceof ConfigFileError)) throw error;
-          expect(error.message).to.contain('it changes while it is read');
+          expect(error.message).to.contain('it keeps changing while it is read');
           refused += 1;
         }
       }

@@ -77,7 +77,7 @@ describe('config file', () => {
         mkdirSync(path);
         symlinkSync('.', join(path, 'again'));
       },
-      message: /again: it is a link to a folder that it stands in: remove it$/,
+      message: /again: it is a link to one of its own parent folders: remove it$/,
     },
     {
       what: 'is a folder with a link to nothing',

@@ -195,7 +195,7 @@ describe('relay program, names', () => {
     await received(await loopback.client(listen)).catch(() => undefined);
     expect(await relay.logged('connection failed')).to.have.property('side', 'upstream');
     write([nameserver]);
-    await relay.logged('configuration taken');
+    await relay.logged('configuration applied');
     expect(await received(await loopback.client(listen))).to.equal('hi');
     expect(server.questions).to.deep.equal(['udp A remote.example']);
   });

@@ -72,7 +72,7 @@ describe('relay, a port that another process owns', () => {
       const { relay, lines } = await loopback.relay(config(endpoint('127.0.0.1:1', { listen }, network)));
       const message = `${protocol} ${listen}: address in use: process ${String(pid)} (${name}) listens there: stop it, or choose another port`;
       expect(statusOf(relay)).to.deep.include({ ready: false, message });
-      const line = lines.find(({ msg }) => msg === 'bind failed, will be retried');
+      const line = lines.find(({ msg }) => msg === 'bind failed, retrying');
       expect(line).to.deep.include({ level: 'error', reason: 'AddressInUse', problem: message });
     });
   }
@@ -94,7 +94,7 @@ describe('relay, a port that another process owns', () => {
     );
     loopback.onClose(() => relay.end());
     expect(await relay.ended).to.equal(1);
-    const { problem } = await relay.logged('bind failed, will be retried');
+    const { problem } = await relay.logged('bind failed, retrying');
     expect(problem).to.match(/address in use: another process listens there: stop it/);
   }).timeout(30_000);
 });
@@ -108,7 +108,7 @@ describe('relay, a port below 1024 without the privilege to bind it', () => {
     );
     loopback.onClose(() => relay.end());
     expect(await relay.ended).to.equal(1);
-    const line = await relay.logged('bind failed, will be retried');
+    const line = await relay.logged('bind failed, retrying');
     expect(line).to.deep.include({
       reason: 'NotPermitted',
       problem:

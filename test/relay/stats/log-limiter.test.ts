@@ -46,7 +46,7 @@ describe('log limiter', () => {
     clock.advance(5001); // ten seconds after the first one
     expect(lines.at(-1)).to.deep.include({
       level: 'warn',
-      msg: 'more warnings of one kind',
+      msg: 'similar warnings suppressed',
       endpoint: 'web',
       message: 'it fails',
       more: 4980,
@@ -91,7 +91,7 @@ describe('relay, many clients of a remote that is down', () => {
     expect(count(lines, 'connection failed')).to.equal(20);
     expect(count(lines, 'remote failed, trying the next')).to.equal(20);
     clock.advance(10_000);
-    const more = lines.filter(({ msg }) => msg === 'more warnings of one kind');
+    const more = lines.filter(({ msg }) => msg === 'similar warnings suppressed');
     expect(more.map(({ message, more: left }) => [message, left])).to.have.deep.members([
       ['connection failed', 30],
       ['remote failed, trying the next', 30],
@@ -121,7 +121,7 @@ describe('relay, many clients of a remote that is down', () => {
     clock.advance(1000); // all of them are idle for too long
     expect(count(lines, 'association failed')).to.equal(20);
     clock.advance(10_000);
-    expect(lines.find(({ msg }) => msg === 'more warnings of one kind')).to.deep.include({
+    expect(lines.find(({ msg }) => msg === 'similar warnings suppressed')).to.deep.include({
       endpoint: 'dead',
       more: 10,
     });

@@ -71,7 +71,7 @@ describe('relay, recent errors', () => {
       side: 'upstream',
       reason: 'ECONNREFUSED',
       message: `connect ECONNREFUSED ${remote}`,
-      remedy: 'Nothing listens at the remote: start it, or correct its address or port.',
+      remedy: 'The remote refuses connections: start it, or correct its address or port.',
     });
     expect(Date.now() - Date.parse(time)).to.be.within(0, 60_000);
     expect(relay.status().recentErrors).to.have.lengthOf(1);
@@ -99,7 +99,7 @@ describe('relay, recent errors', () => {
       side: 'relay',
       reason: 'AddressInUse',
       message: relay.status().endpoints[1]?.message,
-      remedy: 'Free the address, or choose another; the bind is tried again by itself.',
+      remedy: 'Free the address, or choose another; the relay retries the bind.',
     });
   });
 
@@ -110,7 +110,7 @@ describe('relay, recent errors', () => {
       endpoint: '',
       reason: 'ConfigRejected',
       message: 'unknown field "x"',
-      remedy: 'Correct the configuration; until then the one before runs on.',
+      remedy: 'Correct the configuration; until then the previous one stays active.',
     });
   });
 

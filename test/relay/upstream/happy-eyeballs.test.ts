@@ -139,7 +139,7 @@ describe('relay, a name with several addresses', () => {
     expect(await failed).to.equal('ECONNRESET');
     await attempts(0);
     const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
-    expect(JSON.stringify(line['err'])).to.contain('not done within 3000 ms');
+    expect(JSON.stringify(line['err'])).to.contain('timed out after 3000 ms');
   });
 
   it('abandons every attempt when the client resets', async () => {

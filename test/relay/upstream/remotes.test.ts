@@ -269,8 +269,8 @@ describe('relay, remotes that fail', () => {
     expect(await loopback.greeting(listenOf(relay))).to.equal('first');
     expect(await loopback.greeting(listenOf(relay))).to.equal('first');
     expect(statusOf(relay).health.TCP[0]).to.deep.include({ healthy: true, failed: 1 });
-    expect(timesLogged('remote is tried last for a while, since it failed')).to.equal(1);
-    expect(timesLogged('remote works again')).to.equal(1);
+    expect(timesLogged('remote ejected')).to.equal(1);
+    expect(timesLogged('remote recovered')).to.equal(1);
     await closed(server);
   });
 

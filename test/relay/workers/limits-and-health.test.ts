@@ -81,7 +81,7 @@ describe('relay, workers, limits and health', () => {
     write([endpoint(remote)]);
     expect(await ask(third, 'lifted')).to.equal('lifted');
     write([endpoint(remote, {}, { max_connections: 4 })]); // as many as there are
-    await eventually('the limit', () => relay.lines.filter(({ msg }) => msg === 'configuration taken')[2]);
+    await eventually('the limit', () => relay.lines.filter(({ msg }) => msg === 'configuration applied')[2]);
     const last = await waiting();
     const victim = (await workersOf(relay)).running.toSorted((a, b) => b.load - a.load)[0];
     const answer = ask(last, 'freed').catch(() => 'lost'); // may have been the victim's own

@@ -54,7 +54,7 @@ describe('relay, workers, allowed sources', () => {
       { ...udp, network: { ...onlyUdp, ...onlyFriends } },
     ]);
     expect(await relay.logged('association closed')).to.include({ end: 'NotAllowed', endpoint: 'udp' });
-    await relay.logged('configuration taken'); // by every worker
+    await relay.logged('configuration applied'); // by every worker
     expect(await failure(loopback.dial((await web(relay)).listen, stranger))).to.equal('ECONNRESET');
     expect(await ask(open, 'after')).to.equal('after');
   });

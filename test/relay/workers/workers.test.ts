@@ -106,7 +106,7 @@ describe('relay, workers', () => {
     const relay = await start([endpoint(remote, { listen }, { ipv6_only: true })]);
     const client = await served(`[::1]:${String(port)}`);
     write([endpoint(remote, { listen })]);
-    const line = await relay.logged('configuration not taken, the one before runs on');
+    const line = await relay.logged('configuration rejected, keeping the previous one');
     expect(JSON.stringify(line['err'])).to.contain('rolled back');
     expect(await web(relay)).to.deep.include({ ready: true, families: ['IPv6'] });
     expect(await ask(client, 'still here')).to.equal('still here');
@@ -119,7 +119,7 @@ describe('relay, workers', () => {
     const { listen } = await web(relay);
     const clients = await servedByAll(relay);
     write([endpoint(remote, { name: 'new', listen: '[::1]:0' })]);
-    await relay.logged('configuration taken');
+    await relay.logged('configuration applied');
     expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
     for (const client of clients) expect(await ask(client, 'on')).to.equal('on');
   });
@@ -149,7 +149,7 @@ describe('relay, workers', () => {
       return (await workersOf(relay)).running.every(({ load }) => load > 0);
     });
     expect((await web(relay)).connections.total).to.be.greaterThan(clients.length);
-    expect(await relay.logged('worker ended, starting another')).to.include({ how: 'SIGKILL' });
+    expect(await relay.logged('worker exited, starting a replacement')).to.include({ how: 'SIGKILL' });
   });
 
   it('serve clients that arrived while every worker was gone', async () => {
@@ -182,7 +182,9 @@ describe('relay, workers, stopping', () => {
         const { listen } = await web(relay);
         const clients = await servedByAll(relay);
         process.kill(relay.wrappedPid, 'SIGTERM');
-        expect(await relay.logged('no new connections')).to.include({ connections: clients.length });
+        expect(await relay.logged('no longer accepting connections')).to.include({
+          connections: clients.length,
+        });
         expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
         expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
         for (const client of clients) {

@@ -151,8 +151,8 @@ function remoteRows(endpoint: EndpointStatus): RemoteRow[] {
 
 const remoteReasons = {
   '': '',
-  DialFailed: 'Dials fail; it is tried last.',
-  CheckFailed: 'Checks fail; it is tried last.',
+  DialFailed: 'Ejected after failed dials; tried last.',
+  CheckFailed: 'Health checks fail; tried last.',
 };
 
 const remoteColumns: readonly Column<RemoteRow>[] = [
@@ -177,7 +177,7 @@ const remoteColumns: readonly Column<RemoteRow>[] = [
   { title: 'Failed dials', isNumber: true, show: plain(({ failed }) => numberText(failed)) },
 ];
 
-const sides = { client: 'client’s side', upstream: 'remote’s side', relay: 'the relay itself' };
+const sides = { client: 'client side', upstream: 'remote side', relay: 'relay' };
 
 const errorColumns: readonly Column<RecentError>[] = [
   {
@@ -192,7 +192,7 @@ const errorColumns: readonly Column<RecentError>[] = [
   },
   { title: 'Where', show: twoLines(({ endpoint, side }) => [endpoint, sides[side]]) },
   { title: 'What', show: plain(({ message }) => message) },
-  { title: 'What to do', show: plain(({ remedy }) => remedy) },
+  { title: 'Remedy', show: plain(({ remedy }) => remedy) },
 ];
 
 function show(now: Snapshot): void {
@@ -201,8 +201,8 @@ function show(now: Snapshot): void {
   showTiles(now);
   const { endpoints, recentErrors } = now.status;
   fill('endpoints', endpointColumns, endpoints, 'The configuration has no endpoints.');
-  fill('remotes', remoteColumns, endpoints.flatMap(remoteRows), 'There are none.');
-  fill('errors', errorColumns, recentErrors, 'None since the relay was started.');
+  fill('remotes', remoteColumns, endpoints.flatMap(remoteRows), 'There are no remotes.');
+  fill('errors', errorColumns, recentErrors, 'No errors since the relay started.');
 }
 
 /** @param since  when the relay responded last; undefined if it responds. */
@@ -211,11 +211,8 @@ function showLost(since: Date | undefined): void {
   lost.hidden = since === undefined;
   document.body.classList.toggle('stale', since !== undefined);
   if (since === undefined) return;
-  write(
-    lost,
-    `The relay has not answered since ${clockTime.format(since)}. What stands below was true then.`,
-  );
-  showStateWord(['Not reachable', 'bad']);
+  write(lost, `No answer from the relay since ${clockTime.format(since)}. The data below is from that time.`);
+  showStateWord(['Unreachable', 'bad']);
 }
 
 /** The status; undefined if the relay does not respond. */

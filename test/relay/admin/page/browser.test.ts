@@ -61,7 +61,7 @@ describe('relay, page in Chromium', function () {
       .and.to.contain('100 %')
       .and.to.contain('Healthy');
     expect(await text('#state')).to.equal('Ready');
-    expect(await text('#errors tbody')).to.equal('None since the relay was started.');
+    expect(await text('#errors tbody')).to.equal('No errors since the relay started.');
     const sending = setInterval(() => client.write('x'.repeat(1000)), 20);
     loopback.onClose(() => {
       clearInterval(sending);
@@ -88,7 +88,7 @@ describe('relay, page in Chromium', function () {
     expect(await text('#problem-text')).to.equal(`wrong: ${evil}`);
     expect(await text('#errors tbody'))
       .to.contain(evil)
-      .and.to.contain('Nothing listens at the remote');
+      .and.to.contain('The remote refuses connections');
     expect(await browser.value('document.title')).to.equal('Relay: Ready');
     expect(await browser.value('document.querySelectorAll("main script, main img").length')).to.equal(0);
     expect(browser.complaints).to.deep.equal([]);
@@ -100,8 +100,8 @@ describe('relay, page in Chromium', function () {
     await shows('#state', 'Ready');
     expect(await text('#lost')).to.equal('');
     await admin.close();
-    await shows('#state', 'Not reachable');
-    expect(await text('#lost')).to.contain('The relay has not answered since');
+    await shows('#state', 'Unreachable');
+    expect(await text('#lost')).to.contain('No answer from the relay since');
     const again = await startHealthServer(
       { host: '127.0.0.1', port: Number(new URL(admin.url).port) },
       adminRoutes(() => relay.status()),
