@@ -10,13 +10,17 @@ import { acceptLayers, connectLayers, type Layers } from './layers.ts';
 import { selfSigned } from './self-signed.ts';
 import { clientContext } from './tls-client.ts';
 import { TlsServer, type ServerMaterial } from './tls-server.ts';
-import { TransportConnection } from './transport-connection.ts';
+import { TransportConnection, type Handshakes } from './transport-connection.ts';
 
 /** The files of both sides of one endpoint, followed, and what goes through them. */
 class WatchedTransport implements EndpointTransport {
   readonly #config: EndpointConfig;
   readonly #listen: WatchedFiles<TlsServer> | undefined;
   readonly #remote: WatchedFiles<SecureContext> | undefined;
+  readonly #handshakes: Handshakes = {
+    accept: (raw) => this.#accept(raw),
+    request: (raw) => this.#request(raw),
+  };
 
   constructor(config: EndpointConfig, { clock, log }: TransportContext) {
     this.#config = config;
@@ -60,13 +64,8 @@ class WatchedTransport implements EndpointTransport {
     for (const files of this.#files) files.stop();
   }
 
-  readonly serve: EndpointTransport['serve'] = (accepted, port, config, context) => {
-    return new TransportConnection(accepted, port, config, {
-      ...context,
-      accept: (raw) => this.#accept(raw),
-      request: (raw) => this.#connect(raw),
-    });
-  };
+  readonly serve: EndpointTransport['serve'] = (accepted, port, config, connection) =>
+    new TransportConnection(accepted, port, config, { connection, handshakes: this.#handshakes });
 
   get #files(): readonly WatchedFiles<unknown>[] {
     return [this.#listen, this.#remote].filter((files) => files !== undefined);
@@ -77,7 +76,7 @@ class WatchedTransport implements EndpointTransport {
     return acceptLayers(raw, this.#config.listenTransport ?? {}, this.#listen?.value);
   }
 
-  async #connect(raw: Socket): Promise<Layers> {
+  async #request(raw: Socket): Promise<Layers> {
     return connectLayers(raw, this.#config.remoteTransport ?? {}, this.#remote?.value);
   }
 }
