@@ -30,8 +30,8 @@ export type LifecycleOwner<C> = Connection & {
 export type Connect<C> = (target: Target, onConnected: (error: Error | undefined) => void) => C;
 
 /**
- * What a connection is, whatever carries its bytes: who the client is and since when, the dial and the remote that
- * came of it, how long it has been idle, why it failed, and its end.
+ * What all connections have in common, whatever carries their bytes: the client and since when it is connected, the
+ * dial and its remote, how long the connection has been idle, why it failed, and its end.
  *
  * It counts the parts of a connection, such as its sockets. Once the last part has closed, the owner frees what it
  * holds and calls `settle`.
