@@ -154,7 +154,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     }
   }
 
-  /** Also limits how long a client that was refused may stay: the timer stops when the handshake succeeds or its socket closes. */
+  /** Also ends a refused client that does not close: only a successful handshake or its end stops the timer. */
   #limitHandshake(): void {
     const { tcpTimeoutMs } = this.#config.network;
     if (tcpTimeoutMs === 0) return;
@@ -230,7 +230,7 @@ function bare(raw: Socket): Peer {
   return { raw, layers: { all: [raw], top: raw } };
 }
 
-/** Once `gone` has ended and its socket is closed, nothing can be sent to it: `other` is closed behind what it is sent. */
+/** Once `gone` has ended and its socket is closed, closes `other` after what is still to be sent to it. */
 function endAfter(gone: Peer, other: Peer): void {
   const endOther = (): void => {
     if (!gone.raw.destroyed || !gone.layers.top.readableEnded) return;
