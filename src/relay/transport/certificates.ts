@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { RealmError } from '../../lib/errors.ts';
 
-/** What stands in a file is not what its place asks for. */
+/** A file does not hold the certificate or key that it should. */
 class CertificateError extends RealmError {
   readonly code = 'REALM_CERTIFICATE_INVALID';
 }
@@ -10,7 +10,7 @@ class CertificateError extends RealmError {
 export type FileBytes = { readonly path: string; readonly bytes: Buffer };
 
 /**
- * A certificate with its chain, and its key, as Node.js takes them; both files in PEM or DER.
+ * A certificate with its chain, and its key, in PEM for Node.js. Each file may be PEM or DER.
  *
  * @throws CertificateError that names the file
  */
@@ -26,7 +26,7 @@ export function keyPair(cert: FileBytes, key: FileBytes): { readonly cert: strin
 }
 
 /**
- * The certificates in a file, in PEM: at least one.
+ * The certificates in a file, at least one, in PEM.
  *
  * @throws CertificateError
  */

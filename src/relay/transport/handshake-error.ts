@@ -1,11 +1,11 @@
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
 
-/** A peer and the relay did not come to terms by TLS or WebSocket; the message says why, `cause` in OpenSSL's words. */
+/** A TLS or WebSocket handshake failed. The message gives the reason; `cause` may hold OpenSSL's error. */
 export class HandshakeError extends RealmError {
   readonly code = 'REALM_HANDSHAKE_FAILED';
 }
 
-/** The client was told why by an answer, which it may read before it is closed. */
+/** The client was refused by an answer with the reason, which it may read before its connection is closed. */
 export class ClientRefusedError extends HandshakeError {}
 
 const untrusted = 'the certificate is of no authority that is trusted: name its authority in ca';
@@ -26,7 +26,7 @@ const reasons: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
 };
 
-/** Why TLS failed, in words that say what to look at. */
+/** The error of a failed TLS handshake, with what to check. */
 export function tlsFault(error: unknown): HandshakeError {
   const cause = asError(error);
   const why = reasons[errorCode(cause)];

@@ -32,7 +32,7 @@ async function ask(client: Socket, text: string): Promise<string> {
   return answer.toString();
 }
 
-/** A client that says `name` and goes once it has its answer. @returns `served`, or the code of its error. */
+/** A client that sends `name` and leaves after its answer. @returns `served`, or the code of its error. */
 async function visit(listen: string, name: string): Promise<string> {
   const client = loopback.dial(listen);
   const ended = failure(client);
@@ -45,7 +45,7 @@ async function visit(listen: string, name: string): Promise<string> {
   return outcome;
 }
 
-/** The relay program, which may have `limit` files open. */
+/** The relay program with a limit of `limit` open files. */
 function limited(limit: number, argv: readonly string[]): RelayProcess {
   const wrapper = ['bash', '-c', `ulimit -n ${String(limit)}; exec "$@"`, 'bash'];
   const relay = new RelayProcess([...argv, '--admin', '127.0.0.1:0'], wrapper);
@@ -61,7 +61,7 @@ async function webOf(relay: RelayProcess) {
 }
 
 describe('relay, file descriptors', () => {
-  it('serves every one of 120 clients at 60 descriptors, told once', async () => {
+  it('serves all of 120 clients at 60 descriptors, and logs the shortage once', async () => {
     const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const names = Array.from({ length: 120 }, (_, index) => `client ${String(index)}`);
@@ -74,7 +74,7 @@ describe('relay, file descriptors', () => {
     expect(times(relay.lines, short)).to.equal(1);
   }).timeout(30_000);
 
-  it('answers at the admin server while clients wait, and tells it there', async () => {
+  it('reports the shortage at the admin server, which answers while clients wait', async () => {
     const relay = limited(120, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const clients = await Promise.all(Array.from({ length: 42 }, () => loopback.client(listen)));
@@ -93,7 +93,7 @@ describe('relay, file descriptors', () => {
     expect((await relay.get('/metrics')).body).to.match(/^realm_relay_descriptors_short 0$/m);
   }).timeout(20_000);
 
-  it('takes a new configuration while clients wait, whose new socket is shut, too', async () => {
+  it('accepts a new configuration while clients wait, and pauses its new listener, too', async () => {
     const path = join(loopback.folder(), 'config.json');
     const remote = await loopback.echo();
     const write = (...endpoints: RealmEndpoint[]): void => {
@@ -114,7 +114,7 @@ describe('relay, file descriptors', () => {
     expect(await Promise.all([waiting, late])).to.deep.equal(['served', 'served']);
   }).timeout(20_000);
 
-  it('ends at SIGTERM while clients wait, who are reset and told', async () => {
+  it('exits on SIGTERM while clients wait, which it resets and logs', async () => {
     const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const held = await Promise.all(Array.from({ length: 5 }, () => loopback.client(listen)));
@@ -130,8 +130,8 @@ describe('relay, file descriptors', () => {
   }).timeout(20_000);
 });
 
-describe('relay, the budget of file descriptors', () => {
-  /** Descriptors of a relay with `sockets` listening ones that leave enough for `clients`. */
+describe('relay, file descriptor budget', () => {
+  /** The limit of open files that leaves a relay with `sockets` listening sockets room for `clients`. */
   const filesFor = (sockets: number, clients: number): number => 48 + sockets + 2 * clients;
 
   /** A client of `listen` that is served and stays. */
@@ -141,7 +141,7 @@ describe('relay, the budget of file descriptors', () => {
     return client;
   }
 
-  it('lets the endpoints have turns', async () => {
+  it('serves the waiting clients of all endpoints in turn', async () => {
     const remote = await loopback.echo();
     const { relay } = await loopback.relay(config(endpoint(remote), endpoint(remote, { name: 'other' })), {
       openFiles: filesFor(2, 1),
@@ -157,7 +157,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(order.slice(0, 4).toSorted()).to.deep.equal(['other', 'other', 'web', 'web']);
   });
 
-  it('keeps the clients of 300 sockets', async () => {
+  it('serves the waiting clients of 300 listeners', async () => {
     const remote = await loopback.echo();
     const names = Array.from({ length: 300 }, (_, index) => `web ${String(index)}`);
     const endpoints = names.map((name) => endpoint(remote, { name }));
@@ -168,7 +168,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(times(lines, short)).to.equal(1);
   }).timeout(20_000);
 
-  it('frees a port whose clients wait', async () => {
+  it('frees the port of a removed endpoint whose clients wait, and resets them', async () => {
     const remote = await loopback.echo();
     const { relay, lines } = await loopback.relay(
       config(endpoint(remote, { name: 'other' }), endpoint(remote)),
@@ -183,7 +183,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(await failure(loopback.dial(web))).to.equal('ECONNREFUSED');
   });
 
-  it('holds a place for the upstream of each who waits for max_connections', async () => {
+  it('reserves the upstream descriptor of a client that waits for max_connections', async () => {
     const { relay } = await loopback.relay(
       config(endpoint(await loopback.echo(), {}, { max_connections: 1 })),
       { openFiles: filesFor(1, 3) },
@@ -198,7 +198,7 @@ describe('relay, the budget of file descriptors', () => {
     await eventually('the end', () => relay.status().descriptorsShort === 0);
   });
 
-  it('binds again where a socket is lost as it is shut, and goes on where it is not', async () => {
+  it('binds a listener again that was lost while pausing, and keeps one that was not', async () => {
     const clock = new FakeClock();
     const tcp = tcpStack(keptLog().log);
     const listen = `127.0.0.1:${String(await freePort())}`;
@@ -206,7 +206,7 @@ describe('relay, the budget of file descriptors', () => {
     const copier: TcpStack['duplicator'] = async () => {
       const real = await tcp.duplicator?.();
       const copy: HandleDuplicator['duplicate'] = (_, onCopied) => {
-        setImmediate(onCopied, undefined); // as where the kernel does not take or give the descriptor
+        setImmediate(onCopied, undefined); // as if the kernel had no descriptor for the copy
         return isGone;
       };
       return real && { ...real, duplicate: copy };
@@ -229,7 +229,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(await visit(listen, 'later')).to.equal('served');
   });
 
-  it('resets, counts and tells those beyond where this Node cannot let them wait', async () => {
+  it('resets, counts and logs the clients if this Node.js cannot make them wait', async () => {
     const clock = new FakeClock();
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo())), {
       openFiles: filesFor(1, 1),

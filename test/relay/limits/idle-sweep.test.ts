@@ -39,13 +39,13 @@ async function timed(
 }
 
 describe('relay, idle TCP connections', () => {
-  it('end after tcp_idle_timeout, counted and told', async () => {
+  it('end after tcp_idle_timeout, counted and logged', async () => {
     const { relay, lines, clock } = await timed(await loopback.echo(), { tcp_idle_timeout: 10 });
     const client = await loopback.client(listenOf(relay));
     await ask(client, 'x');
     const failed = failure(client);
     clock.advance(10_000);
-    expect(statusOf(relay).connections.active).to.equal(1); // the first look saw a byte
+    expect(statusOf(relay).connections.active).to.equal(1); // the first sweep saw a byte
     clock.advance(1000);
     expect(await failed).to.equal('ECONNRESET');
     const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
@@ -59,7 +59,7 @@ describe('relay, idle TCP connections', () => {
     expect(clock.timers).to.equal(0);
   });
 
-  it('go on while there is a byte now and then', async () => {
+  it('go on while bytes come within the timeout', async () => {
     const { relay, clock } = await timed(await loopback.echo(), { tcp_idle_timeout: 10 });
     const client = await loopback.client(listenOf(relay));
     for (let i = 0; i < 5; i += 1) {
@@ -68,7 +68,7 @@ describe('relay, idle TCP connections', () => {
     }
   });
 
-  it('end while they are stalled, too', async () => {
+  it('end while the remote does not read, too', async () => {
     const remote = await loopback.tcpRemote((socket) => socket.pause());
     const { relay, clock } = await timed(remote, { tcp_idle_timeout: 10 });
     const client = await loopback.client(listenOf(relay));
@@ -84,7 +84,7 @@ describe('relay, idle TCP connections', () => {
     expect(await failure(client)).to.equal('ECONNRESET');
   });
 
-  it('end sooner where one side has ended, with tcp_half_close_timeout', async () => {
+  it('end sooner after one side has ended, with tcp_half_close_timeout', async () => {
     const remote = await loopback.tcpRemote((socket) => socket.end('bye'));
     const { relay, clock } = await timed(remote, { tcp_half_close_timeout: 2 });
     const client = await loopback.client(listenOf(relay));
@@ -93,7 +93,7 @@ describe('relay, idle TCP connections', () => {
     await eventually('the end', () => statusOf(relay).connections.failed.relay === 1);
   });
 
-  it('end under the limit of a later configuration', async () => {
+  it('end by the timeout that a reload sets', async () => {
     const remote = await loopback.echo();
     const { relay, clock } = await timed(remote, noIdleSweep);
     const client = await loopback.client(listenOf(relay));

@@ -47,7 +47,7 @@ describe('relay, UDP', () => {
     expect((await ask(await loopback.udp(), `127.0.0.1:${port}`, 'x')).toString()).to.equal('four x');
   });
 
-  it('serves both families on one wildcard socket, from a remote of either', async () => {
+  it('serves both families on one wildcard socket, whatever the family of the remote', async () => {
     const { relay } = await loopback.relay(
       config(endpoint(await loopback.udpEcho('six ', '::1'), { listen: '[::]:0' }, onlyUdp)),
     );
@@ -90,7 +90,7 @@ describe('relay, UDP', () => {
     expect(statusOf(relay).associations).to.deep.include({ active: 2, total: 2, fromClientBytes: 14 });
   });
 
-  it('passes on only what comes from its remote', async () => {
+  it('passes on only what its remote sends', async () => {
     let association = 0;
     const remote = await loopback.udp('127.0.0.1', (message, from, self) => {
       association = from.port;
@@ -148,7 +148,7 @@ describe('relay, UDP', () => {
     expect(clock.timers).to.equal(0);
   });
 
-  it('keeps an association for ever with udp_timeout 0', async () => {
+  it('never ends an idle association with udp_timeout 0', async () => {
     const clock = new FakeClock();
     const { relay } = await loopback.relay(
       config(endpoint(await loopback.udpEcho(), {}, { ...onlyUdp, udp_timeout: 0 })),
@@ -159,7 +159,7 @@ describe('relay, UDP', () => {
     expect(statusOf(relay).associations.active).to.equal(1);
   });
 
-  it('balances associations', async () => {
+  it('balances associations over the remotes', async () => {
     const [a, b] = [await loopback.udpEcho('a'), await loopback.udpEcho('b')];
     const { relay } = await loopback.relay(
       config(endpoint(a, { extra_remotes: [b], balance: 'roundrobin: 1, 1' }, onlyUdp)),
@@ -170,7 +170,7 @@ describe('relay, UDP', () => {
     expect(answers).to.deep.equal(['a', 'b', 'a', 'b']);
   });
 
-  it('turns to the next remote when one refuses, with the datagram that it refused', async () => {
+  it('tries the next remote when one refuses, with the datagram that was refused', async () => {
     const dead = await loopback.udp();
     const refused = `127.0.0.1:${String(dead.address().port)}`;
     dead.close();
@@ -181,7 +181,7 @@ describe('relay, UDP', () => {
     expect((await ask(await loopback.udp(), listenOf(relay), 'x')).toString()).to.equal('second x');
   });
 
-  it('tells of an association whose every remote refused, and troubles no other client', async () => {
+  it('logs and counts an association whose every remote refused, and stays ready', async () => {
     const clock = new FakeClock();
     const dead = await loopback.udp();
     const { port } = dead.address();
@@ -203,7 +203,7 @@ describe('relay, UDP', () => {
     expect(relay.status().ready).to.be.true;
   });
 
-  it('looks a remote’s name up, and holds what comes meanwhile', async () => {
+  it('holds datagrams while the name of a remote is looked up', async () => {
     const remote = split(await loopback.udpEcho());
     const { promise, resolve } = Promise.withResolvers<string[]>();
     const { relay } = await loopback.relay(
@@ -217,7 +217,7 @@ describe('relay, UDP', () => {
     expect((await answer).toString()).to.equal('early');
   });
 
-  it('ends associations with a remote that a reload took away, and keeps the others', async () => {
+  it('ends associations with a remote that a reload removed, and keeps the others', async () => {
     const [a, b, c] = [await loopback.udpEcho('a'), await loopback.udpEcho('b'), await loopback.udpEcho('c')];
     const { relay } = await loopback.relay(
       config(endpoint(a, { extra_remotes: [b], balance: 'roundrobin: 1, 1' }, onlyUdp)),
@@ -231,7 +231,7 @@ describe('relay, UDP', () => {
     expect((await ask(second, listenOf(relay), '')).toString()).to.equal('b');
   });
 
-  it('drains: serves the clients that it has, and no new one', async () => {
+  it('serves its clients and no new ones while it drains', async () => {
     const clock = new FakeClock();
     const { relay } = await loopback.relay(config(endpoint(await loopback.udpEcho(), {}, onlyUdp)), {
       clock,
