@@ -112,7 +112,7 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
 
   /** Fails the connection because the relay decides so. */
   cut(): void {
-    this.#owner.fail('relay', new Error('cut by the relay'));
+    this.#owner.fail('relay', new Error('closed by the relay'));
   }
 
   /** Fails the connection if it has been idle for longer than the shorter of its limits. */

@@ -81,7 +81,7 @@ export class Endpoints {
     endpoint.retire();
     const stopTimer = clock.after(this.#retireMs, () => {
       const fields = { endpoint: endpoint.config.name, connections: endpoint.load };
-      log.warn(fields, 'cutting the connections of a removed endpoint');
+      log.warn(fields, 'closing the connections of a removed endpoint');
       endpoint.cut();
     });
     void endpoint.idle().then(() => {

@@ -209,7 +209,7 @@ export class LocalDataPlane implements DataPlane {
     const clients = await listener.waiting();
     if (clients === 0) return;
     const { name } = endpoint.config;
-    this.#context.log.warn({ endpoint: name, clients }, 'clients that wait in the kernel are reset');
+    this.#context.log.warn({ endpoint: name, clients }, 'resetting clients that wait in the kernel');
   }
 
   #endpointNamed(name: string): Endpoint {

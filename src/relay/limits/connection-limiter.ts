@@ -90,7 +90,7 @@ export class ConnectionLimiter {
   admit(accepted: Accepted, serve: () => void): void {
     const { budget } = this.#context;
     if (!budget.hasRoom(clientDescriptors)) {
-      this.#resetClient(accepted, 'DescriptorsShort', 'clients are reset, since file descriptors are short');
+      this.#resetClient(accepted, 'DescriptorsShort', 'file descriptor limit reached, clients are reset');
       return;
     }
     if (this.waiting > 0 || !this.#isBelowLimit()) this.#queueOrReset({ accepted, serve });
@@ -191,7 +191,7 @@ export class ConnectionLimiter {
   #enqueue(client: QueuedClient): void {
     const { budget, log, config } = this.#context;
     const { address, port } = client.accepted.remote;
-    log.debug({ endpoint: config().name, client: clientText(address, port) }, 'client waits');
+    log.debug({ endpoint: config().name, client: clientText(address, port) }, 'client queued');
     if (this.#grantedLimit === undefined) this.#logIncident().waited += 1; // else the granting process logs it
     budget.take(clientDescriptors);
     this.#queue.push(client);
@@ -200,12 +200,12 @@ export class ConnectionLimiter {
   #resetForFullQueue(accepted: Accepted): void {
     const incident = this.#logIncident();
     incident.refused += 1;
-    this.#resetClient(accepted, 'TooManyWait', 'clients are reset, since too many wait');
+    this.#resetClient(accepted, 'TooManyWait', 'queue full, clients are reset');
     if (incident.refused > 1) return;
     const { name: endpoint, network } = this.#context.config();
     this.#context.log.warn(
       { endpoint, waiting: this.waiting, maxWaiting: network.maxWaiting },
-      'resetting clients, too many wait',
+      'queue full, resetting clients',
     );
   }
 
@@ -213,7 +213,7 @@ export class ConnectionLimiter {
     if (this.#incident !== undefined) return this.#incident;
     const { active, config, log } = this.#context;
     log.warn({ endpoint: config().name, connections: active() }, 'connection limit reached');
-    this.#recordError('ConnectionLimit', 'connection limit reached, clients wait');
+    this.#recordError('ConnectionLimit', 'connection limit reached, clients are queued');
     this.#incident = { waited: 0, refused: 0 };
     return this.#incident;
   }
@@ -239,7 +239,7 @@ export class ConnectionLimiter {
     if (this.#grantedLimit === undefined && !this.#isBelowLimit()) return;
     this.#context.log.info(
       { endpoint: this.#context.config().name, ...this.#incident },
-      'clients are served at once again',
+      'connection limit no longer reached',
     );
     this.#incident = undefined;
   }

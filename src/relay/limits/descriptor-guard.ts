@@ -111,7 +111,7 @@ export class DescriptorGuard {
     this.#isLogged = true;
     const { log, errors, limit } = this.#context;
     const isKept = [...this.#listeners].every(({ canPause }) => canPause);
-    const message = `file descriptors are short, TCP clients ${isKept ? 'wait in the kernel' : 'are reset'}`;
+    const message = `file descriptor limit reached, TCP clients ${isKept ? 'wait in the kernel' : 'are reset'}`;
     errors.add({ endpoint: '', side: 'relay', reason: 'DescriptorsShort', error: { message } });
     log.warn({ openFiles: limit }, message);
   }
@@ -121,7 +121,7 @@ export class DescriptorGuard {
     const { clock, log } = this.#context;
     this.#stopTimer = clock.after(quietMs, () => {
       this.#isLogged = false;
-      log.info('there are file descriptors for TCP clients again');
+      log.info('file descriptors available again for TCP clients');
     });
   }
 }

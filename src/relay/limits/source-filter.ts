@@ -12,7 +12,7 @@ export class SourceError extends RealmError {
   readonly code = 'REALM_SOURCE_NOT_ALLOWED';
 
   constructor() {
-    super('the client is not in allowed_sources: name it there if it is to be served');
+    super('the client is not in allowed_sources: add it there to serve it');
   }
 }
 
@@ -47,7 +47,7 @@ export class SourceFilter {
     if (peer.address === '') return false; // already gone, and its address with it
     this.#refuse('connections');
     const fields = { endpoint, client: clientText(peer.address, peer.port), side: 'client' };
-    this.#context.warn(fields, 'client reset: name it in allowed_sources if it is to be served');
+    this.#context.warn(fields, 'client rejected, its address is not in allowed_sources');
     return false;
   }
 
@@ -64,7 +64,7 @@ export class SourceFilter {
     if (isAllowed(network, client.address)) return true;
     this.#refuse('associations');
     const fields = { endpoint, client: clientText(client.address, client.port), side: 'client' };
-    this.#context.warn(fields, 'datagram dropped: name its sender in allowed_sources if it is to be served');
+    this.#context.warn(fields, 'datagram dropped, its source is not in allowed_sources');
     return false;
   }
 
@@ -74,7 +74,7 @@ export class SourceFilter {
       endpoint: this.#context.config().name,
       side: 'client',
       reason: 'SourceNotAllowed',
-      error: { message: 'clients are turned away, since allowed_sources does not name them' },
+      error: { message: 'clients rejected, their addresses are not in allowed_sources' },
     });
   }
 }

@@ -19,7 +19,7 @@ export function keyPair(cert: FileBytes, key: FileBytes): { readonly cert: strin
   const privateKey = readKey(key);
   if (!new X509Certificate(chain).checkPrivateKey(privateKey)) {
     throw new CertificateError(
-      `${key.path}: is not the key of the certificate in ${cert.path}: give the one that is`,
+      `${key.path}: does not match the certificate in ${cert.path}: give the key that does`,
     );
   }
   return { cert: chain, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) };

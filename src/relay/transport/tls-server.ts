@@ -81,8 +81,8 @@ export class TlsServer {
     if (this.#material.clientCa === undefined || socket.authorized) return socket;
     const why =
       socket.getPeerX509Certificate() === undefined
-        ? 'the client has no certificate'
-        : `the certificate of the client is not good: ${String(socket.authorizationError)}`;
+        ? 'the client sent no certificate'
+        : `the client certificate is not valid: ${String(socket.authorizationError)}`;
     throw new HandshakeError(`TLS handshake failed: ${why}`);
   }
 }

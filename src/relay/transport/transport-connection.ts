@@ -159,7 +159,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     const { tcpTimeoutMs } = this.#config.network;
     if (tcpTimeoutMs === 0) return;
     this.#stopTimer = this.#context.clock.after(tcpTimeoutMs, () => {
-      this.fail('client', new HandshakeError(`the handshake took longer than ${String(tcpTimeoutMs)} ms`));
+      this.fail('client', new HandshakeError(`the handshake timed out after ${String(tcpTimeoutMs)} ms`));
     });
   }
 

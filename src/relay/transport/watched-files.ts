@@ -123,7 +123,7 @@ async function readBytes(path: string): Promise<Buffer> {
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file: check the path',
-  EACCES: 'may not be read: check its permissions',
+  EACCES: 'is not readable: check its permissions',
   EISDIR: 'is a folder: name a file',
 };
 

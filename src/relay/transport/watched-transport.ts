@@ -31,10 +31,10 @@ class WatchedTransport implements EndpointTransport {
         make,
         clock,
         onUpdated: () => {
-          log.info(fields, 'certificates taken');
+          log.info(fields, 'certificates loaded');
         },
         onProblem: (problem) => {
-          log.error({ ...fields, problem }, 'certificates cannot be used, those before stay');
+          log.error({ ...fields, problem }, 'certificates rejected, keeping the previous ones');
         },
       });
     };
@@ -72,7 +72,7 @@ class WatchedTransport implements EndpointTransport {
   }
 
   async #accept(raw: Socket): Promise<Layers> {
-    if (!this.isUsable) throw new HandshakeError(`there are no certificates yet: ${this.problem}`);
+    if (!this.isUsable) throw new HandshakeError(`no certificates loaded yet: ${this.problem}`);
     return acceptLayers(raw, this.#config.listenTransport ?? {}, this.#listen?.value);
   }
 

@@ -20,11 +20,11 @@ const headerLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
 export function readRequest(head: string, { host, path }: WebSocketTarget): ReadRequest {
   const [first = '', ...lines] = head.split('\r\n');
   const requestedPath = requestLine.exec(first)?.[1];
-  if (requestedPath === undefined) return { fault: 'not a GET request of HTTP/1.1' };
+  if (requestedPath === undefined) return { fault: 'not an HTTP/1.1 GET request' };
   const headers = readHeaders(lines);
   if (headers === undefined) return { fault: 'a header field is malformed or given twice' };
   if (headers['host'] !== host || requestedPath !== path)
-    return { fault: 'there is nothing at this host and path' };
+    return { fault: 'no endpoint at this host and path' };
   const fault = upgradeFault(headers);
   return fault === undefined ? { headers } : { fault };
 }
@@ -53,14 +53,13 @@ function readHeaders(lines: readonly string[]): RequestHeaders | undefined {
 const uniqueFields = new Set(['host', 'sec-websocket-key', 'sec-websocket-version']);
 
 function upgradeFault(headers: RequestHeaders): string | undefined {
-  if (!hasToken(headers['upgrade'], 'websocket'))
-    return 'the request does not ask for an upgrade to websocket';
-  if (!hasToken(headers['connection'], 'upgrade')) return 'its connection field does not say upgrade';
-  if (headers['sec-websocket-version'] !== '13') return 'its version of WebSocket is not 13';
+  if (!hasToken(headers['upgrade'], 'websocket')) return 'the request has no Upgrade: websocket';
+  if (!hasToken(headers['connection'], 'upgrade')) return 'the request has no Connection: upgrade';
+  if (headers['sec-websocket-version'] !== '13') return 'its Sec-WebSocket-Version is not 13';
   if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? ''))
-    return 'its key is not 16 bytes in Base64';
+    return 'its Sec-WebSocket-Key is not 16 bytes in Base64';
   if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined)
-    return 'it has a body';
+    return 'the request has a body';
   return undefined;
 }
 

@@ -60,7 +60,7 @@ export class WebSocketStream extends Duplex {
     socket.on('close', onEnd);
     if (silenceMs > 0) this.#silence = this.#keepSilence(silenceMs);
     socket.on('error', (cause) => {
-      this.destroy(new HandshakeError('what came is no WebSocket', { cause }));
+      this.destroy(new HandshakeError('invalid WebSocket frame', { cause }));
     });
   }
 
@@ -86,7 +86,7 @@ export class WebSocketStream extends Duplex {
 
   #receive(parts: readonly Buffer[], isBinary: boolean): void {
     if (!isBinary) {
-      this.destroy(new HandshakeError('a WebSocket message came as text: send binary messages'));
+      this.destroy(new HandshakeError('text WebSocket message: send binary messages'));
       return;
     }
     if (this.#hasEnded) return;

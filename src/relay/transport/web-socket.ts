@@ -61,13 +61,17 @@ async function readHead(stream: Duplex): Promise<Head> {
       stream.pause();
       resolve({ head: read.toString('latin1', 0, end), rest: read.subarray(end + 4) });
     } else if (read.length >= maxHeadBytes) {
-      reject(refuse(stream, `its head is longer than ${String(maxHeadBytes)} bytes`));
+      reject(refuse(stream, `the request head is longer than ${String(maxHeadBytes)} bytes`));
     } else if (!beginsLikeGet(read)) {
-      reject(refuse(stream, 'not a GET request of HTTP/1.1'));
+      reject(refuse(stream, 'not an HTTP/1.1 GET request'));
     }
   };
   const onEnd = (): void => {
-    reject(new HandshakeError('WebSocket handshake failed: the client ended before its request did'));
+    reject(
+      new HandshakeError(
+        'WebSocket handshake failed: the client closed the connection before its request was complete',
+      ),
+    );
   };
   stream.on('data', onData).once('end', onEnd).once('close', onEnd).once('error', reject);
   stream.resume();

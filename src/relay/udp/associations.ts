@@ -72,21 +72,21 @@ export class Associations {
       started: () => {
         const { name: endpoint, network } = config();
         const fields = { endpoint, maxAssociations: network.maxAssociations };
-        log.warn(fields, 'association limit reached, those idle for longest make room');
+        log.warn(fields, 'association limit reached, evicting the longest idle');
       },
       ended: (evicted) => {
         this.#evictionOrder.forget();
-        log.info({ endpoint: config().name, evicted }, 'the association limit is no longer reached');
+        log.info({ endpoint: config().name, evicted }, 'association limit no longer reached');
       },
     });
     this.#shortageIncident = new Incident(clock, {
       started: () => {
         const fields = { endpoint: config().name, associations: this.active };
-        log.warn(fields, 'file descriptors are short, UDP clients are turned away or make room for others');
+        log.warn(fields, 'file descriptor limit reached, evicting or rejecting UDP clients');
       },
       ended: (clients) => {
         this.#evictionOrder.forget();
-        log.info({ endpoint: config().name, clients }, 'there are file descriptors for UDP clients again');
+        log.info({ endpoint: config().name, clients }, 'file descriptors available again for UDP clients');
       },
     });
   }
@@ -106,7 +106,7 @@ export class Associations {
     if (!this.#hasMadeRoom()) {
       budget.release(1);
       this.refused += 1;
-      const error = { message: 'file descriptors are short, UDP clients are turned away' };
+      const error = { message: 'file descriptor limit reached, rejecting UDP clients' };
       errors.add({ endpoint: config().name, side: 'relay', reason: 'DescriptorsShort', error });
       return undefined;
     }

@@ -192,7 +192,10 @@ describe('relay program, names', () => {
     const relay = new RelayProcess(['-c', path, '--admin', '127.0.0.1:0', '--dns-mode', 'IPV4_ONLY']);
     loopback.onClose(() => relay.end());
     const [listen = ''] = (await relay.status()).endpoints.map((each) => each.listen);
-    await loopback.client(listen).then(received).catch(() => undefined); // it may be reset before it has connected
+    await loopback
+      .client(listen)
+      .then(received)
+      .catch(() => undefined); // it may be reset before it has connected
     expect(await relay.logged('connection failed')).to.have.property('side', 'upstream');
     write([nameserver]);
     await relay.logged('configuration applied');

@@ -81,7 +81,7 @@ describe('relay, connection limits', () => {
       expect(await failure(loopback.dial(listenOf(relay.relay)))).to.equal('ECONNRESET');
     }
     expect(statusOf(relay.relay).refused).to.deep.equal({ connections: 3, associations: 0 });
-    expect(times(relay.lines, 'resetting clients, too many wait')).to.equal(1);
+    expect(times(relay.lines, 'queue full, resetting clients')).to.equal(1);
   });
 
   it('logs an incident once when it starts and once when it ends', async () => {
@@ -91,10 +91,13 @@ describe('relay, connection limits', () => {
       const [next, last] = [loopback.dial(listenOf(relay.relay)), loopback.dial(listenOf(relay.relay))];
       await waiting(relay, 2);
       for (const each of [client, next, last]) each.end();
-      await eventually('the end', () => times(relay.lines, 'clients are served at once again') === incident);
+      await eventually(
+        'the end',
+        () => times(relay.lines, 'connection limit no longer reached') === incident,
+      );
       expect(times(relay.lines, 'connection limit reached')).to.equal(incident);
     }
-    const end = relay.lines.find(({ msg }) => msg === 'clients are served at once again');
+    const end = relay.lines.find(({ msg }) => msg === 'connection limit no longer reached');
     expect(end).to.deep.include({ endpoint: 'web', waited: 2, refused: 0 });
   });
 

@@ -17,9 +17,9 @@ import { RelayProcess } from '../relay-process.ts';
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-const short = 'file descriptors are short, TCP clients wait in the kernel';
-const eased = 'there are file descriptors for TCP clients again';
-const lost = 'clients that wait in the kernel are reset';
+const short = 'file descriptor limit reached, TCP clients wait in the kernel';
+const eased = 'file descriptors available again for TCP clients';
+const lost = 'resetting clients that wait in the kernel';
 
 function times(lines: readonly LogLine[], wanted: string): number {
   return lines.filter(({ msg }) => msg === wanted).length;
@@ -239,7 +239,7 @@ describe('relay, file descriptor budget', () => {
     const held = await holder(listenOf(relay));
     for (let i = 0; i < 3; i += 1) expect(await visit(listenOf(relay), 'x')).to.equal('ECONNRESET');
     expect(statusOf(relay).refused.connections).to.equal(3);
-    expect(times(lines, 'file descriptors are short, TCP clients are reset')).to.equal(1);
+    expect(times(lines, 'file descriptor limit reached, TCP clients are reset')).to.equal(1);
     held.end();
     await eventually('its end', () => statusOf(relay).connections.active === 0);
     expect(await visit(listenOf(relay), 'later')).to.equal('served');

@@ -59,7 +59,7 @@ function reach(relay: TestRelay, host: string): string {
 }
 
 function warnings(lines: readonly LogLine[]): LogLine[] {
-  return lines.filter(({ msg }) => msg.startsWith('client reset') || msg.startsWith('datagram dropped'));
+  return lines.filter(({ msg }) => msg.startsWith('client rejected') || msg.startsWith('datagram dropped'));
 }
 
 describe('relay, allowed sources, TCP', () => {
@@ -77,7 +77,7 @@ describe('relay, allowed sources, TCP', () => {
     const [line, ...more] = warnings(guard.lines);
     expect(more).to.deep.equal([]);
     expect(line).to.deep.include({ level: 'warn', endpoint: 'web', side: 'client' });
-    expect(line?.msg).to.equal('client reset: name it in allowed_sources if it is to be served');
+    expect(line?.msg).to.equal('client rejected, its address is not in allowed_sources');
     expect(line?.['client']).to.match(/^127\.0\.0\.2:[0-9]+$/);
     expect(guard.relay.status().recentErrors).to.have.length(1);
     const [error] = guard.relay.status().recentErrors;
@@ -291,7 +291,7 @@ describe('relay, allowed sources, UDP', () => {
     expect(statusOf(relay)).to.deep.include({ notAllowed: { connections: 0, associations: 3 } });
     expect(statusOf(relay).associations.total).to.equal(1);
     const line = warnings(lines)[0];
-    expect(line?.msg).to.equal('datagram dropped: name its sender in allowed_sources if it is to be served');
+    expect(line?.msg).to.equal('datagram dropped, its source is not in allowed_sources');
     expect(line).to.deep.include({ client: `127.0.0.2:${String(dropped.address().port)}`, side: 'client' });
     const metrics = await relayRegistry(() => relay.status()).metrics();
     expect(metrics).to.contain(

@@ -113,9 +113,9 @@ describe('relay, certificate files', () => {
     mount('..2', { cert: second.cert, key: first.key });
     const problem = await eventually('the problem', () => statusOf(relay).transportProblem || undefined);
     expect(problem).to.match(
-      /tls\.key: is not the key of the certificate in .*tls\.crt: give the one that is$/,
+      /tls\.key: does not match the certificate in .*tls\.crt: give the key that does$/,
     );
-    expect(lines.filter(({ msg }) => msg.startsWith('certificates cannot be used'))).to.have.length(1);
+    expect(lines.filter(({ msg }) => msg.startsWith('certificates rejected'))).to.have.length(1);
     expect(statusOf(relay).ready).to.equal(true);
     expect(await shown(relay)).to.equal('CN=first.example');
     mount('..3', second);

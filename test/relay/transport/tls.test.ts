@@ -143,11 +143,11 @@ describe('relay, TLS towards the client', () => {
   });
 
   const bad = [
-    { what: 'without a certificate', options: () => ({}), why: 'the client has no certificate' },
+    { what: 'without a certificate', options: () => ({}), why: 'the client sent no certificate' },
     {
       what: 'with a certificate of another authority',
       options: () => pair(strange.pair('client.example')),
-      why: /certificate of the client is not good: UNABLE_TO_/,
+      why: /client certificate is not valid: UNABLE_TO_/,
     },
   ];
   for (const { what, options, why } of bad) {
@@ -187,7 +187,7 @@ describe('relay, TLS towards the client', () => {
         reason: 'REALM_HANDSHAKE_FAILED',
       });
       expect(running.relay.status().recentErrors[0]?.remedy).to.contain(
-        'The client and listen_transport do not fit',
+        'The client does not match listen_transport',
       );
     });
   }
@@ -201,7 +201,7 @@ describe('relay, TLS towards the client', () => {
     const failed = failure(socket);
     clock.advance(5000);
     expect(await failed).to.equal('ECONNRESET');
-    expect((await failedLine(running)).message).to.equal('the handshake took longer than 5000 ms');
+    expect((await failedLine(running)).message).to.equal('the handshake timed out after 5000 ms');
   });
 
   it('survives a client that resets in the middle of a handshake', async () => {
@@ -318,7 +318,7 @@ describe('relay, TLS towards the remote', () => {
       what: 'is of no authority that it trusts',
       sni: 'relay.example',
       ca: () => strange.ca,
-      why: /of no authority that is trusted: name its authority in ca/,
+      why: /not signed by a trusted authority: add the authority to ca/,
     },
     { what: 'is for another name', sni: 'other.example', ca: () => pki.ca, why: /altnames/ },
   ];
@@ -338,10 +338,10 @@ describe('relay, TLS towards the remote', () => {
     expect(text).to.equal('');
     const failed = await failedLine(running);
     expect(failed.side).to.equal('upstream');
-    expect(failed.message).to.match(/^no remote could be reached: .*: name its authority in ca/);
+    expect(failed.message).to.match(/^no remote could be reached: .*: add the authority to ca/);
     const [error] = running.relay.status().recentErrors;
     expect(error).to.include({ side: 'upstream', reason: 'REALM_HANDSHAKE_FAILED' });
-    expect(error?.remedy).to.contain('The remote and remote_transport do not fit');
+    expect(error?.remedy).to.contain('The remote does not match remote_transport');
   });
 
   it('resets the client if the remote does not speak TLS', async () => {

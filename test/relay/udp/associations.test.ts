@@ -58,10 +58,10 @@ describe('relay, UDP associations', () => {
       isKept.push((await ask(client, listen, 'still there?')) === port);
     }
     expect(isKept).to.deep.equal([true, true, true, false]);
-    expect(times(lines, 'association limit reached, those idle for longest make room')).to.equal(1);
+    expect(times(lines, 'association limit reached, evicting the longest idle')).to.equal(1);
     expect(lines.find(({ msg }) => msg === 'association closed')).to.deep.include({ end: 'Evicted' });
     clock.advance(60_000);
-    const end = lines.find(({ msg }) => msg === 'the association limit is no longer reached');
+    const end = lines.find(({ msg }) => msg === 'association limit no longer reached');
     expect(end).to.deep.include({ endpoint: 'web', evicted: 3 });
   });
 
@@ -92,7 +92,7 @@ describe('relay, UDP associations', () => {
     expect(statusOf(relay, 'udp')).to.deep.include({ evicted: 1 });
     expect(statusOf(relay, 'udp').associations.active).to.equal(2);
     expect(statusOf(relay, 'tcp').connections.total).to.equal(0);
-    const short = 'file descriptors are short, UDP clients are turned away or make room for others';
+    const short = 'file descriptor limit reached, evicting or rejecting UDP clients';
     expect(times(lines, short)).to.equal(1);
     waiting.destroy();
   });
@@ -109,13 +109,13 @@ describe('relay, UDP associations', () => {
     const client = await loopback.udp();
     for (let i = 0; i < 3; i += 1) client.send('x', port, host);
     await eventually('the refusals', () => statusOf(relay, 'udp').refused.associations === 3);
-    const short = 'file descriptors are short, UDP clients are turned away or make room for others';
+    const short = 'file descriptor limit reached, evicting or rejecting UDP clients';
     expect(times(lines, short)).to.equal(1);
     holder.destroy();
     await eventually('its end', () => statusOf(relay, 'tcp').connections.active === 0);
     expect(await ask(client, listenOf(relay, 'udp'), 'served')).to.equal('served');
     clock.advance(60_000);
-    const end = lines.find(({ msg }) => msg === 'there are file descriptors for UDP clients again');
+    const end = lines.find(({ msg }) => msg === 'file descriptors available again for UDP clients');
     expect(end).to.deep.include({ endpoint: 'udp', clients: 3 });
   });
 
