@@ -10,7 +10,10 @@ export type ReadRequest = { readonly headers: RequestHeaders } | { readonly faul
 export const maxHeadBytes = 8192;
 
 const requestLine = /^GET ([!-~]+) HTTP\/1\.1$/;
-const headerLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
+/** RFC 9110, section 5.6.2. */
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** RFC 9110, section 5.5: no control characters, so no line break of any kind. */
+const fieldValue = /^[\t -~\u0080-\u00ff]*$/;
 
 /**
  * Checks the head of a WebSocket request against the host and path of the endpoint (RFC 6455, section 4.2.1).
@@ -23,10 +26,23 @@ export function readRequest(head: string, { host, path }: WebSocketTarget): Read
   if (requestedPath === undefined) return { fault: 'not an HTTP/1.1 GET request' };
   const headers = readHeaders(lines);
   if (headers === undefined) return { fault: 'a header field is malformed or given twice' };
-  if (headers['host'] !== host || requestedPath !== path)
+  if (!isSameHost(headers['host'], host) || requestedPath !== path)
     return { fault: 'no endpoint at this host and path' };
   const fault = upgradeFault(headers);
   return fault === undefined ? { headers } : { fault };
+}
+
+/**
+ * Whether the Host field `requested` names `host`: in any case of letters, and with any port unless `host` has one
+ * (RFC 9110, section 7.2: clients add the port of their URI).
+ */
+function isSameHost(requested = '', host: string): boolean {
+  const [given, wanted] = [requested.toLowerCase(), host.toLowerCase()];
+  return given === wanted || withoutPort(given) === wanted;
+}
+
+function withoutPort(host: string): string {
+  return host.replace(/:[0-9]{1,5}$/, '');
 }
 
 /** Whether a valid request is that of Realm's client: the required fields alone, and `upgrade` in lower case. */
@@ -38,16 +54,29 @@ const requiredFields = 5; // host, upgrade, connection, key and version
 
 /** @returns undefined if a line is malformed, or a field that must be unique occurs twice. */
 function readHeaders(lines: readonly string[]): RequestHeaders | undefined {
-  const headers: Record<string, string> = {};
+  const headers = new Map<string, string>();
   for (const line of lines) {
-    const [, field, value = ''] = headerLine.exec(line) ?? [];
-    if (field === undefined) return undefined;
-    const name = field.toLowerCase();
-    const before = Object.hasOwn(headers, name) ? headers[name] : undefined;
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(0, colon)).toLowerCase();
+    const value = withoutPadding(line.slice(colon + 1));
+    if (!token.test(name) || !fieldValue.test(value)) return undefined;
+    const before = headers.get(name);
     if (before !== undefined && uniqueFields.has(name)) return undefined;
-    headers[name] = before === undefined ? value : `${before}, ${value}`;
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
-  return headers;
+  return Object.fromEntries(headers);
+}
+
+/** Without the spaces and tabs around it. By hand: a pattern for both ends takes quadratic time or worse. */
+function withoutPadding(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isPadding(text[start])) start += 1;
+  while (end > start && isPadding(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
+function isPadding(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
 }
 
 const uniqueFields = new Set(['host', 'sec-websocket-key', 'sec-websocket-version']);
@@ -63,7 +92,7 @@ function upgradeFault(headers: RequestHeaders): string | undefined {
   return undefined;
 }
 
-/** Whether the list `value` contains `token`, in upper or lower case. */
-function hasToken(value: string | undefined, token: string): boolean {
-  return (value ?? '').split(',').some((each) => each.trim().toLowerCase() === token);
+/** Whether the list `value` contains `word`, in upper or lower case. */
+function hasToken(value: string | undefined, word: string): boolean {
+  return (value ?? '').split(',').some((each) => each.trim().toLowerCase() === word);
 }

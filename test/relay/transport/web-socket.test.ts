@@ -92,7 +92,7 @@ describe('relay, WebSocket towards the client', () => {
   });
 
   const wrong = [
-    { what: 'another host', head: requestHead({ host: 'relay.example:80' }) },
+    { what: 'another host', head: requestHead({ host: 'other.example' }) },
     { what: 'another path', head: requestHead({}, 'GET /tunnel?x HTTP/1.1') },
     { what: 'another method', head: requestHead({}, 'POST /tunnel HTTP/1.1') },
     { what: 'HTTP/1.0', head: requestHead({}, 'GET /tunnel HTTP/1.0') },
@@ -102,6 +102,7 @@ describe('relay, WebSocket towards the client', () => {
     { what: 'two hosts', head: requestHead({ Host: 'relay.example' }) },
     { what: 'a body', head: requestHead({ 'content-length': '1' }) },
     { what: 'a malformed field', head: requestHead({ 'a b': 'c' }) },
+    { what: 'a bare line feed behind 8,000 spaces', head: requestHead({ a: `${' '.repeat(7900)}\nx` }) },
     { what: 'a head of more than 8 KiB', head: requestHead({ cookie: 'x'.repeat(8192) }) },
     { what: 'something that is not HTTP', head: '\x16\x03\x01garbage' },
   ];
