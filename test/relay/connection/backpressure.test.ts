@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, idle, listenOf, Loopback, received, statusOf } from '../loopback.ts';
+import { config, endpoint, idle, listenOf, Loopback, received, slowHash, statusOf } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
@@ -15,23 +15,12 @@ describe('relay, backpressure', () => {
     let stalled: Socket | undefined;
     const remote = await loopback.tcpRemote((socket) => {
       stalled = socket; // nobody reads yet
-      const hash = createHash('sha1');
-      let parts = 0;
-      socket.on('data', (part: Buffer) => {
-        hash.update(part);
-        parts += 1;
-        if (parts % 500 !== 0) return;
-        socket.pause();
-        setImmediate(() => socket.resume());
-      });
+      void slowHash(socket, 500).then(resolve);
       socket.pause();
-      socket.once('end', () => {
-        resolve(hash.digest('hex'));
-      });
     });
     const { relay } = await loopback.relay(config(endpoint(remote)));
     const client = await loopback.client(listenOf(relay));
-    const sent = createHash('sha1');
+    const sent = createHash('sha256');
     const chunk = randomBytes(1024 * 1024);
     let sentBytes = 0;
     const send = async (until: number): Promise<void> => {

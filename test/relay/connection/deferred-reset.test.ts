@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { systemClock, type Clock } from '../../../src/lib/clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, failure, listenOf, Loopback, statusOf } from '../loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, statusOf, loggedLine } from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -58,7 +58,7 @@ describe('relay, a side that sends and then resets', () => {
     const got = await outcome(client);
     expect(got.end).to.equal('ECONNRESET');
     expect(got.bytes.equals(sent)).to.be.true;
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ side: 'upstream', fromUpstreamBytes: sent.length });
   });
 
@@ -68,7 +68,7 @@ describe('relay, a side that sends and then resets', () => {
     const got = await outcome(upstream);
     expect(got.end).to.equal('ECONNRESET');
     expect(got.bytes.equals(sent)).to.be.true;
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ side: 'client', fromClientBytes: sent.length + 1 });
   });
 

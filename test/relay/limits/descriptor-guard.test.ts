@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -10,8 +9,7 @@ import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
-import { config, endpoint, failure, keptLog, listenOf, Loopback, statusOf } from '../loopback.ts';
-import type { LogLine } from '../loopback.ts';
+import { config, endpoint, failure, keptLog, listenOf, Loopback, statusOf, times } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
 const loopback = new Loopback();
@@ -21,22 +19,11 @@ const short = 'file descriptors are short, TCP clients wait in the kernel';
 const eased = 'there are file descriptors for TCP clients again';
 const lost = 'clients that wait in the kernel are reset';
 
-function times(lines: readonly LogLine[], wanted: string): number {
-  return lines.filter(({ msg }) => msg === wanted).length;
-}
-
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
-
 /** A client that says `name` and goes once it has its answer. @returns `served`, or the code of its error. */
 async function visit(listen: string, name: string): Promise<string> {
   const client = loopback.dial(listen);
   const ended = failure(client);
-  const answer = ask(client, name).then(
+  const answer = loopback.exchange(client, name).then(
     (text) => (text === name ? 'served' : `got ${text}`),
     () => ended,
   );
@@ -78,7 +65,7 @@ describe('relay, file descriptors', () => {
     const relay = limited(120, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const clients = await Promise.all(Array.from({ length: 42 }, () => loopback.client(listen)));
-    const answers = clients.map((client, index) => ask(client, `client ${String(index)}`));
+    const answers = clients.map((client, index) => loopback.exchange(client, `client ${String(index)}`));
     await relay.logged(short);
     const { connections, descriptorsShort, recentErrors } = await webOf(relay);
     expect([connections.active, descriptorsShort]).to.deep.equal([35, 1]);
@@ -123,7 +110,7 @@ describe('relay, file descriptors', () => {
     const failures = waiting.map(failure);
     relay.kill('SIGTERM');
     expect(await Promise.all(failures)).to.deep.equal(['ECONNRESET', 'ECONNRESET', 'ECONNRESET']);
-    expect(await ask(held[0] as Socket, 'goes on')).to.equal('goes on');
+    expect(await loopback.exchange(held[0] as Socket, 'goes on')).to.equal('goes on');
     for (const client of held) client.end();
     expect(await relay.ended).to.equal(0);
     expect(relay.lines.find(({ msg }) => msg === lost)).to.deep.include({ clients: 3 });
@@ -137,7 +124,7 @@ describe('relay, the budget of file descriptors', () => {
   /** A client of `listen` that is served and stays. */
   async function holder(listen: string): Promise<Socket> {
     const client = await loopback.client(listen);
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     return client;
   }
 

@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -13,17 +11,11 @@ import {
   received,
   statusOf,
   type TestRelay,
+  loggedLine,
 } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
-
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
 
 type Timed = TestRelay & { readonly clock: FakeClock };
 
@@ -36,13 +28,13 @@ describe('relay, idle TCP connections', () => {
   it('end after tcp_idle_timeout, counted and told', async () => {
     const { relay, lines, clock } = await timed(await loopback.echo(), { tcp_idle_timeout: 10 });
     const client = await loopback.client(listenOf(relay));
-    await ask(client, 'x');
+    await loopback.exchange(client, 'x');
     const failed = failure(client);
     clock.advance(10_000);
     expect(statusOf(relay).connections.active).to.equal(1); // the first look saw a byte
     clock.advance(1000);
     expect(await failed).to.equal('ECONNRESET');
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ side: 'relay', durationMs: 11_000 });
     expect(line['err']).to.deep.include({
       code: 'REALM_CONNECTION_IDLE',
@@ -57,7 +49,7 @@ describe('relay, idle TCP connections', () => {
     const { relay, clock } = await timed(await loopback.echo(), { tcp_idle_timeout: 10 });
     const client = await loopback.client(listenOf(relay));
     for (let i = 0; i < 5; i += 1) {
-      expect(await ask(client, 'x')).to.equal('x');
+      expect(await loopback.exchange(client, 'x')).to.equal('x');
       clock.advance(9000);
     }
   });
@@ -91,7 +83,7 @@ describe('relay, idle TCP connections', () => {
     const remote = await loopback.echo();
     const { relay, clock } = await timed(remote, {});
     const client = await loopback.client(listenOf(relay));
-    await ask(client, 'x');
+    await loopback.exchange(client, 'x');
     expect(clock.timers).to.equal(0);
     await relay.reload(config(endpoint(remote, {}, { tcp_idle_timeout: 5 })));
     const failed = failure(client);

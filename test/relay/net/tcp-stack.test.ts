@@ -17,6 +17,8 @@ import {
   received,
   statusOf,
   type TestRelay,
+  loggedLine,
+  slowHash,
 } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -31,7 +33,7 @@ const chunk = randomBytes(1024 * 1024);
 
 /** Sends `chunks` times `chunk`, each with its number, as fast as they are taken. @returns their hash. */
 async function send(socket: Socket, chunks: number): Promise<string> {
-  const hash = createHash('sha1');
+  const hash = createHash('sha256');
   for (let i = 0; i < chunks; i += 1) {
     const part = Buffer.from(chunk);
     part.writeUInt32BE(i, 0);
@@ -39,21 +41,6 @@ async function send(socket: Socket, chunks: number): Promise<string> {
     if (!socket.write(part)) await once(socket, 'drain');
   }
   socket.end();
-  return hash.digest('hex');
-}
-
-/** The hash of all that comes, read with pauses, so that what is written to `socket` has to wait. */
-async function slowHash(socket: Socket): Promise<string> {
-  const hash = createHash('sha1');
-  let parts = 0;
-  socket.on('data', (part: Buffer) => {
-    hash.update(part);
-    parts += 1;
-    if (parts % 50 !== 0) return;
-    socket.pause();
-    setImmediate(() => socket.resume());
-  });
-  await once(socket, 'end');
   return hash.digest('hex');
 }
 
@@ -132,7 +119,7 @@ for (const [how, tcp] of stacks) {
       const refused = `127.0.0.1:${String(await freePort())}`;
       const { relay, lines } = await relayTo(refused);
       await failure(loopback.dial(listenOf(relay)));
-      const line = await eventually('a line', () => lines.find(({ msg }) => msg === 'connection failed'));
+      const line = await loggedLine(lines, 'connection failed');
       expect(JSON.stringify(line['err'])).to.contain(`connect ECONNREFUSED ${refused}`);
     });
 

@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { expect } from 'chai';
-import { config, endpoint, failure, listenOf, Loopback, received } from '../loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, received, slowHash } from '../loopback.ts';
 import { TestPki, type PairFiles } from './pki.ts';
 
 const loopback = new Loopback();
@@ -40,21 +39,6 @@ async function chain(remote: string, index: number): Promise<string> {
     config(endpoint(listenOf(second.relay), { remote_transport: transports.remote })),
   );
   return listenOf(first.relay);
-}
-
-/** SHA-256 of everything that `socket` brings, read in bits and pieces. */
-async function slowHash(socket: Socket): Promise<string> {
-  const hash = createHash('sha256');
-  let parts = 0;
-  socket.on('data', (part: Buffer) => {
-    hash.update(part);
-    parts += 1;
-    if (parts % 16 !== 0) return;
-    socket.pause();
-    setTimeout(() => socket.resume(), 1);
-  });
-  await once(socket, 'end');
-  return hash.digest('hex');
 }
 
 describe('relay, transports', () => {

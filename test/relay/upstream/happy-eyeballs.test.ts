@@ -3,7 +3,16 @@ import fc from 'fast-check';
 import { interleaved } from '../../../src/relay/upstream/happy-eyeballs.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, failure, listenOf, Loopback, received, statusOf } from '../loopback.ts';
+import {
+  config,
+  endpoint,
+  failure,
+  listenOf,
+  Loopback,
+  received,
+  statusOf,
+  loggedLine,
+} from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 import { silentPort } from './silent-port.ts';
 
@@ -121,7 +130,7 @@ describe('relay, a name with several addresses', () => {
     clock.advance(1);
     expect(await failed).to.equal('ECONNRESET');
     await trying(0);
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(JSON.stringify(line['err'])).to.contain('not done within 3000 ms');
   });
 

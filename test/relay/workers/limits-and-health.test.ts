@@ -5,7 +5,6 @@ import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
 import { datagram, endpoint, failure, split } from '../loopback.ts';
 import {
-  ask,
   loopback,
   makeFolder,
   served,
@@ -35,7 +34,7 @@ describe('relay, workers, limits and health', () => {
     const { listen } = await web(relay);
     const clients = await Promise.all(Array.from({ length: 40 }, () => loopback.client(listen)));
     const answers = clients.map(async (client, index) => {
-      const answer = await ask(client, `client ${String(index)}`);
+      const answer = await loopback.exchange(client, `client ${String(index)}`);
       client.end();
       return answer;
     });
@@ -60,7 +59,7 @@ describe('relay, workers, limits and health', () => {
     }
     expect((await web(relay)).refused.connections).to.equal(4);
     first[0]?.end();
-    expect(await ask(waiting, 'at last')).to.equal('at last');
+    expect(await loopback.exchange(waiting, 'at last')).to.equal('at last');
   });
 
   it('serve who waits when a worker with connections is killed, or a reload raises or lifts the limit', async () => {
@@ -76,15 +75,15 @@ describe('relay, workers, limits and health', () => {
     };
     const second = await waiting();
     write([endpoint(remote, {}, { max_connections: 3 })]);
-    expect(await ask(second, 'raised')).to.equal('raised');
+    expect(await loopback.exchange(second, 'raised')).to.equal('raised');
     const third = await waiting();
     write([endpoint(remote)]);
-    expect(await ask(third, 'lifted')).to.equal('lifted');
+    expect(await loopback.exchange(third, 'lifted')).to.equal('lifted');
     write([endpoint(remote, {}, { max_connections: 4 })]); // as many as there are
     await eventually('the limit', () => relay.lines.filter(({ msg }) => msg === 'configuration taken')[2]);
     const last = await waiting();
     const victim = (await workersOf(relay)).running.toSorted((a, b) => b.load - a.load)[0];
-    const answer = ask(last, 'freed').catch(() => 'lost'); // may have been the victim's own
+    const answer = loopback.exchange(last, 'freed').catch(() => 'lost'); // may have been the victim's own
     process.kill(victim?.pid ?? 0, 'SIGKILL');
     expect(await answer).to.be.oneOf(['freed', 'lost']);
     await served(listen);
@@ -94,7 +93,7 @@ describe('relay, workers, limits and health', () => {
     const relay = await start([endpoint(await loopback.echo())], [], fewFiles);
     const { listen } = await web(relay);
     const clients = await Promise.all(Array.from({ length: 40 }, () => loopback.client(listen)));
-    const answers = clients.map((client, index) => ask(client, `client ${String(index)}`));
+    const answers = clients.map((client, index) => loopback.exchange(client, `client ${String(index)}`));
     await eventually('both short', async () => (await relay.status()).descriptorsShort === 2);
     for (const [index, client] of clients.entries()) {
       void answers[index]?.then(() => client.end());
@@ -112,7 +111,7 @@ describe('relay, workers, limits and health', () => {
     for (let i = 0; i < 10; i += 1) await served(listen);
     const waiting = await loopback.client(listen);
     await eventually('both short', async () => (await relay.status()).descriptorsShort === 2);
-    const answer = ask(waiting, 'waited');
+    const answer = loopback.exchange(waiting, 'waited');
     process.kill((await workersOf(relay)).running[0]?.pid ?? 0, 'SIGKILL');
     expect(await answer).to.equal('waited');
   });

@@ -7,7 +7,6 @@ import { freePort } from '../../support/free-port.ts';
 import { endpoint, failure } from '../loopback.ts';
 import { RelayProcess, waysToRun } from '../relay-process.ts';
 import {
-  ask,
   loopback,
   makeFolder,
   served,
@@ -109,7 +108,7 @@ describe('relay, workers', () => {
     const line = await relay.logged('configuration not taken, the one before runs on');
     expect(JSON.stringify(line['err'])).to.contain('rolled back');
     expect(await web(relay)).to.deep.include({ ready: true, families: ['IPv6'] });
-    expect(await ask(client, 'still here')).to.equal('still here');
+    expect(await loopback.exchange(client, 'still here')).to.equal('still here');
     await served(`[::1]:${String(port)}`);
   });
 
@@ -121,7 +120,7 @@ describe('relay, workers', () => {
     write([endpoint(remote, { name: 'new', listen: '[::1]:0' })]);
     await relay.logged('configuration taken');
     expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
-    for (const client of clients) expect(await ask(client, 'on')).to.equal('on');
+    for (const client of clients) expect(await loopback.exchange(client, 'on')).to.equal('on');
   });
 
   it('take part in nothing of a worker that is killed but its own connections', async () => {
@@ -142,7 +141,7 @@ describe('relay, workers', () => {
     expect(running.map(({ pid }) => pid)).to.not.include(victim?.pid);
     await eventually('its connections', () => lost.length === victim?.load);
     for (const client of clients.filter((each) => !lost.includes(each))) {
-      expect(await ask(client, 'still here')).to.equal('still here');
+      expect(await loopback.exchange(client, 'still here')).to.equal('still here');
     }
     await eventually('clients in the new one', async () => {
       await served(listen);
@@ -158,7 +157,7 @@ describe('relay, workers', () => {
     const pids = (await workersOf(relay)).running.map(({ pid }) => pid);
     for (const pid of pids) process.kill(pid, 'SIGSTOP'); // so that nobody accepts
     const clients = await Promise.all(Array.from({ length: 20 }, () => loopback.client(listen)));
-    const answers = clients.map((client) => ask(client, 'waited'));
+    const answers = clients.map((client) => loopback.exchange(client, 'waited'));
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     for (const answer of answers) expect(await answer).to.equal('waited');
   });
@@ -186,7 +185,7 @@ describe('relay, workers, stopping', () => {
         expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
         expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
         for (const client of clients) {
-          expect(await ask(client, 'on')).to.equal('on');
+          expect(await loopback.exchange(client, 'on')).to.equal('on');
           client.end();
         }
         expect(await relay.ended).to.equal(0);
@@ -222,7 +221,7 @@ describe('relay, workers, stopping', () => {
     const relay = await start([endpoint(await loopback.echo())]);
     const clients = await servedByAll(relay);
     for (const { pid } of (await workersOf(relay)).running) process.kill(pid, 'SIGTERM');
-    for (const client of clients) expect(await ask(client, 'on')).to.equal('on');
+    for (const client of clients) expect(await loopback.exchange(client, 'on')).to.equal('on');
     expect((await workersOf(relay)).replaced).to.equal(0);
   });
 
