@@ -21,7 +21,6 @@ import {
   watchedNamespaces,
 } from './chart.ts';
 
-const timeoutMs = 60_000;
 const monitoring = 'monitoring.coreos.com/v1';
 
 describeWithHelm('chart', (helm) => {
@@ -239,8 +238,7 @@ describeWithHelm('chart: what the API server says', (helm) => {
     });
 
     for (const [title, values] of Object.entries(matrix)) {
-      it(title, async function () {
-        this.timeout(timeoutMs);
+      it(title, async () => {
         const manifests = await rendered(helm, values);
         const known = manifests.filter(({ apiVersion }) => apiVersion !== monitoring);
         const dryRun = [

@@ -21,8 +21,7 @@ else {
 function suite(): void {
   let own: ControlPlane;
 
-  before(async function () {
-    this.timeout(120_000);
+  before(async () => {
     own = await startControlPlane({ manifests: [crds], controllerManager: false });
     const namespaces = ['argocd', 'flux-system'].map((name) => ({
       apiVersion: 'v1',
@@ -32,8 +31,7 @@ function suite(): void {
     expect(await applied(...namespaces)).to.include({ code: 0 });
   });
 
-  after(async function () {
-    this.timeout(30_000);
+  after(async () => {
     await own.stop();
   });
 

@@ -32,6 +32,8 @@ describe('Informer', () => {
   let informer: Informer<KubeObject>;
   let changes: string[];
   let failures: Error[];
+  /** Of how many failures the wait is over. */
+  let waitedFor: number;
   /** Those that the test has not taken yet. */
   let watches: OpenWatch[];
 
@@ -44,6 +46,7 @@ describe('Informer', () => {
     store = new Store<KubeObject>();
     changes = [];
     failures = [];
+    waitedFor = 0;
     store.subscribe(({ now, before }) => {
       const name = (now ?? before)?.object().metadata.name;
       changes.push(`${name ?? ''} ${now?.resourceVersion ?? 'gone'}`);
@@ -73,16 +76,14 @@ describe('Informer', () => {
     watches.push({ query: url.searchParams, response, request });
   }
 
-  /** The next watch that is opened; `waitMs` passes first. */
+  /** The next watch that is opened: at once, or when `waitMs` have passed after the failure of the one before. */
   async function nextWatch(waitMs = 0): Promise<OpenWatch> {
-    return eventually(
-      'a watch',
-      () => {
-        if (watches.length === 0) clock.advance(waitMs);
-        return watches.shift();
-      },
-      { intervalMs: 5 },
-    );
+    if (waitMs > 0) {
+      await eventually('a failure', () => failures.length > waitedFor, { intervalMs: 5 });
+      waitedFor = failures.length;
+      clock.advance(waitMs);
+    }
+    return eventually('a watch', () => watches.shift(), { intervalMs: 5 });
   }
 
   function tell({ response }: OpenWatch, type: string, object: unknown): void {
@@ -241,17 +242,19 @@ describe('Informer', () => {
       answerJson(response, statusObject(429, 'TooManyRequests', 'busy'), 429);
     };
     watch.request.socket.destroy();
+    const isWaiting = (): boolean => failures.length === 1 + busy.length; // the cut, and what was answered
     await eventually(
       'retries',
       () => {
-        clock.advance(250);
+        if (isWaiting()) clock.advance(250);
         return busy.length >= 3;
       },
       { intervalMs: 5 },
     );
     expect((busy[1] ?? 0) - (busy[0] ?? 0)).to.be.least(3_000);
+    await eventually('the last failure', isWaiting, { intervalMs: 5 });
     server.handle = openWatch;
-    await nextWatch(250);
+    await nextWatch(30_000);
   });
 
   it('begins anew when the server went back in time: its data was restored', async () => {

@@ -13,9 +13,27 @@ const yearMs = 365 * 24 * 3_600_000;
 /** One that tries for the lease, with a clock of its own. */
 type Candidate = { readonly lease: Lease; readonly clock: FakeClock; isLost: boolean };
 
+/** A transport that counts its requests that are under way. */
+class CountingTransport extends Transport {
+  underWay = 0;
+
+  override find(...args: Parameters<Transport['find']>): Promise<unknown> {
+    return this.#counted(super.find(...args));
+  }
+
+  override request(...args: Parameters<Transport['request']>): Promise<unknown> {
+    return this.#counted(super.request(...args));
+  }
+
+  async #counted(request: Promise<unknown>): Promise<unknown> {
+    this.underWay += 1;
+    return request.finally(() => (this.underWay -= 1));
+  }
+}
+
 describe('Lease', () => {
   let server: LeaseServer;
-  let transports: Transport[];
+  let transports: CountingTransport[];
   let candidates: Candidate[];
 
   beforeEach(async () => {
@@ -31,7 +49,7 @@ describe('Lease', () => {
   });
 
   function candidate(identity: string): Candidate {
-    const transport = new Transport(server.kubeConfig(), systemClock);
+    const transport = new CountingTransport(server.kubeConfig(), systemClock);
     const clock = new FakeClock();
     const lease = new Lease({
       transport,
@@ -58,17 +76,15 @@ describe('Lease', () => {
     }
   }
 
-  /** Resolves when no request has come for a moment. */
+  /** Resolves when every request is answered, and what its answer brings has begun and ended, too. */
   async function settle(): Promise<void> {
-    let seen = -1;
     await eventually(
       'requests end',
-      () => {
-        const isQuiet = seen === server.requests.length;
-        seen = server.requests.length;
-        return isQuiet;
+      async () => {
+        await tick(0);
+        return transports.every(({ underWay }) => underWay === 0);
       },
-      { intervalMs: 5 },
+      { intervalMs: 0 },
     );
   }
 

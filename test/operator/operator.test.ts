@@ -4,7 +4,7 @@ import { parseRealmRelay } from '../../src/api/parse.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { childrenOfWeb, Edge, spec } from './edge.ts';
-import { settledWrites, writes } from './writes.ts';
+import { settledWrites } from './writes.ts';
 
 describeWithCluster('operator on an API server', function (cluster) {
   let edge: Edge;
@@ -249,10 +249,10 @@ describeWithCluster('operator on an API server', function (cluster) {
       async () => ((await edge.find('realmrelays/web'))?.status?.replicas ?? 0) > 0,
     );
     await edge.stop();
-    const before = await settledWrites(cluster(), 500);
+    const before = await settledWrites(cluster());
     edge.logged.length = 0;
     await edge.start();
     await eventually('reconciled', () => edge.logged.some(({ msg }) => msg === 'reconciled'));
-    expect(await writes(cluster())).to.equal(before);
+    expect(await settledWrites(cluster())).to.equal(before);
   });
 });

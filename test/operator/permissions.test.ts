@@ -126,25 +126,22 @@ function describeRights(
     let installed: Installed;
     let edge: Edge;
 
-    before(async function () {
-      this.timeout(120_000);
+    before(async () => {
       installed = await Installed.prepare();
       [edge] = installed.edges;
       await installed.start(await install(installed));
     });
 
-    after(async function () {
-      this.timeout(30_000);
+    after(async () => {
       await installed.stop();
     });
 
     it('does all that it does', async () => {
       await useEveryRight(edge);
       expect(installed.audit.forbidden(name)).to.deep.equal([]);
-    }).timeout(60_000);
+    });
 
-    it('has no right that it did not use', async function () {
-      this.timeout(30_000);
+    it('has no right that it did not use', async () => {
       const { namespace } = edge;
       const unused = await installed.unused(role(namespace), ...(isConfined ? [namespace] : []));
       expect(unused).to.deep.equal([unseen]);
@@ -184,7 +181,7 @@ function describeRights(
       const told = installed.messages.filter((message) => message.includes('namespaces admit hostNetwork'));
       expect(told).to.have.lengthOf(1);
       await edge.write('DELETE', 'realmrelays/nodes');
-    }).timeout(60_000);
+    });
 
     it('says what it is not allowed to do, and goes on when it is: update on realmrelays/finalizers', async () => {
       await without('realmrelays/finalizers', async () => {
@@ -196,7 +193,7 @@ function describeRights(
         expect(message).to.include('cannot set blockOwnerDeletion');
       });
       await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
-    }).timeout(60_000);
+    });
   });
 }
 

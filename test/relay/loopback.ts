@@ -267,13 +267,16 @@ export async function failure(socket: Socket): Promise<string> {
   return promise;
 }
 
-/** Resolves when `socket` sends no more for a while. */
+/** Resolves when `socket` sends no more. */
 export async function idle(socket: Socket): Promise<void> {
   await unchanged(() => socket.bytesWritten);
 }
 
-/** Resolves when `value` stays what it is over some looks. */
-async function unchanged(value: () => number): Promise<void> {
+/**
+ * Resolves when `value` stays what it is while the event loop turns: what the sockets of this process carry among themselves
+ * has stopped, however slow the machine is.
+ */
+export async function unchanged(value: () => number): Promise<void> {
   for (let looks = 0, before = value(); looks < 20;) {
     await new Promise((resolve) => setTimeout(resolve, 1));
     looks = before === value() ? looks + 1 : 0;

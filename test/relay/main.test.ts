@@ -183,7 +183,7 @@ describe('relay program', () => {
     expect(await relay.logged('this flag has no effect')).to.deep.include({ flag: '--tfo' });
     expect((await relay.get('/readyz')).status).to.equal(200);
   });
-}).timeout(30_000);
+});
 
 describe('relay program, stopping', () => {
   for (const { title, wrapper, skip } of waysToRun) {
@@ -258,4 +258,4 @@ describe('relay program, stopping', () => {
       });
     });
   }
-}).timeout(30_000);
+});

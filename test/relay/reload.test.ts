@@ -14,7 +14,7 @@ describe('relay, reload', () => {
     const listen = listenOf(relay);
     const client = await loopback.client(listen);
     expect(await loopback.exchange(client, 'before')).to.equal('before');
-    await relay.reload(config(endpoint(await loopback.greeter('new remote'), {}, { tcp_timeout: 1 })), 'abc');
+    await relay.reload(config(endpoint(await loopback.greeter('new remote'), {}, { tcp_timeout: 4 })), 'abc');
     expect(listenOf(relay)).to.equal(listen);
     expect(await loopback.greeting(listen)).to.equal('new remote');
     expect(await loopback.exchange(client, 'after')).to.equal('after');

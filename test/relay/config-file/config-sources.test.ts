@@ -101,4 +101,4 @@ describe('relay program, where its configuration stands', () => {
       'REALM_CONF: endpoints[0].listen: is missing: add it\nREALM_CONF: endpoints[0].remote: is missing: add it\n',
     );
   });
-}).timeout(30_000);
+});

@@ -59,7 +59,7 @@ describe('relay, file descriptors', () => {
     expect(refused.connections).to.equal(0);
     expect(connections).to.deep.include({ total: 120, failed: { client: 0, upstream: 0, relay: 0 } });
     expect(times(relay.lines, short)).to.equal(1);
-  }).timeout(30_000);
+  });
 
   it('answers at the admin server while clients wait, and tells it there', async () => {
     const relay = limited(120, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
@@ -78,7 +78,7 @@ describe('relay, file descriptors', () => {
     }
     await eventually('room', async () => (await relay.status()).descriptorsShort === 0);
     expect((await relay.get('/metrics')).body).to.match(/^realm_relay_descriptors_short 0$/m);
-  }).timeout(20_000);
+  });
 
   it('takes a new configuration while clients wait, whose new socket is shut, too', async () => {
     const path = join(loopback.folder(), 'config.json');
@@ -99,7 +99,7 @@ describe('relay, file descriptors', () => {
     expect((await relay.status()).endpoints[1]?.connections.total).to.equal(0);
     for (const client of held) client.end();
     expect(await Promise.all([waiting, late])).to.deep.equal(['served', 'served']);
-  }).timeout(20_000);
+  });
 
   it('ends at SIGTERM while clients wait, who are reset and told', async () => {
     const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
@@ -114,7 +114,7 @@ describe('relay, file descriptors', () => {
     for (const client of held) client.end();
     expect(await relay.ended).to.equal(0);
     expect(relay.lines.find(({ msg }) => msg === lost)).to.deep.include({ clients: 3 });
-  }).timeout(20_000);
+  });
 });
 
 describe('relay, the budget of file descriptors', () => {
@@ -153,7 +153,7 @@ describe('relay, the budget of file descriptors', () => {
     const outcomes = await Promise.all(listens.map((listen) => visit(listen, listen)));
     expect(new Set(outcomes)).to.deep.equal(new Set(['served']));
     expect(times(lines, short)).to.equal(1);
-  }).timeout(20_000);
+  });
 
   it('frees a port whose clients wait', async () => {
     const remote = await loopback.echo();

@@ -96,7 +96,7 @@ describe('relay, a port that another process has', () => {
     expect(await relay.ended).to.equal(1);
     const { problem } = await relay.logged('bind failed, will be retried');
     expect(problem).to.match(/address in use: another process listens there: stop it/);
-  }).timeout(30_000);
+  });
 });
 
 describe('relay, a port below 1024 without the right to it', () => {
@@ -114,5 +114,5 @@ describe('relay, a port below 1024 without the right to it', () => {
       problem:
         'TCP 0.0.0.0:443: not permitted: choose a port from 1024, or lower net.ipv4.ip_unprivileged_port_start',
     });
-  }).timeout(30_000);
+  });
 });

@@ -66,8 +66,7 @@ describe('relay, transports', () => {
       expect(await loopback.greeting(listen)).to.equal('welcome');
     });
 
-    it(`${name}: slows a sender down to a reader that is slow, and loses nothing`, async function () {
-      this.timeout(30_000);
+    it(`${name}: slows a sender down to a reader that is slow, and loses nothing`, async () => {
       const { promise, resolve } = Promise.withResolvers<string>();
       const remote = await loopback.tcpRemote((socket) => {
         socket.end();

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { expect } from 'chai';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -173,10 +172,7 @@ describe('relay, UDP', () => {
   });
 
   it('turns to the next remote when one refuses, with the datagram that it refused', async () => {
-    const dead = await loopback.udp();
-    const refused = `127.0.0.1:${String(dead.address().port)}`;
-    dead.close();
-    await once(dead, 'close');
+    const refused = `127.0.0.1:${String(await freePort())}`;
     const { relay } = await loopback.relay(
       config(endpoint(refused, { extra_remotes: [await loopback.udpEcho('second ')] }, onlyUdp)),
     );
@@ -185,10 +181,7 @@ describe('relay, UDP', () => {
 
   it('tells of an association whose every remote refused, and troubles no other client', async () => {
     const clock = new FakeClock();
-    const dead = await loopback.udp();
-    const { port } = dead.address();
-    dead.close();
-    await once(dead, 'close');
+    const port = await freePort();
     const { relay, lines } = await loopback.relay(
       config(endpoint(`127.0.0.1:${String(port)}`, {}, onlyUdp)),
       { clock },

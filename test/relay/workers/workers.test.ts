@@ -84,15 +84,19 @@ describe('relay, workers', () => {
       while (!isOver) answers.push(await loopback.greeting(listen));
     };
     const knocking = [knock(), knock(), knock()];
+    const knocked = async (): Promise<void> => {
+      const before = answers.length;
+      await eventually('clients of each time', () => answers.length >= before + 3, { intervalMs: 1 });
+    };
     for (let i = 1; i <= 10; i += 1) {
       const more = endpoint('127.0.0.1:1', { name: `more${String(i)}` });
       write([endpoint(remotes[i % 2] ?? ''), more]);
       await eventually('the change', async () => (await relay.status()).endpoints[1]?.name === more.name);
       expect(await loopback.greeting(listen)).to.equal(i % 2 === 0 ? 'a' : 'b');
+      await knocked();
     }
     isOver = true;
     await Promise.all(knocking);
-    expect(answers.length).to.be.greaterThan(20);
     expect(answers.filter((answer) => answer !== 'a' && answer !== 'b')).to.deep.equal([]);
     expect((await web(relay)).connections.failed).to.deep.equal({ client: 0, upstream: 0, relay: 0 });
   });
@@ -171,7 +175,7 @@ describe('relay, workers', () => {
     await eventually('their end', () => pids.every((pid) => !existsSync(`/proc/${String(pid)}`)));
     for (const client of clients) client.destroy();
   });
-}).timeout(60_000);
+});
 
 describe('relay, workers, stopping', () => {
   for (const { title, wrapper, skip } of waysToRun) {
@@ -236,4 +240,4 @@ describe('relay, workers, stopping', () => {
     expect(await relay.ended).to.equal(0);
     expect(existsSync(`/proc/${String(hung?.pid)}`)).to.equal(false);
   });
-}).timeout(60_000);
+});
