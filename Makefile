@@ -31,6 +31,10 @@ bench: build ## Measure the relay beside nginx, HAProxy and socat, as far as the
 bench-operator: build ## Measure the operator on a real API server; RELAYS=2660,10000 REST_SECONDS=60. Needs `make cluster`.
 	node bench/operator.ts
 
+.PHONY: fuzz
+fuzz: node_modules ## Fuzz every parser that meets outsiders, guided by coverage; SECONDS=60 SEED=1 TARGET=proxy-header.
+	node test/fuzz/main.ts
+
 .PHONY: coverage
 coverage: node_modules ## Run the tests that need no cluster and print what they cover.
 	c8 --src src --reporter text mocha 'test/**/*.test.ts'
@@ -41,7 +45,7 @@ golden: node_modules ## Rewrite test/golden from the code; review the difference
 
 ##@ Check
 .PHONY: check
-check: format-check typecheck lint layers dead-code verify-generated ## Run every static check.
+check: format-check typecheck lint layers dead-code licences verify-generated ## Run every static check.
 
 .PHONY: format
 format: node_modules ## Rewrite the sources in the project's format.
@@ -68,6 +72,10 @@ layers: node_modules
 dead-code: node_modules
 	knip
 
+.PHONY: licences
+licences: node_modules ## Fail where a shipped package has a licence that was not agreed to.
+	node tools/licences.ts
+
 ##@ Generate
 .PHONY: generate
 generate: node_modules ## Render crds/ and docs/ from the code, the chart's copies, and the relay's page.
@@ -86,6 +94,10 @@ cluster: ## Build the test cluster (Kubernetes, etcd, Helm, containerd, runc) fr
 .PHONY: image
 image: build ## Make the image as an OCI archive, without a container engine.
 	tools/image.sh
+
+.PHONY: sbom
+sbom: image ## Write what the package and the image consist of, as CycloneDX, to dist/sbom/.
+	node tools/sbom.ts
 
 .PHONY: e2e
 e2e: build ## Try the image on a real node: kubelet, containerd, kube-proxy.

@@ -6,7 +6,7 @@ import { kubeConfigLoader } from '../src/kube/kube-config.ts';
 import { isLater, type KubeObject, type ObjectKey } from '../src/kube/object.ts';
 import { collectionPath, objectPath, type Resource } from '../src/kube/resource.ts';
 import { Store } from '../src/kube/store.ts';
-import { Transport } from '../src/kube/client.ts';
+import { KubeClient } from '../src/kube/client.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { relayResource, ownedResources } from '../src/operator/kinds.ts';
 import { createLogger } from '../src/telemetry/logger.ts';
@@ -24,7 +24,7 @@ type Waiter = { readonly holds: () => boolean; readonly resolve: () => void };
 /** Many RealmRelays in one namespace, made and edited by a client that sees by watches what becomes of them. */
 export class Crowd {
   readonly namespace: string;
-  readonly #transport: Transport;
+  readonly #client: KubeClient;
   readonly #informers: readonly Informer<KubeObject>[];
   readonly #stores = new Map<string, Store<KubeObject>>();
   readonly #waiters = new Set<Waiter>();
@@ -33,7 +33,7 @@ export class Crowd {
   /** @param kubeconfig  of an administrator. */
   constructor(kubeconfig: string, namespace: string) {
     this.namespace = namespace;
-    this.#transport = new Transport(kubeConfigLoader({ file: kubeconfig }), systemClock);
+    this.#client = new KubeClient(kubeConfigLoader({ file: kubeconfig }), systemClock);
     this.#informers = [relayResource, ...ownedResources].map((resource) => this.#informer(resource));
   }
 
@@ -51,7 +51,7 @@ export class Crowd {
   /** Ends the watches; what it made stays. */
   async stop(): Promise<void> {
     await Promise.all(this.#informers.map((informer) => informer.stop()));
-    await this.#transport.close();
+    await this.#client.close();
   }
 
   /** Makes RealmRelays until there are `size`, several at a time, and resolves when all are programmed. */
@@ -108,7 +108,7 @@ export class Crowd {
     const object = { ...service, metadata: { name: relayName(index), namespace: this.namespace } };
     let rounds = 0;
     for (; !signal.aborted; rounds += 1) {
-      const answer = (await this.#transport.request({
+      const answer = (await this.#client.request({
         method: 'PATCH',
         path: objectPath(service, object),
         contentType: 'application/json-patch+json',
@@ -127,7 +127,7 @@ export class Crowd {
     const name = relayName(this.#count);
     this.#count += 1;
     const body = realmRelay(name, this.namespace, 8443);
-    await this.#transport.request({
+    await this.#client.request({
       method: 'POST',
       path: collectionPath(relayResource, this.namespace),
       body,
@@ -137,7 +137,7 @@ export class Crowd {
 
   async #apply(resource: Resource, object: KubeObject): Promise<void> {
     const path = objectPath(resource, object);
-    await this.#transport.request({
+    await this.#client.request({
       method: 'PATCH',
       path,
       query: manager,
@@ -176,7 +176,7 @@ export class Crowd {
     });
     this.#stores.set(resource.kind, store);
     return new Informer({
-      transport: this.#transport,
+      client: this.#client,
       clock: systemClock,
       log: createLogger('error'),
       resource,

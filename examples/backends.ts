@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
-// The remotes of the examples, so that they can be tried with nothing else at hand: `node examples/backends.ts COMMAND…`
-// serves them for as long as COMMAND runs, and ends with its exit code.
+// The remotes of the examples: `node examples/backends.ts COMMAND…` serves them while COMMAND runs, and exits with its exit
+// code.
 
 const backends = [
   { host: '::1', port: 18086, answer: 'Hello from the IPv6 backend.\n' },
@@ -25,7 +25,7 @@ const servers = backends.map(({ host, port, answer }) =>
 );
 await Promise.all(servers.map((server) => once(server, 'listening')));
 
-// Ctrl-C reaches the command, too, which ends by itself; a signal to this process alone is passed on.
+// Ctrl-C reaches the command, too, which ends on its own; a signal to this process only is passed on.
 const child = spawn(command, args, { stdio: 'inherit' });
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => child.kill('SIGTERM'));

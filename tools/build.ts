@@ -20,6 +20,8 @@ const options = {
   platform: 'node',
   format: 'esm',
   target: 'node24',
+  // A package of development that `debug` would take along where it is installed, and does without.
+  external: ['supports-color'],
   // What a command imports dynamically becomes a file of its own, so that a relay never loads the operator.
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',

@@ -10,11 +10,28 @@ const labels = '  labels:\n    {{- include "realm-operator.labels" . | nindent 4
 const keep =
   '  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n';
 
+/** Of the whole cluster, and so of one installation: the CRD and the policies of RealmRelays hang on one value. */
+const crds = '.Values.crds.enabled';
+const policies = 'config/admission/policy.yaml';
+const requester = 'config/admission/requester.yaml';
+const operator = 'config/admission/operator.yaml';
+
+/** Which value of the chart each variable of the policy of requesters is, as a template of its CEL. */
+const requesterVariables = {
+  allowedKeyPrefixes: celList(
+    'prepend (.Values.admission.requester.allowedKeyPrefixes | default list) "realm-operator.dev/"',
+  ),
+  allowedPriorityClasses: celList('.Values.admission.requester.allowedPriorityClasses | default list'),
+  allowedTolerations: celList('.Values.admission.requester.allowedTolerations | default list'),
+};
+
 /** The files of the Helm chart that are made from others, by their path in the repository. */
 export function chartFiles(): ReadonlyMap<string, string> {
   return new Map([
     [`${chart}/templates/crd.yaml`, crdTemplate()],
-    [`${chart}/templates/admission-policy.yaml`, policyTemplate(text('config/admission/policy.yaml'))],
+    [`${chart}/templates/admission-policy.yaml`, renderedIf(crds, policies, policyTemplate(policies))],
+    [`${chart}/templates/admission-requester.yaml`, requesterTemplate()],
+    [`${chart}/templates/admission-operator.yaml`, operatorTemplate()],
     [`${chart}/files/rules.yaml`, clusterRules(text('config/rbac.yaml'))],
     ...[...dashboards()].map(([file, json]) => [`${chart}/dashboards/${file}`, json] as const),
   ]);
@@ -23,19 +40,51 @@ export function chartFiles(): ReadonlyMap<string, string> {
 function crdTemplate(): string {
   const { spec, ...head } = customResourceDefinition() as Record<string, unknown>;
   const body = escaped(dump({ spec }, { noRefs: true, lineWidth: 100 }));
-  return whereCrds('src/api/schema/realm-relay.ts', `${dump(head)}${labels}${keep}${body}`);
+  return renderedIf(crds, 'src/api/schema/realm-relay.ts', `${dump(head)}${labels}${keep}${body}`);
 }
 
-function policyTemplate(manifests: string): string {
-  return whereCrds(
-    'config/admission/policy.yaml',
-    escaped(manifests).replaceAll(/^metadata:\n {2}name: .*\n/gm, (metadata) => metadata + labels),
-  );
+function requesterTemplate(): string {
+  const template = withVariables(policyTemplate(requester), requesterVariables);
+  return renderedIf('and .Values.crds.enabled .Values.admission.requester.enabled', requester, template);
 }
 
-/** Of the whole cluster, and so of one installation: CRD and policy hang on one value. */
-function whereCrds(source: string, template: string): string {
-  return `${generatedFrom(source)}{{- if .Values.crds.enabled }}\n${template}{{- end }}\n`;
+/** Of one installation: its names are those of the service account, which no other one has. */
+function operatorTemplate(): string {
+  const account = '{{ include "realm-operator.serviceAccountName" . }}';
+  const namespace = '{{ .Release.Namespace }}';
+  const template = withVariables(policyTemplate(operator), {
+    hostNetworkEverywhere: '{{ .Values.admission.operator.hostNetwork | default false | quote }}',
+  })
+    .replaceAll('realm-operator-system:realm-operator', `${namespace}:${account}`)
+    .replaceAll('realm-operator.realm-operator-system.operator', `${account}.${namespace}.operator`);
+  return renderedIf('.Values.admission.operator.enabled', operator, template);
+}
+
+/** The policy of `path` and its binding, with the chart's labels. */
+function policyTemplate(path: string): string {
+  return escaped(text(path)).replaceAll(/^metadata:\n {2}name: .*\n/gm, (metadata) => metadata + labels);
+}
+
+/** `template` with other expressions for the variables that `variables` names. @throws Error where one is not there. */
+function withVariables(template: string, variables: Readonly<Record<string, string>>): string {
+  return Object.entries(variables).reduce((before, [name, expression]) => {
+    const after = before.replace(
+      new RegExp(`(- name: ${name}\\n +expression: ).*`),
+      (_, head: string) => head + expression,
+    );
+    if (after === before) throw new Error(`no variable ${name} in an admission policy`);
+    return after;
+  }, template);
+}
+
+/** A template that renders the list `values`, of Helm, as one of CEL. */
+function celList(values: string): string {
+  return `{{ ${values} | toJson | squote }}`;
+}
+
+/** The file of `template`, made from `source`, which is rendered if `condition` of Helm holds. */
+function renderedIf(condition: string, source: string, template: string): string {
+  return `${generatedFrom(source)}{{- if ${condition} }}\n${template}{{- end }}\n`;
 }
 
 function generatedFrom(source: string): string {

@@ -16,7 +16,7 @@ const operator: Dashboard = {
     {
       title: 'RealmRelays that are not Ready',
       description:
-        'By the status of the condition Ready. `kubectl get realmrelays -A` names them and says why.',
+        'By the status of the condition Ready. `kubectl get realmrelays -A` lists them with the reason.',
       unit: 'short',
       queries: {
         '{{status}}': 'max by (status) (realm_operator_relays{$$, condition="Ready", status!="True"})',
@@ -24,29 +24,29 @@ const operator: Dashboard = {
     },
     {
       title: 'RealmRelays by condition',
-      description: 'How many have each condition, by its status.',
+      description: 'Number of RealmRelays by condition and its status.',
       unit: 'short',
       queries: {
         '{{condition}} {{status}}': 'max by (condition, status) (realm_operator_relays{$$})',
       },
     },
     {
-      title: 'Who leads',
-      description: '1 where the operator works, 0 where it stands by. Exactly one should be 1.',
+      title: 'Leader',
+      description: '1 for the leader, 0 for operators that stand by. Exactly one should be 1.',
       unit: 'short',
       queries: { '{{pod}}': 'realm_operator_leading{$$}' },
     },
     {
       title: 'Reconciles',
-      description: 'By result. Errors stand in the log with the RealmRelay under `key`.',
+      description: 'By result. The log has each error with the RealmRelay in `key`.',
       unit: 'ops',
       queries: {
         '{{result}}': 'sum by (result) (rate(controller_runtime_reconcile_total{$$}[$__rate_interval]))',
       },
     },
     {
-      title: 'How long a reconcile takes',
-      description: 'Most of it is waiting for the API server.',
+      title: 'Duration of reconciles',
+      description: 'Most of it is spent waiting for the API server.',
       unit: 's',
       queries: {
         p99: quantile('0.99', 'controller_runtime_reconcile_time_seconds'),
@@ -55,7 +55,7 @@ const operator: Dashboard = {
     },
     {
       title: 'Queue',
-      description: 'RealmRelays that wait for a reconcile, and those that are worked on.',
+      description: 'RealmRelays waiting for a reconcile, and those being reconciled.',
       unit: 'short',
       queries: {
         waiting: 'sum(workqueue_depth{$$})',
@@ -63,8 +63,8 @@ const operator: Dashboard = {
       },
     },
     {
-      title: 'How long a RealmRelay waits for its reconcile',
-      description: 'It grows where the operator does not keep up.',
+      title: 'Time in the queue',
+      description: 'How long RealmRelays wait for a reconcile. It grows when the operator does not keep up.',
       unit: 's',
       queries: {
         p99: quantile('0.99', 'workqueue_queue_duration_seconds'),
@@ -72,8 +72,8 @@ const operator: Dashboard = {
       },
     },
     {
-      title: 'Retries, and watches that failed',
-      description: 'Reconciles that are tried again, and watches that were begun anew, by kind.',
+      title: 'Retries and failed watches',
+      description: 'Reconciles that are retried, and watches that failed and were retried, by kind.',
       unit: 'ops',
       queries: {
         retries: 'sum(rate(workqueue_retries_total{$$}[$__rate_interval]))',
@@ -82,7 +82,7 @@ const operator: Dashboard = {
     },
     {
       title: 'Requests to the API server',
-      description: 'By method and status code; <error> where no answer came.',
+      description: 'By method and status code; <error> if there was no response.',
       unit: 'ops',
       queries: {
         '{{method}} {{code}}':
@@ -90,8 +90,8 @@ const operator: Dashboard = {
       },
     },
     {
-      title: 'Requests to relays',
-      description: 'The operator asks a relay while a configuration is awaited, or its Pod is not ready.',
+      title: 'Requests to relay Pods',
+      description: 'The operator polls a Pod while it is not ready or does not run the newest configuration.',
       unit: 'ops',
       queries: {
         '{{outcome}}': 'sum by (outcome) (rate(realm_operator_relay_requests_total{$$}[$__rate_interval]))',
@@ -106,8 +106,8 @@ const operator: Dashboard = {
       },
     },
     {
-      title: 'Processors',
-      description: 'How many processors each operator keeps busy.',
+      title: 'CPU',
+      description: 'CPU cores used by each operator.',
       unit: 'short',
       queries: {
         '{{pod}}':

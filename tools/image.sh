@@ -1,14 +1,16 @@
 #!/bin/bash
-# image.sh: the image of the programs as an OCI archive, dist/image/realm-operator.tar, made without a container
-# engine: the pinned Node with the libraries it is linked to, and dist/. The Containerfile makes the same for a registry.
+# image.sh [FOLDER]: the image of the programs, made without a container engine: FOLDER/rootfs, its root file system (the
+# pinned Node with the libraries that it is linked to, and dist/), and FOLDER/realm-operator.tar, the OCI archive of it.
+# FOLDER is dist/image unless given. Equal sources give equal bytes. The Containerfile takes the same root file system.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 version=$(node -p 'require("./package.json").version')
 node=$(node -p process.execPath)
-root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+folder=${1:-dist/image}
+root=$folder/rootfs
 
+rm -rf "$root"
 mkdir -p "$root"/{app,etc,usr/local/bin}
 cp "$node" "$root/usr/local/bin/node"
 strip --strip-debug "$root/usr/local/bin/node" 2>/dev/null || true # smaller, where there is a strip
@@ -23,9 +25,10 @@ echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 cp -r dist/*.js dist/chunks "$root/app/"
 echo '{"type":"module"}' >"$root/app/package.json"
 for program in realm-operator realm; do
-  sed -i '1s|^#!.*|#!/usr/local/bin/node|' "$root/app/$program.js" # there is no env in here
+  # There is no env in here. A SIGUSR1 shall not open Node's debugger, not even while the program starts.
+  sed -i '1s|^#!.*|#!/usr/local/bin/node --disable-sigusr1|' "$root/app/$program.js"
   ln -s "/app/$program.js" "$root/usr/local/bin/$program"
 done
 
-tools/oci-archive.sh "$root" "ghcr.io/realm-operator/realm-operator:$version" dist/image/realm-operator.tar \
+tools/oci-archive.sh "$root" "ghcr.io/realm-operator/realm-operator:$version" "$folder/realm-operator.tar" \
   '{"Entrypoint":["realm-operator"],"User":"65532:65532","WorkingDir":"/","Env":["PATH=/usr/local/bin","NODE_ENV=production"]}'

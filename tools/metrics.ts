@@ -37,12 +37,11 @@ export function metricsReference(): string {
     '',
     '<!-- Generated from the code by `make generate`; do not edit. -->',
     '',
-    'Both programs serve `/metrics` in the text format of Prometheus. Counters begin at 0 with the process; those of an',
-    'endpoint or a remote are gone once it is not configured any more.',
+    'Both programs serve `/metrics` in the text format of Prometheus. Counters start at 0 with the process; those of an',
+    'endpoint or a remote disappear when it is removed from the configuration.',
     '',
-    'How many series there are is bounded by the configuration: `endpoint` and `remote` are names that stand in it, every other',
-    'label takes a few words that stand in the code. No label tells of a client, a Pod, an address or a name that comes from',
-    'outside.',
+    'The configuration bounds the number of series: `endpoint` and `remote` are names from it, and every other label has a few',
+    'fixed values. No label contains a client, a Pod, an address or a name that comes from outside.',
     '',
     '## The relay program',
     '',
@@ -52,13 +51,13 @@ export function metricsReference(): string {
     '',
     '## The operator',
     '',
-    'Those of controller and queue have the names and the meaning that they have with controller-runtime, those of requests to',
-    'the API server client-go’s, so that dashboards and alerts for such operators serve this one: their `controller` and `name`',
-    'are always `realmrelay`. What is ours alone begins with `realm_operator_`.',
+    'Metrics of controller and queue have the names and the meaning of controller-runtime, those of requests to the API server',
+    'of client-go, so that dashboards and alerts for such operators also work for this one. Their labels `controller` and',
+    '`name` are always `realmrelay`. Metrics that only this operator has begin with `realm_operator_`.',
     '',
     ...table(own(operator)),
     '',
-    '## The process, of both',
+    '## The process, in both programs',
     '',
     ...table(relay.filter(isOfProcess)),
     '',
@@ -69,7 +68,7 @@ function table(metrics: readonly Metric[]): string[] {
   const rows = metrics
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, type, labels, help }) => [code(name), type, labels.map(code).join(' '), help]);
-  return [['metric', 'type', 'labels', 'says'], ['---', '---', '---', '---'], ...rows].map(
+  return [['metric', 'type', 'labels', 'meaning'], ['---', '---', '---', '---'], ...rows].map(
     (cells) => `| ${cells.join(' | ')} |`,
   );
 }

@@ -9,7 +9,7 @@ export function apiReference(): string {
 
 Generated from \`src/api/schema/realm-relay.ts\` by \`make generate\`; do not edit.
 
-\`apiVersion: ${apiVersion}\`, \`kind: ${kind}\`, short name \`rr\`. The same is told by \`kubectl explain realmrelay.spec\`.
+\`apiVersion: ${apiVersion}\`, \`kind: ${kind}\`, short name \`rr\`. \`kubectl explain realmrelay.spec\` shows the same.
 \`[]\` marks the items of a list, \`{}\` the values of a mapping. Fields are optional unless marked with *.
 
 ## spec

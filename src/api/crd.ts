@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { apiVersion, group, kind, longestName, plural, specSchema, version } from './schema/realm-relay.ts';
 import { statusSchema } from './schema/status.ts';
 
-/** A schema as a CustomResourceDefinition holds it: OpenAPI 3.0, structural. */
+/** A schema as in a CustomResourceDefinition: OpenAPI 3.0, structural. */
 export type StructuralSchema = {
   readonly type?: string;
   readonly description?: string;
@@ -69,7 +69,7 @@ const printerColumns = [
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
 ];
 
-/** The two defaults, and no other: `scale` needs the one, kstatus the other; any more would show as drift in Argo CD. */
+/** The only two defaults: `scale` needs one, kstatus the other. More would show as drift in Argo CD. */
 function rootSchema(): object {
   const spec = specStructure();
   const replicas = { ...spec.properties?.['replicas'], default: 1 };
@@ -104,9 +104,9 @@ function rootSchema(): object {
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 /**
- * `schema` as Kubernetes takes it.
+ * `schema` in the form that Kubernetes accepts.
  *
- * @throws Error where it says something that a structural schema cannot, so that nothing is lost in silence.
+ * @throws Error if a structural schema cannot express it, so that nothing is lost silently.
  */
 function structural(schema: JsonSchema): StructuralSchema {
   if (schema['x-kubernetes-int-or-string'] === true) {

@@ -2,7 +2,7 @@ import type { Path, Problem } from '../lib/problem.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
-/** The labels that the operator sets on every object and Pod, or those do that make Pods; it finds them by some of these. */
+/** The labels that the operator, or the controllers of Pods, set. The operator finds its objects and Pods by some of them. */
 const ownPodLabels = [
   ...['name', 'instance', 'component', 'managed-by'].map((word) => `app.kubernetes.io/${word}`),
   'pod-template-hash',
@@ -14,7 +14,7 @@ const ownPodLabels = [
 const name = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const prefix = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** What the API server would not take of `labels`, found at `path`. */
+/** The entries of `labels`, found at `path`, that the API server would reject. */
 export function labelProblems(labels: Labels, path: Path): Problem[] {
   return Object.entries(labels).flatMap(([key, value]) => [
     ...keyProblems(key, path),
@@ -24,17 +24,17 @@ export function labelProblems(labels: Labels, path: Path): Problem[] {
   ]);
 }
 
-/** What the API server would not take as keys of `annotations`, found at `path`. */
+/** The keys of `annotations`, found at `path`, that the API server would reject. */
 export function annotationProblems(annotations: Labels, path: Path): Problem[] {
   return Object.keys(annotations).flatMap((key) => keyProblems(key, path));
 }
 
-/** Whether the operator, or what makes Pods, sets the label `key` of Pods itself. */
+/** Whether the operator, or a controller of Pods, sets the label `key` of Pods. */
 export function isOwnPodLabel(key: string): boolean {
   return ownPodLabels.includes(key);
 }
 
-/** Which of `labels` are set by the operator itself. @param isOwn  whether it sets a label. */
+/** Which of `labels` the operator sets. @param isOwn  whether it sets a label. */
 export function ownLabelWarnings(
   labels: Labels,
   path: Path,

@@ -4,11 +4,11 @@ import { type Listener, portConflicts } from './port-conflicts.ts';
 import type { Relay } from './relay.ts';
 import { adminPort } from './schema/realm-relay.ts';
 
-/** Two relays in the network of their nodes that cannot run side by side on one. */
+/** Two relays on hostNetwork that cannot run on the same node. */
 export type NodeConflict = {
-  /** Whether they will meet: a DaemonSet is on every node, while a scheduler keeps Pods of Deployments apart. */
+  /** Whether the conflict is certain: a DaemonSet runs on every node, while the scheduler keeps Pods of Deployments apart. */
   readonly isCertain: boolean;
-  /** Names both, and says what both need. */
+  /** Names both relays and what both need. */
   readonly what: string;
   readonly remedy: string;
   /** `what` and `remedy` in one sentence. */
@@ -16,7 +16,7 @@ export type NodeConflict = {
 };
 
 /**
- * What keeps `relay` from running on the same node as each of `others`, sorted; nothing where it is not on hostNetwork.
+ * What keeps `relay` from running on the same node as each of `others`, sorted; empty if it is not on hostNetwork.
  *
  * Every relay needs the port of its admin server, so that two never fit on one node. Pure.
  */

@@ -1,19 +1,19 @@
 import type { NodeRequirement, PodTemplate } from './relay.ts';
 
-/** What a node must be like, all of it. */
+/** The requirements on a node, all of which it must meet. */
 type Selection = readonly NodeRequirement[];
 
 /**
- * Whether a node may be there that takes Pods of both: what the one requires of it and what the other requires do not
- * exclude each other. Read are `nodeSelector` and the required node affinity; how numbers compare (Gt, Lt) and what taints
- * keep away is not, so that the answer is rather yes than no. Pure.
+ * Whether a node may exist that takes Pods of both: their requirements do not exclude each other. `nodeSelector` and the
+ * required node affinity are considered; numeric comparisons (Gt, Lt) and taints are not, so in doubt the result is true.
+ * Pure.
  */
 export function maySelectOneNode(a: PodTemplate, b: PodTemplate): boolean {
   const others = selections(b);
   return selections(a).some((selection) => others.some((other) => isPossible([...selection, ...other])));
 }
 
-/** The ways to be a node of `podTemplate`: one for each term of its affinity, else one. */
+/** The alternative requirements of `podTemplate`: one for each term of its affinity, else one. */
 function selections({ nodeSelector, affinity }: PodTemplate): Selection[] {
   const labels = Object.entries(nodeSelector).map(
     ([key, value]) => ({ key, operator: 'In', values: [value] }) as const,
@@ -22,7 +22,7 @@ function selections({ nodeSelector, affinity }: PodTemplate): Selection[] {
     affinity.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
   if (terms.length === 0) return [labels];
   return terms.map(({ matchExpressions = [], matchFields = [] }) => {
-    const fields = matchFields.map((field) => ({ ...field, key: `field ${field.key}` })); // no label is called so
+    const fields = matchFields.map((field) => ({ ...field, key: `field ${field.key}` })); // no label has such a key
     return [...labels, ...matchExpressions, ...fields];
   });
 }
@@ -31,7 +31,7 @@ function isPossible(selection: Selection): boolean {
   return [...Map.groupBy(selection, ({ key }) => key).values()].every(isPossibleOfLabel);
 }
 
-/** Whether one label can be as all of `requirements` want it. */
+/** Whether one value of a label can meet all of `requirements`. */
 function isPossibleOfLabel(requirements: Selection): boolean {
   const valuesOf = (wanted: string): (readonly string[])[] =>
     requirements.filter(({ operator }) => operator === wanted).map(({ values = [] }) => values);

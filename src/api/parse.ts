@@ -6,9 +6,9 @@ import { resolve } from './resolve.ts';
 import { relayProblems, relayWarnings } from './rules.ts';
 import { realmRelaySchema } from './schema/realm-relay.ts';
 
-/** What became of a document that should be a RealmRelay. */
+/** The result of parsing a document as a RealmRelay. */
 export type ParsedRelay = {
-  /** Absent where a field is not valid. It may be run only where there are neither problems nor conflicts. */
+  /** Absent if a field is not valid. It may only be run if there are neither problems nor conflicts. */
   readonly relay?: Relay;
   readonly problems: readonly Problem[];
   readonly conflicts: readonly PortConflict[];
@@ -18,7 +18,7 @@ export type ParsedRelay = {
 /**
  * Parses `document`, in the shape of the API, into a relay with every default applied.
  *
- * Never throws: everything that is wrong is in the result, all at once.
+ * Never throws: the result contains every problem at once.
  */
 export function parseRealmRelay(document: unknown): ParsedRelay {
   const { value, problems, warnings } = readWith(realmRelaySchema, document);

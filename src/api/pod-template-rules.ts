@@ -6,11 +6,11 @@ const labelsPath = ['spec', 'podTemplate', 'metadata', 'labels'] as const;
 const annotationsPath = ['spec', 'podTemplate', 'metadata', 'annotations'] as const;
 const specPath = ['spec', 'podTemplate', 'spec'] as const;
 
-/** Annotations that loosen what a container may do, from before there were fields for it. */
+/** Annotations that relax the restrictions of a container; fields have replaced them. */
 const weakening =
   /^(container\.apparmor\.security\.beta|(container\.)?seccomp\.security\.alpha)\.kubernetes\.io\//;
 
-/** What is wrong with the Pod template of `relay`; what else the API server refuses, it says itself. */
+/** What is wrong with the Pod template of `relay`; other errors are left to the API server. */
 export function podTemplateProblems({ podTemplate }: Relay): Problem[] {
   const { labels, annotations, nodeSelector } = podTemplate;
   return [
@@ -35,7 +35,7 @@ export function podTemplateProblems({ podTemplate }: Relay): Problem[] {
   ];
 }
 
-/** What of the Pod template has no effect. */
+/** Parts of the Pod template that have no effect. */
 export function podTemplateWarnings({ podTemplate: { labels, annotations } }: Relay): Problem[] {
   return [
     ...ownLabelWarnings(labels, labelsPath),

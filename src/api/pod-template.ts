@@ -2,7 +2,7 @@ import { present } from '../lib/record.ts';
 import type { PodTemplate } from './relay.ts';
 import type { RealmRelaySpec } from './schema/realm-relay.ts';
 
-/** What the user wrote of the Pod template, with nothing absent. */
+/** The Pod template as the user wrote it, with nothing absent. */
 export function resolvedPodTemplate({ podTemplate }: RealmRelaySpec): PodTemplate {
   const { metadata = {}, spec = {} } = podTemplate ?? {};
   return {

@@ -1,7 +1,7 @@
 import { hostText, type IpAddress, type IpFamily } from '../lib/ip-address.ts';
 import { portsText } from '../lib/port-range.ts';
 
-/** A transport protocol, spelt as Kubernetes spells it. */
+/** A transport protocol, spelled as in Kubernetes. */
 export type Protocol = 'TCP' | 'UDP';
 
 /** What decides which sockets an endpoint needs; a parsed endpoint is one. */
@@ -28,7 +28,7 @@ export type PortConflict = {
   readonly message: string;
 };
 
-/** What the kernel does when both sockets are bound, whichever comes first. */
+/** What the kernel does when both sockets are bound, in either order. */
 export type Prediction = 'fits' | 'conflicts' | 'cannot bind';
 
 /** Every pair of `listeners` that cannot be bound side by side, sorted by the names of the two. */
@@ -42,8 +42,8 @@ export function portConflicts(listeners: readonly Listener[]): PortConflict[] {
 /**
  * Predicts the second bind of two, by the address and the ipv6Only of each, port and protocol being equal.
  *
- * Holds where a listener sets IPV6_V6ONLY explicitly and never SO_REUSEPORT, and, with UDP, where
- * `net.ipv6.bindv6only` is 0; a property test compares it with the kernel.
+ * Assumes that listeners set IPV6_V6ONLY explicitly and never SO_REUSEPORT, and for UDP that `net.ipv6.bindv6only` is 0. A
+ * property test compares it with the kernel.
  */
 export function prediction(first: BoundAddress, second: BoundAddress): Prediction {
   if (!canBind(first) || !canBind(second)) return 'cannot bind';
@@ -53,12 +53,12 @@ export function prediction(first: BoundAddress, second: BoundAddress): Predictio
 /** The address of a listening socket and whether IPV6_V6ONLY is on. */
 export type BoundAddress = { readonly address: IpAddress; readonly ipv6Only: boolean };
 
-/** Whether the kernel binds it at all: an IPv4-mapped address with IPV6_V6ONLY is refused with EINVAL. */
+/** Whether the kernel binds it at all: it rejects an IPv4-mapped address with IPV6_V6ONLY (EINVAL). */
 export function canBind({ address, ipv6Only }: BoundAddress): boolean {
   return !(ipv6Only && address.mapped !== undefined);
 }
 
-/** The families whose clients a socket so bound can serve, IPv4 first. */
+/** The families whose clients a socket that is bound like this can serve, IPv4 first. */
 export function boundFamilies({ address, ipv6Only }: BoundAddress): IpFamily[] {
   if (address.family === 'IPv4' || address.mapped !== undefined) return ['IPv4'];
   return isDualStack({ address, ipv6Only }) ? ['IPv4', 'IPv6'] : ['IPv6'];
@@ -74,7 +74,7 @@ export function listenText({ listen }: Pick<Listener, 'listen'>): string {
   return `${hostText(listen.address)}:${portsText(listen.port, lastPort(listen))}`;
 }
 
-/** The last port that is listened on. */
+/** The last port of the listener. */
 export function lastPort({ port, endPort = port }: ListenPorts): number {
   return endPort;
 }
@@ -104,7 +104,7 @@ function takes(listener: Listener): string {
   return `"${listener.name}" (${listenText(listener)} for ${boundFamilies(bound(listener)).join(' and ')})`;
 }
 
-/** Only where one of them takes IPv4 besides IPv6, and the other IPv4 alone, does ipv6Only part them. */
+/** ipv6Only only helps if one of them takes both families and the other only IPv4. */
 function remedyFor(first: Listener, second: Listener): string {
   const [dual, other] = isDualStack(bound(first)) ? [first, second] : [second, first];
   const parts = isDualStack(bound(dual)) && boundFamilies(bound(other)).join() === 'IPv4';
@@ -121,7 +121,7 @@ function isDualStack({ address, ipv6Only }: BoundAddress): boolean {
   return address.text === '::' && !ipv6Only;
 }
 
-/** A wildcard socket takes every address of the families it serves, any other takes one. */
+/** A wildcard socket takes every address of its families, any other socket takes one. */
 function takenAddressesMeet(first: BoundAddress, second: BoundAddress): boolean {
   const shared = boundFamilies(first).filter((family) => boundFamilies(second).includes(family));
   if (shared.length === 0) return false;

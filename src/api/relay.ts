@@ -1,5 +1,17 @@
-import type { IpAddress, IpFamily } from '../lib/ip-address.ts';
+import type { IpAddress } from '../lib/ip-address.ts';
 import type { LogLevel } from '../lib/log-level.ts';
+import type { EndpointSpec, NetworkSpec, RealmRelaySpec, ServiceSpec } from './schema/realm-relay.ts';
+
+/** `Spec` with nothing left out: each field has what the user wrote, or its default. Lists are as they were written. */
+type Complete<Spec> = Spec extends readonly (infer Item)[]
+  ? readonly Item[]
+  : Spec extends object
+    ? { readonly [Field in keyof Spec]-?: Complete<Exclude<Spec[Field], undefined>> }
+    : Spec;
+
+/** The same, but for the fields `Optional`: they have no default, and stay absent. */
+type CompleteBut<Spec, Optional extends keyof Spec> = Complete<Omit<Spec, Optional>> &
+  Partial<Complete<Pick<Spec, Optional>>>;
 
 /**
  * A relay, parsed: every default applied, every address parsed, the network of each endpoint complete.
@@ -34,7 +46,7 @@ export type Relay = {
 };
 
 /** How a changed configuration reaches the Pods. */
-export type UpdateStrategy = 'HotReload' | 'Rollout';
+export type UpdateStrategy = NonNullable<RealmRelaySpec['updateStrategy']>;
 
 /** One listen address and its remotes. */
 export type Endpoint = {
@@ -55,90 +67,42 @@ export type Endpoint = {
   readonly remoteTransport?: RemoteTransport;
 };
 
+type ListenTransportSpec = NonNullable<EndpointSpec['listenTransport']>;
+type RemoteTransportSpec = NonNullable<EndpointSpec['remoteTransport']>;
+
 /** What stands between TCP and the bytes that are relayed, towards the clients: at least one of both. */
 export type ListenTransport = {
-  readonly tls?: { readonly secretName: string; readonly clientCASecretName?: string };
+  readonly tls?: CompleteBut<NonNullable<ListenTransportSpec['tls']>, 'clientCASecretName'>;
   readonly webSocket?: WebSocketTarget;
 };
 
 /** The same towards the remotes. */
 export type RemoteTransport = {
-  readonly tls?: {
-    readonly serverName: string;
-    readonly caSecretName?: string;
-    readonly clientSecretName?: string;
-    readonly alpn: readonly string[];
-    readonly insecure: boolean;
-  };
+  readonly tls?: CompleteBut<NonNullable<RemoteTransportSpec['tls']>, 'caSecretName' | 'clientSecretName'>;
   readonly webSocket?: WebSocketTarget;
 };
 
 /** What a WebSocket request asks for. */
-export type WebSocketTarget = { readonly host: string; readonly path: string };
+export type WebSocketTarget = Complete<NonNullable<RemoteTransportSpec['webSocket']>>;
 
 /** Checks of remotes by a TCP connect. */
-export type HealthCheck = {
-  readonly intervalSeconds: number;
-  readonly timeoutSeconds: number;
-  readonly unhealthyThreshold: number;
-  readonly healthyThreshold: number;
-};
+export type HealthCheck = Complete<NonNullable<EndpointSpec['healthCheck']>>;
 
-export type Remote = {
-  /** IP address in its canonical text, or host name. */
-  readonly address: string;
-  /** Where the first port of the endpoint goes. */
-  readonly port: number;
-  /** Whether its other ports go there, too; else the port shifts along with them. */
-  readonly fixedPort: boolean;
-  readonly weight: number;
-};
+/** Where connections are relayed to; `address` is an IP address in its canonical text, or a host name. */
+export type Remote = Complete<EndpointSpec['remotes'][number]>;
 
-export type Balance = 'RoundRobin' | 'IPHash' | 'Failover' | 'LeastConnections';
+export type Balance = NonNullable<EndpointSpec['balance']>;
 
-export type Network = {
-  readonly ipv6Only: boolean;
-  readonly tcp: boolean;
-  readonly udp: boolean;
-  readonly tcpTimeoutSeconds: number;
-  readonly udpTimeoutSeconds: number;
-  readonly tcpKeepaliveSeconds: number;
-  readonly tcpKeepaliveProbes: number;
-  /** IP addresses and ranges; none means everybody. */
-  readonly allowedSources: readonly string[];
-  readonly sendProxy: { readonly enabled: boolean; readonly version: number };
-  readonly acceptProxy: {
-    readonly enabled: boolean;
-    readonly timeoutSeconds: number;
-    /** IP addresses and ranges; none means anyone. */
-    readonly trustedSources: readonly string[];
-  };
-  readonly tcpIdleTimeoutSeconds: number;
-  readonly maxConnections: number;
-  readonly maxWaiting: number;
-};
+/** The network of an endpoint: its own over that of the spec over the defaults. */
+export type Network = Complete<NetworkSpec>;
 
-export type Service = {
-  readonly enabled: boolean;
-  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer';
-  readonly ipFamilyPolicy?: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
-  readonly ipFamilies?: readonly IpFamily[];
-  readonly recreatePolicy: 'Never' | 'WhenNeeded';
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly externalTrafficPolicy?: 'Cluster' | 'Local';
-  readonly loadBalancerClass?: string;
-  /** Ranges in CIDR notation; none means everyone. */
-  readonly loadBalancerSourceRanges: readonly string[];
-  readonly sessionAffinity?: 'None' | 'ClientIP';
-  /** By the name of the endpoint. */
-  readonly nodePorts: Readonly<Record<string, number>>;
-};
+/** The Service; what is absent is the cluster's choice, or follows from the endpoints. */
+export type Service = CompleteBut<
+  ServiceSpec,
+  'ipFamilyPolicy' | 'ipFamilies' | 'externalTrafficPolicy' | 'loadBalancerClass' | 'sessionAffinity'
+>;
 
-export type Resources = {
-  readonly limits: Readonly<Record<string, number | string>>;
-  readonly requests: Readonly<Record<string, number | string>>;
-};
+export type Resources = Complete<NonNullable<RealmRelaySpec['resources']>>;
 
 /** What the user adds to the Pods. */
 export type PodTemplate = {
@@ -180,19 +144,12 @@ export type NodeRequirement = {
 };
 
 /** How many Pods may be away at a time: a number, or a share such as 25%. */
-export type PodDisruptionBudget = { readonly maxUnavailable: number | string };
+export type PodDisruptionBudget = Complete<NonNullable<RealmRelaySpec['podDisruptionBudget']>>;
 
-export type NetworkPolicy = {
-  readonly enabled: boolean;
-  /** Peers as the API has them; none means everyone. */
-  readonly allowFrom: readonly object[];
-};
+/** Who may reach the Pods; no peers means everyone. */
+export type NetworkPolicy = Complete<NonNullable<RealmRelaySpec['networkPolicy']>>;
 
 /** What runs the Pods. */
-export type Workload = { readonly kind: 'Deployment' | 'DaemonSet'; readonly hostNetwork: boolean };
+export type Workload = Complete<NonNullable<RealmRelaySpec['workload']>>;
 
-export type Autoscaling = {
-  readonly minReplicas: number;
-  readonly maxReplicas: number;
-  readonly targetCPUUtilizationPercentage: number;
-};
+export type Autoscaling = Complete<NonNullable<RealmRelaySpec['autoscaling']>>;

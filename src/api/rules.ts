@@ -13,12 +13,12 @@ import type { Endpoint, Relay } from './relay.ts';
 import { workloadProblems, workloadWarnings } from './workload-rules.ts';
 import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
 
-/** Most pairs of port and protocol of a relay. */
+/** Maximum number of pairs of port and protocol of a relay. */
 const mostPortsInAll = 512;
-/** Most remotes of a relay, each counted at every port: 64 endpoints with 32, or a range of 256 ports with 8. */
+/** Maximum number of remotes of a relay, each counted at every port: 64 endpoints with 32, or a range of 256 ports with 8. */
 const mostRemotesInAll = 2048;
 
-/** What is wrong with `relay` although each field is valid by itself; port conflicts are told apart from it. */
+/** What is wrong with `relay` although each field is valid on its own. Port conflicts are not included. */
 export function relayProblems(relay: Relay): Problem[] {
   return [
     ...doubledNames(relay.endpoints),
@@ -31,7 +31,7 @@ export function relayProblems(relay: Relay): Problem[] {
   ];
 }
 
-/** What is valid in `relay` but probably not meant. */
+/** What is valid in `relay` but probably a mistake. */
 export function relayWarnings(relay: Relay): Problem[] {
   return [
     ...familyWarnings(relay),
@@ -147,7 +147,7 @@ function endpointProblems(endpoint: Endpoint, index: number): Problem[] {
   return problems;
 }
 
-/** What all endpoints together may have: the rendered objects must stay within what the API server keeps. */
+/** Limits of all endpoints together: the rendered objects must not exceed what the API server stores. */
 function portProblems(endpoints: readonly Endpoint[]): Problem[] {
   const path = ['spec', 'endpoints'];
   const sum = (count: (endpoint: Endpoint) => number): number =>

@@ -6,7 +6,7 @@ import type { Relay, Service } from './relay.ts';
 
 const servicePath = ['spec', 'service'] as const;
 
-/** What is wrong with the Service of `relay`, its IP families aside. */
+/** What is wrong with the Service of `relay`, except for its IP families. */
 export function serviceFieldProblems(relay: Relay): Problem[] {
   const { labels, annotations } = relay.service;
   return [
@@ -17,7 +17,7 @@ export function serviceFieldProblems(relay: Relay): Problem[] {
   ];
 }
 
-/** What of the Service of `relay` has no effect. */
+/** Parts of the Service of `relay` that have no effect. */
 export function serviceFieldWarnings({ service }: Relay): Problem[] {
   const { type, labels } = service;
   const needsNode = ['externalTrafficPolicy', 'nodePorts'] as const;
@@ -33,7 +33,7 @@ export function serviceFieldWarnings({ service }: Relay): Problem[] {
   ];
 }
 
-/** A Service port of a relay with the node port that is wanted for it, and by which endpoint. */
+/** A Service port of a relay, the node port wanted for it, and the endpoint that wants it. */
 export type NodePort = {
   readonly port: number;
   readonly protocol: 'TCP' | 'UDP';

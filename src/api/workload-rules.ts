@@ -1,7 +1,7 @@
 import type { Problem } from '../lib/problem.ts';
 import type { Relay } from './relay.ts';
 
-/** The first port that a process without rights may bind, unless its node says otherwise. */
+/** The first port that an unprivileged process may bind by default. */
 const firstUnprivilegedPort = 1024;
 
 /** What is wrong with the workload of `relay`. */
@@ -16,7 +16,7 @@ export function workloadProblems({ workload, autoscaling }: Relay): Problem[] {
   ];
 }
 
-/** What of the workload of `relay` has no effect, or may not work. */
+/** Parts of the workload of `relay` that have no effect, or may not work. */
 export function workloadWarnings(relay: Relay): Problem[] {
   return [
     ...replicaWarnings(relay),
@@ -26,7 +26,7 @@ export function workloadWarnings(relay: Relay): Problem[] {
   ];
 }
 
-/** Whether `relay` has more than one Pod at a time that may be moved, so that one may be away while others serve. */
+/** Whether `relay` has more than one Pod, so that one may be evicted while others serve. */
 export function hasSpares({ workload, replicas, autoscaling }: Relay): boolean {
   return workload.kind === 'Deployment' && (autoscaling?.maxReplicas ?? replicas) > 1;
 }
@@ -44,7 +44,7 @@ function autoscalingWarnings({ workload, autoscaling, replicas, resources }: Rel
     what: 'has no effect until the Pods ask for CPU, of which it counts the use',
     remedy: 'set resources.requests.cpu',
   };
-  // A limit of CPU is a request, too, where there is no other.
+  // A CPU limit also acts as the request if there is none.
   const isMeasured = 'cpu' in resources.requests || 'cpu' in resources.limits;
   return [...(replicas === 1 ? [] : [ignored]), ...(isMeasured ? [] : [unmeasured])];
 }

@@ -2,7 +2,7 @@ import { present } from '../lib/record.ts';
 import type { Autoscaling, NetworkPolicy, Relay, Workload } from './relay.ts';
 import type { RealmRelaySpec } from './schema/realm-relay.ts';
 
-/** What the user wrote of the workload and what goes with it, defaults applied. */
+/** The workload and its companions as the user wrote them, with defaults applied. */
 export function resolvedWorkload(
   spec: RealmRelaySpec,
 ): Pick<Relay, 'workload' | 'autoscaling' | 'podDisruptionBudget' | 'networkPolicy'> {

@@ -4,7 +4,7 @@ import { asError } from '../lib/errors.ts';
 import type { SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
 
-/** What a command may use of its process; tests hand in their own. */
+/** What a command uses of its process; tests pass their own. */
 export type Io = {
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: NodeJS.WritableStream;
@@ -17,14 +17,14 @@ export type Io = {
  * One command of `realm-operator`.
  *
  * @param argv  the arguments after the command's name.
- * @returns the exit code: 0 = done, 1 = the input is not valid or something failed, 2 = wrong usage.
+ * @returns the exit code: 0 = success, 1 = the input is not valid or the command failed, 2 = wrong usage.
  */
 export type Command = (argv: readonly string[], io: Io) => Promise<number>;
 
 /**
- * The options in `argv`; every command takes `--help`.
+ * Parses the options in `argv`; every command has `--help`.
  *
- * @throws UsageError for an unknown option, a missing value, or an argument that is no option.
+ * @throws UsageError for an unknown option, a missing value, or an argument that is not an option.
  */
 export function parseOptions<T extends ParseArgsOptionsConfig>(argv: readonly string[], options: T) {
   try {
@@ -35,7 +35,7 @@ export function parseOptions<T extends ParseArgsOptionsConfig>(argv: readonly st
 }
 
 /**
- * Where `--admin` wants the admin server.
+ * Parses the value of `--admin`: the address of the admin server.
  *
  * @returns undefined for `off`.
  * @throws UsageError

@@ -5,12 +5,12 @@ import { realmDocument } from '../desired/config-map.ts';
 import { neededSecrets, secretsFolder } from '../desired/transports.ts';
 import { logLevels } from '../lib/log-level.ts';
 
-/** The relays of `relays` that a machine runs: not those that are paused, or wanted zero times. */
+/** The relays of `relays` that a machine runs: those that are not paused and have at least one replica. */
 export function runningRelays(relays: readonly Relay[]): Relay[] {
   return relays.filter(({ paused, replicas }) => !paused && replicas > 0);
 }
 
-/** One configuration for all of `relays`, for the one relay program of a machine; endpoints are named as by `endpointName`. */
+/** One configuration for all of `relays`, for the one relay program of a machine. `endpointName` names the endpoints. */
 export function hostDocument(relays: readonly Relay[]): RealmDocument {
   const endpoints = relays.flatMap((relay) =>
     realmDocument(relay).endpoints.map((endpoint) => ({
@@ -23,7 +23,7 @@ export function hostDocument(relays: readonly Relay[]): RealmDocument {
   return { ...(level === undefined ? {} : { log: { level } }), endpoints };
 }
 
-/** The port conflicts between endpoints of different relays: in a cluster each has Pods of its own, here all share a machine. */
+/** The port conflicts between endpoints of different relays: here they share a machine, in a cluster each has its own Pods. */
 export function hostConflicts(relays: readonly Relay[]): PortConflict[] {
   return portConflicts(
     relays.flatMap((relay) =>
@@ -32,17 +32,17 @@ export function hostConflicts(relays: readonly Relay[]): PortConflict[] {
   );
 }
 
-/** What is missing without a cluster: the Secrets that `relays` name, each as one line. */
+/** Warnings for what is missing without a cluster: the Secrets that `relays` name, one line each. */
 export function hostSecrets(relays: readonly Relay[]): string[] {
   return relays.flatMap((relay) =>
     neededSecrets(relay.endpoints).map(
       ({ name, keys }) =>
-        `${relay.metadata.name}: warning: without a cluster there is no Secret "${name}": put ${keys.join(', ')} into ${secretsFolder}/${name}`,
+        `${relay.metadata.name}: warning: there is no Secret "${name}" without a cluster: put ${keys.join(', ')} into ${secretsFolder}/${name}`,
     ),
   );
 }
 
-/** How long connections may go on after the end was asked for: as long as the most patient relay says. */
+/** How long connections are drained at shutdown: the longest time of all relays. */
 export function hostDrainSeconds(relays: readonly Relay[]): number {
   return Math.max(0, ...relays.map(({ drainSeconds }) => drainSeconds));
 }

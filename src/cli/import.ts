@@ -19,34 +19,34 @@ import { UsageError } from '../lib/usage-error.ts';
 export const usage = `Usage: realm-operator import PATH [--name NAME] [--namespace NAME]
 
 Prints the RealmRelay for a configuration of Realm: a file in TOML, JSON or the JSON of Realm before 2.0, a folder of
-them, or - for standard input. What a RealmRelay cannot say, and which Secrets to make of certificate files, is told on
-standard error.
+them, or - for standard input. Standard error lists what a RealmRelay cannot express, and the Secrets to create from
+certificate files.
 
-      --name NAME       of the RealmRelay (default: made from that of the file)
-      --namespace NAME  of the RealmRelay (default: none is written, so that kubectl chooses)
+      --name NAME       name of the RealmRelay (default: from the file name)
+      --namespace NAME  namespace of the RealmRelay (default: none, so that kubectl chooses)
 
-Exits with 0 where all is well, 1 where something is wrong (nothing is printed then), 2 for wrong usage.
+Exit code: 0 success, 1 the configuration is not valid (nothing is printed), 2 wrong usage.
 `;
 
-/** `realm-operator import`: a configuration of Realm becomes a RealmRelay. */
+/** `realm-operator import`: converts a configuration of Realm to a RealmRelay. */
 export const importRealm: Command = async (argv, { stdin, stdout, stderr }) => {
   const { path, name, namespace } = options(argv);
-  const tell = (line: string) => stderr.write(`${line}\n`);
+  const report = (line: string) => stderr.write(`${line}\n`);
   const texts =
     path === '-' ? [{ source: 'stdin', text: await text(stdin) }] : (await readConfig(path)).texts;
   const imported = read(texts);
   if (imported instanceof ConfigError) {
-    for (const problem of imported.problems) tell(sourcedText(problem));
+    for (const problem of imported.problems) report(sourcedText(problem));
     return 1;
   }
   const metadata = { name: name ?? nameFrom(path), ...(namespace !== undefined && { namespace }) };
   const manifest = { apiVersion, kind, metadata, spec: imported.spec } satisfies RealmRelay;
   const { errors, warnings } = findings(manifest, imported, path);
-  for (const problem of errors) tell(sourcedText(problem));
-  for (const { source, ...problem } of warnings) tell(`${source}: warning: ${problemText(problem)}`);
+  for (const problem of errors) report(sourcedText(problem));
+  for (const { source, ...problem } of warnings) report(`${source}: warning: ${problemText(problem)}`);
   if (errors.length > 0) return 1;
   for (const secret of imported.secrets)
-    tell(`The Secret "${secret.name}" has to be made: ${secretCommand(secret, namespace)}`);
+    report(`Create the Secret "${secret.name}": ${secretCommand(secret, namespace)}`);
   stdout.write(dump(manifest, { noRefs: true, lineWidth: -1 }));
   return 0;
 };
@@ -60,7 +60,8 @@ type Options = {
 function options(argv: readonly string[]): Options {
   const { values, positionals } = parsedOptions(argv);
   const [path, ...more] = positionals;
-  if (path === undefined || more.length > 0) throw new UsageError('name one file or folder');
+  if (path === undefined || more.length > 0)
+    throw new UsageError('give one file or folder, or - for standard input');
   return { path, name: values.name, namespace: values.namespace };
 }
 
@@ -76,7 +77,7 @@ function parsedOptions(argv: readonly string[]) {
   }
 }
 
-/** The name of the file, as far as a RealmRelay can have it. */
+/** The file name without what the name of a RealmRelay must not contain. */
 function nameFrom(path: string): string {
   const stem = basename(path).replace(/[.][a-z]+$/i, '');
   const word = stem.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
@@ -99,7 +100,7 @@ function read(texts: readonly ConfigText[]): ImportedRelay | ConfigError {
 
 type Findings = { readonly errors: readonly SourcedProblem[]; readonly warnings: readonly SourcedProblem[] };
 
-/** What is to be told: as of the file where an endpoint is meant, else as of the manifest. */
+/** What is reported: about the source file if it concerns an endpoint, else about `path`. */
 function findings(manifest: RealmRelay, { origins, warnings: known }: ImportedRelay, path: string): Findings {
   const { relay, problems, conflicts, warnings } = parseRealmRelay(manifest);
   const conflictProblems =

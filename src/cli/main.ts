@@ -4,13 +4,13 @@ import { version } from '../lib/version.ts';
 import type { Command, Io } from './command.ts';
 import { UsageError } from '../lib/usage-error.ts';
 
-/** A command and its help; each is loaded only when it is called, so that a relay never loads the operator. */
+/** A command and its help. Each is loaded only when it is called, so that a relay never loads the operator. */
 type Loaded = { readonly run: Command; readonly usage: string };
 
 const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
   operator: async () => {
-    const { keepHeapSmall } = await import('../lib/v8-flags.ts');
-    keepHeapSmall();
+    const { setHeapFlags } = await import('../lib/v8-flags.ts');
+    setHeapFlags();
     const { operator: run, usage } = await import('./operator.ts');
     return { run, usage };
   },
@@ -41,19 +41,19 @@ const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
 
 const usage = `Usage: realm-operator COMMAND [options]
 
-  operator    the controller: in the cluster, or with a kubeconfig
-  relay       the relay program: realm-operator relay -c FILE
-  standalone  RealmRelay manifests run on this machine, without a cluster
-  validate    every problem of RealmRelay manifests
-  render      the objects that the operator would apply
-  import      a RealmRelay for a configuration of Realm
-  version     the version of this program
+  operator    run the controller, in the cluster or with a kubeconfig
+  relay       run the relay program: realm-operator relay -c FILE
+  standalone  run RealmRelay manifests on this machine, without a cluster
+  validate    check RealmRelay manifests
+  render      print the objects that the operator would apply
+  import      convert a configuration of Realm to a RealmRelay
+  version     print the version
 
-realm-operator COMMAND --help tells the options of a command.
+Run realm-operator COMMAND --help for the options of a command.
 `;
 
-/** What is answered at once, as a word or as an option. */
-const answers: Readonly<Record<string, string>> = {
+/** What is printed without loading a command, both as a word and as an option. */
+const texts: Readonly<Record<string, string>> = {
   help: usage,
   h: usage,
   version: `${version}\n`,
@@ -63,11 +63,10 @@ const answers: Readonly<Record<string, string>> = {
 /** Runs the command that `argv` names; see {@link Command} for the exit code. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const [name = '', ...rest] = argv;
-  const answer = answers[name.replace(/^--?/, '')];
-  if (answer !== undefined) return print(io.stdout, answer, 0);
+  const printed = texts[name.replace(/^--?/, '')];
+  if (printed !== undefined) return print(io.stdout, printed, 0);
   const load = commands[name];
-  if (load === undefined)
-    return print(io.stderr, `realm-operator: no such command: "${name}"\n\n${usage}`, 2);
+  if (load === undefined) return print(io.stderr, `realm-operator: unknown command "${name}"\n\n${usage}`, 2);
   const command = await load();
   if (rest.includes('--help') || rest.includes('-h')) return print(io.stdout, command.usage, 0);
   try {
@@ -83,7 +82,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** An error's message does not repeat its cause; a person wants to read both. */
+/** Message and cause: a message does not repeat its cause, and people need both. */
 function withCause({ message, cause }: Error): string {
   return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }

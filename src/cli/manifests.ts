@@ -8,7 +8,7 @@ import { asError } from '../lib/errors.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
 import { YamlError, yamlDocuments, type YamlDocument } from './yaml-documents.ts';
 
-/** Something to tell of a file. */
+/** A problem or warning in a file. */
 export type Finding = {
   readonly severity: 'error' | 'warning';
   readonly file: string;
@@ -17,14 +17,14 @@ export type Finding = {
   readonly problem: Problem;
 };
 
-/** A relay that may be run, and where its name stands; lines are counted from 1. */
+/** A valid relay, and the position of its name; lines are counted from 1. */
 export type PlacedRelay = { readonly relay: Relay; readonly file: string; readonly line: number };
 
-/** What was found under some paths. */
+/** The result of reading manifests. */
 export type Manifests = {
-  /** The relays that may be run, in the order of files and documents. */
+  /** The valid relays, in the order of files and documents. */
   readonly relays: readonly Relay[];
-  /** The same with where their names stand. */
+  /** The same relays with their positions. */
   readonly placed: readonly PlacedRelay[];
   readonly findings: readonly Finding[];
 };
@@ -36,10 +36,10 @@ export function findingText({ severity, file, line, problem }: Finding): string 
 }
 
 /**
- * Reads the RealmRelay manifests under `paths`: files, folders (their `.yaml`, `.yml` and `.json` files, not those of
- * folders in them, as kubectl does) and `-` for `stdin`; a file may hold several documents.
+ * Reads the RealmRelay manifests under `paths`: files, folders (their `.yaml`, `.yml` and `.json` files, without subfolders,
+ * as kubectl does) and `-` for `stdin`. A file may contain several documents.
  *
- * Never throws for what stands there: all of it is in `findings`.
+ * Does not throw for paths that cannot be read or contents that are not valid: `findings` has all of that.
  */
 export async function readManifests(
   paths: readonly string[],
@@ -52,18 +52,18 @@ export async function readManifests(
   return {
     relays: placed.map(({ relay }) => relay),
     placed,
-    findings: [...documents.flatMap(({ findings }) => findings), ...doubles(documents)],
+    findings: [...documents.flatMap(({ findings }) => findings), ...duplicates(documents)],
   };
 }
 
-/** A file, read or not. */
+/** The text of a file, or why it could not be read. */
 type ManifestFile = { readonly file: string; readonly text?: string; readonly failure?: Problem };
 
-/** What became of one document. */
+/** The result of reading one document. */
 type ManifestDocument = {
   readonly file: string;
   readonly line: number;
-  /** Absent where it must not be run. */
+  /** Absent if the document is not a valid relay. */
   readonly relay?: Relay;
   readonly findings: readonly Finding[];
 };
@@ -74,13 +74,18 @@ async function readPath(path: string, stdin: NodeJS.ReadableStream): Promise<Man
     const isFolder = (await stat(path)).isDirectory();
     const files = isFolder ? (await manifestNames(path)).map((name) => join(path, name)) : [path];
     if (files.length === 0) {
-      return [{ file: path, failure: fileProblem('holds no .yaml, .yml or .json file', 'name the files') }];
+      return [
+        {
+          file: path,
+          failure: fileProblem('contains no .yaml, .yml or .json file', 'give the path of a manifest'),
+        },
+      ];
     }
     return await Promise.all(files.map(async (file) => ({ file, text: await readFile(file, 'utf8') })));
   } catch (error) {
     const failure = fileProblem(
       `cannot be read (${asError(error).message})`,
-      'correct the path or its rights',
+      'correct the path or its permissions',
     );
     return [{ file: path, failure }];
   }
@@ -95,7 +100,7 @@ function readDocuments({ file, text = '', failure }: ManifestFile): ManifestDocu
   try {
     const documents = yamlDocuments(text);
     if (documents.length > 0) return documents.map((document) => readDocument(file, document));
-    return [failed(file, 1, fileProblem('is empty', 'write a RealmRelay in it, or leave it out'))];
+    return [failed(file, 1, fileProblem('is empty', 'add a RealmRelay, or remove the file'))];
   } catch (error) {
     if (!(error instanceof YamlError)) throw error;
     return [failed(file, error.line, fileProblem(error.message, error.remedy))];
@@ -131,8 +136,8 @@ function fileProblem(what: string, remedy: string): Problem {
   return { path: [], what, remedy };
 }
 
-/** Of two relays of one namespace and name, the API server would keep the last: told, since it was hardly meant. */
-function doubles(documents: readonly ManifestDocument[]): Finding[] {
+/** Relays with the same namespace and name, which are errors: the API server would keep only the last one. */
+function duplicates(documents: readonly ManifestDocument[]): Finding[] {
   const seen = new Map<string, ManifestDocument>();
   const findings: Finding[] = [];
   for (const document of documents) {
@@ -141,7 +146,7 @@ function doubles(documents: readonly ManifestDocument[]): Finding[] {
     const first = seen.get(`${namespace}/${name}`);
     seen.set(`${namespace}/${name}`, first ?? document);
     if (first === undefined) continue;
-    const what = `is the name of another RealmRelay of namespace ${namespace}, in ${first.file}:${String(first.line)}`;
+    const what = `is the name of another RealmRelay in namespace ${namespace}, at ${first.file}:${String(first.line)}`;
     const problem = {
       path: ['metadata', 'name'],
       what,

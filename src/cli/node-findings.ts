@@ -2,8 +2,8 @@ import { nodeConflicts } from '../api/node-conflicts.ts';
 import type { Finding, PlacedRelay } from './manifests.ts';
 
 /**
- * The relays of `placed` on hostNetwork that are sure to meet on a node, each pair told at the later one. As in a
- * cluster it keeps none of them from being valid: the two may be meant for different clusters.
+ * Warnings for relays on hostNetwork that are certain to conflict on a node, each pair reported at the later one. As in a
+ * cluster, the relays stay valid: they may be meant for different clusters.
  */
 export function nodeFindings(placed: readonly PlacedRelay[]): Finding[] {
   return placed.flatMap(({ relay, file, line }, index) => {

@@ -3,11 +3,12 @@ import { hostname } from 'node:os';
 import { adminPort } from '../api/schema/realm-relay.ts';
 import { defaultRelayImage } from '../desired/relay-image.ts';
 import { kubeConfigLoader, ownNamespace } from '../kube/kube-config.ts';
+import type { LeaseTerms } from '../kube/lease.ts';
 import { systemClock } from '../lib/clock.ts';
 import { logLevels, type LogLevel } from '../lib/log-level.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { version } from '../lib/version.ts';
-import { type LeaseChoice, startOperator } from '../operator/operator.ts';
+import { startOperator } from '../operator/operator.ts';
 import { operatorRoutes } from '../operator/routes.ts';
 import { startHealthServer } from '../telemetry/health-server.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -20,22 +21,23 @@ const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 
 export const usage = `Usage: realm-operator operator [options]
 
-The controller: makes the cluster match its RealmRelays. Finds the cluster by --kubeconfig, KUBECONFIG, ~/.kube/config, or the
-service account of the Pod that it runs in, in this order.
+Runs the controller, which makes the cluster match its RealmRelays. The cluster is taken from --kubeconfig, KUBECONFIG,
+~/.kube/config, or the service account of the Pod, in this order.
 
-      --kubeconfig FILE    the cluster and the credentials
-      --namespace NAME     look after this namespace alone; may be repeated (default: all)
-      --leader-elect       work only while holding a lease, so that several may run and one works; the others stand by
-      --lease-namespace NAME  where the lease "realm-operator" is (default: the namespace of the Pod that it runs in)
-      --lease-seconds N    how long a silent holder keeps it, 5 to 300 (default ${String(defaultLeaseSeconds)}); it is renewed five times in that time
-      --relay-image IMAGE  image of relays that name none (default ${defaultRelayImage})
-      --admin ADDRESS      where /livez, /readyz and /metrics are served (default ${defaultAdmin})
+      --kubeconfig FILE    kubeconfig with the cluster and the credentials
+      --namespace NAME     watch only this namespace; may be repeated (default: all)
+      --leader-elect       work only while holding a lease, so that several operators may run: one leads, the others stand by
+      --lease-namespace NAME  namespace of the lease "realm-operator" (default: the namespace of the Pod)
+      --lease-seconds N    how long others wait before they take the lease from a silent leader, 5 to 300 (default ${String(defaultLeaseSeconds)});
+                           the leader renews it five times in that time
+      --relay-image IMAGE  image for relays that do not set one (default ${defaultRelayImage})
+      --admin ADDRESS      where /livez, /readyz and /metrics are served, or off (default ${defaultAdmin})
       --log-level LEVEL    ${logLevels.join(', ')} (default info)
 
-Exits with 0 after SIGTERM or SIGINT, with 1 when it has lost its lease.
+Exit code: 0 after SIGTERM or SIGINT, 1 after losing the lease, 2 wrong usage.
 `;
 
-/** `realm-operator operator`: the controller. */
+/** `realm-operator operator`: runs the controller. */
 export const operator: Command = async (argv, { signals: source }) => {
   const options = parseOptions(argv, {
     kubeconfig: { type: 'string' },
@@ -63,7 +65,7 @@ export const operator: Command = async (argv, { signals: source }) => {
     clock: systemClock,
     registry,
   });
-  const admin = address && (await startHealthServer(address, operatorRoutes(running, registry)));
+  const admin = address && (await startHealthServer(address, operatorRoutes(running.isReady, registry)));
   log.info({ version, admin: admin?.url ?? 'off', relayImage: options['relay-image'] }, 'operator started');
   const signal = await Promise.race([signals.first, running.lost]);
   log.info({ signal }, 'operator stopping');
@@ -73,18 +75,19 @@ export const operator: Command = async (argv, { signals: source }) => {
   return signal === undefined ? 1 : 0;
 };
 
-function lease(namespace = ownNamespace(), seconds: string): LeaseChoice {
+function lease(namespace = ownNamespace(), seconds: string): LeaseTerms {
   if (namespace === undefined)
-    throw new UsageError('--leader-elect: outside of a cluster, name a namespace with --lease-namespace');
+    throw new UsageError('--leader-elect: outside a cluster, give a namespace with --lease-namespace');
   const durationMs = Number(seconds) * 1000;
   if (!/^\d+$/.test(seconds) || durationMs < 5_000 || durationMs > 300_000)
-    throw new UsageError(`--lease-seconds: "${seconds}" is no whole number from 5 to 300`);
+    throw new UsageError(`--lease-seconds: "${seconds}" is not a whole number from 5 to 300`);
   const identity = `${hostname()}-${randomBytes(4).toString('hex')}`;
   return { namespace, name: 'realm-operator', identity, durationMs };
 }
 
 function logLevel(text: string): LogLevel {
   const level = logLevels.find((known) => known === text);
-  if (level === undefined) throw new UsageError(`--log-level: "${text}" is none of ${logLevels.join(', ')}`);
+  if (level === undefined)
+    throw new UsageError(`--log-level: "${text}" is not a log level: use ${logLevels.join(', ')}`);
   return level;
 }

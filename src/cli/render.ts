@@ -10,18 +10,18 @@ export const usage = `Usage: realm-operator render -f PATH… [--relay-image IMA
 Prints the objects that the operator would apply for RealmRelay manifests, as YAML.
 
   -f, --filename PATH      a file, a folder (its .yaml, .yml and .json files) or - for standard input; may be repeated
-      --relay-image IMAGE  image of relays that name none (default ${defaultRelayImage})
+      --relay-image IMAGE  image for relays that do not set one (default ${defaultRelayImage})
 
-Exits with 0 where all is well, 1 where a manifest is not valid (nothing is printed then), 2 for wrong usage.
+Exit code: 0 success, 1 a manifest is not valid (nothing is printed), 2 wrong usage.
 `;
 
-/** `realm-operator render`: what would be applied. */
+/** `realm-operator render`: prints what the operator would apply. */
 export const render: Command = async (argv, { stdin, stdout, stderr }) => {
   const options = parseOptions(argv, {
     filename: { type: 'string', short: 'f', multiple: true, default: [] },
     'relay-image': { type: 'string', default: defaultRelayImage },
   });
-  if (options.filename.length === 0) throw new UsageError('name the manifests: -f PATH');
+  if (options.filename.length === 0) throw new UsageError('give the manifests with -f PATH');
   const { relays, findings } = await readManifests(options.filename, stdin);
   for (const finding of findings) stderr.write(`${findingText(finding)}\n`);
   if (findings.some(({ severity }) => severity === 'error')) return 1;

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { parseIpAddress, type IpFamily } from '../lib/ip-address.ts';
 import type { EndpointStatus, RelayStatus } from '../relay/admin/status.ts';
 
-/** What `standalone` shows of what runs: a line for each endpoint, and some commands to try. */
+/** The screen of `standalone`: a line for each endpoint, and commands to try. */
 export function screen(status: RelayStatus, adminUrl: string | undefined): string {
   const rows = status.endpoints.map((endpoint) => [
     endpoint.name,
@@ -37,7 +37,7 @@ function table(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** One command a family, for the first TCP endpoint that serves it. */
+/** One command for each family, with the first TCP endpoint that serves it. */
 function tries(endpoints: readonly EndpointStatus[]): string[] {
   return (['IPv4', 'IPv6'] as const).flatMap((family) => {
     const endpoint = endpoints.find(
@@ -47,7 +47,7 @@ function tries(endpoints: readonly EndpointStatus[]): string[] {
   });
 }
 
-/** Where a client on this machine reaches `endpoint`, at its first port. */
+/** The address at which a client on this machine reaches the first port of `endpoint`. */
 function address({ listen }: EndpointStatus, family: IpFamily): string {
   const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)[-,\d]*$/.exec(listen) ?? [];
   const parsed = parseIpAddress(host);

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Relay as ParsedRelay } from '../api/relay.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
-import { relayConfig } from '../config/relay-config.ts';
+import { relayConfig } from '../config/parsed-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import { stopSignals } from '../lib/shutdown.ts';
@@ -21,23 +21,23 @@ const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 
 export const usage = `Usage: realm-operator standalone -f PATH… [--admin ADDRESS]
 
-Runs RealmRelay manifests on this machine, without a cluster, and follows changes of the files.
+Runs RealmRelay manifests on this machine, without a cluster, and applies changes of the files.
 
   -f, --filename PATH  a file or a folder (its .yaml, .yml and .json files); may be repeated
       --admin ADDRESS  where /livez, /readyz, /status and /metrics are served, or off (default ${defaultAdmin})
 
-What runs is shown on standard output, the log goes to standard error. A change that is not valid is told, and changes
-nothing. Ctrl-C lets connections end, for as long as spec.drainSeconds says; a second one ends at once.
-Exits with 1 where the manifests are not valid at the start, or no endpoint could be bound.
+Standard output shows what runs, the log goes to standard error. A change that is not valid is reported and has no effect.
+Ctrl-C drains connections for spec.drainSeconds; pressing it again ends them at once.
+Exit code: 0 success, 1 the manifests are not valid at the start or no endpoint could be bound, 2 wrong usage.
 `;
 
-/** `realm-operator standalone`: manifests on this machine. */
+/** `realm-operator standalone`: runs manifests on this machine. */
 export const standalone: Command = async (argv, io) => {
   const { filename: paths, admin } = parseOptions(argv, {
     filename: { type: 'string', short: 'f', multiple: true, default: [] },
     admin: { type: 'string', default: defaultAdmin },
   });
-  if (paths.length === 0 || paths.includes('-')) throw new UsageError('name the manifests: -f PATH');
+  if (paths.length === 0 || paths.includes('-')) throw new UsageError('give the manifests with -f PATH');
   const address = adminAddress(admin);
   const log = createLogger('info', logDestination('stderr'));
   const relay = new RelayServer({ log, clock: systemClock });
@@ -60,7 +60,7 @@ export const standalone: Command = async (argv, io) => {
     watch.start();
     await signals.first;
     watch.stop();
-    io.stdout.write('Ending: connections may go on for a while; Ctrl-C again ends at once.\n');
+    io.stdout.write('Draining connections; press Ctrl-C again to end them at once.\n');
     void signals.second.then(() => relay.close());
     await relay.drain(host.drainSeconds * 1000);
     return 0;
@@ -71,18 +71,18 @@ export const standalone: Command = async (argv, io) => {
   }
 };
 
-/** The manifests under some paths, and the relay that runs them. */
+/** Keeps a relay in step with the manifests under some paths. */
 class Host {
   readonly #relay: RelayServer;
   readonly #log: Logger;
   readonly #io: Io;
   readonly #paths: readonly string[];
-  /** What was read last, to find out whether it changed. */
+  /** What was read last, to detect changes. */
   #last = '';
-  /** Which files are missing, so that what was read last is to be tried again; '' where none is. */
+  /** Which files are missing, so that the same manifests have to be tried again; '' if none are. */
   #missing = '';
   #following: Promise<unknown> = Promise.resolve();
-  /** How long connections may go on at the end. */
+  /** How long connections are drained at shutdown. */
   drainSeconds = 0;
 
   constructor(relay: RelayServer, log: Logger, io: Io, paths: readonly string[]) {
@@ -92,39 +92,39 @@ class Host {
     this.#paths = paths;
   }
 
-  /** Runs what the files say now, one call after the other; shows it where it is something new. */
+  /** Runs the current manifests and shows the result if something changed. Calls run one after the other. */
   follow(adminUrl: string | undefined): Promise<unknown> {
     this.#following = this.#following.then(async () => {
       const [before, isRetry] = [this.#last, this.#missing !== ''];
       const isRunning = await this.readAndRun();
       if (this.#last === before && !(isRetry && isRunning)) return;
       if (isRunning) this.#io.stdout.write(`\n${screen(this.#relay.status(), adminUrl)}`);
-      else this.#io.stderr.write('Nothing changed: what ran before runs on.\n');
+      else this.#io.stderr.write('The change was rejected; the previous manifests keep running.\n');
     });
     return this.#following;
   }
 
   /**
-   * Runs what the files say now, unless they say what they said before and nothing was missing for it.
+   * Runs the current manifests, unless they have not changed and no file was missing. Prints problems.
    *
-   * @returns whether they are valid and run; what is wrong is told.
+   * @returns whether they are valid and run.
    */
   async readAndRun(): Promise<boolean> {
     const { relays: all, findings } = await readManifests(this.#paths, this.#io.stdin);
     const relays = runningRelays(all);
     const conflicts = hostConflicts(relays).map(({ message }) => message);
-    const told = [...findings.map(findingText), ...conflicts, ...hostSecrets(relays)];
-    const read = JSON.stringify([relays, told]);
+    const lines = [...findings.map(findingText), ...conflicts, ...hostSecrets(relays)];
+    const read = JSON.stringify([relays, lines]);
     const isKnown = read === this.#last;
     if (isKnown && this.#missing === '') return true;
     this.#last = read;
-    if (!isKnown) this.#tell(told);
+    if (!isKnown) this.#print(lines);
     const isValid =
       hostConflicts(relays).length === 0 && findings.every(({ severity }) => severity === 'warning');
     return isValid ? this.#run(relays) : this.#refuse('the manifests are not valid');
   }
 
-  #tell(lines: readonly string[]): void {
+  #print(lines: readonly string[]): void {
     for (const line of lines) this.#io.stderr.write(`${line}\n`);
   }
 
@@ -134,7 +134,7 @@ class Host {
       await this.#relay.reload(config);
     } catch (error) {
       if (!(error instanceof ReloadError || error instanceof TransportFilesError)) throw error;
-      if (error.message !== this.#missing) this.#tell([error.message]);
+      if (error.message !== this.#missing) this.#print([error.message]);
       this.#missing = error instanceof TransportFilesError ? error.message : '';
       return false;
     }
@@ -151,7 +151,7 @@ class Host {
   }
 }
 
-/** The folders whose entries decide what stands under `paths`. */
+/** The folders to watch for changes under `paths`. */
 async function folders(paths: readonly string[]): Promise<string[]> {
   return Promise.all(paths.map(async (path) => ((await stat(path)).isDirectory() ? path : dirname(path))));
 }

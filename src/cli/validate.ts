@@ -5,22 +5,22 @@ import { nodeFindings } from './node-findings.ts';
 
 export const usage = `Usage: realm-operator validate -f PATH… [--strict]
 
-Checks RealmRelay manifests and prints every problem as "file:line: field: what, value: remedy". Relays on hostNetwork that
-are sure to meet on a node, where they cannot run side by side, are a warning.
+Checks RealmRelay manifests and prints every problem as "file:line: field: problem, value: remedy". Relays on hostNetwork that
+need the same ports on the same nodes are a warning.
 
   -f, --filename PATH  a file, a folder (its .yaml, .yml and .json files) or - for standard input; may be repeated
-      --strict         warnings fail, too
+      --strict         fail on warnings, too
 
-Exits with 0 where all is well, 1 where something is wrong, 2 for wrong usage.
+Exit code: 0 success, 1 a manifest is not valid, 2 wrong usage.
 `;
 
-/** `realm-operator validate`: for a pipeline. */
+/** `realm-operator validate`: checks manifests, e.g. in a pipeline. */
 export const validate: Command = async (argv, { stdin, stdout }) => {
   const { filename, strict } = parseOptions(argv, {
     filename: { type: 'string', short: 'f', multiple: true, default: [] },
     strict: { type: 'boolean', default: false },
   });
-  if (filename.length === 0) throw new UsageError('name the manifests: -f PATH');
+  if (filename.length === 0) throw new UsageError('give the manifests with -f PATH');
   const { relays, placed, findings: ofFiles } = await readManifests(filename, stdin);
   const findings = [...ofFiles, ...nodeFindings(placed)];
   for (const finding of findings) stdout.write(`${findingText(finding)}\n`);

@@ -16,11 +16,11 @@ export type YamlDocument = {
   readonly value: unknown;
   /** The line, counted from 1, of the value at `path`, or of the nearest one around it. */
   readonly lineOf: (path: Path) => number;
-  /** What this parser takes and kubectl's does not. */
+  /** Values that this parser accepts and kubectl's does not. */
   readonly warnings: readonly Problem[];
 };
 
-/** The text is not YAML that we read. */
+/** The text is not YAML, or not YAML that is accepted here. */
 export class YamlError extends RealmError {
   readonly code = 'REALM_YAML_INVALID';
   /** Counted from 1. */
@@ -34,20 +34,20 @@ export class YamlError extends RealmError {
   }
 }
 
-/** Most characters of a text: the API server takes no larger object, etcd's limit being 1.5 MiB. */
-const mostCharacters = 3 * 1024 * 1024;
-/** Most values of a document once its aliases are expanded: a RealmRelay of 64 endpoints has some 10,000. */
-const mostValues = 200_000;
+/** Length limit of a text: the API server accepts no larger object, since the limit of etcd is 1.5 MiB. */
+const maxCharacters = 3 * 1024 * 1024;
+/** Limit of the values in a document with its aliases expanded; a RealmRelay with 64 endpoints has some 10,000. */
+const maxValues = 200_000;
 
 /**
  * Parses `text` as kubectl does: YAML 1.1 (`on` is true, `0443` is 291), or JSON, with any number of documents.
  * Empty documents are left out.
  *
- * @throws YamlError where the text is not YAML, is too large, or its aliases expand without measure.
+ * @throws YamlError if the text is not YAML, is too large, or its aliases expand to too many values.
  */
 export function yamlDocuments(text: string): YamlDocument[] {
-  if (text.length > mostCharacters) {
-    throw new YamlError(1, `has ${String(text.length)} characters`, `use at most ${String(mostCharacters)}`);
+  if (text.length > maxCharacters) {
+    throw new YamlError(1, `has ${String(text.length)} characters`, `use at most ${String(maxCharacters)}`);
   }
   const lines = lineStarts(text);
   try {
@@ -75,28 +75,28 @@ function documentEvents(events: readonly Event[]): Event[][] {
 type ValueEvent = Exclude<Event, { type: typeof EVENT_ID.DOCUMENT | typeof EVENT_ID.POP }>;
 type ScalarEvent = Extract<Event, { type: typeof EVENT_ID.SCALAR }>;
 
-/** A mapping or a list that has begun and not ended. */
+/** A mapping or list that is still open. */
 type Collection = {
   readonly path: Path;
   readonly isMapping: boolean;
-  /** Its name for aliases; '' where it has none. */
+  /** Its anchor; '' if it has none. */
   readonly anchor: string;
-  /** Values before it. */
+  /** The number of values before it. */
   readonly before: number;
-  /** In a mapping, of the next value, once the key has come. */
+  /** In a mapping: the key of the next value, once it has been read. */
   key: string | undefined;
-  /** In a list, of the next value. */
+  /** In a list: the index of the next value. */
   index: number;
 };
 
-/** Where each value of one document stands, read off the parser's events. */
+/** The position of each value of a document, from the parser's events. */
 class Positions {
   readonly warnings: Problem[] = [];
   readonly #text: string;
   readonly #lineStarts: readonly number[];
   readonly #lines = new Map<string, number>();
   readonly #open: Collection[] = [];
-  /** Values in what each anchor names, aliases expanded. */
+  /** The number of values under each anchor, with aliases expanded. */
   readonly #anchors = new Map<string, number>();
   #values = 0;
 
@@ -151,24 +151,24 @@ class Positions {
 
   #expand(anchor: string, start: number): void {
     this.#values += this.#anchors.get(anchor) ?? 0;
-    if (this.#values <= mostValues) return;
+    if (this.#values <= maxValues) return;
     throw new YamlError(
       this.#lineAt(start),
-      `expands by its aliases to more than ${String(mostValues)} values`,
+      `has aliases that expand to more than ${String(maxValues)} values`,
       'write the values out, or use fewer aliases',
     );
   }
 
-  /** kubectl's parser takes `{address: ::1}` for a mapping; ours reads the address. */
+  /** kubectl's parser reads `{address: ::1}` as a mapping; this one reads the address. */
   #checkColon(event: ScalarEvent, path: Path): void {
     const isPlain = event.style === SCALAR_STYLE.PLAIN && event.valueStart >= 0;
     if (!isPlain || this.#text[event.valueStart] !== ':') return;
     const value = this.#text.slice(event.valueStart, event.valueEnd);
-    const what = 'starts with a colon and is not quoted, which kubectl does not read';
+    const what = 'starts with a colon and is not quoted, which kubectl cannot read';
     this.warnings.push({ path, what, value, remedy: `write "${value}" in quotes` });
   }
 
-  /** The number of lines that begin at or before `position`, by bisection. */
+  /** The line at `position`, by binary search. */
   #lineAt(position: number): number {
     let [low, high] = [0, this.#lineStarts.length];
     while (low < high) {
@@ -180,7 +180,7 @@ class Positions {
   }
 }
 
-/** The key or index of the next value of `collection`, which is then used up. */
+/** The key or index of the next value of `collection`; advances it. */
 function step(collection: Collection): string | number {
   if (!collection.isMapping) return collection.index++;
   const { key = '' } = collection;

@@ -1,13 +1,7 @@
-import {
-  isMapping,
-  listOf,
-  oneOf,
-  wholeNumber,
-  type FieldsOf,
-  type Findings,
-  type Rule,
-} from '../lib/document-rules.ts';
+import { isMapping, listOf, oneOf, wholeNumber, type Findings } from '../lib/document-rules.ts';
 import type { SocketAddress } from './address.ts';
+import { remoteAddress } from './address-rules.ts';
+import { key, milliseconds, setting, settingsOf, type Settings, type Written } from './key-table.ts';
 
 /** Which addresses of a name are asked for, and their order; `ipv6_and_ipv4` is what no `mode` means. */
 export type DnsMode = (typeof modes)[number] | 'ipv6_and_ipv4';
@@ -17,8 +11,29 @@ const protocols = ['tcp', 'udp', 'tcp_and_udp'] as const;
 const mostSeconds = 4_294_967; // more than a timer takes, but nothing is timed by it
 const mostNames = 1_000_000;
 
-/** How names become addresses where the configuration has a say in it. */
-export type DnsConfig = {
+/** Keys that become a field of `DnsConfig` each. */
+const cacheKeys = {
+  /** Seconds that an answer is kept at least, whatever its own time to live; default 0. */
+  min_ttl: setting('minTtlMs', wholeNumber(0, mostSeconds), 0, milliseconds),
+  /** And at most; default 86,400. */
+  max_ttl: setting('maxTtlMs', wholeNumber(0, mostSeconds), 86_400, milliseconds),
+  /** Names whose answers are kept; default 32, 0 = none. */
+  cache_size: setting('cacheSize', wholeNumber(0, mostNames), 32),
+};
+
+/** The keys of Realm's `[dns]`; where it says nothing, names are looked up in the system's own way. */
+export const dnsKeys = {
+  /** Which addresses of a name are asked for, and their order; default IPv6 first, then IPv4. */
+  mode: key(oneOf(modes)),
+  /** Default `tcp_and_udp`: UDP, and TCP for an answer that is cut; so is `udp`. */
+  protocol: key(oneOf(protocols)),
+  /** `HOST:PORT` each; default those of the system. */
+  nameservers: key(listOf(remoteAddress)),
+  ...cacheKeys,
+};
+
+/** How names become addresses where the configuration has a say in it; `cacheKeys` documents the bounds of the cache. */
+export type DnsConfig = Settings<typeof cacheKeys> & {
   readonly mode: DnsMode;
   /** Ask by TCP alone; else by UDP, and by TCP where an answer is cut. */
   readonly isTcpOnly: boolean;
@@ -26,28 +41,10 @@ export type DnsConfig = {
   readonly nameservers: readonly SocketAddress[];
   /** Whether the search domains of the system count. */
   readonly isSearching: boolean;
-  /** An answer is kept for its own time to live, but not shorter. */
-  readonly minTtlMs: number;
-  /** And not longer. */
-  readonly maxTtlMs: number;
-  /** Names whose answers are kept. */
-  readonly cacheSize: number;
 };
 
-/** The rules of Realm's `[dns]`, given that of an address. */
-export function dnsRulesWith(address: Rule<SocketAddress>) {
-  return {
-    mode: oneOf(modes),
-    protocol: oneOf(protocols),
-    nameservers: listOf(address),
-    min_ttl: wholeNumber(0, mostSeconds),
-    max_ttl: wholeNumber(0, mostSeconds),
-    cache_size: wholeNumber(0, mostNames),
-  };
-}
-
 /** A dns table as read. */
-export type ReadDns = FieldsOf<ReturnType<typeof dnsRulesWith>>;
+export type ReadDns = Written<typeof dnsKeys>;
 
 /**
  * What a dns table asks for.
@@ -56,18 +53,18 @@ export type ReadDns = FieldsOf<ReturnType<typeof dnsRulesWith>>;
  */
 export function dnsConfig(read: ReadDns, findings: Findings): DnsConfig | undefined {
   if (!isMapping(read) || Object.keys(read).length === 0) return undefined;
-  const { mode = 'ipv6_and_ipv4', protocol, nameservers, min_ttl: min = 0, max_ttl: max = 86_400 } = read;
-  if (min > max) {
-    const remedy = `give at most ${String(max)}, or raise max_ttl`;
-    findings.problems.push({ path: ['dns', 'min_ttl'], what: 'is above max_ttl', value: min, remedy });
+  const { mode = 'ipv6_and_ipv4', protocol, nameservers } = read;
+  const cache = settingsOf(cacheKeys, read);
+  if (cache.minTtlMs > cache.maxTtlMs) {
+    const remedy = `give at most ${String(cache.maxTtlMs / 1000)}, or raise max_ttl`;
+    const value = cache.minTtlMs / 1000;
+    findings.problems.push({ path: ['dns', 'min_ttl'], what: 'is above max_ttl', value, remedy });
   }
   return {
     mode,
     isTcpOnly: protocol === 'tcp',
     nameservers: nameservers ?? [],
     isSearching: nameservers === undefined && protocol === undefined, // as Realm has it
-    minTtlMs: min * 1000,
-    maxTtlMs: max * 1000,
-    cacheSize: read.cache_size ?? 32,
+    ...cache,
   };
 }

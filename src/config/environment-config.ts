@@ -1,7 +1,7 @@
 import { isMapping } from '../lib/document-rules.ts';
 import type { Problem } from '../lib/problem.ts';
 import { hasEndpoints, sourceDocument, type SourceDocument } from './config-text.ts';
-import { mergedConfig, type ParsedConfig } from './relay-config.ts';
+import { mergedConfig, type ParsedConfig } from './parsed-config.ts';
 
 /** The variable of the environment that can hold the whole configuration. */
 export const environmentName = 'REALM_CONF';

@@ -1,108 +1,108 @@
 import { randomUUID } from 'node:crypto';
-import { setImmediate as otherWork } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Action } from './action.ts';
 import type { WorkQueue } from './work-queue.ts';
 
-/** How a turn ended: asked for nothing more, for another turn, met someone else's change, or failed. */
+/** How a reconcile ended: with one of the actions, on a conflict with someone else's change, or with an error. */
 export const outcomes = ['awaitChange', 'requeueAfter', 'resyncAfter', 'conflict', 'error'] as const;
 export type Outcome = (typeof outcomes)[number];
 
-/** What a turn is given besides its key. */
+/** What a reconcile gets besides its key. */
 export type Turn = {
   /** Carries `key` and `reconcileId` in every line. */
   readonly log: Logger;
 };
 
-/** With what a controller works. */
+/** What a controller works with. */
 export type ControllerOptions<K extends string> = {
   /**
-   * Makes the world as it should be at `key`. Level-based: it is told of no event, reads the whole state, and may run at
-   * any time and any number of times, never twice at a time for a key.
+   * Brings the world to the desired state of `key`. Level-based: it gets no event, reads the whole state, and may run at any
+   * time and any number of times, but never concurrently for one key.
    *
-   * | it | and the key |
+   * | it | the next reconcile of the key |
    * | --- | --- |
-   * | returns `awaitChange` | gets its next turn when it is added |
-   * | returns `requeueAfter` | gets one after the delay, too |
-   * | returns `resyncAfter` | gets one in the background after about the delay, too |
-   * | throws | gets one after a wait that grows with every failure in a row |
+   * | returns `awaitChange` | when the key is added |
+   * | returns `requeueAfter` | after the delay, or when the key is added |
+   * | returns `resyncAfter` | in the background after about the delay, or when the key is added |
+   * | throws | after a wait that grows with every failure in a row |
    */
   readonly reconcile: (key: K, turn: Turn) => Promise<Action>;
   readonly queue: WorkQueue<K>;
-  /** How many keys are worked on at a time. */
+  /** How many keys are reconciled at a time. */
   readonly workers: number;
-  /** How many more while turns take long: one that has taken a second gives up its place. None unless told. */
+  /** How many more while reconciles are slow: one that takes longer than a second no longer counts. Default 0. */
   readonly spareWorkers?: number;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Whether an error only says that someone else was faster, which is retried without a word. */
+  /** Whether an error only means that someone else changed the object first, which is retried without a warning. */
   readonly isConflict?: (error: Error) => boolean;
-  /** Told of every turn that ended, for metrics. */
+  /** Called after every reconcile, for metrics. */
   readonly onTurn?: (outcome: Outcome, seconds: number) => void;
 };
 
-/** A turn that takes longer waits for somebody else. */
-const longMs = 1_000;
+/** A reconcile that takes longer is waiting for someone else. */
+const slowMs = 1_000;
 
 /**
- * Works off a queue of keys. A turn that fails does not touch the others, nor does one that hangs, as long as there are spare
- * workers.
+ * Runs reconciles for the keys of a queue. A failed reconcile does not affect the others; neither does one that hangs, as
+ * long as there are spare workers.
  */
 export class Controller<K extends string> {
   readonly #options: ControllerOptions<K>;
-  readonly #working = new Set<Promise<void>>();
+  readonly #runningWorkers = new Set<Promise<void>>();
   #isStarted = false;
-  /** Turns that gave up their place. */
+  /** Slow reconciles whose place a spare worker has taken. */
   #replaced = 0;
 
   constructor(options: ControllerOptions<K>) {
     this.#options = options;
   }
 
-  /** Whether it has begun. */
+  /** Whether `start` was called. */
   get isStarted(): boolean {
     return this.#isStarted;
   }
 
-  /** Begins; does nothing a second time. */
+  /** Starts the workers. A second call does nothing. */
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    for (let worker = 0; worker < this.#options.workers; worker += 1) this.#employ();
+    for (let worker = 0; worker < this.#options.workers; worker += 1) this.#startWorker();
   }
 
-  /** Closes the queue and resolves when the turns under way have ended. */
+  /** Closes the queue and resolves when the reconciles under way have ended. */
   async stop(): Promise<void> {
     this.#options.queue.close();
-    await Promise.all(this.#working);
+    await Promise.all(this.#runningWorkers);
   }
 
-  #employ(): void {
-    const working = this.#work().finally(() => this.#working.delete(working));
-    this.#working.add(working);
+  #startWorker(): void {
+    const working = this.#runWorker().finally(() => this.#runningWorkers.delete(working));
+    this.#runningWorkers.add(working);
   }
 
-  async #work(): Promise<void> {
+  async #runWorker(): Promise<void> {
     const { queue } = this.#options;
     for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
       const isReplaced = await this.#turnInPlace(key);
       queue.done(key);
       if (isReplaced) return;
-      await otherWork(); // turns that wait for nothing, one after another, would hold up timers and sockets
+      await yieldToEventLoop(); // reconciles that never wait would otherwise starve timers and sockets
     }
   }
 
-  /** Gives `key` its turn. Returns whether it took long, so that another worker has taken the place of this one. */
+  /** Reconciles `key`. Returns whether it was slow, so that a spare worker has taken the place of this one. */
   async #turnInPlace(key: K): Promise<boolean> {
     const { clock, spareWorkers = 0 } = this.#options;
     const place = { isTaken: false };
-    const cancel = clock.after(longMs, () => {
+    const cancel = clock.after(slowMs, () => {
       if (this.#replaced === spareWorkers) return;
       place.isTaken = true;
       this.#replaced += 1;
-      this.#employ();
+      this.#startWorker();
     });
     await this.#turn(key);
     cancel();
@@ -140,10 +140,10 @@ export class Controller<K extends string> {
         if ('delayMs' in end) queue.resyncAfter(key, end.delayMs);
         break;
       case 'conflict':
-        log.debug({ delayMs: queue.retry(key) }, 'changed meanwhile');
+        log.debug({ delayMs: queue.retry(key) }, 'object changed, retrying');
         break;
       case 'error':
-        log.warn({ err: end, delayMs: queue.retry(key) }, 'reconcile failed');
+        log.warn({ err: end, delayMs: queue.retry(key) }, 'reconcile failed, retrying');
         break;
     }
   }

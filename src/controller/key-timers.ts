@@ -1,47 +1,47 @@
 import type { Clock } from '../lib/clock.ts';
 
-type Alarm<K> = { readonly keys: Set<K>; readonly cancel: () => void };
+type KeyTimer<K> = { readonly keys: Set<K>; readonly cancel: () => void };
 
-/** Tells of keys when their time comes. Keys of the same time share a timer: thousands of them may wait for hours. */
-export class Alarms<K> {
+/** Calls back with keys when they are due. Keys with the same due time share a timer, since thousands may wait for hours. */
+export class KeyTimers<K> {
   readonly #clock: Clock;
   readonly #onDue: (key: K) => void;
-  /** By the time that they are for, in monotonic ms. */
-  readonly #alarms = new Map<number, Alarm<K>>();
+  /** By due time, in monotonic ms. */
+  readonly #timers = new Map<number, KeyTimer<K>>();
 
   constructor(clock: Clock, onDue: (key: K) => void) {
     this.#clock = clock;
     this.#onDue = onDue;
   }
 
-  /** Tells of `key` at `dueMs`, in monotonic ms. */
+  /** Calls back with `key` at `dueMs`, in monotonic ms. */
   set(key: K, dueMs: number): void {
-    const alarm = this.#alarms.get(dueMs) ?? this.#start(dueMs);
-    alarm.keys.add(key);
+    const timer = this.#timers.get(dueMs) ?? this.#start(dueMs);
+    timer.keys.add(key);
   }
 
-  /** Does not tell of `key` at `dueMs`; nothing happens where it would not. */
+  /** Cancels the callback with `key` at `dueMs`, if there is one. */
   cancel(key: K, dueMs: number): void {
-    const alarm = this.#alarms.get(dueMs);
-    if (alarm?.keys.delete(key) !== true || alarm.keys.size > 0) return;
-    alarm.cancel();
-    this.#alarms.delete(dueMs);
+    const timer = this.#timers.get(dueMs);
+    if (timer?.keys.delete(key) !== true || timer.keys.size > 0) return;
+    timer.cancel();
+    this.#timers.delete(dueMs);
   }
 
-  /** Tells of no key any more. */
+  /** Cancels all callbacks. */
   clear(): void {
-    for (const { cancel } of this.#alarms.values()) cancel();
-    this.#alarms.clear();
+    for (const { cancel } of this.#timers.values()) cancel();
+    this.#timers.clear();
   }
 
-  #start(dueMs: number): Alarm<K> {
+  #start(dueMs: number): KeyTimer<K> {
     const keys = new Set<K>();
     const cancel = this.#clock.after(dueMs - this.#clock.monotonicMs(), () => {
-      this.#alarms.delete(dueMs);
+      this.#timers.delete(dueMs);
       for (const key of keys) this.#onDue(key);
     });
-    const alarm = { keys, cancel };
-    this.#alarms.set(dueMs, alarm);
-    return alarm;
+    const timer = { keys, cancel };
+    this.#timers.set(dueMs, timer);
+    return timer;
   }
 }

@@ -1,52 +1,60 @@
 import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
-import { Alarms } from './key-timers.ts';
+import { KeyTimers } from './key-timers.ts';
 
-/** With what a queue works. */
+/** What a queue works with. */
 export type WorkQueueOptions = {
   readonly clock: Clock;
-  /** How long a key that failed waits before its next turn. */
+  /** How long a key waits after a failed reconcile. */
   readonly backoff: Backoff;
-  /** In [0, 1), for the jitter; `Math.random` unless told. */
+  /** In [0, 1), for the jitter; default `Math.random`. */
   readonly random?: () => number;
   readonly observer?: WorkQueueObserver;
 };
 
-/** Who is told what becomes of keys, for metrics. */
+/** Called with what happens to keys, for metrics. */
 export type WorkQueueObserver = {
-  /** A key came to wait. */
+  /** A key started to wait. */
   readonly added: () => void;
-  /** A key whose turn failed gets another one. */
+  /** A key is retried after a failure. */
   readonly retried: () => void;
-  /** A key's turn came, so long after it was added. */
+  /** A key was handed to a worker, this long after it was added. */
   readonly taken: (seconds: number) => void;
-  /** A key was handed back, so long after its turn came. */
+  /** A key was handed back, this long after a worker took it. */
   readonly done: (seconds: number) => void;
 };
 
+/** What a queue reports about itself at any time. */
+export type QueueGauges = {
+  /** How many keys wait for a worker. */
+  readonly depth: number;
+  /** How long each key under way has been worked on so far, in seconds. */
+  readonly processingSeconds: readonly number[];
+};
+
 /**
- * Whether a turn is for something that happened, or for a look at what is most likely as it should be. In the order in which
- * they are served.
+ * Why a key is reconciled: because something happened (`news`), or as a routine check of what is most likely in order
+ * (`background`). In the order in which they are served.
  */
 export const urgencies = ['news', 'background'] as const;
 export type Urgency = (typeof urgencies)[number];
 
-/** After so many turns for news, one in the background comes between: it must not wait for ever either. */
+/** After this many keys with news in a row, one from the background is served, so that those do not starve. */
 const newsInARow = 9;
-/** How much sooner or later than asked a resync comes, at most: keys that came together shall not do so for ever. */
+/** By which part of its delay a resync comes sooner or later at most, so that keys which came together spread out. */
 const resyncJitter = 0.1;
-/** The part of its delay to which a resync comes on time: those of keys that came together share timers. */
+/** Resyncs are rounded to this part of their delay, so that keys which came together share timers. */
 const resyncGrain = 0.001;
 
 type Since = { readonly sinceMs: number; readonly urgency: Urgency };
 type Delayed = { readonly dueMs: number; readonly urgency: Urgency };
 
 /**
- * The keys that have work to do: those with news before those in the background, and of each first come, first served.
+ * The keys that have to be reconciled: those with news before those in the background, first come, first served in each.
  *
- * A key waits at most once, however often it is added; one that waits in the background and gets news is served with the
- * news. It is never worked on twice at a time: one that is added while it is worked on waits again after that. A key
- * whose turn comes has no delayed turn left: whoever works on it sees everything, and says when to look again.
+ * A key waits at most once, however often it is added; one that waits in the background and gets news moves to the news. A
+ * key is never processed twice at a time: one that is added while it is processed waits again afterwards. Taking a key
+ * cancels its delayed turn, since its reconcile reads the whole state and requests the next one itself.
  *
  * ```text
  *   add ───────────────► waiting ── next ──► processing ── done ──► forgotten
@@ -55,17 +63,17 @@ type Delayed = { readonly dueMs: number; readonly urgency: Urgency };
  *   retry ────────┘
  * ```
  *
- * Source: the priority queue of controller-runtime, where resyncs and the objects that there are at the start come last, too.
+ * Source: the priority queue of controller-runtime, where resyncs and the objects of the initial list come last, too.
  */
-export class WorkQueue<K extends string> {
+export class WorkQueue<K extends string> implements QueueGauges {
   readonly #options: WorkQueueOptions;
-  /** In the order of arrival; since when, in monotonic ms. */
+  /** In the order of arrival, with the time of it in monotonic ms. */
   readonly #waiting: Readonly<Record<Urgency, Map<K, number>>> = { news: new Map(), background: new Map() };
   readonly #processing = new Map<K, Since>();
-  /** Added while they were worked on. */
+  /** Added while they were being processed. */
   readonly #dirty = new Map<K, Since>();
   readonly #delayed = new Map<K, Delayed>();
-  readonly #alarms: Alarms<K>;
+  readonly #timers: KeyTimers<K>;
   readonly #failures = new Map<K, number>();
   readonly #takers: ((key: K | undefined) => void)[] = [];
   #newsTaken = 0;
@@ -73,22 +81,20 @@ export class WorkQueue<K extends string> {
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
-    this.#alarms = new Alarms(options.clock, (key) => {
+    this.#timers = new KeyTimers(options.clock, (key) => {
       this.add(key, this.#undelayed(key)?.urgency);
     });
   }
 
-  /** How many keys wait for a worker. */
   get depth(): number {
     return this.#waiting.news.size + this.#waiting.background.size;
   }
 
-  /** For how long each key that is worked on has been, in seconds. */
   get processingSeconds(): readonly number[] {
     return [...this.#processing.values()].map(({ sinceMs }) => this.#secondsSince(sinceMs));
   }
 
-  /** Gives `key` a turn. */
+  /** Queues `key`. */
   add(key: K, urgency: Urgency = 'news'): void {
     if (this.#closed) return;
     const sinceMs = this.#options.clock.monotonicMs();
@@ -100,12 +106,12 @@ export class WorkQueue<K extends string> {
     this.#serve();
   }
 
-  /** Gives `key` a turn after `delayMs`, or sooner if one is due sooner; for news, if either is. */
+  /** Queues `key` after `delayMs`, or when an earlier delayed turn is due; as news if either of them is. */
   addAfter(key: K, delayMs: number, urgency: Urgency = this.#urgencyOfTurn(key)): void {
     this.#addAt(key, { dueMs: this.#options.clock.monotonicMs() + delayMs, urgency });
   }
 
-  /** Gives `key` a turn in the background after about `delayMs`, a tenth more or less, or sooner if one is due sooner. */
+  /** Queues `key` in the background after `delayMs` plus or minus a tenth, or when an earlier delayed turn is due. */
   resyncAfter(key: K, delayMs: number): void {
     const { clock, random = Math.random } = this.#options;
     const dueMs = clock.monotonicMs() + delayMs * (1 + resyncJitter * (2 * random() - 1));
@@ -114,7 +120,7 @@ export class WorkQueue<K extends string> {
   }
 
   /**
-   * Gives `key`, whose turn failed, another one of the same urgency, after a wait that grows with every failure in a row.
+   * Queues `key`, whose reconcile failed, with the same urgency after a wait that grows with every failure in a row.
    *
    * @returns the wait in milliseconds.
    */
@@ -128,12 +134,12 @@ export class WorkQueue<K extends string> {
     return delayMs;
   }
 
-  /** The failures of `key` no longer count. */
+  /** Resets the failures of `key`. */
   forget(key: K): void {
     this.#failures.delete(key);
   }
 
-  /** The next key, which then must be handed back with `done`; undefined once the queue is closed. */
+  /** Waits for the next key, which must be handed back with `done`; undefined once the queue is closed. */
   next(): Promise<K | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
     if (this.depth > 0) return Promise.resolve(this.#take());
@@ -142,7 +148,7 @@ export class WorkQueue<K extends string> {
     return promise;
   }
 
-  /** Hands `key` back, worked on. */
+  /** Hands `key` back after its reconcile. */
   done(key: K): void {
     const [turn, dirty] = [this.#processing.get(key), this.#dirty.get(key)];
     this.#processing.delete(key);
@@ -153,10 +159,10 @@ export class WorkQueue<K extends string> {
     this.#serve();
   }
 
-  /** Ends it: nobody gets another key, and no timer is left. */
+  /** Closes the queue: `next` returns undefined, and all timers are cancelled. */
   close(): void {
     this.#closed = true;
-    this.#alarms.clear();
+    this.#timers.clear();
     this.#delayed.clear();
     for (const urgency of urgencies) this.#waiting[urgency].clear();
     this.#dirty.clear();
@@ -171,19 +177,19 @@ export class WorkQueue<K extends string> {
       urgency: moreUrgent(urgency, earlier?.urgency),
     };
     this.#delayed.set(key, delayed);
-    this.#alarms.set(key, delayed.dueMs);
+    this.#timers.set(key, delayed.dueMs);
   }
 
-  /** Takes the delayed turn of `key` away. Returns what it was, where there was one. */
+  /** Cancels the delayed turn of `key` and returns it, if there is one. */
   #undelayed(key: K): Delayed | undefined {
     const delayed = this.#delayed.get(key);
     if (delayed === undefined) return undefined;
     this.#delayed.delete(key);
-    this.#alarms.cancel(key, delayed.dueMs);
+    this.#timers.cancel(key, delayed.dueMs);
     return delayed;
   }
 
-  /** Returns whether `key` did not wait before. */
+  /** Returns whether `key` was not waiting already. */
   #addWaiting(key: K, { sinceMs, urgency }: Since): boolean {
     const { news, background } = this.#waiting;
     if (news.has(key)) return false;
@@ -194,7 +200,7 @@ export class WorkQueue<K extends string> {
     return inBackgroundMs === undefined;
   }
 
-  /** Returns whether `key` was not to wait again before. */
+  /** Returns whether `key` was not marked already. */
   #addDirty(key: K, { sinceMs, urgency }: Since): boolean {
     const before = this.#dirty.get(key);
     this.#dirty.set(key, {
@@ -204,12 +210,12 @@ export class WorkQueue<K extends string> {
     return before === undefined;
   }
 
-  /** What the turn of `key` that is under way is for. */
+  /** The urgency with which `key` is being processed. */
   #urgencyOfTurn(key: K): Urgency {
     return this.#processing.get(key)?.urgency ?? 'news';
   }
 
-  /** Gives a worker that waits the first key that does. */
+  /** Hands the first waiting key to a waiting worker. */
   #serve(): void {
     if (this.#takers.length > 0 && this.depth > 0) this.#takers.shift()?.(this.#take());
   }
@@ -218,7 +224,7 @@ export class WorkQueue<K extends string> {
     return (this.#options.clock.monotonicMs() - ms) / 1000;
   }
 
-  /** Whose turn it is, where anybody waits. */
+  /** From which of the two the next key is taken. */
   #nextUrgency(): Urgency {
     const { news, background } = this.#waiting;
     if (background.size === 0) return 'news';

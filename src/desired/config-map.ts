@@ -1,10 +1,15 @@
 import { hash } from 'node:crypto';
 import type { V1ConfigMap } from '@kubernetes/client-node';
 import { lastPort, listenText } from '../api/port-conflicts.ts';
-import type { Endpoint, Network, Relay, Remote } from '../api/relay.ts';
+import type { Endpoint, Relay, Remote } from '../api/relay.ts';
+import { keysOf } from '../config/field-table.ts';
+import { realmsKeys } from '../config/key-table.ts';
+import { networkKeys } from '../config/network-keys.ts';
 import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm-document.ts';
+import { endpointKeys } from '../config/realm-rules.ts';
+import { healthCheckFields, networkFields } from '../config/spec-fields.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
-import { onceEach } from '../lib/memoize.ts';
+import { memoize } from '../lib/memoize.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
 import { transportWords } from './transports.ts';
@@ -28,12 +33,12 @@ export function configMap(relay: Relay): Desired<V1ConfigMap> {
 }
 
 /** The text of the relay program's configuration file: equal relays give equal text, byte by byte. */
-export const configText = onceEach(
+export const configText = memoize(
   (relay: Relay): string => `${JSON.stringify(realmDocument(relay), null, 2)}\n`,
 );
 
 /** SHA-256 of the configuration file, in hexadecimal; the relay program reports the same of the file it runs. */
-export const configHash = onceEach((relay: Relay): string => hash('sha256', configText(relay)));
+export const configHash = memoize((relay: Relay): string => hash('sha256', configText(relay)));
 
 /** `relay` in Realm's own words. Each endpoint says all of its network, so that nothing depends on a global table. */
 export function realmDocument(relay: Relay): RealmDocument {
@@ -51,17 +56,9 @@ function realmEndpoints(endpoint: Endpoint): RealmEndpoint[] {
 }
 
 /** `endpoint` as far as Realm reads it: what our own relay takes from the first port of a range is said there alone. */
-function realmsOwn({ network = {}, ...endpoint }: RealmEndpoint): RealmEndpoint {
-  const { name: _name, strategy: _strategy, health_check: _check, ...rest } = endpoint;
-  const {
-    tcp_idle_timeout: _idle,
-    max_connections: _connections,
-    max_waiting: _waiting,
-    allowed_sources: _allowed,
-    accept_proxy_trusted: _trusted,
-    ...realms
-  } = network;
-  return { ...rest, network: realms };
+function realmsOwn(endpoint: RealmEndpoint): RealmEndpoint {
+  const { network = {}, ...rest } = realmsKeys(endpointKeys, endpoint);
+  return { ...rest, network: realmsKeys(networkKeys, network) };
 }
 
 /** `endpoint` at its listening port `port`. */
@@ -82,15 +79,7 @@ function realmEndpoint(endpoint: Endpoint, port: number): RealmEndpoint {
 }
 
 function healthCheck({ healthCheck: check }: Endpoint): Pick<RealmEndpoint, 'health_check'> {
-  if (check === undefined) return {};
-  return {
-    health_check: {
-      interval: check.intervalSeconds,
-      timeout: check.timeoutSeconds,
-      unhealthy_threshold: check.unhealthyThreshold,
-      healthy_threshold: check.healthyThreshold,
-    },
-  };
+  return check === undefined ? {} : { health_check: keysOf(healthCheckFields, check) };
 }
 
 function remoteText({ address, port, fixedPort }: Remote, shift: number): string {
@@ -112,31 +101,9 @@ function balance({ balance: strategy, remotes }: Endpoint): Pick<RealmEndpoint, 
   };
 }
 
+/** All of the network; `ipv6_only` means nothing to an IPv4 socket. */
 function realmNetwork({ listen, network }: Endpoint): RealmNetwork {
-  return {
-    no_tcp: !network.tcp,
-    use_udp: network.udp,
-    ...(listen.address.family === 'IPv6' ? { ipv6_only: network.ipv6Only } : {}),
-    tcp_timeout: network.tcpTimeoutSeconds,
-    udp_timeout: network.udpTimeoutSeconds,
-    tcp_keepalive: network.tcpKeepaliveSeconds,
-    tcp_keepalive_probe: network.tcpKeepaliveProbes,
-    ...(network.allowedSources.length > 0 && { allowed_sources: network.allowedSources }),
-    ...proxyProtocol(network),
-    tcp_idle_timeout: network.tcpIdleTimeoutSeconds,
-    max_connections: network.maxConnections,
-    max_waiting: network.maxWaiting,
-  };
-}
-
-function proxyProtocol({ sendProxy, acceptProxy }: Network): RealmNetwork {
-  const { timeoutSeconds, trustedSources } = acceptProxy;
-  return {
-    ...(sendProxy.enabled && { send_proxy: true, send_proxy_version: sendProxy.version }),
-    ...(acceptProxy.enabled && {
-      accept_proxy: true,
-      accept_proxy_timeout: timeoutSeconds,
-      ...(trustedSources.length > 0 && { accept_proxy_trusted: trustedSources }),
-    }),
-  };
+  const all: RealmNetwork = keysOf(networkFields, network);
+  const { ipv6_only: _ipv6Only, ...ofIpv4 } = all;
+  return listen.address.family === 'IPv6' ? all : ofIpv4;
 }

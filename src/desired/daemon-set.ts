@@ -6,7 +6,7 @@ import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 /**
  * The DaemonSet that runs `relay` on every node that its Pod template selects.
  *
- * @param relayImage  image of the relay program, where the relay does not name one.
+ * @param relayImage  image of the relay program, if the relay does not name one.
  */
 export function daemonSet(relay: Relay, relayImage: string): Desired<V1DaemonSet> {
   return {

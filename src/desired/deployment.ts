@@ -16,22 +16,22 @@ import { podMeta, podPlacement } from './pod-additions.ts';
 import { canonicalQuantity } from './quantity.ts';
 import { secretMounts, secretVolumes } from './transports.ts';
 
-/** Seconds between the end of draining and the kill, for the relay to close what is left and to say so. */
+/** Seconds between the end of draining and the kill, in which the relay closes remaining connections and logs that. */
 const graceSeconds = 5;
-/** How long a stopping Pod still accepts: kube-proxies and load balancers need that to send nobody there any more. */
+/** How long a stopping Pod still accepts connections, until kube-proxies and load balancers send it no new ones. */
 const drainLagSeconds = 5;
-/** A safe sysctl of the Pod's own network: any port may be bound without a capability. */
+/** A safe sysctl of the Pod's network: every port may be bound without a capability. */
 const sysctls = [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }];
 const configFolder = '/etc/realm';
 
 /**
  * The Deployment that runs `relay`.
  *
- * With updateStrategy HotReload the Pod template does not mention endpoints, but for the Secrets that they name: a
- * change of them reaches running Pods through the ConfigMap and restarts none. Its Pods meet the Pod Security Standard
- * *restricted*. On hostNetwork neither holds: the ports are declared, so that no node gets two Pods that need the same one.
+ * With updateStrategy HotReload, the Pod template contains nothing of the endpoints but the Secrets that they name: changes
+ * of endpoints reach running Pods through the ConfigMap and restart none. The Pods meet the Pod Security Standard
+ * *restricted*. Neither is true on hostNetwork: the ports are declared, so that no node gets two Pods that need the same one.
  *
- * @param relayImage  image of the relay program, where the relay does not name one.
+ * @param relayImage  image of the relay program, if the relay does not name one.
  */
 export function deployment(relay: Relay, relayImage: string): Desired<V1Deployment> {
   return {
@@ -39,7 +39,7 @@ export function deployment(relay: Relay, relayImage: string): Desired<V1Deployme
     kind: 'Deployment',
     metadata: objectMeta(relay, relay.metadata.name),
     spec: {
-      // An autoscaler's to write, where there is one.
+      // Left to the autoscaler, if there is one.
       ...(relay.autoscaling === undefined && { replicas: relay.replicas }),
       selector: { matchLabels: selectorLabels(relay) },
       strategy: { type: 'RollingUpdate', rollingUpdate: rollingUpdate(relay) },
@@ -49,14 +49,14 @@ export function deployment(relay: Relay, relayImage: string): Desired<V1Deployme
 }
 
 /**
- * New Pods come before old ones go. Not on hostNetwork, where both need the same ports: a cluster whose nodes all have one
+ * New Pods start before old ones stop. Not on hostNetwork, where both need the same ports: a cluster with a Pod on every node
  * would wait for ever.
  */
 export function rollingUpdate({ workload }: Relay): V1RollingUpdateDeployment {
   return workload.hostNetwork ? { maxSurge: 0, maxUnavailable: 1 } : { maxSurge: '25%', maxUnavailable: 0 };
 }
 
-/** The Pods of `relay`, whatever makes them. */
+/** The Pod template of `relay`, for every kind of workload. */
 export function podTemplate(relay: Relay, relayImage: string): V1PodTemplateSpec {
   return { metadata: podMeta(relay), spec: podSpec(relay, relayImage) };
 }
@@ -71,7 +71,7 @@ function podSpec(relay: Relay, relayImage: string): V1PodSpec {
       runAsNonRoot: true,
       runAsUser: 65_532,
       runAsGroup: 65_532,
-      ...(secrets.length > 0 && { fsGroup: 65_532 }), // which may read what is mounted of Secrets
+      ...(secrets.length > 0 && { fsGroup: 65_532 }), // may read the mounted Secrets
       seccompProfile: { type: 'RuntimeDefault' },
       ...(relay.workload.hostNetwork ? {} : { sysctls }),
     },
@@ -113,7 +113,7 @@ function probe(path: string, timing: Pick<V1Probe, 'periodSeconds' | 'failureThr
   return { httpGet: { path, port: 'admin' }, timeoutSeconds: 2, ...timing };
 }
 
-/** Nothing empty is rendered: the API server would drop it, and each comparison would find a difference. */
+/** Renders no empty list: the API server would drop it, and every comparison would find a difference. */
 function resources({ limits, requests }: Resources): { resources?: V1ResourceRequirements } {
   const rendered = Object.entries({ limits, requests })
     .filter(([, quantities]) => Object.keys(quantities).length > 0)

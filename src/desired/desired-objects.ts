@@ -17,9 +17,9 @@ import { networkPolicy } from './network-policy.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { service } from './service.ts';
 
-/** All that rendering needs besides the relay; nothing else comes in from outside. */
+/** What rendering needs besides the relay; there is no other input. */
 export type Platform = {
-  /** Image of the relay program, where a relay does not name one. */
+  /** Image of the relay program, for relays that do not name one. */
   readonly relayImage: string;
 };
 
@@ -34,10 +34,11 @@ export type DesiredObject =
   | Desired<V2HorizontalPodAutoscaler>;
 
 /**
- * Every object that `relay` needs: what a Pod mounts, or is guarded by, before the Pod, and the Service, which may be such that it
- * cannot be changed, last. It is the one of a relay that has none yet: what a live one may become tells `service`.
+ * Every object that `relay` needs, in the order in which they are applied: what Pods mount and what restricts them before
+ * the Pods, and the Service, which may not be changeable, last. It is the Service of a relay that has none yet; `service`
+ * returns what a live one can become.
  *
- * Pure: equal input gives deeply equal output. No empty list, map or null is in it.
+ * Pure: equal input gives deeply equal output. The objects contain no empty list, no empty map and no null.
  */
 export function desiredObjects(relay: Relay, { relayImage }: Platform): DesiredObject[] {
   return [

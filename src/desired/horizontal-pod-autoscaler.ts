@@ -3,7 +3,7 @@ import type { Relay } from '../api/relay.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
 
 /**
- * The HorizontalPodAutoscaler of `relay`, where the user asks for one. It scales the Deployment, never the RealmRelay, whose
+ * The HorizontalPodAutoscaler of `relay`, if the user wants one. It scales the Deployment, never the RealmRelay, whose
  * replicas are the user's to write.
  */
 export function horizontalPodAutoscaler(relay: Relay): Desired<V2HorizontalPodAutoscaler>[] {

@@ -5,16 +5,16 @@ import { adminPort } from '../api/schema/realm-relay.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 import { withoutEmpty } from './without-empty.ts';
 
-/** The operator's Pods, in whatever namespace they are installed. */
+/** Selects the operator's Pods in any namespace. */
 const operator: V1NetworkPolicyPeer = {
   namespaceSelector: {},
   podSelector: { matchLabels: { 'app.kubernetes.io/name': 'realm-operator' } },
 };
 
 /**
- * The NetworkPolicy of `relay`, where the user asks for one: clients to the endpoints, the operator to the admin port.
+ * The NetworkPolicy of `relay`, if the user wants one. It admits clients to the endpoints, and the operator to the admin port.
  *
- * Kubelet's probes need no rule: what runs on a Pod's own node always reaches it, by the definition of NetworkPolicy.
+ * Kubelet's probes need no rule: by definition of NetworkPolicy, processes on a Pod's node can always reach it.
  */
 export function networkPolicy(relay: Relay): Desired<V1NetworkPolicy>[] {
   const { enabled, allowFrom } = relay.networkPolicy;
@@ -29,7 +29,7 @@ export function networkPolicy(relay: Relay): Desired<V1NetworkPolicy>[] {
         podSelector: { matchLabels: selectorLabels(relay) },
         policyTypes: ['Ingress'],
         ingress: [
-          // An empty list would mean everyone, too, and be dropped by the API server.
+          // An empty list also admits everyone, but the API server would drop it.
           { ports: endpointPorts(relay), ...(from.length > 0 && { from }) },
           { ports: [{ port: adminPort, protocol: 'TCP' }], from: [operator] },
         ],

@@ -3,16 +3,16 @@ import type { Relay } from '../api/relay.ts';
 import { apiVersion, kind } from '../api/schema/realm-relay.ts';
 import { version } from '../lib/version.ts';
 
-/** The field manager of every apply, and the value of the `managed-by` label by which our objects are watched. */
+/** The value of the label `managed-by`, by which the operator watches its objects; also its field manager. */
 export const manager = 'realm-operator';
 
 /**
- * Holds the hash of the configuration: on a running Pod, so that kubelet looks after the Pod, and its ConfigMap, at once;
- * in a Pod template, so that a change of it replaces the Pods.
+ * The annotation with the hash of the configuration: on a running Pod, it makes kubelet sync the Pod and its ConfigMap at
+ * once; in a Pod template, a change of it replaces the Pods.
  */
 export const configHashAnnotation = 'realm-operator.dev/config-hash';
 
-/** An object to apply: of `T`, a model of client-node, with the metadata that we write. */
+/** An object to apply: `T`, a model of client-node, with the metadata that the operator writes. */
 export type Desired<T> = Omit<T, 'apiVersion' | 'kind' | 'metadata'> & {
   readonly apiVersion: string;
   readonly kind: string;
@@ -40,12 +40,12 @@ export function selectorLabels(relay: Relay): Record<string, string> {
   };
 }
 
-/** The labels of the Pods of `relay`: without the version, so that an upgrade of the operator restarts none of them. */
+/** The labels of the Pods of `relay`, without the version, so that an upgrade of the operator does not restart them. */
 export function podLabels(relay: Relay): Record<string, string> {
   return { ...selectorLabels(relay), 'app.kubernetes.io/component': 'relay' };
 }
 
-/** The metadata of an object that `relay` owns. Where `relay` came from a file, and so has no UID, it owns nothing. */
+/** The metadata of an object that `relay` owns. A relay from a file has no UID, so it owns nothing. */
 export function objectMeta(relay: Relay, name: string): DesiredMeta {
   const owners =
     relay.metadata.uid === undefined

@@ -6,7 +6,7 @@ import { configHash } from './config-map.ts';
 import { configHashAnnotation, podLabels, selectorLabels } from './object-meta.ts';
 import { withoutEmpty } from './without-empty.ts';
 
-/** Labels and annotations of the Pods of `relay`: what the user adds, under what the operator needs. */
+/** Labels and annotations of the Pods of `relay`: those of the user, overridden by those that the operator needs. */
 export function podMeta(relay: Relay): V1ObjectMeta {
   const { labels, annotations } = relay.podTemplate;
   const added = {
@@ -22,7 +22,7 @@ export function podMeta(relay: Relay): V1ObjectMeta {
   };
 }
 
-/** Where the Pods of `relay` run, and as whom: what the user says, and the topology spread where the user says none. */
+/** Scheduling and service account of the Pods of `relay`: as the user wrote them, with a default topology spread. */
 export function podPlacement(relay: Relay): Partial<V1PodSpec> {
   const { nodeSelector, tolerations, affinity, imagePullSecrets, priorityClassName, serviceAccountName } =
     relay.podTemplate;
@@ -38,8 +38,8 @@ export function podPlacement(relay: Relay): Partial<V1PodSpec> {
 }
 
 /**
- * Both spellings: the API server copies the one into the other, and takes the old one for the new where that is taken
- * away, so that what only the server wrote would stay for ever.
+ * Both spellings of the field. The API server copies one to the other, and if the new one is removed, restores it from the
+ * old one; so a field that only the server wrote would stay for ever.
  */
 function serviceAccount(name: string | undefined): Pick<V1PodSpec, 'serviceAccount' | 'serviceAccountName'> {
   return { ...present('serviceAccountName', name), ...present('serviceAccount', name) };
@@ -50,7 +50,7 @@ function topologySpread(relay: Relay): V1TopologySpreadConstraint[] {
   const chosen = relay.podTemplate.topologySpreadConstraints;
   if (chosen !== undefined)
     return chosen.map((constraint) => ({ labelSelector, ...constraint })) as V1TopologySpreadConstraint[];
-  if (relay.workload.kind === 'DaemonSet') return []; // it has its own way: one on every node
+  if (relay.workload.kind === 'DaemonSet') return []; // it runs one Pod on every node anyway
   return ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
     maxSkew: 1,
     topologyKey,

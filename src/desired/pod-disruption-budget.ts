@@ -4,10 +4,11 @@ import { hasSpares } from '../api/workload-rules.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 
 /**
- * The PodDisruptionBudget of `relay`: none where the user asks for none, nor where there is one Pod, whose node could never
- * be drained.
+ * The PodDisruptionBudget of `relay`, if the user wants one and there is more than one Pod: the node of a single Pod could
+ * never be drained.
  *
- * A Pod that is not ready serves nobody, and so may always be moved: else one that never becomes ready holds up its node.
+ * A Pod that is not ready serves no clients, so it may always be evicted; otherwise one that never becomes ready would block
+ * the drain of its node.
  */
 export function podDisruptionBudget(relay: Relay): Desired<V1PodDisruptionBudget>[] {
   if (relay.podDisruptionBudget === undefined || !hasSpares(relay)) return [];

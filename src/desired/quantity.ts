@@ -1,4 +1,4 @@
-/** All is counted in units of a billionth; of resources the API server keeps no more than thousandths. */
+/** Quantities are computed in units of a billionth; the API server keeps resources in thousandths. */
 const milli = 10n ** 6n;
 const decimal: readonly [suffix: string, nano: bigint][] = [
   ['E', 10n ** 27n],
@@ -15,11 +15,11 @@ const binary: readonly [suffix: string, nano: bigint][] = (['Ei', 'Pi', 'Ti', 'G
 );
 
 /**
- * `quantity` in the one form in which the API server keeps it, so that what we apply equals what we read:
- * `1000m` is `1`, `1024Mi` is `1Gi`, `0.5` is `500m`. What is finer than a thousandth is rounded up.
+ * `quantity` in the canonical form of the API server, so that what is applied equals what is read back: `1000m` becomes `1`,
+ * `1024Mi` becomes `1Gi`, `0.5` becomes `500m`. Fractions of a thousandth are rounded up.
  *
- * @param quantity  a number, or digits with an optional fraction and suffix, as the schema lets through.
- * @throws TypeError where it is not.
+ * @param quantity  a number, or digits with an optional fraction and suffix, as the schema allows.
+ * @throws TypeError if it is neither.
  *
  * Source: `Quantity.CanonicalizeBytes` of k8s.io/apimachinery/pkg/api/resource; rounding as for a ResourceList in
  * k8s.io/kubernetes/pkg/apis/core/v1/conversion.go.

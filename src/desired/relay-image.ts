@@ -1,4 +1,4 @@
 import { version } from '../lib/version.ts';
 
-/** The relay image where the operator is told no other. */
+/** The relay image, unless the operator is configured with another one. */
 export const defaultRelayImage = `ghcr.io/realm-operator/realm-operator:${version}`;

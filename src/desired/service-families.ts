@@ -3,14 +3,14 @@ import { endpointFamilies } from '../api/rules.ts';
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Problem } from '../lib/problem.ts';
 
-/** What helps where a live Service cannot take a change. */
+/** The remedy if a live Service cannot be changed in place. */
 export const recreateRemedy =
   'delete the Service, or set service.recreatePolicy: WhenNeeded (its cluster IPs, node ports and load-balancer address are lost)';
 
-/** The families of a Service, as its `spec` holds them. */
+/** The families of a Service, as in its `spec`. */
 export type ServiceFamilies = {
   readonly ipFamilyPolicy: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
-  /** The primary first; absent where the cluster shall choose. */
+  /** The primary family first; absent if the cluster chooses. */
   readonly ipFamilies?: readonly IpFamily[];
 };
 
@@ -20,11 +20,11 @@ export type ObservedFamilies = Required<ServiceFamilies>;
 /**
  * The families to apply to the Service of `relay`: what its endpoints bind, unless the user chose.
  *
- * The result can always be applied: where the live Service cannot take what is wanted, it is what that Service
- * has already, and {@link immutableFamilies} says so. PreferDualStack never goes with one family, since the API
- * server takes that once and refuses it ever after.
+ * The result can always be applied: if the live Service cannot get the wanted families, it is what that Service has, and
+ * {@link immutableFamilies} reports that. PreferDualStack never comes with a single family, since the API server accepts
+ * that once and rejects it afterwards.
  *
- * @param observed  of the live Service; undefined where there is none yet.
+ * @param observed  families of the live Service; undefined if there is none yet.
  */
 export function serviceFamilies(relay: Relay, observed: ObservedFamilies | undefined): ServiceFamilies {
   const wanted = wantedFamilies(relay);
@@ -35,9 +35,9 @@ export function serviceFamilies(relay: Relay, observed: ObservedFamilies | undef
 }
 
 /**
- * What of the wanted families the live Service cannot take: its primary family never changes.
+ * The wanted families that the live Service cannot get: its primary family never changes.
  *
- * @returns undefined where it can take them.
+ * @returns undefined if it can get them all.
  */
 export function immutableFamilies(relay: Relay, observed: ObservedFamilies): Problem | undefined {
   const { ipFamilies } = wantedFamilies(relay);
@@ -61,12 +61,12 @@ function wantedFamilies(relay: Relay): ServiceFamilies {
   return { ipFamilyPolicy: policy, ipFamilies: policy === 'SingleStack' ? only : both(only) };
 }
 
-/** `families` with the one that is missing behind. */
+/** Both families: `families` with the missing one appended. */
 function both(families: readonly IpFamily[]): IpFamily[] {
   return [...new Set([...families, 'IPv4', 'IPv6'] as const)];
 }
 
-/** A Service that prefers two families and has one lives in a cluster that has no more. */
+/** A Service that prefers two families and has one shows that the cluster has only that one. */
 function inObservedOrder(
   wanted: ServiceFamilies,
   observed: ObservedFamilies,

@@ -13,16 +13,16 @@ import {
   type ObservedFamilies,
 } from './service-families.ts';
 
-/** What of a live Service decides what may be wanted of it. */
+/** The part of a live Service that decides what it can become. */
 export type ObservedService = ObservedFamilies & Pick<V1ServiceSpec, 'type' | 'loadBalancerClass'>;
 
 /**
  * The Service that exposes every endpoint of `relay`, one Service port per distinct (port, protocol): two endpoints
  * may share one, each for its own family.
  *
- * What goes with another type than the one that is wanted is left out, since the API server refuses it.
+ * Fields that only other types have are left out, since the API server rejects them.
  *
- * @param observed  the live Service; undefined where there is none yet.
+ * @param observed  the live Service; undefined if there is none yet.
  */
 export function service(relay: Relay, observed: ObservedService | undefined): Desired<V1Service> {
   const { annotations, labels, type } = relay.service;
@@ -50,10 +50,10 @@ export function service(relay: Relay, observed: ObservedService | undefined): De
 }
 
 /**
- * What of the wanted Service the live one cannot take, in the order of the fields.
+ * The wanted fields that the live Service cannot get, in the order of the fields.
  *
- * A class that the user does not name may come from the cluster, so that it is none of ours to judge; where it was ours,
- * the API server refuses to take it away.
+ * A load balancer class that the user does not name may come from the cluster, so it is left alone; if it was ours, the API
+ * server rejects its removal.
  */
 export function immutableFields(relay: Relay, observed: ObservedService): Problem[] {
   const families = immutableFamilies(relay, observed);
@@ -73,7 +73,7 @@ export function immutableFields(relay: Relay, observed: ObservedService): Proble
   ];
 }
 
-/** The live class where there is one: it cannot change, and {@link immutableFields} says so. */
+/** The class of the live Service, if it has one: it cannot change, which {@link immutableFields} reports. */
 function balancer({ service: wanted }: Relay, observed: ObservedService | undefined): Partial<V1ServiceSpec> {
   const { loadBalancerClass: chosen, loadBalancerSourceRanges: ranges } = wanted;
   const isLive = observed?.type === 'LoadBalancer';
@@ -84,13 +84,13 @@ function balancer({ service: wanted }: Relay, observed: ObservedService | undefi
   };
 }
 
-/** Named `tcp-443`: no two can be equal, and service meshes read the protocol off the prefix. */
+/** Named `tcp-443`: names are unique, and service meshes read the protocol from the prefix. */
 function servicePorts(relay: Relay): V1ServicePort[] {
   const distinct = new Map(relay.endpoints.flatMap(endpointPorts).map((port) => [port.name, port]));
   return [...distinct.values()].map((port) => ({ ...port, ...present('nodePort', nodePort(relay, port)) }));
 }
 
-/** One for each port of a range: a Service has no ranges. */
+/** One Service port for each port of a range, since a Service has no ranges. */
 function endpointPorts(endpoint: Endpoint) {
   const { listen } = endpoint;
   return portsFrom(listen.port, lastPort(listen)).flatMap((port) =>

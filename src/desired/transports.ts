@@ -6,7 +6,7 @@ import type { RealmEndpoint } from '../config/realm-document.ts';
 /** Where the Secrets that a relay names are mounted, each in a folder of its name. */
 export const secretsFolder = '/etc/realm-secrets';
 
-/** The group of the relay's process may read them, and nobody else. */
+/** Readable only by the group of the relay's process. */
 const secretMode = 0o440;
 
 /** A Secret, and which of its keys are needed. */
@@ -36,7 +36,7 @@ function secretsOf({ listenTransport, remoteTransport }: Endpoint): NeededSecret
   ].flatMap(({ name, keys }) => (name === undefined ? [] : { name, keys }));
 }
 
-/** A volume for each Secret that `relay` names: mounted, so that kubelet renews it, and never copied. */
+/** A volume for each Secret that `relay` names: mounted rather than copied, so that kubelet refreshes it. */
 export function secretVolumes({ endpoints }: Relay): V1Volume[] {
   return neededSecrets(endpoints).map(({ name, keys }) => ({
     name: volumeName(name),
@@ -48,7 +48,7 @@ export function secretVolumes({ endpoints }: Relay): V1Volume[] {
   }));
 }
 
-/** Where they are mounted: folders, since a file mounted by subPath is never refreshed. */
+/** Their mounts: folders, since a file mounted by subPath is never refreshed. */
 export function secretMounts({ endpoints }: Relay): V1VolumeMount[] {
   return neededSecrets(endpoints).map(({ name }) => ({
     name: volumeName(name),

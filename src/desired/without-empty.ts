@@ -1,10 +1,10 @@
 import { isRecord } from '../lib/record.ts';
 
-/** Fields in which the empty says something: an empty selector selects all, the values of these mappings may be empty. */
+/** Fields whose empty value has a meaning: an empty selector selects everything, and the values of these mappings may be empty. */
 const meantEmpty = new Set(['labelSelector', 'namespaceSelector', 'podSelector']);
 const mappings = new Set(['matchLabels', 'nodeSelector']);
 
-/** `value` without the empty texts, lists and mappings that the API server would drop: each comparison would find them. */
+/** `value` without empty strings, lists and mappings: the API server drops them, so every comparison would find a difference. */
 export function withoutEmpty(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutEmpty);
   if (!isRecord(value)) return value;

@@ -2,7 +2,7 @@ import { RealmError } from '../lib/errors.ts';
 import type { KubeError } from './kube-error.ts';
 import type { KubeObject } from './object.ts';
 
-/** An object of the name that we need is there, and is not ours. It was not touched. */
+/** An object of the wanted kind and name exists and belongs to someone else. It was not touched. */
 export class ResourceConflictError extends RealmError {
   readonly code = 'REALM_RESOURCE_CONFLICT';
   readonly kind: string;
@@ -15,18 +15,18 @@ export class ResourceConflictError extends RealmError {
   }
 }
 
-/** The API server will not take the object as we want it: another try with the same object is of no use. */
+/** The API server rejects the object as it is wanted: applying the same object again will not help. */
 export class RefusedError extends RealmError {
   readonly code = 'REALM_APPLY_REFUSED';
   readonly kind: string;
   readonly objectName: string;
-  /** The server's own words. */
+  /** The server's message. */
   readonly refusal: string;
-  /** The fields that it complains of, where it tells, e.g. `spec.ipFamilies[0]`. */
+  /** The fields that the server names, if any, e.g. `spec.ipFamilies[0]`. */
   readonly fields: readonly string[];
 
   constructor({ kind, metadata }: KubeObject, cause: KubeError) {
-    super(`the API server refuses ${kind} "${metadata.name}"`, { cause });
+    super(`the API server rejects ${kind} "${metadata.name}"`, { cause });
     this.kind = kind;
     this.objectName = metadata.name;
     this.refusal = cause.message;
@@ -34,16 +34,16 @@ export class RefusedError extends RealmError {
   }
 }
 
-/** The API server did not take the object, and says nothing against it: it fails again and again, or does not answer. */
+/** The API server could not apply the object, for no fault of the object: it fails repeatedly, or does not answer. */
 export class ApplyFailedError extends RealmError {
   readonly code = 'REALM_APPLY_FAILED';
   readonly kind: string;
   readonly objectName: string;
-  /** The server's own words, or that there were none. */
+  /** The server's message, or that there was no answer. */
   readonly failure: string;
 
   constructor({ kind, metadata }: KubeObject, failure: string, cause: Error) {
-    super(`the API server did not take ${kind} "${metadata.name}"`, { cause });
+    super(`the API server could not apply ${kind} "${metadata.name}"`, { cause });
     this.kind = kind;
     this.objectName = metadata.name;
     this.failure = failure;

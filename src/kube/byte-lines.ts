@@ -2,9 +2,9 @@ const newline = 0x0a;
 const space = 0x20;
 
 /**
- * The lines of a stream of bytes without their ends, also a last one that was cut; blank ones are skipped.
+ * The lines of a stream of bytes, without line ends. Blank lines are skipped; a last line without an end is included.
  *
- * @throws whatever the stream fails with.
+ * @throws the error of the stream.
  */
 export async function* byteLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
   let begun: Buffer[] = [];

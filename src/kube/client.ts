@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../lib/clock.ts';
-import { limited } from '../lib/with-timeout.ts';
+import { withTimeout } from '../lib/with-timeout.ts';
 import {
   type Connections,
   type Credentials,
@@ -15,9 +15,9 @@ import type { KubeConfigLoader } from './kube-config.ts';
 import { kubeError } from './kube-error.ts';
 import { ResettableSockets } from './resettable-sockets.ts';
 
-/** How long credentials are used before they are asked for again: an exec plugin or a file may have newer ones. */
+/** How long credentials are used before they are read again: an exec plugin or a file may have newer ones. */
 const credentialsMs = 10_000;
-/** How long a request may take, unless it says otherwise. */
+/** Default of `KubeRequest.timeoutMs`. */
 const requestTimeoutMs = 30_000;
 
 /** A request to the API server. */
@@ -28,24 +28,26 @@ export type KubeRequest = {
   readonly query?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Media type of `body`; `application/json` unless told. */
+  /** Media type of `body`; default `application/json`. */
   readonly contentType?: string;
-  /** Gives the request up; it then rejects with the signal's reason. */
+  /** Cancels the request, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** How long it may take, 30 s unless told; it then rejects with a `TimeoutError`. A stream may take as long as it does. */
+  /** How long the request may take before it rejects with a `TimeoutError`; default 30 s. Streams have no timeout. */
   readonly timeoutMs?: number;
 };
 
 /**
- * The one way to the API server: plain JSON over pooled HTTP/1.1 connections, which are made anew when
- * CA, certificate or key change.
+ * The client of the API server: JSON over pooled HTTP/1.1 connections, which are replaced when CA, certificate or key
+ * change.
+ *
+ * Guarantee: with a fence, no write reaches a socket unless the fence holds at that moment.
  */
-export class Transport {
+export class KubeClient {
   readonly #load: KubeConfigLoader;
   readonly #clock: Clock;
   readonly #fence: Fence | undefined;
   readonly #sockets: ResettableSockets | undefined;
-  readonly #onAnswered: (method: string, code: string) => void;
+  readonly #onResponse: (method: string, code: string) => void;
   #kubeConfig: KubeConfig;
   #connections: Connections | undefined;
   #identity = '';
@@ -54,22 +56,22 @@ export class Transport {
   #closed = false;
 
   /**
-   * Nothing is sent yet.
+   * Sends nothing yet.
    *
-   * @param fence       without which nothing is written, where there is one; when it ends, what was written and has not arrived
-   *   is taken back.
-   * @param onAnswered  told of each request's method and status code, or `<error>` where no answer came.
+   * @param fence       if given, must hold for every write; when it ends, connections are reset, which takes back what was
+   *   sent and has not arrived.
+   * @param onResponse  called with the method and status code of each request, or `<error>` if no response came.
    * @throws what `load` throws.
    */
   constructor(
     load: KubeConfigLoader,
     clock: Clock,
     fence?: Fence,
-    onAnswered: (method: string, code: string) => void = () => undefined,
+    onResponse: (method: string, code: string) => void = () => undefined,
   ) {
     this.#fence = fence;
     this.#sockets = fence && new ResettableSockets(fence.signal);
-    this.#onAnswered = onAnswered;
+    this.#onResponse = onResponse;
     this.#load = load;
     this.#clock = clock;
     this.#kubeConfig = load();
@@ -78,12 +80,12 @@ export class Transport {
   /**
    * Sends `request`.
    *
-   * @returns the answer's JSON.
-   * @throws KubeError where the server refuses; undici's error where it cannot be reached; FencedError where it is a
-   *   write and the fence does not hold.
+   * @returns the JSON of the response.
+   * @throws KubeError if the server answers with an error; undici's error if it cannot be reached; FencedError if the
+   *   request is a write and the fence does not hold.
    */
   async request(request: KubeRequest): Promise<unknown> {
-    return this.#limited(request, async (signal) => {
+    return this.#withTimeout(request, async (signal) => {
       const { body } = await succeeded(await this.#send({ ...request, signal }, 'requests'));
       return body.json();
     });
@@ -92,12 +94,12 @@ export class Transport {
   /**
    * Reads the object at `path`.
    *
-   * @returns the answer's JSON, or undefined where there is no such object.
+   * @returns the JSON of the response, or undefined if there is no such object.
    * @throws as `request` does.
    */
   async find(path: string, timeoutMs = requestTimeoutMs): Promise<unknown> {
     const request = { method: 'GET', path, timeoutMs } as const;
-    return this.#limited(request, async (limit) => {
+    return this.#withTimeout(request, async (limit) => {
       const answer = await this.#send({ ...request, signal: limit }, 'requests');
       if (answer.statusCode !== 404) return (await succeeded(answer)).body.json();
       await answer.body.dump();
@@ -106,8 +108,8 @@ export class Transport {
   }
 
   /**
-   * Sends `request` and hands over the answer's body as it comes, for as long as it comes. The caller reads it to its
-   * end, or aborts `request.signal`.
+   * Sends `request` and returns the body of the response as a stream. The caller reads it to its end, or aborts
+   * `request.signal`.
    *
    * @throws as `request` does, until the body begins.
    */
@@ -116,24 +118,24 @@ export class Transport {
     return body;
   }
 
-  /** Ends every connection: what is under way is cut, and what comes later fails. */
+  /** Closes every connection. Requests under way and later ones fail. */
   async close(): Promise<void> {
     this.#closed = true;
     const open = this.#connections;
     await Promise.all([open?.requests.destroy(), open?.watches.destroy()]);
   }
 
-  #limited<T>(request: KubeRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  #withTimeout<T>(request: KubeRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const fence = isWrite(request) ? this.#fence : undefined;
     const signals = [request.signal, fence?.signal].filter((signal) => signal !== undefined);
     const { timeoutMs = requestTimeoutMs } = request;
-    return limited({ clock: this.#clock, timeoutMs, signals }, work);
+    return withTimeout({ clock: this.#clock, timeoutMs, signals }, work);
   }
 
   async #send(request: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
     const first = await this.#sendCounted(request, pool);
     if (first.statusCode !== 401) return first;
-    // A token file is read at most once a minute; the API server knows of a new token before that.
+    // client-node reads a token file at most once a minute; the API server may reject the old token before that.
     await first.body.dump();
     this.#kubeConfig = this.#load();
     this.#untilMs = 0;
@@ -147,7 +149,7 @@ export class Transport {
       code = String(answer.statusCode);
       return answer;
     } finally {
-      this.#onAnswered(request.method, code);
+      this.#onResponse(request.method, code);
     }
   }
 
@@ -155,7 +157,7 @@ export class Transport {
     const { method, path, query, body, contentType = 'application/json', signal } = kubeRequest;
     const { server, headers } = await this.#currentCredentials();
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
-    const { origin, pathname } = new URL(server); // a server behind a proxy may be told by a path
+    const { origin, pathname } = new URL(server); // a server behind a proxy may have a path
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
     const type = body === undefined ? {} : { 'content-type': contentType };
     return this.#dispatcher(kubeRequest, pool).request({
@@ -172,7 +174,7 @@ export class Transport {
     const nowMs = this.#clock.monotonicMs();
     if (this.#credentials === undefined || nowMs >= this.#untilMs) {
       this.#untilMs = nowMs + credentialsMs;
-      this.#credentials = this.#renew(); // shared by all who ask meanwhile: an exec plugin runs once
+      this.#credentials = this.#renew(); // shared by requests that come meanwhile, so that an exec plugin runs once
     }
     try {
       return await this.#credentials;
@@ -189,7 +191,7 @@ export class Transport {
     const old = this.#connections;
     this.#identity = identity;
     this.#connections = connections(renewed, this.#sockets);
-    void old?.requests.close(); // lets what is under way end; watches end by their own timeout
+    void old?.requests.close(); // requests under way may end; watches end by their own timeout
     void old?.watches.close();
     return renewed;
   }
@@ -200,7 +202,7 @@ export class Transport {
   }
 
   #open(): Connections {
-    if (this.#closed || this.#connections === undefined) throw new Error('the transport is closed');
+    if (this.#closed || this.#connections === undefined) throw new Error('the client is closed');
     return this.#connections;
   }
 }

@@ -3,17 +3,17 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import type { ResettableSockets } from './resettable-sockets.ts';
 
-/** How long a TCP connection may take to be made, and as long again its TLS. */
+/** Timeout of the TCP connection, and again of the TLS handshake. */
 const connectTimeoutMs = 10_000;
 const headersTimeoutMs = 60_000;
-/** Below the 90 s after which the API server closes an idle connection, so that we are never the second to know. */
+/** Less than the 90 s after which the API server closes an idle connection, so that none is used while it is being closed. */
 const idleTimeoutMs = 30_000;
-/** Connections for requests that end. More requests than that wait for a free one. */
-const mostConnections = 64;
+/** Connections for requests other than watches. Further requests wait for a free one. */
+const maxConnections = 64;
 
-/** What a request needs to be let in: whom it is sent to, and as whom. */
+/** Where requests are sent, and how they are authenticated. */
 export type Credentials = {
-  /** `https://host:port`, without a slash at the end. */
+  /** `https://host:port`, without a trailing slash. */
   readonly server: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: Tls;
@@ -23,9 +23,9 @@ export type Credentials = {
 type Tls = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'rejectUnauthorized' | 'servername'>;
 
 /**
- * Asks `kubeConfig` for credentials, which may read files and run the user's exec plugin.
+ * Reads the credentials of `kubeConfig`, which may read files and run the user's exec plugin.
  *
- * @throws Error where there is no cluster, or a file cannot be read, or the plugin fails.
+ * @throws Error if there is no cluster, a file cannot be read, or the plugin fails.
  */
 export async function credentials(kubeConfig: KubeConfig): Promise<Credentials> {
   const cluster = kubeConfig.getCurrentCluster();
@@ -52,27 +52,27 @@ function tls({ ca, cert, key, passphrase, rejectUnauthorized, servername }: Requ
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-/** What decides whether two credentials can use the same connections. */
+/** Text that is equal for credentials that can use the same connections. */
 export function connectionIdentity({ server, tls: { ca, cert, key }, proxyUrl }: Credentials): string {
   return [server, ca, cert, key, proxyUrl].map(String).join('\n');
 }
 
 /** The connections of one set of credentials. */
 export type Connections = {
-  /** For requests that end. */
+  /** For all requests but watches. */
   readonly requests: Dispatcher;
-  /** For watches: each holds its connection for minutes, so they are not counted with the others. */
+  /** For watches: each occupies its connection for minutes, so they have a pool of their own. */
   readonly watches: Dispatcher;
 };
 
 /**
- * Opens nothing yet: a connection is made when it is first needed.
+ * Connections are opened when they are first needed.
  *
- * @param sockets  makes those for requests, where they are to be reset one day; through a proxy they are not.
+ * @param sockets  opens the connections for requests, so that they can be reset; not used through a proxy.
  */
 export function connections(credentials: Credentials, sockets?: ResettableSockets): Connections {
   return {
-    requests: dispatcher(credentials, mostConnections, sockets),
+    requests: dispatcher(credentials, maxConnections, sockets),
     watches: dispatcher(credentials, null),
   };
 }

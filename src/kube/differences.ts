@@ -1,18 +1,18 @@
 import type { KubeObject } from './object.ts';
 import { isRecord } from '../lib/record.ts';
 
-/** A field that is not as wanted. */
+/** A field that differs from what is wanted. */
 export type Difference = {
-  /** Where, e.g. `.spec.ports[443/TCP].name`. */
+  /** Path of the field, e.g. `.spec.ports[443/TCP].name`. */
   readonly path: string;
-  /** What is there instead; undefined where nothing is. */
+  /** The value found there; undefined if there is none. */
   readonly observed: unknown;
 };
 
 /**
- * What an entry of a list is known by, where the API server merges the list by keys; by the list's field name.
+ * For each list that the API server merges by keys, by its field name: what identifies an entry.
  *
- * Source: the `+listMapKey` and `+patchMergeKey` markers of k8s.io/api. Lists that are not here are taken as a whole.
+ * Source: the `+listMapKey` and `+patchMergeKey` markers of k8s.io/api. Other lists are compared as a whole.
  */
 const listKeys: Readonly<Record<string, (entry: Entry) => string>> = {
   containers: by('name'),
@@ -39,10 +39,10 @@ function word(value: unknown): string {
 }
 
 /**
- * Every field of `desired` that is not so in `observed`.
+ * Every field of `desired` that has another value in `observed`.
  *
- * What `observed` has besides (defaults of the API server, fields of others, foreign entries of lists that merge by
- * key) is no difference. Pure. Nearly always there is none, so paths are put together on the way back from one.
+ * Anything else in `observed` (defaults of the API server, fields of others, foreign entries of lists that merge by key) is
+ * not a difference. Pure. There is almost never a difference, so paths are only built once one is found.
  */
 export function differences(desired: KubeObject, observed: KubeObject): Difference[] {
   return compare(desired, observed, '');
@@ -50,7 +50,7 @@ export function differences(desired: KubeObject, observed: KubeObject): Differen
 
 const none: Difference[] = [];
 
-/** @param field  whose values these are; empty for those of entries. */
+/** @param field  the name of the field with these values; empty for entries of a list. */
 function compare(desired: unknown, observed: unknown, field: string): Difference[] {
   if (desired === undefined || desired === observed) return none;
   if (Array.isArray(desired) && Array.isArray(observed)) return compareLists(desired, observed, field);
@@ -95,7 +95,7 @@ function compareByKey(
   return found;
 }
 
-/** `found` and `more`, which is of the field or entry of this name; no text is made of that where there is no more. */
+/** `found`, and `more` with its paths below the field or entry of this name. */
 function joined(
   found: Difference[],
   more: readonly Difference[],

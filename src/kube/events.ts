@@ -2,54 +2,59 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { KubeObject } from './object.ts';
-import type { Transport } from './client.ts';
+import type { KubeClient } from './client.ts';
 
-/** How long the same event about the same object is not told again. */
-const silenceMs = 600_000;
-/** How many events are remembered for that. */
-const mostRemembered = 4_096;
-const longestNote = 1_000;
+/** How long the same event about the same object is suppressed. */
+const dedupeMs = 600_000;
+/** How many events are remembered for that, in all. */
+const maxRemembered = 4_096;
+const maxNoteLength = 1_000;
 
-/** Something that happened to an object, for its owner to read with `kubectl describe`. */
-export type KubeEvent = {
-  readonly regarding: KubeObject;
+/** What an event states about its object. */
+export type EventContent = {
   readonly type: 'Normal' | 'Warning';
-  /** Why, in one word, e.g. `PortConflict`. */
+  /** Why, in one CamelCase word, e.g. `PortConflict`. */
   readonly reason: string;
-  /** What was done or tried, in one word, e.g. `Apply`. */
+  /** What was done or tried, in one CamelCase word, e.g. `Apply`. */
   readonly action: string;
   /** For people; cut after 1,000 characters. */
   readonly note: string;
 };
 
-/** With what events are written. */
+/** Something that happened to an object, for its owner to read with `kubectl describe`. */
+export type KubeEvent = EventContent & { readonly regarding: KubeObject };
+
+/** What `Events` works with. */
 export type EventsOptions = {
-  readonly transport: Transport;
+  readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Which of our instances speaks: the name of the Pod or of the host. */
+  /** The reporting instance: the name of the Pod or of the host. */
   readonly instance: string;
 };
 
-/** Writes events. The same one is told once in ten minutes, and one that cannot be written is only logged. */
+/**
+ * Writes events in the background. The same event is written at most once in ten minutes; one that cannot be written is
+ * only logged.
+ */
 export class Events {
   readonly #options: EventsOptions;
-  /** When each was last told, the oldest first. */
-  readonly #toldMs = new Map<string, number>();
+  /** When each event was last recorded, the oldest first. */
+  readonly #recordedMs = new Map<string, number>();
   readonly #pending = new Set<Promise<void>>();
 
   constructor(options: EventsOptions) {
     this.#options = options;
   }
 
-  /** Tells `event`, without waiting for it to be written. */
+  /** Records `event` without waiting for it to be written. */
   record(event: KubeEvent): void {
     if (this.#isKnown(event)) return;
     const writing = this.#write(event).finally(() => this.#pending.delete(writing));
     this.#pending.add(writing);
   }
 
-  /** Resolves when all that was told is written, or could not be. */
+  /** Resolves when every recorded event is written, or could not be. */
   async flush(): Promise<void> {
     await Promise.all(this.#pending);
   }
@@ -57,23 +62,23 @@ export class Events {
   #isKnown({ regarding, reason, note }: KubeEvent): boolean {
     const key = [regarding.metadata.uid, reason, note].join('\n');
     const nowMs = this.#options.clock.monotonicMs();
-    const toldMs = this.#toldMs.get(key);
-    if (toldMs !== undefined && nowMs - toldMs < silenceMs) return true;
-    this.#toldMs.delete(key);
-    this.#toldMs.set(key, nowMs);
-    const [oldest] = this.#toldMs.keys();
-    if (this.#toldMs.size > mostRemembered && oldest !== undefined) this.#toldMs.delete(oldest);
+    const recordedMs = this.#recordedMs.get(key);
+    if (recordedMs !== undefined && nowMs - recordedMs < dedupeMs) return true;
+    this.#recordedMs.delete(key);
+    this.#recordedMs.set(key, nowMs);
+    const [oldest] = this.#recordedMs.keys();
+    if (this.#recordedMs.size > maxRemembered && oldest !== undefined) this.#recordedMs.delete(oldest);
     return false;
   }
 
   async #write(event: KubeEvent): Promise<void> {
-    const { transport, log, clock, instance } = this.#options;
+    const { client, log, clock, instance } = this.#options;
     const { namespace = 'default' } = event.regarding.metadata;
     const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
     try {
-      await transport.request({ method: 'POST', path, body: eventObject(event, clock.now(), instance) });
+      await client.request({ method: 'POST', path, body: eventObject(event, clock.now(), instance) });
     } catch (error) {
-      log.warn({ err: error, reason: event.reason }, 'event not written');
+      log.warn({ err: error, reason: event.reason }, 'failed to write event');
     }
   }
 }
@@ -95,7 +100,7 @@ function eventObject(
     action,
     reason,
     regarding: { apiVersion, kind, name, namespace, uid, resourceVersion },
-    note: note.slice(0, longestNote),
+    note: note.slice(0, maxNoteLength),
     type,
   };
 }

@@ -1,26 +1,26 @@
 import { DecoratorHandler, type Dispatcher } from 'undici';
 import { RealmError } from '../lib/errors.ts';
 
-/** Decides whether we may write: a lease, while it is proved to be held. */
+/** Decides whether this process may write: a lease, while it is certain to be held. */
 export type Fence = {
-  /** Whether it is so now. */
+  /** Whether writing is allowed now. */
   readonly holds: () => boolean;
-  /** Aborted once it never will be again: what is under way is then given up. */
+  /** Aborted once writing is not allowed any more, for good: requests under way are then cancelled. */
   readonly signal: AbortSignal;
 };
 
-/** A write was not sent, since another may hold the lease. */
+/** A write was not sent, since another process may hold the lease. */
 export class FencedError extends RealmError {
   readonly code = 'REALM_FENCED';
 
   constructor() {
-    super('the lease is not held, so nothing is written');
+    super('the lease is not held: the write was not sent');
   }
 }
 
 /**
- * `dispatcher`, with `fence` asked in the very step in which a request goes to its socket. A request may have waited for a
- * connection since it was made, and the process may have been stopped meanwhile.
+ * `dispatcher`, which checks `fence` in the same step in which it passes a request to its socket. Between creation and that
+ * step a request may wait for a connection, and the process may be suspended.
  */
 export function fenced(dispatcher: Dispatcher, fence: Fence): Dispatcher {
   return dispatcher.compose(

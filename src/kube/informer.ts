@@ -1,49 +1,50 @@
 import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
-import { pause } from '../lib/sleep.ts';
+import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { KubeError } from './kube-error.ts';
 import { list } from './list.ts';
 import { isLater, type KubeObject, type ObjectKey } from './object.ts';
-import type { Packed } from './packed-object.ts';
+import type { PackedObject } from './packed-object.ts';
 import { collectionPath, type Resource } from './resource.ts';
 import type { Store } from './store.ts';
-import type { Transport } from './client.ts';
+import type { KubeClient } from './client.ts';
 import { watch, type WatchEvent } from './watch.ts';
 
-const backoff: Backoff = { firstMs: 500, mostMs: 30_000 };
-/** A watch is asked to last this long, and up to twice as long, so that those of many informers do not end together. */
+const backoff: Backoff = { initialMs: 500, maxMs: 30_000 };
+/** Watches are requested for this long, up to twice as long, so that those of many informers do not end together. */
 const watchSeconds = 120;
-/** A watch that ends sooner, with nothing told, counts as failed: something in between does not let watches pass. */
-const shortestMs = 1_000;
-/** After as many failures in a row, what we know is no longer built upon. */
+/** A watch that ends sooner without an event counts as failed: something in between does not let watches pass. */
+const minWatchMs = 1_000;
+/** After this many failures in a row, the informer lists everything again. */
 const failuresBeforeRelist = 5;
 
-/** What an informer watches, and with what. */
+/** What an informer watches, and what it works with. */
 export type InformerOptions<T extends KubeObject> = {
-  readonly transport: Transport;
+  readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Logger;
   readonly resource: Resource;
-  /** Only this namespace; all without one. */
+  /** Only this namespace; all namespaces if absent. */
   readonly namespace?: string;
   /** Only objects with these labels, as in `kubectl -l`. */
   readonly labelSelector?: string;
-  /** What of an object is kept, where that is not all but its managed fields. */
+  /** Reduces an object to what is kept; by default all of it but its managed fields. */
   readonly strip?: (object: T) => T;
-  /** Which it keeps up to date. */
+  /** The store that the informer keeps up to date. */
   readonly store: Store<T>;
-  /** Told of every failure, for a metric. */
+  /** Called after every failure, for a metric. */
   readonly onFailure?: (error: Error) => void;
-  /** In [0, 1), for the jitter; `Math.random` unless told. */
+  /** In [0, 1), for the jitter; default `Math.random`. */
   readonly random?: () => number;
 };
 
 /**
- * Keeps a store equal to what the API server has, whatever happens in between: it begins with a watch that first tells
- * all there is (or, where the server has none, with a list), watches on from there, and after every failure
- * comes back with growing waits. It never gives up; only `stop` ends it.
+ * Keeps a store equal to what the API server has.
+ *
+ * It starts with a watch that reports all existing objects first (or with a list, if the server does not support that),
+ * continues from there, and retries after every failure with growing waits. It never gives up; only `stop` ends it.
  */
 export class Informer<T extends KubeObject> {
   readonly #options: InformerOptions<T>;
@@ -53,7 +54,7 @@ export class Informer<T extends KubeObject> {
   readonly #synced = Promise.withResolvers<undefined>();
   #isSynced = false;
   #running: Promise<void> | undefined;
-  /** Where to watch on from; none: begin anew. */
+  /** Where to continue watching; undefined: start from the beginning. */
   #resourceVersion: string | undefined;
   #watchList = true;
   #failures = 0;
@@ -74,7 +75,7 @@ export class Informer<T extends KubeObject> {
     return this.#isSynced;
   }
 
-  /** Begins; does nothing a second time. */
+  /** Starts the watch. A second call does nothing. */
   start(): void {
     this.#running ??= this.#run();
   }
@@ -87,19 +88,19 @@ export class Informer<T extends KubeObject> {
 
   async #run(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
-      const waitMs = await this.#turn();
-      if (waitMs > 0) await pause(this.#options.clock, waitMs, this.#stopped.signal);
+      const waitMs = await this.#watchOnce();
+      if (waitMs > 0) await sleep(this.#options.clock, waitMs, this.#stopped.signal);
     }
   }
 
-  /** One watch from beginning to end. Resolves with how long to wait before the next, in milliseconds. */
-  async #turn(): Promise<number> {
+  /** Runs one watch. Resolves with how long to wait before the next, in milliseconds. */
+  async #watchOnce(): Promise<number> {
     const startMs = this.#options.clock.monotonicMs();
     try {
       if (this.#resourceVersion === undefined && !this.#watchList) await this.#relist();
-      await this.#follow();
-      if (this.#options.clock.monotonicMs() - startMs < shortestMs)
-        throw new Error('the watch ended at once');
+      await this.#readEvents();
+      if (this.#options.clock.monotonicMs() - startMs < minWatchMs)
+        throw new Error('the watch ended immediately');
       this.#failures = 0;
       return 0;
     } catch (error) {
@@ -115,23 +116,23 @@ export class Informer<T extends KubeObject> {
     }
     this.#failures += 1;
     if (isOutdated(error) || this.#failures % failuresBeforeRelist === 0) this.#resourceVersion = undefined;
-    const asked = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
-    const waitMs = Math.max(asked, backoffMs(backoff, this.#failures, random()));
-    log.warn({ err: error, kind: resource.kind, namespace, waitMs }, 'watch failed');
+    const requestedMs = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
+    const waitMs = Math.max(requestedMs, backoffMs(backoff, this.#failures, random()));
+    log.warn({ err: error, kind: resource.kind, namespace, waitMs }, 'watch failed, retrying');
     onFailure?.(error);
     return waitMs;
   }
 
-  /** Servers before 1.32 or with the feature off say that `sendInitialEvents` is forbidden or invalid. */
+  /** Servers before 1.32, or with the feature off, reject `sendInitialEvents` as forbidden or invalid. */
   #refusesWatchList(error: Error): boolean {
     const atStart = this.#watchList && this.#resourceVersion === undefined;
     return atStart && error instanceof KubeError && (error.status === 422 || error.status === 400);
   }
 
   async #relist(): Promise<void> {
-    const { transport, resource } = this.#options;
+    const { client, resource } = this.#options;
     const { signal } = this.#stopped;
-    const { objects, resourceVersion } = await list(transport, {
+    const { objects, resourceVersion } = await list(client, {
       resource,
       path: this.#path,
       query: this.#query,
@@ -143,21 +144,21 @@ export class Informer<T extends KubeObject> {
     );
   }
 
-  async #follow(): Promise<void> {
-    const { transport, clock, random = Math.random } = this.#options;
+  async #readEvents(): Promise<void> {
+    const { client, clock, random = Math.random } = this.#options;
     const { signal } = this.#stopped;
     const timeoutSeconds = Math.round(watchSeconds * (1 + random()));
     const query = { ...this.#query, ...this.#position() };
-    // What a watch tells at its start is collected, so that what went while nobody watched is noticed.
-    let initial = this.#resourceVersion === undefined ? new Map<ObjectKey, Packed<T>>() : undefined;
-    for await (const event of watch<T>(transport, clock, {
+    // Initial events are collected first, so that objects deleted while there was no watch are noticed.
+    let initial = this.#resourceVersion === undefined ? new Map<ObjectKey, PackedObject<T>>() : undefined;
+    for await (const event of watch<T>(client, clock, {
       path: this.#path,
       query,
       timeoutSeconds,
       signal,
     })) {
       if (initial === undefined) {
-        this.#take(event);
+        this.#handle(event);
       } else if (this.#collect(event, initial)) {
         initial = undefined;
       }
@@ -170,7 +171,7 @@ export class Informer<T extends KubeObject> {
   }
 
   /** Adds an initial event to `initial`. Returns whether it was the last one. */
-  #collect(event: WatchEvent<T>, initial: Map<ObjectKey, Packed<T>>): boolean {
+  #collect(event: WatchEvent<T>, initial: Map<ObjectKey, PackedObject<T>>): boolean {
     if (event.type === 'BOOKMARK') {
       if (event.initialEnd) this.#complete([...initial.values()], event.resourceVersion);
       return event.initialEnd;
@@ -181,7 +182,7 @@ export class Informer<T extends KubeObject> {
     return false;
   }
 
-  #take(event: WatchEvent<T>): void {
+  #handle(event: WatchEvent<T>): void {
     const { store } = this.#options;
     if (event.type === 'BOOKMARK') {
       this.#advance(event.resourceVersion);
@@ -193,19 +194,19 @@ export class Informer<T extends KubeObject> {
     this.#advance(packed.resourceVersion ?? '');
   }
 
-  #packed({ object, text }: { readonly object: T; readonly text?: string | undefined }): Packed<T> {
+  #packed({ object, text }: { readonly object: T; readonly text?: string | undefined }): PackedObject<T> {
     const { store, strip } = this.#options;
     return strip === undefined ? store.pack(object, text) : store.pack(strip(object));
   }
 
   #advance(resourceVersion: string): void {
-    // Only a server whose data was restored from a backup goes back; it would stay silent until it has caught up.
+    // Only a server whose data was restored from a backup goes back; it would send no events until it has caught up.
     if (isLater(this.#resourceVersion, resourceVersion)) throw new OutdatedError();
     this.#resourceVersion = resourceVersion;
     this.#failures = 0;
   }
 
-  #complete(objects: readonly Packed<T>[], resourceVersion: string): void {
+  #complete(objects: readonly PackedObject<T>[], resourceVersion: string): void {
     const { store, namespace, resource, log } = this.#options;
     store.replace(objects, resourceVersion, namespace);
     this.#resourceVersion = resourceVersion;
@@ -216,12 +217,12 @@ export class Informer<T extends KubeObject> {
   }
 }
 
-/** The server is at an earlier resource version than we are. */
+/** The server is at an earlier resource version than the informer. */
 class OutdatedError extends Error {
   override readonly name = 'OutdatedError';
 }
 
-/** Whether watching on from where we are cannot work: the server no longer, or does not yet, know that moment. */
+/** Whether the watch cannot continue from here: the server no longer has that resource version, or does not have it yet. */
 function isOutdated(error: Error): boolean {
   if (error instanceof OutdatedError) return true;
   return error instanceof KubeError && [400, 410, 504].includes(error.status);

@@ -1,9 +1,9 @@
 import { RealmError } from '../lib/errors.ts';
 
-/** One cause in the details of a refusal: the field it is about and what is wrong with it. */
+/** One cause in the details of an error: the field and what is wrong with it. */
 export type StatusCause = { readonly field?: string; readonly reason?: string; readonly message?: string };
 
-/** The part of a Kubernetes `Status` object that we act on. */
+/** The part of a Kubernetes `Status` object that is used here. */
 type StatusObject = {
   readonly code?: number;
   readonly message?: string;
@@ -11,16 +11,16 @@ type StatusObject = {
   readonly details?: { readonly causes?: readonly StatusCause[]; readonly retryAfterSeconds?: number };
 };
 
-/** The API server answered a request with something other than success. */
+/** The API server answered a request with an error. */
 export class KubeError extends RealmError {
   readonly code = 'REALM_KUBE_REFUSED';
   /** The HTTP status, e.g. 409. */
   readonly status: number;
-  /** Kubernetes' word for it, e.g. `Conflict`; '' where it gave none. */
+  /** The reason of the `Status`, e.g. `Conflict`; '' if it has none. */
   readonly reason: string;
-  /** The fields that the server complains of, where it tells. */
+  /** The fields that the server rejects, if it names any. */
   readonly causes: readonly StatusCause[];
-  /** How long the server asks us to wait before the next try, in milliseconds, where it asks. */
+  /** How long the server wants the client to wait before a retry, in milliseconds, if it states that. */
   readonly retryAfterMs: number | undefined;
 
   constructor(answer: {
@@ -38,22 +38,22 @@ export class KubeError extends RealmError {
   }
 }
 
-const longestMessage = 2_000;
+const maxMessageLength = 2_000;
 
 /**
- * The error for an answer.
+ * The error for a response.
  *
- * @param body        the text of the answer: a `Status` object as JSON, or whatever a proxy in between wrote.
- * @param retryAfter  the header `Retry-After` in seconds, where there is one.
+ * @param body        the text of the response: a `Status` object as JSON, or whatever a proxy in between sent.
+ * @param retryAfter  the header `Retry-After` in seconds, if there is one.
  */
 export function kubeError(status: number, body: string, retryAfter?: string): KubeError {
   return statusError(statusObject(body), status, retryAfter, body);
 }
 
 /**
- * The error for a `Status` object that came inside an answer, such as a watch's ERROR event.
+ * The error for a `Status` object inside a response, such as the ERROR event of a watch.
  *
- * @param value  the object, of which nothing is taken for granted.
+ * @param value  the object, not validated yet.
  */
 export function kubeErrorOf(value: unknown): KubeError {
   return statusError(asStatus(value), 500, undefined, '');
@@ -71,7 +71,7 @@ function statusError(
     status: answered,
     reason,
     message:
-      message === '' ? `the API server answered ${String(answered)}` : message.slice(0, longestMessage),
+      message === '' ? `the API server answered ${String(answered)}` : message.slice(0, maxMessageLength),
     causes: details.causes ?? [],
     retryAfterMs: milliseconds(retryAfter ?? details.retryAfterSeconds),
   });
@@ -86,7 +86,7 @@ function statusObject(body: string): StatusObject {
   try {
     return asStatus(JSON.parse(body));
   } catch {
-    return {}; // a proxy's page, not the API server's answer: the text itself becomes the message
+    return {}; // a page of a proxy, not of the API server: its text becomes the message
   }
 }
 
@@ -95,7 +95,7 @@ function asStatus(value: unknown): StatusObject {
   return isStatus ? (value as StatusObject) : {};
 }
 
-/** Whether `error` is the API server's answer with this HTTP status. */
+/** Whether `error` is an error of the API server with this HTTP status. */
 export function isKubeError(error: unknown, status: number): error is KubeError {
   return error instanceof KubeError && error.status === status;
 }

@@ -1,27 +1,31 @@
 import type { Clock } from '../lib/clock.ts';
 import { asError } from '../lib/errors.ts';
-import { pause } from '../lib/sleep.ts';
+import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Fence } from './fence.ts';
 import { isKubeError } from './kube-error.ts';
 import type { KubeObject } from './object.ts';
 import { collectionPath, objectPath, type Resource } from './resource.ts';
-import type { Transport } from './client.ts';
+import type { KubeClient } from './client.ts';
 
 const resource: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' };
 
-/** What a lease is held by, and for how long. */
-export type LeaseOptions = {
-  /** A transport of its own, so that no other request stands before a renewal. */
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly log: Logger;
+/** Which lease is held, by whom, and for how long. */
+export type LeaseTerms = {
   readonly namespace: string;
   readonly name: string;
-  /** Ours, and no other's: not even that of the process before us in the same Pod. */
+  /** Unique to this process: not even the previous process of the same Pod had it. */
   readonly identity: string;
-  /** How long others leave it to a holder that they do not hear of, in milliseconds; a whole number of seconds. */
+  /** How long others wait before they take the lease from a silent holder, in milliseconds; a whole number of seconds. */
   readonly durationMs: number;
+};
+
+/** What a lease works with. */
+export type LeaseOptions = LeaseTerms & {
+  /** A client of its own, so that no other request delays a renewal. */
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly log: Logger;
 };
 
 type LeaseObject = KubeObject & {
@@ -33,17 +37,17 @@ type LeaseObject = KubeObject & {
 };
 
 /**
- * A lease that one process holds at a time, for one term: it is acquired once, and lost or released once.
+ * A lease that one process holds at a time, for one term: it is acquired once, and then lost or released once.
  *
- * **Guarantee.** While `holds()` says true here, no other process that keeps these rules holds it.
+ * **Guarantee.** While `holds()` returns true, no other process that follows these rules holds the lease.
  *
- * **How.** A holder counts its time from before it sent the last renewal that the API server took, by its monotonic clock,
- * and stops at two thirds of the duration. Another one takes the lease only where it has seen no change of it for the whole
- * duration, by its own monotonic clock, counted from after it read it; of two that do, the resource version lets one through.
- * So clocks may differ as they like; they must only run equally fast, within a third. What was sent before the end is given
- * up at the end, which leaves a third of the duration for it to arrive.
+ * **How.** The holder measures its time on its monotonic clock, from before it sent the last renewal that the API server
+ * accepted, and stops at two thirds of the duration. Another process takes the lease only if it has seen no change of it for
+ * the whole duration, on its own monotonic clock, measured from after it read the lease; of two that do, the resource
+ * version lets one through. So clocks may show any time; they only have to run equally fast, within a third. Requests under
+ * way when the term ends are cancelled, which leaves a third of the duration for those that were already sent to arrive.
  *
- * **Not covered.** A machine that is suspended with its monotonic clock, in the microseconds between the question and the send.
+ * **Not covered.** A machine that is suspended, monotonic clock included, in the microseconds between `holds()` and the send.
  */
 export class Lease implements Fence {
   readonly #options: LeaseOptions;
@@ -52,24 +56,24 @@ export class Lease implements Fence {
   readonly #acquired = Promise.withResolvers<undefined>();
   readonly #lost = Promise.withResolvers<undefined>();
   #running: Promise<void> | undefined;
-  /** As we wrote it; undefined where we have to read it first. */
+  /** The lease as we last wrote it; undefined if it has to be read first. */
   #written: LeaseObject | undefined;
-  /** When the term ends, unless it is renewed; undefined before it has begun. */
+  /** When the term ends unless it is renewed, in monotonic ms; undefined before it has begun. */
   #untilMs: number | undefined;
   #cancelEnd: () => void = () => undefined;
-  /** Another's lease as last read, and since when it is so. */
+  /** The lease of another holder as last read, and since when it has not changed. */
   #observed = { version: '', sinceMs: 0 };
 
   constructor(options: LeaseOptions) {
     this.#options = options;
   }
 
-  /** Resolves once we hold it. */
+  /** Resolves once the lease is held. */
   get acquired(): Promise<undefined> {
     return this.#acquired.promise;
   }
 
-  /** Resolves once we no longer do, though we did not release it. */
+  /** Resolves once the lease is lost: no longer held, though it was not released. */
   get lost(): Promise<undefined> {
     return this.#lost.promise;
   }
@@ -83,12 +87,12 @@ export class Lease implements Fence {
     return this.#untilMs !== undefined && clock.monotonicMs() < this.#untilMs && !this.#term.signal.aborted;
   }
 
-  /** Begins to try for it; does nothing a second time. */
+  /** Starts trying to acquire the lease. A second call does nothing. */
   start(): void {
     this.#running ??= this.#run();
   }
 
-  /** Gives it back, if we hold it, so that another need not wait. Nothing must be under way that it guards. */
+  /** Releases the lease if it is held, so that the next holder need not wait. No fenced request may be under way. */
   async release(): Promise<void> {
     this.#stopped.abort();
     await this.#running;
@@ -97,7 +101,7 @@ export class Lease implements Fence {
     this.#term.abort();
     if (held === undefined) return;
     await this.#patch(held, { holderIdentity: '', leaseDurationSeconds: 1 }).catch((error: unknown) => {
-      this.#options.log.warn({ err: error }, 'lease not released');
+      this.#options.log.warn({ err: error }, 'failed to release lease');
     });
   }
 
@@ -105,16 +109,16 @@ export class Lease implements Fence {
     const { clock, log } = this.#options;
     const over = AbortSignal.any([this.#stopped.signal, this.#term.signal]);
     while (!over.aborted) {
-      const waitMs = await this.#turn().catch((error: unknown) => {
-        if (!over.aborted) log.warn({ err: asError(error) }, 'lease not renewed');
+      const waitMs = await this.#attempt().catch((error: unknown) => {
+        if (!over.aborted) log.warn({ err: asError(error) }, 'failed to renew lease, retrying');
         return this.#retryMs;
       });
-      await pause(clock, waitMs, over);
+      await sleep(clock, waitMs, over);
     }
   }
 
-  /** One try. Resolves with how long to wait before the next, in milliseconds. */
-  async #turn(): Promise<number> {
+  /** One attempt. Resolves with how long to wait before the next, in milliseconds. */
+  async #attempt(): Promise<number> {
     const { clock, durationMs } = this.#options;
     const lease = this.#written ?? (await this.#read());
     if (!this.#mayTake(lease)) return this.#retryMs;
@@ -122,7 +126,7 @@ export class Lease implements Fence {
     try {
       this.#written = await (lease === undefined ? this.#create() : this.#take(lease));
     } catch (error) {
-      this.#written = undefined; // it may have been taken all the same, so it is read
+      this.#written = undefined; // the write may have succeeded all the same, so the lease is read again
       if (isKubeError(error, 409)) return this.#retryMs;
       throw error;
     }
@@ -142,14 +146,14 @@ export class Lease implements Fence {
     return isReleased || this.#isAbandoned(lease);
   }
 
-  /** Whether nobody has it, or its holder is silent. Where somebody deleted it, its holder does not know of it yet. */
+  /** Whether there never was a lease, or its holder is silent. If it was deleted, its holder may not know of that yet. */
   #isAbandoned(lease: LeaseObject | undefined): boolean {
     const isFirst = lease === undefined && this.#observed.version === '';
     const seconds = lease?.spec?.leaseDurationSeconds ?? this.#options.durationMs / 1000;
     return isFirst || this.#unchangedMs(lease) >= seconds * 1000;
   }
 
-  /** Whether our term goes on though the lease is not ours: where it was deleted, but not where another took it. */
+  /** Whether our term continues although the lease does not name us: yes if it was deleted, no if another process took it. */
   #mayGoOn(lease: LeaseObject | undefined): boolean {
     if (lease !== undefined) this.#end();
     return this.holds();
@@ -185,18 +189,18 @@ export class Lease implements Fence {
   }
 
   async #read(): Promise<LeaseObject | undefined> {
-    const { transport, namespace, name } = this.#options;
+    const { client, namespace, name } = this.#options;
     const path = objectPath(resource, { ...resource, metadata: { name, namespace } });
-    return (await transport.find(path, this.#timeoutMs())) as LeaseObject | undefined;
+    return (await client.find(path, this.#timeoutMs())) as LeaseObject | undefined;
   }
 
   async #create(): Promise<LeaseObject> {
-    const { transport, namespace, name } = this.#options;
+    const { client, namespace, name } = this.#options;
     const { apiVersion, kind } = resource;
     const body = { apiVersion, kind, metadata: { name, namespace }, spec: this.#newTerm(0) };
     const path = collectionPath(resource, namespace);
     const timeoutMs = this.#timeoutMs();
-    return (await transport.request({ method: 'POST', path, body, timeoutMs })) as LeaseObject;
+    return (await client.request({ method: 'POST', path, body, timeoutMs })) as LeaseObject;
   }
 
   #take(lease: LeaseObject): Promise<LeaseObject> {
@@ -218,11 +222,11 @@ export class Lease implements Fence {
     };
   }
 
-  /** Changes `lease`, if it is still as it was. */
+  /** Patches `lease`, if it has not changed since. */
   async #patch(lease: LeaseObject, spec: object): Promise<LeaseObject> {
-    const { transport, clock } = this.#options;
+    const { client, clock } = this.#options;
     const { uid, resourceVersion } = lease.metadata;
-    return (await transport.request({
+    return (await client.request({
       method: 'PATCH',
       path: objectPath(resource, lease),
       contentType: 'application/merge-patch+json',
@@ -236,7 +240,7 @@ export class Lease implements Fence {
   }
 }
 
-/** Kubernetes' MicroTime has six digits. It is for people: nobody decides by it. */
+/** Kubernetes' MicroTime has six digits. The time is for people; no decision depends on it. */
 function microTime(time: Date): string {
   return time.toISOString().replace('Z', '000Z');
 }

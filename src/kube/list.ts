@@ -1,7 +1,7 @@
 import { withoutManagedFields } from './managed-fields.ts';
 import type { KubeObject } from './object.ts';
 import type { Resource } from './resource.ts';
-import type { Transport } from './client.ts';
+import type { KubeClient } from './client.ts';
 
 const pageSize = 500;
 
@@ -19,13 +19,13 @@ export type List = {
 };
 
 /**
- * Every object of a collection, as of one moment, read in pages of 500.
+ * Every object of a collection, as of one resource version, read in pages of 500.
  *
- * @returns the objects as the server wrote them, without `managedFields`; the caller knows their type.
- * @throws KubeError, also with status 410 where the reading took longer than the server keeps that moment.
+ * @returns the objects as the server sent them, without `managedFields`; the caller knows their type.
+ * @throws KubeError; with status 410 if reading took longer than the server keeps that resource version.
  */
 export async function list(
-  transport: Transport,
+  client: KubeClient,
   { resource, path, query, signal }: List,
 ): Promise<{ objects: KubeObject[]; resourceVersion: string }> {
   const { apiVersion, kind } = resource;
@@ -33,13 +33,13 @@ export async function list(
   let metadata: Page['metadata'] = {};
   let paging: Readonly<Record<string, string>> | undefined = { limit: String(pageSize) };
   while (paging !== undefined) {
-    const page = (await transport.request({
+    const page = (await client.request({
       method: 'GET',
       path,
       query: { ...query, ...paging },
       signal,
     })) as Page;
-    // The items of a list do not say what they are.
+    // The items of a list lack apiVersion and kind.
     for (const item of page.items ?? []) objects.push(withoutManagedFields({ ...item, apiVersion, kind }));
     metadata = page.metadata ?? {};
     paging = nextPage(metadata);

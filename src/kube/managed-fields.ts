@@ -2,21 +2,22 @@ import type { KubeObject } from './object.ts';
 
 const field = Buffer.from('"managedFields":[');
 
-/** `object` without `managedFields`, which nobody here reads and which are most of its size. Changes `object` itself. */
+/** Removes `managedFields`, which are not needed and are most of an object's size. Changes and returns `object` itself. */
 export function withoutManagedFields<T extends KubeObject>(object: T): T {
   delete (object.metadata as { managedFields?: unknown }).managedFields;
   return object;
 }
 
 /**
- * The text of `json`, which has one object in it, without its managed fields: they are half of it, so parsing takes half the
- * time. The first field of that name is meant: no value can look like one, since the quotes in it are escaped. Changes `json`.
+ * The text of `json`, which contains one object, without its managed fields. They are half of the text, so removing them
+ * halves the time of parsing. The first occurrence of the field name is the field: the quotes in a value would be escaped.
+ * Changes `json`.
  */
 export function textWithoutManagedFields(json: Buffer): string {
   const start = json.indexOf(field);
   const end = start < 0 ? -1 : listEnd(json, start + field.length);
   if (end < 0) return json.toString();
-  // With the comma between it and the field before it or, where it is the first, the one after it.
+  // Including the comma before it or, if it is the first field, the one after it.
   const isFirst = json[start - 1] !== comma;
   const from = isFirst ? start : start - 1;
   const next = isFirst && json[end + 1] === comma ? end + 2 : end + 1;
@@ -26,7 +27,7 @@ export function textWithoutManagedFields(json: Buffer): string {
 
 const [quote, backslash, opening, closing, comma] = Buffer.from('"\\[],');
 
-/** Where the list that began before `from` ends, outside of any string; -1 where it does not. */
+/** The position of the bracket that ends the list which began before `from`; -1 if there is none. */
 function listEnd(json: Buffer, from: number): number {
   let depth = 1;
   for (let at = from; at < json.length; at += 1) {
@@ -39,7 +40,7 @@ function listEnd(json: Buffer, from: number): number {
   return -1;
 }
 
-/** Where the string that began before `from` ends: at a quote that is not escaped. */
+/** The position of the quote that ends the string which began before `from`. */
 function stringEnd(json: Buffer, from: number): number {
   let at = from;
   while (at < json.length && json[at] !== quote) at += json[at] === backslash ? 2 : 1;

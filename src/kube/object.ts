@@ -1,4 +1,4 @@
-/** A reference from an object to the one it belongs to. */
+/** A reference from an object to its owner. */
 export type OwnerReference = {
   readonly apiVersion: string;
   readonly kind: string;
@@ -8,7 +8,7 @@ export type OwnerReference = {
   readonly blockOwnerDeletion?: boolean;
 };
 
-/** The metadata of an object, as far as we read it. */
+/** The metadata of an object, as far as it is read here. */
 export type ObjectMeta = {
   readonly name: string;
   readonly namespace?: string;
@@ -22,22 +22,24 @@ export type ObjectMeta = {
   readonly ownerReferences?: readonly OwnerReference[];
 };
 
-/** Any Kubernetes object: what all kinds have in common. The other fields are read through a type of the kind. */
-export type KubeObject = {
+/** Anything that carries the metadata of an object. */
+export type WithMetadata = { readonly metadata: ObjectMeta };
+
+/** Any Kubernetes object: the fields that all kinds have. Other fields are read through a type of the kind. */
+export type KubeObject = WithMetadata & {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: ObjectMeta;
 };
 
 /** `namespace/name`: what identifies an object of one kind. */
 export type ObjectKey = `${string}/${string}`;
 
-/** The key of `object`; an object without a namespace has an empty one in it. */
-export function objectKey({ metadata }: Pick<KubeObject, 'metadata'>): ObjectKey {
+/** The key of `object`; the namespace is empty if it has none. */
+export function objectKey({ metadata }: WithMetadata): ObjectKey {
   return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
-/** The owner that manages `object`: the one reference with `controller: true`, if there is one. */
+/** The controller of `object`: the owner reference with `controller: true`, if there is one. */
 export function controllerOf(object: KubeObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
 }
@@ -46,7 +48,7 @@ export function controllerOf(object: KubeObject): OwnerReference | undefined {
  * Whether resource version `a` is later than `b`.
  *
  * Resource versions of one kind are decimal numbers that grow (Kubernetes KEP-5504); they do not fit a
- * JavaScript number, so they are compared as text. An absent one is earlier than all.
+ * JavaScript number, so they are compared as text. An absent one is earlier than any other.
  */
 export function isLater(a: string | undefined, b: string | undefined): boolean {
   if (a === undefined) return false;

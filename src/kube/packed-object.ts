@@ -1,18 +1,18 @@
 import { type KubeObject, type ObjectKey, objectKey } from './object.ts';
 
 /**
- * An object as a store keeps it: what tells which one it is, and all the rest as text. Thousands of objects are smaller as
- * text, and cost the garbage collector next to nothing, since there is nothing in them to follow.
+ * An object as a store keeps it: its identity as fields, everything else as JSON text. Thousands of objects take less
+ * memory as text and cost the garbage collector next to nothing, since it has no references to follow.
  */
-export class Packed<T extends KubeObject> {
+export class PackedObject<T extends KubeObject> {
   readonly key: ObjectKey;
   readonly uid: string | undefined;
   readonly resourceVersion: string | undefined;
-  /** The group that it belongs to, where it belongs to one: most often the key of its owner. */
+  /** The group that the object belongs to, if any: usually the key of its owner. */
   readonly group: ObjectKey | undefined;
   readonly #text: string;
 
-  /** @param text  of `object`, where it is at hand. */
+  /** @param text  the JSON of `object`, if the caller has it already. */
   constructor(object: T, group: ObjectKey | undefined, text?: string) {
     this.key = objectKey(object);
     this.uid = object.metadata.uid;
@@ -21,8 +21,14 @@ export class Packed<T extends KubeObject> {
     this.#text = text ?? JSON.stringify(object);
   }
 
-  /** Reads the object anew at each call. */
+  /** Parses the object; each call returns a new one. */
   object(): T {
     return JSON.parse(this.#text) as T;
   }
 }
+
+/** A change of one object: `before` is absent if it was created, `now` if it was deleted. */
+export type ObjectChange<T extends KubeObject> = {
+  readonly now: PackedObject<T> | undefined;
+  readonly before: PackedObject<T> | undefined;
+};

@@ -2,14 +2,14 @@ import { connect, type Socket } from 'node:net';
 import { buildConnector } from 'undici';
 
 type Connector = ReturnType<typeof buildConnector>;
-/** Those of undici's own connector; `timeout` is in milliseconds, for TCP and once more for TLS. */
+/** The options of undici's connector; `timeout` is in milliseconds, for TCP and again for TLS. */
 type ConnectorOptions = buildConnector.BuildOptions & { readonly timeout: number };
 
 /**
- * Connections that are reset, all of them, as soon as `signal` is aborted.
+ * Connections that are all reset when `signal` aborts.
  *
- * A socket that is only closed goes on sending what it was given, for as long as the kernel tries: to take a write back, it
- * must be reset. The kernel then forgets what nobody has acknowledged.
+ * The kernel continues to send the data of a socket that is merely closed. A reset makes it drop what the peer has not
+ * acknowledged, which takes back a write that has not arrived.
  */
 export class ResettableSockets {
   readonly #open = new Map<Socket, Socket>();
@@ -20,7 +20,7 @@ export class ResettableSockets {
     });
   }
 
-  /** Makes connections as undici does. */
+  /** A connector for undici that opens connections as its own does. */
   connector(connectorOptions: ConnectorOptions): Connector {
     const { timeout } = connectorOptions;
     const secure = buildConnector(connectorOptions);
@@ -45,7 +45,7 @@ export class ResettableSockets {
           this.#made(tcp, tcp, callback);
           return;
         }
-        tcp.on('error', () => undefined); // TLS tells it
+        tcp.on('error', () => undefined); // reported by the TLS socket
         secure({ ...options, httpSocket: tcp }, (error, socket) => {
           if (error === null) {
             this.#made(tcp, socket, callback);
@@ -65,7 +65,7 @@ export class ResettableSockets {
   }
 }
 
-/** Ends both: TLS is not told of what happens to the connection below it, and whoever waits for its end would for ever. */
+/** Destroys both sockets: the TLS socket does not notice the reset of the TCP socket and would never emit `close`. */
 function reset(tcp: Socket, socket: Socket): void {
   tcp.resetAndDestroy();
   socket.destroy();

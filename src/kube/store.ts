@@ -1,39 +1,43 @@
+import { EchoFilter } from './echo-filter.ts';
 import { isLater, type KubeObject, type ObjectKey, objectKey } from './object.ts';
-import { Packed } from './packed-object.ts';
+import { type ObjectChange, PackedObject } from './packed-object.ts';
+import { ParsedObjects } from './parsed-objects.ts';
 
-type Change<T extends KubeObject> = {
-  readonly now: Packed<T> | undefined;
-  readonly before: Packed<T> | undefined;
-};
+/** Called after a change is in the store. */
+export type StoreListener<T extends KubeObject> = (change: ObjectChange<T>) => void;
 
-/** Told of an object that came, changed or went; exactly one of the two is absent where it came or went. */
-export type StoreListener<T extends KubeObject> = (change: Change<T>) => void;
-
-/** How many objects that went are remembered, so that a late answer does not bring one back. */
-const mostGone = 4_096;
-/** How many objects are kept unpacked: a reconcile looks at its own several times, and few run at a time. More of them would grow old. */
-const mostUnpacked = 4;
+/** How many uids of deleted objects are remembered, so that a late answer does not bring one back. */
+const maxDeleted = 4_096;
 
 const none: readonly never[] = [];
 
+/** What decides whether the store knows an object in this version or a later one. */
+type ObjectVersion = {
+  readonly key: ObjectKey;
+  readonly uid: string | undefined;
+  readonly resourceVersion: string | undefined;
+};
+
 /**
- * The objects of one kind as last seen, by key and by the group that they belong to.
+ * An index of the objects of one kind as last seen, by key and by group.
  *
- * Informers fill it; several may share one, each with its own namespace. What we wrote ourselves is put in when the API
- * server answers (`put`), so that the next look sees it, and the watch's echo of it is no news. The objects
- * are shared: nobody changes them.
+ * Informers fill it; several may share one store, each with its own namespace. The API server's answers to our own writes
+ * go in as well (`put`, `writeThrough`), so that the next read sees them, and listeners are not notified of those.
+ *
+ * Guarantee: an object never goes back to an earlier version, and a deleted one does not come back. The objects it returns
+ * are shared, so nobody may change them.
  */
 export class Store<T extends KubeObject> {
-  readonly #objects = new Map<ObjectKey, Packed<T>>();
-  readonly #groups = new Map<ObjectKey, readonly Packed<T>[]>();
+  readonly #objects = new Map<ObjectKey, PackedObject<T>>();
+  readonly #groups = new Map<ObjectKey, readonly PackedObject<T>[]>();
   readonly #groupOf: (object: T) => ObjectKey | undefined;
   readonly #listeners: StoreListener<T>[] = [];
-  readonly #gone = new Set<string>();
-  /** Those that were looked at last, in a ring. */
-  readonly #unpacked: { readonly packed: Packed<T>; readonly object: T }[] = [];
-  #nextUnpacked = 0;
-  /** What watches reported of objects while we write them. */
-  readonly #reported = new Map<ObjectKey, Change<T>[]>();
+  readonly #parsed = new ParsedObjects<T>();
+  readonly #echoes = new EchoFilter<T>((change) => {
+    this.#notify(change);
+  });
+  /** Uids, the oldest first. */
+  readonly #deleted = new Set<string>();
 
   /** @param groupOf  the name of the group of an object, if it belongs to one. */
   constructor(groupOf: (object: T) => ObjectKey | undefined = () => undefined) {
@@ -48,118 +52,100 @@ export class Store<T extends KubeObject> {
   /** The object at `key`. */
   get(key: ObjectKey): T | undefined {
     const packed = this.#objects.get(key);
-    return packed && this.#unpack(packed);
+    return packed && this.#parsed.get(packed);
   }
 
   /** The objects of this group, in no particular order. */
   group(name: ObjectKey): T[] {
-    return this.packedGroup(name).map((packed) => this.#unpack(packed));
+    return this.packedGroup(name).map((packed) => this.#parsed.get(packed));
   }
 
-  /** The same as they are kept: each is another one once it has changed. */
-  packedGroup(name: ObjectKey): readonly Packed<T>[] {
+  /** The objects of this group as they are kept. An object that has changed is another `PackedObject`. */
+  packedGroup(name: ObjectKey): readonly PackedObject<T>[] {
     return this.#groups.get(name) ?? none;
   }
 
   /** Every object, in no particular order. */
-  all(): Iterable<Packed<T>> {
+  all(): Iterable<PackedObject<T>> {
     return this.#objects.values();
   }
 
-  /** How many objects there are. */
+  /** The number of objects. */
   get size(): number {
     return this.#objects.size;
   }
 
   /**
-   * Takes in the API server's answer to our own write. Nobody is told, so the caller must have seen to it that the answer
-   * holds no change of others that matters. What is older than we know is dropped.
+   * Takes in the API server's answer to our own write, unless the store knows a later version. Listeners are not notified,
+   * so the caller must be sure that the answer contains no change of others that matters.
    */
   put(object: T): void {
-    if (this.#gone.has(object.metadata.uid ?? '') || this.#knows(object)) return;
+    const { uid, resourceVersion } = object.metadata;
+    if (this.#deleted.has(uid ?? '') || this.#knows({ key: objectKey(object), uid, resourceVersion })) return;
     const packed = this.pack(object);
     this.#set(packed);
-    this.#keepUnpacked(packed, object);
+    this.#parsed.add(packed, object);
   }
 
   /**
-   * Runs `write`, our own write of the object at `key`, and takes in its answer as `put` does. A watch often reports the
-   * write before its answer comes: what is reported meanwhile is told after that, but for what is the answer itself.
+   * Runs `write`, our own write of the object at `key`, and takes in its answer as `put` does. What watches report of the
+   * object meanwhile is notified afterwards, except the echo of this write; see {@link EchoFilter}.
    *
    * @returns the answer.
-   * @throws what `write` does.
+   * @throws what `write` throws.
    */
-  async answered(key: ObjectKey, write: () => Promise<T>): Promise<T> {
-    const reported: Change<T>[] = [];
-    this.#reported.set(key, reported);
-    let answer: T | undefined;
-    try {
-      answer = await write();
+  writeThrough(key: ObjectKey, write: () => Promise<T>): Promise<T> {
+    return this.#echoes.during(key, async () => {
+      const answer = await write();
       this.put(answer);
       return answer;
-    } finally {
-      this.#reported.delete(key);
-      const own = answer?.metadata.resourceVersion;
-      for (const change of reported) if (change.now?.resourceVersion !== own) this.#tell(change);
-    }
+    });
   }
 
-  /** `object` as it is kept; `text` is its JSON, where that is at hand. */
-  pack(object: T, text?: string): Packed<T> {
-    return new Packed(object, this.#groupOf(object), text);
+  /** `object` as the store keeps it; `text` is its JSON, if the caller has it already. */
+  pack(object: T, text?: string): PackedObject<T> {
+    return new PackedObject(object, this.#groupOf(object), text);
   }
 
   /** Takes in an object that a watch reported. */
-  set(packed: Packed<T>): void {
-    if (!this.#isKnown(packed)) this.#report(packed);
+  set(packed: PackedObject<T>): void {
+    if (!this.#knows(packed)) this.#echoes.report(packed.key, { now: packed, before: this.#set(packed) });
   }
 
-  /** Takes in that an object is gone, which last was as `packed`. */
-  remove(packed: Packed<T>): void {
+  /** Takes in that an object is deleted, which last was as `packed`. */
+  remove(packed: PackedObject<T>): void {
     const { key, uid = '' } = packed;
-    this.#gone.add(uid);
-    const [oldest] = this.#gone;
-    if (this.#gone.size > mostGone && oldest !== undefined) this.#gone.delete(oldest);
+    this.#deleted.add(uid);
+    const [oldest] = this.#deleted;
+    if (this.#deleted.size > maxDeleted && oldest !== undefined) this.#deleted.delete(oldest);
     const known = this.#objects.get(key);
-    if (known !== undefined && known.uid !== packed.uid) return; // already its successor
+    if (known !== undefined && known.uid !== packed.uid) return; // the store has its successor already
     this.#delete(key);
-    this.#tell({ now: undefined, before: packed });
+    this.#notify({ now: undefined, before: packed });
   }
 
   /**
-   * Takes in a complete list: what is not in it and not later than it is gone.
+   * Takes in a complete list: objects that are not in it and not later than it are deleted.
    *
-   * @param objects          each packed as soon as it was read, so that a long list is never there at its full size.
+   * @param objects          each packed as soon as it was read, so that a long list never exists at its full size.
    * @param resourceVersion  of the list.
-   * @param namespace        which the list is of; all namespaces without one.
+   * @param namespace        that was listed; all namespaces without one.
    */
-  replace(objects: readonly Packed<T>[], resourceVersion: string, namespace?: string): void {
+  replace(objects: readonly PackedObject<T>[], resourceVersion: string, namespace?: string): void {
     const listed = new Set(objects.map(({ key }) => key));
     for (const [key, packed] of this.#objects) {
       if (listed.has(key) || isLater(packed.resourceVersion, resourceVersion)) continue;
       if (namespace === undefined || key.startsWith(`${namespace}/`)) this.remove(packed);
     }
-    for (const packed of objects) if (!this.#isKnown(packed)) this.#report(packed);
+    for (const packed of objects) this.set(packed);
   }
 
-  #report(packed: Packed<T>): void {
-    const change = { now: packed, before: this.#set(packed) };
-    const reported = this.#reported.get(packed.key);
-    if (reported === undefined) this.#tell(change);
-    else reported.push(change);
-  }
-
-  #knows(object: T): boolean {
-    const { uid, resourceVersion } = object.metadata;
-    return this.#isKnown({ key: objectKey(object), uid, resourceVersion });
-  }
-
-  #isKnown({ key, uid, resourceVersion }: Pick<Packed<T>, 'key' | 'uid' | 'resourceVersion'>): boolean {
+  #knows({ key, uid, resourceVersion }: ObjectVersion): boolean {
     const known = this.#objects.get(key);
     return known?.uid === uid && !isLater(resourceVersion, known?.resourceVersion);
   }
 
-  #set(packed: Packed<T>): Packed<T> | undefined {
+  #set(packed: PackedObject<T>): PackedObject<T> | undefined {
     const { key, group } = packed;
     const before = this.#delete(key);
     this.#objects.set(key, packed);
@@ -167,32 +153,21 @@ export class Store<T extends KubeObject> {
     return before;
   }
 
-  #delete(key: ObjectKey): Packed<T> | undefined {
+  #delete(key: ObjectKey): PackedObject<T> | undefined {
     const packed = this.#objects.get(key);
     if (packed === undefined) return undefined;
     this.#objects.delete(key);
-    if (packed.group !== undefined) this.#leave(packed.group, packed);
+    if (packed.group !== undefined) this.#leaveGroup(packed.group, packed);
     return packed;
   }
 
-  #leave(group: ObjectKey, packed: Packed<T>): void {
+  #leaveGroup(group: ObjectKey, packed: PackedObject<T>): void {
     const others = (this.#groups.get(group) ?? []).filter((other) => other !== packed);
     if (others.length > 0) this.#groups.set(group, others);
     else this.#groups.delete(group);
   }
 
-  #unpack(packed: Packed<T>): T {
-    const known = this.#unpacked.find((one) => one.packed === packed);
-    return known === undefined ? this.#keepUnpacked(packed, packed.object()) : known.object;
-  }
-
-  #keepUnpacked(packed: Packed<T>, object: T): T {
-    this.#unpacked[this.#nextUnpacked] = { packed, object };
-    this.#nextUnpacked = (this.#nextUnpacked + 1) % mostUnpacked;
-    return object;
-  }
-
-  #tell(change: Change<T>): void {
+  #notify(change: ObjectChange<T>): void {
     for (const listener of this.#listeners) listener(change);
   }
 }

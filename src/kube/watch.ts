@@ -3,9 +3,9 @@ import { byteLines } from './byte-lines.ts';
 import { kubeErrorOf } from './kube-error.ts';
 import { textWithoutManagedFields } from './managed-fields.ts';
 import type { KubeObject } from './object.ts';
-import type { Transport } from './client.ts';
+import type { KubeClient } from './client.ts';
 
-/** How much longer than asked for a watch may last: a connection of which only our half lives never ends by itself. */
+/** How much longer than requested a watch may last: a half-open connection would never end. */
 const graceMs = 15_000;
 
 /** One line of a watch. */
@@ -14,17 +14,17 @@ export type WatchEvent<T extends KubeObject> =
       readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
       /** Without managed fields. */
       readonly object: T;
-      /** `object` as JSON, where it came as such. */
+      /** `object` as JSON, if its text could be taken from the stream. */
       readonly text: string | undefined;
     }
-  /** Nothing happened up to this resource version. `initialEnd`: what there was at the start has been told. */
+  /** Nothing else happened up to this resource version. `initialEnd`: all existing objects have been reported. */
   | { readonly type: 'BOOKMARK'; readonly resourceVersion: string; readonly initialEnd: boolean };
 
 /** What to watch. */
 export type Watch = {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
-  /** How long the server is asked to keep it, in seconds. */
+  /** The requested duration, in seconds. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
 };
@@ -32,20 +32,21 @@ export type Watch = {
 /**
  * The events of one watch, until the server ends it.
  *
- * @throws KubeError where the server refuses or reports an error in the stream; SyntaxError at something else than events;
- *   an error of the connection; `TimeoutError` when the server does not end it in time; the reason of `signal`.
+ * @throws KubeError if the server answers with an error or reports one in the stream; SyntaxError if the stream contains
+ *   anything but events; an error of the connection; `TimeoutError` if the server does not end the watch in time; the reason
+ *   of `signal`.
  */
 export async function* watch<T extends KubeObject>(
-  transport: Transport,
+  client: KubeClient,
   clock: Clock,
   { path, query, timeoutSeconds, signal }: Watch,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
   const end = new AbortController();
   const cancel = clock.after(timeoutSeconds * 1000 + graceMs, () => {
-    end.abort(new DOMException('the watch outlived its time', 'TimeoutError'));
+    end.abort(new DOMException('the server did not end the watch in time', 'TimeoutError'));
   });
   try {
-    const body = await transport.stream({
+    const body = await client.stream({
       method: 'GET',
       path,
       query: { ...query, watch: '1', allowWatchBookmarks: 'true', timeoutSeconds: String(timeoutSeconds) },
@@ -55,7 +56,7 @@ export async function* watch<T extends KubeObject>(
       yield watchEvent<T>(textWithoutManagedFields(line));
   } finally {
     cancel();
-    end.abort(); // a reader that leaves early must not leave the connection behind
+    end.abort(); // closes the connection if the reader leaves early
   }
 }
 
@@ -80,7 +81,7 @@ function watchEvent<T extends KubeObject>(line: string): WatchEvent<T> {
   }
 }
 
-/** The text of the object in `line`, which is that of `event`, where it is written as API servers do: the object is its end. */
+/** The text of the object in `line`, the text of `event`, if it is laid out as by API servers: with the object at the end. */
 function objectText(line: string, event: WireEvent): string | undefined {
   const start = `{"type":"${String(event.type)}","object":`;
   const isWhole = line.startsWith(start) && line.endsWith('}}') && Object.keys(event).length === 2;

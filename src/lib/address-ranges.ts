@@ -2,20 +2,20 @@ import { BlockList } from 'node:net';
 import { parseIpAddress, type IpAddress, type IpFamily } from './ip-address.ts';
 import { clientIp } from './client-address.ts';
 
-/** The ranges of each family: in one list `::/0` would take IPv4 addresses in, as Node compares them. */
+/** One list per family: Node would match IPv4 addresses against `::/0` in a common list. */
 type Lists = Readonly<Record<IpFamily, BlockList>>;
 
-/** Each list of ranges is of a configuration, and lives as long. */
+/** Parsed lists, for as long as the configuration that holds their ranges lives. */
 const known = new WeakMap<readonly string[], Lists>();
 
 /**
- * Whether `address` is one of `ranges`, which are IP addresses and ranges such as `10.0.0.0/8`. An IPv4-mapped one
- * counts as the IPv4 address that it holds, on either side; a zone does not count.
+ * Whether `address` is in one of `ranges`, which are IP addresses and ranges such as `10.0.0.0/8`. An IPv4-mapped IPv6
+ * address counts as the IPv4 address in it, on both sides; zones are ignored.
  *
- * @returns false where `address` is none.
+ * @returns false if `address` is not an IP address.
  */
 export function isWithin(ranges: readonly string[], address: string): boolean {
-  const ip = parseIpAddress(clientIp(address)); // which spares a mapped one the parsing of IPv6, 3 µs
+  const ip = parseIpAddress(clientIp(address)); // saves parsing a mapped address as IPv6, which takes 3 µs
   if (ip === undefined) return false;
   const { IPv4, IPv6 } = listsOf(ranges);
   const ipv4 = ipv4Of(ip);
@@ -31,13 +31,13 @@ function listsOf(ranges: readonly string[]): Lists {
   return lists;
 }
 
-/** The bits of an IPv4-mapped address before the IPv4 address that it holds. */
+/** How many bits stand before the IPv4 address in an IPv4-mapped IPv6 address. */
 const mappedBits = 96;
 
 function add(range: string, { IPv4, IPv6 }: Lists): void {
   const [address = '', prefix] = range.split('/');
   const ip = parseIpAddress(address);
-  if (ip === undefined) return; // the rules of the configuration let none through
+  if (ip === undefined) return; // cannot happen: the rules of the configuration reject it
   const bits = ip.family === 'IPv4' ? mappedBits + Number(prefix ?? 32) : Number(prefix ?? 128);
   const ipv4 = ipv4Of(ip);
   if (ipv4 !== undefined && bits >= mappedBits) IPv4.addSubnet(ipv4, bits - mappedBits, 'ipv4');

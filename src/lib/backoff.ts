@@ -1,22 +1,22 @@
-/** How long to wait before try after try. */
+/** Bounds of the waits between retries. */
 export type Backoff = {
-  /** Milliseconds before the second try. */
-  readonly firstMs: number;
-  /** Milliseconds that no wait exceeds. */
-  readonly mostMs: number;
+  /** The wait before the second try, in milliseconds. */
+  readonly initialMs: number;
+  /** The longest wait, in milliseconds. */
+  readonly maxMs: number;
 };
 
 /**
- * The wait after `failures` failures in a row: doubling from `firstMs` up to `mostMs`, of which a random
- * half is taken off at most ("equal jitter"), so that many that failed together do not retry together.
+ * The wait after `failures` failures in a row. It doubles from `initialMs` up to `maxMs`; up to half of it is then taken off
+ * at random ("equal jitter"), so that clients which failed together do not retry together.
  *
- * @param failures  how many failures in a row, at least 1.
- * @param random    in [0, 1), as `Math.random` gives it.
+ * @param failures  the number of failures in a row, at least 1.
+ * @param random    in [0, 1), as `Math.random` returns.
  * @returns milliseconds.
  *
  * Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  */
 export function backoffMs(backoff: Backoff, failures: number, random: number): number {
-  const ceilingMs = Math.min(backoff.mostMs, backoff.firstMs * 2 ** Math.min(failures - 1, 52));
+  const ceilingMs = Math.min(backoff.maxMs, backoff.initialMs * 2 ** Math.min(failures - 1, 52));
   return Math.round(ceilingMs / 2 + (ceilingMs / 2) * random);
 }

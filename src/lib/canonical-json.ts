@@ -1,8 +1,8 @@
 import { isRecord } from './record.ts';
 
 /**
- * `value` as JSON with the keys of every object in one order: equal values give equal text, whatever the order in which
- * they were built. Fields that are undefined are left out, as JSON does.
+ * `value` as JSON with the keys of every object sorted, so that equal values give equal text however they were built.
+ * Fields that are undefined are left out, as in JSON.
  */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(ordered(value));
@@ -15,12 +15,12 @@ function ordered(value: unknown): unknown {
   for (const key of sortedKeys(value)) {
     const field = ordered(value[key]);
     if (key !== '__proto__') fields[key] = field;
-    else Object.defineProperty(fields, key, { value: field, enumerable: true }); // an assignment makes no field of it
+    else Object.defineProperty(fields, key, { value: field, enumerable: true }); // assigning it would set the prototype
   }
   return fields;
 }
 
-/** By insertion: keys are few, and `sort` makes more garbage of them than all the rest here. */
+/** Insertion sort: there are few keys, and `sort` would allocate more than everything else here. */
 function sortedKeys(fields: object): string[] {
   const keys = Object.keys(fields);
   for (let index = 1; index < keys.length; index += 1) {

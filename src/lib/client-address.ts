@@ -1,6 +1,6 @@
 import { hostText, parseIpAddress } from './ip-address.ts';
 
-/** The address of a client as people, hashes and logs know it: an IPv4-mapped one in IPv4. */
+/** The address of a client as logs, hashes and people use it: an IPv4-mapped IPv6 address becomes IPv4. */
 export function clientIp(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }

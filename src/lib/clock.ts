@@ -1,18 +1,18 @@
-/** The time and the timers of a program: injected, so that tests decide when time passes. */
+/** Time and timers. They are injected, so that tests decide when time passes. */
 export type Clock = {
   /** The wall clock, for timestamps that people read. */
   now: () => Date;
-  /** Milliseconds that only grow, for measuring. */
+  /** Milliseconds of a clock that never goes back, for measuring. */
   monotonicMs: () => number;
   /**
    * Runs `callback` once after `delayMs`. Does not keep the process alive.
    *
-   * @returns a function that cancels it; calling it later does nothing.
+   * @returns a function that cancels it, and does nothing once `callback` has run.
    */
   after: (delayMs: number, callback: () => void) => () => void;
 };
 
-/** The clock of this machine. */
+/** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),

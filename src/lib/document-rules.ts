@@ -1,20 +1,20 @@
 import { nearest, type Path, type Problem } from './problem.ts';
 
-/** Where rules tell what they find; everything is told, nothing stops at the first. */
+/** Collects what rules find: all of it, not just the first problem. */
 export type Findings = {
   readonly problems: Problem[];
-  /** What was ignored and probably not meant to be. */
+  /** Ignored input that was probably a mistake. */
   readonly warnings: Problem[];
 };
 
 /**
- * Reads one value of a document, found at `path`.
+ * Reads the value at `path` of a document.
  *
- * @returns undefined where it is not valid (told in `findings`) or says nothing.
+ * @returns undefined if it is not valid, which `findings` then states, or has no effect.
  */
 export type Rule<T> = (value: unknown, path: Path, findings: Findings) => T | undefined;
 
-/** Keys, values read by their rules; a key that was absent, null or not valid is absent. */
+/** The values that the rules of `R` read. A key whose value was absent, null or not valid is absent. */
 export type FieldsOf<R> = { [K in keyof R]?: R[K] extends Rule<infer T> ? T : never };
 
 /** true or false. */
@@ -23,19 +23,19 @@ export const flag = typed((value) => typeof value === 'boolean', 'give true or f
 /** A string. */
 export const text = typed((value) => typeof value === 'string', 'give a string');
 
-/** A whole number in `least..most`. */
-export function wholeNumber(least: number, most: number): Rule<number> {
-  const remedy = `give a whole number from ${String(least)} to ${String(most)}`;
+/** A whole number in `min..max`. */
+export function wholeNumber(min: number, max: number): Rule<number> {
+  const remedy = `give a whole number from ${String(min)} to ${String(max)}`;
   const whole = typed((value): value is number => Number.isInteger(value), remedy);
   return (value, path, findings) => {
     const number = whole(value, path, findings);
-    if (number === undefined || (number >= least && number <= most)) return number;
+    if (number === undefined || (number >= min && number <= max)) return number;
     findings.problems.push({ path, what: 'is out of range', value, remedy });
     return undefined;
   };
 }
 
-/** One of `words`, spelt exactly so. */
+/** One of `words`, spelled exactly like that. */
 export function oneOf<W extends string>(words: readonly W[]): Rule<W> {
   return (value, path, findings) => {
     const word = words.find((known) => known === value);
@@ -47,7 +47,7 @@ export function oneOf<W extends string>(words: readonly W[]): Rule<W> {
   };
 }
 
-/** A list of what `rule` reads; items that are not valid are left out. */
+/** A list of values that `rule` reads; items that are not valid are left out. */
 export function listOf<T>(rule: Rule<T>): Rule<readonly T[]> {
   return (value, path, findings) => {
     return list(value, path, findings)?.flatMap(
@@ -56,7 +56,7 @@ export function listOf<T>(rule: Rule<T>): Rule<readonly T[]> {
   };
 }
 
-/** A mapping with the keys of `rules`; those of `required` must be there, unknown ones are warnings. */
+/** A mapping with the keys of `rules`. A missing `required` key is a problem, an unknown key a warning. */
 export function fields<R extends Record<string, Rule<unknown>>>(
   rules: R,
   required: readonly (keyof R & string)[] = [],
@@ -96,7 +96,7 @@ function unknownKey(path: Path, key: string, known: readonly string[]): Problem 
   return { path, what: 'is an unknown key and has no effect', remedy };
 }
 
-/** Whether `value` is a mapping of keys to values; a date, which TOML has, is none. */
+/** Whether `value` is a mapping of keys to values. A date, which TOML has, is not. */
 export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

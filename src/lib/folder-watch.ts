@@ -1,15 +1,15 @@
 import { watch, type FSWatcher } from 'node:fs';
 import type { Clock } from './clock.ts';
 
-/** An editor may write a file in several steps. */
+/** How long to wait after an event: an editor may write a file in several steps. */
 const settleMs = 10;
 
-/** How often is looked without being told: not every file system tells of changes. */
+/** How often folders are checked without an event: not every file system reports changes. */
 const pollMs = 5_000;
 
 /**
- * Calls back when something in some folders may have changed: soon after the file system tells of it, and from time to
- * time without that. The callback finds out what changed, if anything.
+ * Calls back when something in a set of folders may have changed: soon after the file system reports a change, and every
+ * five seconds without one. The callback finds out what has changed, if anything.
  */
 export class FolderWatch {
   #folders: ReadonlySet<string>;
@@ -25,7 +25,7 @@ export class FolderWatch {
     this.#onPossibleChange = onPossibleChange;
   }
 
-  /** Begins to watch; calls back at once, for what changed before. */
+  /** Starts watching. Calls back at once, for changes that came before. */
   start(): void {
     for (const folder of this.#folders) this.#watch(folder);
     this.#stopPolling = this.#clock.after(pollMs, () => {
@@ -34,14 +34,14 @@ export class FolderWatch {
     this.#onPossibleChange();
   }
 
-  /** Watches `folders` from now on, and no others. */
+  /** Watches `folders` from now on instead of the previous ones. */
   watch(folders: Iterable<string>): void {
     this.#folders = new Set(folders);
     for (const folder of this.#folders) this.#watch(folder);
     for (const folder of this.#watchers.keys()) if (!this.#folders.has(folder)) this.#unwatch(folder);
   }
 
-  /** Calls back no more. */
+  /** Stops watching; the callback is not called again. */
   stop(): void {
     this.#stopSettling();
     this.#stopPolling();
@@ -65,7 +65,7 @@ export class FolderWatch {
       });
       this.#watchers.set(folder, watcher);
     } catch {
-      // The folder is not there, or cannot be watched: the poll goes on.
+      // The folder does not exist or cannot be watched: polling continues.
     }
   }
 }

@@ -5,7 +5,7 @@ export function fnv1a(text: string): number {
   return hash >>> 0;
 }
 
-/** `value` with every bit depending on every bit, in 0..2^32-1. Source: A. Appleby, MurmurHash3, fmix32. */
+/** `value` mixed so that each bit of the result depends on all bits, in 0..2^32-1. Source: A. Appleby, MurmurHash3, fmix32. */
 export function mixed(value: number): number {
   let bits = value;
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);

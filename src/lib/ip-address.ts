@@ -1,42 +1,42 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
-/** The two IP families, spelt as Kubernetes spells them. */
+/** The two IP families, spelled as in Kubernetes. */
 export type IpFamily = 'IPv4' | 'IPv6';
 
-/** An IP address, parsed. Two that denote the same address have equal fields, however they were spelt. */
+/** A parsed IP address. Two spellings of the same address have equal fields. */
 export type IpAddress = {
-  /** The family of a socket that binds or dials it: an IPv4-mapped address is of IPv6. */
+  /** The family of a socket that binds or dials it: IPv6 for an IPv4-mapped address. */
   readonly family: IpFamily;
-  /** Canonical text without the zone: RFC 5952; an IPv4-mapped one ends in dotted decimal (`::ffff:192.0.2.1`). */
+  /** Canonical text without the zone: RFC 5952; an IPv4-mapped address ends in dotted decimal (`::ffff:192.0.2.1`). */
   readonly text: string;
-  /** Scope zone of a link-local address, a name or a number; '' where there is none. */
+  /** Scope zone of a link-local address, a name or a number; '' if it has none. */
   readonly zone: string;
-  /** The IPv4 address that an IPv4-mapped IPv6 address (`::ffff:a.b.c.d`) holds. */
+  /** The IPv4 address in an IPv4-mapped IPv6 address (`::ffff:a.b.c.d`). */
   readonly mapped?: string;
 };
 
 /**
- * Parses the text of an IP address, with no brackets and no port.
+ * Parses an IP address without brackets and port.
  *
  * @param text  `192.0.2.1`, `2001:db8::1`, `::ffff:192.0.2.1`, `fe80::1%eth0`.
- * @returns undefined where it is not an IP address.
+ * @returns undefined if it is not an IP address.
  */
 export function parseIpAddress(text: string): IpAddress | undefined {
   const family = addressFamily(text);
   if (family === undefined) return undefined;
   if (family === 'IPv4') return { family, text, zone: '' };
   const [address = '', zone = ''] = text.split('%', 2);
-  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1); // the URL standard serialises by RFC 5952
+  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1); // the URL standard serializes as RFC 5952
   const mapped = mappedIpv4(canonical);
   return mapped === undefined
     ? { family, text: canonical, zone }
     : { family, text: `::ffff:${mapped}`, zone, mapped };
 }
 
-/** The family of the IP address that `text` is; undefined where it is none. */
+/** The family of the IP address `text`; undefined if it is not one. */
 export function addressFamily(text: string): IpFamily | undefined {
   if (isIPv4(text)) return 'IPv4';
-  // A host name is held against a long pattern by Node, so that it is looked for the colon first.
+  // Node matches a long pattern; checking for a colon first saves that for host names.
   return text.includes(':') && isIPv6(text) ? 'IPv6' : undefined;
 }
 
@@ -50,7 +50,7 @@ function mappedIpv4(canonical: string): string | undefined {
     .join('.');
 }
 
-/** `address` as it stands beside a port: IPv6 in brackets, with its zone. */
+/** `address` as it is written before a port: IPv6 in brackets, with its zone. */
 export function hostText(address: IpAddress): string {
   const text = address.zone === '' ? address.text : `${address.text}%${address.zone}`;
   return address.family === 'IPv6' ? `[${text}]` : text;

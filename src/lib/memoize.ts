@@ -1,5 +1,5 @@
-/** `compute`, done once for each object, which nobody may change; it is forgotten with the object. */
-export function onceEach<K extends object, V>(compute: (object: K) => V): (object: K) => V {
+/** `compute`, run once for each object; the result lives as long as the object, which must not be changed. */
+export function memoize<K extends object, V>(compute: (object: K) => V): (object: K) => V {
   const known = new WeakMap<K, { readonly value: V }>();
   return (object) => {
     const found = known.get(object) ?? { value: compute(object) };

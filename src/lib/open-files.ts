@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** How many files and sockets this process may have open; Infinity where the system does not tell. Node raises the soft limit to the hard one. */
+/**
+ * How many files and sockets this process may have open; Infinity if the system does not report it. Node raises the soft
+ * limit to the hard one.
+ */
 export function openFilesLimit(): number {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
@@ -11,13 +14,13 @@ export function openFilesLimit(): number {
 }
 
 /**
- * Sets the limit of open files of this process, soft and hard, to `limit`. Node.js has no call for it, so
- * prlimit(1) of util-linux does it from outside.
+ * Sets the soft and the hard limit of open files of this process to `limit`. Node.js has no call for it, so it runs
+ * prlimit(1) of util-linux.
  *
- * @returns why it could not be set; undefined where it is.
+ * @returns why the limit could not be set; undefined if it was set.
  */
 export async function setOpenFilesLimit(limit: number): Promise<string | undefined> {
-  const { spawnSync } = await import('node:child_process'); // costs memory, so for this alone
+  const { spawnSync } = await import('node:child_process'); // loaded here since it costs memory
   const argv = ['--pid', String(process.pid), `--nofile=${String(limit)}:${String(limit)}`];
   const { error, status, stderr } = spawnSync('prlimit', argv, { encoding: 'utf8' });
   if (error !== undefined) return `prlimit cannot be run: ${error.message}`;

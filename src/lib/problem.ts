@@ -1,20 +1,24 @@
-/** Where a value stands in a document: keys and list indexes, outermost first. */
+/** The place of a value in a document: keys and list indexes, outermost first. */
 export type Path = readonly (string | number)[];
 
-/** One thing that is wrong with an input, told so that its author can mend it. */
-export type Problem = {
-  readonly path: Path;
+/** What is wrong with a value, and what to do about it. */
+export type Diagnosis = {
   /** What is wrong, e.g. `is above 65535`. */
   readonly what: string;
-  /** The value found there; absent where nothing is. */
-  readonly value?: unknown;
   /** What to do, e.g. `use a port from 1 to 65535`. */
   readonly remedy: string;
 };
 
-const longestValue = 80;
+/** One thing that is wrong with an input: where, what, and how its author can fix it. */
+export type Problem = Diagnosis & {
+  readonly path: Path;
+  /** The value found there; absent if there is none. */
+  readonly value?: unknown;
+};
 
-/** `problem` on one line: `field: what, value, remedy`, the value as JSON, cut where it is long. */
+const maxValueLength = 80;
+
+/** `problem` on one line: `field: what, value, remedy`, the value as JSON, cut if it is long. */
 export function problemText(problem: Problem): string {
   const value = problem.value === undefined ? '' : `, got ${valueText(problem.value)}`;
   return `${pathText(problem.path)}: ${problem.what}${value}: ${problem.remedy}`;
@@ -22,10 +26,10 @@ export function problemText(problem: Problem): string {
 
 function valueText(value: unknown): string {
   const text = JSON.stringify(value);
-  return text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
+  return text.length > maxValueLength ? `${text.slice(0, maxValueLength)}…` : text;
 }
 
-/** `path` as users write it, e.g. `spec.endpoints[0].listen.port`; `document` for the whole. */
+/** `path` as users write it, e.g. `spec.endpoints[0].listen.port`; `document` for the document itself. */
 export function pathText(path: Path): string {
   if (path.length === 0) return 'document';
   return path
@@ -35,17 +39,17 @@ export function pathText(path: Path): string {
 }
 
 /**
- * The word of `known` that `word` is most probably a misspelling of.
+ * The word of `known` that `word` most probably misspells.
  *
- * @returns undefined where none is near: more than a third of its letters would have to change.
+ * @returns undefined if none is close: more than a third of the letters would have to change.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
-  let least = Math.floor(Math.max(word.length, 3) / 3) + 1;
+  let bestDistance = Math.floor(Math.max(word.length, 3) / 3) + 1;
   for (const candidate of known) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance >= least) continue;
-    least = distance;
+    if (distance >= bestDistance) continue;
+    bestDistance = distance;
     best = candidate;
   }
   return best;

@@ -1,9 +1,9 @@
-/** Whether `value` is an object of fields: not null, not a list. */
+/** Whether `value` is an object with fields, so neither null nor a list. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** `{ [key]: value }`, or nothing where there is no value. */
+/** `{ [key]: value }`, or `{}` if the value is undefined. */
 export function present<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V });
 }

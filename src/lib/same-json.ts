@@ -1,6 +1,6 @@
 import { isRecord } from './record.ts';
 
-/** Whether `a` and `b` are equal as JSON: the order of fields, and fields that are undefined, make no difference. */
+/** Whether `a` and `b` are equal as JSON: the order of fields and undefined fields make no difference. */
 export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (Array.isArray(a) && Array.isArray(b))

@@ -1,22 +1,22 @@
 import type { z } from 'zod';
-import { nearest, type Path, type Problem } from './problem.ts';
+import { type Diagnosis, nearest, type Path, type Problem } from './problem.ts';
 import { isRecord } from './record.ts';
 
-/** What became of an input that was held against a schema. */
+/** The result of validating an input against a schema. */
 export type Reading<T> = {
-  /** The input in the schema's type; absent where there are problems. */
+  /** The input in the schema's type; absent if there are problems. */
   readonly value?: T;
   readonly problems: readonly Problem[];
-  /** What was ignored and probably not meant to be: unknown keys. */
+  /** Ignored input that was probably a mistake: unknown keys. */
   readonly warnings: readonly Problem[];
 };
 
 /**
- * Holds `input` against `schema` and reports every problem at once.
+ * Validates `input` against `schema` and reports every problem at once.
  *
  * Keys with a null value count as absent, as on the Kubernetes API server; unknown keys are warnings.
  *
- * @param schema  built of plain objects, records, arrays and scalars; the `error` of a pattern is its remedy.
+ * @param schema  of plain objects, records, arrays and scalars; the `error` of a pattern is its remedy.
  */
 export function readWith<T>(schema: z.ZodType<T>, input: unknown): Reading<T> {
   const warnings: Problem[] = [];
@@ -29,10 +29,10 @@ export function readWith<T>(schema: z.ZodType<T>, input: unknown): Reading<T> {
 type AnyType = z.core.$ZodType;
 type Fields = Record<string, unknown>;
 
-/** Where in an input its reader is, and what it has to tell. */
+/** The position in the input, and the warnings found so far. */
 type Place = { readonly path: (string | number)[]; readonly warnings: Problem[] };
 
-/** `input` without nulls and without the keys that `schema` does not know; each of these is told. */
+/** `input` without nulls and without the keys that `schema` does not know; each of those becomes a warning. */
 function withoutUnknown(schema: AnyType, input: unknown, place: Place): unknown {
   const { def } = (schema as z.core.$ZodTypes)._zod;
   if (def.type === 'optional') return withoutUnknown(def.innerType, input, place);
@@ -75,10 +75,10 @@ function unknownKey(path: Path, key: string, known: readonly string[]): Problem 
 
 function problem(issue: z.core.$ZodIssue): Problem {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
-  return { path, value: issue.input, ...told(issue) };
+  return { path, value: issue.input, ...explanation(issue) };
 }
 
-function told(issue: z.core.$ZodIssue): Pick<Problem, 'what' | 'remedy'> {
+function explanation(issue: z.core.$ZodIssue): Diagnosis {
   switch (issue.code) {
     case 'invalid_type': {
       const wanted = typeWords[issue.expected] ?? issue.expected;

@@ -1,10 +1,10 @@
-/** The signals that ask this program to stop. */
+/** SIGTERM and SIGINT, as requests to stop. */
 export type StopSignals = {
-  /** The first one: stop in good order. */
+  /** The first signal: stop gracefully. */
   readonly first: Promise<NodeJS.Signals>;
-  /** The second one: stop now. */
+  /** The second signal: stop at once. */
   readonly second: Promise<NodeJS.Signals>;
-  /** Stops listening, so that the signals do again what they do by default. */
+  /** Stops listening, which restores the default action of the signals. */
   readonly release: () => void;
 };
 
@@ -16,7 +16,7 @@ export type SignalSource = {
 
 const stopping = ['SIGTERM', 'SIGINT'] as const;
 
-/** Waits for SIGTERM and SIGINT; as PID 1 of a container, too, where without this they would do nothing. */
+/** Listens for SIGTERM and SIGINT, which PID 1 of a container would otherwise ignore. */
 export function stopSignals(source: SignalSource): StopSignals {
   const first = Promise.withResolvers<NodeJS.Signals>();
   const second = Promise.withResolvers<NodeJS.Signals>();

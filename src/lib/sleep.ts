@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 
-/** Resolves after `waitMs`, or as soon as `signal` is aborted. */
-export async function pause(clock: Clock, waitMs: number, signal: AbortSignal): Promise<void> {
+/** Resolves after `waitMs`, or as soon as `signal` is aborted; never rejects. */
+export async function sleep(clock: Clock, waitMs: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const wake = (): void => {

@@ -1,2 +1,2 @@
-/** The version of this software; a test holds it equal to package.json. */
+/** The version of this software; a test keeps it equal to package.json. */
 export const version = '0.1.0';

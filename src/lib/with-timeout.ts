@@ -1,23 +1,25 @@
 import type { Clock } from './clock.ts';
 
-/** What ends a piece of work before it is done. */
-export type Limits = {
+/** What aborts the work early: a timeout, or one of `signals`. */
+export type TimeoutOptions = {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly signals: readonly AbortSignal[];
 };
 
 /**
- * Runs `work` with a signal that is aborted with the first of `signals`, or when its time is over, with a `TimeoutError`.
+ * Runs `work` with a signal that aborts when one of `signals` does, with its reason, or after `timeoutMs` with a
+ * `TimeoutError`.
  *
- * Nothing is left of that when the work is done, while each `AbortSignal.timeout` waits for its time and then makes an error, done or not.
+ * Timer and listeners are removed when the work is done; `AbortSignal.timeout` would keep its timer and create its error
+ * even then.
  */
-export async function limited<T>(
-  { clock, timeoutMs, signals }: Limits,
+export async function withTimeout<T>(
+  { clock, timeoutMs, signals }: TimeoutOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const end = new AbortController();
-  const give = function (this: AbortSignal): void {
+  const abort = function (this: AbortSignal): void {
     end.abort(this.reason);
   };
   const cancel = clock.after(timeoutMs, () => {
@@ -25,12 +27,12 @@ export async function limited<T>(
   });
   for (const signal of signals) {
     if (signal.aborted) end.abort(signal.reason);
-    signal.addEventListener('abort', give);
+    signal.addEventListener('abort', abort);
   }
   try {
     return await work(end.signal);
   } finally {
     cancel();
-    for (const signal of signals) signal.removeEventListener('abort', give);
+    for (const signal of signals) signal.removeEventListener('abort', abort);
   }
 }

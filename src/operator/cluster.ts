@@ -2,53 +2,61 @@ import { parseRealmRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { kind as relayKind } from '../api/schema/realm-relay.ts';
-import { type Applied, Applier, fieldManager, wasApplied } from '../kube/apply.ts';
+import { type Applied, Applier, fieldManager, type OwnedKind } from '../kube/apply.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
 import { isKubeError, type KubeError } from '../kube/kube-error.ts';
 import { withoutManagedFields } from '../kube/managed-fields.ts';
-import { controllerOf, type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
+import {
+  controllerOf,
+  type KubeObject,
+  type ObjectKey,
+  objectKey,
+  type WithMetadata,
+} from '../kube/object.ts';
 import { configHashAnnotation } from '../desired/object-meta.ts';
-import type { Packed } from '../kube/packed-object.ts';
-import { objectPath, type Resource } from '../kube/resource.ts';
+import type { PackedObject } from '../kube/packed-object.ts';
+import { objectPath } from '../kube/resource.ts';
 import { Store } from '../kube/store.ts';
-import { onceEach } from '../lib/memoize.ts';
+import { memoize } from '../lib/memoize.ts';
 import { sameJson } from '../lib/same-json.ts';
-import type { Transport } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
 import { isOnHostNetwork } from './node-sharing.ts';
-import { deploymentResource, ownedResources, relayResource, type RelayObject } from './kinds.ts';
+import { deploymentResource, ownedKinds, relayResource, type RelayObject } from './kinds.ts';
 import { handOverReplicas } from './replicas.ts';
 import type { ReconcileCluster } from './reconcile.ts';
 
-/** The group of the RealmRelays that share nodes: of all namespaces, so it bears the name of none. */
+/** The group of the RealmRelays that share nodes, in all namespaces; its name cannot be that of an object. */
 const onHostNetwork: ObjectKey = '*/hostNetwork';
 
-/** Each is compared with every other one, so it is parsed once. */
-const parsed = onceEach((packed: Packed<RelayObject>) => parseRealmRelay(packed.object()).relay);
+/** Memoized, since each relay is compared with every other one. */
+const parsed = memoize((packed: PackedObject<RelayObject>) => parseRealmRelay(packed.object()).relay);
 
-/** What the operator knows of the cluster, and the one way in which it changes it. */
+/**
+ * The operator's view of the cluster: stores that informers keep up to date, and every write that it makes.
+ */
 export class Cluster implements ReconcileCluster {
   readonly relays = new Store<RelayObject>((object) => (isOnHostNetwork(object) ? onHostNetwork : undefined));
-  /** One for each kind that is written, to be kept up to date by informers; grouped by the key of their relay. */
-  readonly owned: readonly { readonly resource: Resource; readonly store: Store<KubeObject> }[];
-  /** The Pods of relays, by the key of their relay. */
+  /** One entry for each kind that is written; objects are grouped by the key of their relay. */
+  readonly owned: readonly OwnedKind[];
+  /** The Pods of relays, grouped by the key of their relay. */
   readonly pods = new Store<RelayPod>(relayOf);
-  readonly #transport: Transport;
+  readonly #client: KubeClient;
   readonly #applier: Applier;
   readonly #events: Events;
   readonly #log: Logger;
-  #hasToldOfNamespaces = false;
+  #hasLoggedForbiddenNamespaces = false;
 
-  constructor(transport: Transport, events: Events, log: Logger) {
-    this.owned = ownedResources.map((resource) => ({ resource, store: new Store(ownerKey) }));
-    this.#transport = transport;
-    this.#applier = new Applier(transport, this.owned);
+  constructor(client: KubeClient, events: Events, log: Logger) {
+    this.owned = ownedKinds(ownerKey);
+    this.#client = client;
+    this.#applier = new Applier(client, this.owned);
     this.#events = events;
     this.#log = log;
   }
 
-  /** Calls `listener` with the key of every RealmRelay that changed, or of which something that it owns did. */
+  /** Calls `listener` with the key of every RealmRelay that changed, or whose owned objects or Pods did. */
   subscribe(listener: (key: ObjectKey) => void): void {
     this.relays.subscribe(({ now, before }) => {
       const changed = now ?? before;
@@ -58,11 +66,11 @@ export class Cluster implements ReconcileCluster {
         for (const { key } of this.relays.packedGroup(onHostNetwork)) listener(key);
     });
     this.pods.subscribe(({ now, before }) => {
-      if (!isSamePod(now, before)) tellGroups([now, before], listener);
+      if (!isSamePod(now, before)) notifyGroups([now, before], listener);
     });
     for (const { store } of this.owned) {
       store.subscribe(({ now, before }) => {
-        tellGroups([now, before], listener);
+        notifyGroups([now, before], listener);
       });
     }
   }
@@ -78,23 +86,26 @@ export class Cluster implements ReconcileCluster {
   async podSecurity(namespace: string): Promise<string | undefined> {
     try {
       const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
-      const answer = (await this.#transport.find(path)) as KubeObject | undefined;
+      const answer = (await this.#client.find(path)) as KubeObject | undefined;
       return answer?.metadata.labels?.['pod-security.kubernetes.io/enforce'];
     } catch (error) {
       if (!isKubeError(error, 403)) throw error;
-      this.#tellOfNamespaces(error);
+      this.#logForbiddenNamespaces(error);
       return undefined;
     }
   }
 
-  /** Once: it is a rule that somebody left out, and stays so. */
-  #tellOfNamespaces(error: KubeError): void {
-    if (this.#hasToldOfNamespaces) return;
-    this.#hasToldOfNamespaces = true;
-    this.#log.warn({ err: error }, 'not allowed to see whether namespaces admit hostNetwork');
+  /** Logs once: the missing rule does not appear on its own. */
+  #logForbiddenNamespaces(error: KubeError): void {
+    if (this.#hasLoggedForbiddenNamespaces) return;
+    this.#hasLoggedForbiddenNamespaces = true;
+    this.#log.warn(
+      { err: error },
+      'not allowed to read namespaces, skipping the Pod Security check for hostNetwork',
+    );
   }
 
-  ownedBy(owner: Pick<KubeObject, 'metadata'>): KubeObject[] {
+  ownedBy(owner: WithMetadata): KubeObject[] {
     const key = objectKey(owner);
     const ofItsName = this.owned.flatMap(({ store }) => store.group(key));
     return ofItsName.filter((object) => controllerOf(object)?.uid === owner.metadata.uid);
@@ -110,8 +121,8 @@ export class Cluster implements ReconcileCluster {
 
   async keepReplicas(desired: KubeObject, seen: Promise<KubeObject | undefined>): Promise<void> {
     const observed = await this.#applier.observe(desired, seen);
-    if (observed === undefined || wasApplied(desired, observed)) return;
-    await handOverReplicas(this.#transport, deploymentResource, observed);
+    if (observed === undefined || this.#applier.wasApplied(desired, observed)) return;
+    await handOverReplicas(this.#client, deploymentResource, observed);
   }
 
   delete(object: KubeObject): Promise<void> {
@@ -123,11 +134,11 @@ export class Cluster implements ReconcileCluster {
     return this.pods.group(key);
   }
 
-  /** Writes `hash` on `pod`, if it is still there, so that kubelet refreshes what the Pod mounts. */
-  async tellPod(pod: RelayPod, hash: string): Promise<void> {
+  /** Annotates `pod` with `hash`, if it still exists, so that kubelet refreshes the ConfigMap that it mounts. */
+  async annotatePod(pod: RelayPod, hash: string): Promise<void> {
     const { uid } = pod.metadata;
     try {
-      await this.#transport.request({
+      await this.#client.request({
         method: 'PATCH',
         path: objectPath(podResource, pod),
         query: { fieldManager },
@@ -135,19 +146,19 @@ export class Cluster implements ReconcileCluster {
         body: { metadata: { uid, annotations: { [configHashAnnotation]: hash } } },
       });
     } catch (error) {
-      if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error; // 409: another one has its name by now
+      if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error; // 409: another Pod has its name by now
     }
   }
 
-  tell(event: KubeEvent): void {
+  recordEvent(event: KubeEvent): void {
     this.#events.record(event);
   }
 
   /**
-   * Writes the status of `object`, if it is still there.
+   * Writes the status of `object`, if it still exists.
    *
-   * @throws KubeError with status 409 where it is no longer as it was: the answer would otherwise bring in a change of
-   *   others that nobody was told of.
+   * @throws KubeError with status 409 if it has changed since: the answer would otherwise put a change of others into the
+   *   store without a notification.
    */
   async writeStatus(object: RelayObject, status: RealmRelayStatus): Promise<void> {
     const { apiVersion, kind } = relayResource;
@@ -160,8 +171,8 @@ export class Cluster implements ReconcileCluster {
       body: { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status },
     } as const;
     try {
-      await this.relays.answered(objectKey(object), async () =>
-        withoutManagedFields((await this.#transport.request(request)) as RelayObject),
+      await this.relays.writeThrough(objectKey(object), async () =>
+        withoutManagedFields((await this.#client.request(request)) as RelayObject),
       );
     } catch (error) {
       if (!isKubeError(error, 404)) throw error;
@@ -169,34 +180,40 @@ export class Cluster implements ReconcileCluster {
   }
 }
 
-function isSameSpec(now: Packed<RelayObject> | undefined, before: Packed<RelayObject> | undefined): boolean {
+function isSameSpec(
+  now: PackedObject<RelayObject> | undefined,
+  before: PackedObject<RelayObject> | undefined,
+): boolean {
   return now?.uid === before?.uid && generation(now) === generation(before);
 }
 
-function generation(relay: Packed<RelayObject> | undefined): number | undefined {
+function generation(relay: PackedObject<RelayObject> | undefined): number | undefined {
   return relay?.object().metadata.generation;
 }
 
-/** Whether nothing of a Pod changed that is kept of it: kubelet writes much more than that. */
-function isSamePod(now: Packed<RelayPod> | undefined, before: Packed<RelayPod> | undefined): boolean {
+/** Whether the part of a Pod that is kept has not changed; kubelet writes much more than that. */
+function isSamePod(
+  now: PackedObject<RelayPod> | undefined,
+  before: PackedObject<RelayPod> | undefined,
+): boolean {
   if (now === undefined || before === undefined) return false;
   return sameJson(versionless(now), versionless(before));
 }
 
-function versionless(packed: Packed<RelayPod>): RelayPod {
+function versionless(packed: PackedObject<RelayPod>): RelayPod {
   const { metadata, ...pod } = packed.object();
   return { ...pod, metadata: { ...metadata, resourceVersion: '' } };
 }
 
-/** Calls `listener` once with each group that one of `objects` belongs to: the key of its relay. */
-function tellGroups(
-  objects: readonly (Packed<KubeObject> | undefined)[],
+/** Calls `listener` once with each group of `objects`: the keys of their relays. */
+function notifyGroups(
+  objects: readonly (PackedObject<KubeObject> | undefined)[],
   listener: (key: ObjectKey) => void,
 ): void {
   for (const key of new Set(objects.flatMap((object) => object?.group ?? []))) listener(key);
 }
 
-/** The key of the RealmRelay that owns `object`: by name, so that one that was made anew hears of its predecessor's. */
+/** The key of the RealmRelay that owns `object`; by name, so that it also finds a relay that was recreated. */
 function ownerKey(object: KubeObject): ObjectKey | undefined {
   const owner = controllerOf(object);
   const isRelay = owner?.kind === relayKind && owner.apiVersion.startsWith('realm-operator.dev/');

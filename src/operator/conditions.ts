@@ -2,26 +2,26 @@ import type { Condition } from '../api/schema/realm-relay.ts';
 import type { Rollout } from './rollout.ts';
 import type { Reason, Verdict } from './verdict.ts';
 
-/** A condition before it is compared with the one before. */
-type Finding = Pick<Condition, 'type' | 'status'> & Reason;
+/** A condition before it gets its times. */
+type Finding = { readonly type: string; readonly status: Condition['status'] } & Reason;
 
-/** What the conditions are about, and when. */
+/** What conditions are dated by. */
 export type ConditionsInput = {
   readonly previous: readonly Condition[];
-  /** `metadata.generation` that was looked at. */
+  /** `metadata.generation` of the reconciled object. */
   readonly generation: number;
   /** ISO 8601, seconds. */
   readonly now: string;
 };
 
-const longestMessage = 4_096;
+const maxMessageLength = 4_096;
 
 /**
  * The conditions of a RealmRelay, sorted by type.
  *
- * Accepted, Programmed and Ready are always there; Reconciling and Stalled while they hold, for kstatus (which calls an
- * object failed only where Stalled is true, and done only where neither holds and Ready is true). A time changes only with
- * the status of its condition. Pure.
+ * Accepted, Programmed and Ready are always present; Reconciling and Stalled only while they are true, as kstatus expects
+ * (it reports an object as failed only if Stalled is true, and as current only if neither is and Ready is true).
+ * `lastTransitionTime` changes only with the status of its condition. Pure.
  */
 export function conditions(verdict: Verdict, rollout: Rollout, input: ConditionsInput): Condition[] {
   const ready = readiness(verdict, rollout);
@@ -33,7 +33,7 @@ function dated({ message, ...finding }: Finding, { previous, generation, now }: 
   const before = previous.find(({ type }) => type === finding.type);
   return {
     ...finding,
-    message: message.slice(0, longestMessage),
+    message: message.slice(0, maxMessageLength),
     observedGeneration: generation,
     lastTransitionTime: before?.status === finding.status ? before.lastTransitionTime : now,
   };
@@ -45,7 +45,7 @@ function accepted(verdict: Verdict): Finding {
   if (verdict.kind !== 'programmed' || verdict.warnings === '')
     return finding('Accepted', 'True', { reason: 'Accepted', message: valid });
   const reason = verdict.isNodeConflict === true ? 'HostPortConflict' : 'Accepted';
-  return finding('Accepted', 'True', { reason, message: `${valid} But: ${verdict.warnings}` });
+  return finding('Accepted', 'True', { reason, message: `${valid} Warnings: ${verdict.warnings}` });
 }
 
 function programmed(verdict: Verdict): Finding {
@@ -55,12 +55,12 @@ function programmed(verdict: Verdict): Finding {
     case 'paused':
       return finding('Programmed', 'Unknown', {
         reason: 'Paused',
-        message: 'spec.paused is true: nothing is applied until it is false.',
+        message: 'spec.paused is true: nothing is applied until it is set to false.',
       });
     case 'rejected':
       return finding('Programmed', 'False', {
         reason: verdict.reason,
-        message: 'The spec is not accepted; what was applied before stays as it is.',
+        message: 'The spec is not accepted; objects applied earlier are left unchanged.',
       });
     case 'blocked':
     case 'pending':
@@ -68,7 +68,7 @@ function programmed(verdict: Verdict): Finding {
   }
 }
 
-/** Ready: what the spec asks for is what runs. A paused relay is as ready as its Pods. */
+/** Ready: what runs is what the spec requests. A paused relay is as ready as its Pods. */
 function readiness(verdict: Verdict, { state, reason, message }: Rollout): Finding {
   switch (verdict.kind) {
     case 'rejected':

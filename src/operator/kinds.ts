@@ -1,23 +1,27 @@
 import type { V1DaemonSet, V1Deployment, V1Service } from '@kubernetes/client-node';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
-import type { KubeObject } from '../kube/object.ts';
-import type { Resource } from '../kube/resource.ts';
 import { apiVersion, kind, plural } from '../api/schema/realm-relay.ts';
+import { plainRules } from '../kube/apply-rules.ts';
+import type { OwnedKind } from '../kube/apply.ts';
+import type { KubeObject, ObjectKey } from '../kube/object.ts';
+import type { Resource } from '../kube/resource.ts';
+import { Store } from '../kube/store.ts';
+import { serviceRules } from './service-apply.ts';
 
-/** A RealmRelay as the informer has it: its spec is not yet parsed. */
+/** A RealmRelay as the informer stores it, with its spec not parsed yet. */
 export type RelayObject = KubeObject & { readonly spec?: unknown; readonly status?: RealmRelayStatus };
 
-/** The kinds that are read and written, and where. */
+/** Where RealmRelays are served. */
 export const relayResource: Resource = { apiVersion, kind, plural };
 
-/** Where Deployments are. */
+/** Where Deployments are served. */
 export const deploymentResource: Resource = {
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   plural: 'deployments',
 };
 
-/** In the order in which they are pruned. */
+/** The kinds that the operator writes, in the order in which they are pruned. */
 export const ownedResources: readonly Resource[] = [
   { apiVersion: 'v1', kind: 'Service', plural: 'services' },
   { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers' },
@@ -28,19 +32,28 @@ export const ownedResources: readonly Resource[] = [
   { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
 ];
 
+/** The owned kinds, each with its rules and an empty store that groups objects by `groupOf`. */
+export function ownedKinds(groupOf?: (object: KubeObject) => ObjectKey | undefined): OwnedKind[] {
+  return ownedResources.map((resource) => ({
+    resource,
+    store: new Store(groupOf),
+    rules: resource.kind === 'Service' ? serviceRules : plainRules,
+  }));
+}
+
 /** What runs Pods. */
-export type Workload = V1Deployment | V1DaemonSet;
+export type WorkloadObject = V1Deployment | V1DaemonSet;
 
 /** The workload of this kind among `objects`. */
 export function workloadOf(
   objects: readonly KubeObject[],
   kind: 'Deployment' | 'DaemonSet',
-): Workload | undefined {
-  return objects.find((object) => object.kind === kind) as Workload | undefined;
+): WorkloadObject | undefined {
+  return objects.find((object) => object.kind === kind) as WorkloadObject | undefined;
 }
 
 /** Whether `workload` is a DaemonSet. */
-export function isDaemonSet(workload: Workload): workload is V1DaemonSet {
+export function isDaemonSet(workload: WorkloadObject): workload is V1DaemonSet {
   return workload.kind === 'DaemonSet';
 }
 

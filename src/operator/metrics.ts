@@ -1,40 +1,40 @@
-import type { Packed } from '../kube/packed-object.ts';
-import { onceEach } from '../lib/memoize.ts';
+import type { PackedObject } from '../kube/packed-object.ts';
+import { memoize } from '../lib/memoize.ts';
 import { buildInfo, Counter, register, type Registry, type Sample } from '../telemetry/metrics.ts';
 import { controllerMetrics, type ControllerGauges, type ControllerMetrics } from './controller-metrics.ts';
 import type { RelayObject } from './kinds.ts';
 
 /** What the operator counts. */
 export type OperatorMetrics = ControllerMetrics & {
-  /** A relay was asked for its status. */
-  readonly relayAsked: (outcome: 'answered' | 'failed') => void;
+  /** A relay Pod was polled for its status. */
+  readonly relayPolled: (outcome: 'answered' | 'failed') => void;
   /** A watch of `kind` failed. */
   readonly watchFailed: (kind: string) => void;
-  /** The API server answered a request with the status `code`, or `<error>`: not at all. */
-  readonly apiAnswered: (method: string, code: string) => void;
+  /** A request to the API server ended with the status `code`, or with `<error>` if there was no response. */
+  readonly apiResponded: (method: string, code: string) => void;
 };
 
-/** What is asked at each scrape. */
+/** What is read at each scrape. */
 export type OperatorGauges = ControllerGauges & {
-  /** Whether it writes, or stands by. */
+  /** Whether it writes, rather than standing by. */
   readonly isLeading: () => boolean;
-  /** Every RealmRelay that it knows. */
-  readonly relays: () => Iterable<Packed<RelayObject>>;
+  /** Every RealmRelay that the operator knows. */
+  readonly relays: () => Iterable<PackedObject<RelayObject>>;
 };
 
 /**
  * Registers the operator's metrics.
  *
- * @param gauges  what is asked at each scrape.
+ * @param gauges  what is read at each scrape.
  */
 export function operatorMetrics(registry: Registry, gauges: OperatorGauges): OperatorMetrics {
   const failures = counter(
     registry,
     'realm_operator_watch_failures_total',
-    'Watches that failed and were begun again, by kind.',
+    'Watches that failed and were retried, by kind.',
     ['kind'],
   );
-  const questions = counter(
+  const polls = counter(
     registry,
     'realm_operator_relay_requests_total',
     'Requests to relay Pods for their status, by outcome.',
@@ -43,20 +43,20 @@ export function operatorMetrics(registry: Registry, gauges: OperatorGauges): Ope
   const requests = counter(
     registry,
     'rest_client_requests_total',
-    'Requests to the API server, by method and status code; `<error>` where none came.',
+    'Requests to the API server, by method and status code; `<error>` if there was no response.',
     ['code', 'method'],
   );
   registerGauges(registry, gauges);
-  for (const outcome of ['answered', 'failed']) questions.inc({ outcome }, 0); // so that a rate is there before the first
+  for (const outcome of ['answered', 'failed']) polls.inc({ outcome }, 0); // so that rates exist before the first
   return {
     ...controllerMetrics(registry, gauges),
-    relayAsked: (outcome) => {
-      questions.inc({ outcome });
+    relayPolled: (outcome) => {
+      polls.inc({ outcome });
     },
     watchFailed: (kind) => {
       failures.inc({ kind });
     },
-    apiAnswered: (method, code) => {
+    apiResponded: (method, code) => {
       requests.inc({ method, code });
     },
   };
@@ -70,14 +70,14 @@ function registerGauges(registry: Registry, { isLeading, relays }: OperatorGauge
   register(registry, buildInfo('realm_operator_build_info'));
   register(registry, {
     name: 'realm_operator_leading',
-    help: '1 where this operator works, 0 where it stands by for another.',
+    help: '1 while this operator is the leader, 0 while it stands by.',
     type: 'gauge',
     labels: [],
     read: () => [{ labels: {}, value: Number(isLeading()) }],
   });
   register(registry, {
     name: 'realm_operator_relays',
-    help: 'RealmRelays, by each condition and its status; `Unknown` where they do not have it yet.',
+    help: 'RealmRelays by condition and its status; `Unknown` if they do not have the condition yet.',
     type: 'gauge',
     labels: ['condition', 'status'],
     read: () => relaysByCondition(relays()),
@@ -87,8 +87,8 @@ function registerGauges(registry: Registry, { isLeading, relays }: OperatorGauge
 const conditionTypes = ['Accepted', 'Programmed', 'Ready', 'Stalled'];
 const conditionStatuses = ['True', 'False', 'Unknown'];
 
-function relaysByCondition(relays: Iterable<Packed<RelayObject>>): Sample[] {
-  const counts = new Map<string, number>(); // of relays by all that they have of conditions: few differ in it
+function relaysByCondition(relays: Iterable<PackedObject<RelayObject>>): Sample[] {
+  const counts = new Map<string, number>(); // by the statuses of all conditions: few combinations occur
   for (const relay of relays) {
     const statuses = statusesOf(relay);
     counts.set(statuses, (counts.get(statuses) ?? 0) + 1);
@@ -104,15 +104,15 @@ function relaysByCondition(relays: Iterable<Packed<RelayObject>>): Sample[] {
   );
 }
 
-/** The status of each condition in turn; read once of each relay as it is, since most are the same at the next scrape. */
-const statusesOf = onceEach((relay: Packed<RelayObject>): string => {
+/** The status of each condition in turn. Memoized, since most relays have not changed at the next scrape. */
+const statusesOf = memoize((relay: PackedObject<RelayObject>): string => {
   const { conditions = [] } = relay.object().status ?? {};
   return conditionTypes
     .map((condition) => conditions.find(({ type }) => type === condition)?.status ?? missing(condition))
     .join(' ');
 });
 
-/** Stalled is there only while it holds. */
+/** Stalled is present only while it is true. */
 function missing(condition: string): string {
   return condition === 'Stalled' ? 'False' : 'Unknown';
 }

@@ -6,10 +6,10 @@ import { Informer } from '../kube/informer.ts';
 import type { KubeConfigLoader } from '../kube/kube-config.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeObject, ObjectKey } from '../kube/object.ts';
-import { Lease, type LeaseOptions } from '../kube/lease.ts';
+import { Lease, type LeaseTerms } from '../kube/lease.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
-import { Transport } from '../kube/client.ts';
+import { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Registry } from '../telemetry/metrics.ts';
@@ -18,54 +18,51 @@ import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
 import { relayResource } from './kinds.ts';
 import { podResource, podSelector, strippedPod } from './pods.ts';
 import { reconcile } from './reconcile.ts';
-import { type AskRelay, askRelay } from './relay-client.ts';
-import { RelayReports } from './relay-poller.ts';
+import { type FetchRelayReport, fetchRelayReport } from './relay-client.ts';
+import { RelayPoller } from './relay-poller.ts';
 
-const backoff = { firstMs: 1_000, mostMs: 300_000 };
+const backoff = { initialMs: 1_000, maxMs: 300_000 };
 const workers = 4;
-/** How many relays more that the API server, or an admission webhook, lets wait are worked on. */
+/** How many more reconciles may run while others wait for the API server or an admission webhook. */
 const spareWorkers = 28;
-/** How long an API server that does not answer may hold up the end. */
+/** How long an API server that does not answer may delay shutdown. */
 const stopMs = 10_000;
 const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
 
-/** With what the operator runs. */
+/** What the operator runs with. */
 export type OperatorOptions = {
   readonly kubeConfig: KubeConfigLoader;
-  /** Image of the relay program, where a RealmRelay does not name one. */
+  /** Image of the relay program, for RealmRelays that do not name one. */
   readonly relayImage: string;
-  /** The namespaces that it looks after; all where there are none. */
+  /** The namespaces that it watches; all if empty. */
   readonly namespaces: readonly string[];
-  /** Which of our instances this is, in events: the name of the Pod or of the host. */
+  /** The reporting instance in events: the name of the Pod or of the host. */
   readonly instance: string;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Held by the one operator that writes, where there may be several; this one is alone without it. */
-  readonly lease?: LeaseChoice;
-  /** How relay Pods are asked what they run; over HTTP unless told. */
-  readonly askRelay?: AskRelay;
-  /** Where its metrics go. */
+  /** The lease that the leader holds, if several operators may run; without it, this operator is the only one. */
+  readonly lease?: LeaseTerms;
+  /** How relay Pods are polled; default over HTTP. */
+  readonly fetchRelayReport?: FetchRelayReport;
+  /** Where its metrics are registered. */
   readonly registry: Registry;
 };
 
-/** Which lease, and as whom. */
-export type LeaseChoice = Pick<LeaseOptions, 'namespace' | 'name' | 'identity' | 'durationMs'>;
-
-/** An operator at work. */
+/** A running operator. */
 export type Operator = {
-  /** Whether it knows the cluster and works. */
+  /** Whether every informer has synced once. */
   readonly isReady: () => boolean;
-  /** Resolves when it is ready for the first time. */
+  /** Resolves when the operator is ready for the first time. */
   readonly ready: Promise<void>;
-  /** Resolves where it may not write any more, since it lost its lease: it is to be stopped, and another one started. */
+  /** Resolves if the lease was lost, so that the operator may not write any more: stop it, and start a new one. */
   readonly lost: Promise<undefined>;
-  /** Lets the reconciles under way end, for at most 10 s, and ends all the rest. */
+  /** Stops the operator. Reconciles under way may end, for at most 10 s. */
   readonly stop: () => Promise<void>;
 };
 
 /**
- * Starts the operator: it watches RealmRelays and what they own, and reconciles each that changes, once it has seen all
- * there is. An API server that cannot be reached is waited for.
+ * Starts the operator: it watches RealmRelays and what they own, and once all stores are synced, reconciles every relay that
+ * changes. It waits for an API server that cannot be reached.
  *
  * @throws what `kubeConfig` throws.
  */
@@ -77,26 +74,26 @@ export function startOperator(options: OperatorOptions): Operator {
     isLeading: () => election?.lease.holds() ?? true,
     relays: () => cluster.relays.all(),
   });
-  const election = elected(options, metrics);
-  const transport = new Transport(kubeConfig, clock, election?.lease, metrics.apiAnswered);
-  const events = new Events({ transport, clock, log, instance });
-  const cluster = new Cluster(transport, events, log);
+  const election = startElection(options, metrics);
+  const client = new KubeClient(kubeConfig, clock, election?.lease, metrics.apiResponded);
+  const events = new Events({ client, clock, log, instance });
+  const cluster = new Cluster(client, events, log);
   const queue = new WorkQueue<ObjectKey>({ clock, backoff, observer: metrics.queue });
-  const reports = new RelayReports({
-    ask: options.askRelay ?? askRelay,
+  const poller = new RelayPoller({
+    fetch: options.fetchRelayReport ?? fetchRelayReport,
     clock,
     log,
-    onNews: (key) => {
+    onChange: (key) => {
       queue.add(key);
     },
-    onAsked: metrics.relayAsked,
+    onPolled: metrics.relayPolled,
   });
-  const controller = relayController(options, { cluster, queue, metrics, reports });
+  const controller = relayController(options, { cluster, queue, metrics, poller });
   cluster.subscribe((key) => {
-    // What there is at the start is most likely as the operator before left it: what changes meanwhile goes before it.
+    // Relays of the initial list are most likely as the previous operator left them: changes go before them.
     queue.add(key, controller.isStarted ? 'news' : 'background');
   });
-  const informers = clusterInformers(options, { cluster, transport, metrics });
+  const informers = clusterInformers(options, { cluster, client, metrics });
   for (const informer of informers) informer.start();
   const ready = Promise.all(informers.map(({ synced }) => synced)).then(() => {
     log.info({ objects: cluster.relays.size }, 'operator ready');
@@ -110,11 +107,11 @@ export function startOperator(options: OperatorOptions): Operator {
     lost: election?.lease.lost ?? new Promise(() => undefined),
     stop: async () => {
       await Promise.all(informers.map((informer) => informer.stop()));
-      const cancel = clock.after(stopMs, () => void transport.close());
-      await Promise.all([controller.stop(), reports.stop()]);
+      const cancel = clock.after(stopMs, () => void client.close());
+      await Promise.all([controller.stop(), poller.stop()]);
       await events.flush();
       cancel();
-      await transport.close();
+      await client.close();
       await election?.release();
     },
   };
@@ -122,19 +119,19 @@ export function startOperator(options: OperatorOptions): Operator {
 
 type Election = { readonly lease: Lease; readonly release: () => Promise<void> };
 
-function elected(
+function startElection(
   { lease: choice, kubeConfig, clock, log }: OperatorOptions,
-  { apiAnswered }: OperatorMetrics,
+  { apiResponded }: OperatorMetrics,
 ): Election | undefined {
   if (choice === undefined) return undefined;
-  const transport = new Transport(kubeConfig, clock, undefined, apiAnswered);
-  const lease = new Lease({ transport, clock, log, ...choice });
+  const client = new KubeClient(kubeConfig, clock, undefined, apiResponded);
+  const lease = new Lease({ client, clock, log, ...choice });
   lease.start();
   return {
     lease,
     release: async () => {
       await lease.release();
-      await transport.close();
+      await client.close();
     },
   };
 }
@@ -154,11 +151,11 @@ function relayController(
     cluster,
     queue,
     metrics,
-    reports,
-  }: Parts & { readonly queue: WorkQueue<ObjectKey>; readonly reports: RelayReports },
+    poller,
+  }: Parts & { readonly queue: WorkQueue<ObjectKey>; readonly poller: RelayPoller },
 ): Controller<ObjectKey> {
   return new Controller({
-    reconcile: (key, turn) => reconcile(key, { cluster, reports, relayImage, now: clock.now, log: turn.log }),
+    reconcile: (key, turn) => reconcile(key, { cluster, poller, relayImage, now: clock.now, log: turn.log }),
     queue,
     workers,
     spareWorkers,
@@ -171,7 +168,7 @@ function relayController(
 
 function clusterInformers(
   { namespaces, clock, log }: OperatorOptions,
-  { cluster, transport, metrics }: Parts & { readonly transport: Transport },
+  { cluster, client, metrics }: Parts & { readonly client: KubeClient },
 ): Informer<KubeObject>[] {
   const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
   const watched: Watched[] = [
@@ -184,7 +181,7 @@ function clusterInformers(
       const onFailure = (): void => {
         metrics.watchFailed(watch.resource.kind);
       };
-      return new Informer({ transport, clock, log, onFailure, ...watch, ...scope });
+      return new Informer({ client, clock, log, onFailure, ...watch, ...scope });
     }),
   );
 }

@@ -2,16 +2,16 @@ import { configHashAnnotation, manager } from '../desired/object-meta.ts';
 import { controllerOf, type KubeObject, type ObjectKey } from '../kube/object.ts';
 import type { Resource } from '../kube/resource.ts';
 
-/** Where Pods are watched and annotated. */
+/** Where Pods are served. */
 export const podResource: Resource = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' };
 
-/** Selects the relay Pods among all: no other Pod ever reaches the operator. */
+/** Selects relay Pods, so that no other Pod is sent to the operator. */
 export const podSelector = `app.kubernetes.io/name=realm-relay,app.kubernetes.io/managed-by=${manager}`;
 
 const instanceLabel = 'app.kubernetes.io/instance';
 const templateHashLabel = 'pod-template-hash';
 
-/** A relay Pod, as far as it is kept: see {@link strippedPod}. */
+/** The part of a relay Pod that is kept; see {@link strippedPod}. */
 export type RelayPod = KubeObject & {
   readonly status?: {
     readonly podIP?: string;
@@ -20,7 +20,7 @@ export type RelayPod = KubeObject & {
   };
 };
 
-/** What is kept of `pod`: most of a Pod is of no use here, and there are many. Pure. */
+/** The part of `pod` that is kept: most of a Pod is not needed here, and there are many. Pure. */
 export function strippedPod(pod: RelayPod): RelayPod {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, ownerReferences } = pod.metadata;
   const labels = picked(pod.metadata.labels, [instanceLabel, templateHashLabel]);
@@ -47,7 +47,7 @@ function picked(
   return Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)));
 }
 
-/** Kubelet's: what it mounts is there, and so is its network. */
+/** A condition that kubelet sets: volumes are mounted and the network is set up. */
 const canStart = 'PodReadyToStartContainers';
 const conditionTypes = ['Ready', canStart];
 
@@ -56,8 +56,8 @@ function bare({ type, status }: { type: string; status: string }): { type: strin
 }
 
 /**
- * The key of the RealmRelay that `pod` runs for: by its label, where the ReplicaSet or DaemonSet that controls it is of that
- * name, so that a Pod which only bears our labels is nobody's.
+ * The key of the RealmRelay that `pod` runs for, by its label. The ReplicaSet or DaemonSet that controls it must have that
+ * name, so that a foreign Pod with the same labels is ignored.
  */
 export function relayOf(pod: RelayPod): ObjectKey | undefined {
   const { namespace = '', labels = {} } = pod.metadata;
@@ -73,23 +73,23 @@ function ownerName(kind: string, relay: string, templateHash = ''): string | und
   return kind === 'ReplicaSet' ? `${relay}-${templateHash}` : undefined;
 }
 
-/** Whether `pod` runs, or will: neither ended nor about to. */
+/** Whether `pod` runs or will run: it has neither ended nor is it being deleted. */
 export function isLive({ metadata, status }: RelayPod): boolean {
   if (metadata.deletionTimestamp !== undefined) return false;
   return status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
 }
 
-/** Whether kubelet calls `pod` ready. */
+/** Whether kubelet reports `pod` ready. */
 export function isReady({ status }: RelayPod): boolean {
   return (status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True');
 }
 
-/** The configuration that `pod` was last told of; undefined where it was told of none. */
-export function toldHash({ metadata }: RelayPod): string | undefined {
+/** The hash of the configuration that `pod` was last annotated with; undefined if it never was. */
+export function annotatedHash({ metadata }: RelayPod): string | undefined {
   return metadata.annotations?.[configHashAnnotation];
 }
 
-/** Whether kubelet has `pod` and cannot start it: what it mounts is not there, or its network is not. */
+/** Whether kubelet cannot start `pod`: a volume that it mounts does not exist, or its network cannot be set up. */
 export function isStuck({ status }: RelayPod): boolean {
   if (status?.phase !== 'Pending') return false;
   return (status.conditions ?? []).some(({ type, status }) => type === canStart && status === 'False');

@@ -7,107 +7,108 @@ import { type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RelayObject } from './kinds.ts';
-import { program, type ProgramCluster, type Programmed } from './apply-objects.ts';
+import type { ApplyCluster, ApplyResult } from './apply-context.ts';
+import { applyObjects } from './apply-objects.ts';
 import { hotReload } from './hot-reload.ts';
 import { isLive, type RelayPod } from './pods.ts';
-import type { RelayReports } from './relay-poller.ts';
-import { type Running, running } from './running-pods.ts';
+import type { PodPoller } from './relay-poller.ts';
+import { type RunningPods, runningPods } from './running-pods.ts';
 import { statusEvents } from './status-events.ts';
 import { status } from './status.ts';
 import { configured, type Verdict } from './verdict.ts';
 
-/** A look at what is as it should be: watches tell of every change, so this only mends what nobody foresaw. */
+/** For relays that are as wanted: watches report every change, so this is only a safety net. */
 const resyncMs = 36_000_000;
-/** A look at what is not, or about which there is something to say: it may hang on what we do not watch. */
-const doubtfulMs = 600_000;
-/** What stands in the way is not ours, so nobody tells us when it goes. */
-const lookAgainMs = 30_000;
+/** For relays with a problem or a warning: it may depend on something that is not watched. */
+const problemResyncMs = 600_000;
+/** For relays that a foreign object blocks: the operator does not watch it, so it must check. */
+const blockedResyncMs = 30_000;
 
 /** What a reconcile needs of the cluster. */
-export type ReconcileCluster = ProgramCluster & {
+export type ReconcileCluster = ApplyCluster & {
   relay: (key: ObjectKey) => RelayObject | undefined;
   writeStatus: (object: RelayObject, status: RealmRelayStatus) => Promise<void>;
   podsOf: (key: ObjectKey) => RelayPod[];
-  tellPod: (pod: RelayPod, hash: string) => Promise<void>;
-  tell: (event: KubeEvent) => void;
+  annotatePod: (pod: RelayPod, hash: string) => Promise<void>;
+  recordEvent: (event: KubeEvent) => void;
 };
 
-/** With what a RealmRelay is reconciled. */
+/** What a reconcile works with. */
 export type ReconcileContext = {
   readonly cluster: ReconcileCluster;
-  readonly reports: Pick<RelayReports, 'answers' | 'follow' | 'forget'>;
+  readonly poller: PodPoller;
   readonly relayImage: string;
   readonly now: () => Date;
   readonly log: Logger;
 };
 
 /**
- * Makes the cluster match the RealmRelay at `key`. Idempotent: reads the whole relay, never an event, so it may run at
- * any time and any number of times; nothing is written where nothing differs.
+ * Makes the cluster match the RealmRelay at `key`. Idempotent: it reads the whole relay, never an event, so it may run at
+ * any time and any number of times; if nothing differs, nothing is written.
  *
- * @returns when to run again without a change, or never once the relay is gone.
- * @throws the API server's error, for the controller to retry with backoff. The status says what is wrong first, where
- *   the error is about an object.
+ * @returns when to run again without a change; not at all once the relay is deleted.
+ * @throws the API server's error, for the controller to retry with backoff. If it is about an object, the status reports it
+ *   first.
  */
 export async function reconcile(key: ObjectKey, context: ReconcileContext): Promise<Action> {
   const object = context.cluster.relay(key);
   if (object === undefined || object.metadata.deletionTimestamp !== undefined) {
-    context.reports.forget(key);
+    context.poller.forget(key);
     return awaitChange;
   }
   try {
-    const { verdict, error } = await programAndTell(object, context);
+    const { verdict, error } = await applyAndReport(object, context);
     if (error !== undefined) throw error;
-    return resyncAfter(patienceMs(verdict));
+    return resyncAfter(resyncDelayMs(verdict));
   } catch (error) {
     if (!isKubeError(error, 429) || error.retryAfterMs === undefined) throw error;
     return requeueAfter(error.retryAfterMs);
   }
 }
 
-function patienceMs(verdict: Verdict): number {
+function resyncDelayMs(verdict: Verdict): number {
   if (verdict.kind === 'programmed' && verdict.warnings === '') return resyncMs;
   const isForeign =
     verdict.kind === 'pending' || ('reason' in verdict && verdict.reason === 'ResourceConflict');
-  return isForeign ? lookAgainMs : doubtfulMs;
+  return isForeign ? blockedResyncMs : problemResyncMs;
 }
 
-async function programAndTell(object: RelayObject, context: ReconcileContext): Promise<Programmed> {
+async function applyAndReport(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
   const { cluster, relayImage, now, log } = context;
   const written = new Map<string, string[]>();
   const onWritten = (outcome: string, { kind, metadata: { name } }: KubeObject): void => {
     log.info({ outcome, kind, name }, 'object written');
     written.set(outcome, [...(written.get(outcome) ?? []), `${kind} ${name}`]);
   };
-  const programmed = await program(object, { cluster, relayImage, onWritten }).finally(() => {
+  const result = await applyObjects(object, { cluster, relayImage, onWritten }).finally(() => {
     for (const [outcome, names] of written)
-      if (isNews(outcome, object)) cluster.tell(writtenEvent(object, outcome, names));
+      if (deservesEvent(outcome, object)) cluster.recordEvent(writtenEvent(object, outcome, names));
   });
-  const { verdict } = programmed;
-  const running = await followPods(object, verdict, context);
+  const { verdict } = result;
+  const running = await updatePods(object, verdict, context);
   const owned = cluster.ownedBy(object);
   await writeStatusIfDiffers(object, status({ object, verdict, owned, running, now: now() }), context);
   const { generation } = object.metadata;
   log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
-  return programmed;
+  return result;
 }
 
-/** Tells Pods of the configuration that was applied, has those asked that are not known to run it, and says what is known. */
-async function followPods(
+/** Annotates Pods with the configuration that was applied and polls those that are not known to run it. Returns what is known. */
+async function updatePods(
   object: RelayObject,
   verdict: Verdict,
-  { cluster, reports }: ReconcileContext,
-): Promise<Running> {
+  { cluster, poller }: ReconcileContext,
+): Promise<RunningPods> {
   const key = objectKey(object);
   const relay = configured(verdict);
   const previous = object.status ?? {};
   const hash = relay === undefined ? previous.configHash : configHash(relay);
   const pods = cluster.podsOf(key).filter(isLive);
   const strategy = relay?.updateStrategy;
-  const { tell, questions } = hotReload({ pods, answers: reports.answers(key), hash, strategy, previous });
-  reports.follow(key, questions);
-  await Promise.all(tell.map((pod) => cluster.tellPod(pod, hash ?? '')));
-  return running(pods, reports.answers(key), hash);
+  const { annotate, targets } = hotReload({ pods, reports: poller.reports(key), hash, strategy, previous });
+  poller.poll(key, targets);
+  await Promise.all(annotate.map((pod) => cluster.annotatePod(pod, hash ?? '')));
+  return runningPods(pods, poller.reports(key), hash);
 }
 
 async function writeStatusIfDiffers(
@@ -118,18 +119,18 @@ async function writeStatusIfDiffers(
   if (sameJson(object.status ?? {}, next)) return;
   await cluster.writeStatus(object, next);
   const events = statusEvents(object.status?.conditions ?? [], next.conditions ?? []);
-  for (const event of events) cluster.tell({ regarding: object, ...event });
+  for (const event of events) cluster.recordEvent({ regarding: object, ...event });
 }
 
 /**
- * Whether users should hear of what was written. That a new RealmRelay got its objects is what they asked for and see, with
- * its status; that an object is made once more, since somebody deleted it, or is of a field that was added, is news.
+ * Whether a write deserves an event. Users expect that a new RealmRelay gets its objects, and see that in its status. It is
+ * worth an event if an object is created later, because it was deleted or a field was added.
  */
-function isNews(outcome: string, { status }: RelayObject): boolean {
+function deservesEvent(outcome: string, { status }: RelayObject): boolean {
   return outcome !== 'created' || (status?.conditions ?? []).length > 0;
 }
 
-/** One event for all that became of it in one reconcile: thousands of relays make enough of them. */
+/** One event for all writes with this outcome in a reconcile, since thousands of relays produce many. */
 function writtenEvent(regarding: RelayObject, outcome: string, names: readonly string[]): KubeEvent {
   const reason = `${outcome.slice(0, 1).toUpperCase()}${outcome.slice(1)}`;
   return { regarding, type: 'Normal', reason, action: 'Apply', note: `${reason} ${names.join(', ')}` };

@@ -2,35 +2,35 @@ import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { adminPort } from '../api/schema/realm-relay.ts';
 import { systemClock } from '../lib/clock.ts';
-import { limited } from '../lib/with-timeout.ts';
+import { withTimeout } from '../lib/with-timeout.ts';
 
-/** How long a relay has for its answer. */
-const answerMs = 1_000;
+/** How long a relay may take to respond. */
+const timeoutMs = 1_000;
 
-/** What a relay Pod says of itself, as far as the operator needs it. */
+/** What a relay Pod reports, as far as the operator needs it. */
 export type RelayReport = {
   /** SHA-256, in hexadecimal, of the configuration that it runs. */
   readonly configHash: string;
-  /** Why it does not run the newest that it was given; '' where it does. */
+  /** Why it does not run the newest configuration that it got; '' if it does. */
   readonly configProblem: string;
-  /** The endpoints that it does not serve, each with the reason and the remedy. */
+  /** The endpoints that it does not serve, each with reason and remedy. */
   readonly unready: readonly { readonly name: string; readonly message: string }[];
 };
 
-/** Asks the relay at an IP address for its report. Rejects where it does not answer. */
-export type AskRelay = (address: string) => Promise<RelayReport>;
+/** Fetches the report of the relay at an IP address. Rejects if it does not respond. */
+export type FetchRelayReport = (address: string) => Promise<RelayReport>;
 
 /**
- * Asks the relay at `address`, which has 1 s, by its admin server's `/status`.
+ * Fetches `/status` from the admin server of the relay at `address`, within 1 s.
  *
- * @param port  of the admin server; every relay Pod has the same.
- * @throws what `node:http` does where it cannot be reached; `AbortError`; SyntaxError where something else answers.
+ * @param port  of the admin server, which is the same in every relay Pod.
+ * @throws the error of `node:http` if it cannot be reached; `AbortError` after 1 s; SyntaxError if something else responds.
  */
-export async function askRelay(address: string, port = adminPort): Promise<RelayReport> {
-  const limits = { clock: systemClock, timeoutMs: answerMs, signals: [] };
-  const answer = await limited(limits, (signal) => {
+export async function fetchRelayReport(address: string, port = adminPort): Promise<RelayReport> {
+  const limits = { clock: systemClock, timeoutMs: timeoutMs, signals: [] };
+  const answer = await withTimeout(limits, (signal) => {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    // No agent, since the next question is a while off.
+    // No agent: the next request is a while off.
     get({ host: address, port, path: '/status', agent: false, signal }, (response) => {
       text(response).then(resolve, reject);
     }).on('error', reject);
@@ -40,9 +40,9 @@ export async function askRelay(address: string, port = adminPort): Promise<Relay
 }
 
 /**
- * The report in the JSON of `/status`. What is not there is taken as unknown: relays of other versions answer, too.
+ * The report in the JSON of `/status`. Missing fields count as unknown, since relays may be of another version.
  *
- * @throws SyntaxError where it is no status.
+ * @throws SyntaxError if it is not the status of a relay.
  */
 export function relayReport(value: unknown): RelayReport {
   const status = record(value);
@@ -55,7 +55,7 @@ export function relayReport(value: unknown): RelayReport {
   };
 }
 
-/** The reasons for machines before the message for people, as `kubectl` users are used to. */
+/** The reasons for programs before the message for people, as is usual with `kubectl`. */
 function faultText(endpoint: Fields): string {
   const reasons = list(endpoint['sockets'])
     .map(({ reason }) => word(reason))

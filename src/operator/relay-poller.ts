@@ -6,74 +6,92 @@ import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { AskRelay, RelayReport } from './relay-client.ts';
+import type { FetchRelayReport, RelayReport } from './relay-client.ts';
 
-/** A changed file is in the Pod after some 0.3 s; a Pod that stays not ready is asked once a minute at last. */
-const waits: Backoff = { firstMs: 300, mostMs: 60_000 };
-/** How many relays are asked at a time. */
+/** A changed file reaches the Pod after some 0.3 s; a Pod that stays unready is polled once a minute in the end. */
+const pollBackoff: Backoff = { initialMs: 300, maxMs: 60_000 };
+/** How many relays are polled at a time. */
 const workers = 8;
-/** How many Pods of a relay are asked at a time. */
+/** How many Pods of one relay are polled at a time. */
 const podsAtOnce = 16;
-/** After as many failures in a row a Pod counts as one that cannot be reached. */
+/** A Pod counts as unreachable after this many failures in a row. */
 const failuresUntilUnreachable = 3;
 
 /** What is known of one Pod. */
-export type Answer = {
-  /** The last one that it gave. */
+export type PodReport = {
+  /** The last report that the Pod returned. */
   readonly report?: RelayReport;
-  /** Questions in a row that stayed without an answer since then. */
+  /** Polls that failed in a row since that report. */
   readonly failures: number;
 };
 
 /** By the Pod's uid. */
-export type Answers = ReadonlyMap<string, Answer>;
+export type PodReports = ReadonlyMap<string, PodReport>;
 
-/** A Pod to be asked, and whether kubelet calls it ready. */
-export type Asked = { readonly uid: string; readonly address: string; readonly ready: boolean };
+/** A Pod to poll, and whether kubelet reports it ready. */
+export type PollTarget = { readonly uid: string; readonly address: string; readonly ready: boolean };
 
-/** Which Pods of a relay are asked. */
-export type Questions = {
-  /** What is known so far, of the Pods that still are. */
-  readonly answers: Answers;
-  readonly ask: readonly Asked[];
-  /** What is asked for. The waits begin anew where it changes, or one of those asked does. */
+/** Which Pods of a relay to poll. */
+export type PollTargets = {
+  /** What is known so far of the Pods that still exist. */
+  readonly reports: PodReports;
+  readonly pods: readonly PollTarget[];
+  /** Hash of the wanted configuration. The backoff starts again when it or one of `pods` changes. */
   readonly subject: string;
 };
 
-/** With what relays are asked. */
-export type RelayReportsOptions = {
-  readonly ask: AskRelay;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** Told of a relay of whose Pods something new is known. */
-  readonly onNews: (key: ObjectKey) => void;
-  /** Told of every question, for a metric. */
-  readonly onAsked: (outcome: 'answered' | 'failed') => void;
+/** What a reconcile uses of a poller. */
+export type PodPoller = {
+  /** What is known of the Pods of the relay at `key`. */
+  reports: (key: ObjectKey) => PodReports;
+  /** Polls `targets` of the relay at `key` from now on, and no others. */
+  poll: (key: ObjectKey, targets: PollTargets) => void;
+  /** Stops polling the relay at `key` and drops what is known of it. */
+  forget: (key: ObjectKey) => void;
 };
 
-type Following = Questions & { rounds: number; readonly identity: string };
+/** What a poller works with. */
+export type RelayPollerOptions = {
+  readonly fetch: FetchRelayReport;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called with the relay whose Pods report something new. */
+  readonly onChange: (key: ObjectKey) => void;
+  /** Called after every poll of a Pod, for a metric. */
+  readonly onPolled: (outcome: 'answered' | 'failed') => void;
+};
 
-/** Whether the Pod that gave `answer`, which others call ready, cannot be reached from here. */
-export function isUnreachable(answer: Answer | undefined): boolean {
-  return (answer?.failures ?? 0) >= failuresUntilUnreachable;
+type Polling = {
+  readonly targets: PollTargets;
+  /** Changes with the Pods and the subject of `targets`. */
+  readonly identity: string;
+  readonly reports: PodReports;
+  readonly rounds: number;
+};
+
+/** Whether the Pod of `known`, which kubelet may report ready, cannot be reached from here. */
+export function isUnreachable(known: PodReport | undefined): boolean {
+  return (known?.failures ?? 0) >= failuresUntilUnreachable;
 }
 
 /**
- * What relays say of themselves: asks the Pods that it is told to, in rounds with growing waits, until it is told
- * otherwise, and nobody else. Reconciles read what is known and never wait for a relay.
+ * Polls relay Pods for what they run.
+ *
+ * Each relay is polled in rounds with growing waits until a reconcile sets other targets; Pods that are not targets are
+ * never contacted. Reconciles read what is known and never wait for a relay.
  */
-export class RelayReports {
-  readonly #options: RelayReportsOptions;
+export class RelayPoller implements PodPoller {
+  readonly #options: RelayPollerOptions;
   readonly #queue: WorkQueue<ObjectKey>;
   readonly #controller: Controller<ObjectKey>;
-  readonly #following = new Map<ObjectKey, Following>();
+  readonly #polling = new Map<ObjectKey, Polling>();
 
-  constructor(options: RelayReportsOptions) {
+  constructor(options: RelayPollerOptions) {
     const { clock, log } = options;
     this.#options = options;
-    this.#queue = new WorkQueue({ clock, backoff: waits });
+    this.#queue = new WorkQueue({ clock, backoff: pollBackoff });
     this.#controller = new Controller({
-      reconcile: (key) => this.#round(key),
+      reconcile: (key) => this.#pollRound(key),
       queue: this.#queue,
       workers,
       clock,
@@ -82,64 +100,58 @@ export class RelayReports {
     this.#controller.start();
   }
 
-  /** What is known of the Pods of the relay at `key`. */
-  answers(key: ObjectKey): Answers {
-    return this.#following.get(key)?.answers ?? new Map<string, Answer>();
+  reports(key: ObjectKey): PodReports {
+    return this.#polling.get(key)?.reports ?? new Map<string, PodReport>();
   }
 
-  /** From now on asks these, of the relay at `key`, and knows of no other. */
-  follow(key: ObjectKey, questions: Questions): void {
-    const identity = canonicalJson([questions.subject, questions.ask]);
-    const before = this.#following.get(key);
+  poll(key: ObjectKey, targets: PollTargets): void {
+    const identity = canonicalJson([targets.subject, targets.pods]);
+    const before = this.#polling.get(key);
     const isNew = before?.identity !== identity;
-    this.#following.set(key, { ...questions, identity, rounds: isNew ? 0 : before.rounds });
-    if (isNew && questions.ask.length > 0) this.#queue.addAfter(key, waits.firstMs);
+    const rounds = isNew ? 0 : before.rounds;
+    this.#polling.set(key, { targets, identity, reports: targets.reports, rounds });
+    if (isNew && targets.pods.length > 0) this.#queue.addAfter(key, pollBackoff.initialMs);
   }
 
-  /** Knows no more of the relay at `key`. */
   forget(key: ObjectKey): void {
-    this.#following.delete(key);
+    this.#polling.delete(key);
   }
 
-  /** Asks nobody any more. Resolves when the questions under way are answered. */
+  /** Ends polling. Resolves when the polls under way have ended. */
   async stop(): Promise<void> {
     await this.#controller.stop();
   }
 
-  async #round(key: ObjectKey): Promise<Action> {
-    const { ask = [] } = this.#following.get(key) ?? {};
-    const before = known(this.answers(key));
-    for (let first = 0; first < ask.length; first += podsAtOnce) {
-      const batch = ask.slice(first, first + podsAtOnce);
-      await Promise.all(batch.map(({ uid, address }) => this.#ask(key, uid, address)));
+  async #pollRound(key: ObjectKey): Promise<Action> {
+    const { pods = [] } = this.#polling.get(key)?.targets ?? {};
+    const before = knownText(this.reports(key));
+    for (let first = 0; first < pods.length; first += podsAtOnce) {
+      const batch = pods.slice(first, first + podsAtOnce);
+      await Promise.all(batch.map(({ uid, address }) => this.#pollPod(key, uid, address)));
     }
-    const following = this.#following.get(key);
-    if (following === undefined || following.ask.length === 0) return awaitChange;
-    if (known(following.answers) !== before) this.#options.onNews(key);
-    following.rounds += 1;
-    return requeueAfter(backoffMs(waits, following.rounds + 1, Math.random()));
+    const polling = this.#polling.get(key);
+    if (polling === undefined || polling.targets.pods.length === 0) return awaitChange;
+    const rounds = polling.rounds + 1;
+    this.#polling.set(key, { ...polling, rounds });
+    if (knownText(polling.reports) !== before) this.#options.onChange(key);
+    return requeueAfter(backoffMs(pollBackoff, rounds + 1, Math.random()));
   }
 
-  async #ask(key: ObjectKey, uid: string, address: string): Promise<void> {
-    const { ask, onAsked } = this.#options;
-    const report = await ask(address).catch(() => undefined); // why does not matter: it is asked again
-    onAsked(report === undefined ? 'failed' : 'answered');
-    const following = this.#following.get(key);
-    if (following?.ask.some((asked) => asked.uid === uid) !== true) return; // not of interest any more
-    const last = following.answers.get(uid);
-    const failed = { ...last, failures: (last?.failures ?? 0) + 1 };
-    const answers = new Map(following.answers).set(
-      uid,
-      report === undefined ? failed : { report, failures: 0 },
-    );
-    this.#following.set(key, { ...following, answers });
+  async #pollPod(key: ObjectKey, uid: string, address: string): Promise<void> {
+    const { fetch, onPolled } = this.#options;
+    const report = await fetch(address).catch(() => undefined); // why it failed does not matter: it is polled again
+    onPolled(report === undefined ? 'failed' : 'answered');
+    const polling = this.#polling.get(key);
+    if (polling?.targets.pods.some((pod) => pod.uid === uid) !== true) return; // no longer a target
+    const last = polling.reports.get(uid);
+    const known =
+      report === undefined ? { ...last, failures: (last?.failures ?? 0) + 1 } : { report, failures: 0 };
+    this.#polling.set(key, { ...polling, reports: new Map(polling.reports).set(uid, known) });
   }
 }
 
-/** What of `answers` is news; a question or two without an answer are not. */
-function known(answers: Answers): string {
-  const told = [...answers].map(
-    ([uid, answer]) => [uid, answer.report ?? null, isUnreachable(answer)] as const,
-  );
-  return canonicalJson(told.filter(([, report, unreachable]) => report !== null || unreachable));
+/** What of `reports` a reconcile acts on, as text to compare: a failed poll or two make no difference. */
+function knownText(reports: PodReports): string {
+  const known = [...reports].map(([uid, pod]) => [uid, pod.report ?? null, isUnreachable(pod)] as const);
+  return canonicalJson(known.filter(([, report, unreachable]) => report !== null || unreachable));
 }

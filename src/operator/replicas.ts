@@ -1,9 +1,9 @@
 import { fieldManager } from '../kube/apply.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
-import type { Transport } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client.ts';
 
-/** Holds the number of Pods between us and an autoscaler: what nobody holds becomes 1. */
+/** Owns the number of Pods between the operator and an autoscaler: a field without an owner is reset to its default, 1. */
 const holder = `${fieldManager}-replicas`;
 
 type ManagedFields = {
@@ -18,22 +18,22 @@ type Scaled = KubeObject & {
 };
 
 /**
- * Sees to it that the number of Pods of `deployment` stays as it is when our next apply says nothing of it: where it is ours,
- * a manager of its own holds it from now on, until somebody sets another one.
+ * Keeps the number of Pods of `deployment` when our next apply does not contain it: if the field is ours, it is handed to a
+ * field manager of its own, which owns it until someone sets another number.
  *
- * @throws KubeError with status 409 where it was scaled in this moment.
+ * @throws KubeError with status 409 if the Deployment was scaled at the same moment.
  */
 export async function handOverReplicas(
-  transport: Transport,
+  client: KubeClient,
   resource: Resource,
   deployment: KubeObject,
 ): Promise<void> {
   const path = objectPath(resource, deployment);
-  const live = (await transport.request({ method: 'GET', path })) as Scaled;
+  const live = (await client.request({ method: 'GET', path })) as Scaled;
   const replicas = live.spec?.replicas;
   if (replicas === undefined || !isOurs(live)) return;
   const { name, namespace, uid, resourceVersion } = live.metadata;
-  await transport.request({
+  await client.request({
     method: 'PATCH',
     path,
     query: { fieldManager: holder, force: 'true', fieldValidation: 'Strict' },

@@ -1,30 +1,30 @@
 import type { V1DaemonSet, V1Deployment } from '@kubernetes/client-node';
-import { isDaemonSet, type Workload } from './kinds.ts';
+import { isDaemonSet, type WorkloadObject } from './kinds.ts';
 import type { Reason } from './verdict.ts';
 
-/** How far a workload has come. `failed`: it will not come further by itself. */
+/** The progress of a workload. `failed`: it will not progress on its own. */
 export type Rollout = { readonly state: 'ready' | 'progressing' | 'failed' } & Reason;
 
 /** How many Pods a workload has. */
 export type PodCounts = {
   readonly wanted: number;
-  /** How many there are at all. */
+  /** How many exist. */
   readonly present: number;
-  /** How many are of the newest template. */
+  /** How many have the newest template. */
   readonly updated: number;
   readonly ready: number;
 };
 
-/** Reads the status of `workload`, which should be of this kind; pure. */
-export function rollout(workload: Workload | undefined, kind: string): Rollout {
+/** The progress of `workload`, which is of this kind, by its status. Pure. */
+export function rollout(workload: WorkloadObject | undefined, kind: string): Rollout {
   if (workload === undefined) {
-    return { state: 'progressing', reason: 'NoWorkload', message: `There is no ${kind} yet.` };
+    return { state: 'progressing', reason: 'NoWorkload', message: `The ${kind} does not exist yet.` };
   }
   return failure(workload) ?? progress(workload);
 }
 
-/** The Pods of `workload`, as its controller last counted them; pure. */
-export function podCounts(workload: Workload): PodCounts {
+/** The Pods of `workload`, as its controller last counted them. Pure. */
+export function podCounts(workload: WorkloadObject): PodCounts {
   return isDaemonSet(workload) ? ofDaemonSet(workload) : ofDeployment(workload);
 }
 
@@ -44,8 +44,8 @@ function ofDaemonSet({ status }: V1DaemonSet): PodCounts {
   };
 }
 
-function failure(workload: Workload): Rollout | undefined {
-  if (isDaemonSet(workload)) return undefined; // it says nothing of the kind
+function failure(workload: WorkloadObject): Rollout | undefined {
+  if (isDaemonSet(workload)) return undefined; // its status has no such condition
   const conditions = workload.status?.conditions ?? [];
   const refused = conditions.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
   const stuck = conditions.find(
@@ -55,7 +55,7 @@ function failure(workload: Workload): Rollout | undefined {
     return {
       state: 'failed',
       reason: 'PodsRefused',
-      message: `Pods cannot be made: ${refused.message ?? ''}`,
+      message: `Pods cannot be created: ${refused.message ?? ''}`,
     };
   }
   if (stuck === undefined) return undefined;
@@ -63,20 +63,20 @@ function failure(workload: Workload): Rollout | undefined {
   return { state: 'failed', reason: 'RolloutFailed', message };
 }
 
-function progress(workload: Workload): Rollout {
+function progress(workload: WorkloadObject): Rollout {
   const { wanted, present, updated, ready } = podCounts(workload);
   const isSeen = (workload.status?.observedGeneration ?? 0) >= (workload.metadata?.generation ?? 0);
   if (isSeen && [present, updated, ready].every((count) => count === wanted))
     return settled(workload, wanted);
-  const more = ready < wanted ? '.' : '; others are still to go or to be replaced.';
+  const more = ready < wanted ? '.' : '; old Pods are still being removed or replaced.';
   const message = `${String(Math.min(ready, wanted))} of ${String(wanted)} Pods are ready${more}`;
   return { state: 'progressing', reason: 'PodsNotReady', message };
 }
 
-function settled(workload: Workload, wanted: number): Rollout {
+function settled(workload: WorkloadObject, wanted: number): Rollout {
   if (wanted > 0) return { state: 'ready', reason: 'PodsReady', message: 'All Pods are ready.' };
   if (!isDaemonSet(workload))
     return { state: 'ready', reason: 'ScaledToZero', message: 'No Pods are wanted.' };
-  const message = 'No node is one that podTemplate selects, so that there are no Pods.';
+  const message = 'There are no Pods, since podTemplate selects no node.';
   return { state: 'progressing', reason: 'NoMatchingNodes', message };
 }

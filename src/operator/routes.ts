@@ -1,12 +1,11 @@
 import { type Routes, text } from '../telemetry/health-server.ts';
 import type { Registry } from '../telemetry/metrics.ts';
-import type { Operator } from './operator.ts';
 
 /**
- * What the operator's health server answers: `/livez` while the program runs, `/readyz` once it knows the cluster, and
- * `/metrics` for Prometheus.
+ * The routes of the operator's health server: `/livez` succeeds while the program runs, `/readyz` once `isReady`, and
+ * `/metrics` is for Prometheus.
  */
-export function operatorRoutes({ isReady }: Pick<Operator, 'isReady'>, registry: Registry): Routes {
+export function operatorRoutes(isReady: () => boolean, registry: Registry): Routes {
   return {
     '/livez': () => text(200, 'ok\n'),
     '/readyz': () => (isReady() ? text(200, 'ok\n') : text(503, 'waiting for the API server\n')),

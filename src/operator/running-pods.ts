@@ -1,18 +1,18 @@
 import type { NeededSecret } from '../desired/transports.ts';
 import { isReady, isStuck, type RelayPod } from './pods.ts';
-import { type Answers, isUnreachable } from './relay-poller.ts';
+import { type PodReports, isUnreachable } from './relay-poller.ts';
 import type { Rollout } from './rollout.ts';
 
-/** What the live Pods of a relay run, as far as it is known. */
-export type Running = {
+/** What the live Pods of a relay run, as far as known. */
+export type RunningPods = {
   readonly pods: number;
-  /** How many run the wanted configuration; undefined while they cannot be asked. */
+  /** How many run the wanted configuration; undefined while a Pod is unreachable. */
   readonly updated: number | undefined;
   /** Why Pods do not run it, each with the name of the Pod, sorted. */
   readonly problems: readonly string[];
   /** Names of Pods that kubelet cannot start, sorted. */
   readonly stuck: readonly string[];
-  /** What Pods do not serve, sorted. */
+  /** Endpoints that Pods do not serve, sorted. */
   readonly faults: readonly Fault[];
 };
 
@@ -20,11 +20,15 @@ export type Running = {
 export type Fault = { readonly endpoint: string; readonly pod: string; readonly message: string };
 
 /**
- * What `pods` run, from what they answered. Pure.
+ * What `pods` run according to `reports`. Pure.
  *
  * @param hash  of the wanted configuration.
  */
-export function running(pods: readonly RelayPod[], answers: Answers, hash: string | undefined): Running {
+export function runningPods(
+  pods: readonly RelayPod[],
+  answers: PodReports,
+  hash: string | undefined,
+): RunningPods {
   const known = pods.map((pod) => ({
     name: pod.metadata.name,
     report: answers.get(pod.metadata.uid ?? '')?.report,
@@ -47,7 +51,7 @@ export function running(pods: readonly RelayPod[], answers: Answers, hash: strin
   };
 }
 
-/** A relay that has only begun is not ready either, and has nothing to say of it. */
+/** An endpoint without a message is not a fault: the relay has only just started. */
 function faults(pod: string, unready: readonly { name: string; message: string }[]): Fault[] {
   return unready
     .filter(({ message }) => message !== '')
@@ -58,9 +62,9 @@ function byText(a: Fault, b: Fault): number {
   return `${a.endpoint} ${a.pod}` < `${b.endpoint} ${b.pod}` ? -1 : 1;
 }
 
-/** What the status says of the endpoint called `name`: nothing while Pods cannot be asked. Pure. */
+/** The readiness of the endpoint called `name` for the status; empty while a Pod is unreachable. Pure. */
 export function endpointReadiness(
-  { updated, faults }: Running,
+  { updated, faults }: RunningPods,
   name: string,
 ): { ready?: boolean; message?: string } {
   if (updated === undefined) return {};
@@ -70,16 +74,16 @@ export function endpointReadiness(
 }
 
 const unknown =
-  'Whether they run the newest configuration is not known, since the operator does not reach their addresses: it runs outside of the cluster, or a NetworkPolicy keeps it away from TCP port 9465.';
+  'Whether they run the newest configuration is unknown, since the operator cannot reach them: it runs outside the cluster, or a NetworkPolicy blocks TCP port 9465.';
 
 /**
- * `rollout`, and what the Pods say of their configuration and endpoints. Pure.
+ * `rollout` combined with what the Pods report about their configuration and endpoints. Pure.
  *
- * @param secrets  that the Pods mount: whether they are there the operator does not see, since it may not read them.
+ * @param secrets  that the Pods mount. The operator may not read Secrets, so it does not know whether they exist.
  */
 export function rolloutOf(
   rollout: Rollout,
-  running: Running,
+  running: RunningPods,
   secrets: readonly NeededSecret[] = [],
 ): Rollout {
   const { pods, updated, problems, faults } = running;
@@ -89,9 +93,9 @@ export function rolloutOf(
     );
     return { state: unready(rollout), reason: 'EndpointsNotReady', message: message.join('; ') };
   }
-  // Pods that are being replaced may lack what the newest configuration names, such as a Secret.
+  // Pods that are about to be replaced may lack something that the newest configuration names, such as a Secret.
   if (problems.length > 0 && rollout.state !== 'progressing') {
-    const message = `The relay refuses the newest configuration, and runs the one before: ${problems.join('; ')}`;
+    const message = `The relay rejects the newest configuration and keeps the previous one: ${problems.join('; ')}`;
     return { state: 'failed', reason: 'ConfigRefused', message };
   }
   if (rollout.state !== 'ready') return withSecrets(rollout, running, secrets);
@@ -105,10 +109,10 @@ function unready({ state }: Rollout): Rollout['state'] {
   return state === 'ready' ? 'progressing' : state;
 }
 
-function withSecrets(rollout: Rollout, { stuck }: Running, secrets: readonly NeededSecret[]): Rollout {
+function withSecrets(rollout: Rollout, { stuck }: RunningPods, secrets: readonly NeededSecret[]): Rollout {
   const [pod] = stuck;
   if (pod === undefined || secrets.length === 0) return rollout;
   const needed = secrets.map(({ name, keys }) => `"${name}" (${keys.join(', ')})`).join(', ');
-  const message = `${rollout.message} Pod "${pod}" cannot start: make the Secrets that it mounts, with these keys: ${needed}.`;
+  const message = `${rollout.message} Pod "${pod}" cannot start: create the Secrets that it mounts, with these keys: ${needed}.`;
   return { ...rollout, message };
 }

@@ -1,15 +1,12 @@
 import type { Condition } from '../api/schema/realm-relay.ts';
-import type { KubeEvent } from '../kube/events.ts';
-
-/** An event before it is said what it is about. */
-export type StatusEvent = Omit<KubeEvent, 'regarding'>;
+import type { EventContent } from '../kube/events.ts';
 
 /**
- * What happened between two statuses: nothing where no condition changed what it says. Pure.
+ * The events for the difference between two statuses; none if no condition changed its status or reason. Pure.
  *
- * @param previous  the conditions before; none at the first reconcile.
+ * @param previous  the conditions before; empty at the first reconcile.
  */
-export function statusEvents(previous: readonly Condition[], next: readonly Condition[]): StatusEvent[] {
+export function statusEvents(previous: readonly Condition[], next: readonly Condition[]): EventContent[] {
   return next.flatMap((condition) => {
     const before = previous.find(({ type }) => type === condition.type);
     if (before?.status === condition.status && before.reason === condition.reason) return [];
@@ -17,8 +14,8 @@ export function statusEvents(previous: readonly Condition[], next: readonly Cond
   });
 }
 
-/** Of what changed, only what a user can use: what is wrong, and that all is well. */
-function event({ type, status, reason, message }: Condition): StatusEvent | undefined {
+/** Only changes that are useful to users: that something is wrong, and that the relay is ready. */
+function event({ type, status, reason, message }: Condition): EventContent | undefined {
   if (type === 'Stalled') return { type: 'Warning', reason, action: 'Reconcile', note: message };
   if (reason === 'HostPortConflict') return { type: 'Warning', reason, action: 'Reconcile', note: message };
   if (type === 'Programmed' && reason === 'Paused')

@@ -8,33 +8,33 @@ import { addressFamily } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { conditions } from './conditions.ts';
-import { type RelayObject, serviceOf, type Workload, workloadOf } from './kinds.ts';
+import { type RelayObject, serviceOf, type WorkloadObject, workloadOf } from './kinds.ts';
 import { podCounts, rollout } from './rollout.ts';
-import { endpointReadiness, rolloutOf, type Running } from './running-pods.ts';
+import { endpointReadiness, rolloutOf, type RunningPods } from './running-pods.ts';
 import { configured, type Verdict } from './verdict.ts';
 
-/** How many listen addresses `kubectl get` shows before it only counts. */
-const mostListed = 3;
+/** How many listen addresses `kubectl get` shows; further ones are only counted. */
+const maxListed = 3;
 
-/** What a status is made of. */
+/** What a status is computed from. */
 export type StatusInput = {
-  /** The RealmRelay, with the status it has now. */
+  /** The RealmRelay with its current status. */
   readonly object: RelayObject;
   readonly verdict: Verdict;
-  /** What it owns, as it is now. */
+  /** The objects that it owns now. */
   readonly owned: readonly KubeObject[];
   /** What its Pods run. */
-  readonly running: Running;
-  /** The time, for conditions that change. */
+  readonly running: RunningPods;
+  /** The current time, for conditions that change. */
   readonly now: Date;
 };
 
 type Status = RealmRelayStatus;
 
 /**
- * The status of a RealmRelay after a reconcile. Pure; equal to the one before where nothing changed.
+ * The status of a RealmRelay after a reconcile. Pure; equal to the previous status if nothing changed.
  *
- * What is told of the configuration is of the one that was last applied, what is told of Pods and addresses is observed.
+ * Fields about the configuration describe the one that was last applied; fields about Pods and addresses are observed.
  */
 export function status({ object, verdict, owned, running, now }: StatusInput): RealmRelayStatus {
   const kind = workloadKind(verdict, owned);
@@ -57,7 +57,7 @@ export function status({ object, verdict, owned, running, now }: StatusInput): R
   };
 }
 
-/** Of the two kinds the one that is wanted or, where that is not known, the one that is there. */
+/** The wanted kind or, if the spec is not known, the kind that exists. */
 function workloadKind(verdict: Verdict, owned: readonly KubeObject[]): 'Deployment' | 'DaemonSet' {
   const wanted = configured(verdict)?.workload.kind;
   if (wanted !== undefined) return wanted;
@@ -66,16 +66,14 @@ function workloadKind(verdict: Verdict, owned: readonly KubeObject[]): 'Deployme
     : 'Deployment';
 }
 
-function pods(workload: Workload | undefined, previous: Status): Partial<Status> {
+function pods(workload: WorkloadObject | undefined, previous: Status): Partial<Status> {
   const { present: replicas = 0, ready: readyReplicas = 0 } =
     workload === undefined ? {} : podCounts(workload);
   const selector = labelSelector(workload?.spec?.selector.matchLabels) ?? previous.selector;
   return { replicas, readyReplicas, ...present('selector', selector) };
 }
 
-type Configuration = Pick<Status, 'configHash' | 'listening' | 'endpoints'>;
-
-function configuration(verdict: Verdict, previous: Status, running: Running): Configuration {
+function configuration(verdict: Verdict, previous: Status, running: RunningPods): Partial<Status> {
   const relay = configured(verdict);
   if (relay === undefined) {
     const { configHash, listening, endpoints } = previous;
@@ -99,15 +97,15 @@ function configuration(verdict: Verdict, previous: Status, running: Running): Co
 
 function listening({ endpoints }: Relay): string {
   const listed = [...new Set(endpoints.map(listenText))];
-  const more = listed.length - mostListed;
-  return [...listed.slice(0, mostListed), ...(more > 0 ? [`+${String(more)}`] : [])].join(',');
+  const more = listed.length - maxListed;
+  return [...listed.slice(0, maxListed), ...(more > 0 ? [`+${String(more)}`] : [])].join(',');
 }
 
 type EndpointStatus = NonNullable<Status['endpoints']>[number];
 
 function withReadiness(
   { name, listen, families, protocols }: EndpointStatus,
-  running: Running,
+  running: RunningPods,
 ): EndpointStatus {
   return { name, listen, families, protocols, ...endpointReadiness(running, name) };
 }
@@ -122,7 +120,7 @@ function endpointStatus(endpoint: Endpoint): EndpointStatus {
   };
 }
 
-/** Where clients reach the Service: at its load balancer if it has one, else at its cluster IPs. */
+/** Where clients reach the Service: the addresses of its load balancer if it has one, else its cluster IPs. */
 function addresses(service: V1Service | undefined): Status['addresses'] {
   const known = serviceAddresses(service).flatMap((address) => {
     const family = addressFamily(address);

@@ -1,6 +1,6 @@
 import type { Relay } from '../api/relay.ts';
 
-/** Every reason that a condition can have; docs/status.md says of each what to do. */
+/** Every reason that a condition can have; docs/status.md lists the remedy for each. */
 export const reasons = [
   'Accepted',
   'Programmed',
@@ -29,29 +29,29 @@ export const reasons = [
   'EndpointsNotReady',
 ] as const;
 
-/** Why something is as it is: one word for programs, a sentence with the remedy for people. */
+/** The reason of a condition: one word for programs, and a sentence with the remedy for people. */
 export type Reason = { readonly reason: (typeof reasons)[number]; readonly message: string };
 
-/** What one reconcile came to; the status is made from it. */
+/** The outcome of one reconcile, from which the status is computed. */
 export type Verdict =
   /** Every object is as wanted. */
   | {
       readonly kind: 'programmed';
       readonly relay: Relay;
       readonly warnings: string;
-      /** Whether another relay takes the ports that it needs on the nodes. */
+      /** Whether another relay is certain to need the same ports on the same nodes. */
       readonly isNodeConflict?: boolean;
     }
   /** `spec.paused`: nothing was applied. */
   | { readonly kind: 'paused' }
-  /** The spec cannot be run; what was applied before stays. */
+  /** The spec is not accepted; objects applied earlier are left unchanged. */
   | ({ readonly kind: 'rejected' } & Reason)
-  /** An object cannot be as wanted until the user does something. */
+  /** An object cannot be applied until the user does something. */
   | ({ readonly kind: 'blocked'; readonly configured: Relay | undefined } & Reason)
-  /** An object is not as wanted yet, and another try follows by itself. */
+  /** An object is not applied yet; the operator retries. */
   | ({ readonly kind: 'pending'; readonly configured: Relay | undefined } & Reason);
 
-/** The relay whose configuration was applied in this reconcile. */
+/** The relay whose configuration was applied in this reconcile, if any. */
 export function configured(verdict: Verdict): Relay | undefined {
   switch (verdict.kind) {
     case 'programmed':

@@ -4,12 +4,12 @@ import { workloadOf } from './kinds.ts';
 import { rollout } from './rollout.ts';
 
 /**
- * The workload of the kind before, as long as it shall live on: until that of the kind which is wanted is ready, so that
- * somebody serves all the time. Where both are on hostNetwork the old one goes at once, since it holds the ports that
- * the new one needs. Pure.
+ * The workload of the previous kind that still has to serve: it stays until the workload of the wanted kind is ready, so that
+ * clients are served all the time. If both are on hostNetwork, it goes at once, since it occupies the ports that the new one
+ * needs. Pure.
  *
- * @param owned  what the relay owns, as it is now.
- * @returns undefined where there is none, or it may go.
+ * @param owned  the objects that the relay owns now.
+ * @returns undefined if there is none, or it may be deleted.
  */
 export function predecessor(relay: Relay, owned: readonly KubeObject[]): KubeObject | undefined {
   const { kind, hostNetwork } = relay.workload;

@@ -1,6 +1,7 @@
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
-import { parseRelayConfig, type LogConfig, type ParsedConfig } from '../config/relay-config.ts';
+import type { LogConfig } from '../config/log-config.ts';
+import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
@@ -25,7 +26,7 @@ import { TransportFilesError, transportProblems } from './transport/transports.t
 import { setOpenFilesLimit } from '../lib/open-files.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { isWorker } from './workers/environment.ts';
-import type { Workforce, WorkforceOptions } from './workers/worker-pool.ts';
+import type { WorkerPool, WorkerPoolOptions } from './workers/worker-pool.ts';
 
 /** The outside of the program. */
 export type RelayIo = {
@@ -126,8 +127,8 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
     tcp: tcpStack(log),
     retireMs: flags.drainSeconds * 1000,
   };
-  const crew = await workers(flags, parts, parsed.config.log);
-  const relay = new RelayServer({ ...parts, ...present('crew', crew) });
+  const dataPlane = await workers(flags, parts, parsed.config.log);
+  const relay = new RelayServer({ ...parts, ...present('dataPlane', dataPlane) });
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // workers run already
@@ -152,12 +153,12 @@ async function run(flags: RelayFlags, first: FirstConfig, io: RelayIo): Promise<
 /** @returns undefined where this process serves by itself. */
 async function workers(
   { workers: count }: RelayFlags,
-  parts: Pick<WorkforceOptions, 'log' | 'errors' | 'clock' | 'lookup' | 'tcp' | 'retireMs'>,
+  parts: Pick<WorkerPoolOptions, 'log' | 'errors' | 'clock' | 'lookup' | 'tcp' | 'retireMs'>,
   logConfig: LogConfig,
-): Promise<Workforce | undefined> {
+): Promise<WorkerPool | undefined> {
   if (count === 1) return undefined;
-  const { startWorkforce } = await import('./workers/entry.ts'); // costs memory, so for this alone
-  return startWorkforce({ ...parts, count }, logConfig);
+  const { startWorkerPool } = await import('./workers/entry.ts'); // costs memory, so for this alone
+  return startWorkerPool({ ...parts, count }, logConfig);
 }
 
 async function limitOpenFiles(limit: number, log: Logger): Promise<void> {
@@ -178,7 +179,7 @@ async function startAdmin(
       flags.admin,
       adminRoutes(
         () => relay.status(),
-        () => relay.survey(),
+        () => relay.refresh(),
       ),
     );
   } catch (error) {

@@ -5,7 +5,7 @@ import { openFilesLimit } from '../lib/open-files.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { bindFault, faultsText } from './listener/bind-fault.ts';
 import type { TcpStack } from './net/channel.ts';
-import type { Crew } from './data-plane/data-plane.ts';
+import type { DataPlane } from './data-plane/data-plane.ts';
 import type { OpenListener } from './listener/listener.ts';
 import { systemAddresses, type Lookup } from './dns/lookup.ts';
 import {
@@ -16,7 +16,7 @@ import {
   type WantedSocket,
 } from './listener/socket-plan.ts';
 import { ManagedListener, type ManagedListenerContext } from './listener/managed-listener.ts';
-import { LocalCrew } from './data-plane/local-data-plane.ts';
+import { LocalDataPlane } from './data-plane/local-data-plane.ts';
 import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import { tcpStack } from './net/tcp-stack.ts';
@@ -43,7 +43,7 @@ export type RelayOptions = {
   /** How many files the process may have open; asked of the system unless told. */
   readonly openFiles?: number;
   /** Who serves the clients; this process unless told. */
-  readonly crew?: Crew;
+  readonly dataPlane?: DataPlane;
 };
 
 /** Leaving: not ready any more, and still accepting. */
@@ -58,14 +58,14 @@ export type Drained = {
 };
 
 /**
- * The relay: its configuration, the listening sockets, and the crew that serves their clients.
+ * The relay: its configuration, the listening sockets, and the data plane that serves their clients.
  *
  * A listening socket is closed only when its name (protocol, address, port, ipv6Only) is no longer wanted;
  * whatever else changes, it keeps accepting and its connections go on.
  */
 export class RelayServer {
   readonly #context: ManagedListenerContext;
-  readonly #crew: Crew;
+  readonly #dataPlane: DataPlane;
   #config: RelayConfig = { log: { level: 'info' }, endpoints: [] };
   #configHash = '';
   #configProblem = '';
@@ -85,7 +85,7 @@ export class RelayServer {
     errors = new RecentErrors(clock),
     tcp,
     openFiles,
-    crew = new LocalCrew({
+    dataPlane = new LocalDataPlane({
       log,
       errors,
       clock,
@@ -96,14 +96,14 @@ export class RelayServer {
       openFiles: openFiles ?? openFilesLimit(),
     }),
   }: RelayOptions) {
-    this.#crew = crew;
+    this.#dataPlane = dataPlane;
     this.#context = {
       log,
       errors,
       clock,
       lookup,
       random,
-      listen: (request) => this.#crew.listen(request),
+      listen: (request) => this.#dataPlane.listen(request),
       wanted: (endpoint) => this.#wanted.find(({ name }) => name === endpoint),
       explain: (error, { spec, endpoint }) =>
         bindFault(error, spec, this.#context.wanted(endpoint), this.#wanted),
@@ -135,17 +135,17 @@ export class RelayServer {
   }
 
   /** Brings what `status` tells up to date: to be awaited before it where there are workers. */
-  async survey(): Promise<void> {
-    await this.#crew.survey();
+  async refresh(): Promise<void> {
+    await this.#dataPlane.refresh();
   }
 
-  /** How everything is now; of what workers carry as it was at the last `survey`. */
+  /** How everything is now; of what workers carry as it was at the last `refresh`. */
   status(): RelayStatus {
     const sockets = Map.groupBy(this.#listeners.values(), ({ endpoint }) => endpoint);
-    const endpoints = this.#crew.accounts.map((account) =>
-      endpointStatus(account, sockets.get(account.config.name) ?? []),
+    const endpoints = this.#dataPlane.endpointStats.map((stats) =>
+      endpointStatus(stats, sockets.get(stats.config.name) ?? []),
     );
-    const { workers, errorsElsewhere, descriptorsShort } = this.#crew;
+    const { workers, workerErrors, descriptorsShort } = this.#dataPlane;
     return {
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
@@ -154,7 +154,7 @@ export class RelayServer {
       descriptorsShort,
       ...(workers && { workers }),
       endpoints,
-      recentErrors: mergedErrors([...this.#context.errors.list, ...errorsElsewhere]),
+      recentErrors: mergedErrors([...this.#context.errors.list, ...workerErrors]),
     };
   }
 
@@ -165,19 +165,19 @@ export class RelayServer {
    * @param deadlineMs  from the end of the lag; 0 = cut at once.
    */
   async drain(deadlineMs: number, lagMs = 0): Promise<Drained> {
-    const cutBefore = this.#crew.cutCount;
+    const cutBefore = this.#dataPlane.cutCount;
     this.#stage = 'leaving';
     if (lagMs > 0) await this.#lag(lagMs);
-    const surveyed = this.#crew.survey();
+    const refreshed = this.#dataPlane.refresh();
     const stopTimer = this.#context.clock.after(deadlineMs, () => {
-      this.#crew.cut();
+      this.#dataPlane.cut();
     });
     await this.#stopAccepting();
-    const open = await surveyed;
+    const open = await refreshed;
     this.#context.log.info({ connections: open }, 'no new connections');
-    await this.#crew.idle();
+    await this.#dataPlane.idle();
     stopTimer();
-    const cut = this.#crew.cutCount - cutBefore;
+    const cut = this.#dataPlane.cutCount - cutBefore;
     return { ended: Math.max(0, open - cut), cut };
   }
 
@@ -185,10 +185,10 @@ export class RelayServer {
   async close(): Promise<void> {
     this.#stage = 'stopping';
     for (const socket of this.#listeners.values()) void socket.close();
-    this.#crew.cut();
+    this.#dataPlane.cut();
     this.#endLag();
-    await this.#crew.idle();
-    await this.#crew.close();
+    await this.#dataPlane.idle();
+    await this.#dataPlane.close();
   }
 
   async #lag(lagMs: number): Promise<void> {
@@ -217,7 +217,7 @@ export class RelayServer {
   }
 
   async #apply(config: RelayConfig): Promise<void> {
-    await this.#crew.plan(config);
+    await this.#dataPlane.plan(config);
     const unbound = this.#takeUnbound();
     const plan = socketPlan(
       [...this.#listeners.values()].map(({ spec }) => spec),
@@ -229,7 +229,7 @@ export class RelayServer {
       fresh.push(...(await this.#replace(plan)));
     } catch (error) {
       await closeAll(fresh);
-      await this.#crew.discard();
+      await this.#dataPlane.discard();
       this.#wanted = this.#config.endpoints;
       await this.#restore(unbound);
       throw error;
@@ -289,7 +289,7 @@ export class RelayServer {
       socket.endpoint = spec.endpoint;
       if (socket.open !== undefined) serves.set(socket.open, spec.endpoint);
     }
-    await this.#crew.commit(config, serves);
+    await this.#dataPlane.commit(config, serves);
     const going = [...plan.closeFirst, ...plan.close].map(socketKey);
     const closing = going.flatMap((key) => this.#listeners.get(key) ?? []);
     for (const key of going) this.#listeners.delete(key);

@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { errorCode, RealmError } from '../lib/errors.ts';
 
-/** What a route answers. */
-export type Answer = {
+/** The response of a route. */
+export type HttpResponse = {
   readonly status: number;
   /** A media type, e.g. `application/json`. */
   readonly type: string;
@@ -12,17 +12,17 @@ export type Answer = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-/** A path, e.g. `/livez`, and what answers GET there. */
-export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+/** For each path, e.g. `/livez`, the handler of GET. */
+export type Routes = Readonly<Record<string, () => HttpResponse | Promise<HttpResponse>>>;
 
-/** The health server could not listen; `cause` is the kernel's error. */
+/** The health server could not listen; `cause` is the system's error. */
 export class HealthServerError extends RealmError {
   readonly code = 'REALM_HEALTH_SERVER';
 }
 
-/** A health server that listens. */
+/** A listening health server. */
 export type HealthServer = {
-  /** As bound, e.g. `http://127.0.0.1:9180`. */
+  /** With the address that was bound, e.g. `http://127.0.0.1:9180`. */
   readonly url: string;
   readonly close: () => Promise<void>;
 };
@@ -31,13 +31,13 @@ export type HealthServer = {
 export type HealthServerAddress = { readonly host: string; readonly port: number };
 
 /**
- * Serves `routes` over HTTP: GET and HEAD only, 404 elsewhere, 500 where a route throws.
+ * Serves `routes` over HTTP: GET and HEAD only, 404 for other paths, 500 if a route throws.
  *
- * @throws HealthServerError where the address cannot be bound.
+ * @throws HealthServerError if the address cannot be bound.
  */
 export async function startHealthServer(address: HealthServerAddress, routes: Routes): Promise<HealthServer> {
   const server = createServer((request, response) => {
-    void answer(routes, request.method ?? '', request.url ?? '').then(({ status, type, body, headers }) => {
+    void respond(routes, request.method ?? '', request.url ?? '').then(({ status, type, body, headers }) => {
       response.writeHead(status, {
         'content-type': type,
         'cache-control': 'no-store',
@@ -62,30 +62,30 @@ export async function startHealthServer(address: HealthServerAddress, routes: Ro
   };
 }
 
-async function answer(routes: Routes, method: string, url: string): Promise<Answer> {
+async function respond(routes: Routes, method: string, url: string): Promise<HttpResponse> {
   const path = url.replace(/\?.*$/s, '');
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-  if (route === undefined) return text(404, `nothing here; there is ${Object.keys(routes).join(', ')}\n`);
+  if (route === undefined) return text(404, `not found; available: ${Object.keys(routes).join(', ')}\n`);
   if (!['GET', 'HEAD'].includes(method))
-    return { ...text(405, 'only GET\n'), headers: { allow: 'GET, HEAD' } };
+    return { ...text(405, 'method not allowed, use GET\n'), headers: { allow: 'GET, HEAD' } };
   try {
     return await route();
   } catch {
-    return text(500, 'failed\n');
+    return text(500, 'internal error\n');
   }
 }
 
-/** An answer in plain text. */
-export function text(status: number, body: string): Answer {
+/** A response in plain text. */
+export function text(status: number, body: string): HttpResponse {
   return { status, type: 'text/plain; charset=utf-8', body };
 }
 
-/** An answer in JSON, indented for people. */
-export function json(status: number, value: unknown): Answer {
+/** A response in JSON, indented for people. */
+export function json(status: number, value: unknown): HttpResponse {
   return { status, type: 'application/json', body: `${JSON.stringify(value, undefined, 2)}\n` };
 }
 
-/** A kernel without IPv6 has no `::`; every address is then every IPv4 address. */
+/** Falls back from `::` to `0.0.0.0` on a kernel without IPv6. */
 async function listen(server: Server, address: HealthServerAddress): Promise<void> {
   try {
     await bind(server, address);

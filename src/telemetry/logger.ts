@@ -6,15 +6,15 @@ import { readableLine } from './readable-line.ts';
 
 export type { Logger };
 
-/** The log cannot be written where it should go; `cause` is the reason. */
+/** The log destination cannot be opened; `cause` is the reason. */
 class LogOutputError extends RealmError {
   readonly code = 'REALM_LOG_UNWRITABLE';
 }
 
 /**
- * Where log lines go; on a terminal they are written for people, elsewhere as they are.
+ * Opens a destination for log lines. On a terminal they are made readable, elsewhere they stay JSON.
  *
- * @param output  `stdout`, `stderr`, or the path of a file, which is made where it is not there, and appended to.
+ * @param output  `stdout`, `stderr`, or the path of a file, which is created if it does not exist, and appended to.
  * @throws LogOutputError
  */
 export function logDestination(output = 'stdout'): DestinationStream {
@@ -30,10 +30,10 @@ export function logDestination(output = 'stdout'): DestinationStream {
 }
 
 /**
- * A logger that writes one JSON object a line, or a readable one on a terminal.
+ * A logger that writes one JSON object per line, or readable lines on a terminal.
  *
- * The message is a constant sentence, what varies is in fields, an error is under `err`; the field names
- * are those of docs/architecture.md.
+ * The message is a constant sentence, what varies is in fields, and an error is in `err`. docs/architecture.md lists the
+ * field names.
  *
  * @param destination  where the lines go; standard output by default.
  */

@@ -10,10 +10,10 @@ import { version } from '../lib/version.ts';
 
 export { Counter, Histogram, Registry };
 
-/** One value of a metric; the labels are those of its family. */
+/** One value of a metric, with the labels of its family. */
 export type Sample = { readonly labels: Readonly<Record<string, string>>; readonly value: number };
 
-/** A metric that is read when it is scraped: nothing is counted twice, and the hot path knows nothing of it. */
+/** A metric that is read when it is scraped: nothing is counted twice, and the hot path does not know of it. */
 export type MetricFamily = {
   /** E.g. `realm_relay_connections_total`. */
   readonly name: string;
@@ -23,7 +23,7 @@ export type MetricFamily = {
   readonly read: () => readonly Sample[];
 };
 
-/** A registry of its own, with what is known of this process; nothing is registered globally. */
+/** A new registry with the metrics of this process; nothing is registered globally. */
 export function createRegistry(): Registry {
   const registry = new Registry();
   for (const family of processFamilies) register(registry, family);
@@ -59,19 +59,19 @@ export function register(registry: Registry, { name, help, type, labels, read }:
   });
 }
 
-/** Which build runs, in labels, as is the custom: its value is always 1. */
+/** The usual build metric: always 1, with the versions in its labels. */
 export function buildInfo(name: string): MetricFamily {
   const labels = { version, node_version: process.version.slice(1) };
   return {
     name,
-    help: 'Always 1; its labels tell the version of the program and of Node.js.',
+    help: 'Always 1, with the versions of the program and of Node.js as labels.',
     type: 'gauge',
     labels: Object.keys(labels),
     read: () => [{ labels, value: 1 }],
   };
 }
 
-/** The names that every Prometheus client library uses for its process. */
+/** Metrics of the process, under the names that Prometheus client libraries use. */
 const processFamilies: readonly MetricFamily[] = [
   {
     name: 'process_cpu_seconds_total',
@@ -92,21 +92,21 @@ const processFamilies: readonly MetricFamily[] = [
   },
   {
     name: 'process_start_time_seconds',
-    help: 'When the process started, in seconds since the Unix epoch.',
+    help: 'Start time of the process, in seconds since the Unix epoch.',
     type: 'gauge',
     labels: [],
     read: () => single(performance.timeOrigin / 1000),
   },
   {
     name: 'process_open_fds',
-    help: 'Open file descriptors.',
+    help: 'Number of open file descriptors.',
     type: 'gauge',
     labels: [],
     read: () => fromProc(() => readdirSync('/proc/self/fd').length),
   },
   {
     name: 'process_max_fds',
-    help: 'The most file descriptors that may be open.',
+    help: 'Maximum number of open file descriptors.',
     type: 'gauge',
     labels: [],
     read: () => {
@@ -120,7 +120,7 @@ function single(value: number): Sample[] {
   return [{ labels: {}, value }];
 }
 
-/** Nothing where there is no /proc. */
+/** No sample if there is no /proc. */
 function fromProc(read: () => number): Sample[] {
   try {
     return single(read());

@@ -1,5 +1,5 @@
-// prom-client's index loads its Pushgateway and OpenTelemetry parts, 14 MiB of memory; these are its parts
-// that we use, with the index's types.
+// prom-client's index also loads its Pushgateway and OpenTelemetry parts, 14 MiB of memory. These are the parts that we use,
+// with the types of the index.
 declare module 'prom-client/lib/registry.js' {
   export { Registry as default } from 'prom-client';
 }

@@ -1,10 +1,10 @@
-/** Fields that stand in front of the others, or are not shown. */
+/** Fields that have their own place in the line. */
 const placed = new Set(['level', 'time', 'msg', 'err']);
 
 /**
- * A JSON line of the log as a person reads it on a terminal: local time, level, sentence, fields, error.
+ * A JSON line of the log in readable form for a terminal: local time, level, message, fields, error.
  *
- * @returns the line as it is where it is no JSON object.
+ * @returns the line unchanged if it is not a JSON object.
  */
 export function readableLine(line: string): string {
   const fields = parsed(line);
@@ -40,7 +40,7 @@ function messageOf(err: unknown): unknown {
   return typeof err === 'object' && err !== null && 'message' in err ? err.message : err;
 }
 
-/** Without quotes where that cannot be misread; never with a control character, which a terminal would obey. */
+/** Unquoted if that is unambiguous. Control characters are always escaped, since a terminal would interpret them. */
 function textOf(value: unknown): string {
   if (typeof value !== 'string') return JSON.stringify(value);
   return /^[^"\u0000-\u001f\u007f-\u009f]*$/.test(value) ? value : JSON.stringify(value);

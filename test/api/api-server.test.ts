@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { loadAll } from 'js-yaml';
 import { parseRealmRelay } from '../../src/api/parse.ts';
 import { portConflicts } from '../../src/api/port-conflicts.ts';
 import { apiVersion, plural, type EndpointSpec, type RealmRelay } from '../../src/api/schema/realm-relay.ts';
+import { applyPolicy, policyManifests } from '../admission/policies.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
@@ -13,7 +12,6 @@ import { endpoint, realmRelay } from '../support/realm-relays.ts';
 import { badRelays } from './bad-relays.ts';
 
 const crd = new URL('../../crds/realmrelays.yaml', import.meta.url).pathname;
-const policy = new URL('../../config/admission/policy.yaml', import.meta.url);
 
 const conflicting = [
   endpoint({ name: 'https-v6', address: '::' }),
@@ -98,7 +96,7 @@ describeWithCluster('the admission policy', (cluster) => {
   let namespace: string;
   before(async () => {
     namespace = await cluster().namespace();
-    await applyPolicy(cluster(), namespace);
+    await applyConflictPolicy(cluster(), namespace);
   });
 
   it('rejects a conflicting manifest with our own words', async () => {
@@ -171,7 +169,7 @@ describeWithCluster('the admission policy', (cluster) => {
     const before = await cluster().namespace();
     const manifest = JSON.stringify(inNamespace(realmRelay(conflicting), before));
     expect((await cluster().kubectl(['apply', '-f', '-'], manifest)).code).to.equal(0);
-    await applyPolicy(cluster(), before);
+    await applyConflictPolicy(cluster(), before);
     const annotated = await cluster().kubectl([
       'annotate',
       'rr',
@@ -256,32 +254,10 @@ function inNamespace(relay: RealmRelay, namespace: string): RealmRelay {
   return { ...relay, metadata: { ...relay.metadata, namespace } };
 }
 
-/** Applies the policy for `namespace` alone, since other tests share the API server; waits until it acts. */
-async function applyPolicy(cluster: ControlPlane, namespace: string): Promise<void> {
-  type Manifest = { kind: string; metadata: { name: string }; spec: Record<string, unknown> };
-  const own = (loadAll(readFileSync(policy, 'utf8')) as Manifest[]).map((manifest) => ({
-    ...manifest,
-    metadata: { name: namespace },
-    spec:
-      manifest.kind === 'ValidatingAdmissionPolicy'
-        ? manifest.spec
-        : {
-            ...manifest.spec,
-            policyName: namespace,
-            matchResources: {
-              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
-            },
-          },
-  }));
-  for (const manifest of own) {
-    const { code, stderr } = await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(manifest));
-    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
-  }
-  await eventually('the policy acts', async () => {
-    const { status } = await dryRun(cluster, namespace, {
-      ...realmRelay(conflicting),
-      metadata: { name: 'probe' },
-    });
-    return status === 422;
+/** Applies the policy for `namespace` alone, and waits until it acts. */
+async function applyConflictPolicy(cluster: ControlPlane, namespace: string): Promise<void> {
+  const probe = { ...realmRelay(conflicting), metadata: { name: 'probe' } };
+  await applyPolicy(cluster, namespace, policyManifests('policy.yaml'), async () => {
+    return (await dryRun(cluster, namespace, probe)).status === 422;
   });
 }

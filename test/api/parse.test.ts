@@ -137,6 +137,7 @@ describe('resolve', () => {
       sendProxy: { enabled: false, version: 2 },
       acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },
       tcpIdleTimeoutSeconds: 0,
+      tcpHalfCloseTimeoutSeconds: 300,
       maxConnections: 0,
       maxWaiting: 1024,
     });

@@ -60,6 +60,19 @@ export const matrix: Readonly<Record<string, object>> = {
   'the defaults': {},
   'some namespaces': { watchNamespaces: watchedNamespaces },
   'no CRD': { crds: { enabled: false } },
+  'no admission policies but the first': {
+    admission: { requester: { enabled: false }, operator: { enabled: false } },
+  },
+  'hostNetwork everywhere': { admission: { operator: { hostNetwork: true } } },
+  'more for everyone': {
+    admission: {
+      requester: {
+        allowedKeyPrefixes: ['team.example.com/', 'cost-centre'],
+        allowedPriorityClasses: ['edge', 'edge-low'],
+        allowedTolerations: ['dedicated', 'example.com/edge'],
+      },
+    },
+  },
   'a CRD that is not kept': { crds: { keep: false } },
   'objects that are there already': {
     serviceAccount: { create: false, name: 'mine' },

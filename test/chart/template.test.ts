@@ -22,6 +22,7 @@ import {
 } from './chart.ts';
 
 const monitoring = 'monitoring.coreos.com/v1';
+const operatorPolicy = 'realm-operator.realm-operator-system.operator.realm-operator.dev';
 
 describeWithHelm('chart', (helm) => {
   it('passes helm lint', async () => {
@@ -65,10 +66,24 @@ describeWithHelm('chart', (helm) => {
     expect(args[1]).to.match(/^--relay-image=registry\.example:5000\/a\/relay@sha256:[0-9a-f]{64}$/);
   });
 
-  it('has CRD and admission policy hang on one value', async () => {
-    const kinds = (await rendered(helm, matrix['no CRD'])).map(({ kind }) => kind);
-    expect(kinds).not.to.include.members(['CustomResourceDefinition']);
-    expect(kinds.join(' ')).not.to.include('ValidatingAdmissionPolicy');
+  it('has CRD and the policies of RealmRelays hang on one value', async () => {
+    const manifests = await rendered(helm, matrix['no CRD']);
+    expect(manifests.map(({ kind }) => kind)).not.to.include.members(['CustomResourceDefinition']);
+    const policies = manifests.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+    expect(policies.map(({ metadata }) => metadata.name)).to.deep.equal([operatorPolicy]);
+    const none = await rendered(helm, matrix['no admission policies but the first']);
+    const left = none.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+    expect(left.map(({ metadata }) => metadata.name)).to.deep.equal(['realmrelays.realm-operator.dev']);
+  });
+
+  it('has the policy of the operator go by the account that it makes, in its namespace', async () => {
+    const flags = ['--namespace', 'elsewhere', '--show-only', 'templates/admission-operator.yaml'];
+    const text = await helm.runOrThrow(['template', 'edge', chart, ...flags]);
+    expect(text).to.include("username == 'system:serviceaccount:elsewhere:edge-realm-operator'");
+    const names = text.match(/ame: edge-realm-operator\.elsewhere\.operator\.realm-operator\.dev$/gm);
+    expect(names).to.have.lengthOf(3); // of the policy, of the binding, and in it
+    const mine = await rendered(helm, matrix['objects that are there already']);
+    expect(JSON.stringify(mine)).to.include("'system:serviceaccount:realm-operator-system:mine'");
   });
 
   it('keeps names within their limits', async () => {
@@ -79,7 +94,11 @@ describeWithHelm('chart', (helm) => {
       JSON.parse(values) as object,
     );
     const names = [...stdout.matchAll(/^ {2}name: (.*)$/gm)].map(([, name = '']) => name);
-    expect(Math.max(...names.map((name) => name.length))).to.be.at.most(63);
+    const policies = names.filter((name) => name.endsWith('.operator.realm-operator.dev'));
+    const others = names.filter((name) => !policies.includes(name));
+    expect(policies).to.have.lengthOf(2);
+    expect(Math.max(...policies.map((name) => name.length))).to.be.at.most(253 - 63); // with a longer namespace
+    expect(Math.max(...others.map((name) => name.length))).to.be.at.most(63);
   });
 });
 
@@ -127,6 +146,16 @@ describeWithHelm('chart: values that are not right', (helm) => {
       values: { podLabels: { 'app.kubernetes.io/name': 'x' } },
       message: /at '\/podLabels\/app.kubernetes.io~1name'/,
       why: 'a label of the selector',
+    },
+    {
+      values: { admission: { requester: { allowedKeyPrefixes: [''] } } },
+      message: /at '\/admission\/requester\/allowedKeyPrefixes\/0': '' does not match pattern/,
+      why: 'every key begins with nothing',
+    },
+    {
+      values: { admission: { requester: { allowedTolerations: ["a'b"] } } },
+      message: /at '\/admission\/requester\/allowedTolerations\/0'/,
+      why: 'no key',
     },
     {
       values: { networkPolicy: { from: [{}] } },

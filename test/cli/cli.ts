@@ -15,7 +15,7 @@ export type RunningCli = {
   readonly ended: Promise<number>;
   /** Waits until standard output, or standard error, holds `text`. */
   readonly shown: (text: string) => Promise<unknown>;
-  readonly told: (text: string) => Promise<unknown>;
+  readonly reported: (text: string) => Promise<unknown>;
   /** Asks it to end by SIGTERM, unless it has ended; its exit code. */
   readonly end: () => Promise<number>;
 };
@@ -30,7 +30,7 @@ export function startCli(argv: readonly string[], stdin = ''): RunningCli {
     stderr: () => stderr.text,
     ended,
     shown: (text) => eventually(`"${text}" on standard output`, () => stdout.text.includes(text)),
-    told: (text) => eventually(`"${text}" on standard error`, () => stderr.text.includes(text)),
+    reported: (text) => eventually(`"${text}" on standard error`, () => stderr.text.includes(text)),
     end: async () => {
       signals.emit('SIGTERM', 'SIGTERM');
       return ended;

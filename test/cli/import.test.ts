@@ -73,7 +73,7 @@ spec:
     expect(code).to.equal(0);
     expect(stdout).to.include('secretName: web\n');
     expect(stderr).to.equal(
-      'The Secret "web" has to be made: kubectl create secret tls web --namespace edge --cert=/etc/ssl/web.crt --key=/etc/ssl/web.key\n',
+      'Create the Secret "web": kubectl create secret tls web --namespace edge --cert=/etc/ssl/web.crt --key=/etc/ssl/web.key\n',
     );
   });
 

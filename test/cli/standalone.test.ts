@@ -136,7 +136,7 @@ describe('realm-operator standalone', () => {
     const cli = start();
     await cli.shown('Try:');
     write('web.yaml', pair([{ address: '300.1.1.1', port: 1 }], await backend('new four')));
-    await cli.told('what ran before runs on');
+    await cli.reported('the previous manifests keep running');
     expect(cli.stderr()).to.contain('spec.endpoints[0].remotes[0].address');
     expect(await greeting('127.0.0.1')).to.equal('four');
   });
@@ -178,7 +178,7 @@ describe('realm-operator standalone', () => {
     const cli = start();
     await cli.shown('there is no such file');
     expect(cli.stderr()).to.contain(
-      'web: warning: without a cluster there is no Secret "web-tls": put ca.crt, tls.crt, tls.key into /etc/realm-secrets/web-tls\n',
+      'web: warning: there is no Secret "web-tls" without a cluster: put ca.crt, tls.crt, tls.key into /etc/realm-secrets/web-tls\n',
     );
     expect(cli.stdout()).to.match(/web-tls\/tls\.crt: there is no such file/);
   });
@@ -194,7 +194,7 @@ describe('realm-operator standalone', () => {
       await cli.shown('Try:');
       const listenTransport = { tls: { secretName } };
       write('web.yaml', [endpoint({ name: 'safe', port, listenTransport, remotes: await backend('safe') })]);
-      await cli.told('Nothing changed');
+      await cli.reported('The change was rejected');
       expect(await greeting('127.0.0.1')).to.equal('plain');
       mkdirSync(`${secret}.new`, { recursive: true });
       const { cert, key } = pki.pair('web.example');
@@ -240,6 +240,6 @@ describe('realm-operator standalone', () => {
   it('asks for manifests that it can follow', async () => {
     const cli = startCli(['standalone', '-f', '-']);
     expect(await cli.ended).to.equal(2);
-    expect(cli.stderr()).to.contain('name the manifests');
+    expect(cli.stderr()).to.contain('give the manifests with -f');
   });
 });

@@ -119,7 +119,7 @@ describe('realm-operator validate', () => {
   it('tells what cannot be read, and a folder without manifests', async () => {
     const { code, stdout } = await runCli(['validate', '-f', join(folder, 'nothing.yaml'), '-f', folder]);
     expect(code).to.equal(1);
-    expect(stdout).to.contain('no such file').and.to.contain('holds no .yaml');
+    expect(stdout).to.contain('no such file').and.to.contain('contains no .yaml');
   });
 
   it('explains itself and its usage', async () => {
@@ -128,7 +128,7 @@ describe('realm-operator validate', () => {
     const unknown = await runCli(['validate', '--nope']);
     expect([help.code, none.code, unknown.code]).to.deep.equal([0, 2, 2]);
     expect(help.stdout).to.match(/^Usage: realm-operator validate/);
-    expect(none.stderr).to.contain('name the manifests');
+    expect(none.stderr).to.contain('give the manifests with -f');
     expect(unknown.stderr).to.contain("'--nope'");
   });
 });

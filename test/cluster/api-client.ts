@@ -9,8 +9,14 @@ export type ApiResponse = {
   json: () => unknown;
 };
 
-/** The certificates of a user of the API server. */
-export type Credentials = { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
+/** How a user of the API server shows who it is: by a certificate, or by a header. */
+export type Credentials = {
+  readonly ca: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+  /** Sent with each request, e.g. `authorization` with a token, or `impersonate-user`. */
+  readonly headers?: Readonly<Record<string, string>>;
+};
 
 const timeoutMs = 30_000;
 
@@ -18,11 +24,13 @@ const timeoutMs = 30_000;
 export class ApiClient {
   readonly #server: URL;
   readonly #agent: Agent;
+  readonly #headers: Readonly<Record<string, string>>;
 
   /** `server` is the API server's URL. */
-  constructor(server: string, credentials: Credentials) {
+  constructor(server: string, { headers = {}, ...certificates }: Credentials) {
     this.#server = new URL(server);
-    this.#agent = new Agent({ ...credentials, keepAlive: false }); // a restart leaves no dead connection
+    this.#agent = new Agent({ ...certificates, keepAlive: false }); // a restart leaves no dead connection
+    this.#headers = headers;
   }
 
   /** Sends one request; `body` goes as JSON under `contentType`. */
@@ -40,7 +48,7 @@ export class ApiClient {
         port: this.#server.port,
         method,
         path,
-        headers: body === undefined ? {} : { 'content-type': contentType },
+        headers: { ...this.#headers, ...(body === undefined ? {} : { 'content-type': contentType }) },
         timeout: timeoutMs,
       },
       (incoming) => {

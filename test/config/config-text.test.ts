@@ -4,7 +4,7 @@ import { stringify } from 'smol-toml';
 import { ConfigError } from '../../src/config/config-error.ts';
 import type { ConfigText } from '../../src/config/config-text.ts';
 import { environmentConfig } from '../../src/config/environment-config.ts';
-import { parseRelayConfig } from '../../src/config/relay-config.ts';
+import { parseRelayConfig } from '../../src/config/parsed-config.ts';
 import { problemText } from '../../src/lib/problem.ts';
 
 function texts(...each: string[]): ConfigText[] {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { ConfigError } from '../../src/config/config-error.ts';
-import { parseRelayConfig, type ParsedConfig } from '../../src/config/relay-config.ts';
+import { parseRelayConfig, type ParsedConfig } from '../../src/config/parsed-config.ts';
 import { pathText } from '../../src/lib/problem.ts';
 
 /** A valid configuration with every kind of value. */

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { relayConfig } from '../../src/config/relay-config.ts';
+import { relayConfig } from '../../src/config/parsed-config.ts';
 
 describe('PROXY headers in the relay config', () => {
   const both = { send_proxy: true, accept_proxy: true };

@@ -2,8 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ConfigError } from '../../src/config/config-error.ts';
-import { endpointRules, overrideRules } from '../../src/config/realm-rules.ts';
-import { relayConfig, type ParsedConfig } from '../../src/config/relay-config.ts';
+import { dnsKeys } from '../../src/config/dns-config.ts';
+import { healthCheckKeys } from '../../src/config/health-check-keys.ts';
+import { logKeys } from '../../src/config/log-config.ts';
+import { networkKeys } from '../../src/config/network-keys.ts';
+import { endpointKeys, endpointRules, overrideRules } from '../../src/config/realm-rules.ts';
+import { relayConfig, type ParsedConfig } from '../../src/config/parsed-config.ts';
 import { pathText } from '../../src/lib/problem.ts';
 import { flagTable } from '../../src/relay/command-line/flag-table.ts';
 import { parseFlags } from '../../src/relay/command-line/flags.ts';
@@ -25,7 +29,23 @@ describe('docs/realm-compat.md', () => {
     const keys = Object.entries(tables).flatMap(([table, rules]) =>
       Object.keys(rules).map((key) => `${table}.${key}`),
     );
-    expect(rows('Keys').map(([key]) => code(key))).to.have.members(keys);
+    const documented = rows('Keys').map(([key]) => code(key));
+    expect(keys.filter((key) => !documented.includes(key))).to.deep.equal([]);
+    expect(documented.filter((key) => !keys.includes(key))).to.deep.equal([]);
+  });
+
+  it('names every key of health_check', () => {
+    const row = rows('Keys').find(([key]) => code(key) === 'endpoints[].health_check');
+    for (const key of Object.keys(healthCheckKeys)) expect(row?.[1]).to.contain(`\`${key}\``);
+  });
+
+  it('calls ours just the keys that Realm does not know', () => {
+    const tables = { log: logKeys, dns: dnsKeys, network: networkKeys, 'endpoints[]': endpointKeys };
+    const ours = Object.entries(tables).flatMap(([table, keys]) =>
+      Object.entries(keys).flatMap(([key, { isOurs }]) => (isOurs ? `${table}.${key}` : [])),
+    );
+    const called = rows('Keys').filter(([, here = '']) => here.startsWith('ours'));
+    expect(called.map(([key]) => code(key))).to.have.members(ours);
   });
 
   it('has a row for every flag, short and long, and no other', () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { addressesText, portsOf } from '../../src/config/port-config.ts';
-import { parseRelayConfig, type Overrides, type ParsedConfig } from '../../src/config/relay-config.ts';
+import { parseRelayConfig, type Overrides, type ParsedConfig } from '../../src/config/parsed-config.ts';
 import { parseIpAddress } from '../../src/lib/ip-address.ts';
 import { problemText } from '../../src/lib/problem.ts';
 
@@ -42,7 +42,7 @@ describe('relay config', () => {
               tcpKeepaliveMs: 15_000,
               tcpKeepaliveProbes: 3,
               tcpIdleTimeoutMs: 0,
-              tcpHalfCloseTimeoutMs: 0,
+              tcpHalfCloseTimeoutMs: 300_000,
               maxConnections: 0,
               maxWaiting: 1024,
               maxAssociations: 8192,

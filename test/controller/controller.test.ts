@@ -21,7 +21,11 @@ function setUp(
   outcomes: Outcome[];
 } {
   const clock = new FakeClock();
-  const queue = new WorkQueue<string>({ clock, backoff: { firstMs: 1_000, mostMs: 8_000 }, random: () => 0 });
+  const queue = new WorkQueue<string>({
+    clock,
+    backoff: { initialMs: 1_000, maxMs: 8_000 },
+    random: () => 0,
+  });
   const turns: { key: string; end: (action: Action) => void; fail: (error: Error) => void }[] = [];
   const outcomes: Outcome[] = [];
   const options: ControllerOptions<string> = {

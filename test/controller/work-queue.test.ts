@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { WorkQueue } from '../../src/controller/work-queue.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-const backoff = { firstMs: 1_000, mostMs: 8_000 };
+const backoff = { initialMs: 1_000, maxMs: 8_000 };
 
 function setUp(): { clock: FakeClock; queue: WorkQueue<string> } {
   const clock = new FakeClock();

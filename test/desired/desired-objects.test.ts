@@ -1,7 +1,7 @@
 import type { V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { specStructure, type StructuralSchema } from '../../src/api/crd.ts';
-import { parseRelayConfig } from '../../src/config/relay-config.ts';
+import { parseRelayConfig } from '../../src/config/parsed-config.ts';
 import { configHash, configText } from '../../src/desired/config-map.ts';
 import { desiredObjects, type Platform } from '../../src/desired/desired-objects.ts';
 import { expectGolden } from '../golden.ts';

@@ -119,7 +119,14 @@ export const goldenRelayManifests = {
           { address: 'first', port: 80 },
           { address: 'second', port: 80 },
         ],
-        network: { tcp: false, udp: true, tcpIdleTimeoutSeconds: 600, maxConnections: 1000, maxWaiting: 0 },
+        network: {
+          tcp: false,
+          udp: true,
+          tcpIdleTimeoutSeconds: 600,
+          tcpHalfCloseTimeoutSeconds: 60,
+          maxConnections: 1000,
+          maxWaiting: 0,
+        },
       }),
       endpoint({
         name: 'least',

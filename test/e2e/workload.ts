@@ -124,7 +124,7 @@ export function describeWorkloads(place: () => Place): void {
     let namespace: string;
 
     before('a namespace that enforces no Pod Security', async () => {
-      namespace = await place().node.namespace();
+      namespace = await place().node.namespace({ 'realm-operator.dev/allow-host-network': 'true' });
     });
 
     afterEach(async function () {

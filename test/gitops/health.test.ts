@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { KubeObject } from '../../src/kube/object.ts';
 import type { RelayObject } from '../../src/operator/kinds.ts';
 import { status } from '../../src/operator/status.ts';
-import type { Running } from '../../src/operator/running-pods.ts';
+import type { RunningPods } from '../../src/operator/running-pods.ts';
 import type { Verdict } from '../../src/operator/verdict.ts';
 import { describeWithHelm, judge } from '../cluster/helm.ts';
 import { runOrThrow } from '../cluster/run.ts';
@@ -15,7 +15,7 @@ type Judged = { readonly lua: Health; readonly kstatus: Health };
 const now = new Date('2026-01-02T03:04:05Z');
 const programmed: Verdict = { kind: 'programmed', relay: relay(), warnings: '' };
 /** The Pods run the newest configuration. */
-const upToDate: Running = { pods: 2, updated: 2, problems: [], stuck: [], faults: [] };
+const upToDate: RunningPods = { pods: 2, updated: 2, problems: [], stuck: [], faults: [] };
 const paused: Verdict = { kind: 'paused' };
 
 /** A RealmRelay before the operator has looked at it: the status is the default of the CRD. */

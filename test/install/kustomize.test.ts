@@ -39,6 +39,10 @@ if (typeof programs === 'string') {
         'Deployment',
         'ValidatingAdmissionPolicy',
         'ValidatingAdmissionPolicyBinding',
+        'ValidatingAdmissionPolicy',
+        'ValidatingAdmissionPolicyBinding',
+        'ValidatingAdmissionPolicy',
+        'ValidatingAdmissionPolicyBinding',
       ]);
     });
 

@@ -9,10 +9,9 @@ import { RefusedError, ResourceConflictError } from '../../src/kube/apply-errors
 import { KubeError } from '../../src/kube/kube-error.ts';
 import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
-import { Store } from '../../src/kube/store.ts';
-import { Transport } from '../../src/kube/client.ts';
+import { KubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { ownedResources } from '../../src/operator/kinds.ts';
+import { ownedKinds } from '../../src/operator/kinds.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { goldenRelayManifests } from '../desired/golden-relays.ts';
 import { endpoint, realmRelay } from '../support/realm-relays.ts';
@@ -20,21 +19,18 @@ import { Edge, type Seen, spec } from '../operator/edge.ts';
 
 describeWithCluster('Applier', (cluster) => {
   let edge: Edge;
-  let transport: Transport;
+  let client: KubeClient;
 
   beforeEach(async () => {
-    transport = new Transport(kubeConfigLoader({ file: cluster().kubeconfig }), systemClock);
+    client = new KubeClient(kubeConfigLoader({ file: cluster().kubeconfig }), systemClock);
     edge = new Edge(cluster(), await cluster().namespace());
   });
 
-  afterEach(() => transport.close());
+  afterEach(() => client.close());
 
   /** One that knows nothing yet, as after a start. */
   function applier(): Applier {
-    return new Applier(
-      transport,
-      ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() })),
-    );
+    return new Applier(client, ownedKinds());
   }
 
   async function applyAll(objects: readonly KubeObject[], by = applier()): Promise<Applied[]> {
@@ -188,8 +184,7 @@ describeWithCluster('Applier', (cluster) => {
   });
 
   it('does not apply over an object that took the place of the one that it saw', async () => {
-    const stores = ownedResources.map((resource) => ({ resource, store: new Store<KubeObject>() }));
-    const one = new Applier(transport, stores);
+    const one = new Applier(client, ownedKinds());
     const wanted = owned(await owner(), { apiVersion: 'v1', kind: 'ConfigMap', data: { a: '1' } });
     await one.apply(wanted);
     await edge.write('DELETE', 'configmaps/web');

@@ -5,30 +5,30 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { FencedError } from '../../src/kube/fence.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
-import { Transport } from '../../src/kube/client.ts';
+import { KubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { answerJson, FakeApiServer, statusObject } from './fake-api-server.ts';
 
-describe('Transport', () => {
+describe('KubeClient', () => {
   let server: FakeApiServer;
-  let transport: Transport;
+  let client: KubeClient;
 
   beforeEach(async () => {
     server = new FakeApiServer((_request, response) => {
       answerJson(response, {});
     });
     await server.start();
-    transport = new Transport(server.kubeConfig(), systemClock);
+    client = new KubeClient(server.kubeConfig(), systemClock);
   });
 
   afterEach(async () => {
-    await transport.close();
+    await client.close();
     await server.stop();
   });
 
   async function refusal(): Promise<KubeError> {
-    const error: unknown = await transport
+    const error: unknown = await client
       .request({ method: 'GET', path: '/x' })
       .catch((thrown: unknown) => thrown);
     if (error instanceof KubeError) return error;
@@ -36,7 +36,7 @@ describe('Transport', () => {
   }
 
   it('sends 500 requests at a time over at most 64 connections', async () => {
-    const requests = Array.from({ length: 500 }, () => transport.request({ method: 'GET', path: '/x' }));
+    const requests = Array.from({ length: 500 }, () => client.request({ method: 'GET', path: '/x' }));
     await Promise.all(requests);
     expect(server.requests).to.have.lengthOf(500);
     expect(server.connections).to.be.most(64);
@@ -48,18 +48,18 @@ describe('Transport', () => {
 
     beforeEach(async () => {
       [holds, term] = [true, new AbortController()];
-      await transport.close();
+      await client.close();
       const fence = { holds: () => holds, signal: term.signal };
-      transport = new Transport(server.kubeConfig(), systemClock, fence);
+      client = new KubeClient(server.kubeConfig(), systemClock, fence);
     });
 
     const write = { method: 'PATCH', path: '/x', body: {} } as const;
 
     it('reads whether it holds or not, and writes only while it does', async () => {
-      await transport.request(write);
+      await client.request(write);
       holds = false;
-      await transport.request({ method: 'GET', path: '/x' });
-      const error: unknown = await transport.request(write).catch((thrown: unknown) => thrown);
+      await client.request({ method: 'GET', path: '/x' });
+      const error: unknown = await client.request(write).catch((thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(FencedError);
       expect(server.requests).to.have.lengthOf(2);
     });
@@ -68,7 +68,7 @@ describe('Transport', () => {
       const open: ServerResponse[] = [];
       server.handle = (_request, response) => open.push(response);
       const writes = Array.from({ length: 68 }, () =>
-        transport.request(write).catch((thrown: unknown) => thrown),
+        client.request(write).catch((thrown: unknown) => thrown),
       );
       await eventually('every connection is taken', () => open.length === 64);
       holds = false;
@@ -80,7 +80,7 @@ describe('Transport', () => {
 
     it('gives up what is under way when the term ends', async () => {
       server.handle = () => undefined;
-      const writing = transport.request(write).catch((thrown: unknown) => thrown);
+      const writing = client.request(write).catch((thrown: unknown) => thrown);
       await eventually('under way', () => server.requests.length === 1);
       term.abort();
       expect(await writing).to.have.property('name', 'AbortError');
@@ -105,7 +105,7 @@ describe('Transport', () => {
         [plainPort, /wrong version number|packet length|disconnected/i],
         [closedPort, /ECONNREFUSED/],
       ] as const) {
-        const unsafe = transportTo(`https://127.0.0.1:${String(port)}`);
+        const unsafe = clientTo(`https://127.0.0.1:${String(port)}`);
         const error: unknown = await unsafe.request(write).catch((thrown: unknown) => thrown);
         expect((error as Error).message).to.match(message);
         await unsafe.close();
@@ -113,10 +113,10 @@ describe('Transport', () => {
       await once(plain.close(), 'close');
     });
 
-    function transportTo(server: string): Transport {
+    function clientTo(server: string): KubeClient {
       const config = new KubeConfig();
       config.loadFromClusterAndUser({ name: 'other', server, skipTLSVerify: true }, { name: 'test' });
-      return new Transport(() => config, systemClock, { holds: () => holds, signal: term.signal });
+      return new KubeClient(() => config, systemClock, { holds: () => holds, signal: term.signal });
     }
   });
 
@@ -127,15 +127,15 @@ describe('Transport', () => {
     };
     const stop = new AbortController();
     const watches = Array.from({ length: 20 }, () =>
-      transport.stream({ method: 'GET', path: '/watch', signal: stop.signal }),
+      client.stream({ method: 'GET', path: '/watch', signal: stop.signal }),
     );
     for (const body of await Promise.all(watches)) body.on('error', () => undefined);
-    await transport.request({ method: 'GET', path: '/x' });
+    await client.request({ method: 'GET', path: '/x' });
     stop.abort();
   });
 
   it('reads the token anew when it is no longer taken, and tries once more', async () => {
-    transport = new Transport(server.kubeConfig('old', 'new'), systemClock);
+    client = new KubeClient(server.kubeConfig('old', 'new'), systemClock);
     server.handle = (request, response) => {
       answerJson(
         response,
@@ -143,7 +143,7 @@ describe('Transport', () => {
         request.headers.authorization === 'Bearer new' ? 200 : 401,
       );
     };
-    expect(await transport.request({ method: 'GET', path: '/x' })).to.deep.equal({ by: 'Bearer new' });
+    expect(await client.request({ method: 'GET', path: '/x' })).to.deep.equal({ by: 'Bearer new' });
     expect(server.requests).to.have.lengthOf(2);
   });
 
@@ -184,7 +184,7 @@ describe('Transport', () => {
 
   it('fails with the error of the connection where it is cut', async () => {
     server.handle = (request) => request.socket.destroy();
-    const error: unknown = await transport
+    const error: unknown = await client
       .request({ method: 'GET', path: '/x' })
       .catch((thrown: unknown) => thrown);
     expect(error).to.be.instanceOf(Error).and.have.property('code', 'UND_ERR_SOCKET');
@@ -203,7 +203,7 @@ describe('Transport', () => {
       });
     };
     const contentType = 'application/apply-patch+yaml';
-    const answer = await transport.request({
+    const answer = await client.request({
       method: 'PATCH',
       path: '/x',
       query: { force: 'true' },
@@ -215,7 +215,7 @@ describe('Transport', () => {
 
   it('keeps the path of the server, behind which a proxy of many clusters has this one', async () => {
     const load = server.kubeConfig();
-    const behind = new Transport(() => {
+    const behind = new KubeClient(() => {
       const config = load();
       const address = config.getCurrentCluster()?.server ?? '';
       config.loadFromClusterAndUser(
@@ -234,7 +234,7 @@ describe('Transport', () => {
 
   it('goes through the proxy that the kubeconfig names', async () => {
     const load = server.kubeConfig();
-    const proxied = new Transport(() => {
+    const proxied = new KubeClient(() => {
       const config = load();
       const cluster = config.getCurrentCluster();
       config.loadFromClusterAndUser(
@@ -260,10 +260,10 @@ describe('Transport', () => {
 
   it('cuts what is under way when it is closed, and sends nothing more', async () => {
     server.handle = () => {
-      void transport.close();
+      void client.close();
     };
     const send = (): Promise<unknown> =>
-      transport.request({ method: 'GET', path: '/x' }).catch((thrown: unknown) => thrown);
+      client.request({ method: 'GET', path: '/x' }).catch((thrown: unknown) => thrown);
     expect(await send()).to.have.property('code', 'UND_ERR_DESTROYED');
     expect(await send()).to.be.instanceOf(Error);
     expect(server.requests).to.have.lengthOf(1);

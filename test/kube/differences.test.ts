@@ -1,10 +1,9 @@
 import { expect } from 'chai';
 import { differences } from '../../src/kube/differences.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
-import { foreignPortsPatch } from '../../src/kube/service-ports.ts';
 
-function withSpec(spec: unknown, kind = 'Deployment'): KubeObject {
-  const object = { apiVersion: 'v1', kind, metadata: { name: 'a', resourceVersion: '7' }, spec };
+function withSpec(spec: unknown): KubeObject {
+  const object = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' }, spec };
   return object;
 }
 
@@ -78,34 +77,4 @@ describe('differences', () => {
       expect(differences(withSpec(desired), withSpec(observed)).map(({ path }) => path)).to.deep.equal(paths);
     });
   }
-});
-
-describe('foreignPortsPatch', () => {
-  const test = { op: 'test', path: '/metadata/resourceVersion', value: '7' };
-  const ours = { port: 443, protocol: 'TCP' };
-  const service = (ports: unknown): KubeObject => withSpec({ ports }, 'Service');
-
-  const cases: { observed: unknown[]; patch: unknown; why: string }[] = [
-    { observed: [{ port: 443 }], patch: undefined, why: 'ours alone' },
-    { observed: [], patch: undefined, why: 'none at all: applying brings ours' },
-    {
-      observed: [{ port: 1 }, ours, { port: 443, protocol: 'UDP' }],
-      patch: [test, { op: 'remove', path: '/spec/ports/2' }, { op: 'remove', path: '/spec/ports/0' }],
-      why: 'two foreign ones, from the end so that positions hold',
-    },
-    {
-      observed: [{ port: 1 }],
-      patch: [test, { op: 'replace', path: '/spec/ports', value: [ours] }],
-      why: 'a Service needs a port',
-    },
-  ];
-  for (const { observed, patch, why } of cases) {
-    it(why, () => {
-      expect(foreignPortsPatch(service([ours]), service(observed))).to.deep.equal(patch);
-    });
-  }
-
-  it('is for Services', () => {
-    expect(foreignPortsPatch(withSpec({ ports: [] }), withSpec({ ports: [ours] }))).to.equal(undefined);
-  });
 });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Events, type KubeEvent } from '../../src/kube/events.ts';
-import { Transport } from '../../src/kube/client.ts';
+import { KubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -15,7 +15,7 @@ const event: KubeEvent = { regarding, type: 'Warning', reason: 'Boom', action: '
 
 describe('Events', () => {
   let server: FakeApiServer;
-  let transport: Transport;
+  let client: KubeClient;
   let clock: FakeClock;
   let events: Events;
   let written: { path: string; body: Record<string, unknown> }[];
@@ -32,12 +32,12 @@ describe('Events', () => {
     });
     await server.start();
     clock = new FakeClock();
-    transport = new Transport(server.kubeConfig(), systemClock);
-    events = new Events({ transport, clock, log: createLogger('off'), instance: 'pod-1' });
+    client = new KubeClient(server.kubeConfig(), systemClock);
+    events = new Events({ client, clock, log: createLogger('off'), instance: 'pod-1' });
   });
 
   afterEach(async () => {
-    await transport.close();
+    await client.close();
     await server.stop();
   });
 

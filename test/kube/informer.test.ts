@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Informer } from '../../src/kube/informer.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { Store } from '../../src/kube/store.ts';
-import { Transport } from '../../src/kube/client.ts';
+import { KubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { eventually } from '../support/eventually.ts';
@@ -26,7 +26,7 @@ function configMap(name: string, resourceVersion: number, uid = name): KubeObjec
 
 describe('Informer', () => {
   let server: FakeApiServer;
-  let transport: Transport;
+  let client: KubeClient;
   let clock: FakeClock;
   let store: Store<KubeObject>;
   let informer: Informer<KubeObject>;
@@ -42,7 +42,7 @@ describe('Informer', () => {
     server = new FakeApiServer(openWatch);
     await server.start();
     clock = new FakeClock();
-    transport = new Transport(server.kubeConfig(), systemClock);
+    client = new KubeClient(server.kubeConfig(), systemClock);
     store = new Store<KubeObject>();
     changes = [];
     failures = [];
@@ -52,7 +52,7 @@ describe('Informer', () => {
       changes.push(`${name ?? ''} ${now?.resourceVersion ?? 'gone'}`);
     });
     informer = new Informer({
-      transport,
+      client,
       clock,
       store,
       resource,
@@ -67,7 +67,7 @@ describe('Informer', () => {
 
   afterEach(async () => {
     await informer.stop();
-    await transport.close();
+    await client.close();
     await server.stop();
   });
 
@@ -302,10 +302,10 @@ describe('Informer of a server without watch-list', () => {
       });
     });
     await server.start();
-    const transport = new Transport(server.kubeConfig(), systemClock);
+    const client = new KubeClient(server.kubeConfig(), systemClock);
     const store = new Store<KubeObject>();
     const informer = new Informer({
-      transport,
+      client,
       clock: systemClock,
       store,
       resource,
@@ -319,7 +319,7 @@ describe('Informer of a server without watch-list', () => {
     expect([store.get('edge/a'), store.get('edge/b')]).to.deep.equal([configMap('a', 7), configMap('b', 7)]);
     expect(server.requests.filter((url) => url.searchParams.get('limit') === '500')).to.have.lengthOf(2);
     await informer.stop();
-    await transport.close();
+    await client.close();
     await server.stop();
   });
 });

@@ -1,7 +1,7 @@
 import { setTimeout as tick } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Lease } from '../../src/kube/lease.ts';
-import { Transport } from '../../src/kube/client.ts';
+import { KubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { eventually } from '../support/eventually.ts';
@@ -13,15 +13,15 @@ const yearMs = 365 * 24 * 3_600_000;
 /** One that tries for the lease, with a clock of its own. */
 type Candidate = { readonly lease: Lease; readonly clock: FakeClock; isLost: boolean };
 
-/** A transport that counts its requests that are under way. */
-class CountingTransport extends Transport {
+/** A client that counts its requests that are under way. */
+class CountingClient extends KubeClient {
   underWay = 0;
 
-  override find(...args: Parameters<Transport['find']>): Promise<unknown> {
+  override find(...args: Parameters<KubeClient['find']>): Promise<unknown> {
     return this.#counted(super.find(...args));
   }
 
-  override request(...args: Parameters<Transport['request']>): Promise<unknown> {
+  override request(...args: Parameters<KubeClient['request']>): Promise<unknown> {
     return this.#counted(super.request(...args));
   }
 
@@ -33,26 +33,26 @@ class CountingTransport extends Transport {
 
 describe('Lease', () => {
   let server: LeaseServer;
-  let transports: CountingTransport[];
+  let clients: CountingClient[];
   let candidates: Candidate[];
 
   beforeEach(async () => {
-    [transports, candidates] = [[], []];
+    [clients, candidates] = [[], []];
     server = new LeaseServer();
     await server.start();
   });
 
   afterEach(async () => {
-    await Promise.all(transports.map((transport) => transport.close()));
+    await Promise.all(clients.map((client) => client.close()));
     await Promise.all(candidates.map(({ lease }) => lease.release()));
     await server.stop();
   });
 
   function candidate(identity: string): Candidate {
-    const transport = new CountingTransport(server.kubeConfig(), systemClock);
+    const client = new CountingClient(server.kubeConfig(), systemClock);
     const clock = new FakeClock();
     const lease = new Lease({
-      transport,
+      client,
       clock,
       log: createLogger('off'),
       namespace: 'own',
@@ -60,7 +60,7 @@ describe('Lease', () => {
       identity,
       durationMs: 15_000,
     });
-    transports.push(transport);
+    clients.push(client);
     const made: Candidate = { lease, clock, isLost: false };
     void lease.lost.then(() => (made.isLost = true));
     candidates.push(made);
@@ -82,7 +82,7 @@ describe('Lease', () => {
       'requests end',
       async () => {
         await tick(0);
-        return transports.every(({ underWay }) => underWay === 0);
+        return clients.every(({ underWay }) => underWay === 0);
       },
       { intervalMs: 0 },
     );

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
-import { Transport } from '../../src/kube/client.ts';
+import { KubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { selfSigned } from '../../src/relay/transport/self-signed.ts';
 
@@ -14,11 +14,11 @@ const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}';
 /** More than the kernel takes. */
 const much = 'x'.repeat(16 * 2 ** 20);
 
-/** The connections for requests of a transport with a fence, whose term ends. */
+/** The connections for requests of a client with a fence, whose term ends. */
 describe('ResettableSockets', () => {
   let term: AbortController;
   let server: Server;
-  let transport: Transport;
+  let client: KubeClient;
   /** Codes of the errors that the server's connections ended with. */
   let errors: unknown[];
   /** What it speaks over TLS, as an API server would choose, which has HTTP/2, too. */
@@ -29,7 +29,7 @@ describe('ResettableSockets', () => {
   });
 
   /**
-   * A server, and a transport that has asked it once, so that there is a connection on which nothing waits to be read: what
+   * A server, and a client that has sent it one request, so that there is a connection on which nothing waits to be read: what
    * is unread makes a reset of every end.
    *
    * @param onSecond  told of what comes after that.
@@ -65,14 +65,14 @@ describe('ResettableSockets', () => {
     const url = `${scheme}://127.0.0.1:${String(port)}`;
     config.loadFromClusterAndUser({ name: 'slow', server: url, skipTLSVerify: true }, { name: 'test' });
     const fence = { holds: () => true, signal: term.signal };
-    transport = new Transport(() => config, systemClock, isFenced ? fence : undefined);
-    await transport.request({ method: 'GET', path: '/x' });
+    client = new KubeClient(() => config, systemClock, isFenced ? fence : undefined);
+    await client.request({ method: 'GET', path: '/x' });
     await turn(); // else its connection is not free yet, and the next request makes another
   }
 
   /** Resolves with how the server's connection ended. */
   async function ended(): Promise<unknown[]> {
-    await Promise.all([transport.close(), once(server, 'close')]);
+    await Promise.all([client.close(), once(server, 'close')]);
     return errors;
   }
 
@@ -91,7 +91,7 @@ describe('ResettableSockets', () => {
         resolve(undefined);
       });
       const write = { method: 'PATCH', path: '/x', body: { much }, signal: term.signal } as const;
-      const writing = transport.request(write).catch((thrown: unknown) => thrown);
+      const writing = client.request(write).catch((thrown: unknown) => thrown);
       await begun;
       term.abort();
       expect(await writing).to.be.instanceOf(Error);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { KubeObject, ObjectKey } from '../../src/kube/object.ts';
-import type { Packed } from '../../src/kube/packed-object.ts';
+import type { PackedObject } from '../../src/kube/packed-object.ts';
 import { Store } from '../../src/kube/store.ts';
 
 function object(
@@ -25,28 +25,28 @@ function ownerOf({ metadata: { ownerReferences = [] } }: KubeObject): ObjectKey 
 
 describe('Store', () => {
   let store: Store<KubeObject>;
-  let told: string[];
+  let changes: string[];
 
-  function packed(...of: Parameters<typeof object>): Packed<KubeObject> {
+  function packed(...of: Parameters<typeof object>): PackedObject<KubeObject> {
     return store.pack(object(...of));
   }
 
   beforeEach(() => {
     store = new Store(ownerOf);
-    told = [];
+    changes = [];
     store.subscribe(({ now, before }) => {
-      told.push([before, now].map((seen) => seen?.resourceVersion ?? '-').join('>'));
+      changes.push([before, now].map((seen) => seen?.resourceVersion ?? '-').join('>'));
     });
   });
 
-  it('tells of what came, changed and went, with what was before', () => {
+  it('notifies of objects created, changed and deleted, with the version before', () => {
     store.set(packed('a', '1'));
     store.set(packed('a', '2'));
     store.remove(packed('a', '3'));
-    expect(told).to.deep.equal(['->1', '1>2', '3>-']);
+    expect(changes).to.deep.equal(['->1', '1>2', '3>-']);
   });
 
-  it('finds objects by the group that they belong to, as long as they do', () => {
+  it('returns the objects of a group for as long as they belong to it', () => {
     store.set(packed('a', '1', { owner: 'x' }));
     store.set(packed('b', '1', { owner: 'x' }));
     store.set(packed('b', '2', { owner: 'y' }));
@@ -55,7 +55,7 @@ describe('Store', () => {
     expect(store.group('edge/x')).to.deep.equal([]);
   });
 
-  it('hands out what it was given, however many objects were looked at meanwhile', () => {
+  it('returns what it was given, however many objects were read in between', () => {
     const names = Array.from({ length: 20 }, (_, index) => `object-${String(index)}`);
     for (const name of names) store.set(packed(name, '1', { owner: 'x' }));
     for (const name of [...names, ...names.toReversed()])
@@ -63,7 +63,7 @@ describe('Store', () => {
     expect(store.group('edge/x').map(({ metadata }) => metadata.name)).to.deep.equal(names);
   });
 
-  it('reads an object once as long as it is looked at, and anew when it changed', () => {
+  it('parses an object once while it is being read, and again when it has changed', () => {
     store.set(packed('a', '1'));
     const first = store.get('edge/a');
     expect(store.get('edge/a')).to.equal(first);
@@ -71,7 +71,7 @@ describe('Store', () => {
     expect(store.get('edge/a')?.metadata.resourceVersion).to.equal('2');
   });
 
-  it('keeps an object that did not change as the same one in its group', () => {
+  it('keeps the same packed object in a group while it does not change', () => {
     for (const name of ['a', 'b']) store.set(packed(name, '1', { owner: 'x' }));
     const [a, b] = store.packedGroup('edge/x');
     store.set(packed('b', '2', { owner: 'x' }));
@@ -79,47 +79,47 @@ describe('Store', () => {
     expect(after).to.have.lengthOf(2).and.to.include(a).and.not.to.include(b);
   });
 
-  it('tells nobody of our own writes, nor of their echo', () => {
+  it('does not notify of our own writes, nor of their echo', () => {
     store.put(object('a', '9'));
     store.set(packed('a', '9'));
-    expect(told).to.deep.equal([]);
+    expect(changes).to.deep.equal([]);
     expect(store.get('edge/a')?.metadata.resourceVersion).to.equal('9');
   });
 
-  it('tells nobody of the echo of our own write that comes before its answer', async () => {
-    await store.answered('edge/a', () => {
+  it('does not notify of an echo that comes before the answer', async () => {
+    await store.writeThrough('edge/a', () => {
       store.set(packed('a', '9'));
       return Promise.resolve(object('a', '9'));
     });
-    expect(told).to.deep.equal([]);
+    expect(changes).to.deep.equal([]);
     store.set(packed('a', '10'));
-    expect(told, 'it is over').to.deep.equal(['9>10']);
+    expect(changes, 'the write is over').to.deep.equal(['9>10']);
   });
 
-  it('tells of what others wrote meanwhile, and of other objects at once', async () => {
-    await store.answered('edge/a', () => {
+  it('notifies of what others wrote during the write afterwards, and of other objects at once', async () => {
+    await store.writeThrough('edge/a', () => {
       store.set(packed('a', '8'));
       store.set(packed('b', '1'));
-      expect(told).to.deep.equal(['->1']);
-      expect(store.get('edge/a'), 'it is known at once').to.deep.equal(object('a', '8'));
+      expect(changes).to.deep.equal(['->1']);
+      expect(store.get('edge/a'), 'it is in the store at once').to.deep.equal(object('a', '8'));
       store.set(packed('a', '9'));
       return Promise.resolve(object('a', '9'));
     });
-    expect(told).to.deep.equal(['->1', '->8']);
+    expect(changes).to.deep.equal(['->1', '->8']);
     expect(store.get('edge/a')).to.deep.equal(object('a', '9'));
   });
 
-  it('tells of what came while a write failed', async () => {
+  it('notifies of changes that came while a write failed', async () => {
     const error = new Error('no');
-    const failed = store.answered('edge/a', () => {
+    const failed = store.writeThrough('edge/a', () => {
       store.set(packed('a', '9'));
       return Promise.reject(error);
     });
     expect(await failed.catch((thrown: unknown) => thrown)).to.equal(error);
-    expect(told).to.deep.equal(['->9']);
+    expect(changes).to.deep.equal(['->9']);
   });
 
-  it('does not go back: 9 is before 10', () => {
+  it('never goes back to an earlier version: 9 is before 10', () => {
     store.put(object('a', '10'));
     store.set(packed('a', '9'));
     expect(store.get('edge/a')?.metadata.resourceVersion).to.equal('10');
@@ -127,20 +127,20 @@ describe('Store', () => {
     expect(store.get('edge/a')?.metadata.uid).to.equal('its successor');
   });
 
-  it('does not bring back what went, when an answer comes late', () => {
+  it('does not bring back a deleted object when an answer comes late', () => {
     store.set(packed('a', '1'));
     store.remove(packed('a', '3'));
     store.put(object('a', '2'));
     expect(store.get('edge/a')).to.equal(undefined);
   });
 
-  it('keeps the successor when the end of its predecessor is told', () => {
+  it('keeps the successor when the deletion of its predecessor comes late', () => {
     store.put(object('a', '5', { uid: 'new' }));
     store.remove(packed('a', '4', { uid: 'old' }));
     expect(store.get('edge/a')?.metadata.uid).to.equal('new');
   });
 
-  it('drops what a list no longer has, in its namespace, unless it is later than the list', () => {
+  it('removes what a list no longer has in its namespace, unless it is later than the list', () => {
     store.set(packed('a', '1'));
     store.set(packed('b', '1', { namespace: 'other' }));
     store.put(object('c', '30'));

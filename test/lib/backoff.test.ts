@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { backoffMs } from '../../src/lib/backoff.ts';
 
 describe('backoffMs', () => {
-  const backoff = { firstMs: 1_000, mostMs: 30_000 };
+  const backoff = { initialMs: 1_000, maxMs: 30_000 };
 
   it('doubles up to its ceiling', () => {
     const longest = [1, 2, 3, 4, 5, 6, 7, 1_000].map((failures) => backoffMs(backoff, failures, 1));

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { onceEach } from '../../src/lib/memoize.ts';
+import { memoize } from '../../src/lib/memoize.ts';
 
-describe('onceEach', () => {
+describe('memoize', () => {
   it('computes once for each object, and undefined is a value, too', () => {
     const asked: object[] = [];
-    const compute = onceEach((object: { readonly value?: number }) => {
+    const compute = memoize((object: { readonly value?: number }) => {
       asked.push(object);
       return object.value;
     });

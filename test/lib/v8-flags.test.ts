@@ -6,8 +6,8 @@ const module = new URL('../../src/lib/v8-flags.ts', import.meta.url).href;
 /** Makes objects that live for a while, by the thousand, as an informer does; prints the size of the young heap. */
 const program = `
   import { getHeapSpaceStatistics } from 'node:v8';
-  const { keepHeapSmall } = await import(${JSON.stringify(module)});
-  if (process.argv[1] === 'small') keepHeapSmall();
+  const { setHeapFlags } = await import(${JSON.stringify(module)});
+  if (process.argv[1] === 'small') setHeapFlags();
   const kept = [];
   for (let round = 0; round < 200_000; round += 1) {
     kept.push(JSON.parse('{"metadata":{"name":"web","labels":{"a":"b"}},"spec":[1,2,3]}'));
@@ -21,7 +21,7 @@ async function youngHeapBytes(mode: 'small' | 'usual'): Promise<number> {
   return Number(await runOrThrow([process.execPath, '--input-type=module', '--eval', program, mode]));
 }
 
-describe('keepHeapSmall', () => {
+describe('setHeapFlags', () => {
   it('keeps the young generation at a few megabytes, which else grows', async () => {
     const small = await youngHeapBytes('small');
     expect(small).to.be.below(5_000_000);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { limited } from '../../src/lib/with-timeout.ts';
+import { withTimeout } from '../../src/lib/with-timeout.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 /** Work that goes on until it is told to end. */
@@ -13,29 +13,29 @@ async function endless(signal: AbortSignal): Promise<never> {
   return promise;
 }
 
-describe('limited', () => {
+describe('withTimeout', () => {
   const [clock, stop] = [new FakeClock(), new AbortController()];
   const limits = { clock, timeoutMs: 1_000, signals: [new AbortController().signal, stop.signal] };
 
   it('hands on what the work comes to, and leaves no timer behind', async () => {
-    expect(await limited(limits, () => Promise.resolve(7))).to.equal(7);
-    const failed = await limited(limits, () => Promise.reject(new Error('no'))).catch(String);
+    expect(await withTimeout(limits, () => Promise.resolve(7))).to.equal(7);
+    const failed = await withTimeout(limits, () => Promise.reject(new Error('no'))).catch(String);
     expect(failed).to.equal('Error: no');
     expect(clock.timers).to.equal(0);
   });
 
   it('ends the work when its time is over', async () => {
-    const ended = limited(limits, endless).catch((error: unknown) => error);
+    const ended = withTimeout(limits, endless).catch((error: unknown) => error);
     clock.advance(1_000);
     expect(await ended).to.include({ name: 'TimeoutError', message: 'it took longer than 1000 ms' });
   });
 
   it('ends the work with the first signal, also with one that came before', async () => {
-    const ended = limited(limits, endless).catch((error: unknown) => error);
+    const ended = withTimeout(limits, endless).catch((error: unknown) => error);
     const reason = new Error('the term is over');
     stop.abort(reason);
     expect(await ended).to.equal(reason);
-    expect(await limited(limits, endless).catch((error: unknown) => error)).to.equal(reason);
+    expect(await withTimeout(limits, endless).catch((error: unknown) => error)).to.equal(reason);
     expect(clock.timers).to.equal(0);
   });
 });

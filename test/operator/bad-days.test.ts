@@ -173,10 +173,18 @@ describeWithCluster('operator on a bad day', function () {
     {
       fault: { status: 500 },
       reason: 'InvalidTemplate',
-      told: /refuses Deployment "web": a fault of the test/,
+      told: /rejects Deployment "web": a fault of the test/,
     },
-    { fault: { status: 504 }, reason: 'ApplyFailed', told: /not take Deployment "web": a fault of the test/ },
-    { fault: 'silence', reason: 'ApplyFailed', told: /not take Deployment "web": it did not answer in time/ },
+    {
+      fault: { status: 504 },
+      reason: 'ApplyFailed',
+      told: /could not apply Deployment "web": a fault of the test/,
+    },
+    {
+      fault: 'silence',
+      reason: 'ApplyFailed',
+      told: /could not apply Deployment "web": it did not answer in time/,
+    },
   ];
   for (const { fault, reason, told } of failing) {
     it(`goes on around a Deployment that cannot be applied: ${JSON.stringify(fault)}`, async () => {
@@ -229,7 +237,7 @@ describeWithCluster('operator on a bad day', function () {
     await edge.write('DELETE', 'services/web');
     clock.jump(255_000); // the longest time of a watch, and what the API server has beyond it to end one
     await expectFollowed(9443);
-    expect(JSON.stringify(edge.logged)).to.include('the watch outlived its time');
+    expect(JSON.stringify(edge.logged)).to.include('the server did not end the watch in time');
   });
 
   it('takes the new token when the old one is no longer valid, and nothing fails for it', async () => {

@@ -5,7 +5,7 @@ import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-con
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { type Operator, startOperator } from '../../src/operator/operator.ts';
-import type { AskRelay } from '../../src/operator/relay-client.ts';
+import type { FetchRelayReport } from '../../src/operator/relay-client.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
@@ -48,7 +48,7 @@ export class Edge {
   readonly logged: Record<string, unknown>[] = [];
   readonly registry = new Registry();
   /** How the operator asks relays; a test may say what they answer. */
-  askRelay: AskRelay = () => Promise.reject(new Error('no Pod runs here'));
+  askRelay: FetchRelayReport = () => Promise.reject(new Error('no Pod runs here'));
   /** How time passes for the operator. */
   clock: Clock = systemClock;
   readonly #kubeConfig: KubeConfigLoader;
@@ -86,7 +86,7 @@ export class Edge {
       log: createLogger('debug', lines),
       clock: this.clock,
       registry: this.registry,
-      askRelay: this.askRelay,
+      fetchRelayReport: this.askRelay,
     });
     await this.#operator.ready;
   }

@@ -2,12 +2,12 @@ import { expect } from 'chai';
 import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import { hotReload, type HotReloadInput } from '../../src/operator/hot-reload.ts';
 import { isLive, relayOf, type RelayPod, strippedPod } from '../../src/operator/pods.ts';
-import type { Answer } from '../../src/operator/relay-poller.ts';
+import type { PodReport } from '../../src/operator/relay-poller.ts';
 import { relayPod } from './relay-pods.ts';
 
-const now: Answer = { report: { configHash: 'new', configProblem: '', unready: [] }, failures: 0 };
-const before: Answer = { report: { configHash: 'old', configProblem: '', unready: [] }, failures: 0 };
-const faulty: Answer = {
+const now: PodReport = { report: { configHash: 'new', configProblem: '', unready: [] }, failures: 0 };
+const before: PodReport = { report: { configHash: 'old', configProblem: '', unready: [] }, failures: 0 };
+const faulty: PodReport = {
   report: { configHash: 'new', configProblem: '', unready: [{ name: 'a', message: 'AddressInUse' }] },
   failures: 0,
 };
@@ -20,94 +20,118 @@ const settled: RealmRelayStatus = {
 describe('hotReload', () => {
   const cases: {
     pod: RelayPod;
-    answer?: Answer;
+    answer?: PodReport;
     more?: Partial<HotReloadInput>;
-    tell: number;
-    ask: number;
+    annotate: number;
+    poll: number;
     why: string;
   }[] = [
-    { pod: relayPod('p'), answer: now, tell: 0, ask: 0, why: 'all is well' },
-    { pod: relayPod('p'), answer: before, tell: 1, ask: 1, why: 'it runs the one before' },
-    { pod: relayPod('p', { told: 'new' }), answer: before, tell: 0, ask: 1, why: 'told already' },
-    { pod: relayPod('p', { told: 'old' }), answer: before, tell: 1, ask: 1, why: 'told of the one before' },
-    { pod: relayPod('p'), tell: 0, ask: 1, why: 'a new Pod begins with the newest; it is asked whether so' },
+    { pod: relayPod('p'), answer: now, annotate: 0, poll: 0, why: 'all is well' },
+    { pod: relayPod('p'), answer: before, annotate: 1, poll: 1, why: 'it runs the previous one' },
+    {
+      pod: relayPod('p', { annotated: 'new' }),
+      answer: before,
+      annotate: 0,
+      poll: 1,
+      why: 'annotated already',
+    },
+    {
+      pod: relayPod('p', { annotated: 'old' }),
+      answer: before,
+      annotate: 1,
+      poll: 1,
+      why: 'annotated with the previous one',
+    },
+    {
+      pod: relayPod('p'),
+      annotate: 0,
+      poll: 1,
+      why: 'a new Pod starts with the newest one; polling confirms that',
+    },
     {
       pod: relayPod('p'),
       answer: { failures: 3 },
-      tell: 1,
-      ask: 1,
-      why: 'an operator outside of the cluster tells without asking',
+      annotate: 1,
+      poll: 1,
+      why: 'an operator outside the cluster annotates without polling',
     },
     {
       pod: relayPod('p', { ready: false }),
       answer: { failures: 3 },
-      tell: 0,
-      ask: 1,
-      why: 'it only starts, or crashes',
+      annotate: 0,
+      poll: 1,
+      why: 'it is starting, or crashing',
     },
-    { pod: relayPod('p', { ready: false }), answer: now, tell: 0, ask: 1, why: 'why is it not ready?' },
-    { pod: relayPod('p', { ready: false, address: '' }), tell: 0, ask: 0, why: 'it has no address yet' },
-    { pod: relayPod('p'), answer: faulty, tell: 0, ask: 1, why: 'a bind is retried' },
+    { pod: relayPod('p', { ready: false }), answer: now, annotate: 0, poll: 1, why: 'why is it not ready?' },
+    { pod: relayPod('p', { ready: false, address: '' }), annotate: 0, poll: 0, why: 'it has no address yet' },
+    { pod: relayPod('p'), answer: faulty, annotate: 0, poll: 1, why: 'a bind is retried' },
     {
       pod: relayPod('p'),
       more: { previous: settled },
-      tell: 0,
-      ask: 0,
+      annotate: 0,
+      poll: 0,
       why: 'seen before the operator restarted',
     },
     {
       pod: relayPod('p'),
       more: { previous: { ...settled, updatedReplicas: 2 } },
-      tell: 0,
-      ask: 1,
+      annotate: 0,
+      poll: 1,
       why: 'not all were seen before it restarted',
     },
     {
       pod: relayPod('p'),
       answer: before,
       more: { strategy: 'Rollout' },
-      tell: 0,
-      ask: 1,
-      why: 'with Rollout the template tells',
+      annotate: 0,
+      poll: 1,
+      why: 'with Rollout the template changes instead',
     },
-    { pod: relayPod('p'), answer: before, more: { strategy: undefined }, tell: 0, ask: 1, why: 'paused' },
+    {
+      pod: relayPod('p'),
+      answer: before,
+      more: { strategy: undefined },
+      annotate: 0,
+      poll: 1,
+      why: 'paused',
+    },
     {
       pod: relayPod('p'),
       answer: before,
       more: { hash: undefined },
-      tell: 0,
-      ask: 1,
+      annotate: 0,
+      poll: 1,
       why: 'nothing was applied',
     },
   ];
-  for (const { pod, answer, more, tell, ask, why } of cases) {
+  for (const { pod, answer, more, annotate, poll, why } of cases) {
     it(why, () => {
-      const answers = new Map(answer === undefined ? [] : [['p', answer]]);
+      const reports = new Map(answer === undefined ? [] : [['p', answer]]);
       const input: HotReloadInput = {
         pods: [pod],
-        answers,
+        reports,
         hash: 'new',
         strategy: 'HotReload',
         previous: {},
       };
       const decided = hotReload({ ...input, ...more });
-      expect([decided.tell.length, decided.questions.ask.length]).to.deep.equal([tell, ask]);
+      expect([decided.annotate.length, decided.targets.pods.length]).to.deep.equal([annotate, poll]);
     });
   }
 
   it('keeps what is known of the Pods that there are, and of no other', () => {
-    const answers = new Map([
+    const reports = new Map([
       ['p', now],
       ['gone', now],
     ]);
-    const { questions } = hotReload({
+    const { targets } = hotReload({
       pods: [relayPod('p')],
-      answers,
+      reports,
       hash: 'new',
       strategy: 'HotReload',
       previous: {},
     });
-    expect([...questions.answers.keys()]).to.deep.equal(['p']);
+    expect([...targets.reports.keys()]).to.deep.equal(['p']);
   });
 });
 
@@ -139,7 +163,7 @@ describe('relay Pods', () => {
   });
 
   it('are kept without what nobody reads', () => {
-    const pod = relayPod('p', { told: 'new' });
+    const pod = relayPod('p', { annotated: 'new' });
     const full = {
       ...pod,
       metadata: { ...pod.metadata, labels: { ...pod.metadata.labels, more: 'x' } },

@@ -34,7 +34,7 @@ describeWithCluster('operator when the API server goes', function () {
     await edge.expect('services/web', (seen) => JSON.stringify(seen.spec?.['ports']).includes('9443'));
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     const failures = edge.logged
-      .filter(({ msg }) => msg === 'watch failed')
+      .filter(({ msg }) => msg === 'watch failed, retrying')
       .map(({ err }) => err as { status?: number });
     expect(
       failures.some(({ status }) => status === undefined),

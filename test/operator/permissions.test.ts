@@ -22,6 +22,39 @@ const verbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'];
 /** The plugin that asks for it leaves no trace in the audit log; a test takes it away. */
 const unseen = 'update realm-operator.dev/realmrelays/finalizers';
 
+const shellLabels = {
+  'app.kubernetes.io/managed-by': 'realm-operator',
+  'app.kubernetes.io/instance': 'shell',
+};
+
+/** It says of itself what the operator's objects say. */
+const privilegedDaemonSet = {
+  metadata: {
+    name: 'shell',
+    labels: { 'app.kubernetes.io/managed-by': 'realm-operator' },
+    ownerReferences: [
+      {
+        apiVersion: 'realm-operator.dev/v1alpha1',
+        kind: 'RealmRelay',
+        name: 'shell',
+        uid: 'a',
+        controller: true,
+      },
+    ],
+  },
+  spec: {
+    selector: { matchLabels: shellLabels },
+    template: {
+      metadata: { labels: shellLabels },
+      spec: {
+        automountServiceAccountToken: false,
+        securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+        containers: [{ name: 'shell', image: 'a', securityContext: { privileged: true } }],
+      },
+    },
+  },
+};
+
 type Rule = { apiGroups: string[]; resources: string[]; verbs: string[] };
 
 /**
@@ -64,7 +97,8 @@ class Installed {
       apiServerFlags: [...apiServerFlags, ...audit.flags],
     });
     await controlPlane.request('POST', '/api/v1/namespaces', { metadata: { name: releaseNamespace } });
-    const edge = async (): Promise<Edge> => new Edge(controlPlane, await controlPlane.namespace());
+    const labels = { 'realm-operator.dev/allow-host-network': 'true' };
+    const edge = async (): Promise<Edge> => new Edge(controlPlane, await controlPlane.namespace(labels));
     return new Installed(controlPlane, audit, [await edge(), await edge(), await edge()]);
   }
 
@@ -81,9 +115,22 @@ class Installed {
     const config = await accountKubeConfig(this.controlPlane, { namespace: releaseNamespace, name });
     writeFileSync(file, config.exportConfig());
     const own = [`--kubeconfig=${file}`, `--lease-namespace=${releaseNamespace}`];
+    await this.#policiesAct();
     this.#operator = new OperatorProcess([...flags, ...own]);
     await this.#operator.logged('operator ready');
     await this.#operator.logged('lease acquired');
+  }
+
+  /** Resolves once the API server goes by the policy of the operator's account, so that all it does is judged. */
+  async #policiesAct(): Promise<void> {
+    const [{ namespace }] = this.edges;
+    const account = this.controlPlane.as(`system:serviceaccount:${releaseNamespace}:${name}`);
+    const probe = { metadata: { name: 'probe' } };
+    await eventually('the policy of the operator acts', async () => {
+      const path = `/api/v1/namespaces/${namespace}/configmaps?dryRun=All`;
+      const { status, text } = await account.request('POST', path, probe);
+      return status === 403 && text.includes('denied request');
+    });
   }
 
   /** What the operator has logged. */
@@ -168,7 +215,7 @@ function describeRights(
       return installed.audit.forbidden(name).filter((request) => request.split('?')[0]?.endsWith(end)).length;
     }
 
-    it('says once that it may not read namespaces, and applies all the same', async () => {
+    it('logs once that it may not read namespaces, and applies all the same', async () => {
       let port = 8_000;
       await without('namespaces', async () => {
         await eventually('forbidden twice', async () => {
@@ -178,8 +225,10 @@ function describeRights(
           return timesForbidden(`/namespaces/${edge.namespace}`) >= 2;
         });
       });
-      const told = installed.messages.filter((message) => message.includes('namespaces admit hostNetwork'));
-      expect(told).to.have.lengthOf(1);
+      const logged = installed.messages.filter((message) =>
+        message.includes('not allowed to read namespaces'),
+      );
+      expect(logged).to.have.lengthOf(1);
       await edge.write('DELETE', 'realmrelays/nodes');
     });
 
@@ -199,7 +248,8 @@ function describeRights(
 
 const clusterWide: Scope = {
   install: async (installed) => {
-    for (const manifest of ['crds/realmrelays.yaml', 'config/rbac.yaml'])
+    const policies = ['policy', 'requester', 'operator'].map((file) => `config/admission/${file}.yaml`);
+    for (const manifest of ['crds/realmrelays.yaml', 'config/rbac.yaml', ...policies])
       await installed.kubectl(['apply', '--server-side', '--filename', manifest]);
     return ['--leader-elect'];
   },
@@ -215,6 +265,14 @@ describeRights('operator with the rights of config/rbac.yaml', clusterWide, (ins
       await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     }
     expect(installed().audit.forbidden(name)).to.deep.equal([]);
+  });
+
+  it('has a token that runs nothing privileged in kube-system', async () => {
+    const thief = installed().controlPlane.as(`system:serviceaccount:${releaseNamespace}:${name}`);
+    const url = '/apis/apps/v1/namespaces/kube-system/daemonsets?dryRun=All';
+    const { status, text } = await thief.request('POST', url, privilegedDaemonSet);
+    expect(text).to.include('container \\"shell\\": securityContext.privileged is true');
+    expect(status).to.equal(403);
   });
 });
 

@@ -152,13 +152,13 @@ describeWithCluster('operator and relay Pods', function (cluster) {
     expect((await statusOf('web')).endpoints?.[0]).to.include({ ready: true, message: '' });
   });
 
-  it('says that it cannot reach Pods, and is in nobody’s way', async () => {
+  it('reports that it cannot reach Pods, and blocks nothing', async () => {
     const { hash } = await twoReady();
     relays.clear();
     await edge.applyRelay('web', spec(9443, { replicas: 2 }));
     await told(hash);
     const { message } = await edge.expectCondition('web', 'Ready', 'True', 'PodsReady');
-    expect(message).to.include('the operator does not reach their addresses');
+    expect(message).to.include('the operator cannot reach them');
     expect(await statusOf('web')).not.to.have.property('updatedReplicas');
     expect((await statusOf('web')).endpoints?.[0]).not.to.have.property('ready');
   });

@@ -9,7 +9,7 @@ import type { KubeObject } from '../../src/kube/object.ts';
 import type { RelayObject } from '../../src/operator/kinds.ts';
 import type { RelayPod } from '../../src/operator/pods.ts';
 import { reconcile, type ReconcileCluster, type ReconcileContext } from '../../src/operator/reconcile.ts';
-import type { Answers } from '../../src/operator/relay-poller.ts';
+import type { PodReports } from '../../src/operator/relay-poller.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { relayPod } from './relay-pods.ts';
 import { realmRelay } from '../support/realm-relays.ts';
@@ -24,7 +24,7 @@ class FakeCluster implements ReconcileCluster {
   readonly statuses: RealmRelayStatus[] = [];
   readonly owned: KubeObject[] = [];
   readonly pods: RelayPod[] = [];
-  readonly told: string[] = [];
+  readonly annotated: string[] = [];
 
   constructor(kind = '', fault: (desired: KubeObject) => Promise<Applied> = created) {
     const metadata = { name: 'web', namespace: 'edge', uid: 'u', generation: 1 };
@@ -43,15 +43,15 @@ class FakeCluster implements ReconcileCluster {
   podSecurity = (): Promise<undefined> => Promise.resolve(undefined);
   keepReplicas = (): Promise<void> => Promise.resolve();
   podsOf = (): RelayPod[] => this.pods;
-  tellPod = (pod: RelayPod, hash: string): Promise<void> => {
-    this.told.push(`${pod.metadata.name} ${hash.slice(0, 8)}`);
+  annotatePod = (pod: RelayPod, hash: string): Promise<void> => {
+    this.annotated.push(`${pod.metadata.name} ${hash.slice(0, 8)}`);
     return Promise.resolve();
   };
   delete = (object: KubeObject): Promise<void> => {
     this.deleted.push(object.metadata.name);
     return Promise.resolve();
   };
-  tell = ({ reason, note }: KubeEvent): void => {
+  recordEvent = ({ reason, note }: KubeEvent): void => {
     this.events.push(`${reason}: ${note}`);
   };
   writeStatus = (_object: RelayObject, status: RealmRelayStatus): Promise<void> => {
@@ -79,19 +79,19 @@ function kubeError(status: number, retryAfterMs?: number): KubeError {
 }
 
 /** What is known of Pods: nothing, unless a test says something. */
-function noReports(answers: Answers = new Map()): ReconcileContext['reports'] & { asked: string[] } {
-  const asked: string[] = [];
+function fakePoller(reports: PodReports = new Map()): ReconcileContext['poller'] & { polled: string[] } {
+  const polled: string[] = [];
   return {
-    asked,
-    answers: () => answers,
-    follow: (_key, { ask }) => asked.push(...ask.map(({ address }) => address)),
-    forget: (key) => asked.push(`forget ${key}`),
+    polled,
+    reports: () => reports,
+    poll: (_key, { pods }) => polled.push(...pods.map(({ address }) => address)),
+    forget: (key) => polled.push(`forget ${key}`),
   };
 }
 
 /** What the reconcile of `cluster` came to: its action, or its error. */
-function run(cluster: FakeCluster, reports = noReports()): Promise<unknown> {
-  const context = { cluster, reports, relayImage: 'x', now: () => new Date(0), log: createLogger('off') };
+function run(cluster: FakeCluster, poller = fakePoller()): Promise<unknown> {
+  const context = { cluster, poller, relayImage: 'x', now: () => new Date(0), log: createLogger('off') };
   return reconcile('edge/web', context).catch((error: unknown) => error);
 }
 
@@ -271,11 +271,11 @@ describe('reconcile', () => {
     const cluster = new FakeCluster();
     cluster.pods.push(relayPod('a'));
     const report = { configHash: 'old', configProblem: '', unready: [] };
-    const reports = noReports(new Map([['a', { report, failures: 0 }]]));
-    await run(cluster, reports);
+    const poller = fakePoller(new Map([['a', { report, failures: 0 }]]));
+    await run(cluster, poller);
     const [{ configHash = '' } = {}] = cluster.statuses;
-    expect(cluster.told).to.deep.equal([`a ${configHash.slice(0, 8)}`]);
-    expect(reports.asked).to.deep.equal(['192.0.2.10']);
+    expect(cluster.annotated).to.deep.equal([`a ${configHash.slice(0, 8)}`]);
+    expect(poller.polled).to.deep.equal(['192.0.2.10']);
   });
 
   it('tells nobody while paused', async () => {
@@ -285,16 +285,16 @@ describe('reconcile', () => {
       cluster.object = { ...object, spec: { ...(object.spec as object), paused: true } };
     cluster.pods.push(relayPod('a'));
     const report = { configHash: 'old', configProblem: '', unready: [] };
-    await run(cluster, noReports(new Map([['a', { report, failures: 0 }]])));
-    expect(cluster.told).to.deep.equal([]);
+    await run(cluster, fakePoller(new Map([['a', { report, failures: 0 }]])));
+    expect(cluster.annotated).to.deep.equal([]);
   });
 
   it('forgets what it knew of the Pods of a RealmRelay that is gone', async () => {
     const cluster = new FakeCluster();
     cluster.object = undefined;
-    const reports = noReports();
-    await run(cluster, reports);
-    expect(reports.asked).to.deep.equal(['forget edge/web']);
+    const poller = fakePoller();
+    await run(cluster, poller);
+    expect(poller.polled).to.deep.equal(['forget edge/web']);
   });
 
   it('waits for an object of its name that is still being deleted', async () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
-import { askRelay, relayReport } from '../../src/operator/relay-client.ts';
+import { fetchRelayReport, relayReport } from '../../src/operator/relay-client.ts';
 import { adminRoutes } from '../../src/relay/admin/routes.ts';
 import type { EndpointStatus, RelayStatus } from '../../src/relay/admin/status.ts';
 import { type HealthServer, startHealthServer } from '../../src/telemetry/health-server.ts';
@@ -55,7 +55,7 @@ describe('askRelay', () => {
         { host, port: 0 },
         adminRoutes(() => status),
       );
-      expect(await askRelay(host, Number(new URL(relay.url).port))).to.deep.equal({
+      expect(await fetchRelayReport(host, Number(new URL(relay.url).port))).to.deep.equal({
         configHash: 'abc',
         configProblem: 'unknown field',
         unready: [
@@ -77,7 +77,7 @@ describe('askRelay', () => {
       });
       await once(other.listen(0, '127.0.0.1'), 'listening');
       const { port } = other.address() as AddressInfo;
-      const error: unknown = await askRelay('127.0.0.1', port).catch((thrown: unknown) => thrown);
+      const error: unknown = await fetchRelayReport('127.0.0.1', port).catch((thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(Error);
     });
   }

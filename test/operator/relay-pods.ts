@@ -6,17 +6,17 @@ type PodChoice = {
   ready?: boolean;
   /** Kubelet cannot start it. */
   stuck?: boolean;
-  told?: string;
+  annotated?: string;
   address?: string | undefined;
   metadata?: Partial<ObjectMeta>;
 };
 
 /** A Pod of the relay `edge/web`, ready unless told otherwise; its uid is its name. */
 export function relayPod(name: string, choice: PodChoice = {}): RelayPod {
-  const { stuck = false, ready = !stuck, told, address = '192.0.2.10', metadata = {} } = choice;
+  const { stuck = false, ready = !stuck, annotated, address = '192.0.2.10', metadata = {} } = choice;
   const labels = { 'app.kubernetes.io/instance': 'web', 'pod-template-hash': 'abc' };
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-abc', uid: 'r', controller: true };
-  const annotations = told === undefined ? {} : { 'realm-operator.dev/config-hash': told };
+  const annotations = annotated === undefined ? {} : { 'realm-operator.dev/config-hash': annotated };
   return {
     apiVersion: 'v1',
     kind: 'Pod',

@@ -1,17 +1,17 @@
 import { expect } from 'chai';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { RelayReport } from '../../src/operator/relay-client.ts';
-import { type Answers, RelayReports } from '../../src/operator/relay-poller.ts';
+import { type PodReports, RelayPoller } from '../../src/operator/relay-poller.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const key = 'edge/web';
-const ask = [{ uid: 'a', address: '192.0.2.1', ready: true }];
+const target = [{ uid: 'a', address: '192.0.2.1', ready: true }];
 const report: RelayReport = { configHash: 'new', configProblem: '', unready: [] };
 
-describe('RelayReports', () => {
+describe('RelayPoller', () => {
   let clock: FakeClock;
-  let reports: RelayReports;
+  let poller: RelayPoller;
   let asked: number;
   let news: number;
   let answer: () => Promise<RelayReport>;
@@ -20,22 +20,22 @@ describe('RelayReports', () => {
     [asked, news] = [0, 0];
     clock = new FakeClock();
     answer = () => Promise.reject(new Error('refused'));
-    reports = new RelayReports({
-      ask: () => {
+    poller = new RelayPoller({
+      fetch: () => {
         asked += 1;
         return answer();
       },
       clock,
       log: createLogger('off'),
-      onNews: () => (news += 1),
-      onAsked: () => undefined,
+      onChange: () => (news += 1),
+      onPolled: () => undefined,
     });
   });
 
-  afterEach(() => reports.stop());
+  afterEach(() => poller.stop());
 
-  function follow(questions = ask, subject = 'new', answers: Answers = reports.answers(key)): void {
-    reports.follow(key, { ask: questions, subject, answers });
+  function poll(pods = target, subject = 'new', reports: PodReports = poller.reports(key)): void {
+    poller.poll(key, { pods, subject, reports });
   }
 
   /** Lets time pass in steps, and what is due run to its end after each. */
@@ -48,27 +48,27 @@ describe('RelayReports', () => {
 
   it('asks once where the first answer is what is waited for', async () => {
     answer = () => Promise.resolve(report);
-    follow();
+    poll();
     await pass(300);
     expect([asked, news]).to.deep.equal([1, 1]);
-    expect(reports.answers(key).get('a')).to.deep.equal({ report, failures: 0 });
-    follow([]);
+    expect(poller.reports(key).get('a')).to.deep.equal({ report, failures: 0 });
+    poll([]);
     await pass(120_000);
     expect(asked).to.equal(1);
     expect(clock.timers).to.equal(0);
   });
 
   it('asks less and less where nobody answers: some 15 times in ten minutes, and tells of it once', async () => {
-    follow();
+    poll();
     await pass(600_000);
     expect(asked).to.be.within(14, 26);
     expect(news).to.equal(1);
   });
 
   it('is not hurried by being told the same again', async () => {
-    follow();
+    poll();
     for (let told = 0; told < 50; told += 1) {
-      follow();
+      poll();
       await pass(100);
     }
     expect(asked).to.be.below(6);
@@ -78,18 +78,18 @@ describe('RelayReports', () => {
     [
       'another configuration is waited for',
       (): void => {
-        follow(ask, 'newer');
+        poll(target, 'newer');
       },
     ],
     [
       'a Pod has become ready',
       (): void => {
-        follow([{ uid: 'a', address: '192.0.2.1', ready: false }]);
+        poll([{ uid: 'a', address: '192.0.2.1', ready: false }]);
       },
     ],
   ] as const) {
     it(`begins anew when ${what}`, async () => {
-      follow();
+      poll();
       await pass(120_000);
       const before = asked;
       again();
@@ -100,11 +100,11 @@ describe('RelayReports', () => {
 
   it('keeps the last answer while a Pod gives none', async () => {
     answer = () => Promise.resolve({ ...report, configHash: 'old' });
-    follow();
+    poll();
     await pass(300);
     answer = () => Promise.reject(new Error('timeout'));
     await pass(10_000);
-    const known = reports.answers(key).get('a');
+    const known = poller.reports(key).get('a');
     expect(known?.report?.configHash).to.equal('old');
     expect(known?.failures).to.be.above(2);
   });
@@ -112,12 +112,12 @@ describe('RelayReports', () => {
   it('drops an answer that comes after the Pod is of no interest any more', async () => {
     const late = Promise.withResolvers<RelayReport>();
     answer = () => late.promise;
-    follow();
+    poll();
     await pass(300);
-    reports.forget(key);
+    poller.forget(key);
     late.resolve(report);
     await pass(300);
-    expect(reports.answers(key).size).to.equal(0);
+    expect(poller.reports(key).size).to.equal(0);
     expect(news).to.equal(0);
   });
 });

@@ -100,7 +100,7 @@ describeWithCluster('operator, status during a rollout', function (cluster) {
     expect(Math.min(...written.map(({ status }) => status?.readyReplicas ?? 0))).to.equal(replicas);
     const [first] = written;
     const { message = '' } = (first && condition(first, 'Ready')) ?? {};
-    expect(message).to.equal('3 of 3 Pods are ready; others are still to go or to be replaced.');
+    expect(message).to.equal('3 of 3 Pods are ready; old Pods are still being removed or replaced.');
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { apiVersion, kind } from '../../src/api/schema/realm-relay.ts';
-import { Packed } from '../../src/kube/packed-object.ts';
+import { PackedObject } from '../../src/kube/packed-object.ts';
 import { operatorMetrics } from '../../src/operator/metrics.ts';
 import type { RelayObject } from '../../src/operator/kinds.ts';
 import { operatorRoutes } from '../../src/operator/routes.ts';
@@ -9,7 +9,7 @@ import { Registry } from '../../src/telemetry/metrics.ts';
 describe('operatorRoutes', () => {
   it('lives at once, and is ready once it knows the cluster', async () => {
     let isReady = false;
-    const routes = operatorRoutes({ isReady: () => isReady }, new Registry());
+    const routes = operatorRoutes(() => isReady, new Registry());
     const answer = async (path: string): Promise<number | undefined> => (await routes[path]?.())?.status;
     expect([await answer('/livez'), await answer('/readyz')]).to.deep.equal([200, 503]);
     isReady = true;
@@ -30,14 +30,14 @@ describe('operatorRoutes', () => {
       workers: 4,
       isLeading: () => false,
       relays: () =>
-        [ready, { ...ready, status: {} }].map((relay) => new Packed<RelayObject>(relay, undefined)),
+        [ready, { ...ready, status: {} }].map((relay) => new PackedObject<RelayObject>(relay, undefined)),
     });
     metrics.turn('error', 0.05);
     metrics.queue.added();
     metrics.queue.taken(0.02);
-    metrics.apiAnswered('PATCH', '201');
+    metrics.apiResponded('PATCH', '201');
     metrics.watchFailed('Service');
-    const answer = await operatorRoutes({ isReady: () => true }, registry)['/metrics']?.();
+    const answer = await operatorRoutes(() => true, registry)['/metrics']?.();
     const lines = answer?.body.split('\n');
     expect(lines).to.include.members([
       'controller_runtime_reconcile_total{controller="realmrelay",result="success"} 0',

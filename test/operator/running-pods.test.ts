@@ -1,15 +1,15 @@
 import { expect } from 'chai';
 import type { RelayReport } from '../../src/operator/relay-client.ts';
-import type { Answers } from '../../src/operator/relay-poller.ts';
+import type { PodReports } from '../../src/operator/relay-poller.ts';
 import type { Rollout } from '../../src/operator/rollout.ts';
-import { endpointReadiness, rolloutOf, running } from '../../src/operator/running-pods.ts';
+import { endpointReadiness, rolloutOf, runningPods } from '../../src/operator/running-pods.ts';
 import { relayPod } from './relay-pods.ts';
 
 const ready: Rollout = { state: 'ready', reason: 'PodsReady', message: 'All Pods are ready.' };
 const waiting: Rollout = { state: 'progressing', reason: 'PodsNotReady', message: '1 of 2 Pods are ready.' };
 const inUse = 'AddressInUse: TCP [::]:443: address in use: choose another port';
 
-function reports(...given: (Partial<RelayReport> | number)[]): Answers {
+function reports(...given: (Partial<RelayReport> | number)[]): PodReports {
   return new Map(
     given.map((report, index) => {
       const uid = ['a', 'b'][index] ?? '';
@@ -19,10 +19,10 @@ function reports(...given: (Partial<RelayReport> | number)[]): Answers {
   );
 }
 
-describe('running', () => {
+describe('runningPods', () => {
   const pods = [relayPod('b'), relayPod('a')];
   const cases: {
-    answers: Answers;
+    answers: PodReports;
     updated: number | undefined;
     ready: boolean | undefined;
     rollout?: Rollout;
@@ -69,7 +69,8 @@ describe('running', () => {
       updated: 1,
       ready: true,
       reason: 'failed ConfigRefused',
-      message: 'The relay refuses the newest configuration, and runs the one before: Pod "a": unknown field',
+      message:
+        'The relay rejects the newest configuration and keeps the previous one: Pod "a": unknown field',
       why: 'an older relay image does not know a field',
     },
     {
@@ -77,7 +78,7 @@ describe('running', () => {
       updated: undefined,
       ready: undefined,
       reason: 'ready PodsReady',
-      message: 'All Pods are ready. Whether they run the newest configuration is not known',
+      message: 'All Pods are ready. Whether they run the newest configuration is unknown',
       why: 'an operator outside of the cluster is never in the way',
     },
     {
@@ -92,7 +93,7 @@ describe('running', () => {
   ];
   for (const { answers, updated, ready: isReady, rollout = ready, reason, message, why } of cases) {
     it(why, () => {
-      const seen = running(pods, answers, 'new');
+      const seen = runningPods(pods, answers, 'new');
       expect(seen.updated).to.equal(updated);
       expect(endpointReadiness(seen, 'https').ready).to.equal(isReady);
       const told = rolloutOf(rollout, seen);
@@ -103,7 +104,7 @@ describe('running', () => {
 
   it('takes a refusal by Pods that are being replaced for no failure: they may lack a Secret', () => {
     const refusing = reports({ configHash: 'old', configProblem: 'no such file' }, {});
-    expect(rolloutOf(waiting, running(pods, refusing, 'new'))).to.deep.equal(waiting);
+    expect(rolloutOf(waiting, runningPods(pods, refusing, 'new'))).to.deep.equal(waiting);
   });
 
   it('names the Secrets that a Pod mounts where kubelet cannot start it', () => {
@@ -111,19 +112,19 @@ describe('running', () => {
       { name: 'web-tls', keys: ['ca.crt', 'tls.crt', 'tls.key'] },
       { name: 'own', keys: ['ca.crt'] },
     ];
-    const seen = running([relayPod('b', { stuck: true }), relayPod('a')], new Map(), 'new');
+    const seen = runningPods([relayPod('b', { stuck: true }), relayPod('a')], new Map(), 'new');
     expect(rolloutOf(waiting, seen, secrets).message).to.equal(
-      '1 of 2 Pods are ready. Pod "b" cannot start: make the Secrets that it mounts, with these keys: "web-tls" (ca.crt, tls.crt, tls.key), "own" (ca.crt).',
+      '1 of 2 Pods are ready. Pod "b" cannot start: create the Secrets that it mounts, with these keys: "web-tls" (ca.crt, tls.crt, tls.key), "own" (ca.crt).',
     );
     expect(rolloutOf(waiting, seen)).to.deep.equal(waiting);
-    expect(rolloutOf(waiting, running(pods, new Map(), 'new'), secrets)).to.deep.equal(waiting);
+    expect(rolloutOf(waiting, runningPods(pods, new Map(), 'new'), secrets)).to.deep.equal(waiting);
   });
 
   it('sorts what it names, whatever the order of Pods', () => {
     const unready = [{ name: 'https', message: inUse }];
     const answers = reports({ unready }, { unready });
-    const forward = running(pods, answers, 'new');
-    expect(running(pods.toReversed(), answers, 'new')).to.deep.equal(forward);
+    const forward = runningPods(pods, answers, 'new');
+    expect(runningPods(pods.toReversed(), answers, 'new')).to.deep.equal(forward);
     expect(endpointReadiness(forward, 'https').message).to.equal(`Pod "a": ${inUse}; Pod "b": ${inUse}`);
   });
 });

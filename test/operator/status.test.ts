@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import type { RelayObject } from '../../src/operator/kinds.ts';
-import type { Running } from '../../src/operator/running-pods.ts';
+import type { RunningPods } from '../../src/operator/running-pods.ts';
 import { status } from '../../src/operator/status.ts';
 import type { Verdict } from '../../src/operator/verdict.ts';
 import { endpoint, relay } from '../support/realm-relays.ts';
@@ -53,7 +53,7 @@ function service(spec: object, balancer: object[] = []): KubeObject {
   return object;
 }
 
-const noPods: Running = { pods: 0, updated: 0, problems: [], stuck: [], faults: [] };
+const noPods: RunningPods = { pods: 0, updated: 0, problems: [], stuck: [], faults: [] };
 const twoReady = deployment(2, { replicas: 2, updatedReplicas: 2, readyReplicas: 2 });
 
 /** `type=status/reason` of each condition, in order. */
@@ -276,6 +276,6 @@ describe('status', () => {
   it('puts what is probably not meant where the user looks', () => {
     const verdict: Verdict = { kind: 'programmed', relay: relay(), warnings: 'spec.x: is odd: remove it' };
     const { conditions = [] } = status({ object: relayObject(), verdict, owned: [], running: noPods, now });
-    expect(conditions[0]?.message).to.equal('The spec is valid. But: spec.x: is odd: remove it');
+    expect(conditions[0]?.message).to.equal('The spec is valid. Warnings: spec.x: is odd: remove it');
   });
 });

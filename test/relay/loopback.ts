@@ -6,7 +6,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RealmEndpoint, RealmNetwork } from '../../src/config/realm-document.ts';
-import { relayConfig, type RelayConfig } from '../../src/config/relay-config.ts';
+import { relayConfig } from '../../src/config/parsed-config.ts';
+import type { RelayConfig } from '../../src/config/relay-config.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { RelayServer, type RelayOptions } from '../../src/relay/server.ts';
 import type { EndpointStatus } from '../../src/relay/admin/status.ts';
@@ -48,6 +49,9 @@ export function endpoint(
 ): RealmEndpoint {
   return { name: 'web', listen: '127.0.0.1:0', remote, network, ...fields };
 }
+
+/** Network settings without the look at half-closed connections now and then: for tests that count a relay's timers. */
+export const noIdleLooks = { tcp_half_close_timeout: 0 };
 
 /** The relay's part of a test: the relay, and what it logged. */
 export type TestRelay = { readonly relay: RelayServer; readonly lines: readonly LogLine[] };

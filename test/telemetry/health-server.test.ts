@@ -39,14 +39,26 @@ describe('health server', () => {
       type: 'application/json',
       body: '{\n  "ready": true\n}\n',
     },
-    { path: '/livez', method: 'POST', status: 405, type: 'text/plain; charset=utf-8', body: 'only GET\n' },
-    { path: '/broken', method: 'GET', status: 500, type: 'text/plain; charset=utf-8', body: 'failed\n' },
+    {
+      path: '/livez',
+      method: 'POST',
+      status: 405,
+      type: 'text/plain; charset=utf-8',
+      body: 'method not allowed, use GET\n',
+    },
+    {
+      path: '/broken',
+      method: 'GET',
+      status: 500,
+      type: 'text/plain; charset=utf-8',
+      body: 'internal error\n',
+    },
     {
       path: '/toString',
       method: 'GET',
       status: 404,
       type: 'text/plain; charset=utf-8',
-      body: 'nothing here; there is /livez, /status, /broken\n',
+      body: 'not found; available: /livez, /status, /broken\n',
     },
   ];
   for (const { path, method, status, type, body } of cases) {

@@ -1,7 +1,34 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { bundle, bundledSources } from '../../tools/build.ts';
 
+/** The SHA-256 of each file below `folder`, by its path. */
+function digests(folder: string): Record<string, string> {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  const digest = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+  return Object.fromEntries(paths.sort().map((path) => [path.slice(folder.length), digest(path)]));
+}
+
 describe('bundle', () => {
+  it('is the same, byte for byte, in two builds', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'realm-build-'));
+    try {
+      const [first, second] = [join(folder, 'first'), join(folder, 'second')];
+      await bundle({ write: true, folder: first });
+      await bundle({ write: true, folder: second });
+      expect(Object.keys(digests(first))).to.include.members(['/realm.js', '/realm-operator.js']);
+      expect(digests(first)).to.deep.equal(digests(second));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('keeps the Kubernetes client and zod out of the relay', async () => {
     const metafile = await bundle({ write: false });
     const heavy = /(^|\/)node_modules\/(@kubernetes\/client-node|undici|zod)\//;

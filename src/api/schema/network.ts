@@ -70,6 +70,11 @@ export const network = z.object({
     86_400,
     'Time without a byte either way after which a TCP connection is ended; 600 is a good choice. 0 means never. Default: 0.',
   ),
+  tcpHalfCloseTimeoutSeconds: seconds(
+    0,
+    86_400,
+    'Time without a byte after which a TCP connection is ended while one side has ended already; a download goes on as long as bytes flow. Where tcpIdleTimeoutSeconds is sooner, that holds. 0 means as tcpIdleTimeoutSeconds. Default: 300.',
+  ),
   maxConnections: bounded(
     0,
     1_000_000,

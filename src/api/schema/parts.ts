@@ -24,12 +24,12 @@ export function seconds(least: number, most: number, description: string): z.Zod
   return bounded(least, most, `${description} Unit: seconds.`);
 }
 
-/** One rule, said twice: for our parser and, in CEL, for the API server. A test shows that the two agree. */
+/** A rule in two forms: for the parser and, in CEL, for the API server. A test compares the two. */
 type Rule<T> = {
   /** CEL over `self`, for `x-kubernetes-validations`. */
   readonly cel: string;
   readonly holds: (value: T) => boolean;
-  /** What to do where it does not hold. */
+  /** What to do if the rule is violated. */
   readonly remedy: string;
 };
 
@@ -41,20 +41,20 @@ export function rule<S extends z.ZodType>(schema: S, { cel, holds, remedy }: Rul
 
 const validations = 'x-kubernetes-validations';
 
-/** An address that `isIP` of CEL takes, or an IPv4-mapped one in its one allowed spelling. */
+/** An address that `isIP` of CEL accepts, or an IPv4-mapped one in its only allowed spelling. */
 export function isListenAddress(text: string): boolean {
   const address = parseIpAddress(text);
   if (address === undefined || address.zone !== '') return false;
   return address.mapped === undefined || text === address.text;
 }
 
-/** An address that `isIP` of CEL takes. */
+/** An address that `isIP` of CEL accepts. */
 export function isPlainAddress(text: string): boolean {
   const address = parseIpAddress(text);
   return address?.zone === '' && address.mapped === undefined;
 }
 
-/** An address as above, or a range in CIDR notation, that `isCIDR` of CEL takes. */
+/** An address as above, or a range in CIDR notation, that `isCIDR` of CEL accepts. */
 export function isAddressRange(text: string): boolean {
   const [address = '', prefix, ...more] = text.split('/');
   if (!isPlainAddress(address) || more.length > 0) return false;
@@ -62,7 +62,7 @@ export function isAddressRange(text: string): boolean {
   return prefix === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(prefix) && Number(prefix) <= most);
 }
 
-/** A range in CIDR notation, that `isCIDR` of CEL takes. */
+/** A range in CIDR notation, that `isCIDR` of CEL accepts. */
 export function isCidr(text: string): boolean {
   return text.includes('/') && isAddressRange(text);
 }

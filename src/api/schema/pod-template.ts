@@ -151,7 +151,7 @@ const podSpec = z.object({
     .describe('Service account of the Pods; its token is not mounted. Default: default.'),
 });
 
-/** What users add to the relay Pods; a closed list, so that nothing weakens them unseen. */
+/** What users may add to the relay Pods; a closed list, so that nothing weakens them unnoticed. */
 export const podTemplate = z.object({
   metadata: z
     .object({

@@ -20,7 +20,7 @@ export const plural = 'realmrelays';
 /** The port of the relay's admin server in every Pod; no endpoint may listen on it. */
 export const adminPort = 9465;
 
-/** Most ports of one endpoint. */
+/** Maximum number of ports of one endpoint. */
 const mostPorts = 256;
 
 /** Longest name of a RealmRelay: the names made from it must fit a label's 63 characters. */
@@ -48,7 +48,7 @@ const listenFields = z.object({
   ),
 });
 
-/** What must hold where there is a range. */
+/** Rules for endpoints with a range of ports. */
 const rangeRules = [
   {
     cel: 'self.endPort >= self.port',
@@ -226,7 +226,7 @@ export const specSchema = z.object({
   paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
 });
 
-/** The whole object, as it stands in a manifest or on the API server. */
+/** The whole object, as in a manifest or on the API server. */
 export const realmRelaySchema = z.object({
   apiVersion: z.literal(apiVersion),
   kind: z.literal(kind),
@@ -246,7 +246,7 @@ export const realmRelaySchema = z.object({
   status: statusSchema.optional(),
 });
 
-/** A RealmRelay as the API server holds it: what the user wrote, with no defaults applied. */
+/** A RealmRelay as the API server stores it: as the user wrote it, without defaults. */
 export type RealmRelay = z.infer<typeof realmRelaySchema>;
 export type RealmRelaySpec = z.infer<typeof specSchema>;
 export type RealmRelayStatus = z.infer<typeof statusSchema>;

@@ -60,7 +60,7 @@ const remoteTls = z.object({
 
 const restart = 'Naming a Secret that no endpoint named before replaces the Pods, one after another.';
 
-/** What stands between TCP and the bytes that are relayed, towards the clients. */
+/** TLS and WebSocket between TCP and the relayed bytes, towards the clients. */
 export const listenTransport = rule(
   z.object({
     tls: listenTls.optional().describe(`TLS towards the clients. ${restart}`),

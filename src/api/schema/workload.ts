@@ -18,7 +18,7 @@ export const workload = z.object({
   ),
 });
 
-/** How many Pods may be away for maintenance, as the user wrote it. */
+/** How many Pods may be evicted at a time, as the user wrote it. */
 export const podDisruptionBudget = z.object({
   maxUnavailable: z
     .union([z.int().min(0).max(1000), z.string().regex(percentage, countRemedy)], countRemedy)
@@ -29,7 +29,7 @@ export const podDisruptionBudget = z.object({
     ),
 });
 
-/** How many Pods the load makes, as the user wrote it. */
+/** How the number of Pods follows the load, as the user wrote it. */
 export const autoscaling = rule(
   z.object({
     minReplicas: bounded(1, 1000, 'Least number of Pods. Default: 1.'),

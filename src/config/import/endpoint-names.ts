@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { SocketAddress } from '../address.ts';
-import type { EndpointNetwork } from '../relay-config.ts';
+import type { EndpointNetwork } from '../network-keys.ts';
 
 /** Longest name of an endpoint: it is that of a Service's port, too. */
 const longest = 15;

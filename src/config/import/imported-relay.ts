@@ -3,17 +3,13 @@ import { canonicalJson } from '../../lib/canonical-json.ts';
 import { present } from '../../lib/record.ts';
 import type { SourcedProblem } from '../config-error.ts';
 import type { SourceDocument } from '../config-text.ts';
+import { endpointNetwork, type EndpointNetwork } from '../network-keys.ts';
+import { mergedConfig } from '../parsed-config.ts';
 import { portsOf, type PortConfig } from '../port-config.ts';
-import {
-  mergedConfig,
-  relayConfig,
-  type EndpointConfig,
-  type EndpointNetwork,
-  type HealthCheck,
-} from '../relay-config.ts';
+import type { EndpointConfig } from '../relay-config.ts';
 import { endpointNames, type Unnamed } from './endpoint-names.ts';
 import { endpointLosses, tableLosses } from './losses.ts';
-import { networkSpec } from './network-spec.ts';
+import { healthCheckSpec, networkSpec } from './network-spec.ts';
 import { endpointOrigins, type EndpointOrigin, type Origin } from './origins.ts';
 import { portRuns, type PortRun } from './port-runs.ts';
 import { Secrets, type ImportedSecret } from './secrets.ts';
@@ -47,7 +43,7 @@ export function importedRelay(sources: readonly SourceDocument[]): ImportedRelay
   const secrets = new Secrets();
   const spec = {
     ...(config.log.level !== 'info' && { logLevel: config.log.level }),
-    ...present('network', networkSpec(network, defaultNetwork())),
+    ...present('network', networkSpec(network, endpointNetwork({}))),
     endpoints: listeners.map((listener, index) =>
       endpointSpec(names[index] ?? '', listener, network, secrets),
     ),
@@ -64,11 +60,6 @@ export function importedRelay(sources: readonly SourceDocument[]): ImportedRelay
       ...renamed(listeners, names),
     ],
   };
-}
-
-/** The network of an endpoint about which nothing is said. */
-function defaultNetwork(): EndpointNetwork {
-  return relayConfig({ endpoints: [] }, '').network;
 }
 
 /** An endpoint and where it stands. */
@@ -128,7 +119,7 @@ function endpointSpec(
     remotes: remotes(endpoint, run),
     ...present('balance', balance(endpoint)),
     ...present('through', endpoint.through?.ip && endpoint.through.host),
-    ...present('healthCheck', endpoint.healthCheck && healthCheck(endpoint.healthCheck)),
+    ...present('healthCheck', endpoint.healthCheck && healthCheckSpec(endpoint.healthCheck)),
     ...transportSpecs(endpoint, secrets),
     ...present('network', networkSpec(endpoint.network, network)),
   };
@@ -156,15 +147,6 @@ const balances = {
 
 function balance({ remotes: { length }, balance: { strategy } }: EndpointConfig): EndpointSpec['balance'] {
   return length === 1 ? undefined : balances[strategy];
-}
-
-function healthCheck(check: HealthCheck): NonNullable<EndpointSpec['healthCheck']> {
-  return {
-    ...(check.intervalMs !== 10_000 && { intervalSeconds: check.intervalMs / 1000 }),
-    ...(check.timeoutMs !== 2000 && { timeoutSeconds: check.timeoutMs / 1000 }),
-    ...(check.unhealthyThreshold !== 3 && { unhealthyThreshold: check.unhealthyThreshold }),
-    ...(check.healthyThreshold !== 1 && { healthyThreshold: check.healthyThreshold }),
-  };
 }
 
 /** The names that a RealmRelay does not take as they are. */

@@ -3,7 +3,11 @@ import type { Path } from '../../lib/problem.ts';
 import { sourceText } from '../address.ts';
 import type { SourcedProblem } from '../config-error.ts';
 import type { SourceDocument } from '../config-text.ts';
-import type { EndpointConfig, EndpointNetwork, RelayConfig } from '../relay-config.ts';
+import type { KeysIn } from '../field-table.ts';
+import { endpointNetwork, writtenNetwork, type EndpointNetwork } from '../network-keys.ts';
+import type { RealmNetwork } from '../realm-document.ts';
+import type { EndpointConfig, RelayConfig } from '../relay-config.ts';
+import type { networkFields } from '../spec-fields.ts';
 import { tableOrigin, type Origin } from './origins.ts';
 import { word } from './secrets.ts';
 
@@ -22,7 +26,7 @@ export function tableLosses(
     const remedy = "Pods look names up as the cluster's DNS does; set that up there";
     losses.push(loss(tableOrigin(sources, 'dns'), [], remedy));
   }
-  return [...losses, ...networkLosses(network, defaultsOfLost, tableOrigin(sources, 'network'))];
+  return [...losses, ...networkLosses(network, defaults, tableOrigin(sources, 'network'))];
 }
 
 /** What `endpoint` asks for and a RealmRelay cannot say, or Pods have not. */
@@ -46,23 +50,19 @@ function loss({ source, path }: Origin, more: Path, remedy: string, value?: unkn
   return { source, path: [...path, ...more], what: noField, remedy, ...(value !== undefined && { value }) };
 }
 
-type Lost = Pick<EndpointNetwork, 'tcpHalfCloseTimeoutMs' | 'maxAssociations'>;
+const defaults = endpointNetwork({});
 
-/** What holds without them. */
-const defaultsOfLost: Lost = { tcpHalfCloseTimeoutMs: 0, maxAssociations: 8192 };
+/** The keys that no field of a RealmRelay stands for, and what holds in Pods without them. */
+const lostKeys: Readonly<Record<Exclude<keyof RealmNetwork, KeysIn<typeof networkFields>>, string>> = {
+  max_associations: `each Pod keeps ${String(defaults.maxAssociations)} associations of an endpoint`,
+};
 
-function networkLosses(network: Lost, base: Lost, origin: Origin): SourcedProblem[] {
-  const { tcpHalfCloseTimeoutMs: halfClose, maxAssociations } = network;
-  const losses: SourcedProblem[] = [];
-  if (halfClose !== base.tcpHalfCloseTimeoutMs) {
-    const remedy = 'tcpIdleTimeoutSeconds holds for half-closed connections, too';
-    losses.push(loss(origin, ['tcp_half_close_timeout'], remedy, halfClose / 1000));
-  }
-  if (maxAssociations !== base.maxAssociations) {
-    const remedy = `each Pod keeps ${String(defaultsOfLost.maxAssociations)} associations of an endpoint`;
-    losses.push(loss(origin, ['max_associations'], remedy, maxAssociations));
-  }
-  return losses;
+function networkLosses(network: EndpointNetwork, base: EndpointNetwork, origin: Origin): SourcedProblem[] {
+  const [written, before] = [writtenNetwork(network), writtenNetwork(base)];
+  return Object.entries(lostKeys).flatMap(([name, remedy]) => {
+    const key = name as keyof typeof lostKeys;
+    return written[key] === before[key] ? [] : loss(origin, [key], remedy, written[key]);
+  });
 }
 
 function transportLosses({ listenTransport }: EndpointConfig, { source, path }: Origin): SourcedProblem[] {

@@ -1,15 +1,15 @@
-import { json, text, type Answer, type Routes } from '../../telemetry/health-server.ts';
+import { json, text, type HttpResponse, type Routes } from '../../telemetry/health-server.ts';
 import { relayRegistry } from './metrics.ts';
 import type { RelayStatus } from './status.ts';
 
 /**
  * What the admin server of the relay answers.
  *
- * @param survey  brings what `status` tells up to date.
+ * @param refresh  brings what `status` tells up to date.
  */
 export function adminRoutes(
   status: () => RelayStatus,
-  survey = (): Promise<void> => Promise.resolve(),
+  refresh = (): Promise<void> => Promise.resolve(),
 ): Routes {
   const registry = relayRegistry(status);
   return {
@@ -17,25 +17,25 @@ export function adminRoutes(
     '/livez': () => text(200, 'ok\n'),
     '/readyz': () => readiness(status()),
     '/status': async () => {
-      await survey();
+      await refresh();
       return json(200, status());
     },
     '/metrics': async () => {
-      await survey();
+      await refresh();
       return { status: 200, type: registry.contentType, body: await registry.metrics() };
     },
   };
 }
 
 /** For people; loaded when somebody looks, since most relays are never looked at. */
-async function page(): Promise<Answer> {
+async function page(): Promise<HttpResponse> {
   const { html, policy } = await import('./page/html.ts');
   const headers = { 'content-security-policy': policy, 'referrer-policy': 'no-referrer' };
   return { status: 200, type: 'text/html; charset=utf-8', body: html, headers };
 }
 
 /** 200, or 503 with what is missing, one a line. */
-function readiness({ ready, draining, endpoints }: RelayStatus): Answer {
+function readiness({ ready, draining, endpoints }: RelayStatus): HttpResponse {
   if (ready) return text(200, 'ok\n');
   const missing = endpoints
     .filter((endpoint) => !endpoint.ready)

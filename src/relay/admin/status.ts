@@ -5,7 +5,7 @@ import type { EndpointConfig } from '../../config/relay-config.ts';
 import { transportText } from '../../config/transport.ts';
 import type { IpFamily } from '../../lib/ip-address.ts';
 import { faultsText } from '../listener/bind-fault.ts';
-import type { EndpointAccount, WorkersStatus } from '../data-plane/data-plane.ts';
+import type { EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import type { RemoteHealth } from '../upstream/remote.ts';
 import type { ManagedListener } from '../listener/managed-listener.ts';
@@ -74,10 +74,7 @@ export type SocketStatus = {
 };
 
 /** The status of `endpoint`, whose listening sockets are `sockets`. */
-export function endpointStatus(
-  endpoint: EndpointAccount,
-  sockets: readonly ManagedListener[],
-): EndpointStatus {
+export function endpointStatus(endpoint: EndpointStats, sockets: readonly ManagedListener[]): EndpointStatus {
   const { name, balance, listenTransport, remoteTransport } = endpoint.config;
   const { problem = '', isUsable = true } = endpoint.transport ?? {};
   const faults = sockets.flatMap(({ fault }) => fault ?? []);

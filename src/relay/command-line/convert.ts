@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { stringify } from 'smol-toml';
 import { sourceDocument } from '../../config/config-text.ts';
-import { mergedConfig } from '../../config/relay-config.ts';
+import { mergedConfig } from '../../config/parsed-config.ts';
 import { asError, RealmError } from '../../lib/errors.ts';
 import { readConfig } from '../config-file/read-config.ts';
 import { UsageError } from '../../lib/usage-error.ts';

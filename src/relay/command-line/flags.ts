@@ -1,5 +1,5 @@
 import { isFault, parseSocketAddress, type SocketAddress } from '../../config/address.ts';
-import type { Overrides } from '../../config/relay-config.ts';
+import type { Overrides } from '../../config/parsed-config.ts';
 import {
   defaultAdmin,
   defaultDrainSeconds,

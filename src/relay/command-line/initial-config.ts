@@ -1,5 +1,5 @@
 import { environmentConfig, environmentName } from '../../config/environment-config.ts';
-import { parseRelayConfig, relayConfig, type ParsedConfig } from '../../config/relay-config.ts';
+import { parseRelayConfig, relayConfig, type ParsedConfig } from '../../config/parsed-config.ts';
 import { readConfig, type ConfigSource } from '../config-file/read-config.ts';
 import type { RelayFlags } from './flags.ts';
 

@@ -1,4 +1,4 @@
-import type { Overrides } from '../../config/relay-config.ts';
+import type { Overrides } from '../../config/parsed-config.ts';
 import { overrideRules } from '../../config/realm-rules.ts';
 import type { Findings, Rule } from '../../lib/document-rules.ts';
 import { problemText } from '../../lib/problem.ts';

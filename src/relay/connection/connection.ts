@@ -51,19 +51,30 @@ export type ConnectionFailure = { readonly error: Error; readonly side: Side };
 class IdleError extends RealmError {
   readonly code = 'REALM_CONNECTION_IDLE';
 
-  constructor(idleMs: number) {
-    super(`no byte either way for ${String(Math.round(idleMs / 1000))} s`);
+  constructor(quietMs: number, isHalfClosed: boolean) {
+    const seconds = String(Math.round(quietMs / 1000));
+    super(
+      isHalfClosed ? `no byte for ${seconds} s after one side ended` : `no byte either way for ${seconds} s`,
+    );
   }
 }
 
-/** Why a connection that has been quiet for `quietMs` is to end; undefined where it is not. */
+/** One direction of a connection, as far as it can be idle. */
+type Direction = { readonly bytes: number; readonly hasEnded: boolean };
+
+/** Grows with each byte, and when a side ends: silence is counted from there. */
+export function progress(...directions: readonly Direction[]): number {
+  return directions.reduce((sum, { bytes, hasEnded }) => sum + bytes + Number(hasEnded), 0);
+}
+
+/** Why a connection that has been quiet for `quietMs` is to end, by the shorter of its limits; undefined where it is not. */
 export function idleError(
   quietMs: number,
   isHalfClosed: boolean,
   { idleMs, halfClosedMs }: IdleLimits,
 ): Error | undefined {
-  const limitMs = isHalfClosed && halfClosedMs > 0 ? halfClosedMs : idleMs;
-  return limitMs > 0 && quietMs >= limitMs ? new IdleError(quietMs) : undefined;
+  const limitsMs = [idleMs, isHalfClosed ? halfClosedMs : 0].filter((ms) => ms > 0);
+  return quietMs >= Math.min(...limitsMs) ? new IdleError(quietMs, isHalfClosed) : undefined;
 }
 
 /** What is told of a connection at its end. */

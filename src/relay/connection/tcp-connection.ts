@@ -7,6 +7,7 @@ import {
   idleError,
   namesOf,
   logEnd,
+  progress,
   type Connection,
   type ConnectionContext,
   type ConnectionFailure,
@@ -46,8 +47,8 @@ class TcpConnection implements Connection, ChannelOwner {
   #remote: Remote | undefined;
   #upstreamText = '';
   #open = 1;
-  /** Bytes at the last look, and since when it has been as many. */
-  #quietBytes = 0;
+  /** Progress at the last look, and since when there has been no more. */
+  #quietProgress = 0;
   #quietSinceMs: number;
   #failure: ConnectionFailure | undefined;
   /** Of the side that did not fail. */
@@ -87,8 +88,8 @@ class TcpConnection implements Connection, ChannelOwner {
   }
 
   endIfIdle(nowMs: number, limits: IdleLimits): void {
-    const bytes = this.fromClient.bytes + this.fromUpstream.bytes;
-    if (bytes !== this.#quietBytes) [this.#quietBytes, this.#quietSinceMs] = [bytes, nowMs];
+    const now = progress(this.fromClient, this.fromUpstream);
+    if (now !== this.#quietProgress) [this.#quietProgress, this.#quietSinceMs] = [now, nowMs];
     const isHalfClosed = this.fromClient.hasEnded || this.fromUpstream.hasEnded;
     const error = idleError(nowMs - this.#quietSinceMs, isHalfClosed, limits);
     if (error !== undefined) this.#fail('relay', error);

@@ -5,7 +5,7 @@ import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 
 /** What is known of a running endpoint. */
-export type EndpointAccount = Pick<
+export type EndpointStats = Pick<
   Endpoint,
   | 'config'
   | 'remoteNames'
@@ -32,11 +32,11 @@ export type WorkerStatus = {
 export type WorkersStatus = { readonly running: readonly WorkerStatus[]; readonly replaced: number };
 
 /**
- * Who serves the clients of the listening sockets: this process by itself (`LocalCrew`), or worker processes
- * (`Workforce`). A configuration is planned first, so that sockets can be opened for what is new in it, and
+ * Who serves the clients of the listening sockets: this process by itself (`LocalDataPlane`), or worker processes
+ * (`WorkerPool`). A configuration is planned first, so that sockets can be opened for what is new in it, and
  * then either committed or discarded.
  */
-export type Crew = {
+export type DataPlane = {
   /** @throws TransportFilesError where what runs is better, since files are missing; nothing is planned then. */
   readonly plan: (config: RelayConfig) => Promise<void>;
   /** Drops what was planned and does not run. */
@@ -46,11 +46,11 @@ export type Crew = {
   /** @throws the kernel's error, e.g. EADDRINUSE. */
   readonly listen: (socket: ListenRequest) => Promise<OpenListener>;
   /** Finds out how everything is now: `accounts` and `workers` are of the last time. @returns the load. */
-  readonly survey: () => Promise<number>;
+  readonly refresh: () => Promise<number>;
   /** Of the endpoints that run, in the order of the configuration. */
-  readonly accounts: readonly EndpointAccount[];
+  readonly endpointStats: readonly EndpointStats[];
   /** What went wrong lately in other processes than this. */
-  readonly errorsElsewhere: readonly RecentError[];
+  readonly workerErrors: readonly RecentError[];
   /** How many processes have no file descriptors for another TCP client. */
   readonly descriptorsShort: number;
   /** Absent where there are none. */

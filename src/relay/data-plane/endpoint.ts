@@ -19,7 +19,7 @@ import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import { LogLimiter, type Warn } from '../stats/log-limiter.ts';
 
 /** What every part of the relay works with. */
-export type Surroundings = {
+export type EndpointContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
   readonly clock: Clock;
@@ -50,20 +50,20 @@ export class Endpoint {
   #transport: EndpointTransport | undefined;
 
   /** @param transport  undefined where both sides are plain TCP. */
-  constructor(config: EndpointConfig, surroundings: Surroundings, transport?: EndpointTransport) {
+  constructor(config: EndpointConfig, context: EndpointContext, transport?: EndpointTransport) {
     this.#config = config;
     this.#transport = transport;
-    this.remotes = new EndpointRemotes(config, surroundings);
-    this.#logLimiter = new LogLimiter(surroundings.log, surroundings.clock, () => this.#config.name);
-    const context = { ...surroundings, warn: this.#logLimiter.warn, config: () => this.#config };
-    this.#sourceFilter = new SourceFilter(context);
+    this.remotes = new EndpointRemotes(config, context);
+    this.#logLimiter = new LogLimiter(context.log, context.clock, () => this.#config.name);
+    const limited = { ...context, warn: this.#logLimiter.warn, config: () => this.#config };
+    this.#sourceFilter = new SourceFilter(limited);
     this.#associations = new Associations({
-      ...context,
+      ...limited,
       allowsAssociation: (client) => this.#sourceFilter.allowsAssociation(client),
       pool: (port) => this.remotes.forPort('UDP', port),
     });
     this.#connectionContext = {
-      ...surroundings,
+      ...context,
       warn: this.#logLimiter.warn,
       allowsSource: (address) => this.#sourceFilter.allowsSource(address),
       order: (port, ip) => this.remotes.forPort('TCP', port)?.order(ip) ?? [],
@@ -72,9 +72,9 @@ export class Endpoint {
         this.#limiter.release();
       },
     };
-    this.#idleSweep = new IdleSweep(surroundings.clock, this.#connections, idleLimits(config));
+    this.#idleSweep = new IdleSweep(context.clock, this.#connections, idleLimits(config));
     this.#limiter = new ConnectionLimiter({
-      ...surroundings,
+      ...context,
       config: () => this.#config,
       active: () => this.#connections.active,
       serve: (accepted, port) => {
@@ -139,7 +139,7 @@ export class Endpoint {
   }
 
   /** `config` is to be taken: clients of its new ports may come before. */
-  expect(config: EndpointConfig): void {
+  addPorts(config: EndpointConfig): void {
     this.remotes.addPorts(config);
   }
 

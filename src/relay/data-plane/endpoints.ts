@@ -1,18 +1,18 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
-import { Endpoint, type Surroundings } from './endpoint.ts';
+import { Endpoint, type EndpointContext } from './endpoint.ts';
 import type { PlannedTransports } from '../transport/transports.ts';
 
 /** Everything that carries traffic: the endpoints of the configuration, and removed ones until they are empty. */
 export class Endpoints {
-  readonly #surroundings: Surroundings;
+  readonly #context: EndpointContext;
   readonly #retireMs: number;
   readonly #retired = new Set<Endpoint>();
   #running = new Map<string, Endpoint>();
   #cut = 0;
 
   /** @param retireMs  how long connections of an endpoint that was removed may go on. */
-  constructor(surroundings: Surroundings, retireMs: number) {
-    this.#surroundings = surroundings;
+  constructor(context: EndpointContext, retireMs: number) {
+    this.#context = context;
     this.#retireMs = retireMs;
   }
 
@@ -37,8 +37,8 @@ export class Endpoints {
       configs.map((config) => {
         const { name } = config;
         const running = this.#running.get(name);
-        running?.expect(config);
-        return [name, running ?? new Endpoint(config, this.#surroundings, transports.get(name))];
+        running?.addPorts(config);
+        return [name, running ?? new Endpoint(config, this.#context, transports.get(name))];
       }),
     );
   }
@@ -76,7 +76,7 @@ export class Endpoints {
   }
 
   #retire(endpoint: Endpoint): void {
-    const { clock, log } = this.#surroundings;
+    const { clock, log } = this.#context;
     this.#retired.add(endpoint);
     endpoint.retire();
     const stopTimer = clock.after(this.#retireMs, () => {

@@ -1,8 +1,8 @@
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
-import type { Crew, EndpointAccount } from './data-plane.ts';
+import type { DataPlane, EndpointStats } from './data-plane.ts';
 import type { ListenRequest, Listener, OpenListener } from '../listener/listener.ts';
 import { DescriptorGuard } from '../limits/descriptor-guard.ts';
-import type { Endpoint, Surroundings } from './endpoint.ts';
+import type { Endpoint, EndpointContext } from './endpoint.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
 import { Endpoints } from './endpoints.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
@@ -11,8 +11,8 @@ import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
 import { TransportFilesError, Transports, type PlannedTransports } from '../transport/transports.ts';
 import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
 
-/** What a crew in this process works with. */
-export type LocalCrewOptions = Omit<Surroundings, 'budget'> & {
+/** What a data plane in this process works with. */
+export type LocalDataPlaneOptions = Omit<EndpointContext, 'budget'> & {
   /** How many files the process may have open. */
   readonly openFiles: number;
   /** How long connections of an endpoint that was removed may go on. */
@@ -26,8 +26,8 @@ type BoundHandle = object;
 type Serving = { endpoint: Endpoint };
 
 /** Serves clients in this process: the endpoints, and which of them each open socket serves. */
-export class LocalCrew implements Crew {
-  readonly #surroundings: Surroundings;
+export class LocalDataPlane implements DataPlane {
+  readonly #context: EndpointContext;
   readonly #descriptorGuard: DescriptorGuard;
   readonly #endpoints: Endpoints;
   readonly #serving = new Map<OpenListener, Serving>();
@@ -36,22 +36,22 @@ export class LocalCrew implements Crew {
   #plannedTransports: PlannedTransports = new Map();
   #isConfigured = false;
 
-  constructor({ openFiles, retireMs, ...rest }: LocalCrewOptions) {
+  constructor({ openFiles, retireMs, ...rest }: LocalDataPlaneOptions) {
     this.#descriptorGuard = new DescriptorGuard({
       ...rest,
       limit: openFiles,
       listening: () => this.#serving.size,
     });
-    this.#surroundings = { ...rest, budget: this.#descriptorGuard.budget };
-    this.#endpoints = new Endpoints(this.#surroundings, retireMs);
-    this.#transports = new Transports(this.#surroundings);
+    this.#context = { ...rest, budget: this.#descriptorGuard.budget };
+    this.#endpoints = new Endpoints(this.#context, retireMs);
+    this.#transports = new Transports(this.#context);
   }
 
-  get accounts(): readonly EndpointAccount[] {
+  get endpointStats(): readonly EndpointStats[] {
     return this.#endpoints.running;
   }
 
-  get errorsElsewhere(): readonly RecentError[] {
+  get workerErrors(): readonly RecentError[] {
     return [];
   }
 
@@ -81,31 +81,31 @@ export class LocalCrew implements Crew {
     this.#isConfigured = true;
     for (const [socket, name] of serves) {
       const serving = this.#serving.get(socket);
-      if (serving !== undefined) serving.endpoint = this.#named(name);
+      if (serving !== undefined) serving.endpoint = this.#endpointNamed(name);
     }
     return Promise.resolve();
   }
 
   /** @param handle  a TCP socket that is bound already, to listen with. */
   async listen(wanted: ListenRequest, handle?: BoundHandle): Promise<OpenListener> {
-    const serving = { endpoint: this.#named(wanted.endpoint) };
+    const serving = { endpoint: this.#endpointNamed(wanted.endpoint) };
     const listening =
       wanted.spec.protocol === 'UDP'
         ? await this.#listenUdp(wanted, serving)
         : await this.#listenTcp(wanted, serving, handle);
-    const socket = this.#open(listening, serving);
+    const socket = this.#openListener(listening, serving);
     this.#serving.set(socket, serving);
     if (listening instanceof TcpListener) this.#descriptorGuard.add(listening);
     return socket;
   }
 
   /** Takes over what is known of a remote elsewhere. */
-  adopt({ state, ...remote }: RemoteId & { readonly state: RemoteState }): void {
+  restore({ state, ...remote }: RemoteId & { readonly state: RemoteState }): void {
     const endpoint = this.#endpoints.running.find(({ config }) => config.name === remote.endpoint);
     for (const each of endpoint?.remotes.byAddress(remote) ?? []) each.restore(state);
   }
 
-  survey(): Promise<number> {
+  refresh(): Promise<number> {
     return Promise.resolve(this.#endpoints.active);
   }
 
@@ -138,7 +138,7 @@ export class LocalCrew implements Crew {
       address,
       port,
       ipv6Only: spec.ipv6Only,
-      log: this.#surroundings.log,
+      log: this.#context.log,
       isIpv6OnlySystem: isIpv6OnlySystem(),
       associate: (...client) => serving.endpoint.associate(port, ...client),
     });
@@ -155,7 +155,7 @@ export class LocalCrew implements Crew {
       port,
       ipv6Only: spec.ipv6Only,
       ...(handle !== undefined && { handle }),
-      tcp: this.#surroundings.tcp,
+      tcp: this.#context.tcp,
       onAccepted: (client) => {
         this.#descriptorGuard.accepted(listener);
         serving.endpoint.serve(client, port);
@@ -169,19 +169,19 @@ export class LocalCrew implements Crew {
     return listener;
   }
 
-  #open(listening: Listener, serving: Serving): OpenListener {
+  #openListener(listening: Listener, serving: Serving): OpenListener {
     const { address, port, families } = listening;
     const socket: OpenListener = {
       address,
       port,
       families,
       drain: async () => {
-        if (listening instanceof TcpListener) await this.#leave(listening, serving);
+        if (listening instanceof TcpListener) await this.#stopGuarding(listening, serving);
         await listening.drain();
       },
       close: async () => {
         this.#serving.delete(socket);
-        if (listening instanceof TcpListener) await this.#leave(listening, serving);
+        if (listening instanceof TcpListener) await this.#stopGuarding(listening, serving);
         await listening.close();
       },
     };
@@ -189,16 +189,16 @@ export class LocalCrew implements Crew {
   }
 
   /** `listener` is about to be closed: tells of those whom it has kept waiting, since the kernel resets them. */
-  async #leave(listener: TcpListener, { endpoint }: Serving): Promise<void> {
+  async #stopGuarding(listener: TcpListener, { endpoint }: Serving): Promise<void> {
     this.#descriptorGuard.remove(listener);
     if (!listener.isPaused) return;
     const clients = await listener.waiting();
     if (clients === 0) return;
     const { name } = endpoint.config;
-    this.#surroundings.log.warn({ endpoint: name, clients }, 'clients that wait in the kernel are reset');
+    this.#context.log.warn({ endpoint: name, clients }, 'clients that wait in the kernel are reset');
   }
 
-  #named(name: string): Endpoint {
+  #endpointNamed(name: string): Endpoint {
     const endpoint =
       this.#planned.get(name) ?? this.#endpoints.running.find(({ config }) => config.name === name);
     if (endpoint === undefined) throw new Error(`no endpoint "${name}" is planned or runs`);

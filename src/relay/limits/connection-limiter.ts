@@ -33,7 +33,7 @@ export type ConnectionLimiterContext = {
   readonly config: () => EndpointConfig;
   /** Connections that are being served. */
   readonly active: () => number;
-  /** Serves a client of a listening port; `Gate.leave` is to be called when it has gone. */
+  /** Serves a client of a listening port; `release` is called when it has gone. */
   readonly serve: (accepted: Accepted, port: number) => void;
   readonly permits?: (endpoint: string, client: PermitClient) => Permits;
 };

@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 /** After how long without a byte either way a connection ends; 0 = never. */
 export type IdleLimits = {
   readonly idleMs: number;
-  /** While one side has ended and the other has not. */
+  /** While one side has ended and the other has not; `idleMs` holds, too. */
   readonly halfClosedMs: number;
 };
 

@@ -1,4 +1,5 @@
-import type { EndpointConfig, EndpointNetwork } from '../../config/relay-config.ts';
+import type { EndpointNetwork } from '../../config/network-keys.ts';
+import type { EndpointConfig } from '../../config/relay-config.ts';
 import { RealmError } from '../../lib/errors.ts';
 import { isWithin } from '../../lib/address-ranges.ts';
 import type { Address } from '../net/channel.ts';

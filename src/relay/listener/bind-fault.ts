@@ -69,11 +69,11 @@ function whereText({ protocol, listen }: SocketSpec): string {
 
 async function inUse(spec: SocketSpec): Promise<string> {
   const { portOwner } = await import('./port-owner.ts'); // costs memory, so for this alone
-  const holder = await portOwner(spec.protocol, spec.listen);
+  const owner = await portOwner(spec.protocol, spec.listen);
   const what = `${whereText(spec)}: address in use`;
-  if (holder?.pid === process.pid)
+  if (owner?.pid === process.pid)
     return `${what}: this relay itself listens there, perhaps as its admin server: choose another port`;
-  const who = holder === undefined ? 'another process' : `process ${String(holder.pid)} (${holder.name})`;
+  const who = owner === undefined ? 'another process' : `process ${String(owner.pid)} (${owner.name})`;
   return `${what}: ${who} listens there: stop it, or choose another port`;
 }
 

@@ -10,7 +10,7 @@ import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { SocketSpec } from './socket-plan.ts';
 import { bindAddress, type ListenRequest, type OpenListener } from './listener.ts';
 
-const retryBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
+const retryBackoff: Backoff = { initialMs: 1000, maxMs: 30_000 };
 
 /** What a listening socket needs besides its name. */
 export type ManagedListenerContext = {

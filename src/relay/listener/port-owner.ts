@@ -9,7 +9,7 @@ import { procAddress, procSockets, type ProcSocket } from '../net/proc-net.ts';
 const mostMs = 2000;
 
 /** A process that has a socket. */
-export type PortHolder = {
+export type PortOwner = {
   readonly pid: number;
   /** As `ps` calls it. */
   readonly name: string;
@@ -25,7 +25,7 @@ export async function portOwner(
   protocol: Protocol,
   listen: SocketAddress,
   proc = '/proc',
-): Promise<PortHolder | undefined> {
+): Promise<PortOwner | undefined> {
   const sockets = await procSockets(protocol === 'TCP' ? 'tcp' : 'udp', proc);
   const inTheWay = sockets.filter(
     (socket) => (protocol === 'UDP' || socket.isListening) && isInTheWay(socket, listen),

@@ -1,4 +1,4 @@
-import type { AcceptProxy } from '../../config/relay-config.ts';
+import type { AcceptProxy } from '../../config/network-keys.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
 import { isWithin } from '../../lib/address-ranges.ts';

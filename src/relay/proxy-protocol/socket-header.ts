@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { AcceptProxy } from '../../config/relay-config.ts';
+import type { AcceptProxy } from '../../config/network-keys.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { untrustedSource, ProxyHeaderReader } from './header-reader.ts';
 import type { ProxyAddresses } from './header.ts';

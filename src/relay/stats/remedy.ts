@@ -16,7 +16,8 @@ const remedies: Readonly<Record<string, string>> = {
   REALM_THROUGH_FAMILY: 'Set through to an address of the family of the remote, or leave it out.',
   EMFILE: 'Raise the limit of open files, by ulimit -n or -n.',
   ENFILE: 'Raise the limit of open files of this machine, fs.file-max.',
-  REALM_CONNECTION_IDLE: 'Raise tcp_idle_timeout, or let the client or the remote send keepalives.',
+  REALM_CONNECTION_IDLE:
+    'Raise tcp_idle_timeout, or tcp_half_close_timeout where one side had ended, or let the client or the remote send keepalives.',
   REALM_PROXY_HEADER:
     'Let clients send a PROXY header, and name them in accept_proxy_trusted; or turn accept_proxy off.',
   SourceNotAllowed:

@@ -9,6 +9,7 @@ import {
   idleError,
   namesOf,
   logEnd,
+  progress,
   type Connection,
   type ConnectionContext,
   type ConnectionFailure,
@@ -64,8 +65,8 @@ export class TransportConnection implements Connection {
   #open = 2;
   #hasRun = false;
   #stopTimer: () => void = () => undefined;
-  /** Bytes at the last look, and since when it has been as many. */
-  #quiet = { bytes: 0, sinceMs: 0 };
+  /** Progress at the last look, and since when there has been no more. */
+  #quiet = { progress: 0, sinceMs: 0 };
   #failure: ConnectionFailure | undefined;
 
   /**
@@ -102,8 +103,8 @@ export class TransportConnection implements Connection {
   }
 
   endIfIdle(nowMs: number, limits: IdleLimits): void {
-    const bytes = this.fromClient.bytes + this.fromUpstream.bytes;
-    if (bytes !== this.#quiet.bytes) this.#quiet = { bytes, sinceMs: nowMs };
+    const now = progress(this.fromClient, this.fromUpstream);
+    if (now !== this.#quiet.progress) this.#quiet = { progress: now, sinceMs: nowMs };
     const isHalfClosed = this.fromClient.hasEnded || this.fromUpstream.hasEnded;
     const error = idleError(nowMs - this.#quiet.sinceMs, isHalfClosed, limits);
     if (error !== undefined) this.#fail('relay', error);

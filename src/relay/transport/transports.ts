@@ -16,8 +16,8 @@ export class Transports {
   readonly #requested = new WeakMap<EndpointTransport, string>();
   #running: PlannedTransports = new Map();
 
-  constructor(surroundings: TransportContext) {
-    this.#context = surroundings;
+  constructor(context: TransportContext) {
+    this.#context = context;
   }
 
   /** Those for `configs`: what an endpoint has already and asks for again stays, the others are read. */
@@ -73,8 +73,8 @@ export function hasTransport({ network, listenTransport, remoteTransport }: Endp
 /** What is wrong with the files that the transports of `endpoints` name, each as one line. */
 export async function transportProblems(
   endpoints: readonly EndpointConfig[],
-  surroundings: TransportContext,
+  context: TransportContext,
 ): Promise<readonly string[]> {
-  const transports = new Transports(surroundings);
+  const transports = new Transports(context);
   return transports.problems(await transports.planned(endpoints));
 }

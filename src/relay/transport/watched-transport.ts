@@ -89,9 +89,9 @@ class WatchedTransport implements EndpointTransport {
  */
 export async function loadTransport(
   config: EndpointConfig,
-  surroundings: TransportContext,
+  context: TransportContext,
 ): Promise<EndpointTransport> {
-  const transport = new WatchedTransport(config, surroundings);
+  const transport = new WatchedTransport(config, context);
   await transport.load();
   return transport;
 }

@@ -1,5 +1,6 @@
 import type { SocketAddress } from '../../config/address.ts';
-import type { EndpointConfig, HealthCheck } from '../../config/relay-config.ts';
+import type { HealthCheck } from '../../config/health-check-keys.ts';
+import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Channel, TcpStack } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';

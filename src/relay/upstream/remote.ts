@@ -6,7 +6,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 
 /** How long a remote whose dials fail is tried last. */
-const ejection: Backoff = { firstMs: 1000, mostMs: 60_000 };
+const ejection: Backoff = { initialMs: 1000, maxMs: 60_000 };
 
 /** What a remote works with. */
 export type RemoteContext = {

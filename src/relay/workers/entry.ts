@@ -3,10 +3,10 @@ import { fork } from 'node:child_process';
 import type { RelayConfig } from '../../config/relay-config.ts';
 import { openFilesLimit } from '../../lib/open-files.ts';
 import { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import { answerCall, isCall, isNote } from './rpc.ts';
+import { handleCall, isCall, isNote } from './rpc.ts';
 import type { Message, WorkerStart } from './messages.ts';
 import { Worker } from './worker.ts';
-import { Workforce, type WorkforceOptions } from './worker-pool.ts';
+import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
 import { workerEnvironment } from './environment.ts';
 
 /**
@@ -15,12 +15,12 @@ import { workerEnvironment } from './environment.ts';
  * @param logConfig  where they log.
  * @throws WorkersUnsupportedError, WorkerStartError
  */
-export async function startWorkforce(
-  options: Omit<WorkforceOptions, 'fork' | 'budget' | 'random'>,
+export async function startWorkerPool(
+  options: Omit<WorkerPoolOptions, 'fork' | 'budget' | 'random'>,
   logConfig: RelayConfig['log'],
-): Promise<Workforce> {
+): Promise<WorkerPool> {
   const [, program = '', ...argv] = process.argv;
-  const workforce = new Workforce({
+  const pool = new WorkerPool({
     ...options,
     random: Math.random,
     budget: new DescriptorBudget({ limit: openFilesLimit(), listening: () => 0 }), // checks are not limited by it
@@ -30,16 +30,16 @@ export async function startWorkforce(
         serialization: 'advanced',
       }),
   });
-  await workforce.start(logConfig);
-  return workforce;
+  await pool.start(logConfig);
+  return pool;
 }
 
 /** The worker program: does what its parent asks, until the parent is gone. */
 export async function runWorker(): Promise<number> {
-  const answer: (message: Message, handle?: object) => void = workerOf((message) => {
+  const receive: (message: Message, handle?: object) => void = workerOf((message) => {
     process.send?.(message, undefined, {}, () => undefined); // fails where the parent is gone, which is told anyway
   });
-  process.on('message', answer);
+  process.on('message', receive);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined); // the parent's to act on
   const { promise, resolve } = Promise.withResolvers<undefined>();
   process.once('disconnect', () => {
@@ -53,12 +53,12 @@ export async function runWorker(): Promise<number> {
 function workerOf(send: (message: Message) => void): (message: Message, handle?: object) => void {
   let worker: Worker | undefined;
   return (message, handle) => {
-    if (isNote(message)) worker?.hear(message);
+    if (isNote(message)) worker?.receive(message);
     else if (isCall(message) && message.call === 'start') {
-      worker = new Worker(message.asked as WorkerStart, send);
-      send({ seq: message.seq, answer: undefined });
+      worker = new Worker(message.params as WorkerStart, send);
+      send({ seq: message.seq, result: undefined });
     } else if (isCall(message) && worker !== undefined) {
-      void answerCall(worker.answers, message, handle).then(send);
+      void handleCall(worker.handlers, message, handle).then(send);
     }
   };
 }

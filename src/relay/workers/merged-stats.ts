@@ -1,24 +1,24 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Protocol } from '../../api/port-conflicts.ts';
 import { isRecord } from '../../lib/record.ts';
-import type { EndpointAccount } from '../data-plane/data-plane.ts';
+import type { EndpointStats } from '../data-plane/data-plane.ts';
 import { remoteNames } from '../upstream/remote-pools.ts';
 import type { RemoteHealth } from '../upstream/remote.ts';
 import type { Traffic } from '../stats/traffic.ts';
 import { hasTransport } from '../transport/transports.ts';
-import type { WorkerAccount, WorkerReport } from './messages.ts';
+import type { WorkerStats, WorkerReport } from './messages.ts';
 
-/** The accounts of all workers, those that are gone included. */
-export class Accounts {
+/** The stats of all workers, those that are gone included. */
+export class MergedStats {
   /** By endpoint, what workers that are gone had counted when they told last. */
-  #gone = new Map<string, WorkerAccount>();
+  #gone = new Map<string, WorkerStats>();
 
   /** A worker is gone, and what was open in it: its counts stay. */
-  lose({ accounts }: WorkerReport): void {
-    for (const account of accounts) {
-      const left = withoutOpen(account);
-      const known = this.#gone.get(account.name);
-      this.#gone.set(account.name, known === undefined ? left : sumOf(known, left));
+  workerLost({ endpoints: stats }: WorkerReport): void {
+    for (const each of stats) {
+      const left = withoutOpen(each);
+      const known = this.#gone.get(each.name);
+      this.#gone.set(each.name, known === undefined ? left : sumOf(known, left));
     }
   }
 
@@ -28,14 +28,14 @@ export class Accounts {
     this.#gone = new Map([...this.#gone].filter(([name]) => names.has(name)));
   }
 
-  /** The account of the endpoint `config`. @param health  how its remotes are. */
+  /** The stats of the endpoint `config`. @param health  the health of its remotes. */
   of(
     config: EndpointConfig,
-    health: EndpointAccount['health'],
+    health: EndpointStats['health'],
     reports: readonly WorkerReport[],
-  ): EndpointAccount {
+  ): EndpointStats {
     const { name } = config;
-    const counted = [this.#gone.get(name), ...reports.map(({ accounts }) => accountOf(name, accounts))];
+    const counted = [this.#gone.get(name), ...reports.map(({ endpoints: stats }) => statsOf(name, stats))];
     const total = counted.filter((each) => each !== undefined).reduce(sumOf, nothing(name));
     const { name: _, problem, isUsable, ...figures } = total;
     return {
@@ -43,17 +43,20 @@ export class Accounts {
       config,
       remoteNames: remoteNames(config),
       transport: hasTransport(config) ? { problem, isUsable } : undefined,
-      health: { TCP: told(health.TCP, total.health.TCP), UDP: told(health.UDP, total.health.UDP) },
+      health: {
+        TCP: withCounts(health.TCP, total.health.TCP),
+        UDP: withCounts(health.UDP, total.health.UDP),
+      },
     };
   }
 }
 
-function accountOf(name: string, accounts: readonly WorkerAccount[]): WorkerAccount | undefined {
-  return accounts.find((account) => account.name === name);
+function statsOf(name: string, stats: readonly WorkerStats[]): WorkerStats | undefined {
+  return stats.find((each) => each.name === name);
 }
 
 /** How the remotes are, with what was counted by their addresses. */
-function told(health: readonly RemoteHealth[], counted: readonly RemoteHealth[]): RemoteHealth[] {
+function withCounts(health: readonly RemoteHealth[], counted: readonly RemoteHealth[]): RemoteHealth[] {
   const left = [...counted];
   return health.map((remote) => {
     const index = left.findIndex(({ address }) => address === remote.address);
@@ -72,7 +75,7 @@ const noTraffic: Traffic = {
   fromUpstreamBytes: 0,
 };
 
-function nothing(name: string): WorkerAccount {
+function nothing(name: string): WorkerStats {
   return {
     name,
     health: { TCP: [], UDP: [] },
@@ -87,12 +90,12 @@ function nothing(name: string): WorkerAccount {
   };
 }
 
-function withoutOpen(account: WorkerAccount): WorkerAccount {
-  const { connections, associations, health } = account;
+function withoutOpen(each: WorkerStats): WorkerStats {
+  const { connections, associations, health } = each;
   const closed = (remotes: readonly RemoteHealth[]): RemoteHealth[] =>
     remotes.map((remote) => ({ ...remote, active: 0 }));
   return {
-    ...account,
+    ...each,
     health: { TCP: closed(health.TCP), UDP: closed(health.UDP) },
     connections: { ...connections, active: 0 },
     associations: { ...associations, active: 0 },
@@ -102,7 +105,7 @@ function withoutOpen(account: WorkerAccount): WorkerAccount {
   };
 }
 
-function sumOf(a: WorkerAccount, b: WorkerAccount): WorkerAccount {
+function sumOf(a: WorkerStats, b: WorkerStats): WorkerStats {
   const { name, health, problem, isUsable, ...figures } = a;
   const { name: _, health: healthOfB, problem: problemOfB, isUsable: isUsableOfB, ...figuresOfB } = b;
   const sumOfProtocol = (protocol: Protocol): RemoteHealth[] =>

@@ -1,6 +1,6 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
-import type { EndpointAccount } from '../data-plane/data-plane.ts';
+import type { EndpointStats } from '../data-plane/data-plane.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
@@ -15,27 +15,27 @@ export type WorkerStart = {
 /** Number of a listening socket, the same in every process. */
 export type SocketId = number;
 
-/** What a worker is asked to do by the parent, and what it answers. */
+/** The calls that the parent makes to a worker: parameters and result of each. */
 export type Calls = {
-  readonly start: { readonly asked: WorkerStart; readonly answer: undefined };
-  readonly plan: { readonly asked: RelayConfig; readonly answer: undefined };
-  readonly discard: { readonly asked: undefined; readonly answer: undefined };
+  readonly start: { readonly params: WorkerStart; readonly result: undefined };
+  readonly plan: { readonly params: RelayConfig; readonly result: undefined };
+  readonly discard: { readonly params: undefined; readonly result: undefined };
   readonly commit: {
-    readonly asked: { readonly config: RelayConfig; readonly serves: ReadonlyMap<SocketId, string> };
+    readonly params: { readonly config: RelayConfig; readonly serves: ReadonlyMap<SocketId, string> };
     /** By endpoint: places that it took for connections from before there was a limit. */
-    readonly answer: ReadonlyMap<string, number>;
+    readonly result: ReadonlyMap<string, number>;
   };
   /** With a bound handle where it is TCP. */
   readonly listen: {
-    readonly asked: Omit<ListenRequest, 'onLost'> & { readonly id: SocketId };
-    readonly answer: Pick<OpenListener, 'address' | 'port' | 'families'>;
+    readonly params: Omit<ListenRequest, 'onLost'> & { readonly id: SocketId };
+    readonly result: Pick<OpenListener, 'address' | 'port' | 'families'>;
   };
-  readonly drain: { readonly asked: SocketId; readonly answer: undefined };
-  readonly close: { readonly asked: SocketId; readonly answer: undefined };
-  readonly survey: { readonly asked: undefined; readonly answer: WorkerReport };
-  readonly idle: { readonly asked: undefined; readonly answer: undefined };
+  readonly drain: { readonly params: SocketId; readonly result: undefined };
+  readonly close: { readonly params: SocketId; readonly result: undefined };
+  readonly refresh: { readonly params: undefined; readonly result: WorkerReport };
+  readonly idle: { readonly params: undefined; readonly result: undefined };
   /** Answers how many were cut. */
-  readonly cut: { readonly asked: undefined; readonly answer: number };
+  readonly cut: { readonly params: undefined; readonly result: number };
 };
 
 export type CallName = keyof Calls;
@@ -47,31 +47,31 @@ export type WorkerReport = {
   readonly descriptorsShort: number;
   /** What went wrong lately. */
   readonly errors: readonly RecentError[];
-  readonly accounts: readonly WorkerAccount[];
+  readonly endpoints: readonly WorkerStats[];
 };
 
 /** An endpoint in a worker; its health is that of this worker's dials alone. */
-export type WorkerAccount = Omit<EndpointAccount, 'config' | 'remoteNames' | 'transport'> &
-  NonNullable<EndpointAccount['transport']> & { readonly name: string };
+export type WorkerStats = Omit<EndpointStats, 'config' | 'remoteNames' | 'transport'> &
+  NonNullable<EndpointStats['transport']> & { readonly name: string };
 
 /** Places of a connection limit that change hands. */
-export type Places = { readonly endpoint: string; readonly count: number };
+export type PermitCount = { readonly endpoint: string; readonly count: number };
 
-/** What either side tells the other unasked; nobody answers. */
+/** What either side sends without a call; nothing is sent back. */
 export type Note =
-  | ({ readonly note: 'ask' | 'giveBack' | 'grant' | 'dismiss' } & Places)
+  | ({ readonly note: 'acquire' | 'release' | 'grant' | 'deny' } & PermitCount)
   | ({ readonly note: 'remoteEvent'; readonly event: RemoteEvent } & RemoteId)
   | {
       readonly note: 'remoteStates';
       readonly states: readonly (RemoteId & { readonly state: RemoteState })[];
     };
 
-/** A call on its way; `seq` names it in its answer. */
-export type CallMessage = { readonly seq: number; readonly call: CallName; readonly asked: unknown };
+/** A call on its way; `seq` names it in its result. */
+export type CallMessage = { readonly seq: number; readonly call: CallName; readonly params: unknown };
 
-/** The answer to the call `seq`, or the error that it ended with. */
+/** The result of the call `seq`, or the error that it ended with. */
 export type AnswerMessage =
-  | { readonly seq: number; readonly answer: unknown }
+  | { readonly seq: number; readonly result: unknown }
   | { readonly seq: number; readonly error: { readonly message: string; readonly code: string } };
 
 /** Everything that goes over a worker's channel. */

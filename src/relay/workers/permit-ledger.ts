@@ -1,18 +1,18 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import type { Note, Places } from './messages.ts';
+import type { Note, PermitCount } from './messages.ts';
 
 /** Who has places; told by notes. */
-export type Holder = { readonly tell: (note: Note) => void };
+export type PermitHolder = { readonly send: (note: Note) => void };
 
 /** The places of one endpoint. */
 type Entry = {
   /** Undefined until the configuration that has it is committed. */
   limit: { readonly maxConnections: number; readonly maxWaiting: number } | undefined;
-  readonly held: Map<Holder, number>;
+  readonly granted: Map<PermitHolder, number>;
   /** Who asked for a place that there is not, each ask by itself, the oldest first. */
-  queue: Holder[];
-  episode: { waited: number; refused: number } | undefined;
+  queue: PermitHolder[];
+  incident: { waited: number; refused: number } | undefined;
 };
 
 /**
@@ -20,7 +20,7 @@ type Entry = {
  * by one worker: so there are never more connections than places. Whoever asked first has the next one; those
  * beyond `maxWaiting` are refused.
  */
-export class PlacesLedger {
+export class PermitLedger {
   readonly #log: Logger;
   readonly #entries = new Map<string, Entry>();
   /** While workers change to another configuration nothing is given. */
@@ -30,23 +30,23 @@ export class PlacesLedger {
     this.#log = log;
   }
 
-  ask(holder: Holder, { endpoint, count }: Places): void {
+  acquire(holder: PermitHolder, { endpoint, count }: PermitCount): void {
     const entry = this.#entry(endpoint);
     entry.queue.push(...Array.from({ length: count }, () => holder));
     this.#settle(endpoint, entry, count);
   }
 
-  giveBack(holder: Holder, { endpoint, count }: Places): void {
+  release(holder: PermitHolder, { endpoint, count }: PermitCount): void {
     const entry = this.#entries.get(endpoint);
     if (entry === undefined) return;
-    add(entry.held, holder, -count);
+    add(entry.granted, holder, -count);
     this.#settle(endpoint, entry);
   }
 
   /** A worker is gone, and with it what it held and asked for. */
-  lose(holder: Holder): void {
+  holderLost(holder: PermitHolder): void {
     for (const [endpoint, entry] of this.#entries) {
-      entry.held.delete(holder);
+      entry.granted.delete(holder);
       entry.queue = entry.queue.filter((each) => each !== holder);
       this.#settle(endpoint, entry);
     }
@@ -60,19 +60,19 @@ export class PlacesLedger {
   /** All workers run `endpoints`. @param taken  what each took for connections from before there was a limit. */
   endCommit(
     endpoints: readonly EndpointConfig[],
-    taken: ReadonlyMap<Holder, ReadonlyMap<string, number>>,
+    taken: ReadonlyMap<PermitHolder, ReadonlyMap<string, number>>,
   ): void {
     this.#isCommitting = false;
     for (const { name, network } of endpoints) {
       if (network.maxConnections > 0) this.#entry(name).limit = network;
-      else this.#lift(name);
+      else this.#removeLimit(name);
     }
     for (const [holder, counts] of taken) {
-      for (const [endpoint, count] of counts) add(this.#entry(endpoint).held, holder, count);
+      for (const [endpoint, count] of counts) add(this.#entry(endpoint).granted, holder, count);
     }
     for (const [endpoint, entry] of this.#entries) this.#settle(endpoint, entry);
     const names = new Set(endpoints.map(({ name }) => name));
-    for (const [endpoint, { queue, held }] of this.#entries) {
+    for (const [endpoint, { queue, granted: held }] of this.#entries) {
       if (!names.has(endpoint) && queue.length === 0 && sum(held) === 0) this.#entries.delete(endpoint);
     }
   }
@@ -81,23 +81,23 @@ export class PlacesLedger {
   discard(): void {
     for (const [endpoint, entry] of this.#entries) {
       if (entry.limit !== undefined) continue;
-      answer('dismiss', endpoint, entry.queue);
+      notify('deny', endpoint, entry.queue);
       this.#entries.delete(endpoint);
     }
   }
 
   /** There is no limit any more; whoever still asks is of an endpoint that was removed. */
-  #lift(endpoint: string): void {
+  #removeLimit(endpoint: string): void {
     const entry = this.#entries.get(endpoint);
     if (entry === undefined) return;
-    answer('grant', endpoint, entry.queue);
+    notify('grant', endpoint, entry.queue);
     this.#entries.delete(endpoint);
   }
 
   #entry(endpoint: string): Entry {
     const known = this.#entries.get(endpoint);
     if (known !== undefined) return known;
-    const entry: Entry = { limit: undefined, held: new Map(), queue: [], episode: undefined };
+    const entry: Entry = { limit: undefined, granted: new Map(), queue: [], incident: undefined };
     this.#entries.set(endpoint, entry);
     return entry;
   }
@@ -107,49 +107,53 @@ export class PlacesLedger {
     if (entry.limit === undefined || this.#isCommitting) return;
     const { maxConnections, maxWaiting } = entry.limit;
     const before = entry.queue.length - asked;
-    const free = Math.max(0, maxConnections - sum(entry.held));
+    const free = Math.max(0, maxConnections - sum(entry.granted));
     const granted = entry.queue.splice(0, free);
-    for (const holder of granted) add(entry.held, holder, 1);
+    for (const holder of granted) add(entry.granted, holder, 1);
     const refused = entry.queue.splice(maxWaiting);
     const left = Math.max(0, before - granted.length);
     const waited = Math.max(0, entry.queue.length - left);
-    this.#tell(endpoint, entry, { waited, refused: refused.length });
-    answer('grant', endpoint, granted);
-    answer('dismiss', endpoint, refused);
+    this.#logIncident(endpoint, entry, { waited, refused: refused.length });
+    notify('grant', endpoint, granted);
+    notify('deny', endpoint, refused);
   }
 
   /** Tells each episode of waiting once at its begin and once at its end. */
-  #tell(endpoint: string, entry: Entry, fresh: { readonly waited: number; readonly refused: number }): void {
-    const { queue, held, limit } = entry;
-    if (queue.length + fresh.refused > 0 && entry.episode === undefined) {
+  #logIncident(
+    endpoint: string,
+    entry: Entry,
+    fresh: { readonly waited: number; readonly refused: number },
+  ): void {
+    const { queue, granted: held, limit } = entry;
+    if (queue.length + fresh.refused > 0 && entry.incident === undefined) {
       this.#log.warn({ endpoint, connections: sum(held) }, 'connection limit reached');
-      entry.episode = { waited: 0, refused: 0 };
+      entry.incident = { waited: 0, refused: 0 };
     }
-    if (entry.episode === undefined) return;
-    if (fresh.refused > 0 && entry.episode.refused === 0) {
+    if (entry.incident === undefined) return;
+    if (fresh.refused > 0 && entry.incident.refused === 0) {
       this.#log.warn({ endpoint, waiting: queue.length }, 'resetting clients, too many wait');
     }
-    entry.episode.waited += fresh.waited;
-    entry.episode.refused += fresh.refused;
+    entry.incident.waited += fresh.waited;
+    entry.incident.refused += fresh.refused;
     if (queue.length > 0 || sum(held) >= (limit?.maxConnections ?? Infinity)) return;
-    this.#log.info({ endpoint, ...entry.episode }, 'clients are served at once again');
-    entry.episode = undefined;
+    this.#log.info({ endpoint, ...entry.incident }, 'clients are served at once again');
+    entry.incident = undefined;
   }
 }
 
 /** Answers asks, each holder's at once. */
-function answer(note: 'grant' | 'dismiss', endpoint: string, asks: readonly Holder[]): void {
-  const counts = new Map<Holder, number>();
+function notify(note: 'grant' | 'deny', endpoint: string, asks: readonly PermitHolder[]): void {
+  const counts = new Map<PermitHolder, number>();
   for (const holder of asks) add(counts, holder, 1);
-  for (const [holder, count] of counts) holder.tell({ note, endpoint, count });
+  for (const [holder, count] of counts) holder.send({ note, endpoint, count });
 }
 
-function add(counts: Map<Holder, number>, holder: Holder, count: number): void {
+function add(counts: Map<PermitHolder, number>, holder: PermitHolder, count: number): void {
   const sumOfHolder = (counts.get(holder) ?? 0) + count;
   if (sumOfHolder > 0) counts.set(holder, sumOfHolder);
   else counts.delete(holder);
 }
 
-function sum(counts: ReadonlyMap<Holder, number>): number {
+function sum(counts: ReadonlyMap<PermitHolder, number>): number {
   return [...counts.values()].reduce((total, count) => total + count, 0);
 }

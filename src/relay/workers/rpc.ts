@@ -9,10 +9,10 @@ export class LostError extends RealmError {
 /** Sends one message to the other side. */
 export type Send = (message: Message, handle?: object) => void;
 
-type Pending = { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void };
+type Pending = { readonly resolve: (result: unknown) => void; readonly reject: (error: Error) => void };
 
 /** The asking side of a channel: calls that are answered, in any order. */
-export class Caller {
+export class RpcClient {
   readonly #send: Send;
   readonly #pending = new Map<number, Pending>();
   #seq = 0;
@@ -25,49 +25,49 @@ export class Caller {
   /** @throws LostError; whatever the other side threw, by its message and `code`. */
   call<Name extends CallName>(
     call: Name,
-    asked: Calls[Name]['asked'],
+    params: Calls[Name]['params'],
     handle?: object,
-  ): Promise<Calls[Name]['answer']> {
+  ): Promise<Calls[Name]['result']> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
     const seq = (this.#seq += 1);
-    const { promise, resolve, reject } = Promise.withResolvers<Calls[Name]['answer']>();
-    this.#pending.set(seq, { resolve: resolve as (answer: unknown) => void, reject });
-    this.#send({ seq, call, asked }, handle);
+    const { promise, resolve, reject } = Promise.withResolvers<Calls[Name]['result']>();
+    this.#pending.set(seq, { resolve: resolve as (result: unknown) => void, reject });
+    this.#send({ seq, call, params }, handle);
     return promise;
   }
 
-  take(message: AnswerMessage): void {
+  receive(message: AnswerMessage): void {
     const pending = this.#pending.get(message.seq);
     this.#pending.delete(message.seq);
-    if ('answer' in message) pending?.resolve(message.answer);
+    if ('result' in message) pending?.resolve(message.result);
     else pending?.reject(Object.assign(new Error(message.error.message), { code: message.error.code }));
   }
 
   /** Nothing will be answered any more. */
-  lose(error: LostError): void {
+  close(error: LostError): void {
     this.#lost = error;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
   }
 }
 
-/** What answers each call. */
-export type Answers = {
+/** What handles each call. */
+export type RpcHandlers = {
   readonly [Name in CallName]: (
-    asked: Calls[Name]['asked'],
+    params: Calls[Name]['params'],
     handle?: object,
-  ) => Promise<Calls[Name]['answer']>;
+  ) => Promise<Calls[Name]['result']>;
 };
 
-/** Answers `message` by `answers`; what one throws is its answer, too. */
-export async function answerCall(
-  answers: Answers,
-  { seq, call, asked }: CallMessage,
+/** Handles a call by `handlers`; an error that one throws is sent back. */
+export async function handleCall(
+  handlers: RpcHandlers,
+  { seq, call, params }: CallMessage,
   handle?: object,
 ): Promise<AnswerMessage> {
   try {
-    const answerTo = answers[call] as (asked: unknown, handle?: object) => Promise<unknown>;
-    return { seq, answer: await answerTo(asked, handle) };
+    const handler = handlers[call] as (params: unknown, handle?: object) => Promise<unknown>;
+    return { seq, result: await handler(params, handle) };
   } catch (error) {
     return { seq, error: { message: asError(error).message, code: errorCode(error) } };
   }

@@ -6,12 +6,12 @@ import type { Note } from './messages.ts';
 /** Which remotes work, known for all workers at one place: checks run here, and workers tell of their dials. */
 export class SharedHealth {
   readonly #context: EndpointRemotesContext;
-  readonly #tell: (note: Note) => void;
+  readonly #broadcast: (note: Note) => void;
   #remotes = new Map<string, EndpointRemotes>();
 
   /** @param tell  tells every worker. */
   constructor(context: Omit<EndpointRemotesContext, 'onRemoteEvent'>, tell: (note: Note) => void) {
-    this.#tell = tell;
+    this.#broadcast = tell;
     this.#context = {
       ...context,
       onRemoteEvent: (remote) => {
@@ -31,11 +31,11 @@ export class SharedHealth {
       }),
     );
     for (const [name, remotes] of before) if (!this.#remotes.has(name)) remotes.stop();
-    this.#tell(this.states);
+    this.#broadcast(this.states);
   }
 
   /** Something happened in a worker. */
-  hear({ event, ...remote }: RemoteId & { readonly event: RemoteEvent }): void {
+  receive({ event, ...remote }: RemoteId & { readonly event: RemoteEvent }): void {
     for (const each of this.#remotes.get(remote.endpoint)?.byAddress(remote) ?? []) each.apply(event);
     this.#share(remote);
   }
@@ -49,7 +49,7 @@ export class SharedHealth {
   }
 
   /** As in status, but for what workers count. */
-  of(endpoint: string): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
+  healthOf(endpoint: string): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
     return this.#remotes.get(endpoint)?.health ?? { TCP: [], UDP: [] };
   }
 
@@ -60,6 +60,6 @@ export class SharedHealth {
   #share(remote: RemoteId): void {
     const [first] = this.#remotes.get(remote.endpoint)?.byAddress(remote) ?? [];
     if (first === undefined) return;
-    this.#tell({ note: 'remoteStates', states: [{ ...remote, state: first.state }] });
+    this.#broadcast({ note: 'remoteStates', states: [{ ...remote, state: first.state }] });
   }
 }

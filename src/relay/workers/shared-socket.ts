@@ -15,7 +15,12 @@ export type SharedSocket<Owner> = Omit<ListenRequest, 'onLost'> & {
 /** An open socket that is known by its number. */
 export type SharedOpenSocket = OpenListener & { readonly id: SocketId };
 
-/** What a worker is asked to do with it. */
-export function asked({ id, spec, address, endpoint }: SharedSocket<unknown>): Calls['listen']['asked'] {
+/** The parameters of a worker's `listen` for it. */
+export function listenParams({
+  id,
+  spec,
+  address,
+  endpoint,
+}: SharedSocket<unknown>): Calls['listen']['params'] {
   return { id, spec, address, endpoint };
 }

@@ -1,29 +1,29 @@
 import type { PermitClient, Permits } from '../limits/connection-limiter.ts';
-import type { Note, Places } from './messages.ts';
+import type { Note, PermitCount } from './messages.ts';
 
 /**
  * What a worker holds of the places of a connection limit. For each client, served or waiting, it holds a place
- * or has asked for one; each ask is answered once, by a place or by a refusal.
+ * or has asked for one; each request is granted or denied once.
  */
-class WorkerLease implements Permits {
+class EndpointPermits implements Permits {
   granted = 0;
   /** Asks that are not answered. */
-  asked = 0;
-  readonly borrower: PermitClient;
-  readonly #change: (asked: number, givenBack: number) => void;
+  requested = 0;
+  readonly client: PermitClient;
+  readonly #change: (requested: number, released: number) => void;
   #isLimited: boolean;
 
-  constructor(borrower: PermitClient, change: (asked: number, givenBack: number) => void) {
-    this.borrower = borrower;
+  constructor(client: PermitClient, change: (requested: number, released: number) => void) {
+    this.client = client;
     this.#change = change;
-    this.#isLimited = borrower.limit() > 0;
+    this.#isLimited = client.limit() > 0;
   }
 
   rebalance({ active, waiting }: { readonly active: number; readonly waiting: number }): void {
     if (!this.#isLimited) return;
-    const missing = active + waiting - this.granted - this.asked;
+    const missing = active + waiting - this.granted - this.requested;
     if (missing > 0) {
-      this.asked += missing;
+      this.requested += missing;
       this.#change(missing, 0);
       return;
     }
@@ -35,17 +35,17 @@ class WorkerLease implements Permits {
 
   /** Answers asks with places. @returns how many of `count` were asked for here. */
   grant(count: number): number {
-    const granted = this.#answered(count);
+    const granted = this.#settled(count);
     this.granted += granted;
-    if (granted > 0) this.borrower.dequeue();
+    if (granted > 0) this.client.dequeue();
     return granted;
   }
 
   /** Answers asks with a refusal. @returns how many of `count` were asked for here. */
-  dismiss(count: number): number {
-    const dismissed = this.#answered(count);
-    if (dismissed > 0) this.borrower.reject(dismissed);
-    return dismissed;
+  deny(count: number): number {
+    const denied = this.#settled(count);
+    if (denied > 0) this.client.reject(denied);
+    return denied;
   }
 
   /**
@@ -55,82 +55,82 @@ class WorkerLease implements Permits {
    */
   reconfigure(): number | undefined {
     const wasLimited = this.#isLimited;
-    this.#isLimited = this.borrower.limit() > 0;
-    if (!this.#isLimited) [this.granted, this.asked] = [0, 0];
+    this.#isLimited = this.client.limit() > 0;
+    if (!this.#isLimited) [this.granted, this.requested] = [0, 0];
     if (wasLimited || !this.#isLimited) return undefined;
-    const taken = this.borrower.active();
+    const taken = this.client.active();
     this.granted = taken;
-    this.borrower.dequeue();
+    this.client.dequeue();
     return taken;
   }
 
-  #answered(count: number): number {
-    const answered = Math.min(count, this.asked);
-    this.asked -= answered;
+  #settled(count: number): number {
+    const answered = Math.min(count, this.requested);
+    this.requested -= answered;
     return answered;
   }
 }
 
-/** The leases of a worker: what they ask for and give back goes to the parent once a turn of the event loop. */
-export class Leases {
-  readonly #tell: (note: Note) => void;
+/** The permits of a worker: what its endpoints request and release is sent to the parent once a turn of the event loop. */
+export class WorkerPermits {
+  readonly #send: (note: Note) => void;
   /** By endpoint; of those with one name the one that runs is the last. */
-  readonly #leases = new Map<string, WorkerLease[]>();
-  readonly #changes = new Map<string, { ask: number; giveBack: number }>();
+  readonly #permits = new Map<string, EndpointPermits[]>();
+  readonly #changes = new Map<string, { acquire: number; release: number }>();
 
   /** @param tell  tells the parent. */
   constructor(tell: (note: Note) => void) {
-    this.#tell = tell;
+    this.#send = tell;
   }
 
-  readonly lease = (endpoint: string, borrower: PermitClient): Permits => {
-    const lease = new WorkerLease(borrower, (ask, giveBack) => {
-      this.#change(endpoint, ask, giveBack);
+  readonly permits = (endpoint: string, client: PermitClient): Permits => {
+    const permits = new EndpointPermits(client, (acquire, release) => {
+      this.#change(endpoint, acquire, release);
     });
-    this.#leases.set(endpoint, [...(this.#leases.get(endpoint) ?? []), lease]);
-    return lease;
+    this.#permits.set(endpoint, [...(this.#permits.get(endpoint) ?? []), permits]);
+    return permits;
   };
 
-  grant({ endpoint, count }: Places): void {
+  grant({ endpoint, count }: PermitCount): void {
     let left = count;
-    for (const lease of this.#leases.get(endpoint) ?? []) left -= lease.grant(left);
+    for (const permits of this.#permits.get(endpoint) ?? []) left -= permits.grant(left);
   }
 
-  dismiss({ endpoint, count }: Places): void {
+  deny({ endpoint, count }: PermitCount): void {
     let left = count;
-    for (const lease of (this.#leases.get(endpoint) ?? []).toReversed()) left -= lease.dismiss(left);
+    for (const permits of (this.#permits.get(endpoint) ?? []).toReversed()) left -= permits.deny(left);
   }
 
   /** Takes the limits of a new configuration. @returns as the answer to `commit`. */
   reconfigure(running: ReadonlySet<string>): ReadonlyMap<string, number> {
     const taken = new Map<string, number>();
-    for (const [endpoint, leases] of this.#leases) {
-      const last = running.has(endpoint) ? leases.at(-1) : undefined;
+    for (const [endpoint, all] of this.#permits) {
+      const last = running.has(endpoint) ? all.at(-1) : undefined;
       const count = last?.reconfigure();
       if (count !== undefined) taken.set(endpoint, count);
-      const used = leases.filter((lease) => lease === last || lease.granted + lease.asked > 0);
-      if (used.length === 0) this.#leases.delete(endpoint);
-      else this.#leases.set(endpoint, used);
+      const used = all.filter((permits) => permits === last || permits.granted + permits.requested > 0);
+      if (used.length === 0) this.#permits.delete(endpoint);
+      else this.#permits.set(endpoint, used);
     }
     return taken;
   }
 
-  #change(endpoint: string, ask: number, giveBack: number): void {
+  #change(endpoint: string, acquire: number, release: number): void {
     if (this.#changes.size === 0) {
       setImmediate(() => {
         this.#flush();
       });
     }
-    const change = this.#changes.get(endpoint) ?? { ask: 0, giveBack: 0 };
-    this.#changes.set(endpoint, { ask: change.ask + ask, giveBack: change.giveBack + giveBack });
+    const change = this.#changes.get(endpoint) ?? { acquire: 0, release: 0 };
+    this.#changes.set(endpoint, { acquire: change.acquire + acquire, release: change.release + release });
   }
 
   #flush(): void {
     const changes = [...this.#changes];
     this.#changes.clear();
-    for (const [endpoint, { ask, giveBack }] of changes) {
-      if (giveBack > 0) this.#tell({ note: 'giveBack', endpoint, count: giveBack });
-      if (ask > 0) this.#tell({ note: 'ask', endpoint, count: ask });
+    for (const [endpoint, { acquire, release }] of changes) {
+      if (release > 0) this.#send({ note: 'release', endpoint, count: release });
+      if (acquire > 0) this.#send({ note: 'acquire', endpoint, count: acquire });
     }
   }
 }

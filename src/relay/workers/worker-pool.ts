@@ -3,26 +3,26 @@ import { backoffMs, type Backoff } from '../../lib/backoff.ts';
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
 import { fnv1a, mixed } from '../../lib/hash.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import type { Crew, EndpointAccount, WorkersStatus } from '../data-plane/data-plane.ts';
+import type { DataPlane, EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
 import type { EndpointRemotesContext } from '../upstream/endpoint-remotes.ts';
 import { familiesOf, type ListenRequest, type OpenListener } from '../listener/listener.ts';
 import { TransportFilesError } from '../transport/transports.ts';
-import { Accounts } from './merged-stats.ts';
+import { MergedStats } from './merged-stats.ts';
 import { bindHandle, requireBoundHandles, type BoundHandle } from './bound-socket.ts';
 import { LostError } from './rpc.ts';
 import { withoutHealthChecks, type CallName, type Calls, type Note, type SocketId } from './messages.ts';
-import { PlacesLedger, type Holder } from './permit-ledger.ts';
+import { PermitLedger, type PermitHolder } from './permit-ledger.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import { SharedHealth } from './shared-health.ts';
-import { asked, type SharedOpenSocket, type SharedSocket } from './shared-socket.ts';
+import { listenParams, type SharedOpenSocket, type SharedSocket } from './shared-socket.ts';
 import { WorkerProcess, type WorkerProcessContext } from './worker-process.ts';
 
 /** A worker that ends is replaced at once; one that did not live long is replaced later each time. */
-const replaceBackoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
-const longLifeMs = 60_000;
+const replaceBackoff: Backoff = { initialMs: 1000, maxMs: 30_000 };
+const stableMs = 60_000;
 
-/** What a workforce works with. */
-export type WorkforceOptions = Omit<EndpointRemotesContext, 'onRemoteEvent'> & {
+/** What a worker pool works with. */
+export type WorkerPoolOptions = Omit<EndpointRemotesContext, 'onRemoteEvent'> & {
   readonly log: Logger;
   /** How many processes, at least 1. */
   readonly count: number;
@@ -42,16 +42,16 @@ type Slot = { worker: WorkerProcess | undefined; startedMs: number; failures: nu
 const emptySlot = (): Slot => ({ worker: undefined, startedMs: 0, failures: 0 });
 
 /**
- * A crew of worker processes. This process binds the TCP sockets, keeps them, and never accepts; each worker
+ * A pool of worker processes. This process binds the TCP sockets, keeps them, and never accepts; each worker
  * listens on all of them, and the kernel spreads the clients. A UDP endpoint belongs to one worker. Limits and
  * the health of remotes are kept here, for all.
  */
-export class Workforce implements Crew {
+export class WorkerPool implements DataPlane {
   #cutCount = 0;
-  readonly #options: WorkforceOptions;
+  readonly #options: WorkerPoolOptions;
   readonly #slots: Slot[];
-  readonly #accounts = new Accounts();
-  readonly #ledger: PlacesLedger;
+  readonly #mergedStats = new MergedStats();
+  readonly #ledger: PermitLedger;
   readonly #health: SharedHealth;
   readonly #sockets = new Map<SocketId, SharedSocket<Slot>>();
   #running: RelayConfig = { log: { level: 'info' }, endpoints: [] };
@@ -59,26 +59,26 @@ export class Workforce implements Crew {
   #nextId: SocketId = 0;
   #replaced = 0;
   #isClosed = false;
-  #surveying: Promise<void> | undefined;
+  #refreshing: Promise<void> | undefined;
 
-  constructor(options: WorkforceOptions) {
+  constructor(options: WorkerPoolOptions) {
     requireBoundHandles();
     this.#options = options;
     this.#slots = Array.from({ length: options.count }, emptySlot);
-    this.#ledger = new PlacesLedger(options.log);
+    this.#ledger = new PermitLedger(options.log);
     this.#health = new SharedHealth(options, (note) => {
-      for (const worker of this.#workers) worker.tell(note);
+      for (const worker of this.#workers) worker.send(note);
     });
   }
 
-  get accounts(): readonly EndpointAccount[] {
+  get endpointStats(): readonly EndpointStats[] {
     const reports = this.#workers.map(({ report }) => report);
     return this.#running.endpoints.map((config) =>
-      this.#accounts.of(config, this.#health.of(config.name), reports),
+      this.#mergedStats.of(config, this.#health.healthOf(config.name), reports),
     );
   }
 
-  get errorsElsewhere(): readonly RecentError[] {
+  get workerErrors(): readonly RecentError[] {
     return this.#workers.flatMap(({ report }) => report.errors);
   }
 
@@ -140,20 +140,20 @@ export class Workforce implements Crew {
     this.#running = config;
     this.#planned = undefined;
     this.#ledger.beginCommit();
-    const taken = new Map<Holder, ReadonlyMap<string, number>>();
+    const taken = new Map<PermitHolder, ReadonlyMap<string, number>>();
     await Promise.all(
       this.#workers.map(async (worker) => {
-        const answer = await this.#ask(worker, 'commit', {
+        const result = await this.#call(worker, 'commit', {
           config: withoutHealthChecks(config),
           serves: renamed,
         });
-        if (answer !== undefined) taken.set(worker, answer);
+        if (result !== undefined) taken.set(worker, result);
       }),
     );
     for (const lost of [...taken.keys()].filter((worker) => !this.#workers.includes(worker as WorkerProcess)))
       taken.delete(lost);
     this.#ledger.endCommit(config.endpoints, taken);
-    this.#accounts.keep(config.endpoints);
+    this.#mergedStats.keep(config.endpoints);
     this.#health.configure(config);
   }
 
@@ -165,11 +165,11 @@ export class Workforce implements Crew {
     return this.#listenTcp({ ...socket, id: this.#nextId, bound }, bound);
   }
 
-  async survey(): Promise<number> {
-    this.#surveying ??= Promise.all(this.#workers.map((worker) => worker.survey())).then(() => {
-      this.#surveying = undefined;
+  async refresh(): Promise<number> {
+    this.#refreshing ??= Promise.all(this.#workers.map((worker) => worker.refresh())).then(() => {
+      this.#refreshing = undefined;
     });
-    await this.#surveying;
+    await this.#refreshing;
     return this.#workers.reduce((load, { report }) => load + report.load, 0);
   }
 
@@ -208,19 +208,19 @@ export class Workforce implements Crew {
       throw error;
     }
     const families = familiesOf(shared.address, shared.spec.ipv6Only);
-    return this.#openSocket(shared, { address: shared.address, port: bound.port, families });
+    return this.#openListener(shared, { address: shared.address, port: bound.port, families });
   }
 
   async #listenUdp(shared: SharedSocket<Slot>): Promise<OpenListener> {
     const owner = this.#ownerOf(shared.endpoint);
     if (owner?.worker === undefined) throw new Error('its worker is being replaced');
-    const answer = await owner.worker.call('listen', asked(shared));
-    const listen = { ...shared.spec.listen, port: answer.port }; // port 0 is asked for once
+    const result = await owner.worker.call('listen', listenParams(shared));
+    const listen = { ...shared.spec.listen, port: result.port }; // port 0 is chosen once
     this.#sockets.set(shared.id, { ...shared, spec: { ...shared.spec, listen }, owner });
-    return this.#openSocket(shared, answer);
+    return this.#openListener(shared, result);
   }
 
-  #openSocket(
+  #openListener(
     shared: SharedSocket<Slot>,
     bound: Pick<OpenListener, 'address' | 'port' | 'families'>,
   ): SharedOpenSocket {
@@ -244,7 +244,7 @@ export class Workforce implements Crew {
   /** Lets `worker` listen, too. @throws the kernel's error, but not that the worker is gone. */
   async #open(worker: WorkerProcess, shared: SharedSocket<Slot>): Promise<void> {
     try {
-      await worker.call('listen', asked(shared), shared.bound?.handle);
+      await worker.call('listen', listenParams(shared), shared.bound?.handle);
     } catch (error) {
       if (!(error instanceof LostError)) throw error;
     }
@@ -255,16 +255,16 @@ export class Workforce implements Crew {
     return this.#slots[mixed(fnv1a(endpoint)) % this.#slots.length];
   }
 
-  async #all<Name extends CallName>(call: Name, what: Calls[Name]['asked']): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => this.#ask(worker, call, what)));
+  async #all<Name extends CallName>(call: Name, what: Calls[Name]['params']): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => this.#call(worker, call, what)));
   }
 
   /** @returns undefined where the worker is gone: the one that replaces it knows what it has to. */
-  async #ask<Name extends CallName>(
+  async #call<Name extends CallName>(
     worker: WorkerProcess,
     call: Name,
-    what: Calls[Name]['asked'],
-  ): Promise<Calls[Name]['answer'] | undefined> {
+    what: Calls[Name]['params'],
+  ): Promise<Calls[Name]['result'] | undefined> {
     try {
       return await worker.call(call, what);
     } catch (error) {
@@ -284,7 +284,7 @@ export class Workforce implements Crew {
       clock,
       fork,
       onNote: (from, note) => {
-        this.#hear(from, note);
+        this.#receive(from, note);
       },
       onLost: (lost, how) => {
         this.#onLost(slot, lost, how);
@@ -302,7 +302,7 @@ export class Workforce implements Crew {
     for (const shared of this.#sockets.values()) {
       if (shared.bound !== undefined || shared.owner === slot) calls.push(this.#openAgain(worker, shared));
     }
-    worker.tell(this.#health.states);
+    worker.send(this.#health.states);
     await Promise.all(calls);
   }
 
@@ -315,19 +315,19 @@ export class Workforce implements Crew {
     }
   }
 
-  #hear(worker: WorkerProcess, note: Note): void {
-    if (note.note === 'ask') this.#ledger.ask(worker, note);
-    else if (note.note === 'giveBack') this.#ledger.giveBack(worker, note);
-    else if (note.note === 'remoteEvent') this.#health.hear(note);
+  #receive(worker: WorkerProcess, note: Note): void {
+    if (note.note === 'acquire') this.#ledger.acquire(worker, note);
+    else if (note.note === 'release') this.#ledger.release(worker, note);
+    else if (note.note === 'remoteEvent') this.#health.receive(note);
   }
 
   #onLost(slot: Slot, worker: WorkerProcess, how: string): void {
     slot.worker = undefined;
     if (this.#isClosed) return;
-    this.#accounts.lose(worker.report);
-    this.#ledger.lose(worker);
+    this.#mergedStats.workerLost(worker.report);
+    this.#ledger.holderLost(worker);
     const { log, clock } = this.#options;
-    slot.failures = clock.monotonicMs() - slot.startedMs < longLifeMs ? slot.failures + 1 : 0;
+    slot.failures = clock.monotonicMs() - slot.startedMs < stableMs ? slot.failures + 1 : 0;
     const delayMs = slot.failures <= 1 ? 0 : backoffMs(replaceBackoff, slot.failures - 1, Math.random());
     log.error({ worker: worker.pid, how, delayMs }, 'worker ended, starting another');
     clock.after(delayMs, () => {

@@ -2,11 +2,11 @@ import type { ChildProcess } from 'node:child_process';
 import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { Caller, isCall, isNote, LostError } from './rpc.ts';
+import { RpcClient, isCall, isNote, LostError } from './rpc.ts';
 import type { CallName, Calls, Message, Note, WorkerReport } from './messages.ts';
 
 /** How long a worker has for an answer before it is killed, when all shall end, and for its end. */
-const patienceMs = 30_000;
+const callTimeoutMs = 30_000;
 const cutMs = 3000;
 const endMs = 1000;
 /** How long it has for its report; then its last one counts. */
@@ -26,28 +26,28 @@ export type WorkerProcessContext = {
 /** A worker, as its parent sees it. */
 export class WorkerProcess {
   /** Its last report. */
-  report: WorkerReport = { load: 0, descriptorsShort: 0, errors: [], accounts: [] };
+  report: WorkerReport = { load: 0, descriptorsShort: 0, errors: [], endpoints: [] };
   readonly #context: WorkerProcessContext;
   readonly #child: ChildProcess;
-  readonly #caller: Caller;
+  readonly #rpc: RpcClient;
   readonly #ended = Promise.withResolvers<undefined>();
   #isLost = false;
 
   constructor(context: WorkerProcessContext) {
     this.#context = context;
     this.#child = context.fork();
-    this.#caller = new Caller((message, handle) => {
+    this.#rpc = new RpcClient((message, handle) => {
       this.#send(message, handle);
     });
     this.#child.on('message', (message) => {
-      this.#take(message as Message);
+      this.#receive(message as Message);
     });
     this.#child.once('exit', (code, signal) => {
-      this.#lose(signal ?? `exit code ${String(code)}`);
+      this.#onExit(signal ?? `exit code ${String(code)}`);
     });
     this.#child.on('error', (error) => {
       this.kill();
-      this.#lose(asError(error).message);
+      this.#onExit(asError(error).message);
     });
   }
 
@@ -55,18 +55,18 @@ export class WorkerProcess {
     return this.#child.pid ?? 0;
   }
 
-  /** As `Caller.call`; a worker that does not answer in time is killed. */
+  /** As `RpcClient.call`; a worker that does not answer in time is killed. */
   async call<Name extends CallName>(
     name: Name,
-    asked: Calls[Name]['asked'],
+    params: Calls[Name]['params'],
     handle?: object,
-  ): Promise<Calls[Name]['answer']> {
-    const stopTimer = this.#context.clock.after(name === 'cut' ? cutMs : patienceMs, () => {
+  ): Promise<Calls[Name]['result']> {
+    const stopTimer = this.#context.clock.after(name === 'cut' ? cutMs : callTimeoutMs, () => {
       this.#context.log.error({ worker: this.pid, call: name }, 'worker does not answer, ending it');
       this.kill();
     });
     try {
-      return await this.#caller.call(name, asked, handle);
+      return await this.#rpc.call(name, params, handle);
     } finally {
       stopTimer();
     }
@@ -74,21 +74,21 @@ export class WorkerProcess {
 
   /** Resolves when nothing is open in it, however long that takes. */
   async idle(): Promise<void> {
-    await this.#caller.call('idle', undefined).catch(() => undefined); // it may be gone, which is idle, too
+    await this.#rpc.call('idle', undefined).catch(() => undefined); // it may be gone, which is idle, too
   }
 
   /** Brings `report` up to date. */
-  async survey(): Promise<void> {
+  async refresh(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const stopTimer = this.#context.clock.after(reportMs, () => {
       resolve(undefined);
     });
-    const report = this.#caller.call('survey', undefined).catch(() => undefined);
+    const report = this.#rpc.call('refresh', undefined).catch(() => undefined);
     this.report = (await Promise.race([report, promise])) ?? this.report;
     stopTimer();
   }
 
-  tell(note: Note): void {
+  send(note: Note): void {
     this.#send(note);
   }
 
@@ -112,15 +112,15 @@ export class WorkerProcess {
     this.#child.send(message, socket, {}, () => undefined);
   }
 
-  #take(message: Message): void {
+  #receive(message: Message): void {
     if (isNote(message)) this.#context.onNote(this, message);
-    else if (!isCall(message)) this.#caller.take(message);
+    else if (!isCall(message)) this.#rpc.receive(message);
   }
 
-  #lose(how: string): void {
+  #onExit(how: string): void {
     if (this.#isLost) return;
     this.#isLost = true;
-    this.#caller.lose(new LostError(`worker ${String(this.pid)} is gone: ${how}`));
+    this.#rpc.close(new LostError(`worker ${String(this.pid)} is gone: ${how}`));
     this.#ended.resolve(undefined);
     this.#context.onLost(this, how);
   }

@@ -2,83 +2,83 @@ import type { RelayConfig } from '../../config/relay-config.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { openFilesLimit } from '../../lib/open-files.ts';
 import { createLogger, logDestination, type Logger } from '../../telemetry/logger.ts';
-import type { EndpointAccount } from '../data-plane/data-plane.ts';
+import type { EndpointStats } from '../data-plane/data-plane.ts';
 import type { OpenListener } from '../listener/listener.ts';
-import { LocalCrew } from '../data-plane/local-data-plane.ts';
+import { LocalDataPlane } from '../data-plane/local-data-plane.ts';
 import { NameResolver } from '../dns/resolver.ts';
 import { RecentErrors } from '../stats/recent-errors.ts';
 import { tcpStack } from '../net/tcp-stack.ts';
-import type { Answers } from './rpc.ts';
-import { Leases } from './worker-permits.ts';
-import type { Calls, Note, SocketId, WorkerAccount, WorkerStart } from './messages.ts';
+import type { RpcHandlers } from './rpc.ts';
+import { WorkerPermits } from './worker-permits.ts';
+import type { Calls, Note, SocketId, WorkerStats, WorkerStart } from './messages.ts';
 
 /** The worker program's inside: does what its parent asks. */
 export class Worker {
-  readonly answers: Answers;
+  readonly handlers: RpcHandlers;
   readonly #log: Logger;
-  readonly #names = new NameResolver(systemClock);
+  readonly #resolver = new NameResolver(systemClock);
   readonly #errors = new RecentErrors(systemClock);
-  readonly #leases: Leases;
-  readonly #crew: LocalCrew;
+  readonly #permits: WorkerPermits;
+  readonly #dataPlane: LocalDataPlane;
   readonly #sockets = new Map<SocketId, OpenListener>();
   #lastTurn: Promise<unknown> = Promise.resolve();
 
   constructor({ log, retireMs }: WorkerStart, send: (note: Note) => void) {
     this.#log = createLogger(log.level, logDestination(log.output)).child({ worker: process.pid });
-    this.#leases = new Leases(send);
-    this.#crew = new LocalCrew({
+    this.#permits = new WorkerPermits(send);
+    this.#dataPlane = new LocalDataPlane({
       log: this.#log,
       errors: this.#errors,
       tcp: tcpStack(this.#log),
       clock: systemClock,
-      lookup: this.#names.lookup,
+      lookup: this.#resolver.lookup,
       random: Math.random,
       openFiles: openFilesLimit(),
       retireMs,
-      permits: this.#leases.lease,
+      permits: this.#permits.permits,
       onRemoteEvent: (event) => {
         send({ note: 'remoteEvent', ...event });
       },
     });
-    this.answers = this.#answers();
+    this.handlers = this.#newHandlers();
   }
 
-  hear(note: Note): void {
-    if (note.note === 'grant') this.#leases.grant(note);
-    else if (note.note === 'dismiss') this.#leases.dismiss(note);
-    else if (note.note === 'remoteStates') for (const each of note.states) this.#crew.adopt(each);
+  receive(note: Note): void {
+    if (note.note === 'grant') this.#permits.grant(note);
+    else if (note.note === 'deny') this.#permits.deny(note);
+    else if (note.note === 'remoteStates') for (const each of note.states) this.#dataPlane.restore(each);
   }
 
-  #answers(): Answers {
+  #newHandlers(): RpcHandlers {
     const nothing = Promise.resolve(undefined);
     return {
       start: () => nothing,
-      plan: (config) => this.#inTurn(() => this.#done(this.#crew.plan(config))),
-      discard: () => this.#inTurn(() => this.#done(this.#crew.discard())),
-      commit: (asked) => this.#inTurn(() => this.#commit(asked)),
-      listen: (asked, handle) => this.#inTurn(() => this.#listen(asked, handle)),
+      plan: (config) => this.#inTurn(() => this.#done(this.#dataPlane.plan(config))),
+      discard: () => this.#inTurn(() => this.#done(this.#dataPlane.discard())),
+      commit: (params) => this.#inTurn(() => this.#commit(params)),
+      listen: (params, handle) => this.#inTurn(() => this.#listen(params, handle)),
       drain: async (id) => this.#done(this.#sockets.get(id)?.drain()),
       close: async (id) => {
         const socket = this.#sockets.get(id);
         this.#sockets.delete(id);
         return this.#done(socket?.close());
       },
-      survey: async () => ({
-        load: await this.#crew.survey(),
-        descriptorsShort: this.#crew.descriptorsShort,
+      refresh: async () => ({
+        load: await this.#dataPlane.refresh(),
+        descriptorsShort: this.#dataPlane.descriptorsShort,
         errors: this.#errors.list,
-        accounts: this.#crew.accounts.map(accountOf),
+        endpoints: this.#dataPlane.endpointStats.map(workerStats),
       }),
-      idle: async () => this.#done(this.#crew.idle()),
+      idle: async () => this.#done(this.#dataPlane.idle()),
       cut: () => {
-        const before = this.#crew.cutCount;
-        this.#crew.cut();
-        return Promise.resolve(this.#crew.cutCount - before);
+        const before = this.#dataPlane.cutCount;
+        this.#dataPlane.cut();
+        return Promise.resolve(this.#dataPlane.cutCount - before);
       },
     };
   }
 
-  /** What builds on what was asked before begins when that is done. */
+  /** Work that builds on the calls before begins when they are done. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#lastTurn.then(work);
     this.#lastTurn = done.catch(() => undefined);
@@ -90,29 +90,29 @@ export class Worker {
     return undefined;
   }
 
-  async #commit({ config, serves }: Calls['commit']['asked']): Promise<Calls['commit']['answer']> {
+  async #commit({ config, serves }: Calls['commit']['params']): Promise<Calls['commit']['result']> {
     const open = [...serves].flatMap(([id, name]) => {
       const socket = this.#sockets.get(id);
       return socket === undefined ? [] : [[socket, name] as const];
     });
     this.#configure(config);
-    await this.#crew.commit(config, new Map(open));
-    return this.#leases.reconfigure(new Set(config.endpoints.map(({ name }) => name)));
+    await this.#dataPlane.commit(config, new Map(open));
+    return this.#permits.reconfigure(new Set(config.endpoints.map(({ name }) => name)));
   }
 
   #configure({ dns, log }: RelayConfig): void {
-    this.#names.configure(dns);
+    this.#resolver.configure(dns);
     this.#log.level = log.level === 'off' ? 'silent' : log.level;
   }
 
   async #listen(
-    { id, ...rest }: Calls['listen']['asked'],
+    { id, ...rest }: Calls['listen']['params'],
     handle?: object,
-  ): Promise<Calls['listen']['answer']> {
+  ): Promise<Calls['listen']['result']> {
     const onLost = (error: Error): never => {
       throw error; // the worker that follows has it again
     };
-    const socket = await this.#crew.listen({ ...rest, onLost }, handle);
+    const socket = await this.#dataPlane.listen({ ...rest, onLost }, handle);
     this.#sockets.set(id, socket);
     const { address, port, families } = socket;
     return { address, port, families };
@@ -120,7 +120,7 @@ export class Worker {
 }
 
 /** Names what goes over the channel: an endpoint has it by getters, which a spread would lose. */
-function accountOf(endpoint: EndpointAccount): WorkerAccount {
+function workerStats(endpoint: EndpointStats): WorkerStats {
   const { health, connections, associations, waiting, refused, notAllowed, evicted } = endpoint;
   const { problem = '', isUsable = true } = endpoint.transport ?? {};
   const figures = { connections, associations, waiting, refused, notAllowed, evicted };

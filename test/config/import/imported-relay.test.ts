@@ -11,7 +11,7 @@ import {
 import { sourceDocument } from '../../../src/config/config-text.ts';
 import { importedRelay } from '../../../src/config/import/imported-relay.ts';
 import { portsOf } from '../../../src/config/port-config.ts';
-import { parseRelayConfig } from '../../../src/config/relay-config.ts';
+import { parseRelayConfig } from '../../../src/config/parsed-config.ts';
 import { configText } from '../../../src/desired/config-map.ts';
 import { problemText } from '../../../src/lib/problem.ts';
 import { goldenRelays } from '../../desired/golden-relays.ts';
@@ -223,7 +223,7 @@ describe('importedRelay', () => {
       mode = "ipv4_only"
       [network]
       zero_copy = true
-      tcp_half_close_timeout = 9
+      max_associations = 9
       [[endpoints]]
       name = "Web site, main entrance"
       listen = "192.0.2.1:80"
@@ -236,7 +236,7 @@ describe('importedRelay', () => {
       'network.zero_copy: has no effect: remove it',
       'log.output: has no field in a RealmRelay and is left out, got "/var/log/realm.log": read the log by kubectl logs: Pods write it to standard output',
       "dns: has no field in a RealmRelay and is left out: Pods look names up as the cluster's DNS does; set that up there",
-      'network.tcp_half_close_timeout: has no field in a RealmRelay and is left out, got 9: tcpIdleTimeoutSeconds holds for half-closed connections, too',
+      'network.max_associations: has no field in a RealmRelay and is left out, got 9: each Pod keeps 8192 associations of an endpoint',
       'endpoints[0].network.max_associations: has no field in a RealmRelay and is left out, got 7: each Pod keeps 8192 associations of an endpoint',
       'endpoints[0].listen_transport: has no field in a RealmRelay and is left out, got "ocsp=/ocsp": clients get no stapled OCSP response',
       'endpoints[0].listen_transport: has a certificate made at start, which a RealmRelay takes from a Secret, got "servername=a.example": have cert-manager make one, or first run: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=a.example -addext subjectAltName=DNS:a.example -keyout a.example.key -out a.example.crt',
@@ -266,6 +266,7 @@ const networks: fc.Arbitrary<NetworkSpec> = fc.record(
     tcpKeepaliveSeconds: fc.nat(32_767),
     tcpKeepaliveProbes: fc.integer({ min: 1, max: 127 }),
     tcpIdleTimeoutSeconds: fc.nat(86_400),
+    tcpHalfCloseTimeoutSeconds: fc.nat(86_400),
     maxConnections: fc.nat(3),
     maxWaiting: fc.nat(65_536),
     allowedSources: fc.constantFrom(['10.0.0.0/8'], ['192.0.2.1', '2001:db8::/32']),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
-import { parseRelayConfig } from '../../../src/config/relay-config.ts';
+import { parseRelayConfig } from '../../../src/config/parsed-config.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
 import { endpoint, failure, Loopback, received } from '../loopback.ts';

@@ -4,7 +4,17 @@ import { expect } from 'chai';
 import { systemClock, type Clock } from '../../../src/lib/clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, failure, listenOf, Loopback, statusOf, loggedLine, times } from '../loopback.ts';
+import {
+  config,
+  endpoint,
+  failure,
+  listenOf,
+  loggedLine,
+  Loopback,
+  noIdleLooks,
+  statusOf,
+  times,
+} from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -30,7 +40,7 @@ describe('relay, a side that sends and then resets', () => {
         resolve(socket);
       });
     });
-    const relay = await loopback.relay(config(endpoint(remote)), { clock });
+    const relay = await loopback.relay(config(endpoint(remote, {}, noIdleLooks)), { clock });
     const client = await loopback.client(listenOf(relay.relay));
     client.write('x');
     return { ...relay, client, upstream: await promise };

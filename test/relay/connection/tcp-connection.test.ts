@@ -11,6 +11,7 @@ import {
   idle,
   listenOf,
   Loopback,
+  noIdleLooks,
   received,
   split,
   statusOf,
@@ -142,10 +143,13 @@ describe('relay, TCP', () => {
 
   it('gives a name lookup no more time than tcp_timeout', async () => {
     const clock = new FakeClock();
-    const { relay } = await loopback.relay(config(endpoint('slow.test:1', {}, { tcp_timeout: 3 })), {
-      clock,
-      lookup: () => new Promise(() => undefined),
-    });
+    const { relay } = await loopback.relay(
+      config(endpoint('slow.test:1', {}, { ...noIdleLooks, tcp_timeout: 3 })),
+      {
+        clock,
+        lookup: () => new Promise(() => undefined),
+      },
+    );
     const failed = failure(loopback.dial(listenOf(relay)));
     await eventually('the lookup', () => clock.timers === 1);
     clock.advance(3000);

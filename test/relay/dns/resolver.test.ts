@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmDns } from '../../../src/config/realm-document.ts';
-import { relayConfig } from '../../../src/config/relay-config.ts';
+import { relayConfig } from '../../../src/config/parsed-config.ts';
 import { errorCode } from '../../../src/lib/errors.ts';
 import { hostsAddresses, searchNames } from '../../../src/relay/dns/hosts-file.ts';
 import { NameResolver } from '../../../src/relay/dns/resolver.ts';

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { expect } from 'chai';
-import type { RealmNetwork } from '../../../src/config/realm-document.ts';
+import type { RealmEndpoint, RealmNetwork } from '../../../src/config/realm-document.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
@@ -8,6 +11,7 @@ import {
   failure,
   listenOf,
   Loopback,
+  noIdleLooks,
   received,
   statusOf,
   type TestRelay,
@@ -20,9 +24,13 @@ afterEach(() => loopback.closeAll());
 
 type Timed = TestRelay & { readonly clock: FakeClock };
 
-async function timed(remote: string, network: RealmNetwork): Promise<Timed> {
+async function timed(
+  remote: string,
+  network: RealmNetwork,
+  fields: Partial<RealmEndpoint> = {},
+): Promise<Timed> {
   const clock = new FakeClock();
-  return { ...(await loopback.relay(config(endpoint(remote, {}, network)), { clock })), clock };
+  return { ...(await loopback.relay(config(endpoint(remote, fields, network)), { clock })), clock };
 }
 
 describe('relay, idle TCP connections', () => {
@@ -77,7 +85,7 @@ describe('relay, idle TCP connections', () => {
 
   it('end under the limit of a later configuration', async () => {
     const remote = await loopback.echo();
-    const { relay, clock } = await timed(remote, {});
+    const { relay, clock } = await timed(remote, noIdleLooks);
     const client = await loopback.client(listenOf(relay));
     await loopback.exchange(client, 'x');
     expect(clock.timers).to.equal(0);
@@ -87,3 +95,92 @@ describe('relay, idle TCP connections', () => {
     expect(await failed).to.equal('ECONNRESET');
   });
 });
+
+const clients = {
+  'plain TCP': { fields: {}, connect: (listen: string) => loopback.client(listen) },
+  TLS: {
+    fields: { listen_transport: 'tls;servername=relay.example' },
+    connect: async (listen: string): Promise<Socket> => {
+      const client = connectTls({ socket: await loopback.client(listen), rejectUnauthorized: false });
+      client.on('error', () => undefined);
+      await once(client, 'secureConnect');
+      return client;
+    },
+  },
+};
+
+for (const [how, { fields, connect }] of Object.entries(clients)) {
+  describe(`relay, a client that has ended its side, ${how}`, () => {
+    type HalfClosed = Timed & { readonly client: Socket; readonly upstream: Socket };
+
+    /** A client that was silent for `silentMs`, then ended its side, of which its remote knows. */
+    async function halfClosed(network: RealmNetwork, silentMs = 0): Promise<HalfClosed> {
+      const { promise, resolve } = Promise.withResolvers<Socket>();
+      const remote = await loopback.tcpRemote(resolve);
+      const running = await timed(remote, network, fields);
+      const client = await connect(listenOf(running.relay));
+      client.write('x');
+      const upstream = await promise;
+      await once(upstream, 'data');
+      running.clock.advance(silentMs);
+      const ended = once(upstream, 'end');
+      client.end();
+      upstream.resume();
+      await ended;
+      return { ...running, client, upstream };
+    }
+
+    /** Resolves when the client has got something more of its remote. */
+    async function served({ client, upstream }: HalfClosed): Promise<void> {
+      const got = once(client, 'data');
+      upstream.write('more');
+      await got;
+    }
+
+    it('is ended once its remote was silent for 300 s, unless the configuration states another limit', async () => {
+      const relay = await halfClosed({});
+      relay.clock.advance(299_999);
+      await served(relay);
+      const failed = failure(relay.client);
+      relay.clock.advance(360_000);
+      expect(await failed).to.equal('ECONNRESET');
+      const line = await eventually('the line', () =>
+        relay.lines.find(({ msg }) => msg === 'connection failed'),
+      );
+      expect(line['err']).to.include({ code: 'REALM_CONNECTION_IDLE' });
+      expect(line['err'])
+        .to.have.property('message')
+        .that.matches(/^no byte for 3[0-9]{2} s after one side ended$/);
+    });
+
+    it('gets a download that takes far longer, as long as bytes come', async () => {
+      const relay = await halfClosed({});
+      for (let part = 0; part < 5; part += 1) {
+        await served(relay);
+        relay.clock.advance(290_000);
+      }
+      const got = received(relay.client);
+      relay.upstream.end('the end');
+      expect(await got).to.equal('the end');
+    });
+
+    it('has its time from its end on, however long all was silent before', async () => {
+      const relay = await halfClosed({}, 3_600_000);
+      relay.clock.advance(299_999);
+      await served(relay);
+    });
+
+    it('may wait for ever with tcp_half_close_timeout 0', async () => {
+      const relay = await halfClosed({ tcp_half_close_timeout: 0 });
+      relay.clock.advance(86_400_000);
+      await served(relay);
+    });
+
+    it('is ended by tcp_idle_timeout where that is sooner', async () => {
+      const relay = await halfClosed({ tcp_idle_timeout: 60 });
+      const failed = failure(relay.client);
+      relay.clock.advance(70_000);
+      expect(await failed).to.equal('ECONNRESET');
+    });
+  });
+}

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint, RealmNetwork } from '../../../src/config/realm-document.ts';
-import { relayConfig } from '../../../src/config/relay-config.ts';
+import { relayConfig } from '../../../src/config/parsed-config.ts';
 import { proxyHeader } from '../../../src/relay/proxy-protocol/header.ts';
 import { relayRegistry } from '../../../src/relay/admin/metrics.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

@@ -11,6 +11,7 @@ import {
   failure,
   listenOf,
   Loopback,
+  noIdleLooks,
   received,
   split,
   type TestRelay,
@@ -21,7 +22,7 @@ const loopback = new Loopback();
 
 afterEach(() => loopback.closeAll());
 
-const accepting = { accept_proxy: true };
+const accepting = { ...noIdleLooks, accept_proxy: true };
 const told = {
   source: { address: '192.0.2.1', port: 1111 },
   destination: { address: '192.0.2.2', port: 2222 },

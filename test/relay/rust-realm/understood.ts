@@ -1,7 +1,8 @@
 import { isFault, parseSocketAddress, socketAddressText } from '../../../src/config/address.ts';
 import type { DnsConfig } from '../../../src/config/dns-config.ts';
 import { portsOf } from '../../../src/config/port-config.ts';
-import type { EndpointConfig, EndpointNetwork } from '../../../src/config/relay-config.ts';
+import type { EndpointNetwork } from '../../../src/config/network-keys.ts';
+import type { EndpointConfig } from '../../../src/config/relay-config.ts';
 import type { Transport } from '../../../src/config/transport.ts';
 
 /** What became of an endpoint's keys and flags, as far as Realm shows it when it starts; in its words. */

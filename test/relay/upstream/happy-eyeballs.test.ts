@@ -9,9 +9,10 @@ import {
   failure,
   listenOf,
   Loopback,
+  loggedLine,
+  noIdleLooks,
   received,
   statusOf,
-  loggedLine,
 } from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 import { silentPort } from './silent-port.ts';
@@ -56,7 +57,7 @@ describe('relay, a name with several addresses', () => {
   /** A relay whose remote's name has these addresses, all with one port. */
   async function racing(hosts: readonly string[], port: number, openFiles = 1024): Promise<Racing> {
     const clock = new FakeClock();
-    const remote = endpoint(`many.test:${String(port)}`, {}, { tcp_timeout: 3 });
+    const remote = endpoint(`many.test:${String(port)}`, {}, { ...noIdleLooks, tcp_timeout: 3 });
     const lookup = (): Promise<readonly string[]> => Promise.resolve(hosts);
     return { ...(await loopback.relay(config(remote), { clock, lookup, openFiles })), clock };
   }
@@ -110,7 +111,7 @@ describe('relay, a name with several addresses', () => {
     const clock = new FakeClock();
     const found = Promise.withResolvers<readonly string[]>();
     const { relay, lines } = await loopback.relay(
-      config(endpoint(`many.test:${String(port)}`, {}, { tcp_timeout: 3 })),
+      config(endpoint(`many.test:${String(port)}`, {}, { ...noIdleLooks, tcp_timeout: 3 })),
       { clock, lookup: () => found.promise },
     );
     const failed = failure(loopback.dial(listenOf(relay)));

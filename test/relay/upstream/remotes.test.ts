@@ -16,6 +16,7 @@ import {
   keptLog,
   listenOf,
   Loopback,
+  noIdleLooks,
   split,
   statusOf,
 } from '../loopback.ts';
@@ -210,6 +211,7 @@ describe('relay, health checks', () => {
         endpoint(first, {
           extra_remotes: [await loopback.greeter('second')],
           health_check: { unhealthy_threshold: 2, interval: 10 },
+          network: noIdleLooks,
         }),
       ),
       { clock },
@@ -229,7 +231,7 @@ describe('relay, health checks', () => {
     expect(await loopback.greeting(listenOf(relay))).to.equal('first');
     await closed(server);
     await isHealthy(false);
-    await relay.reload(config(endpoint(first)));
+    await relay.reload(config(endpoint(first, {}, noIdleLooks)));
     expect(statusOf(relay).health.TCP[0]).to.deep.include({ healthy: true, reason: '' });
     await eventually('no timer', () => clock.timers === 0);
   });

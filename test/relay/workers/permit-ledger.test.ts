@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { PlacesLedger, type Holder } from '../../../src/relay/workers/permit-ledger.ts';
+import { PermitLedger, type PermitHolder } from '../../../src/relay/workers/permit-ledger.ts';
 import type { Note } from '../../../src/relay/workers/messages.ts';
 import { config, endpoint, keptLog } from '../loopback.ts';
 
@@ -8,12 +8,12 @@ const web = 'web';
 /** A ledger with a limit, and two workers that remember what they are told. */
 function setUp(max_connections: number, max_waiting = 10) {
   const { log, lines } = keptLog();
-  const ledger = new PlacesLedger(log);
-  const worker = (): Holder & { told: [string, number][] } => {
+  const ledger = new PermitLedger(log);
+  const worker = (): PermitHolder & { told: [string, number][] } => {
     const told: [string, number][] = [];
-    return { told, tell: (note: Note) => 'count' in note && told.push([note.note, note.count]) };
+    return { told, send: (note: Note) => 'count' in note && told.push([note.note, note.count]) };
   };
-  const limit = (most: number, taken = new Map<Holder, ReadonlyMap<string, number>>()): void => {
+  const limit = (most: number, taken = new Map<PermitHolder, ReadonlyMap<string, number>>()): void => {
     ledger.beginCommit();
     const network = { max_connections: most, max_waiting };
     ledger.endCommit(config(endpoint('127.0.0.1:1', {}, network)).endpoints, taken);
@@ -25,21 +25,21 @@ function setUp(max_connections: number, max_waiting = 10) {
 describe('places ledger', () => {
   it('gives what is free, and then to whoever asked first', () => {
     const { ledger, a, b } = setUp(2);
-    ledger.ask(a, { endpoint: web, count: 3 });
-    ledger.ask(b, { endpoint: web, count: 1 });
+    ledger.acquire(a, { endpoint: web, count: 3 });
+    ledger.acquire(b, { endpoint: web, count: 1 });
     expect([a.told, b.told]).to.deep.equal([[['grant', 2]], []]);
-    ledger.giveBack(a, { endpoint: web, count: 2 });
+    ledger.release(a, { endpoint: web, count: 2 });
     expect([a.told.at(-1), b.told]).to.deep.equal([['grant', 1], [['grant', 1]]]);
   });
 
   it('refuses those beyond max_waiting, the last first, and tells each episode once', () => {
     const { ledger, lines, a, b } = setUp(1, 1);
-    ledger.ask(a, { endpoint: web, count: 1 });
-    ledger.ask(a, { endpoint: web, count: 1 });
-    ledger.ask(b, { endpoint: web, count: 2 });
-    expect(b.told).to.deep.equal([['dismiss', 2]]);
-    ledger.giveBack(a, { endpoint: web, count: 1 });
-    ledger.giveBack(a, { endpoint: web, count: 1 });
+    ledger.acquire(a, { endpoint: web, count: 1 });
+    ledger.acquire(a, { endpoint: web, count: 1 });
+    ledger.acquire(b, { endpoint: web, count: 2 });
+    expect(b.told).to.deep.equal([['deny', 2]]);
+    ledger.release(a, { endpoint: web, count: 1 });
+    ledger.release(a, { endpoint: web, count: 1 });
     expect(a.told).to.deep.equal([
       ['grant', 1],
       ['grant', 1],
@@ -54,37 +54,37 @@ describe('places ledger', () => {
 
   it('takes back what a worker had that is gone, and forgets what it asked for', () => {
     const { ledger, a, b } = setUp(1);
-    ledger.ask(a, { endpoint: web, count: 2 });
-    ledger.ask(b, { endpoint: web, count: 1 });
-    ledger.lose(a);
+    ledger.acquire(a, { endpoint: web, count: 2 });
+    ledger.acquire(b, { endpoint: web, count: 1 });
+    ledger.holderLost(a);
     expect([a.told, b.told]).to.deep.equal([[['grant', 1]], [['grant', 1]]]);
   });
 
   it('counts what was open before there was a limit, even above it', () => {
     const { ledger, limit, a, b } = setUp(0);
     ledger.beginCommit();
-    ledger.ask(b, { endpoint: web, count: 1 }); // of a worker that has changed already
+    ledger.acquire(b, { endpoint: web, count: 1 }); // of a worker that has changed already
     expect(b.told).to.deep.equal([]);
     limit(2, new Map([[a, new Map([[web, 3]])]]));
-    ledger.giveBack(a, { endpoint: web, count: 1 });
+    ledger.release(a, { endpoint: web, count: 1 });
     expect(b.told).to.deep.equal([]);
-    ledger.giveBack(a, { endpoint: web, count: 1 });
+    ledger.release(a, { endpoint: web, count: 1 });
     expect(b.told).to.deep.equal([['grant', 1]]);
   });
 
   it('gives to all who wait when the limit is lifted', () => {
     const { ledger, limit, a, b } = setUp(1);
-    ledger.ask(a, { endpoint: web, count: 1 });
-    ledger.ask(b, { endpoint: web, count: 2 });
+    ledger.acquire(a, { endpoint: web, count: 1 });
+    ledger.acquire(b, { endpoint: web, count: 2 });
     limit(0);
     expect(b.told).to.deep.equal([['grant', 2]]);
   });
 
   it('refuses those of a plan that is discarded', () => {
     const { ledger, a } = setUp(1);
-    ledger.ask(a, { endpoint: 'planned', count: 2 });
+    ledger.acquire(a, { endpoint: 'planned', count: 2 });
     expect(a.told).to.deep.equal([]);
     ledger.discard();
-    expect(a.told).to.deep.equal([['dismiss', 2]]);
+    expect(a.told).to.deep.equal([['deny', 2]]);
   });
 });

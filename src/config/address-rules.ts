@@ -1,0 +1,66 @@
+import { listOf, text, type Rule } from '../lib/document-rules.ts';
+import { hostText, parseIpAddress } from '../lib/ip-address.ts';
+import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
+
+/** An address to listen on; port 0 = any free one. */
+export const listenAddress: Rule<SocketAddress> = (value, path, findings) => {
+  const written = text(value, path, findings);
+  if (written === undefined) return undefined;
+  const parsed = parseSocketAddress(written);
+  if (!isFault(parsed)) return parsed;
+  findings.problems.push({ path, value, ...parsed });
+  return undefined;
+};
+
+/** An address to dial. */
+export const remoteAddress: Rule<SocketAddress> = (value, path, findings) => {
+  const address = listenAddress(value, path, findings);
+  if (address?.port !== 0) return address;
+  findings.problems.push({ path, what: 'has no port to dial', value, remedy: 'use a port from 1 to 65535' });
+  return undefined;
+};
+
+/** An address to dial from, with or without a port; '' = any. */
+export const sourceAddress: Rule<SocketAddress> = (value, path, findings) => {
+  const written = text(value, path, findings);
+  if (written === undefined || written === '') return undefined;
+  const bare = parseIpAddress(written.replace(/^\[(.*)\]$/, '$1'));
+  const parsed = parseSocketAddress(bare === undefined ? written : `${hostText(bare)}:0`);
+  if (isFault(parsed)) {
+    const remedy = 'write an IP address, or one or a host name with a port';
+    findings.problems.push({ path, what: parsed.what, value, remedy });
+    return undefined;
+  }
+  if (parsed.port !== 0) {
+    const what = 'has a port, from which an address can only be dialled once at a time';
+    findings.warnings.push({ path, what, value, remedy: 'leave it out' });
+  }
+  return parsed;
+};
+
+/** An IP address, or a range of them: `10.0.0.0/8`. */
+const ipRange: Rule<string> = (value, path, findings) => {
+  const written = text(value, path, findings);
+  if (written === undefined) return undefined;
+  const [, address = '', prefix = '0'] = /^([^/%]+)(?:\/([0-9]{1,3}))?$/.exec(written) ?? [];
+  const ip = parseIpAddress(address);
+  if (ip !== undefined && Number(prefix) <= (ip.family === 'IPv4' ? 32 : 128)) return written;
+  const remedy = 'write an address or a range, such as "10.0.0.0/8" or "2001:db8::/32"';
+  findings.problems.push({ path, what: 'is not a range of IP addresses', value, remedy });
+  return undefined;
+};
+
+/**
+ * A list of IP addresses and ranges. An empty one would read as nobody, and mean everyone: it is refused.
+ *
+ * @param everyone  what the absence of the key does.
+ */
+export function sources(everyone: string): Rule<readonly string[]> {
+  return (value, path, findings) => {
+    const ranges = listOf(ipRange)(value, path, findings);
+    if (!Array.isArray(value) || value.length > 0) return ranges;
+    const remedy = `name a source, or remove the key to ${everyone}`;
+    findings.problems.push({ path, what: 'is empty', remedy });
+    return undefined;
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * For each field of `Fields`, a part of a RealmRelay, the key of `Keys`, a table of the relay's file, that says the same;
+ * `!` before a key: it says the opposite. A group of fields is a table of its own. A field that is missing does not compile.
+ */
+export type FieldTable<Fields, Keys> = {
+  readonly [Field in keyof Fields]: Fields[Field] extends Scalar | readonly unknown[]
+    ? (keyof Keys & string) | `!${keyof Keys & string}`
+    : FieldTable<Fields[Field], Keys> & { readonly enabled: keyof Keys };
+};
+
+type Scalar = string | number | boolean;
+
+/** The keys that a table names. */
+export type KeysIn<Table> = Table extends `!${infer Key}`
+  ? Key
+  : Table extends string
+    ? Table
+    : KeysIn<Table[keyof Table]>;
+
+type AnyFieldTable = { readonly [field: string]: string | (AnyFieldTable & { readonly enabled: string }) };
+type Values = Readonly<Record<string, unknown>>;
+
+/** `fields` as keys of the relay's file. Lists that are empty, and groups that are not enabled, need none. */
+export function keysOf(table: AnyFieldTable, fields: Values): Values {
+  return Object.fromEntries(keyEntries(table, fields));
+}
+
+function keyEntries(table: AnyFieldTable, fields: Values): [string, unknown][] {
+  return Object.entries(table).flatMap(([field, key]): [string, unknown][] => {
+    const value = fields[field];
+    if (typeof key !== 'string') {
+      const group = value as Values;
+      return group['enabled'] === true ? keyEntries(key, group) : [];
+    }
+    if (Array.isArray(value) && value.length === 0) return [];
+    return key.startsWith('!') ? [[key.slice(1), value !== true]] : [[key, value]];
+  });
+}
+
+/**
+ * The fields that `keys` ask for where `base` holds already: those that differ. Of a group that is not enabled that is all
+ * there is to say.
+ *
+ * @param keys  every key of the table.
+ * @param base  the same.
+ */
+export function differingFields(table: AnyFieldTable, keys: Values, base: Values): Values {
+  const entries = Object.entries(table).flatMap(([field, key]): [string, unknown][] => {
+    if (typeof key !== 'string') {
+      const { enabled } = key;
+      const group = differingFields(keys[enabled] === true ? key : { enabled }, keys, base);
+      return Object.keys(group).length === 0 ? [] : [[field, group]];
+    }
+    const name = key.replace(/^!/, '');
+    const value = keys[name];
+    if (JSON.stringify(value) === JSON.stringify(base[name])) return [];
+    return [[field, key === name ? value : value !== true]];
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,51 @@
+import type { Path, Problem } from '../lib/problem.ts';
+import { socketAddressText } from './address.ts';
+import type { UnnamedEndpoint } from './endpoint-config.ts';
+import { rangeProblem, type PortConfig, type RangeProblem } from './port-config.ts';
+import type { EndpointConfig } from './relay-config.ts';
+
+/** The endpoints, each with a name of its own; those that are one more port of another one become part of it. */
+export function namedEndpoints(all: readonly UnnamedEndpoint[]): EndpointConfig[] {
+  const endpoints = named(all.filter(({ rangeOf }) => rangeOf === undefined));
+  const ports = new Map<string, PortConfig[]>(endpoints.map((endpoint) => [endpoint.name, [endpoint]]));
+  for (const { rangeOf, endpoint, path, findings } of all) {
+    if (rangeOf === undefined) continue;
+    const { listen, remotes } = endpoint;
+    const problem = rangeProblem(endpoint, rangeOf, ports.get(rangeOf));
+    if (problem === undefined) ports.get(rangeOf)?.push({ listen, remotes });
+    else findings.problems.push(toldAt(path, problem));
+  }
+  return endpoints.map((endpoint) => {
+    const range = ports.get(endpoint.name)?.slice(1) ?? [];
+    return { ...endpoint, ...(range.length > 0 && { range }) };
+  });
+}
+
+function toldAt(path: Path, { key, ...problem }: RangeProblem): Problem {
+  return { path: [...path, key], ...problem };
+}
+
+/** An endpoint without a name is called by its `listen`, and numbered where that is taken. */
+function named(endpoints: readonly UnnamedEndpoint[]): EndpointConfig[] {
+  const taken = new Set<string>();
+  for (const { name, path, findings } of endpoints) {
+    if (name === undefined) continue;
+    if (taken.has(name)) findings.problems.push(takenName(name, path));
+    taken.add(name);
+  }
+  return endpoints.map(({ name: own, endpoint }) => {
+    const name = own ?? freeName(socketAddressText(endpoint.listen), taken);
+    taken.add(name);
+    return { name, ...endpoint };
+  });
+}
+
+function takenName(value: string, path: Path): Problem {
+  return { path: [...path, 'name'], what: 'is used twice', value, remedy: 'give each its own name' };
+}
+
+function freeName(wanted: string, taken: ReadonlySet<string>): string {
+  let name = wanted;
+  for (let number = 2; taken.has(name); number += 1) name = `${wanted}#${String(number)}`;
+  return name;
+}

@@ -1,0 +1,33 @@
+import type { HealthCheck, Network } from '../api/relay.ts';
+import type { FieldTable } from './field-table.ts';
+import type { RealmHealthCheck, RealmNetwork } from './realm-document.ts';
+
+/** The fields of a RealmRelay's network, and the key of the relay's file that each of them is, in the file's order. */
+export const networkFields = {
+  tcp: '!no_tcp',
+  udp: 'use_udp',
+  ipv6Only: 'ipv6_only',
+  tcpTimeoutSeconds: 'tcp_timeout',
+  udpTimeoutSeconds: 'udp_timeout',
+  tcpKeepaliveSeconds: 'tcp_keepalive',
+  tcpKeepaliveProbes: 'tcp_keepalive_probe',
+  allowedSources: 'allowed_sources',
+  sendProxy: { enabled: 'send_proxy', version: 'send_proxy_version' },
+  acceptProxy: {
+    enabled: 'accept_proxy',
+    timeoutSeconds: 'accept_proxy_timeout',
+    trustedSources: 'accept_proxy_trusted',
+  },
+  tcpIdleTimeoutSeconds: 'tcp_idle_timeout',
+  tcpHalfCloseTimeoutSeconds: 'tcp_half_close_timeout',
+  maxConnections: 'max_connections',
+  maxWaiting: 'max_waiting',
+} as const satisfies FieldTable<Network, RealmNetwork>;
+
+/** The same of an endpoint's health check. */
+export const healthCheckFields = {
+  intervalSeconds: 'interval',
+  timeoutSeconds: 'timeout',
+  unhealthyThreshold: 'unhealthy_threshold',
+  healthyThreshold: 'healthy_threshold',
+} as const satisfies FieldTable<HealthCheck, RealmHealthCheck>;

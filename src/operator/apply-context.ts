@@ -1,0 +1,38 @@
+import type { Applied } from '../kube/apply.ts';
+import type { KubeObject, WithMetadata } from '../kube/object.ts';
+import type { DesiredObject } from '../desired/desired-objects.ts';
+import type { NodeSharingCluster } from './node-sharing.ts';
+import type { Verdict } from './verdict.ts';
+
+// The contracts between the files that apply the objects of a relay: what they use of the cluster, what they hand each
+// other, and what they return.
+
+/** What exists under the name of a wanted object. Rejects if it belongs to someone else, or could not be read. */
+export type Observed = Promise<KubeObject | undefined>;
+
+/** A wanted object, and what exists under its name. */
+export type WantedObject = { readonly object: DesiredObject; readonly observed: Observed };
+
+/** What applying the objects of a relay uses of the cluster. */
+export type ApplyCluster = NodeSharingCluster & {
+  /** What exists under the name of `desired`; see `Applier.observe`. */
+  observe: (desired: KubeObject) => Observed;
+  /** Applies `desired`; `observed` is what `observe` returned. */
+  apply: (desired: KubeObject, observed: Observed) => Promise<Applied>;
+  /** Keeps the number of Pods when a Deployment is about to be applied that no longer sets it. */
+  keepReplicas: (desired: KubeObject, observed: Observed) => Promise<void>;
+  delete: (object: KubeObject) => Promise<void>;
+  /** What `owner` owns: this object, not another one of its name. */
+  ownedBy: (owner: WithMetadata) => KubeObject[];
+};
+
+/** What applying the objects of a relay works with. */
+export type ApplyContext = {
+  readonly cluster: ApplyCluster;
+  readonly relayImage: string;
+  /** Called after each write of an object; `outcome` is `created`, `updated`, `repaired` or `deleted`. */
+  readonly onWritten: (outcome: string, object: KubeObject) => void;
+};
+
+/** The result of applying the objects of a relay, and the error behind it if the next try should back off. */
+export type ApplyResult = { readonly verdict: Verdict; readonly error?: Error };

@@ -1,0 +1,95 @@
+import type { Relay } from '../api/relay.ts';
+import { ApplyFailedError, RefusedError, ResourceConflictError } from '../kube/apply-errors.ts';
+import { KubeError } from '../kube/kube-error.ts';
+import type { KubeObject } from '../kube/object.ts';
+import type { ApplyContext, ApplyResult, WantedObject } from './apply-context.ts';
+import { conflictVerdict, failedVerdict, refusedVerdict, terminatingVerdict } from './apply-failures.ts';
+
+// The order in which the objects of a relay are applied: the ConfigMap, then what restricts the Pods, then the Pods and
+// what goes with them. The Service is applied beside the Pods, since it depends on nothing but the configuration.
+
+type StageName = 'config' | 'policy' | 'pods' | 'service';
+
+function stageOf({ object: { kind } }: WantedObject): StageName {
+  if (kind === 'ConfigMap') return 'config';
+  if (kind === 'NetworkPolicy') return 'policy';
+  return kind === 'Service' ? 'service' : 'pods';
+}
+
+/** What a stage works with: `configured` is the relay once its ConfigMap is applied, undefined before. */
+type StageContext = ApplyContext & { readonly relay: Relay; readonly configured: Relay | undefined };
+
+/**
+ * Applies `wanted`.
+ *
+ * @returns the result that ended it early, the first one if Pods and Service both did; undefined if all are as wanted.
+ * @throws the errors of the API server that are not about one object.
+ */
+export async function applyInStages(
+  relay: Relay,
+  wanted: readonly WantedObject[],
+  context: ApplyContext,
+): Promise<ApplyResult | undefined> {
+  const { config = [], policy = [], pods = [], service = [] } = Object.groupBy(wanted, stageOf);
+  const configuring = { ...context, relay, configured: undefined };
+  const configured = { ...context, relay, configured: relay };
+  const early = (await applyInTurn(config, configuring)) ?? (await applyInTurn(policy, configured));
+  if (early !== undefined) return early;
+  const [ofPods, ofService] = await Promise.allSettled([
+    applyInTurn(pods, configured),
+    applyInTurn(service, configured),
+  ]);
+  return value(ofPods) ?? value(ofService);
+}
+
+function value<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === 'rejected') throw settled.reason;
+  return settled.value;
+}
+
+async function applyInTurn(
+  wanted: readonly WantedObject[],
+  context: StageContext,
+): Promise<ApplyResult | undefined> {
+  for (const one of wanted) {
+    const end = await applyOne(one, context);
+    if (end !== undefined) return end;
+  }
+  return undefined;
+}
+
+/** Returns the result that ends its stage; undefined if the object is as wanted. */
+async function applyOne(
+  { object, observed }: WantedObject,
+  { cluster, onWritten, relay, configured }: StageContext,
+): Promise<ApplyResult | undefined> {
+  const wanted = object as KubeObject;
+  try {
+    if (wanted.kind === 'Deployment' && relay.autoscaling !== undefined)
+      await cluster.keepReplicas(wanted, observed);
+    const applied = await cluster.apply(wanted, observed);
+    if (applied.outcome === 'terminating') return { verdict: terminatingVerdict(applied.object, configured) };
+    if (applied.outcome !== 'unchanged') onWritten(applied.outcome, applied.object);
+    return undefined;
+  } catch (error) {
+    return failureResult(error, wanted, configured);
+  }
+}
+
+/** What an error of applying `wanted` comes to. Throws it again if it is not about this object. */
+function failureResult(error: unknown, wanted: KubeObject, configured: Relay | undefined): ApplyResult {
+  if (error instanceof ResourceConflictError) return { verdict: conflictVerdict(error, configured) };
+  if (error instanceof RefusedError) {
+    const verdict = refusedVerdict(error, wanted, configured);
+    // Which IP families a cluster has does not change from one try to the next, so no backoff.
+    return verdict.reason === 'FamilyUnavailable' ? { verdict } : { verdict, error };
+  }
+  if (error instanceof ApplyFailedError || (error instanceof KubeError && isAboutObject(error)))
+    return { verdict: failedVerdict(error, configured), error };
+  throw error;
+}
+
+/** Whether the refusal lasts until someone grants or frees something, such as a permission or a quota. */
+function isAboutObject({ status }: KubeError): boolean {
+  return status >= 400 && status < 500 && ![401, 404, 409, 429].includes(status);
+}

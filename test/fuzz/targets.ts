@@ -1,0 +1,237 @@
+import { isIP } from 'node:net';
+import { duplexPair } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { parseRealmRelay } from '../../src/api/parse.ts';
+import { YamlError, yamlDocuments } from '../../src/cli/yaml-documents.ts';
+import { isFault, parseSocketAddress, socketAddressText } from '../../src/config/address.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
+import { parseRelayConfig } from '../../src/config/parsed-config.ts';
+import { hostText, parseIpAddress } from '../../src/lib/ip-address.ts';
+import { problemText } from '../../src/lib/problem.ts';
+import { relayReport } from '../../src/operator/relay-client.ts';
+import { hostsAddresses, searchNames } from '../../src/relay/dns/hosts-file.ts';
+import { parseProxyHeader, ProxyHeaderError } from '../../src/relay/proxy-protocol/header.ts';
+import { readRequest } from '../../src/relay/transport/web-socket-request.ts';
+import { acceptWebSocket } from '../../src/relay/transport/web-socket.ts';
+
+/** A parser that meets outsiders. */
+export type Target = {
+  readonly name: string;
+  /** Inputs to begin with; the kept corpus comes on top. */
+  readonly seeds: readonly string[];
+  /** Words of its format, for mutations. */
+  readonly tokens: readonly string[];
+  /** Throws where the parser breaks a promise: another error than its own, or a result that cannot be. */
+  readonly run: (input: Buffer) => void | Promise<void>;
+};
+
+/** Runs `parse`; errors of the kinds `own` are right answers. */
+function tolerating(own: readonly (new (...args: never[]) => Error)[], parse: () => void): void {
+  try {
+    parse();
+  } catch (error) {
+    if (!own.some((kind) => error instanceof kind)) throw error;
+  }
+}
+
+function require(isTrue: boolean, promise: string): void {
+  if (!isTrue) throw new Error(`broken promise: ${promise}`);
+}
+
+function realmRelayYaml(input: Buffer): void {
+  tolerating([YamlError], () => {
+    for (const { value } of yamlDocuments(input.toString('utf8'))) {
+      const { problems, warnings } = parseRealmRelay(value);
+      for (const problem of [...problems, ...warnings])
+        require(problemText(problem) !== '', 'every problem has a text');
+    }
+  });
+}
+
+function relayConfig(input: Buffer): void {
+  tolerating([ConfigError], () => {
+    const { config } = parseRelayConfig([{ source: 'file', text: input.toString('utf8') }]);
+    const names = config.endpoints.map(({ name }) => name);
+    require(new Set(names).size === names.length, 'names of endpoints are unique');
+  });
+}
+
+function proxyHeader(input: Buffer): void {
+  tolerating([ProxyHeaderError], () => {
+    const header = parseProxyHeader(input);
+    if (header === undefined) return;
+    require(header.length <= input.length, 'a header is no longer than what was read');
+    const shorter = parseProxyHeader(input.subarray(0, header.length - 1));
+    require(shorter === undefined, 'a header that is one byte short needs more bytes');
+    if (header.addresses === undefined) return;
+    const { source, destination } = header.addresses;
+    const families = [source, destination].map(({ address }) => isIP(address));
+    require(families[0] !== 0 && families[0] === families[1], 'both addresses are of one family');
+    for (const { port } of [source, destination])
+      require(Number.isInteger(port) && port >= 0 && port <= 65_535, 'a port is one');
+  });
+}
+
+const target = { host: 'a.example', path: '/ws' };
+
+function webSocketRequest(input: Buffer): void {
+  const read = readRequest(input.toString('latin1'), target);
+  if ('fault' in read) return;
+  for (const [name, value] of Object.entries(read.headers))
+    require(!/[\r\n]/.test(name + value), 'a header field has no line break');
+}
+
+const upgradeRequest =
+  'GET /ws HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+  'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
+
+/** Turns of the event loop in which frames that came in one piece have gone through. */
+const turns = 8;
+
+async function webSocketFrames(input: Buffer): Promise<void> {
+  const [client, server] = duplexPair();
+  client.on('error', () => undefined).resume();
+  client.write(upgradeRequest);
+  const stream = await acceptWebSocket(server, target);
+  let bytes = 0;
+  stream.on('data', (part: Buffer) => (bytes += part.length)).on('error', () => undefined);
+  client.end(input);
+  for (let turn = 0; turn < turns; turn += 1) await setImmediate();
+  for (const each of [stream, server, client]) each.destroy();
+  require(bytes <= input.length, 'no more is read than was sent');
+}
+
+function address(input: Buffer): void {
+  const text = input.toString('utf8');
+  const ip = parseIpAddress(text);
+  if (ip !== undefined) {
+    const again = parseIpAddress(ip.zone === '' ? ip.text : `${ip.text}%${ip.zone}`);
+    require(again?.text === ip.text && again.family === ip.family, 'the text of an address is that address');
+    require(hostText(ip).includes(ip.text), 'an address stands in its host text');
+  }
+  const parsed = parseSocketAddress(text);
+  if (isFault(parsed)) return;
+  const again = parseSocketAddress(socketAddressText(parsed));
+  require(!isFault(again) && again.port === parsed.port, 'the text of a socket address is that address');
+}
+
+function relayStatus(input: Buffer): void {
+  tolerating([SyntaxError], () => {
+    const { configHash, unready } = relayReport(JSON.parse(input.toString('utf8')));
+    for (const text of [configHash, ...unready.map(({ message }) => message)])
+      require(typeof text === 'string', 'a report holds texts');
+  });
+}
+
+function systemFiles(input: Buffer): void {
+  const text = input.toString('utf8');
+  for (const found of hostsAddresses(text, 'a.example'))
+    require(isIP(found.address) !== 0, 'a hosts file gives addresses');
+  require(searchNames(text, 'a').includes('a'), 'a name is looked up as it is, too');
+}
+
+/** Every parser that reads what an outsider wrote; DNS answers are parsed by Node.js. */
+export const targets: readonly Target[] = [
+  {
+    name: 'realm-relay-yaml',
+    seeds: [
+      'apiVersion: realm-operator.dev/v1alpha1\nkind: RealmRelay\nmetadata: {name: a}\nspec:\n  endpoints:\n  - name: a\n    listen: {address: "::", port: 443}\n    remotes: [{address: a.example, port: 1}]\n',
+      '{"apiVersion":"realm-operator.dev/v1alpha1","kind":"RealmRelay","metadata":{"name":"a"},"spec":{}}',
+      'a: &a [*a]\n---\nb: !!binary x\n',
+    ],
+    tokens: [
+      '- ',
+      ': ',
+      '\n  ',
+      '---\n',
+      '&a ',
+      '*a',
+      '!!',
+      'spec:',
+      'endpoints:',
+      'endPort: 1',
+      '"::"',
+      '.nan',
+      '0x1',
+    ],
+    run: realmRelayYaml,
+  },
+  {
+    name: 'relay-config',
+    seeds: [
+      '{"log":{"level":"info"},"network":{"use_udp":true},"endpoints":[{"listen":"[::]:1","remote":"a:2","balance":"roundrobin: 1"}]}',
+      '[[endpoints]]\nlisten = "0.0.0.0:1"\nremote = "[::1]:2"\nlisten_transport = "ws;host=a;path=/"\n',
+      '{"listening_addresses":["0.0.0.0"],"listening_ports":["1-3"],"remote_addresses":["a"],"remote_ports":["4-6"]}',
+    ],
+    tokens: [
+      '"endpoints":',
+      '[[',
+      ']]',
+      ' = ',
+      'tls;',
+      'ws;',
+      'range_of',
+      '1-65535',
+      '"""',
+      '{',
+      '}',
+      'nan',
+      'inf',
+    ],
+    run: relayConfig,
+  },
+  {
+    name: 'proxy-header',
+    seeds: [
+      'PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n',
+      'PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\n',
+      'PROXY UNKNOWN\r\n',
+      '\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x01\x02\x03\x04\x05\x06\x07\x08\0\x01\0\x02',
+      '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0',
+    ],
+    tokens: ['PROXY ', 'TCP4 ', 'TCP6 ', 'UNKNOWN', '\r\n', ' ', '65536', '::1'],
+    run: proxyHeader,
+  },
+  {
+    name: 'web-socket-request',
+    seeds: [upgradeRequest.trimEnd(), `GET / HTTP/1.1\r\na:${' '.repeat(64)}\nx`],
+    tokens: ['\r\n', ': ', ' ', '\t', 'Host', 'Upgrade', 'Sec-WebSocket-Key', 'Content-Length: 1', ','],
+    run: webSocketRequest,
+  },
+  {
+    name: 'web-socket-frames',
+    seeds: ['\x82\x81\0\0\0\0a', '\x02\x80\0\0\0\0\x80\x80\0\0\0\0', '\x88\x80\0\0\0\0', '\x89\x80\0\0\0\0'],
+    tokens: ['\x82', '\x80', '\x02', '\x88', '\xff', '\x7f', '\x7e'],
+    run: webSocketFrames,
+  },
+  {
+    name: 'address',
+    seeds: [
+      '192.0.2.1:80',
+      '[2001:db8::1%eth0]:443',
+      'a.example:1',
+      '::ffff:192.0.2.1',
+      '::1:80',
+      '0x7f.1:80',
+    ],
+    tokens: [':', '::', '[', ']', '%', '.', '0x', '65535'],
+    run: address,
+  },
+  {
+    name: 'relay-status',
+    seeds: [
+      '{"configHash":"a","configProblem":"","endpoints":[{"name":"a","ready":false,"message":"m","sockets":[{"reason":"r"}]}]}',
+    ],
+    tokens: ['{', '}', '[', ']', '"', ':', ',', 'null', 'false', '"endpoints"', '"sockets"', '"__proto__"'],
+    run: relayStatus,
+  },
+  {
+    name: 'system-files',
+    seeds: [
+      '127.0.0.1 localhost a.example # c\n::1 a.example\n',
+      'search a.example b.example\nnameserver ::1\n',
+    ],
+    tokens: ['\n', '#', '\t', 'search ', 'domain ', 'options ndots:1'],
+    run: systemFiles,
+  },
+];

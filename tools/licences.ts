@@ -1,0 +1,30 @@
+import { packageSbom, type Component } from './sbom.ts';
+
+/** Licences under which a package may be shipped with this Apache-2.0 project. A new one is a decision, not a detail. */
+const allowed: ReadonlySet<string> = new Set([
+  '0BSD',
+  'Apache-2.0',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'ISC',
+  'MIT',
+  'PSF-2.0',
+  'Unlicense',
+]);
+
+/** The components of which a licence is not known or not allowed, a line each. */
+export function licenceProblems(components: readonly Component[]): string[] {
+  return components.flatMap(({ name, version = '', licenses }) => {
+    const id = licenses?.[0].expression ?? '';
+    return allowed.has(id)
+      ? []
+      : [`${name} ${version}: licence "${id}" is not in the list of tools/licences.ts`];
+  });
+}
+
+if (import.meta.main) {
+  for (const problem of licenceProblems(packageSbom().components)) {
+    process.stderr.write(`${problem}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Metafile } from 'esbuild';
+import { bundle } from './build.ts';
+
+const root = join(import.meta.dirname, '..');
+
+/** A component of a CycloneDX bill of materials, as far as it is used here. */
+export type Component = {
+  readonly 'bom-ref'?: string;
+  readonly type: 'application' | 'container' | 'library';
+  readonly name: string;
+  readonly version?: string;
+  readonly purl?: string;
+  readonly hashes?: readonly { readonly alg: string; readonly content: string }[];
+  readonly licenses?: readonly [{ readonly expression: string }];
+};
+
+/** A bill of materials. Source: the CycloneDX JSON schema, version 1.6. */
+export type Sbom = {
+  readonly bomFormat: 'CycloneDX';
+  readonly specVersion: '1.6';
+  readonly metadata: { readonly component: Component };
+  readonly components: readonly Component[];
+  readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
+};
+
+/** One package of package-lock.json. */
+type Locked = {
+  readonly version: string;
+  readonly license?: string;
+  readonly integrity?: string;
+  /** Only needed to develop this project. */
+  readonly dev?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+};
+
+type Lockfile = { readonly name: string; readonly packages: Readonly<Record<string, Locked>> };
+
+/**
+ * What installing the package brings, from package-lock.json: names, versions, licences, hashes and dependencies.
+ * Equal lockfiles give equal text: there is no time stamp and no serial number. (`npm sbom` leaves out packages that
+ * tools for developing need, too.)
+ */
+export function packageSbom(): Sbom {
+  const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lockfile;
+  const shipped = Object.entries(lockfile.packages).filter(([, { dev = false }]) => !dev);
+  const components = shipped.map(([path, locked]) => component(nameAt(path) ?? lockfile.name, locked));
+  const [own, ...others] = components;
+  if (own === undefined) throw new Error('package-lock.json has no packages');
+  return {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    metadata: { component: { ...own, type: 'application' } },
+    components: others,
+    dependencies: shipped.map(([path, locked]) => ({
+      ref: purl(nameAt(path) ?? lockfile.name, locked),
+      dependsOn: dependenciesOf(path, locked, lockfile),
+    })),
+  };
+}
+
+function component(name: string, locked: Locked): Component {
+  const { version, license = '', integrity } = locked;
+  const ref = purl(name, locked);
+  const [, algorithm, digest] = /^(sha512)-(.+)$/.exec(integrity ?? '') ?? [];
+  return {
+    'bom-ref': ref,
+    type: 'library',
+    name,
+    version,
+    purl: ref,
+    ...(algorithm !== undefined && {
+      hashes: [{ alg: 'SHA-512', content: Buffer.from(digest ?? '', 'base64').toString('hex') }],
+    }),
+    ...(license !== '' && { licenses: [{ expression: license }] }),
+  };
+}
+
+/** Source: the package URL specification, type npm. */
+function purl(name: string, { version }: Locked): string {
+  return `pkg:npm/${name.replace('@', '%40')}@${version}`;
+}
+
+/** Where Node.js finds what the package at `path` depends on: in its own node_modules, or in one further up. */
+function dependenciesOf(path: string, locked: Locked, { packages }: Lockfile): string[] {
+  const names = Object.keys({ ...locked.dependencies, ...locked.optionalDependencies });
+  return names.flatMap((name) => {
+    for (let folder = path; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
+      const found = packages[`${folder === '' ? '' : `${folder}/`}node_modules/${name}`];
+      if (found !== undefined) return purl(name, found);
+      if (folder === '') return []; // optional, and not locked
+    }
+  });
+}
+
+/**
+ * What is in the image: the npm packages that the programs bundle, Node.js, and the libraries that Node.js is linked to.
+ *
+ * @param rootfs  the image's root file system, as tools/image.sh makes it.
+ */
+export function imageSbom(sbom: Sbom, metafile: Metafile, rootfs: string): Sbom {
+  const bundled = bundledPackages(metafile);
+  const isShipped = ({ name }: Component): boolean => bundled.has(name) || name === nodePackage;
+  const libraries = files(rootfs).filter((path) => /\.so(\.|$)/.test(path));
+  return {
+    ...sbom,
+    metadata: { ...sbom.metadata, component: { ...sbom.metadata.component, type: 'container' } },
+    components: [...sbom.components.filter(isShipped), ...libraries.map((path) => library(rootfs, path))],
+    dependencies: [],
+  };
+}
+
+/** The npm package that the image's Node.js comes from. */
+const nodePackage = `node-${process.platform}-${process.arch}`;
+
+/** The npm packages of which a bundle holds at least one file. */
+export function bundledPackages({ outputs }: Metafile): ReadonlySet<string> {
+  const sources = Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs));
+  return new Set(sources.flatMap((source) => nameAt(source) ?? []));
+}
+
+/** `node_modules/@scope/name/file.js` → `@scope/name`; of a nested package the innermost. */
+function nameAt(path: string): string | undefined {
+  return /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
+}
+
+function files(folder: string): string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name).slice(folder.length))
+    .sort();
+}
+
+function library(rootfs: string, path: string): Component {
+  const content = createHash('sha256')
+    .update(readFileSync(join(rootfs, path)))
+    .digest('hex');
+  return { type: 'library', name: path.slice(1), hashes: [{ alg: 'SHA-256', content }] };
+}
+
+if (import.meta.main) {
+  const folder = join(root, 'dist', 'sbom');
+  const sbom = packageSbom();
+  const image = imageSbom(sbom, await bundle({ write: false }), join(root, 'dist', 'image', 'rootfs'));
+  mkdirSync(folder, { recursive: true });
+  for (const [name, content] of Object.entries({ package: sbom, image }))
+    writeFileSync(join(folder, `${name}.cdx.json`), `${JSON.stringify(content, null, 2)}\n`);
+}
