@@ -76,7 +76,7 @@ describeWithHelm('chart: what the platform lets everyone write', (helm) => {
       },
     ];
     for (const { what, spec, remedy } of refused) {
-      it(`refuses ${what}, and says what is allowed`, async () => {
+      it(`refuses ${what}, and reports what is allowed`, async () => {
         const { status, message } = await created(spec);
         expect(message).to.include(remedy);
         expect(status).to.equal(403);

@@ -75,7 +75,7 @@ describeWithHelm('chart: a release', (helm) => {
       await eventually('the CRD is gone', async () => (await status(crd)) === 404);
     });
 
-    it('takes over a CRD that came without it, when told to', async () => {
+    it('takes over a CRD that came without it, if requested', async () => {
       await own.kubectl(['create', 'namespace', 'realm']);
       const applied = await own.kubectl(['apply', '--server-side', '--filename', 'crds/realmrelays.yaml']);
       expect(applied.code, applied.stderr).to.equal(0);

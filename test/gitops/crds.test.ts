@@ -52,7 +52,7 @@ function suite(): void {
     });
   }
 
-  it('refuses a field that none of the kinds has, or the example says nothing', async () => {
+  it('refuses a field that none of the kinds has, or the example would prove nothing', async () => {
     for (const example of examples().filter(({ spec }) => spec !== undefined)) {
       const { stderr, code } = await applied({ ...example, spec: { ...example.spec, misspelt: true } });
       expect(stderr, example.kind).to.include('misspelt');

@@ -111,7 +111,7 @@ describe('Informer', () => {
     return eventually(change, () => changes.includes(change), { intervalMs: 5 });
   }
 
-  it('begins with all there is, told by the watch itself', async () => {
+  it('begins with all there is, which the watch itself lists', async () => {
     const watch = await nextWatch();
     const query = Object.fromEntries(watch.query);
     expect(query).to.include({
@@ -177,7 +177,7 @@ describe('Informer', () => {
     expect(failures).to.deep.equal([]);
   });
 
-  it('begins anew after 410, and notices what went meanwhile', async () => {
+  it('starts over after 410, and notices what went meanwhile', async () => {
     const watch = await synced([configMap('a', 5), configMap('b', 6)]);
     tell(watch, 'ERROR', statusObject(410, 'Expired', 'too old'));
     const next = await nextWatch(500);
@@ -213,7 +213,7 @@ describe('Informer', () => {
     },
   ];
   for (const { why, fault } of faults) {
-    it(`comes back, where it was, when ${why}`, async () => {
+    it(`comes back where it was when ${why}`, async () => {
       fault(await synced());
       await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
       const next = await nextWatch(500);
@@ -223,7 +223,7 @@ describe('Informer', () => {
     });
   }
 
-  it('gives a watch up that does not end by itself: only our half of the connection lives', async () => {
+  it('gives a watch up that the server does not end: only our half of the connection lives', async () => {
     await synced();
     clock.advance(134_999);
     expect(failures).to.deep.equal([]);
@@ -257,7 +257,7 @@ describe('Informer', () => {
     await nextWatch(30_000);
   });
 
-  it('begins anew when the server went back in time: its data was restored', async () => {
+  it('starts over when the server went back in time: its data was restored', async () => {
     const watch = await synced();
     bookmark(watch, 3);
     const next = await nextWatch(500);

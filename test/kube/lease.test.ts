@@ -110,7 +110,7 @@ describe('Lease', () => {
     });
   });
 
-  it('is never held by two where the holder is stopped, and it knows at once when it goes on', async () => {
+  it('is never held by two if the holder is stopped, which knows at once when it goes on', async () => {
     const [a, b] = await twoOfThem();
     await pass(14, b);
     expect(b.lease.holds(), 'not yet').to.be.false;
@@ -142,7 +142,7 @@ describe('Lease', () => {
     expect(a.isLost, 'given, not lost').to.be.false;
   });
 
-  it('ends by itself where the API server does not answer, before another may take it', async () => {
+  it('ends if the API server does not answer, before another may take it', async () => {
     const [a] = await twoOfThem();
     server.isSilent = true;
     a.clock.advance(9_000);
@@ -159,7 +159,7 @@ describe('Lease', () => {
     expect([a.lease.holds(), b.lease.holds()]).to.deep.equal([true, false]);
   });
 
-  it('is made anew by its holder where somebody deleted it; others leave it the time', async () => {
+  it('is made again by its holder if somebody deleted it; others leave it the time', async () => {
     const [a, b] = await twoOfThem();
     await pass(3, a, b);
     server.lease = undefined;

@@ -292,7 +292,7 @@ describeWithCluster('operator on a bad day', function () {
     },
   };
   for (const [what, bad] of Object.entries(unreadable)) {
-    it(`says what is wrong with a RealmRelay that an older CRD lets in, and keeps its children: ${what}`, async () => {
+    it(`reports what is wrong with a RealmRelay that an older CRD lets in, and keeps its children: ${what}`, async () => {
       await start();
       const before = await edge.versions();
       const replaced = { ...(await edge.find('realmrelays/web')), spec: bad as RealmRelaySpec };
@@ -306,7 +306,7 @@ describeWithCluster('operator on a bad day', function () {
     });
   }
 
-  it('says that its namespace is being deleted where a child cannot be made anew', async () => {
+  it('reports that its namespace is being deleted if a child cannot be replaced', async () => {
     await start();
     await own.request('DELETE', `/api/v1/namespaces/${edge.namespace}`); // nobody collects what is in it here
     await edge.write('DELETE', 'services/web');

@@ -41,7 +41,7 @@ describeWithCluster('two operators', function () {
     expect(two.stray()).to.deep.equal([]);
   });
 
-  it('hand over when the first is asked to end, long before its lease is over', async () => {
+  it('hand over when the first is stopped, long before its lease is over', async () => {
     const [a] = await two.startBoth({ leaseSeconds: 90 }); // `eventually` does not wait for so long
     a.kill('SIGTERM');
     await two.written('operator-b');

@@ -36,7 +36,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     expect(await edge.find('services/web')).to.have.nested.property('spec.ports[0].port', 8443);
   });
 
-  it('tells all of it in the status', async () => {
+  it('reports all of it in the status', async () => {
     await edge.applyRelay('web', spec());
     const { status } = await edge.expect('realmrelays/web', (seen) => seen.status?.addresses?.length === 2);
     const { relay } = parseRealmRelay(await edge.find('realmrelays/web'));
@@ -162,7 +162,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     });
   });
 
-  it('deletes nothing by itself when a RealmRelay goes, and all of it is collected', async function () {
+  it('deletes nothing when a RealmRelay goes, and the garbage collector collects all of it', async function () {
     if (!cluster().hasControllerManager) this.skip();
     await edge.applyRelay('web', spec());
     await edge.children();
@@ -170,7 +170,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     for (const child of childrenOfWeb) await edge.expectMissing(child);
   });
 
-  it('makes nothing anew while a RealmRelay is being deleted', async () => {
+  it('replaces nothing that goes while a RealmRelay is being deleted', async () => {
     await edge.applyRelay('web', spec());
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     await edge.write('PATCH', 'realmrelays/web', { metadata: { finalizers: ['example.com/hold'] } });
@@ -183,7 +183,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     await edge.write('PATCH', 'realmrelays/web', { metadata: { finalizers: null } });
   });
 
-  it('takes a RealmRelay made anew over what its predecessor left', async function () {
+  it('takes over what a RealmRelay of the same name left', async function () {
     if (!cluster().hasControllerManager) this.skip();
     await edge.applyRelay('web', spec());
     await edge.children();
@@ -241,7 +241,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
   });
 
-  it('goes on where it was when it starts anew, and writes nothing', async () => {
+  it('writes nothing when it is restarted', async () => {
     await edge.applyRelay('web', spec());
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     await eventually(

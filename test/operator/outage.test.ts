@@ -22,7 +22,7 @@ describeWithCluster('operator when the API server goes', function () {
     await own.stop();
   });
 
-  it('goes on by itself, its watches cut and their place in history forgotten (410)', async () => {
+  it('goes on when its watches are cut and their place in history is forgotten (410)', async () => {
     await edge.applyRelay('web', spec());
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     edge.logged.length = 0;

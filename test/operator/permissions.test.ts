@@ -232,7 +232,7 @@ function describeRights(
       await edge.write('DELETE', 'realmrelays/nodes');
     });
 
-    it('says what it is not allowed to do, and goes on when it is: update on realmrelays/finalizers', async () => {
+    it('reports what it is not allowed to do, and goes on when it is: update on realmrelays/finalizers', async () => {
       await without('realmrelays/finalizers', async () => {
         await eventually('the permission is gone', async () => {
           await edge.write('DELETE', 'configmaps/web-config').catch(() => undefined);

@@ -77,7 +77,7 @@ describeWithCluster('operator and relay Pods', function (cluster) {
     });
   }
 
-  it('counts the Pods that run the configuration, and tells none that began with it', async () => {
+  it('counts the Pods that run the configuration, and annotates none that began with it', async () => {
     const { pods: made } = await twoReady();
     const status = await edge.expect('realmrelays/web', (seen) => seen.status?.updatedReplicas === 2);
     expect(status.status?.endpoints?.[0]).to.include({ name: 'https', ready: true, message: '' });
@@ -163,7 +163,7 @@ describeWithCluster('operator and relay Pods', function (cluster) {
     expect((await statusOf('web')).endpoints?.[0]).not.to.have.property('ready');
   });
 
-  it('replaces Pods with Rollout, and tells none', async () => {
+  it('replaces Pods with Rollout, and annotates none', async () => {
     await twoReady();
     const before = await edge.expect('deployments/web');
     await edge.applyRelay('web', spec(8443, { replicas: 2, updateStrategy: 'Rollout' }));
@@ -178,7 +178,7 @@ describeWithCluster('operator and relay Pods', function (cluster) {
     );
   });
 
-  it('neither tells nor counts a Pod that only bears our labels', async () => {
+  it('neither annotates nor counts a Pod that only bears our labels', async () => {
     const { hash } = await twoReady();
     const [ours] = await pods(2);
     const labels = { ...ours?.metadata.labels, 'pod-template-hash': 'none' }; // else the ReplicaSet would adopt it

@@ -97,7 +97,7 @@ function describeSingleStack({ has, lacks, flags }: Stack): void {
       },
     ];
     for (const { wanted, told, why } of cases) {
-      it(`says that the cluster has no ${lacks}, and applies all else: ${why}`, async () => {
+      it(`reports that the cluster has no ${lacks}, and applies all else: ${why}`, async () => {
         await edge.applyRelay('web', wanted);
         const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'FamilyUnavailable');
         expect(message).to.match(told).and.include('service.enabled: false');

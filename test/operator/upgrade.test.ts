@@ -77,7 +77,7 @@ describeWithCluster('operator after an upgrade', (cluster) => {
     },
   };
   for (const [way, upgrade] of Object.entries(ways)) {
-    it(`writes nothing where nothing but the version is another, and so restarts no Pod: ${way}`, async () => {
+    it(`writes nothing if nothing but the version changes, and so restarts no Pod: ${way}`, async () => {
       const older = await startOlder();
       await edge.applyRelay('web', spec());
       await edge.applyRelay('roll', spec(9443, { updateStrategy: 'Rollout' }));

@@ -45,7 +45,7 @@ async function greeting(address: string): Promise<string> {
 }
 
 describe('relay program', () => {
-  it('follows its file: a change is taken, a wrong one changes nothing and is told', async () => {
+  it('follows its file: a change is taken, a wrong one changes nothing and is logged', async () => {
     const echo = await loopback.echo();
     const relay = startWith([endpoint(echo)]);
     const listen = await listenOf(relay);
@@ -87,7 +87,7 @@ describe('relay program', () => {
     expect(await greeting(listen)).to.equal('two');
   });
 
-  it('starts with a port that is taken, says so, and serves once it is free', async () => {
+  it('starts with a port that is taken, reports it, and serves once it is free', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as { port: number };
     const relay = startWith([
@@ -127,7 +127,7 @@ describe('relay program', () => {
     expect((await relay.logged('bind failed, will be retried'))['reason']).to.equal('AddressInUse');
   });
 
-  it('ends with 1 where it cannot have the admin server that it was asked for', async () => {
+  it('ends with 1 if it cannot have the admin server that was requested', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as { port: number };
     const relay = start(['-l', '127.0.0.1:0', '-r', 'a:1', '--admin', `127.0.0.1:${String(port)}`]);
@@ -160,7 +160,7 @@ describe('relay program', () => {
     });
   }
 
-  it('tells every problem of its file, and ends with 1', async () => {
+  it('reports every problem of its file, and ends with 1', async () => {
     replaceConfig(path, '{"endpoints": [{"listen": "x"}]}');
     const relay = start(['-c', path]);
     expect(await relay.ended).to.equal(1);
@@ -239,7 +239,7 @@ describe('relay program, stopping', () => {
         expect(await relay.logged('relay stopped')).to.deep.include({ ended: 0, cut: 1 });
       });
 
-      it('cuts what is open at the deadline, and tells how many', async () => {
+      it('cuts what is open at the deadline, and logs how many', async () => {
         const { relay, pid, client } = await connected(['--drain-seconds', '0']);
         process.kill(pid, 'SIGTERM');
         expect(await failure(client)).to.equal('ECONNRESET');

@@ -76,8 +76,11 @@ export class RelayProcess {
 
   /** Waits for a line of the log. */
   async logged(msg: string): Promise<LogLine> {
-    return eventually(`"${msg}" in the log\n${this.stderr}`, () =>
-      this.lines.find((line) => line.msg === msg),
+    return eventually(`"${msg}" in the log`, () => this.lines.find((line) => line.msg === msg)).catch(
+      (cause: unknown) => {
+        const printed = [...this.lines.map((line) => JSON.stringify(line)), this.stderr].join('\n');
+        throw new Error(`no "${msg}" in the log:\n${printed}`, { cause });
+      },
     );
   }
 

@@ -78,7 +78,7 @@ describe('relay, reload', () => {
     expect(await loopback.exchange(client, 'x')).to.equal('x');
   });
 
-  it('changes ipv6_only of a live listener, and says beforehand what that costs', async () => {
+  it('changes ipv6_only of a live listener, and logs beforehand what that costs', async () => {
     const port = String(await freePort());
     const remote = await loopback.greeter('six', '::1');
     const { relay, lines } = await loopback.relay(config(endpoint(remote, { listen: `[::]:${port}` })));
@@ -214,7 +214,7 @@ describe('relay, a port that is taken', () => {
     { listen: 'nowhere.test:80', reason: 'NameNotFound', message: 'the name has no address' },
   ];
   for (const { listen, reason, message } of refusals) {
-    it(`says ${reason} for ${listen}`, async () => {
+    it(`reports ${reason} for ${listen}`, async () => {
       const lookup = (): Promise<string[]> =>
         Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }));
       const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1', { listen })), { lookup });
@@ -225,7 +225,7 @@ describe('relay, a port that is taken', () => {
 });
 
 describe('relay, drain', () => {
-  it('is not ready at once, takes nothing new, and lets what is open end by itself', async () => {
+  it('is not ready at once, takes nothing new, and lets what is open end', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const listen = listenOf(relay);
     const client = await loopback.client(listen);
@@ -250,7 +250,7 @@ describe('relay, drain', () => {
     expect(lines.find(({ msg }) => msg === 'connection failed')).to.deep.include({ side: 'relay' });
   });
 
-  it('ends at once when told to close meanwhile', async () => {
+  it('ends at once when it is closed meanwhile', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const client = await loopback.client(listenOf(relay));
     expect(await loopback.exchange(client, 'x')).to.equal('x');

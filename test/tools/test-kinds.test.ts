@@ -8,7 +8,7 @@ const clusterWords = /describeWith(Cluster|Helm)|startControlPlane|TwoOperators/
 describe('kinds of tests', () => {
   const kinds = testKinds();
 
-  it('hold every test once, but those of make e2e', () => {
+  it('hold every test but those of make e2e, once', () => {
     const all = globSync('test/**/*.test.ts').filter((file) => !file.startsWith('test/e2e/'));
     expect(kinds.flatMap(({ files }) => files)).to.have.members(all);
     expect(kinds.filter(({ files }) => files.length === 0)).to.deep.equal([]);

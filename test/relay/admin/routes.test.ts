@@ -54,7 +54,7 @@ describe('relay, admin server', () => {
     expect(await get(server, '/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
   });
 
-  it('tells the status in JSON', async () => {
+  it('serves the status as JSON', async () => {
     const remote = await loopback.greeter('hi');
     const { relay } = await loopback.relay(config());
     await relay.reload(config(endpoint(remote, {}, { use_udp: true })), 'abc');
@@ -90,7 +90,7 @@ describe('relay, admin server', () => {
     expect((await count()).filter((line) => line.includes('endpoint="web"'))).to.deep.equal([]);
   });
 
-  it('tells which build runs, and of the process', async () => {
+  it('shows which build runs, and describes the process', async () => {
     const { relay } = await loopback.relay(config());
     const { body } = await get(await admin(relay), '/metrics');
     expect(body).to.contain(`realm_relay_build_info{version="${version}",node_version="`);

@@ -36,7 +36,7 @@ function file(name: string, content: unknown): string {
 const admin = ['--admin', '127.0.0.1:0'];
 
 describe('relay program, command line', () => {
-  it('puts network flags above the file, whatever it says', async () => {
+  it('puts network flags above the file, whatever that holds', async () => {
     const path = file('a.json', {
       network: { no_tcp: false },
       endpoints: [endpoint('127.0.0.1:9', {}, { no_tcp: false, use_udp: false })],
@@ -68,7 +68,7 @@ describe('relay program, command line', () => {
     expect(relay.lines).to.deep.equal([]);
   });
 
-  it('ends with 1 where its log cannot be written', async () => {
+  it('ends with 1 if its log cannot be written', async () => {
     const relay = start(['-c', file('a.json', { endpoints: [] }), '--log-output', join(folder, 'no', 'log')]);
     expect(await relay.ended).to.equal(1);
     expect(relay.stderr).to.match(/^the log cannot be written to .*\/no\/log \(ENOENT/);
@@ -91,7 +91,7 @@ describe('relay program, command line', () => {
     expect(relay.stderr.trim().split('\n')).to.have.length(2);
   });
 
-  it('limits its open files as -n says', async function () {
+  it('limits its open files to what -n sets', async function () {
     if (spawnSync('prlimit', ['--version']).status !== 0) this.skip();
     const relay = start(['-c', file('a.json', { endpoints: [] }), ...admin, '-n', '123']);
     await relay.logged('relay started');
@@ -99,7 +99,7 @@ describe('relay program, command line', () => {
     expect(limits).to.match(/^Max open files +123 +123 /m);
   });
 
-  it('says where it cannot limit its open files, and runs', async () => {
+  it('warns if it cannot limit its open files, and runs', async () => {
     const path = file('a.json', { endpoints: [] });
     const relay = start(['-c', path, ...admin, '-n', '123'], ['env', 'PATH=/nowhere']);
     const told = await relay.logged('the limit of open files stays as it was, start it under "ulimit -n"');
@@ -124,7 +124,7 @@ describe('relay program, command line', () => {
     expect(await failure(loopback.dial(`127.0.0.1:${port}`))).to.equal('ECONNREFUSED');
   });
 
-  it('says before it goes to the background what is wrong', async () => {
+  it('reports what is wrong before it goes to the background', async () => {
     const wrong = start(['-d', '-l', 'x', '-r', 'y:1']);
     expect(await wrong.ended).to.equal(1);
     expect(wrong.stderr).to.match(/^command line: endpoints\[0\]\.listen: has no port/);

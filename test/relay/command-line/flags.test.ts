@@ -73,7 +73,7 @@ describe('relay flags', () => {
     expect(parseFlags(['-c', 'x', '--admin', 'off'])).to.not.have.property('admin');
   });
 
-  it('lets -c win over what describes one endpoint, and says so', () => {
+  it('lets -c win over what describes one endpoint, and warns of it', () => {
     expect(parseFlags(['-c', 'x', '-l', 'y', '-i', 'z'])).to.deep.include({
       config: 'x',
       withoutEffect: ['listen', 'interface'],
@@ -181,7 +181,7 @@ describe('relay flags', () => {
     expect(flags.endpoint).to.deep.include({ through: '192.0.2.1' });
   });
 
-  it('reads only flags of its own where another source stands above', () => {
+  it('reads only flags of its own if another source stands above', () => {
     const argv = ['-h', '--nonsense', '--drain-seconds=5', '--admin', 'off', '-l', 'x', '--check'];
     expect(ownFlags(argv)).to.deep.include({ action: 'check', drainSeconds: 5, endpoint: {} });
     expect(ownFlags(argv)).to.not.have.property('admin');

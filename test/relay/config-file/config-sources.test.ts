@@ -54,7 +54,7 @@ describe('relay program, where its configuration stands', () => {
     expect(await greetings(relay)).to.deep.equal(['one']);
   });
 
-  it('tells the problems of every file of a folder, each with its file, and ends with 1', async () => {
+  it('reports the problems of every file of a folder, each with its file, and ends with 1', async () => {
     writeFileSync(join(folder, 'a.toml'), '[[endpoints]]\nlisten = "x"\n');
     writeFileSync(join(folder, 'b.json'), '{');
     const relay = start(['-c', folder]);
@@ -66,7 +66,7 @@ describe('relay program, where its configuration stands', () => {
     expect(sources).to.deep.equal(['a.toml', 'a.toml', 'b.json']);
   });
 
-  it('says that a file is a legacy one, and runs it', async () => {
+  it('warns that a file is a legacy one, and runs it', async () => {
     const [remote = '', port = ''] = (await loopback.greeter('hi')).split(':');
     const legacy = {
       listening_addresses: ['127.0.0.1'],
@@ -85,7 +85,7 @@ describe('relay program, where its configuration stands', () => {
     expect(await greetings(relay)).to.deep.equal(['hi']);
   });
 
-  it('ignores a REALM_CONF that is no configuration, and says so', async () => {
+  it('ignores a REALM_CONF that is no configuration, and warns of it', async () => {
     writeFileSync(join(folder, 'a.toml'), await toml('hi'));
     const relay = start(['-c', folder, ...admin], { REALM_CONF: 'nonsense' });
     expect(await greetings(relay)).to.deep.equal(['hi']);

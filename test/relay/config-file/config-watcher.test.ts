@@ -107,14 +107,14 @@ describe('config file', () => {
     },
   ];
   for (const { what, make, message } of unreadable) {
-    it(`is refused where it ${what}`, async () => {
+    it(`is refused if it ${what}`, async () => {
       make();
       const error = await readConfig(path).catch((reason: unknown) => reason);
       expect(error).to.be.instanceOf(ConfigFileError).with.property('message').that.matches(message);
     });
   }
 
-  it('tells of text that was written, and of a file renamed over it', async () => {
+  it('reports text that was written, and a file renamed over it', async () => {
     writeFileSync(path, 'one');
     const { texts } = await follow();
     writeFileSync(path, 'two');
@@ -124,7 +124,7 @@ describe('config file', () => {
     await eventually('three', () => texts.at(-1) === 'three');
   });
 
-  it("tells of a ConfigMap's folder that is swapped", async () => {
+  it("reports a ConfigMap's folder that is swapped", async () => {
     mountConfigMap('2026_1', 'one');
     symlinkSync('..data/config.json', path);
     const { texts, errors } = await follow();
@@ -134,7 +134,7 @@ describe('config file', () => {
     expect([texts, errors]).to.deep.equal([['two'], []]);
   });
 
-  it('is silent where the text stays the same', async () => {
+  it('is silent if the text stays the same', async () => {
     writeFileSync(path, 'one');
     const { texts } = await follow();
     writeFileSync(path, 'one');
@@ -144,7 +144,7 @@ describe('config file', () => {
     expect(texts).to.deep.equal(['two']);
   });
 
-  it('tells once of a file that is gone, and of the one that comes back', async () => {
+  it('reports once a file that is gone, and the one that comes back', async () => {
     writeFileSync(path, 'one');
     const { texts, errors } = await follow();
     rmSync(path);
@@ -155,7 +155,7 @@ describe('config file', () => {
     expect([texts, errors.length]).to.deep.equal([['two'], 1]);
   });
 
-  it('looks every few seconds where nothing tells of changes', async () => {
+  it('looks every few seconds if nothing notifies of changes', async () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'realm-elsewhere-'));
     writeFileSync(join(elsewhere, 'config.json'), 'one');
     symlinkSync(join(elsewhere, 'config.json'), path);
@@ -170,7 +170,7 @@ describe('config file', () => {
     expect(texts).to.deep.equal(['two']);
   });
 
-  it('tells nothing once it is stopped', async () => {
+  it('reports nothing once it is stopped', async () => {
     writeFileSync(path, 'one');
     const clock = new FakeClock();
     const { texts } = await follow(clock);

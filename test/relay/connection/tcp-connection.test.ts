@@ -119,7 +119,7 @@ describe('relay, TCP', () => {
     expect(line).to.deep.include({ side: 'upstream' });
   });
 
-  it('takes the next remote when one refuses, and says so', async () => {
+  it('takes the next remote when one refuses, and logs it', async () => {
     const refused = `127.0.0.1:${String(await freePort())}`;
     const remote = await loopback.greeter('second');
     const { relay, lines } = await loopback.relay(config(endpoint(refused, { extra_remotes: [remote] })));

@@ -93,7 +93,7 @@ describe('relay, port ranges', () => {
     expect(statusOf(relay).associations).to.deep.include({ active: 2, total: 3 });
   });
 
-  it('tells the port that is taken, serves the others, and binds it when it is free', async () => {
+  it('reports the port that is taken, serves the others, and binds it when it is free', async () => {
     const clock = new FakeClock();
     const first = await freePorts(8);
     const foreign = await loopback.tcpServer(() => undefined, '127.0.0.1', first + 3);
@@ -123,7 +123,7 @@ describe('relay, port ranges', () => {
     expect(await loopback.greeting(at(3))).to.equal('hi');
   });
 
-  it('names the endpoint and the port where two ranges meet, and tells the first of many alone', async () => {
+  it('names the endpoint and the port where two ranges meet, and reports the first of many alone', async () => {
     const first = await freePorts(20);
     const remote = '127.0.0.1:1';
     const { relay } = await loopback.relay(

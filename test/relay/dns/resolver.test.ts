@@ -106,7 +106,7 @@ describe('names', () => {
     expect(server.questions).to.have.length(2);
   });
 
-  it('keeps as many names as cache_size says, those used last', async () => {
+  it('keeps as many names as cache_size allows, those used last', async () => {
     const { names, server } = await asking({ mode: 'ipv4_only', cache_size: 2 });
     for (const host of ['both', 'four', 'both', 'web.svc.cluster.local', 'both', 'four']) {
       await names.lookup(host.includes('.') ? host : `${host}.example`);
@@ -128,7 +128,7 @@ describe('names', () => {
     expect(server.questions).to.have.length(1);
   });
 
-  it('honours the hosts file, by families as mode says', async () => {
+  it('honours the hosts file, by the families of mode', async () => {
     const hosts = '# comment\n192.0.2.77 other Four.Example # and more\n2001:db8::77\tfour.example\n';
     const { names, server } = await asking({ mode: 'ipv6_then_ipv4' }, 60, hosts);
     expect(await names.lookup('four.example')).to.deep.equal(['2001:db8::77']);

@@ -72,7 +72,7 @@ describe('relay, connection limits', () => {
     expect(times(relay.lines, 'resetting clients, too many wait')).to.equal(1);
   });
 
-  it('tells an episode once at its begin and once at its end', async () => {
+  it('logs an incident once at its begin and once at its end', async () => {
     const relay = await limited({ max_connections: 1 });
     for (const episode of [1, 2]) {
       const client = await served(relay);

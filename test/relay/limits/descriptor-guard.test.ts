@@ -48,7 +48,7 @@ async function webOf(relay: RelayProcess) {
 }
 
 describe('relay, file descriptors', () => {
-  it('serves every one of 120 clients at 60 descriptors, told once', async () => {
+  it('serves every one of 120 clients at 60 descriptors, and logs the shortage once', async () => {
     const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const names = Array.from({ length: 120 }, (_, index) => `client ${String(index)}`);
@@ -61,7 +61,7 @@ describe('relay, file descriptors', () => {
     expect(times(relay.lines, short)).to.equal(1);
   });
 
-  it('answers at the admin server while clients wait, and tells it there', async () => {
+  it('answers at the admin server while clients wait, and shows it there', async () => {
     const relay = limited(120, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const clients = await Promise.all(Array.from({ length: 42 }, () => loopback.client(listen)));
@@ -101,7 +101,7 @@ describe('relay, file descriptors', () => {
     expect(await Promise.all([waiting, late])).to.deep.equal(['served', 'served']);
   });
 
-  it('ends at SIGTERM while clients wait, who are reset and told', async () => {
+  it('ends at SIGTERM while clients wait, which are reset and logged', async () => {
     const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const held = await Promise.all(Array.from({ length: 5 }, () => loopback.client(listen)));
@@ -185,7 +185,7 @@ describe('relay, the budget of file descriptors', () => {
     await eventually('the end', () => relay.status().descriptorsShort === 0);
   });
 
-  it('binds again where a socket is lost as it is shut, and goes on where it is not', async () => {
+  it('binds again if a socket is lost as it is shut, and goes on if it is not', async () => {
     const clock = new FakeClock();
     const tcp = tcpStack(keptLog().log);
     const listen = `127.0.0.1:${String(await freePort())}`;
@@ -216,7 +216,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(await visit(listen, 'later')).to.equal('served');
   });
 
-  it('resets, counts and tells those beyond where this Node cannot let them wait', async () => {
+  it('resets, counts and logs clients beyond the limit if this Node cannot let them wait', async () => {
     const clock = new FakeClock();
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo())), {
       openFiles: filesFor(1, 1),

@@ -34,7 +34,7 @@ async function timed(
 }
 
 describe('relay, idle TCP connections', () => {
-  it('end after tcp_idle_timeout, counted and told', async () => {
+  it('end after tcp_idle_timeout, counted and logged', async () => {
     const { relay, lines, clock } = await timed(await loopback.echo(), { tcp_idle_timeout: 10 });
     const client = await loopback.client(listenOf(relay));
     await loopback.exchange(client, 'x');
@@ -74,7 +74,7 @@ describe('relay, idle TCP connections', () => {
     expect(await failure(client)).to.equal('ECONNRESET');
   });
 
-  it('end sooner where one side has ended, with tcp_half_close_timeout', async () => {
+  it('end sooner once one side has ended, with tcp_half_close_timeout', async () => {
     const remote = await loopback.tcpRemote((socket) => socket.end('bye'));
     const { relay, clock } = await timed(remote, { tcp_half_close_timeout: 2 });
     const client = await loopback.client(listenOf(relay));

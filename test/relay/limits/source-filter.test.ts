@@ -55,7 +55,7 @@ function warnings(lines: readonly LogLine[]): LogLine[] {
 }
 
 describe('relay, allowed sources, TCP', () => {
-  it('serves clients that allowed_sources names, and resets others undialled, counted and told', async () => {
+  it('serves clients that allowed_sources names, and resets others undialled, counted and logged', async () => {
     const guard = await guarded(onlyFriends);
     const listen = listenOf(guard.relay);
     expect(await failure(loopback.dial(listen, stranger))).to.equal('ECONNRESET');
@@ -121,7 +121,7 @@ describe('relay, allowed sources, TCP', () => {
     expect(statusOf(guard.relay).connections.total).to.equal(0);
   });
 
-  it('tells of strangers that come by the thousand in some lines and their number', async () => {
+  it('logs strangers that come by the thousand in a few lines and their number', async () => {
     const guard = await guarded(onlyFriends);
     const listen = listenOf(guard.relay);
     await Promise.all(Array.from({ length: 30 }, () => failure(loopback.dial(listen, stranger))));
@@ -205,7 +205,7 @@ describe('relay, allowed sources, PROXY headers', () => {
     ['LOCAL', local],
     ['UNKNOWN', Buffer.from('PROXY UNKNOWN\r\n')],
   ] as const) {
-    it(`serves a peer who is named where its header is ${what}`, async () => {
+    it(`serves a peer that is allowed if its header is ${what}`, async () => {
       const guard = await guarded({ ...accepting, ...onlyFriends });
       const client = loopback.dial(listenOf(guard.relay), friend);
       const back = received(client);
@@ -214,7 +214,7 @@ describe('relay, allowed sources, PROXY headers', () => {
     });
   }
 
-  it('tells of the stranger that the header tells of, once, and remembers it', async () => {
+  it('logs the stranger that the header names, once, and shows it among the recent errors', async () => {
     const guard = await guarded(named);
     const client = loopback.dial(listenOf(guard.relay), friend);
     client.write(header(2, '198.51.100.9'));
@@ -232,7 +232,7 @@ describe('relay, allowed sources, PROXY headers', () => {
     ]);
   });
 
-  it('believes no header of a sender that is not trusted, whomever it tells of', async () => {
+  it('believes no header of a sender that is not trusted, whomever it names', async () => {
     const guard = await guarded(named);
     const client = loopback.dial(listenOf(guard.relay), stranger);
     client.write(header(2, '192.0.2.9'));
@@ -261,7 +261,7 @@ describe('relay, allowed sources, PROXY headers', () => {
 describe('relay, allowed sources, UDP', () => {
   const onlyUdp = { no_tcp: true, use_udp: true };
 
-  it('makes no association for a stranger, whose datagrams are dropped, counted and told', async () => {
+  it('makes no association for a stranger, whose datagrams are dropped, counted and logged', async () => {
     const network = { ...onlyUdp, ...onlyFriends };
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.udpEcho(), {}, network)));
     const { host, port } = split(listenOf(relay));
@@ -359,7 +359,7 @@ describe('relay, allowed sources, a reload', () => {
     }
   });
 
-  it('that names a wrong range is told with key, value and remedy, and the list before holds', async () => {
+  it('that names a wrong range is reported with key, value and remedy, and the list before holds', async () => {
     const path = join(loopback.folder(), 'config.json');
     const remote = await loopback.echo();
     const write = (...sources: string[]): void => {

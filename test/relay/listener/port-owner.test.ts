@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { parseSocketAddress, isFault, type SocketAddress } from '../../../src/config/address.ts';
 import { procAddress } from '../../../src/relay/net/proc-net.ts';
 import { portOwner } from '../../../src/relay/listener/port-owner.ts';
+import { freePort } from '../../support/free-port.ts';
 import { config, endpoint, Loopback, statusOf } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
@@ -12,16 +13,17 @@ const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 const programs = {
-  TCP: `const s = require('net').createServer().listen(0, process.argv[1], () => console.log(s.address().port))`,
+  TCP: `require('net').createServer().listen(process.argv[2], process.argv[1], () => console.log('listens'))`,
   UDP: `const s = require('dgram').createSocket(process.argv[1].includes(':') ? 'udp6' : 'udp4');
-s.bind(0, process.argv[1], () => console.log(s.address().port))`,
+s.bind(process.argv[2], process.argv[1], () => console.log('listens'))`,
 };
 
 type Foreign = { readonly pid: number; readonly name: string; readonly port: number };
 
 /** Another process that listens on any free port of `address`. */
 async function foreign(protocol: 'TCP' | 'UDP', address: string): Promise<Foreign> {
-  const child = spawn(process.execPath, ['-e', programs[protocol], address], {
+  const port = await freePort();
+  const child = spawn(process.execPath, ['-e', programs[protocol], address, String(port)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const closed = once(child, 'close');
@@ -29,10 +31,10 @@ async function foreign(protocol: 'TCP' | 'UDP', address: string): Promise<Foreig
     child.kill('SIGKILL');
     await closed;
   });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  await once(child.stdout, 'data');
   const pid = child.pid ?? 0;
   const name = readFileSync(`/proc/${String(pid)}/comm`, 'utf8').trim();
-  return { pid, name, port: Number(line.toString()) };
+  return { pid, name, port };
 }
 
 function address(host: string, port: number): SocketAddress {
@@ -77,7 +79,7 @@ describe('relay, a port that another process has', () => {
     });
   }
 
-  it('is nobody where the address is another one, or nothing can be known', async () => {
+  it('is unknown if the address is another one, or nothing can be known', async () => {
     const { port, pid } = await foreign('TCP', '127.0.0.1');
     expect(await portOwner('TCP', address('127.0.0.1', port))).to.deep.include({ pid });
     expect(await portOwner('TCP', address('127.0.0.2', port))).to.equal(undefined);

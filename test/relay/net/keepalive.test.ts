@@ -42,7 +42,7 @@ describe('relay, keepalive', () => {
     expect(Math.max(...timers())).to.be.at.most(700);
   });
 
-  it('probes nobody where it is 0', async () => {
+  it('probes nobody if it is 0', async () => {
     const timers = await quiet(0);
     await eventually('both acknowledged', () => timers().length === 2 && timers().every(Number.isNaN));
   });

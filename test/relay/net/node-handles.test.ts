@@ -39,7 +39,7 @@ describe('handles of Node', () => {
     expect(findHandles()).to.not.equal(undefined);
   });
 
-  it('are used where every name is there', () => {
+  it('are used if every name is there', () => {
     expect(findHandles('26.99.0', bindings())).to.not.equal(undefined);
   });
 
@@ -63,7 +63,7 @@ describe('handles of Node', () => {
     });
   }
 
-  it('leave TCP to sockets where they are not there, and the log tells', () => {
+  it('leave TCP to sockets if they are not there, which is logged', () => {
     const { log, lines } = keptLog();
     expect(tcpStack(log)).to.not.equal(socketStack);
     expect(lines).to.have.length(0);

@@ -111,7 +111,7 @@ for (const [how, tcp] of stacks) {
       expect(statusOf(relay).connections.failed.relay).to.equal(1);
     });
 
-    it('says where it could not connect', async () => {
+    it('logs the address to which it could not connect', async () => {
       const refused = `127.0.0.1:${String(await freePort())}`;
       const { relay, lines } = await relayTo(refused);
       await failure(loopback.dial(listenOf(relay)));

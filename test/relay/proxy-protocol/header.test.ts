@@ -83,7 +83,7 @@ describe('PROXY header', () => {
     },
   ] as const;
   for (const { version: each, from, to, text } of written) {
-    it(`tells in version ${String(each)} of ${from} and ${to}`, () => {
+    it(`names in version ${String(each)} ${from} and ${to}`, () => {
       const header = proxyHeader(each, {
         source: { address: from, port: 1 },
         destination: { address: to, port: 2 },
@@ -101,7 +101,7 @@ describe('PROXY header', () => {
     { why: 'UDP', text: `${head}\x21\x12\0\x0c${'\x01'.repeat(12)}` },
   ];
   for (const { why, text } of none) {
-    it(`tells of no client: ${why}`, () => {
+    it(`names no client: ${why}`, () => {
       expect(parseProxyHeader(Buffer.from(text, 'latin1'))).to.deep.equal({ length: text.length });
     });
   }

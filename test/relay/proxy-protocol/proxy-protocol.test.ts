@@ -42,14 +42,14 @@ async function echoed(client: Socket, bytes: Buffer | string): Promise<string> {
 }
 
 describe('relay, PROXY protocol towards the remote', () => {
-  it('tells of the client and where it connected, in version 1', async () => {
+  it('names the client and where it connected, in version 1', async () => {
     const { listen } = await relayWith({ send_proxy: true, send_proxy_version: 1 });
     const client = await loopback.client(listen);
     const ports = `${String(client.localPort)} ${String(split(listen).port)}`;
     expect(await echoed(client, 'x')).to.equal(`PROXY TCP4 127.0.0.1 127.0.0.1 ${ports}\r\nx`);
   });
 
-  it('tells of an IPv4 client of a wildcard socket as TCP4, in version 2', async () => {
+  it('names an IPv4 client of a wildcard socket as TCP4, in version 2', async () => {
     const { relay } = await loopback.relay(
       config(endpoint(await loopback.echo(), { listen: '[::]:0' }, { send_proxy: true })),
     );
@@ -90,7 +90,7 @@ describe('relay, PROXY protocol from the client', () => {
     });
   }
 
-  it('passes what it tells on, in the version of send_proxy', async () => {
+  it('passes its addresses on, in the version of send_proxy', async () => {
     const { listen } = await relayWith({ ...accepting, send_proxy: true, send_proxy_version: 1 });
     const sent = Buffer.concat([proxyHeader(2, told), Buffer.from('hello')]);
     expect(await echoed(await loopback.client(listen), sent)).to.equal(
@@ -98,7 +98,7 @@ describe('relay, PROXY protocol from the client', () => {
     );
   });
 
-  it('tells of the peer itself where the header tells of no client', async () => {
+  it('names the peer if the header names no client', async () => {
     const { listen } = await relayWith({ ...accepting, send_proxy: true, send_proxy_version: 1 });
     const client = await loopback.client(listen);
     const ports = `${String(client.localPort)} ${String(split(listen).port)}`;
@@ -107,7 +107,7 @@ describe('relay, PROXY protocol from the client', () => {
     );
   });
 
-  it('chooses the remote of iphash by the client that the header tells of', async () => {
+  it('chooses the remote of iphash by the client that the header names', async () => {
     const [first, second] = [await loopback.greeter('a'), await loopback.greeter('b')];
     const fields = { extra_remotes: [second], balance: 'iphash: 1, 1' };
     const { relay } = await loopback.relay(config(endpoint(first, fields, accepting)));

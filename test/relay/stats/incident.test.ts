@@ -12,7 +12,7 @@ describe('episode', () => {
     return { clock, episode, told };
   }
 
-  it('is told when it begins, and once more when nothing has happened for a minute', () => {
+  it('is logged when it begins, and once more when nothing has happened for a minute', () => {
     const { clock, episode, told } = kept();
     for (let i = 0; i < 3; i += 1) {
       episode.occurred();
@@ -25,7 +25,7 @@ describe('episode', () => {
     expect(told.at(-1)).to.equal('begins');
   });
 
-  it('ends when told to, without a timer left, and says nothing where nothing happened', () => {
+  it('ends on request, without a timer left, and logs nothing if nothing happened', () => {
     const { clock, episode, told } = kept();
     episode.end();
     episode.occurred();

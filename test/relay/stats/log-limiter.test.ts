@@ -32,7 +32,7 @@ describe('warnings of an endpoint', () => {
     return { lines, clock, warnings: new LogLimiter(log, clock, () => 'web') };
   }
 
-  it('are written 20 times in ten seconds, each kind by itself, and then counted', () => {
+  it('are written 20 times in ten seconds, each kind on its own, and then counted', () => {
     const { lines, clock, warnings } = kept();
     for (let i = 0; i < 5000; i += 1) {
       clock.advance(1);
@@ -127,7 +127,7 @@ describe('relay, a remote that is down for many', () => {
     });
   });
 
-  it('tells where each endpoint listens, as Realm does on standard output', async () => {
+  it('logs where each endpoint listens, as Realm does on standard output', async () => {
     const { relay, lines } = await loopback.relay(config(endpoint('127.0.0.1:1', {}, { use_udp: true })));
     const told = lines.filter(({ msg }) => msg === 'listening');
     expect(told.map(({ endpoint: name, protocol, listen }) => [name, protocol, listen])).to.have.deep.members(

@@ -39,7 +39,7 @@ describe('recent errors', () => {
     expect(errors.list[0]?.message).to.have.lengthOf(401);
   });
 
-  it('name the remote where the error does not', () => {
+  it('name the remote if the error does not', () => {
     const errors = new RecentErrors(new FakeClock());
     const error = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
     errors.add({ endpoint: 'web', side: 'upstream', upstream: '192.0.2.1:80', error });

@@ -106,7 +106,7 @@ describe('relay, certificate files', () => {
     await eventually('no problem', () => statusOf(relay).transportProblem === '');
   });
 
-  it('keeps the old certificate where the new one is broken, and tells it in log and status', async () => {
+  it('keeps the old certificate if the new one is broken, and reports it in log and status', async () => {
     mount('..1', first);
     linkFiles();
     const { relay, lines } = await running();
@@ -123,7 +123,7 @@ describe('relay, certificate files', () => {
     expect(statusOf(relay).transportProblem).to.equal('');
   });
 
-  it('is not ready at a start without its files, says so, and serves once they are there', async () => {
+  it('is not ready at a start without its files, reports it, and serves once they are there', async () => {
     const { relay } = await running();
     expect(statusOf(relay)).to.deep.include({ ready: false });
     expect(statusOf(relay).message).to.match(/tls\.crt: there is no such file: check the path$/);
@@ -161,7 +161,7 @@ describe('relay, certificate files', () => {
     },
   ];
   for (const { what, cert, key, problem } of broken) {
-    it(`tells of a file that holds ${what}`, async () => {
+    it(`reports a file that holds ${what}`, async () => {
       writeFileSync(join(folder, 'tls.crt'), cert ?? readFileSync(first.cert));
       writeFileSync(join(folder, 'tls.key'), key);
       const { relay } = await running();
@@ -171,7 +171,7 @@ describe('relay, certificate files', () => {
 });
 
 describe('relay program, certificate files', () => {
-  it('--check tells of files that cannot be used', async () => {
+  it('--check reports files that cannot be used', async () => {
     const relay = new RelayProcess(['--check', '-l', '127.0.0.1:1', '-r', 'a:1', '-a', words()]);
     expect(await relay.ended).to.equal(1);
     expect(relay.stderr).to.match(
@@ -179,7 +179,7 @@ describe('relay program, certificate files', () => {
     );
   });
 
-  it('takes a configuration by itself once the files that it names are there', async () => {
+  it('takes a configuration on its own once the files that it names are there', async () => {
     const file = join(folder, 'relay.json');
     const remote = await loopback.greeter('hello');
     const write = (fields: object): void => {

@@ -245,7 +245,7 @@ describe('relay, TLS towards the client', () => {
     expect(message.toString()).to.equal('udp hello');
   });
 
-  it('tells of its transports in the status', async () => {
+  it('shows its transports in the status', async () => {
     const remote = await loopback.echo();
     const both = { listen_transport: `ws;host=h;path=/;${words()}`, remote_transport: 'tls;sni=x' };
     const { relay } = await loopback.relay(config(endpoint(remote, both)));
@@ -324,7 +324,7 @@ describe('relay, TLS towards the remote', () => {
     { what: 'is for another name', sni: 'other.example', ca: () => pki.ca, why: /altnames/ },
   ];
   for (const { what, sni, ca, why } of refused) {
-    it(`takes the next remote where a certificate ${what}, and says why`, async () => {
+    it(`takes the next remote if a certificate ${what}, and logs why`, async () => {
       const first = await tlsServer(pair(server), 'never');
       const next = await tlsServer(pair((sni === 'other.example' ? pki : strange).pair(sni)), 'next');
       const { text, lines } = await greeted(first, `tls;sni=${sni};ca=${ca()}`, [next]);

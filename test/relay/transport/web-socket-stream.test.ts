@@ -40,7 +40,7 @@ describe('WebSocket stream that is silent at first', () => {
     await once(client, 'close');
   });
 
-  it('says what it had to once the client has ended', async () => {
+  it('sends what is left once the client has ended', async () => {
     const { client, stream } = await silentPair();
     stream.end('hello');
     stream.resume();

@@ -58,7 +58,7 @@ describe('relay, WebSocket towards the client', () => {
     expect(answer).to.contain('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n');
   });
 
-  it('gives a client of Realm time to read the answer to its request where the remote speaks first', async () => {
+  it('gives a client of Realm time to read the answer to its request if the remote speaks first', async () => {
     const remote = await loopback.tcpRemote((socket) => socket.write('hi'));
     const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: words })));
     const client = await loopback.client(listenOf(relay));
@@ -149,7 +149,7 @@ describe('relay, WebSocket towards the client', () => {
     { what: 'a message above 1 MiB', sent: Buffer.from('82ff0000000000200000', 'hex') },
   ];
   for (const { what, sent } of broken) {
-    it(`resets a client that sends ${what}, and tells the remote`, async () => {
+    it(`resets a client that sends ${what}, and the remote, too`, async () => {
       const { client, lines } = await opened();
       client.write(frame(opcodes.binary, 'hello', zeroMask));
       await until(client, 'hello');
@@ -305,7 +305,7 @@ describe('relay, WebSocket towards the remote', () => {
     },
   ];
   for (const { what, answer, why } of refusing) {
-    it(`takes the next remote where one ${what}, and says why`, async () => {
+    it(`takes the next remote if one ${what}, and logs why`, async () => {
       const next = await loopback.tcpRemote((socket) => {
         void until(socket, '\r\n\r\n').then((head) => {
           const key = /sec-websocket-key: (\S+)/i.exec(head.toString())?.[1] ?? '';

@@ -179,7 +179,7 @@ describe('relay, UDP', () => {
     expect(await loopback.exchangeDatagram(await loopback.udp(), listenOf(relay), 'x')).to.equal('second x');
   });
 
-  it('tells of an association whose every remote refused, and troubles no other client', async () => {
+  it('logs an association whose every remote refused, and troubles no other client', async () => {
     const clock = new FakeClock();
     const port = await freePort();
     const { relay, lines } = await loopback.relay(

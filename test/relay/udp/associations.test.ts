@@ -25,7 +25,7 @@ describe('relay, UDP associations', () => {
     return { ...(await loopback.relay(config(only), { clock })), clock, remote };
   }
 
-  it('end, idle for longest, where max_associations is reached, counted and told once an episode', async () => {
+  it('end, idle for longest, when max_associations is reached, counted and logged once an incident', async () => {
     const { relay, lines, clock } = await limited({ max_associations: 3 });
     const listen = listenOf(relay);
     const clients: { client: Socket; port: string }[] = [];
@@ -85,7 +85,7 @@ describe('relay, UDP associations', () => {
     waiting.destroy();
   });
 
-  it('are not made where there is nothing to make room, counted and told once an episode', async () => {
+  it('are not made if nothing can make room, counted and logged once an incident', async () => {
     const clock = new FakeClock();
     const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
     const tcp = endpoint(await loopback.echo(), { name: 'tcp' });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { EvictionOrder } from '../../../src/relay/udp/eviction-order.ts';
 
 describe('idle order', () => {
-  it('finds nothing where there is nothing', () => {
+  it('finds nothing if there is nothing', () => {
     expect(new EvictionOrder(new Set<{ lastMs: number }>()).longestIdle()).to.equal(undefined);
   });
 

@@ -141,7 +141,7 @@ describe('balancer', () => {
       expect(new Set(movedTo)).to.deep.equal(new Set(['e']));
     });
 
-    it('tells remotes with one address apart', () => {
+    it('keeps remotes with the same address apart', () => {
       const [first] = remotes(1);
       if (first === undefined) throw new Error('no remote');
       const twice = [first, { ...first }];

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { expect } from 'chai';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, failure, listenOf, Loopback, received } from '../loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, noIdleLooks, received } from '../loopback.ts';
 import { silentPort } from './silent-port.ts';
 
 const loopback = new Loopback();
@@ -12,10 +12,12 @@ describe('relay, a remote that does not answer', () => {
   it('is given up after tcp_timeout, and the next one is taken', async () => {
     const { address: silent } = await silentPort(loopback);
     const clock = new FakeClock();
-    const { relay, lines } = await loopback.relay(
-      config(endpoint(silent, { extra_remotes: [await loopback.greeter('second')] }, { tcp_timeout: 7 })),
-      { clock },
+    const remotes = endpoint(
+      silent,
+      { extra_remotes: [await loopback.greeter('second')] },
+      { ...noIdleLooks, tcp_timeout: 7 },
     );
+    const { relay, lines } = await loopback.relay(config(remotes), { clock });
     const answer = received(await loopback.client(listenOf(relay)));
     await eventually('the dial', () => clock.timers === 1);
     clock.advance(7000);

@@ -92,7 +92,7 @@ describe('remote pools', () => {
     expect(order(remotes)).to.equal('abc');
   });
 
-  it('keeps the order where all have failed', () => {
+  it('keeps the order if all have failed', () => {
     const remotes = pool(new FakeClock());
     for (const remote of remotes.first.remotes) remote.fail(refused);
     expect(order(remotes)).to.equal('abc');
@@ -147,7 +147,7 @@ describe('remote pools', () => {
     expect(remotes.health[0]).to.include({ healthy: true, reason: '', failed: 2, active: 2 });
   });
 
-  it('knows one remote where all ports of a range go to one port', () => {
+  it('knows one remote if all ports of a range go to one port', () => {
     const remotes = ranged(new FakeClock(), 80, 82, () => 1000);
     remotes.forPort(81)?.remotes[0]?.acquire();
     expect(remotes.forPort(82)?.remotes[0]?.active).to.equal(1);
@@ -268,7 +268,7 @@ describe('relay, remotes that fail', () => {
     await closed(server);
   });
 
-  it('LeastConnections sends a client where the fewest are', async () => {
+  it('LeastConnections sends a client to the remote with the fewest', async () => {
     const seen: string[] = [];
     const remotes = await Promise.all(
       ['a', 'b'].map((name) =>

@@ -72,7 +72,7 @@ describe('relay, through', () => {
     expect(asked).to.deep.equal(['nic.test']);
   });
 
-  it('tells that there is no such name', async () => {
+  it('reports that there is no such name', async () => {
     const { relay, lines } = await loopback.relay(
       config(endpoint(await mirror(), { through: 'nic.test:0' })),
       {
@@ -83,7 +83,7 @@ describe('relay, through', () => {
     expect(JSON.stringify(lines)).to.contain('nic.test is not known');
   });
 
-  it('takes the next address, or remote, where one is of the other family', async () => {
+  it('takes the next address, or remote, if one is of the other family', async () => {
     const { port } = split(await mirror());
     const { relay } = await loopback.relay(
       config(endpoint('[::1]:1', { extra_remotes: [`both.test:${String(port)}`], through: '127.0.0.9' })),
@@ -92,7 +92,7 @@ describe('relay, through', () => {
     expect(await received(await loopback.client(listenOf(relay)))).to.equal('127.0.0.9');
   });
 
-  it('says so where every address is of the other family', async () => {
+  it('reports it if every address is of the other family', async () => {
     const { relay, lines } = await loopback.relay(config(endpoint(await mirror(), { through: '::1' })));
     expect(await failure(loopback.dial(listenOf(relay)))).to.equal('ECONNRESET');
     expect(JSON.stringify(lines)).to.contain('REALM_THROUGH_FAMILY');

@@ -41,14 +41,14 @@ describe('bound handle', () => {
     expect(await loopback.greeting(address)).to.equal('hi');
   });
 
-  it('is refused with EADDRINUSE where another one listens', async () => {
+  it('is refused with EADDRINUSE if another one listens', async () => {
     const server = await loopback.tcpServer(() => undefined);
     const { port } = server.address() as AddressInfo;
     expect(codeOf(() => bind('127.0.0.1', port))).to.equal('EADDRINUSE');
     expect(codeOf(() => bind('::', port))).to.equal('EADDRINUSE');
   });
 
-  it('sets IPV6_V6ONLY as told', async () => {
+  it('sets IPV6_V6ONLY as requested', async () => {
     const server = await loopback.tcpServer(() => undefined);
     const { port } = server.address() as AddressInfo;
     expect(bind('::', port, true).port).to.equal(port); // beside an IPv4 socket

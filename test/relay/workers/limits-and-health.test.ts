@@ -102,7 +102,7 @@ describe('relay, workers, limits and health', () => {
     expect(refused.connections).to.equal(0);
   });
 
-  it('leave those who wait to the worker that follows, where one is killed', async () => {
+  it('leave those who wait to the worker that follows one that is killed', async () => {
     const relay = await start([endpoint(await loopback.echo())], [], fewFiles);
     const { listen } = await web(relay);
     for (let i = 0; i < 10; i += 1) await served(listen);

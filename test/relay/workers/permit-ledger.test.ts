@@ -23,7 +23,7 @@ function setUp(max_connections: number, max_waiting = 10) {
 }
 
 describe('places ledger', () => {
-  it('gives what is free, and then to whoever asked first', () => {
+  it('grants what is free, and then to whoever came first', () => {
     const { ledger, a, b } = setUp(2);
     ledger.acquire(a, { endpoint: web, count: 3 });
     ledger.acquire(b, { endpoint: web, count: 1 });
@@ -32,7 +32,7 @@ describe('places ledger', () => {
     expect([a.told.at(-1), b.told]).to.deep.equal([['grant', 1], [['grant', 1]]]);
   });
 
-  it('refuses those beyond max_waiting, the last first, and tells each episode once', () => {
+  it('refuses those beyond max_waiting, the last first, and logs each incident once', () => {
     const { ledger, lines, a, b } = setUp(1, 1);
     ledger.acquire(a, { endpoint: web, count: 1 });
     ledger.acquire(a, { endpoint: web, count: 1 });
@@ -52,7 +52,7 @@ describe('places ledger', () => {
     expect(lines.at(-1)).to.include({ endpoint: web, waited: 1, refused: 2 });
   });
 
-  it('takes back what a worker had that is gone, and forgets what it asked for', () => {
+  it('takes back what a worker had that is gone, and forgets what it wanted', () => {
     const { ledger, a, b } = setUp(1);
     ledger.acquire(a, { endpoint: web, count: 2 });
     ledger.acquire(b, { endpoint: web, count: 1 });

@@ -11,7 +11,7 @@ const [friend, stranger] = ['127.0.0.1', '127.0.0.2'];
 const onlyFriends = { allowed_sources: [friend] };
 
 describe('relay, workers, allowed sources', () => {
-  it('reset strangers in every worker, counted and told as by one relay', async () => {
+  it('reset strangers in every worker, counted and logged as by one relay', async () => {
     const relay = await start([endpoint(await loopback.echo(), {}, onlyFriends)]);
     await servedByAll(relay);
     const { listen } = await web(relay);

@@ -45,13 +45,13 @@ describe('relay, workers', () => {
     expect((await relay.get('/readyz')).status).to.equal(200);
   });
 
-  it('has no workers unless told', async () => {
+  it('has no workers by default', async () => {
     const relay = await start([endpoint(await loopback.echo())], ['--workers', '1']);
     expect(await relay.status()).to.not.have.property('workers');
     expect(spawnSync('pgrep', ['-P', String(relay.pid)], { encoding: 'utf8' }).stdout).to.equal('');
   });
 
-  it('tells of a port that another process has, and serves once it is free', async () => {
+  it('reports a port that another process has, and serves once it is free', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const listen = `127.0.0.1:${String((foreign.address() as AddressInfo).port)}`;
     const relay = await start([endpoint(await loopback.echo(), { listen })]);
@@ -61,7 +61,7 @@ describe('relay, workers', () => {
     await served(listen);
   });
 
-  it('tells of a conflict that shows only when both listen', async () => {
+  it('reports a conflict that shows only when both listen', async () => {
     const port = String(await freePort());
     const remote = await loopback.echo();
     const endpoints = [
@@ -211,7 +211,7 @@ describe('relay, workers, stopping', () => {
     });
   }
 
-  it('end where the relay cannot have the admin server that it was asked for', async () => {
+  it('end if the relay cannot have the admin server that was requested', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as AddressInfo;
     const argv = ['-l', '127.0.0.1:0', '-r', 'a:1', '--workers', '2', '--admin', `127.0.0.1:${String(port)}`];
@@ -229,7 +229,7 @@ describe('relay, workers, stopping', () => {
     expect((await workersOf(relay)).replaced).to.equal(0);
   });
 
-  it('are killed where one hangs, when the time is over', async () => {
+  it('are killed if one hangs, when the time is over', async () => {
     const relay = await start([endpoint(await loopback.echo())], ['--drain-seconds', '0']);
     await servedByAll(relay);
     const [hung] = (await workersOf(relay)).running;

@@ -69,7 +69,7 @@ describe('relay, page in Chromium', function () {
     expect(browser.complaints).to.deep.equal([]);
   });
 
-  it('works where there is nothing to show', async () => {
+  it('works if there is nothing to show', async () => {
     const { relay } = await loopback.relay(config());
     await open(relay);
     await shows('#endpoints tbody', 'The configuration has no endpoints.');
@@ -93,7 +93,7 @@ describe('relay, page in Chromium', function () {
     expect(browser.complaints).to.deep.equal([]);
   });
 
-  it('tells when the relay cannot be reached any more, and when it is back', async () => {
+  it('shows when the relay cannot be reached any more, and when it is back', async () => {
     const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1')));
     const admin = await open(relay);
     await shows('#state', 'Ready');
@@ -110,7 +110,7 @@ describe('relay, page in Chromium', function () {
     expect(await text('#lost')).to.equal('');
   });
 
-  it('is dark where that is preferred, and fits on a small phone', async () => {
+  it('is dark if that is preferred, and fits on a small phone', async () => {
     const long = `[2001:db8:1111:2222:3333:4444:5555:6666]:65535`;
     const { relay } = await loopback.relay(config(endpoint(long, { name: 'n'.repeat(80) })));
     await open(relay);

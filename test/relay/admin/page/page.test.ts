@@ -66,7 +66,7 @@ describe('relay, page', () => {
     expect(script).to.not.match(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(/);
   });
 
-  it('has colours that can be told apart by weak eyes, light and dark', () => {
+  it('has colours with enough contrast for weak eyes, light and dark', () => {
     const css = readFileSync(join(import.meta.dirname, '../../../../src/relay/admin/page/page.css'), 'utf8');
     const [light, dark] = css.split('@media (prefers-color-scheme: dark)').map(colours);
     if (light === undefined || dark === undefined) throw new Error('no two sets of colours');
