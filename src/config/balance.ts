@@ -64,7 +64,7 @@ function parseWeights(list: string): number[] | undefined {
 function wrongCount(value: string, weights: number, remotes: number, path: Path) {
   const what =
     weights < remotes
-      ? `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones only stand in for others`
+      ? `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones only serve as backups`
       : `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones have no effect`;
   return { path, what, value, remedy: 'give one weight per remote' };
 }

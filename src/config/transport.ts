@@ -110,7 +110,7 @@ function readWords(written: string, side: Side): ReadWords {
     const [name = '', setting] = part.split(/=(.*)/s, 2).map((each) => each.trim());
     const fault = wordFault(name, setting);
     if (fault !== undefined) read.faults.push(fault);
-    else if (read.given.has(name)) read.warnings.push(`has "${name}" twice, of which the first one counts`);
+    else if (read.given.has(name)) read.warnings.push(`has "${name}" twice; the first one applies`);
     else if (words[name]?.sides.includes(side) === true) read.given.set(name, setting ?? '');
     else read.warnings.push(`has "${name}", which has no effect here`);
   }
@@ -119,7 +119,8 @@ function readWords(written: string, side: Side): ReadWords {
 }
 
 function wordFault(name: string, setting: string | undefined): Fault | undefined {
-  if (name === 'wss') return { what: 'has an unknown word "wss"', remedy: 'write "ws;tls" with their words' };
+  if (name === 'wss')
+    return { what: 'has an unknown word "wss"', remedy: 'write "ws;tls" with their options' };
   const word = Object.hasOwn(words, name) ? words[name] : undefined;
   if (word === undefined) return unknownWord(name);
   const isEmpty = setting === undefined || setting === '';
@@ -163,7 +164,7 @@ function webSocketTarget(given: Given): WebSocketTarget | Fault {
   const [host, path] = [given.get('host'), given.get('path')];
   if (host === undefined || path === undefined) {
     return {
-      what: 'asks for ws without host and path',
+      what: 'has ws without host and path',
       remedy: 'add host=HOST;path=PATH, as the other side has them',
     };
   }
@@ -186,15 +187,15 @@ function serverCertificate(given: Given): ServerCertificate | Fault {
   if (cert !== undefined && key !== undefined) return { cert, key };
   if (servername !== undefined) return { servername };
   return {
-    what: 'asks for tls without a certificate',
-    remedy: 'add cert=FILE;key=FILE, or servername=NAME to have one made at start',
+    what: 'has tls without a certificate',
+    remedy: 'add cert=FILE;key=FILE, or servername=NAME to have one generated at start',
   };
 }
 
 function remoteTls(given: Given): RemoteTls | Fault {
   const [sni, ca, insecure] = [given.get('sni'), given.get('ca'), given.has('insecure')];
   if (sni === undefined) {
-    return { what: 'asks for tls without sni', remedy: "add sni=NAME, the name in the remote's certificate" };
+    return { what: 'has tls without sni', remedy: "add sni=NAME, the name in the remote's certificate" };
   }
   if (insecure && ca !== undefined) {
     return {

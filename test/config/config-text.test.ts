@@ -84,11 +84,11 @@ describe('config text', () => {
   const refused = [
     {
       text: '[[endpoints]]\nlisten = "[::]:80"\nremote = \n',
-      message: '1.toml: document: is neither TOML nor JSON: mend line 3, column 10: invalid value',
+      message: '1.toml: document: is neither TOML nor JSON: correct line 3, column 10: invalid value',
     },
     {
       text: '{"endpoints": [,]}',
-      message: /^1\.toml: document: is not a JSON document: mend it: .*endpoints/,
+      message: /^1\.toml: document: is not a JSON document: correct it: .*endpoints/,
     },
     { text: '# nothing\n', message: '1.toml: endpoints: is missing: add it' },
     { text: ' \n', message: '1.toml: document: is empty: add {"endpoints": [...]}' },

@@ -45,7 +45,7 @@ async function greeting(address: string): Promise<string> {
 }
 
 describe('relay program', () => {
-  it('follows its file: a change is taken, a wrong one changes nothing and is logged', async () => {
+  it('follows its file: a valid change is applied, a wrong one is logged and changes nothing', async () => {
     const echo = await loopback.echo();
     const relay = startWith([endpoint(echo)]);
     const listen = await listenOf(relay);
@@ -53,7 +53,7 @@ describe('relay program', () => {
     expect(await loopback.exchange(client, 'one')).to.equal('one');
 
     replaceConfig(path, '{"endpoints": [{"listen": "nowhere"}]}');
-    const refused = await relay.logged('configuration not taken, the one before runs on');
+    const refused = await relay.logged('configuration rejected, keeping the previous one');
     expect(refused).to.deep.include({ level: 'error', source: path });
     expect(JSON.stringify(refused['err'])).to.contain('endpoints[0].listen: has no port');
     expect((await relay.status()).configProblem).to.contain('endpoints[0].remote: is missing');
@@ -83,11 +83,11 @@ describe('relay program', () => {
     const listen = await listenOf(relay);
     expect(await greeting(listen)).to.equal('one');
     mount('..two', { endpoints: [endpoint(await loopback.greeter('two'))] });
-    await relay.logged('configuration taken');
+    await relay.logged('configuration applied');
     expect(await greeting(listen)).to.equal('two');
   });
 
-  it('starts with a port that is taken, reports it, and serves once it is free', async () => {
+  it('starts although its port is in use, reports that, and serves once the port is free', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as { port: number };
     const relay = startWith([
@@ -119,15 +119,15 @@ describe('relay program', () => {
     expect(await failure(loopback.dial(`127.0.0.1:${port}`))).to.equal('ECONNREFUSED');
   });
 
-  it('ends with 1 when -l can bind nothing', async () => {
+  it('exits with 1 if -l can bind nothing', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as { port: number };
     const relay = start(['-l', `127.0.0.1:${String(port)}`, '-r', 'a:1', '--admin', 'off']);
     expect(await relay.ended).to.equal(1);
-    expect((await relay.logged('bind failed, will be retried'))['reason']).to.equal('AddressInUse');
+    expect((await relay.logged('bind failed, retrying'))['reason']).to.equal('AddressInUse');
   });
 
-  it('ends with 1 if it cannot have the admin server that was requested', async () => {
+  it('exits with 1 if it cannot listen at the address that --admin gives', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as { port: number };
     const relay = start(['-l', '127.0.0.1:0', '-r', 'a:1', '--admin', `127.0.0.1:${String(port)}`]);
@@ -148,11 +148,11 @@ describe('relay program', () => {
       code: 1,
       stderr: /^command line: endpoints\[0\]\.listen: has no port.*\n.*remote/,
     },
-    { argv: ['--nothing'], code: 2, stderr: /^--nothing: there is no such flag/ },
-    { argv: [], code: 2, stderr: /^nothing to do: .*\nUsage: / },
+    { argv: ['--nothing'], code: 2, stderr: /^--nothing: unknown flag/ },
+    { argv: [], code: 2, stderr: /^no configuration: .*\nUsage: / },
   ];
   for (const { argv, code, stderr } of wrong) {
-    it(`ends with ${String(code)} for "${argv.join(' ')}"`, async () => {
+    it(`exits with ${String(code)} for "${argv.join(' ')}"`, async () => {
       const relay = start(argv);
       expect(await relay.ended).to.equal(code);
       expect(relay.stderr).to.match(stderr).and.to.not.contain('    at ');
@@ -160,7 +160,7 @@ describe('relay program', () => {
     });
   }
 
-  it('reports every problem of its file, and ends with 1', async () => {
+  it('prints every problem of its file, and exits with 1', async () => {
     replaceConfig(path, '{"endpoints": [{"listen": "x"}]}');
     const relay = start(['-c', path]);
     expect(await relay.ended).to.equal(1);
@@ -180,7 +180,7 @@ describe('relay program', () => {
     replaceConfig(path, '{"endpoints": [], "netwrk": {}}');
     const relay = start(['-c', path, '--admin', '127.0.0.1:0', '--tfo']);
     expect(await relay.logged('configuration warning')).to.deep.include({ level: 'warn', source: path });
-    expect(await relay.logged('this flag has no effect')).to.deep.include({ flag: '--tfo' });
+    expect(await relay.logged('flag has no effect')).to.deep.include({ flag: '--tfo' });
     expect((await relay.get('/readyz')).status).to.equal(200);
   });
 });
@@ -199,11 +199,11 @@ describe('relay program, stopping', () => {
       }
 
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-        it(`${signal}: takes nothing new, lets the connection end, and ends with 0`, async () => {
+        it(`${signal}: stops accepting, lets the connection end, and exits with 0`, async () => {
           const { relay, pid, client, listen } = await connected([]);
           process.kill(pid, signal);
           expect(await relay.logged('draining')).to.deep.include({ signal, drainSeconds: 30 });
-          await relay.logged('no new connections');
+          await relay.logged('no longer accepting connections');
           expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
           expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
           expect(await loopback.exchange(client, 'still here')).to.equal('still here');
@@ -213,14 +213,14 @@ describe('relay program, stopping', () => {
         });
       }
 
-      it('is not ready at once, and takes new connections for the drain lag', async () => {
+      it('is not ready at once, and accepts connections during the drain lag', async () => {
         const { relay, pid, client, listen } = await connected(['--drain-lag-seconds', '2']);
         process.kill(pid, 'SIGTERM');
         expect(await relay.logged('draining')).to.deep.include({ drainLagSeconds: 2 });
         expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
         const late = await loopback.client(listen);
         expect(await loopback.exchange(late, 'late')).to.equal('late');
-        await relay.logged('no new connections');
+        await relay.logged('no longer accepting connections');
         expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
         expect(await loopback.exchange(client, 'still here')).to.equal('still here');
         client.end();
@@ -229,7 +229,7 @@ describe('relay program, stopping', () => {
         expect(await relay.logged('relay stopped')).to.deep.include({ cut: 0 });
       });
 
-      it('ends now at a second signal, in the drain lag, too', async () => {
+      it('ends at once at a second signal during the drain lag', async () => {
         const { relay, pid, client } = await connected(['--drain-lag-seconds', '600']);
         process.kill(pid, 'SIGTERM');
         await relay.logged('draining');
@@ -247,7 +247,7 @@ describe('relay program, stopping', () => {
         expect(await relay.logged('relay stopped')).to.deep.include({ ended: 0, cut: 1 });
       });
 
-      it('ends now at a second signal', async () => {
+      it('ends at once at a second signal', async () => {
         const { relay, pid, client } = await connected([]);
         process.kill(pid, 'SIGTERM');
         await relay.logged('draining');

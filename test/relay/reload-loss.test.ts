@@ -26,7 +26,7 @@ class Carrier {
   readonly #sent = createHash('sha256');
   readonly #got = createHash('sha256');
   #onWay = 0;
-  /** How it ended before it was told to. */
+  /** How it ended too early. */
   failed = '';
 
   constructor(socket: Socket) {
@@ -57,7 +57,7 @@ class Carrier {
 }
 
 describe('relay program, reload', () => {
-  it('SIGHUP takes a changed file at once', async () => {
+  it('SIGHUP applies a changed file at once', async () => {
     const remotes = [await loopback.greeter('a'), await loopback.greeter('b')];
     write([endpoint(remotes[0] ?? '')]);
     const relay = new RelayProcess(['-c', path, '--admin', '127.0.0.1:0']);
@@ -70,7 +70,7 @@ describe('relay program, reload', () => {
     expect(await loopback.greeting(endpoints[0]?.listen ?? '')).to.equal('b');
   });
 
-  it('loses and refuses nothing in 1,000 reloads, with 200 connections that carry data and a new one at each reload', async () => {
+  it('loses no connection and refuses no client in 1,000 reloads, with 200 connections that carry data and a new one at each reload', async () => {
     const remotes = [await loopback.echo(), await loopback.echo('::1')];
     /** Another order of remotes, balance, limits and timeouts each time, and another endpoint beside it. */
     const document = (number: number): RealmEndpoint[] => {
@@ -102,7 +102,7 @@ describe('relay program, reload', () => {
       for (let i = 0; i < 20; i += 1) carriers[(number * 20 + i) % carriers.length]?.carry();
       relay.kill('SIGHUP');
       const taken = (): boolean =>
-        relay.lines.findLast(({ msg }) => msg === 'configuration taken')?.['configHash'] === hash;
+        relay.lines.findLast(({ msg }) => msg === 'configuration applied')?.['configHash'] === hash;
       await eventually(`reload ${String(number)}`, taken, { intervalMs: 1 });
     }
 
@@ -115,6 +115,6 @@ describe('relay program, reload', () => {
       total: 200 + 1000,
       failed: { client: 0, upstream: 0, relay: 0 },
     });
-    expect(relay.lines.filter(({ msg }) => msg === 'configuration taken')).to.have.length(1000);
+    expect(relay.lines.filter(({ msg }) => msg === 'configuration applied')).to.have.length(1000);
   });
 });

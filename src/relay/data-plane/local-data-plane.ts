@@ -1,6 +1,6 @@
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { DataPlane, EndpointStats } from './data-plane.ts';
-import type { ListenRequest, Listener, OpenListener } from '../listener/listener.ts';
+import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { DescriptorGuard } from '../limits/descriptor-guard.ts';
 import type { Endpoint, EndpointContext } from './endpoint.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
@@ -132,7 +132,7 @@ export class LocalDataPlane implements DataPlane {
     throw new TransportFilesError(problems.join('; '));
   }
 
-  #listenUdp({ spec, address }: ListenRequest, serving: Serving): Promise<Listener> {
+  #listenUdp({ spec, address }: ListenRequest, serving: Serving): Promise<OpenListener> {
     const { port } = spec.listen;
     return listenUdp({
       address,
@@ -169,7 +169,7 @@ export class LocalDataPlane implements DataPlane {
     return listener;
   }
 
-  #openListener(listening: Listener, serving: Serving): OpenListener {
+  #openListener(listening: OpenListener, serving: Serving): OpenListener {
     const { address, port, families } = listening;
     const socket: OpenListener = {
       address,

@@ -42,7 +42,7 @@ describe('a ConfigMap that is swapped while it is read', () => {
   });
 
   for (const inner of ['', 'inner']) {
-    it(`is never read as a mix of two states${inner && ', in a folder of the folder'}`, async () => {
+    it(`is never read as a mix of two versions${inner && ', in a nested folder'}`, async () => {
       const folder = join(root, inner);
       mkdirSync(folder, { recursive: true });
       for (let i = 0; i < files; i += 1) {
@@ -60,7 +60,7 @@ describe('a ConfigMap that is swapped while it is read', () => {
           for (const version of versions) seen.add(version);
         } catch (error) {
           if (!(error instanceof ConfigFileError)) throw error;
-          expect(error.message).to.contain('it changes while it is read');
+          expect(error.message).to.contain('it keeps changing while it is read');
         }
       }
     });

@@ -11,7 +11,7 @@ import {
   listenOf,
   loggedLine,
   Loopback,
-  noIdleLooks,
+  noIdleSweep,
   statusOf,
   times,
 } from '../loopback.ts';
@@ -40,7 +40,7 @@ describe('relay, a side that sends and then resets', () => {
         resolve(socket);
       });
     });
-    const relay = await loopback.relay(config(endpoint(remote, {}, noIdleLooks)), { clock });
+    const relay = await loopback.relay(config(endpoint(remote, {}, noIdleSweep)), { clock });
     const client = await loopback.client(listenOf(relay.relay));
     client.write('x');
     return { ...relay, client, upstream: await promise };

@@ -11,7 +11,7 @@ import {
   idle,
   listenOf,
   Loopback,
-  noIdleLooks,
+  noIdleSweep,
   received,
   split,
   statusOf,
@@ -144,7 +144,7 @@ describe('relay, TCP', () => {
   it('gives a name lookup no more time than tcp_timeout', async () => {
     const clock = new FakeClock();
     const { relay } = await loopback.relay(
-      config(endpoint('slow.test:1', {}, { ...noIdleLooks, tcp_timeout: 3 })),
+      config(endpoint('slow.test:1', {}, { ...noIdleSweep, tcp_timeout: 3 })),
       {
         clock,
         lookup: () => new Promise(() => undefined),

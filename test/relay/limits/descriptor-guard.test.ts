@@ -207,7 +207,7 @@ describe('relay, the budget of file descriptors', () => {
     await eventually('its end', () => relay.status().descriptorsShort === 0);
     isGone = true;
     const held = await holder(listen);
-    await eventually('the loss', () => times(lines, 'bind failed, will be retried') === 1);
+    await eventually('the loss', () => times(lines, 'bind failed, retrying') === 1);
     held.end();
     await eventually('its end', () => relay.status().descriptorsShort === 0);
     clock.advance(30_000);

@@ -11,7 +11,7 @@ import {
   failure,
   listenOf,
   Loopback,
-  noIdleLooks,
+  noIdleSweep,
   received,
   statusOf,
   type TestRelay,
@@ -85,7 +85,7 @@ describe('relay, idle TCP connections', () => {
 
   it('end under the limit of a later configuration', async () => {
     const remote = await loopback.echo();
-    const { relay, clock } = await timed(remote, noIdleLooks);
+    const { relay, clock } = await timed(remote, noIdleSweep);
     const client = await loopback.client(listenOf(relay));
     await loopback.exchange(client, 'x');
     expect(clock.timers).to.equal(0);

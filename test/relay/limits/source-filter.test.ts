@@ -127,7 +127,7 @@ describe('relay, allowed sources, TCP', () => {
     await Promise.all(Array.from({ length: 30 }, () => failure(loopback.dial(listen, stranger))));
     guard.clock.advance(10_000);
     expect(warnings(guard.lines).filter(({ level }) => level === 'warn')).to.have.length(20);
-    const more = guard.lines.find(({ msg }) => msg === 'more warnings of one kind');
+    const more = guard.lines.find(({ msg }) => msg === 'similar warnings suppressed');
     expect(more).to.include({ more: 10, endpoint: 'web' });
     expect(statusOf(guard.relay).notAllowed.connections).to.equal(30);
     expect(guard.relay.status().recentErrors[0]?.count).to.equal(30);
@@ -371,7 +371,7 @@ describe('relay, allowed sources, a reload', () => {
     loopback.onClose(() => relay.end());
     await relay.logged('relay started');
     write(friend, '127.0.0.0/33');
-    const told = await relay.logged('configuration not taken, the one before runs on');
+    const told = await relay.logged('configuration rejected, keeping the previous one');
     expect(JSON.stringify(told['err'])).to.contain(
       'endpoints[0].network.allowed_sources[1]: is not a range of IP addresses, got \\"127.0.0.0/33\\": write an address',
     );

@@ -25,14 +25,14 @@ import {
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-const stacks: readonly (readonly [how: string, tcp: TcpStack])[] = [
-  ['by handles', tcpStack(keptLog().log)],
-  ['by sockets', socketStack],
+const stacks: readonly (readonly [name: string, tcp: TcpStack])[] = [
+  ['on handles', tcpStack(keptLog().log)],
+  ['on sockets', socketStack],
 ];
 
 const chunk = randomBytes(1024 * 1024);
 
-/** Sends `chunks` times `chunk`, each with its number, as fast as they are taken. @returns their hash. */
+/** Sends `chunk` `chunks` times, each numbered, as fast as the peer accepts them. @returns the hash of all. */
 async function send(socket: Socket, chunks: number): Promise<string> {
   const hash = createHash('sha256');
   for (let i = 0; i < chunks; i += 1) {
@@ -45,11 +45,11 @@ async function send(socket: Socket, chunks: number): Promise<string> {
   return hash.digest('hex');
 }
 
-for (const [how, tcp] of stacks) {
-  describe(`relay, TCP ${how}`, () => {
+for (const [name, tcp] of stacks) {
+  describe(`relay, TCP ${name}`, () => {
     const relayTo = (remote: string): Promise<TestRelay> => loopback.relay(config(endpoint(remote)), { tcp });
 
-    it('carries much both ways at once through slow readers, and changes nothing', async () => {
+    it('carries 96 MiB both ways at once past slow readers, unchanged', async () => {
       const upstream = Promise.withResolvers<{ sent: string; got: string }>();
       const remote = await loopback.tcpRemote((socket) => {
         void Promise.all([send(socket, 96), slowHash(socket)]).then(([sent, got]) => {
@@ -68,7 +68,7 @@ for (const [how, tcp] of stacks) {
       });
     });
 
-    it('ends a side only behind what waits for its slow reader', async () => {
+    it('delivers everything to a slow reader before it ends the stream', async () => {
       const remote = await loopback.tcpRemote((socket) => void send(socket.resume(), 16));
       const { relay } = await relayTo(remote);
       const client = await loopback.client(listenOf(relay));
@@ -80,7 +80,7 @@ for (const [how, tcp] of stacks) {
     });
 
     for (const side of ['client', 'upstream'] as const) {
-      it(`passes a reset of the ${side} in the middle of a stream on`, async () => {
+      it(`passes on a reset by the ${side} in the middle of a stream`, async () => {
         const accepted = Promise.withResolvers<Socket>();
         const { relay } = await relayTo(await loopback.tcpRemote(accepted.resolve));
         const client = await loopback.client(listenOf(relay));
@@ -99,7 +99,7 @@ for (const [how, tcp] of stacks) {
       });
     }
 
-    it('resets a client that reads nothing when the relay ends, with what waits for it', async () => {
+    it('resets a client that reads nothing when the relay closes', async () => {
       const remote = await loopback.tcpRemote((socket) => void send(socket, 64).catch(() => undefined));
       const { relay } = await relayTo(remote);
       const client = await loopback.client(listenOf(relay));
@@ -111,7 +111,7 @@ for (const [how, tcp] of stacks) {
       expect(statusOf(relay).connections.failed.relay).to.equal(1);
     });
 
-    it('logs the address to which it could not connect', async () => {
+    it('logs the address that it could not connect to', async () => {
       const refused = `127.0.0.1:${String(await freePort())}`;
       const { relay, lines } = await relayTo(refused);
       await failure(loopback.dial(listenOf(relay)));
@@ -119,7 +119,7 @@ for (const [how, tcp] of stacks) {
       expect(JSON.stringify(line['err'])).to.contain(`connect ECONNREFUSED ${refused}`);
     });
 
-    it('leaves nothing open', async () => {
+    it('leaves no socket open', async () => {
       const { relay } = await relayTo(await loopback.echo());
       const open = (): number =>
         process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;

@@ -191,10 +191,10 @@ describe('relay program, certificate files', () => {
     loopback.onClose(() => relay.end());
     await relay.logged('relay started');
     write({ listen_transport: words() });
-    await relay.logged('configuration not taken, the one before runs on');
+    await relay.logged('configuration rejected, keeping the previous one');
     copyFileSync(first.cert, join(folder, 'tls.crt'));
     copyFileSync(first.key, join(folder, 'tls.key'));
-    await relay.logged('configuration taken');
+    await relay.logged('configuration applied');
     expect((await relay.status()).endpoints[0]?.transport).to.equal('[tls][plain]||[plain]');
   });
 

@@ -339,7 +339,7 @@ describe('relay, TLS towards the remote', () => {
     expect(text).to.equal('');
     const failed = await failedLine(running);
     expect(failed.side).to.equal('upstream');
-    expect(failed.message).to.match(/^no remote could be connected: .*: name its authority in ca/);
+    expect(failed.message).to.match(/^no remote could be reached: .*: name its authority in ca/);
     const [error] = running.relay.status().recentErrors;
     expect(error).to.include({ side: 'upstream', reason: 'REALM_HANDSHAKE_FAILED' });
     expect(error?.remedy).to.contain('The remote and remote_transport do not fit');

@@ -3,12 +3,12 @@ import { expect } from 'chai';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
-import { config, datagram, endpoint, listenOf, Loopback, noIdleLooks, split, statusOf } from '../loopback.ts';
+import { config, datagram, endpoint, listenOf, Loopback, noIdleSweep, split, statusOf } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-const onlyUdp = { ...noIdleLooks, no_tcp: true, use_udp: true };
+const onlyUdp = { ...noIdleSweep, no_tcp: true, use_udp: true };
 
 describe('relay, UDP', () => {
   for (const bytes of [0, 1, 1500, 65_507]) {

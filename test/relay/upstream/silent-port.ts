@@ -5,11 +5,11 @@ import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
 import { addressText, type Loopback } from '../loopback.ts';
 
-/** A port whose handshakes are not answered: its process is stopped, and its accept queue is full. */
+/** A port that does not answer handshakes: its process is stopped, and its accept queue is full. */
 export type SilentPort = {
   readonly address: string;
   readonly port: number;
-  /** Goes on: whoever waits is greeted with `awake`, and so are those who come. */
+  /** Resumes the process, which greets waiting and new clients with `awake`. */
   readonly wake: () => void;
 };
 

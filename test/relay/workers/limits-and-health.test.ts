@@ -23,7 +23,7 @@ afterEach(() => loopback.closeAll());
 const fewFiles = ['bash', '-c', 'ulimit -n 60; exec "$@"', 'bash'];
 
 describe('relay, workers, limits and health', () => {
-  it('serve no more connections together than max_connections, and the next when one ends', async () => {
+  it('serve no more than max_connections together, and the next client when one ends', async () => {
     let [open, most] = [0, 0];
     const remote = await loopback.tcpRemote((socket) => {
       open += 1;
@@ -44,7 +44,7 @@ describe('relay, workers, limits and health', () => {
     expect(relay.lines.filter(({ msg }) => msg === 'connection limit reached').length).to.be.at.least(1);
   });
 
-  it('reset clients beyond max_waiting, of all workers together', async () => {
+  it('reset clients beyond max_waiting, counted over all workers', async () => {
     const network = { max_connections: 2, max_waiting: 1 };
     const relay = await start([endpoint(await loopback.echo(), {}, network)]);
     const { listen } = await web(relay);
@@ -59,7 +59,7 @@ describe('relay, workers, limits and health', () => {
     expect(await loopback.exchange(waiting, 'at last')).to.equal('at last');
   });
 
-  it('serve who waits when a worker with connections is killed, or a reload raises or lifts the limit', async () => {
+  it('serve waiting clients when a worker with connections is killed, or a reload raises or lifts the limit', async () => {
     const remote = await loopback.echo();
     const relay = await start([endpoint(remote, {}, { max_connections: 2 })]);
     const { listen } = await web(relay);
@@ -77,7 +77,7 @@ describe('relay, workers, limits and health', () => {
     write([endpoint(remote)]);
     expect(await loopback.exchange(third, 'lifted')).to.equal('lifted');
     write([endpoint(remote, {}, { max_connections: 4 })]); // as many as there are
-    await eventually('the limit', () => relay.lines.filter(({ msg }) => msg === 'configuration taken')[2]);
+    await eventually('the limit', () => relay.lines.filter(({ msg }) => msg === 'configuration applied')[2]);
     const last = await waiting();
     const victim = (await workersOf(relay)).running.toSorted((a, b) => b.load - a.load)[0];
     const answer = loopback.exchange(last, 'freed').catch(() => 'lost'); // may have been the victim's own
@@ -86,7 +86,7 @@ describe('relay, workers, limits and health', () => {
     await served(listen);
   });
 
-  it('let clients wait for any of them where file descriptors are short, and serve every one', async () => {
+  it('let clients wait for any worker while file descriptors are short, and serve every one', async () => {
     const relay = await start([endpoint(await loopback.echo())], [], fewFiles);
     const { listen } = await web(relay);
     const clients = await Promise.all(Array.from({ length: 40 }, () => loopback.client(listen)));
@@ -102,7 +102,7 @@ describe('relay, workers, limits and health', () => {
     expect(refused.connections).to.equal(0);
   });
 
-  it('leave those who wait to the worker that follows one that is killed', async () => {
+  it('leave waiting clients to the next worker when one is killed', async () => {
     const relay = await start([endpoint(await loopback.echo())], [], fewFiles);
     const { listen } = await web(relay);
     for (let i = 0; i < 10; i += 1) await served(listen);
@@ -113,7 +113,7 @@ describe('relay, workers, limits and health', () => {
     expect(await answer).to.equal('waited');
   });
 
-  it('learn from each other that a remote fails', async () => {
+  it('share that a remote fails', async () => {
     const dead = `127.0.0.1:${String(await freePort())}`;
     const relay = await start([endpoint(dead, { extra_remotes: [await loopback.echo()] })]);
     await served((await web(relay)).listen);
@@ -130,7 +130,7 @@ describe('relay, workers, limits and health', () => {
     expect(second - first).to.be.at.least(490);
   });
 
-  it('learn what health checks find, which one process makes', async () => {
+  it('share the health checks of one process', async () => {
     let checks = 0;
     const checked = await loopback.tcpServer((socket) => {
       checks += 1;
@@ -151,7 +151,7 @@ describe('relay, workers, limits and health', () => {
     expect((await web(relay)).health.TCP[0]?.failed).to.equal(0); // nobody tried it
   });
 
-  it('leave each UDP endpoint to one of them', async () => {
+  it('serve each UDP endpoint by one worker', async () => {
     const network = { no_tcp: true, use_udp: true };
     const relay = await start(
       [endpoint(await loopback.udpEcho('re: '), {}, network), endpoint('127.0.0.1:1', { name: 'tcp' })],

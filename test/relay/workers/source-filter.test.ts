@@ -11,7 +11,7 @@ const [friend, stranger] = ['127.0.0.1', '127.0.0.2'];
 const onlyFriends = { allowed_sources: [friend] };
 
 describe('relay, workers, allowed sources', () => {
-  it('reset strangers in every worker, counted and logged as by one relay', async () => {
+  it('reset refused sources in every worker, counted and reported as by one relay', async () => {
     const relay = await start([endpoint(await loopback.echo(), {}, onlyFriends)]);
     await servedByAll(relay);
     const { listen } = await web(relay);
@@ -36,7 +36,7 @@ describe('relay, workers, allowed sources', () => {
     );
   });
 
-  it('take a changed list, in which connections go on and an association ends', async () => {
+  it('apply a changed list: connections go on, and an association ends', async () => {
     const listen = `127.0.0.1:${String(await freePort())}`;
     const tcp = endpoint(await loopback.echo());
     const udp = { name: 'udp', listen, remote: await loopback.udpEcho() };
@@ -54,7 +54,7 @@ describe('relay, workers, allowed sources', () => {
       { ...udp, network: { ...onlyUdp, ...onlyFriends } },
     ]);
     expect(await relay.logged('association closed')).to.include({ end: 'NotAllowed', endpoint: 'udp' });
-    await relay.logged('configuration taken'); // by every worker
+    await relay.logged('configuration applied'); // by every worker
     expect(await failure(loopback.dial((await web(relay)).listen, stranger))).to.equal('ECONNRESET');
     expect(await loopback.exchange(open, 'after')).to.equal('after');
   });

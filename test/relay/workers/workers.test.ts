@@ -21,7 +21,7 @@ beforeEach(makeFolder);
 afterEach(() => loopback.closeAll());
 
 describe('relay, workers', () => {
-  it('share the connections, and are one relay in status and metrics', async () => {
+  it('share the connections, and appear as one relay in status and metrics', async () => {
     const relay = await start([endpoint(await loopback.echo())], ['--workers', '3']);
     const clients = await servedByAll(relay);
     const { running, replaced } = await workersOf(relay);
@@ -45,13 +45,13 @@ describe('relay, workers', () => {
     expect((await relay.get('/readyz')).status).to.equal(200);
   });
 
-  it('has no workers by default', async () => {
+  it('are not used by default', async () => {
     const relay = await start([endpoint(await loopback.echo())], ['--workers', '1']);
     expect(await relay.status()).to.not.have.property('workers');
     expect(spawnSync('pgrep', ['-P', String(relay.pid)], { encoding: 'utf8' }).stdout).to.equal('');
   });
 
-  it('reports a port that another process has, and serves once it is free', async () => {
+  it('report a port in use, and serve once it is free', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const listen = `127.0.0.1:${String((foreign.address() as AddressInfo).port)}`;
     const relay = await start([endpoint(await loopback.echo(), { listen })]);
@@ -61,7 +61,7 @@ describe('relay, workers', () => {
     await served(listen);
   });
 
-  it('reports a conflict that shows only when both listen', async () => {
+  it('report a conflict that shows only when both sockets listen', async () => {
     const port = String(await freePort());
     const remote = await loopback.echo();
     const endpoints = [
@@ -109,7 +109,7 @@ describe('relay, workers', () => {
     const relay = await start([endpoint(remote, { listen }, { ipv6_only: true })]);
     const client = await served(`[::1]:${String(port)}`);
     write([endpoint(remote, { listen })]);
-    const line = await relay.logged('configuration not taken, the one before runs on');
+    const line = await relay.logged('configuration rejected, keeping the previous one');
     expect(JSON.stringify(line['err'])).to.contain('rolled back');
     expect(await web(relay)).to.deep.include({ ready: true, families: ['IPv6'] });
     expect(await loopback.exchange(client, 'still here')).to.equal('still here');
@@ -122,12 +122,12 @@ describe('relay, workers', () => {
     const { listen } = await web(relay);
     const clients = await servedByAll(relay);
     write([endpoint(remote, { name: 'new', listen: '[::1]:0' })]);
-    await relay.logged('configuration taken');
+    await relay.logged('configuration applied');
     expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
     for (const client of clients) expect(await loopback.exchange(client, 'on')).to.equal('on');
   });
 
-  it('take part in nothing of a worker that is killed but its own connections', async () => {
+  it('keep serving when one is killed, and lose only its connections', async () => {
     const relay = await start([endpoint(await loopback.echo())]);
     const { listen } = await web(relay);
     const clients = await servedByAll(relay);
@@ -152,10 +152,10 @@ describe('relay, workers', () => {
       return (await workersOf(relay)).running.every(({ load }) => load > 0);
     });
     expect((await web(relay)).connections.total).to.be.greaterThan(clients.length);
-    expect(await relay.logged('worker ended, starting another')).to.include({ how: 'SIGKILL' });
+    expect(await relay.logged('worker exited, starting a replacement')).to.include({ how: 'SIGKILL' });
   });
 
-  it('keep those who come while every worker is gone for the one that follows', async () => {
+  it('serve clients that arrived while every worker was gone', async () => {
     const relay = await start([endpoint(await loopback.echo())]);
     const { listen } = await web(relay);
     const pids = (await workersOf(relay)).running.map(({ pid }) => pid);
@@ -180,12 +180,14 @@ describe('relay, workers', () => {
 describe('relay, workers, stopping', () => {
   for (const { title, wrapper, skip } of waysToRun) {
     (skip ? describe.skip : describe)(title, () => {
-      it('drain together, and end with 0', async () => {
+      it('drain together, and exit with 0', async () => {
         const relay = await start([endpoint(await loopback.echo())], [], wrapper);
         const { listen } = await web(relay);
         const clients = await servedByAll(relay);
         process.kill(relay.wrappedPid, 'SIGTERM');
-        expect(await relay.logged('no new connections')).to.include({ connections: clients.length });
+        expect(await relay.logged('no longer accepting connections')).to.include({
+          connections: clients.length,
+        });
         expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
         expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
         for (const client of clients) {
@@ -196,7 +198,7 @@ describe('relay, workers, stopping', () => {
         expect(await relay.logged('relay stopped')).to.include({ ended: clients.length, cut: 0 });
       });
 
-      it('end now at a second signal', async () => {
+      it('end at once at a second signal', async () => {
         const relay = await start([endpoint(await loopback.echo())], ['--drain-lag-seconds', '600'], wrapper);
         const clients = await servedByAll(relay);
         const pid = relay.wrappedPid;
@@ -211,7 +213,7 @@ describe('relay, workers, stopping', () => {
     });
   }
 
-  it('end if the relay cannot have the admin server that was requested', async () => {
+  it('end if the relay cannot listen at the address that --admin gives', async () => {
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as AddressInfo;
     const argv = ['-l', '127.0.0.1:0', '-r', 'a:1', '--workers', '2', '--admin', `127.0.0.1:${String(port)}`];
@@ -221,7 +223,7 @@ describe('relay, workers, stopping', () => {
     expect(relay.stderr).to.match(/^the admin server cannot listen on 127\.0\.0\.1 port \d+/);
   });
 
-  it('are not stopped by a signal that their parent does not get', async () => {
+  it('ignore a signal that their parent does not receive', async () => {
     const relay = await start([endpoint(await loopback.echo())]);
     const clients = await servedByAll(relay);
     for (const { pid } of (await workersOf(relay)).running) process.kill(pid, 'SIGTERM');
@@ -229,7 +231,7 @@ describe('relay, workers, stopping', () => {
     expect((await workersOf(relay)).replaced).to.equal(0);
   });
 
-  it('are killed if one hangs, when the time is over', async () => {
+  it('are killed at the deadline if one hangs', async () => {
     const relay = await start([endpoint(await loopback.echo())], ['--drain-seconds', '0']);
     await servedByAll(relay);
     const [hung] = (await workersOf(relay)).running;
