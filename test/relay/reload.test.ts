@@ -65,7 +65,7 @@ describe('relay, reload', () => {
     expect(await loopback.exchange(client, 'still here')).to.equal('still here');
     clock.advance(60_000);
     expect(await failure(client)).to.equal('ECONNRESET');
-    const line = lines.find(({ msg }) => msg === 'cutting the connections of a removed endpoint');
+    const line = lines.find(({ msg }) => msg === 'closing the connections of a removed endpoint');
     expect(line).to.deep.include({ endpoint: 'old', connections: 1 });
   });
 

@@ -138,7 +138,7 @@ function unreadable(path: string, what: string, cause?: unknown): ConfigFileErro
 function reason(error: unknown): string {
   const known: Readonly<Record<string, string>> = {
     ENOENT: 'there is no such file: check the path',
-    EACCES: 'it may not be read: check its permissions',
+    EACCES: 'it is not readable: check its permissions',
     ELOOP: 'it is a loop of links: remove it',
     ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text: save it as UTF-8',
   };

@@ -1,10 +1,12 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
-import type { EndpointStats } from '../data-plane/data-plane.ts';
+import type { Protocol } from '../../api/port-conflicts.ts';
 import type { IpFamily } from '../../lib/ip-address.ts';
+import type { EndpointCounts } from '../data-plane/data-plane.ts';
 import type { SocketSpec } from '../listener/socket-plan.ts';
+import type { TransportState } from '../transport/endpoint-transport.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
-import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
+import type { RemoteEvent, RemoteHealth, RemoteState } from '../upstream/remote.ts';
 
 /** What a worker needs to start. */
 export type WorkerStart = {
@@ -68,8 +70,11 @@ export type WorkerReport = {
 };
 
 /** An endpoint in a worker; its health is that of this worker's dials alone. */
-export type WorkerStats = Omit<EndpointStats, 'config' | 'remoteNames' | 'transport'> &
-  NonNullable<EndpointStats['transport']> & { readonly name: string };
+export type WorkerStats = EndpointCounts &
+  TransportState & {
+    readonly name: string;
+    readonly health: Readonly<Record<Protocol, readonly RemoteHealth[]>>;
+  };
 
 /** Permits of an endpoint's connection limit that are requested, granted, denied or released. */
 export type PermitCount = { readonly endpoint: string; readonly count: number };

@@ -131,12 +131,12 @@ export class PermitLedger {
     }
     if (entry.incident === undefined) return;
     if (fresh.refused > 0 && entry.incident.refused === 0) {
-      this.#log.warn({ endpoint, waiting: queue.length }, 'resetting clients, too many wait');
+      this.#log.warn({ endpoint, waiting: queue.length }, 'queue full, resetting clients');
     }
     entry.incident.waited += fresh.waited;
     entry.incident.refused += fresh.refused;
     if (queue.length > 0 || sum(held) >= (limit?.maxConnections ?? Infinity)) return;
-    this.#log.info({ endpoint, ...entry.incident }, 'clients are served at once again');
+    this.#log.info({ endpoint, ...entry.incident }, 'connection limit no longer reached');
     entry.incident = undefined;
   }
 }

@@ -119,10 +119,8 @@ export class Worker {
   }
 }
 
-/** Names what goes over the channel: an endpoint has it by getters, which a spread would lose. */
-function workerStats(endpoint: EndpointStats): WorkerStats {
-  const { health, connections, associations, waiting, refused, notAllowed, evicted } = endpoint;
-  const { problem = '', isUsable = true } = endpoint.transport ?? {};
-  const figures = { connections, associations, waiting, refused, notAllowed, evicted };
-  return { name: endpoint.config.name, problem, isUsable, health, ...figures };
+/** The parent has the configuration of the endpoint: its name is enough. */
+function workerStats({ config, remoteNames: _, transport, ...stats }: EndpointStats): WorkerStats {
+  const { problem, isUsable } = transport ?? { problem: '', isUsable: true };
+  return { name: config.name, problem, isUsable, ...stats };
 }

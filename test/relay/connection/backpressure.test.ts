@@ -19,7 +19,7 @@ const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 describe('relay, backpressure', () => {
-  it('holds back a client whose remote reads slowly, and loses nothing', async () => {
+  it('reads from a client no faster than its remote does, and loses nothing', async () => {
     const total = 200 * 1024 * 1024;
     const { promise: hashed, resolve } = Promise.withResolvers<string>();
     let stalled: Socket | undefined;
@@ -56,8 +56,8 @@ describe('relay, backpressure', () => {
     expect(statusOf(relay).connections.fromClientBytes).to.equal(total);
   });
 
-  it('keeps a write that waits from what others read meanwhile', async () => {
-    // All quiet directions read into one buffer, so what waits to be written must not be in there.
+  it('keeps a waiting write intact while other connections read', async () => {
+    // All quiet directions share one read buffer, so a waiting write must not point into it.
     let upstream: Socket | undefined;
     const { relay } = await loopback.relay(
       config(
@@ -86,7 +86,7 @@ describe('relay, backpressure', () => {
   });
 
   it('delivers a small write that has to wait', async () => {
-    // A write below the high-water mark tells no 'drain': it must not stop the flow for ever.
+    // A write below the high-water mark emits no 'drain': it must not stop the pipe for ever.
     const remote = await loopback.echo();
     const { relay } = await loopback.relay(config(endpoint(remote)));
     const client = await loopback.client(listenOf(relay));

@@ -9,7 +9,7 @@ import { closed, config, datagram, endpoint, failure, Loopback, received, status
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-/** The endpoint `web`, which listens on `ports` of 127.0.0.1; `remote` says where each of them goes. */
+/** The endpoint `web`, which listens on `ports` of 127.0.0.1; `remote` returns the remote of each port. */
 function range(
   ports: readonly number[],
   remote: (port: number) => string,
@@ -93,7 +93,7 @@ describe('relay, port ranges', () => {
     expect(statusOf(relay).associations).to.deep.include({ active: 2, total: 3 });
   });
 
-  it('reports the port that is taken, serves the others, and binds it when it is free', async () => {
+  it('reports the port that is in use, serves the others, and binds it once it is free', async () => {
     const clock = new FakeClock();
     const first = await freePorts(8);
     const foreign = await loopback.tcpServer(() => undefined, '127.0.0.1', first + 3);
@@ -123,7 +123,7 @@ describe('relay, port ranges', () => {
     expect(await loopback.greeting(at(3))).to.equal('hi');
   });
 
-  it('names the endpoint and the port where two ranges meet, and reports the first of many alone', async () => {
+  it('names the endpoint and the ports at which two ranges overlap, the first three of many', async () => {
     const first = await freePorts(20);
     const remote = '127.0.0.1:1';
     const { relay } = await loopback.relay(
@@ -141,7 +141,7 @@ describe('relay, port ranges', () => {
     expect(message).to.match(/; and 2 more like these$/);
   });
 
-  it('keeps the sockets and connections of the ports that stay, when a range moves', async () => {
+  it('keeps the sockets and connections of the ports that stay when a range moves', async () => {
     const first = await freePorts(20);
     const remote = await loopback.echo();
     const run = (from: number, to: number) =>
@@ -171,7 +171,7 @@ describe('relay, port ranges', () => {
     expect(bound, 'bound once').to.have.length(1);
   });
 
-  it('shares max_connections among its ports, and remembers the port of a client that waits', async () => {
+  it('shares max_connections among its ports, and serves a waiting client by the port it came to', async () => {
     const first = await freePorts(2);
     const remotes = [await loopback.greeter('a'), await loopback.greeter('b')];
     const { relay } = await loopback.relay(
@@ -185,7 +185,7 @@ describe('relay, port ranges', () => {
     expect(await received(waits)).to.equal('b');
   });
 
-  it('keeps a client at its host when other ports of that host refuse', async () => {
+  it('keeps a client at its host while other ports of that host refuse', async () => {
     const first = await freePorts(64);
     const hosts = ['127.0.0.1', '127.0.0.2'];
     for (const host of hosts) await loopback.tcpServer((socket) => socket.end(host), host, first + 40);

@@ -15,11 +15,11 @@ import { RelayProcess } from '../relay-process.ts';
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-const short = 'file descriptors are short, TCP clients wait in the kernel';
-const eased = 'there are file descriptors for TCP clients again';
-const lost = 'clients that wait in the kernel are reset';
+const short = 'file descriptor limit reached, TCP clients wait in the kernel';
+const eased = 'file descriptors available again for TCP clients';
+const lost = 'resetting clients that wait in the kernel';
 
-/** A client that says `name` and goes once it has its answer. @returns `served`, or the code of its error. */
+/** A client that sends `name` and leaves after its answer. @returns `served`, or the code of its error. */
 async function visit(listen: string, name: string): Promise<string> {
   const client = loopback.dial(listen);
   const ended = failure(client);
@@ -32,7 +32,7 @@ async function visit(listen: string, name: string): Promise<string> {
   return outcome;
 }
 
-/** The relay program, which may have `limit` files open. */
+/** The relay program with a limit of `limit` open files. */
 function limited(limit: number, argv: readonly string[]): RelayProcess {
   const wrapper = ['bash', '-c', `ulimit -n ${String(limit)}; exec "$@"`, 'bash'];
   const relay = new RelayProcess([...argv, '--admin', '127.0.0.1:0'], wrapper);
@@ -48,7 +48,7 @@ async function webOf(relay: RelayProcess) {
 }
 
 describe('relay, file descriptors', () => {
-  it('serves every one of 120 clients at 60 descriptors, and logs the shortage once', async () => {
+  it('serves all of 120 clients at 60 descriptors, and logs the shortage once', async () => {
     const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const names = Array.from({ length: 120 }, (_, index) => `client ${String(index)}`);
@@ -61,7 +61,7 @@ describe('relay, file descriptors', () => {
     expect(times(relay.lines, short)).to.equal(1);
   });
 
-  it('answers at the admin server while clients wait, and shows it there', async () => {
+  it('reports the shortage at the admin server, which answers while clients wait', async () => {
     const relay = limited(120, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const clients = await Promise.all(Array.from({ length: 42 }, () => loopback.client(listen)));
@@ -80,7 +80,7 @@ describe('relay, file descriptors', () => {
     expect((await relay.get('/metrics')).body).to.match(/^realm_relay_descriptors_short 0$/m);
   });
 
-  it('takes a new configuration while clients wait, whose new socket is shut, too', async () => {
+  it('accepts a new configuration while clients wait, and pauses its new listener, too', async () => {
     const path = join(loopback.folder(), 'config.json');
     const remote = await loopback.echo();
     const write = (...endpoints: RealmEndpoint[]): void => {
@@ -101,7 +101,7 @@ describe('relay, file descriptors', () => {
     expect(await Promise.all([waiting, late])).to.deep.equal(['served', 'served']);
   });
 
-  it('ends at SIGTERM while clients wait, which are reset and logged', async () => {
+  it('exits on SIGTERM while clients wait, which it resets and logs', async () => {
     const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const held = await Promise.all(Array.from({ length: 5 }, () => loopback.client(listen)));
@@ -117,8 +117,8 @@ describe('relay, file descriptors', () => {
   });
 });
 
-describe('relay, the budget of file descriptors', () => {
-  /** Descriptors of a relay with `sockets` listening ones that leave enough for `clients`. */
+describe('relay, file descriptor budget', () => {
+  /** The limit of open files that leaves a relay with `sockets` listening sockets room for `clients`. */
   const filesFor = (sockets: number, clients: number): number => 48 + sockets + 2 * clients;
 
   /** A client of `listen` that is served and stays. */
@@ -128,7 +128,7 @@ describe('relay, the budget of file descriptors', () => {
     return client;
   }
 
-  it('lets the endpoints have turns', async () => {
+  it('serves the waiting clients of all endpoints in turn', async () => {
     const remote = await loopback.echo();
     const { relay } = await loopback.relay(config(endpoint(remote), endpoint(remote, { name: 'other' })), {
       openFiles: filesFor(2, 1),
@@ -144,7 +144,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(order.slice(0, 4).toSorted()).to.deep.equal(['other', 'other', 'web', 'web']);
   });
 
-  it('keeps the clients of 300 sockets', async () => {
+  it('serves the waiting clients of 300 listeners', async () => {
     const remote = await loopback.echo();
     const names = Array.from({ length: 300 }, (_, index) => `web ${String(index)}`);
     const endpoints = names.map((name) => endpoint(remote, { name }));
@@ -155,7 +155,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(times(lines, short)).to.equal(1);
   });
 
-  it('frees a port whose clients wait', async () => {
+  it('frees the port of a removed endpoint whose clients wait, and resets them', async () => {
     const remote = await loopback.echo();
     const { relay, lines } = await loopback.relay(
       config(endpoint(remote, { name: 'other' }), endpoint(remote)),
@@ -170,7 +170,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(await failure(loopback.dial(web))).to.equal('ECONNREFUSED');
   });
 
-  it('holds a place for the upstream of each who waits for max_connections', async () => {
+  it('reserves the upstream descriptor of a client that waits for max_connections', async () => {
     const { relay } = await loopback.relay(
       config(endpoint(await loopback.echo(), {}, { max_connections: 1 })),
       { openFiles: filesFor(1, 3) },
@@ -185,7 +185,7 @@ describe('relay, the budget of file descriptors', () => {
     await eventually('the end', () => relay.status().descriptorsShort === 0);
   });
 
-  it('binds again if a socket is lost as it is shut, and goes on if it is not', async () => {
+  it('binds a listener again that was lost while pausing, and keeps one that was not', async () => {
     const clock = new FakeClock();
     const tcp = tcpStack(keptLog().log);
     const listen = `127.0.0.1:${String(await freePort())}`;
@@ -193,7 +193,7 @@ describe('relay, the budget of file descriptors', () => {
     const copier: TcpStack['duplicator'] = async () => {
       const real = await tcp.duplicator?.();
       const copy: HandleDuplicator['duplicate'] = (_, onCopied) => {
-        setImmediate(onCopied, undefined); // as where the kernel does not take or give the descriptor
+        setImmediate(onCopied, undefined); // as if the kernel had no descriptor for the copy
         return isGone;
       };
       return real && { ...real, duplicate: copy };
@@ -216,7 +216,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(await visit(listen, 'later')).to.equal('served');
   });
 
-  it('resets, counts and logs clients beyond the limit if this Node cannot let them wait', async () => {
+  it('resets, counts and logs the clients if this Node.js cannot make them wait', async () => {
     const clock = new FakeClock();
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo())), {
       openFiles: filesFor(1, 1),
@@ -226,7 +226,7 @@ describe('relay, the budget of file descriptors', () => {
     const held = await holder(listenOf(relay));
     for (let i = 0; i < 3; i += 1) expect(await visit(listenOf(relay), 'x')).to.equal('ECONNRESET');
     expect(statusOf(relay).refused.connections).to.equal(3);
-    expect(times(lines, 'file descriptors are short, TCP clients are reset')).to.equal(1);
+    expect(times(lines, 'file descriptor limit reached, TCP clients are reset')).to.equal(1);
     held.end();
     await eventually('its end', () => statusOf(relay).connections.active === 0);
     expect(await visit(listenOf(relay), 'later')).to.equal('served');

@@ -19,7 +19,7 @@ afterEach(() => loopback.closeAll());
 
 const ws = 'ws;host=relay.example;path=/tunnel';
 
-/** How a client relay and the server relay behind it are told to talk. */
+/** The transports of a client relay and of the server relay behind it. */
 function chains(): readonly { name: string; remote: string; listen: string }[] {
   const tls = `tls;cert=${server.cert};key=${server.key}`;
   const towards = `tls;sni=relay.example;ca=${pki.ca}`;
@@ -43,7 +43,7 @@ async function chain(remote: string, index: number): Promise<string> {
 
 describe('relay, transports', () => {
   for (const [index, name] of ['ws', 'tls', 'ws inside tls'].entries()) {
-    it(`${name}: carries bytes from relay to relay, both ways`, async () => {
+    it(`${name}: carries bytes from relay to relay in both directions`, async () => {
       const client = await loopback.client(await chain(await loopback.echo(), index));
       const back = received(client);
       client.end('hello');
@@ -61,12 +61,12 @@ describe('relay, transports', () => {
       expect(Buffer.concat(await back).equals(answer)).to.equal(true);
     });
 
-    it(`${name}: a remote that speaks first and ends is heard`, async () => {
+    it(`${name}: delivers what a remote sends unasked before its end`, async () => {
       const listen = await chain(await loopback.greeter('welcome'), index);
       expect(await loopback.greeting(listen)).to.equal('welcome');
     });
 
-    it(`${name}: slows a sender down to a reader that is slow, and loses nothing`, async () => {
+    it(`${name}: slows a sender down to the pace of its reader, and loses nothing`, async () => {
       const { promise, resolve } = Promise.withResolvers<string>();
       const remote = await loopback.tcpRemote((socket) => {
         socket.end();
@@ -84,7 +84,7 @@ describe('relay, transports', () => {
       expect(await promise).to.equal(hash.digest('hex'));
     });
 
-    it(`${name}: passes a reset of the remote on`, async () => {
+    it(`${name}: passes a reset of the remote on to the client`, async () => {
       const remote = await loopback.tcpRemote((socket) => {
         socket.once('data', () => socket.resetAndDestroy());
       });
@@ -93,7 +93,7 @@ describe('relay, transports', () => {
       expect(await failure(client)).to.equal('ECONNRESET');
     });
 
-    it(`${name}: passes a reset of the client on`, async () => {
+    it(`${name}: passes a reset of the client on to the remote`, async () => {
       const { promise, resolve } = Promise.withResolvers<string>();
       const remote = await loopback.tcpRemote((socket) => {
         socket.write('x');

@@ -23,7 +23,7 @@ afterEach(() => loopback.closeAll());
 
 const words = 'ws;host=relay.example;path=/tunnel';
 
-/** A relay whose clients speak WebSocket, to an echo; `dials` counts who came there. */
+/** A relay whose clients speak WebSocket, to an echo server; `dials` counts the connections that reached it. */
 async function listening(options = {}): Promise<TestRelay & { client: Socket; dials: () => number }> {
   let dials = 0;
   const remote = await loopback.tcpRemote((socket) => {
@@ -43,13 +43,13 @@ async function opened(): Promise<TestRelay & { client: Socket }> {
 }
 
 describe('relay, WebSocket towards the client', () => {
-  it('serves a client that speaks as that of Realm does: zero mask, only the needed fields', async () => {
+  it('serves a client like that of Realm: zero mask, only the required fields', async () => {
     const { client } = await opened();
     client.write(frame(opcodes.binary, 'hello', zeroMask));
     expect((await until(client, 'hello')).equals(frame(opcodes.binary, 'hello'))).to.equal(true);
   });
 
-  it('takes Connection: keep-alive, Upgrade, field names in any case, and a real mask', async () => {
+  it('accepts Connection: keep-alive, Upgrade, field names in any case, and a real mask', async () => {
     const { client } = await listening();
     const head = requestHead({ connection: 'keep-alive, Upgrade', upgrade: 'WebSocket' });
     client.write(head.replace('host:', 'HOST:'));
@@ -58,7 +58,7 @@ describe('relay, WebSocket towards the client', () => {
     expect(answer).to.contain('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n');
   });
 
-  it('gives a client of Realm time to read the answer to its request if the remote speaks first', async () => {
+  it('gives a client of Realm time to read the answer to its request if the remote sends first', async () => {
     const remote = await loopback.tcpRemote((socket) => socket.write('hi'));
     const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: words })));
     const client = await loopback.client(listenOf(relay));
@@ -74,7 +74,7 @@ describe('relay, WebSocket towards the client', () => {
     expect((await until(client, 'there?')).equals(frame(opcodes.pong, 'there?'))).to.equal(true);
   });
 
-  it('takes a request that comes byte by byte', async () => {
+  it('accepts a request that comes byte by byte', async () => {
     const { client } = await listening();
     client.setNoDelay(true);
     const answer = until(client, '\r\n\r\n');
@@ -107,7 +107,7 @@ describe('relay, WebSocket towards the client', () => {
     { what: 'something that is not HTTP', head: '\x16\x03\x01garbage' },
   ];
   for (const { what, head } of wrong) {
-    it(`answers a request with ${what} by HTTP 400, without dialling`, async () => {
+    it(`answers a request with ${what} with HTTP 400, without a dial`, async () => {
       const { client, lines, dials } = await listening();
       const answer = received(client);
       client.write(head);
@@ -129,10 +129,10 @@ describe('relay, WebSocket towards the client', () => {
     clock.advance(5000);
     expect(await failed).to.equal('ECONNRESET');
     const line = await loggedLine(lines, 'connection failed');
-    expect(line['err']).to.include({ message: 'the handshake took longer than 5000 ms' });
+    expect(line['err']).to.include({ message: 'the handshake timed out after 5000 ms' });
   });
 
-  it('cuts a client that was refused and does not leave', async () => {
+  it('closes a refused client that does not close itself, after tcp_timeout', async () => {
     const clock = new FakeClock();
     const { client } = await listening({ clock });
     client.write('POST /');
@@ -149,7 +149,7 @@ describe('relay, WebSocket towards the client', () => {
     { what: 'a message above 1 MiB', sent: Buffer.from('82ff0000000000200000', 'hex') },
   ];
   for (const { what, sent } of broken) {
-    it(`resets a client that sends ${what}, and the remote, too`, async () => {
+    it(`resets a client that sends ${what}, and logs it`, async () => {
       const { client, lines } = await opened();
       client.write(frame(opcodes.binary, 'hello', zeroMask));
       await until(client, 'hello');
@@ -161,7 +161,7 @@ describe('relay, WebSocket towards the client', () => {
     });
   }
 
-  it('resets a client whose first message, in the same segment as its request, is wrong', async () => {
+  it('resets a client whose first message, in the same segment as its request, is not valid', async () => {
     const { client, lines } = await listening();
     const failed = failure(client);
     client.write(Buffer.concat([Buffer.from(requestHead()), frame(opcodes.binary, 'no mask')]));
@@ -170,7 +170,7 @@ describe('relay, WebSocket towards the client', () => {
     expect(line['side']).to.equal('client');
   });
 
-  it('is ended after tcp_idle_timeout without a byte', async () => {
+  it('ends after tcp_idle_timeout without a byte', async () => {
     const clock = new FakeClock();
     const network = { tcp_idle_timeout: 60 };
     const { relay, lines } = await loopback.relay(
@@ -187,7 +187,7 @@ describe('relay, WebSocket towards the client', () => {
     expect(line['err']).to.include({ code: 'REALM_CONNECTION_IDLE' });
   });
 
-  it('gives way to other words at a reload: new clients follow them, open ones go on', async () => {
+  it('a reload changes the transport for new clients, while open connections go on', async () => {
     const remote = await loopback.echo();
     const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: words })));
     const listen = listenOf(relay);
@@ -202,7 +202,7 @@ describe('relay, WebSocket towards the client', () => {
     expect((await until(old, 'hello')).equals(frame(opcodes.binary, 'hello'))).to.equal(true);
   });
 
-  it('ends the dial when the client resets meanwhile', async () => {
+  it('ends the dial when the client resets', async () => {
     const dialled = Promise.withResolvers<undefined>();
     const lookup = (): Promise<readonly string[]> => {
       dialled.resolve(undefined);
@@ -235,7 +235,7 @@ describe('relay, WebSocket towards the remote', () => {
     return loopback.relay(config(endpoint(remote, { remote_transport: words, extra_remotes: extra })));
   }
 
-  it('asks as Realm does: path and host byte by byte, nothing that needs an answer', async () => {
+  it('sends the request of Realm: path and host unchanged, only the required fields', async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const path = '/a/../b%20?c=d';
     const remote = await loopback.tcpRemote((socket) => {
@@ -260,7 +260,7 @@ describe('relay, WebSocket towards the remote', () => {
     expect(fields).to.include('host: Relay.Example:8080');
   });
 
-  it('understands a server that speaks as that of Realm does, and masks with zero', async () => {
+  it('works with a server like that of Realm, and masks with zero', async () => {
     const { relay } = await dialling((socket, head) => {
       const key = /sec-websocket-key: (\S+)/i.exec(head)?.[1] ?? '';
       socket.write(switching.replace('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=', acceptOf(key)));
@@ -274,7 +274,7 @@ describe('relay, WebSocket towards the remote', () => {
     expect((await until(client, expected)).toString()).to.equal(expected);
   });
 
-  it('resets the client of a server whose first message, in the same segment as its answer, is wrong', async () => {
+  it('resets the client if the first message of the server, in the same segment as its answer, is not valid', async () => {
     const { relay, lines } = await dialling((socket, head) => {
       const key = /sec-websocket-key: (\S+)/i.exec(head)?.[1] ?? '';
       const answer = switching.replace('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=', acceptOf(key));
@@ -288,7 +288,7 @@ describe('relay, WebSocket towards the remote', () => {
 
   const refusing = [
     {
-      what: 'answers otherwise than 101',
+      what: 'answers with another status than 101',
       answer: 'HTTP/1.1 400 Bad Request\r\n\r\n',
       why: /HTTP status 400/,
     },
@@ -305,7 +305,7 @@ describe('relay, WebSocket towards the remote', () => {
     },
   ];
   for (const { what, answer, why } of refusing) {
-    it(`takes the next remote if one ${what}, and logs why`, async () => {
+    it(`tries the next remote if one ${what}, and logs why`, async () => {
       const next = await loopback.tcpRemote((socket) => {
         void until(socket, '\r\n\r\n').then((head) => {
           const key = /sec-websocket-key: (\S+)/i.exec(head.toString())?.[1] ?? '';
@@ -321,7 +321,7 @@ describe('relay, WebSocket towards the remote', () => {
     });
   }
 
-  it('gives a handshake no more time than tcp_timeout', async () => {
+  it('ends a handshake that takes longer than tcp_timeout', async () => {
     const clock = new FakeClock();
     const asked = Promise.withResolvers<undefined>();
     const remote = await loopback.tcpRemote((socket) => {

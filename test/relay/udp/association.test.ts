@@ -44,7 +44,7 @@ describe('relay, UDP', () => {
     );
   });
 
-  it('serves both families on one wildcard socket, from a remote of either', async () => {
+  it('serves both families on one wildcard socket, whatever the family of the remote', async () => {
     const { relay } = await loopback.relay(
       config(endpoint(await loopback.udpEcho('six ', '::1'), { listen: '[::]:0' }, onlyUdp)),
     );
@@ -91,7 +91,7 @@ describe('relay, UDP', () => {
     expect(statusOf(relay).associations).to.deep.include({ active: 2, total: 2, fromClientBytes: 14 });
   });
 
-  it('passes on only what comes from its remote', async () => {
+  it('passes on only what its remote sends', async () => {
     let association = 0;
     const remote = await loopback.udp('127.0.0.1', (message, from, self) => {
       association = from.port;
@@ -149,7 +149,7 @@ describe('relay, UDP', () => {
     expect(clock.timers).to.equal(0);
   });
 
-  it('keeps an association for ever with udp_timeout 0', async () => {
+  it('never ends an idle association with udp_timeout 0', async () => {
     const clock = new FakeClock();
     const { relay } = await loopback.relay(
       config(endpoint(await loopback.udpEcho(), {}, { ...onlyUdp, udp_timeout: 0 })),
@@ -160,7 +160,7 @@ describe('relay, UDP', () => {
     expect(statusOf(relay).associations.active).to.equal(1);
   });
 
-  it('balances associations', async () => {
+  it('balances associations over the remotes', async () => {
     const [a, b] = [await loopback.udpEcho('a'), await loopback.udpEcho('b')];
     const { relay } = await loopback.relay(
       config(endpoint(a, { extra_remotes: [b], balance: 'roundrobin: 1, 1' }, onlyUdp)),
@@ -171,7 +171,7 @@ describe('relay, UDP', () => {
     expect(answers).to.deep.equal(['a', 'b', 'a', 'b']);
   });
 
-  it('turns to the next remote when one refuses, with the datagram that it refused', async () => {
+  it('tries the next remote when one refuses, with the datagram that was refused', async () => {
     const refused = `127.0.0.1:${String(await freePort())}`;
     const { relay } = await loopback.relay(
       config(endpoint(refused, { extra_remotes: [await loopback.udpEcho('second ')] }, onlyUdp)),
@@ -179,7 +179,7 @@ describe('relay, UDP', () => {
     expect(await loopback.exchangeDatagram(await loopback.udp(), listenOf(relay), 'x')).to.equal('second x');
   });
 
-  it('logs an association whose every remote refused, and troubles no other client', async () => {
+  it('logs and counts an association whose every remote refused, and stays ready', async () => {
     const clock = new FakeClock();
     const port = await freePort();
     const { relay, lines } = await loopback.relay(
@@ -198,7 +198,7 @@ describe('relay, UDP', () => {
     expect(relay.status().ready).to.be.true;
   });
 
-  it('looks a remote’s name up, and holds what comes meanwhile', async () => {
+  it('holds datagrams while the name of a remote is looked up', async () => {
     const remote = split(await loopback.udpEcho());
     const { promise, resolve } = Promise.withResolvers<string[]>();
     const { relay } = await loopback.relay(
@@ -212,7 +212,7 @@ describe('relay, UDP', () => {
     expect(await answer).to.equal('early');
   });
 
-  it('ends associations with a remote that a reload took away, and keeps the others', async () => {
+  it('ends associations with a remote that a reload removed, and keeps the others', async () => {
     const [a, b, c] = [await loopback.udpEcho('a'), await loopback.udpEcho('b'), await loopback.udpEcho('c')];
     const { relay } = await loopback.relay(
       config(endpoint(a, { extra_remotes: [b], balance: 'roundrobin: 1, 1' }, onlyUdp)),
@@ -226,7 +226,7 @@ describe('relay, UDP', () => {
     expect(await loopback.exchangeDatagram(second, listenOf(relay), '')).to.equal('b');
   });
 
-  it('drains: serves the clients that it has, and no new one', async () => {
+  it('serves its clients and no new ones while it drains', async () => {
     const clock = new FakeClock();
     const { relay } = await loopback.relay(config(endpoint(await loopback.udpEcho(), {}, onlyUdp)), {
       clock,

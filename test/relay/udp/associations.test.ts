@@ -14,7 +14,7 @@ afterEach(() => loopback.closeAll());
 const onlyUdp = { no_tcp: true, use_udp: true };
 
 describe('relay, UDP associations', () => {
-  /** A relay before an echo that tells the port of the association, which changes with each new one. */
+  /** A relay in front of a server that answers with the port of the association, which differs for each one. */
   async function limited(network: RealmNetwork): Promise<TestRelay & { clock: FakeClock; remote: string }> {
     const clock = new FakeClock();
     const socket = await loopback.udp('127.0.0.1', (_datagram, { address, port }, self) => {
@@ -25,7 +25,7 @@ describe('relay, UDP associations', () => {
     return { ...(await loopback.relay(config(only), { clock })), clock, remote };
   }
 
-  it('end, idle for longest, when max_associations is reached, counted and logged once an incident', async () => {
+  it('the idlest one is evicted when max_associations is reached, counted and logged once an incident', async () => {
     const { relay, lines, clock } = await limited({ max_associations: 3 });
     const listen = listenOf(relay);
     const clients: { client: Socket; port: string }[] = [];
@@ -46,14 +46,14 @@ describe('relay, UDP associations', () => {
       isKept.push((await loopback.exchangeDatagram(client, listen, 'still there?')) === port);
     }
     expect(isKept).to.deep.equal([true, true, true, false]);
-    expect(times(lines, 'association limit reached, those idle for longest make room')).to.equal(1);
+    expect(times(lines, 'association limit reached, evicting the longest idle')).to.equal(1);
     expect(lines.find(({ msg }) => msg === 'association closed')).to.deep.include({ end: 'Evicted' });
     clock.advance(60_000);
-    const end = lines.find(({ msg }) => msg === 'the association limit is no longer reached');
+    const end = lines.find(({ msg }) => msg === 'association limit no longer reached');
     expect(end).to.deep.include({ endpoint: 'web', evicted: 3 });
   });
 
-  it('are as many as a reload allows from then on', async () => {
+  it('a reload changes how many there may be', async () => {
     const { relay, remote } = await limited({ max_associations: 3 });
     const listen = listenOf(relay);
     for (let i = 0; i < 3; i += 1) await loopback.exchangeDatagram(await loopback.udp(), listen, 'hello');
@@ -65,7 +65,7 @@ describe('relay, UDP associations', () => {
     expect(statusOf(relay).associations.active).to.equal(4);
   });
 
-  it('make room where file descriptors are short, for UDP clients and not for TCP clients that wait', async () => {
+  it('one is evicted when file descriptors are short, for a UDP client and not for a waiting TCP client', async () => {
     const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
     const tcp = endpoint(await loopback.echo(), { name: 'tcp' });
     const { relay, lines } = await loopback.relay(config(udp, tcp), {
@@ -80,12 +80,12 @@ describe('relay, UDP associations', () => {
     expect(statusOf(relay, 'udp')).to.deep.include({ evicted: 1 });
     expect(statusOf(relay, 'udp').associations.active).to.equal(2);
     expect(statusOf(relay, 'tcp').connections.total).to.equal(0);
-    const told = 'file descriptors are short, UDP clients are turned away or make room for others';
-    expect(times(lines, told)).to.equal(1);
+    const short = 'file descriptor limit reached, evicting or rejecting UDP clients';
+    expect(times(lines, short)).to.equal(1);
     waiting.destroy();
   });
 
-  it('are not made if nothing can make room, counted and logged once an incident', async () => {
+  it('none is created if none can be evicted, counted and logged once an incident', async () => {
     const clock = new FakeClock();
     const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
     const tcp = endpoint(await loopback.echo(), { name: 'tcp' });
@@ -97,17 +97,17 @@ describe('relay, UDP associations', () => {
     const client = await loopback.udp();
     for (let i = 0; i < 3; i += 1) client.send('x', port, host);
     await eventually('the refusals', () => statusOf(relay, 'udp').refused.associations === 3);
-    const told = 'file descriptors are short, UDP clients are turned away or make room for others';
-    expect(times(lines, told)).to.equal(1);
+    const short = 'file descriptor limit reached, evicting or rejecting UDP clients';
+    expect(times(lines, short)).to.equal(1);
     holder.destroy();
     await eventually('its end', () => statusOf(relay, 'tcp').connections.active === 0);
     expect(await loopback.exchangeDatagram(client, listenOf(relay, 'udp'), 'served')).to.equal('served');
     clock.advance(60_000);
-    const end = lines.find(({ msg }) => msg === 'there are file descriptors for UDP clients again');
+    const end = lines.find(({ msg }) => msg === 'file descriptors available again for UDP clients');
     expect(end).to.deep.include({ endpoint: 'udp', clients: 3 });
   });
 
-  it('go on when another client has left before its answer, or has a remote that refuses', async () => {
+  it('go on when another client has left before its answer', async () => {
     const clients: { address: string; port: number }[] = [];
     const remote = await loopback.udp('127.0.0.1', (message, from, self) => {
       clients.push(from);
@@ -131,7 +131,7 @@ describe('relay, UDP associations', () => {
 
   const python = spawnSync('python3', ['-c', 'import socket; socket.socket(2, socket.SOCK_RAW, 17)']);
   const canForge = python.status === 0;
-  (canForge ? it : it.skip)('survive a client without a port, who cannot be answered', async () => {
+  (canForge ? it : it.skip)('survive a client with port 0, which cannot be answered', async () => {
     const { relay } = await limited({});
     const { host, port } = split(listenOf(relay));
     const forge = `import socket, struct

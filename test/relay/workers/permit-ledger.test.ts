@@ -46,8 +46,8 @@ describe('permit ledger', () => {
     ]);
     expect(lines.map(({ msg }) => msg)).to.deep.equal([
       'connection limit reached',
-      'resetting clients, too many wait',
-      'clients are served at once again',
+      'queue full, resetting clients',
+      'connection limit no longer reached',
     ]);
     expect(lines.at(-1)).to.include({ endpoint: web, waited: 1, refused: 2 });
   });

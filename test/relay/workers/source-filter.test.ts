@@ -17,7 +17,7 @@ describe('relay, workers, allowed sources', () => {
     const { listen } = await web(relay);
     let strangers = 0;
     const tellers = (): Set<unknown> =>
-      new Set(relay.lines.filter(({ msg }) => msg.startsWith('client reset')).map(({ worker }) => worker));
+      new Set(relay.lines.filter(({ msg }) => msg.startsWith('client rejected')).map(({ worker }) => worker));
     await eventually('strangers at both', async () => {
       for (let i = 0; i < 10; i += 1) {
         expect(await failure(loopback.dial(listen, stranger))).to.equal('ECONNRESET');
