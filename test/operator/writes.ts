@@ -10,7 +10,7 @@ const foreign =
   /resource="(deployments|daemonsets|poddisruptionbudgets|horizontalpodautoscalers)".*subresource="status"|group="",resource="events"/;
 
 /** How many write requests for the operator's resources the API server has counted since it started. */
-export async function writes(controlPlane: ControlPlane): Promise<number> {
+async function writes(controlPlane: ControlPlane): Promise<number> {
   const lines = (await controlPlane.metrics()).split('\n');
   return lines
     .filter((line) => line.startsWith('apiserver_request_total{'))
