@@ -233,12 +233,12 @@ describe('REALM_CONF', () => {
   });
 
   for (const text of ['', 'nonsense', '[log]', '{"endpoints": {}}']) {
-    it(`is ignored where it is ${JSON.stringify(text)}, with the reason`, () => {
+    it(`is ignored if it is ${JSON.stringify(text)}, with the reason`, () => {
       expect(environmentConfig(text)).to.have.property('ignored').with.length(1);
     });
   }
 
-  it('is refused where it is a configuration that is not valid', () => {
+  it('is refused if it is a configuration that is not valid', () => {
     expect(() => environmentConfig('{"endpoints": [{"listen": "x", "remote": "a:1"}]}')).to.throw(
       ConfigError,
       /^REALM_CONF: endpoints\[0\]\.listen: has no port/,

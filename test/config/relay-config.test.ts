@@ -389,7 +389,7 @@ describe('relay config', () => {
     });
   }
 
-  it('tells every problem at once, each with the file', () => {
+  it('reports every problem at once, each with its file', () => {
     const text = JSON.stringify({ network: { use_udp: 1 }, endpoints: [{ listen: 'x' }, { remote: 'y' }] });
     expect(() => parseRelayConfig([{ source: '/etc/relay.json', text }]))
       .to.throw(ConfigError)

@@ -123,7 +123,7 @@ describe('transport', () => {
     });
   }
 
-  it("is told in Realm's words", () => {
+  it("is written in Realm's words", () => {
     const tls = { certificate: { servername: 'x' } };
     expect(transportText({ tls, webSocket: ws }, undefined)).to.equal('[ws][tls][plain]||[plain]');
     expect(transportText(undefined, { webSocket: ws })).to.equal('[plain]||[ws][plain]');

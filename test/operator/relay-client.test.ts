@@ -71,7 +71,7 @@ describe('askRelay', () => {
     { why: 'never comes', body: undefined },
   ];
   for (const { why, body } of badServers) {
-    it(`rejects where the answer ${why}`, async () => {
+    it(`rejects if the answer ${why}`, async () => {
       other = createServer((_request, response) => {
         if (body !== undefined) response.end(body);
       });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { RelayServer, type RelayOptions } from '../../src/relay/server.ts';
 import type { EndpointStatus } from '../../src/relay/admin/status.ts';
 import { createLogger, type Logger } from '../../src/telemetry/logger.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** One line of the log, parsed. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
@@ -22,6 +24,16 @@ export type KeptLog = { readonly log: Logger; readonly lines: readonly LogLine[]
 export function keptLog(): KeptLog {
   const lines: LogLine[] = [];
   return { log: createLogger('debug', { write: (line) => lines.push(JSON.parse(line) as LogLine) }), lines };
+}
+
+/** How often `message` was logged. */
+export function times(lines: readonly LogLine[], message: string): number {
+  return lines.filter(({ msg }) => msg === message).length;
+}
+
+/** The first line that says `message`, once it is logged. */
+export function loggedLine(lines: readonly LogLine[], message: string): Promise<LogLine> {
+  return eventually(`"${message}" in the log`, () => lines.find(({ msg }) => msg === message));
 }
 
 /** The configuration with these endpoints. */
@@ -137,6 +149,21 @@ export class Loopback {
     return socket;
   }
 
+  /** Sends `text` from `client`. @returns what comes back first. */
+  async exchange(client: Socket, text: string): Promise<string> {
+    client.write(text);
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    return answer.toString();
+  }
+
+  /** Sends a datagram with `text` from `client` to `address`. @returns what comes back first. */
+  async exchangeDatagram(client: UdpSocket, address: string, text: string): Promise<string> {
+    const answer = datagram(client);
+    const { host, port } = split(address);
+    client.send(text, port, host);
+    return (await answer).toString();
+  }
+
   /** A UDP socket on any free port of `host`. */
   async udp(
     host = '127.0.0.1',
@@ -204,6 +231,21 @@ received.bytes = async (socket: Socket): Promise<Buffer[]> => {
   return parts;
 };
 
+/** The SHA-256 of everything that `socket` brings, read with a pause after every few parts: its peer has to wait. */
+export async function slowHash(socket: Socket, partsBetweenPauses = 16): Promise<string> {
+  const hash = createHash('sha256');
+  let parts = 0;
+  socket.on('data', (part: Buffer) => {
+    hash.update(part);
+    parts += 1;
+    if (parts % partsBetweenPauses !== 0) return;
+    socket.pause();
+    setImmediate(() => socket.resume());
+  });
+  await once(socket, 'end');
+  return hash.digest('hex');
+}
+
 /** The next datagram of `socket`. */
 export async function datagram(socket: UdpSocket): Promise<Buffer> {
   const [message] = (await once(socket, 'message')) as [Buffer];
@@ -229,13 +271,16 @@ export async function failure(socket: Socket): Promise<string> {
   return promise;
 }
 
-/** Resolves when `socket` sends no more for a while. */
+/** Resolves when `socket` sends no more. */
 export async function idle(socket: Socket): Promise<void> {
   await unchanged(() => socket.bytesWritten);
 }
 
-/** Resolves when `value` has not changed over 20 samples. */
-async function unchanged(value: () => number): Promise<void> {
+/**
+ * Resolves when `value` stays what it is while the event loop turns: what the sockets of this process carry among themselves
+ * has stopped, however slow the machine is.
+ */
+export async function unchanged(value: () => number): Promise<void> {
   for (let samples = 0, before = value(); samples < 20;) {
     await new Promise((resolve) => setTimeout(resolve, 1));
     samples = before === value() ? samples + 1 : 0;

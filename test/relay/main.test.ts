@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmDocument, RealmEndpoint } from '../../src/config/realm-document.ts';
@@ -10,21 +7,17 @@ import { version } from '../../src/lib/version.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { endpoint, failure, Loopback, received } from './loopback.ts';
-import { RelayProcess, waysToRun } from './relay-process.ts';
+import { RelayProcess, replaceConfig, waysToRun } from './relay-process.ts';
 
 const loopback = new Loopback();
 let folder: string;
 let path: string;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'realm-relay-'));
+  folder = loopback.folder();
   path = join(folder, 'config.json');
 });
-
-afterEach(async () => {
-  await loopback.closeAll();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => loopback.closeAll());
 
 function start(argv: readonly string[], wrapper?: readonly string[]): RelayProcess {
   const process = new RelayProcess(argv, wrapper);
@@ -38,26 +31,13 @@ function startWith(
   argv: readonly string[] = [],
   wrapper?: readonly string[],
 ): RelayProcess {
-  write({ endpoints });
+  replaceConfig(path, { endpoints });
   return start(['-c', path, '--admin', '127.0.0.1:0', ...argv], wrapper);
-}
-
-function write(document: RealmDocument | string): string {
-  const text = typeof document === 'string' ? document : JSON.stringify(document);
-  writeFileSync(`${path}.new`, text);
-  renameSync(`${path}.new`, path);
-  return createHash('sha256').update(text).digest('hex');
 }
 
 async function listenOf(relay: RelayProcess): Promise<string> {
   const { endpoints } = await relay.status();
   return endpoints[0]?.listen ?? '';
-}
-
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
 }
 
 async function greeting(address: string): Promise<string> {
@@ -70,20 +50,23 @@ describe('relay program', () => {
     const relay = startWith([endpoint(echo)]);
     const listen = await listenOf(relay);
     const client = await loopback.client(listen);
-    expect(await ask(client, 'one')).to.equal('one');
+    expect(await loopback.exchange(client, 'one')).to.equal('one');
 
-    write('{"endpoints": [{"listen": "nowhere"}]}');
+    replaceConfig(path, '{"endpoints": [{"listen": "nowhere"}]}');
     const refused = await relay.logged('configuration rejected, keeping the previous one');
     expect(refused).to.deep.include({ level: 'error', source: path });
     expect(JSON.stringify(refused['err'])).to.contain('endpoints[0].listen: has no port');
     expect((await relay.status()).configProblem).to.contain('endpoints[0].remote: is missing');
-    expect(await ask(client, 'two')).to.equal('two');
+    expect(await loopback.exchange(client, 'two')).to.equal('two');
 
-    const hash = write({ log: { level: 'debug' }, endpoints: [endpoint(await loopback.greeter('new'))] });
+    const hash = replaceConfig(path, {
+      log: { level: 'debug' },
+      endpoints: [endpoint(await loopback.greeter('new'))],
+    });
     await eventually('the new configuration', async () => (await relay.status()).configHash === hash);
     expect(await listenOf(relay)).to.equal(listen);
     expect(await greeting(listen)).to.equal('new');
-    expect(await ask(client, 'three')).to.equal('three');
+    expect(await loopback.exchange(client, 'three')).to.equal('three');
     expect((await relay.status()).configProblem).to.equal('');
   });
 
@@ -178,7 +161,7 @@ describe('relay program', () => {
   }
 
   it('prints every problem of its file, and exits with 1', async () => {
-    write('{"endpoints": [{"listen": "x"}]}');
+    replaceConfig(path, '{"endpoints": [{"listen": "x"}]}');
     const relay = start(['-c', path]);
     expect(await relay.ended).to.equal(1);
     expect(relay.stderr.trim().split('\n')).to.have.length(2);
@@ -194,13 +177,13 @@ describe('relay program', () => {
   });
 
   it('warns of keys and flags without effect, and runs', async () => {
-    write('{"endpoints": [], "netwrk": {}}');
+    replaceConfig(path, '{"endpoints": [], "netwrk": {}}');
     const relay = start(['-c', path, '--admin', '127.0.0.1:0', '--tfo']);
     expect(await relay.logged('configuration warning')).to.deep.include({ level: 'warn', source: path });
     expect(await relay.logged('flag has no effect')).to.deep.include({ flag: '--tfo' });
     expect((await relay.get('/readyz')).status).to.equal(200);
   });
-}).timeout(30_000);
+});
 
 describe('relay program, stopping', () => {
   for (const { title, wrapper, skip } of waysToRun) {
@@ -211,7 +194,7 @@ describe('relay program, stopping', () => {
         const relay = startWith([endpoint(await loopback.echo())], argv, wrapper);
         const listen = await listenOf(relay);
         const client = await loopback.client(listen);
-        expect(await ask(client, 'x')).to.equal('x');
+        expect(await loopback.exchange(client, 'x')).to.equal('x');
         return { relay, pid: relay.wrappedPid, client, listen };
       }
 
@@ -223,7 +206,7 @@ describe('relay program, stopping', () => {
           await relay.logged('no longer accepting connections');
           expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
           expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
-          expect(await ask(client, 'still here')).to.equal('still here');
+          expect(await loopback.exchange(client, 'still here')).to.equal('still here');
           client.end();
           expect(await relay.ended).to.equal(0);
           expect(await relay.logged('relay stopped')).to.deep.include({ ended: 1, cut: 0 });
@@ -236,10 +219,10 @@ describe('relay program, stopping', () => {
         expect(await relay.logged('draining')).to.deep.include({ drainLagSeconds: 2 });
         expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
         const late = await loopback.client(listen);
-        expect(await ask(late, 'late')).to.equal('late');
+        expect(await loopback.exchange(late, 'late')).to.equal('late');
         await relay.logged('no longer accepting connections');
         expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
-        expect(await ask(client, 'still here')).to.equal('still here');
+        expect(await loopback.exchange(client, 'still here')).to.equal('still here');
         client.end();
         late.end();
         expect(await relay.ended).to.equal(0);
@@ -275,4 +258,4 @@ describe('relay program, stopping', () => {
       });
     });
   }
-}).timeout(30_000);
+});

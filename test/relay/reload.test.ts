@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import { ReloadError, type RelayServer } from '../../src/relay/server.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -10,23 +8,16 @@ import { closed, config, endpoint, failure, listenOf, Loopback, split, statusOf 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
-
 describe('relay, reload', () => {
   it('changes remotes under an open listener, whose connections go on', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const listen = listenOf(relay);
     const client = await loopback.client(listen);
-    expect(await ask(client, 'before')).to.equal('before');
-    await relay.reload(config(endpoint(await loopback.greeter('new remote'), {}, { tcp_timeout: 1 })), 'abc');
+    expect(await loopback.exchange(client, 'before')).to.equal('before');
+    await relay.reload(config(endpoint(await loopback.greeter('new remote'), {}, { tcp_timeout: 4 })), 'abc');
     expect(listenOf(relay)).to.equal(listen);
     expect(await loopback.greeting(listen)).to.equal('new remote');
-    expect(await ask(client, 'after')).to.equal('after');
+    expect(await loopback.exchange(client, 'after')).to.equal('after');
     expect(relay.status()).to.deep.include({ configHash: 'abc', ready: true, configProblem: '' });
   });
 
@@ -67,11 +58,11 @@ describe('relay, reload', () => {
     });
     const old = listenOf(relay, 'old');
     const client = await loopback.client(old);
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     await relay.reload(config(endpoint(remote, { name: 'new', listen: '[::1]:0' })));
     expect(relay.status().endpoints.map(({ name }) => name)).to.deep.equal(['new']);
     expect(await failure(loopback.dial(old))).to.equal('ECONNREFUSED');
-    expect(await ask(client, 'still here')).to.equal('still here');
+    expect(await loopback.exchange(client, 'still here')).to.equal('still here');
     clock.advance(60_000);
     expect(await failure(client)).to.equal('ECONNRESET');
     const line = lines.find(({ msg }) => msg === 'closing the connections of a removed endpoint');
@@ -84,7 +75,7 @@ describe('relay, reload', () => {
     await relay.reload(config(endpoint(await loopback.greeter('new'), { name: 'new' })));
     expect(listenOf(relay, 'new')).to.equal(listen);
     expect(await loopback.greeting(listen)).to.equal('new');
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
   });
 
   it('changes ipv6_only of an open listener, and warns beforehand that clients may be refused', async () => {
@@ -236,11 +227,11 @@ describe('relay, drain', () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const listen = listenOf(relay);
     const client = await loopback.client(listen);
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     const drained = relay.drain(10_000);
     expect(relay.status()).to.deep.include({ ready: false, draining: true });
     expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
-    expect(await ask(client, 'y')).to.equal('y');
+    expect(await loopback.exchange(client, 'y')).to.equal('y');
     client.end();
     expect(await drained).to.deep.equal({ ended: 1, cut: 0 });
   });
@@ -249,7 +240,7 @@ describe('relay, drain', () => {
     const clock = new FakeClock();
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo())), { clock });
     const client = await loopback.client(listenOf(relay));
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     const [drained, failed] = [relay.drain(5000), failure(client)];
     clock.advance(5000);
     expect(await drained).to.deep.equal({ ended: 0, cut: 1 });
@@ -260,7 +251,7 @@ describe('relay, drain', () => {
   it('ends at once if it is closed meanwhile', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const client = await loopback.client(listenOf(relay));
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     const drained = relay.drain(60_000);
     await relay.close();
     expect(await drained).to.deep.equal({ ended: 0, cut: 1 });

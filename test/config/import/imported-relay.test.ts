@@ -193,7 +193,7 @@ describe('importedRelay', () => {
     ]);
   });
 
-  it('tells of a source address that has a port or a name', () => {
+  it('reports a source address that has a port or a name', () => {
     const through = (text: string): string[] => {
       const endpoints = [{ listen: '[::]:80', remote: 'a.example:1', through: text }];
       return imported(JSON.stringify({ endpoints })).warnings.map(problemText);
@@ -215,7 +215,7 @@ describe('importedRelay', () => {
     expect(lastPorts(two(() => ({ network: { max_connections: 5 } })))).to.deep.equal([undefined, undefined]);
   });
 
-  it('takes a configuration with what is left out, and tells it with key and remedy', () => {
+  it('takes a configuration with what is left out, and reports that with key and remedy', () => {
     const text = `
       [log]
       output = "/var/log/realm.log"

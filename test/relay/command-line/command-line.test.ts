@@ -129,7 +129,7 @@ describe('relay program, command line', () => {
     expect(await wrong.ended).to.equal(1);
     expect(wrong.stderr).to.match(/^command line: endpoints\[0\]\.listen: has no port/);
   });
-}).timeout(30_000);
+});
 
 describe('relay program, convert', () => {
   const legacy = {
@@ -179,4 +179,4 @@ describe('relay program, convert', () => {
       expect(relay.stderr).to.match(stderr).and.to.not.contain('    at ');
     });
   }
-}).timeout(30_000);
+});

@@ -101,4 +101,4 @@ describe('relay program, sources of its configuration', () => {
       'REALM_CONF: endpoints[0].listen: is missing: add it\nREALM_CONF: endpoints[0].remote: is missing: add it\n',
     );
   });
-}).timeout(30_000);
+});

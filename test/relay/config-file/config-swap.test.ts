@@ -52,8 +52,7 @@ describe('a ConfigMap that is swapped while it is read', () => {
       child = fork(join(root, 'swapper.cjs'), [folder, String(files)]);
       await once(child, 'message');
       const seen = new Set<string>();
-      let refused = 0;
-      for (let reads = 0; reads < 2000 && (reads < 100 || seen.size < 10); reads += 1) {
+      for (let reads = 0; reads < 100 || seen.size < 10; reads += 1) {
         try {
           const { texts } = await readConfig(root);
           const versions = new Set(texts.map(({ text }) => text));
@@ -62,10 +61,8 @@ describe('a ConfigMap that is swapped while it is read', () => {
         } catch (error) {
           if (!(error instanceof ConfigFileError)) throw error;
           expect(error.message).to.contain('it keeps changing while it is read');
-          refused += 1;
         }
       }
-      expect(seen.size, `versions read; ${String(refused)} reads given up`).to.be.at.least(10);
-    }).timeout(30_000);
+    });
   }
 });

@@ -3,7 +3,17 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, idle, listenOf, Loopback, received, statusOf } from '../loopback.ts';
+import {
+  config,
+  endpoint,
+  idle,
+  listenOf,
+  Loopback,
+  received,
+  slowHash,
+  statusOf,
+  unchanged,
+} from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
@@ -15,23 +25,12 @@ describe('relay, backpressure', () => {
     let stalled: Socket | undefined;
     const remote = await loopback.tcpRemote((socket) => {
       stalled = socket; // nobody reads yet
-      const hash = createHash('sha1');
-      let parts = 0;
-      socket.on('data', (part: Buffer) => {
-        hash.update(part);
-        parts += 1;
-        if (parts % 500 !== 0) return;
-        socket.pause();
-        setImmediate(() => socket.resume());
-      });
+      void slowHash(socket, 500).then(resolve);
       socket.pause();
-      socket.once('end', () => {
-        resolve(hash.digest('hex'));
-      });
     });
     const { relay } = await loopback.relay(config(endpoint(remote)));
     const client = await loopback.client(listenOf(relay));
-    const sent = createHash('sha1');
+    const sent = createHash('sha256');
     const chunk = randomBytes(1024 * 1024);
     let sentBytes = 0;
     const send = async (until: number): Promise<void> => {
@@ -55,7 +54,7 @@ describe('relay, backpressure', () => {
     client.end();
     expect(await hashed).to.equal(sent.digest('hex'));
     expect(statusOf(relay).connections.fromClientBytes).to.equal(total);
-  }).timeout(20_000);
+  });
 
   it('keeps a waiting write intact while other connections read', async () => {
     // All quiet directions share one read buffer, so a waiting write must not point into it.
@@ -71,12 +70,13 @@ describe('relay, backpressure', () => {
     const from = await eventually('the upstream', () => upstream);
     const sent: Buffer[] = [];
     let bytes = 0;
-    const arrived = (): boolean => statusOf(relay, 'stalled').connections.fromUpstreamBytes === bytes;
+    const arrived = (): number => statusOf(relay, 'stalled').connections.fromUpstreamBytes;
     do {
       sent.push(Buffer.alloc(30_000, `${String(sent.length)} `));
       bytes += 30_000;
       from.write(sent.at(-1) ?? '');
-    } while (await eventually('', arrived, { timeoutMs: 300, intervalMs: 1 }).catch(() => false));
+      await unchanged(arrived);
+    } while (arrived() === bytes);
     const other = await loopback.client(listenOf(relay, 'other'));
     other.end(Buffer.alloc(30_000, 'other'));
     await received(other);
@@ -95,11 +95,7 @@ describe('relay, backpressure', () => {
     const total = Buffer.concat(parts).length;
     client.pause();
     for (const part of parts) client.write(part);
-    await eventually('a full pipe', async () => {
-      const before = statusOf(relay).connections.fromUpstreamBytes;
-      await idle(client);
-      return before === statusOf(relay).connections.fromUpstreamBytes;
-    });
+    await unchanged(() => statusOf(relay).connections.fromUpstreamBytes + client.bytesWritten);
     client.on('data', (part: Buffer) => (got += part.length)).resume();
     await eventually('every byte', () => got === total);
   });

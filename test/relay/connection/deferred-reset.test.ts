@@ -4,7 +4,17 @@ import { expect } from 'chai';
 import { systemClock, type Clock } from '../../../src/lib/clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, failure, listenOf, Loopback, noIdleSweep, statusOf } from '../loopback.ts';
+import {
+  config,
+  endpoint,
+  failure,
+  listenOf,
+  loggedLine,
+  Loopback,
+  noIdleSweep,
+  statusOf,
+  times,
+} from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -52,7 +62,7 @@ describe('relay, a side that resets right after it has sent', () => {
     const got = await outcome(client);
     expect(got.end).to.equal('ECONNRESET');
     expect(got.bytes.equals(sent)).to.be.true;
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ side: 'upstream', fromUpstreamBytes: sent.length });
   });
 
@@ -62,7 +72,7 @@ describe('relay, a side that resets right after it has sent', () => {
     const got = await outcome(upstream);
     expect(got.end).to.equal('ECONNRESET');
     expect(got.bytes.equals(sent)).to.be.true;
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ side: 'client', fromClientBytes: sent.length + 1 });
   });
 
@@ -76,18 +86,14 @@ describe('relay, a side that resets right after it has sent', () => {
     return { relay, lines, client, clock };
   }
 
-  /** Lets time pass until the connection has ended. @returns how long that took. */
+  /** Lets time pass until the connection has ended, no further than the relay has looked. @returns how long that took. */
   async function ended({ relay, lines, clock }: TestRelay & { clock: FakeClock }): Promise<number> {
     const sinceMs = clock.monotonicMs();
-    await eventually(
-      'the end',
-      () => {
-        if (lines.some(({ msg }) => msg === 'connection failed')) return true;
-        if (clock.timers > 0) clock.advance(100);
-        return false;
-      },
-      { intervalMs: 5 },
-    );
+    const isOver = (): boolean => times(lines, 'connection failed') === 1;
+    while (!isOver()) {
+      clock.advance(100);
+      await eventually('its next look', () => isOver() || clock.timers === 1, { intervalMs: 1 });
+    }
     expect(clock.timers).to.equal(0);
     expect(statusOf(relay).connections.failed).to.deep.equal({ client: 0, upstream: 1, relay: 0 });
     return clock.monotonicMs() - sinceMs;

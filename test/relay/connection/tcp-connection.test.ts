@@ -15,6 +15,7 @@ import {
   received,
   split,
   statusOf,
+  loggedLine,
 } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -98,7 +99,7 @@ describe('relay, TCP', () => {
     await eventually('a byte', () => statusOf(relay).connections.fromClientBytes === 1);
     client.resetAndDestroy();
     expect(await promise).to.equal('ECONNRESET');
-    const line = await eventually('the log line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({
       level: 'warn',
       endpoint: 'web',
@@ -114,7 +115,7 @@ describe('relay, TCP', () => {
     const client = await loopback.client(listenOf(relay));
     client.write('x');
     expect(await failure(client)).to.equal('ECONNRESET');
-    const line = await eventually('the log line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ side: 'upstream' });
   });
 
@@ -131,7 +132,7 @@ describe('relay, TCP', () => {
     const refused = `127.0.0.1:${String(await freePort())}`;
     const { relay, lines } = await loopback.relay(config(endpoint(refused)));
     expect(await failure(loopback.dial(listenOf(relay)))).to.equal('ECONNRESET');
-    const line = await eventually('the log line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ upstream: refused, side: 'upstream' });
     expect(statusOf(relay).connections).to.deep.include({
       active: 0,
@@ -208,7 +209,7 @@ describe('relay, TCP', () => {
     const from = addressText({ address: client.localAddress ?? '', port: client.localPort ?? 0 });
     client.end('hello');
     expect(await received(client)).to.equal('hello');
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection closed'));
+    const line = await loggedLine(lines, 'connection closed');
     expect(line).to.deep.include({
       level: 'info',
       endpoint: 'web',

@@ -202,4 +202,4 @@ describe('relay program, names', () => {
     expect(await received(await loopback.client(listen))).to.equal('hi');
     expect(server.questions).to.deep.equal(['udp A remote.example']);
   });
-}).timeout(30_000);
+});

@@ -1,25 +1,13 @@
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, failure, listenOf, Loopback, statusOf } from '../loopback.ts';
-import type { LogLine, TestRelay } from '../loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, statusOf, times } from '../loopback.ts';
+import type { TestRelay } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
-
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
-
-function times(lines: readonly LogLine[], wanted: string): number {
-  return lines.filter(({ msg }) => msg === wanted).length;
-}
 
 /** Resolves when `count` clients wait. */
 async function waiting({ relay }: TestRelay, count: number): Promise<void> {
@@ -43,7 +31,7 @@ describe('relay, connection limits', () => {
   /** A client that is served. */
   async function served({ relay }: TestRelay): Promise<Socket> {
     const client = await loopback.client(listenOf(relay));
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     return client;
   }
 
@@ -108,7 +96,7 @@ describe('relay, connection limits', () => {
     await waiting(relay, 1);
     const remote = statusOf(relay.relay).remotes[0] ?? '';
     await relay.relay.reload(config(endpoint(remote, {}, { max_connections: 2 })));
-    expect(await ask(client, 'at last')).to.equal('at last');
+    expect(await loopback.exchange(client, 'at last')).to.equal('at last');
   });
 
   it('serves waiting clients while it drains, and cuts and counts the others at the deadline', async () => {
@@ -122,7 +110,7 @@ describe('relay, connection limits', () => {
     await waiting(relay, 2);
     const drained = relay.relay.drain(10_000);
     first.end();
-    expect(await ask(second, 'still served')).to.equal('still served');
+    expect(await loopback.exchange(second, 'still served')).to.equal('still served');
     const failed = Promise.all([failure(second), failure(third)]);
     clock.advance(10_000);
     expect(await failed).to.deep.equal(['ECONNRESET', 'ECONNRESET']);

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -10,8 +9,7 @@ import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
-import { config, endpoint, failure, keptLog, listenOf, Loopback, statusOf } from '../loopback.ts';
-import type { LogLine } from '../loopback.ts';
+import { config, endpoint, failure, keptLog, listenOf, Loopback, statusOf, times } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
 const loopback = new Loopback();
@@ -21,22 +19,11 @@ const short = 'file descriptor limit reached, TCP clients wait in the kernel';
 const eased = 'file descriptors available again for TCP clients';
 const lost = 'resetting clients that wait in the kernel';
 
-function times(lines: readonly LogLine[], wanted: string): number {
-  return lines.filter(({ msg }) => msg === wanted).length;
-}
-
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
-
 /** A client that sends `name` and leaves after its answer. @returns `served`, or the code of its error. */
 async function visit(listen: string, name: string): Promise<string> {
   const client = loopback.dial(listen);
   const ended = failure(client);
-  const answer = ask(client, name).then(
+  const answer = loopback.exchange(client, name).then(
     (text) => (text === name ? 'served' : `got ${text}`),
     () => ended,
   );
@@ -72,13 +59,13 @@ describe('relay, file descriptors', () => {
     expect(refused.connections).to.equal(0);
     expect(connections).to.deep.include({ total: 120, failed: { client: 0, upstream: 0, relay: 0 } });
     expect(times(relay.lines, short)).to.equal(1);
-  }).timeout(30_000);
+  });
 
   it('reports the shortage at the admin server, which answers while clients wait', async () => {
     const relay = limited(120, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const clients = await Promise.all(Array.from({ length: 42 }, () => loopback.client(listen)));
-    const answers = clients.map((client, index) => ask(client, `client ${String(index)}`));
+    const answers = clients.map((client, index) => loopback.exchange(client, `client ${String(index)}`));
     await relay.logged(short);
     const { connections, descriptorsShort, recentErrors } = await webOf(relay);
     expect([connections.active, descriptorsShort]).to.deep.equal([35, 1]);
@@ -91,7 +78,7 @@ describe('relay, file descriptors', () => {
     }
     await eventually('room', async () => (await relay.status()).descriptorsShort === 0);
     expect((await relay.get('/metrics')).body).to.match(/^realm_relay_descriptors_short 0$/m);
-  }).timeout(20_000);
+  });
 
   it('accepts a new configuration while clients wait, and pauses its new listener, too', async () => {
     const path = join(loopback.folder(), 'config.json');
@@ -112,7 +99,7 @@ describe('relay, file descriptors', () => {
     expect((await relay.status()).endpoints[1]?.connections.total).to.equal(0);
     for (const client of held) client.end();
     expect(await Promise.all([waiting, late])).to.deep.equal(['served', 'served']);
-  }).timeout(20_000);
+  });
 
   it('exits on SIGTERM while clients wait, which it resets and logs', async () => {
     const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
@@ -123,11 +110,11 @@ describe('relay, file descriptors', () => {
     const failures = waiting.map(failure);
     relay.kill('SIGTERM');
     expect(await Promise.all(failures)).to.deep.equal(['ECONNRESET', 'ECONNRESET', 'ECONNRESET']);
-    expect(await ask(held[0] as Socket, 'goes on')).to.equal('goes on');
+    expect(await loopback.exchange(held[0] as Socket, 'goes on')).to.equal('goes on');
     for (const client of held) client.end();
     expect(await relay.ended).to.equal(0);
     expect(relay.lines.find(({ msg }) => msg === lost)).to.deep.include({ clients: 3 });
-  }).timeout(20_000);
+  });
 });
 
 describe('relay, file descriptor budget', () => {
@@ -137,7 +124,7 @@ describe('relay, file descriptor budget', () => {
   /** A client of `listen` that is served and stays. */
   async function holder(listen: string): Promise<Socket> {
     const client = await loopback.client(listen);
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     return client;
   }
 
@@ -166,7 +153,7 @@ describe('relay, file descriptor budget', () => {
     const outcomes = await Promise.all(listens.map((listen) => visit(listen, listen)));
     expect(new Set(outcomes)).to.deep.equal(new Set(['served']));
     expect(times(lines, short)).to.equal(1);
-  }).timeout(20_000);
+  });
 
   it('frees the port of a removed endpoint whose clients wait, and resets them', async () => {
     const remote = await loopback.echo();

@@ -1,7 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint, RealmNetwork } from '../../../src/config/realm-document.ts';
@@ -22,6 +20,7 @@ import {
   statusOf,
   type LogLine,
   type TestRelay,
+  loggedLine,
 } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
@@ -30,13 +29,6 @@ afterEach(() => loopback.closeAll());
 
 const [friend, stranger] = ['127.0.0.1', '127.0.0.2'];
 const onlyFriends = { allowed_sources: [friend] };
-
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
 
 /** A relay in front of an echo server; `dials` counts the connections that reached the server. */
 async function guarded(
@@ -67,7 +59,7 @@ describe('relay, allowed sources, TCP', () => {
     const guard = await guarded(onlyFriends);
     const listen = listenOf(guard.relay);
     expect(await failure(loopback.dial(listen, stranger))).to.equal('ECONNRESET');
-    expect(await ask(loopback.dial(listen, friend), 'hello')).to.equal('hello');
+    expect(await loopback.exchange(loopback.dial(listen, friend), 'hello')).to.equal('hello');
     expect(guard.dials()).to.equal(1);
     const status = statusOf(guard.relay);
     expect(status.connections.total).to.equal(1);
@@ -102,7 +94,7 @@ describe('relay, allowed sources, TCP', () => {
     it(`${isServed ? 'serves' : 'resets'} ${from} on [::] if ${sources.join(', ')} are allowed: ${why}`, async () => {
       const guard = await guarded({ allowed_sources: sources }, { listen: '[::]:0' });
       const client = loopback.dial(reach(guard, from === '::1' ? '[::1]' : from), from);
-      if (isServed) expect(await ask(client, 'hello')).to.equal('hello');
+      if (isServed) expect(await loopback.exchange(client, 'hello')).to.equal('hello');
       else expect(await failure(client)).to.equal('ECONNRESET');
     });
   }
@@ -111,7 +103,7 @@ describe('relay, allowed sources, TCP', () => {
     const guard = await guarded({ ...onlyFriends, max_connections: 1, max_waiting: 1 });
     const listen = listenOf(guard.relay);
     const first = loopback.dial(listen, friend);
-    await ask(first, 'hello');
+    await loopback.exchange(first, 'hello');
     expect(await failure(loopback.dial(listen, stranger))).to.equal('ECONNRESET');
     const next = loopback.dial(listen, friend);
     await eventually('one who waits', () => statusOf(guard.relay).waiting === 1);
@@ -122,7 +114,7 @@ describe('relay, allowed sources, TCP', () => {
       refused: { connections: 0, associations: 0 },
     });
     first.end();
-    expect(await ask(next, 'at last')).to.equal('at last');
+    expect(await loopback.exchange(next, 'at last')).to.equal('at last');
   });
 
   it('resets a stranger before any handshake', async () => {
@@ -151,7 +143,7 @@ describe('relay, allowed sources, TCP', () => {
     const { host, port } = split(listenOf(guard.relay));
     const leave = `const s = require('node:net').connect(${String(port)}, '${host}', () => s.resetAndDestroy())`;
     expect(spawnSync(process.execPath, ['-e', leave]).status).to.equal(0); // no event is served meanwhile
-    expect(await ask(loopback.dial(listenOf(guard.relay), friend), 'hello')).to.equal('hello');
+    expect(await loopback.exchange(loopback.dial(listenOf(guard.relay), friend), 'hello')).to.equal('hello');
     expect(warnings(guard.lines)).to.deep.equal([]);
   });
 
@@ -167,7 +159,9 @@ describe('relay, allowed sources, TCP', () => {
       ['own', friend, stranger],
       ['global', stranger, friend],
     ] as const) {
-      expect(await ask(loopback.dial(listenOf(relay, name), served), 'hello')).to.equal('hello');
+      expect(await loopback.exchange(loopback.dial(listenOf(relay, name), served), 'hello')).to.equal(
+        'hello',
+      );
       expect(await failure(loopback.dial(listenOf(relay, name), reset))).to.equal('ECONNRESET');
     }
   });
@@ -234,9 +228,7 @@ describe('relay, allowed sources, PROXY headers', () => {
     const client = loopback.dial(listenOf(guard.relay), friend);
     client.write(header(2, '198.51.100.9'));
     expect(await failure(client)).to.equal('ECONNRESET');
-    const line = await eventually('the line', () =>
-      guard.lines.find(({ msg }) => msg === 'connection failed'),
-    );
+    const line = await loggedLine(guard.lines, 'connection failed');
     expect(line).to.deep.include({ client: '198.51.100.9:1111', side: 'client', upstream: '' });
     expect(line['err']).to.include({ code: 'REALM_SOURCE_NOT_ALLOWED' });
     expect(warnings(guard.lines)).to.deep.equal([]);
@@ -345,13 +337,13 @@ describe('relay, allowed sources, at a reload', () => {
     const guard = await guarded({});
     const listen = listenOf(guard.relay);
     const open = loopback.dial(listen, stranger);
-    expect(await ask(open, 'before')).to.equal('before');
+    expect(await loopback.exchange(open, 'before')).to.equal('before');
     await guard.relay.reload(config(endpoint(guard.remote, {}, onlyFriends)));
     expect(listenOf(guard.relay)).to.equal(listen); // any free port, so another socket would have another one
     expect(await failure(loopback.dial(listen, stranger))).to.equal('ECONNRESET');
-    expect(await ask(open, 'after')).to.equal('after');
+    expect(await loopback.exchange(open, 'after')).to.equal('after');
     await guard.relay.reload(config(endpoint(guard.remote)));
-    expect(await ask(loopback.dial(listen, stranger), 'again')).to.equal('again');
+    expect(await loopback.exchange(loopback.dial(listen, stranger), 'again')).to.equal('again');
     expect(statusOf(guard.relay).notAllowed.connections).to.equal(1);
   });
 
@@ -371,7 +363,7 @@ describe('relay, allowed sources, at a reload', () => {
         notAllowed: { connections: 1, associations: 0 },
       });
       first.destroy();
-      expect(await ask(next, 'at last')).to.equal('at last');
+      expect(await loopback.exchange(next, 'at last')).to.equal('at last');
       expect(guard.dials()).to.equal('accept_proxy' in before ? 1 : 2);
     }
   });
@@ -394,6 +386,6 @@ describe('relay, allowed sources, at a reload', () => {
     );
     const [web] = (await relay.status()).endpoints;
     expect(await failure(loopback.dial(web?.listen ?? '', stranger))).to.equal('ECONNRESET');
-    expect(await ask(loopback.dial(web?.listen ?? '', friend), 'hello')).to.equal('hello');
+    expect(await loopback.exchange(loopback.dial(web?.listen ?? '', friend), 'hello')).to.equal('hello');
   });
 });

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { parseSocketAddress, isFault, type SocketAddress } from '../../../src/config/address.ts';
 import { procAddress } from '../../../src/relay/net/proc-net.ts';
 import { portOwner } from '../../../src/relay/listener/port-owner.ts';
+import { freePort } from '../../support/free-port.ts';
 import { config, endpoint, Loopback, statusOf } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
@@ -12,16 +13,17 @@ const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 const programs = {
-  TCP: `const s = require('net').createServer().listen(0, process.argv[1], () => console.log(s.address().port))`,
+  TCP: `require('net').createServer().listen(process.argv[2], process.argv[1], () => console.log('listens'))`,
   UDP: `const s = require('dgram').createSocket(process.argv[1].includes(':') ? 'udp6' : 'udp4');
-s.bind(0, process.argv[1], () => console.log(s.address().port))`,
+s.bind(process.argv[2], process.argv[1], () => console.log('listens'))`,
 };
 
 type OtherProcess = { readonly pid: number; readonly name: string; readonly port: number };
 
 /** Starts a process that listens on any free port of `address`. */
 async function otherProcess(protocol: 'TCP' | 'UDP', address: string): Promise<OtherProcess> {
-  const child = spawn(process.execPath, ['-e', programs[protocol], address], {
+  const port = await freePort();
+  const child = spawn(process.execPath, ['-e', programs[protocol], address, String(port)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const closed = once(child, 'close');
@@ -29,10 +31,10 @@ async function otherProcess(protocol: 'TCP' | 'UDP', address: string): Promise<O
     child.kill('SIGKILL');
     await closed;
   });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  await once(child.stdout, 'data');
   const pid = child.pid ?? 0;
   const name = readFileSync(`/proc/${String(pid)}/comm`, 'utf8').trim();
-  return { pid, name, port: Number(line.toString()) };
+  return { pid, name, port };
 }
 
 function address(host: string, port: number): SocketAddress {
@@ -96,7 +98,7 @@ describe('relay, a port that another process owns', () => {
     expect(await relay.ended).to.equal(1);
     const { problem } = await relay.logged('bind failed, retrying');
     expect(problem).to.match(/address in use: another process listens there: stop it/);
-  }).timeout(30_000);
+  });
 });
 
 describe('relay, a port below 1024 without the privilege to bind it', () => {
@@ -114,5 +116,5 @@ describe('relay, a port below 1024 without the privilege to bind it', () => {
       problem:
         'TCP 0.0.0.0:443: not permitted: choose a port from 1024, or lower net.ipv4.ip_unprivileged_port_start',
     });
-  }).timeout(30_000);
+  });
 });

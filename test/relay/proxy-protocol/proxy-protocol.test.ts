@@ -15,6 +15,7 @@ import {
   received,
   split,
   type TestRelay,
+  loggedLine,
 } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -84,7 +85,7 @@ describe('relay, PROXY protocol from the client', () => {
       }
       client.end('hello');
       expect(await back).to.equal('hello');
-      const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection closed'));
+      const line = await loggedLine(lines, 'connection closed');
       expect(line).to.deep.include({ client: '192.0.2.1:1111', fromClientBytes: 5 });
     });
   }
@@ -134,7 +135,7 @@ describe('relay, PROXY protocol from the client', () => {
     const client = await loopback.client(listen);
     client.write('GET / HTTP/1.1\r\n\r\n');
     expect(await failure(client)).to.equal('ECONNRESET');
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ side: 'client', upstream: '' });
     expect(line['err']).to.include({ code: 'REALM_PROXY_HEADER' });
   });
@@ -170,7 +171,7 @@ describe('relay, PROXY protocol from the client', () => {
       const client = await loopback.client(listen);
       client.write(Buffer.from(text, 'latin1'));
       expect(await failure(client)).to.equal('ECONNRESET');
-      const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+      const line = await loggedLine(lines, 'connection failed');
       expect(line).to.deep.include({ side: 'client', upstream: '' });
       expect(line['err']).to.include({ code: 'REALM_PROXY_HEADER' });
       expect(relay.status().endpoints[0]?.health.TCP[0]?.active).to.equal(0);

@@ -18,6 +18,7 @@ import {
   split,
   statusOf,
   type TestRelay,
+  loggedLine,
 } from '../loopback.ts';
 import { openssl, TestPki, type PairFiles } from './pki.ts';
 
@@ -76,7 +77,7 @@ function pair({ cert, key }: PairFiles): { cert: Buffer; key: Buffer } {
 }
 
 async function failedLine({ lines }: Pick<TestRelay, 'lines'>): Promise<{ side: unknown; message: string }> {
-  const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+  const line = await loggedLine(lines, 'connection failed');
   return { side: line['side'], message: (line['err'] as Error).message };
 }
 

@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { expect } from 'chai';
-import { config, endpoint, failure, listenOf, Loopback, received } from '../loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, received, slowHash } from '../loopback.ts';
 import { TestPki, type PairFiles } from './pki.ts';
 
 const loopback = new Loopback();
@@ -42,21 +41,6 @@ async function chain(remote: string, index: number): Promise<string> {
   return listenOf(first.relay);
 }
 
-/** SHA-256 of everything that `socket` receives, read slowly. */
-async function slowHash(socket: Socket): Promise<string> {
-  const hash = createHash('sha256');
-  let parts = 0;
-  socket.on('data', (part: Buffer) => {
-    hash.update(part);
-    parts += 1;
-    if (parts % 16 !== 0) return;
-    socket.pause();
-    setTimeout(() => socket.resume(), 1);
-  });
-  await once(socket, 'end');
-  return hash.digest('hex');
-}
-
 describe('relay, transports', () => {
   for (const [index, name] of ['ws', 'tls', 'ws inside tls'].entries()) {
     it(`${name}: carries bytes from relay to relay in both directions`, async () => {
@@ -82,8 +66,7 @@ describe('relay, transports', () => {
       expect(await loopback.greeting(listen)).to.equal('welcome');
     });
 
-    it(`${name}: slows a sender down to the pace of its reader, and loses nothing`, async function () {
-      this.timeout(30_000);
+    it(`${name}: slows a sender down to the pace of its reader, and loses nothing`, async () => {
       const { promise, resolve } = Promise.withResolvers<string>();
       const remote = await loopback.tcpRemote((socket) => {
         socket.end();

@@ -13,6 +13,7 @@ import {
   received,
   statusOf,
   type TestRelay,
+  loggedLine,
 } from '../loopback.ts';
 import { frame, opcodes, requestHead, switching, until, zeroMask } from './frames.ts';
 
@@ -113,7 +114,7 @@ describe('relay, WebSocket towards the client', () => {
       client.write(head);
       expect(await answer).to.match(/^HTTP\/1\.1 400 Bad Request\r\n/);
       client.end();
-      const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+      const line = await loggedLine(lines, 'connection failed');
       expect(line).to.deep.include({ side: 'client', upstream: '', level: 'warn' });
       expect(line['err']).to.include({ code: 'REALM_HANDSHAKE_FAILED' });
       expect(dials()).to.equal(0);
@@ -128,7 +129,7 @@ describe('relay, WebSocket towards the client', () => {
     const failed = failure(client);
     clock.advance(5000);
     expect(await failed).to.equal('ECONNRESET');
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line['err']).to.include({ message: 'the handshake timed out after 5000 ms' });
   });
 
@@ -156,7 +157,7 @@ describe('relay, WebSocket towards the client', () => {
       const failed = failure(client);
       client.write(sent);
       expect(await failed).to.equal('ECONNRESET');
-      const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+      const line = await loggedLine(lines, 'connection failed');
       expect(line).to.deep.include({ side: 'client', fromClientBytes: 5 });
     });
   }
@@ -166,7 +167,7 @@ describe('relay, WebSocket towards the client', () => {
     const failed = failure(client);
     client.write(Buffer.concat([Buffer.from(requestHead()), frame(opcodes.binary, 'no mask')]));
     expect(await failed).to.equal('ECONNRESET');
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line['side']).to.equal('client');
   });
 
@@ -183,7 +184,7 @@ describe('relay, WebSocket towards the client', () => {
     const failed = failure(client);
     for (let passed = 0; passed < 70; passed += 1) clock.advance(1000);
     expect(await failed).to.equal('ECONNRESET');
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line['err']).to.include({ code: 'REALM_CONNECTION_IDLE' });
   });
 
@@ -282,7 +283,7 @@ describe('relay, WebSocket towards the remote', () => {
     });
     const client = await loopback.client(listenOf(relay));
     expect(await failure(client)).to.equal('ECONNRESET');
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line['side']).to.equal('upstream');
   });
 
@@ -337,7 +338,7 @@ describe('relay, WebSocket towards the remote', () => {
     const failed = failure(client);
     clock.advance(5000);
     expect(await failed).to.equal('ECONNRESET');
-    await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    await loggedLine(lines, 'connection failed');
     await once(client, 'close');
   });
 });

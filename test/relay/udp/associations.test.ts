@@ -5,25 +5,13 @@ import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, datagram, endpoint, listenOf, Loopback, split, statusOf } from '../loopback.ts';
-import type { LogLine, TestRelay } from '../loopback.ts';
+import { config, endpoint, listenOf, Loopback, split, statusOf, times } from '../loopback.ts';
+import type { TestRelay } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 const onlyUdp = { no_tcp: true, use_udp: true };
-
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, address: string, text: string): Promise<string> {
-  const answer = datagram(client);
-  const { host, port } = split(address);
-  client.send(text, port, host);
-  return (await answer).toString();
-}
-
-function times(lines: readonly LogLine[], wanted: string): number {
-  return lines.filter(({ msg }) => msg === wanted).length;
-}
 
 describe('relay, UDP associations', () => {
   /** A relay in front of a server that answers with the port of the association, which differs for each one. */
@@ -44,18 +32,18 @@ describe('relay, UDP associations', () => {
     const come = async (): Promise<void> => {
       clock.advance(1000);
       const client = await loopback.udp();
-      clients.push({ client, port: await ask(client, listen, 'hello') });
+      clients.push({ client, port: await loopback.exchangeDatagram(client, listen, 'hello') });
     };
     for (let i = 0; i < 3; i += 1) await come();
     clock.advance(1000);
-    await ask(clients[0]?.client as Socket, listen, 'busy again');
+    await loopback.exchangeDatagram(clients[0]?.client as Socket, listen, 'busy again');
     await come(); // in place of the second
     await come(); // in place of the third
     expect(statusOf(relay)).to.deep.include({ evicted: 2, refused: { connections: 0, associations: 0 } });
     expect(statusOf(relay).associations).to.deep.include({ active: 3, total: 5 });
     const isKept = [];
     for (const { client, port } of [0, 3, 4, 1].map((index) => clients[index] as (typeof clients)[0])) {
-      isKept.push((await ask(client, listen, 'still there?')) === port);
+      isKept.push((await loopback.exchangeDatagram(client, listen, 'still there?')) === port);
     }
     expect(isKept).to.deep.equal([true, true, true, false]);
     expect(times(lines, 'association limit reached, evicting the longest idle')).to.equal(1);
@@ -68,12 +56,12 @@ describe('relay, UDP associations', () => {
   it('a reload changes how many there may be', async () => {
     const { relay, remote } = await limited({ max_associations: 3 });
     const listen = listenOf(relay);
-    for (let i = 0; i < 3; i += 1) await ask(await loopback.udp(), listen, 'hello');
+    for (let i = 0; i < 3; i += 1) await loopback.exchangeDatagram(await loopback.udp(), listen, 'hello');
     await relay.reload(config(endpoint(remote, {}, { ...onlyUdp, max_associations: 1 })));
-    await ask(await loopback.udp(), listen, 'hello');
+    await loopback.exchangeDatagram(await loopback.udp(), listen, 'hello');
     expect(statusOf(relay).associations.active).to.equal(1);
     await relay.reload(config(endpoint(remote, {}, { ...onlyUdp, max_associations: 0 })));
-    for (let i = 0; i < 3; i += 1) await ask(await loopback.udp(), listen, 'hello');
+    for (let i = 0; i < 3; i += 1) await loopback.exchangeDatagram(await loopback.udp(), listen, 'hello');
     expect(statusOf(relay).associations.active).to.equal(4);
   });
 
@@ -85,10 +73,10 @@ describe('relay, UDP associations', () => {
       clock: new FakeClock(),
     });
     const [first, second, third] = [await loopback.udp(), await loopback.udp(), await loopback.udp()];
-    expect(await ask(first, listenOf(relay, 'udp'), 'first')).to.equal('first');
+    expect(await loopback.exchangeDatagram(first, listenOf(relay, 'udp'), 'first')).to.equal('first');
     const waiting = await loopback.client(listenOf(relay, 'tcp'));
-    expect(await ask(second, listenOf(relay, 'udp'), 'second')).to.equal('second');
-    expect(await ask(third, listenOf(relay, 'udp'), 'third')).to.equal('third');
+    expect(await loopback.exchangeDatagram(second, listenOf(relay, 'udp'), 'second')).to.equal('second');
+    expect(await loopback.exchangeDatagram(third, listenOf(relay, 'udp'), 'third')).to.equal('third');
     expect(statusOf(relay, 'udp')).to.deep.include({ evicted: 1 });
     expect(statusOf(relay, 'udp').associations.active).to.equal(2);
     expect(statusOf(relay, 'tcp').connections.total).to.equal(0);
@@ -113,7 +101,7 @@ describe('relay, UDP associations', () => {
     expect(times(lines, short)).to.equal(1);
     holder.destroy();
     await eventually('its end', () => statusOf(relay, 'tcp').connections.active === 0);
-    expect(await ask(client, listenOf(relay, 'udp'), 'served')).to.equal('served');
+    expect(await loopback.exchangeDatagram(client, listenOf(relay, 'udp'), 'served')).to.equal('served');
     clock.advance(60_000);
     const end = lines.find(({ msg }) => msg === 'file descriptors available again for UDP clients');
     expect(end).to.deep.include({ endpoint: 'udp', clients: 3 });
@@ -130,13 +118,14 @@ describe('relay, UDP associations', () => {
     );
     const listen = listenOf(relay);
     const [stays, leaves] = [await loopback.udp(), await loopback.udp()];
-    await ask(leaves, listen, 'hello');
+    await loopback.exchangeDatagram(leaves, listen, 'hello');
     const [gone] = clients;
     leaves.close();
     await once(leaves, 'close');
     // Each answer to nobody comes back as an ICMP error to the listening socket.
     for (let i = 0; i < 20; i += 1) remote.send('for nobody', gone?.port, gone?.address);
-    for (let i = 0; i < 20; i += 1) expect(await ask(stays, listen, String(i))).to.equal(String(i));
+    for (let i = 0; i < 20; i += 1)
+      expect(await loopback.exchangeDatagram(stays, listen, String(i))).to.equal(String(i));
     expect(statusOf(relay).associations.failed).to.deep.equal({ client: 0, upstream: 0, relay: 0 });
   });
 
@@ -150,7 +139,7 @@ raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
 raw.sendto(struct.pack('!HHHH', 0, ${String(port)}, 9, 0) + b'x', ('${host}', 0))`;
     expect(spawnSync('python3', ['-c', forge]).status).to.equal(0);
     const client = await loopback.udp();
-    await ask(client, listenOf(relay), 'behind it');
+    await loopback.exchangeDatagram(client, listenOf(relay), 'behind it');
     expect(statusOf(relay).associations.total).to.equal(1);
   });
 });

@@ -309,10 +309,7 @@ describe('relay, remotes that fail', () => {
   });
 
   it('sends a new UDP client past a remote that refused an earlier one', async () => {
-    const dead = await loopback.udp();
-    const { port } = dead.address();
-    dead.close();
-    await once(dead, 'close');
+    const port = await freePort();
     const { relay } = await loopback.relay(
       config(
         endpoint(

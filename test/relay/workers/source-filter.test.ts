@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { freePort } from '../../support/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
 import { datagram, endpoint, failure, split } from '../loopback.ts';
-import { ask, loopback, makeFolder, servedByAll, start, web, write } from './relay-with-workers.ts';
+import { loopback, makeFolder, servedByAll, start, web, write } from './relay-with-workers.ts';
 
 beforeEach(makeFolder);
 afterEach(() => loopback.closeAll());
@@ -43,7 +43,7 @@ describe('relay, workers, allowed sources', () => {
     const onlyUdp = { no_tcp: true, use_udp: true };
     const relay = await start([tcp, { ...udp, network: onlyUdp }]);
     const open = loopback.dial((await web(relay)).listen, stranger);
-    expect(await ask(open, 'before')).to.equal('before');
+    expect(await loopback.exchange(open, 'before')).to.equal('before');
     const client = await loopback.udp(stranger);
     const answer = datagram(client);
     const { host, port } = split(listen);
@@ -56,6 +56,6 @@ describe('relay, workers, allowed sources', () => {
     expect(await relay.logged('association closed')).to.include({ end: 'NotAllowed', endpoint: 'udp' });
     await relay.logged('configuration applied'); // by every worker
     expect(await failure(loopback.dial((await web(relay)).listen, stranger))).to.equal('ECONNRESET');
-    expect(await ask(open, 'after')).to.equal('after');
+    expect(await loopback.exchange(open, 'after')).to.equal('after');
   });
 });

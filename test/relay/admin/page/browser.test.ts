@@ -10,7 +10,6 @@ import { config, endpoint, failure, listenOf, Loopback } from '../../loopback.ts
 const evil = `<script>document.title = 'taken'</script><img src=x onerror="document.title='taken'">`;
 
 describe('relay, page in Chromium', function () {
-  this.timeout(60_000);
   const loopback = new Loopback();
   let browser: Browser;
   let started: Browser | undefined;
