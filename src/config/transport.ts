@@ -36,13 +36,13 @@ export type RemoteTls = {
 };
 
 /** What stands between TCP and the bytes that are relayed; at least one of both. WebSocket runs inside TLS. */
-export type Transport<Tls> = { readonly tls?: Tls; readonly webSocket?: WebSocketTarget };
+export type TransportConfig<Tls> = { readonly tls?: Tls; readonly webSocket?: WebSocketTarget };
 
 /** Towards the client. */
-export type ListenTransport = Transport<ListenTls>;
+export type ListenTransportConfig = TransportConfig<ListenTls>;
 
 /** Towards the remote. */
-export type RemoteTransport = Transport<RemoteTls>;
+export type RemoteTransportConfig = TransportConfig<RemoteTls>;
 
 type Side = 'listen' | 'remote';
 
@@ -75,10 +75,10 @@ const words: Readonly<Record<string, Word>> = {
 };
 
 /** `listen_transport`, e.g. `tls;cert=/etc/tls.crt;key=/etc/tls.key`; '' = plain TCP. */
-export const listenTransport: Rule<ListenTransport> = transportRule('listen', listenTls);
+export const listenTransport: Rule<ListenTransportConfig> = transportRule('listen', listenTls);
 
 /** `remote_transport`, e.g. `ws;host=a.example;path=/chat;tls;sni=a.example`; '' = plain TCP. */
-export const remoteTransport: Rule<RemoteTransport> = transportRule('remote', remoteTls);
+export const remoteTransport: Rule<RemoteTransportConfig> = transportRule('remote', remoteTls);
 
 /** The words of a string with their values; '' where they take none. */
 type Given = ReadonlyMap<string, string>;
@@ -89,7 +89,7 @@ type Fault = Pick<Problem, 'what' | 'remedy'>;
 function transportRule<Tls extends object>(
   side: Side,
   readTls: (given: Given) => Tls | Fault,
-): Rule<Transport<Tls>> {
+): Rule<TransportConfig<Tls>> {
   return (value, path, findings) => {
     const written = text(value, path, findings);
     if (written === undefined || written.trim() === '') return undefined;
@@ -152,7 +152,7 @@ function strays(given: Given): Fault[] {
 function transport<Tls extends object>(
   given: Given,
   readTls: (given: Given) => Tls | Fault,
-): Transport<Tls> | Fault[] {
+): TransportConfig<Tls> | Fault[] {
   const tls = given.has('tls') ? readTls(given) : undefined;
   const webSocket = given.has('ws') ? webSocketTarget(given) : undefined;
   const faults = [tls, webSocket].filter((each): each is Fault => each !== undefined && 'what' in each);
@@ -224,8 +224,8 @@ function clientCertificate(given: Given): RemoteTls['client'] | Fault {
 
 /** The two transports in Realm's words, e.g. `[ws][tls][plain]||[plain]`; '' where both are plain. */
 export function transportText(
-  listen: ListenTransport | undefined,
-  remote: RemoteTransport | undefined,
+  listen: ListenTransportConfig | undefined,
+  remote: RemoteTransportConfig | undefined,
 ): string {
   if (listen === undefined && remote === undefined) return '';
   return [listen, remote]

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { portConflicts, prediction, type BoundAddress } from '../../src/api/port-conflicts.ts';
+import { portConflicts, prediction, type BindAddress } from '../../src/api/port-conflicts.ts';
 import { endpoint, ipAddress, relay } from '../support/realm-relays.ts';
 
 /** `:: on` is the address `::` with ipv6Only on. */
-function bound(text: string): BoundAddress {
+function bound(text: string): BindAddress {
   const [address = '', mode] = text.split(' ');
   return { address: ipAddress(address), ipv6Only: mode === 'on' };
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
-import type { ListenTransport, RemoteTransport } from '../../config/transport.ts';
+import type { ListenTransportConfig, RemoteTransportConfig } from '../../config/transport.ts';
 import { connectTls } from './tls-client.ts';
 import type { TlsServer } from './tls-server.ts';
 import { acceptWebSocket, requestWebSocket } from './web-socket.ts';
@@ -21,7 +21,7 @@ export type Layers = {
  */
 export async function acceptLayers(
   raw: Socket,
-  { webSocket }: ListenTransport,
+  { webSocket }: ListenTransportConfig,
   tls: TlsServer | undefined,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
@@ -37,7 +37,7 @@ export async function acceptLayers(
  */
 export async function connectLayers(
   raw: Socket,
-  { tls, webSocket }: RemoteTransport,
+  { tls, webSocket }: RemoteTransportConfig,
   context: SecureContext | undefined,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];

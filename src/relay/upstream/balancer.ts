@@ -1,5 +1,5 @@
 import { socketAddressText, type SocketAddress } from '../../config/address.ts';
-import type { Balance } from '../../config/balance.ts';
+import type { BalanceConfig } from '../../config/balance.ts';
 import { fnv1a, mixed } from '../../lib/hash.ts';
 
 /** A remote as a balancer sees it. */
@@ -24,7 +24,7 @@ export type Balancer<R extends Choice> = (clientIp: string) => readonly R[];
  * @param hashed  the addresses that IPHash hashes in place of those of `remotes`, in the same order.
  */
 export function balancer<R extends Choice>(
-  balance: Balance,
+  balance: BalanceConfig,
   remotes: readonly R[],
   hashed: readonly SocketAddress[] = remotes,
 ): Balancer<R> {

@@ -1,5 +1,5 @@
 import type { SocketAddress } from '../../config/address.ts';
-import type { HealthCheck } from '../../config/health-check-keys.ts';
+import type { HealthCheckConfig } from '../../config/health-check-keys.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Channel, TcpStack } from '../net/channel.ts';
@@ -47,13 +47,13 @@ type CheckContext = HealthChecksContext & {
 /** The checks of one remote, one after the other until `stop`. */
 class Check {
   readonly #remote: Remote;
-  readonly #settings: HealthCheck;
+  readonly #settings: HealthCheckConfig;
   readonly #context: CheckContext;
   #dial: Dial<Channel> | undefined;
   #isStopped = false;
   #stopTimer: () => void = () => undefined;
 
-  constructor(remote: Remote, settings: HealthCheck, context: CheckContext) {
+  constructor(remote: Remote, settings: HealthCheckConfig, context: CheckContext) {
     this.#remote = remote;
     this.#settings = settings;
     this.#context = context;

@@ -1,5 +1,5 @@
 import type { SocketAddress } from '../../config/address.ts';
-import type { Balance } from '../../config/balance.ts';
+import type { BalanceConfig } from '../../config/balance.ts';
 import { balancer, type Balancer } from './balancer.ts';
 import type { Remote } from './remote.ts';
 
@@ -13,7 +13,7 @@ export class RemotePool {
    * @param hashed  the addresses that IPHash hashes: those of the endpoint's first port, so that a client keeps its
    * host on every port.
    */
-  constructor(remotes: readonly Remote[], balance: Balance, hashed: readonly SocketAddress[]) {
+  constructor(remotes: readonly Remote[], balance: BalanceConfig, hashed: readonly SocketAddress[]) {
     this.remotes = remotes;
     this.#balancer = balancer(balance, remotes, hashed);
   }

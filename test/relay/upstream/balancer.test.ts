@@ -5,7 +5,7 @@ import {
   socketAddressText,
   type SocketAddress,
 } from '../../../src/config/address.ts';
-import type { Balance } from '../../../src/config/balance.ts';
+import type { BalanceConfig } from '../../../src/config/balance.ts';
 import { balancer, type Choice } from '../../../src/relay/upstream/balancer.ts';
 
 function remotes(count: number): SocketAddress[] {
@@ -18,7 +18,7 @@ function remotes(count: number): SocketAddress[] {
 
 /** The remote that comes first for each client, as a letter: `a` is the first of the configuration. */
 function firsts(
-  strategy: Balance['strategy'],
+  strategy: BalanceConfig['strategy'],
   weights: readonly number[],
   clients: readonly string[],
 ): string {
