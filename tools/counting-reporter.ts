@@ -21,6 +21,11 @@ function CountingReporter(runner: Mocha.Runner, options: Mocha.MochaOptions): vo
     write(file, { ...others, failed: failed + 1, running: what.fullTitle() });
   };
   runner.on('test', began).on('hook', began);
+  // As they come, so that they are printed even if the run hangs later.
+  if (report === 'failures')
+    runner.on('fail', (test) => {
+      Base.list([test]);
+    });
   const skippedIn = new Map<string, number>();
   runner.on('pending', (test) => {
     const suite = test.titlePath()[0] ?? '';
@@ -30,8 +35,6 @@ function CountingReporter(runner: Mocha.Runner, options: Mocha.MochaOptions): vo
     for (const [suite, tests] of skippedIn) {
       process.stdout.write(`  ${String(tests)} skipped of: ${suite}\n`);
     }
-    const { failures } = reporter;
-    if (report === 'failures' && failures.length > 0) Base.list(failures);
     write(file, counted());
     failUnlessItEnds(file, counted());
   });

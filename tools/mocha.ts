@@ -13,7 +13,7 @@ export type Progress = Counts & {
   readonly running?: string;
 };
 
-/** What a run prints: every test as it ends, or, when all have ended, those that failed. */
+/** What a run prints: every test as it ends, or those alone that fail. */
 export type Report = 'everything' | 'failures';
 
 /** What is run, and for how long at most. */
