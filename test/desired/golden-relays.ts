@@ -198,7 +198,7 @@ export const goldenRelayManifests = {
   'daemon-set': realmRelay([endpoint()], { workload: { kind: 'DaemonSet' } }),
   'daemon-set-on-nodes': realmRelay(sideBySide, { workload: { kind: 'DaemonSet', hostNetwork: true } }),
   autoscaled: realmRelay([endpoint()], {
-    autoscaling: { minReplicas: 1, maxReplicas: 10, targetCPUUtilizationPercentage: 70 }, // 2 would have it act at once
+    autoscaling: { minReplicas: 1, maxReplicas: 10, targetCPUUtilizationPercentage: 70 }, // with 2 it would act at once
     resources: { requests: { cpu: '100m' } },
     podDisruptionBudget: {},
   }),
