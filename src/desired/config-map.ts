@@ -22,7 +22,7 @@ export function configMapName(relay: Relay): string {
   return `${relay.metadata.name}-config`;
 }
 
-/** The ConfigMap that holds the configuration of `relay`. */
+/** The ConfigMap with the configuration of `relay`. */
 export function configMap(relay: Relay): Desired<V1ConfigMap> {
   return {
     apiVersion: 'v1',

@@ -2,8 +2,8 @@
 # node-init.sh: pid 1 of a one-node Kubernetes cluster, in its own mount, pid and network namespaces; node.ts starts it.
 # Everything in the cluster descends from this process, so ending it ends the cluster.
 #
-#   FOLDER   where the cluster keeps what it makes; FOLDER/pki is there already
-#   BIN      the programs that build.sh made
+#   FOLDER   the folder for the cluster's files; FOLDER/pki exists already
+#   BIN      the folder of the programs that build.sh builds
 #   CLIENT   a process whose network namespace gets the other end of the node's only link
 #   IMAGES   image archives to import, separated by spaces
 #

@@ -368,24 +368,24 @@ describe('relay config', () => {
     expect(web && addressesText(portsOf(web).map(({ listen }) => listen))).to.equal('[::]:80-81,90');
   });
 
-  const strangers = [
-    { range_of: 'wbe', told: 'endpoints[1].range_of: names no endpoint, got "wbe": give the name' },
+  const misplaced = [
+    { range_of: 'wbe', expected: 'endpoints[1].range_of: names no endpoint, got "wbe": give the name' },
     {
       listen: '[::]:80',
-      told: 'listen: is no further port of endpoint "web", got "[::]:80": use another port of ::',
+      expected: 'listen: is no further port of endpoint "web", got "[::]:80": use another port of ::',
     },
-    { listen: '[::1]:81', told: 'is no further port of endpoint "web"' },
+    { listen: '[::1]:81', expected: 'is no further port of endpoint "web"' },
     {
       remote: 'b.example:1',
-      told: 'remote: has other hosts than endpoint "web", got "b.example": use a.example',
+      expected: 'remote: has other hosts than endpoint "web", got "b.example": use a.example',
     },
-    { extra_remotes: ['a.example:2'], told: 'has other hosts than endpoint "web"' },
+    { extra_remotes: ['a.example:2'], expected: 'has other hosts than endpoint "web"' },
   ];
-  for (const { told, ...wrong } of strangers) {
+  for (const { expected, ...wrong } of misplaced) {
     it(`rejects a range_of with ${JSON.stringify(wrong)}`, () => {
       const web = { name: 'web', listen: '[::]:80', remote: 'a.example:80' };
       const other = { range_of: 'web', listen: '[::]:81', remote: 'a.example:81', ...wrong };
-      expect(problems(JSON.stringify({ endpoints: [web, other] })).join()).to.contain(told);
+      expect(problems(JSON.stringify({ endpoints: [web, other] })).join()).to.contain(expected);
     });
   }
 

@@ -194,7 +194,7 @@ export const goldenRelayManifests = {
     ],
     { network: { sendProxy: { enabled: true }, acceptProxy: { enabled: true, timeoutSeconds: 3 } } },
   ),
-  'guarded-from-nobody': realmRelay(sideBySide, { networkPolicy: { enabled: true } }),
+  'network-policy': realmRelay(sideBySide, { networkPolicy: { enabled: true } }),
   'daemon-set': realmRelay([endpoint()], { workload: { kind: 'DaemonSet' } }),
   'daemon-set-on-nodes': realmRelay(sideBySide, { workload: { kind: 'DaemonSet', hostNetwork: true } }),
   autoscaled: realmRelay([endpoint()], {

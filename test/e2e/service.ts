@@ -69,13 +69,13 @@ export function describeServices(place: () => Place): void {
       await apply({ type: 'LoadBalancer', externalTrafficPolicy: 'Local' });
       // As a load balancer would do; this cluster has none.
       const status = { loadBalancer: { ingress: Object.values(balanced).map((ip) => ({ ip })) } };
-      const path = `/api/v1/namespaces/${namespace}/services/told/status`;
+      const path = `/api/v1/namespaces/${namespace}/services/proxied/status`;
       await node.request('PATCH', path, { status }, 'application/merge-patch+json');
       for (const family of ['ipv4', 'ipv6'] as const) {
         await runOrThrow(['ip', 'route', 'replace', balanced[family], 'via', node.addresses[family]]);
       }
       await expectNamed(balanced, port, client);
-      const shown = ['get', 'rr/told', '--output=jsonpath={.status.addresses}'];
+      const shown = ['get', 'rr/proxied', '--output=jsonpath={.status.addresses}'];
       await eventually('its addresses in the status', async () => {
         const addresses = await kubectl(node, ['-n', namespace, ...shown]);
         return Object.values(balanced).every((address) => addresses.includes(address));
@@ -86,18 +86,18 @@ export function describeServices(place: () => Place): void {
     async function apply(service: object): Promise<void> {
       const { node, namespace, six } = place();
       const endpoint: Endpoint = {
-        name: 'told',
+        name: 'proxied',
         listen: { address: '::', port },
         remotes: [{ address: six.ipv6, port: backendPort }],
         network: { sendProxy: { enabled: true, version: 1 } },
       };
-      const manifest = relayManifest('told', [endpoint], { service, drainSeconds: 0 });
-      await applyManifest(node, namespace, 'told', manifest);
+      const manifest = relayManifest('proxied', [endpoint], { service, drainSeconds: 0 });
+      await applyManifest(node, namespace, 'proxied', manifest);
     }
 
     async function nodePort(): Promise<number> {
       const { node, namespace } = place();
-      const answer = await node.request('GET', `/api/v1/namespaces/${namespace}/services/told`);
+      const answer = await node.request('GET', `/api/v1/namespaces/${namespace}/services/proxied`);
       const { spec } = answer.json() as { spec: { ports: { nodePort: number }[] } };
       return spec.ports[0]?.nodePort ?? 0;
     }

@@ -64,7 +64,7 @@ describe('the Helm chart on a real node', () => {
       startBackend(node, namespace, 'backend-six'),
       startBackend(node, namespace, 'backend-four'),
     ]);
-    if (six === undefined || four === undefined) throw new Error('two were asked for');
+    if (six === undefined || four === undefined) throw new Error('two backends were requested');
     const manifest = relayManifest('web', webEndpoints(six, four), { replicas: 2 });
     await applyManifest(node, namespace, 'web', manifest);
     pods = await relayPods(node, namespace, 'web');

@@ -35,7 +35,7 @@ describe('two operators, of which the first is cut off from the API server', () 
     const [a] = await two.startBoth();
     await cut('daddr', 'saddr');
     await two.written('operator-b');
-    expect(await a.ended, 'it gives up, to be started anew').to.equal(1);
+    expect(await a.ended, 'it exits, to be restarted').to.equal(1);
     expect(a.messages).to.include('lease lost');
     await two.written('operator-b');
     expect(two.stray()).to.deep.equal([]);
