@@ -2,7 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-# The pinned Node (an npm package of this project) goes before the machine's own.
+# The pinned Node (an npm package of this project) comes before the machine's own.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 ##@ Use
@@ -24,7 +24,7 @@ test: node_modules ## Run every test that this machine can run.
 	node tools/test.ts
 
 .PHONY: bench
-bench: build ## Measure the relay beside nginx, HAProxy and socat, as far as they are installed; ROUNDS=5.
+bench: build ## Measure the relay beside nginx, HAProxy and socat, if they are installed; ROUNDS=5.
 	node bench/main.ts
 
 .PHONY: bench-operator
@@ -32,15 +32,15 @@ bench-operator: build ## Measure the operator on a real API server; RELAYS=2660,
 	node bench/operator.ts
 
 .PHONY: fuzz
-fuzz: node_modules ## Fuzz every parser that meets outsiders, guided by coverage; SECONDS=60 SEED=1 TARGET=proxy-header.
+fuzz: node_modules ## Fuzz every parser of untrusted input, guided by coverage; SECONDS=60 SEED=1 TARGET=proxy-header.
 	node test/fuzz/main.ts
 
 .PHONY: coverage
-coverage: node_modules ## Run the tests that need no cluster and print what they cover.
+coverage: node_modules ## Run the tests that need no cluster and print their coverage.
 	c8 --src src --reporter text mocha 'test/**/*.test.ts'
 
 .PHONY: golden
-golden: node_modules ## Rewrite test/golden from the code; review the difference.
+golden: node_modules ## Rewrite test/golden from the code; review the diff.
 	UPDATE_GOLDEN=1 mocha 'test/desired/*.test.ts'
 
 ##@ Check
@@ -73,16 +73,16 @@ dead-code: node_modules
 	knip
 
 .PHONY: licences
-licences: node_modules ## Fail where a shipped package has a licence that was not agreed to.
+licences: node_modules ## Fail if a shipped package has a licence that is not approved.
 	node tools/licences.ts
 
 ##@ Generate
 .PHONY: generate
-generate: node_modules ## Render crds/ and docs/ from the code, the chart's copies, and the relay's page.
+generate: node_modules ## Generate the CRD, docs/api.md, docs/metrics.md, files of the chart, and the relay's page.
 	node tools/generate.ts
 
 .PHONY: verify-generated
-verify-generated: node_modules ## Fail when a generated file was edited by hand or left stale.
+verify-generated: node_modules ## Fail if a generated file was edited by hand or is stale.
 	node tools/generate.ts --check
 
 ##@ Cluster
@@ -92,19 +92,19 @@ cluster: ## Build the test cluster (Kubernetes, etcd, Helm, containerd, runc) fr
 	test/cluster/fetch-crds.sh
 
 .PHONY: image
-image: build ## Make the image as an OCI archive, without a container engine.
+image: build ## Build the image as an OCI archive, without a container engine.
 	tools/image.sh
 
 .PHONY: sbom
-sbom: image ## Write what the package and the image consist of, as CycloneDX, to dist/sbom/.
+sbom: image ## Write the bills of materials of the package and the image (CycloneDX) to dist/sbom/.
 	node tools/sbom.ts
 
 .PHONY: e2e
-e2e: build ## Try the image on a real node: kubelet, containerd, kube-proxy.
+e2e: build ## Test the image on a real node: kubelet, containerd, kube-proxy.
 	node tools/e2e.ts
 
 .PHONY: e2e-full
-e2e-full: build ## The same, with all that takes minutes: traffic, Helm, a network that is cut.
+e2e-full: build ## The same, with the tests that take minutes: traffic, Helm, a network partition.
 	node tools/e2e.ts full
 
 .PHONY: help

@@ -14,14 +14,14 @@ import { createLogger } from '../src/telemetry/logger.ts';
 const manager = { fieldManager: 'bench', force: 'true' };
 const applyType = 'application/apply-patch+yaml';
 const relayImage = 'registry.example/realm-relay:bench';
-/** What a RealmRelay of this benchmark owns. */
+/** The kinds that a RealmRelay of this benchmark owns. */
 const childKinds = ['ConfigMap', 'Deployment', 'Service'];
-/** Requests under way at a time where many relays are made. */
+/** Concurrent requests while many relays are created. */
 const atOnce = 8;
 
-type Waiter = { readonly holds: () => boolean; readonly resolve: () => void };
+type Waiter = { readonly isMet: () => boolean; readonly resolve: () => void };
 
-/** Many RealmRelays in one namespace, made and edited by a client that sees by watches what becomes of them. */
+/** Many RealmRelays in one namespace, with a client that creates and edits them and watches the results. */
 export class Crowd {
   readonly namespace: string;
   readonly #client: KubeClient;
@@ -37,24 +37,24 @@ export class Crowd {
     this.#informers = [relayResource, ...ownedResources].map((resource) => this.#informer(resource));
   }
 
-  /** How many RealmRelays it has made. */
+  /** The number of RealmRelays that it has created. */
   get size(): number {
     return this.#count;
   }
 
-  /** Begins to watch. */
+  /** Starts the watches. */
   async start(): Promise<void> {
     for (const informer of this.#informers) informer.start();
     await Promise.all(this.#informers.map(({ synced }) => synced));
   }
 
-  /** Ends the watches; what it made stays. */
+  /** Stops the watches; the objects remain. */
   async stop(): Promise<void> {
     await Promise.all(this.#informers.map((informer) => informer.stop()));
     await this.#client.close();
   }
 
-  /** Makes RealmRelays until there are `size`, several at a time, and resolves when all are programmed. */
+  /** Creates RealmRelays until there are `size`, several at a time, and resolves when all are programmed. */
   async growTo(size: number): Promise<void> {
     const work = async (): Promise<void> => {
       while (this.#count < size) await this.#create();
@@ -68,7 +68,7 @@ export class Crowd {
     });
   }
 
-  /** Makes one and resolves with the milliseconds until its three children are there. */
+  /** Creates one and resolves with the milliseconds until its three children exist. */
   async createOne(): Promise<number> {
     const startMs = performance.now();
     const name = await this.#create();
@@ -76,7 +76,7 @@ export class Crowd {
     return performance.now() - startMs;
   }
 
-  /** Edits the one of this index and resolves with the milliseconds until its ConfigMap and Service are another. */
+  /** Edits the one with this index and resolves with the milliseconds until its ConfigMap and Service have changed. */
   async editOne(index: number, port: number): Promise<number> {
     const name = relayName(index);
     const [before] = [this.#versions(name)];
@@ -86,7 +86,10 @@ export class Crowd {
     return performance.now() - startMs;
   }
 
-  /** Makes the objects of a RealmRelay without one, one after the other; resolves with how long that took, in milliseconds. */
+  /**
+   * Creates the objects of a RealmRelay one after the other, without the operator; resolves with the duration in
+   * milliseconds.
+   */
   async createBare(name: string): Promise<number> {
     const { relay } = parseRealmRelay(realmRelay(name, this.namespace, 8443));
     if (relay === undefined) throw new Error('the benchmark has no valid RealmRelay');
@@ -99,9 +102,9 @@ export class Crowd {
   }
 
   /**
-   * Changes the Service of the RealmRelay of this index whenever it has been repaired, until `signal` is aborted.
+   * Changes the Service of the RealmRelay with this index whenever the operator has repaired it, until `signal` is aborted.
    *
-   * @returns how often it was repaired.
+   * @returns the number of repairs.
    */
   async fight(index: number, signal: AbortSignal): Promise<number> {
     const service = ownedResources.find(({ kind }) => kind === 'Service') ?? relayResource;
@@ -150,7 +153,7 @@ export class Crowd {
     return childKinds.map((kind) => this.#find(kind, kind === 'ConfigMap' ? `${name}-config` : name));
   }
 
-  /** Of what an edit of an endpoint changes. */
+  /** The versions of the objects that an edit of an endpoint changes. */
   #versions(name: string): (string | undefined)[] {
     return [this.#version('ConfigMap', `${name}-config`), this.#version('Service', name)];
   }
@@ -172,7 +175,7 @@ export class Crowd {
   #informer(resource: Resource): Informer<KubeObject> {
     const store = new Store<KubeObject>();
     store.subscribe(() => {
-      for (const waiter of this.#waiters) if (waiter.holds()) this.#done(waiter);
+      for (const waiter of this.#waiters) if (waiter.isMet()) this.#done(waiter);
     });
     this.#stores.set(resource.kind, store);
     return new Informer({
@@ -186,10 +189,10 @@ export class Crowd {
     });
   }
 
-  #until(holds: () => boolean, signal?: AbortSignal): Promise<void> {
+  #until(isMet: () => boolean, signal?: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const waiter: Waiter = {
-      holds,
+      isMet,
       resolve: () => {
         resolve(undefined);
       },
@@ -198,7 +201,7 @@ export class Crowd {
     signal?.addEventListener('abort', () => {
       this.#done(waiter);
     });
-    if (holds()) this.#done(waiter);
+    if (isMet()) this.#done(waiter);
     return promise;
   }
 
@@ -210,7 +213,7 @@ export class Crowd {
 
 type Kept = KubeObject & { readonly isProgrammed: boolean };
 
-/** What the client keeps of an object: who it is, and whether it is programmed. */
+/** The parts of an object that the client stores: its identity, and whether it is programmed. */
 function kept(object: KubeObject): Kept {
   const { status } = object as { status?: { conditions?: readonly { type: string; status: string }[] } };
   const isProgrammed =
@@ -224,7 +227,7 @@ function relayName(index: number): string {
   return `relay-${String(index)}`;
 }
 
-/** Of no Pods, so that the machine has only the operator and the API server to bear. */
+/** A RealmRelay without Pods, so that only the operator and the API server load the machine. */
 function realmRelay(name: string, namespace: string, port: number): KubeObject & { spec: RealmRelaySpec } {
   const remotes = [{ address: 'backend.example.com', port: 8443 }];
   const endpoints = [

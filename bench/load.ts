@@ -3,16 +3,16 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-// A program: the clients and the backend of one measurement, both ends of what the relay carries. It prints the port of
-// its backend, reads the port of the relay from standard input, does its work, and prints what it did as JSON.
-// Usage: node bench/load.ts WORK AMOUNT CONNECTIONS
+// A program with the clients and the backend of one measurement, on both sides of the relay. It prints the port of its
+// backend, reads the port of the relay from standard input, runs the load, and prints the result as JSON. Usage: node
+// bench/load.ts WORK AMOUNT CONNECTIONS
 
-/** What a piece of work came to. */
+/** The result of a load. */
 export type LoadResult = {
-  /** What the CPU time is divided by: GB, requests, connections or datagrams. */
+  /** The divisor of the CPU time: GB, requests, connections or datagrams. */
   readonly units: number;
   readonly seconds: number;
-  /** Microseconds from request to answer, where each was timed. */
+  /** Microseconds from request to answer, if each was timed. */
   readonly latencyUs?: { readonly p50: number; readonly p99: number };
 };
 
@@ -22,7 +22,7 @@ const chunk = Buffer.alloc(65_536, 'x');
 const message = Buffer.alloc(100, 'x');
 const datagram = Buffer.alloc(512, 'x');
 
-/** `amount` MB in all, from the clients to the backend. */
+/** `amount` MB in total, from the clients to the backend. */
 const stream: Work = async (port, amount, connections) => {
   const each = (amount * 1e6) / connections;
   await Promise.all(
@@ -33,13 +33,13 @@ const stream: Work = async (port, amount, connections) => {
       }
       socket.end();
       socket.resume();
-      await once(socket, 'close'); // the backend has had it all
+      await once(socket, 'close'); // the backend has received everything
     }),
   );
   return { units: amount / 1e3 };
 };
 
-/** `amount` requests of 100 bytes and their answers, over kept connections. */
+/** `amount` requests of 100 bytes and their answers, over persistent connections. */
 const requests: Work = async (port, amount, connections) => {
   const each = amount / connections;
   await Promise.all(
@@ -104,7 +104,7 @@ const idle: Work = async (port, amount) => {
   return { units: amount };
 };
 
-/** `amount` datagrams of 512 bytes and their echoes, `connections` under way at a time. */
+/** `amount` datagrams of 512 bytes and their echoes, `connections` in flight at a time. */
 const datagrams: Work = async (port, amount, connections) => {
   const socket = createSocket('udp4');
   socket.connect(port, '127.0.0.1');
@@ -113,7 +113,7 @@ const datagrams: Work = async (port, amount, connections) => {
   for (let i = 0; i < connections; i += 1) socket.send(datagram);
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const lost = setInterval(() => {
-    socket.send(datagram); // in the place of one that was lost
+    socket.send(datagram); // replaces a lost one
   }, 200);
   socket.on('message', () => {
     answered += 1;
@@ -142,7 +142,7 @@ async function exchange(socket: Socket): Promise<void> {
   }
 }
 
-/** Echoes what it gets, on TCP and UDP; a sink where nothing is to come back. */
+/** Starts a backend that echoes on TCP and UDP, or only reads if `isSink`, and returns its port. */
 async function backend(isSink: boolean): Promise<number> {
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => undefined);

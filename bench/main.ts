@@ -17,13 +17,13 @@ type Measurement = {
   readonly unit: string;
   readonly load: readonly [work: string, amount: number, connections: number];
   readonly protocol?: 'tcp' | 'udp';
-  /** Programs that cannot: socat has a process for each connection. */
+  /** A program that is left out: socat has a process for each connection. */
   readonly without?: string;
-  /** What a run came to, in `unit`. */
+  /** The figure of a run, in `unit`. */
   readonly figure: (run: Run) => number;
 };
 
-/** What is known of a run. */
+/** The measurements of a run. */
 type Run = { readonly load: LoadResult; readonly cpuSeconds: number; readonly grownKib: number };
 
 const perUnit =
@@ -68,10 +68,10 @@ const measurements: readonly Measurement[] = [
   },
 ];
 
-/** What a program may have open besides its connections. */
+/** Descriptors reserved for files other than connections. */
 const spareDescriptors = 500;
 
-/** Rounds of each, all programs in turn, so that the machine's moods meet them alike. */
+/** Rounds of each measurement, with all programs in turn, so that noise of the machine affects them alike. */
 const rounds = Number(process.env['ROUNDS'] ?? 5);
 
 async function measure(
@@ -85,7 +85,7 @@ async function measure(
     process.execPath,
     join(import.meta.dirname, 'load.ts'),
     work,
-    String(work === 'idle' ? Math.min(amount, mostConnections(program)) : amount),
+    String(work === 'idle' ? Math.min(amount, maxConnections(program)) : amount),
     String(connections),
   ];
   const child = spawn('taskset', command, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -106,8 +106,10 @@ async function measure(
   }
 }
 
-/** How many connections `program` can keep, in fifties: without a descriptor for one, Realm would take no more at all. */
-function mostConnections({ descriptors = 2 }: RelayProgram): number {
+/**
+ * The number of connections that `program` can keep, in fifties: once out of descriptors, Realm stops accepting altogether.
+ */
+function maxConnections({ descriptors = 2 }: RelayProgram): number {
   return Math.floor((openFilesLimit() - spareDescriptors) / descriptors / 50) * 50;
 }
 
@@ -133,7 +135,7 @@ async function row(measurement: Measurement, programs: readonly RelayProgram[]):
   return line(`${measurement.what}, ${measurement.unit}`, programs, found);
 }
 
-/** Both rows of many endpoints. */
+/** The rows of the measurements with many endpoints. */
 async function endpointRows(programs: readonly RelayProgram[]): Promise<string[]> {
   const able = programs.filter(({ reload }) => reload !== undefined);
   const found = await inTurn(able, manyEndpoints);
@@ -147,7 +149,7 @@ async function endpointRows(programs: readonly RelayProgram[]): Promise<string[]
   });
 }
 
-/** What each program came to in each round. */
+/** The result of each program in each round. */
 async function inTurn<T>(
   programs: readonly RelayProgram[],
   run: (program: RelayProgram) => Promise<T>,

@@ -6,24 +6,24 @@ import { freePort } from '../test/support/free-port.ts';
 import { cpuSeconds } from './process-figures.ts';
 import { startRelay, type RelayProgram, type Route, type RunningRelay } from './relays.ts';
 
-/** How many. */
+/** The number of endpoints. */
 export const endpoints = 1000;
 
-/** What a program with that many came to. */
+/** The figures of a program with that many endpoints. */
 export type ManyEndpoints = { readonly startMs: number; readonly reloadMs: number };
 
 type Routes = readonly [Route, ...Route[]];
 
-/** Routes to a port where nobody listens. */
+/** Routes to a port without a listener. */
 async function freeRoutes(count: number): Promise<Routes> {
   const ports = new Set<number>();
   while (ports.size < count + 1) ports.add(await freePort());
-  const [remote = 0, first = 0, ...others] = ports; // all different: an endpoint that dials itself never rests
+  const [remote = 0, first = 0, ...others] = ports; // all different: an endpoint that dials itself would never be idle
   const route = (listen: number): Route => ({ listen, remote, protocol: 'tcp' });
   return [route(first), ...others.map(route)];
 }
 
-/** Resolves once `relay` has done with the clients by which its ports were tried: it uses no processor for a while. */
+/** Resolves once `relay` has finished with the clients that probed its ports: it uses no CPU for a while. */
 async function rest(relay: RunningRelay): Promise<void> {
   let [before, now] = [-1, cpuSeconds(relay.pids())];
   while (now > before) {
@@ -32,7 +32,7 @@ async function rest(relay: RunningRelay): Promise<void> {
   }
 }
 
-/** Starts `program` with many endpoints, then gives one of them another port. */
+/** Starts `program` with many endpoints, then changes the port of one of them. */
 export async function manyEndpoints(program: RelayProgram): Promise<ManyEndpoints> {
   const folder = mkdtempSync(join(tmpdir(), 'realm-operator-bench-'));
   const [changed, ...routes] = await freeRoutes(endpoints + 1);

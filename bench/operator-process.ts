@@ -10,7 +10,7 @@ import { cpuSeconds, residentKib } from './process-figures.ts';
 const root = join(import.meta.dirname, '..');
 const bundle = join(root, 'dist', 'realm-operator.js');
 const patience = { timeoutMs: 120_000, intervalMs: 5 };
-/** Each look at its metrics costs the operator what a scrape does. */
+/** Each probe of its metrics costs the operator as much as a scrape. */
 const countingPatience = { timeoutMs: 120_000, intervalMs: 100 };
 
 type Manifest = {
@@ -22,7 +22,7 @@ type Container = {
   readonly env: readonly { readonly name: string; readonly value: string }[];
 };
 
-/** The flags of Node.js and the environment with which `config/` runs the operator. */
+/** The flags of Node.js and the environment of the operator in `config/`. */
 function deployed(): { flags: readonly string[]; env: Readonly<Record<string, string>> } {
   const documents = loadAll(readFileSync(join(root, 'config', 'deployment.yaml'), 'utf8')) as Manifest[];
   const [container] =
@@ -34,7 +34,7 @@ function deployed(): { flags: readonly string[]; env: Readonly<Record<string, st
   };
 }
 
-/** The operator of the bundle, in a process of its own, with flags and environment as it is deployed. */
+/** The bundled operator in a child process, with the flags and the environment of its Deployment. */
 export class OperatorProcess {
   readonly #child: ChildProcess;
   readonly #admin: string;
@@ -56,7 +56,7 @@ export class OperatorProcess {
     return new OperatorProcess(child, admin);
   }
 
-  /** User and system CPU seconds since it began. */
+  /** User and system CPU seconds since its start. */
   get cpuSeconds(): number {
     return cpuSeconds([this.#child.pid ?? -1]);
   }
@@ -66,7 +66,7 @@ export class OperatorProcess {
     return (residentKib([this.#child.pid ?? -1]) * 1_024) / 1e6;
   }
 
-  /** Resolves once it knows the cluster. */
+  /** Resolves once it is ready. */
   async ready(): Promise<void> {
     await eventually(
       'the operator is ready',
@@ -75,7 +75,7 @@ export class OperatorProcess {
     );
   }
 
-  /** Resolves once it has reconciled `count` times, and nothing waits for it. */
+  /** Resolves once it has reconciled `count` times and its queue is empty. */
   async reconciled(count: number): Promise<void> {
     await eventually(
       `${String(count)} reconciles`,
@@ -84,7 +84,7 @@ export class OperatorProcess {
     );
   }
 
-  /** Ends it. */
+  /** Stops it. */
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null) return;
     const exit = once(this.#child, 'exit');
@@ -92,7 +92,7 @@ export class OperatorProcess {
     await exit;
   }
 
-  /** The sum of the metric whose name has `pattern` in it. */
+  /** The sum of the metrics whose names match `pattern`. */
   async #metric(pattern: RegExp): Promise<number> {
     const lines = (await (await this.#get('/metrics')).text()).split('\n');
     return lines

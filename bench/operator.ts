@@ -5,11 +5,11 @@ import { settledWrites } from '../test/operator/writes.ts';
 import { Crowd } from './crowd.ts';
 import { OperatorProcess } from './operator-process.ts';
 
-/** How many RealmRelays there are when the measurements are made, one after the other. */
+/** The numbers of RealmRelays to measure with, one after the other. */
 const sizes = (process.env['RELAYS'] ?? '2660,10000').split(',').map(Number);
 const restSeconds = Number(process.env['REST_SECONDS'] ?? 60);
 const tries = 31;
-const quietLooks = 40;
+const quietProbes = 40;
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -31,7 +31,7 @@ async function repeated(measure: (index: number) => Promise<number>): Promise<st
   return milliseconds(figures);
 }
 
-/** Runs `body` with a control plane, an operator and a client of their own. */
+/** Runs `body` with a new control plane, operator and client. */
 async function withOperator(
   controllerManager: boolean,
   body: (bench: Bench) => Promise<void>,
@@ -68,12 +68,12 @@ function bare(crowd: Crowd): Promise<string> {
 const written =
   /^apiserver_request_total\{.*resource="(realmrelays|configmaps|deployments|services|events)".*subresource="(\w*)".*verb="(APPLY|POST|PATCH|PUT|DELETE)".*\} (\d+)$/gm;
 
-/** Writes of the operator by resource since the API server began, as its metrics tell. */
+/** Writes of the operator by resource since the start of the API server, from its metrics. */
 async function writesByResource(controlPlane: ControlPlane): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
   for (const match of (await controlPlane.metrics()).matchAll(written)) {
     const [, resource = '', subresource = '', verb, count] = match;
-    if (verb === 'POST' && resource === 'realmrelays') continue; // the client makes them
+    if (verb === 'POST' && resource === 'realmrelays') continue; // the client creates them
     const name = [resource, subresource].filter((part) => part !== '').join('/');
     counts.set(name, (counts.get(name) ?? 0) + Number(count));
   }
@@ -92,7 +92,7 @@ function writesPerRelay(
 }
 
 async function grow({ controlPlane, crowd, operator }: Bench, size: number): Promise<void> {
-  const made = size - crowd.size;
+  const created = size - crowd.size;
   const [writes, cpu, startMs] = [
     await writesByResource(controlPlane),
     operator.cpuSeconds,
@@ -100,17 +100,23 @@ async function grow({ controlPlane, crowd, operator }: Bench, size: number): Pro
   ];
   await crowd.growTo(size);
   const seconds = (performance.now() - startMs) / 1_000;
-  await settledWrites(controlPlane, quietLooks);
-  row('created in', `${seconds.toFixed(0)} s, ${String(made)} of them`);
-  row("operator's CPU per created relay", `${(((operator.cpuSeconds - cpu) / made) * 1_000).toFixed(1)} ms`);
-  row('write requests per created relay', writesPerRelay(writes, await writesByResource(controlPlane), made));
+  await settledWrites(controlPlane, quietProbes);
+  row('created in', `${seconds.toFixed(0)} s, ${String(created)} of them`);
+  row(
+    "operator's CPU per created relay",
+    `${(((operator.cpuSeconds - cpu) / created) * 1_000).toFixed(1)} ms`,
+  );
+  row(
+    'write requests per created relay',
+    writesPerRelay(writes, await writesByResource(controlPlane), created),
+  );
   row('RSS after that', `${operator.residentMb.toFixed(0)} MB`);
 }
 
 async function rest({ controlPlane, operator }: Bench): Promise<void> {
-  const [before, cpu] = [await settledWrites(controlPlane, quietLooks), operator.cpuSeconds];
+  const [before, cpu] = [await settledWrites(controlPlane, quietProbes), operator.cpuSeconds];
   await delay(restSeconds * 1_000);
-  const after = await settledWrites(controlPlane, quietLooks);
+  const after = await settledWrites(controlPlane, quietProbes);
   const used = (operator.cpuSeconds - cpu).toFixed(2);
   const memory = operator.residentMb.toFixed(0);
   row(
@@ -138,16 +144,16 @@ async function edits({ crowd }: Bench): Promise<void> {
 
 async function restart(bench: Bench): Promise<void> {
   const { controlPlane, crowd } = bench;
-  await settledWrites(controlPlane, quietLooks); // the last repair is one of the operator before
+  await settledWrites(controlPlane, quietProbes); // the last repair is from the previous operator
   await bench.operator.stop();
-  const before = await settledWrites(controlPlane, quietLooks);
+  const before = await settledWrites(controlPlane, quietProbes);
   const startMs = performance.now();
   bench.operator = await OperatorProcess.start(controlPlane.kubeconfig);
   await bench.operator.reconciled(crowd.size);
   const seconds = ((performance.now() - startMs) / 1_000).toFixed(1);
   const cpu = bench.operator.cpuSeconds.toFixed(1);
   const memory = bench.operator.residentMb.toFixed(0);
-  const writes = (await settledWrites(controlPlane, quietLooks)) - before;
+  const writes = (await settledWrites(controlPlane, quietProbes)) - before;
   row('restart → all reconciled', `${seconds} s, ${String(writes)} writes, ${cpu} CPU s`);
   row('RSS after that', `${memory} MB`);
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 /** USER_HZ of Linux: a tick is 10 ms. */
 const ticksPerSecond = 100;
 
-/** User and system CPU seconds of `pids` since they began, those of ended children included. Source: proc(5), /proc/pid/stat. */
+/** User and system CPU seconds of `pids` since their start, including ended children. Source: proc(5), /proc/pid/stat. */
 export function cpuSeconds(pids: readonly number[]): number {
   return sum(
     pids.map((pid) => {

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What a relay has to do: forward from one port of 127.0.0.1 to another. */
+/** A route of a relay, from one port of 127.0.0.1 to another. */
 export type Route = { readonly listen: number; readonly remote: number; readonly protocol: 'tcp' | 'udp' };
 
 /** A relay program to measure. */
@@ -15,15 +15,15 @@ export type RelayProgram = {
   readonly udp: boolean;
   /** The command that runs it in the foreground; it may write its configuration into `folder`. */
   readonly command: (routes: readonly Route[], folder: string) => readonly string[];
-  /** File descriptors that it has for a TCP connection; absent = one for each side. */
+  /** File descriptors per TCP connection; absent = one for each side. */
   readonly descriptors?: number;
-  /** What makes it take a configuration that was written anew: it follows the file, or wants a signal; undefined = a new process. */
-  readonly reload?: 'by itself' | 'SIGHUP';
+  /** How it reloads a changed configuration: it follows the file, or needs a signal; undefined = only by a restart. */
+  readonly reload?: 'file' | 'SIGHUP';
 };
 
-/** A relay program at work. */
+/** A running relay program. */
 export type RunningRelay = {
-  /** Processes that are its own: the first, and those that it started. */
+  /** Its processes: the first, and those that it started. */
   readonly pids: () => readonly number[];
   /** Serves these routes from now on; resolves when `route`, one of them, accepts. */
   readonly reload: (routes: readonly Route[], route: Route) => Promise<void>;
@@ -33,7 +33,7 @@ export type RunningRelay = {
 const root = join(import.meta.dirname, '..');
 const nginxModule = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
-/** Realm's configuration, which ours reads, too. */
+/** A configuration of Realm, which our relay reads, too. */
 function realmDocument(routes: readonly Route[]): string {
   const endpoints = routes.map(({ listen, remote, protocol }) => ({
     listen: `127.0.0.1:${String(listen)}`,
@@ -46,7 +46,7 @@ function realmDocument(routes: readonly Route[]): string {
 const ours: RelayProgram = {
   name: 'realm-operator',
   udp: true,
-  reload: 'by itself',
+  reload: 'file',
   command: (routes, folder) => {
     const file = written(folder, 'config.json', realmDocument(routes));
     return [process.execPath, join(root, 'dist', 'realm.js'), '-c', file, '--admin', 'off'];
@@ -100,7 +100,7 @@ const socat: RelayProgram = {
 const realm: RelayProgram = {
   name: 'realm',
   udp: true,
-  descriptors: 6, // two pipes besides: it moves bytes by splice(2)
+  descriptors: 6, // including two pipes, since it moves bytes by splice(2)
   command: (routes, folder) => {
     return [process.env['REALM'] ?? '', '-c', written(folder, 'realm.json', realmDocument(routes))];
   },
@@ -109,11 +109,14 @@ const realm: RelayProgram = {
 function written(folder: string, name: string, text: string): string {
   const file = join(folder, name);
   writeFileSync(`${file}.new`, text);
-  renameSync(`${file}.new`, file); // a program that follows it never reads half of it
+  renameSync(`${file}.new`, file); // a program that follows the file never reads half of it
   return file;
 }
 
-/** Ours and the peers that this machine has: nginx, haproxy and socat of the distribution, and Realm where `REALM` names it. */
+/**
+ * Our relay and the peers on this machine: nginx, haproxy and socat of the distribution, and Realm if `REALM` names its
+ * binary.
+ */
 export function relayPrograms(): RelayProgram[] {
   const installed = [nginx, haproxy, socat].filter(
     ({ name }) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0,
@@ -124,7 +127,7 @@ export function relayPrograms(): RelayProgram[] {
 /**
  * Starts `program` on processor 0 and waits until it accepts.
  *
- * @throws Error where it ends before.
+ * @throws Error if it exits before.
  */
 export async function startRelay(
   program: RelayProgram,
@@ -134,7 +137,7 @@ export async function startRelay(
   const command = ['-c', '0', ...program.command(routes, folder)];
   const child = spawn('taskset', command, { stdio: ['ignore', 'ignore', 'inherit'] });
   for (const { listen, protocol } of routes) if (protocol === 'tcp') await accepts(listen, child);
-  if (routes.some(({ protocol }) => protocol === 'udp')) await delay(500); // nothing tells when a UDP port is bound
+  if (routes.some(({ protocol }) => protocol === 'udp')) await delay(500); // there is no sign that a UDP port is bound
   return {
     pids: () => processTree(child.pid ?? 0),
     reload: async (changed, { listen }) => {
@@ -144,7 +147,7 @@ export async function startRelay(
     },
     stop: async () => {
       const ended = once(child, 'exit');
-      const pids = processTree(child.pid ?? 0); // before the first has ended: its children are init's then
+      const pids = processTree(child.pid ?? 0); // before the first has ended, because init adopts its children then
       for (const pid of pids) process.kill(pid, 'SIGKILL');
       await ended;
     },

@@ -25,7 +25,7 @@ const servers = backends.map(({ host, port, answer }) =>
 );
 await Promise.all(servers.map((server) => once(server, 'listening')));
 
-// Ctrl-C reaches the command, too, which ends on its own; a signal to this process only is passed on.
+// Ctrl-C also reaches the command, which then ends on its own; a signal to this process alone is forwarded.
 const child = spawn(command, args, { stdio: 'inherit' });
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => child.kill('SIGTERM'));

@@ -20,35 +20,35 @@ const options = {
   platform: 'node',
   format: 'esm',
   target: 'node24',
-  // A package of development that `debug` would take along where it is installed, and does without.
+  // A development package that `debug` would bundle if it is installed, but does not need.
   external: ['supports-color'],
-  // What a command imports dynamically becomes a file of its own, so that a relay never loads the operator.
+  // Dynamic imports of a command become separate files, so that a relay never loads the operator.
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
   banner: { js: requireForCommonJs },
-  minifyWhitespace: true, // V8 keeps the text: 1.1 MB of an idle relay; names stay, for stack traces
-  legalComments: 'linked', // the licences of what we bundle go with it
+  minifyWhitespace: true, // V8 keeps the source text, 1.1 MB in an idle relay; names stay, for stack traces
+  legalComments: 'linked', // ships the licences of bundled packages
   metafile: true,
   logLevel: 'warning',
 } satisfies BuildOptions;
 
-/** What is bundled, where that is not this version into dist/. */
+/** The options of a bundle; by default it is this version, in dist/. */
 type Bundle = {
-  /** Whether the files are written, or only what they would hold is worked out. */
+  /** Whether the files are written, or only their contents are computed. */
   readonly write: boolean;
   readonly folder?: string;
-  /** Of another number, as a test of upgrades wants it. */
+  /** Another version number, for a test of upgrades. */
   readonly version?: string;
 };
 
 /**
  * Bundles the programs: realm-operator.js with all commands, realm.js with the relay alone.
  *
- * @returns esbuild's account of what went into which file.
+ * @returns esbuild's metafile: the inputs of each output file.
  */
 export async function bundle({ write, folder = options.outdir, version }: Bundle): Promise<Metafile> {
   const plugins = version === undefined ? [slim] : [slim, otherVersion(version)];
-  // One by one: what both need would be cut into many small files, each of which costs a relay memory.
+  // Separate builds: together, shared code would be split into many small files, each of which costs a relay memory.
   const built = await Promise.all(
     Object.entries(programs).map(([name, source]) =>
       build({ ...options, entryPoints: { [name]: source }, outdir: folder, plugins, write }),
@@ -75,7 +75,7 @@ function otherVersion(version: string): Plugin {
  * The sources in the files that `output` loads.
  *
  * @param output  a key of `metafile.outputs`, e.g. `dist/realm.js`.
- * @param when    at its start alone, or ever.
+ * @param when  only at start, or at any time.
  */
 export function bundledSources(
   metafile: Metafile,
@@ -87,7 +87,7 @@ export function bundledSources(
   const open = [output];
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
     const entry = metafile.outputs[file];
-    if (seen.has(file) || entry === undefined) continue; // undefined: a module of Node
+    if (seen.has(file) || entry === undefined) continue; // undefined for a module of Node.js
     seen.add(file);
     for (const source of Object.keys(entry.inputs)) sources.add(source);
     const loaded = entry.imports.filter(({ kind }) => when === 'ever' || kind !== 'dynamic-import');
@@ -97,7 +97,7 @@ export function bundledSources(
 }
 
 if (import.meta.main) {
-  rmSync(join(root, 'dist', 'chunks'), { recursive: true, force: true }); // their names change with what they hold
+  rmSync(join(root, 'dist', 'chunks'), { recursive: true, force: true }); // their names change with their contents
   await bundle({ write: true });
   for (const name of Object.keys(programs)) chmodSync(join(root, 'dist', `${name}.js`), 0o755);
 }

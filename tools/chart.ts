@@ -10,13 +10,16 @@ const labels = '  labels:\n    {{- include "realm-operator.labels" . | nindent 4
 const keep =
   '  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n';
 
-/** Of the whole cluster, and so of one installation: the CRD and the policies of RealmRelays hang on one value. */
+/**
+ * The CRD and the policies of RealmRelays are shared by the whole cluster, so one value lets a single installation own
+ * them.
+ */
 const crds = '.Values.crds.enabled';
 const policies = 'config/admission/policy.yaml';
 const requester = 'config/admission/requester.yaml';
 const operator = 'config/admission/operator.yaml';
 
-/** Which value of the chart each variable of the policy of requesters is, as a template of its CEL. */
+/** The templates of the CEL variables in the policy of requesters, from values of the chart. */
 const requesterVariables = {
   allowedKeyPrefixes: celList(
     'prepend (.Values.admission.requester.allowedKeyPrefixes | default list) "realm-operator.dev/"',
@@ -25,7 +28,7 @@ const requesterVariables = {
   allowedTolerations: celList('.Values.admission.requester.allowedTolerations | default list'),
 };
 
-/** The files of the Helm chart that are made from others, by their path in the repository. */
+/** The generated files of the Helm chart, by their path in the repository. */
 export function chartFiles(): ReadonlyMap<string, string> {
   return new Map([
     [`${chart}/templates/crd.yaml`, crdTemplate()],
@@ -48,7 +51,7 @@ function requesterTemplate(): string {
   return renderedIf('and .Values.crds.enabled .Values.admission.requester.enabled', requester, template);
 }
 
-/** Of one installation: its names are those of the service account, which no other one has. */
+/** Each installation has its own: the names contain the service account, which is unique. */
 function operatorTemplate(): string {
   const account = '{{ include "realm-operator.serviceAccountName" . }}';
   const namespace = '{{ .Release.Namespace }}';
@@ -65,7 +68,7 @@ function policyTemplate(path: string): string {
   return escaped(text(path)).replaceAll(/^metadata:\n {2}name: .*\n/gm, (metadata) => metadata + labels);
 }
 
-/** `template` with other expressions for the variables that `variables` names. @throws Error where one is not there. */
+/** `template` with the expressions of `variables`. @throws Error if the template lacks one of the variables. */
 function withVariables(template: string, variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables).reduce((before, [name, expression]) => {
     const after = before.replace(
@@ -77,12 +80,12 @@ function withVariables(template: string, variables: Readonly<Record<string, stri
   }, template);
 }
 
-/** A template that renders the list `values`, of Helm, as one of CEL. */
+/** A template that renders the Helm list `values` as a CEL list. */
 function celList(values: string): string {
   return `{{ ${values} | toJson | squote }}`;
 }
 
-/** The file of `template`, made from `source`, which is rendered if `condition` of Helm holds. */
+/** The file for `template`, generated from `source`; Helm renders it if `condition` is true. */
 function renderedIf(condition: string, source: string, template: string): string {
   return `${generatedFrom(source)}{{- if ${condition} }}\n${template}{{- end }}\n`;
 }
@@ -99,7 +102,7 @@ function clusterRules(manifests: string): string {
   return `# Generated from config/rbac.yaml by \`make generate\`; do not edit.\n${rules.replaceAll(/^ {2}/gm, '')}`;
 }
 
-/** `yaml` as a template that renders it: braces are Helm's. */
+/** `yaml` as a template that renders it, with braces escaped. */
 function escaped(yaml: string): string {
   return yaml.replaceAll('{{', '{{ "{{" }}');
 }

@@ -5,10 +5,10 @@ import type { Counts, Progress, Report } from './mocha.ts';
 const graceMs = 15_000;
 const { Base, Spec } = Mocha.reporters;
 
-/** The options of this reporter: the file for the progress, and what is printed. */
+/** The options of this reporter: the file for the progress, and the kind of report. */
 type Options = { readonly file: string; readonly report: Report };
 
-/** Mocha's `spec` report, or its failures alone; the skipped suites by name at its end, and the progress in a file. */
+/** Prints mocha's `spec` report, or only its failures, then the skipped suites by name; writes the progress to a file. */
 function CountingReporter(runner: Mocha.Runner, options: Mocha.MochaOptions): void {
   const { file, report } = options.reporterOptions as Options;
   const reporter = report === 'everything' ? new Spec(runner, options) : new Base(runner, options);
@@ -40,7 +40,7 @@ function CountingReporter(runner: Mocha.Runner, options: Mocha.MochaOptions): vo
   });
 }
 
-/** Ends the process, with one failure more, if something that a test left open keeps it alive. */
+/** Ends the process with one more failure if a resource that a test left open keeps it alive. */
 function failUnlessItEnds(file: string, counts: Counts): void {
   setTimeout(() => {
     process.stdout.write(
@@ -48,11 +48,11 @@ function failUnlessItEnds(file: string, counts: Counts): void {
     );
     write(file, { ...counts, failed: counts.failed + 1 });
     process.exit();
-  }, graceMs).unref(); // fires only if there is such a thing
+  }, graceMs).unref(); // fires only if the process is still alive
 }
 
 function write(file: string, progress: Progress): void {
   writeFileSync(file, JSON.stringify(progress));
 }
 
-export default CountingReporter; // the only form in which mocha takes a reporter
+export default CountingReporter; // mocha accepts reporters only as default exports

@@ -1,7 +1,7 @@
 /** A panel of a dashboard: a curve for each series of each query. */
 type Panel = {
   readonly title: string;
-  /** What it tells, and what to do where it is not as it should be. */
+  /** What it shows, and what to do if a value is not normal. */
   readonly description: string;
   /** Grafana's name of the unit. */
   readonly unit: 'short' | 'ops' | 'Bps' | 's' | 'bytes';
@@ -9,7 +9,7 @@ type Panel = {
   readonly queries: Readonly<Record<string, string>>;
 };
 
-/** What the user chooses from, in an order in which each depends on those before it. */
+/** A selection for the user; each variable depends on the previous ones. */
 type Variable = { readonly name: string; readonly query: string; readonly regex?: string };
 
 /** A dashboard for Grafana. In its queries, `$$` stands for the selection by namespace and Pod. */
@@ -20,7 +20,7 @@ export type Dashboard = {
   readonly panels: readonly Panel[];
 };
 
-/** Grafana's own form of a dashboard, without what it fills in itself. */
+/** A dashboard in Grafana's JSON model, without fields that Grafana fills in. */
 export function model({ uid, title, variables, panels }: Dashboard): object {
   return {
     uid,

@@ -1,8 +1,8 @@
 import { type Dashboard, model } from './dashboard.ts';
 
-/** The letters and digits of which Kubernetes makes the ends of the names of Pods and ReplicaSets. */
+/** The characters in the random suffixes of Pods and ReplicaSets. */
 const random = '[bcdfghjklmnpqrstvwxz2456789]';
-/** What follows a relay's name in the names of its Pods; a DaemonSet's have no ReplicaSet in between. */
+/** The suffix after a relay's name in the names of its Pods; for a DaemonSet it has no ReplicaSet part. */
 const podSuffix = `(?:-${random}{6,10})?-${random}{5}`;
 
 const operator: Dashboard = {
@@ -252,7 +252,7 @@ const relays: Dashboard = {
   ],
 };
 
-/** The dashboards for Grafana that the chart brings, as JSON by the name of their file. */
+/** The Grafana dashboards of the chart, as JSON by file name. */
 export function dashboards(): ReadonlyMap<string, string> {
   return new Map(
     [operator, relays].map((dashboard) => [

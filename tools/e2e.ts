@@ -4,14 +4,14 @@ import { closingLine, type Counts, exitCode, runMocha } from './mocha.ts';
 import { buildTestCluster } from './test-cluster.ts';
 
 const timeoutMs = 30 * 60_000;
-/** `full`: with the tests that take minutes. */
+/** `full` also runs the tests that take minutes. */
 const folder = process.argv.includes('full') ? ['e2e', 'full'] : ['e2e'];
 const config = join(import.meta.dirname, '..', 'test', ...folder, 'mocharc.json');
-// The tests' network is their own, so that the cluster's addresses are nobody else's.
+// The tests have their own network namespace, so that the cluster's addresses cannot collide with others.
 const ownNetwork = ['unshare', '--net', '--', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
 const programs = ['unshare', 'nsenter', 'setpriv', 'ip', 'nft', 'openssl', 'curl', 'sysctl'];
 
-/** Why no node can run on this machine; undefined where one can. */
+/** Why no node can run on this machine; undefined if one can. */
 function obstacle(): string | undefined {
   if (process.platform !== 'linux') return 'a node runs on Linux only';
   if (process.getuid?.() !== 0) return 'a node needs root';
@@ -21,7 +21,7 @@ function obstacle(): string | undefined {
   return namespaces.status === 0 ? undefined : 'this machine makes no namespaces';
 }
 
-function makeImage(): boolean {
+function buildImage(): boolean {
   return spawnSync(join(import.meta.dirname, 'image.sh'), { stdio: 'inherit' }).status === 0;
 }
 
@@ -35,7 +35,7 @@ async function e2e(): Promise<Counts> {
   if (reason !== undefined) return skipped(reason);
   const build = await buildTestCluster('all');
   if (build === 'cannot') return skipped('the test cluster cannot be built');
-  if (build === 'failed' || !makeImage()) return { passed: 0, failed: 1, skipped: 0 };
+  if (build === 'failed' || !buildImage()) return { passed: 0, failed: 1, skipped: 0 };
   return (await runMocha({ args: ['--config', config], timeoutMs, wrapper: ownNetwork })).counts;
 }
 

@@ -9,7 +9,7 @@ import { pageModule } from './page.ts';
 
 const root = join(import.meta.dirname, '..');
 
-/** Every generated file, by its path in the repository, with the text that it must have. */
+/** The required text of every generated file, by its path in the repository. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   const header = '# Generated from src/api/schema/realm-relay.ts by `make generate`; do not edit.\n';
   return new Map([
@@ -21,7 +21,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   ]);
 }
 
-/** The generated files whose text on disk is another. */
+/** The generated files whose text on disk differs. */
 export function staleFiles(): string[] {
   return [...generatedFiles()].filter(([path, text]) => textOf(path) !== text).map(([path]) => path);
 }
@@ -30,7 +30,7 @@ function textOf(path: string): string | undefined {
   try {
     return readFileSync(join(root, path), 'utf8');
   } catch {
-    return undefined; // not there yet
+    return undefined; // it does not exist yet
   }
 }
 

@@ -1,6 +1,6 @@
 import { packageSbom, type Component } from './sbom.ts';
 
-/** Licences under which a package may be shipped with this Apache-2.0 project. A new one is a decision, not a detail. */
+/** Licences of packages that may be shipped with this Apache-2.0 project. Adding one needs a decision. */
 const allowed: ReadonlySet<string> = new Set([
   '0BSD',
   'Apache-2.0',
@@ -12,7 +12,7 @@ const allowed: ReadonlySet<string> = new Set([
   'Unlicense',
 ]);
 
-/** The components of which a licence is not known or not allowed, a line each. */
+/** A line for each component whose licence is unknown or not allowed. */
 export function licenceProblems(components: readonly Component[]): string[] {
   return components.flatMap(({ name, version = '', licenses }) => {
     const id = licenses?.[0].expression ?? '';

@@ -2,7 +2,7 @@ import { operatorMetrics } from '../src/operator/metrics.ts';
 import { relayRegistry } from '../src/relay/admin/metrics.ts';
 import { Counter, createRegistry, Histogram, type Registry } from '../src/telemetry/metrics.ts';
 
-/** What a metric is, apart from its values. */
+/** The description of a metric, without its values. */
 export type Metric = {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -10,7 +10,7 @@ export type Metric = {
   readonly help: string;
 };
 
-/** Every metric of the relay program, those of its process included. */
+/** Every metric of the relay program, including those of its process. */
 export function relayMetricsList(): Metric[] {
   return metricsOf(
     relayRegistry(() => {
@@ -19,7 +19,7 @@ export function relayMetricsList(): Metric[] {
   );
 }
 
-/** Every metric of the operator, those of its process included. */
+/** Every metric of the operator, including those of its process. */
 export function operatorMetricsList(): Metric[] {
   const registry = createRegistry();
   const queue = { depth: 0, processingSeconds: [] };
@@ -77,7 +77,7 @@ function code(text: string): string {
   return `\`${text}\``;
 }
 
-/** prom-client keeps these to itself in its types. */
+/** Fields that the types of prom-client do not declare. */
 type Registered = { readonly name: string; readonly help: string; readonly labelNames: readonly string[] };
 
 function metricsOf(registry: Registry): Metric[] {

@@ -4,40 +4,40 @@ import { mkdtempSync, openSync, readFileSync, rmSync, closeSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** How many tests of a run did what. */
+/** The numbers of tests in a run, by result. */
 export type Counts = { readonly passed: number; readonly failed: number; readonly skipped: number };
 
-/** The counts as far as a run has come, which count the test that runs as failed: it may be the last. */
+/** The counts of a run so far. The running test counts as failed, because it may crash the run. */
 export type Progress = Counts & {
-  /** The title of the test that runs; none once all have ended. */
+  /** The title of the running test; absent once all have ended. */
   readonly running?: string;
 };
 
-/** What a run prints: every test as it ends, or those alone that fail. */
+/** The output of a run: every test as it ends, or only those that fail. */
 export type Report = 'everything' | 'failures';
 
-/** What is run, and for how long at most. */
+/** The tests to run, and their time limit. */
 export type MochaRun = {
-  /** Arguments of mocha, e.g. the files; the configuration file counts unless they say otherwise. */
+  /** Arguments of mocha, e.g. the files; the configuration file applies by default. */
   readonly args: readonly string[];
-  /** Milliseconds after which the run is ended and counts as failed. */
+  /** Milliseconds after which the run is killed and counts as failed. */
   readonly timeoutMs: number;
   /** `everything` by default. */
   readonly report?: Report;
-  /** Goes before mocha's command, e.g. `unshare --net --`. */
+  /** A prefix of mocha's command, e.g. `unshare --net --`. */
   readonly wrapper?: readonly string[];
 };
 
-/** What came of a run. */
+/** The result of a run. */
 export type MochaResult = {
   readonly counts: Counts;
-  /** What it printed; '' if it reported everything, which went to our output as it came. */
+  /** Its output; '' if it reported everything, which was printed at once. */
   readonly output: string;
 };
 
 const root = join(import.meta.dirname, '..');
 
-/** Runs mocha in a process of its own. A run that hangs or dies counts as a failure. */
+/** Runs mocha in a child process. A run that hangs or dies counts as a failure. */
 export async function runMocha(run: MochaRun): Promise<MochaResult> {
   const folder = mkdtempSync(join(tmpdir(), 'realm-operator-mocha-'));
   const [progressFile, outputFile] = [join(folder, 'progress.json'), join(folder, 'output')];
@@ -54,12 +54,12 @@ export async function runMocha(run: MochaRun): Promise<MochaResult> {
   };
 }
 
-/** Resolves with why it ended as it should not; '' where it ended well. */
+/** Resolves with the reason of an abnormal end; '' if it ended normally. */
 async function ended(run: MochaRun, progressFile: string, output: number | 'inherit'): Promise<string> {
   const [command = '', ...args] = commandLine(run, progressFile);
   const limit = { timeout: run.timeoutMs, killSignal: 'SIGKILL' } as const;
   const child = spawn(command, args, { cwd: root, stdio: ['inherit', output, output], ...limit });
-  // Ctrl-C reaches mocha as well, which ends what its tests started; we wait for that.
+  // Ctrl-C also reaches mocha, which ends the programs of its tests; we wait for that.
   const stay = (): void => undefined;
   process.on('SIGINT', stay);
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
@@ -79,7 +79,7 @@ function readProgress(file: string): Progress {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Progress;
   } catch {
-    return { passed: 0, failed: 1, skipped: 0, running: 'the files of the tests' }; // it never came to a test
+    return { passed: 0, failed: 1, skipped: 0, running: 'the files of the tests' }; // no test was started
   }
 }
 
@@ -89,13 +89,13 @@ export function sum(all: readonly Counts[]): Counts {
   return { passed: total('passed'), failed: total('failed'), skipped: total('skipped') };
 }
 
-/** `counts` as the closing line of a run. */
+/** `counts` as the last line of a run. */
 export function closingLine({ passed, failed, skipped }: Counts): string {
   const done = `${String(passed)} passed, ${String(failed)} failed`;
   return skipped === 0 ? done : `${done}, ${String(skipped)} skipped`;
 }
 
-/** The exit code of a run: a run without a test has failed. */
+/** The exit code of a run; a run without tests counts as failed. */
 export function exitCode({ passed, failed }: Counts): number {
   return failed > 0 || passed === 0 ? 1 : 0;
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# oci-archive.sh ROOTFS NAME:TAG OUT.tar CONFIG-JSON: an OCI image archive, of one layer, from the folder ROOTFS.
+# oci-archive.sh ROOTFS NAME:TAG OUT.tar CONFIG-JSON: writes an OCI image archive with one layer, the folder ROOTFS.
 # CONFIG-JSON is the "config" of the OCI image specification. Equal input gives an equal archive.
 set -euo pipefail
 
@@ -17,7 +17,7 @@ mkdir -p "$work/blobs/sha256"
 
 archive() { tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$1" -cf "$2" "${@:3}"; }
 
-# blob FILE: moves FILE among the blobs; prints its digest
+# blob FILE: moves FILE to the blobs and prints its digest
 blob() {
   local digest
   digest=$(sha256sum "$1" | cut -c1-64)
@@ -25,7 +25,7 @@ blob() {
   echo "$digest"
 }
 
-# descriptor TYPE DIGEST: JSON without the closing brace
+# descriptor TYPE DIGEST: prints JSON without the closing brace
 descriptor() {
   printf '{"mediaType":"%s","digest":"sha256:%s","size":%s' "$1" "$2" "$(stat -c %s "$work/blobs/sha256/$2")"
 }

@@ -6,8 +6,8 @@ import { buildSync } from 'esbuild';
 const folder = join(import.meta.dirname, '..', 'src', 'relay', 'admin', 'page');
 
 /**
- * The text of src/relay/admin/page/html.ts: the relay's page in one piece, and the policy by which a browser runs its script
- * and style and nothing else.
+ * The text of src/relay/admin/page/html.ts: the relay's page in one piece, and the policy that allows a browser only its
+ * script and style.
  */
 export function pageModule(): string {
   const [style, script] = [built('page.css'), built('script.ts')];
@@ -37,7 +37,7 @@ export function pageModule(): string {
   ].join('\n');
 }
 
-/** `entry` with what it imports, in one line. */
+/** `entry` bundled with its imports and minified. */
 function built(entry: string): string {
   const { outputFiles } = buildSync({
     entryPoints: [join(folder, entry)],

@@ -6,7 +6,7 @@ import { bundle } from './build.ts';
 
 const root = join(import.meta.dirname, '..');
 
-/** A component of a CycloneDX bill of materials, as far as it is used here. */
+/** A component of a CycloneDX bill of materials, with the fields that are used here. */
 export type Component = {
   readonly 'bom-ref'?: string;
   readonly type: 'application' | 'container' | 'library';
@@ -31,7 +31,7 @@ type Locked = {
   readonly version: string;
   readonly license?: string;
   readonly integrity?: string;
-  /** Only needed to develop this project. */
+  /** Needed only to develop this project. */
   readonly dev?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
@@ -40,9 +40,9 @@ type Locked = {
 type Lockfile = { readonly name: string; readonly packages: Readonly<Record<string, Locked>> };
 
 /**
- * What installing the package brings, from package-lock.json: names, versions, licences, hashes and dependencies.
- * Equal lockfiles give equal text: there is no time stamp and no serial number. (`npm sbom` leaves out packages that
- * tools for developing need, too.)
+ * The packages that an installation contains, from package-lock.json: names, versions, licences, hashes and dependencies.
+ * Equal lockfiles give equal text, without a timestamp and a serial number. (`npm sbom` also leaves out packages that
+ * development tools need.)
  */
 export function packageSbom(): Sbom {
   const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lockfile;
@@ -84,7 +84,7 @@ function purl(name: string, { version }: Locked): string {
   return `pkg:npm/${name.replace('@', '%40')}@${version}`;
 }
 
-/** Where Node.js finds what the package at `path` depends on: in its own node_modules, or in one further up. */
+/** The dependencies of the package at `path`, found like Node.js does: in its own node_modules, or in one further up. */
 function dependenciesOf(path: string, locked: Locked, { packages }: Lockfile): string[] {
   const names = Object.keys({ ...locked.dependencies, ...locked.optionalDependencies });
   return names.flatMap((name) => {
@@ -97,9 +97,10 @@ function dependenciesOf(path: string, locked: Locked, { packages }: Lockfile): s
 }
 
 /**
- * What is in the image: the npm packages that the programs bundle, Node.js, and the libraries that Node.js is linked to.
+ * The contents of the image: the npm packages that the programs bundle, Node.js, and the libraries that Node.js is linked
+ * to.
  *
- * @param rootfs  the image's root file system, as tools/image.sh makes it.
+ * @param rootfs  the image's root file system, built by tools/image.sh.
  */
 export function imageSbom(sbom: Sbom, metafile: Metafile, rootfs: string): Sbom {
   const bundled = bundledPackages(metafile);
@@ -116,13 +117,13 @@ export function imageSbom(sbom: Sbom, metafile: Metafile, rootfs: string): Sbom 
 /** The npm package that the image's Node.js comes from. */
 const nodePackage = `node-${process.platform}-${process.arch}`;
 
-/** The npm packages of which a bundle holds at least one file. */
+/** The npm packages with at least one file in a bundle. */
 export function bundledPackages({ outputs }: Metafile): ReadonlySet<string> {
   const sources = Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs));
   return new Set(sources.flatMap((source) => nameAt(source) ?? []));
 }
 
-/** `node_modules/@scope/name/file.js` → `@scope/name`; of a nested package the innermost. */
+/** `node_modules/@scope/name/file.js` → `@scope/name`; for a nested package, the innermost name. */
 function nameAt(path: string): string | undefined {
   return /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
 }

@@ -2,8 +2,8 @@ import { dirname } from 'node:path';
 import type { OnLoadResult, Plugin } from 'esbuild';
 
 /**
- * What our programs use of packages whose index loads all there is of them: bundled whole they cost an operator several
- * megabytes of memory. A name that is missing here fails the build.
+ * The parts that our programs use of packages whose index loads everything: bundled whole, they cost the operator several
+ * megabytes of memory. A missing name fails the build.
  */
 const parts: readonly { readonly filter: RegExp; readonly contents: string }[] = [
   {
@@ -20,12 +20,12 @@ const parts: readonly { readonly filter: RegExp; readonly contents: string }[] =
     `,
   },
   {
-    // HTTP/2, which no connection here allows, would bring Node's own module for it.
+    // HTTP/2, which no connection here allows, would load Node's module for it.
     filter: /node_modules\/undici\/lib\/dispatcher\/client-h2\.js$/,
     contents: "module.exports = () => { throw new Error('HTTP/2 is not in the bundle'); };",
   },
   {
-    // For the typed API, which only KubeConfig.makeApiClient makes: nobody calls that here.
+    // For the typed API, which only KubeConfig.makeApiClient creates; it is never called here.
     filter: /node_modules\/@kubernetes\/client-node\/dist\/gen\/index\.js$/,
     contents: `
       export { createConfiguration } from './configuration.js';
@@ -33,16 +33,18 @@ const parts: readonly { readonly filter: RegExp; readonly contents: string }[] =
     `,
   },
   {
-    // Messages are our own; those of zod are in English until told otherwise.
+    // Messages are our own; those of zod are in English by default.
     filter: /node_modules\/zod\/v4\/locales\/index\.js$/,
     contents: "export { default as en } from './en.js';",
   },
 ];
 
-/** Where `node:http` comes from: an import reads all that it exports, and the one named WebSocket loads all of undici, 16 MiB. */
+/**
+ * The replacement of `node:http`: an import reads all of its exports, and the export WebSocket loads all of undici, 16 MiB.
+ */
 const httpModule = "module.exports = process.getBuiltinModule('node:http');";
 
-/** Bundles of those packages only what is used. */
+/** Bundles only the parts of those packages that are used. */
 export const slim: Plugin = {
   name: 'slim',
   setup: (building) => {

@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { durationText } from './duration.ts';
 
-/** How a build of the test cluster ended; `cannot`: this machine lacks what it needs, which was printed. */
+/** The result of a build of the test cluster; `cannot`: this machine lacks requirements, which were printed. */
 export type ClusterBuild = 'built' | 'cannot' | 'failed';
 
 const folder = join(import.meta.dirname, '..', 'test', 'cluster');
 const outcomes: Readonly<Record<number, ClusterBuild>> = { 0: 'built', 3: 'cannot' };
 
 /**
- * Builds the test cluster from Go modules, unless that is done already, and prints what it does and how long it took.
+ * Builds the test cluster from Go modules, unless it is up to date, and prints its steps and the time.
  *
- * @param what  `all` with the programs of a node, or the control plane alone.
+ * @param what  `all` includes the programs of a node; `control-plane` does not.
  */
 export async function buildTestCluster(what: 'all' | 'control-plane'): Promise<ClusterBuild> {
   const startMs = performance.now();
@@ -26,7 +26,7 @@ export async function buildTestCluster(what: 'all' | 'control-plane'): Promise<C
   return 'built';
 }
 
-/** Runs a script of the test cluster and returns its exit code. Of the modules that Go downloads only the first is told. */
+/** Runs a script of the test cluster and returns its exit code. Prints only the first of the modules that Go downloads. */
 async function run(
   modules: { downloaded: number },
   script: string,

@@ -1,6 +1,6 @@
 import { globSync } from 'node:fs';
 
-/** Tests that run one after the other in one process, beside those of other kinds. */
+/** Tests that run one after the other in one process, in parallel with other kinds. */
 export type TestKind = {
   readonly title: string;
   /** Relative to the project's root. */
@@ -11,7 +11,7 @@ export type TestKind = {
 
 type Patterns = Omit<TestKind, 'files'> & { readonly patterns: readonly string[] };
 
-// Those that take longest come first, so that none of them is left over at the end.
+// The slowest come first, so that none of them is left over at the end.
 const kinds: readonly Patterns[] = [
   {
     title: 'operator, on API servers of its own',
@@ -44,7 +44,7 @@ const kinds: readonly Patterns[] = [
   { title: 'all that needs neither', needsCluster: false, patterns: ['test/**/*.test.ts'] },
 ];
 
-/** Every test but those of `make e2e`, each with the first kind that it fits. */
+/** Every test except those of `make e2e`, each in the first kind that matches. */
 export function testKinds(): TestKind[] {
   const taken = new Set(globSync('test/e2e/**/*.test.ts'));
   return kinds.map(({ patterns, ...kind }) => {

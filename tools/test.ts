@@ -5,11 +5,11 @@ import { buildTestCluster, type ClusterBuild } from './test-cluster.ts';
 import { testKinds, type TestKind } from './test-kinds.ts';
 
 const timeoutMs = 15 * 60_000;
-/** How many kinds run side by side: one more than there are processors, since tests wait more than they compute. */
+/** The number of kinds that run in parallel: one more than the processors, because tests wait more than they compute. */
 const lanes = Math.min(4, availableParallelism() + 1);
 const startMs = performance.now();
 
-/** Builds the control plane that some tests run against; on a machine where that cannot be, they are skipped. */
+/** Builds the control plane that some tests need; if this machine cannot build it, they are skipped. */
 async function buildControlPlane(): Promise<ClusterBuild> {
   if ((process.env['KUBEBUILDER_ASSETS'] ?? '') !== '') return 'built';
   const build = await buildTestCluster('control-plane');
@@ -18,7 +18,7 @@ async function buildControlPlane(): Promise<ClusterBuild> {
   return build;
 }
 
-/** Runs the tests in these files, each of which is reported as it ends. */
+/** Runs the tests in these files and reports each as it ends. */
 async function runFiles(files: readonly string[]): Promise<Counts> {
   const build = await buildControlPlane();
   const { counts, output } = await runMocha({ args: files, timeoutMs });
@@ -26,7 +26,7 @@ async function runFiles(files: readonly string[]): Promise<Counts> {
   return sum([counts, countsOf(build)]);
 }
 
-/** Runs all tests, by kinds that run side by side; those that need no cluster beside its build. */
+/** Runs all tests, several kinds in parallel; kinds that need no cluster run during its build. */
 async function runAll(): Promise<Counts> {
   const waiting = testKinds();
   const counts: Counts[] = [];
@@ -52,7 +52,7 @@ async function runAll(): Promise<Counts> {
   return sum(counts);
 }
 
-/** Runs the tests of a kind, which is reported when all of them have ended. */
+/** Runs the tests of a kind and reports when all have ended. */
 async function runKind({ title, files }: TestKind): Promise<Counts> {
   const begunMs = performance.now();
   print(`started: ${title}: ${String(files.length)} files`);
@@ -63,12 +63,12 @@ async function runKind({ title, files }: TestKind): Promise<Counts> {
   return counts;
 }
 
-/** Of what tests and their programs printed, the suites that were skipped. */
+/** The lines of `output` that report skipped suites. */
 function skippedLines(output: string): string {
   return (output.match(/^ +\d+ skipped of: .*\n/gm) ?? []).join('');
 }
 
-/** A build that failed counts as a test that did. */
+/** A failed build counts as a failed test. */
 function countsOf(build: ClusterBuild): Counts {
   return { passed: 0, failed: build === 'failed' ? 1 : 0, skipped: 0 };
 }

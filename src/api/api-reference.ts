@@ -57,11 +57,9 @@ function typeText(schema: StructuralSchema): string {
   return `${schema.type ?? ''}${range(undefined, schema.maxLength, ' characters')}`;
 }
 
-function range(least: number | undefined, most: number | undefined, unit: string): string {
-  if (most === undefined) return '';
-  return least === undefined
-    ? `, at most ${String(most)}${unit}`
-    : `, ${String(least)} to ${String(most)}${unit}`;
+function range(min: number | undefined, max: number | undefined, unit: string): string {
+  if (max === undefined) return '';
+  return min === undefined ? `, at most ${String(max)}${unit}` : `, ${String(min)} to ${String(max)}${unit}`;
 }
 
 function cell(text: string): string {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { apiVersion, group, kind, longestName, plural, specSchema, version } from './schema/realm-relay.ts';
+import { apiVersion, group, kind, maxNameLength, plural, specSchema, version } from './schema/realm-relay.ts';
 import { statusSchema } from './schema/status.ts';
 
 /** A schema as in a CustomResourceDefinition: OpenAPI 3.0, structural. */
@@ -94,8 +94,8 @@ function rootSchema(): object {
     },
     'x-kubernetes-validations': [
       {
-        rule: `self.metadata.name.size() <= ${String(longestName)} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')`,
-        message: `metadata.name must be of lower-case letters, digits and "-", start with a letter, and have at most ${String(longestName)} characters`,
+        rule: `self.metadata.name.size() <= ${String(maxNameLength)} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')`,
+        message: `metadata.name must be of lower-case letters, digits and "-", start with a letter, and have at most ${String(maxNameLength)} characters`,
       },
     ],
   };

@@ -34,7 +34,7 @@ export function isOwnPodLabel(key: string): boolean {
   return ownPodLabels.includes(key);
 }
 
-/** Which of `labels` the operator sets. @param isOwn  whether it sets a label. */
+/** Warnings about those of `labels` that the operator sets. @param isOwn  whether the operator sets a label. */
 export function ownLabelWarnings(
   labels: Labels,
   path: Path,

@@ -4,7 +4,7 @@ import type { NodeRequirement, PodTemplate } from './relay.ts';
 type Selection = readonly NodeRequirement[];
 
 /**
- * Whether a node may exist that takes Pods of both: their requirements do not exclude each other. `nodeSelector` and the
+ * Whether one node could run Pods of both, because their requirements do not exclude each other. `nodeSelector` and the
  * required node affinity are considered; numeric comparisons (Gt, Lt) and taints are not, so in doubt the result is true.
  * Pure.
  */

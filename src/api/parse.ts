@@ -1,3 +1,8 @@
+/**
+ * The API of the operator: the schema of RealmRelay, which also generates the CRD and its reference, and the rules that no
+ * schema can express. `parseRealmRelay` turns a document into a `Relay`, the only input of rendering.
+ */
+
 import type { Problem } from '../lib/problem.ts';
 import { readWith } from '../lib/schema-reader.ts';
 import { portConflicts, type PortConflict } from './port-conflicts.ts';
@@ -8,7 +13,7 @@ import { realmRelaySchema } from './schema/realm-relay.ts';
 
 /** The result of parsing a document as a RealmRelay. */
 export type ParsedRelay = {
-  /** Absent if a field is not valid. It may only be run if there are neither problems nor conflicts. */
+  /** Absent if a field is not valid. Do not run it unless there are neither problems nor conflicts. */
   readonly relay?: Relay;
   readonly problems: readonly Problem[];
   readonly conflicts: readonly PortConflict[];

@@ -10,7 +10,7 @@ const specPath = ['spec', 'podTemplate', 'spec'] as const;
 const weakening =
   /^(container\.apparmor\.security\.beta|(container\.)?seccomp\.security\.alpha)\.kubernetes\.io\//;
 
-/** What is wrong with the Pod template of `relay`; other errors are left to the API server. */
+/** Problems in the Pod template of `relay`; the API server reports the others. */
 export function podTemplateProblems({ podTemplate }: Relay): Problem[] {
   const { labels, annotations, nodeSelector } = podTemplate;
   return [

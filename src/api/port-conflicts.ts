@@ -4,7 +4,7 @@ import { portsText } from '../lib/port-range.ts';
 /** A transport protocol, spelled as in Kubernetes. */
 export type Protocol = 'TCP' | 'UDP';
 
-/** What decides which sockets an endpoint needs; a parsed endpoint is one. */
+/** The settings that decide which sockets an endpoint needs; a parsed endpoint has them. */
 export type Listener = {
   readonly name: string;
   readonly listen: { readonly address: IpAddress } & ListenPorts;
@@ -21,14 +21,14 @@ export type PortConflict = {
   readonly protocols: readonly Protocol[];
   /** The ports that both need. */
   readonly ports: { readonly first: number; readonly last: number };
-  /** Names both endpoints and what each takes. */
+  /** Names both endpoints and the addresses and families of each. */
   readonly what: string;
   readonly remedy: string;
   /** `what` and `remedy` in one sentence, the same as the admission policy's. */
   readonly message: string;
 };
 
-/** What the kernel does when both sockets are bound, in either order. */
+/** The outcome of binding both sockets, in either order. */
 export type Prediction = 'fits' | 'conflicts' | 'cannot bind';
 
 /** Every pair of `listeners` that cannot be bound side by side, sorted by the names of the two. */
@@ -47,7 +47,7 @@ export function portConflicts(listeners: readonly Listener[]): PortConflict[] {
  */
 export function prediction(first: BindAddress, second: BindAddress): Prediction {
   if (!canBind(first) || !canBind(second)) return 'cannot bind';
-  return takenAddressesMeet(first, second) ? 'conflicts' : 'fits';
+  return addressesOverlap(first, second) ? 'conflicts' : 'fits';
 }
 
 /** The address of a listening socket and whether IPV6_V6ONLY is on. */
@@ -58,7 +58,7 @@ export function canBind({ address, ipv6Only }: BindAddress): boolean {
   return !(ipv6Only && address.mapped !== undefined);
 }
 
-/** The families whose clients a socket that is bound like this can serve, IPv4 first. */
+/** The families of the clients that a socket with this address can serve, IPv4 first. */
 export function boundFamilies({ address, ipv6Only }: BindAddress): IpFamily[] {
   if (address.family === 'IPv4' || address.mapped !== undefined) return ['IPv4'];
   return isDualStack({ address, ipv6Only }) ? ['IPv4', 'IPv6'] : ['IPv6'];
@@ -86,9 +86,9 @@ function conflict(first: Listener, second: Listener): PortConflict | undefined {
   };
   if (ports.first > ports.last) return undefined;
   const shared = protocols(first).filter((protocol) => protocols(second).includes(protocol));
-  if (shared.length === 0 || !takenAddressesMeet(bound(first), bound(second))) return undefined;
+  if (shared.length === 0 || !addressesOverlap(bound(first), bound(second))) return undefined;
   const which = `port${ports.first === ports.last ? '' : 's'} ${portsText(ports.first, ports.last)}`;
-  const what = `endpoints ${takes(first)} and ${takes(second)} cannot share ${shared.join(' and ')} ${which}`;
+  const what = `endpoints ${described(first)} and ${described(second)} cannot share ${shared.join(' and ')} ${which}`;
   const remedy = remedyFor(first, second);
   return {
     endpoints: [first.name, second.name],
@@ -100,11 +100,11 @@ function conflict(first: Listener, second: Listener): PortConflict | undefined {
   };
 }
 
-function takes(listener: Listener): string {
+function described(listener: Listener): string {
   return `"${listener.name}" (${listenText(listener)} for ${boundFamilies(bound(listener)).join(' and ')})`;
 }
 
-/** ipv6Only only helps if one of them takes both families and the other only IPv4. */
+/** ipv6Only only helps if one of them serves both families and the other only IPv4. */
 function remedyFor(first: Listener, second: Listener): string {
   const [dual, other] = isDualStack(bound(first)) ? [first, second] : [second, first];
   const parts = isDualStack(bound(dual)) && boundFamilies(bound(other)).join() === 'IPv4';
@@ -121,8 +121,8 @@ function isDualStack({ address, ipv6Only }: BindAddress): boolean {
   return address.text === '::' && !ipv6Only;
 }
 
-/** A wildcard socket takes every address of its families, any other socket takes one. */
-function takenAddressesMeet(first: BindAddress, second: BindAddress): boolean {
+/** A wildcard socket occupies every address of its families, any other socket only one. */
+function addressesOverlap(first: BindAddress, second: BindAddress): boolean {
   const shared = boundFamilies(first).filter((family) => boundFamilies(second).includes(family));
   if (shared.length === 0) return false;
   return isWildcard(first) || isWildcard(second) || addressKey(first) === addressKey(second);

@@ -9,34 +9,34 @@ type Complete<Spec> = Spec extends readonly (infer Item)[]
     ? { readonly [Field in keyof Spec]-?: Complete<Exclude<Spec[Field], undefined>> }
     : Spec;
 
-/** The same, but for the fields `Optional`: they have no default, and stay absent. */
+/** The same, except for the fields `Optional`, which have no default and may be absent. */
 type CompleteBut<Spec, Optional extends keyof Spec> = Complete<Omit<Spec, Optional>> &
   Partial<Complete<Pick<Spec, Optional>>>;
 
 /**
  * A relay, parsed: every default applied, every address parsed, the network of each endpoint complete.
  *
- * What is rendered depends on it alone, wherever it came from: the API server, a file, or another kind.
+ * The only input of rendering, whatever it was parsed from: an object of the API server, a file, or another kind.
  */
 export type Relay = {
   readonly metadata: {
     readonly name: string;
     readonly namespace: string;
-    /** Of the object on the API server; absent where it came from a file. */
+    /** The UID of the object on the API server; absent if the relay came from a file. */
     readonly uid?: string;
   };
   readonly replicas: number;
   /** In the order of the manifest, at least one. */
   readonly endpoints: readonly Endpoint[];
   readonly service: Service;
-  /** Image of the Pods, where the user chose one. */
+  /** Image of the Pods, if the user chose one. */
   readonly image?: string;
   readonly resources: Resources;
   readonly podTemplate: PodTemplate;
   readonly workload: Workload;
-  /** Absent where `replicas` holds. */
+  /** Absent if `replicas` sets the number of Pods. */
   readonly autoscaling?: Autoscaling;
-  /** Absent where there shall be none. */
+  /** Absent if the user wants none. */
   readonly podDisruptionBudget?: PodDisruptionBudget;
   readonly networkPolicy: NetworkPolicy;
   readonly logLevel: LogLevel;
@@ -54,7 +54,7 @@ export type Endpoint = {
   readonly listen: {
     readonly address: IpAddress;
     readonly port: number;
-    /** The last port of a range; absent where there is one port. */
+    /** The last port of a range; absent for a single port. */
     readonly endPort?: number;
   };
   readonly remotes: readonly Remote[];
@@ -70,7 +70,7 @@ export type Endpoint = {
 type ListenTransportSpec = NonNullable<EndpointSpec['listenTransport']>;
 type RemoteTransportSpec = NonNullable<EndpointSpec['remoteTransport']>;
 
-/** What stands between TCP and the bytes that are relayed, towards the clients: at least one of both. */
+/** The layers between TCP and the relayed bytes, towards the clients: at least one of them. */
 export type ListenTransport = {
   readonly tls?: CompleteBut<NonNullable<ListenTransportSpec['tls']>, 'clientCASecretName'>;
   readonly webSocket?: WebSocketSettings;
@@ -82,7 +82,7 @@ export type RemoteTransport = {
   readonly webSocket?: WebSocketSettings;
 };
 
-/** What a WebSocket request asks for. */
+/** The host and path of a WebSocket request. */
 export type WebSocketSettings = Complete<NonNullable<RemoteTransportSpec['webSocket']>>;
 
 /** Checks of remotes by a TCP connect. */
@@ -96,7 +96,7 @@ export type Balance = NonNullable<EndpointSpec['balance']>;
 /** The network of an endpoint: its own over that of the spec over the defaults. */
 export type Network = Complete<NetworkSpec>;
 
-/** The Service; what is absent is the cluster's choice, or follows from the endpoints. */
+/** The Service; an absent field is the cluster's choice, or follows from the endpoints. */
 export type Service = CompleteBut<
   ServiceSpec,
   'ipFamilyPolicy' | 'ipFamilies' | 'externalTrafficPolicy' | 'loadBalancerClass' | 'sessionAffinity'
@@ -104,15 +104,15 @@ export type Service = CompleteBut<
 
 export type Resources = Complete<NonNullable<RealmRelaySpec['resources']>>;
 
-/** What the user adds to the Pods. */
+/** The user's additions to the Pods. */
 export type PodTemplate = {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly nodeSelector: Readonly<Record<string, string>>;
   readonly tolerations: readonly object[];
-  /** As the API has it; what it requires of nodes is read here, too. */
+  /** As in the API of Kubernetes; the operator reads only the required node affinity. */
   readonly affinity: { readonly nodeAffinity?: NodeAffinity | undefined };
-  /** Absent where the default shall hold. */
+  /** Absent if the default applies. */
   readonly topologySpreadConstraints?: readonly {
     readonly topologyKey: string;
     readonly whenUnsatisfiable: string;
@@ -124,32 +124,32 @@ export type PodTemplate = {
   readonly serviceAccountName?: string;
 };
 
-/** Of which the terms that are required are read: one of them must hold. */
+/** Only the required terms are read; a node must match one of them. */
 type NodeAffinity = {
   readonly requiredDuringSchedulingIgnoredDuringExecution?:
     { readonly nodeSelectorTerms: readonly NodeTerm[] } | undefined;
 };
 
-/** All of it must hold. */
+/** A node must meet all requirements of a term. */
 type NodeTerm = {
   readonly matchExpressions?: readonly NodeRequirement[] | undefined;
   readonly matchFields?: readonly NodeRequirement[] | undefined;
 };
 
-/** What a node's label, or a field of it, must be like. */
+/** A requirement on a label or a field of a node. */
 export type NodeRequirement = {
   readonly key: string;
   readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
   readonly values?: readonly string[] | undefined;
 };
 
-/** How many Pods may be away at a time: a number, or a share such as 25%. */
+/** How many Pods may be unavailable at a time: a number, or a share such as 25%. */
 export type PodDisruptionBudget = Complete<NonNullable<RealmRelaySpec['podDisruptionBudget']>>;
 
-/** Who may reach the Pods; no peers means everyone. */
+/** The clients that may reach the Pods; no peers means every client. */
 export type NetworkPolicy = Complete<NonNullable<RealmRelaySpec['networkPolicy']>>;
 
-/** What runs the Pods. */
+/** The kind of workload that runs the Pods. */
 export type Workload = Complete<NonNullable<RealmRelaySpec['workload']>>;
 
 export type Autoscaling = Complete<NonNullable<RealmRelaySpec['autoscaling']>>;

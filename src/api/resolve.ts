@@ -76,7 +76,7 @@ function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
   };
 }
 
-/** A range of one port is no range. */
+/** A range of one port becomes a single port. */
 function resolvedListen({ address: text, port, endPort }: EndpointSpec['listen']): Endpoint['listen'] {
   const listen = { address: address(text ?? '::'), port };
   return endPort === undefined || endPort === port ? listen : { ...listen, endPort };
@@ -133,14 +133,14 @@ function resolvedService(service: ServiceSpec): Service {
   };
 }
 
-/** The schema has let only IP addresses through. */
+/** The schema accepts only IP addresses. */
 function address(text: string): IpAddress {
   const parsed = parseIpAddress(text);
   if (parsed === undefined) throw new TypeError(`not an IP address: ${text}`);
   return parsed;
 }
 
-/** `defaults` with the fields that `chosen` gives. */
+/** `defaults`, overridden by the fields of `chosen`. */
 function over(defaults: Network, chosen: NetworkSpec = {}): Network {
   const { sendProxy, acceptProxy, ...rest } = chosen;
   return {

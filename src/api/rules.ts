@@ -14,11 +14,11 @@ import { workloadProblems, workloadWarnings } from './workload-rules.ts';
 import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
 
 /** Maximum number of pairs of port and protocol of a relay. */
-const mostPortsInAll = 512;
+const maxTotalPorts = 512;
 /** Maximum number of remotes of a relay, each counted at every port: 64 endpoints with 32, or a range of 256 ports with 8. */
-const mostRemotesInAll = 2048;
+const maxTotalRemotes = 2048;
 
-/** What is wrong with `relay` although each field is valid on its own. Port conflicts are not included. */
+/** Problems of `relay` in which each field is valid on its own. Port conflicts are not included. */
 export function relayProblems(relay: Relay): Problem[] {
   return [
     ...doubledNames(relay.endpoints),
@@ -31,7 +31,7 @@ export function relayProblems(relay: Relay): Problem[] {
   ];
 }
 
-/** What is valid in `relay` but probably a mistake. */
+/** Settings of `relay` that are valid but probably a mistake. */
 export function relayWarnings(relay: Relay): Problem[] {
   return [
     ...familyWarnings(relay),
@@ -156,11 +156,11 @@ function portProblems(endpoints: readonly Endpoint[]): Problem[] {
   const remotes = sum((endpoint) => endpoint.remotes.length);
   const remedy = 'use smaller ranges, or a second RealmRelay';
   return [
-    ...(ports > mostPortsInAll
-      ? [{ path, what: portsTold(ports, 'ports, TCP and UDP counted apart', mostPortsInAll), remedy }]
+    ...(ports > maxTotalPorts
+      ? [{ path, what: countText(ports, 'ports, TCP and UDP counted apart', maxTotalPorts), remedy }]
       : []),
-    ...(remotes > mostRemotesInAll
-      ? [{ path, what: portsTold(remotes, 'remotes, counted at each port', mostRemotesInAll), remedy }]
+    ...(remotes > maxTotalRemotes
+      ? [{ path, what: countText(remotes, 'remotes, counted at each port', maxTotalRemotes), remedy }]
       : []),
   ];
 }
@@ -169,8 +169,8 @@ function portCount({ listen }: Endpoint): number {
   return lastPort(listen) - listen.port + 1;
 }
 
-function portsTold(count: number, what: string, most: number): string {
-  return `have ${String(count)} ${what}, and may have ${String(most)}`;
+function countText(count: number, what: string, max: number): string {
+  return `have ${String(count)} ${what}, and may have ${String(max)}`;
 }
 
 function serviceProblems(relay: Relay): Problem[] {

@@ -6,7 +6,7 @@ import type { Relay, Service } from './relay.ts';
 
 const servicePath = ['spec', 'service'] as const;
 
-/** What is wrong with the Service of `relay`, except for its IP families. */
+/** Problems in the Service of `relay`, except for its IP families. */
 export function serviceFieldProblems(relay: Relay): Problem[] {
   const { labels, annotations } = relay.service;
   return [

@@ -4,7 +4,7 @@ import type { Relay } from './relay.ts';
 /** The first port that an unprivileged process may bind by default. */
 const firstUnprivilegedPort = 1024;
 
-/** What is wrong with the workload of `relay`. */
+/** Problems in the workload of `relay`. */
 export function workloadProblems({ workload, autoscaling }: Relay): Problem[] {
   if (workload.kind === 'Deployment' || autoscaling === undefined) return [];
   return [
@@ -50,7 +50,7 @@ function autoscalingWarnings({ workload, autoscaling, replicas, resources }: Rel
 }
 
 function replicaWarnings({ workload, replicas }: Relay): Problem[] {
-  if (workload.kind === 'Deployment' || replicas === 1) return []; // 1 is what the API server writes by default
+  if (workload.kind === 'Deployment' || replicas === 1) return []; // 1 is the default, which the API server writes
   return [
     {
       path: ['spec', 'replicas'],

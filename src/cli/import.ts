@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { dump } from 'js-yaml';
 import { parseRealmRelay } from '../api/parse.ts';
 import { conflictProblem } from '../api/rules.ts';
-import { apiVersion, kind, longestName, type RealmRelay } from '../api/schema/realm-relay.ts';
+import { apiVersion, kind, maxNameLength, type RealmRelay } from '../api/schema/realm-relay.ts';
 import { ConfigError, type SourcedProblem } from '../config/config-error.ts';
 import { sourceDocument, type ConfigText } from '../config/config-text.ts';
 import { importedRelay, type ImportedRelay } from '../config/import/imported-relay.ts';
@@ -84,7 +84,7 @@ function nameFrom(path: string): string {
   return (
     word
       .replace(/^[^a-z]+/, '')
-      .slice(0, longestName)
+      .slice(0, maxNameLength)
       .replace(/-+$/, '') || 'realm'
   );
 }

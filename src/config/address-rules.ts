@@ -2,7 +2,7 @@ import { listOf, text, type Rule } from '../lib/document-rules.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
 import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
 
-/** An address to listen on; port 0 = any free one. */
+/** An address to listen on; port 0 = any free port. */
 export const listenAddress: Rule<SocketAddress> = (value, path, findings) => {
   const written = text(value, path, findings);
   if (written === undefined) return undefined;
@@ -51,9 +51,9 @@ const ipRange: Rule<string> = (value, path, findings) => {
 };
 
 /**
- * A list of IP addresses and ranges. An empty one would read as nobody, and mean everyone: it is refused.
+ * A list of IP addresses and ranges. An empty one is rejected: it looks like "no client", but would admit every client.
  *
- * @param everyone  what the absence of the key does.
+ * @param everyone  what removing the key does, for the remedy.
  */
 export function sources(everyone: string): Rule<readonly string[]> {
   return (value, path, findings) => {

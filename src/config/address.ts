@@ -1,13 +1,13 @@
 import { isIP } from 'node:net';
 import { hostText, parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 
-/** A host and a port: what a listener binds, or what is dialled. */
+/** A host and a port, to bind or to dial. */
 export type SocketAddress = {
   /** Canonical IP address (RFC 5952, with its zone, no brackets) or host name. */
   readonly host: string;
   /** 0 to 65535. */
   readonly port: number;
-  /** `host`, parsed; absent where it is a name. */
+  /** `host`, parsed; absent if it is a host name. */
   readonly ip?: IpAddress;
 };
 
@@ -58,12 +58,12 @@ function isHostName(host: string): boolean {
   return /^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i.test(host);
 }
 
-/** Whether a parse gave no address. */
+/** Whether parsing failed. */
 export function isFault(parsed: SocketAddress | AddressFault): parsed is AddressFault {
   return 'what' in parsed;
 }
 
-/** A source address, as Realm takes it: the port 0, which is any, may be left out. */
+/** A source address as Realm accepts it: without the port if that is 0, which means any. */
 export function sourceText(source: SocketAddress): string {
   return source.port === 0 ? source.host : socketAddressText(source);
 }

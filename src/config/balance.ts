@@ -1,7 +1,7 @@
 import type { Findings } from '../lib/document-rules.ts';
 import { nearest, type Path } from '../lib/problem.ts';
 
-/** How the remote of a new connection is chosen; those after it in the order follow when it fails. */
+/** How the remote of a new connection is chosen; if it fails, the next ones in the order are tried. */
 export type BalanceConfig = {
   /** `off`: in the order given (a RealmRelay's Failover). */
   readonly strategy: Strategy;
@@ -13,7 +13,9 @@ type Strategy = (typeof strategies)[number] | (typeof ownStrategies)[number];
 
 const strategies = ['off', 'roundrobin', 'iphash'] as const;
 
-/** Strategies of our own, which Realm would not start with: they stand in a key of their own, with the weights of `balance`. */
+/**
+ * Our own strategies. Realm would reject them, so they have a separate key, `strategy`, and use the weights of `balance`.
+ */
 export const ownStrategies = ['leastconnections'] as const;
 
 const shape = 'write "off", "roundrobin: 4, 2, 1" or "iphash: 1, 1", one weight per remote';
@@ -22,8 +24,8 @@ const shape = 'write "off", "roundrobin: 4, 2, 1" or "iphash: 1, 1", one weight 
  * Parses Realm's `balance`, e.g. `roundrobin: 4, 2, 1`.
  *
  * @param written  undefined = `off`.
- * @param remotes  how many there are; a missing weight counts as 0, one too many is left out, both told.
- * @returns undefined where it is not valid.
+ * @param remotes  the number of remotes; a missing weight counts as 0, an extra one is ignored, and both give a warning.
+ * @returns undefined if it is not valid, which `findings` reports.
  */
 export function parseBalance(
   written: string | undefined,

@@ -3,24 +3,24 @@ import { isMapping, type Findings } from '../lib/document-rules.ts';
 import { asError } from '../lib/errors.ts';
 import { isLegacy, modernDocument } from './legacy-document.ts';
 
-/** The text of one file, or of what stands for a file. */
+/** The text of one file, or of a source that is read like one, such as an environment variable. */
 export type ConfigText = {
   /** Its path, for messages. */
   readonly source: string;
   readonly text: string;
 };
 
-/** One configuration document as written, and what was found while reading it. */
+/** One configuration document as written, with the problems and warnings found while reading it. */
 export type SourceDocument = {
   readonly source: string;
-  /** Shaped like RealmDocument, unchecked; undefined where the text holds none, told in `findings`. */
+  /** Shaped like RealmDocument, unchecked; undefined if the text has none, which `findings` reports. */
   readonly document: unknown;
-  /** Whether it was written in the words of Realm before 2.0. */
+  /** Whether it uses the keys of Realm before 2.0. */
   readonly isLegacy: boolean;
   readonly findings: Findings;
 };
 
-/** The document that a text holds: TOML, JSON or legacy JSON, whatever its file is called. */
+/** Parses a text as TOML, JSON or legacy JSON, whatever the name of its file. */
 export function sourceDocument({ source, text }: ConfigText): SourceDocument {
   const findings: Findings = { problems: [], warnings: [] };
   const document = parsedText(text, findings);
@@ -46,7 +46,7 @@ function parsedJson(text: string, findings: Findings): unknown {
   }
 }
 
-/** Any JSON but an object has no business here, and is told by its type rather than as broken TOML. */
+/** JSON that is not an object is returned as well: the error about its type helps more than one about TOML syntax. */
 function parsedToml(text: string, findings: Findings): unknown {
   try {
     return parseToml(text);
@@ -58,7 +58,7 @@ function parsedToml(text: string, findings: Findings): unknown {
   }
 }
 
-/** The parser's message shows the line, too; one line is enough here. */
+/** The parser's message also quotes the line of the file; here its first line is enough. */
 function place(error: unknown): string {
   const [message = ''] = asError(error).message.split('\n');
   const what = message.replace(/^Invalid TOML document: /, '');
@@ -66,7 +66,7 @@ function place(error: unknown): string {
   return `line ${String(error.line)}, column ${String(error.column)}: ${what}`;
 }
 
-/** Whether `document` at least looks like a configuration: it lists endpoints. */
+/** Whether `document` looks like a configuration: it lists endpoints. */
 export function hasEndpoints(document: unknown): boolean {
   return isMapping(document) && Array.isArray(document['endpoints']);
 }

@@ -3,43 +3,43 @@ import type { SocketAddress } from './address.ts';
 import { remoteAddress } from './address-rules.ts';
 import { key, milliseconds, setting, settingsOf, type Settings, type Written } from './key-table.ts';
 
-/** Which addresses of a name are asked for, and their order; `ipv6_and_ipv4` is what no `mode` means. */
+/** Which address families of a name are looked up, and in which order; without a `mode`, `ipv6_and_ipv4`. */
 export type DnsMode = (typeof modes)[number] | 'ipv6_and_ipv4';
 
 const modes = ['ipv4_only', 'ipv6_only', 'ipv4_and_ipv6', 'ipv4_then_ipv6', 'ipv6_then_ipv4'] as const;
 const protocols = ['tcp', 'udp', 'tcp_and_udp'] as const;
-const mostSeconds = 4_294_967; // more than a timer takes, but nothing is timed by it
-const mostNames = 1_000_000;
+const maxSeconds = 4_294_967; // above the maximum of a timer, but no timer uses it
+const maxNames = 1_000_000;
 
-/** Keys that become a field of `DnsConfig` each. */
+/** Keys that each become a field of `DnsConfig`. */
 const cacheKeys = {
-  /** Seconds that an answer is kept at least, whatever its own time to live; default 0. */
-  min_ttl: setting('minTtlMs', wholeNumber(0, mostSeconds), 0, milliseconds),
-  /** And at most; default 86,400. */
-  max_ttl: setting('maxTtlMs', wholeNumber(0, mostSeconds), 86_400, milliseconds),
-  /** Names whose answers are kept; default 32, 0 = none. */
-  cache_size: setting('cacheSize', wholeNumber(0, mostNames), 32),
+  /** Minimum seconds to cache an answer, whatever its own time to live; default 0. */
+  min_ttl: setting('minTtlMs', wholeNumber(0, maxSeconds), 0, milliseconds),
+  /** Maximum seconds to cache an answer; default 86,400. */
+  max_ttl: setting('maxTtlMs', wholeNumber(0, maxSeconds), 86_400, milliseconds),
+  /** Number of names whose answers are cached; default 32, 0 = none. */
+  cache_size: setting('cacheSize', wholeNumber(0, maxNames), 32),
 };
 
-/** The keys of Realm's `[dns]`; where it says nothing, names are looked up in the system's own way. */
+/** The keys of Realm's `[dns]`; without any of them, the system's resolver looks names up. */
 export const dnsKeys = {
-  /** Which addresses of a name are asked for, and their order; default IPv6 first, then IPv4. */
+  /** Which address families of a name are looked up, and in which order; default IPv6 first, then IPv4. */
   mode: key(oneOf(modes)),
-  /** Default `tcp_and_udp`: UDP, and TCP for an answer that is cut; so is `udp`. */
+  /** Default `tcp_and_udp`: UDP, and TCP if an answer is truncated; `udp` means the same. */
   protocol: key(oneOf(protocols)),
-  /** `HOST:PORT` each; default those of the system. */
+  /** `HOST:PORT` each; default: those of the system. */
   nameservers: key(listOf(remoteAddress)),
   ...cacheKeys,
 };
 
-/** How names become addresses where the configuration has a say in it; `cacheKeys` documents the bounds of the cache. */
+/** How names are looked up if the configuration sets it; `cacheKeys` documents the limits of the cache. */
 export type DnsConfig = Settings<typeof cacheKeys> & {
   readonly mode: DnsMode;
-  /** Ask by TCP alone; else by UDP, and by TCP where an answer is cut. */
+  /** Query over TCP only; otherwise over UDP, and over TCP if an answer is truncated. */
   readonly isTcpOnly: boolean;
   /** Empty = those of the system. */
   readonly nameservers: readonly SocketAddress[];
-  /** Whether the search domains of the system count. */
+  /** Whether the system's search domains apply. */
   readonly isSearching: boolean;
 };
 
@@ -47,9 +47,9 @@ export type DnsConfig = Settings<typeof cacheKeys> & {
 export type ReadDns = Written<typeof dnsKeys>;
 
 /**
- * What a dns table asks for.
+ * The settings in a dns table.
  *
- * @returns undefined where it asks for nothing: the system looks names up in its own way.
+ * @returns undefined if it is empty: the system's resolver then looks names up.
  */
 export function dnsConfig(read: ReadDns, findings: Findings): DnsConfig | undefined {
   if (!isMapping(read) || Object.keys(read).length === 0) return undefined;
@@ -64,7 +64,7 @@ export function dnsConfig(read: ReadDns, findings: Findings): DnsConfig | undefi
     mode,
     isTcpOnly: protocol === 'tcp',
     nameservers: nameservers ?? [],
-    isSearching: nameservers === undefined && protocol === undefined, // as Realm has it
+    isSearching: nameservers === undefined && protocol === undefined, // as in Realm
     ...cache,
   };
 }

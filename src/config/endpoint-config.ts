@@ -9,18 +9,18 @@ import type { RealmNetwork } from './realm-document.ts';
 import type { ReadEndpoint } from './realm-rules.ts';
 import type { EndpointConfig } from './relay-config.ts';
 
-/** The tables beside that of an endpoint itself. */
+/** The network tables that apply besides an endpoint's own. */
 export type SharedNetworks = {
-  /** Stands below that of the endpoint. */
+  /** Applies if the endpoint does not set a key. */
   readonly global: RealmNetwork;
-  /** Stands above all. */
+  /** Overrides both. */
   readonly overrides: RealmNetwork;
 };
 
-/** An endpoint whose name is not settled yet, and where to tell of it. */
+/** An endpoint whose name is not final yet, with the path and the findings for its problems. */
 export type UnnamedEndpoint = {
   readonly name: string | undefined;
-  /** The endpoint of which it is one more port. */
+  /** The endpoint that this one adds a port to. */
   readonly rangeOf: string | undefined;
   readonly endpoint: Omit<EndpointConfig, 'name'>;
   readonly path: Path;
@@ -28,9 +28,9 @@ export type UnnamedEndpoint = {
 };
 
 /**
- * What the endpoint at `path` asks for, defaults applied.
+ * The endpoint at `path` with defaults applied.
  *
- * @returns undefined where it is not valid, told in `findings`.
+ * @returns undefined if it is not valid, which `findings` reports.
  */
 export function endpointConfig(
   {
@@ -51,7 +51,7 @@ export function endpointConfig(
   path: Path,
   findings: Findings,
 ): UnnamedEndpoint | undefined {
-  if (listen === undefined || remote === undefined) return undefined; // told by the rules
+  if (listen === undefined || remote === undefined) return undefined; // reported by the rules
   const remotes = [remote, ...extra];
   const network = endpointNetwork({ ...global, ...own, ...overrides });
   findings.problems.push(...networkProblems(listen, network, path));
@@ -85,7 +85,7 @@ function networkProblems(listen: SocketAddress, network: EndpointNetwork, path: 
   return problems;
 }
 
-/** Of a range they are those of its first port; with UDP alone nobody is asked for a header. */
+/** A range is reported once, at its first port. With UDP alone there is no PROXY header to forge. */
 function networkWarnings(
   { tcp, allowedSources, acceptProxy }: EndpointNetwork,
   rangeOf: string | undefined,

@@ -3,18 +3,18 @@ import type { Problem } from '../lib/problem.ts';
 import { hasEndpoints, sourceDocument, type SourceDocument } from './config-text.ts';
 import { mergedConfig, type ParsedConfig } from './parsed-config.ts';
 
-/** The variable of the environment that can hold the whole configuration. */
+/** The environment variable that can contain the whole configuration. */
 export const environmentName = 'REALM_CONF';
 
-/** What the variable holds: a configuration, or something else, with what is wrong with it. */
+/** The content of the variable: a configuration, or the reasons why it is ignored. */
 export type EnvironmentConfig =
   { readonly parsed: ParsedConfig } | { readonly ignored: readonly Pick<Problem, 'what' | 'remedy'>[] };
 
 /**
- * The configuration in the variable's `text`. As in Realm it then stands for the command line, too, and its
- * global `network` table counts for no endpoint.
+ * The configuration in the variable's `text`. As in Realm, it also replaces the command line, and its global `network`
+ * table applies to no endpoint.
  *
- * @throws ConfigError where it is a configuration, but not a valid one.
+ * @throws ConfigError if it is a configuration, but not a valid one.
  */
 export function environmentConfig(text: string): EnvironmentConfig {
   const source = sourceDocument({ source: environmentName, text });

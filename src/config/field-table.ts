@@ -1,6 +1,7 @@
 /**
- * For each field of `Fields`, a part of a RealmRelay, the key of `Keys`, a table of the relay's file, that says the same;
- * `!` before a key: it says the opposite. A group of fields is a table of its own. A field that is missing does not compile.
+ * Maps each field of `Fields`, a part of a RealmRelay, to the key of `Keys`, a table of the relay's file, with the same
+ * meaning; `!` before a key marks the opposite meaning. A group of fields is a nested table. A missing field does not
+ * compile.
  */
 export type FieldTable<Fields, Keys> = {
   readonly [Field in keyof Fields]: Fields[Field] extends Scalar | readonly unknown[]
@@ -10,7 +11,7 @@ export type FieldTable<Fields, Keys> = {
 
 type Scalar = string | number | boolean;
 
-/** The keys that a table names. */
+/** The keys in a table. */
 export type KeysIn<Table> = Table extends `!${infer Key}`
   ? Key
   : Table extends string
@@ -20,7 +21,7 @@ export type KeysIn<Table> = Table extends `!${infer Key}`
 type AnyFieldTable = { readonly [field: string]: string | (AnyFieldTable & { readonly enabled: string }) };
 type Values = Readonly<Record<string, unknown>>;
 
-/** `fields` as keys of the relay's file. Lists that are empty, and groups that are not enabled, need none. */
+/** `fields` as keys of the relay's file. Empty lists, and groups that are not enabled, are left out. */
 export function keysOf(table: AnyFieldTable, fields: Values): Values {
   return Object.fromEntries(keyEntries(table, fields));
 }
@@ -38,11 +39,11 @@ function keyEntries(table: AnyFieldTable, fields: Values): [string, unknown][] {
 }
 
 /**
- * The fields that `keys` ask for where `base` holds already: those that differ. Of a group that is not enabled that is all
- * there is to say.
+ * The fields in which `keys` differ from `base`, which applies already. Of a group that is not enabled, only `enabled` is
+ * compared.
  *
  * @param keys  every key of the table.
- * @param base  the same.
+ * @param base  likewise.
  */
 export function differingFields(table: AnyFieldTable, keys: Values, base: Values): Values {
   const entries = Object.entries(table).flatMap(([field, key]): [string, unknown][] => {

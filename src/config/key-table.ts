@@ -2,21 +2,21 @@ import type { Rule } from '../lib/document-rules.ts';
 
 /** A key of one of the tables in Realm's file. */
 export type Key<T> = {
-  /** How its value is read. */
+  /** Reads its value. */
   readonly rule: Rule<T>;
-  /** Whether it is ours: Realm, which does not know it, ignores it. */
+  /** Whether it is our own key, which Realm ignores. */
   readonly isOurs: boolean;
 };
 
 /** A key that becomes one field of the relay's settings. */
 export type SettingKey<T, Field extends string, Setting> = Key<T> & {
-  /** The value that holds if the file does not give the key. */
+  /** The value if the file does not set the key. */
   readonly default: T;
   readonly field: Field;
   readonly conversion: Conversion<T, Setting>;
 };
 
-/** A value as the file has it, and as the relay uses it: `toFile(toSetting(x))` is x. */
+/** Converts a value between the file and the relay: `toFile(toSetting(x))` is x. */
 export type Conversion<T, Setting> = {
   readonly toSetting: (written: T) => Setting;
   readonly toFile: (setting: Setting) => T;
@@ -33,16 +33,16 @@ export const negated: Conversion<boolean, boolean> = { toSetting: (is) => !is, t
 
 const unchanged: Conversion<unknown, unknown> = { toSetting: (value) => value, toFile: (value) => value };
 
-/** A key that Realm knows, too, and of which the relay makes something of its own. */
+/** A key that Realm also has, which the relay converts in code of its own. */
 export function key<T>(rule: Rule<T>): Key<T> {
   return { rule, isOurs: false };
 }
 
 /**
- * A key that Realm knows, too, and that becomes `field` of the settings.
+ * A key that Realm also has, which becomes `field` of the settings.
  *
- * @param fallback    the default, as the file would have it.
- * @param conversion  absent = the setting is what the file has.
+ * @param fallback  the default, in the units of the file.
+ * @param conversion  absent = the setting equals the value in the file.
  */
 export function setting<T, Field extends string>(
   field: Field,
@@ -64,14 +64,14 @@ export function setting(
   return { ...key(rule), default: fallback, field, conversion };
 }
 
-/** `row`, of which Realm does not know the key. */
+/** Marks `row` as our own key, which Realm ignores. */
 export function ours<Row extends Key<unknown>>(row: Row): Row {
   return { ...row, isOurs: true };
 }
 
 type KeyTable = Readonly<Record<string, Key<unknown>>>;
 
-/** A `SettingKey` of whatever type. */
+/** A `SettingKey` of any type. */
 type AnySettingKey = Key<unknown> & {
   readonly default: unknown;
   readonly field: string;
@@ -83,23 +83,23 @@ type AnySettingKey = Key<unknown> & {
 
 type SettingTable = Readonly<Record<string, AnySettingKey>>;
 
-/** A table as it stands in a document: every key may be absent. */
+/** A table as written in a document: every key is optional. */
 export type Written<Keys extends KeyTable> = {
   readonly [K in keyof Keys]?: Keys[K] extends Key<infer T> ? T : never;
 };
 
-/** The settings that the keys of a table become: every field is there. */
+/** The settings that the keys of a table become: every field is present. */
 export type Settings<Keys extends SettingTable> = {
   readonly [K in keyof Keys as Keys[K]['field']]: ReturnType<Keys[K]['conversion']['toSetting']>;
 };
 
-/** The rules of `keys`, by which a document is read. */
+/** The rules that read `keys` from a document. */
 export function rulesOf<Keys extends KeyTable>(keys: Keys): { [K in keyof Keys]: Keys[K]['rule'] } {
   const rules = Object.entries(keys).map(([name, { rule }]) => [name, rule]);
   return Object.fromEntries(rules) as { [K in keyof Keys]: Keys[K]['rule'] };
 }
 
-/** The settings that `written` asks for, defaults applied. */
+/** The settings of `written`, with defaults applied. */
 export function settingsOf<Keys extends SettingTable>(keys: Keys, written: Written<Keys>): Settings<Keys> {
   const settings = Object.entries(keys).map(([name, row]) => {
     return [row.field, row.conversion.toSetting((written[name] ?? row.default) as never)];
@@ -107,7 +107,7 @@ export function settingsOf<Keys extends SettingTable>(keys: Keys, written: Writt
   return Object.fromEntries(settings) as Settings<Keys>;
 }
 
-/** The table that asks for `settings`, with every key; a field that is absent has its default. */
+/** The table that gives `settings`, with every key; an absent field gets its default. */
 export function writtenOf<Keys extends SettingTable>(
   keys: Keys,
   settings: Partial<Settings<Keys>>,
@@ -120,7 +120,7 @@ export function writtenOf<Keys extends SettingTable>(
   return Object.fromEntries(written) as Required<Written<Keys>>;
 }
 
-/** `written` without the keys that are ours alone; these are optional in `T`, since Realm's own files lack them. */
+/** `written` without our own keys; these are optional in `T`, because files for Realm lack them. */
 export function realmsKeys<T extends object>(keys: KeyTable, written: T): T {
   const known = Object.entries(written).filter(([name]) => keys[name]?.isOurs !== true);
   return Object.fromEntries(known) as T;

@@ -4,7 +4,7 @@ import { isFault, parseSocketAddress } from './address.ts';
 
 const keys = ['listening_addresses', 'listening_ports', 'remote_addresses', 'remote_ports'] as const;
 
-/** Whether `document` is written in the words of Realm before 2.0, which listed addresses and ports apart. */
+/** Whether `document` uses the keys of Realm before 2.0, which listed addresses and ports separately. */
 export function isLegacy(document: unknown): boolean {
   return isMapping(document) && document['endpoints'] === undefined && keys.some((key) => key in document);
 }
@@ -45,10 +45,10 @@ const legacyRule = fields(
 );
 
 /**
- * What a legacy document asks for, in today's words: one endpoint per listening port, in their order. The
- * n-th of the other lists goes with it, and the first one where a list is shorter.
+ * Converts a legacy document to the keys of today: one endpoint per listening port, in their order, with the n-th entry of
+ * each other list, or its first entry if the list is shorter.
  *
- * @returns undefined where it is not valid, told in `findings`.
+ * @returns undefined if it is not valid, which `findings` reports.
  */
 export function modernDocument(document: unknown, findings: Findings): unknown {
   const read = legacyRule(document, [], findings);
@@ -63,7 +63,7 @@ export function modernDocument(document: unknown, findings: Findings): unknown {
   return { endpoints };
 }
 
-/** The n-th of `list`, or its first where it is shorter. */
+/** The n-th entry of `list`, or its first one if the list is shorter. */
 function nth<T>(list: readonly T[] = []): (index: number) => T | undefined {
   return (index) => list[index] ?? list[0];
 }

@@ -10,13 +10,13 @@ export const logKeys = {
   output: setting('output', text, 'stdout'),
 };
 
-/** What is logged, and where to. */
+/** The level of the log and its destination. */
 export type LogConfig = Pick<Settings<typeof logKeys>, 'level'> & {
-  /** `stderr` or the path of a file; absent = standard output. Of a configuration that is taken later it has no effect. */
+  /** `stderr` or the path of a file; absent = standard output. A reload does not change it. */
   readonly output?: string;
 };
 
-/** What a log table asks for. */
+/** The settings in a log table. */
 export function logConfig(written: Written<typeof logKeys>): LogConfig {
   const { level, output } = settingsOf(logKeys, written);
   return { level, ...(output !== 'stdout' && { output }) };

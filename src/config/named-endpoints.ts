@@ -4,7 +4,7 @@ import type { UnnamedEndpoint } from './endpoint-config.ts';
 import { rangeProblem, type PortConfig, type RangeProblem } from './port-config.ts';
 import type { EndpointConfig } from './relay-config.ts';
 
-/** The endpoints, each with a name of its own; those that are one more port of another one become part of it. */
+/** The endpoints, each with a unique name; those that only add a port to another endpoint become part of it. */
 export function namedEndpoints(all: readonly UnnamedEndpoint[]): EndpointConfig[] {
   const endpoints = named(all.filter(({ rangeOf }) => rangeOf === undefined));
   const ports = new Map<string, PortConfig[]>(endpoints.map((endpoint) => [endpoint.name, [endpoint]]));
@@ -13,7 +13,7 @@ export function namedEndpoints(all: readonly UnnamedEndpoint[]): EndpointConfig[
     const { listen, remotes } = endpoint;
     const problem = rangeProblem(endpoint, rangeOf, ports.get(rangeOf));
     if (problem === undefined) ports.get(rangeOf)?.push({ listen, remotes });
-    else findings.problems.push(toldAt(path, problem));
+    else findings.problems.push(problemAt(path, problem));
   }
   return endpoints.map((endpoint) => {
     const range = ports.get(endpoint.name)?.slice(1) ?? [];
@@ -21,16 +21,16 @@ export function namedEndpoints(all: readonly UnnamedEndpoint[]): EndpointConfig[
   });
 }
 
-function toldAt(path: Path, { key, ...problem }: RangeProblem): Problem {
+function problemAt(path: Path, { key, ...problem }: RangeProblem): Problem {
   return { path: [...path, key], ...problem };
 }
 
-/** An endpoint without a name is called by its `listen`, and numbered where that is taken. */
+/** An endpoint without a name is named after its `listen`, with a number if that name is used already. */
 function named(endpoints: readonly UnnamedEndpoint[]): EndpointConfig[] {
   const taken = new Set<string>();
   for (const { name, path, findings } of endpoints) {
     if (name === undefined) continue;
-    if (taken.has(name)) findings.problems.push(takenName(name, path));
+    if (taken.has(name)) findings.problems.push(duplicateName(name, path));
     taken.add(name);
   }
   return endpoints.map(({ name: own, endpoint }) => {
@@ -40,7 +40,7 @@ function named(endpoints: readonly UnnamedEndpoint[]): EndpointConfig[] {
   });
 }
 
-function takenName(value: string, path: Path): Problem {
+function duplicateName(value: string, path: Path): Problem {
   return { path: [...path, 'name'], what: 'is used twice', value, remedy: 'give each its own name' };
 }
 

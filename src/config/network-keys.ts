@@ -12,44 +12,47 @@ import {
   type Written,
 } from './key-table.ts';
 
-/** Most seconds that a timer of Node takes, in milliseconds. */
-export const mostSeconds = 2_147_483;
+/** Maximum seconds of a timer of Node.js, which counts in milliseconds. */
+export const maxSeconds = 2_147_483;
 
-const mostKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
-const mostKeepaliveProbes = 127; // Linux: MAX_TCP_KEEPCNT
-const mostConnections = 1_000_000;
-const mostAssociations = 1_000_000;
-const mostWaiting = 65_536;
+const maxKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
+const maxKeepaliveProbes = 127; // Linux: MAX_TCP_KEEPCNT
+const maxConnections = 1_000_000;
+const maxAssociations = 1_000_000;
+const maxWaiting = 65_536;
 
-/** Keys that become a field of `EndpointNetwork` each. */
+/** Keys that each become a field of `EndpointNetwork`. */
 const plainKeys = {
   /** Default false: listen on TCP. */
   no_tcp: setting('tcp', flag, false, negated),
   /** Default false: no UDP. */
   use_udp: setting('udp', flag, false),
-  /** IPV6_V6ONLY of an IPv6 listening socket; default false: it takes the IPv4 port, too. */
+  /** IPV6_V6ONLY of an IPv6 listening socket; default false: it serves IPv4, too. */
   ipv6_only: setting('ipv6Only', flag, false),
-  /** Seconds connect timeout, including the name lookup; default 5, 0 = no limit. */
-  tcp_timeout: setting('tcpTimeoutMs', wholeNumber(0, mostSeconds), 5, milliseconds),
+  /** Connect timeout in seconds, name lookup included; default 5, 0 = no limit. */
+  tcp_timeout: setting('tcpTimeoutMs', wholeNumber(0, maxSeconds), 5, milliseconds),
   /** Seconds without a datagram after which an association ends; default 30, 0 = never. */
-  udp_timeout: setting('udpTimeoutMs', wholeNumber(0, mostSeconds), 30, milliseconds),
+  udp_timeout: setting('udpTimeoutMs', wholeNumber(0, maxSeconds), 30, milliseconds),
   /** Seconds idle before the first keepalive probe, and between probes; default 15, 0 = no keepalive. */
-  tcp_keepalive: setting('tcpKeepaliveMs', wholeNumber(0, mostKeepaliveSeconds), 15, milliseconds),
-  /** Unanswered probes until a peer counts as dead; default 3, 1 to 127. */
-  tcp_keepalive_probe: setting('tcpKeepaliveProbes', wholeNumber(1, mostKeepaliveProbes), 3),
+  tcp_keepalive: setting('tcpKeepaliveMs', wholeNumber(0, maxKeepaliveSeconds), 15, milliseconds),
+  /** Unanswered probes after which a peer counts as dead, 1 to 127; default 3. */
+  tcp_keepalive_probe: setting('tcpKeepaliveProbes', wholeNumber(1, maxKeepaliveProbes), 3),
   /** Our own key: seconds without a byte either way after which a TCP connection ends; default 0 = never. */
-  tcp_idle_timeout: ours(setting('tcpIdleTimeoutMs', wholeNumber(0, mostSeconds), 0, milliseconds)),
-  /** Our own key: the same while one side has ended, where that is sooner; default 300, 0 = as `tcp_idle_timeout`. */
+  tcp_idle_timeout: ours(setting('tcpIdleTimeoutMs', wholeNumber(0, maxSeconds), 0, milliseconds)),
+  /** Our own key: the same for a half-closed connection, if that is sooner; default 300, 0 = as `tcp_idle_timeout`. */
   tcp_half_close_timeout: ours(
-    setting('tcpHalfCloseTimeoutMs', wholeNumber(0, mostSeconds), 300, milliseconds),
+    setting('tcpHalfCloseTimeoutMs', wholeNumber(0, maxSeconds), 300, milliseconds),
   ),
   /** Our own key: TCP connections that an endpoint serves at a time; default 0 = no limit. */
-  max_connections: ours(setting('maxConnections', wholeNumber(0, mostConnections), 0)),
-  /** Our own key: TCP clients that wait beyond that, more are reset; default 1024. */
-  max_waiting: ours(setting('maxWaiting', wholeNumber(0, mostWaiting), 1024)),
-  /** Our own key: UDP associations of an endpoint; beyond, the one idle for longest ends; default 8192, 0 = no limit. */
-  max_associations: ours(setting('maxAssociations', wholeNumber(0, mostAssociations), 8192)),
-  /** Our own key: addresses and ranges of the clients that are served, others are turned away; default everybody. */
+  max_connections: ours(setting('maxConnections', wholeNumber(0, maxConnections), 0)),
+  /** Our own key: TCP clients that may wait beyond that, further ones are reset; default 1024. */
+  max_waiting: ours(setting('maxWaiting', wholeNumber(0, maxWaiting), 1024)),
+  /**
+   * Our own key: UDP associations of an endpoint; a new one beyond that evicts the longest idle; default 8192, 0 = no
+   * limit.
+   */
+  max_associations: ours(setting('maxAssociations', wholeNumber(0, maxAssociations), 8192)),
+  /** Our own key: addresses and ranges of clients to serve, all others are rejected; default: every client. */
   allowed_sources: ours(setting('allowedSources', sources('serve every client'), [])),
 };
 
@@ -58,7 +61,7 @@ const headerVersion: Conversion<number, 1 | 2> = {
   toFile: (version) => version,
 };
 
-/** Keys of the PROXY header towards the remote. */
+/** Keys of the PROXY header that is sent to remotes. */
 const sendProxyKeys = {
   /** Begin each TCP connection to a remote with a PROXY header; default false. */
   send_proxy: setting('enabled', flag, false),
@@ -66,33 +69,33 @@ const sendProxyKeys = {
   send_proxy_version: setting('version', wholeNumber(1, 2), 2, headerVersion),
 };
 
-/** Keys of the PROXY headers of clients; all but the first become a field of `AcceptProxy` each. */
+/** Keys of the PROXY headers of clients; all but the first each become a field of `AcceptProxy`. */
 const acceptProxyKeys = {
-  /** Expect a PROXY header, of either version, of each TCP client; default false. */
+  /** Expect a PROXY header, of either version, from each TCP client; default false. */
   accept_proxy: setting('enabled', flag, false),
   /** Seconds to receive it; default 5, 0 = no limit. */
-  accept_proxy_timeout: setting('timeoutMs', wholeNumber(0, mostSeconds), 5, milliseconds),
-  /** Our own key: addresses and ranges whose headers are believed, others are refused; default anyone. */
+  accept_proxy_timeout: setting('timeoutMs', wholeNumber(0, maxSeconds), 5, milliseconds),
+  /** Our own key: addresses and ranges whose headers are trusted, all others are rejected; default: every address. */
   accept_proxy_trusted: ours(setting('trustedSources', sources('trust everyone'), [])),
 };
 
-/** The keys of `network`, of the whole file or of one endpoint, that the relay acts on. */
+/** The keys of `network`, global or of one endpoint, that the relay supports. */
 export const networkKeys = { ...plainKeys, ...sendProxyKeys, ...acceptProxyKeys };
 
-/** How PROXY headers of clients are taken; times of 0 = no limit, no sources = anyone's. */
+/** How PROXY headers of clients are accepted; a timeout of 0 = no limit, no sources = from every address. */
 export type AcceptProxy = Omit<Settings<typeof acceptProxyKeys>, 'enabled'>;
 
 /**
  * The network settings of one endpoint: a field for each key of `networkKeys`, documented there, times in milliseconds.
  */
 export type EndpointNetwork = Settings<typeof plainKeys> & {
-  /** Version of the PROXY header towards the remote; absent = none. */
+  /** Version of the PROXY header that is sent to remotes; absent = none. */
   readonly sendProxyVersion?: 1 | 2;
-  /** Present where clients must begin with a PROXY header. */
+  /** Present if clients must begin with a PROXY header. */
   readonly acceptProxy?: AcceptProxy;
 };
 
-/** The settings that `network` asks for, defaults applied. */
+/** The settings of `network`, with defaults applied. */
 export function endpointNetwork(network: Written<typeof networkKeys>): EndpointNetwork {
   const sendProxy = settingsOf(sendProxyKeys, network);
   const { enabled, ...acceptProxy } = settingsOf(acceptProxyKeys, network);
@@ -103,7 +106,7 @@ export function endpointNetwork(network: Written<typeof networkKeys>): EndpointN
   };
 }
 
-/** Every key of the table that asks for the settings; the reverse of `endpointNetwork`. */
+/** The table that gives these settings, with every key; the inverse of `endpointNetwork`. */
 export function writtenNetwork({
   sendProxyVersion: version,
   acceptProxy,

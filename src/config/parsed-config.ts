@@ -1,3 +1,9 @@
+/**
+ * The configuration of the relay. `sourceDocument` reads a text (TOML, JSON or Realm's legacy JSON) as a document; the rules of
+ * the key tables read its values and collect every problem; `mergedConfig` merges the documents with the command line and
+ * applies the defaults. The result, `RelayConfig`, is all that the relay knows of its configuration.
+ */
+
 import type { Findings } from '../lib/document-rules.ts';
 import type { Problem } from '../lib/problem.ts';
 import { ConfigError, type SourcedProblem } from './config-error.ts';
@@ -12,17 +18,17 @@ import type { RealmNetwork } from './realm-document.ts';
 import { documentRule } from './realm-rules.ts';
 import type { RelayConfig } from './relay-config.ts';
 
-/** A configuration and what in its sources was ignored and probably not meant to be. */
+/** A configuration, and warnings about input that was ignored and is probably a mistake. */
 export type ParsedConfig = {
   readonly config: RelayConfig;
-  /** What holds for every endpoint that does not say otherwise. */
+  /** The network settings of endpoints that do not override them. */
   readonly network: EndpointNetwork;
   readonly warnings: readonly SourcedProblem[];
-  /** Whether any source was written in the words of Realm before 2.0. */
+  /** Whether any source uses the keys of Realm before 2.0. */
   readonly isLegacy: boolean;
 };
 
-/** What the command line says; it stands above every value of the file. */
+/** Values from the command line, which override those of the files. */
 export type Overrides = {
   readonly log?: Written<typeof logKeys>;
   readonly dns?: ReadDns;
@@ -39,9 +45,9 @@ export function parseRelayConfig(texts: readonly ConfigText[], overrides: Overri
 }
 
 /**
- * The configuration that `document`, shaped like RealmDocument, asks for.
+ * The configuration in `document`, which is shaped like RealmDocument.
  *
- * @param source  where it comes from, for messages.
+ * @param source  the origin of `document`, for messages.
  * @throws ConfigError with every problem at once.
  */
 export function relayConfig(document: unknown, source: string, overrides: Overrides = {}): ParsedConfig {
@@ -50,8 +56,8 @@ export function relayConfig(document: unknown, source: string, overrides: Overri
 }
 
 /**
- * The one configuration that `sources` ask for together: their endpoints one after the other; of every other
- * key the first source that has it counts, also for the endpoints of the others.
+ * Merges `sources` into one configuration: their endpoints one after the other; every other key from the first source that
+ * has it, also for the endpoints of the others.
  *
  * @throws ConfigError with every problem at once.
  */
@@ -82,7 +88,7 @@ export function mergedConfig(sources: readonly SourceDocument[], overrides: Over
   return { config, network, warnings: sourced(reads, ({ warnings }) => warnings), isLegacy };
 }
 
-/** Field by field the first of `tables` that has it. */
+/** Each field from the first of `tables` that has it. */
 function firstOf<T extends object>(tables: readonly (T | undefined)[]): Partial<T> {
   return Object.assign({}, ...tables.toReversed()) as Partial<T>;
 }

@@ -1,10 +1,10 @@
 import { portsText } from '../lib/port-range.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
 
-/** A port to listen on, and where its clients go. */
+/** A port to listen on, and the remotes that it relays to. */
 export type PortConfig = {
   readonly listen: SocketAddress;
-  /** At least one; the order in which `balance: off` tries them. */
+  /** At least one, in the order in which `balance: off` tries them. */
   readonly remotes: readonly SocketAddress[];
 };
 
@@ -28,7 +28,7 @@ export function addressesText(addresses: readonly SocketAddress[]): string {
   return `${socketAddressText({ ...first, port: 0 }).slice(0, -1)}${runs(ports).join(',')}`;
 }
 
-/** `ports`, sorted, those in a row as one. */
+/** The text of sorted `ports`, with consecutive ones as a range. */
 function runs(ports: readonly number[]): string[] {
   const starts = ports.filter((port, index) => ports[index - 1] !== port - 1);
   return starts.map((start, index) => {
@@ -37,7 +37,7 @@ function runs(ports: readonly number[]): string[] {
   });
 }
 
-/** What keeps `port` from being one more port of an endpoint, and the key that says it. */
+/** The reason why a port cannot be added to an endpoint, and the key that states the cause. */
 export type RangeProblem = {
   readonly key: 'range_of' | 'listen' | 'remote';
   readonly what: string;
@@ -46,10 +46,10 @@ export type RangeProblem = {
 };
 
 /**
- * Whether `port` can be one more port of the endpoint that its `range_of` names.
+ * Checks that a port can be added to the endpoint that its `range_of` names.
  *
- * @param value  what `range_of` says.
- * @param known  the ports of that endpoint so far; undefined where there is no such endpoint.
+ * @param value  the value of `range_of`.
+ * @param known  the ports of that endpoint so far; undefined if there is no such endpoint.
  */
 export function rangeProblem(
   { listen, remotes }: PortConfig,

@@ -9,7 +9,7 @@ import { networkKeys } from './network-keys.ts';
 import type { RealmEndpoint } from './realm-document.ts';
 import { listenTransport, remoteTransport } from './transport.ts';
 
-/** A key of Realm that asks for something this relay does not do; `harmless` asks for nothing. */
+/** A key of Realm that this relay does not support; the value `harmless` is accepted, because it changes nothing. */
 function unsupported(harmless: unknown, what: string): Rule<never> {
   return (value, path, findings) => {
     if (value === harmless) return undefined;
@@ -18,7 +18,7 @@ function unsupported(harmless: unknown, what: string): Rule<never> {
   };
 }
 
-/** A key that Realm still reads and that does nothing there either. */
+/** A key that Realm still accepts and that has no effect there either. */
 const withoutEffect: Rule<never> = (_value, path, findings) => {
   findings.warnings.push({ path, what: 'has no effect', remedy: 'remove it' });
   return undefined;
@@ -35,7 +35,7 @@ const networkRules = {
   zero_copy: withoutEffect,
 };
 
-/** The keys of an endpoint that the relay acts on; `RealmEndpoint` documents them. */
+/** The keys of an endpoint that the relay supports; `RealmEndpoint` documents them. */
 export const endpointKeys = {
   name: ours(key(text)),
   range_of: ours(key(text)),
@@ -60,7 +60,7 @@ export const endpointRules = {
 
 const endpointRule = fields(endpointRules, ['listen', 'remote']);
 
-/** The rules of the tables for all endpoints, whose keys flags of the command line can stand above. */
+/** The rules of the global tables, whose keys can be overridden by command-line flags. */
 export const overrideRules = { log: rulesOf(logKeys), dns: rulesOf(dnsKeys), network: networkRules };
 
 /** The whole file. */
@@ -74,5 +74,5 @@ export const documentRule = fields(
   ['endpoints'],
 );
 
-/** One endpoint as read: addresses parsed, nothing defaulted, cross-checks still to come. */
+/** One endpoint as read: addresses parsed, no defaults applied, keys not yet checked against each other. */
 export type ReadEndpoint = NonNullable<ReturnType<typeof endpointRule>>;

@@ -7,10 +7,10 @@ import type { EndpointNetwork } from './network-keys.ts';
 import type { PortConfig, PortRange } from './port-config.ts';
 import type { ListenTransportConfig, RemoteTransportConfig } from './transport.ts';
 
-/** What the relay runs: parsed, every default applied, in milliseconds. */
+/** The configuration that the relay runs: parsed, with every default applied and times in milliseconds. */
 export type RelayConfig = {
   readonly log: LogConfig;
-  /** Absent = names are looked up in the system's own way. */
+  /** Absent = the system's resolver looks names up. */
   readonly dns?: DnsConfig;
   /** In the order in which they are bound: of two that conflict the first one wins. Names are unique. */
   readonly endpoints: readonly EndpointConfig[];
@@ -19,13 +19,13 @@ export type RelayConfig = {
 /** One listen address and its remotes. */
 export type EndpointConfig = PortConfig &
   PortRange & {
-    /** What status, log and metrics call it. */
+    /** Its name in status, log and metrics. */
     readonly name: string;
     readonly balance: BalanceConfig;
     readonly network: EndpointNetwork;
-    /** Where to dial from, at any port where that is 0; absent = the system's choice. */
+    /** The source address for dialling, any port if its port is 0; absent = the system's choice. */
     readonly through?: SocketAddress;
-    /** How its remotes are checked by TCP; absent = not. */
+    /** How its remotes are checked by TCP; absent = not at all. */
     readonly healthCheck?: HealthCheckConfig;
     /** TLS and WebSocket towards TCP clients; absent = plain TCP. */
     readonly listenTransport?: ListenTransportConfig;

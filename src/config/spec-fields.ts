@@ -2,7 +2,7 @@ import type { HealthCheck, Network } from '../api/relay.ts';
 import type { FieldTable } from './field-table.ts';
 import type { RealmHealthCheck, RealmNetwork } from './realm-document.ts';
 
-/** The fields of a RealmRelay's network, and the key of the relay's file that each of them is, in the file's order. */
+/** Maps the fields of a RealmRelay's network to keys of the relay's file, in the order of the file. */
 export const networkFields = {
   tcp: '!no_tcp',
   udp: 'use_udp',
@@ -24,7 +24,7 @@ export const networkFields = {
   maxWaiting: 'max_waiting',
 } as const satisfies FieldTable<Network, RealmNetwork>;
 
-/** The same of an endpoint's health check. */
+/** The same for an endpoint's health check. */
 export const healthCheckFields = {
   intervalSeconds: 'interval',
   timeoutSeconds: 'timeout',

@@ -1,23 +1,23 @@
 import { text, type Rule } from '../lib/document-rules.ts';
 import { nearest, type Problem } from '../lib/problem.ts';
 
-/** What a WebSocket request asks for: compared byte by byte. */
+/** The host and path of a WebSocket request, compared byte by byte. */
 export type WebSocketTarget = {
-  /** With the port where the client writes one. */
+  /** With the port, if the client sends one. */
   readonly host: string;
   readonly path: string;
 };
 
-/** The certificate of the listening side: files, or one that is made at start for a name. */
+/** The certificate of the listening side: files, or a name for which one is generated at start. */
 export type ServerCertificate =
   { readonly cert: string; readonly key: string } | { readonly servername: string };
 
 /** TLS towards the client; files as paths. */
 export type ListenTls = {
   readonly certificate: ServerCertificate;
-  /** OCSP response that is stapled. */
+  /** OCSP response to staple. */
   readonly ocsp?: string;
-  /** Clients must have a certificate of one of these authorities. */
+  /** Clients must present a certificate of one of these authorities. */
   readonly clientCa?: string;
 };
 
@@ -25,17 +25,17 @@ export type ListenTls = {
 export type RemoteTls = {
   /** Name, or IP address, that the remote's certificate must be for. */
   readonly sni: string;
-  /** Protocols that are offered; [] = none. */
+  /** Protocols to offer by ALPN; [] = none. */
   readonly alpn: readonly string[];
-  /** Whether any certificate is taken. */
+  /** Whether any certificate is accepted. */
   readonly insecure: boolean;
-  /** Authorities in place of those that Node.js trusts. */
+  /** Authorities to trust instead of those of Node.js. */
   readonly ca?: string;
-  /** What the relay shows of itself. */
+  /** The certificate that the relay presents. */
   readonly client?: { readonly cert: string; readonly key: string };
 };
 
-/** What stands between TCP and the bytes that are relayed; at least one of both. WebSocket runs inside TLS. */
+/** The layers between TCP and the relayed bytes, at least one of them. WebSocket runs inside TLS. */
 export type TransportConfig<Tls> = { readonly tls?: Tls; readonly webSocket?: WebSocketTarget };
 
 /** Towards the client. */
@@ -46,32 +46,32 @@ export type RemoteTransportConfig = TransportConfig<RemoteTls>;
 
 type Side = 'listen' | 'remote';
 
-type Word = {
-  /** What it belongs to. */
+type Option = {
+  /** The layer that it belongs to. */
   readonly of: 'ws' | 'tls';
-  /** Where it means something. */
+  /** The sides on which it has an effect. */
   readonly sides: readonly Side[];
-  readonly takesValue: boolean;
+  readonly hasValue: boolean;
 };
 
 const both: readonly Side[] = ['listen', 'remote'];
 
-/** Realm's words, and two of our own, which it ignores: ca and clientca. */
-const words: Readonly<Record<string, Word>> = {
-  ws: { of: 'ws', sides: both, takesValue: false },
-  host: { of: 'ws', sides: both, takesValue: true },
-  path: { of: 'ws', sides: both, takesValue: true },
-  tls: { of: 'tls', sides: both, takesValue: false },
-  sni: { of: 'tls', sides: ['remote'], takesValue: true },
-  alpn: { of: 'tls', sides: ['remote'], takesValue: true },
-  insecure: { of: 'tls', sides: ['remote'], takesValue: false },
-  '0rtt': { of: 'tls', sides: [], takesValue: false },
-  ca: { of: 'tls', sides: ['remote'], takesValue: true },
-  cert: { of: 'tls', sides: both, takesValue: true },
-  key: { of: 'tls', sides: both, takesValue: true },
-  servername: { of: 'tls', sides: ['listen'], takesValue: true },
-  ocsp: { of: 'tls', sides: ['listen'], takesValue: true },
-  clientca: { of: 'tls', sides: ['listen'], takesValue: true },
+/** Realm's options, and two of our own, which Realm ignores: ca and clientca. */
+const options: Readonly<Record<string, Option>> = {
+  ws: { of: 'ws', sides: both, hasValue: false },
+  host: { of: 'ws', sides: both, hasValue: true },
+  path: { of: 'ws', sides: both, hasValue: true },
+  tls: { of: 'tls', sides: both, hasValue: false },
+  sni: { of: 'tls', sides: ['remote'], hasValue: true },
+  alpn: { of: 'tls', sides: ['remote'], hasValue: true },
+  insecure: { of: 'tls', sides: ['remote'], hasValue: false },
+  '0rtt': { of: 'tls', sides: [], hasValue: false },
+  ca: { of: 'tls', sides: ['remote'], hasValue: true },
+  cert: { of: 'tls', sides: both, hasValue: true },
+  key: { of: 'tls', sides: both, hasValue: true },
+  servername: { of: 'tls', sides: ['listen'], hasValue: true },
+  ocsp: { of: 'tls', sides: ['listen'], hasValue: true },
+  clientca: { of: 'tls', sides: ['listen'], hasValue: true },
 };
 
 /** `listen_transport`, e.g. `tls;cert=/etc/tls.crt;key=/etc/tls.key`; '' = plain TCP. */
@@ -80,7 +80,7 @@ export const listenTransport: Rule<ListenTransportConfig> = transportRule('liste
 /** `remote_transport`, e.g. `ws;host=a.example;path=/chat;tls;sni=a.example`; '' = plain TCP. */
 export const remoteTransport: Rule<RemoteTransportConfig> = transportRule('remote', remoteTls);
 
-/** The words of a string with their values; '' where they take none. */
+/** The options in a string with their values; '' for those without one. */
 type Given = ReadonlyMap<string, string>;
 
 /** What is wrong, and what to do. */
@@ -93,7 +93,7 @@ function transportRule<Tls extends object>(
   return (value, path, findings) => {
     const written = text(value, path, findings);
     if (written === undefined || written.trim() === '') return undefined;
-    const { given, faults, warnings } = readWords(written, side);
+    const { given, faults, warnings } = readOptions(written, side);
     findings.warnings.push(...warnings.map((what) => ({ path, what, value: written, remedy: 'remove it' })));
     const read = faults.length > 0 ? faults : transport(given, readTls);
     if (!Array.isArray(read)) return read;
@@ -102,47 +102,49 @@ function transportRule<Tls extends object>(
   };
 }
 
-type ReadWords = { readonly given: Given; readonly faults: Fault[]; readonly warnings: string[] };
+type ReadOptions = { readonly given: Given; readonly faults: Fault[]; readonly warnings: string[] };
 
-function readWords(written: string, side: Side): ReadWords {
+function readOptions(written: string, side: Side): ReadOptions {
   const read = { given: new Map<string, string>(), faults: [] as Fault[], warnings: [] as string[] };
   for (const part of written.split(';').filter((each) => each.trim() !== '')) {
     const [name = '', setting] = part.split(/=(.*)/s, 2).map((each) => each.trim());
-    const fault = wordFault(name, setting);
+    const fault = optionFault(name, setting);
     if (fault !== undefined) read.faults.push(fault);
     else if (read.given.has(name)) read.warnings.push(`has "${name}" twice; the first one applies`);
-    else if (words[name]?.sides.includes(side) === true) read.given.set(name, setting ?? '');
+    else if (options[name]?.sides.includes(side) === true) read.given.set(name, setting ?? '');
     else read.warnings.push(`has "${name}", which has no effect here`);
   }
-  if (read.faults.length === 0) read.faults.push(...strays(read.given));
+  if (read.faults.length === 0) read.faults.push(...misplacedOptions(read.given));
   return read;
 }
 
-function wordFault(name: string, setting: string | undefined): Fault | undefined {
+function optionFault(name: string, setting: string | undefined): Fault | undefined {
   if (name === 'wss')
     return { what: 'has an unknown word "wss"', remedy: 'write "ws;tls" with their options' };
-  const word = Object.hasOwn(words, name) ? words[name] : undefined;
-  if (word === undefined) return unknownWord(name);
+  const option = Object.hasOwn(options, name) ? options[name] : undefined;
+  if (option === undefined) return unknownOption(name);
   const isEmpty = setting === undefined || setting === '';
-  if (word.takesValue && isEmpty)
+  if (option.hasValue && isEmpty)
     return { what: `has "${name}" without a value`, remedy: `write ${name}=VALUE` };
-  if (word.takesValue || setting === undefined) return undefined;
+  if (option.hasValue || setting === undefined) return undefined;
   return { what: `gives "${name}" a value`, remedy: `write ${name} alone` };
 }
 
-function unknownWord(name: string): Fault {
-  const near = nearest(name, Object.keys(words));
-  const remedy = near === undefined ? `use ${Object.keys(words).join(', ')}` : `did you mean "${near}"?`;
+function unknownOption(name: string): Fault {
+  const near = nearest(name, Object.keys(options));
+  const remedy = near === undefined ? `use ${Object.keys(options).join(', ')}` : `did you mean "${near}"?`;
   return { what: `has an unknown word "${name}"`, remedy };
 }
 
-/** Words of a transport that is not asked for: that the bytes go without TLS must not be a surprise. */
-function strays(given: Given): Fault[] {
+/**
+ * Options of a layer that is not enabled. They are rejected, so that a forgotten `tls` never sends plain text unnoticed.
+ */
+function misplacedOptions(given: Given): Fault[] {
   if (!given.has('ws') && !given.has('tls')) {
     return [{ what: 'names neither ws nor tls', remedy: 'add "ws" or "tls", or remove it for plain TCP' }];
   }
   return [...given.keys()].flatMap((name) => {
-    const of = words[name]?.of ?? '';
+    const of = options[name]?.of ?? '';
     return given.has(of)
       ? []
       : { what: `has "${name}" without "${of}"`, remedy: `add "${of}", or remove "${name}"` };
@@ -222,7 +224,7 @@ function clientCertificate(given: Given): RemoteTls['client'] | Fault {
   return { what: 'has only one of cert and key', remedy: 'give both cert=FILE and key=FILE, or neither' };
 }
 
-/** The two transports in Realm's words, e.g. `[ws][tls][plain]||[plain]`; '' where both are plain. */
+/** The two transports in Realm's notation, e.g. `[ws][tls][plain]||[plain]`; '' if both are plain. */
 export function transportText(
   listen: ListenTransportConfig | undefined,
   remote: RemoteTransportConfig | undefined,

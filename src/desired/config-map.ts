@@ -12,7 +12,7 @@ import { hostText, parseIpAddress } from '../lib/ip-address.ts';
 import { memoize } from '../lib/memoize.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
-import { transportWords } from './transports.ts';
+import { transportKeys } from './transports.ts';
 
 /** The key of the ConfigMap, and so the name of the file in the Pod. */
 export const configKey = 'config.json';
@@ -22,7 +22,7 @@ export function configMapName(relay: Relay): string {
   return `${relay.metadata.name}-config`;
 }
 
-/** The ConfigMap that holds the configuration of `relay`. */
+/** The ConfigMap with the configuration of `relay`. */
 export function configMap(relay: Relay): Desired<V1ConfigMap> {
   return {
     apiVersion: 'v1',
@@ -40,12 +40,15 @@ export const configText = memoize(
 /** SHA-256 of the configuration file, in hexadecimal; the relay program reports the same of the file it runs. */
 export const configHash = memoize((relay: Relay): string => hash('sha256', configText(relay)));
 
-/** `relay` in Realm's own words. Each endpoint says all of its network, so that nothing depends on a global table. */
+/**
+ * `relay` as a configuration file of Realm. Each endpoint has its complete network, so that nothing depends on a global
+ * table.
+ */
 export function realmDocument(relay: Relay): RealmDocument {
   return { log: { level: relay.logLevel }, endpoints: relay.endpoints.flatMap(realmEndpoints) };
 }
 
-/** Realm knows no ranges: an endpoint for each port. Our own relay takes those after the first as ports of the first. */
+/** Realm has no ranges, so each port is an endpoint. Our own relay adds those after the first to the first one. */
 function realmEndpoints(endpoint: Endpoint): RealmEndpoint[] {
   const { port } = endpoint.listen;
   const [, ...more] = portsFrom(port, lastPort(endpoint.listen));
@@ -55,7 +58,7 @@ function realmEndpoints(endpoint: Endpoint): RealmEndpoint[] {
   ];
 }
 
-/** `endpoint` as far as Realm reads it: what our own relay takes from the first port of a range is said there alone. */
+/** `endpoint` with only the keys that Realm knows: our own relay takes the others from the first port of the range. */
 function realmsOwn(endpoint: RealmEndpoint): RealmEndpoint {
   const { network = {}, ...rest } = realmsKeys(endpointKeys, endpoint);
   return { ...rest, network: realmsKeys(networkKeys, network) };
@@ -73,7 +76,7 @@ function realmEndpoint(endpoint: Endpoint, port: number): RealmEndpoint {
     ...balance(endpoint),
     ...(endpoint.through === undefined ? {} : { through: endpoint.through }),
     ...healthCheck(endpoint),
-    ...transportWords(endpoint),
+    ...transportKeys(endpoint),
     network: realmNetwork(endpoint),
   };
 }
@@ -89,19 +92,19 @@ function remoteText({ address, port, fixedPort }: Remote, shift: number): string
 }
 
 /**
- * Realm has no word for Failover: without `balance` it dials the first remote alone, and our relay the next ones
- * after it. Nor for LeastConnections: that stands in a key of our own, beside the strategy that Realm takes.
+ * Realm has no strategy for Failover: without `balance` it dials only the first remote, while our relay then tries the next
+ * ones. It has none for LeastConnections either: a key of our own sets that, beside a strategy that Realm accepts.
  */
 function balance({ balance: strategy, remotes }: Endpoint): Pick<RealmEndpoint, 'balance' | 'strategy'> {
   if (strategy === 'Failover' || remotes.length === 1) return {};
-  const word = strategy === 'IPHash' ? 'iphash' : 'roundrobin';
+  const strategyName = strategy === 'IPHash' ? 'iphash' : 'roundrobin';
   return {
-    balance: `${word}: ${remotes.map(({ weight }) => String(weight)).join(', ')}`,
+    balance: `${strategyName}: ${remotes.map(({ weight }) => String(weight)).join(', ')}`,
     ...(strategy === 'LeastConnections' && { strategy: 'leastconnections' }),
   };
 }
 
-/** All of the network; `ipv6_only` means nothing to an IPv4 socket. */
+/** All settings of the network; `ipv6_only` has no meaning for an IPv4 socket. */
 function realmNetwork({ listen, network }: Endpoint): RealmNetwork {
   const all: RealmNetwork = keysOf(networkFields, network);
   const { ipv6_only: _ipv6Only, ...ofIpv4 } = all;

@@ -17,7 +17,7 @@ import { networkPolicy } from './network-policy.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { service } from './service.ts';
 
-/** What rendering needs besides the relay; there is no other input. */
+/** The inputs of rendering besides the relay; there is no other. */
 export type Platform = {
   /** Image of the relay program, for relays that do not name one. */
   readonly relayImage: string;
@@ -34,9 +34,9 @@ export type DesiredObject =
   | Desired<V2HorizontalPodAutoscaler>;
 
 /**
- * Every object that `relay` needs, in the order in which they are applied: what Pods mount and what restricts them before
- * the Pods, and the Service, which may not be changeable, last. It is the Service of a relay that has none yet; `service`
- * returns what a live one can become.
+ * Every object that `relay` needs, in the order in which they are applied: first those that Pods mount and that restrict
+ * them, then the Pods, and last the Service, which may be impossible to change. The Service is the one for a relay that has
+ * none yet; `service` returns the one that a live Service can become.
  *
  * Pure: equal input gives deeply equal output. The objects contain no empty list, no empty map and no null.
  */

@@ -4,14 +4,14 @@ import type { Relay } from '../api/relay.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
 import { portsFrom } from '../lib/port-range.ts';
 
-/** What puts the Pods of `relay` into the network of their nodes, with the names of the cluster all the same. */
+/** The fields that put the Pods of `relay` into the network of their nodes; they still resolve the names of the cluster. */
 export function hostNetwork({ workload }: Relay): Partial<V1PodSpec> {
   return workload.hostNetwork ? { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' } : {};
 }
 
 /**
- * The ports of the relay container: of the admin server and, on hostNetwork, of every endpoint, so that the scheduler knows
- * what is taken on a node. It takes all addresses of a node for taken, as far as it is concerned.
+ * The ports of the relay container: that of the admin server and, on hostNetwork, those of every endpoint, so that the
+ * scheduler knows which ports of a node are in use. The scheduler assumes every address of the node for each.
  */
 export function containerPorts({ endpoints, workload }: Relay): V1ContainerPort[] {
   const admin = { name: 'admin', containerPort: adminPort, protocol: 'TCP' };

@@ -9,7 +9,7 @@ export const secretsFolder = '/etc/realm-secrets';
 /** Readable only by the group of the relay's process. */
 const secretMode = 0o440;
 
-/** A Secret, and which of its keys are needed. */
+/** A Secret, and the keys of it that are needed. */
 export type NeededSecret = { readonly name: string; readonly keys: readonly string[] };
 
 const pairKeys = ['tls.crt', 'tls.key'];
@@ -62,46 +62,46 @@ function volumeName(secretName: string): string {
   return `secret-${hash('sha256', secretName).slice(0, 16)}`;
 }
 
-/** The transports of `endpoint` in Realm's words, and ours. */
-export function transportWords({
+/** The transports of `endpoint` in the relay's file, as options of Realm and of our own. */
+export function transportKeys({
   listenTransport,
   remoteTransport,
 }: Endpoint): Pick<RealmEndpoint, 'listen_transport' | 'remote_transport'> {
   return {
-    ...(listenTransport && { listen_transport: listenWords(listenTransport) }),
-    ...(remoteTransport && { remote_transport: remoteWords(remoteTransport) }),
+    ...(listenTransport && { listen_transport: listenOptions(listenTransport) }),
+    ...(remoteTransport && { remote_transport: remoteOptions(remoteTransport) }),
   };
 }
 
-function listenWords({ tls, webSocket }: ListenTransport): string {
+function listenOptions({ tls, webSocket }: ListenTransport): string {
   const clientCa = tls?.clientCASecretName;
   return [
-    ...webSocketWords(webSocket),
-    ...(tls === undefined ? [] : ['tls', ...pairWords(tls.secretName)]),
+    ...webSocketOptions(webSocket),
+    ...(tls === undefined ? [] : ['tls', ...pairOptions(tls.secretName)]),
     ...(clientCa === undefined ? [] : [`clientca=${file(clientCa, 'ca.crt')}`]),
   ].join(';');
 }
 
-function remoteWords({ tls, webSocket }: RemoteTransport): string {
-  const words = webSocketWords(webSocket);
-  if (tls === undefined) return words.join(';');
+function remoteOptions({ tls, webSocket }: RemoteTransport): string {
+  const options = webSocketOptions(webSocket);
+  if (tls === undefined) return options.join(';');
   const { serverName, caSecretName: ca, clientSecretName: client, alpn, insecure } = tls;
   return [
-    ...words,
+    ...options,
     'tls',
     `sni=${serverName}`,
     ...(alpn.length === 0 ? [] : [`alpn=${alpn.join(',')}`]),
     ...(insecure ? ['insecure'] : []),
     ...(ca === undefined ? [] : [`ca=${file(ca, 'ca.crt')}`]),
-    ...(client === undefined ? [] : pairWords(client)),
+    ...(client === undefined ? [] : pairOptions(client)),
   ].join(';');
 }
 
-function webSocketWords(target: WebSocketSettings | undefined): string[] {
+function webSocketOptions(target: WebSocketSettings | undefined): string[] {
   return target === undefined ? [] : ['ws', `host=${target.host}`, `path=${target.path}`];
 }
 
-function pairWords(secretName: string): string[] {
+function pairOptions(secretName: string): string[] {
   return [`cert=${file(secretName, 'tls.crt')}`, `key=${file(secretName, 'tls.key')}`];
 }
 

@@ -1,6 +1,9 @@
 import { isRecord } from '../lib/record.ts';
 
-/** Fields whose empty value has a meaning: an empty selector selects everything, and the values of these mappings may be empty. */
+/**
+ * Fields whose empty value has a meaning: an empty selector selects everything; the values of these mappings may be empty,
+ * too.
+ */
 const meantEmpty = new Set(['labelSelector', 'namespaceSelector', 'podSelector']);
 const mappings = new Set(['matchLabels', 'nodeSelector']);
 

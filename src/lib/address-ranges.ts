@@ -5,7 +5,7 @@ import { clientIp } from './client-address.ts';
 /** One list per family: Node would match IPv4 addresses against `::/0` in a common list. */
 type Lists = Readonly<Record<IpFamily, BlockList>>;
 
-/** Parsed lists, for as long as the configuration that holds their ranges lives. */
+/** Parsed lists, kept as long as the configuration with their ranges. */
 const known = new WeakMap<readonly string[], Lists>();
 
 /**

@@ -20,7 +20,7 @@ function rules(): readonly object[] {
 /**
  * A service account of `namespace` with the rights of config/rbac.yaml there.
  *
- * @returns what sends requests with a token of it, and with nothing else.
+ * @returns a client that authenticates only with a token of this account.
  */
 export async function operatorAccount(cluster: ControlPlane, namespace: string): Promise<ApiClient> {
   const name = 'realm-operator';
@@ -28,16 +28,16 @@ export async function operatorAccount(cluster: ControlPlane, namespace: string):
   const subjects = [{ kind: 'ServiceAccount', name, namespace }];
   const account = `/api/v1/namespaces/${namespace}/serviceaccounts`;
   const place = `${rbac}/namespaces/${namespace}`;
-  await made(cluster, account, { metadata: { name } });
-  await made(cluster, `${place}/roles`, { metadata: { name }, rules: rules() });
-  await made(cluster, `${place}/rolebindings`, { metadata: { name }, roleRef, subjects });
-  const { status } = (await made(cluster, `${account}/${name}/token`, { spec: {} })) as {
+  await created(cluster, account, { metadata: { name } });
+  await created(cluster, `${place}/roles`, { metadata: { name }, rules: rules() });
+  await created(cluster, `${place}/rolebindings`, { metadata: { name }, roleRef, subjects });
+  const { status } = (await created(cluster, `${account}/${name}/token`, { spec: {} })) as {
     status: { token: string };
   };
   return cluster.withToken(status.token);
 }
 
-/** The policy of the operator's account, for the one of `namespace`. */
+/** The policy of the operator's account, bound to the account of `namespace`. */
 export function operatorPolicy(namespace: string): PolicyManifest[] {
   const text = JSON.stringify(policyManifests('operator.yaml'));
   const own = text.replace(installed, `system:serviceaccount:${namespace}:realm-operator`);
@@ -45,7 +45,7 @@ export function operatorPolicy(namespace: string): PolicyManifest[] {
   return JSON.parse(own) as PolicyManifest[];
 }
 
-async function made(cluster: ControlPlane, path: string, body: object): Promise<unknown> {
+async function created(cluster: ControlPlane, path: string, body: object): Promise<unknown> {
   const { status, text, json } = await cluster.request('POST', path, body);
   if (status !== 201) throw new Error(`${path}: ${text}`);
   return json();

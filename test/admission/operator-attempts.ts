@@ -1,11 +1,11 @@
 type Json = Record<string, unknown>;
-/** An object as it is applied. */
+/** An object to apply. */
 export type Manifest = Json & { kind: string; metadata: Json & { name: string } };
 
-/** The label by which a namespace allows hostNetwork. */
+/** The label with which a namespace allows hostNetwork. */
 export const hostNetworkLabel = 'realm-operator.dev/allow-host-network';
 
-/** `base` with what `change` says in place of what is there; maps are merged, null removes. */
+/** `base`, overridden by `change`: maps are merged, and null removes a field. */
 export function changed(base: unknown, change: unknown): unknown {
   if (typeof change !== 'object' || change === null || Array.isArray(change)) return change;
   const from = typeof base === 'object' && base !== null && !Array.isArray(base) ? (base as Json) : {};
@@ -23,12 +23,12 @@ function podOf(workload: Manifest): { readonly containers: [Json]; readonly volu
   return (workload['spec'] as { template: { spec: { containers: [Json]; volumes: Json[] } } }).template.spec;
 }
 
-/** One volume more, beside those that are there. */
+/** Adds a volume to those of the workload. */
 export function withVolume(volume: Json): (workload: Manifest) => Json {
   return (workload) => inPod({ volumes: [...podOf(workload).volumes, volume] });
 }
 
-/** A change of the one container, which is written as a whole, and of the rest of the Pod. */
+/** A change of the only container, which is written as a whole, and of the rest of the Pod. */
 function inContainer(change: Json, pod: Json = {}): (workload: Manifest) => Json {
   return (workload) => inPod({ ...pod, containers: [changed(podOf(workload).containers[0], change)] });
 }
@@ -46,17 +46,17 @@ type Attempt = {
   readonly refusal: string;
 };
 
-/** Takes our label away. */
+/** Removes our label. */
 export const unlabelled = { metadata: { labels: { 'app.kubernetes.io/managed-by': null } } };
 const notOwned = 'is not named after a RealmRelay that controls it';
 const others = 'selects other Pods than those of its RealmRelay';
-/** A volume with all of the node. */
+/** A volume with the node's whole file system. */
 export const hostRoot = { name: 'a', hostPath: { path: '/' } };
 const token = { name: 'a', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } };
 const allKeys = { name: 'a', secret: { secretName: 'admin' } };
 const tokenKey = { name: 'a', secret: { secretName: 'admin', items: [{ key: 'token', path: 'token' }] } };
 
-/** What somebody does with the token who stole it, each as a change of what the operator would write. */
+/** Attacks with a stolen token of the operator, each as a change of an object that the operator would write. */
 export const attempts: readonly Attempt[] = [
   {
     what: 'a privileged DaemonSet',
@@ -72,7 +72,7 @@ export const attempts: readonly Attempt[] = [
   },
   { what: 'a ConfigMap without our label', kind: 'ConfigMap', change: unlabelled, refusal: 'managed-by' },
   {
-    what: 'a DaemonSet of nobody',
+    what: 'a DaemonSet without an owner',
     kind: 'DaemonSet',
     change: { metadata: { ownerReferences: null } },
     refusal: notOwned,
@@ -84,7 +84,7 @@ export const attempts: readonly Attempt[] = [
     refusal: notOwned,
   },
   {
-    what: 'a Deployment of a Deployment',
+    what: 'a Deployment that a Deployment owns',
     kind: 'Deployment',
     change: ({ metadata }) => ({
       metadata: {
@@ -114,7 +114,7 @@ export const attempts: readonly Attempt[] = [
     refusal: 'volume "a" is neither',
   },
   {
-    what: 'a key of a Secret that is no certificate',
+    what: 'a key of a Secret that is not a certificate',
     kind: 'Deployment',
     change: withVolume(tokenKey),
     refusal: 'volume "a" is neither',
@@ -205,7 +205,7 @@ export const attempts: readonly Attempt[] = [
     refusal: 'a probe names a host',
   },
   {
-    what: 'a hook that asks another host',
+    what: 'a hook that sends requests to another host',
     kind: 'Deployment',
     change: inContainer({ lifecycle: { postStart: { httpGet: { host: '169.254.169.254', port: 80 } } } }),
     refusal: 'lifecycle names a host',
@@ -217,7 +217,7 @@ export const attempts: readonly Attempt[] = [
     refusal: 'container "init": securityContext.privileged is true',
   },
   {
-    what: 'the annotation that takes AppArmor away',
+    what: 'the annotation that turns AppArmor off',
     kind: 'Deployment',
     change: {
       spec: {
@@ -229,7 +229,7 @@ export const attempts: readonly Attempt[] = [
     refusal: 'container.apparmor.security.beta.kubernetes.io/relay is set',
   },
   {
-    what: 'a Service in front of the Pods of others',
+    what: 'a Service for the Pods of others',
     kind: 'Service',
     change: { spec: { selector: { 'app.kubernetes.io/instance': 'payments' } } },
     refusal: others,
@@ -241,13 +241,13 @@ export const attempts: readonly Attempt[] = [
     refusal: others,
   },
   {
-    what: 'a Service that takes an address',
+    what: 'a Service with an external IP address',
     kind: 'Service',
     change: { spec: { externalIPs: ['192.0.2.1'] } },
     refusal: 'has externalIPs or is an ExternalName',
   },
   {
-    what: 'a Service that is a name',
+    what: 'a Service of type ExternalName',
     kind: 'Service',
     change: { spec: { type: 'ExternalName', externalName: 'example.com', ipFamilyPolicy: null } },
     refusal: 'has externalIPs or is an ExternalName',

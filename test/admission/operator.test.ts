@@ -32,13 +32,13 @@ const collections: Readonly<Record<string, string>> = {
   PodDisruptionBudget: 'policy/v1/poddisruptionbudgets',
 };
 
-/** The objects of `manifest` as the operator applies them, where it is in `namespace` and has this UID. */
+/** The objects of `manifest` as the operator applies them, for a RealmRelay in `namespace` with this UID. */
 function objectsOf(manifest: RealmRelay, namespace: string, uid: string): Manifest[] {
   const relay = parsed({ ...manifest, metadata: { ...manifest.metadata, namespace, uid } });
   return desiredObjects(relay, { relayImage: 'example.com/relay:1' });
 }
 
-/** Relays that have, between them, an object of every kind. */
+/** Relays that together have an object of every kind. */
 const all = [
   realmRelay(undefined, {
     replicas: 2,
@@ -87,7 +87,7 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
     return { status, message: (json() as { message?: string }).message ?? '' };
   }
 
-  /** Applies `object` as the operator does, by default without keeping it. */
+  /** Applies `object` as the operator does, by default as a dry run. */
   function applied(user: Requester, object: Manifest, query = '&dryRun=All'): Promise<Answer> {
     const url = `${path(object.kind, object.metadata.name)}?fieldManager=realm-operator&force=true${query}`;
     return sent(user, 'PATCH', url, object, 'application/apply-patch+yaml');
@@ -112,12 +112,12 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
     });
   }
 
-  it('has expressions whose types are right', async () => {
+  it('has expressions that pass the type check', async () => {
     expect(await typeWarnings(cluster(), namespace)).to.deep.equal([]);
   });
 
   for (const [name, manifest] of Object.entries(goldenRelayManifests)) {
-    it(`lets it apply every object of ${name}`, async () => {
+    it(`allows it to apply every object of ${name}`, async () => {
       const isOnNodes = manifest.spec.workload?.hostNetwork === true;
       if (isOnNodes) await allowHostNetwork('true');
       for (const object of objectsOf(manifest, namespace, uid))
@@ -137,14 +137,14 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
     });
   }
 
-  it('says nothing to others', async () => {
+  it('does not restrict others', async () => {
     const workload = ours('DaemonSet');
     const more = changed(withVolume(hostRoot)(workload), inPod({ hostPID: true }));
     const open = changed(workload, more) as Manifest;
     expect(await applied(cluster(), open)).to.deep.equal({ status: 201, message: '' });
   });
 
-  it('leaves the objects of others alone, whatever the token does to them', async () => {
+  it('protects the objects of others from every use of the token', async () => {
     const data = { Corefile: '.' };
     const foreign: Manifest = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web-config' }, data };
     await expectMade(foreign);
@@ -161,7 +161,7 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
     expect((await sent(cluster(), 'DELETE', path('ConfigMap', 'web-config'))).status).to.equal(200);
   });
 
-  it('lets it change and delete what is its own, and mend a label that others took away', async () => {
+  it('allows it to change and delete its own objects, and to restore a label that others removed', async () => {
     const service = ours('Service');
     expect((await applied(account, service, '')).status).to.equal(201);
     const bare = { metadata: { labels: null }, spec: { externalIPs: ['192.0.2.1'] } };
@@ -170,7 +170,7 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
     expect((await sent(account, 'DELETE', path('Service', 'web'))).status).to.equal(200);
   });
 
-  it('lets it work on a Deployment to which others added containers and volumes', async () => {
+  it('allows it to update a Deployment to which others added containers and volumes', async () => {
     const deployment = ours('Deployment');
     expect((await applied(account, deployment, '')).status).to.equal(201);
     const sidecar = { name: 'sidecar', image: 'a', securityContext: { privileged: true } };
@@ -182,7 +182,7 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
     expect((await sent(account, 'DELETE', path('Deployment', 'web'))).status).to.equal(200);
   });
 
-  it('has what is said to belong to a RealmRelay that is not there collected as garbage', async () => {
+  it('leaves objects of a RealmRelay that does not exist to garbage collection', async () => {
     const gone = '0c3f1e0e-0000-4000-8000-000000000000';
     const [object] = objectsOf(realmRelay(), namespace, gone);
     if (object === undefined) throw new Error('no ConfigMap');
@@ -216,7 +216,7 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
       await expectMade(otherPod);
     });
 
-    it('lets it announce a configuration', async () => {
+    it('allows it to announce a configuration', async () => {
       for (const value of ['a', 'b']) {
         const answer = await patched(account, relayPod, { metadata: { annotations: { [hash]: value } } });
         expect(answer).to.deep.equal({ status: 200, message: '' });
@@ -228,7 +228,7 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
       { what: 'another image', pod: relayPod, body: image },
       { what: 'a label', pod: relayPod, body: { metadata: { labels: { app: 'payments' } } } },
       { what: 'another annotation', pod: relayPod, body: { metadata: { annotations: { team: 'a' } } } },
-      { what: 'an annotation less', pod: relayPod, body: { metadata: { annotations: { team: null } } } },
+      { what: 'a removed annotation', pod: relayPod, body: { metadata: { annotations: { team: null } } } },
       { what: 'a finalizer', pod: relayPod, body: { metadata: { finalizers: ['example.com/a'] } } },
       { what: 'the Pod of others', pod: otherPod, body: { metadata: { annotations: { [hash]: 'a' } } } },
     ];

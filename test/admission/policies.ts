@@ -28,9 +28,10 @@ export function policyManifests(file: string): PolicyManifest[] {
 }
 
 /**
- * Applies a policy and its binding for `namespace` alone, under its name, since tests share the API server.
+ * Applies a policy and its binding for `namespace` alone, under the name of the namespace, because tests share the API
+ * server.
  *
- * @param acts  whether the policy acts by now: it takes the API server a second or two.
+ * @param acts  checks whether the policy is in effect, which takes the API server a second or two.
  */
 export async function applyPolicy(
   cluster: ControlPlane,
@@ -54,7 +55,7 @@ export async function applyPolicy(
   await eventually('the policy acts', acts);
 }
 
-/** What the type checker of the controller manager has against the expressions of the policy called `name`. */
+/** The warnings of the controller manager's type checker about the expressions of the policy `name`. */
 export async function typeWarnings(cluster: ControlPlane, name: string): Promise<readonly object[]> {
   const { status } = await eventually('the types are checked', async () => {
     const policy = (await cluster.request('GET', `${api}/${name}`)).json() as Policy;

@@ -11,10 +11,10 @@ import { realmRelay } from '../support/realm-relays.ts';
 import { image } from './requester-cases.ts';
 import { applyPolicy, policyManifests } from './policies.ts';
 
-/** Who sends a request: a user, or the administrator. */
+/** The sender of a request: a user, or the administrator. */
 export type Requester = Pick<ApiClient, 'request'>;
 
-/** What the API server answered; the message is empty where it took the request. */
+/** The answer of the API server; the message is empty if it accepted the request. */
 export type Answer = { readonly status: number; readonly message: string };
 
 /** Writes RealmRelays of one namespace. */
@@ -25,31 +25,31 @@ export class RelayRequests {
     this.namespace = namespace;
   }
 
-  /** The URL's path of the RealmRelay `name`; of them all where there is none. */
+  /** The URL path of the RealmRelay `name`, or of all RealmRelays without a name. */
   path(name?: string): string {
     const all = `/apis/${apiVersion}/namespaces/${this.namespace}/${plural}`;
     return name === undefined ? all : `${all}/${name}`;
   }
 
-  /** Sends `relay` as a new one without keeping it: all of admission runs. */
+  /** Sends `relay` as a new one in a dry run: all of admission runs. */
   async dryRun(user: Requester, relay: RealmRelay): Promise<Answer> {
     const body = { ...relay, metadata: { ...relay.metadata, namespace: this.namespace } };
     return answer(await user.request('POST', `${this.path()}?dryRun=All`, body));
   }
 
-  /** Makes a RealmRelay and keeps it. */
+  /** Creates a RealmRelay. */
   async keep(user: Requester, name: string, spec: RealmRelaySpec): Promise<void> {
     const body = { ...realmRelay(), metadata: { name, namespace: this.namespace }, spec };
     const { status, text } = await user.request('POST', this.path(), body);
     expect(status, text).to.equal(201);
   }
 
-  /** Sends a merge patch of `name`, behind which a subresource or a query may stand. */
+  /** Sends a merge patch to `name`, which may end with a subresource or a query. */
   async patch(user: Requester, name: string, body: object): Promise<Answer> {
     return answer(await user.request('PATCH', this.path(name), body, 'application/merge-patch+json'));
   }
 
-  /** Applies the policy of requesters to the namespace, and waits until it acts on `tenant`, who may not create Pods. */
+  /** Applies the policy of requesters to the namespace, and waits until it restricts `tenant`, who may not create Pods. */
   async applyPolicy(cluster: ControlPlane, tenant: Requester): Promise<void> {
     await applyPolicy(cluster, this.namespace, policyManifests('requester.yaml'), async () => {
       return (await this.dryRun(tenant, realmRelay(undefined, { image }))).status === 403;

@@ -13,13 +13,13 @@ export const createNetworkPolicies: Rule = {
   verbs: ['create'],
 };
 
-/** The right to get the Secrets of these names; all of them where there is none. */
+/** The right to get the Secrets with these names, or all Secrets without a name. */
 export function getSecrets(...resourceNames: string[]): Rule {
   const rule = { apiGroups: [''], resources: ['secrets'], verbs: ['get'] };
   return resourceNames.length === 0 ? rule : { ...rule, resourceNames };
 }
 
-/** Fields of a RealmRelay that want a right, with the right and the refusal without it, where NS is the namespace. */
+/** Fields of a RealmRelay that require a right, with the right and the error without it, in which NS is the namespace. */
 export const cases: { what: string; relay: RealmRelay; right: Rule; refusal: string }[] = [
   {
     what: 'an image',
@@ -60,7 +60,7 @@ export const cases: { what: string; relay: RealmRelay; right: Rule; refusal: str
     refusal: 'spec.podTemplate.spec.tolerations, of taint "dedicated": you may not create pods',
   },
   {
-    what: 'a label by which a Service of another team may select the Pods',
+    what: 'a label with which a Service of another team could select the Pods',
     relay: realmRelay(undefined, { podTemplate: { metadata: { labels: { app: 'payments' } } } }),
     right: createPods,
     refusal:
@@ -104,7 +104,7 @@ export const cases: { what: string; relay: RealmRelay; right: Rule; refusal: str
   })),
 ];
 
-/** A RealmRelay for each field that names a Secret, with the Secret `name` there. */
+/** A RealmRelay for each field that names a Secret, with the Secret `name` in that field. */
 export function secretFields(name: string): { field: string; relay: RealmRelay }[] {
   const serverName = 'backend.example.com';
   const choices: Record<string, Partial<EndpointSpec>> = {

@@ -8,7 +8,7 @@ import { RelayRequests } from './relay-requests.ts';
 import { getSecrets, image } from './requester-cases.ts';
 import { tenant } from './users.ts';
 
-/** As many endpoints as a RealmRelay may have, each with four Secrets. @param name  of the Secret. */
+/** The maximum number of endpoints, each with four Secrets. @param name  returns the name of a Secret. */
 function largest(name: (index: number) => string): RealmRelay {
   return realmRelay(
     Array.from({ length: 64 }, (_, index) =>
@@ -30,7 +30,7 @@ function largest(name: (index: number) => string): RealmRelay {
   );
 }
 
-describeWithCluster('a RealmRelay that is changed, by the rights of who changes it', (cluster) => {
+describeWithCluster('an update of a RealmRelay, checked by the rights of its user', (cluster) => {
   let namespace: string;
   let relays: RelayRequests;
   let plain: ApiClient;
@@ -71,7 +71,7 @@ describeWithCluster('a RealmRelay that is changed, by the rights of who changes 
       { what: 'a NetworkPolicy that is removed', spec: { networkPolicy: { enabled: false } } },
     ];
     for (const { what, spec } of allowed) {
-      it(`takes ${what}`, async () => {
+      it(`accepts ${what}`, async () => {
         const { status, message } = await relays.patch(plain, 'full?dryRun=All', { spec });
         expect(status, message).to.equal(200);
       });
@@ -101,7 +101,7 @@ describeWithCluster('a RealmRelay that is changed, by the rights of who changes 
         field: 'spec.podTemplate.spec.serviceAccountName',
       },
       {
-        what: 'one toleration more',
+        what: 'one more toleration',
         spec: { podTemplate: { spec: { tolerations: [{ operator: 'Exists' }, { key: 'a' }] } } },
         field: 'spec.podTemplate.spec.tolerations, of taint "a"',
       },
@@ -124,7 +124,7 @@ describeWithCluster('a RealmRelay that is changed, by the rights of who changes 
       });
     }
 
-    it('says nothing of annotations, scale, status and deletion, though the relay is no longer allowed', async () => {
+    it('does not check annotations, scale, status and deletion, even if the relay is no longer allowed', async () => {
       const finalizers = { metadata: { annotations: { note: 'kept' }, finalizers: ['example.com/wait'] } };
       expect((await relays.patch(plain, 'full', finalizers)).status).to.equal(200);
       const scaled = await plain.request(
@@ -155,13 +155,13 @@ describeWithCluster('a RealmRelay that is changed, by the rights of who changes 
   });
 
   describe('of Secrets', () => {
-    it('checks 256 of them for a user who may get them all, at 64 endpoints', async () => {
+    it('accepts 256 of them, at 64 endpoints, from a user who may get all Secrets', async () => {
       const user = await tenant(cluster(), namespace, 'all-secrets', getSecrets());
       const relay = largest((index) => `secret-${String(index)}`);
       await eventually('it is taken', async () => (await relays.dryRun(user, relay)).status === 201);
     });
 
-    it('lets go of 256 of them for 256 others', async () => {
+    it('checks an update from 256 of them to 256 others', async () => {
       await relays.keep(cluster(), 'many', largest((index) => `secret-${String(index)}`).spec);
       const { spec } = largest((index) => `other-${String(index)}`);
       expect(await relays.patch(cluster(), 'many?dryRun=All', { spec })).to.deep.equal({

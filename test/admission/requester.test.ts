@@ -46,7 +46,7 @@ function secretPaths({ properties = {} }: Schema, path: readonly string[] = []):
   );
 }
 
-describeWithCluster('a RealmRelay that is made, by the rights of who makes it', (cluster) => {
+describeWithCluster('a new RealmRelay, checked by the rights of its user', (cluster) => {
   let namespace: string;
   let relays: RelayRequests;
   let plain: ApiClient;
@@ -58,11 +58,11 @@ describeWithCluster('a RealmRelay that is made, by the rights of who makes it', 
     await relays.applyPolicy(cluster(), plain);
   });
 
-  it('has expressions whose types are right', async () => {
+  it('has expressions that pass the type check', async () => {
     expect(await typeWarnings(cluster(), namespace)).to.deep.equal([]);
   });
 
-  it('takes a relay that only relays from someone with no other right', async () => {
+  it('accepts a relay without privileged fields from a user with no other rights', async () => {
     const {
       podTemplate,
       service,
@@ -84,17 +84,17 @@ describeWithCluster('a RealmRelay that is made, by the rights of who makes it', 
   });
 
   for (const [name, manifest] of Object.entries(goldenRelayManifests)) {
-    it(`takes ${name} from an administrator`, async () => {
+    it(`accepts ${name} from an administrator`, async () => {
       expect(await relays.dryRun(cluster(), manifest)).to.deep.equal({ status: 201, message: '' });
     });
   }
 
   for (const [index, { what, relay, right, refusal }] of cases.entries()) {
-    it(`wants the right to ${right.verbs.join()} ${right.resources.join()} for ${what}`, async () => {
+    it(`requires the right to ${right.verbs.join()} ${right.resources.join()} for ${what}`, async () => {
       const { status, message } = await relays.dryRun(plain, relay);
       expect(message).to.include(refusal.replaceAll('NS', namespace));
       expect(status).to.equal(403);
-      const other = index % 2 === 0 ? createServices : createNetworkPolicies; // is of no use, unless it is the one
+      const other = index % 2 === 0 ? createServices : createNetworkPolicies; // does not help, unless it is the required one
       const user = await tenant(
         cluster(),
         namespace,
@@ -107,7 +107,7 @@ describeWithCluster('a RealmRelay that is made, by the rights of who makes it', 
     });
   }
 
-  it('wants create pods for every field of podTemplate.spec, those that are not there yet among them', async () => {
+  it('requires create pods for every field of podTemplate.spec, including fields that are added later', async () => {
     const { spec = {} } = goldenRelayManifests['every-field'].spec.podTemplate ?? {};
     const fields = Object.keys(at(specSchema(), 'podTemplate', 'spec').properties ?? {});
     expect(Object.keys(spec)).to.have.members(fields);
@@ -130,7 +130,7 @@ describeWithCluster('a RealmRelay that is made, by the rights of who makes it', 
   describe('hostNetwork', () => {
     const relay = realmRelay(undefined, { workload: { hostNetwork: true } });
 
-    it('wants a label of the namespace, or a right in the cluster', async () => {
+    it('requires a label of the namespace, or a right in the whole cluster', async () => {
       const { status, message } = await relays.dryRun(plain, relay);
       expect(message).to.include(
         `spec.workload.hostNetwork: namespace "${namespace}" does not have the label ${hostNetworkLabel}: "true", and you may not use hostnetwork.realm-operator.dev in the cluster: set it to false, or ask an administrator for either`,
@@ -141,7 +141,7 @@ describeWithCluster('a RealmRelay that is made, by the rights of who makes it', 
       await eventually('it is taken', async () => (await relays.dryRun(user, relay)).status === 201);
     });
 
-    it('is not a right that every right in a namespace holds', async () => {
+    it('is not included in all rights of a namespace', async () => {
       const everything: Rule = { apiGroups: ['*'], resources: ['*'], verbs: ['*'] };
       const owner = await tenant(cluster(), namespace, 'owner', everything);
       await eventually('its other rights count', async () => {
@@ -150,7 +150,7 @@ describeWithCluster('a RealmRelay that is made, by the rights of who makes it', 
       expect((await relays.dryRun(owner, relay)).status).to.equal(403);
     });
 
-    it('is anyone’s in a namespace with the label', async () => {
+    it('is allowed to every user in a namespace with the label', async () => {
       const label = async (value: string | null): Promise<void> => {
         const body = { metadata: { labels: { [hostNetworkLabel]: value } } };
         await cluster().request(

@@ -11,7 +11,7 @@ export type Rule = {
   readonly resourceNames?: readonly string[];
 };
 
-/** What a tenant may do who writes RealmRelays, and nothing else. */
+/** The right to write RealmRelays, and nothing else. */
 const relaysOnly: Rule = {
   apiGroups: ['realm-operator.dev'],
   resources: ['realmrelays', 'realmrelays/scale'],
@@ -27,12 +27,12 @@ export async function tenant(
 ): Promise<ApiClient> {
   const user = `${namespace}-${name}`;
   const place = `${rbac}/namespaces/${namespace}`;
-  await made(cluster, `${place}/roles`, { metadata: { name: user }, rules: [relaysOnly, ...rules] });
-  await made(cluster, `${place}/rolebindings`, { metadata: { name: user }, ...bound('Role', user) });
+  await created(cluster, `${place}/roles`, { metadata: { name: user }, rules: [relaysOnly, ...rules] });
+  await created(cluster, `${place}/rolebindings`, { metadata: { name: user }, ...bound('Role', user) });
   return cluster.as(user);
 }
 
-/** Gives the user `name` of `namespace` a right of the whole cluster. */
+/** Gives the user `name` of `namespace` a right in the whole cluster. */
 export async function grantInCluster(
   cluster: ControlPlane,
   namespace: string,
@@ -40,8 +40,8 @@ export async function grantInCluster(
   rule: Rule,
 ): Promise<void> {
   const user = `${namespace}-${name}`;
-  await made(cluster, `${rbac}/clusterroles`, { metadata: { name: user }, rules: [rule] });
-  await made(cluster, `${rbac}/clusterrolebindings`, {
+  await created(cluster, `${rbac}/clusterroles`, { metadata: { name: user }, rules: [rule] });
+  await created(cluster, `${rbac}/clusterrolebindings`, {
     metadata: { name: user },
     ...bound('ClusterRole', user),
   });
@@ -52,7 +52,7 @@ function bound(kind: string, name: string): object {
   return { roleRef: { apiGroup, kind, name }, subjects: [{ apiGroup, kind: 'User', name }] };
 }
 
-async function made(cluster: ControlPlane, path: string, body: object): Promise<void> {
+async function created(cluster: ControlPlane, path: string, body: object): Promise<void> {
   const { status, text } = await cluster.request('POST', path, body);
   if (status !== 201) throw new Error(`${path}: ${text}`);
 }

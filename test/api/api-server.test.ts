@@ -18,7 +18,7 @@ const conflicting = [
   endpoint({ name: 'https-v4', address: '0.0.0.0' }),
 ];
 
-/** Sends `relay` for `namespace` without keeping it: all of admission runs. */
+/** Sends `relay` for `namespace` as a dry run: all of admission runs. */
 async function dryRun(
   cluster: ControlPlane,
   namespace: string,
@@ -45,7 +45,7 @@ describeWithCluster('RealmRelay on the API server', (cluster) => {
   });
 
   it('kubectl explain shows meaning, default and unit', async () => {
-    // The API server publishes a schema some time after it takes a CRD, and until then another one.
+    // The API server publishes a schema some time after it accepts a CRD, and an older one until then.
     await eventually('the published schema', async () => {
       const { stdout } = await cluster().kubectl(['explain', 'realmrelay.spec.network.udpTimeoutSeconds']);
       return stdout.replace(/\s+/g, ' ').includes('Default: 30. Unit: seconds.');
@@ -67,7 +67,7 @@ describeWithCluster('RealmRelay on the API server', (cluster) => {
 
   for (const [what, { document, refusedBy }] of Object.entries(badRelays)) {
     if (refusedBy === 'policy') continue;
-    it(`its CRD refuses ${what}`, async () => {
+    it(`its CRD rejects ${what}`, async () => {
       expect((await dryRun(cluster(), namespace, document)).status).to.equal(422);
     });
   }
@@ -78,7 +78,7 @@ describeWithCluster('RealmRelay on the API server', (cluster) => {
     });
   }
 
-  it('writes no default into what the user wrote but replicas and observedGeneration', async () => {
+  it('adds no defaults to a RealmRelay except replicas and observedGeneration', async () => {
     const { metadata, ...wanted } = inNamespace(realmRelay(), namespace);
     const path = `/apis/${apiVersion}/namespaces/${namespace}/${plural}`;
     const { metadata: _, ...kept } = (
@@ -99,7 +99,7 @@ describeWithCluster('the admission policy', (cluster) => {
     await applyConflictPolicy(cluster(), namespace);
   });
 
-  it('rejects a conflicting manifest with our own words', async () => {
+  it('rejects a conflicting manifest with the message of our parser', async () => {
     const { code, stderr } = await cluster().kubectl(
       ['apply', '-f', '-'],
       JSON.stringify(inNamespace(realmRelay(conflicting), namespace)),
@@ -132,7 +132,7 @@ describeWithCluster('the admission policy', (cluster) => {
         message,
       ).to.equal(true);
     }
-    expect(refused).to.be.within(200, 2_000); // else it would say little
+    expect(refused).to.be.within(200, 2_000); // otherwise the comparison would prove little
   });
 
   it('admits the largest relay: 64 endpoints of 32 remotes with the longest names, on one port', async () => {
@@ -165,7 +165,7 @@ describeWithCluster('the admission policy', (cluster) => {
     expect(ownMessages(all).some((own) => message.includes(own))).to.equal(true);
   });
 
-  it('leaves a relay that was in conflict before it came: annotated, deleted in the foreground', async () => {
+  it('allows a relay that conflicted before the policy was installed to be annotated, and deleted in the foreground', async () => {
     const before = await cluster().namespace();
     const manifest = JSON.stringify(inNamespace(realmRelay(conflicting), before));
     expect((await cluster().kubectl(['apply', '-f', '-'], manifest)).code).to.equal(0);
@@ -254,7 +254,7 @@ function inNamespace(relay: RealmRelay, namespace: string): RealmRelay {
   return { ...relay, metadata: { ...relay.metadata, namespace } };
 }
 
-/** Applies the policy for `namespace` alone, and waits until it acts. */
+/** Applies the policy for `namespace` alone, and waits until it is in effect. */
 async function applyConflictPolicy(cluster: ControlPlane, namespace: string): Promise<void> {
   const probe = { ...realmRelay(conflicting), metadata: { name: 'probe' } };
   await applyPolicy(cluster, namespace, policyManifests('policy.yaml'), async () => {

@@ -1,14 +1,14 @@
 import type { EndpointSpec, RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { endpoint, realmRelay } from '../support/realm-relays.ts';
 
-/** A RealmRelay that must be refused, and how. */
+/** A RealmRelay that must be rejected, and the expected error. */
 export type BadRelay = {
   readonly document: unknown;
-  /** The field that is named. */
+  /** The field that the error names. */
   readonly field: string;
-  /** Part of the remedy that is told. */
+  /** Part of the remedy in the error. */
   readonly remedy: string;
-  /** What else the API server consults, where the CRD alone lets it through. */
+  /** What rejects it on the API server, if the CRD alone accepts it. */
   readonly refusedBy?: 'policy';
 };
 
@@ -28,7 +28,7 @@ const address = 'spec.endpoints[0].listen.address';
 const remote = 'spec.endpoints[0].remotes[0]';
 const named = (name: string): unknown => ({ ...realmRelay(), metadata: { name } });
 
-/** By what is wrong; each is refused by our parser and, before that, by the API server. */
+/** By the mistake; our parser rejects each, and so does the API server. */
 export const badRelays: Readonly<Record<string, BadRelay>> = {
   'no endpoint': bad('spec.endpoints', 'at least 1', realmRelay([])),
   '65 endpoints': bad(
@@ -97,7 +97,7 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'whole number',
     withEndpoint({ port: 'https' as never }),
   ),
-  'no such IPv4 address': bad(address, 'IPv4 or IPv6', withEndpoint({ address: '300.1.1.1' })),
+  'an IPv4 address out of range': bad(address, 'IPv4 or IPv6', withEndpoint({ address: '300.1.1.1' })),
   'a host name to listen on': bad(address, 'IPv4 or IPv6', withEndpoint({ address: 'localhost' })),
   'an address in brackets': bad(address, 'without brackets', withEndpoint({ address: '[::]' })),
   'an address with a zone': bad(address, 'zone', withEndpoint({ address: 'fe80::1%eth0' })),
@@ -133,32 +133,32 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'weight above 0',
     withEndpoint({ remotes: [{ address: 'b', port: 80, weight: 0 }] }),
   ),
-  'a PROXY version that is none': bad(
+  'an unknown PROXY version': bad(
     'spec.endpoints[0].network.sendProxy.version',
     'at most 2',
     withEndpoint({ network: { sendProxy: { version: 3 } } }),
   ),
-  'a trusted source that is no range': bad(
+  'a trusted source that is not an address range': bad(
     'spec.endpoints[0].network.acceptProxy.trustedSources[0]',
     '10.0.0.0/8',
     withEndpoint({ network: { acceptProxy: { trustedSources: ['10.0.0.0/33'] } } }),
   ),
-  'an allowed source that is no range': bad(
+  'an allowed source that is not an address range': bad(
     'spec.network.allowedSources[1]',
     '10.0.0.0/8',
     withSpec({ network: { allowedSources: ['::/0', '2001:db8::/129'] } }),
   ),
-  'an allowed source of an endpoint that is a name': bad(
+  'an allowed source of an endpoint that is a host name': bad(
     'spec.endpoints[0].network.allowedSources[0]',
     '10.0.0.0/8',
     withEndpoint({ network: { allowedSources: ['a.example'] } }),
   ),
-  'no allowed source': bad(
+  'an empty list of allowed sources': bad(
     'spec.network.allowedSources',
     'at least 1',
     withSpec({ network: { allowedSources: [] } }),
   ),
-  'a balance that is none': bad(
+  'an unknown balance': bad(
     'spec.endpoints[0].balance',
     'IPHash',
     withEndpoint({ balance: 'iphash' as never }),
@@ -169,7 +169,7 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     withSpec({ network: { tcp: false } }),
     'policy',
   ),
-  'families that no endpoint has': bad(
+  'families that no endpoint listens on': bad(
     'spec.service.ipFamilies',
     '[IPv6]',
     withSpec({ network: { ipv6Only: true }, service: { ipFamilies: ['IPv4'] } }),
@@ -191,7 +191,7 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     '10.0.0.0/8',
     withSpec({ service: { type: 'LoadBalancer', loadBalancerSourceRanges: ['192.0.2.1'] } }),
   ),
-  'a class that is no name': bad(
+  'a class that is not a valid name': bad(
     'spec.service.loadBalancerClass',
     'example.com/internal',
     withSpec({ service: { type: 'LoadBalancer', loadBalancerClass: 'a b' } }),
@@ -206,7 +206,7 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'remove one',
     withSpec({ podTemplate: { spec: { imagePullSecrets: [{ name: 'a' }, { name: 'a' }] } } }),
   ),
-  'a toleration of no such effect': bad(
+  'a toleration of an unknown effect': bad(
     'spec.podTemplate.spec.tolerations[0].effect',
     'NoExecute',
     withSpec({ podTemplate: { spec: { tolerations: [{ effect: 'Evict' as never }] } } }),
@@ -224,27 +224,27 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
       },
     }),
   ),
-  'an autoscaler upside down': bad(
+  'an autoscaler with a minimum above its maximum': bad(
     'spec.autoscaling',
     'at most what maxReplicas is',
     withSpec({ autoscaling: { minReplicas: 3, maxReplicas: 2 } }),
   ),
-  'a share of Pods that is none': bad(
+  'a share of Pods that is not a percentage': bad(
     'spec.podDisruptionBudget.maxUnavailable',
     '25%',
     withSpec({ podDisruptionBudget: { maxUnavailable: '125%' } }),
   ),
-  'a peer that is nobody': bad(
+  'an empty peer': bad(
     'spec.networkPolicy.allowFrom[0]',
     'either ipBlock',
     withSpec({ networkPolicy: { allowFrom: [{}] } }),
   ),
-  'a peer that is two things': bad(
+  'a peer with both a range and a selector': bad(
     'spec.networkPolicy.allowFrom[0]',
     'either ipBlock',
     withSpec({ networkPolicy: { allowFrom: [{ ipBlock: { cidr: '10.0.0.0/8' }, podSelector: {} }] } }),
   ),
-  'no peers': bad(
+  'an empty list of peers': bad(
     'spec.networkPolicy.allowFrom',
     'at least 1',
     withSpec({ networkPolicy: { allowFrom: [] } }),
@@ -254,7 +254,7 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'without brackets, port',
     withEndpoint({ through: '192.0.2.1:80' }),
   ),
-  'a transport that is none': bad(
+  'an empty transport': bad(
     'spec.endpoints[0].listenTransport',
     'tls, webSocket or both',
     withEndpoint({ listenTransport: {} }),
@@ -264,12 +264,12 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'add it',
     withEndpoint({ listenTransport: { tls: {} as never } }),
   ),
-  'no name of a Secret': bad(
+  'an invalid name of a Secret': bad(
     'spec.endpoints[0].listenTransport.tls.secretName',
     'name of a Secret',
     withEndpoint({ listenTransport: { tls: { secretName: '../x' } } }),
   ),
-  'authorities that are not looked at': bad(
+  'authorities together with insecure': bad(
     'spec.endpoints[0].remoteTransport.tls',
     'remove insecure',
     withEndpoint({ remoteTransport: { tls: { serverName: 'a', caSecretName: 'b', insecure: true } } }),
@@ -290,7 +290,7 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     withEndpoint({ remoteTransport: { tls: { serverName: 'a', alpn: ['h2,x'] } } }),
   ),
   'negative replicas': bad('spec.replicas', 'at least 0', withSpec({ replicas: -1 })),
-  'a quantity that is none': bad(
+  'an invalid quantity': bad(
     'spec.resources.limits.memory',
     '64Mi',
     withSpec({ resources: { limits: { memory: '64 MB' } } }),

@@ -7,25 +7,25 @@ import type { Prediction, Protocol } from '../../src/api/port-conflicts.ts';
 import { portsFrom } from '../../src/lib/port-range.ts';
 import { errorCode } from '../../src/lib/errors.ts';
 
-// A program: reads pairs of sockets as JSON from standard input, binds each pair in both orders, and writes what the
-// kernel did. It runs in a network namespace of its own, so that any port is free.
+// A program: reads pairs of sockets as JSON from standard input, binds each pair in both orders, and writes the kernel's
+// results. It runs in a network namespace of its own, so that any port is free.
 
 /** A socket to bind, or one for each port of a range, as the relay binds them. */
 export type TrialSocket = {
   readonly protocol: Protocol;
   readonly address: string;
   readonly port: number;
-  /** The last port, where there are several. */
+  /** The last port of a range. */
   readonly endPort: number;
   readonly ipv6Only: boolean;
 };
 
-/** What the kernel did when the first was bound first, and when the second was. */
+/** The kernel's result with the first socket bound first, and with the second bound first. */
 export type TrialResult = readonly [Prediction, Prediction];
 
 type Bound = { close: () => Promise<unknown> };
 
-/** What was bound is in `bound`, also where a port then fails. */
+/** Adds what it binds to `bound`, even if a later port fails. */
 async function bind(socket: TrialSocket, bound: Bound[]): Promise<void> {
   for (const port of portsFrom(socket.port, socket.endPort)) {
     const one = { ...socket, port };

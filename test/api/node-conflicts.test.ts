@@ -35,7 +35,7 @@ describe('nodeConflicts', () => {
       certain: [true],
       why: 'both have an admin server',
     },
-    { relay: onNodes(), other: onNodes(), certain: [], why: 'a relay is in nobody’s way but others’' },
+    { relay: onNodes(), other: onNodes(), certain: [], why: 'a relay does not conflict with itself' },
     {
       relay: onNodes({ pool: 'a' }),
       other: onNodes({ name: 'other', pool: 'b' }),
@@ -52,25 +52,25 @@ describe('nodeConflicts', () => {
       relay: onNodes({ kind: 'Deployment' }),
       other: onNodes({ name: 'other', kind: 'Deployment' }),
       certain: [false],
-      why: 'a scheduler keeps them apart where there are nodes enough',
+      why: 'the scheduler keeps them apart if there are enough nodes',
     },
     {
       relay: onNodes({ kind: 'Deployment' }),
       other: onNodes({ name: 'other' }),
       certain: [true],
-      why: 'a DaemonSet is everywhere',
+      why: 'a DaemonSet runs on every node',
     },
     {
       relay: onNodes(),
       other: onNodes({ name: 'other', isOnHost: false }),
       certain: [],
-      why: 'the other has a network of its own',
+      why: 'the other does not use hostNetwork',
     },
     {
       relay: onNodes({ isOnHost: false }),
       other: onNodes({ name: 'other' }),
       certain: [],
-      why: 'it has a network of its own',
+      why: 'the relay does not use hostNetwork',
     },
   ];
   for (const { relay, other, certain, why } of cases) {

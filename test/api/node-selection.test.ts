@@ -5,7 +5,7 @@ import { relay } from '../support/realm-relays.ts';
 
 type Term = readonly NodeRequirement[];
 
-/** What selects nodes by these labels and, where there are terms, by one of those. */
+/** A Pod template that selects nodes by these labels and, if there are terms, by one of those. */
 function selecting(nodeSelector: Record<string, string>, ...terms: Term[]): PodTemplate {
   const nodeSelectorTerms = terms.map((matchExpressions) => ({ matchExpressions }));
   return withTerms(nodeSelector, nodeSelectorTerms);
@@ -30,8 +30,8 @@ describe('maySelectOneNode', () => {
   const anywhere = selecting({});
   const onA = selecting({ pool: 'a' });
   const cases: { a: PodTemplate; b: PodTemplate; meet: boolean; why: string }[] = [
-    { a: anywhere, b: anywhere, meet: true, why: 'both take every node' },
-    { a: onA, b: anywhere, meet: true, why: 'one takes every node' },
+    { a: anywhere, b: anywhere, meet: true, why: 'both allow every node' },
+    { a: onA, b: anywhere, meet: true, why: 'one allows every node' },
     { a: onA, b: onA, meet: true, why: 'the same label' },
     { a: onA, b: selecting({ pool: 'b' }), meet: false, why: 'another value of a label' },
     { a: onA, b: selecting({ disk: 'fast' }), meet: true, why: 'a node may have both labels' },
@@ -43,7 +43,7 @@ describe('maySelectOneNode', () => {
       a: onA,
       b: selecting({}, [doesNotExist('pool')]),
       meet: false,
-      why: 'the one has it, the other must not',
+      why: 'one requires the label, the other excludes it',
     },
     { a: onA, b: selecting({}, [exists('pool')]), meet: true, why: 'it has the label' },
     {
@@ -56,25 +56,25 @@ describe('maySelectOneNode', () => {
       a: selecting({}, [isNotIn('pool', 'a')]),
       b: selecting({}, [doesNotExist('pool')]),
       meet: true,
-      why: 'NotIn holds of what is absent',
+      why: 'NotIn matches an absent label',
     },
     {
       a: selecting({}, [isNotIn('pool', 'a')]),
       b: selecting({}, [isNotIn('pool', 'b')]),
       meet: true,
-      why: 'there are other values',
+      why: 'other values are possible',
     },
     {
       a: selecting({}, [isIn('pool', 'a', 'b')]),
       b: selecting({}, [isIn('pool', 'b', 'c'), isNotIn('pool', 'b')]),
       meet: false,
-      why: 'what both are in is excluded',
+      why: 'the only common value is excluded',
     },
     {
       a: selecting({ pool: 'a' }, [exists('edge')]),
       b: selecting({ pool: 'b' }, [exists('edge')]),
       meet: false,
-      why: 'labels hold beside each term',
+      why: 'labels apply in addition to each term',
     },
     {
       a: onA,
@@ -92,26 +92,26 @@ describe('maySelectOneNode', () => {
       a: selecting({}, [isAbove('cores', '8')]),
       b: selecting({}, [isIn('cores', '4')]),
       meet: true,
-      why: 'numbers are not compared: rather told than not',
+      why: 'numbers are not compared: in doubt, a conflict is reported',
     },
     {
       a: selecting({}, [isAbove('cores', '8')]),
       b: selecting({}, [doesNotExist('cores')]),
       meet: false,
-      why: 'what is compared must be there',
+      why: 'a compared label must exist',
     },
-    { a: onA, b: withTerms({}, [{}]), meet: true, why: 'an empty term: rather told than not' },
+    { a: onA, b: withTerms({}, [{}]), meet: true, why: 'an empty term: in doubt, a conflict is reported' },
     {
       a: withTerms({}, [{ matchFields: [isIn('metadata.name', 'node-1')] }]),
       b: withTerms({}, [{ matchFields: [isIn('metadata.name', 'node-2')] }]),
       meet: false,
-      why: 'nodes of other names',
+      why: 'nodes with different names',
     },
     {
       a: withTerms({}, [{ matchFields: [isIn('metadata.name', 'node-1')] }]),
       b: selecting({ 'metadata.name': 'node-2' }),
       meet: true,
-      why: 'a label is no field',
+      why: 'a label is not a field',
     },
   ];
   for (const { a, b, meet, why } of cases) {

@@ -7,14 +7,14 @@ import { badRelays } from './bad-relays.ts';
 
 describe('parseRealmRelay', () => {
   for (const [what, { document, field, remedy }] of Object.entries(badRelays)) {
-    it(`refuses ${what}, naming the field and the remedy`, () => {
+    it(`rejects ${what}, naming the field and the remedy`, () => {
       const { problems } = parseRealmRelay(document);
       expect(problems.map(({ path }) => pathText(path))).to.include(field);
       expect(problems.map(problemText).join('\n')).to.contain(remedy);
     });
   }
 
-  it('refuses a wrong kind and apiVersion', () => {
+  it('rejects a wrong kind and apiVersion', () => {
     const { problems } = parseRealmRelay({ ...realmRelay(), apiVersion: 'v1', kind: 'Relay' });
     expect(problems.map(problemText)).to.deep.equal([
       'apiVersion: is not one of the allowed values, got "v1": use realm-operator.dev/v1alpha1',
@@ -48,7 +48,7 @@ describe('parseRealmRelay', () => {
   });
 
   for (const ipFamilyPolicy of ['RequireDualStack', 'PreferDualStack'] as const) {
-    it(`warns of ${ipFamilyPolicy} where endpoints listen on one family`, () => {
+    it(`warns of ${ipFamilyPolicy} if the endpoints listen on one family`, () => {
       const families = [{}, { ipFamilies: ['IPv4' as const] }];
       for (const chosen of families) {
         const { problems, warnings } = parseRealmRelay(
@@ -70,7 +70,7 @@ describe('parseRealmRelay', () => {
     ]);
   });
 
-  it('takes the largest ranges: to the last port, 512 pairs of port and protocol, 2,048 remotes', () => {
+  it('accepts the largest ranges: to the last port, 512 pairs of port and protocol, 2,048 remotes', () => {
     const remotes = Array.from({ length: 8 }, () => ({ address: 'b', port: 65_280 }));
     const all = endpoint({ port: 65_280, endPort: 65_535, remotes, network: { udp: true } });
     const { problems, warnings } = parseRealmRelay(realmRelay([all]));
@@ -86,12 +86,12 @@ describe('parseRealmRelay', () => {
     expect(parseRealmRelay(realmRelay([endpoint({ remotes, endPort: 444 })])).warnings).to.deep.equal([]);
   });
 
-  it('takes null for absent, as the API server does', () => {
+  it('treats null as absent, as the API server does', () => {
     const { relay: parsed } = parseRealmRelay(realmRelay([endpoint()], { replicas: null as never }));
     expect(parsed?.replicas).to.equal(1);
   });
 
-  it('reports port conflicts apart from problems', () => {
+  it('reports port conflicts separately from problems', () => {
     const { problems, conflicts } = parseRealmRelay(
       realmRelay([endpoint({ name: 'a' }), endpoint({ name: 'b', address: '0.0.0.0' })]),
     );
@@ -99,7 +99,7 @@ describe('parseRealmRelay', () => {
     expect(conflicts.map(({ endpoints }) => endpoints)).to.deep.equal([['a', 'b']]);
   });
 
-  it('never throws, whatever the document holds', () => {
+  it('never throws, whatever the document contains', () => {
     fc.assert(
       fc.property(fc.anything(), (spec) => {
         expect(parseRealmRelay({ ...realmRelay(), spec }).problems).to.be.an('array');
@@ -143,7 +143,7 @@ describe('resolve', () => {
     });
   });
 
-  it("puts an endpoint's PROXY settings over the spec's, field by field", () => {
+  it("overrides the spec's PROXY settings by the endpoint's, field by field", () => {
     const parsed = relay([endpoint({ network: { sendProxy: { version: 1 } } })], {
       network: { sendProxy: { enabled: true }, acceptProxy: { trustedSources: ['10.0.0.0/8'] } },
     });
@@ -153,7 +153,7 @@ describe('resolve', () => {
     });
   });
 
-  it("puts an endpoint's network over the spec's, field by field", () => {
+  it("overrides the spec's network by the endpoint's, field by field", () => {
     const parsed = relay([endpoint({ network: { udp: true } })], { network: { ipv6Only: true, tcp: false } });
     expect(parsed.endpoints[0]?.network).to.include({
       ipv6Only: true,

@@ -19,19 +19,19 @@ describe('rules of the Pod template', () => {
         `${path}.metadata.labels.app.kubernetes.io/name`,
         `${path}.metadata.labels.pod-template-hash`,
       ],
-      why: 'labels by which Pods are found are not for users',
+      why: 'users cannot set labels that the operator selects Pods by',
     },
     {
       podTemplate: { metadata: { labels: { 'app.kubernetes.io/version': '1' } } },
       problems: [],
       warnings: [],
-      why: 'Pods have no version of ours',
+      why: 'the operator sets no version label on Pods',
     },
     {
       podTemplate: { metadata: { annotations: { 'realm-operator.dev/config-hash': 'x' } } },
       problems: [],
       warnings: [`${path}.metadata.annotations.realm-operator.dev/config-hash`],
-      why: 'nor are our annotations',
+      why: 'users cannot set annotations of the operator',
     },
     {
       podTemplate: {
@@ -47,13 +47,13 @@ describe('rules of the Pod template', () => {
         `${path}.metadata.annotations.seccomp.security.alpha.kubernetes.io/pod`,
       ],
       warnings: [],
-      why: 'nothing weakens the Pods in silence',
+      why: 'annotations that weaken the security of the Pods are rejected',
     },
     {
       podTemplate: { metadata: { labels: { a: '-' } }, spec: { nodeSelector: { 'a b': 'c' } } },
       problems: [`${path}.metadata.labels.a`, `${path}.spec.nodeSelector.a b`],
       warnings: [],
-      why: 'what the API server would not take',
+      why: 'the API server would reject them',
     },
     {
       podTemplate: {
@@ -64,7 +64,7 @@ describe('rules of the Pod template', () => {
       },
       problems: [`${path}.spec.imagePullSecrets[2]`, `${path}.spec.topologySpreadConstraints[2]`],
       warnings: [],
-      why: 'lists that go by a key',
+      why: 'keys of map lists must be unique',
     },
     {
       podTemplate: { spec: { hostNetwork: true, securityContext: { runAsUser: 0 } } as never },

@@ -6,7 +6,7 @@ import { canBind, portConflicts, type Listener, type Prediction } from '../../sr
 import { ipAddress } from '../support/realm-relays.ts';
 import type { TrialResult, TrialSocket } from './bind-trials.ts';
 
-/** Every kind of address, some in several spellings; all of them are given to the namespace below. */
+/** Every kind of address, some in several spellings; the namespace below has all of them. */
 const addresses = [
   ...['::', '0::0', '0:0:0:0:0:0:0:0'],
   ...['::1', '0:0:0:0:0:0:0:1', '2001:db8::1', '2001:DB8:0::1', '2001:db8::2'],
@@ -15,7 +15,7 @@ const addresses = [
   ...['fe80::1%za', 'fe80::1%zb', 'FE80::0001%za'],
 ];
 
-/** IPV6_V6ONLY off is what Node cannot set with UDP, so that the namespace's default must be 0. */
+/** Node cannot turn IPV6_V6ONLY off for UDP, so the namespace's default must be 0. */
 const setUp = [
   'sysctl -qw net.ipv6.bindv6only=0',
   'ip link add name za type veth peer name zb',
@@ -27,7 +27,7 @@ const setUp = [
 
 const namespace = ['--net', ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'])];
 
-/** Mostly one port, and the same: that is what matters; else ranges that meet, touch, or lie apart. */
+/** Mostly one port, and the same, which matters most; otherwise ranges that overlap, touch, or are apart. */
 const ports = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom([4443, 4443], [4443, 4443], [4444, 4444]) },
   { weight: 2, arbitrary: fc.constantFrom([4440, 4442], [4442, 4444], [4444, 4447], [4441, 4446]) },
@@ -58,7 +58,7 @@ const why = refusal.status === 0 ? '' : ` (skipped: no network namespace: ${refu
     });
     expect(results).to.have.length(pairs);
     expect(wrong).to.deep.equal([]);
-    // Otherwise the comparison would say little.
+    // Otherwise the comparison would prove little.
     for (const outcome of ['fits', 'conflicts', 'cannot bind']) {
       expect(results.filter(([first]) => first === outcome).length).to.be.greaterThan(pairs / 20);
     }

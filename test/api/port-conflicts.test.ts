@@ -10,12 +10,12 @@ function bound(text: string): BindAddress {
 
 describe('prediction', () => {
   const conflicting = [
-    [':: off', '0.0.0.0', 'a dual-stack wildcard takes the IPv4 port, too'],
-    [':: off', ':: on', 'both take every IPv6 address'],
-    [':: off', '127.0.0.1', 'a wildcard takes each address of its families'],
-    [':: on', '::1', 'a wildcard takes each address of its families'],
-    ['0.0.0.0', '::ffff:127.0.0.1', 'a mapped address is the IPv4 address it holds'],
-    ['::ffff:0.0.0.0', '127.0.0.2', 'the mapped IPv4 wildcard is one'],
+    [':: off', '0.0.0.0', 'a dual-stack wildcard occupies the IPv4 port, too'],
+    [':: off', ':: on', 'both occupy every IPv6 address'],
+    [':: off', '127.0.0.1', 'a wildcard occupies each address of its families'],
+    [':: on', '::1', 'a wildcard occupies each address of its families'],
+    ['0.0.0.0', '::ffff:127.0.0.1', 'a mapped address is the IPv4 address in it'],
+    ['::ffff:0.0.0.0', '127.0.0.2', 'the mapped IPv4 wildcard is a wildcard'],
     ['::1 on', '0:0:0:0:0:0:0:1', 'spelling and ipv6Only do not matter for one address'],
     ['fe80::1%a', '::', 'a zone is part of the IPv6 wildcard'],
   ] as const;
@@ -48,7 +48,7 @@ describe('portConflicts', () => {
   const v6 = endpoint({ name: 'v6', address: '::' });
   const v4 = endpoint({ name: 'v4', address: '0.0.0.0' });
 
-  it('names both endpoints, what each takes, and ipv6Only as the remedy if it helps', () => {
+  it('names both endpoints, the addresses of each, and ipv6Only as the remedy if it helps', () => {
     expect(portConflicts(relay([v6, v4]).endpoints).map(({ message }) => message)).to.deep.equal([
       'endpoints "v4" (0.0.0.0:443 for IPv4) and "v6" ([::]:443 for IPv4 and IPv6) cannot share TCP port 443: ' +
         'set ipv6Only: true on "v6", or choose another port',
@@ -62,14 +62,18 @@ describe('portConflicts', () => {
   });
 
   const cases = [
-    { second: { network: { tcp: false, udp: true } }, protocols: undefined, why: 'TCP and UDP do not meet' },
-    { second: { port: 444 }, protocols: undefined, why: 'two ports do not meet' },
+    {
+      second: { network: { tcp: false, udp: true } },
+      protocols: undefined,
+      why: 'TCP and UDP do not conflict',
+    },
+    { second: { port: 444 }, protocols: undefined, why: 'different ports do not conflict' },
     { second: { network: { udp: true } }, protocols: ['TCP'], why: 'only the shared protocol is named' },
     {
       first: { network: { udp: true } },
       second: { network: { udp: true } },
       protocols: ['TCP', 'UDP'],
-      why: 'both',
+      why: 'both protocols are shared',
     },
   ];
   for (const { first, second, protocols, why } of cases) {
@@ -88,10 +92,10 @@ describe('portConflicts', () => {
       ports: 'TCP port 8000',
       why: 'the last port of one is the first',
     },
-    { second: { port: 8005, endPort: 8020 }, ports: 'TCP ports 8005-8009', why: 'ranges meet in part' },
-    { second: { port: 8003 }, ports: 'TCP port 8003', why: 'a range holds the one port' },
-    { second: { port: 7000, endPort: 7255 }, ports: undefined, why: 'ranges lie apart' },
-    { second: { port: 8010 }, ports: undefined, why: 'a range ends before the one port' },
+    { second: { port: 8005, endPort: 8020 }, ports: 'TCP ports 8005-8009', why: 'ranges overlap' },
+    { second: { port: 8003 }, ports: 'TCP port 8003', why: 'a range contains the port' },
+    { second: { port: 7000, endPort: 7255 }, ports: undefined, why: 'ranges are apart' },
+    { second: { port: 8010 }, ports: undefined, why: 'a range ends before the port' },
   ];
   for (const { second, ports, why } of ranges) {
     it(`${why}: ${ports ?? 'no conflict'}`, () => {

@@ -18,54 +18,54 @@ function read(service: ServiceSpec): { problems: string[]; warnings: string[] } 
 }
 
 describe('rules of the Service', () => {
-  const problems: { service: ServiceSpec; told: string[]; why: string }[] = [
+  const problems: { service: ServiceSpec; expected: string[]; why: string }[] = [
     {
       service: { nodePorts: { v6: 30_001, v4: 30_001, other: 30_002 } },
-      told: [],
+      expected: [],
       why: 'one node port for one Service port',
     },
-    { service: { nodePorts: { v4: 30_001 } }, told: [], why: 'one of the two names it' },
+    { service: { nodePorts: { v4: 30_001 } }, expected: [], why: 'only one of the two endpoints sets it' },
     {
       service: { nodePorts: { v6: 30_001, v4: 30_002 } },
-      told: [
+      expected: [
         'spec.service.nodePorts.v4: shares Service port 443 (TCP) with endpoint "v6", for which nodePorts says 30001, got 30002: name one node port for both, or name it once',
       ],
       why: 'two node ports for one Service port',
     },
     {
       service: { nodePorts: { v6: 30_001, other: 30_001 } },
-      told: [
+      expected: [
         'spec.service.nodePorts.other: is the node port of endpoint "v6", too, got 30001: choose another node port',
       ],
       why: 'one node port for two Service ports',
     },
     {
       service: { nodePorts: { v5: 30_001 } },
-      told: ['spec.service.nodePorts.v5: names no endpoint: did you mean "v6"?'],
-      why: 'no such endpoint',
+      expected: ['spec.service.nodePorts.v5: names no endpoint: did you mean "v6"?'],
+      why: 'an unknown endpoint',
     },
     {
       service: { labels: { 'a b': '1', team: 'ops/edge' }, annotations: { 'a/b/c': 'x' } },
-      told: [
+      expected: [
         'spec.service.labels.a b: is no valid key: use a key such as team or example.com/team',
         'spec.service.labels.team: is no value of a label, got "ops/edge": use at most 63 letters, digits, "-", "_" and ".", first and last a letter or digit',
         'spec.service.annotations.a/b/c: is no valid key: use a key such as team or example.com/team',
       ],
-      why: 'what the API server would not take',
+      why: 'the API server would reject it',
     },
     {
       service: { labels: { 'example.com/Team_1.x': '', a: '1.2-3_B' }, annotations: { 'x.y/z': '' } },
-      told: [],
-      why: 'what it takes',
+      expected: [],
+      why: 'the API server would accept it',
     },
   ];
-  for (const { service, told, why } of problems) {
+  for (const { service, expected, why } of problems) {
     it(`${JSON.stringify(service)}: ${why}`, () => {
-      expect(read(service).problems).to.deep.equal(told);
+      expect(read(service).problems).to.deep.equal(expected);
     });
   }
 
-  it('warns of what has no effect with the type of the Service', () => {
+  it('warns of fields that have no effect with the type of the Service', () => {
     const service: ServiceSpec = {
       externalTrafficPolicy: 'Local',
       loadBalancerClass: 'example.com/lb',

@@ -53,7 +53,7 @@ describeWithHelm('chart: what the platform lets everyone write', (helm) => {
       },
     };
     for (const [what, spec] of Object.entries(allowed)) {
-      it(`takes ${what}`, async () => {
+      it(`accepts ${what}`, async () => {
         expect(await created(spec)).to.deep.equal({ status: 201, message: '' });
       });
     }
@@ -76,7 +76,7 @@ describeWithHelm('chart: what the platform lets everyone write', (helm) => {
       },
     ];
     for (const { what, spec, remedy } of refused) {
-      it(`refuses ${what}, and reports what is allowed`, async () => {
+      it(`rejects ${what}, and reports what is allowed`, async () => {
         const { status, message } = await created(spec);
         expect(message).to.include(remedy);
         expect(status).to.equal(403);

@@ -28,14 +28,14 @@ export async function rendered(helm: Helm, values: object = {}): Promise<readonl
   return loadAll(await helm.runOrThrow(command, values)) as Manifest[];
 }
 
-/** What the tests read of a container. */
+/** The fields of a container that the tests read. */
 export type Container = {
   readonly image: string;
   readonly args: readonly string[];
   readonly command: string[];
 };
 
-/** The first object of `kind`. @throws Error where there is none. */
+/** The first object of `kind`. @throws Error if there is none. */
 export function find(manifests: readonly Manifest[], kind: string): Manifest {
   const found = manifests.find((manifest) => manifest.kind === kind);
   if (found === undefined) throw new Error(`no ${kind}`);
@@ -52,10 +52,10 @@ export function operatorContainer(manifests: readonly Manifest[]): Container {
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 
-/** Namespaces that `matrix` names. */
+/** The namespaces in `matrix`. */
 export const watchedNamespaces = ['test-chart-a', 'test-chart-b'] as const;
 
-/** Values with which the chart is rendered: between them they set every one that there is. */
+/** Sets of values to render the chart with; together they set every value. */
 export const matrix: Readonly<Record<string, object>> = {
   'the defaults': {},
   'some namespaces': { watchNamespaces: watchedNamespaces },
@@ -133,7 +133,7 @@ export const matrix: Readonly<Record<string, object>> = {
 };
 
 /**
- * A copy of the chart as a release before would be: of another version, and without `spec.paused` in its CRD.
+ * A copy of the chart like a previous release: with another version, and without `spec.paused` in its CRD.
  *
  * @returns its folder, which the caller removes.
  */

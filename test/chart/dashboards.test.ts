@@ -21,7 +21,7 @@ type ConfigMap = {
   readonly data: Readonly<Record<string, string>>;
 };
 
-/** What Prometheus puts to the series of a Pod that it scrapes. */
+/** The labels that Prometheus adds to the series of a Pod. */
 const scraped = ['namespace', 'pod'];
 
 describeWithHelm('chart: dashboards', (helm) => {
@@ -34,7 +34,7 @@ describeWithHelm('chart: dashboards', (helm) => {
     return found as unknown as ConfigMap;
   }
 
-  /** The selectors of `expressions`, one list for each, as Prometheus' own parser has them. */
+  /** The selectors in `expressions`, one list for each, according to Prometheus' own parser. */
   async function selectors(expressions: readonly string[]): Promise<string[][]> {
     const rules = expressions.map((expr) => ({
       kind: 'PrometheusRule',
@@ -50,7 +50,7 @@ describeWithHelm('chart: dashboards', (helm) => {
     dashboards = Object.values(data).map((text) => JSON.parse(text) as Dashboard);
   });
 
-  it('are of the operator and of relays, where the sidecar of Grafana looks', async () => {
+  it('show the operator and relays, in ConfigMaps that the sidecar of Grafana finds', async () => {
     expect(dashboards.map(({ uid }) => uid)).to.deep.equal(['realm-operator-relays', 'realm-operator']);
     const { metadata } = await configMap({ enabled: true });
     expect(metadata.namespace).to.equal(releaseNamespace);
@@ -61,16 +61,16 @@ describeWithHelm('chart: dashboards', (helm) => {
     expect(elsewhere.metadata.labels).to.include({ grafana_dashboard: 'yes' });
   });
 
-  it('ask for metrics and labels that the programs have', async () => {
+  it('query metrics and labels that the programs have', async () => {
     const metrics = new Map(
       [...relayMetricsList(), ...operatorMetricsList()].map((metric) => [metric.name, metric]),
     );
     const targets = dashboards.flatMap(({ panels }) => panels.flatMap(({ targets: all }) => all));
     expect(targets).to.have.length.above(30);
-    const asked = await selectors(targets.map(({ expr }) => expr.replaceAll('$__rate_interval', '1m')));
+    const queried = await selectors(targets.map(({ expr }) => expr.replaceAll('$__rate_interval', '1m')));
     for (const [index, { expr, legendFormat }] of targets.entries()) {
       const labels = new Set(scraped);
-      for (const selector of asked[index] ?? []) {
+      for (const selector of queried[index] ?? []) {
         const [, name = ''] = /^(\w+?)(?:_bucket)?(?:\{|$)/.exec(selector) ?? [];
         const known = metrics.get(name);
         if (known === undefined) throw new Error(`no metric "${name}": ${expr}`);
@@ -78,7 +78,7 @@ describeWithHelm('chart: dashboards', (helm) => {
         const matched = [...selector.matchAll(/(\w+)(?:=~|!~|!=|=)"/g)].map(([, label]) => label);
         expect([...known.labels, ...scraped], expr).to.include.members(matched);
       }
-      expect(asked[index], expr).not.to.deep.equal([]);
+      expect(queried[index], expr).not.to.deep.equal([]);
       const grouped = [...expr.matchAll(/\b(?:by|on) \(([^)]*)\)/g)].flatMap(([, list = '']) =>
         list.split(', '),
       );
@@ -87,7 +87,7 @@ describeWithHelm('chart: dashboards', (helm) => {
     }
   });
 
-  it('know the variables that they use, and show the series of the chosen Pods alone', () => {
+  it('define the variables that they use, and show only the series of the selected Pods', () => {
     for (const dashboard of dashboards) {
       const names = dashboard.templating.list.map(({ name }) => name);
       const used = JSON.stringify(dashboard).matchAll(/\$\{?([a-z]\w*)/g);
@@ -105,7 +105,7 @@ describeWithHelm('chart: dashboards', (helm) => {
     }
   });
 
-  it('take the name of a relay from its Pods’, of a Deployment and of a DaemonSet', () => {
+  it('derive the name of a relay from its Pods’ names, for a Deployment and a DaemonSet', () => {
     const list = dashboards[0]?.templating.list ?? [];
     const { regex = '' } = (list.find(({ name }) => name === 'relay') ?? {}) as { regex?: string };
     const pattern = new RegExp(regex.slice(1, -1));

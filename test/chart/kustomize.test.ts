@@ -8,8 +8,8 @@ import { type Manifest, rendered } from './chart.ts';
 
 const config = join(import.meta.dirname, '..', '..', 'config');
 /**
- * What Helm adds: labels of the object and its resource policy. By the instance two releases in one namespace do not select
- * each other's Pods; config/ is there only once.
+ * Fields that only Helm adds: labels of the object, and its resource policy. With the instance label, two releases in one
+ * namespace do not select each other's Pods; config/ is installed only once.
  */
 const ofHelm = [
   'app.kubernetes.io/instance',
@@ -19,7 +19,7 @@ const ofHelm = [
   'helm.sh/resource-policy',
 ];
 
-/** A value that has no fields, and the keys that lead to it: kind, namespace and name of its object first. */
+/** A leaf value and its path, which begins with kind, namespace and name of its object. */
 type Field = { readonly keys: readonly string[]; readonly value: unknown };
 
 function fieldsOf(manifests: readonly Manifest[]): Field[] {
@@ -40,7 +40,7 @@ function isOfHelm({ keys }: Field): boolean {
   return ofHelm.includes(keys.at(-1) ?? '');
 }
 
-/** Each field, by its path. @throws Error where there are two of a path, of which one would be lost. */
+/** Each field, by its path. @throws Error if two fields have the same path, because one would be lost. */
 function byPath(all: readonly Field[]): ReadonlyMap<string, unknown> {
   const found = new Map(all.map(({ keys, value }) => [keys.join(' > '), comparable(value)]));
   if (found.size !== all.length) throw new Error('two objects have one kind, namespace and name');
@@ -51,7 +51,7 @@ function comparable(value: unknown): unknown {
   return typeof value === 'string' ? value.replaceAll(/\n+/g, '\n') : value; // kustomize adds lines to folded texts
 }
 
-/** Where the two differ, and what the one and the other has there. */
+/** The paths at which the two differ, with both values. */
 function differences(a: readonly Field[], b: readonly Field[]): string[] {
   const [ofA, ofB] = [byPath(a), byPath(b)];
   const paths = new Set([...ofA.keys(), ...ofB.keys()]);
@@ -78,7 +78,7 @@ describeWithHelm('chart and config/', (helm) => {
     expect(differences(given, wanted)).to.deep.equal([]);
   });
 
-  it('are compared in all but the labels and annotations of Helm', () => {
+  it('are compared in every field except the labels and annotations of Helm', () => {
     const left = fieldsOf(chart).filter(isOfHelm);
     const places = new Set(left.map(({ keys }) => keys.slice(1).join(' > ')));
     const labels = ofHelm.slice(0, -1).map((key) => `metadata > labels > ${key}`);

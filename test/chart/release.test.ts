@@ -13,7 +13,7 @@ const role = '/apis/rbac.authorization.k8s.io/v1/clusterroles/realm-operator';
 const policy =
   '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/realmrelays.realm-operator.dev';
 
-/** With a control plane of its own: the chart brings the CRD, and takes it along. */
+/** On its own control plane, because the chart installs and removes the CRD. */
 describeWithHelm('chart: a release', (helm) => {
   describeWithCluster('on a control plane', () => {
     let own: ControlPlane;
@@ -37,7 +37,7 @@ describeWithHelm('chart: a release', (helm) => {
       return (await own.request('GET', path)).status;
     }
 
-    /** Resolves once the CRD has this schema of `spec.paused`, and the API server goes by it. */
+    /** Resolves once the CRD has this schema of `spec.paused`, and the API server applies it. */
     async function expectPaused(isKnown: boolean): Promise<void> {
       await eventually(`spec.paused is ${isKnown ? '' : 'un'}known`, async () => {
         const relay = realmRelay(`probe-${String(isKnown)}`, { paused: true });
@@ -46,7 +46,7 @@ describeWithHelm('chart: a release', (helm) => {
       });
     }
 
-    it('is installed, upgraded with its CRD, rolled back and uninstalled, and RealmRelays live through it', async () => {
+    it('is installed, upgraded with its CRD, rolled back and uninstalled, and RealmRelays survive all of it', async () => {
       const notes = await release('install', 'realm-operator', older, '--create-namespace');
       expect(notes).to.include('realm-operator 0.0.9 looks after RealmRelays in every namespace.');
       await expectPaused(false);
@@ -75,7 +75,7 @@ describeWithHelm('chart: a release', (helm) => {
       await eventually('the CRD is gone', async () => (await status(crd)) === 404);
     });
 
-    it('takes over a CRD that came without it, if requested', async () => {
+    it('adopts a CRD that was installed without it, if requested', async () => {
       await own.kubectl(['create', 'namespace', 'realm']);
       const applied = await own.kubectl(['apply', '--server-side', '--filename', 'crds/realmrelays.yaml']);
       expect(applied.code, applied.stderr).to.equal(0);

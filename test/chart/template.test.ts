@@ -31,7 +31,7 @@ describeWithHelm('chart', (helm) => {
   });
 
   for (const [title, values] of Object.entries(matrix)) {
-    it(`writes nothing empty: ${title}`, async () => {
+    it(`renders no empty values: ${title}`, async () => {
       expect(emptyPaths(await rendered(helm, values))).to.deep.equal([]);
     });
   }
@@ -39,10 +39,10 @@ describeWithHelm('chart', (helm) => {
   it('runs this version, with the relay image of its own default', async () => {
     const { image, args } = operatorContainer(await rendered(helm));
     expect(args).to.include(`--relay-image=${defaultRelayImage}`);
-    expect(image).to.equal(defaultRelayImage); // one image holds both programs
+    expect(image).to.equal(defaultRelayImage); // one image contains both programs
   });
 
-  it('gives rights in the watched namespaces alone, and to its lease in its own', async () => {
+  it('grants rights only in the watched namespaces, and to its lease in its own', async () => {
     const manifests = await rendered(helm, matrix['some namespaces']);
     const cluster = manifests.filter(({ kind }) => /^ClusterRole/.test(kind));
     const roles = manifests.filter(({ kind }) => kind === 'Role' || kind === 'RoleBinding');
@@ -60,13 +60,13 @@ describeWithHelm('chart', (helm) => {
     expect(rules).to.deep.equal(clusterRules);
   });
 
-  it('writes an image with a digest by that digest', async () => {
+  it('references an image by its digest if one is set', async () => {
     const { image, args } = operatorContainer(await rendered(helm, matrix['images by digest']));
     expect(image).to.match(/^registry\.example:5000\/a\/operator@sha256:[0-9a-f]{64}$/);
     expect(args[1]).to.match(/^--relay-image=registry\.example:5000\/a\/relay@sha256:[0-9a-f]{64}$/);
   });
 
-  it('has CRD and the policies of RealmRelays hang on one value', async () => {
+  it('renders the CRD and the policies of RealmRelays together, by one value', async () => {
     const manifests = await rendered(helm, matrix['no CRD']);
     expect(manifests.map(({ kind }) => kind)).not.to.include.members(['CustomResourceDefinition']);
     const policies = manifests.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
@@ -76,7 +76,7 @@ describeWithHelm('chart', (helm) => {
     expect(left.map(({ metadata }) => metadata.name)).to.deep.equal(['realmrelays.realm-operator.dev']);
   });
 
-  it('has the policy of the operator go by the account that it makes, in its namespace', async () => {
+  it('binds the policy of the operator to the account that the chart creates, in its namespace', async () => {
     const flags = ['--namespace', 'elsewhere', '--show-only', 'templates/admission-operator.yaml'];
     const text = await helm.runOrThrow(['template', 'edge', chart, ...flags]);
     expect(text).to.include("username == 'system:serviceaccount:elsewhere:edge-realm-operator'");
@@ -86,7 +86,7 @@ describeWithHelm('chart', (helm) => {
     expect(JSON.stringify(mine)).to.include("'system:serviceaccount:realm-operator-system:mine'");
   });
 
-  it('keeps names within their limits', async () => {
+  it('keeps names within their maximum lengths', async () => {
     const release = 'a'.repeat(53);
     const values = JSON.stringify(matrix['monitoring']);
     const stdout = await helm.runOrThrow(
@@ -102,18 +102,18 @@ describeWithHelm('chart', (helm) => {
   });
 });
 
-describeWithHelm('chart: values that are not right', (helm) => {
+describeWithHelm('chart: values that are not valid', (helm) => {
   const cases: { values: object; message: RegExp; why: string }[] = [
     { values: { replica: 1 }, message: /additional properties 'replica' not allowed/, why: 'misspelt' },
     {
       values: { crds: { install: true } },
       message: /at '\/crds': additional properties 'install'/,
-      why: 'misspelt, inside',
+      why: 'misspelt, in a nested field',
     },
     {
       values: { replicas: 6 },
       message: /at '\/replicas': maximum: got 6, want 5/,
-      why: 'two would do everything twice',
+      why: 'two active operators would do everything twice',
     },
     {
       values: { replicas: '1' },
@@ -123,44 +123,44 @@ describeWithHelm('chart: values that are not right', (helm) => {
     {
       values: { watchNamespaces: 'edge' },
       message: /at '\/watchNamespaces': got string, want array/,
-      why: 'no list',
+      why: 'not a list',
     },
     { values: { watchNamespaces: ['edge', 'edge'] }, message: /items at 0 and 1 are equal/, why: 'twice' },
     {
       values: { watchNamespaces: ['Edge_1'] },
       message: /'Edge_1' does not match pattern/,
-      why: 'no namespace',
+      why: 'not a valid namespace',
     },
     {
       values: { image: { digest: 'sha256:12' } },
       message: /at '\/image\/digest': 'sha256:12' does not match/,
-      why: 'half a digest',
+      why: 'an incomplete digest',
     },
     { values: { relayImage: { tag: '' } }, message: /at '\/relayImage/, why: 'neither tag nor digest' },
     {
       values: { logLevel: 'loud' },
       message: /at '\/logLevel': value must be one of 'off', 'error'/,
-      why: 'no level',
+      why: 'not a log level',
     },
     {
       values: { podLabels: { 'app.kubernetes.io/name': 'x' } },
       message: /at '\/podLabels\/app.kubernetes.io~1name'/,
-      why: 'a label of the selector',
+      why: 'a label that the selector uses',
     },
     {
       values: { admission: { requester: { allowedKeyPrefixes: [''] } } },
       message: /at '\/admission\/requester\/allowedKeyPrefixes\/0': '' does not match pattern/,
-      why: 'every key begins with nothing',
+      why: 'every key begins with an empty prefix',
     },
     {
       values: { admission: { requester: { allowedTolerations: ["a'b"] } } },
       message: /at '\/admission\/requester\/allowedTolerations\/0'/,
-      why: 'no key',
+      why: 'not a valid key',
     },
     {
       values: { networkPolicy: { from: [{}] } },
       message: /at '\/networkPolicy\/from\/0': minProperties/,
-      why: 'an empty peer is everyone',
+      why: 'an empty peer would admit everyone',
     },
   ];
   for (const { values, message, why } of cases) {
@@ -182,7 +182,7 @@ describeWithHelm('chart: monitoring', (helm) => {
     return (JSON.parse(stdout) as string[][]).flat();
   }
 
-  it('has alerts on metrics that the operator has', async () => {
+  it('alerts on metrics that the operator has', async () => {
     const registry = createRegistry();
     const queue = { depth: 0, processingSeconds: [] };
     operatorMetrics(registry, { queue: () => queue, workers: 1, isLeading: () => true, relays: () => [] });
@@ -192,7 +192,7 @@ describeWithHelm('chart: monitoring', (helm) => {
     expect(families).to.include.members(names);
   });
 
-  it('has alerts on the labels that the controller has', async () => {
+  it('alerts on labels that the controller has', async () => {
     const labels = (await judged()).flatMap(
       (selector) => /(?:name|controller)="([^"]*)"/.exec(selector.replace('namespace=', ''))?.[1] ?? [],
     );
@@ -204,7 +204,7 @@ describeWithHelm('chart: helm test', (helm) => {
   let server: Server | undefined;
   afterEach(() => server?.close());
 
-  /** A server that answers with these statuses in turn, the last for ever, and its URL. */
+  /** Starts a server that answers with these statuses in turn, then always with the last one, and returns its URL. */
   async function answering(statuses: number[]): Promise<string> {
     server = createServer((_request, response) => {
       response.writeHead((statuses.length > 1 ? statuses.shift() : statuses[0]) ?? 500, {
@@ -217,7 +217,7 @@ describeWithHelm('chart: helm test', (helm) => {
     return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/readyz`;
   }
 
-  /** The command of the test's Pod, with another URL and another patience. */
+  /** The command of the test's Pod, with another URL and another timeout. */
   async function command(url: string, seconds: string): Promise<[string, ...string[]]> {
     const { spec } = find(await rendered(helm), 'Pod') as unknown as { spec: { containers: [Container] } };
     const { command } = spec.containers[0];
@@ -239,14 +239,14 @@ describeWithHelm('chart: helm test', (helm) => {
     expect(await run(await command(url, '0'))).to.deep.include({ stdout: `${url}: 503\n`, code: 1 });
   });
 
-  it('fails if nobody answers', async () => {
+  it('fails if there is no answer', async () => {
     const { stdout, code } = await run(await command('http://127.0.0.1:1/', '0'));
     expect(stdout).to.match(/^http:\/\/127\.0\.0\.1:1\/: fetch failed: /);
     expect(code).to.equal(1);
   });
 });
 
-describeWithHelm('chart: what the API server says', (helm) => {
+describeWithHelm('chart: dry runs on the API server', (helm) => {
   describeWithCluster('with', (cluster) => {
     before('make the namespaces', async () => {
       const labels = {

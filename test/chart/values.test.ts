@@ -16,7 +16,7 @@ function schemaPaths({ properties }: Schema, path = ''): string[] {
   return Object.entries(properties).flatMap(([name, inner]) => schemaPaths(inner, `${path}/${name}`));
 }
 
-/** Whether `tree` has something at `path`, even if that is null. */
+/** Whether `tree` has a value at `path`, even if it is null. */
 function has(tree: unknown, path: string): boolean {
   let node = tree;
   for (const name of path.split('/').slice(1)) {
@@ -26,12 +26,12 @@ function has(tree: unknown, path: string): boolean {
   return true;
 }
 
-// What Helm adds by itself, and what a container may have beside the defaults.
+// Values that Helm adds, and fields of a container that the defaults leave out.
 const unset = ['/global', '/resources/claims'];
 const paths = schemaPaths(schema).filter((path) => !unset.includes(path));
 
 describe('values of the chart', () => {
-  it('are those of the schema', () => {
+  it('match the schema', () => {
     expect(paths.filter((path) => !has(values, path))).to.deep.equal([]);
   });
 
@@ -44,7 +44,7 @@ describe('values of the chart', () => {
     const lines = text.split('\n');
     const isExplained = (index: number): boolean => {
       const [above = '', line = ''] = [lines[index - 1], lines[index]];
-      // A heading explains itself by what stands under it; what stands under resources is Kubernetes'.
+      // The entries below a heading explain it; Kubernetes documents those below resources.
       return /^\s*#/.test(above) || /^\s*\w+:$/.test(line) || /^\s+(cpu|memory): /.test(line);
     };
     const bare = lines.filter((line, index) => /^\s*\w+:/.test(line) && !isExplained(index));

@@ -9,7 +9,7 @@ export type ApiResponse = {
   json: () => unknown;
 };
 
-/** How a user of the API server shows who it is: by a certificate, or by a header. */
+/** How a user authenticates to the API server: by a certificate, or by a header. */
 export type Credentials = {
   readonly ca: Buffer;
   readonly cert?: Buffer;
@@ -20,7 +20,7 @@ export type Credentials = {
 
 const timeoutMs = 30_000;
 
-/** The tests' own way to an API server, independent of the code under test. */
+/** A client of the API server for tests, independent of the code under test. */
 export class ApiClient {
   readonly #server: URL;
   readonly #agent: Agent;
@@ -29,11 +29,11 @@ export class ApiClient {
   /** `server` is the API server's URL. */
   constructor(server: string, { headers = {}, ...certificates }: Credentials) {
     this.#server = new URL(server);
-    this.#agent = new Agent({ ...certificates, keepAlive: false }); // a restart leaves no dead connection
+    this.#agent = new Agent({ ...certificates, keepAlive: false }); // so that no dead connection is left after a restart
     this.#headers = headers;
   }
 
-  /** Sends one request; `body` goes as JSON under `contentType`. */
+  /** Sends one request; `body` is sent as JSON with `contentType`. */
   async request(
     method: string,
     path: string,

@@ -24,7 +24,7 @@ describe('binaries', () => {
     });
   });
 
-  it('are reported missing if KUBEBUILDER_ASSETS lacks one, and not taken from elsewhere', () => {
+  it('are reported missing if KUBEBUILDER_ASSETS lacks one, instead of those of another folder', () => {
     writeFileSync(join(folder, 'etcd'), '');
     expect(binaries({ KUBEBUILDER_ASSETS: folder })).to.equal(
       `KUBEBUILDER_ASSETS=${folder} lacks kube-apiserver, kubectl`,

@@ -1,25 +1,25 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A program and the arguments that come before those of the caller. */
+/** A program, and the arguments before those of the caller. */
 export type Command = readonly [file: string, ...args: string[]];
 
-/** What a control plane is started from. */
+/** The programs of a control plane. */
 export type Binaries = {
   readonly etcd: Command;
   readonly apiServer: Command;
   readonly kubectl: Command;
-  /** Absent where only KUBEBUILDER_ASSETS is there, which has none: then nothing collects garbage. */
+  /** Absent with KUBEBUILDER_ASSETS alone, which has none; then nothing collects garbage. */
   readonly controllerManager?: Command;
 };
 
 const built = join(import.meta.dirname, 'bin', 'kube');
 
 /**
- * The programs that this machine has: those in the folder KUBEBUILDER_ASSETS (the convention of envtest) win
- * over those that `make cluster` built.
+ * The programs on this machine: those in the folder KUBEBUILDER_ASSETS (the convention of envtest) take precedence over
+ * those that `make cluster` built.
  *
- * @returns a string where they are missing: what is missing, and the remedy.
+ * @returns a string if programs are missing: which ones, and the remedy.
  */
 export function binaries(environment: NodeJS.ProcessEnv = process.env): Binaries | string {
   if (process.platform !== 'linux') return 'a control plane runs on Linux only';

@@ -4,8 +4,8 @@
 #   build.sh                 all: the control plane, Helm, containerd, runc, the CNI plugins, pause
 #   build.sh control-plane   only etcd, the Kubernetes components, kubectl and Helm (no C compiler)
 #
-# Does nothing when the programs were already made from the same sources. Exit code 3: this machine lacks
-# what the build needs (the last line on stderr says what).
+# Does nothing if the programs were already built from the same sources. Exit code 3: this machine lacks requirements of
+# the build (the last line on stderr names them).
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -20,7 +20,7 @@ lacking() {
 
 require_go() {
   command -v go >/dev/null || lacking "no Go on PATH; go.mod needs $(awk '$1 == "go" { print $2 }' go.mod) or newer"
-  # Fails where this Go is older than go.mod asks for and may not fetch a newer one.
+  # Fails if this Go is older than go.mod requires and may not fetch a newer one.
   go list -m >/dev/null 2>&1 || lacking "this Go is too old; go.mod needs $(awk '$1 == "go" { print $2 }' go.mod) or newer"
 }
 
@@ -32,12 +32,12 @@ require_c() {
     lacking "cannot install ${packages[*]}"
 }
 
-# fingerprint FILE...: of these sources, and of what compiles them
+# fingerprint FILE...: prints a hash of these sources and of the compiler
 fingerprint() {
   { go version && sha256sum build.sh "$@"; } | sha256sum | cut -c1-64
 }
 
-# once NAME FUNCTION FILE...: runs FUNCTION unless bin/ holds what it made from the same sources.
+# once NAME FUNCTION FILE...: runs FUNCTION unless bin/ contains its results for the same sources.
 once() {
   local -r name=$1 build=$2 stamp=$bin/.$1
   shift 2
@@ -59,7 +59,7 @@ build_kubernetes() {
     -X $package.gitMinor=$minor -X $package.gitTreeState=clean" .
 }
 
-# Helm and the program that judges statuses: modules of their own, so that their dependencies do not move Kubernetes'.
+# Helm and judge are a separate module, so that their dependencies do not change those of Kubernetes.
 build_helm() (
   cd helm
   local version
@@ -79,7 +79,7 @@ build_node() {
   archive_pause
 }
 
-# The image that holds a Pod's namespaces, under the name that node-init.sh gives it.
+# The image that keeps a Pod's namespaces, under the name that node-init.sh uses.
 archive_pause() {
   local root
   root=$(mktemp -d)
@@ -90,7 +90,7 @@ archive_pause() {
 
 require_go
 mkdir -p "$bin"
-exec 9>"$bin/.lock" # one build at a time: the others then find it done
+exec 9>"$bin/.lock" # one build at a time; the others then find it up to date
 flock 9
 once kubernetes build_kubernetes go.mod go.sum main.go
 once helm build_helm helm/go.mod helm/go.sum helm/judge/*.go

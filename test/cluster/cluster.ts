@@ -5,7 +5,7 @@ import { ApiClient, type ApiResponse, type Credentials } from './api-client.ts';
 import type { Command } from './binaries.ts';
 import { type Finished, run } from './run.ts';
 
-/** An API server as its administrator reaches it. */
+/** A cluster, used as its administrator. */
 export class Cluster {
   /** Path of the administrator's kubeconfig. */
   readonly kubeconfig: string;
@@ -17,7 +17,7 @@ export class Cluster {
   /**
    * @param kubectl  the program.
    * @param server   URL of the API server.
-   * @param pki      folder that `makePki` filled; read at the first request.
+   * @param pki  folder with the files of `makePki`; read at the first request.
    */
   constructor(kubectl: Command, server: string, pki: string) {
     this.kubeconfig = join(pki, 'admin.kubeconfig');
@@ -26,13 +26,13 @@ export class Cluster {
     this.#pki = pki;
   }
 
-  /** Runs kubectl as the administrator; the exit code is for the caller to judge. */
+  /** Runs kubectl as the administrator; the caller checks the exit code. */
   kubectl(args: readonly string[], stdin?: string): Promise<Finished> {
     const options = stdin === undefined ? {} : { stdin };
     return run([...this.#kubectl, '--kubeconfig', this.kubeconfig, ...args], options);
   }
 
-  /** Sends one request as the administrator: faster than kubectl by far. A body is sent as JSON. */
+  /** Sends one request as the administrator, which is much faster than kubectl. A body is sent as JSON. */
   request(method: string, path: string, body?: unknown, contentType?: string): Promise<ApiResponse> {
     this.#client ??= new ApiClient(this.#server, this.#administrator());
     return this.#client.request(method, path, body, contentType);
@@ -62,7 +62,7 @@ export class Cluster {
     return (await this.request('GET', '/metrics')).text;
   }
 
-  /** Makes a namespace that no other test uses, with `labels`. */
+  /** Creates a namespace for one test, with `labels`. */
   async namespace(labels?: Readonly<Record<string, string>>): Promise<string> {
     const name = `test-${randomBytes(5).toString('hex')}`;
     const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };

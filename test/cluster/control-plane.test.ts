@@ -9,7 +9,7 @@ describeWithCluster('control plane', (cluster) => {
     expect(JSON.parse(stdout)).to.have.nested.property('serverVersion.major', '1');
   });
 
-  it('gives each test a namespace of its own', async () => {
+  it('gives each test its own namespace', async () => {
     const names = await Promise.all([cluster().namespace(), cluster().namespace()]);
     expect(new Set(names)).to.have.lengthOf(2);
     expect((await cluster().request('GET', `/api/v1/namespaces/${names[0]}`)).status).to.equal(200);
@@ -19,11 +19,11 @@ describeWithCluster('control plane', (cluster) => {
     const namespace = await cluster().namespace();
     const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'dual' } };
     const spec = { ipFamilyPolicy: 'RequireDualStack', ports: [{ port: 1 }] };
-    const made = await cluster().request('POST', `/api/v1/namespaces/${namespace}/services`, {
+    const created = await cluster().request('POST', `/api/v1/namespaces/${namespace}/services`, {
       ...service,
       spec,
     });
-    expect(made.json()).to.have.nested.property('spec.ipFamilies').that.has.members(['IPv4', 'IPv6']);
+    expect(created.json()).to.have.nested.property('spec.ipFamilies').that.has.members(['IPv4', 'IPv6']);
   });
 
   it('counts its requests', async () => {

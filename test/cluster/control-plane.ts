@@ -11,23 +11,23 @@ import { freePort } from '../support/free-port.ts';
 import { makePki } from './pki.ts';
 
 const readyTimeoutMs = 90_000;
-// Asked to end it waits a minute for watches, which are never over by themselves.
+// On SIGTERM it waits a minute for watches, which never end on their own.
 const apiServerGraceMs = 1_000;
 
-/** What a control plane is started with. */
+/** Options for starting a control plane. */
 export type ControlPlaneOptions = {
-  /** Flags for kube-apiserver after our own: the last of a kind wins, lists of plugins add up. */
+  /** Flags for kube-apiserver after our own: the last value of a flag applies, lists of plugins are merged. */
   readonly apiServerFlags?: readonly string[];
   /**
-   * Files or folders applied before the controller manager starts: it looks for new kinds only every 30 s, so
-   * that garbage of a CRD that comes later is collected late.
+   * Files or folders to apply before the controller manager starts: it looks for new kinds only every 30 s, so it collects
+   * garbage of a later CRD late.
    */
   readonly manifests?: readonly string[];
-  /** Whether kube-controller-manager runs (garbage collection, Deployments, ...); true unless told. */
+  /** Whether kube-controller-manager runs (garbage collection, Deployments, ...); default true. */
   readonly controllerManager?: boolean;
 };
 
-/** A Kubernetes control plane of our own on loopback: etcd, kube-apiserver, kube-controller-manager. No node. */
+/** A Kubernetes control plane on loopback: etcd, kube-apiserver, kube-controller-manager. No node. */
 export class ControlPlane extends Cluster {
   /** Whether a controller manager runs: without one nothing collects garbage. */
   readonly hasControllerManager: boolean;
@@ -63,18 +63,18 @@ export class ControlPlane extends Cluster {
     await this.#ready('/readyz', 'ok', [this.#etcd, server]);
   }
 
-  /** Ends the API server and keeps the rest: what the cluster's data is stays. */
+  /** Stops the API server; etcd keeps running with the data of the cluster. */
   async stopApiServer(): Promise<void> {
     await this.#apiServer?.stop(apiServerGraceMs);
   }
 
-  /** Ends the API server and starts it again: every connection and watch is cut. */
+  /** Stops the API server and starts it again, which cuts every connection and watch. */
   async restartApiServer(): Promise<void> {
     await this.stopApiServer();
     await this.startApiServer();
   }
 
-  /** Starts the controller manager where there is one, and resolves when its work shows. */
+  /** Starts the controller manager if there is one, and resolves once it has created the default service account. */
   async startControllerManager(): Promise<void> {
     const command = this.#binaries.controllerManager;
     if (!this.hasControllerManager || command === undefined) return;
@@ -87,7 +87,7 @@ export class ControlPlane extends Cluster {
     await this.#ready('/api/v1/namespaces/default/serviceaccounts/default', '"name":"default"', [manager]);
   }
 
-  /** Ends all that it started and removes its files. */
+  /** Stops all programs and removes the files. */
   async stop(): Promise<void> {
     await this.#controllerManager?.stop();
     await this.stopApiServer();
@@ -101,7 +101,7 @@ export class ControlPlane extends Cluster {
       `${path} of the API server`,
       async () => {
         ended = firstEnded(daemons);
-        if (ended !== undefined) return true; // no use in waiting on
+        if (ended !== undefined) return true; // waiting longer is useless
         const { status, text } = await this.request('GET', path);
         return status === 200 && text.includes(expected);
       },
@@ -120,9 +120,9 @@ function firstEnded(daemons: readonly Daemon[]): Error | undefined {
 }
 
 /**
- * Starts a control plane on a free port, with a folder of its own. The caller stops it.
+ * Starts a control plane on a free port, with its own folder. The caller stops it.
  *
- * @throws Error where this machine has no programs for it, or where one of them ends before it is ready.
+ * @throws Error if this machine lacks its programs, or if one of them exits before it is ready.
  */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const programs = binaries();

@@ -47,7 +47,7 @@ describe('Daemon', function () {
     expect(daemon.endReason()).to.be.an('error');
   });
 
-  it('is killed when it does not stop', async () => {
+  it('is killed if it does not stop', async () => {
     const daemon = new Daemon(
       'stubborn',
       ['sh', '-c', 'trap "" TERM; echo trapped; exec sleep 600'],
@@ -58,7 +58,7 @@ describe('Daemon', function () {
     expect(isAlive(daemon.pid)).to.equal(false);
   });
 
-  it('reports why it ended, with what it printed last', async () => {
+  it('reports why it ended, with the last lines of its output', async () => {
     const daemon = new Daemon('failing', ['sh', '-c', 'echo no luck; exit 1'], logFile);
     const reason = await eventually('ended', () => daemon.endReason());
     expect(reason.message).to.include('failing has ended').and.to.include('no luck');

@@ -6,8 +6,8 @@ import type { Command } from './binaries.ts';
 const lastLines = 15;
 
 /**
- * A program that runs beside the tests, its output in a file. It never outlives this process: the kernel kills
- * it when we end, however we end.
+ * A program that runs beside the tests, with its output in a file. It never outlives this process: the kernel kills it when
+ * this process ends for any reason.
  */
 export class Daemon {
   readonly name: string;
@@ -24,11 +24,11 @@ export class Daemon {
       stdio: ['ignore', log, log],
     });
     closeSync(log);
-    this.#exit = once(this.#child, 'exit').catch(() => undefined); // 'error': it never ran
+    this.#exit = once(this.#child, 'exit').catch(() => undefined); // 'error': it was not started
     this.#child.unref(); // waiting for it must not keep the tests' process alive
   }
 
-  /** Its process id; -1 where it could not be started. */
+  /** Its process id; -1 if it could not be started. */
   get pid(): number {
     return this.#child.pid ?? -1;
   }
@@ -45,7 +45,7 @@ export class Daemon {
     return new Error(`${this.name} has ended (${this.#logFile}):\n${this.lastOutput()}`);
   }
 
-  /** Asks it to end, kills it after `graceMs`, and resolves when it has ended. Does nothing a second time. */
+  /** Sends SIGTERM, kills it after `graceMs`, and resolves when it has ended. A second call does nothing. */
   async stop(graceMs = 10_000): Promise<void> {
     if (this.#child.pid === undefined) return;
     this.#child.ref();

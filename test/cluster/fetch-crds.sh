@@ -1,13 +1,13 @@
 #!/bin/bash
-# Fetches the CustomResourceDefinitions of Argo CD and Flux, out of their own Go modules, into bin/crds/.
+# Fetches the CustomResourceDefinitions of Argo CD and Flux from their own Go modules into bin/crds/.
 #
-# They are of those who wrote them, so none is kept here; their sums are. Does nothing when they are there already. A machine
-# that cannot fetch them, or has no Go, goes without: the tests that need them say so.
+# They belong to other projects, so only their checksums are kept here. Does nothing if they are up to date. If a machine
+# cannot fetch them, or has no Go, the tests that need them are skipped with that reason.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 readonly crds=$PWD/bin/crds
-# module, version and sum, and the file in it
+# module, version, checksum, and the file in the module
 readonly wanted='
 github.com/argoproj/argo-cd/v3 v3.5.7 h1:Xm1BF+I5OgDKUG3SDK49vn2/Y5AMyaNVko+/JT08gj0= manifests/crds/application-crd.yaml
 github.com/fluxcd/helm-controller v1.4.3 h1:449LcGJXLCylvrNCq8ycevwa5mxE1Mn9vxTwlsj/no8= config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml
@@ -15,10 +15,10 @@ github.com/fluxcd/kustomize-controller v1.9.6 h1:XB+G3A0mky0j5uVHZWv4oSlS2RvZBoN
 github.com/fluxcd/source-controller v1.9.6 h1:nG534/bI6nVpyHra7ONAk6xDB3xPsVT+EOLHZHXPrrc= config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml
 '
 
-# json FIELD: the value of this field of the JSON of `go mod download`
+# json FIELD: prints this field from the JSON of `go mod download`
 json() { sed -n "s/^\t\"$1\": \"\(.*\)\",\{0,1\}$/\1/p"; }
 
-# fetch MODULE VERSION SUM FILE: copies the file into $new, if the module has this sum.
+# fetch MODULE VERSION SUM FILE: copies the file into $new if the module has this checksum.
 fetch() {
   local answer sum folder
   answer=$(cd "$new" && GOFLAGS=-mod=mod GOWORK=off go mod download -json "$1@$2") || return 1

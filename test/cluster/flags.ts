@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 
 /**
- * Flags of an etcd that only its own API server reaches: unix sockets in `folder`, no TCP port. The advertised
- * URLs must be there and are never dialled, since it is alone.
+ * Flags of an etcd that only its own API server reaches: unix sockets in `folder`, no TCP port. The advertised URLs are
+ * required, but nothing dials them, since etcd has no other member.
  */
 export function etcdFlags(folder: string): readonly string[] {
   return [
     '--name=test',
     `--data-dir=${join(folder, 'etcd')}`,
-    '--unsafe-no-fsync', // what a crash of the machine would lose is of no use after it
+    '--unsafe-no-fsync', // the data is useless after a crash of the machine
     '--log-level=warn',
     `--listen-client-urls=unix://${join(folder, 'etcd.sock')}`,
     '--advertise-client-urls=http://localhost:1',
@@ -49,8 +49,8 @@ export function controllerManagerFlags(folder: string): readonly string[] {
     `--authentication-kubeconfig=${kubeconfig}`,
     `--authorization-kubeconfig=${kubeconfig}`,
     '--secure-port=0',
-    '--leader-elect=false', // its lease would be a write every two seconds
-    '--kube-api-qps=500', // 20 by default: seconds before the first garbage is collected
+    '--leader-elect=false', // its lease would cost a write every two seconds
+    '--kube-api-qps=500', // with the default of 20 it takes seconds to collect the first garbage
     '--kube-api-burst=1000',
     '--use-service-account-credentials=true',
     `--service-account-private-key-file=${join(folder, 'pki', 'sa.key')}`,

@@ -6,11 +6,11 @@ import { type Finished, run } from './run.ts';
 
 const built = join(import.meta.dirname, 'bin');
 
-/** Helm, with a home of its own. */
+/** Helm, with its own home directory. */
 export class Helm {
   #home: string | undefined;
 
-  /** Runs helm; `values` are the JSON that `--values -` reads. The exit code is for the caller to judge. */
+  /** Runs helm; `values` become the JSON that `--values -` reads. The caller checks the exit code. */
   run(args: readonly string[], values: object = {}): Promise<Finished> {
     const home = (this.#home ??= mkdtempSync(join(tmpdir(), 'realm-operator-helm-')));
     const env = {
@@ -25,7 +25,7 @@ export class Helm {
    * Runs helm, which must succeed.
    *
    * @returns its standard output.
-   * @throws Error with what it said.
+   * @throws Error with its output.
    */
   async runOrThrow(args: readonly string[], values: object = {}): Promise<string> {
     const { stdout, stderr, code } = await this.run(args, values);
@@ -40,20 +40,20 @@ export class Helm {
   }
 }
 
-/** The program that judges statuses as GitOps tools do, and objects of the Prometheus Operator as it does. */
+/** The program that evaluates statuses like GitOps tools, and objects of the Prometheus Operator like that operator. */
 export const judge: Command = [join(built, 'judge')];
 
-/** Why Helm and the judge cannot run here; undefined where they can. */
+/** Why Helm and the judge cannot run here; undefined if they can. */
 function obstacle(): string | undefined {
   if (existsSync(join(built, 'helm')) && existsSync(join(built, 'judge'))) return undefined;
   return 'no helm: `make cluster` builds it where Go is';
 }
 
 /**
- * A suite that needs Helm, or the judge that is built with it. Where they are not, its tests are pending and its title
- * says why.
+ * A suite that needs Helm, or the judge that is built with it. If they are missing, its tests are pending and its title
+ * states the reason.
  *
- * @param body  gets Helm, with a home that goes after the suite.
+ * @param body  receives Helm, whose home directory is removed after the suite.
  */
 export function describeWithHelm(title: string, body: (helm: Helm) => void): void {
   const reason = obstacle();

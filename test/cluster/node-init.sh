@@ -1,13 +1,13 @@
 #!/bin/bash
-# node-init.sh: pid 1 of a one-node Kubernetes cluster, in mount, pid and network namespaces of its own; node.ts
-# starts it. Everything the cluster runs is below this process, so ending it ends the cluster.
+# node-init.sh: pid 1 of a one-node Kubernetes cluster, in its own mount, pid and network namespaces; node.ts starts it.
+# Everything in the cluster descends from this process, so ending it ends the cluster.
 #
-#   FOLDER   where the cluster keeps what it makes; FOLDER/pki is there already
-#   BIN      the programs that build.sh made
+#   FOLDER   the folder for the cluster's files; FOLDER/pki exists already
+#   BIN      the folder of the programs that build.sh builds
 #   CLIENT   a process whose network namespace gets the other end of the node's only link
 #   IMAGES   image archives to import, separated by spaces
 #
-# The client reaches the node, the Pods and the Services; nothing here reaches further than the client.
+# The client reaches the node, the Pods and the Services; nothing in the cluster reaches anything beyond the client.
 set -euo pipefail
 
 readonly node4=172.31.0.2 node6=fd00:172:31::2 client4=172.31.0.1 client6=fd00:172:31::1
@@ -19,7 +19,7 @@ readonly cgroup
 export PATH=$BIN:$PATH
 
 link_to_client() {
-  local -r namespace=/proc/$CLIENT/ns/net # of the /proc of outside, so before ours is mounted
+  local -r namespace=/proc/$CLIENT/ns/net # from the outer /proc, so before ours is mounted
   local -r client=(nsenter --net="$namespace" --)
   ip link add eth0 type veth peer name node netns "$namespace"
   "${client[@]}" ip addr add $client4/30 dev node
@@ -34,7 +34,7 @@ link_to_client() {
   for subnet in $services4 $pods4; do "${client[@]}" ip route add $subnet via $node4; done
   for subnet in $services6 $pods6; do "${client[@]}" ip -6 route add $subnet via $node6; done
   sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0
-  sysctl -qw net.ipv4.ip_unprivileged_port_start=0 # so that Pods on hostNetwork need no rights for any port
+  sysctl -qw net.ipv4.ip_unprivileged_port_start=0 # so that Pods on hostNetwork may bind any port
 }
 
 mount_file_systems() {
@@ -46,7 +46,7 @@ mount_file_systems() {
   umount -l "$FOLDER/cgroup"
   mount -t tmpfs tmpfs /run
   mkdir -p /run/containerd /run/netns
-  mkdir -p "$FOLDER"/var/{upper,work} # wherever its own folder is, kubelet writes to /var/lib and /var/log
+  mkdir -p "$FOLDER"/var/{upper,work} # kubelet writes to /var/lib and /var/log wherever its own folder is
   mount -t overlay overlay -o "lowerdir=/var,upperdir=$FOLDER/var/upper,workdir=$FOLDER/var/work" /var
   mount --make-rshared /
 }
@@ -56,7 +56,7 @@ make_cgroups() {
   for hierarchy in /sys/fs/cgroup/*/; do
     [ ! -e "$hierarchy/cgroup.procs" ] || mkdir -p "$hierarchy$cgroup"
   done
-  for hierarchy in /sys/fs/cgroup/cpuset; do # of cgroup v1: a new group there has neither
+  for hierarchy in /sys/fs/cgroup/cpuset; do # cgroup v1 only: a new group has neither
     [ -e $hierarchy/cpuset.cpus ] || continue
     for file in cpus mems; do cat $hierarchy/cpuset.$file >"$hierarchy$cgroup/cpuset.$file"; done
   done
@@ -136,7 +136,7 @@ nftables: {syncPeriod: 30s, minSyncPeriod: 100ms}
 YAML
 }
 
-# What service accounts ask for, which the tests hold against what they may.
+# Logs the requests of service accounts, which the tests compare with their rights.
 write_audit_policy() {
   cat >"$FOLDER/audit-policy.yaml" <<YAML
 apiVersion: audit.k8s.io/v1
@@ -148,14 +148,14 @@ rules:
 YAML
 }
 
-# start NAME COMMAND...: in the background, its output in log/NAME.log
+# start NAME COMMAND...: runs COMMAND in the background, with its output in log/NAME.log
 start() {
   local -r name=$1
   shift
   "$@" >"$FOLDER/log/$name.log" 2>&1 </dev/null &
 }
 
-# await WHAT COMMAND...: until it succeeds
+# await WHAT COMMAND...: waits until COMMAND succeeds
 await() {
   local -r what=$1
   shift
@@ -197,7 +197,7 @@ api_server_is_ready() {
     https://127.0.0.1:6443/readyz)" = ok ]
 }
 
-# start_controller COMPONENT FLAG...: one that works through the API server alone
+# start_controller COMPONENT FLAG...: starts a component that works only through the API server
 start_controller() {
   local -r component=$1 kubeconfig=$pki/${1#kube-}.kubeconfig
   shift
@@ -216,7 +216,7 @@ write_proxy_config
 write_audit_policy
 start_api_server
 start_containerd
-await 'API server ready' api_server_is_ready # the controller manager ends when it comes before the RBAC bootstrap
+await 'API server ready' api_server_is_ready # the controller manager exits if it starts before the RBAC bootstrap
 start_controller kube-controller-manager --use-service-account-credentials=true \
   --service-account-private-key-file="$pki/sa.key" --root-ca-file="$pki/ca.crt" \
   --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" \
@@ -227,7 +227,7 @@ start_controller kube-scheduler
 start kube-proxy kube kube-proxy --config="$FOLDER/proxy.yaml"
 start kubelet kube kubelet --config="$FOLDER/kubelet.yaml" --kubeconfig="$pki/kubelet.kubeconfig" \
   --root-dir="$FOLDER/kubelet" --hostname-override=node1 --node-ip=$node4,$node6
-# As pid 1 it inherits every orphan, which bash reaps while it waits.
+# As pid 1 this shell inherits every orphan, which bash reaps while it waits.
 while :; do
   wait -n 2>/dev/null || true
   sleep 0.2

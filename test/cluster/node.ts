@@ -33,16 +33,16 @@ export type AuditEvent = {
 /**
  * A real one-node cluster: kubelet, containerd, kube-proxy and a control plane, in namespaces of their own.
  *
- * Its only link ends in the network namespace of this process, with routes to its Pods and Services. Run in a
- * namespace made for that (`unshare --net`): nothing is then left or seen outside.
+ * Its only link ends in the network namespace of this process, with routes to its Pods and Services. Run it in a separate
+ * namespace (`unshare --net`), so that nothing is visible or left outside.
  */
 export class TestNode extends Cluster {
-  /** Its own, as its Pods on hostNetwork have them. */
+  /** Its own addresses, which its Pods on hostNetwork share. */
   readonly addresses = addresses;
   readonly #folder: string;
   readonly #init: Daemon;
 
-  /** Starts it from a folder that holds its pki; `startNode` does the rest. */
+  /** Starts it from a folder that contains its pki; `startNode` does the rest. */
   constructor(folder: string, images: readonly string[]) {
     super([join(bin, 'kube'), 'kubectl'], server, join(folder, 'pki'));
     this.#folder = folder;
@@ -63,7 +63,7 @@ export class TestNode extends Cluster {
       'node Ready',
       async () => {
         const reason = this.#init.endReason();
-        if (reason !== undefined) return { reason }; // no use in waiting on
+        if (reason !== undefined) return { reason }; // waiting longer is useless
         const { status, text } = await this.request('GET', '/api/v1/nodes/node1');
         return status === 200 && isReady(text) && { reason };
       },
@@ -72,7 +72,7 @@ export class TestNode extends Cluster {
     if (ended.reason !== undefined) throw ended.reason;
   }
 
-  /** What the service account `namespace`/`name` asked of the API server up to now. */
+  /** The requests of the service account `namespace`/`name` to the API server so far. */
   auditLog(namespace: string, name: string): readonly AuditEvent[] {
     return readFileSync(join(this.#folder, 'log', 'audit.log'), 'utf8')
       .split('\n')
@@ -81,16 +81,16 @@ export class TestNode extends Cluster {
       .filter(({ user }) => user.username === `system:serviceaccount:${namespace}:${name}`);
   }
 
-  /** The end of what each of its programs wrote. */
+  /** The last log lines of each of its programs. */
   lastLogLines(): string {
     const folder = join(this.#folder, 'log');
     const files = existsSync(folder) ? readdirSync(folder).filter((name) => name !== 'audit.log') : [];
     return files.map((name) => `--- ${name}\n${tail(join(folder, name))}`).join('\n');
   }
 
-  /** Ends all that runs in it and removes its files. */
+  /** Stops everything in it and removes its files. */
   async stop(): Promise<void> {
-    await this.#init.stop(0); // its pid 1 takes no signal but the one that cannot be refused
+    await this.#init.stop(0); // its pid 1 handles no signal, so only SIGKILL ends it
     await eventually('cgroups of the node gone', () => removeCgroups(basename(this.#folder)));
     await rm(this.#folder, { recursive: true, force: true });
   }
@@ -107,7 +107,7 @@ function isReady(node: string): boolean {
   );
 }
 
-/** The kernel keeps a group until the last of its processes is gone, a moment after the kill. */
+/** The kernel keeps a cgroup until the last of its processes is gone, a moment after the kill. */
 async function removeCgroups(folder: string): Promise<boolean> {
   const root = '/sys/fs/cgroup';
   const groups = readdirSync(root).map((hierarchy) => join(root, hierarchy, `kube-${folder}`));

@@ -1,6 +1,6 @@
 #!/bin/bash
-# pki.sh DIR NODE IP...: a CA, the certificates and kubeconfigs of a test cluster (openssl, EC keys) in DIR.
-# SERVER is the API server's URL. Does nothing where they are made already.
+# pki.sh DIR NODE IP...: writes a CA, the certificates and the kubeconfigs of a test cluster (openssl, EC keys) to DIR.
+# SERVER is the API server's URL. Does nothing if they exist already.
 set -euo pipefail
 
 readonly dir=$1 node=$2
@@ -11,7 +11,7 @@ cd "$dir"
 
 private_key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1" 2>/dev/null; }
 
-# certificate NAME SUBJECT USAGE [SAN]: NAME.key and NAME.crt, signed by the CA
+# certificate NAME SUBJECT USAGE [SAN]: writes NAME.key and NAME.crt, signed by the CA
 certificate() {
   private_key "$1.key"
   openssl req -new -key "$1.key" -subj "$2" -out "$1.csr"
@@ -26,7 +26,7 @@ certificate() {
   rm "$1.csr" "$1.ext"
 }
 
-# kubeconfig NAME: NAME.kubeconfig, with the certificate of that name inside
+# kubeconfig NAME: writes NAME.kubeconfig with the certificate of that name
 kubeconfig() {
   cat >"$1.kubeconfig" <<YAML
 apiVersion: v1

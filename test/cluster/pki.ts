@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { runOrThrow } from './run.ts';
 
 /**
- * Makes the certificates and kubeconfigs of a cluster in `folder`/pki.
+ * Creates the certificates and kubeconfigs of a cluster in `folder`/pki.
  *
- * @param server     URL of its API server.
- * @param addresses  IP addresses of its node, beside loopback.
+ * @param server  URL of the API server.
+ * @param addresses  IP addresses of the node, besides loopback.
  */
 export async function makePki(
   folder: string,

@@ -3,28 +3,28 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import type { Command } from './binaries.ts';
 
-/** What a program printed and how it ended. */
+/** The output and the exit code of a program. */
 export type Finished = {
   readonly stdout: string;
   readonly stderr: string;
-  /** Exit code; -1 where a signal ended it. */
+  /** Exit code; -1 if a signal ended it. */
   readonly code: number;
 };
 
-/** What a program runs with. */
+/** Options for running a program. */
 export type RunOptions = {
-  /** What it reads from standard input; nothing unless told. */
+  /** Its standard input; empty by default. */
   readonly stdin?: string;
-  /** Environment variables beside our own. */
+  /** Environment variables besides our own. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Milliseconds after which it is killed; 60,000 unless told. */
+  /** Milliseconds after which it is killed; 60,000 by default. */
   readonly timeoutMs?: number;
 };
 
 /**
  * Runs a program to its end.
  *
- * @throws the error of `spawn` where it cannot be run at all.
+ * @throws the error of `spawn` if it cannot be started.
  */
 export async function run([file, ...args]: Command, options: RunOptions = {}): Promise<Finished> {
   const child = spawn(file, args, {
@@ -32,7 +32,7 @@ export async function run([file, ...args]: Command, options: RunOptions = {}): P
     timeout: options.timeoutMs ?? 60_000,
     killSignal: 'SIGKILL',
   });
-  child.stdin.on('error', () => undefined); // it need not read what we write
+  child.stdin.on('error', () => undefined); // it may not read its input
   child.stdin.end(options.stdin ?? '');
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),
@@ -45,8 +45,8 @@ export async function run([file, ...args]: Command, options: RunOptions = {}): P
 /**
  * Runs a program that must succeed.
  *
- * @returns what it printed on standard output.
- * @throws Error with what it printed on standard error.
+ * @returns its standard output.
+ * @throws Error with its standard error.
  */
 export async function runOrThrow(command: Command, options: RunOptions = {}): Promise<string> {
   const { stdout, stderr, code } = await run(command, options);

@@ -8,24 +8,24 @@ const crds = join(import.meta.dirname, '..', '..', 'crds', 'realmrelays.yaml');
 let starting: Promise<ControlPlane> | undefined;
 
 /**
- * The control plane that all tests of a mocha run share, with our CRD in it; the first caller starts it. A test
- * keeps to a namespace of its own (`namespace()`).
+ * The control plane that all tests of a mocha run share, with our CRD; the first caller starts it. Each test uses its own
+ * namespace (`namespace()`).
  */
 function sharedControlPlane(): Promise<ControlPlane> {
   starting ??= startControlPlane({ manifests: existsSync(crds) ? [crds] : [] });
   return starting;
 }
 
-// Read while mocha loads the test files, so this is a hook of the whole run: after the last test of all.
+// This runs while mocha loads the test files, so it is a hook of the whole run: after the very last test.
 after('stop the shared control plane', async () => {
   const controlPlane = await starting?.catch(() => undefined);
   await controlPlane?.stop();
 });
 
 /**
- * A suite that needs an API server. Where none can run, its tests are pending and its title says why.
+ * A suite that needs an API server. If none can run, its tests are pending and its title states the reason.
  *
- * @param body  gets the way to the shared control plane, which is up once a test or a hook runs.
+ * @param body  receives a function that returns the shared control plane, which is ready once a test or a hook runs.
  */
 export function describeWithCluster(title: string, body: (cluster: () => ControlPlane) => void): void {
   const programs = binaries();

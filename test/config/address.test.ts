@@ -5,10 +5,10 @@ import { isFault, parseSocketAddress, socketAddressText } from '../../src/config
 describe('socket address', () => {
   const good = [
     { text: '192.0.2.1:80', host: '192.0.2.1', port: 80, why: 'IPv4' },
-    { text: '[2001:DB8::0:1]:80', host: '2001:db8::1', port: 80, why: 'IPv6, made canonical' },
+    { text: '[2001:DB8::0:1]:80', host: '2001:db8::1', port: 80, why: 'IPv6, in canonical form' },
     { text: '::1:15000', host: '::1', port: 15000, why: 'without brackets the last colon splits' },
     { text: ':::15000', host: '::', port: 15000, why: 'the wildcard without brackets' },
-    { text: '[::]:0', host: '::', port: 0, why: 'port 0 is any free one' },
+    { text: '[::]:0', host: '::', port: 0, why: 'port 0 is any free port' },
     { text: 'backend.example.com:65535', host: 'backend.example.com', port: 65535, why: 'a host name' },
     { text: 'db_1.local.:5432', host: 'db_1.local.', port: 5432, why: 'underscore and final dot' },
     { text: '[fe80::1%eth0]:53', host: 'fe80::1%eth0', port: 53, why: 'a zone by name' },

@@ -102,7 +102,7 @@ describe('config text', () => {
     },
   ];
   for (const { text, message } of refused) {
-    it(`is refused with its place: ${JSON.stringify(text)}`, () => {
+    it(`is rejected with the position of the error: ${JSON.stringify(text)}`, () => {
       if (typeof message === 'string') expect(refusal(text)).to.equal(message);
       else expect(refusal(text)).to.match(message);
     });
@@ -126,7 +126,7 @@ describe('several config texts', () => {
   const second =
     '{"log": {"level": "warn"}, "network": {"tcp_timeout": 2, "use_udp": true}, "endpoints": [{"listen": "[::]:2", "remote": "b:2"}]}';
 
-  it('are one configuration: endpoints together, of every other field the first that is set', () => {
+  it('are one configuration: all endpoints, and of every other field the first value that is set', () => {
     const { config } = parseRelayConfig(texts(first, second));
     expect(config.log.level).to.equal('warn');
     expect(config.endpoints.map(({ listen, network }) => [listen.port, network])).to.deep.equal(
@@ -134,7 +134,7 @@ describe('several config texts', () => {
     );
   });
 
-  it('are refused with every problem of every file', () => {
+  it('are rejected with every problem of every file', () => {
     expect(refusal('endpoints = 1', first, '[log]', '{').split('\n')).to.have.length(3);
     expect(refusal(first, '[log]')).to.equal('2.toml: endpoints: is missing: add it');
   });
@@ -164,7 +164,7 @@ describe('legacy config text', () => {
         ['0.0.0.0 2', 'a.example 12'],
         ['0.0.0.0 3', 'a.example 11'],
       ],
-      why: 'the first stands in where a list is shorter',
+      why: 'the first entry is used if a list is shorter',
     },
     {
       fields: {
@@ -188,7 +188,7 @@ describe('legacy config text', () => {
     },
   ];
   for (const { fields, expected, why } of meant) {
-    it(`means today's endpoints: ${why}`, () => {
+    it(`becomes endpoints of today: ${why}`, () => {
       const text = JSON.stringify({ ...legacy, ...fields });
       expect(pairs(text)).to.deep.equal(expected);
       expect(parseRelayConfig(texts(text)).isLegacy).to.equal(true);
@@ -210,14 +210,14 @@ describe('legacy config text', () => {
     { fields: { remote_ports: ['0'] }, message: /endpoints\[0\]\.remote: has no port to dial/ },
   ];
   for (const { fields, message } of refused) {
-    it(`is refused: ${message.source}`, () => {
+    it(`is rejected: ${message.source}`, () => {
       expect(refusal(JSON.stringify({ ...legacy, ...fields }))).to.match(message);
     });
   }
 });
 
 describe('REALM_CONF', () => {
-  it('is a configuration, whose global network counts for nothing, as in Realm', () => {
+  it('is a configuration whose global network has no effect, as in Realm', () => {
     const config = environmentConfig(toml);
     if (!('parsed' in config)) throw new Error('ignored');
     expect(config.parsed.config.log.level).to.equal('debug');
@@ -238,7 +238,7 @@ describe('REALM_CONF', () => {
     });
   }
 
-  it('is refused if it is a configuration that is not valid', () => {
+  it('is rejected if it is a configuration that is not valid', () => {
     expect(() => environmentConfig('{"endpoints": [{"listen": "x", "remote": "a:1"}]}')).to.throw(
       ConfigError,
       /^REALM_CONF: endpoints\[0\]\.listen: has no port/,

@@ -32,13 +32,13 @@ const valid = {
 
 type Where = readonly (string | number)[];
 
-/** Every place of `value`, its root included. */
+/** Every path in `value`, including the root. */
 function places(value: unknown, at: Where = []): Where[] {
   if (typeof value !== 'object' || value === null) return [at];
   return [at, ...Object.entries(value).flatMap(([key, inner]) => places(inner, [...at, key]))];
 }
 
-/** `value` with what `change` makes of the place `at`; undefined takes it away. */
+/** `value` with the value at a path replaced by the result of `change`; undefined removes it. */
 function changed(value: unknown, [key, ...rest]: Where, change: (old: unknown) => unknown): unknown {
   if (key === undefined) return change(value);
   const copy = structuredClone(value) as Record<string | number, unknown>;
@@ -68,7 +68,7 @@ const strange = fc.oneof(
   fc.string({ unit: 'binary' }),
 );
 
-/** One change of a document: another value, none, one more key, half a text, or the same twice. */
+/** One change of a document: another value, none, one more key, half a text, or a duplicate. */
 const change = fc.oneof(
   strange.map((value) => () => value),
   fc.constant(() => undefined),
@@ -103,7 +103,7 @@ describe('a configuration that was valid', () => {
       }, valid);
     });
 
-  it('is a configuration after any change, or refused with the path of each problem; never a crash', () => {
+  it('is a configuration after any change, or rejected with the path of each problem; never a crash', () => {
     expect(outcome(JSON.stringify(valid))).to.have.property('config');
     let refused = 0;
     fc.assert(

@@ -4,7 +4,7 @@ import { relayConfig } from '../../src/config/parsed-config.ts';
 describe('PROXY headers in the relay config', () => {
   const both = { send_proxy: true, accept_proxy: true };
   const cases = [
-    { network: {}, expected: {}, why: 'none unless told' },
+    { network: {}, expected: {}, why: 'none by default' },
     {
       network: both,
       expected: { sendProxyVersion: 2, acceptProxy: { timeoutMs: 5000, trustedSources: [] } },

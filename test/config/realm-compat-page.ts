@@ -6,7 +6,7 @@ export const root = join(import.meta.dirname, '..', '..');
 
 const page = readFileSync(join(root, 'docs', 'realm-compat.md'), 'utf8');
 
-/** The cells of every row of docs/realm-compat.md's table below `## heading`; code spans without their marks. */
+/** The cells of every row of docs/realm-compat.md's table below `## heading`. */
 export function rows(heading: string): string[][] {
   const section = page.split(/^## /m).find((each) => each.startsWith(`${heading}\n`)) ?? '';
   const lines = section.split('\n').filter((line) => line.startsWith('|'));
@@ -18,16 +18,16 @@ export function rows(heading: string): string[][] {
   );
 }
 
-/** The inside of a code span. */
+/** The text in a code span. */
 export function code(cell = ''): string {
   return /`([^`]+)`/.exec(cell)?.[1] ?? '';
 }
 
-/** The endpoint of the documents that `saying` makes. */
+/** The endpoint of the documents that `documentWith` returns. */
 export const endpoint = { listen: '[::]:80', remote: 'a.example:80' };
 
-/** The document that says `value` for `key`, e.g. of `network.no_tcp`. */
-export function saying(key: string, value: unknown): unknown {
+/** A document with `value` at `key`, for example at `network.no_tcp`. */
+export function documentWith(key: string, value: unknown): unknown {
   const [table = '', field = ''] = key.split('.');
   if (key === 'endpoints[].range_of') {
     return {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { describeRustRealm, RustRealm } from '../support/rust-realm.ts';
-import { code, rows, saying } from './realm-compat-page.ts';
+import { code, rows, documentWith } from './realm-compat-page.ts';
 
 describeRustRealm('docs/realm-compat.md is right about the Rust realm', () => {
   let folder: string;
@@ -23,8 +23,8 @@ describeRustRealm('docs/realm-compat.md is right about the Rust realm', () => {
   }
 
   for (const [key = '', , example] of rows('Keys')) {
-    it(`which takes ${key}: ${code(example)}`, async () => {
-      const document = saying(code(key), JSON.parse(code(example)));
+    it(`which accepts ${key}: ${code(example)}`, async () => {
+      const document = documentWith(code(key), JSON.parse(code(example)));
       const realm = new RustRealm(['-c', write(document)]);
       try {
         await realm.started((document as { endpoints: unknown[] }).endpoints.length);
@@ -36,9 +36,9 @@ describeRustRealm('docs/realm-compat.md is right about the Rust realm', () => {
 
   for (const [flag = '', here = '', example] of rows('Flags')) {
     const isOurs = here.startsWith('ours');
-    it(`which ${isOurs ? 'does not know' : 'takes'} ${flag}: ${code(example)}`, async () => {
+    it(`which ${isOurs ? 'does not know' : 'accepts'} ${flag}: ${code(example)}`, async () => {
       const argv = code(example).split(' ');
-      // Without an endpoint, or with one that neither TCP nor UDP is for, it ends by itself.
+      // Without an endpoint, or with one that has neither TCP nor UDP, it exits on its own.
       const hasEndpoint = argv.includes('-l');
       const path = write({ endpoints: [] });
       const realm = new RustRealm([

@@ -12,7 +12,7 @@ import { pathText } from '../../src/lib/problem.ts';
 import { flagTable } from '../../src/relay/command-line/flag-table.ts';
 import { parseFlags } from '../../src/relay/command-line/flags.ts';
 import { UsageError } from '../../src/lib/usage-error.ts';
-import { code, endpoint, root, rows, saying } from './realm-compat-page.ts';
+import { code, endpoint, root, rows, documentWith } from './realm-compat-page.ts';
 
 function outcome(document: unknown): ParsedConfig | ConfigError {
   try {
@@ -24,7 +24,7 @@ function outcome(document: unknown): ParsedConfig | ConfigError {
 }
 
 describe('docs/realm-compat.md', () => {
-  it('has a row for every key, and no other', () => {
+  it('has a row for every key, and no others', () => {
     const tables = { ...overrideRules, 'endpoints[]': endpointRules };
     const keys = Object.entries(tables).flatMap(([table, rules]) =>
       Object.keys(rules).map((key) => `${table}.${key}`),
@@ -39,7 +39,7 @@ describe('docs/realm-compat.md', () => {
     for (const key of Object.keys(healthCheckKeys)) expect(row?.[1]).to.contain(`\`${key}\``);
   });
 
-  it('calls ours just the keys that Realm does not know', () => {
+  it('marks as ours exactly the keys that Realm does not know', () => {
     const tables = { log: logKeys, dns: dnsKeys, network: networkKeys, 'endpoints[]': endpointKeys };
     const ours = Object.entries(tables).flatMap(([table, keys]) =>
       Object.entries(keys).flatMap(([key, { isOurs }]) => (isOurs ? `${table}.${key}` : [])),
@@ -48,7 +48,7 @@ describe('docs/realm-compat.md', () => {
     expect(called.map(([key]) => code(key))).to.have.members(ours);
   });
 
-  it('has a row for every flag, short and long, and no other', () => {
+  it('has a row for every flag, short and long, and no others', () => {
     const flags = Object.entries(flagTable).map(([name, { short }]) =>
       [...(short === undefined ? [] : [`\`-${short}\``]), `\`--${name}\``].join(', '),
     );
@@ -57,7 +57,7 @@ describe('docs/realm-compat.md', () => {
 
   for (const [key = '', here = '', example] of rows('Keys')) {
     it(`is right about ${key}: ${here}`, () => {
-      const document = saying(code(key), JSON.parse(code(example)));
+      const document = documentWith(code(key), JSON.parse(code(example)));
       const found = outcome(document);
       const path = code(key).replace('[]', '[0]');
       const isNoEffect = here.startsWith('no effect');
@@ -109,7 +109,7 @@ describe('docs/realm-compat.md', () => {
   }
 });
 
-describe('docs/realm-compat.md, what must differ from Realm', () => {
+describe('docs/realm-compat.md, behaviour that must differ from Realm', () => {
   const mustDiffer = [
     /^`\[::\]:P` and `0\.0\.0\.0:P`, TCP$/,
     /^the same, UDP$/,

@@ -129,12 +129,12 @@ describe('relay config', () => {
     });
   }
 
-  it('takes null for absent, as Realm does', () => {
+  it('treats null as absent, as Realm does', () => {
     const { config, warnings } = parse({ network: null, endpoints: [{ ...endpoint, balance: null }] });
     expect([config.endpoints.length, warnings.length]).to.deep.equal([1, 0]);
   });
 
-  it('numbers the names of endpoints that have none and listen alike', () => {
+  it('numbers the names of endpoints that have none and the same listen address', () => {
     const { config } = parse({ endpoints: [endpoint, endpoint, { ...endpoint, name: '[::]:80#2' }] });
     expect(config.endpoints.map(({ name }) => name)).to.deep.equal(['[::]:80', '[::]:80#3', '[::]:80#2']);
   });
@@ -208,7 +208,7 @@ describe('relay config', () => {
     network: { send_proxy: false, accept_mptcp: false, send_proxy_version: 2, accept_proxy_timeout: 5 },
     endpoints: [{ ...endpoint, listen_transport: '', through: '' }],
   };
-  it("lets keys of Realm pass that ask for nothing, such as 'send_proxy: false'", () => {
+  it("accepts unsupported keys of Realm whose values change nothing, such as 'send_proxy: false'", () => {
     expect(parse(harmless).warnings).to.deep.equal([]);
   });
 
@@ -335,7 +335,7 @@ describe('relay config', () => {
   ];
   for (const { text, document, endpoint: fields, network, problem } of bad) {
     const input = text ?? JSON.stringify(document ?? { endpoints: [{ ...endpoint, ...fields, network }] });
-    it(`refuses ${input}`, () => {
+    it(`rejects ${input}`, () => {
       const [first = '', ...more] = problems(input);
       expect(more).to.deep.equal([]);
       if (typeof problem === 'string') expect(first).to.equal(problem);
@@ -343,7 +343,7 @@ describe('relay config', () => {
     });
   }
 
-  it('makes one endpoint of those that are a port of another one', () => {
+  it('adds the ports of endpoints with range_of to the endpoint that they name', () => {
     const ports = [80, 81, 90].map((port) => ({
       listen: `[::]:${String(port)}`,
       remote: `a.example:${String(port + 8000)}`,
@@ -368,24 +368,24 @@ describe('relay config', () => {
     expect(web && addressesText(portsOf(web).map(({ listen }) => listen))).to.equal('[::]:80-81,90');
   });
 
-  const strangers = [
-    { range_of: 'wbe', told: 'endpoints[1].range_of: names no endpoint, got "wbe": give the name' },
+  const misplaced = [
+    { range_of: 'wbe', expected: 'endpoints[1].range_of: names no endpoint, got "wbe": give the name' },
     {
       listen: '[::]:80',
-      told: 'listen: is no further port of endpoint "web", got "[::]:80": use another port of ::',
+      expected: 'listen: is no further port of endpoint "web", got "[::]:80": use another port of ::',
     },
-    { listen: '[::1]:81', told: 'is no further port of endpoint "web"' },
+    { listen: '[::1]:81', expected: 'is no further port of endpoint "web"' },
     {
       remote: 'b.example:1',
-      told: 'remote: has other hosts than endpoint "web", got "b.example": use a.example',
+      expected: 'remote: has other hosts than endpoint "web", got "b.example": use a.example',
     },
-    { extra_remotes: ['a.example:2'], told: 'has other hosts than endpoint "web"' },
+    { extra_remotes: ['a.example:2'], expected: 'has other hosts than endpoint "web"' },
   ];
-  for (const { told, ...wrong } of strangers) {
-    it(`refuses a range_of with ${JSON.stringify(wrong)}`, () => {
+  for (const { expected, ...wrong } of misplaced) {
+    it(`rejects a range_of with ${JSON.stringify(wrong)}`, () => {
       const web = { name: 'web', listen: '[::]:80', remote: 'a.example:80' };
       const other = { range_of: 'web', listen: '[::]:81', remote: 'a.example:81', ...wrong };
-      expect(problems(JSON.stringify({ endpoints: [web, other] })).join()).to.contain(told);
+      expect(problems(JSON.stringify({ endpoints: [web, other] })).join()).to.contain(expected);
     });
   }
 

@@ -12,7 +12,7 @@ import { endpoint, relay } from '../support/realm-relays.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A field of the schema: its path below the part that is tested, e.g. `acceptProxy.timeoutSeconds`. */
+/** A field of the schema, with its path below the tested part, e.g. `acceptProxy.timeoutSeconds`. */
 type Field = { readonly path: readonly string[]; readonly schema: StructuralSchema };
 
 function fieldsOf({ properties = {} }: StructuralSchema, above: readonly string[] = []): Field[] {
@@ -26,12 +26,12 @@ function at(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((part, name) => (part as Fields | undefined)?.[name], value);
 }
 
-/** The object that says `value` at `path`, and that the group there is enabled. */
-function saying([name = '', ...below]: readonly string[], value: unknown): Fields {
-  return { [name]: below.length === 0 ? value : { enabled: true, ...saying(below, value) } };
+/** An object with `value` at `path`, in a group that is enabled. */
+function objectWith([name = '', ...below]: readonly string[], value: unknown): Fields {
+  return { [name]: below.length === 0 ? value : { enabled: true, ...objectWith(below, value) } };
 }
 
-/** A value of a field other than `usual`. */
+/** A value of a field that differs from `usual`. */
 function other({ type, minimum, maximum }: StructuralSchema, usual: unknown): unknown {
   if (type === 'boolean') return usual !== true;
   if (type === 'integer') return maximum === usual ? minimum : maximum;
@@ -42,7 +42,7 @@ const endpointSchema = specStructure().properties?.['endpoints']?.items?.propert
 const networkDefaults = relay().endpoints[0]?.network;
 const checkDefaults = relay([endpoint({ healthCheck: {} })]).endpoints[0]?.healthCheck;
 
-/** The parts of a RealmRelay that have a table of fields, and what each is in the relay's file. */
+/** The parts of a RealmRelay that have a table of fields, with the counterpart of each in the relay's file. */
 const parts = {
   network: {
     schema: endpointSchema['network'],
@@ -62,14 +62,14 @@ const parts = {
   },
 };
 
-/** The endpoint in the relay's file that a user's endpoint becomes. */
+/** A user's endpoint as an endpoint in the relay's file. */
 function rendered(fields: Partial<EndpointSpec>): RealmEndpoint {
   const [only] = realmDocument(relay([endpoint(fields)])).endpoints;
   if (only === undefined) throw new Error('no endpoint is rendered');
   return only;
 }
 
-/** What `import` makes of that file. */
+/** The result of `import` for that file. */
 function imported(fields: Partial<EndpointSpec>): Partial<EndpointSpec> {
   const text = configText(relay([endpoint(fields)]));
   const [only] = importedRelay([sourceDocument({ source: 'config.json', text })]).spec.endpoints;
@@ -96,11 +96,11 @@ for (const [part, { schema = {}, table, keys, defaults, written, imported: back 
       });
 
       it(`${name} is rendered`, () => {
-        expect(at(written(saying(path, value)), [key])).to.deep.equal(inFile(value));
+        expect(at(written(objectWith(path, value)), [key])).to.deep.equal(inFile(value));
       });
 
-      it(`${name} is brought back by import`, () => {
-        expect(at(back(saying(path, value)), path)).to.deep.equal(value);
+      it(`${name} is restored by import`, () => {
+        expect(at(back(objectWith(path, value)), path)).to.deep.equal(value);
       });
     }
   });

@@ -93,7 +93,7 @@ describe('transport', () => {
     { side: 'remote', written: 'tls;sni=a;cert=b', problem: /has only one of cert and key/ },
   ] as const;
   for (const { side, written, problem } of bad) {
-    it(`${side}: refuses "${written}"`, () => {
+    it(`${side}: rejects "${written}"`, () => {
       const { value, problems } = read(side, written);
       expect(value).to.equal(undefined);
       expect(problems).to.have.length(1);
@@ -123,7 +123,7 @@ describe('transport', () => {
     });
   }
 
-  it("is written in Realm's words", () => {
+  it("is written in Realm's notation", () => {
     const tls = { certificate: { servername: 'x' } };
     expect(transportText({ tls, webSocket: ws }, undefined)).to.equal('[ws][tls][plain]||[plain]');
     expect(transportText(undefined, { webSocket: ws })).to.equal('[plain]||[ws][plain]');

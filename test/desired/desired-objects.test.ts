@@ -12,7 +12,7 @@ const platform: Platform = { relayImage: 'example.com/relay@sha256:0' };
 
 describe('desiredObjects', () => {
   for (const [name, input] of Object.entries(goldenRelays)) {
-    it(`${name}: is as in its golden file`, () => {
+    it(`${name}: matches its golden file`, () => {
       expectGolden(name, desiredObjects(input, platform));
     });
 
@@ -24,12 +24,12 @@ describe('desiredObjects', () => {
       );
     });
 
-    it(`${name}: holds nothing empty, which the API server would drop`, () => {
+    it(`${name}: contains nothing empty, which the API server would drop`, () => {
       expect(emptyFields(desiredObjects(input, platform))).to.deep.equal([]);
     });
   }
 
-  it('stays within what a ConfigMap may hold, however large the ranges, names and lists are', () => {
+  it('stays within the size limit of a ConfigMap, however large the ranges, names and lists are', () => {
     const longName = `${`${'a'.repeat(62)}.`.repeat(3)}${'b'.repeat(63)}`;
     const remotes = Array.from({ length: 4 }, () => ({ address: longName, port: 10_000, weight: 255 }));
     const trustedSources = Array.from(
@@ -57,7 +57,7 @@ describe('desiredObjects', () => {
     expect(configText(relay(largest)).length).to.be.within(800_000, 1024 * 1024);
   });
 
-  it('makes a Service port of each port of a range and each protocol, with names that are valid', () => {
+  it('creates a Service port for each port and protocol of a range, with valid names', () => {
     const [service] = desiredObjects(
       relay([
         endpoint({
@@ -80,7 +80,7 @@ describe('desiredObjects', () => {
     }
   });
 
-  it('is shown by the golden files for every field of a RealmRelay', () => {
+  it('is covered by the golden files for every field of a RealmRelay', () => {
     const shown = new Set(Object.values(goldenRelayManifests).flatMap(({ spec }) => fieldsOf(spec)));
     const missing = fieldsOfSchema(specStructure()).filter((field) => !shown.has(field));
     // Nothing is rendered of a paused relay.
@@ -113,7 +113,7 @@ describe('configHash', () => {
   });
 });
 
-/** Every field that `schema` names, with the one that it is in, e.g. `listen.port`: what is in several shows once. */
+/** Every field of `schema`, with the field around it, e.g. `listen.port`; one that is in several places appears once. */
 function fieldsOfSchema(schema: StructuralSchema, within = 'spec'): string[] {
   const { properties = {}, items } = schema;
   const own = Object.entries(properties).flatMap(([name, field]) => [
@@ -123,14 +123,14 @@ function fieldsOfSchema(schema: StructuralSchema, within = 'spec'): string[] {
   return [...new Set([...own, ...(items === undefined ? [] : fieldsOfSchema(items, within))])];
 }
 
-/** Every field that `value` has, named in the same way. */
+/** Every field of `value`, named in the same way. */
 function fieldsOf(value: unknown, within = 'spec'): string[] {
   if (Array.isArray(value)) return value.flatMap((item) => fieldsOf(item, within));
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, field]) => [`${within}.${name}`, ...fieldsOf(field, name)]);
 }
 
-/** Where the empty says something: a selector that selects all, and values of labels. */
+/** Paths at which an empty value has a meaning: a selector that selects everything, and values of labels. */
 const meantEmpty = /\.(namespaceSelector|podSelector|(matchLabels|nodeSelector)\..*)$/;
 
 /** Paths of empty lists, maps and strings, nulls, and zeros and falses of optional fields within `value`. */

@@ -194,11 +194,11 @@ export const goldenRelayManifests = {
     ],
     { network: { sendProxy: { enabled: true }, acceptProxy: { enabled: true, timeoutSeconds: 3 } } },
   ),
-  'guarded-from-nobody': realmRelay(sideBySide, { networkPolicy: { enabled: true } }),
+  'network-policy': realmRelay(sideBySide, { networkPolicy: { enabled: true } }),
   'daemon-set': realmRelay([endpoint()], { workload: { kind: 'DaemonSet' } }),
   'daemon-set-on-nodes': realmRelay(sideBySide, { workload: { kind: 'DaemonSet', hostNetwork: true } }),
   autoscaled: realmRelay([endpoint()], {
-    autoscaling: { minReplicas: 1, maxReplicas: 10, targetCPUUtilizationPercentage: 70 }, // 2 would have it act at once
+    autoscaling: { minReplicas: 1, maxReplicas: 10, targetCPUUtilizationPercentage: 70 }, // with 2 it would act at once
     resources: { requests: { cpu: '100m' } },
     podDisruptionBudget: {},
   }),

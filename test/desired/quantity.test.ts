@@ -27,13 +27,13 @@ describe('canonicalQuantity', () => {
     });
   }
 
-  it('reports what it cannot read', () => {
+  it('reports text that is not a quantity', () => {
     expect(() => canonicalQuantity('1e3')).to.throw(TypeError, '1e3');
   });
 });
 
 describeWithCluster('canonicalQuantity and the API server', (cluster) => {
-  it('keep the same text of a quantity', async () => {
+  it('write a quantity in the same way', async () => {
     const path = `/api/v1/namespaces/${await cluster().namespace()}/resourcequotas?dryRun=All`;
     for (const [quantity, canonical] of cases) {
       const quota = { metadata: { name: 'q' }, spec: { hard: { 'requests.cpu': quantity } } };

@@ -46,13 +46,13 @@ describe('serviceFamilies', () => {
       endpoints: [dual],
       service: { ipFamilies: ['IPv6'], ipFamilyPolicy: 'PreferDualStack' },
       wanted: preferred('IPv6', 'IPv4'),
-      why: 'PreferDualStack never goes with one family',
+      why: 'PreferDualStack is never combined with one family',
     },
     {
       endpoints: [dual],
       observed: preferred('IPv6', 'IPv4'),
       wanted: preferred('IPv6', 'IPv4'),
-      why: 'the live order',
+      why: 'the live order is kept',
     },
     {
       endpoints: [dual],
@@ -64,13 +64,13 @@ describe('serviceFamilies', () => {
       endpoints: [dual],
       observed: preferred('IPv4'),
       wanted: { ipFamilyPolicy: 'PreferDualStack' },
-      why: 'a cluster that has one family is not asked for two',
+      why: 'two families are not requested from a cluster that has one',
     },
     {
       endpoints: [v4],
       observed: preferred('IPv4', 'IPv6'),
       wanted: single('IPv4'),
-      why: 'the secondary may go',
+      why: 'the secondary family may be removed',
     },
     {
       endpoints: [v6],
@@ -83,7 +83,7 @@ describe('serviceFamilies', () => {
       service: { ipFamilyPolicy: 'SingleStack' },
       observed: preferred('IPv6', 'IPv4'),
       wanted: { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv6'] },
-      why: 'of two, the live primary is kept',
+      why: 'of two families, the live primary is kept',
     },
   ];
   for (const { endpoints, service, observed, wanted, why } of cases) {
@@ -96,7 +96,7 @@ describe('serviceFamilies', () => {
 });
 
 describe('immutableFamilies', () => {
-  it('names the field, what is wanted, what is there, and the remedy', () => {
+  it('names the field, the wanted family, the live family, and the remedy', () => {
     const problem = immutableFamilies(relay([v6]), single('IPv4'));
     expect(problem?.path.join('.')).to.equal('spec.service.ipFamilies');
     expect(problem?.what).to.contain('IPv6').and.to.contain('now IPv4');

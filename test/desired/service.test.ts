@@ -15,7 +15,7 @@ function balanced(choice: ServiceSpec = {}): ReturnType<typeof relay> {
 }
 
 describe('service', () => {
-  it('leaves out what the API server refuses with its type', () => {
+  it('leaves out fields that the API server rejects for its type', () => {
     const chosen: ServiceSpec = {
       externalTrafficPolicy: 'Local',
       loadBalancerClass: 'a',
@@ -36,7 +36,7 @@ describe('service', () => {
     });
   });
 
-  it('lets the node ports of a range follow the first one', () => {
+  it('numbers the node ports of a range from the first one', () => {
     const range = endpoint({ port: 8000, endPort: 8002, network: { udp: true } });
     const chosen = { type: 'NodePort', nodePorts: { https: 30_001 } } as const;
     const { spec } = service(relay([range], { service: chosen }), undefined);
@@ -50,7 +50,7 @@ describe('service', () => {
     ]);
   });
 
-  it('gives a shared Service port the node port that one of its endpoints names', () => {
+  it('gives a shared Service port the node port of the endpoint that sets one', () => {
     const shared = [
       endpoint({ name: 'v6', address: '::', network: { ipv6Only: true } }),
       endpoint({ name: 'v4', address: '0.0.0.0' }),
@@ -85,7 +85,7 @@ describe('immutableFields', () => {
       wanted: { loadBalancerClass: 'b' },
       observed: live({ type: 'LoadBalancer' }),
       fields: ['spec.service.loadBalancerClass'],
-      why: 'a class where there was none',
+      why: 'a class if there was none',
     },
     {
       wanted: { loadBalancerClass: 'a' },

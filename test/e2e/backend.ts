@@ -5,10 +5,10 @@ import { image } from './install.ts';
 /** The port, of TCP and of UDP, that every backend serves. */
 export const backendPort = 8080;
 
-/** A Pod that greets with its name and then echoes, and answers datagrams with its name and what they held. */
+/** A Pod that sends its name and then echoes, and answers datagrams with its name and their content. */
 export type Backend = { readonly name: string; readonly ipv4: string; readonly ipv6: string };
 
-// Runs in the Pod, on the Node of our image.
+// Runs in the Pod, on the Node.js of our image.
 const script = `
   const name = process.env.NAME;
   require('node:net').createServer({ allowHalfOpen: true }, (socket) => {
@@ -22,11 +22,11 @@ const script = `
   process.on('SIGTERM', () => process.exit(0));
 `;
 
-/** Starts a backend and resolves when its Pod has both its addresses and serves. */
+/** Starts a backend and resolves when its Pod is ready and has both addresses. */
 export async function startBackend(node: TestNode, namespace: string, name: string): Promise<Backend> {
   const pods = `/api/v1/namespaces/${namespace}/pods`;
   await eventually(`Pod ${name} made`, async () => {
-    const { status } = await node.request('POST', pods, pod(name)); // refused until its service account is there
+    const { status } = await node.request('POST', pods, pod(name)); // rejected until its service account exists
     return status === 201 || status === 409;
   });
   return eventually(`Pod ${name} ready`, async () => {

@@ -9,7 +9,7 @@ const chunkBytes = 64 * 1024;
 const udpTries = 240;
 const udpWaitMs = 250;
 
-/** A TCP connection to a backend, as far as its greeting. */
+/** A TCP connection to a backend after its greeting. */
 export type Greeted = {
   readonly socket: Socket;
   /** The name that the backend sends first. */
@@ -17,10 +17,10 @@ export type Greeted = {
 };
 
 /**
- * Connects and reads the backend's name, of which the caller ends the socket.
+ * Connects and reads the backend's name. The caller ends the socket.
  *
- * @param silenceMs  how long it may be silent, then and later.
- * @throws the socket's error, or an Error where the connection ends before the greeting.
+ * @param silenceMs  how long the backend may be silent, now and later.
+ * @throws the socket's error, or an Error if the connection ends before the greeting.
  */
 export async function greet(host: string, port: number, silenceMs = 20_000): Promise<Greeted> {
   const socket = connect({ host, port, allowHalfOpen: true, noDelay: true, timeout: silenceMs });
@@ -36,7 +36,7 @@ export async function backendAt(host: string, port: number): Promise<string> {
   return backend;
 }
 
-/** The subject of the certificate that is shown at `host`:`port`; it must be signed by `ca`, in PEM. */
+/** The subject of the certificate at `host`:`port`, which must be signed by `ca`, in PEM. */
 export async function shownSubject(host: string, port: number, ca: Buffer): Promise<string> {
   const socket = connectTls({ host, port, ca, checkServerIdentity: () => undefined });
   try {
@@ -47,7 +47,7 @@ export async function shownSubject(host: string, port: number, ca: Buffer): Prom
   }
 }
 
-/** Sends a line and reads one: what an echo gives back. */
+/** Sends a line and reads the line that the backend echoes. */
 export async function echoLine(socket: Socket, line: string): Promise<string> {
   socket.write(`${line}\n`);
   return readLine(socket);
@@ -63,7 +63,7 @@ async function readLine(socket: Socket): Promise<string> {
       continue;
     }
     if (socket.readableEnded) throw new Error(`the connection ended after ${JSON.stringify(line)}`);
-    const seen = new AbortController(); // takes the other listener away
+    const seen = new AbortController(); // removes the other listener
     const { signal } = seen;
     await Promise.race([once(socket, 'readable', { signal }), once(socket, 'end', { signal })]); // rejects with the socket's error
     seen.abort();
@@ -99,7 +99,7 @@ export async function exchange(host: string, port: number, bytes: number): Promi
 }
 
 /**
- * Sends a datagram until it is answered: UDP may lose one, and does while a relay starts.
+ * Sends a datagram until it is answered: UDP may lose one, especially while a relay starts.
  *
  * @returns the answer's text.
  */

@@ -5,16 +5,16 @@ import type { TestNode } from '../cluster/node.ts';
 const root = join(import.meta.dirname, '..', '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
-/** Its tag on the node. */
+/** The tag of the image on the node. */
 export const imageTag = version;
 
 /** The image of both programs. */
 export const image = `ghcr.io/realm-operator/realm-operator:${imageTag}`;
 
-/** Where `make image` puts it. */
+/** The archive that `make image` writes. */
 export const imageArchive = join(root, 'dist', 'image', 'realm-operator.tar');
 
-/** Where it is installed. */
+/** The namespace of the operator. */
 export const operatorNamespace = 'realm-operator-system';
 
 /** Installs the operator as a user does, and resolves when it is Available. */
@@ -28,7 +28,7 @@ export async function installOperator(node: TestNode): Promise<void> {
  * Runs kubectl, which must succeed.
  *
  * @returns its standard output.
- * @throws Error with what it said.
+ * @throws Error with its output.
  */
 export async function kubectl(node: TestNode, args: readonly string[], stdin?: string): Promise<string> {
   const { stdout, stderr, code } = await node.kubectl(args, stdin);
@@ -36,7 +36,7 @@ export async function kubectl(node: TestNode, args: readonly string[], stdin?: s
   return stdout;
 }
 
-/** Prints what helps to understand a failure: logs of the operator in `home` and of the relays in `relays`, and their state. */
+/** Prints information about a failure: logs and state of the operator in `home` and of the relays in `relays`. */
 export async function printDiagnosis(
   node: TestNode,
   relays: string,

@@ -1,7 +1,7 @@
 import type { TestNode } from '../cluster/node.ts';
 import type { Backend } from './backend.ts';
 
-/** Where relays are tried. */
+/** The environment in which relays are tested. */
 export type Place = {
   /** With an operator. */
   readonly node: TestNode;

@@ -25,12 +25,13 @@ import { describeWorkloads } from './workload.ts';
 
 const port = 443;
 const exchangedBytes = 64 * 1024 * 1024;
-// Left alone, kubelet refreshes a ConfigMap in a Pod after a minute or two: what comes sooner was requested.
+// On its own, kubelet refreshes a ConfigMap in a Pod after a minute or two; an earlier refresh proves that it was
+// requested.
 const reloadTimeoutMs = 30_000;
 
-// Rights that no log shows here. `create` is asked for in the course of an apply, and `update` of finalizers in that of an
-// owner reference that blocks (this node runs the plugin OwnerReferencesPermissionEnforcement); `list` is for API servers
-// that do not stream lists through watch, as this one does.
+// Rights that never appear in the audit log here. An apply also requires `create`; an owner reference that blocks requires
+// `update` of finalizers (this node runs the plugin OwnerReferencesPermissionEnforcement); `list` is for API servers that
+// cannot stream lists through watch, unlike this one.
 const companions = [
   'apps/daemonsets',
   'autoscaling/horizontalpodautoscalers',
@@ -71,7 +72,7 @@ describe('a RealmRelay on a real node', () => {
   });
 
   after('stop the node', async () => {
-    await (node as TestNode | undefined)?.stop(); // undefined: it never came up
+    await (node as TestNode | undefined)?.stop(); // undefined if it never started
   });
 
   it('is served by an operator installed with kubectl apply -k', () => installOperator(node));
@@ -81,20 +82,20 @@ describe('a RealmRelay on a real node', () => {
     web = await clusterAddresses(node, namespace, 'web');
   });
 
-  it('leads each family to its own backend', async () => {
+  it('relays each family to its own backend', async () => {
     expect(await backendAt(web.ipv6, port)).to.equal('backend-six');
     expect(await backendAt(web.ipv4, port)).to.equal('backend-four');
   });
 
   for (const family of ['ipv4', 'ipv6'] as const) {
-    it(`carries 64 MiB there and back over ${family}`, async () => {
+    it(`relays 64 MiB in both directions over ${family}`, async () => {
       const { sentSha256, receivedSha256, receivedBytes } = await exchange(web[family], port, exchangedBytes);
       expect(receivedBytes).to.equal(exchangedBytes);
       expect(receivedSha256).to.equal(sentSha256);
     });
   }
 
-  it('carries datagrams of both families', async () => {
+  it('relays datagrams of both families', async () => {
     const endpoint = {
       name: 'dns',
       listen: { address: '::', port: 53 },
@@ -107,7 +108,7 @@ describe('a RealmRelay on a real node', () => {
     expect(await udpAnswer(dns.ipv6, 53, 'over IPv6')).to.equal('backend-six over IPv6');
   });
 
-  it('names the Secret that is missing, speaks TLS once it is there, and takes a renewed one without a restart', async () => {
+  it('names a missing Secret, serves TLS once it exists, and loads a renewed one without a restart', async () => {
     const pki = new TestPki();
     try {
       const endpoint = {
@@ -127,7 +128,7 @@ describe('a RealmRelay on a real node', () => {
       expect(await shownSubject(ipv6, 8443, ca)).to.equal('CN=first.example');
       const pods = await relayPods(node, namespace, 'tls');
       await applyTlsSecret(node, namespace, 'web-tls', pki.pair('second.example'));
-      // Left alone, kubelet looks after a minute or two; any change of the Pod makes it look at once.
+      // On its own, kubelet syncs after a minute or two; any change of the Pod makes it sync at once.
       await kubectl(node, ['-n', namespace, 'annotate', ...pods, 'example.com/look=now']);
       await eventually('the renewed certificate', async () => {
         return (await shownSubject(ipv6, 8443, ca)) === 'CN=second.example';
@@ -146,7 +147,7 @@ describe('a RealmRelay on a real node', () => {
     expect(stderr).to.match(/web-v6.*web-v4|web-v4.*web-v6/);
   });
 
-  it('leads to another remote within seconds of an edit, in the Pods that run already', async () => {
+  it('relays to another remote within seconds of an edit, in the running Pods', async () => {
     const pods = await relayPods(node, namespace, 'web');
     await applyRelay(node, namespace, 'web', webEndpoints(four, six));
     await eventually(
@@ -178,7 +179,7 @@ describe('a RealmRelay on a real node', () => {
     });
   });
 
-  it('loses its Service when it wants none', async () => {
+  it('loses its Service when the Service is disabled', async () => {
     const patch = JSON.stringify({ spec: { service: { enabled: false } } });
     await kubectl(node, ['-n', namespace, 'patch', 'realmrelay', 'dns', '--type=merge', '--patch', patch]);
     await eventually('the Service gone', async () => {
@@ -186,7 +187,7 @@ describe('a RealmRelay on a real node', () => {
     });
   });
 
-  it('loses what it owns and does not want', async () => {
+  it('loses objects that it owns but no longer needs', async () => {
     await ownLeftovers(node, namespace, 'web');
     await eventually('leftovers gone', async () => {
       return !(await objectsOf(node, namespace, 'web')).some((object) => object.endsWith('-left'));
@@ -208,9 +209,9 @@ describe('a RealmRelay on a real node', () => {
   describeServices(place);
   describeWorkloads(place);
 
-  // In a suite of its own, since those come after the tests beside them.
+  // In a separate suite, because suites run after the tests beside them.
   describe('after all that', () => {
-    it('took the rights that the operator has, and no other', async () => {
+    it('has used exactly the rights that the operator has', async () => {
       const used = usedRights(node);
       const unused = [...(await grantedRights(node, 'realm-operator'))].filter((right) => !used.has(right));
       expect(unused).to.have.members(unseenRights);

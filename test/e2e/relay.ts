@@ -22,10 +22,10 @@ export type Endpoint = {
   readonly listenTransport?: { readonly tls: { readonly secretName: string } };
 };
 
-/** The addresses of a Service, of which it has both. */
+/** The addresses of a dual-stack Service. */
 export type ClusterAddresses = { readonly ipv4: string; readonly ipv6: string };
 
-/** `[::]:443` to `six` and `0.0.0.0:443` to `four`, each by the address family of its clients. */
+/** `[::]:443` to `six` and `0.0.0.0:443` to `four`: each serves the clients of one family. */
 export function webEndpoints(six: Backend, four: Backend): readonly Endpoint[] {
   return [
     {
@@ -52,7 +52,7 @@ export function applyRelay(
   return applyManifest(node, namespace, name, relayManifest(name, endpoints));
 }
 
-/** The same of a RealmRelay that kubectl takes: see {@link relayManifest}. */
+/** The same for a manifest, see {@link relayManifest}. */
 export async function applyManifest(
   node: TestNode,
   namespace: string,
@@ -71,7 +71,7 @@ export async function applyManifest(
   );
 }
 
-/** A RealmRelay as kubectl takes it, with `more` in its spec. */
+/** The manifest of a RealmRelay for kubectl, with `more` in its spec. */
 export function relayManifest(
   name: string,
   endpoints: readonly Endpoint[],
@@ -85,13 +85,13 @@ export function relayManifest(
   });
 }
 
-/** What the condition Ready of a RealmRelay says. */
+/** The message of the condition Ready of a RealmRelay. */
 export async function readyMessage(node: TestNode, namespace: string, name: string): Promise<string> {
   const { status } = await readRelay(node, namespace, name);
   return status.conditions?.find(({ type }) => type === 'Ready')?.message ?? '';
 }
 
-/** Makes or replaces a Secret of type kubernetes.io/tls from files. */
+/** Creates or replaces a Secret of type kubernetes.io/tls from files. */
 export async function applyTlsSecret(
   node: TestNode,
   namespace: string,
@@ -141,7 +141,7 @@ export async function clusterAddresses(
   return { ipv4, ipv6 };
 }
 
-/** Makes a ConfigMap and a Deployment as another version of the operator may have made and left them. */
+/** Creates a ConfigMap and a Deployment that another version of the operator might have left behind. */
 export async function ownLeftovers(node: TestNode, namespace: string, name: string): Promise<void> {
   const { metadata: owner } = await readRelay(node, namespace, name);
   const labels = { 'app.kubernetes.io/managed-by': 'realm-operator' };
@@ -167,10 +167,10 @@ export async function relayPods(node: TestNode, namespace: string, name: string)
 }
 
 /**
- * Asks to evict a Pod, as `kubectl drain` does.
+ * Requests the eviction of a Pod, as `kubectl drain` does.
  *
- * @param pod  as {@link relayPods} names it.
- * @returns the status of the answer: 429 where a budget forbids it.
+ * @param pod  a name that {@link relayPods} returns.
+ * @returns the status of the answer: 429 if a budget forbids it.
  */
 export async function evict(
   node: TestNode,
@@ -184,7 +184,7 @@ export async function evict(
   return (await node.request('POST', path, body)).status;
 }
 
-/** All that there is in `namespace` of what an operator makes or causes, as kubectl names it. */
+/** All objects in `namespace` that an operator creates or causes, as kubectl names them. */
 export async function objectsOf(node: TestNode, namespace: string, name: string): Promise<readonly string[]> {
   const workloads = 'deployments,replicasets,daemonsets,pods,horizontalpodautoscalers,poddisruptionbudgets';
   const kinds = `${workloads},services,endpointslices,configmaps,networkpolicies`;

@@ -20,12 +20,12 @@ export async function grantedRights(node: TestNode, clusterRole: string): Promis
   return new Set(rights);
 }
 
-/** The rights that the operator used up to now. */
+/** The rights that the operator has used so far. */
 export function usedRights(node: TestNode): ReadonlySet<string> {
   return new Set(requests(node).map(right));
 }
 
-/** What the operator asked for and had no right to; a namespace that is being deleted answers 403, too. */
+/** Requests of the operator that were forbidden; a namespace that is being deleted answers 403, too. */
 export function forbiddenRequests(node: TestNode): readonly string[] {
   const forbidden = requests(node).filter(
     ({ annotations }) => annotations?.['authorization.k8s.io/decision'] === 'forbid',

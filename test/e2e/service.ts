@@ -17,15 +17,15 @@ import {
 
 const port = 8443;
 const patienceMs = 1_000;
-/** This process, as node-init.sh gives it addresses. */
+/** The addresses that node-init.sh gives to this process. */
 const client = { ipv4: '172.31.0.1', ipv6: 'fd00:172:31::1' };
-/** What a load balancer would give: addresses for documentation (RFC 5737, RFC 3849). */
+/** The addresses of a fake load balancer: addresses for documentation (RFC 5737, RFC 3849). */
 const balanced = { ipv4: '198.51.100.7', ipv6: '2001:db8::7' };
 
 /** How clients reach a relay through its Service. */
 export function describeServices(place: () => Place): void {
   describe('its Service', () => {
-    it('leads a range of ports to one port of a remote, or along with its own', async () => {
+    it('relays a range of ports to one port of a remote, or to a range of its ports', async () => {
       const { node, namespace, six } = place();
       const endpoints = (endPort: number): Endpoint[] => [
         {
@@ -54,7 +54,7 @@ export function describeServices(place: () => Place): void {
       expect(await relayPods(node, namespace, 'range')).to.deep.equal(pods);
     });
 
-    it('keeps the address of the client where its traffic policy is Local: node port', async () => {
+    it('keeps the address of the client if its traffic policy is Local: node port', async () => {
       const { addresses } = place().node;
       await apply({ type: 'NodePort', externalTrafficPolicy: 'Local' });
       await expectNamed(addresses, await nodePort(), client);
@@ -64,40 +64,40 @@ export function describeServices(place: () => Place): void {
       });
     });
 
-    it('keeps the address of the client where its traffic policy is Local: load balancer', async () => {
+    it('keeps the address of the client if its traffic policy is Local: load balancer', async () => {
       const { node, namespace } = place();
       await apply({ type: 'LoadBalancer', externalTrafficPolicy: 'Local' });
-      // As a load balancer would, of which there is none here.
+      // As a load balancer would do; this cluster has none.
       const status = { loadBalancer: { ingress: Object.values(balanced).map((ip) => ({ ip })) } };
-      const path = `/api/v1/namespaces/${namespace}/services/told/status`;
+      const path = `/api/v1/namespaces/${namespace}/services/proxied/status`;
       await node.request('PATCH', path, { status }, 'application/merge-patch+json');
       for (const family of ['ipv4', 'ipv6'] as const) {
         await runOrThrow(['ip', 'route', 'replace', balanced[family], 'via', node.addresses[family]]);
       }
       await expectNamed(balanced, port, client);
-      const shown = ['get', 'rr/told', '--output=jsonpath={.status.addresses}'];
+      const shown = ['get', 'rr/proxied', '--output=jsonpath={.status.addresses}'];
       await eventually('its addresses in the status', async () => {
         const addresses = await kubectl(node, ['-n', namespace, ...shown]);
         return Object.values(balanced).every((address) => addresses.includes(address));
       });
     });
 
-    /** Applies a relay that tells its remotes of its clients; the backend's echo tells us. */
+    /** Applies a relay that sends PROXY headers; the backend echoes them to us. */
     async function apply(service: object): Promise<void> {
       const { node, namespace, six } = place();
       const endpoint: Endpoint = {
-        name: 'told',
+        name: 'proxied',
         listen: { address: '::', port },
         remotes: [{ address: six.ipv6, port: backendPort }],
         network: { sendProxy: { enabled: true, version: 1 } },
       };
-      const manifest = relayManifest('told', [endpoint], { service, drainSeconds: 0 });
-      await applyManifest(node, namespace, 'told', manifest);
+      const manifest = relayManifest('proxied', [endpoint], { service, drainSeconds: 0 });
+      await applyManifest(node, namespace, 'proxied', manifest);
     }
 
     async function nodePort(): Promise<number> {
       const { node, namespace } = place();
-      const answer = await node.request('GET', `/api/v1/namespaces/${namespace}/services/told`);
+      const answer = await node.request('GET', `/api/v1/namespaces/${namespace}/services/proxied`);
       const { spec } = answer.json() as { spec: { ports: { nodePort: number }[] } };
       return spec.ports[0]?.nodePort ?? 0;
     }
@@ -118,7 +118,7 @@ export function describeServices(place: () => Place): void {
 
 /** The client that the relay's PROXY header names. */
 async function namedClient(host: string, port: number): Promise<string | undefined> {
-  const { socket } = await greet(host, port, patienceMs); // nobody answers until kube-proxy knows the address
+  const { socket } = await greet(host, port, patienceMs); // there is no answer until kube-proxy knows the address
   try {
     const header = await echoLine(socket, 'after the header');
     return header.split(' ')[2]; // PROXY TCP4 client …

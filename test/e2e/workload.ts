@@ -14,16 +14,16 @@ import {
 } from './relay.ts';
 
 const port = 443;
-/** What only some relays have, as kubectl names it. */
+/** Objects that only some relays have, as kubectl names them. */
 const companions = [
   'horizontalpodautoscaler.autoscaling/web',
   'networkpolicy.networking.k8s.io/web',
   'poddisruptionbudget.policy/web',
 ];
 
-/** What runs the Pods of a relay, and the objects that go with it, each relay in a namespace of its own. */
+/** The workload of a relay and the objects that accompany it, each relay in its own namespace. */
 export function describeWorkloads(place: () => Place): void {
-  describe('what runs its Pods', () => {
+  describe('its workload', () => {
     let namespace: string;
 
     beforeEach(async () => {
@@ -32,11 +32,11 @@ export function describeWorkloads(place: () => Place): void {
 
     afterEach(async function () {
       if (this.currentTest?.state === 'failed') await printDiagnosis(place().node, namespace);
-      // A namespace that is being deleted takes nothing new, which would look like a right that lacks.
+      // A namespace that is being deleted accepts no new objects, which would look like a missing right.
       await kubectl(place().node, ['-n', namespace, 'delete', 'realmrelays', '--all', '--wait=false']);
     });
 
-    /** Applies the relay `web` with `more` in its spec, and resolves when it is Ready and leads to the backends. */
+    /** Applies the relay `web` with `more` in its spec, and resolves when it is Ready and relays to the backends. */
     async function serve(more: object, reversed = false): Promise<void> {
       const { node, six, four } = place();
       const endpoints = reversed ? webEndpoints(four, six) : webEndpoints(six, four);
@@ -47,7 +47,7 @@ export function describeWorkloads(place: () => Place): void {
       expect(reached).to.deep.equal(reversed ? wanted.reverse() : wanted);
     }
 
-    it('is a DaemonSet where it asks for one, and a Deployment again', async () => {
+    it('is a DaemonSet if requested, and a Deployment again', async () => {
       await serve({ workload: { kind: 'DaemonSet' }, drainSeconds: 0 });
       expect(await workloads()).to.deep.equal(['daemonset.apps/web']);
       await serve({ drainSeconds: 0 });
@@ -63,9 +63,9 @@ export function describeWorkloads(place: () => Place): void {
       );
     }
 
-    it('is as many Pods as its autoscaler wants, and an edit does not change that', async () => {
+    it('has the number of Pods that its autoscaler sets, and an edit does not change that', async () => {
       const { node } = place();
-      // There is nobody who measures CPU here: an autoscaler then sees to its bounds alone.
+      // Nothing measures CPU here, so the autoscaler only enforces its bounds.
       const all = {
         autoscaling: { minReplicas: 2, maxReplicas: 3 },
         networkPolicy: { enabled: true, allowFrom: [{ ipBlock: { cidr: '172.31.0.0/30' } }] },
@@ -101,7 +101,7 @@ export function describeWorkloads(place: () => Place): void {
       return (await place().node.request('GET', path)).json() as Deployment;
     }
 
-    it('is never evicted below its budget, and once another Pod is ready the next may go', async () => {
+    it('is never evicted below its budget, and once another Pod is ready the next one may be evicted', async () => {
       const { node } = place();
       await serve({ replicas: 2, podDisruptionBudget: {}, drainSeconds: 0 });
       await eventually('the budget counted', async () => {
@@ -138,7 +138,7 @@ export function describeWorkloads(place: () => Place): void {
       expect(await backendAt(node.addresses.ipv4, port)).to.equal('backend-four');
     });
 
-    it('is told that it meets another relay there, and so is that one, until one is gone', async () => {
+    it('reports the conflict of two relays on one node at both, until one is gone', async () => {
       const { node } = place();
       await kubectl(node, ['-n', namespace, 'apply', '-f', '-'], manifest('rival', 'Deployment'));
       await expectAccepted('HostPortConflict', 'rr/host', 'rr/rival');

@@ -7,14 +7,14 @@ import type { Finished } from '../cluster/run.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { examples } from './documents.ts';
 
-/** Those of Argo CD and Flux, as `make cluster` fetches them. */
+/** The CRDs of Argo CD and Flux, which `make cluster` fetches. */
 const crds = join(import.meta.dirname, '..', 'cluster', 'bin', 'crds');
-const title = 'GitOps: the examples, where the kinds of Argo CD and Flux are';
+const title = 'GitOps: the examples on a cluster with the kinds of Argo CD and Flux';
 
 if (existsSync(crds)) describeWithCluster(title, suite);
 else {
   describe.skip(`${title} (skipped: \`make cluster\` could not fetch them)`, () => {
-    it('are taken as they are');
+    it('are accepted unchanged');
   });
 }
 
@@ -41,7 +41,7 @@ function suite(): void {
   }
 
   for (const example of examples()) {
-    it(`${example.kind}/${example.metadata.name} is taken as it is, and then does not differ`, async () => {
+    it(`${example.kind}/${example.metadata.name} is accepted unchanged, and then does not differ`, async () => {
       const { stdout, stderr, code } = await applied(example);
       expect(stderr).to.equal('');
       expect(code).to.equal(0);
@@ -52,7 +52,7 @@ function suite(): void {
     });
   }
 
-  it('refuses a field that none of the kinds has, or the example would prove nothing', async () => {
+  it('rejects a field that none of the kinds has, otherwise the examples would prove nothing', async () => {
     for (const example of examples().filter(({ spec }) => spec !== undefined)) {
       const { stderr, code } = await applied({ ...example, spec: { ...example.spec, misspelt: true } });
       expect(stderr, example.kind).to.include('misspelt');

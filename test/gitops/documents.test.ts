@@ -20,11 +20,11 @@ describe('examples of docs/gitops.md', () => {
     ]);
   });
 
-  it('have nothing empty', () => {
+  it('contain nothing empty', () => {
     expect(emptyPaths(examples())).to.deep.equal([]);
   });
 
-  it('name the chart where it is, at this version', () => {
+  it('name the folder of the chart, at this version', () => {
     const folders = [...chart].map(([, folder = '']) => folder);
     expect(folders).to.have.lengthOf(2);
     for (const folder of folders) {

@@ -13,7 +13,7 @@ import { Edge } from '../operator/edge.ts';
 const root = join(import.meta.dirname, '..', '..');
 const ways = { 'client-side': [], 'server-side': ['--server-side', '--force-conflicts'] };
 
-/** With a control plane of its own: config/ brings what is of the whole cluster. */
+/** On its own control plane, because config/ contains objects of the whole cluster. */
 describeWithCluster('GitOps: after a sync nothing differs', () => {
   let own: ControlPlane;
   let folder: string;
@@ -33,7 +33,7 @@ describeWithCluster('GitOps: after a sync nothing differs', () => {
 
   async function kubectl(...args: string[]): Promise<string> {
     const { stdout, stderr, code } = await own.kubectl(args);
-    expect(code, `kubectl ${args.join(' ')}: ${stdout}${stderr}`).to.equal(0); // of diff: nothing differs
+    expect(code, `kubectl ${args.join(' ')}: ${stdout}${stderr}`).to.equal(0); // for diff: nothing differs
     return stdout;
   }
 
@@ -72,7 +72,7 @@ describeWithCluster('GitOps: after a sync nothing differs', () => {
     });
   }
 
-  // As Argo CD applies a chart: what `helm template` renders. Its selectors are not those of config/, hence the name.
+  // Argo CD applies the output of `helm template`, too. Its selectors differ from those of config/, hence the name.
   describeWithHelm('the chart', (helm) => {
     for (const title of ['the defaults', 'Pods to taste', 'a ServiceMonitor alone']) {
       for (const [way, flags] of Object.entries(ways)) {

@@ -18,7 +18,7 @@ const programmed: Verdict = { kind: 'programmed', relay: relay(), warnings: '' }
 const upToDate: RunningPods = { pods: 2, updated: 2, problems: [], stuck: [], faults: [] };
 const paused: Verdict = { kind: 'paused' };
 
-/** A RealmRelay before the operator has looked at it: the status is the default of the CRD. */
+/** A RealmRelay before its first reconcile: the status is the default of the CRD. */
 const unseen: RelayObject = {
   apiVersion: 'realm-operator.dev/v1alpha1',
   kind: 'RealmRelay',
@@ -52,12 +52,12 @@ describeWithHelm('health of a RealmRelay, by the Lua of docs/gitops.md and by ks
   const deadline = { type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' };
   const cases: { relay: RelayObject; argo: string; flux: string; why: string }[] = [
     { relay: ready, argo: 'Healthy', flux: 'Current', why: 'all is well' },
-    { relay: unseen, argo: 'Progressing', flux: 'InProgress', why: 'nobody has looked at it yet' },
+    { relay: unseen, argo: 'Progressing', flux: 'InProgress', why: 'it was not reconciled yet' },
     {
       relay: { ...ready, metadata: { ...ready.metadata, generation: 4 } },
       argo: 'Progressing',
       flux: 'InProgress',
-      why: 'nobody has looked at the newest spec yet',
+      why: 'the newest spec was not reconciled yet',
     },
     {
       relay: seen(programmed, deployment(1)),
@@ -75,7 +75,7 @@ describeWithHelm('health of a RealmRelay, by the Lua of docs/gitops.md and by ks
       relay: seen({ kind: 'rejected', reason: 'PortConflict', message: 'a and b clash' }, deployment(2)),
       argo: 'Degraded',
       flux: 'Failed',
-      why: 'the spec is refused, and what was there before runs on',
+      why: 'the spec is rejected, and the previous one keeps running',
     },
     {
       relay: seen({
@@ -92,9 +92,14 @@ describeWithHelm('health of a RealmRelay, by the Lua of docs/gitops.md and by ks
       relay: seen({ kind: 'pending', configured: undefined, reason: 'Terminating', message: 'going' }),
       argo: 'Progressing',
       flux: 'InProgress',
-      why: 'it goes on by itself',
+      why: 'it recovers on its own',
     },
-    { relay: seen(paused, deployment(2)), argo: 'Suspended', flux: 'Current', why: 'paused, and runs on' },
+    {
+      relay: seen(paused, deployment(2)),
+      argo: 'Suspended',
+      flux: 'Current',
+      why: 'paused, and still running',
+    },
     { relay: seen(paused), argo: 'Suspended', flux: 'InProgress', why: 'paused from the beginning' },
   ];
   for (const { relay, argo, flux, why } of cases) {
@@ -105,7 +110,7 @@ describeWithHelm('health of a RealmRelay, by the Lua of docs/gitops.md and by ks
     });
   }
 
-  it('has the message of the condition that it goes by', async () => {
+  it('has the message of the condition that decides it', async () => {
     const conflict = seen({ kind: 'rejected', reason: 'PortConflict', message: 'a and b clash' });
     const [{ lua, kstatus }] = (await judged([conflict])) as [Judged];
     expect([lua.message, kstatus.message]).to.deep.equal(['a and b clash', 'a and b clash']);

@@ -9,7 +9,7 @@ describe('backoffMs', () => {
     expect(longest).to.deep.equal([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
   });
 
-  it('takes off up to half by chance', () => {
+  it('subtracts up to half at random', () => {
     expect(backoffMs(backoff, 3, 0)).to.equal(2_000);
     expect(backoffMs(backoff, 3, 0.5)).to.equal(3_000);
   });

@@ -21,7 +21,7 @@ describe('parseIpAddress', () => {
   }
 
   for (const text of ['', '300.1.1.1', '1.2.3', '[::1]', '::1:', 'localhost', '192.0.2.1%eth0', '01.2.3.4']) {
-    it(`refuses "${text}"`, () => {
+    it(`rejects "${text}"`, () => {
       expect(parseIpAddress(text)).to.equal(undefined);
     });
   }
@@ -40,7 +40,7 @@ describe('parseIpAddress', () => {
 describe('addressFamily', () => {
   const families = { 0: undefined, 4: 'IPv4', 6: 'IPv6' };
 
-  it('is what the kernel takes an address for, and nothing for any other text', () => {
+  it('is the family that the kernel uses for an address, and undefined for any other text', () => {
     const texts = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain(), fc.string());
     fc.assert(
       fc.property(texts, (text) => {
@@ -57,7 +57,7 @@ describe('hostText', () => {
     ['fe80::1%eth0', '[fe80::1%eth0]'],
   ] as const;
   for (const [text, expected] of cases) {
-    it(`${text} stands beside a port as ${expected}`, () => {
+    it(`writes ${text} before a port as ${expected}`, () => {
       const address = parseIpAddress(text);
       expect(address && hostText(address)).to.equal(expected);
     });

@@ -12,7 +12,7 @@ describe('problemText', () => {
     expect(problemText(problem)).to.equal('spec.endpoints[0].port: is too large, got 70000: use less');
   });
 
-  it('leaves out a value that is not there, and cuts a long one', () => {
+  it('leaves out a missing value, and cuts a long one', () => {
     expect(problemText({ path: ['a'], what: 'is missing', remedy: 'add it' })).to.equal(
       'a: is missing: add it',
     );
@@ -39,7 +39,7 @@ describe('nearest', () => {
     { word: 'replica', expected: 'replicas', why: 'a letter is missing' },
     { word: 'tcpTimeout', expected: undefined, why: 'seven letters are too many to guess' },
     { word: 'tcpp', expected: 'tcp', why: 'a letter is too many' },
-    { word: 'volumes', expected: undefined, why: 'nothing is like it' },
+    { word: 'volumes', expected: undefined, why: 'no word is similar' },
   ];
   for (const { word, expected, why } of cases) {
     it(`${word} → ${String(expected)}: ${why}`, () => {

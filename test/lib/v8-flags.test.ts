@@ -3,7 +3,7 @@ import { runOrThrow } from '../cluster/run.ts';
 
 const module = new URL('../../src/lib/v8-flags.ts', import.meta.url).href;
 
-/** Makes objects that live for a while, by the thousand, as an informer does; prints the size of the young heap. */
+/** Creates thousands of objects that live for a while, as an informer does, and prints the size of the young heap. */
 const program = `
   import { getHeapSpaceStatistics } from 'node:v8';
   const { setHeapFlags } = await import(${JSON.stringify(module)});
@@ -22,7 +22,7 @@ async function youngHeapBytes(mode: 'small' | 'usual'): Promise<number> {
 }
 
 describe('setHeapFlags', () => {
-  it('keeps the young generation at a few megabytes, which else grows', async () => {
+  it('keeps the young generation at a few megabytes, which otherwise grows', async () => {
     const small = await youngHeapBytes('small');
     expect(small).to.be.below(5_000_000);
     expect(await youngHeapBytes('usual')).to.be.above(3 * small);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { withTimeout } from '../../src/lib/with-timeout.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-/** Work that goes on until it is told to end. */
+/** Work that goes on until it is aborted. */
 async function endless(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   const end = (): void => {
@@ -17,7 +17,7 @@ describe('withTimeout', () => {
   const [clock, stop] = [new FakeClock(), new AbortController()];
   const limits = { clock, timeoutMs: 1_000, signals: [new AbortController().signal, stop.signal] };
 
-  it('hands on what the work comes to, and leaves no timer behind', async () => {
+  it('returns the result or the error of the work, and leaves no timer behind', async () => {
     expect(await withTimeout(limits, () => Promise.resolve(7))).to.equal(7);
     const failed = await withTimeout(limits, () => Promise.reject(new Error('no'))).catch(String);
     expect(failed).to.equal('Error: no');
@@ -30,7 +30,7 @@ describe('withTimeout', () => {
     expect(await ended).to.include({ name: 'TimeoutError', message: 'it took longer than 1000 ms' });
   });
 
-  it('ends the work with the first signal, also with one that came before', async () => {
+  it('ends the work at the first signal, even if that was aborted before', async () => {
     const ended = withTimeout(limits, endless).catch((error: unknown) => error);
     const reason = new Error('the term is over');
     stop.abort(reason);

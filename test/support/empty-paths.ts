@@ -1,9 +1,9 @@
-// Where empty means something: RBAC's core group, and the status subresource of a CRD.
+// Paths at which an empty value has a meaning: RBAC's core group, and the status subresource of a CRD.
 const meantEmpty = /\.(apiGroups\.0|subresources\.status)$/;
 
 /**
- * Where in `value` an empty list, an empty map, a null or an empty text stands: the API server drops it, and GitOps tools
- * then see a difference for ever.
+ * The paths in `value` of empty lists, empty maps, nulls and empty strings: the API server drops them, so GitOps tools
+ * would report a difference for ever.
  */
 export function emptyPaths(value: unknown, path = ''): string[] {
   if (meantEmpty.test(path)) return [];

@@ -1,20 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** How long and how often `eventually` looks. */
+/** How long and how often `eventually` probes. */
 export type Patience = {
-  /** Milliseconds after which it gives up: a minute by default, which only a failure takes, on a busy machine, too. */
+  /** Milliseconds after which it gives up: a minute by default, which only a failure reaches, even on a busy machine. */
   readonly timeoutMs?: number;
-  /** Milliseconds between two looks; 50 by default. */
+  /** Milliseconds between two probes; 50 by default. */
   readonly intervalMs?: number;
 };
 
 /**
- * Looks until there is something to see.
+ * Calls `probe` until it returns a result.
  *
- * @param what   what is waited for, for the failure's message.
- * @param probe  what it sees; undefined or false means not yet, and so does a rejection.
- * @returns what `probe` saw.
- * @throws Error when the time is over; its cause is the last rejection of `probe`.
+ * @param what  the expected event, for the error message.
+ * @param probe  returns undefined or false, or rejects, as long as there is no result.
+ * @returns the result of `probe`.
+ * @throws Error after the timeout; its cause is the last rejection of `probe`.
  */
 export async function eventually<T>(
   what: string,

@@ -2,7 +2,7 @@ import type { Clock } from '../../src/lib/clock.ts';
 
 type Timer = { readonly dueMs: number; readonly callback: () => void };
 
-/** A clock that stands still until it is told to go on. It begins at 0 ms, on 1 January 2026. */
+/** A clock that stands still until the test advances it. It begins at 0 ms, on 1 January 2026. */
 export class FakeClock implements Clock {
   #nowMs = 0;
   readonly #timers = new Set<Timer>();
@@ -22,7 +22,7 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
-  /** Lets `elapsedMs` pass; what is due is called, in the order in which it is. */
+  /** Lets `elapsedMs` pass and runs the timers that are due, in their order. */
   advance(elapsedMs: number): void {
     const untilMs = this.#nowMs + elapsedMs;
     for (let next = this.#next(untilMs); next !== undefined; next = this.#next(untilMs)) {

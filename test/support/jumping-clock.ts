@@ -2,7 +2,7 @@ import { systemClock, type Clock } from '../../src/lib/clock.ts';
 
 type Timer = { readonly dueMs: number; readonly callback: () => void; cancel: () => void };
 
-/** A clock that goes as this machine's does and jumps ahead at a test's word, as after a machine was asleep. */
+/** The clock of this machine, which a test can make jump ahead, as after the machine was asleep. */
 export class JumpingClock implements Clock {
   #aheadMs = 0;
   readonly #timers = new Set<Timer>();
@@ -20,12 +20,12 @@ export class JumpingClock implements Clock {
     };
   };
 
-  /** Lets `elapsedMs` pass at once; what is due by then is called, in the order in which it is. */
+  /** Lets `elapsedMs` pass at once and runs the timers that are due, in their order. */
   jump(elapsedMs: number): void {
     this.#aheadMs += elapsedMs;
     const nowMs = this.monotonicMs();
     for (const timer of [...this.#timers].toSorted((a, b) => a.dueMs - b.dueMs)) {
-      if (!this.#timers.has(timer)) continue; // one before it has cancelled it
+      if (!this.#timers.has(timer)) continue; // a previous timer has cancelled it
       if (timer.dueMs <= nowMs) this.#run(timer);
       else this.#start(timer);
     }

@@ -10,14 +10,14 @@ import {
 import { parseIpAddress, type IpAddress } from '../../src/lib/ip-address.ts';
 import { problemText } from '../../src/lib/problem.ts';
 
-/** What of an endpoint a test cares about. */
+/** The fields of an endpoint that matter to a test. */
 type EndpointChoice = Partial<Omit<EndpointSpec, 'listen'>> & {
   address?: string | undefined;
   port?: number;
   endPort?: number;
 };
 
-/** An endpoint as a user writes it: TCP port 443, one remote, unless the test says otherwise. */
+/** An endpoint as a user writes it, by default on TCP port 443 with one remote. */
 export function endpoint({ address, port = 443, endPort, ...rest }: EndpointChoice = {}): EndpointSpec {
   return {
     name: 'https',
@@ -27,7 +27,7 @@ export function endpoint({ address, port = 443, endPort, ...rest }: EndpointChoi
   };
 }
 
-/** A RealmRelay as a user writes it, with `endpoints` and what `spec` adds. */
+/** A RealmRelay as a user writes it, with `endpoints` and the fields of `spec`. */
 export function realmRelay(
   endpoints: EndpointSpec[] = [endpoint()],
   spec: Omit<RealmRelaySpec, 'endpoints'> = {},
@@ -36,9 +36,9 @@ export function realmRelay(
 }
 
 /**
- * `manifest`, parsed; its port conflicts are the test's own affair.
+ * `manifest`, parsed; port conflicts are not checked.
  *
- * @throws Error where it is not valid: the test is wrong then.
+ * @throws Error if it is not valid, which is a mistake of the test.
  */
 export function parsed(manifest: RealmRelay): Relay {
   const { relay: valid, problems } = parseRealmRelay(manifest);
@@ -46,7 +46,7 @@ export function parsed(manifest: RealmRelay): Relay {
   return valid;
 }
 
-/** A RealmRelay as `realmRelay` makes it, parsed. */
+/** The RealmRelay of `realmRelay`, parsed. */
 export function relay(endpoints?: EndpointSpec[], spec?: Omit<RealmRelaySpec, 'endpoints'>): Relay {
   return parsed(realmRelay(endpoints, spec));
 }
@@ -54,7 +54,7 @@ export function relay(endpoints?: EndpointSpec[], spec?: Omit<RealmRelaySpec, 'e
 /**
  * The address that `text` denotes.
  *
- * @throws Error where it is none.
+ * @throws Error if it is not an address.
  */
 export function ipAddress(text: string): IpAddress {
   const address = parseIpAddress(text);

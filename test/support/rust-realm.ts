@@ -5,13 +5,13 @@ import { eventually } from './eventually.ts';
 
 const binary = process.env['REALM'];
 
-/** A suite that needs the Rust realm: skipped, in so many words, where `REALM` names no binary of it. */
+/** A suite that needs the Rust realm; skipped, with the reason in its title, if `REALM` names no binary of it. */
 export function describeRustRealm(title: string, body: () => void): Mocha.Suite {
   if (binary !== undefined) return describe(title, body);
   return describe.skip(`${title} (skipped: REALM names no binary of the Rust realm)`, body) as Mocha.Suite;
 }
 
-/** The Rust realm in a process of its own. */
+/** The Rust realm in a child process. */
 export class RustRealm {
   /** Lines of its standard output so far. */
   readonly lines: string[] = [];
@@ -20,7 +20,7 @@ export class RustRealm {
   readonly ended: Promise<number | string>;
   readonly #child: ChildProcess;
 
-  /** @param env  besides that of this process. */
+  /** @param env  variables besides those of this process. */
   constructor(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const child = spawn(binary ?? '', argv, {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -32,7 +32,7 @@ export class RustRealm {
     this.ended = once(child, 'close').then(([code, signal]) => (signal ?? code) as number | string);
   }
 
-  /** Of each endpoint that it has understood the line that it prints, without `inited: `; it binds them only then. */
+  /** The line that it prints for each endpoint that it accepted, without `inited: `; it binds them only then. */
   get inited(): string[] {
     return this.lines.filter((line) => line.startsWith('inited: ')).map((line) => line.slice(8));
   }
@@ -40,7 +40,7 @@ export class RustRealm {
   /**
    * Its `inited` lines, once there are `count`.
    *
-   * @throws Error with its standard error where it ends before, or prints fewer.
+   * @throws Error with its standard error if it exits before, or prints fewer.
    */
   async started(count: number): Promise<string[]> {
     let end: number | string | undefined;
@@ -50,7 +50,7 @@ export class RustRealm {
     return this.inited;
   }
 
-  /** Ends it, whatever it is doing. */
+  /** Kills it. */
   async end(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.ended;

@@ -37,7 +37,7 @@ describe('bundle', () => {
     expect([...bundledSources(metafile, 'dist/realm-operator.js')].some(isHeavy)).to.equal(true);
   });
 
-  it('has of the packages of the operator only what it uses', async () => {
+  it('contains only the parts of the operator’s packages that it uses', async () => {
     const { outputs } = await bundle({ write: false });
     const sources = Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs));
     const unused =
@@ -51,7 +51,7 @@ describe('bundle', () => {
       expect(sources.filter((source) => source.endsWith(`node_modules/${used}`))).to.have.length(1);
   });
 
-  it('has the page of the relay in a file of its own, which is loaded when somebody looks', async () => {
+  it('keeps the page of the relay in a separate file, which is loaded at the first request', async () => {
     const metafile = await bundle({ write: false });
     expect(bundledSources(metafile, 'dist/realm.js')).to.include('src/relay/admin/page/html.ts');
     const [file] = Object.values(metafile.outputs).filter(
@@ -60,9 +60,9 @@ describe('bundle', () => {
     expect(Object.keys(file?.inputs ?? {})).to.deep.equal(['src/relay/admin/page/html.ts']);
   });
 
-  it('loads TLS and WebSocket only where a relay asks for them', async () => {
+  it('loads TLS and WebSocket only if a relay is configured with them', async () => {
     const metafile = await bundle({ write: false });
-    // All but what loads them.
+    // Everything except the module that loads them.
     const isTransport = (source: string): boolean =>
       /(^|\/)(node_modules\/ws|src\/relay\/transport)\/(?!transports\.ts$)/.test(source);
     const sources = (from: 'start' | 'ever'): string[] => [

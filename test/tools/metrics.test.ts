@@ -25,7 +25,7 @@ const bounded = [
 // The rules of `promtool check metrics` and of prometheus.io/docs/practices/naming.
 describe('metrics', () => {
   for (const { name, type, labels, help } of [...relayMetricsList(), ...operatorMetricsList()]) {
-    it(`${name} is named as Prometheus wants it`, () => {
+    it(`${name} follows the naming rules of Prometheus`, () => {
       expect(name).to.match(
         /^(process|realm_relay|realm_operator|controller_runtime|workqueue|rest_client)_[a-z][a-z0-9_]*[a-z0-9]$/,
       );

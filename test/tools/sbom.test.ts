@@ -22,12 +22,12 @@ describe('bill of materials', () => {
     }
   });
 
-  it('leaves out what only development needs', () => {
+  it('leaves out packages that only development needs', () => {
     const names = packageSbom().components.map(({ name }) => name);
     expect(names).to.not.include.members(['mocha', 'typescript', 'eslint']);
   });
 
-  it('connects each package with what it depends on', () => {
+  it('lists the dependencies of each package', () => {
     const { components, dependencies } = packageSbom();
     const refs = new Set(components.map((component) => component['bom-ref']));
     const of = (name: string): readonly string[] =>
@@ -47,11 +47,11 @@ describe('bill of materials', () => {
 });
 
 describe('licences', () => {
-  it('of all that is shipped are agreed to', () => {
+  it('of all shipped packages are approved', () => {
     expect(licenceProblems(packageSbom().components)).to.deep.equal([]);
   });
 
-  it('names a package whose licence is unknown or not agreed to', () => {
+  it('of a package that are unknown or not approved are reported with its name', () => {
     const problems = licenceProblems([
       { type: 'library', name: 'closed', version: '1.0.0', licenses: [{ expression: 'SSPL-1.0' }] },
       { type: 'library', name: 'silent', version: '2.0.0' },

@@ -4,9 +4,9 @@ import { addressFamily, parseIpAddress } from '../../lib/ip-address.ts';
 /** An IP family, as Kubernetes spells it. */
 export const ipFamily = z.enum(['IPv4', 'IPv6']);
 
-/** A non-empty string of at most `longest` characters. */
-export function text(longest: number): z.ZodString {
-  return z.string().min(1).max(longest);
+/** A non-empty string of at most `maxLength` characters. */
+export function text(maxLength: number): z.ZodString {
+  return z.string().min(1).max(maxLength);
 }
 
 /** An optional true or false. */
@@ -14,14 +14,14 @@ export function flag(description: string): z.ZodOptional<z.ZodBoolean> {
   return z.boolean().optional().describe(description);
 }
 
-/** An optional integer from `least` to `most`. */
-export function bounded(least: number, most: number, description: string): z.ZodOptional<z.ZodInt> {
-  return z.int().min(least).max(most).optional().describe(description);
+/** An optional integer from `min` to `max`. */
+export function bounded(min: number, max: number, description: string): z.ZodOptional<z.ZodInt> {
+  return z.int().min(min).max(max).optional().describe(description);
 }
 
-/** An optional whole number of seconds from `least` to `most`; the field's name ends in `Seconds`. */
-export function seconds(least: number, most: number, description: string): z.ZodOptional<z.ZodInt> {
-  return bounded(least, most, `${description} Unit: seconds.`);
+/** An optional whole number of seconds from `min` to `max`; the field's name ends in `Seconds`. */
+export function seconds(min: number, max: number, description: string): z.ZodOptional<z.ZodInt> {
+  return bounded(min, max, `${description} Unit: seconds.`);
 }
 
 /** A rule in two forms: for the parser and, in CEL, for the API server. A test compares the two. */
@@ -33,7 +33,7 @@ type Rule<T> = {
   readonly remedy: string;
 };
 
-/** `schema` with `rule` added to those that it has. */
+/** `schema` with `rule` added to its rules. */
 export function rule<S extends z.ZodType>(schema: S, { cel, holds, remedy }: Rule<z.output<S>>): S {
   const before = (schema.meta()?.[validations] ?? []) as readonly object[];
   return schema.refine(holds, remedy).meta({ [validations]: [...before, { rule: cel, message: remedy }] });
@@ -58,8 +58,8 @@ export function isPlainAddress(text: string): boolean {
 export function isAddressRange(text: string): boolean {
   const [address = '', prefix, ...more] = text.split('/');
   if (!isPlainAddress(address) || more.length > 0) return false;
-  const most = addressFamily(address) === 'IPv4' ? 32 : 128;
-  return prefix === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(prefix) && Number(prefix) <= most);
+  const maxPrefix = addressFamily(address) === 'IPv4' ? 32 : 128;
+  return prefix === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(prefix) && Number(prefix) <= maxPrefix);
 }
 
 /** A range in CIDR notation, that `isCIDR` of CEL accepts. */

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { bounded, text } from './parts.ts';
-import { atomic, labelSelector, strings, words } from './selector.ts';
+import { atomic, labelSelector, strings, stringList } from './selector.ts';
 
-const most = 2 ** 31 - 1;
+const maxInt32 = 2 ** 31 - 1;
 
-function word(description: string): z.ZodOptional<z.ZodString> {
+function optionalString(description: string): z.ZodOptional<z.ZodString> {
   return z.string().max(317).optional().describe(description);
 }
 
@@ -17,7 +17,7 @@ const nodeRequirement = z.object({
   operator: z
     .enum(['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'])
     .describe('Relation of key and values.'),
-  values: words('Values, as the operator needs them.'),
+  values: stringList('Values, as the operator needs them.'),
 });
 
 const nodeTerm = z.object({
@@ -30,10 +30,10 @@ const weight = z.int().min(1).max(100).describe('Weight.');
 const podTerm = z.object({
   topologyKey: text(317).describe('Label of nodes: those with the same value are one place.'),
   labelSelector: labelSelector.optional().describe('Selects Pods.'),
-  namespaces: words('Namespaces of the Pods. Default: that of the relay.'),
+  namespaces: stringList('Namespaces of the Pods. Default: that of the relay.'),
   namespaceSelector: labelSelector.optional().describe('Selects namespaces of the Pods; {} selects all.'),
-  matchLabelKeys: words('Keys of labels in which the Pods must equal the relay Pod.'),
-  mismatchLabelKeys: words('Keys of labels in which the Pods must differ from the relay Pod.'),
+  matchLabelKeys: stringList('Keys of labels in which the Pods must equal the relay Pod.'),
+  mismatchLabelKeys: stringList('Keys of labels in which the Pods must differ from the relay Pod.'),
 });
 
 function podAffinity(description: string): z.ZodOptional<typeof podAffinityTerms> {
@@ -82,12 +82,12 @@ const affinity = z.object({
 });
 
 const toleration = z.object({
-  key: word('Key of the taint; every key where it is absent, with operator Exists.'),
+  key: optionalString('Key of the taint; every key where it is absent, with operator Exists.'),
   operator: z
     .enum(['Exists', 'Equal', 'Lt', 'Gt'])
     .optional()
     .describe('Relation of key and value. Default: Equal.'),
-  value: word('Value of the taint.'),
+  value: optionalString('Value of the taint.'),
   effect: z
     .enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
     .optional()
@@ -104,15 +104,15 @@ const spreadPolicy = z.enum(['Honor', 'Ignore']).optional();
 
 const topologySpread = z.object({
   topologyKey: text(317).describe('Label of nodes: those with the same value are one place.'),
-  maxSkew: z.int().min(1).max(most).describe('By how many Pods places may differ.'),
+  maxSkew: z.int().min(1).max(maxInt32).describe('By how many Pods places may differ.'),
   whenUnsatisfiable: z
     .enum(['DoNotSchedule', 'ScheduleAnyway'])
     .describe('What becomes of a Pod that would make them differ more.'),
   labelSelector: labelSelector
     .optional()
     .describe('Selects the Pods that are counted. Default: those of the relay.'),
-  minDomains: bounded(1, most, 'Least number of places.'),
-  matchLabelKeys: words('Keys of labels in which counted Pods must equal the new one.'),
+  minDomains: bounded(1, maxInt32, 'Least number of places.'),
+  matchLabelKeys: stringList('Keys of labels in which counted Pods must equal the new one.'),
   nodeAffinityPolicy: spreadPolicy.describe(
     'Whether nodes that affinity and nodeSelector exclude are left out. Default: Honor.',
   ),
@@ -151,7 +151,7 @@ const podSpec = z.object({
     .describe('Service account of the Pods; its token is not mounted. Default: default.'),
 });
 
-/** What users may add to the relay Pods; a closed list, so that nothing weakens them unnoticed. */
+/** The additions to the relay Pods that users may make; a closed list, so that none weakens the Pods unnoticed. */
 export const podTemplate = z.object({
   metadata: z
     .object({

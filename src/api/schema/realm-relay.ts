@@ -21,10 +21,10 @@ export const plural = 'realmrelays';
 export const adminPort = 9465;
 
 /** Maximum number of ports of one endpoint. */
-const mostPorts = 256;
+const maxPorts = 256;
 
-/** Longest name of a RealmRelay: the names made from it must fit a label's 63 characters. */
-export const longestName = 56;
+/** Maximum length of a RealmRelay's name: names derived from it must fit into a label of 63 characters. */
+export const maxNameLength = 56;
 
 const listenFields = z.object({
   address: rule(text(45), {
@@ -44,7 +44,7 @@ const listenFields = z.object({
   endPort: bounded(
     1,
     65_535,
-    `Last port of a range that begins with \`port\`, at most ${String(mostPorts)} ports; a relay has at most 512 ports in all, those of TCP and UDP counted apart; each takes a port of the Service, and a node port where its type has them. The ports of the remotes shift along: with port 8000 and a remote port of 9000, port 8003 goes to 9003. Default: \`port\`.`,
+    `Last port of a range that begins with \`port\`, at most ${String(maxPorts)} ports; a relay has at most 512 ports in all, those of TCP and UDP counted apart; each takes a port of the Service, and a node port where its type has them. The ports of the remotes shift along: with port 8000 and a remote port of 9000, port 8003 goes to 9003. Default: \`port\`.`,
   ),
 });
 
@@ -56,9 +56,9 @@ const rangeRules = [
     remedy: 'use an endPort that is not below port',
   },
   {
-    cel: `self.endPort - self.port < ${String(mostPorts)}`,
-    holds: (port: number, endPort: number) => endPort - port < mostPorts,
-    remedy: `use an endPort at most ${String(mostPorts - 1)} above port, and another endpoint for more ports`,
+    cel: `self.endPort - self.port < ${String(maxPorts)}`,
+    holds: (port: number, endPort: number) => endPort - port < maxPorts,
+    remedy: `use an endPort at most ${String(maxPorts - 1)} above port, and another endpoint for more ports`,
   },
   {
     cel: `self.port > ${String(adminPort)} || self.endPort < ${String(adminPort)}`,
@@ -178,7 +178,7 @@ const resources = z.object({
     .describe('What the container is guaranteed, e.g. cpu: 100m.'),
 });
 
-/** What the user writes. Fields are optional and have no defaults here: `resolve` applies them once. */
+/** The spec as the user writes it. Fields are optional and have no defaults here: `resolve` applies them once. */
 export const specSchema = z.object({
   replicas: bounded(0, 1000, 'Number of relay Pods; the scale subresource writes it. Default: 1.'),
   network: network.optional().describe('Network settings of every endpoint that does not override them.'),
@@ -231,9 +231,9 @@ export const realmRelaySchema = z.object({
   apiVersion: z.literal(apiVersion),
   kind: z.literal(kind),
   metadata: z.looseObject({
-    name: text(longestName).regex(
+    name: text(maxNameLength).regex(
       /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
-      `use lower-case letters, digits and "-", first a letter, at most ${String(longestName)} characters`,
+      `use lower-case letters, digits and "-", first a letter, at most ${String(maxNameLength)} characters`,
     ),
     namespace: text(63).optional(),
     uid: z.string().optional(),

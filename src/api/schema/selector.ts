@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { text } from './parts.ts';
 
-/** Marks a list as one that is replaced as a whole. */
+/** Marks a list that is replaced as a whole. */
 export const atomic = { 'x-kubernetes-list-type': 'atomic' };
 
 /** A mapping of at most 64 strings to strings. */
@@ -14,7 +14,7 @@ export function strings(description: string): z.ZodOptional<z.ZodRecord<z.ZodStr
 }
 
 /** A list of at most 64 strings. */
-export function words(description: string): z.ZodOptional<z.ZodArray<z.ZodString>> {
+export function stringList(description: string): z.ZodOptional<z.ZodArray<z.ZodString>> {
   return z.array(z.string().max(317)).max(64).optional().meta(atomic).describe(description);
 }
 
@@ -26,7 +26,7 @@ export const labelSelector = z.object({
       z.object({
         key: text(317).describe('Label key.'),
         operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']).describe('Relation of key and values.'),
-        values: words('Values, with In and NotIn.'),
+        values: stringList('Values, with In and NotIn.'),
       }),
     )
     .max(64)

@@ -18,7 +18,7 @@ const condition = z.object({
   message: z.string().max(32_768).describe('Why, for people, with the remedy.'),
 });
 
-/** What the operator reports. */
+/** The status that the operator reports. */
 export const statusSchema = z.object({
   observedGeneration: z
     .int()

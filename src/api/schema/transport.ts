@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { flag, rule, text } from './parts.ts';
 
-/** No ";", which separates words in the relay's own file, and no space. */
-const word = /^[!-:<-~]+$/;
-const wordRemedy = 'use printable ASCII without spaces and ";"';
+/** Without ";", which separates options in the relay's own file, and without spaces. */
+const token = /^[!-:<-~]+$/;
+const tokenRemedy = 'use printable ASCII without spaces and ";"';
 
 const secretName = text(253).regex(
   /^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
@@ -12,9 +12,11 @@ const secretName = text(253).regex(
 
 const webSocket = z.object({
   host: text(261)
-    .regex(word, wordRemedy)
+    .regex(token, tokenRemedy)
     .describe('Host of the WebSocket request, with its port where clients name one; compared byte by byte.'),
-  path: text(1024).regex(word, wordRemedy).describe('Path of the WebSocket request; compared byte by byte.'),
+  path: text(1024)
+    .regex(token, tokenRemedy)
+    .describe('Path of the WebSocket request; compared byte by byte.'),
 });
 
 const either = {
@@ -37,7 +39,7 @@ const listenTls = z.object({
 
 const remoteTls = z.object({
   serverName: text(253)
-    .regex(word, wordRemedy)
+    .regex(token, tokenRemedy)
     .describe('Host name or IP address that the certificate of a remote must be for.'),
   caSecretName: secretName
     .optional()
@@ -48,7 +50,7 @@ const remoteTls = z.object({
       'Secret of type kubernetes.io/tls with the certificate that the relay shows to remotes. Default: none.',
     ),
   alpn: z
-    .array(text(255).regex(/^[!-+.-:<-~-]+$/, `${wordRemedy} and ","`))
+    .array(text(255).regex(/^[!-+.-:<-~-]+$/, `${tokenRemedy} and ","`))
     .max(8)
     .optional()
     .meta({ 'x-kubernetes-list-type': 'atomic' })

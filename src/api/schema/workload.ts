@@ -5,7 +5,7 @@ import { atomic, labelSelector } from './selector.ts';
 const percentage = /^(100|[1-9]?[0-9])%$/;
 const countRemedy = 'use a number such as 1, or a share such as 25%';
 
-/** What runs the Pods, as the user wrote it. */
+/** The kind of workload that runs the Pods, as the user wrote it. */
 export const workload = z.object({
   kind: z
     .enum(['Deployment', 'DaemonSet'])
@@ -82,7 +82,7 @@ const peer = rule(
   },
 );
 
-/** Who may reach the relay Pods, as the user wrote it. */
+/** The clients that may reach the relay Pods, as the user wrote it. */
 export const networkPolicy = z.object({
   enabled: flag('Make a NetworkPolicy for the relay Pods. Default: false.'),
   allowFrom: z

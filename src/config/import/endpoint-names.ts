@@ -2,20 +2,20 @@ import { hash } from 'node:crypto';
 import type { SocketAddress } from '../address.ts';
 import type { EndpointNetwork } from '../network-keys.ts';
 
-/** Longest name of an endpoint: it is that of a Service's port, too. */
-const longest = 15;
+/** Maximum length of the name of a RealmRelay's endpoint. */
+const maxLength = 15;
 
-/** What of an endpoint its name is made from. */
+/** The parts of an endpoint from which its name is generated. */
 export type Unnamed = {
-  /** The name in the file, whatever it looks like. */
+  /** The name in the file, not validated. */
   readonly name?: string;
   readonly listen: SocketAddress;
   readonly network: Pick<EndpointNetwork, 'tcp' | 'udp' | 'ipv6Only'>;
 };
 
 /**
- * A name for each of `endpoints`: its own as far as a DNS label allows, else one made from protocol, port and address, so
- * that it stays as it is when other endpoints come and go. One that is taken is numbered.
+ * A name for each of `endpoints`: its own, changed to a DNS label if necessary, or one generated from protocol, port and
+ * address, which stays the same when other endpoints are added or removed. A name that is already used gets a number.
  */
 export function endpointNames(endpoints: readonly Unnamed[]): string[] {
   const kept = new Set(
@@ -23,7 +23,7 @@ export function endpointNames(endpoints: readonly Unnamed[]): string[] {
   );
   const taken = new Set<string>();
   return endpoints.map((endpoint) => {
-    const wanted = label(endpoint.name ?? '') || madeName(endpoint);
+    const wanted = label(endpoint.name ?? '') || generatedName(endpoint);
     const isOwn = wanted === endpoint.name && !taken.has(wanted);
     const name = isOwn ? wanted : freeName(wanted, new Set([...kept, ...taken]));
     taken.add(name);
@@ -31,31 +31,33 @@ export function endpointNames(endpoints: readonly Unnamed[]): string[] {
   });
 }
 
-/** `text` as a DNS label of at most 15 characters; '' where nothing is left of it. */
+/** `text` as a DNS label of at most 15 characters; '' if no character remains. */
 function label(text: string): string {
   const word = text
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]+/g, '-')
     .replace(/^-+/, '');
-  return word.slice(0, longest).replace(/-+$/, '');
+  return word.slice(0, maxLength).replace(/-+$/, '');
 }
 
 function freeName(wanted: string, taken: ReadonlySet<string>): string {
   let name = wanted;
   for (let number = 2; taken.has(name); number += 1) {
     const end = `-${String(number)}`;
-    name = `${wanted.slice(0, longest - end.length).replace(/-+$/, '')}${end}`;
+    name = `${wanted.slice(0, maxLength - end.length).replace(/-+$/, '')}${end}`;
   }
   return name;
 }
 
-function madeName({ listen, network }: Unnamed): string {
+function generatedName({ listen, network }: Unnamed): string {
   const protocol = network.tcp && network.udp ? 'both' : network.udp ? 'udp' : 'tcp';
-  return `${protocol}-${String(listen.port)}${addressEnd(listen.host, network.ipv6Only)}`;
+  return `${protocol}-${String(listen.port)}${addressSuffix(listen.host, network.ipv6Only)}`;
 }
 
-/** Nothing for every address, the family for all of one family, else four digits that stand for the address. */
-function addressEnd(host: string, ipv6Only: boolean): string {
+/**
+ * Empty for every address of both families, the family for every address of one family, otherwise four digits of a hash.
+ */
+function addressSuffix(host: string, ipv6Only: boolean): string {
   if (host === '::') return ipv6Only ? '-v6' : '';
   if (host === '0.0.0.0') return '-v4';
   return `-${hash('sha256', host).slice(0, 4)}`;

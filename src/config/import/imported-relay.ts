@@ -15,21 +15,21 @@ import { portRuns, type PortRun } from './port-runs.ts';
 import { Secrets, type ImportedSecret } from './secrets.ts';
 import { transportSpecs } from './transport-specs.ts';
 
-/** What a configuration of Realm asks for, as a RealmRelay says it; still to be parsed as one. */
+/** A configuration of Realm as a RealmRelay, which is not validated yet. */
 export type ImportedRelay = {
   readonly spec: RealmRelaySpec;
-  /** Where each of its endpoints comes from, the first one where it is several. */
+  /** The origin of each of its endpoints; the first one if the endpoint is joined from several. */
   readonly origins: readonly Origin[];
-  /** What has to be made of the files that are named. */
+  /** The Secrets to create from the files that the configuration names. */
   readonly secrets: readonly ImportedSecret[];
-  /** What was ignored, or cannot be said in a RealmRelay. */
+  /** Input that was ignored, or that a RealmRelay has no field for. */
   readonly warnings: readonly SourcedProblem[];
 };
 
 /**
- * The RealmRelay for the configuration that `sources` are together, see `mergedConfig`.
+ * The RealmRelay for the configuration in `sources`, merged as `mergedConfig` does.
  *
- * @throws ConfigError where the relay would not run it.
+ * @throws ConfigError if the relay would reject it.
  */
 export function importedRelay(sources: readonly SourceDocument[]): ImportedRelay {
   const { config, network, warnings } = mergedConfig(sources, {});
@@ -62,20 +62,20 @@ export function importedRelay(sources: readonly SourceDocument[]): ImportedRelay
   };
 }
 
-/** An endpoint and where it stands. */
+/** An endpoint and its origin. */
 type Placed = { readonly endpoint: EndpointConfig; readonly origin: EndpointOrigin };
 
-/** A port and where it stands. */
+/** A port and its origin. */
 type PlacedPort = PortConfig & { readonly origin: EndpointOrigin };
 
-/** Endpoints that may become one, as they differ in ports alone; all as `endpoint` says. */
+/** Endpoints that differ only in their ports and may become one; `endpoint` is the first of them. */
 type Group = {
   readonly endpoint: EndpointConfig;
   readonly key: string;
   readonly ports: readonly PlacedPort[];
 };
 
-/** Neighbours that differ in ports alone, in one group. One with a name, or with a limit of its own, stays alone. */
+/** Groups neighbours that differ only in their ports. An endpoint with a name or a connection limit is not joined. */
 function joined(all: readonly Placed[]): Group[] {
   const groups: Group[] = [];
   for (const { endpoint, origin } of all) {
@@ -90,12 +90,12 @@ function joined(all: readonly Placed[]): Group[] {
   return groups;
 }
 
-/** All of `endpoint` but its ports and name. */
+/** The settings of `endpoint` except its ports and name, as text to compare. */
 function settingsKey({ name: _name, range: _range, listen, remotes, ...settings }: EndpointConfig): string {
   return canonicalJson({ ...settings, listen: listen.host, remotes: remotes.map(({ host }) => host) });
 }
 
-/** What becomes one endpoint. */
+/** A run of ports that becomes one endpoint. */
 type Listener = Placed & { readonly run: PortRun<PlacedPort> };
 
 function unnamed({ endpoint: { network }, origin, run }: Listener): Unnamed {
@@ -125,7 +125,7 @@ function endpointSpec(
   };
 }
 
-/** Weights count where there is a choice. */
+/** A single remote needs no weight. */
 function remotes({ balance: { weights } }: EndpointConfig, { first, fixed }: PortRun<PortConfig>) {
   return first.remotes.map(({ host, port }, index) => {
     const weight = first.remotes.length === 1 ? 1 : (weights[index] ?? 1);
@@ -149,7 +149,7 @@ function balance({ remotes: { length }, balance: { strategy } }: EndpointConfig)
   return length === 1 ? undefined : balances[strategy];
 }
 
-/** The names that a RealmRelay does not take as they are. */
+/** Warns about names that had to be changed for a RealmRelay. */
 function renamed(listeners: readonly Listener[], names: readonly string[]): SourcedProblem[] {
   return listeners.flatMap(({ origin: { name: value, source, path } }, index) => {
     const name = names[index] ?? '';

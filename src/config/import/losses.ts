@@ -11,7 +11,7 @@ import type { networkFields } from '../spec-fields.ts';
 import { tableOrigin, type Origin } from './origins.ts';
 import { word } from './secrets.ts';
 
-/** What tables for all endpoints ask for and a RealmRelay cannot say. */
+/** Warnings about settings in the global tables that a RealmRelay has no field for. */
 export function tableLosses(
   { log, dns }: RelayConfig,
   network: EndpointNetwork,
@@ -29,7 +29,7 @@ export function tableLosses(
   return [...losses, ...networkLosses(network, defaults, tableOrigin(sources, 'network'))];
 }
 
-/** What `endpoint` asks for and a RealmRelay cannot say, or Pods have not. */
+/** Warnings about settings of `endpoint` that a RealmRelay has no field for, or that do not work in Pods. */
 export function endpointLosses(
   endpoint: EndpointConfig,
   network: EndpointNetwork,
@@ -52,7 +52,7 @@ function loss({ source, path }: Origin, more: Path, remedy: string, value?: unkn
 
 const defaults = endpointNetwork({});
 
-/** The keys that no field of a RealmRelay stands for, and what holds in Pods without them. */
+/** The keys that have no field in a RealmRelay, with the behaviour of Pods without them. */
 const lostKeys: Readonly<Record<Exclude<keyof RealmNetwork, KeysIn<typeof networkFields>>, string>> = {
   max_associations: `each Pod keeps ${String(defaults.maxAssociations)} associations of an endpoint`,
 };
@@ -81,7 +81,7 @@ function transportLosses({ listenTransport }: EndpointConfig, { source, path }: 
   return losses;
 }
 
-/** The command that makes a certificate for `name` in two files. */
+/** The command that generates a certificate for `name` and its key, in two files. */
 function selfSignedCommand(name: string): string {
   const files = `-keyout ${word(`${name}.key`)} -out ${word(`${name}.crt`)}`;
   const names = `-subj ${word(`/CN=${name}`)} -addext ${word(`subjectAltName=DNS:${name}`)}`;

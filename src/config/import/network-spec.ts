@@ -6,15 +6,15 @@ import { writtenNetwork, type EndpointNetwork } from '../network-keys.ts';
 import { healthCheckFields, networkFields } from '../spec-fields.ts';
 
 /**
- * `network` as a RealmRelay says it where `base` holds already; undefined where nothing is to say. No endpoint can take
- * back a list of `base`: its own is never empty then.
+ * The fields of a RealmRelay in which `network` differs from `base`, which applies already; undefined if there are none. An
+ * endpoint never has to clear a list of `base`, because empty lists are rejected.
  */
 export function networkSpec(network: EndpointNetwork, base: EndpointNetwork): NetworkSpec | undefined {
   const spec = differingFields(networkFields, writtenNetwork(network), writtenNetwork(base));
   return Object.keys(spec).length === 0 ? undefined : spec;
 }
 
-/** `check` as a RealmRelay says it, without what holds anyway. */
+/** `check` as fields of a RealmRelay, without those that have their defaults. */
 export function healthCheckSpec(check: HealthCheckConfig): NonNullable<EndpointSpec['healthCheck']> {
   return differingFields(
     healthCheckFields,

@@ -2,13 +2,16 @@ import { isMapping } from '../../lib/document-rules.ts';
 import type { Path } from '../../lib/problem.ts';
 import type { SourceDocument } from '../config-text.ts';
 
-/** Where something stands in the files that are imported. */
+/** A place in the imported files. */
 export type Origin = { readonly source: string; readonly path: Path };
 
-/** Where an endpoint stands, and the name that it has there. */
+/** The place of an endpoint, and its name there. */
 export type EndpointOrigin = Origin & { readonly name?: string };
 
-/** Where the endpoints of `sources` stand, in the order of a configuration: those that are more ports of another are left out. */
+/**
+ * The places of the endpoints of `sources`, in the order of the configuration, without those that only add a port to
+ * another endpoint.
+ */
 export function endpointOrigins(sources: readonly SourceDocument[]): EndpointOrigin[] {
   return sources.flatMap(({ source, document, isLegacy }) => {
     const endpoints: unknown = isMapping(document) ? document['endpoints'] : undefined;
@@ -22,7 +25,7 @@ export function endpointOrigins(sources: readonly SourceDocument[]): EndpointOri
   });
 }
 
-/** Where the table `key` stands that counts: the first one. */
+/** The place of the table `key` that applies: the first one. */
 export function tableOrigin(sources: readonly SourceDocument[], key: string): Origin {
   const holder = sources.find(({ document }) => isMapping(document) && isMapping(document[key]));
   return { source: holder?.source ?? sources[0]?.source ?? '', path: [key] };
@@ -35,10 +38,10 @@ const keys: Readonly<Record<string, string>> = {
 };
 
 /**
- * Where the value stands that became `path` of the manifest.
+ * The place of the value that became `path` of the manifest.
  *
- * @param origins  of the manifest's endpoints, in their order.
- * @returns undefined where no endpoint is meant.
+ * @param origins  those of the manifest's endpoints, in their order.
+ * @returns undefined if `path` is not within an endpoint.
  */
 export function originOf(path: Path, origins: readonly Origin[]): Origin | undefined {
   const [spec, endpoints, index, key, remote] = path;

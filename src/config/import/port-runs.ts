@@ -1,21 +1,24 @@
 import type { PortConfig } from '../port-config.ts';
 
-/** Ports in a row whose remotes shift along, or stay: what one endpoint of a RealmRelay can say. */
+/**
+ * Consecutive ports whose remote ports increase along with them or stay the same, so that one endpoint of a RealmRelay can
+ * serve them.
+ */
 export type PortRun<P extends PortConfig> = {
   readonly first: P;
-  /** The last port; that of `first` where there is one. */
+  /** The last port; that of `first` in a run of one. */
   readonly lastPort: number;
-  /** Of each remote, whether its port stays the same. */
+  /** For each remote, whether its port stays the same. */
   readonly fixed: readonly boolean[];
 };
 
-/** Most ports of an endpoint of a RealmRelay. */
-const mostPorts = 256;
+/** Maximum number of ports of a RealmRelay's endpoint. */
+const maxPorts = 256;
 
 /**
- * `ports` in as few runs as their order allows.
+ * Splits `ports` into as few runs as their order allows.
  *
- * @param ports  all on one address, and with the same hosts as remotes.
+ * @param ports  all on one address, and with the same remote hosts.
  */
 export function portRuns<P extends PortConfig>(ports: readonly P[]): PortRun<P>[] {
   const runs: P[][] = [];
@@ -36,7 +39,7 @@ function portRun<P extends PortConfig>(run: readonly P[]): PortRun<P>[] {
 
 function continues(run: readonly PortConfig[], port: PortConfig): boolean {
   const [first, second = port] = run;
-  if (first === undefined || run.length === mostPorts) return false;
+  if (first === undefined || run.length === maxPorts) return false;
   if (port.listen.port !== first.listen.port + run.length) return false;
   const shifts = steps(first, port);
   return steps(first, second).every(
@@ -44,7 +47,7 @@ function continues(run: readonly PortConfig[], port: PortConfig): boolean {
   );
 }
 
-/** How far each remote's port of `to` is above that of `from`. */
+/** By how much the port of each remote is higher in `to` than in `from`. */
 function steps(from: PortConfig, to: PortConfig): number[] {
   return from.remotes.map(({ port }, index) => (to.remotes[index]?.port ?? 0) - port);
 }

@@ -1,18 +1,18 @@
-/** A Secret that takes the place of files. */
+/** A Secret that replaces files. */
 export type ImportedSecret = {
   readonly name: string;
-  /** Its keys, and the path of the file that each holds. */
+  /** The path of the file for each of its keys. */
   readonly files: Readonly<Record<string, string>>;
 };
 
-/** File names that tell what a file is, and not whose: its folder does. */
+/** File names that describe only the kind of file; the Secret is then named after the folder. */
 const plainNames = /^(tls|cert|certificate|fullchain|chain|server|client|key|privkey|ca|ca-bundle|root)$/;
 
-/** Gives the files that a configuration names to Secrets; the same files to the same Secret. */
+/** Assigns Secrets to the files of a configuration; the same files share a Secret. */
 export class Secrets {
   readonly #files = new Map<string, Record<string, string>>();
 
-  /** The name of the Secret with `files`, paths by key. */
+  /** The name of the Secret for `files`, paths by key. */
   nameFor(files: Readonly<Record<string, string>>): string {
     const wanted = secretName(Object.values(files)[0] ?? '');
     let name = wanted;
@@ -22,7 +22,7 @@ export class Secrets {
     return name;
   }
 
-  /** Every Secret that was named, in the order in which they were. */
+  /** Every Secret so far, in the order of first use. */
   all(): ImportedSecret[] {
     return [...this.#files].map(([name, files]) => ({ name, files }));
   }
@@ -35,7 +35,7 @@ function fits(
   return Object.entries(files).every(([key, path]) => (known[key] ?? path) === path);
 }
 
-/** A name like that of the file at `path`, or of its folder. */
+/** A name derived from the file at `path`, or from its folder. */
 function secretName(path: string): string {
   const [file = '', folder = ''] = path.split('/').toReversed();
   const stem = file.replace(/[.][a-z]+$/i, '');
@@ -52,7 +52,7 @@ function nameOf(text: string): string {
     .replace(/[-.]+$/, '');
 }
 
-/** The command that makes `secret` of its files, on the machine where they are. */
+/** The command that creates `secret` from its files, to be run on the machine that has them. */
 export function secretCommand({ name, files }: ImportedSecret, namespace: string | undefined): string {
   const { 'tls.crt': cert, 'tls.key': key, 'ca.crt': ca } = files;
   const place = namespace === undefined ? [] : ['--namespace', word(namespace)];
@@ -63,7 +63,7 @@ export function secretCommand({ name, files }: ImportedSecret, namespace: string
   return [...create, 'generic', name, ...place, ...parts].join(' ');
 }
 
-/** `text` as one word of a shell. */
+/** `text`, quoted as one word for a shell. */
 export function word(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -6,7 +6,7 @@ import type { Secrets } from './secrets.ts';
 
 type Specs = Pick<EndpointSpec, 'listenTransport' | 'remoteTransport'>;
 
-/** The transports of an endpoint as a RealmRelay says them, their files as Secrets. */
+/** The transports of an endpoint as fields of a RealmRelay, with Secrets instead of files. */
 export function transportSpecs(
   { listenTransport: listen, remoteTransport: remote }: EndpointConfig,
   secrets: Secrets,
@@ -44,7 +44,9 @@ function remoteTls({ sni, alpn, insecure, ca, client }: RemoteTls, secrets: Secr
   };
 }
 
-/** A certificate that the relay would make at start is to stand in files of its name: `losses.ts` tells how to make it. */
+/**
+ * A certificate that the relay would generate at start is expected in two files; `losses.ts` gives the command for them.
+ */
 function certificateFiles(certificate: ServerCertificate): Record<string, string> {
   if ('cert' in certificate) return pair(certificate);
   const { servername } = certificate;

@@ -28,17 +28,17 @@ describe('endpointNames', () => {
     {
       endpoints: [unnamed('[::]:443', { ipv6Only: true }), unnamed('0.0.0.0:443')],
       names: ['tcp-443-v6', 'tcp-443-v4'],
-      why: 'the family where it is one',
+      why: 'the family if there is only one',
     },
     {
       endpoints: [unnamed('[::]:443'), unnamed('[::]:443'), unnamed('[::]:443')],
       names: ['tcp-443', 'tcp-443-2', 'tcp-443-3'],
-      why: 'numbered where taken',
+      why: 'a number if the name is used already',
     },
     {
       endpoints: [unnamed('[::]:443'), unnamed('[::]:80', { name: 'tcp-443' })],
       names: ['tcp-443-2', 'tcp-443'],
-      why: 'who has a name keeps it',
+      why: 'an endpoint with a name keeps it',
     },
     {
       endpoints: [unnamed('[::]:1', { name: 'web' }), unnamed('[::]:3', { name: 'web' })],
@@ -48,7 +48,7 @@ describe('endpointNames', () => {
     {
       endpoints: ['The 1st: Web/Site (long)', '--', 'a--b'].map((name) => unnamed('[::]:9', { name })),
       names: ['the-1st-web-sit', 'tcp-9', 'a--b'],
-      why: 'as much as a DNS label allows',
+      why: 'only what a DNS label allows',
     },
   ];
   for (const { endpoints, names, why } of cases) {
@@ -57,7 +57,7 @@ describe('endpointNames', () => {
     });
   }
 
-  it('gives an address the same name whatever else there is', () => {
+  it('gives an address the same name whatever the other endpoints are', () => {
     const alone = endpointNames([unnamed('192.0.2.1:65535', { udp: true })]);
     const beside = endpointNames([
       unnamed('192.0.2.2:65535', { udp: true }),
@@ -67,7 +67,7 @@ describe('endpointNames', () => {
     expect(beside[0]).not.to.equal(alone[0]);
   });
 
-  it('gives labels of at most 15 characters, each once', () => {
+  it('gives unique labels of at most 15 characters', () => {
     const names = fc.option(fc.oneof(fc.string(), fc.constantFrom('a', 'A', 'a-2', 'tcp-1', 'x'.repeat(15))));
     fc.assert(
       fc.property(fc.array(names), (wanted) => {

@@ -25,14 +25,14 @@ function relayOf(text: string): Relay {
   return parsed({ apiVersion, kind, metadata: { name: 'web' }, spec: imported(text).spec });
 }
 
-/** What a configuration makes the relay do at each port, whatever its endpoints are called and however they are grouped. */
+/** The relay's behaviour at each port under a configuration, regardless of the names and the grouping of its endpoints. */
 function meaning(text: string): unknown {
   const { config } = parseRelayConfig([{ source: 'realm.toml', text }]);
   return {
     level: config.log.level,
     ports: config.endpoints.flatMap((endpoint) => {
       const { name: _name, range: _range, balance, listen: _listen, remotes, ...settings } = endpoint;
-      const choice = remotes.length > 1 && { balance }; // one remote leaves none
+      const choice = remotes.length > 1 && { balance }; // with one remote there is no choice
       return portsOf(endpoint).map((port) => ({ ...settings, ...choice, ...port }));
     }),
   };
@@ -84,7 +84,7 @@ describe('importedRelay', () => {
       listen = "[::]:4"
       remote = "a:1"
       balance = "roundrobin: 9"`,
-    'PROXY headers that are believed, by all and by one': `
+    'trusted PROXY headers, for all endpoints and for one': `
       [network]
       accept_proxy = true
       accept_proxy_trusted = ["10.0.0.0/8"]
@@ -99,7 +99,7 @@ describe('importedRelay', () => {
       listen = "[::]:3"
       remote = "b:1"
       network = { accept_proxy = false }`,
-    'clients that are served, of all endpoints and of one': `
+    'allowed clients, of all endpoints and of one': `
       [network]
       allowed_sources = ["10.0.0.0/8", "2001:db8::1"]
       [[endpoints]]
@@ -118,18 +118,18 @@ describe('importedRelay', () => {
   };
 
   for (const [name, text] of Object.entries(configs)) {
-    it(`means the same once it is rendered: ${name}`, () => {
+    it(`keeps its meaning when it is rendered: ${name}`, () => {
       expect(meaning(configText(relayOf(text)))).to.deep.equal(meaning(text));
     });
   }
 
   for (const [name, relay] of Object.entries(goldenRelays)) {
-    it(`brings back what was rendered: ${name}`, () => {
+    it(`restores the RealmRelay that was rendered: ${name}`, () => {
       expect(configText(relayOf(configText(relay)))).to.equal(configText(relay));
     });
   }
 
-  it('brings back what was rendered of any relay', () => {
+  it('restores any RealmRelay that was rendered', () => {
     fc.assert(
       fc.property(
         fc.uniqueArray(endpoints, { selector: ({ name }) => name, minLength: 1, maxLength: 4 }),
@@ -145,7 +145,7 @@ describe('importedRelay', () => {
     );
   });
 
-  it('writes only what differs from the defaults, the global table for all', () => {
+  it('writes only fields that differ from the defaults, and the global table once for all endpoints', () => {
     expect(imported(configs['a file of Realm']).spec).to.deep.equal({
       logLevel: 'warn',
       network: { udp: true, tcpTimeoutSeconds: 10, sendProxy: { enabled: true, version: 1 } },
@@ -181,7 +181,7 @@ describe('importedRelay', () => {
     });
   });
 
-  it('makes ranges of ports in a row, of at most 256, whose remotes shift along or stay', () => {
+  it('joins consecutive ports to ranges of at most 256, if their remote ports increase along or stay the same', () => {
     const { endpoints: listed } = imported(configs['legacy JSON']).spec;
     expect(listed.map(({ listen, remotes }) => [listen, remotes])).to.deep.equal([
       [{ address: '0.0.0.0', port: 8000 }, [{ address: '192.0.2.1', port: 9000 }]],
@@ -204,7 +204,7 @@ describe('importedRelay', () => {
     expect(through('nic.example:0').join()).to.contain(`through: ${both}, got "nic.example"`);
   });
 
-  it('keeps endpoints apart that have names, or a limit each', () => {
+  it('does not join endpoints that have names or limits', () => {
     const two = (extra: (port: number) => object): string =>
       JSON.stringify({
         endpoints: [1, 2].map((each) => ({ listen: `[::]:${String(each)}`, remote: 'a:9', ...extra(each) })),
@@ -215,7 +215,7 @@ describe('importedRelay', () => {
     expect(lastPorts(two(() => ({ network: { max_connections: 5 } })))).to.deep.equal([undefined, undefined]);
   });
 
-  it('takes a configuration with what is left out, and reports that with key and remedy', () => {
+  it('accepts keys that it leaves out, and reports each with its remedy', () => {
     const text = `
       [log]
       output = "/var/log/realm.log"

@@ -6,15 +6,19 @@ const pair = (cert: string, key: string) => ({ 'tls.crt': cert, 'tls.key': key }
 
 describe('Secrets', () => {
   const cases = [
-    { files: pair('/etc/ssl/web.crt', '/etc/ssl/web.key'), name: 'web', why: 'the file' },
+    { files: pair('/etc/ssl/web.crt', '/etc/ssl/web.key'), name: 'web', why: 'the name of the file' },
     {
       files: pair('/etc/letsencrypt/live/a.example/fullchain.pem', '/x/privkey.pem'),
       name: 'a.example',
-      why: 'the folder, where the file is called what it is',
+      why: 'the folder, if the name of the file states only its kind',
     },
-    { files: { 'ca.crt': 'ca.crt' }, name: 'ca', why: 'the file after all, where there is no folder' },
-    { files: { 'ca.crt': '/etc/My_CA 1.pem' }, name: 'my-ca-1', why: 'as much as a Secret can be called' },
-    { files: { 'ca.crt': '/_/.pem' }, name: 'tls', why: 'nothing is left of it' },
+    { files: { 'ca.crt': 'ca.crt' }, name: 'ca', why: 'the file after all, if there is no folder' },
+    {
+      files: { 'ca.crt': '/etc/My_CA 1.pem' },
+      name: 'my-ca-1',
+      why: 'only what the name of a Secret allows',
+    },
+    { files: { 'ca.crt': '/_/.pem' }, name: 'tls', why: 'no valid character remains' },
   ];
   for (const { files, name, why } of cases) {
     it(`${name}: ${why}`, () => {
@@ -22,7 +26,7 @@ describe('Secrets', () => {
     });
   }
 
-  it('gives the same files the same Secret, others of that name another, and adds keys that are free', () => {
+  it('assigns the same Secret to the same files, another one to other files, and adds keys that are free', () => {
     const secrets = new Secrets();
     const names = [
       secrets.nameFor(pair('/a/web.crt', '/a/web.key')),
@@ -37,7 +41,7 @@ describe('Secrets', () => {
     ]);
   });
 
-  it('writes paths so that a shell reads them back', () => {
+  it('quotes paths for a shell', () => {
     const path = `/a b/it's $HOME;"x"`;
     expect(execFileSync('sh', ['-c', `printf %s ${word(path)}`]).toString()).to.equal(path);
   });

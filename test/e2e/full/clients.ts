@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { echoLine, greet } from '../client.ts';
 
-/** How a client talks: a line each tenth of a second, then the next connection. A relay that drains lets it end. */
+/** A client sends a line each tenth of a second, then opens the next connection. A relay that drains lets it finish. */
 const lines = 10;
 const betweenMs = 100;
 
-/** Clients that come and go without end, and count what they lose. */
+/** Clients that connect again and again, and count their lost connections. */
 export class Clients {
-  /** Connections that went as they should, from the greeting to the last echo. */
+  /** Connections that succeeded, from the greeting to the last echo. */
   served = 0;
-  /** What became of the others, in their own words. */
+  /** The errors of the others. */
   readonly lost: string[] = [];
   readonly #over = new AbortController();
   readonly #loops: readonly Promise<void>[];
@@ -21,7 +21,7 @@ export class Clients {
     );
   }
 
-  /** Lets those that are connected end as they will; resolves when all have. */
+  /** Lets the open connections finish; resolves when all have. */
   async stop(): Promise<void> {
     this.#over.abort();
     await Promise.all(this.#loops);
@@ -34,7 +34,7 @@ export class Clients {
         this.served += 1;
       } catch (error) {
         this.lost.push(`${host}: ${String(error)}`);
-        await delay(betweenMs); // a refused one comes back at once otherwise
+        await delay(betweenMs); // otherwise a refused client would retry at once
       }
     }
   }

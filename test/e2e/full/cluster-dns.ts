@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { TestNode } from '../../cluster/node.ts';
 
-/** Where node-init.sh tells Pods that DNS is, and the address at which the node reaches this process. */
+/** The DNS address that node-init.sh configures for Pods, and the address at which the node reaches this process. */
 const clusterIp = '10.96.0.10';
 const ourAddress = '172.31.0.1';
 const services = '/api/v1/namespaces/kube-system/services';
@@ -12,7 +12,7 @@ const queryTypes: Readonly<Record<number, 'IPv4' | 'IPv6'>> = { 1: 'IPv4', 28: '
 const headerBytes = 12;
 const noSuchName = 3;
 
-/** The names of Services, for the Pods of a node: as much of a cluster's DNS as `helm test` asks for. */
+/** Resolves the names of Services for the Pods of a node: the part of a cluster's DNS that `helm test` needs. */
 export class ClusterDns {
   readonly #node: TestNode;
   readonly #socket: Socket;
@@ -41,7 +41,7 @@ export class ClusterDns {
     return new ClusterDns(node, socket);
   }
 
-  /** Ends it. */
+  /** Stops it. */
   async stop(): Promise<void> {
     const closed = once(this.#socket, 'close');
     this.#socket.close();
@@ -49,7 +49,7 @@ export class ClusterDns {
   }
 
   async #answer(question: Buffer, { address, port }: RemoteInfo): Promise<void> {
-    const { name, type, end } = asked(question);
+    const { name, type, end } = parsedQuestion(question);
     const addresses = await this.#addresses(name);
     const family = queryTypes[type];
     const found = (addresses ?? []).filter((ip) => (isIPv6(ip) ? 'IPv6' : 'IPv4') === family);
@@ -64,7 +64,7 @@ export class ClusterDns {
     );
   }
 
-  /** Of `service.namespace.svc.cluster.local`; undefined where there is no such Service. */
+  /** The addresses of `service.namespace.svc.cluster.local`; undefined if there is no such Service. */
   async #addresses(name: string): Promise<readonly string[] | undefined> {
     const [, service, namespace] = /^([^.]+)\.([^.]+)\.svc\.cluster\.local$/.exec(name) ?? [];
     if (service === undefined || namespace === undefined) return undefined;
@@ -79,8 +79,8 @@ async function created(node: TestNode, path: string, object: object): Promise<vo
   if (status !== 201) throw new Error(`${path}: ${String(status)} ${text}`);
 }
 
-/** The one question of a query. `end`: where it ends. Source: RFC 1035, section 4.1. */
-function asked(query: Buffer): { name: string; type: number; end: number } {
+/** The only question of a query. `end`: its end offset. Source: RFC 1035, section 4.1. */
+function parsedQuestion(query: Buffer): { name: string; type: number; end: number } {
   const labels: string[] = [];
   let at = headerBytes;
   for (let length = query[at] ?? 0; length > 0; length = query[at] ?? 0) {
@@ -90,7 +90,7 @@ function asked(query: Buffer): { name: string; type: number; end: number } {
   return { name: labels.join('.').toLowerCase(), type: query.readUInt16BE(at + 1), end: at + 5 };
 }
 
-/** A record for the name that was asked, which may be kept for a second. */
+/** A record for the queried name, which may be cached for a second. */
 function record(ip: string, type: number): Buffer {
   const address = isIPv6(ip) ? ipv6Bytes(ip) : Buffer.from(ip.split('.').map(Number));
   const head = Buffer.from([0xc0, headerBytes, 0, type, 0, 1, 0, 0, 0, 1, 0, address.length]);

@@ -14,7 +14,7 @@ const release = 'realm-operator';
 const place = 'realm';
 const waited = ['--wait', '--timeout', '90s'];
 
-/** The life of a release on a real node, from install to uninstall, with clients that never notice. */
+/** The life of a release on a real node, from install to uninstall, while clients lose no connection. */
 describe('the Helm chart on a real node', () => {
   let node: TestNode;
   let namespace: string;
@@ -36,7 +36,7 @@ describe('the Helm chart on a real node', () => {
   });
 
   after('stop the node', async () => {
-    await (clients as Clients | undefined)?.stop(); // undefined: they never came, as with the others
+    await (clients as Clients | undefined)?.stop(); // undefined if they were never started, as with the others
     await (dns as ClusterDns | undefined)?.stop();
     await (node as TestNode | undefined)?.stop();
     helm.remove();
@@ -53,7 +53,7 @@ describe('the Helm chart on a real node', () => {
   }
 
   it('is installed, and `helm test` finds the operator ready', async () => {
-    // The image of the version before is not here; the chart of that version runs ours.
+    // The image of the previous version does not exist here; the chart of that version runs ours.
     const tag = `image.tag=${imageTag}`;
     await run('install', release, older, '--create-namespace', '--set', tag, ...waited);
     await expectTested();
@@ -64,7 +64,7 @@ describe('the Helm chart on a real node', () => {
       startBackend(node, namespace, 'backend-six'),
       startBackend(node, namespace, 'backend-four'),
     ]);
-    if (six === undefined || four === undefined) throw new Error('two were asked for');
+    if (six === undefined || four === undefined) throw new Error('two backends were requested');
     const manifest = relayManifest('web', webEndpoints(six, four), { replicas: 2 });
     await applyManifest(node, namespace, 'web', manifest);
     pods = await relayPods(node, namespace, 'web');
@@ -83,14 +83,14 @@ describe('the Helm chart on a real node', () => {
     await expectTested();
   });
 
-  it('is uninstalled, and relays run on', async () => {
+  it('is uninstalled, and relays keep running', async () => {
     await run('uninstall', release, ...waited);
     const left = ['-n', place, 'get', 'deployments,pods,services', '--output=name'];
     await eventually('nothing left of it', async () => (await kubectl(node, left)) === '');
     expect(await relayPods(node, namespace, 'web')).to.deep.equal(pods);
   });
 
-  it('cost no client its connection, and no relay Pod its life', async () => {
+  it('lost no client connection and no relay Pod', async () => {
     await clients.stop();
     expect(clients.lost).to.deep.equal([]);
     expect(clients.served).to.be.above(0);

@@ -17,7 +17,7 @@ import {
 const port = 443;
 const patience = { timeoutMs: 90_000, intervalMs: 200 };
 
-/** Nothing of what is done to a relay is felt by its clients, with the default settings. */
+/** With the default settings, clients notice none of these operations on a relay. */
 describe('clients of a relay lose no connection', () => {
   let node: TestNode;
   let namespace: string;
@@ -49,10 +49,10 @@ describe('clients of a relay lose no connection', () => {
   });
 
   after('stop the node', async () => {
-    await (node as TestNode | undefined)?.stop(); // undefined: it never came up
+    await (node as TestNode | undefined)?.stop(); // undefined if it never started
   });
 
-  /** Resolves when clients that came after now were served, too, and nobody lost anything. */
+  /** Resolves when clients that connect from now on were served, too, and none lost its connection. */
   async function expectNoneLost(): Promise<void> {
     const served = clients.served;
     await eventually('clients are served on', () => clients.served > served + 20);
@@ -60,7 +60,7 @@ describe('clients of a relay lose no connection', () => {
     expect(clients.lost).to.deep.equal([]);
   }
 
-  /** Applies the relay with these backends behind it, and all else by default. */
+  /** Applies the relay with these backends, and defaults otherwise. */
   async function apply(six: Backend, four: Backend, more: object = {}): Promise<void> {
     const manifest = relayManifest('web', webEndpoints(six, four), { replicas: 2, ...more });
     await applyManifest(node, namespace, 'web', manifest);
@@ -84,7 +84,7 @@ describe('clients of a relay lose no connection', () => {
     await expectReady();
   }
 
-  /** Resolves when one of two Pods is gone, the other may not go, and a Pod in their place can start. */
+  /** Resolves when one of two Pods is gone, the other must stay, and a replacement can start. */
   async function uncordonWhenOneIsGone(pods: readonly string[]): Promise<void> {
     try {
       await eventually(
@@ -149,7 +149,7 @@ describe('clients of a relay lose no connection', () => {
     await expectNoneLost();
   });
 
-  it('when a DaemonSet takes the place of its Deployment, and the other way round', async () => {
+  it('when a DaemonSet replaces its Deployment, and the other way round', async () => {
     const pods = await relayPods(node, namespace, 'web');
     await patch({ workload: { kind: 'DaemonSet' } });
     await expectReplaced(pods, 1);
@@ -159,18 +159,18 @@ describe('clients of a relay lose no connection', () => {
     await expectNoneLost();
   });
 
-  it('when its node is drained, which waits for another Pod as its budget demands', async () => {
+  it('when its node is drained, which waits for another Pod because of its budget', async () => {
     await patch({ podDisruptionBudget: {} });
     await expectReady();
     const pods = await relayPods(node, namespace, 'web');
-    // Of this relay alone: backends and operator have nowhere to go from the one node.
+    // Only the Pods of this relay: backends and operator cannot leave the only node.
     const drain = ['drain', 'node1', '--pod-selector=app.kubernetes.io/instance=web'];
     await Promise.all([kubectl(node, drain), uncordonWhenOneIsGone(pods)]);
     await expectReplaced(pods);
     await expectNoneLost();
   });
 
-  it('when an edit is bad: an image that is not there', async () => {
+  it('when an edit names an image that does not exist', async () => {
     const pods = await relayPods(node, namespace, 'web');
     await patch({ image: 'registry.invalid/none:1' });
     await eventually('a Pod that cannot start', async () => {
@@ -185,7 +185,7 @@ describe('clients of a relay lose no connection', () => {
     expect(await relayPods(node, namespace, 'web')).to.include.members([...pods]);
   });
 
-  it('when the operator is gone, and when it comes back', async () => {
+  it('while the operator is gone, and when it comes back', async () => {
     const pods = await relayPods(node, namespace, 'web');
     const operator = ['-n', 'realm-operator-system', 'scale', 'deployment/realm-operator'];
     await kubectl(node, [...operator, '--replicas=0']);
