@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { trimmedEnd } from '../../lib/trimmed.ts';
 import type { SocketAddress } from '../address.ts';
 import type { EndpointNetwork } from '../network-keys.ts';
 
@@ -37,14 +38,14 @@ function label(text: string): string {
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]+/g, '-')
     .replace(/^-+/, '');
-  return word.slice(0, longest).replace(/-+$/, '');
+  return trimmedEnd(word.slice(0, longest), '-');
 }
 
 function freeName(wanted: string, taken: ReadonlySet<string>): string {
   let name = wanted;
   for (let number = 2; taken.has(name); number += 1) {
     const end = `-${String(number)}`;
-    name = `${wanted.slice(0, longest - end.length).replace(/-+$/, '')}${end}`;
+    name = `${trimmedEnd(wanted.slice(0, longest - end.length), '-')}${end}`;
   }
   return name;
 }

@@ -50,10 +50,12 @@ function procSocket(line: string): ProcSocket[] {
 
 function ipv6Bytes(address: string): number[] {
   const canonical = parseIpAddress(address)?.text ?? '::';
-  const plain = canonical.replace(/[0-9.]+\.[0-9]+$/, (ipv4) => {
-    const [a = 0, b = 0, c = 0, d = 0] = ipv4.split('.').map(Number);
-    return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
-  });
+  const end = canonical.lastIndexOf(':') + 1;
+  const [a = 0, b = 0, c = 0, d] = canonical.slice(end).split('.').map(Number);
+  const plain =
+    d === undefined
+      ? canonical
+      : `${canonical.slice(0, end)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
   const [head = [], tail = []] = plain.split('::').map((half) => half.split(':').filter(Boolean));
   const groups = [...head, ...Array<string>(8 - head.length - tail.length).fill('0'), ...tail];
   return groups.flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]);
