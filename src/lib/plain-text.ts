@@ -9,7 +9,7 @@ const bidirectional = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 export function plainText(text: string, maxCharacters: number): string {
   // A code point is at most two units, so what is behind them is never kept.
   const start = text.slice(0, 2 * maxCharacters + 2).toWellFormed();
-  const characters = [...start.replaceAll(bidirectional, '').replaceAll(control, ' ')];
+  const characters = Array.from(start.replaceAll(bidirectional, '').replaceAll(control, ' '));
   const isCut = characters.length > maxCharacters || start.length < text.length;
   return isCut ? `${characters.slice(0, maxCharacters).join('')}…` : characters.join('');
 }

@@ -180,6 +180,6 @@ describe('relayReport', () => {
       ['https'],
     );
     expect(configProblem).to.equal(`a [31m bgnp${'𝄞'.repeat(501)}…`);
-    expect([...(unready[0]?.message ?? '')]).to.have.lengthOf(513);
+    expect(Array.from(unready[0]?.message ?? '')).to.have.lengthOf(513);
   });
 });
