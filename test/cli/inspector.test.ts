@@ -16,7 +16,9 @@ const flags = [
   '0',
 ];
 
-describe('SIGUSR1', () => {
+describe('SIGUSR1', function () {
+  this.timeout(30_000); // programs start, workers one after the other
+
   let child: ChildProcess;
 
   afterEach(() => child.kill('SIGKILL'));

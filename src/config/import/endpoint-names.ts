@@ -23,11 +23,14 @@ export function endpointNames(endpoints: readonly Unnamed[]): string[] {
     endpoints.flatMap(({ name }) => (name !== undefined && label(name) === name ? name : [])),
   );
   const taken = new Set<string>();
+  const used = new Set(kept);
+  const numbers = new Map<string, number>();
   return endpoints.map((endpoint) => {
     const wanted = label(endpoint.name ?? '') || madeName(endpoint);
     const isOwn = wanted === endpoint.name && !taken.has(wanted);
-    const name = isOwn ? wanted : freeName(wanted, new Set([...kept, ...taken]));
+    const name = isOwn ? wanted : freeName(wanted, used, numbers);
     taken.add(name);
+    used.add(name);
     return name;
   });
 }
@@ -41,12 +44,16 @@ function label(text: string): string {
   return trimmedEnd(word.slice(0, longest), '-');
 }
 
-function freeName(wanted: string, taken: ReadonlySet<string>): string {
+/** @param numbers  the last number of each name, so that thousands of one name are not counted from 2 each time. */
+function freeName(wanted: string, taken: ReadonlySet<string>, numbers: Map<string, number>): string {
   let name = wanted;
-  for (let number = 2; taken.has(name); number += 1) {
+  let number = numbers.get(wanted) ?? 1;
+  while (taken.has(name)) {
+    number += 1;
     const end = `-${String(number)}`;
     name = `${trimmedEnd(wanted.slice(0, longest - end.length), '-')}${end}`;
   }
+  numbers.set(wanted, number);
   return name;
 }
 
