@@ -9,7 +9,7 @@ import { OperatorProcess } from './operator-process.ts';
 const sizes = (process.env['RELAYS'] ?? '2660,10000').split(',').map(Number);
 const restSeconds = Number(process.env['REST_SECONDS'] ?? 60);
 const tries = 31;
-const quietMs = 2_000;
+const quietLooks = 40;
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -100,7 +100,7 @@ async function grow({ controlPlane, crowd, operator }: Bench, size: number): Pro
   ];
   await crowd.growTo(size);
   const seconds = (performance.now() - startMs) / 1_000;
-  await settledWrites(controlPlane, quietMs);
+  await settledWrites(controlPlane, quietLooks);
   row('created in', `${seconds.toFixed(0)} s, ${String(made)} of them`);
   row("operator's CPU per created relay", `${(((operator.cpuSeconds - cpu) / made) * 1_000).toFixed(1)} ms`);
   row('write requests per created relay', writesPerRelay(writes, await writesByResource(controlPlane), made));
@@ -108,9 +108,9 @@ async function grow({ controlPlane, crowd, operator }: Bench, size: number): Pro
 }
 
 async function rest({ controlPlane, operator }: Bench): Promise<void> {
-  const [before, cpu] = [await settledWrites(controlPlane, quietMs), operator.cpuSeconds];
+  const [before, cpu] = [await settledWrites(controlPlane, quietLooks), operator.cpuSeconds];
   await delay(restSeconds * 1_000);
-  const after = await settledWrites(controlPlane, quietMs);
+  const after = await settledWrites(controlPlane, quietLooks);
   const used = (operator.cpuSeconds - cpu).toFixed(2);
   const memory = operator.residentMb.toFixed(0);
   row(
@@ -138,16 +138,16 @@ async function edits({ crowd }: Bench): Promise<void> {
 
 async function restart(bench: Bench): Promise<void> {
   const { controlPlane, crowd } = bench;
-  await settledWrites(controlPlane, quietMs); // the last repair is one of the operator before
+  await settledWrites(controlPlane, quietLooks); // the last repair is one of the operator before
   await bench.operator.stop();
-  const before = await settledWrites(controlPlane, quietMs);
+  const before = await settledWrites(controlPlane, quietLooks);
   const startMs = performance.now();
   bench.operator = await OperatorProcess.start(controlPlane.kubeconfig);
   await bench.operator.reconciled(crowd.size);
   const seconds = ((performance.now() - startMs) / 1_000).toFixed(1);
   const cpu = bench.operator.cpuSeconds.toFixed(1);
   const memory = bench.operator.residentMb.toFixed(0);
-  const writes = (await settledWrites(controlPlane, quietMs)) - before;
+  const writes = (await settledWrites(controlPlane, quietLooks)) - before;
   row('restart → all reconciled', `${seconds} s, ${String(writes)} writes, ${cpu} CPU s`);
   row('RSS after that', `${memory} MB`);
 }

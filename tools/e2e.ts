@@ -33,10 +33,10 @@ function skipped(reason: string): Counts {
 async function e2e(): Promise<Counts> {
   const reason = obstacle();
   if (reason !== undefined) return skipped(reason);
-  const build = buildTestCluster('all');
+  const build = await buildTestCluster('all');
   if (build === 'cannot') return skipped('the test cluster cannot be built');
   if (build === 'failed' || !makeImage()) return { passed: 0, failed: 1, skipped: 0 };
-  return runMocha({ args: ['--config', config], timeoutMs, wrapper: ownNetwork });
+  return (await runMocha({ args: ['--config', config], timeoutMs, wrapper: ownNetwork })).counts;
 }
 
 const counts = await e2e();

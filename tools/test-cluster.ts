@@ -1,24 +1,50 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { durationText } from './duration.ts';
 
-/** How a build of the test cluster ended; `cannot`: this machine lacks what it needs, and was told what. */
+/** How a build of the test cluster ended; `cannot`: this machine lacks what it needs, which was printed. */
 export type ClusterBuild = 'built' | 'cannot' | 'failed';
 
 const folder = join(import.meta.dirname, '..', 'test', 'cluster');
 const outcomes: Readonly<Record<number, ClusterBuild>> = { 0: 'built', 3: 'cannot' };
 
 /**
- * Builds the test cluster from Go modules, where that is not done yet.
+ * Builds the test cluster from Go modules, unless that is done already, and prints what it does and how long it took.
  *
  * @param what  `all` with the programs of a node, or the control plane alone.
  */
-export function buildTestCluster(what: 'all' | 'control-plane'): ClusterBuild {
-  const outcome = outcomes[run('build.sh', what)] ?? 'failed';
+export async function buildTestCluster(what: 'all' | 'control-plane'): Promise<ClusterBuild> {
+  const startMs = performance.now();
+  const modules = { downloaded: 0 };
+  const outcome = outcomes[await run(modules, 'build.sh', what)] ?? 'failed';
   if (outcome !== 'built') return outcome;
-  return run('fetch-crds.sh') === 0 ? 'built' : 'failed';
+  if ((await run(modules, 'fetch-crds.sh')) !== 0) return 'failed';
+  const took = durationText(performance.now() - startMs);
+  print(`ready after ${took}, ${String(modules.downloaded)} Go modules downloaded`);
+  return 'built';
 }
 
-/** Runs a script of the test cluster and returns its exit code. */
-function run(script: string, ...args: readonly string[]): number {
-  return spawnSync(join(folder, script), args, { stdio: ['ignore', 'inherit', 'inherit'] }).status ?? -1;
+/** Runs a script of the test cluster and returns its exit code. Of the modules that Go downloads only the first is told. */
+async function run(
+  modules: { downloaded: number },
+  script: string,
+  ...args: readonly string[]
+): Promise<number> {
+  const child = spawn(join(folder, script), args, { stdio: ['ignore', 'inherit', 'pipe'] });
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    if (!line.startsWith('go: downloading ')) {
+      process.stdout.write(`${line}\n`);
+      return;
+    }
+    if (modules.downloaded === 0) print('downloading Go modules, which takes minutes');
+    modules.downloaded += 1;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return code ?? -1;
+}
+
+function print(line: string): void {
+  process.stdout.write(`test cluster: ${line}\n`);
 }

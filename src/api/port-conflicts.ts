@@ -45,21 +45,21 @@ export function portConflicts(listeners: readonly Listener[]): PortConflict[] {
  * Assumes that listeners set IPV6_V6ONLY explicitly and never SO_REUSEPORT, and for UDP that `net.ipv6.bindv6only` is 0. A
  * property test compares it with the kernel.
  */
-export function prediction(first: BoundAddress, second: BoundAddress): Prediction {
+export function prediction(first: BindAddress, second: BindAddress): Prediction {
   if (!canBind(first) || !canBind(second)) return 'cannot bind';
   return takenAddressesMeet(first, second) ? 'conflicts' : 'fits';
 }
 
 /** The address of a listening socket and whether IPV6_V6ONLY is on. */
-export type BoundAddress = { readonly address: IpAddress; readonly ipv6Only: boolean };
+export type BindAddress = { readonly address: IpAddress; readonly ipv6Only: boolean };
 
 /** Whether the kernel binds it at all: it rejects an IPv4-mapped address with IPV6_V6ONLY (EINVAL). */
-export function canBind({ address, ipv6Only }: BoundAddress): boolean {
+export function canBind({ address, ipv6Only }: BindAddress): boolean {
   return !(ipv6Only && address.mapped !== undefined);
 }
 
 /** The families whose clients a socket that is bound like this can serve, IPv4 first. */
-export function boundFamilies({ address, ipv6Only }: BoundAddress): IpFamily[] {
+export function boundFamilies({ address, ipv6Only }: BindAddress): IpFamily[] {
   if (address.family === 'IPv4' || address.mapped !== undefined) return ['IPv4'];
   return isDualStack({ address, ipv6Only }) ? ['IPv4', 'IPv6'] : ['IPv6'];
 }
@@ -113,25 +113,25 @@ function remedyFor(first: Listener, second: Listener): string {
     : 'choose another port or address for one of them';
 }
 
-function bound({ listen, network }: Listener): BoundAddress {
+function bound({ listen, network }: Listener): BindAddress {
   return { address: listen.address, ipv6Only: network.ipv6Only };
 }
 
-function isDualStack({ address, ipv6Only }: BoundAddress): boolean {
+function isDualStack({ address, ipv6Only }: BindAddress): boolean {
   return address.text === '::' && !ipv6Only;
 }
 
 /** A wildcard socket takes every address of its families, any other socket takes one. */
-function takenAddressesMeet(first: BoundAddress, second: BoundAddress): boolean {
+function takenAddressesMeet(first: BindAddress, second: BindAddress): boolean {
   const shared = boundFamilies(first).filter((family) => boundFamilies(second).includes(family));
   if (shared.length === 0) return false;
   return isWildcard(first) || isWildcard(second) || addressKey(first) === addressKey(second);
 }
 
-function isWildcard({ address }: BoundAddress): boolean {
+function isWildcard({ address }: BindAddress): boolean {
   return ['::', '0.0.0.0'].includes(address.mapped ?? address.text);
 }
 
-function addressKey({ address }: BoundAddress): string {
+function addressKey({ address }: BindAddress): string {
   return `${address.mapped ?? address.text}%${address.zone}`;
 }

@@ -73,17 +73,17 @@ type RemoteTransportSpec = NonNullable<EndpointSpec['remoteTransport']>;
 /** What stands between TCP and the bytes that are relayed, towards the clients: at least one of both. */
 export type ListenTransport = {
   readonly tls?: CompleteBut<NonNullable<ListenTransportSpec['tls']>, 'clientCASecretName'>;
-  readonly webSocket?: WebSocketTarget;
+  readonly webSocket?: WebSocketSettings;
 };
 
 /** The same towards the remotes. */
 export type RemoteTransport = {
   readonly tls?: CompleteBut<NonNullable<RemoteTransportSpec['tls']>, 'caSecretName' | 'clientSecretName'>;
-  readonly webSocket?: WebSocketTarget;
+  readonly webSocket?: WebSocketSettings;
 };
 
 /** What a WebSocket request asks for. */
-export type WebSocketTarget = Complete<NonNullable<RemoteTransportSpec['webSocket']>>;
+export type WebSocketSettings = Complete<NonNullable<RemoteTransportSpec['webSocket']>>;
 
 /** Checks of remotes by a TCP connect. */
 export type HealthCheck = Complete<NonNullable<EndpointSpec['healthCheck']>>;

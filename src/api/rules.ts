@@ -6,7 +6,7 @@ import {
   canBind,
   lastPort,
   protocols,
-  type BoundAddress,
+  type BindAddress,
   type PortConflict,
 } from './port-conflicts.ts';
 import type { Endpoint, Relay } from './relay.ts';
@@ -198,6 +198,6 @@ function serviceProblems(relay: Relay): Problem[] {
   return problems;
 }
 
-function boundAddress({ listen, network }: Endpoint): BoundAddress {
+function boundAddress({ listen, network }: Endpoint): BindAddress {
   return { address: listen.address, ipv6Only: network.ipv6Only };
 }

@@ -19,7 +19,7 @@ import { UsageError } from '../lib/usage-error.ts';
 
 export const usage = `Usage: realm-operator import PATH [--name NAME] [--namespace NAME]
 
-Prints the RealmRelay for a configuration of Realm: a file in TOML, JSON or the JSON of Realm before 2.0, a folder of
+Prints the RealmRelay for a Realm configuration: a file in TOML, JSON or the JSON of Realm before 2.0, a folder of
 them, or - for standard input. Standard error lists what a RealmRelay cannot express, and the Secrets to create from
 certificate files.
 

@@ -27,12 +27,12 @@ export const sourceAddress: Rule<SocketAddress> = (value, path, findings) => {
   const bare = parseIpAddress(written.replace(/^\[(.*)\]$/, '$1'));
   const parsed = parseSocketAddress(bare === undefined ? written : `${hostText(bare)}:0`);
   if (isFault(parsed)) {
-    const remedy = 'write an IP address, or one or a host name with a port';
+    const remedy = 'write IP, IP:PORT or HOST:PORT';
     findings.problems.push({ path, what: parsed.what, value, remedy });
     return undefined;
   }
   if (parsed.port !== 0) {
-    const what = 'has a port, from which an address can only be dialled once at a time';
+    const what = 'has a port, so each remote address can have only one connection at a time';
     findings.warnings.push({ path, what, value, remedy: 'leave it out' });
   }
   return parsed;

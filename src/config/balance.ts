@@ -2,7 +2,7 @@ import type { Findings } from '../lib/document-rules.ts';
 import { nearest, type Path } from '../lib/problem.ts';
 
 /** How the remote of a new connection is chosen; those after it in the order follow when it fails. */
-export type Balance = {
+export type BalanceConfig = {
   /** `off`: in the order given (a RealmRelay's Failover). */
   readonly strategy: Strategy;
   /** One weight (0 to 255) per remote, in their order; 0 = only when the others fail. */
@@ -30,7 +30,7 @@ export function parseBalance(
   remotes: number,
   path: Path,
   findings: Findings,
-): Balance | undefined {
+): BalanceConfig | undefined {
   if (written === undefined || /^\s*off\s*(:|$)/.test(written)) return off(remotes);
   const [word = '', list] = written.split(':', 2).map((part) => part.trim());
   const strategy = strategies.find((known) => known === word);
@@ -51,7 +51,7 @@ export function parseBalance(
   return { strategy, weights: Array.from({ length: remotes }, (_, index) => weights[index] ?? 0) };
 }
 
-function off(remotes: number): Balance {
+function off(remotes: number): BalanceConfig {
   return { strategy: 'off', weights: Array.from({ length: remotes }, () => 1) };
 }
 
@@ -64,7 +64,7 @@ function parseWeights(list: string): number[] | undefined {
 function wrongCount(value: string, weights: number, remotes: number, path: Path) {
   const what =
     weights < remotes
-      ? `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones only stand in for others`
+      ? `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones only serve as backups`
       : `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones have no effect`;
   return { path, what, value, remedy: 'give one weight per remote' };
 }

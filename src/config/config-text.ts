@@ -40,7 +40,7 @@ function parsedJson(text: string, findings: Findings): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    const remedy = `mend it: ${asError(error).message}`;
+    const remedy = `correct it: ${asError(error).message}`;
     findings.problems.push({ path: [], what: 'is not a JSON document', remedy });
     return undefined;
   }
@@ -53,7 +53,7 @@ function parsedToml(text: string, findings: Findings): unknown {
   } catch (error) {
     const json = parsedJson(text, { problems: [], warnings: [] });
     if (json !== undefined) return json;
-    findings.problems.push({ path: [], what: 'is neither TOML nor JSON', remedy: `mend ${place(error)}` });
+    findings.problems.push({ path: [], what: 'is neither TOML nor JSON', remedy: `correct ${place(error)}` });
     return undefined;
   }
 }

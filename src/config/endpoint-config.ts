@@ -93,7 +93,7 @@ function networkWarnings(
 ): Problem[] {
   const isClaimed = tcp && allowedSources.length > 0 && acceptProxy?.trustedSources.length === 0;
   if (!isClaimed || rangeOf !== undefined) return [];
-  const what = 'is held against the PROXY header, in which anybody may claim to be anyone';
-  const remedy = 'name in accept_proxy_trusted whose headers are believed';
+  const what = 'is checked against the PROXY header, which any client can forge';
+  const remedy = 'list the trusted senders in accept_proxy_trusted';
   return [{ path: [...path, 'network', 'allowed_sources'], what, remedy }];
 }

@@ -17,4 +17,4 @@ export const healthCheckKeys = {
 };
 
 /** Checks of remotes by a TCP connect: a field for each key of `healthCheckKeys`, times in milliseconds. */
-export type HealthCheck = Settings<typeof healthCheckKeys>;
+export type HealthCheckConfig = Settings<typeof healthCheckKeys>;

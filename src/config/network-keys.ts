@@ -29,7 +29,7 @@ const plainKeys = {
   use_udp: setting('udp', flag, false),
   /** IPV6_V6ONLY of an IPv6 listening socket; default false: it takes the IPv4 port, too. */
   ipv6_only: setting('ipv6Only', flag, false),
-  /** Seconds to connect to a remote, name lookup included; default 5, 0 = no limit. */
+  /** Seconds connect timeout, including the name lookup; default 5, 0 = no limit. */
   tcp_timeout: setting('tcpTimeoutMs', wholeNumber(0, mostSeconds), 5, milliseconds),
   /** Seconds without a datagram after which an association ends; default 30, 0 = never. */
   udp_timeout: setting('udpTimeoutMs', wholeNumber(0, mostSeconds), 30, milliseconds),
@@ -50,7 +50,7 @@ const plainKeys = {
   /** Our own key: UDP associations of an endpoint; beyond, the one idle for longest ends; default 8192, 0 = no limit. */
   max_associations: ours(setting('maxAssociations', wholeNumber(0, mostAssociations), 8192)),
   /** Our own key: addresses and ranges of the clients that are served, others are turned away; default everybody. */
-  allowed_sources: ours(setting('allowedSources', sources('serve everybody'), [])),
+  allowed_sources: ours(setting('allowedSources', sources('serve every client'), [])),
 };
 
 const headerVersion: Conversion<number, 1 | 2> = {

@@ -24,7 +24,7 @@ const withoutEffect: Rule<never> = (_value, path, findings) => {
   return undefined;
 };
 
-const noMptcp = 'asks for MPTCP sockets, which Node.js cannot make';
+const noMptcp = 'requests MPTCP sockets, which Node.js cannot create';
 const noDevice = 'binds to a device, which Node.js cannot do';
 
 const networkRules = {

@@ -1,11 +1,11 @@
 import type { SocketAddress } from './address.ts';
-import type { Balance } from './balance.ts';
+import type { BalanceConfig } from './balance.ts';
 import type { DnsConfig } from './dns-config.ts';
-import type { HealthCheck } from './health-check-keys.ts';
+import type { HealthCheckConfig } from './health-check-keys.ts';
 import type { LogConfig } from './log-config.ts';
 import type { EndpointNetwork } from './network-keys.ts';
 import type { PortConfig, PortRange } from './port-config.ts';
-import type { ListenTransport, RemoteTransport } from './transport.ts';
+import type { ListenTransportConfig, RemoteTransportConfig } from './transport.ts';
 
 /** What the relay runs: parsed, every default applied, in milliseconds. */
 export type RelayConfig = {
@@ -21,14 +21,14 @@ export type EndpointConfig = PortConfig &
   PortRange & {
     /** What status, log and metrics call it. */
     readonly name: string;
-    readonly balance: Balance;
+    readonly balance: BalanceConfig;
     readonly network: EndpointNetwork;
     /** Where to dial from, at any port where that is 0; absent = the system's choice. */
     readonly through?: SocketAddress;
     /** How its remotes are checked by TCP; absent = not. */
-    readonly healthCheck?: HealthCheck;
+    readonly healthCheck?: HealthCheckConfig;
     /** TLS and WebSocket towards TCP clients; absent = plain TCP. */
-    readonly listenTransport?: ListenTransport;
+    readonly listenTransport?: ListenTransportConfig;
     /** The same towards TCP remotes. */
-    readonly remoteTransport?: RemoteTransport;
+    readonly remoteTransport?: RemoteTransportConfig;
   };

@@ -36,13 +36,13 @@ export type RemoteTls = {
 };
 
 /** What stands between TCP and the bytes that are relayed; at least one of both. WebSocket runs inside TLS. */
-export type Transport<Tls> = { readonly tls?: Tls; readonly webSocket?: WebSocketTarget };
+export type TransportConfig<Tls> = { readonly tls?: Tls; readonly webSocket?: WebSocketTarget };
 
 /** Towards the client. */
-export type ListenTransport = Transport<ListenTls>;
+export type ListenTransportConfig = TransportConfig<ListenTls>;
 
 /** Towards the remote. */
-export type RemoteTransport = Transport<RemoteTls>;
+export type RemoteTransportConfig = TransportConfig<RemoteTls>;
 
 type Side = 'listen' | 'remote';
 
@@ -75,10 +75,10 @@ const words: Readonly<Record<string, Word>> = {
 };
 
 /** `listen_transport`, e.g. `tls;cert=/etc/tls.crt;key=/etc/tls.key`; '' = plain TCP. */
-export const listenTransport: Rule<ListenTransport> = transportRule('listen', listenTls);
+export const listenTransport: Rule<ListenTransportConfig> = transportRule('listen', listenTls);
 
 /** `remote_transport`, e.g. `ws;host=a.example;path=/chat;tls;sni=a.example`; '' = plain TCP. */
-export const remoteTransport: Rule<RemoteTransport> = transportRule('remote', remoteTls);
+export const remoteTransport: Rule<RemoteTransportConfig> = transportRule('remote', remoteTls);
 
 /** The words of a string with their values; '' where they take none. */
 type Given = ReadonlyMap<string, string>;
@@ -89,7 +89,7 @@ type Fault = Pick<Problem, 'what' | 'remedy'>;
 function transportRule<Tls extends object>(
   side: Side,
   readTls: (given: Given) => Tls | Fault,
-): Rule<Transport<Tls>> {
+): Rule<TransportConfig<Tls>> {
   return (value, path, findings) => {
     const written = text(value, path, findings);
     if (written === undefined || written.trim() === '') return undefined;
@@ -110,7 +110,7 @@ function readWords(written: string, side: Side): ReadWords {
     const [name = '', setting] = part.split(/=(.*)/s, 2).map((each) => each.trim());
     const fault = wordFault(name, setting);
     if (fault !== undefined) read.faults.push(fault);
-    else if (read.given.has(name)) read.warnings.push(`has "${name}" twice, of which the first one counts`);
+    else if (read.given.has(name)) read.warnings.push(`has "${name}" twice; the first one applies`);
     else if (words[name]?.sides.includes(side) === true) read.given.set(name, setting ?? '');
     else read.warnings.push(`has "${name}", which has no effect here`);
   }
@@ -119,7 +119,8 @@ function readWords(written: string, side: Side): ReadWords {
 }
 
 function wordFault(name: string, setting: string | undefined): Fault | undefined {
-  if (name === 'wss') return { what: 'has an unknown word "wss"', remedy: 'write "ws;tls" with their words' };
+  if (name === 'wss')
+    return { what: 'has an unknown word "wss"', remedy: 'write "ws;tls" with their options' };
   const word = Object.hasOwn(words, name) ? words[name] : undefined;
   if (word === undefined) return unknownWord(name);
   const isEmpty = setting === undefined || setting === '';
@@ -151,7 +152,7 @@ function strays(given: Given): Fault[] {
 function transport<Tls extends object>(
   given: Given,
   readTls: (given: Given) => Tls | Fault,
-): Transport<Tls> | Fault[] {
+): TransportConfig<Tls> | Fault[] {
   const tls = given.has('tls') ? readTls(given) : undefined;
   const webSocket = given.has('ws') ? webSocketTarget(given) : undefined;
   const faults = [tls, webSocket].filter((each): each is Fault => each !== undefined && 'what' in each);
@@ -163,7 +164,7 @@ function webSocketTarget(given: Given): WebSocketTarget | Fault {
   const [host, path] = [given.get('host'), given.get('path')];
   if (host === undefined || path === undefined) {
     return {
-      what: 'asks for ws without host and path',
+      what: 'has ws without host and path',
       remedy: 'add host=HOST;path=PATH, as the other side has them',
     };
   }
@@ -186,15 +187,15 @@ function serverCertificate(given: Given): ServerCertificate | Fault {
   if (cert !== undefined && key !== undefined) return { cert, key };
   if (servername !== undefined) return { servername };
   return {
-    what: 'asks for tls without a certificate',
-    remedy: 'add cert=FILE;key=FILE, or servername=NAME to have one made at start',
+    what: 'has tls without a certificate',
+    remedy: 'add cert=FILE;key=FILE, or servername=NAME to have one generated at start',
   };
 }
 
 function remoteTls(given: Given): RemoteTls | Fault {
   const [sni, ca, insecure] = [given.get('sni'), given.get('ca'), given.has('insecure')];
   if (sni === undefined) {
-    return { what: 'asks for tls without sni', remedy: "add sni=NAME, the name in the remote's certificate" };
+    return { what: 'has tls without sni', remedy: "add sni=NAME, the name in the remote's certificate" };
   }
   if (insecure && ca !== undefined) {
     return {
@@ -223,8 +224,8 @@ function clientCertificate(given: Given): RemoteTls['client'] | Fault {
 
 /** The two transports in Realm's words, e.g. `[ws][tls][plain]||[plain]`; '' where both are plain. */
 export function transportText(
-  listen: ListenTransport | undefined,
-  remote: RemoteTransport | undefined,
+  listen: ListenTransportConfig | undefined,
+  remote: RemoteTransportConfig | undefined,
 ): string {
   if (listen === undefined && remote === undefined) return '';
   return [listen, remote]

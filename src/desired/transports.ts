@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { V1Volume, V1VolumeMount } from '@kubernetes/client-node';
-import type { Endpoint, ListenTransport, Relay, RemoteTransport, WebSocketTarget } from '../api/relay.ts';
+import type { Endpoint, ListenTransport, Relay, RemoteTransport, WebSocketSettings } from '../api/relay.ts';
 import type { RealmEndpoint } from '../config/realm-document.ts';
 
 /** Where the Secrets that a relay names are mounted, each in a folder of its name. */
@@ -97,7 +97,7 @@ function remoteWords({ tls, webSocket }: RemoteTransport): string {
   ].join(';');
 }
 
-function webSocketWords(target: WebSocketTarget | undefined): string[] {
+function webSocketWords(target: WebSocketSettings | undefined): string[] {
   return target === undefined ? [] : ['ws', `host=${target.host}`, `path=${target.path}`];
 }
 

@@ -1,27 +1,26 @@
-import type { EndpointConfig, RelayConfig } from '../config/relay-config.ts';
+/**
+ * The relay as one object: it runs a configuration, replaces it by another one all or nothing (*reload*), reports how
+ * everything is (*status*), and stops (*drain*, *close*).
+ *
+ * Guarantee: a listening socket closes only when no endpoint wants its name (protocol, address, port, ipv6Only) any
+ * more. Whatever else changes, it keeps accepting, and its connections go on.
+ */
+import type { RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { bindFault, faultsText } from './listener/bind-fault.ts';
-import type { TcpStack } from './net/channel.ts';
-import type { DataPlane } from './data-plane/data-plane.ts';
-import type { OpenListener } from './listener/listener.ts';
-import { systemAddresses, type Lookup } from './dns/lookup.ts';
-import {
-  socketPlan,
-  socketKey,
-  wantedSockets,
-  type SocketPlan,
-  type WantedSocket,
-} from './listener/socket-plan.ts';
-import { ManagedListener, type ManagedListenerContext } from './listener/managed-listener.ts';
-import { LocalDataPlane } from './data-plane/local-data-plane.ts';
-import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
+import type { DataPlane } from './data-plane/data-plane.ts';
+import { LocalDataPlane } from './data-plane/local-data-plane.ts';
+import { systemAddresses, type Lookup } from './dns/lookup.ts';
+import { faultsText } from './listener/bind-fault.ts';
+import { ListenerSet } from './listener/listener-set.ts';
+import type { TcpStack } from './net/channel.ts';
 import { tcpStack } from './net/tcp-stack.ts';
+import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
 
-/** A configuration could not be put in place of the one before, which runs again. */
+/** The new configuration cannot run, and the previous one runs again. */
 export class ReloadError extends RealmError {
   readonly code = 'REALM_RELOAD_ROLLED_BACK';
 }
@@ -30,47 +29,42 @@ export class ReloadError extends RealmError {
 export type RelayOptions = {
   readonly log: Logger;
   readonly clock: Clock;
-  /** How names become addresses; the machine's own way unless told. */
+  /** How names become addresses; by default as the system does it. */
   readonly lookup?: Lookup;
-  /** How TCP is done; the cheapest way that this Node has unless told. */
+  /** How TCP is done; by default the cheapest way that this Node has. */
   readonly tcp?: TcpStack;
-  /** Where what goes wrong is remembered. */
+  /** Remembers recent errors. */
   readonly errors?: RecentErrors;
-  /** How long connections of an endpoint that was removed may go on; 30,000 unless told. */
+  /** How long connections of a removed endpoint may go on; 30,000 by default. */
   readonly retireMs?: number;
-  /** In [0, 1), for the jitter of retries; `Math.random` unless told. */
+  /** In [0, 1), for the jitter of retries; `Math.random` by default. */
   readonly random?: () => number;
-  /** How many files the process may have open; asked of the system unless told. */
+  /** How many files the process may have open; by default its limit. */
   readonly openFiles?: number;
-  /** Who serves the clients; this process unless told. */
+  /** Serves the clients; this process by default. */
   readonly dataPlane?: DataPlane;
 };
 
-/** Leaving: not ready any more, and still accepting. */
+/** In stage `leaving` it still accepts, but is no longer ready. */
 type Stage = 'serving' | 'leaving' | 'stopping';
 
 /** How a drain ended. */
 export type Drained = {
-  /** Connections and associations that ended by themselves. */
+  /** Connections and associations that ended on their own. */
   readonly ended: number;
   /** Those that were cut, at the deadline or by `close`. */
   readonly cut: number;
 };
 
-/**
- * The relay: its configuration, the listening sockets, and the data plane that serves their clients.
- *
- * A listening socket is closed only when its name (protocol, address, port, ipv6Only) is no longer wanted;
- * whatever else changes, it keeps accepting and its connections go on.
- */
+/** A running relay: its configuration, its listening sockets, and the data plane that serves their clients. */
 export class RelayServer {
-  readonly #context: ManagedListenerContext;
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #errors: RecentErrors;
   readonly #dataPlane: DataPlane;
-  #config: RelayConfig = { log: { level: 'info' }, endpoints: [] };
+  readonly #listeners: ListenerSet;
   #configHash = '';
   #configProblem = '';
-  #wanted: readonly EndpointConfig[] = [];
-  #listeners = new Map<string, ManagedListener>();
   #isConfigured = false;
   #stage: Stage = 'serving';
   #endLag: () => void = () => undefined;
@@ -96,28 +90,28 @@ export class RelayServer {
       openFiles: openFiles ?? openFilesLimit(),
     }),
   }: RelayOptions) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#errors = errors;
     this.#dataPlane = dataPlane;
-    this.#context = {
+    this.#listeners = new ListenerSet({
       log,
       errors,
       clock,
       lookup,
       random,
-      listen: (request) => this.#dataPlane.listen(request),
-      wanted: (endpoint) => this.#wanted.find(({ name }) => name === endpoint),
-      explain: (error, { spec, endpoint }) =>
-        bindFault(error, spec, this.#context.wanted(endpoint), this.#wanted),
-    };
+      listen: (request) => dataPlane.listen(request),
+    });
   }
 
   /**
-   * Runs `config` in place of the one before; the same one again changes nothing. Reloads happen one after
-   * the other.
+   * Runs `config` in place of the previous one; an equal one changes nothing. Reloads run one after the other.
    *
-   * An endpoint that cannot be bound is not ready, told, and tried again; the others serve.
+   * An endpoint whose socket cannot be bound is not ready, and the bind is retried; the others serve.
    *
-   * @param configHash  what status shall call it.
-   * @throws ReloadError where a socket could not take the place of the one it replaces: all is as before.
+   * @param configHash  names the configuration in the status.
+   * @throws ReloadError if a socket could not replace the one in its way, TransportFilesError if files that `config`
+   *   names are missing: everything is as before.
    */
   reload(config: RelayConfig, configHash = ''): Promise<void> {
     const reload = this.#lastReload.then(() => this.#reload(config, configHash));
@@ -127,23 +121,22 @@ export class RelayServer {
     return reload;
   }
 
-  /** Tells in the status that the newest configuration does not run. */
+  /** Reports in the status that the newest configuration does not run. */
   reportRejected(problem: string): void {
     this.#configProblem = problem;
-    const error = { message: problem };
-    this.#context.errors.add({ endpoint: '', side: 'relay', reason: 'ConfigRejected', error });
+    this.#errors.add({ endpoint: '', side: 'relay', reason: 'ConfigRejected', error: { message: problem } });
   }
 
-  /** Brings what `status` tells up to date: to be awaited before it where there are workers. */
+  /** Brings up to date what `status` reports of workers. */
   async refresh(): Promise<void> {
     await this.#dataPlane.refresh();
   }
 
-  /** How everything is now; of what workers carry as it was at the last `refresh`. */
+  /** The present state; of workers, that of the last `refresh`. */
   status(): RelayStatus {
-    const sockets = Map.groupBy(this.#listeners.values(), ({ endpoint }) => endpoint);
+    const listeners = Map.groupBy(this.#listeners, ({ endpoint }) => endpoint);
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
-      endpointStatus(stats, sockets.get(stats.config.name) ?? []),
+      endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
     const { workers, workerErrors, descriptorsShort } = this.#dataPlane;
     return {
@@ -154,37 +147,38 @@ export class RelayServer {
       descriptorsShort,
       ...(workers && { workers }),
       endpoints,
-      recentErrors: mergedErrors([...this.#context.errors.list, ...workerErrors]),
+      recentErrors: mergedErrors([...this.#errors.list, ...workerErrors]),
     };
   }
 
   /**
-   * Not ready from now on. Takes nothing new, at once or after a lag in which clients are still sent here, and
-   * waits for what is going on to end; at the deadline it is cut.
+   * Is no longer ready, stops accepting, and waits until everything open has ended; at the deadline it cuts the rest.
    *
    * @param deadlineMs  from the end of the lag; 0 = cut at once.
+   * @param lagMs  how long it still accepts, while load balancers learn that it is not ready.
    */
   async drain(deadlineMs: number, lagMs = 0): Promise<Drained> {
     const cutBefore = this.#dataPlane.cutCount;
     this.#stage = 'leaving';
     if (lagMs > 0) await this.#lag(lagMs);
     const refreshed = this.#dataPlane.refresh();
-    const stopTimer = this.#context.clock.after(deadlineMs, () => {
+    const stopTimer = this.#clock.after(deadlineMs, () => {
       this.#dataPlane.cut();
     });
-    await this.#stopAccepting();
+    this.#stage = 'stopping';
+    await this.#listeners.drain();
     const open = await refreshed;
-    this.#context.log.info({ connections: open }, 'no new connections');
+    this.#log.info({ connections: open }, 'no longer accepting connections');
     await this.#dataPlane.idle();
     stopTimer();
     const cut = this.#dataPlane.cutCount - cutBefore;
     return { ended: Math.max(0, open - cut), cut };
   }
 
-  /** Ends everything now, a drain that is going on, too. */
+  /** Ends everything now, a running drain, too. */
   async close(): Promise<void> {
     this.#stage = 'stopping';
-    for (const socket of this.#listeners.values()) void socket.close();
+    void this.#listeners.close();
     this.#dataPlane.cut();
     this.#endLag();
     await this.#dataPlane.idle();
@@ -196,113 +190,22 @@ export class RelayServer {
     const end = (): void => {
       resolve(undefined);
     };
-    const stopTimer = this.#context.clock.after(lagMs, end);
+    const stopTimer = this.#clock.after(lagMs, end);
     this.#endLag = end;
     await promise;
     stopTimer();
   }
 
-  async #stopAccepting(): Promise<void> {
-    this.#stage = 'stopping';
-    await Promise.all([...this.#listeners.values()].map((socket) => socket.drain()));
-  }
-
   async #reload(config: RelayConfig, configHash: string): Promise<void> {
     if (this.#stage !== 'serving') throw new ReloadError('the relay is stopping');
-    await this.#apply(config);
-    this.#config = config;
+    await this.#dataPlane.plan(config);
+    const faults = await this.#listeners.replace(config.endpoints, {
+      commit: (kept) => this.#dataPlane.commit(config, kept),
+      discard: () => this.#dataPlane.discard(),
+    });
+    if (faults.length > 0) throw new ReloadError(`rolled back: ${faultsText(faults)}`);
     this.#isConfigured = true;
     this.#configHash = configHash;
     this.#configProblem = '';
   }
-
-  async #apply(config: RelayConfig): Promise<void> {
-    await this.#dataPlane.plan(config);
-    const unbound = this.#takeUnbound();
-    const plan = socketPlan(
-      [...this.#listeners.values()].map(({ spec }) => spec),
-      wantedSockets(config.endpoints),
-    );
-    this.#wanted = config.endpoints;
-    const fresh = await this.#bind(plan.bind);
-    try {
-      fresh.push(...(await this.#replace(plan)));
-    } catch (error) {
-      await closeAll(fresh);
-      await this.#dataPlane.discard();
-      this.#wanted = this.#config.endpoints;
-      await this.#restore(unbound);
-      throw error;
-    }
-    await this.#commit(plan, config);
-    const contested = await this.#bind(plan.contested);
-    for (const socket of [...fresh, ...contested]) this.#add(socket);
-  }
-
-  /** Sockets that wait for their next try hold nothing: they begin anew with each configuration. */
-  #takeUnbound(): ManagedListener[] {
-    const unbound = [...this.#listeners.values()].filter(({ isBound }) => !isBound);
-    for (const socket of unbound) {
-      void socket.close();
-      this.#listeners.delete(socketKey(socket.spec));
-    }
-    return unbound;
-  }
-
-  async #bind(wanted: readonly WantedSocket[]): Promise<ManagedListener[]> {
-    const sockets = wanted.map((spec) => new ManagedListener(spec, spec.endpoint, this.#context));
-    await Promise.all(sockets.map((socket) => socket.bind()));
-    return sockets;
-  }
-
-  /** Closes what is in the way of `plan.rebind` and binds that, with nothing in between. */
-  async #replace(plan: SocketPlan): Promise<ManagedListener[]> {
-    if (plan.rebind.length === 0) return [];
-    const closing = plan.closeFirst.map(socketKey);
-    const { log } = this.#context;
-    log.warn(
-      { closing, binding: plan.rebind.map(socketKey) },
-      'replacing sockets that are in the way, connections can be refused for a moment',
-    );
-    const old = closing.flatMap((key) => this.#listeners.get(key) ?? []);
-    await closeAll(old);
-    const fresh = await this.#bind(plan.rebind);
-    const faults = fresh.flatMap(({ fault }) => fault ?? []);
-    if (faults.length === 0) return fresh;
-    await closeAll(fresh);
-    await this.#restore(old);
-    throw new ReloadError(`rolled back: ${faultsText(faults)}`);
-  }
-
-  async #restore(old: readonly ManagedListener[]): Promise<void> {
-    const again = old.map(({ spec, endpoint }) => new ManagedListener(spec, endpoint, this.#context));
-    await Promise.all(again.map((socket) => socket.bind()));
-    for (const socket of again) this.#add(socket);
-  }
-
-  /** From here on nothing can fail. */
-  async #commit(plan: SocketPlan, config: RelayConfig): Promise<void> {
-    const serves = new Map<OpenListener, string>();
-    for (const spec of plan.keep) {
-      const socket = this.#listeners.get(socketKey(spec));
-      if (socket === undefined) continue;
-      socket.endpoint = spec.endpoint;
-      if (socket.open !== undefined) serves.set(socket.open, spec.endpoint);
-    }
-    await this.#dataPlane.commit(config, serves);
-    const going = [...plan.closeFirst, ...plan.close].map(socketKey);
-    const closing = going.flatMap((key) => this.#listeners.get(key) ?? []);
-    for (const key of going) this.#listeners.delete(key);
-    await closeAll(closing);
-  }
-
-  #add(socket: ManagedListener): void {
-    this.#listeners.set(socketKey(socket.spec), socket);
-    if (this.#stage === 'stopping') void socket.close();
-    socket.retryUntilBound();
-  }
-}
-
-async function closeAll(sockets: readonly ManagedListener[]): Promise<void> {
-  await Promise.all(sockets.map((socket) => socket.close()));
 }

@@ -54,8 +54,7 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
   let account: ApiClient;
   let uid: string;
 
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     namespace = await cluster().namespace();
     const url = `/apis/${apiVersion}/namespaces/${namespace}/${plural}`;
     const made = (
@@ -183,8 +182,7 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
     expect((await sent(account, 'DELETE', path('Deployment', 'web'))).status).to.equal(200);
   });
 
-  it('has what is said to belong to a RealmRelay that is not there collected as garbage', async function () {
-    this.timeout(60_000);
+  it('has what is said to belong to a RealmRelay that is not there collected as garbage', async () => {
     const gone = '0c3f1e0e-0000-4000-8000-000000000000';
     const [object] = objectsOf(realmRelay(), namespace, gone);
     if (object === undefined) throw new Error('no ConfigMap');

@@ -35,8 +35,7 @@ describeWithCluster('a RealmRelay that is changed, by the rights of who changes 
   let relays: RelayRequests;
   let plain: ApiClient;
 
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     namespace = await cluster().namespace();
     relays = new RelayRequests(namespace);
     plain = await tenant(cluster(), namespace, 'plain');

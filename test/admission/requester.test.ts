@@ -51,8 +51,7 @@ describeWithCluster('a RealmRelay that is made, by the rights of who makes it', 
   let relays: RelayRequests;
   let plain: ApiClient;
 
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     namespace = await cluster().namespace();
     relays = new RelayRequests(namespace);
     plain = await tenant(cluster(), namespace, 'plain', getSecrets('free'));

@@ -22,7 +22,7 @@ describe('parseRealmRelay', () => {
     ]);
   });
 
-  it('tells every problem at once', () => {
+  it('reports every problem at once', () => {
     const { problems } = parseRealmRelay(
       realmRelay([endpoint({ port: 0, balance: 'none' as never, remotes: [] })]),
     );
@@ -60,7 +60,7 @@ describe('parseRealmRelay', () => {
     });
   }
 
-  it('warns of health checks where there is no TCP', () => {
+  it('warns of health checks if there is no TCP', () => {
     const { problems, warnings } = parseRealmRelay(
       realmRelay([endpoint({ healthCheck: {}, network: { tcp: false, udp: true } })]),
     );
@@ -77,7 +77,7 @@ describe('parseRealmRelay', () => {
     expect({ problems, warnings }).to.deep.equal({ problems: [], warnings: [] });
   });
 
-  it('warns of a fixedPort where there is one port', () => {
+  it('warns of a fixedPort if there is one port', () => {
     const remotes = [{ address: 'b', port: 80, fixedPort: true }];
     const alone = parseRealmRelay(realmRelay([endpoint({ remotes })])).warnings;
     expect(alone.map(problemText)).to.deep.equal([

@@ -48,8 +48,7 @@ const refusal = spawnSync('unshare', [...namespace, 'sh', '-ec', setUp], { encod
 const why = refusal.status === 0 ? '' : ` (skipped: no network namespace: ${refusal.stderr.trim()})`;
 
 (why === '' ? describe : describe.skip)(`portConflicts and the kernel${why}`, () => {
-  it(`agree about ${String(pairs)} pairs of sockets and ranges, bound in both orders`, async function () {
-    this.timeout(60_000);
+  it(`agree about ${String(pairs)} pairs of sockets and ranges, bound in both orders`, async () => {
     const sample = fc.sample(fc.tuple(socket, socket), pairs);
     const results = await bindTrials(sample);
     const wrong = sample.flatMap((pair, index) => {

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { portConflicts, prediction, type BoundAddress } from '../../src/api/port-conflicts.ts';
+import { portConflicts, prediction, type BindAddress } from '../../src/api/port-conflicts.ts';
 import { endpoint, ipAddress, relay } from '../support/realm-relays.ts';
 
 /** `:: on` is the address `::` with ipv6Only on. */
-function bound(text: string): BoundAddress {
+function bound(text: string): BindAddress {
   const [address = '', mode] = text.split(' ');
   return { address: ipAddress(address), ipv6Only: mode === 'on' };
 }
@@ -48,14 +48,14 @@ describe('portConflicts', () => {
   const v6 = endpoint({ name: 'v6', address: '::' });
   const v4 = endpoint({ name: 'v4', address: '0.0.0.0' });
 
-  it('names both endpoints, what each takes, and ipv6Only as the remedy where it helps', () => {
+  it('names both endpoints, what each takes, and ipv6Only as the remedy if it helps', () => {
     expect(portConflicts(relay([v6, v4]).endpoints).map(({ message }) => message)).to.deep.equal([
       'endpoints "v4" (0.0.0.0:443 for IPv4) and "v6" ([::]:443 for IPv4 and IPv6) cannot share TCP port 443: ' +
         'set ipv6Only: true on "v6", or choose another port',
     ]);
   });
 
-  it('does not advise ipv6Only where it does not help', () => {
+  it('does not advise ipv6Only if it does not help', () => {
     const twice = relay([v6, endpoint({ name: 'loopback', address: '::1' })]);
     const [conflict] = portConflicts(twice.endpoints);
     expect(conflict?.remedy).to.equal('choose another port or address for one of them');

@@ -65,7 +65,7 @@ describe('rules of the Service', () => {
     });
   }
 
-  it('tells what has no effect with the type of the Service', () => {
+  it('warns of what has no effect with the type of the Service', () => {
     const service: ServiceSpec = {
       externalTrafficPolicy: 'Local',
       loadBalancerClass: 'example.com/lb',
@@ -86,7 +86,7 @@ describe('rules of the Service', () => {
     ]);
   });
 
-  it('tells that labels of the operator cannot be chosen', () => {
+  it('reports that labels of the operator cannot be chosen', () => {
     expect(read({ labels: { 'app.kubernetes.io/instance': 'x' } }).warnings).to.deep.equal([
       'spec.service.labels.app.kubernetes.io/instance: has no effect: the operator sets this label itself, since objects and Pods are found by it, got "x": remove it, or use a key of your own',
     ]);

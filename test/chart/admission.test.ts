@@ -13,8 +13,7 @@ describeWithHelm('chart: what the platform lets everyone write', (helm) => {
     let namespace: string;
     let user: ApiClient;
 
-    before(async function () {
-      this.timeout(60_000);
+    before(async () => {
       namespace = await cluster().namespace();
       user = await tenant(cluster(), namespace, 'plain');
       const name = 'requester.realmrelays.realm-operator.dev';
@@ -77,7 +76,7 @@ describeWithHelm('chart: what the platform lets everyone write', (helm) => {
       },
     ];
     for (const { what, spec, remedy } of refused) {
-      it(`refuses ${what}, and says what is allowed`, async () => {
+      it(`refuses ${what}, and reports what is allowed`, async () => {
         const { status, message } = await created(spec);
         expect(message).to.include(remedy);
         expect(status).to.equal(403);

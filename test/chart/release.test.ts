@@ -6,7 +6,6 @@ import { describeWithHelm } from '../cluster/helm.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { chart, olderChart } from './chart.ts';
 
-const storyTimeoutMs = 90_000;
 const crd = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/realmrelays.realm-operator.dev';
 const relays = '/apis/realm-operator.dev/v1alpha1/namespaces/default/realmrelays';
 const operator = '/apis/apps/v1/namespaces/realm/deployments/realm-operator';
@@ -20,14 +19,12 @@ describeWithHelm('chart: a release', (helm) => {
     let own: ControlPlane;
     let older: string;
 
-    before(async function () {
-      this.timeout(120_000);
+    before(async () => {
       older = olderChart();
       own = await startControlPlane();
     });
 
-    after(async function () {
-      this.timeout(30_000);
+    after(async () => {
       rmSync(older, { recursive: true });
       await own.stop();
     });
@@ -49,8 +46,7 @@ describeWithHelm('chart: a release', (helm) => {
       });
     }
 
-    it('is installed, upgraded with its CRD, rolled back and uninstalled, and RealmRelays live through it', async function () {
-      this.timeout(storyTimeoutMs);
+    it('is installed, upgraded with its CRD, rolled back and uninstalled, and RealmRelays live through it', async () => {
       const notes = await release('install', 'realm-operator', older, '--create-namespace');
       expect(notes).to.include('realm-operator 0.0.9 looks after RealmRelays in every namespace.');
       await expectPaused(false);
@@ -79,8 +75,7 @@ describeWithHelm('chart: a release', (helm) => {
       await eventually('the CRD is gone', async () => (await status(crd)) === 404);
     });
 
-    it('takes over a CRD that came without it, when told to', async function () {
-      this.timeout(storyTimeoutMs);
+    it('takes over a CRD that came without it, if requested', async () => {
       await own.kubectl(['create', 'namespace', 'realm']);
       const applied = await own.kubectl(['apply', '--server-side', '--filename', 'crds/realmrelays.yaml']);
       expect(applied.code, applied.stderr).to.equal(0);

@@ -21,7 +21,6 @@ import {
   watchedNamespaces,
 } from './chart.ts';
 
-const timeoutMs = 60_000;
 const monitoring = 'monitoring.coreos.com/v1';
 const operatorPolicy = 'realm-operator.realm-operator-system.operator.realm-operator.dev';
 
@@ -37,7 +36,7 @@ describeWithHelm('chart', (helm) => {
     });
   }
 
-  it('runs this version, and tells it the relay image of its own default', async () => {
+  it('runs this version, with the relay image of its own default', async () => {
     const { image, args } = operatorContainer(await rendered(helm));
     expect(args).to.include(`--relay-image=${defaultRelayImage}`);
     expect(image).to.equal(defaultRelayImage); // one image holds both programs
@@ -235,12 +234,12 @@ describeWithHelm('chart: helm test', (helm) => {
     expect(await runOrThrow(await command(url, '60'))).to.equal(`${url}: 200\n`);
   });
 
-  it('fails where it does not become ready', async () => {
+  it('fails if it does not become ready', async () => {
     const url = await answering([503]);
     expect(await run(await command(url, '0'))).to.deep.include({ stdout: `${url}: 503\n`, code: 1 });
   });
 
-  it('fails where nobody answers', async () => {
+  it('fails if nobody answers', async () => {
     const { stdout, code } = await run(await command('http://127.0.0.1:1/', '0'));
     expect(stdout).to.match(/^http:\/\/127\.0\.0\.1:1\/: fetch failed: /);
     expect(code).to.equal(1);
@@ -268,8 +267,7 @@ describeWithHelm('chart: what the API server says', (helm) => {
     });
 
     for (const [title, values] of Object.entries(matrix)) {
-      it(title, async function () {
-        this.timeout(timeoutMs);
+      it(title, async () => {
         const manifests = await rendered(helm, values);
         const known = manifests.filter(({ apiVersion }) => apiVersion !== monitoring);
         const dryRun = [

@@ -50,7 +50,7 @@ spec:
     expect((await runCli(['validate', '-f', '-'], stdout)).code).to.equal(0);
   });
 
-  it('takes a folder, merged, and standard input, and the name and namespace that are told', async () => {
+  it('takes a folder, merged, and standard input, and the given name and namespace', async () => {
     mkdirSync(join(folder, 'realm.d'));
     file('realm.d/a.toml', web);
     file(
@@ -64,7 +64,7 @@ spec:
     expect(named.stdout).to.include('metadata:\n  name: web\n  namespace: edge\n');
   });
 
-  it('tells which Secrets to make, and how', async () => {
+  it('prints which Secrets to make, and how', async () => {
     const path = file(
       'realm.toml',
       `${web}listen_transport = "tls;cert=/etc/ssl/web.crt;key=/etc/ssl/web.key"\n`,
@@ -111,7 +111,7 @@ spec:
     { why: 'no configuration', text: 'no', told: 'document: is neither TOML nor JSON' },
   ];
   for (const { why, text, told } of refused) {
-    it(`tells and prints nothing: ${why}`, async () => {
+    it(`reports the problem and prints no manifest: ${why}`, async () => {
       const path = file('realm.toml', text);
       const { code, stdout, stderr } = await runCli(['import', path]);
       expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' });
@@ -119,7 +119,7 @@ spec:
     });
   }
 
-  it('tells a file that is not there, and wrong usage', async () => {
+  it('reports a file that is not there, and wrong usage', async () => {
     expect(await runCli(['import', join(folder, 'none.toml')])).to.deep.include({ code: 1, stdout: '' });
     for (const argv of [[], ['a', 'b'], ['--nmae', 'x', 'a']]) {
       const { code, stderr } = await runCli(['import', ...argv]);

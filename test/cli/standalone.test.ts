@@ -131,7 +131,7 @@ describe('realm-operator standalone', () => {
     expect(await greeting('::1')).to.equal('new six');
   });
 
-  it('tells of a change that is not valid, and runs on', async () => {
+  it('reports a change that is not valid, and runs on', async () => {
     write('web.yaml', pair(await backend('six'), await backend('four')));
     const cli = start();
     await cli.shown('Try:');
@@ -171,7 +171,7 @@ describe('realm-operator standalone', () => {
     expect(cli.stdout()).not.to.match(/paused|none/);
   });
 
-  it('says where it looks for what Secrets hold in a cluster, and does not serve without', async () => {
+  it('reports where it looks for what Secrets hold in a cluster, and does not serve without', async () => {
     const listenTransport = { tls: { secretName: 'web-tls', clientCASecretName: 'web-tls' } };
     const plain = endpoint({ name: 'plain', port: await freePort(), remotes: await backend('plain') });
     write('web.yaml', [endpoint({ port, listenTransport }), plain]);
@@ -227,7 +227,7 @@ describe('realm-operator standalone', () => {
     expect(cli.stderr()).to.contain('set ipv6Only: true on "a/v6"');
   });
 
-  it('ends with the reason where nothing could be bound', async () => {
+  it('ends with the reason if nothing could be bound', async () => {
     const taken = createServer().listen(port, '127.0.0.1');
     backends.push(taken);
     await once(taken, 'listening');

@@ -100,7 +100,7 @@ describe('realm-operator validate', () => {
     ]);
   });
 
-  it('tells a port conflict at the endpoint that comes later, with the remedy', async () => {
+  it('reports a port conflict at the endpoint that comes later, with the remedy', async () => {
     const second =
       '  - {name: v4, listen: {address: 0.0.0.0, port: 443}, remotes: [{address: b, port: 1}]}\n';
     const { code, stdout } = await runCli(['validate', '-f', '-'], web + second);
@@ -158,7 +158,7 @@ describe('realm-operator validate', () => {
     });
   }
 
-  it('tells what cannot be read, and a folder without manifests', async () => {
+  it('reports what cannot be read, and a folder without manifests', async () => {
     const { code, stdout } = await runCli(['validate', '-f', join(folder, 'nothing.yaml'), '-f', folder]);
     expect(code).to.equal(1);
     expect(stdout).to.contain('no such file').and.to.contain('contains no .yaml');
@@ -191,7 +191,7 @@ describe('realm-operator render', () => {
 });
 
 describe('realm-operator', () => {
-  it('tells its commands, its version, and a command that it does not know', async () => {
+  it('prints its commands, its version, and an error for a command that it does not know', async () => {
     const help = await runCli(['--help']);
     const version = await runCli(['version']);
     const unknown = await runCli(['deploy']);
@@ -202,7 +202,7 @@ describe('realm-operator', () => {
     expect(unknown.stderr).to.contain('"deploy"');
   });
 
-  it('tells the cause of a failure, once', async () => {
+  it('prints the cause of a failure, once', async () => {
     const { code, stderr } = await runCli(['operator', '--kubeconfig', '/no/such/file']);
     expect(code).to.equal(1);
     expect(stderr).to.contain('/no/such/file cannot be read: ENOENT').and.not.to.contain('    at ');

@@ -12,7 +12,7 @@ describe('yamlDocuments', () => {
     expect(lines).to.deep.equal([2, 4, 4, 5, 7]);
   });
 
-  it('tells of a missing value the line of what it is missing in', () => {
+  it('reports a missing value with the line of what it is missing in', () => {
     const [document] = yamlDocuments('a:\n  b: {}\n');
     expect(document?.lineOf(['a', 'b', 'missing', 0])).to.equal(2);
   });

@@ -15,7 +15,7 @@ describe('binaries', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('are those of KUBEBUILDER_ASSETS where it is set', () => {
+  it('are those of KUBEBUILDER_ASSETS if it is set', () => {
     for (const name of ['etcd', 'kube-apiserver', 'kubectl']) writeFileSync(join(folder, name), '');
     expect(binaries({ KUBEBUILDER_ASSETS: folder })).to.deep.include({
       etcd: [join(folder, 'etcd')],
@@ -24,7 +24,7 @@ describe('binaries', () => {
     });
   });
 
-  it('are told where KUBEBUILDER_ASSETS lacks one, and not taken from elsewhere', () => {
+  it('are reported missing if KUBEBUILDER_ASSETS lacks one, and not taken from elsewhere', () => {
     writeFileSync(join(folder, 'etcd'), '');
     expect(binaries({ KUBEBUILDER_ASSETS: folder })).to.equal(
       `KUBEBUILDER_ASSETS=${folder} lacks kube-apiserver, kubectl`,

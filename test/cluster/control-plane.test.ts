@@ -43,8 +43,7 @@ describeWithCluster('control plane', (cluster) => {
     });
   });
 
-  it('keeps its data when the API server restarts', async function () {
-    this.timeout(60_000);
+  it('keeps its data when the API server restarts', async () => {
     const namespace = await cluster().namespace();
     await cluster().restartApiServer();
     expect((await cluster().request('GET', `/api/v1/namespaces/${namespace}`)).status).to.equal(200);

@@ -39,7 +39,7 @@ describe('Daemon', function () {
     await eventually('daemon gone', () => !isAlive(Number(pid)));
   });
 
-  it('stops when it is asked to, and a second time does nothing', async () => {
+  it('stops on request, and a second time does nothing', async () => {
     const daemon = new Daemon('sleep', ['sleep', '600'], logFile);
     expect(daemon.endReason()).to.equal(undefined);
     await daemon.stop();
@@ -58,7 +58,7 @@ describe('Daemon', function () {
     expect(isAlive(daemon.pid)).to.equal(false);
   });
 
-  it('says why it ended, with what it printed last', async () => {
+  it('reports why it ended, with what it printed last', async () => {
     const daemon = new Daemon('failing', ['sh', '-c', 'echo no luck; exit 1'], logFile);
     const reason = await eventually('ended', () => daemon.endReason());
     expect(reason.message).to.include('failing has ended').and.to.include('no luck');

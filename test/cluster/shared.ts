@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { binaries } from './binaries.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 
-const startTimeoutMs = 120_000;
 const crds = join(import.meta.dirname, '..', '..', 'crds', 'realmrelays.yaml');
 
 let starting: Promise<ControlPlane> | undefined;
@@ -18,8 +17,7 @@ function sharedControlPlane(): Promise<ControlPlane> {
 }
 
 // Read while mocha loads the test files, so this is a hook of the whole run: after the last test of all.
-after('stop the shared control plane', async function () {
-  this.timeout(startTimeoutMs);
+after('stop the shared control plane', async () => {
   const controlPlane = await starting?.catch(() => undefined);
   await controlPlane?.stop();
 });
@@ -41,8 +39,7 @@ export function describeWithCluster(title: string, body: (cluster: () => Control
   }
   describe(title, () => {
     let controlPlane: ControlPlane | undefined;
-    before('start the shared control plane', async function () {
-      this.timeout(startTimeoutMs);
+    before('start the shared control plane', async () => {
       controlPlane = await sharedControlPlane();
     });
     body(() => {

@@ -84,11 +84,11 @@ describe('config text', () => {
   const refused = [
     {
       text: '[[endpoints]]\nlisten = "[::]:80"\nremote = \n',
-      message: '1.toml: document: is neither TOML nor JSON: mend line 3, column 10: invalid value',
+      message: '1.toml: document: is neither TOML nor JSON: correct line 3, column 10: invalid value',
     },
     {
       text: '{"endpoints": [,]}',
-      message: /^1\.toml: document: is not a JSON document: mend it: .*endpoints/,
+      message: /^1\.toml: document: is not a JSON document: correct it: .*endpoints/,
     },
     { text: '# nothing\n', message: '1.toml: endpoints: is missing: add it' },
     { text: ' \n', message: '1.toml: document: is empty: add {"endpoints": [...]}' },
@@ -247,12 +247,12 @@ describe('REALM_CONF', () => {
   });
 
   for (const text of ['', 'nonsense', '[log]', '{"endpoints": {}}']) {
-    it(`is ignored where it is ${JSON.stringify(text)}, with the reason`, () => {
+    it(`is ignored if it is ${JSON.stringify(text)}, with the reason`, () => {
       expect(environmentConfig(text)).to.have.property('ignored').with.length(1);
     });
   }
 
-  it('is refused where it is a configuration that is not valid', () => {
+  it('is refused if it is a configuration that is not valid', () => {
     expect(() => environmentConfig('{"endpoints": [{"listen": "x", "remote": "a:1"}]}')).to.throw(
       ConfigError,
       /^REALM_CONF: endpoints\[0\]\.listen: has no port/,

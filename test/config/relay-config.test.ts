@@ -179,7 +179,8 @@ describe('relay config', () => {
     { document: { endpoints: [{ ...endpoint, remotes: [] }] }, warning: 'did you mean "remote"?' },
     {
       document: { endpoints: [{ ...endpoint, through: '[2001:db8::1]:80' }] },
-      warning: 'endpoints[0].through: has a port, from which an address can only be dialled once at a time',
+      warning:
+        'endpoints[0].through: has a port, so each remote address can have only one connection at a time',
     },
     {
       document: {
@@ -190,7 +191,7 @@ describe('relay config', () => {
         ],
       },
       warning:
-        'endpoints[0].network.allowed_sources: is held against the PROXY header, in which anybody may claim to be anyone: name in accept_proxy_trusted',
+        'endpoints[0].network.allowed_sources: is checked against the PROXY header, which any client can forge: list the trusted senders in accept_proxy_trusted',
     },
   ];
   for (const { document, warning } of warned) {
@@ -213,7 +214,7 @@ describe('relay config', () => {
 
   const bad = [
     { text: '', problem: 'document: is empty: add {"endpoints": [...]}' },
-    { text: '{"endpoints": [}', problem: /^document: is not a JSON document: mend it: / },
+    { text: '{"endpoints": [}', problem: /^document: is not a JSON document: correct it: / },
     { text: '[]', problem: 'document: has the wrong type, got []: give a mapping of keys' },
     { text: '{}', problem: 'endpoints: is missing: add it' },
     { document: { endpoints: {} }, problem: 'endpoints: has the wrong type, got {}: give a list' },
@@ -248,13 +249,11 @@ describe('relay config', () => {
     },
     {
       endpoint: { through: 'nic.example' },
-      problem:
-        /through: has no port, got "nic.example": write an IP address, or one or a host name with a port/,
+      problem: /through: has no port, got "nic.example": write IP, IP:PORT or HOST:PORT/,
     },
     {
       endpoint: { listen_transport: 'tls' },
-      problem:
-        /^endpoints\[0\]\.listen_transport: asks for tls without a certificate, got "tls": add cert=FILE/,
+      problem: /^endpoints\[0\]\.listen_transport: has tls without a certificate, got "tls": add cert=FILE/,
     },
     {
       network: { use_udp: 'yes' },
@@ -286,7 +285,7 @@ describe('relay config', () => {
     },
     {
       network: { allowed_sources: [] },
-      problem: /allowed_sources: is empty: .*remove the key to serve everybody/,
+      problem: /allowed_sources: is empty: .*remove the key to serve every client/,
     },
     {
       network: { allowed_sources: '10.0.0.0/8' },
@@ -301,7 +300,7 @@ describe('relay config', () => {
     { endpoint: { interface: 'eth0' }, problem: /interface: binds to a device, which Node.js cannot do/ },
     {
       network: { send_mptcp: true },
-      problem: /send_mptcp: asks for MPTCP sockets, which Node.js cannot make/,
+      problem: /send_mptcp: requests MPTCP sockets, which Node.js cannot create/,
     },
     {
       document: { dns: { mode: 'ipv4_onyl' }, endpoints: [] },
@@ -390,7 +389,7 @@ describe('relay config', () => {
     });
   }
 
-  it('tells every problem at once, each with the file', () => {
+  it('reports every problem at once, each with its file', () => {
     const text = JSON.stringify({ network: { use_udp: 1 }, endpoints: [{ listen: 'x' }, { remote: 'y' }] });
     expect(() => parseRelayConfig([{ source: '/etc/relay.json', text }]))
       .to.throw(ConfigError)

@@ -63,15 +63,15 @@ describe('transport', () => {
     {
       side: 'listen',
       written: 'ws;host=a',
-      problem: /asks for ws without host and path, .*: add host=HOST;path/,
+      problem: /has ws without host and path, .*: add host=HOST;path/,
     },
     { side: 'listen', written: 'ws;host=a;path=/ b', problem: /has a host or path that no request can have/ },
     {
       side: 'listen',
       written: 'tls',
-      problem: /asks for tls without a certificate, .*: add cert=FILE;key=FILE/,
+      problem: /has tls without a certificate, .*: add cert=FILE;key=FILE/,
     },
-    { side: 'listen', written: 'tls;cert=a', problem: /asks for tls without a certificate/ },
+    { side: 'listen', written: 'tls;cert=a', problem: /has tls without a certificate/ },
     {
       side: 'listen',
       written: 'tls;cert=;key=b',
@@ -84,7 +84,7 @@ describe('transport', () => {
       problem: /has "servername" without "tls", .*: add "tls", or remove "servername"/,
     },
     { side: 'remote', written: 'tls;host=a', problem: /has "host" without "ws"/ },
-    { side: 'remote', written: 'tls', problem: /asks for tls without sni, .*: add sni=NAME/ },
+    { side: 'remote', written: 'tls', problem: /has tls without sni, .*: add sni=NAME/ },
     {
       side: 'remote',
       written: 'tls;sni=a;insecure;ca=b',
@@ -112,7 +112,7 @@ describe('transport', () => {
       written: 'tls;sni=a;servername=b',
       warning: /has "servername", which has no effect here/,
     },
-    { side: 'remote', written: 'tls;sni=a;sni=b', warning: /has "sni" twice, of which the first one counts/ },
+    { side: 'remote', written: 'tls;sni=a;sni=b', warning: /has "sni" twice; the first one applies/ },
   ] as const;
   for (const { side, written, warning } of warned) {
     it(`${side}: warns of "${written}"`, () => {
@@ -123,7 +123,7 @@ describe('transport', () => {
     });
   }
 
-  it("is told in Realm's words", () => {
+  it("is written in Realm's words", () => {
     const tls = { certificate: { servername: 'x' } };
     expect(transportText({ tls, webSocket: ws }, undefined)).to.equal('[ws][tls][plain]||[plain]');
     expect(transportText(undefined, { webSocket: ws })).to.equal('[plain]||[ws][plain]');

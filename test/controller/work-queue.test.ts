@@ -35,7 +35,7 @@ describe('WorkQueue', () => {
     expect(await next).to.equal('a');
   });
 
-  it('tells what becomes of keys, and for how long', async () => {
+  it('counts what becomes of keys, and for how long', async () => {
     const clock = new FakeClock();
     const told: string[] = [];
     const observer = {
@@ -153,7 +153,7 @@ describe('WorkQueue', () => {
     expect(await turns(queue)).to.deep.equal(['b', 'a']);
   });
 
-  it('resyncs a tenth sooner or later than asked, in the background', async () => {
+  it('resyncs a tenth sooner or later than requested, in the background', async () => {
     const clock = new FakeClock();
     const randoms = [0, 0.5, 0.999_999];
     const queue = new WorkQueue<string>({ clock, backoff, random: () => randoms.shift() ?? 0 });

@@ -94,7 +94,7 @@ describe('desiredObjects', () => {
     expect(two).to.equal(one);
   });
 
-  it('names its owner where the relay has a UID', () => {
+  it('names its owner if the relay has a UID', () => {
     const input = relay();
     const owned = { ...input, metadata: { ...input.metadata, uid: 'u' } };
     const owner = { apiVersion: 'realm-operator.dev/v1alpha1', kind: 'RealmRelay', name: 'web', uid: 'u' };

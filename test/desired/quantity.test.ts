@@ -27,7 +27,7 @@ describe('canonicalQuantity', () => {
     });
   }
 
-  it('says what it cannot read', () => {
+  it('reports what it cannot read', () => {
     expect(() => canonicalQuantity('1e3')).to.throw(TypeError, '1e3');
   });
 });

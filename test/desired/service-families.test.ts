@@ -103,7 +103,7 @@ describe('immutableFamilies', () => {
     expect(problem?.remedy).to.contain('recreatePolicy: WhenNeeded');
   });
 
-  it('is silent where the live Service can follow', () => {
+  it('is silent if the live Service can follow', () => {
     expect(immutableFamilies(relay([dual]), single('IPv6'))).to.equal(undefined);
     expect(immutableFamilies(relay([v4]), preferred('IPv4', 'IPv6'))).to.equal(undefined);
   });

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 
 const chunkBytes = 64 * 1024;
-const udpTries = 20;
+const udpTries = 240;
 const udpWaitMs = 250;
 
 /** A TCP connection to a backend, as far as its greeting. */

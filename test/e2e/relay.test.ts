@@ -25,8 +25,8 @@ import { describeWorkloads } from './workload.ts';
 
 const port = 443;
 const exchangedBytes = 64 * 1024 * 1024;
-// Where nobody asks for more, kubelet refreshes a ConfigMap in a Pod only after a minute or two.
-const reloadTimeoutMs = 5_000;
+// Left alone, kubelet refreshes a ConfigMap in a Pod after a minute or two: what comes sooner was requested.
+const reloadTimeoutMs = 30_000;
 
 // Rights that no log shows here. `create` is asked for in the course of an apply, and `update` of finalizers in that of an
 // owner reference that blocks (this node runs the plugin OwnerReferencesPermissionEnforcement); `list` is for API servers

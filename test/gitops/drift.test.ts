@@ -11,7 +11,6 @@ import { goldenRelayManifests } from '../desired/golden-relays.ts';
 import { Edge } from '../operator/edge.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const timeoutMs = 60_000;
 const ways = { 'client-side': [], 'server-side': ['--server-side', '--force-conflicts'] };
 
 /** With a control plane of its own: config/ brings what is of the whole cluster. */
@@ -19,8 +18,7 @@ describeWithCluster('GitOps: after a sync nothing differs', () => {
   let own: ControlPlane;
   let folder: string;
 
-  before(async function () {
-    this.timeout(120_000);
+  before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'realm-operator-gitops-'));
     own = await startControlPlane({
       manifests: [join(root, 'crds', 'realmrelays.yaml'), join(root, 'config', 'namespace.yaml')],
@@ -28,8 +26,7 @@ describeWithCluster('GitOps: after a sync nothing differs', () => {
     });
   });
 
-  after(async function () {
-    this.timeout(30_000);
+  after(async () => {
     rmSync(folder, { recursive: true });
     await own.stop();
   });
@@ -41,8 +38,7 @@ describeWithCluster('GitOps: after a sync nothing differs', () => {
   }
 
   for (const [way, flags] of Object.entries(ways)) {
-    it(`config/, applied ${way}`, async function () {
-      this.timeout(timeoutMs);
+    it(`config/, applied ${way}`, async () => {
       const config = ['--kustomize', join(root, 'config')];
       await kubectl('apply', ...flags, ...config);
       expect(await kubectl('diff', ...flags, ...config)).to.equal('');
@@ -50,8 +46,7 @@ describeWithCluster('GitOps: after a sync nothing differs', () => {
       if (flags.length === 0) expect(again).not.to.match(/created|configured/);
     });
 
-    it(`RealmRelays, applied ${way}, while the operator works on them`, async function () {
-      this.timeout(timeoutMs);
+    it(`RealmRelays, applied ${way}, while the operator works on them`, async () => {
       const edge = new Edge(own, await own.namespace());
       const file = join(folder, `${edge.namespace}.yaml`);
       writeFileSync(file, relays(edge.namespace));
@@ -81,8 +76,7 @@ describeWithCluster('GitOps: after a sync nothing differs', () => {
   describeWithHelm('the chart', (helm) => {
     for (const title of ['the defaults', 'Pods to taste', 'a ServiceMonitor alone']) {
       for (const [way, flags] of Object.entries(ways)) {
-        it(`${title}, applied ${way}`, async function () {
-          this.timeout(timeoutMs);
+        it(`${title}, applied ${way}`, async () => {
           const values = { ...matrix[title], fullnameOverride: 'of-the-chart' };
           const manifests = (await rendered(helm, values)).filter(isSynced);
           const file = join(folder, 'chart.yaml');

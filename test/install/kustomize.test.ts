@@ -50,7 +50,7 @@ if (typeof programs === 'string') {
       expect(emptyPaths(manifests)).to.deep.equal([]);
     });
 
-    it('runs this version, and tells it the relay image of its own default', () => {
+    it('runs this version, with the relay image of its own default', () => {
       const deployment = JSON.stringify(manifests.find(({ kind }) => kind === 'Deployment'));
       expect(deployment).to.include(`/realm-operator:${version}"`);
       expect(deployment).to.include(`"--relay-image=${defaultRelayImage}"`);

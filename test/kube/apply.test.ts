@@ -210,7 +210,7 @@ describeWithCluster('Applier', (cluster) => {
     await applier().delete(object);
   });
 
-  it('is told that a ConfigMap above 1 MiB is refused', async () => {
+  it('throws that a ConfigMap above 1 MiB is refused', async () => {
     const config = { 'config.json': 'x'.repeat(1024 * 1024 + 1) };
     const large = owned(await owner(), { apiVersion: 'v1', kind: 'ConfigMap', data: config });
     const thrown: unknown = await applier()
@@ -220,7 +220,7 @@ describeWithCluster('Applier', (cluster) => {
     expect((thrown as RefusedError).refusal).to.include('Too long');
   });
 
-  it('tells a refusal from a passing failure', async () => {
+  it('distinguishes a refusal from a passing failure', async () => {
     const by = await owner();
     const one = applier();
     const failure = (object: KubeObject): Promise<unknown> =>

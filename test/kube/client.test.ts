@@ -184,7 +184,7 @@ describe('KubeClient', () => {
     stop.abort();
   });
 
-  it('reads the token anew when it is no longer taken, and tries once more', async () => {
+  it('reads the token again when it is no longer taken, and tries once more', async () => {
     client = new KubeClient(server.kubeConfig('old', 'new'), systemClock);
     server.handle = (request, response) => {
       answerJson(
@@ -197,7 +197,7 @@ describe('KubeClient', () => {
     expect(server.requests).to.have.lengthOf(2);
   });
 
-  it('gives up where the new token is not taken either', async () => {
+  it('gives up if the new token is not taken either', async () => {
     server.handle = (_request, response) => {
       answerJson(response, statusObject(401, 'Unauthorized', 'who?'), 401);
     };
@@ -205,7 +205,7 @@ describe('KubeClient', () => {
     expect(server.requests).to.have.lengthOf(2);
   });
 
-  it('tells what the server says: status, reason, fields and how long to wait', async () => {
+  it('throws what the server answers: status, reason, fields and how long to wait', async () => {
     server.handle = (_request, response) => {
       const details = { causes: [{ field: 'spec.x', reason: 'FieldValueInvalid', message: 'no' }] };
       response.setHeader('retry-after', '3');
@@ -232,7 +232,7 @@ describe('KubeClient', () => {
     });
   }
 
-  it('fails with the error of the connection where it is cut', async () => {
+  it('fails with the error of the connection if it is cut', async () => {
     server.handle = (request) => request.socket.destroy();
     const error: unknown = await client
       .request({ method: 'GET', path: '/x' })

@@ -41,7 +41,7 @@ describe('Events', () => {
     await server.stop();
   });
 
-  it('writes what happened to what, and who says so', async () => {
+  it('writes what happened to what, and who reports it', async () => {
     events.record(event);
     await events.flush();
     expect(written[0]?.path).to.equal('/apis/events.k8s.io/v1/namespaces/edge/events');
@@ -63,7 +63,7 @@ describe('Events', () => {
     });
   });
 
-  it('tells the same once in ten minutes, another at once', async () => {
+  it('writes the same event once in ten minutes, another at once', async () => {
     events.record(event);
     events.record({
       ...event,
@@ -86,7 +86,7 @@ describe('Events', () => {
     expect(Buffer.byteLength(String(written[0]?.body['note']))).to.be.within(1_021, 1_024);
   });
 
-  it('lets nothing fail where an event cannot be written', async () => {
+  it('lets nothing fail if an event cannot be written', async () => {
     server.handle = (_request, response) => {
       answerJson(response, statusObject(403, 'Forbidden', 'no'), 403);
     };

@@ -32,6 +32,8 @@ describe('Informer', () => {
   let informer: Informer<KubeObject>;
   let changes: string[];
   let failures: Error[];
+  /** Of how many failures the wait is over. */
+  let waitedFor: number;
   /** Those that the test has not taken yet. */
   let watches: OpenWatch[];
 
@@ -44,6 +46,7 @@ describe('Informer', () => {
     store = new Store<KubeObject>();
     changes = [];
     failures = [];
+    waitedFor = 0;
     store.subscribe(({ now, before }) => {
       const name = (now ?? before)?.object().metadata.name;
       changes.push(`${name ?? ''} ${now?.resourceVersion ?? 'gone'}`);
@@ -73,16 +76,14 @@ describe('Informer', () => {
     watches.push({ query: url.searchParams, response, request });
   }
 
-  /** The next watch that is opened; `waitMs` passes first. */
+  /** The next watch that is opened: at once, or when `waitMs` have passed after the failure of the one before. */
   async function nextWatch(waitMs = 0): Promise<OpenWatch> {
-    return eventually(
-      'a watch',
-      () => {
-        if (watches.length === 0) clock.advance(waitMs);
-        return watches.shift();
-      },
-      { intervalMs: 5 },
-    );
+    if (waitMs > 0) {
+      await eventually('a failure', () => failures.length > waitedFor, { intervalMs: 5 });
+      waitedFor = failures.length;
+      clock.advance(waitMs);
+    }
+    return eventually('a watch', () => watches.shift(), { intervalMs: 5 });
   }
 
   function tell({ response }: OpenWatch, type: string, object: unknown): void {
@@ -110,7 +111,7 @@ describe('Informer', () => {
     return eventually(change, () => changes.includes(change), { intervalMs: 5 });
   }
 
-  it('begins with all there is, told by the watch itself', async () => {
+  it('begins with all there is, which the watch itself lists', async () => {
     const watch = await nextWatch();
     const query = Object.fromEntries(watch.query);
     expect(query).to.include({
@@ -176,7 +177,7 @@ describe('Informer', () => {
     expect(failures).to.deep.equal([]);
   });
 
-  it('begins anew after 410, and notices what went meanwhile', async () => {
+  it('starts over after 410, and notices what went meanwhile', async () => {
     const watch = await synced([configMap('a', 5), configMap('b', 6)]);
     tell(watch, 'ERROR', statusObject(410, 'Expired', 'too old'));
     const next = await nextWatch(500);
@@ -212,7 +213,7 @@ describe('Informer', () => {
     },
   ];
   for (const { why, fault } of faults) {
-    it(`comes back, where it was, when ${why}`, async () => {
+    it(`comes back where it was when ${why}`, async () => {
       fault(await synced());
       await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
       const next = await nextWatch(500);
@@ -222,7 +223,7 @@ describe('Informer', () => {
     });
   }
 
-  it('gives a watch up that does not end by itself: only our half of the connection lives', async () => {
+  it('gives a watch up that the server does not end: only our half of the connection lives', async () => {
     await synced();
     clock.advance(134_999);
     expect(failures).to.deep.equal([]);
@@ -241,20 +242,22 @@ describe('Informer', () => {
       answerJson(response, statusObject(429, 'TooManyRequests', 'busy'), 429);
     };
     watch.request.socket.destroy();
+    const isWaiting = (): boolean => failures.length === 1 + busy.length; // the cut, and what was answered
     await eventually(
       'retries',
       () => {
-        clock.advance(250);
+        if (isWaiting()) clock.advance(250);
         return busy.length >= 3;
       },
       { intervalMs: 5 },
     );
     expect((busy[1] ?? 0) - (busy[0] ?? 0)).to.be.least(3_000);
+    await eventually('the last failure', isWaiting, { intervalMs: 5 });
     server.handle = openWatch;
-    await nextWatch(250);
+    await nextWatch(30_000);
   });
 
-  it('begins anew when the server went back in time: its data was restored', async () => {
+  it('starts over when the server went back in time: its data was restored', async () => {
     const watch = await synced();
     bookmark(watch, 3);
     const next = await nextWatch(500);

@@ -40,7 +40,7 @@ describe('kubeConfigLoader', () => {
     { text: '', message: /cannot be read|has no current context/, why: 'it is empty' },
   ];
   for (const { text, message, why } of cases) {
-    it(`says what is wrong where ${why}`, () => {
+    it(`reports what is wrong if ${why}`, () => {
       expect(load(text)).to.throw(KubeConfigError, message);
     });
   }
@@ -71,7 +71,7 @@ describe('kubeConfigLoader', () => {
     });
   }
 
-  it('says what is wrong where there is no such file', () => {
+  it('reports what is wrong if there is no such file', () => {
     expect(kubeConfigLoader({ file: join(folder, 'none') })).to.throw(KubeConfigError, /none cannot be read/);
   });
 });

@@ -13,9 +13,27 @@ const yearMs = 365 * 24 * 3_600_000;
 /** One that tries for the lease, with a clock of its own. */
 type Candidate = { readonly lease: Lease; readonly clock: FakeClock; isLost: boolean };
 
+/** A client that counts its requests that are under way. */
+class CountingClient extends KubeClient {
+  underWay = 0;
+
+  override find(...args: Parameters<KubeClient['find']>): Promise<unknown> {
+    return this.#counted(super.find(...args));
+  }
+
+  override request(...args: Parameters<KubeClient['request']>): Promise<unknown> {
+    return this.#counted(super.request(...args));
+  }
+
+  async #counted(request: Promise<unknown>): Promise<unknown> {
+    this.underWay += 1;
+    return request.finally(() => (this.underWay -= 1));
+  }
+}
+
 describe('Lease', () => {
   let server: LeaseServer;
-  let clients: KubeClient[];
+  let clients: CountingClient[];
   let candidates: Candidate[];
 
   beforeEach(async () => {
@@ -31,7 +49,7 @@ describe('Lease', () => {
   });
 
   function candidate(identity: string): Candidate {
-    const client = new KubeClient(server.kubeConfig(), systemClock);
+    const client = new CountingClient(server.kubeConfig(), systemClock);
     const clock = new FakeClock();
     const lease = new Lease({
       client,
@@ -58,17 +76,15 @@ describe('Lease', () => {
     }
   }
 
-  /** Resolves when no request has come for a moment. */
+  /** Resolves when every request is answered, and what its answer brings has begun and ended, too. */
   async function settle(): Promise<void> {
-    let seen = -1;
     await eventually(
       'requests end',
-      () => {
-        const isQuiet = seen === server.requests.length;
-        seen = server.requests.length;
-        return isQuiet;
+      async () => {
+        await tick(0);
+        return clients.every(({ underWay }) => underWay === 0);
       },
-      { intervalMs: 5 },
+      { intervalMs: 0 },
     );
   }
 
@@ -94,7 +110,7 @@ describe('Lease', () => {
     });
   });
 
-  it('is never held by two where the holder is stopped, and it knows at once when it goes on', async () => {
+  it('is never held by two if the holder is stopped, which knows at once when it goes on', async () => {
     const [a, b] = await twoOfThem();
     await pass(14, b);
     expect(b.lease.holds(), 'not yet').to.be.false;
@@ -126,7 +142,7 @@ describe('Lease', () => {
     expect(a.isLost, 'given, not lost').to.be.false;
   });
 
-  it('ends by itself where the API server does not answer, before another may take it', async () => {
+  it('ends if the API server does not answer, before another may take it', async () => {
     const [a] = await twoOfThem();
     server.isSilent = true;
     a.clock.advance(9_000);
@@ -143,7 +159,7 @@ describe('Lease', () => {
     expect([a.lease.holds(), b.lease.holds()]).to.deep.equal([true, false]);
   });
 
-  it('is made anew by its holder where somebody deleted it; others leave it the time', async () => {
+  it('is made again by its holder if somebody deleted it; others leave it the time', async () => {
     const [a, b] = await twoOfThem();
     await pass(3, a, b);
     server.lease = undefined;

@@ -27,7 +27,7 @@ describe('problemText', () => {
 });
 
 describe('pathText', () => {
-  it('names the whole document where the path is empty', () => {
+  it('names the whole document if the path is empty', () => {
     expect(pathText([])).to.equal('document');
   });
 });

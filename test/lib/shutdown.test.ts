@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { stopSignals } from '../../src/lib/shutdown.ts';
 
 describe('stop signals', () => {
-  it('tells the first and the second, whichever they are', async () => {
+  it('reports the first and the second, whichever they are', async () => {
     const source = new EventEmitter();
     const { first, second } = stopSignals(source);
     source.emit('SIGINT', 'SIGINT');

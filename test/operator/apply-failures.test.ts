@@ -3,7 +3,7 @@ import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { condition, Edge, spec, type Seen } from './edge.ts';
 
-describeWithCluster('operator, what it will not do and says so', function (cluster) {
+describeWithCluster('operator, what it refuses to do, and reports', function (cluster) {
   let edge: Edge;
 
   beforeEach(async () => {
@@ -13,7 +13,7 @@ describeWithCluster('operator, what it will not do and says so', function (clust
 
   afterEach(() => edge.stop());
 
-  it('leaves an object that is not ours as it is, and says so', async () => {
+  it('leaves an object that is not ours as it is, and reports it', async () => {
     const body = {
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -88,7 +88,7 @@ describeWithCluster('operator, what it will not do and says so', function (clust
 
   const ipv6Only = spec(8443, { network: { ipv6Only: true } });
 
-  it('leaves a Service as it is whose primary family cannot change, and says so', async () => {
+  it('leaves a Service as it is whose primary family cannot change, and reports it', async () => {
     await edge.applyRelay('web', spec());
     const before = await edge.expect('services/web', (seen) => seen.spec?.['ipFamilies'] !== undefined);
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
@@ -106,7 +106,7 @@ describeWithCluster('operator, what it will not do and says so', function (clust
     );
   });
 
-  it('makes a Service anew whose primary family cannot change, where it may', async () => {
+  it('replaces a Service whose primary family cannot change, if it may', async () => {
     await edge.applyRelay('web', spec());
     const before = await edge.expect('services/web');
     await edge.applyRelay('web', { ...ipv6Only, service: { recreatePolicy: 'WhenNeeded' } });
@@ -115,7 +115,7 @@ describeWithCluster('operator, what it will not do and says so', function (clust
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
   });
 
-  it('tells what the API server refuses', async () => {
+  it('reports what the API server refuses', async () => {
     await edge.applyRelay(
       'web',
       spec(8443, { resources: { limits: { memory: '1' }, requests: { memory: '2' } } }),

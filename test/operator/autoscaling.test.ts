@@ -69,7 +69,7 @@ describeWithCluster('operator and an autoscaler', function (cluster) {
     expect(await history(taken), 'given a second time').to.deep.equal([6]);
   });
 
-  it('sees to the number of Pods no more, and says what it goes by', async () => {
+  it('leaves the number of Pods to the autoscaler, and reports what that goes by', async () => {
     await programmed({ autoscaling });
     await edge.expect('deployments/web', (seen) => seen.spec?.['replicas'] === 2); // the autoscaler's first look
     await scale(4);

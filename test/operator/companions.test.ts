@@ -62,7 +62,7 @@ describeWithCluster('operator, objects that only some relays have', function (cl
     expect(message).to.include('spec.autoscaling: cannot go with a DaemonSet');
   });
 
-  it('says that a budget is of no use with one Pod, and makes none', async () => {
+  it('reports that a budget is of no use with one Pod, and makes none', async () => {
     await edge.applyRelay('web', spec(8443, { podDisruptionBudget: {} }));
     const { message } = await edge.expectCondition('web', 'Accepted', 'True', 'Accepted');
     expect(message).to.include('spec.podDisruptionBudget: has no effect with fewer than two replicas');

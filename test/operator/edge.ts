@@ -196,6 +196,14 @@ export class Edge {
     return this.#sum('controller_runtime_reconcile_total');
   }
 
+  /** Resolves when no relay waits for a reconcile and none is under way. */
+  async idle(): Promise<void> {
+    await eventually('the operator is idle', async () => {
+      const waiting = await this.#sum('workqueue_depth');
+      return waiting + (await this.#sum('controller_runtime_active_workers')) === 0;
+    });
+  }
+
   async #sum(name: string): Promise<number> {
     const metric = await this.registry.getSingleMetric(name)?.get();
     return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);

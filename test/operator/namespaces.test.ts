@@ -16,7 +16,7 @@ describeWithCluster('operator of some namespaces', (cluster) => {
 
   afterEach(() => edges[0].stop());
 
-  it('looks after those that it is told, and no others', async () => {
+  it('watches the namespaces that it is given, and no others', async () => {
     const [first, second, third] = edges;
     await first.start([first.namespace, second.namespace]);
     for (const edge of [first, second]) await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
@@ -25,7 +25,7 @@ describeWithCluster('operator of some namespaces', (cluster) => {
     for (const child of childrenOfWeb) expect(await third.find(child)).to.equal(undefined);
   });
 
-  it('looks after all where it is told none', async () => {
+  it('watches all namespaces if it is given none', async () => {
     await edges[0].start([]);
     for (const edge of edges) await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
   });

@@ -55,7 +55,7 @@ describeWithCluster('operator, relays that share nodes', (cluster) => {
     { kinds: ['Deployment', 'Deployment'], reason: 'Accepted', remedy: /a node for each of their Pods/ },
   ];
   for (const { kinds, reason, remedy } of cases) {
-    it(`tells both that they may meet, and both when they no longer do: ${kinds.join(', ')}`, async () => {
+    it(`reports to both that they may meet, and that they no longer do: ${kinds.join(', ')}`, async () => {
       const [kind, otherKind] = kinds;
       const { namespace } = edge;
       await apply('web', kind, { nodeSelector: { pool: 'a' } });

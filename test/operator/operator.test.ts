@@ -4,7 +4,7 @@ import { parseRealmRelay } from '../../src/api/parse.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { childrenOfWeb, Edge, spec } from './edge.ts';
-import { settledWrites, writes } from './writes.ts';
+import { settledWrites } from './writes.ts';
 
 describeWithCluster('operator on an API server', function (cluster) {
   let edge: Edge;
@@ -36,7 +36,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     expect(await edge.find('services/web')).to.have.nested.property('spec.ports[0].port', 8443);
   });
 
-  it('tells all of it in the status', async () => {
+  it('reports all of it in the status', async () => {
     await edge.applyRelay('web', spec());
     const { status } = await edge.expect('realmrelays/web', (seen) => seen.status?.addresses?.length === 2);
     const { relay } = parseRealmRelay(await edge.find('realmrelays/web'));
@@ -162,7 +162,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     });
   });
 
-  it('deletes nothing by itself when a RealmRelay goes, and all of it is collected', async function () {
+  it('deletes nothing when a RealmRelay goes, and the garbage collector collects all of it', async function () {
     if (!cluster().hasControllerManager) this.skip();
     await edge.applyRelay('web', spec());
     await edge.children();
@@ -170,7 +170,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     for (const child of childrenOfWeb) await edge.expectMissing(child);
   });
 
-  it('makes nothing anew while a RealmRelay is being deleted', async () => {
+  it('replaces nothing that goes while a RealmRelay is being deleted', async () => {
     await edge.applyRelay('web', spec());
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     await edge.write('PATCH', 'realmrelays/web', { metadata: { finalizers: ['example.com/hold'] } });
@@ -183,7 +183,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     await edge.write('PATCH', 'realmrelays/web', { metadata: { finalizers: null } });
   });
 
-  it('takes a RealmRelay made anew over what its predecessor left', async function () {
+  it('takes over what a RealmRelay of the same name left', async function () {
     if (!cluster().hasControllerManager) this.skip();
     await edge.applyRelay('web', spec());
     await edge.children();
@@ -241,7 +241,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
   });
 
-  it('goes on where it was when it starts anew, and writes nothing', async () => {
+  it('writes nothing when it is restarted', async () => {
     await edge.applyRelay('web', spec());
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     await eventually(
@@ -249,10 +249,10 @@ describeWithCluster('operator on an API server', function (cluster) {
       async () => ((await edge.find('realmrelays/web'))?.status?.replicas ?? 0) > 0,
     );
     await edge.stop();
-    const before = await settledWrites(cluster(), 500);
+    const before = await settledWrites(cluster());
     edge.logged.length = 0;
     await edge.start();
     await eventually('reconciled', () => edge.logged.some(({ msg }) => msg === 'reconciled'));
-    expect(await writes(cluster())).to.equal(before);
+    expect(await settledWrites(cluster())).to.equal(before);
   });
 });

@@ -173,25 +173,22 @@ function describeRights(
     let installed: Installed;
     let edge: Edge;
 
-    before(async function () {
-      this.timeout(120_000);
+    before(async () => {
       installed = await Installed.prepare();
       [edge] = installed.edges;
       await installed.start(await install(installed));
     });
 
-    after(async function () {
-      this.timeout(30_000);
+    after(async () => {
       await installed.stop();
     });
 
     it('does all that it does', async () => {
       await useEveryRight(edge);
       expect(installed.audit.forbidden(name)).to.deep.equal([]);
-    }).timeout(60_000);
+    });
 
-    it('has no right that it did not use', async function () {
-      this.timeout(30_000);
+    it('has no right that it did not use', async () => {
       const { namespace } = edge;
       const unused = await installed.unused(role(namespace), ...(isConfined ? [namespace] : []));
       expect(unused).to.deep.equal([unseen]);
@@ -233,9 +230,9 @@ function describeRights(
       );
       expect(logged).to.have.lengthOf(1);
       await edge.write('DELETE', 'realmrelays/nodes');
-    }).timeout(60_000);
+    });
 
-    it('says what it is not allowed to do, and goes on when it is: update on realmrelays/finalizers', async () => {
+    it('reports what it is not allowed to do, and goes on when it is: update on realmrelays/finalizers', async () => {
       await without('realmrelays/finalizers', async () => {
         await eventually('the permission is gone', async () => {
           await edge.write('DELETE', 'configmaps/web-config').catch(() => undefined);
@@ -245,7 +242,7 @@ function describeRights(
         expect(message).to.include('cannot set blockOwnerDeletion');
       });
       await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
-    }).timeout(60_000);
+    });
   });
 }
 

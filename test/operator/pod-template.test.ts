@@ -58,7 +58,7 @@ describeWithCluster('operator, what users add to Pods', function (cluster) {
     expect(after).to.deep.equal(before);
   });
 
-  it("tells what the API server refuses of it, in the server's words, and takes it once it is right", async () => {
+  it("reports what the API server refuses of it, in the server's words, and takes it once it is right", async () => {
     await applyWith({ spec: { tolerations: [{ key: 'edge', operator: 'Exists', value: 'x' }] } });
     const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'InvalidTemplate');
     expect(message).to.include('Deployment "web"').and.include('tolerations[0]');
@@ -67,7 +67,7 @@ describeWithCluster('operator, what users add to Pods', function (cluster) {
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
   });
 
-  it('says which labels are not for users, and keeps its own', async () => {
+  it('reports which labels are not for users, and keeps its own', async () => {
     await applyWith({ metadata: { labels: { 'app.kubernetes.io/instance': 'mine' } } });
     const { message } = await edge.expectCondition('web', 'Accepted', 'True', 'Accepted');
     expect(message).to.include('app.kubernetes.io/instance').and.include('has no effect');

@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import { fetchRelayReport, type RelayReport } from '../../src/operator/relay-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
+import { JumpingClock } from '../support/jumping-clock.ts';
 import { Edge, type Seen, spec } from './edge.ts';
-import { settledWrites, writes } from './writes.ts';
+import { settledWrites } from './writes.ts';
 
 const hashAnnotation = 'realm-operator.dev/config-hash';
 const fault = { name: 'https', message: 'AddressInUse: TCP [::]:9443: address in use: choose another port' };
@@ -16,6 +16,7 @@ const fault = { name: 'https', message: 'AddressInUse: TCP [::]:9443: address in
 /** There is no kubelet here: the tests make Pods ready, and answer for the relays in them. */
 describeWithCluster('operator and relay Pods', function (cluster) {
   let edge: Edge;
+  let clock: JumpingClock;
   /** What the relay at an address answers; it takes over what is in the ConfigMap, unless a test says otherwise. */
   let relays: Map<string, RelayReport>;
 
@@ -26,6 +27,7 @@ describeWithCluster('operator and relay Pods', function (cluster) {
   beforeEach(async () => {
     relays = new Map();
     edge = new Edge(cluster(), await cluster().namespace());
+    edge.clock = clock = new JumpingClock();
     edge.askRelay = (address) => {
       const report = relays.get(address);
       return report === undefined ? Promise.reject(new Error('nobody listens')) : Promise.resolve(report);
@@ -78,7 +80,7 @@ describeWithCluster('operator and relay Pods', function (cluster) {
     });
   }
 
-  it('counts the Pods that run the configuration, and tells none that began with it', async () => {
+  it('counts the Pods that run the configuration, and annotates none that began with it', async () => {
     const { pods: made } = await twoReady();
     const status = await edge.expect('realmrelays/web', (seen) => seen.status?.updatedReplicas === 2);
     expect(status.status?.endpoints?.[0]).to.include({ name: 'https', ready: true, message: '' });
@@ -89,16 +91,14 @@ describeWithCluster('operator and relay Pods', function (cluster) {
     }
   });
 
-  it('tells running Pods of an edit at once, and is Ready when both run it; six status writes at most', async () => {
+  it('passes an edit on to running Pods, and is Ready when both run it, after six status writes at most', async () => {
     const { hash } = await twoReady();
-    await settledWrites(cluster(), 1_000);
+    await settledWrites(cluster());
     const version = async (): Promise<string> =>
       (await edge.find('realmrelays/web'))?.metadata.resourceVersion ?? '';
     const versions = new Set([await version()]);
-    const startMs = performance.now();
     await edge.applyRelay('web', spec(9443, { replicas: 2 }));
     const newHash = await told(hash);
-    expect(performance.now() - startMs).to.be.below(2_000);
     expect((await edge.expectCondition('web', 'Ready', 'False', 'ConfigPending')).message).to.equal(
       '0 of 2 Pods run the newest configuration.',
     );
@@ -113,18 +113,26 @@ describeWithCluster('operator and relay Pods', function (cluster) {
     expect(versions.size).to.be.at.most(6);
   });
 
-  it('asks nobody and writes nothing where all is well, nor after a restart', async () => {
+  /** Lets an hour pass, and what comes of it end. */
+  async function rest(): Promise<void> {
+    for (let minute = 0; minute < 60; minute += 1) {
+      clock.jump(60_000);
+      await edge.idle();
+    }
+  }
+
+  it('asks no Pod and writes nothing while all is well, nor after a restart', async () => {
     await twoReady();
-    const before = await settledWrites(cluster(), 1_500);
+    const before = await settledWrites(cluster());
     const questions = await edge.questions();
-    await delay(3_000);
+    await rest();
     expect(await edge.questions()).to.equal(questions);
     await edge.stop();
     await edge.start();
     await eventually('reconciled', async () => (await edge.turns()) > 0);
-    await delay(1_500);
+    await rest();
     expect(await edge.questions()).to.equal(0);
-    expect(await writes(cluster())).to.equal(before);
+    expect(await settledWrites(cluster())).to.equal(before);
   });
 
   it('goes on beside a Pod that answers with 40 MB, and logs that once', async () => {
@@ -183,7 +191,7 @@ describeWithCluster('operator and relay Pods', function (cluster) {
     expect((await statusOf('web')).endpoints?.[0]).not.to.have.property('ready');
   });
 
-  it('replaces Pods with Rollout, and tells none', async () => {
+  it('replaces Pods with Rollout, and annotates none', async () => {
     await twoReady();
     const before = await edge.expect('deployments/web');
     await edge.applyRelay('web', spec(8443, { replicas: 2, updateStrategy: 'Rollout' }));
@@ -198,7 +206,7 @@ describeWithCluster('operator and relay Pods', function (cluster) {
     );
   });
 
-  it('neither tells nor counts a Pod that only bears our labels', async () => {
+  it('neither annotates nor counts a Pod that only bears our labels', async () => {
     const { hash } = await twoReady();
     const [ours] = await pods(2);
     const labels = { ...ours?.metadata.labels, 'pod-template-hash': 'none' }; // else the ReplicaSet would adopt it

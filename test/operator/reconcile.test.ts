@@ -109,7 +109,7 @@ describe('reconcile', () => {
     expect(cluster.events, 'that a new one got its objects is no news').to.deep.equal([]);
   });
 
-  it('tells of objects that are made once more', async () => {
+  it('records an event about objects that were replaced', async () => {
     const cluster = new FakeCluster();
     await run(cluster);
     const [status] = cluster.statuses;
@@ -267,7 +267,7 @@ describe('reconcile', () => {
     });
   }
 
-  it('tells a Pod that runs something else, and has it asked', async () => {
+  it('passes the configuration on to a Pod that runs another, and has it polled', async () => {
     const cluster = new FakeCluster();
     cluster.pods.push(relayPod('a'));
     const report = { configHash: 'old', configProblem: '', unready: [] };
@@ -278,7 +278,7 @@ describe('reconcile', () => {
     expect(poller.polled).to.deep.equal(['192.0.2.10']);
   });
 
-  it('tells nobody while paused', async () => {
+  it('passes nothing on while paused', async () => {
     const cluster = new FakeCluster();
     const { object } = cluster;
     if (object !== undefined)

@@ -70,7 +70,7 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
     return (await cluster().request('POST', path, probe)).text.includes('ask the security team');
   }
 
-  it('tells of a quota that has no room for an object, and goes on when it has', async function () {
+  it('reports a quota that has no room for an object, and goes on when it has', async function () {
     if (!cluster().hasControllerManager) this.skip(); // it counts what is used
     const path = await quota({ 'count/services': '0' });
     await edge.applyRelay('web', spec());
@@ -81,7 +81,7 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
   });
 
-  it('tells of a quota that has no room for Pods', async function () {
+  it('reports a quota that has no room for Pods', async function () {
     if (!cluster().hasControllerManager) this.skip();
     await quota({ pods: '0' });
     await edge.applyRelay('web', spec());
@@ -95,7 +95,7 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
     { refused: refusedDeployments, reason: 'InvalidTemplate', object: 'Deployment "web"' },
   ];
   for (const { refused, reason, object } of blocked) {
-    it(`tells of somebody's policy that refuses a ${object}, and goes on when it is gone`, async () => {
+    it(`reports somebody's policy that refuses a ${object}, and goes on when it is gone`, async () => {
       const allow = await refuse(refused);
       await edge.applyRelay('web', spec());
       const { message } = await edge.expectCondition('web', 'Programmed', 'False', reason);
@@ -106,7 +106,7 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
     });
   }
 
-  it("tells of somebody's policy that refuses its Pods", async function () {
+  it("reports somebody's policy that refuses its Pods", async function () {
     if (!cluster().hasControllerManager) this.skip();
     await refuse(refusedPods);
     await edge.applyRelay('web', spec());
@@ -114,7 +114,7 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
     expect(message).to.include('ask the security team');
   });
 
-  it('makes a child anew when the finalizer that holds its predecessor is gone, and says what it waits for', async () => {
+  it('replaces a child when the finalizer that holds its predecessor is gone, and reports what it waits for', async () => {
     await edge.applyRelay('web', spec());
     const before = await edge.expect('services/web');
     await edge.write('PATCH', 'services/web', { metadata: { finalizers: ['example.com/hold'] } });

@@ -54,7 +54,7 @@ describe('RelayPoller', () => {
     }
   }
 
-  it('asks once where the first answer is what is waited for', async () => {
+  it('polls once if the first answer is the one waited for', async () => {
     answer = () => Promise.resolve(report);
     poll();
     await pass(300);
@@ -66,14 +66,14 @@ describe('RelayPoller', () => {
     expect(clock.timers).to.equal(0);
   });
 
-  it('asks less and less where nobody answers: some 15 times in ten minutes, and tells of it once', async () => {
+  it('polls less and less if nobody answers: some 15 times in ten minutes, and reports it once', async () => {
     poll();
     await pass(600_000);
     expect(asked).to.be.within(14, 26);
     expect(news).to.equal(1);
   });
 
-  it('is not hurried by being told the same again', async () => {
+  it('polls no sooner when the same is requested again', async () => {
     poll();
     for (let told = 0; told < 50; told += 1) {
       poll();
@@ -96,7 +96,7 @@ describe('RelayPoller', () => {
       },
     ],
   ] as const) {
-    it(`begins anew when ${what}`, async () => {
+    it(`starts over when ${what}`, async () => {
       poll();
       await pass(120_000);
       const before = asked;

@@ -61,21 +61,23 @@ describeWithCluster('operator, status during a rollout', function (cluster) {
     );
   }
 
-  /** What the relay was, one after the other, after resource version `since`: the API server keeps what it told watches. */
-  async function statesAfter(since: string): Promise<Seen[]> {
-    const query = `watch=1&resourceVersion=${since}&timeoutSeconds=1`;
+  /** What the relay was, one after the other, after it was `first` until it was `last`: the API server keeps what watches got. */
+  async function statesBetween(first: Seen, last: Seen): Promise<Seen[]> {
+    const query = `watch=1&resourceVersion=${version(first)}&timeoutSeconds=1`;
     const path = `/apis/realm-operator.dev/v1alpha1/namespaces/${edge.namespace}/realmrelays?${query}`;
-    const { text } = await cluster().request('GET', path);
-    return text
-      .trim()
-      .split('\n')
-      .map((line) => (JSON.parse(line) as { object: Seen }).object);
+    return eventually('every state', async () => {
+      const { text } = await cluster().request('GET', path);
+      const lines = text.split('\n').filter((line) => line !== '');
+      const states = lines.map((line) => (JSON.parse(line) as { object: Seen }).object);
+      const end = states.findIndex((state) => version(state) === version(last));
+      return end >= 0 && states.slice(0, end + 1);
+    });
   }
 
   it('is written when something happened to a Pod, and does not flap', async () => {
     const before = await rollOut(8443, '192.0.2');
-    await rollOut(9443, '198.51.100');
-    const [edit, ...written] = await statesAfter(before.metadata.resourceVersion ?? '');
+    const after = await rollOut(9443, '198.51.100');
+    const [edit, ...written] = await statesBetween(before, after);
     expect(edit?.status, 'the first is the user’s edit').to.deep.equal(before.status);
     expect(written.at(-1)?.status).to.include({
       replicas,
@@ -101,6 +103,10 @@ describeWithCluster('operator, status during a rollout', function (cluster) {
     expect(message).to.equal('3 of 3 Pods are ready; old Pods are still being removed or replaced.');
   });
 });
+
+function version({ metadata }: Seen): string {
+  return metadata.resourceVersion ?? '';
+}
 
 /** `values` without those that are as the one before. */
 function runs<T>(values: readonly T[]): T[] {

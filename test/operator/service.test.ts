@@ -63,7 +63,7 @@ describeWithCluster('operator, the fields of a Service', function (cluster) {
       ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
     };
 
-    it(`says that the class of a live Service cannot be ${what}`, async () => {
+    it(`reports that the class of a live Service cannot be ${what}`, async () => {
       await applyWith(balancer);
       const before = await edge.expect('services/web');
       await applyWith(edited);
@@ -74,7 +74,7 @@ describeWithCluster('operator, the fields of a Service', function (cluster) {
       expect(after.spec).to.include({ loadBalancerClass: 'example.com/a' });
     });
 
-    it(`makes a Service anew whose class is ${what}, where it may`, async () => {
+    it(`replaces a Service whose class is ${what}, if it may`, async () => {
       await applyWith(balancer);
       const before = await edge.expect('services/web');
       await applyWith({ ...edited, recreatePolicy: 'WhenNeeded' });
@@ -92,7 +92,7 @@ describeWithCluster('operator, the fields of a Service', function (cluster) {
     await edge.expectCondition('web', 'Programmed', 'False', 'ServiceImmutable');
   });
 
-  it('says that a node port is taken, and takes it once it is free', async () => {
+  it('reports that a node port is taken, and takes it once it is free', async () => {
     const ports = [{ port: 80, nodePort: 30_124 }];
     const body = {
       apiVersion: 'v1',

@@ -39,8 +39,7 @@ function describeSingleStack({ has, lacks, flags }: Stack): void {
     let own: ControlPlane;
     let edge: Edge;
 
-    before(async function () {
-      this.timeout(120_000);
+    before(async () => {
       own = await startControlPlane({
         manifests: ['crds/realmrelays.yaml'],
         controllerManager: false,
@@ -55,8 +54,7 @@ function describeSingleStack({ has, lacks, flags }: Stack): void {
 
     afterEach(() => edge.stop());
 
-    after(async function () {
-      this.timeout(30_000);
+    after(async () => {
       await own.stop();
     });
 
@@ -99,7 +97,7 @@ function describeSingleStack({ has, lacks, flags }: Stack): void {
       },
     ];
     for (const { wanted, told, why } of cases) {
-      it(`says that the cluster has no ${lacks}, and applies all else: ${why}`, async () => {
+      it(`reports that the cluster has no ${lacks}, and applies all else: ${why}`, async () => {
         await edge.applyRelay('web', wanted);
         const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'FamilyUnavailable');
         expect(message).to.match(told).and.include('service.enabled: false');

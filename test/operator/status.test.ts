@@ -169,7 +169,7 @@ describe('status', () => {
     });
   }
 
-  it('is equal to the one before where nothing changed, whenever it is made', () => {
+  it('is equal to the one before if nothing changed, whenever it is made', () => {
     const input = {
       verdict: programmed,
       running: noPods,
@@ -198,7 +198,7 @@ describe('status', () => {
     expect(dates).to.deep.equal({ Accepted: after, Programmed: before, Ready: before, Stalled: before });
   });
 
-  it('tells of the configuration that was last applied, while a newer one is not accepted', () => {
+  it('reports the configuration that was last applied, while a newer one is not accepted', () => {
     const before = status({
       object: relayObject(),
       verdict: programmed,
@@ -273,7 +273,7 @@ describe('status', () => {
     });
   }
 
-  it('puts what is probably not meant where the user looks', () => {
+  it('shows what is probably not meant where the user looks', () => {
     const verdict: Verdict = { kind: 'programmed', relay: relay(), warnings: 'spec.x: is odd: remove it' };
     const { conditions = [] } = status({ object: relayObject(), verdict, owned: [], running: noPods, now });
     expect(conditions[0]?.message).to.equal('The spec is valid. Warnings: spec.x: is odd: remove it');

@@ -10,15 +10,18 @@ import { AuditLog, type Write } from './audit-log.ts';
 import { Edge, spec } from './edge.ts';
 import { OperatorProcess } from './operator-process.ts';
 
-/** How long a silent holder keeps the lease. */
-export const leaseSeconds = 5;
-/** A lease that nobody renews is taken at the next look after its time: two fifteenths of it. */
-export const takeOverMs = leaseSeconds * 1000 * (1 + 2 / 15) + 1_500;
-
 const home = 'realm-operator-system';
 const names = ['operator-a', 'operator-b'] as const;
 
 type Name = (typeof names)[number];
+
+/** How both are started. */
+type StartOptions = {
+  /** Of the second one's Node, e.g. such as give it another clock. */
+  readonly nodeFlags?: readonly string[];
+  /** How long a silent holder keeps the lease; it is renewed after two fifteenths of that. */
+  readonly leaseSeconds?: number;
+};
 
 /** A host by which an operator reaches the API server, where that is not the one of its certificate. */
 export type Hosts = Partial<Record<Name, string>>;
@@ -79,15 +82,13 @@ export class TwoOperators {
     await rm(this.#folder, { recursive: true });
   }
 
-  /**
-   * Starts both, and resolves when the first works and the other one stands by.
-   *
-   * @param nodeFlags  of the second one's Node, e.g. such as give it another clock.
-   */
-  async startBoth(nodeFlags: readonly string[] = []): Promise<[OperatorProcess, OperatorProcess]> {
-    const a = this.#start('operator-a');
+  /** Starts both, and resolves when the first works and the other one stands by. */
+  async startBoth({ nodeFlags = [], leaseSeconds = 5 }: StartOptions = {}): Promise<
+    [OperatorProcess, OperatorProcess]
+  > {
+    const a = this.#start('operator-a', leaseSeconds);
     await a.logged('lease acquired');
-    const b = this.#start('operator-b', nodeFlags);
+    const b = this.#start('operator-b', leaseSeconds, nodeFlags);
     await b.logged('operator ready');
     await this.written('operator-a');
     return [a, b];
@@ -99,6 +100,14 @@ export class TwoOperators {
     await eventually(`${name} writes`, () =>
       work(this.#audit.writes(names).slice(before)).some(({ user }) => user === name),
     );
+  }
+
+  /** Resolves once `name` has renewed its lease so many times more. */
+  async renewed(name: Name, times: number): Promise<void> {
+    const renewals = (): number =>
+      this.#audit.writes([name]).filter(({ resource }) => resource === 'leases').length;
+    const before = renewals();
+    await eventually(`${name} renews its lease`, () => renewals() >= before + times);
   }
 
   /** What was written besides leases. */
@@ -144,7 +153,7 @@ export class TwoOperators {
     writeFileSync(join(this.#folder, name), config.exportConfig());
   }
 
-  #start(name: Name, nodeFlags: readonly string[] = []): OperatorProcess {
+  #start(name: Name, leaseSeconds: number, nodeFlags: readonly string[] = []): OperatorProcess {
     const flags = [
       `--kubeconfig=${join(this.#folder, name)}`,
       `--namespace=${this.#edge.namespace}`,

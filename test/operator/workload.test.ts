@@ -52,7 +52,7 @@ describeWithCluster('operator, what runs the Pods', function (cluster) {
     await edge.write('PATCH', `pods/${metadata.name}/status`, body, 'application/strategic-merge-patch+json');
   }
 
-  it('is a DaemonSet, whose Pods are counted and asked', async () => {
+  it('is a DaemonSet, whose Pods are counted and polled', async () => {
     await apply('DaemonSet', { more: { replicas: 3, podDisruptionBudget: {} } });
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     expect(await edge.find('deployments/web')).to.equal(undefined);
@@ -67,7 +67,7 @@ describeWithCluster('operator, what runs the Pods', function (cluster) {
       .and.include('spec.podDisruptionBudget: has no');
   });
 
-  it('says that a DaemonSet has no node', async () => {
+  it('reports that a DaemonSet has no node', async () => {
     const podTemplate = { spec: { nodeSelector: { pool: 'none' } } };
     await edge.applyRelay('web', spec(8443, { podTemplate, workload: { kind: 'DaemonSet' } }));
     await edge.expectCondition('web', 'Ready', 'False', 'NoMatchingNodes');
@@ -109,7 +109,7 @@ describeWithCluster('operator, what runs the Pods', function (cluster) {
     await edge.expectCondition('web', 'Ready', 'False', 'PodsNotReady');
   });
 
-  it('says what hostNetwork needs of nodes and of the namespace', async () => {
+  it('reports what hostNetwork needs of nodes and of the namespace', async () => {
     const labels = { 'pod-security.kubernetes.io/enforce': 'baseline' };
     await cluster().request('PATCH', `/api/v1/namespaces/${edge.namespace}`, { metadata: { labels } }, merge);
     await edge.applyRelay('web', spec(443, { workload: { hostNetwork: true } }));

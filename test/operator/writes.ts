@@ -10,7 +10,7 @@ const foreign =
   /resource="(deployments|daemonsets|poddisruptionbudgets|horizontalpodautoscalers)".*subresource="status"|group="",resource="events"/;
 
 /** How many write requests for the operator's resources the API server has counted since it started. */
-export async function writes(controlPlane: ControlPlane): Promise<number> {
+async function writes(controlPlane: ControlPlane): Promise<number> {
   const lines = (await controlPlane.metrics()).split('\n');
   return lines
     .filter((line) => line.startsWith('apiserver_request_total{'))
@@ -19,14 +19,16 @@ export async function writes(controlPlane: ControlPlane): Promise<number> {
     .reduce((sum, count) => sum + count, 0);
 }
 
-/** Resolves with the count once it has not grown for `quietMs`: what came before, ours and others', is over. */
-export async function settledWrites(controlPlane: ControlPlane, quietMs: number): Promise<number> {
-  let count = -1;
-  let sinceMs = performance.now();
+/**
+ * Resolves with the count once it is the same in `quietLooks` looks in a row: what came before is over. Each look waits for
+ * the API server as writes do, so that a slow one makes it look for longer.
+ */
+export async function settledWrites(controlPlane: ControlPlane, quietLooks = 20): Promise<number> {
+  let [count, looks] = [-1, 0];
   return eventually('writes settle', async () => {
     const now = await writes(controlPlane);
-    if (now !== count) sinceMs = performance.now();
+    looks = now === count ? looks + 1 : 0;
     count = now;
-    return performance.now() - sinceMs > quietMs && count;
+    return looks === quietLooks && count;
   });
 }

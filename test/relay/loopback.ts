@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,17 +12,28 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { RelayServer, type RelayOptions } from '../../src/relay/server.ts';
 import type { EndpointStatus } from '../../src/relay/admin/status.ts';
 import { createLogger, type Logger } from '../../src/telemetry/logger.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** One line of the log, parsed. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
 
-/** A log that remembers its lines. */
+/** A logger, and the lines that it has written. */
 export type KeptLog = { readonly log: Logger; readonly lines: readonly LogLine[] };
 
-/** A logger whose lines stay in memory. */
+/** A logger that keeps its lines in memory. */
 export function keptLog(): KeptLog {
   const lines: LogLine[] = [];
   return { log: createLogger('debug', { write: (line) => lines.push(JSON.parse(line) as LogLine) }), lines };
+}
+
+/** How often `message` was logged. */
+export function times(lines: readonly LogLine[], message: string): number {
+  return lines.filter(({ msg }) => msg === message).length;
+}
+
+/** The first line that says `message`, once it is logged. */
+export function loggedLine(lines: readonly LogLine[], message: string): Promise<LogLine> {
+  return eventually(`"${message}" in the log`, () => lines.find(({ msg }) => msg === message));
 }
 
 /** The configuration with these endpoints. */
@@ -38,17 +50,17 @@ export function endpoint(
   return { name: 'web', listen: '127.0.0.1:0', remote, network, ...fields };
 }
 
-/** Network settings without the look at half-closed connections now and then: for tests that count a relay's timers. */
-export const noIdleLooks = { tcp_half_close_timeout: 0 };
+/** Network settings without the idle sweep of half-closed connections: for tests that count a relay's timers. */
+export const noIdleSweep = { tcp_half_close_timeout: 0 };
 
-/** The relay's part of a test: the relay, and what it logged. */
+/** A relay, and the lines that it has logged. */
 export type TestRelay = { readonly relay: RelayServer; readonly lines: readonly LogLine[] };
 
-/** Real sockets on this machine; `closeAll` closes every one of them, and the relays. */
+/** Real sockets and relays on this machine; `closeAll` closes all of them. */
 export class Loopback {
   readonly #closers: (() => Promise<void> | void)[] = [];
 
-  /** To be called after each test: a test that fails must not keep the process alive. */
+  /** To be called after each test, so that a failed one does not keep the process alive. */
   async closeAll(): Promise<void> {
     for (const close of this.#closers.splice(0)) await close();
   }
@@ -58,7 +70,7 @@ export class Loopback {
     this.#closers.push(close);
   }
 
-  /** A new folder, there until the test is over. */
+  /** A new folder, which is removed when the test is over. */
   folder(): string {
     const folder = mkdtempSync(join(tmpdir(), 'realm-relay-'));
     this.onClose(() => {
@@ -67,7 +79,7 @@ export class Loopback {
     return folder;
   }
 
-  /** A relay with these endpoints, bound. */
+  /** A relay with this configuration, whose sockets are bound. */
   async relay(first: RelayConfig, options: Partial<RelayOptions> = {}): Promise<TestRelay> {
     const { log, lines } = keptLog();
     const relay = new RelayServer({ log, clock: systemClock, ...options });
@@ -76,13 +88,13 @@ export class Loopback {
     return { relay, lines };
   }
 
-  /** A TCP server; `onConnection` gets half-open sockets. Returns its address, e.g. `127.0.0.1:4711`. */
+  /** A TCP server, whose sockets allow half-open connections. @returns its address, for example `127.0.0.1:4711`. */
   async tcpRemote(onConnection: (socket: Socket) => void, host = '127.0.0.1'): Promise<string> {
     const server = await this.tcpServer(onConnection, host);
     return addressText(server.address() as AddressInfo);
   }
 
-  /** A TCP server on any free port, or on `port`. */
+  /** A TCP server on `port`; 0 = any free one. */
   async tcpServer(onConnection: (socket: Socket) => void, host = '127.0.0.1', port = 0): Promise<Server> {
     const sockets = new Set<Socket>();
     const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -98,17 +110,17 @@ export class Loopback {
     return server;
   }
 
-  /** A TCP remote that answers with `greeting` and ends. */
+  /** A TCP remote that sends `greeting` and ends. */
   greeter(greeting: string, host?: string): Promise<string> {
     return this.tcpRemote((socket) => socket.end(greeting), host);
   }
 
-  /** A TCP remote that sends back what it gets. */
+  /** A TCP remote that sends back what it receives. */
   echo(host?: string): Promise<string> {
     return this.tcpRemote((socket) => socket.pipe(socket), host);
   }
 
-  /** What a client that only listens is told at `address`. */
+  /** Everything that a client of `address` receives without sending anything. */
   async greeting(address: string): Promise<string> {
     const client = await this.client(address);
     const text = await received(client);
@@ -116,14 +128,14 @@ export class Loopback {
     return text;
   }
 
-  /** A connected client of `address`, half-open; its errors are the test's to look at. */
+  /** A connected client of `address` that allows half-open connections; a test may listen to its errors. */
   async client(address: string, from?: string): Promise<Socket> {
     const socket = this.dial(address, from);
     await once(socket, 'connect');
     return socket;
   }
 
-  /** A client that connects, from the address `from` where one is given. */
+  /** A client that starts to connect, optionally from the address `from`. */
   dial(address: string, from?: string): Socket {
     const socket = connect({
       ...split(address),
@@ -137,7 +149,22 @@ export class Loopback {
     return socket;
   }
 
-  /** A UDP socket bound to `host`, any free port. */
+  /** Sends `text` from `client`. @returns what comes back first. */
+  async exchange(client: Socket, text: string): Promise<string> {
+    client.write(text);
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    return answer.toString();
+  }
+
+  /** Sends a datagram with `text` from `client` to `address`. @returns what comes back first. */
+  async exchangeDatagram(client: UdpSocket, address: string, text: string): Promise<string> {
+    const answer = datagram(client);
+    const { host, port } = split(address);
+    client.send(text, port, host);
+    return (await answer).toString();
+  }
+
+  /** A UDP socket on any free port of `host`. */
   async udp(
     host = '127.0.0.1',
     onDatagram?: (datagram: Buffer, from: RemoteInfo, self: UdpSocket) => void,
@@ -159,7 +186,7 @@ export class Loopback {
     return socket;
   }
 
-  /** A UDP remote that answers each datagram with itself behind `prefix`. */
+  /** A UDP remote that sends back each datagram with `prefix` before it. */
   async udpEcho(prefix = '', host?: string): Promise<string> {
     const socket = await this.udp(host, (datagram, { address, port }, self) => {
       self.send(Buffer.concat([Buffer.from(prefix), datagram]), port, address);
@@ -191,12 +218,12 @@ export function listenOf(relay: RelayServer, name?: string): string {
   return statusOf(relay, name).listen;
 }
 
-/** Everything that `socket` brings until its end. */
+/** Everything that `socket` receives until its end. */
 export async function received(socket: Socket): Promise<string> {
   return Buffer.concat(await received.bytes(socket)).toString();
 }
 
-/** As `received`, in parts. Unlike `for await` it leaves the socket open for writing. */
+/** Like `received`, but in parts. Unlike `for await` it leaves the socket open for writing. */
 received.bytes = async (socket: Socket): Promise<Buffer[]> => {
   const parts: Buffer[] = [];
   socket.on('data', (part: Buffer) => parts.push(part));
@@ -204,19 +231,34 @@ received.bytes = async (socket: Socket): Promise<Buffer[]> => {
   return parts;
 };
 
+/** The SHA-256 of everything that `socket` brings, read with a pause after every few parts: its peer has to wait. */
+export async function slowHash(socket: Socket, partsBetweenPauses = 16): Promise<string> {
+  const hash = createHash('sha256');
+  let parts = 0;
+  socket.on('data', (part: Buffer) => {
+    hash.update(part);
+    parts += 1;
+    if (parts % partsBetweenPauses !== 0) return;
+    socket.pause();
+    setImmediate(() => socket.resume());
+  });
+  await once(socket, 'end');
+  return hash.digest('hex');
+}
+
 /** The next datagram of `socket`. */
 export async function datagram(socket: UdpSocket): Promise<Buffer> {
   const [message] = (await once(socket, 'message')) as [Buffer];
   return message;
 }
 
-/** Ends `server` and waits until it has. */
+/** Closes `server` and waits until it is closed. */
 export async function closed(server: Server): Promise<void> {
   server.close();
   await once(server, 'close');
 }
 
-/** The code of the error that `socket` ends with. */
+/** The code of the error that `socket` fails with; END if it ends without one. */
 export async function failure(socket: Socket): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   socket.once('error', (error: NodeJS.ErrnoException) => {
@@ -229,16 +271,19 @@ export async function failure(socket: Socket): Promise<string> {
   return promise;
 }
 
-/** Resolves when `socket` sends no more for a while. */
+/** Resolves when `socket` sends no more. */
 export async function idle(socket: Socket): Promise<void> {
   await unchanged(() => socket.bytesWritten);
 }
 
-/** Resolves when `value` stays what it is over some looks. */
-async function unchanged(value: () => number): Promise<void> {
-  for (let looks = 0, before = value(); looks < 20;) {
+/**
+ * Resolves when `value` stays what it is while the event loop turns: what the sockets of this process carry among themselves
+ * has stopped, however slow the machine is.
+ */
+export async function unchanged(value: () => number): Promise<void> {
+  for (let samples = 0, before = value(); samples < 20;) {
     await new Promise((resolve) => setTimeout(resolve, 1));
-    looks = before === value() ? looks + 1 : 0;
+    samples = before === value() ? samples + 1 : 0;
     before = value();
   }
 }

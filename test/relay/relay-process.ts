@@ -1,7 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { RealmDocument } from '../../src/config/realm-document.ts';
 import type { RelayStatus } from '../../src/relay/admin/status.ts';
 import { eventually } from '../support/eventually.ts';
 import type { LogLine } from './loopback.ts';
@@ -73,8 +76,11 @@ export class RelayProcess {
 
   /** Waits for a line of the log. */
   async logged(msg: string): Promise<LogLine> {
-    return eventually(`"${msg}" in the log\n${this.stderr}`, () =>
-      this.lines.find((line) => line.msg === msg),
+    return eventually(`"${msg}" in the log`, () => this.lines.find((line) => line.msg === msg)).catch(
+      (cause: unknown) => {
+        const printed = [...this.lines.map((line) => JSON.stringify(line)), this.stderr].join('\n');
+        throw new Error(`no "${msg}" in the log:\n${printed}`, { cause });
+      },
     );
   }
 
@@ -88,6 +94,14 @@ export class RelayProcess {
   async status(): Promise<RelayStatus> {
     return JSON.parse((await this.get('/status')).body) as RelayStatus;
   }
+}
+
+/** Replaces the configuration at `path` as a rename does: all at once. @returns its hash, as the relay calls it. */
+export function replaceConfig(path: string, document: RealmDocument | string): string {
+  const text = typeof document === 'string' ? document : JSON.stringify(document);
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+  return createHash('sha256').update(text).digest('hex');
 }
 
 function parsed(line: string): LogLine {

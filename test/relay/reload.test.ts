@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import { ReloadError, type RelayServer } from '../../src/relay/server.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -10,23 +8,16 @@ import { closed, config, endpoint, failure, listenOf, Loopback, split, statusOf 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
-
 describe('relay, reload', () => {
-  it('changes remotes under a listener that stays, and its connections go on', async () => {
+  it('changes remotes under an open listener, whose connections go on', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const listen = listenOf(relay);
     const client = await loopback.client(listen);
-    expect(await ask(client, 'before')).to.equal('before');
-    await relay.reload(config(endpoint(await loopback.greeter('new remote'), {}, { tcp_timeout: 1 })), 'abc');
+    expect(await loopback.exchange(client, 'before')).to.equal('before');
+    await relay.reload(config(endpoint(await loopback.greeter('new remote'), {}, { tcp_timeout: 4 })), 'abc');
     expect(listenOf(relay)).to.equal(listen);
     expect(await loopback.greeting(listen)).to.equal('new remote');
-    expect(await ask(client, 'after')).to.equal('after');
+    expect(await loopback.exchange(client, 'after')).to.equal('after');
     expect(relay.status()).to.deep.include({ configHash: 'abc', ready: true, configProblem: '' });
   });
 
@@ -49,7 +40,7 @@ describe('relay, reload', () => {
     expect(statusOf(relay).connections.failed).to.deep.equal({ client: 0, upstream: 0, relay: 0 });
   });
 
-  it('does nothing for the configuration that it runs', async () => {
+  it('changes nothing for an equal configuration', async () => {
     const first = config(endpoint('127.0.0.1:1'));
     const { relay, lines } = await loopback.relay(first);
     const before = lines.length;
@@ -67,27 +58,27 @@ describe('relay, reload', () => {
     });
     const old = listenOf(relay, 'old');
     const client = await loopback.client(old);
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     await relay.reload(config(endpoint(remote, { name: 'new', listen: '[::1]:0' })));
     expect(relay.status().endpoints.map(({ name }) => name)).to.deep.equal(['new']);
     expect(await failure(loopback.dial(old))).to.equal('ECONNREFUSED');
-    expect(await ask(client, 'still here')).to.equal('still here');
+    expect(await loopback.exchange(client, 'still here')).to.equal('still here');
     clock.advance(60_000);
     expect(await failure(client)).to.equal('ECONNRESET');
-    const line = lines.find(({ msg }) => msg === 'cutting the connections of a removed endpoint');
+    const line = lines.find(({ msg }) => msg === 'closing the connections of a removed endpoint');
     expect(line).to.deep.include({ endpoint: 'old', connections: 1 });
   });
 
-  it('gives a socket to another endpoint when only the name changes', async () => {
+  it('keeps the socket of an endpoint whose name changes', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo(), { name: 'old' })));
     const [listen, client] = [listenOf(relay, 'old'), await loopback.client(listenOf(relay, 'old'))];
     await relay.reload(config(endpoint(await loopback.greeter('new'), { name: 'new' })));
     expect(listenOf(relay, 'new')).to.equal(listen);
     expect(await loopback.greeting(listen)).to.equal('new');
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
   });
 
-  it('changes ipv6_only of a live listener, and says beforehand what that costs', async () => {
+  it('changes ipv6_only of an open listener, and warns beforehand that clients may be refused', async () => {
     const port = String(await freePort());
     const remote = await loopback.greeter('six', '::1');
     const { relay, lines } = await loopback.relay(config(endpoint(remote, { listen: `[::]:${port}` })));
@@ -101,13 +92,13 @@ describe('relay, reload', () => {
     expect(await loopback.greeting(`127.0.0.1:${port}`)).to.equal('four');
     expect(await loopback.greeting(`[::1]:${port}`)).to.equal('six');
     expect(statusOf(relay).families).to.deep.equal(['IPv6']);
-    expect(lines.find(({ msg }) => msg.startsWith('replacing sockets'))).to.deep.include({
+    expect(lines.find(({ msg }) => msg.startsWith('replacing conflicting sockets'))).to.deep.include({
       level: 'warn',
       closing: [`TCP [::]:${port} 0`],
     });
   });
 
-  it('rolls all of it back when a socket cannot take the place of the one it replaces', async () => {
+  it('rolls everything back if a socket cannot replace the one in its way', async () => {
     const port = await freePort();
     const foreign = await loopback.tcpServer(() => undefined, '127.0.0.1', port);
     const { relay } = await loopback.relay(
@@ -149,8 +140,8 @@ describe('relay, reload', () => {
   });
 });
 
-describe('relay, a port that is taken', () => {
-  it('serves the rest, names both endpoints and the remedy, once', async () => {
+describe('relay, a port in use', () => {
+  it('serves the other endpoints, and logs both conflicting ones with the remedy, once', async () => {
     const clock = new FakeClock();
     const port = String(await freePort());
     const remote = await loopback.greeter('hi');
@@ -170,9 +161,7 @@ describe('relay, a port that is taken', () => {
       .and.to.contain('"v6" ([::]:')
       .and.to.contain('set ipv6Only: true on "v6"');
     await retried(clock, relay, 'v4');
-    const told = lines.filter(
-      ({ level, msg }) => level === 'error' && msg === 'bind failed, will be retried',
-    );
+    const told = lines.filter(({ level, msg }) => level === 'error' && msg === 'bind failed, retrying');
     expect(told).to.have.length(1);
     expect(told[0]).to.deep.include({
       endpoint: 'v4',
@@ -181,7 +170,7 @@ describe('relay, a port that is taken', () => {
     });
   });
 
-  it('tries again with backoff, and serves when the port is free', async () => {
+  it('retries with backoff, and serves once the port is free', async () => {
     const clock = new FakeClock();
     const foreign = await loopback.tcpServer(() => undefined);
     const { port } = foreign.address() as { port: number };
@@ -196,12 +185,12 @@ describe('relay, a port that is taken', () => {
       return statusOf(relay).ready;
     });
     expect(await loopback.greeting(`127.0.0.1:${String(port)}`)).to.equal('hi');
-    expect(lines.at(-1)?.msg).to.not.equal('bind failed, will be retried');
+    expect(lines.at(-1)?.msg).to.not.equal('bind failed, retrying');
     expect(lines.find(({ msg }) => msg === 'listening again')).to.deep.include({ endpoint: 'web' });
     expect(statusOf(relay)).to.deep.include({ message: '', ready: true });
   });
 
-  it('hands the port over at once when the winner of a conflict goes', async () => {
+  it('hands the port over at once when the other endpoint of a conflict is removed', async () => {
     const port = String(await freePort());
     const [a, b] = [await loopback.greeter('a'), await loopback.greeter('b')];
     const listen = `127.0.0.1:${port}`;
@@ -223,7 +212,7 @@ describe('relay, a port that is taken', () => {
     { listen: 'nowhere.test:80', reason: 'NameNotFound', message: 'the name has no address' },
   ];
   for (const { listen, reason, message } of refusals) {
-    it(`says ${reason} for ${listen}`, async () => {
+    it(`reports ${reason} for ${listen}`, async () => {
       const lookup = (): Promise<string[]> =>
         Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }));
       const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1', { listen })), { lookup });
@@ -234,24 +223,24 @@ describe('relay, a port that is taken', () => {
 });
 
 describe('relay, drain', () => {
-  it('is not ready at once, takes nothing new, and lets what is open end by itself', async () => {
+  it('is not ready at once, stops accepting, and waits for connections to end', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const listen = listenOf(relay);
     const client = await loopback.client(listen);
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     const drained = relay.drain(10_000);
     expect(relay.status()).to.deep.include({ ready: false, draining: true });
     expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
-    expect(await ask(client, 'y')).to.equal('y');
+    expect(await loopback.exchange(client, 'y')).to.equal('y');
     client.end();
     expect(await drained).to.deep.equal({ ended: 1, cut: 0 });
   });
 
-  it('cuts what is open at the deadline, and counts it', async () => {
+  it('cuts and counts what is open at the deadline', async () => {
     const clock = new FakeClock();
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo())), { clock });
     const client = await loopback.client(listenOf(relay));
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     const [drained, failed] = [relay.drain(5000), failure(client)];
     clock.advance(5000);
     expect(await drained).to.deep.equal({ ended: 0, cut: 1 });
@@ -259,23 +248,23 @@ describe('relay, drain', () => {
     expect(lines.find(({ msg }) => msg === 'connection failed')).to.deep.include({ side: 'relay' });
   });
 
-  it('ends at once when told to close meanwhile', async () => {
+  it('ends at once if it is closed meanwhile', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const client = await loopback.client(listenOf(relay));
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     const drained = relay.drain(60_000);
     await relay.close();
     expect(await drained).to.deep.equal({ ended: 0, cut: 1 });
   });
 
-  it('takes no configuration any more', async () => {
+  it('rejects a new configuration', async () => {
     const { relay } = await loopback.relay(config());
     await relay.drain(0);
     const error = await relay.reload(config(endpoint('127.0.0.1:1'))).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(ReloadError);
   });
 
-  it('keeps no handle', async () => {
+  it('leaves no handle open', async () => {
     const handles = (): number =>
       process.getActiveResourcesInfo().filter((name) => /TCP|UDP/.test(name)).length;
     const before = handles();

@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long and how often `eventually` looks. */
 export type Patience = {
-  /** Milliseconds after which it gives up; 20,000 unless told. */
+  /** Milliseconds after which it gives up: a minute by default, which only a failure takes, on a busy machine, too. */
   readonly timeoutMs?: number;
-  /** Milliseconds between two looks; 50 unless told. */
+  /** Milliseconds between two looks; 50 by default. */
   readonly intervalMs?: number;
 };
 
@@ -19,7 +19,7 @@ export type Patience = {
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
-  { timeoutMs = 20_000, intervalMs = 50 }: Patience = {},
+  { timeoutMs = 60_000, intervalMs = 50 }: Patience = {},
 ): Promise<T> {
   const deadlineMs = performance.now() + timeoutMs;
   let cause: unknown;

@@ -72,7 +72,7 @@ describe('health server', () => {
     });
   }
 
-  it('says which methods there are', async () => {
+  it('answers which methods there are', async () => {
     const response = await fetch(`${(await start()).url}/livez`, { method: 'DELETE' });
     expect(response.headers.get('allow')).to.equal('GET, HEAD');
   });
@@ -83,7 +83,7 @@ describe('health server', () => {
     expect((await fetch(`${url}/livez`)).status).to.equal(200);
   });
 
-  it('says where it cannot listen, and why', async () => {
+  it('reports where it cannot listen, and why', async () => {
     const port = Number(new URL((await start()).url).port);
     const error = await startHealthServer({ host: '127.0.0.1', port }, {}).catch((reason: unknown) => reason);
     expect(error)

@@ -18,7 +18,7 @@ describe('metrics', () => {
     expect(text).to.contain('x_total{endpoint="b"} 5').and.to.not.contain('"a"');
   });
 
-  it('tells of the process, under the names that all libraries use', async () => {
+  it('describes the process, under the names that all libraries use', async () => {
     const text = await createRegistry().metrics();
     for (const name of [
       'process_cpu_seconds_total',

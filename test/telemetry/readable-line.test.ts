@@ -35,7 +35,7 @@ describe('log, on a terminal', () => {
     });
   }
 
-  it('is left as it is where it is no JSON', () => {
+  it('is left as it is if it is not JSON', () => {
     expect(readableLine('plain\n')).to.equal('plain\n');
   });
 

@@ -16,8 +16,7 @@ function digests(folder: string): Record<string, string> {
 }
 
 describe('bundle', () => {
-  it('is the same, byte for byte, in two builds', async function () {
-    this.timeout(30_000);
+  it('is the same, byte for byte, in two builds', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'realm-build-'));
     try {
       const [first, second] = [join(folder, 'first'), join(folder, 'second')];
@@ -30,32 +29,29 @@ describe('bundle', () => {
     }
   });
 
-  it('keeps the Kubernetes client and zod out of the relay', async function () {
-    this.timeout(30_000);
+  it('keeps the Kubernetes client and zod out of the relay', async () => {
     const metafile = await bundle({ write: false });
-    const heavy = /^node_modules\/(@kubernetes\/client-node|undici|zod)\//;
+    const heavy = /(^|\/)node_modules\/(@kubernetes\/client-node|undici|zod)\//;
     const isHeavy = (source: string): boolean => heavy.test(source);
     expect([...bundledSources(metafile, 'dist/realm.js')].filter(isHeavy)).to.deep.equal([]);
     expect([...bundledSources(metafile, 'dist/realm-operator.js')].some(isHeavy)).to.equal(true);
   });
 
-  it('has of the packages of the operator only what it uses', async function () {
-    this.timeout(30_000);
+  it('has of the packages of the operator only what it uses', async () => {
     const { outputs } = await bundle({ write: false });
     const sources = Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs));
     const unused =
-      /^node_modules\/(@kubernetes\/client-node\/dist\/gen\/models|undici\/lib\/(mock|cache|interceptor)|zod\/v4\/locales\/(?!en|index))/;
+      /(^|\/)node_modules\/(@kubernetes\/client-node\/dist\/gen\/models|undici\/lib\/(mock|cache|interceptor)|zod\/v4\/locales\/(?!en|index))/;
     expect(sources.filter((source) => unused.test(source))).to.deep.equal([]);
     const imports = Object.values(outputs).flatMap((output) => output.imports);
     expect(imports.map(({ path }) => path)).to.not.include('node:http2');
     const imported = imports.flatMap(({ kind, path }) => (kind === 'import-statement' ? path : []));
     expect(imported).to.include('node:https').and.not.include('node:http').and.not.include('http');
-    expect(sources).to.include('node_modules/@kubernetes/client-node/dist/config.js');
-    expect(sources).to.include('node_modules/undici/lib/dispatcher/agent.js');
+    for (const used of ['@kubernetes/client-node/dist/config.js', 'undici/lib/dispatcher/agent.js'])
+      expect(sources.filter((source) => source.endsWith(`node_modules/${used}`))).to.have.length(1);
   });
 
-  it('has the page of the relay in a file of its own, which is loaded when somebody looks', async function () {
-    this.timeout(30_000);
+  it('has the page of the relay in a file of its own, which is loaded when somebody looks', async () => {
     const metafile = await bundle({ write: false });
     expect(bundledSources(metafile, 'dist/realm.js')).to.include('src/relay/admin/page/html.ts');
     const [file] = Object.values(metafile.outputs).filter(
@@ -64,11 +60,11 @@ describe('bundle', () => {
     expect(Object.keys(file?.inputs ?? {})).to.deep.equal(['src/relay/admin/page/html.ts']);
   });
 
-  it('loads TLS and WebSocket only where a relay asks for them', async function () {
-    this.timeout(30_000);
+  it('loads TLS and WebSocket only where a relay asks for them', async () => {
     const metafile = await bundle({ write: false });
+    // All but what loads them.
     const isTransport = (source: string): boolean =>
-      /^(node_modules\/ws|src\/relay\/transport)\/(?!transports\.ts$)/.test(source);
+      /(^|\/)(node_modules\/ws|src\/relay\/transport)\/(?!transports\.ts$)/.test(source);
     const sources = (from: 'start' | 'ever'): string[] => [
       ...bundledSources(metafile, 'dist/realm.js', from),
     ];

@@ -38,8 +38,7 @@ describe('bill of materials', () => {
     );
   });
 
-  it('covers every package that is bundled into the programs', async function () {
-    this.timeout(30_000);
+  it('covers every package that is bundled into the programs', async () => {
     const names = new Set(packageSbom().components.map(({ name }) => name));
     const bundled = bundledPackages(await bundle({ write: false }));
     expect(bundled).to.include('undici');

@@ -19,11 +19,11 @@ export function tableLosses(
 ): SourcedProblem[] {
   const losses: SourcedProblem[] = [];
   if (log.output !== undefined) {
-    const remedy = 'read the log by kubectl logs: Pods write it to standard output';
+    const remedy = 'read the log with kubectl logs: Pods write it to standard output';
     losses.push(loss(tableOrigin(sources, 'log'), ['output'], remedy, log.output));
   }
   if (dns !== undefined) {
-    const remedy = "Pods look names up as the cluster's DNS does; set that up there";
+    const remedy = "Pods use the cluster's DNS: configure it there";
     losses.push(loss(tableOrigin(sources, 'dns'), [], remedy));
   }
   return [...losses, ...networkLosses(network, defaults, tableOrigin(sources, 'network'))];
@@ -74,7 +74,7 @@ function transportLosses({ listenTransport }: EndpointConfig, { source, path }: 
   }
   if (tls !== undefined && 'servername' in tls.certificate) {
     const { servername } = tls.certificate;
-    const what = 'has a certificate made at start, which a RealmRelay takes from a Secret';
+    const what = 'has a certificate generated at start, which a RealmRelay takes from a Secret';
     const remedy = `have cert-manager make one, or first run: ${selfSignedCommand(servername)}`;
     losses.push({ ...at, what, value: `servername=${servername}`, remedy });
   }
@@ -96,16 +96,16 @@ function addressLosses({ listen, remotes, through }: EndpointConfig, origin: Ori
   const onNode = 'set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector';
   const losses: SourcedProblem[] = [];
   if (listen.ip !== undefined && !wildcards.includes(listen.host)) {
-    const what = 'is an address of one machine, which Pods have not';
+    const what = 'is an address of one machine, which Pods do not have';
     const remedy = `listen on [::] or 0.0.0.0, or ${onNode}`;
     losses.push({ source, path: [...path, 'listen'], what, value: listen.host, remedy });
   }
   if (through !== undefined) {
     const [place, value] = [[...path, 'through'], sourceText(through)];
-    const what = 'is an address of one machine, which Pods have not';
+    const what = 'is an address of one machine, which Pods do not have';
     losses.push({ source, path: place, what, value, remedy: `remove it, or ${onNode}` });
     if (through.ip === undefined || through.port !== 0) {
-      const more = 'has a port or a host name, which a RealmRelay does not take';
+      const more = 'has a port or a host name, which a RealmRelay does not support';
       losses.push({ source, path: place, what: more, value, remedy: 'name the IP address alone' });
     }
   }

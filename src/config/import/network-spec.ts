@@ -1,6 +1,6 @@
 import type { EndpointSpec, NetworkSpec } from '../../api/schema/realm-relay.ts';
 import { differingFields } from '../field-table.ts';
-import { healthCheckKeys, type HealthCheck } from '../health-check-keys.ts';
+import { healthCheckKeys, type HealthCheckConfig } from '../health-check-keys.ts';
 import { writtenOf } from '../key-table.ts';
 import { writtenNetwork, type EndpointNetwork } from '../network-keys.ts';
 import { healthCheckFields, networkFields } from '../spec-fields.ts';
@@ -15,7 +15,7 @@ export function networkSpec(network: EndpointNetwork, base: EndpointNetwork): Ne
 }
 
 /** `check` as a RealmRelay says it, without what holds anyway. */
-export function healthCheckSpec(check: HealthCheck): NonNullable<EndpointSpec['healthCheck']> {
+export function healthCheckSpec(check: HealthCheckConfig): NonNullable<EndpointSpec['healthCheck']> {
   return differingFields(
     healthCheckFields,
     writtenOf(healthCheckKeys, check),

@@ -11,7 +11,7 @@ import type { Traffic } from '../stats/traffic.ts';
 import type { RemoteHealth } from '../upstream/remote.ts';
 import type { EndpointStatus, RelayStatus } from './status.ts';
 
-/** A registry that reads `status` whenever it is scraped; the labels are bounded by the configuration. */
+/** A registry that reads `status` at each scrape; the configuration bounds the number of label values. */
 export function relayRegistry(status: () => RelayStatus): Registry {
   const registry = createRegistry();
   for (const family of relayFamilies(status)) register(registry, family);
@@ -28,7 +28,7 @@ function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
     ...remoteFamilies(status),
     family('counter', status)(
       'bytes_total',
-      'Bytes read, by protocol and side.',
+      'Bytes received, by protocol and sending side.',
       ['protocol', 'from'],
       (endpoint) => [...bytes('tcp', endpoint.connections), ...bytes('udp', endpoint.associations)],
     ),
@@ -39,42 +39,42 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     {
       name: 'realm_relay_ready',
-      help: '1 when every endpoint is ready and nothing drains.',
+      help: '1 if every endpoint is ready and the relay is not draining, else 0.',
       type: 'gauge',
       labels: [],
       read: () => [{ labels: {}, value: Number(status().ready) }],
     },
     {
       name: 'realm_relay_config_rejected',
-      help: '1 while the newest configuration does not run.',
+      help: '1 if the newest configuration was rejected and the previous one stays active, else 0.',
       type: 'gauge',
       labels: [],
       read: () => [{ labels: {}, value: Number(status().configProblem !== '') }],
     },
     {
       name: 'realm_relay_descriptors_short',
-      help: 'Processes of the relay without file descriptors for another TCP client; clients wait in the kernel.',
+      help: 'Relay processes at their file descriptor limit; new TCP clients wait in the kernel.',
       type: 'gauge',
       labels: [],
       read: () => [{ labels: {}, value: status().descriptorsShort }],
     },
     {
       name: 'realm_relay_workers',
-      help: 'Worker processes that run; none where the relay is one process.',
+      help: 'Running worker processes; absent if the relay is a single process.',
       type: 'gauge',
       labels: [],
       read: () => workerSample(status(), ({ running }) => running.length),
     },
     {
       name: 'realm_relay_workers_replaced_total',
-      help: 'Worker processes that ended and were replaced.',
+      help: 'Worker processes that exited and were replaced.',
       type: 'counter',
       labels: [],
       read: () => workerSample(status(), ({ replaced }) => replaced),
     },
     family('gauge', status)(
       'endpoint_ready',
-      '1 when all sockets of the endpoint are bound.',
+      '1 if all sockets of the endpoint are bound and its certificates are loaded, else 0.',
       [],
       ({ ready }) => [[[], Number(ready)]],
     ),
@@ -95,16 +95,18 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
     ]),
     counter(
       'connections_failed_total',
-      'TCP connections that failed, by the side of the error.',
+      'TCP connections that failed, by the side that caused it.',
       ['side'],
       (endpoint) => Object.entries(endpoint.connections.failed).map(([side, count]) => [[side], count]),
     ),
-    gauge('connections_waiting', 'TCP clients that wait for a place.', [], ({ waiting }) => [[[], waiting]]),
+    gauge('connections_waiting', 'TCP clients waiting for a free connection slot.', [], ({ waiting }) => [
+      [[], waiting],
+    ]),
     counter(
       'connections_refused_total',
-      'TCP clients that were reset: NoPlace, too many waited or file descriptors were short; SourceNotAllowed, by allowed_sources.',
+      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources).',
       ['reason'],
-      ({ refused, notAllowed }) => turnedAway(refused.connections, notAllowed.connections),
+      ({ refused, notAllowed }) => refusals(refused.connections, notAllowed.connections),
     ),
   ];
 }
@@ -116,24 +118,24 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
     gauge('associations_active', 'Open UDP associations.', [], ({ associations }) => [
       [[], associations.active],
     ]),
-    counter('associations_total', 'UDP associations made.', [], ({ associations }) => [
+    counter('associations_total', 'UDP associations created.', [], ({ associations }) => [
       [[], associations.total],
     ]),
     counter(
       'associations_failed_total',
-      'UDP associations that ended without a working remote.',
+      'UDP associations that failed because no remote worked.',
       [],
       (endpoint) => [[[], endpoint.associations.failed.upstream]],
     ),
     counter(
       'associations_refused_total',
-      'UDP datagrams that made no association: NoPlace, file descriptors were short; SourceNotAllowed, by allowed_sources.',
+      'UDP datagrams refused an association, by reason: NoPlace (file descriptor limit reached), SourceNotAllowed (not in allowed_sources).',
       ['reason'],
-      ({ refused, notAllowed }) => turnedAway(refused.associations, notAllowed.associations),
+      ({ refused, notAllowed }) => refusals(refused.associations, notAllowed.associations),
     ),
     counter(
       'associations_evicted_total',
-      'UDP associations that were ended, idle for longest, since another client needed the room.',
+      'UDP associations evicted, longest idle first, to make room for another client.',
       [],
       ({ evicted }) => [[[], evicted]],
     ),
@@ -145,19 +147,22 @@ function remoteFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     family('gauge', status)(
       'remote_healthy',
-      '1 while a remote is tried in its turn, 0 while it is tried last.',
+      '1 if the remote is tried in turn, 0 if it is ejected or unhealthy and tried last.',
       labels,
       (endpoint) => remotes(endpoint, ({ healthy }) => Number(healthy)),
     ),
-    family('gauge', status)('remote_active', 'Connections or associations of a remote.', labels, (endpoint) =>
-      remotes(endpoint, ({ active }) => active),
+    family('gauge', status)(
+      'remote_active',
+      'Open connections or associations of the remote.',
+      labels,
+      (endpoint) => remotes(endpoint, ({ active }) => active),
     ),
-    family('counter', status)('remote_dials_total', 'Dials of a remote.', labels, (endpoint) =>
+    family('counter', status)('remote_dials_total', 'Dials of the remote.', labels, (endpoint) =>
       remotes(endpoint, ({ dials }) => dials),
     ),
     family('counter', status)(
       'remote_dials_failed_total',
-      'Dials of a remote that failed.',
+      'Failed dials of the remote.',
       labels,
       (endpoint) => remotes(endpoint, ({ failed }) => failed),
     ),
@@ -172,7 +177,7 @@ function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => nu
 
 type Values = readonly (readonly [labels: readonly string[], value: number])[];
 
-function turnedAway(noPlace: number, notAllowed: number): Values {
+function refusals(noPlace: number, notAllowed: number): Values {
   return [
     [['NoPlace'], noPlace],
     [['SourceNotAllowed'], notAllowed],
@@ -186,7 +191,7 @@ function bytes(protocol: string, traffic: Traffic): Values {
   ];
 }
 
-/** Makes families with the label `endpoint` and those of `labels`. */
+/** Makes metric families of one type with the label `endpoint`, and others. */
 function family(type: 'counter' | 'gauge', status: () => RelayStatus) {
   return (
     name: string,

@@ -11,65 +11,65 @@ import type { RemoteHealth } from '../upstream/remote.ts';
 import type { ManagedListener } from '../listener/managed-listener.ts';
 import type { Traffic } from '../stats/traffic.ts';
 
-/** What the relay runs, as `/status` tells it in JSON. */
+/** Everything that the relay runs, as `/status` reports it in JSON. */
 export type RelayStatus = {
-  /** What the running configuration was given as: SHA-256, in hex, of the file's text; '' where there is no file. */
+  /** Names the running configuration: SHA-256 in hex of the file; '' without a file. */
   readonly configHash: string;
-  /** Every endpoint is ready and nothing drains. */
+  /** Every endpoint is ready, and the relay is not draining. */
   readonly ready: boolean;
   readonly draining: boolean;
-  /** Why the newest configuration does not run; '' where it does. */
+  /** Why the newest configuration was rejected; '' if it runs. */
   readonly configProblem: string;
-  /** Processes of the relay without file descriptors for another TCP client: new ones wait in the kernel. */
+  /** Number of processes without file descriptors for another TCP client: new ones wait in the kernel. */
   readonly descriptorsShort: number;
-  /** Absent where the relay is one process. */
+  /** Absent if the relay is one process. */
   readonly workers?: WorkersStatus;
   readonly endpoints: readonly EndpointStatus[];
-  /** What went wrong lately, the latest first; each kind once, and a bounded number of them. */
+  /** The latest first; each kind once, and a bounded number of kinds. */
   readonly recentErrors: readonly RecentError[];
 };
 
-/** One endpoint. */
+/** The status of one endpoint. */
 export type EndpointStatus = {
   readonly name: string;
   /** As bound, e.g. `[::]:443`; a range as configured, `[::]:8000-8255`. */
   readonly listen: string;
-  /** Whose clients it serves, IPv4 first; [] while it is not bound to an address. */
+  /** The families of its clients, IPv4 first; [] while it is not bound to an address. */
   readonly families: readonly IpFamily[];
   readonly protocols: readonly Protocol[];
-  /** All its sockets are bound, and what its transports need is there. */
+  /** All its sockets are bound, and its transports have the files they need. */
   readonly ready: boolean;
   /** Why it is not ready, and what to do. */
   readonly message: string;
   readonly sockets: readonly SocketStatus[];
-  /** In the order of the configuration, each with all of its ports. */
+  /** In the order of the configuration, each with all its ports. */
   readonly remotes: readonly string[];
   readonly balance: string;
-  /** Towards clients and remotes in Realm's words, e.g. `[ws][tls][plain]||[plain]`; '' where both are plain. */
+  /** Towards clients and remotes in Realm's notation, e.g. `[ws][tls][plain]||[plain]`; '' if both are plain. */
   readonly transport: string;
-  /** Why the newest certificate files are not used; '' where they are. The endpoint goes on with those before. */
+  /** Why the newest certificate files are not used; '' if they are. The endpoint keeps using the previous ones. */
   readonly transportProblem: string;
-  /** The same remotes with how they are, by protocol; [] for one that is not relayed. */
+  /** The health of the same remotes, by protocol; [] for one that is not relayed. */
   readonly health: Readonly<Record<Protocol, readonly RemoteHealth[]>>;
   readonly connections: Traffic;
   readonly associations: Traffic;
-  /** TCP clients that wait for a place. */
+  /** TCP clients that wait, since the connection limit is reached. */
   readonly waiting: number;
-  /** Clients that were turned away since there was no place for them. */
+  /** Clients refused by a limit: of connections, of waiting clients, or of file descriptors. */
   readonly refused: { readonly connections: number; readonly associations: number };
-  /** TCP clients, and datagrams of UDP clients, that were turned away since `allowed_sources` does not name them. */
+  /** TCP clients, and datagrams of UDP clients, refused since `allowed_sources` does not list them. */
   readonly notAllowed: { readonly connections: number; readonly associations: number };
-  /** Associations that made room for another client. */
+  /** Associations ended to make room for another client. */
   readonly evicted: number;
 };
 
-/** One listening socket, or those of a range that stand in a row and are alike. */
+/** One listening socket, or consecutive ports of a range with equal status. */
 export type SocketStatus = {
   readonly protocol: Protocol;
   /** `[::]:443`, or `[::]:8000-8255`. */
   readonly address: string;
   readonly bound: boolean;
-  /** Why not, for machines, e.g. `AddressInUse`; '' where it is bound. */
+  /** Why it is not bound, for machines, e.g. `AddressInUse`; '' if it is. */
   readonly reason: string;
 };
 
@@ -110,13 +110,13 @@ function listenText(config: EndpointConfig, sockets: readonly ManagedListener[])
   return sockets[0]?.address ?? socketAddressText(config.listen);
 }
 
-/** Of one protocol, in the order of their ports. */
+/** @param sockets  of one protocol, in the order of their ports. */
 function socketStatuses(sockets: readonly ManagedListener[]): SocketStatus[] {
   const rows: ManagedListener[][] = [];
   for (const socket of sockets) {
     const row = rows.at(-1);
     const last = row?.at(-1);
-    if (last !== undefined && follows(last, socket)) row?.push(socket);
+    if (last !== undefined && continues(last, socket)) row?.push(socket);
     else rows.push([socket]);
   }
   return rows.flatMap((row) => {
@@ -125,7 +125,7 @@ function socketStatuses(sockets: readonly ManagedListener[]): SocketStatus[] {
   });
 }
 
-function follows(before: ManagedListener, socket: ManagedListener): boolean {
+function continues(before: ManagedListener, socket: ManagedListener): boolean {
   return (
     socket.spec.listen.port === before.spec.listen.port + 1 &&
     socket.isBound === before.isBound &&

@@ -20,7 +20,7 @@ const writers: Readonly<Record<string, (document: object) => string>> = {
 };
 
 /**
- * Writes a configuration, legacy or not, in today's words: TOML unless told, to standard output unless told.
+ * Rewrites a configuration, legacy or not, in Realm's present format: by default as TOML, and to standard output.
  *
  * @param argv  the arguments after `convert`.
  * @throws UsageError, ConfigFileError, ConfigError, OutputError
@@ -38,7 +38,7 @@ export async function convert(
     throw new UsageError(`${path}: is a folder: give one file`);
   }
   const source = sourceDocument(text);
-  mergedConfig([source], {}); // tells what is wrong with it
+  mergedConfig([source], {}); // throws if it is invalid
   const converted = write(withoutNull(source.document) as object);
   if (output === undefined) stdout.write(converted);
   else await writeTo(output, converted);
@@ -62,7 +62,7 @@ function options(argv: readonly string[]): { path: string; type: string; output:
   }
 }
 
-/** TOML has no null; a key that is null says nothing. */
+/** TOML has no null; a key that is null is as good as absent. */
 function withoutNull(value: unknown): unknown {
   const drop = (_key: string, part: unknown): unknown => (part === null ? undefined : part);
   return JSON.parse(JSON.stringify(value, drop)) as unknown;

@@ -2,20 +2,20 @@ import { once } from 'node:events';
 
 const marker = 'REALM_OPERATOR_BACKGROUND';
 
-/** Whether this process is the one in the background. */
+/** Whether this process was started by `startInBackground`. */
 export function isInBackground(env: Readonly<Record<string, string | undefined>>): boolean {
   return env[marker] !== undefined;
 }
 
 /**
- * Starts this program once more, in a session of its own, with the same arguments and folder and without
- * standard streams.
+ * Starts a second process of this program, in a session of its own, with the same arguments and working directory, and
+ * without standard streams.
  *
  * @returns its process id.
- * @throws Error where it cannot be started.
+ * @throws Error if it cannot be started.
  */
 export async function startInBackground(): Promise<number> {
-  const { spawn } = await import('node:child_process'); // costs memory, which a relay that stays does not need
+  const { spawn } = await import('node:child_process'); // costs memory, so only with --daemon
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,
     stdio: 'ignore',

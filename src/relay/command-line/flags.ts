@@ -1,3 +1,13 @@
+/**
+ * The command line of the relay: Realm's flags, and a few of our own.
+ *
+ * Vocabulary: a *given flag* is one as it was written (`GivenFlags`); *overrides* are flags that take precedence over
+ * keys of the file; an *idle* flag is accepted and does nothing; an *impossible* one is refused, since Node.js cannot
+ * do what it requests. The *initial configuration* is the one that the relay starts with, from a file, from flags or
+ * from the environment.
+ *
+ * Guarantee: a flag of Realm means the same here, or it is refused or reported as without effect.
+ */
 import { isFault, parseSocketAddress, type SocketAddress } from '../../config/address.ts';
 import type { Overrides } from '../../config/parsed-config.ts';
 import {
@@ -12,23 +22,24 @@ import { givenFlags, type GivenFlags } from './given-flags.ts';
 import { overrides } from './override-flags.ts';
 import { UsageError } from '../../lib/usage-error.ts';
 
-/** What the command line asks for. */
+/** What the command line requests. */
 export type RelayFlags = {
   readonly action: 'run' | 'check' | 'help' | 'version';
-  /** File or folder; where it is given, `endpoint` has no effect. */
+  /** File or folder; if given, `endpoint` has no effect. */
   readonly config?: string;
-  /** The one endpoint that the flags describe, in Realm's keys. */
+  /** The one endpoint that the flags describe, by Realm's keys. */
   readonly endpoint: Readonly<Record<string, string>>;
-  /** What the flags say in place of the file. */
+  /** Take precedence over the file. */
   readonly overrides: Overrides;
-  /** Where the admin server listens; absent = nowhere. */
+  /** Where the admin server listens; absent = there is none. */
   readonly admin?: SocketAddress;
-  /** Whether it was asked for, so that failing there ends the program. */
+  /** Whether `--admin` was given: then the program ends if it cannot listen there. */
   readonly isAdminGiven: boolean;
+  /** How long connections may go on after the signal. */
   readonly drainSeconds: number;
-  /** How long it still accepts after the signal. */
+  /** How long the relay still accepts after the signal. */
   readonly drainLagSeconds: number;
-  /** Processes that serve clients; 1 = this one. */
+  /** Number of processes that serve clients; 1 = this one. */
   readonly workers: number;
   /** The limit of open files to set. */
   readonly nofile?: number;
@@ -37,9 +48,9 @@ export type RelayFlags = {
   readonly withoutEffect: readonly string[];
 };
 
-const mostWorkers = 64;
-const mostDrainSeconds = 86_400;
-const mostFiles = 1_073_741_816; // Linux: the most that fs.nr_open can be
+const maxWorkers = 64;
+const maxDrainSeconds = 86_400;
+const maxFiles = 1_073_741_816; // Linux: the maximum of fs.nr_open
 
 /**
  * Parses the arguments after `relay`.
@@ -48,17 +59,19 @@ const mostFiles = 1_073_741_816; // Linux: the most that fs.nr_open can be
  */
 export function parseFlags(argv: readonly string[]): RelayFlags {
   const given = givenFlags(argv);
-  if (argv.length === 0) throw new UsageError('nothing to do: give -c PATH, or -l ADDR and -r ADDR');
-  if (given.has('help')) return { ...nothing, action: 'help' };
-  if (given.has('version')) return { ...nothing, action: 'version' };
+  if (argv.length === 0) throw new UsageError('no configuration: give -c PATH, or -l ADDR and -r ADDR');
+  if (given.has('help')) return { ...noFlags, action: 'help' };
+  if (given.has('version')) return { ...noFlags, action: 'version' };
   refuseImpossible(given);
   if (!given.has('config')) requirePair(given);
   return settings(given);
 }
 
 /**
- * What `argv` says by flags of ours, where another source stands above Realm's command line; the rest of it,
- * wrong as it may be, is not looked at.
+ * The flags of our own in `argv`, for a relay whose configuration overrides Realm's command line. All other words are
+ * ignored, valid or not.
+ *
+ * @throws UsageError
  */
 export function ownFlags(argv: readonly string[]): RelayFlags {
   const kept = argv.flatMap((word, index) => {
@@ -70,7 +83,8 @@ export function ownFlags(argv: readonly string[]): RelayFlags {
   return settings(givenFlags(kept));
 }
 
-const nothing: Omit<RelayFlags, 'action'> = {
+const noFlags: RelayFlags = {
+  action: 'run',
   endpoint: {},
   overrides: {},
   isAdminGiven: false,
@@ -81,13 +95,13 @@ const nothing: Omit<RelayFlags, 'action'> = {
   withoutEffect: [],
 };
 
-/** With -c, Realm does not look at those that describe an endpoint. */
+/** With -c, Realm ignores flags that describe an endpoint, impossible ones included. */
 function refuseImpossible(given: GivenFlags): void {
-  const told = Object.entries(impossibleFlagTable).filter(
+  const impossible = Object.entries(impossibleFlagTable).filter(
     ([name]) => given.has(name) && !(given.has('config') && name.endsWith('interface')),
   );
-  if (told.length === 0) return;
-  throw new UsageError(told.map(([name, { help }]) => `--${name}: ${help}: remove it`).join('\n'));
+  if (impossible.length === 0) return;
+  throw new UsageError(impossible.map(([name, { help }]) => `--${name}: ${help}: remove it`).join('\n'));
 }
 
 function requirePair(given: GivenFlags): void {
@@ -105,10 +119,10 @@ function settings(given: GivenFlags): RelayFlags {
     overrides: overrides(given),
     ...(admin !== undefined && { admin }),
     isAdminGiven: given.has('admin'),
-    drainSeconds: wholeNumber('drain-seconds', given, mostDrainSeconds) ?? defaultDrainSeconds,
-    drainLagSeconds: wholeNumber('drain-lag-seconds', given, mostDrainSeconds) ?? 0,
-    workers: wholeNumber('workers', given, mostWorkers, 1) ?? 1,
-    ...(nofile !== undefined && { nofile: wholeNumber('nofile', given, mostFiles) ?? 0 }),
+    drainSeconds: wholeNumber('drain-seconds', given, maxDrainSeconds) ?? defaultDrainSeconds,
+    drainLagSeconds: wholeNumber('drain-lag-seconds', given, maxDrainSeconds) ?? 0,
+    workers: wholeNumber('workers', given, maxWorkers, 1) ?? 1,
+    ...(nofile !== undefined && { nofile: wholeNumber('nofile', given, maxFiles) ?? 0 }),
     isDaemon: given.has('daemon'),
     withoutEffect: withoutEffect(given),
   };
@@ -132,10 +146,10 @@ function adminAddress(word: string): SocketAddress | undefined {
   return parsed;
 }
 
-function wholeNumber(name: string, given: GivenFlags, most: number, least = 0): number | undefined {
+function wholeNumber(name: string, given: GivenFlags, max: number, min = 0): number | undefined {
   const word = given.get(name);
   if (word === undefined) return undefined;
   const number = /^[0-9]{1,10}$/.test(word) ? Number(word) : Infinity;
-  if (number >= least && number <= most) return number;
-  throw new UsageError(`--${name}: "${word}" is not a whole number from ${String(least)} to ${String(most)}`);
+  if (number >= min && number <= max) return number;
+  throw new UsageError(`--${name}: "${word}" is not a whole number from ${String(min)} to ${String(max)}`);
 }

@@ -3,13 +3,13 @@ import { nearest } from '../../lib/problem.ts';
 import { flagTable, shownFlagTable } from './flag-table.ts';
 import { UsageError } from '../../lib/usage-error.ts';
 
-/** The flags that are given, by their long names; '' where one takes no value. */
+/** The values of the given flags, by their long names; '' for a flag without a value. */
 export type GivenFlags = ReadonlyMap<string, string>;
 
 /**
  * Reads flags as Realm does: `-l ADDR`, `-l=ADDR`, `-lADDR`, `--listen ADDR`, `--listen=ADDR`, `-u6`.
  *
- * @throws UsageError for one that is not known, given twice, or with a value too few or too many.
+ * @throws UsageError for an unknown flag, one given twice, a missing value, or a value too many.
  */
 export function givenFlags(argv: readonly string[]): GivenFlags {
   const options = Object.fromEntries(
@@ -37,7 +37,7 @@ export function givenFlags(argv: readonly string[]): GivenFlags {
 
 function checkedValue(name: string, rawName: string, value: string | undefined): string {
   const flag = flagTable[name];
-  if (flag === undefined) throw new UsageError(`${rawName}: there is no such flag${suggestion(name)}`);
+  if (flag === undefined) throw new UsageError(`${rawName}: unknown flag${suggestion(name)}`);
   const written = rawName.startsWith('--') ? value : value?.replace(/^=/, ''); // -l=ADDR
   if (flag.value === undefined) return withoutValue(rawName, written);
   if (written === undefined || written === '')

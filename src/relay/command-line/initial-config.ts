@@ -3,29 +3,32 @@ import { parseRelayConfig, relayConfig, type ParsedConfig } from '../../config/p
 import { readConfig, type ConfigSource } from '../config-file/read-config.ts';
 import type { RelayFlags } from './flags.ts';
 
-/** What the relay starts with. */
-export type FirstConfig = {
+/** A file or folder of configuration, and what was read there. */
+export type ConfigFile = { readonly path: string; readonly source: ConfigSource };
+
+/** The configuration that the relay starts with. */
+export type InitialConfig = {
   readonly parsed: ParsedConfig;
-  /** What was read, and where; absent where nothing is to be followed. */
-  readonly file?: { readonly path: string; readonly source: ConfigSource };
+  /** Where it was read; absent if there is no file to follow. */
+  readonly file?: ConfigFile;
 };
 
 /**
- * The configuration in `REALM_CONF`, which then stands above the command line.
+ * The configuration in `REALM_CONF`, which overrides the command line.
  *
- * @param value  of the variable; undefined where it is not set.
- * @param tell   is told why a value that is no configuration is ignored.
+ * @param value  of the variable; undefined if it is not set.
+ * @param print  prints why a value that is no configuration is ignored.
  * @throws ConfigError
  */
 export function variableConfig(
   value: string | undefined,
-  tell: (line: string) => void,
-): FirstConfig | undefined {
+  print: (line: string) => void,
+): InitialConfig | undefined {
   if (value === undefined) return undefined;
   const config = environmentConfig(value);
   if ('parsed' in config) return config;
   for (const { what, remedy } of config.ignored) {
-    tell(`${environmentName}: ${what}, so it is ignored and the command line counts: ${remedy}`);
+    print(`${environmentName}: ${what}; it is ignored and the command line applies: ${remedy}`);
   }
   return undefined;
 }
@@ -35,7 +38,7 @@ export function variableConfig(
  *
  * @throws ConfigError, ConfigFileError
  */
-export async function commandLineConfig(flags: RelayFlags): Promise<FirstConfig> {
+export async function commandLineConfig(flags: RelayFlags): Promise<InitialConfig> {
   const { config: path, endpoint, overrides } = flags;
   if (path === undefined) {
     return { parsed: relayConfig({ endpoints: [endpoint] }, 'command line', overrides) };

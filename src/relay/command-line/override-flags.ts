@@ -22,7 +22,7 @@ function override(section: Section, key: string, value: (word: string) => unknow
   return { section, key, value };
 }
 
-/** Flags that stand above a key of the file. */
+/** Flags that take precedence over a key of the file. */
 const table: Readonly<Record<string, Override>> = {
   udp: override('network', 'use_udp', always),
   ntcp: override('network', 'no_tcp', always),
@@ -46,7 +46,7 @@ const table: Readonly<Record<string, Override>> = {
 };
 
 /**
- * What the flags say in place of the file.
+ * The keys that flags set, whatever the file sets.
  *
  * @throws UsageError with every wrong value at once.
  */

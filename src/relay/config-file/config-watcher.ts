@@ -3,16 +3,17 @@ import { asError } from '../../lib/errors.ts';
 import { FolderWatch } from '../../lib/folder-watch.ts';
 import { readConfig, type ConfigSource } from './read-config.ts';
 
-/** Who is told of changes. */
+/** What a watcher calls. */
 export type ConfigWatcherListeners = {
-  readonly onChange: (source: ConfigSource) => void;
-  /** Told once per reason, until the file can be read again. */
+  /** Called with each new source; the next one waits until the promise resolves, and it never rejects. */
+  readonly onChange: (source: ConfigSource) => Promise<void>;
+  /** Called once per reason, until the source can be read again. */
   readonly onError: (error: Error) => void;
 };
 
 /**
- * Follows the file or the folder at a path: changes of the files, a rename over one, and the swap of the
- * symlink `..data` by which a ConfigMap's folder changes.
+ * Watches the file or the folder at a path: writes to the files, a rename over one of them, and the swap of the
+ * symlink `..data` by which a mounted ConfigMap changes.
  */
 export class ConfigWatcher {
   readonly #path: string;
@@ -21,9 +22,9 @@ export class ConfigWatcher {
   #lastHash: string;
   #lastError = '';
   #isStopped = false;
-  #reading: Promise<void> = Promise.resolve();
+  #lastRead: Promise<void> = Promise.resolve();
 
-  /** @param last  what was read already: only what differs from it is told. */
+  /** @param last  what was read already: only what differs from it is delivered. */
   constructor(path: string, last: ConfigSource, clock: Clock, listeners: ConfigWatcherListeners) {
     this.#path = path;
     this.#lastHash = last.hash;
@@ -33,19 +34,22 @@ export class ConfigWatcher {
     });
   }
 
-  /** Begins to follow; what changed since it was read is told, too. */
+  /** Starts watching; what changed since it was read is delivered, too. */
   start(): void {
     this.#watch.start();
   }
 
-  /** Tells of what it read last once more, at the next look: it could not be used yet. */
+  /** Delivers what was read last once more, at the next read: it could not be used yet. */
   redeliver(): void {
     this.#lastHash = '';
   }
 
-  /** Reads it now, without waiting to be told of a change. */
+  /** Reads now, without waiting for the file system to report a change. */
   reread(): void {
-    this.#reading = this.#reading.then(() => this.#read()); // one by one: what was read first is told first
+    this.#lastRead = this.#lastRead.then(async () => {
+      const changed = await this.#readChanged();
+      if (changed !== undefined) await this.#listeners.onChange(changed);
+    });
   }
 
   stop(): void {
@@ -53,20 +57,25 @@ export class ConfigWatcher {
     this.#watch.stop();
   }
 
-  async #read(): Promise<void> {
+  /** @returns undefined if the source is the last one, or cannot be read. */
+  async #readChanged(): Promise<ConfigSource | undefined> {
     try {
-      const read = await readConfig(this.#path);
+      const source = await readConfig(this.#path);
       this.#lastError = '';
-      if (this.#isStopped) return;
-      this.#watch.watch(read.folders);
-      if (read.hash === this.#lastHash) return;
-      this.#lastHash = read.hash;
-      this.#listeners.onChange(read);
+      if (this.#isStopped) return undefined;
+      this.#watch.watch(source.folders);
+      if (source.hash === this.#lastHash) return undefined;
+      this.#lastHash = source.hash;
+      return source;
     } catch (error) {
-      const told = asError(error);
-      if (this.#isStopped || told.message === this.#lastError) return;
-      this.#lastError = told.message;
-      this.#listeners.onError(told);
+      this.#reportError(asError(error));
+      return undefined;
     }
+  }
+
+  #reportError(error: Error): void {
+    if (this.#isStopped || error.message === this.#lastError) return;
+    this.#lastError = error.message;
+    this.#listeners.onError(error);
   }
 }

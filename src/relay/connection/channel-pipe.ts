@@ -1,15 +1,15 @@
 import type { Channel, Reader } from '../net/channel.ts';
 import { landingBuffer, privateBuffers } from '../net/read-buffers.ts';
 
-/** How much is read from a side whose other side is not connected yet. */
+/** How many bytes are read from a side while its other side is not connected yet. */
 const maxHeldBytes = 65_536;
 
 /**
  * One direction of a connection: what is read from one channel is written to the other.
  *
- * Reads land in a buffer that is used again, so the next read waits until the bytes before are written:
- * that is the backpressure, too. Until `writeTo` names the other channel the first bytes are held, and
- * the end of the stream is remembered.
+ * Reads reuse one buffer, so the next read waits until the previous bytes are written: this is also the
+ * backpressure. Until `writeTo` names the other channel, the pipe holds the first bytes and remembers the end of
+ * the stream.
  */
 export class ChannelPipe implements Reader {
   #bytes = 0;
@@ -36,7 +36,7 @@ export class ChannelPipe implements Reader {
     this.#bytes += count;
     const part = buffer.subarray(0, count);
     if (this.#to === undefined) return this.#hold(part);
-    // The landing buffer is everybody's: what is not written at once must be a copy.
+    // All connections share the landing buffer: what cannot be written at once must be a copy.
     if (!this.#to.write(buffer === landingBuffer ? Buffer.from(part) : part)) return false;
     if (buffer === this.#buffer) this.#chooseBuffer(count);
     return true;
@@ -48,10 +48,10 @@ export class ChannelPipe implements Reader {
   }
 
   /**
-   * Writes to `to` from now on, first what was held.
+   * Writes to `to` from now on, beginning with the bytes that were held.
    *
-   * @param header  goes before all, and is not counted.
-   * @returns whether all of that is written, and more may be read.
+   * @param header  precedes them and is not counted.
+   * @returns whether all of that is written, so that more may be read.
    */
   writeTo(to: Channel, header?: Uint8Array): boolean {
     this.#to = to;
@@ -62,7 +62,7 @@ export class ChannelPipe implements Reader {
     return isWritten;
   }
 
-  /** Gives its buffer back; to be called once neither channel can use it any more. */
+  /** Returns its buffer; to be called once neither channel can use it any more. */
   release(): void {
     if (this.#buffer !== landingBuffer) privateBuffers.release(this.#buffer);
     this.#buffer = landingBuffer;

@@ -1,28 +1,41 @@
-import type { EndpointConfig } from '../../config/relay-config.ts';
+/**
+ * The connection room: one TCP client from accept to close.
+ *
+ * A *connection* has two sides, the *client* and the *upstream*: the remote that was dialled for this client. Each
+ * direction is a *pipe*, which copies at the pace of the slower side. The *lifecycle* is what every connection has in
+ * common, whether it is plain TCP (`tcp-connection.ts`) or carries TLS or WebSocket (the transport room).
+ *
+ * Guarantee: an end of one side closes only the direction that this side wrote; a reset is passed on as a reset, after
+ * the bytes that were sent before it. Each connection writes one log line and is settled once.
+ */
 import type { Clock } from '../../lib/clock.ts';
-import { RealmError } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { SourceError } from '../limits/source-filter.ts';
-import type { Address, TcpStack } from '../net/channel.ts';
-import { clientText } from '../../lib/client-address.ts';
-import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Lookup } from '../dns/lookup.ts';
-import { DialError } from '../upstream/dial.ts';
+import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
-import type { RecentErrors } from '../stats/recent-errors.ts';
-import type { Remote } from '../upstream/remote.ts';
-import type { Side } from '../stats/side.ts';
+import type { TcpStack } from '../net/channel.ts';
 import type { Warn } from '../stats/log-limiter.ts';
+import type { RecentErrors } from '../stats/recent-errors.ts';
+import type { Side } from '../stats/side.ts';
+import type { Remote } from '../upstream/remote.ts';
+
+/** One direction of a connection. */
+export type Direction = {
+  /** Bytes read so far. */
+  readonly bytes: number;
+  /** Whether the side that is read has ended. */
+  readonly hasEnded: boolean;
+};
 
 /** One client's connection, as its endpoint sees it. */
 export type Connection = {
-  readonly fromClient: { readonly bytes: number };
-  readonly fromUpstream: { readonly bytes: number };
-  /** Serves the client; it may be settled when this returns. */
+  readonly fromClient: Direction;
+  readonly fromUpstream: Direction;
+  /** Serves the client. The connection may already be settled when this returns. */
   readonly start: () => void;
-  /** Resets both sides at once: the relay's own decision. */
+  /** Resets both sides at once, because the relay decides so. */
   readonly cut: () => void;
-  /** Ends it where no byte has come for longer than its limit, while reading is paused, too. */
+  /** Resets both sides if no byte came for longer than the limit, even while reading is paused. */
   readonly endIfIdle: (nowMs: number, limits: IdleLimits) => void;
 };
 
@@ -30,7 +43,7 @@ export type Connection = {
 export type ConnectionContext = {
   /** The remotes of a listening port, in the order in which to try them for a client. */
   readonly order: (port: number, clientIp: string) => readonly Remote[];
-  /** Whether the client that a PROXY header tells of may be served: counted where not. */
+  /** Whether the client that a PROXY header names may be served; counts it if not. */
   readonly allowsSource: (address: string) => boolean;
   readonly clock: Clock;
   readonly lookup: Lookup;
@@ -38,76 +51,8 @@ export type ConnectionContext = {
   readonly tcp: TcpStack;
   readonly log: Logger;
   readonly errors: RecentErrors;
-  /** Limited: everything may fail by the thousand. */
+  /** Rate-limited, since thousands of connections may fail at once. */
   readonly warn: Warn;
-  /** Told once, when both sides are closed. */
+  /** Called once, when both sides are closed. */
   readonly onSettled: (connection: Connection, failure: Side | undefined) => void;
 };
-
-/** Why a connection did not end by itself, and whose fault it was. */
-export type ConnectionFailure = { readonly error: Error; readonly side: Side };
-
-/** Neither side sent a byte for too long. */
-class IdleError extends RealmError {
-  readonly code = 'REALM_CONNECTION_IDLE';
-
-  constructor(quietMs: number, isHalfClosed: boolean) {
-    const seconds = String(Math.round(quietMs / 1000));
-    super(
-      isHalfClosed ? `no byte for ${seconds} s after one side ended` : `no byte either way for ${seconds} s`,
-    );
-  }
-}
-
-/** One direction of a connection, as far as it can be idle. */
-type Direction = { readonly bytes: number; readonly hasEnded: boolean };
-
-/** Grows with each byte, and when a side ends: silence is counted from there. */
-export function progress(...directions: readonly Direction[]): number {
-  return directions.reduce((sum, { bytes, hasEnded }) => sum + bytes + Number(hasEnded), 0);
-}
-
-/** Why a connection that has been quiet for `quietMs` is to end, by the shorter of its limits; undefined where it is not. */
-export function idleError(
-  quietMs: number,
-  isHalfClosed: boolean,
-  { idleMs, halfClosedMs }: IdleLimits,
-): Error | undefined {
-  const limitsMs = [idleMs, isHalfClosed ? halfClosedMs : 0].filter((ms) => ms > 0);
-  return quietMs >= Math.min(...limitsMs) ? new IdleError(quietMs, isHalfClosed) : undefined;
-}
-
-/** What is told of a connection at its end. */
-export type ConnectionEnd = {
-  /** Who the client is: told by its PROXY header, if any. */
-  readonly client: Address;
-  /** The remote, as configured; '' where none was dialled. */
-  readonly upstream: string;
-  readonly fromClientBytes: number;
-  readonly fromUpstreamBytes: number;
-  readonly startedMs: number;
-  readonly failure: ConnectionFailure | undefined;
-};
-
-/** Writes the one line of a connection. */
-export function logEnd({ name }: EndpointConfig, context: ConnectionContext, end: ConnectionEnd): void {
-  const { log, warn, clock } = context;
-  const { client, startedMs, failure, ...counts } = end;
-  if (failure === undefined && !log.isLevelEnabled('info')) return;
-  const durationMs = Math.round(clock.monotonicMs() - startedMs);
-  const fields = { ...namesOf(name, client), ...counts, durationMs };
-  if (failure === undefined) {
-    log.info(fields, 'connection closed');
-    return;
-  }
-  const { side, error } = failure;
-  warn({ ...fields, side, err: error }, 'connection failed');
-  // Each remote remembers its failed dials by itself, and the admission who was turned away.
-  if (error instanceof DialError || error instanceof SourceError) return;
-  context.errors.add({ endpoint: name, side, error, ...(side === 'upstream' && { upstream: end.upstream }) });
-}
-
-/** What every line about a connection begins with. */
-export function namesOf(endpoint: string, { address, port }: Address): { endpoint: string; client: string } {
-  return { endpoint, client: clientText(address, port) };
-}

@@ -3,21 +3,22 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Channel } from '../net/channel.ts';
 import { procAddress, procSockets } from '../net/proc-net.ts';
 
-/** A peer that takes nothing for so long gets its reset now. */
+/** A peer that receives nothing for so long is reset without further waiting. */
 const stalledMs = 5000;
 const initialPollMs = 10;
 const maxPollMs = 500;
 
 /**
- * Resets a channel once its peer has what was written to it, for a reset makes the kernel throw away what it has not
- * sent yet: an answer would be lost because the upstream that gave it resets afterwards.
+ * Resets a channel once its peer has received what was written to it. A reset makes the kernel discard what it has not
+ * sent yet, so an immediate one would lose an answer whose upstream resets right after it.
  *
- * Linux tells what a peer has in procfs; elsewhere the reset comes when the kernel has taken everything.
+ * Linux lists in procfs how much a peer has not received; elsewhere the reset follows once the kernel has accepted
+ * everything.
  */
 export class DeferredReset {
   readonly #channel: Channel;
   readonly #clock: Clock;
-  /** As the kernel lists it. */
+  /** How the kernel lists the socket. */
   readonly #name: string;
   #held: readonly unknown[] = [];
   #sinceMs: number;
@@ -33,7 +34,7 @@ export class DeferredReset {
     void this.#poll(initialPollMs);
   }
 
-  /** The channel is closed: there is nothing to wait for. */
+  /** Stops waiting, since the channel is closed. */
   end(): void {
     this.#isOver = true;
     this.#stopTimer();
@@ -56,7 +57,7 @@ export class DeferredReset {
   }
 }
 
-/** One reading of the list serves all who ask in the same turn of the event loop. */
+/** The list is read once for all deferred resets of one turn of the event loop. */
 let nextQueues: Promise<ReadonlyMap<string, number>> | undefined;
 
 async function sendQueues(): Promise<ReadonlyMap<string, number>> {

@@ -1,24 +1,47 @@
-import type { RelayConfig } from '../../config/relay-config.ts';
-import type { Endpoint } from './endpoint.ts';
-import type { EndpointTransport } from '../transport/endpoint-transport.ts';
+/**
+ * The data plane: what serves the clients of the listening sockets.
+ *
+ * A data plane runs *endpoints*; each of them brings the clients of its sockets to its remotes. A *listener* belongs to
+ * one endpoint at a time. A configuration is *planned* first, so that sockets can be opened for its new endpoints, and
+ * then either *committed* or *discarded*. `LocalDataPlane` does all this in this process, `WorkerPool` in several.
+ *
+ * Guarantee: until a commit every client is served by the previous configuration, and a commit cannot fail. An
+ * endpoint that stays keeps its connections, its counts and what it knows of its remotes.
+ */
+import type { Protocol } from '../../api/port-conflicts.ts';
+import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
+import type { Traffic } from '../stats/traffic.ts';
+import type { TransportState } from '../transport/endpoint-transport.ts';
+import type { RemoteHealth } from '../upstream/remote.ts';
 
-/** What is known of a running endpoint. */
-export type EndpointStats = Pick<
-  Endpoint,
-  | 'config'
-  | 'remoteNames'
-  | 'health'
-  | 'connections'
-  | 'associations'
-  | 'waiting'
-  | 'refused'
-  | 'notAllowed'
-  | 'evicted'
-> & {
-  /** What is known of its transports; undefined where both sides are plain TCP. */
-  readonly transport: Pick<EndpointTransport, 'problem' | 'isUsable'> | undefined;
+/** Clients by protocol: TCP connections, and UDP associations or the datagrams that wanted one. */
+export type ClientCounts = { readonly connections: number; readonly associations: number };
+
+/** What is counted of an endpoint, since it was created. The counts of several processes add up. */
+export type EndpointCounts = {
+  readonly connections: Traffic;
+  readonly associations: Traffic;
+  /** TCP clients in the queue of the connection limit. */
+  readonly waiting: number;
+  /** Clients that were turned away for lack of room. */
+  readonly refused: ClientCounts;
+  /** Clients that were turned away because `allowed_sources` does not name them. */
+  readonly notAllowed: ClientCounts;
+  /** Associations that were ended to make room for another client. */
+  readonly evicted: number;
+};
+
+/** A running endpoint at one moment. */
+export type EndpointStats = EndpointCounts & {
+  readonly config: EndpointConfig;
+  /** Its remotes as configured, in order, each with all of its ports. */
+  readonly remoteNames: readonly string[];
+  /** The same remotes with their health; [] for a protocol that is not relayed. */
+  readonly health: Readonly<Record<Protocol, readonly RemoteHealth[]>>;
+  /** Undefined if both sides are plain TCP. */
+  readonly transport: TransportState | undefined;
 };
 
 /** One worker process. */
@@ -31,29 +54,25 @@ export type WorkerStatus = {
 /** The worker processes of a relay, and how many had to be replaced. */
 export type WorkersStatus = { readonly running: readonly WorkerStatus[]; readonly replaced: number };
 
-/**
- * Who serves the clients of the listening sockets: this process by itself (`LocalDataPlane`), or worker processes
- * (`WorkerPool`). A configuration is planned first, so that sockets can be opened for what is new in it, and
- * then either committed or discarded.
- */
+/** Serves the clients of the listening sockets, by the configuration that was committed last. */
 export type DataPlane = {
-  /** @throws TransportFilesError where what runs is better, since files are missing; nothing is planned then. */
+  /** @throws TransportFilesError if files are missing while another configuration runs; nothing is planned then. */
   readonly plan: (config: RelayConfig) => Promise<void>;
-  /** Drops what was planned and does not run. */
+  /** Drops the plan. */
   readonly discard: () => Promise<void>;
-  /** Runs what was planned. @param serves  the endpoints of the sockets that are open already. */
+  /** Runs what was planned. @param serves  the names of the endpoints that the open sockets belong to. */
   readonly commit: (config: RelayConfig, serves: ReadonlyMap<OpenListener, string>) => Promise<void>;
   /** @throws the kernel's error, e.g. EADDRINUSE. */
   readonly listen: (socket: ListenRequest) => Promise<OpenListener>;
-  /** Finds out how everything is now: `accounts` and `workers` are of the last time. @returns the load. */
+  /** Updates what workers report: `endpointStats` and `workers` are as of the last call. @returns the load. */
   readonly refresh: () => Promise<number>;
-  /** Of the endpoints that run, in the order of the configuration. */
+  /** Of the running endpoints, in the order of the configuration. */
   readonly endpointStats: readonly EndpointStats[];
-  /** What went wrong lately in other processes than this. */
+  /** Recent errors of other processes than this one. */
   readonly workerErrors: readonly RecentError[];
-  /** How many processes have no file descriptors for another TCP client. */
+  /** How many processes lack the file descriptors for another TCP client. */
   readonly descriptorsShort: number;
-  /** Absent where there are none. */
+  /** Absent if there are none. */
   readonly workers?: WorkersStatus;
   /** How many connections, associations and waiting clients were cut so far. */
   readonly cutCount: number;

@@ -1,24 +1,26 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { SourceFilter, isAllowed } from '../limits/source-filter.ts';
-import { Associations } from '../udp/associations.ts';
-import type { Accepted, TcpStack } from '../net/channel.ts';
 import type { Connection, ConnectionContext } from '../connection/connection.ts';
-import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import type { Lookup } from '../dns/lookup.ts';
-import { EndpointRemotes, type EndpointRemotesContext } from '../upstream/endpoint-remotes.ts';
-import type { EndpointTransport } from '../transport/endpoint-transport.ts';
-import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/connection-limiter.ts';
-import type { RecentErrors } from '../stats/recent-errors.ts';
-import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
-import { TrafficStats, type Traffic } from '../stats/traffic.ts';
 import { serveTcp } from '../connection/tcp-connection.ts';
-import type { UdpAssociation } from '../udp/association.ts';
+import type { Lookup } from '../dns/lookup.ts';
+import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/connection-limiter.ts';
+import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
+import { SourceFilter, isAllowed } from '../limits/source-filter.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
+import type { Accepted, TcpStack } from '../net/channel.ts';
 import { LogLimiter, type Warn } from '../stats/log-limiter.ts';
+import type { RecentErrors } from '../stats/recent-errors.ts';
+import { TrafficStats } from '../stats/traffic.ts';
+import type { EndpointTransport } from '../transport/endpoint-transport.ts';
+import type { UdpAssociation } from '../udp/association.ts';
+import { Associations } from '../udp/associations.ts';
+import { EndpointRemotes, type RemoteId } from '../upstream/endpoint-remotes.ts';
+import type { RemoteEvent } from '../upstream/remote.ts';
+import type { EndpointStats } from './data-plane.ts';
 
-/** What every part of the relay works with. */
+/** What every endpoint of a data plane works with. */
 export type EndpointContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
@@ -28,11 +30,13 @@ export type EndpointContext = {
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
   readonly budget: DescriptorBudget;
-  /** Lends places where a connection limit holds for several processes. */
+  /** Grants permits if a connection limit applies to several processes together. */
   readonly permits?: (endpoint: string, client: PermitClient) => Permits;
-} & Pick<EndpointRemotesContext, 'onRemoteEvent'>;
+  /** Called when something happens to a remote that other processes have to know. */
+  readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;
+};
 
-/** One endpoint at work: serves the clients of its listening sockets, whose coming and going it does not know. */
+/** One running endpoint: serves the clients of its listening sockets, which are opened and closed elsewhere. */
 export class Endpoint {
   readonly #connections = new TrafficStats<Connection>(
     (connection) => connection.fromClient.bytes,
@@ -44,12 +48,12 @@ export class Endpoint {
   readonly #limiter: ConnectionLimiter;
   readonly #connectionContext: ConnectionContext;
   readonly #idleSweep: IdleSweep;
-  /** For whoever knows more of them. */
+  /** Public for the health that other processes know. */
   readonly remotes: EndpointRemotes;
   #config: EndpointConfig;
   #transport: EndpointTransport | undefined;
 
-  /** @param transport  undefined where both sides are plain TCP. */
+  /** @param transport  undefined if both sides are plain TCP. */
   constructor(config: EndpointConfig, context: EndpointContext, transport?: EndpointTransport) {
     this.#config = config;
     this.#transport = transport;
@@ -57,11 +61,7 @@ export class Endpoint {
     this.#logLimiter = new LogLimiter(context.log, context.clock, () => this.#config.name);
     const limited = { ...context, warn: this.#logLimiter.warn, config: () => this.#config };
     this.#sourceFilter = new SourceFilter(limited);
-    this.#associations = new Associations({
-      ...limited,
-      allowsAssociation: (client) => this.#sourceFilter.allowsAssociation(client),
-      pool: (port) => this.remotes.forPort('UDP', port),
-    });
+    this.#associations = new Associations(limited);
     this.#connectionContext = {
       ...context,
       warn: this.#logLimiter.warn,
@@ -73,80 +73,51 @@ export class Endpoint {
       },
     };
     this.#idleSweep = new IdleSweep(context.clock, this.#connections, idleLimits(config));
-    this.#limiter = new ConnectionLimiter({
-      ...context,
-      config: () => this.#config,
-      active: () => this.#connections.active,
-      serve: (accepted, port) => {
-        this.#connect(accepted, port);
-      },
-    });
+    this.#limiter = new ConnectionLimiter({ ...limited, active: () => this.#connections.active });
   }
 
   get config(): EndpointConfig {
     return this.#config;
   }
 
-  get transport(): EndpointTransport | undefined {
-    return this.#transport;
+  /** How it is now. */
+  get stats(): EndpointStats {
+    return {
+      config: this.#config,
+      remoteNames: this.remotes.names,
+      health: this.remotes.health,
+      transport: this.#transport && {
+        problem: this.#transport.problem,
+        isUsable: this.#transport.isUsable,
+      },
+      connections: this.#connections.traffic,
+      associations: this.#associations.traffic,
+      waiting: this.#limiter.waiting,
+      refused: { connections: this.#limiter.refused, associations: this.#associations.refused },
+      notAllowed: { ...this.#sourceFilter.refused },
+      evicted: this.#associations.evicted,
+    };
   }
 
-  get connections(): Traffic {
-    return this.#connections.traffic;
-  }
-
-  get associations(): Traffic {
-    return this.#associations.traffic;
-  }
-
-  get health(): EndpointRemotes['health'] {
-    return this.remotes.health;
-  }
-
-  /** Its remotes as configured, in order, with all of their ports. */
-  get remoteNames(): readonly string[] {
-    return this.remotes.names;
-  }
-
-  /** TCP clients that wait for a place. */
-  get waiting(): number {
-    return this.#limiter.waiting;
-  }
-
-  /** Clients that were turned away since there was no place for them. */
-  get refused(): { readonly connections: number; readonly associations: number } {
-    return { connections: this.#limiter.refused, associations: this.#associations.refused };
-  }
-
-  /** Clients that were turned away since `allowed_sources` does not name them. */
-  get notAllowed(): { readonly connections: number; readonly associations: number } {
-    return { ...this.#sourceFilter.refused };
-  }
-
-  /** Associations that made room for another client. */
-  get evicted(): number {
-    return this.#associations.evicted;
-  }
-
-  /** Tells of something that may happen by the thousand. */
+  /** Logs a warning that thousands of clients may cause. */
   get warn(): Warn {
     return this.#logLimiter.warn;
   }
 
-  /** What is open or waits. */
+  /** Open connections and associations, and clients that wait. */
   get load(): number {
     return this.#limiter.waiting + this.#connections.active + this.#associations.active;
   }
 
-  /** `config` is to be taken: clients of its new ports may come before. */
+  /** Prepares for the new ports of `config`, since their clients may come before `reconfigure`. */
   addPorts(config: EndpointConfig): void {
     this.remotes.addPorts(config);
   }
 
   /**
-   * Serves new clients, and those who wait, as `config` says. Open connections go on, under its idle limits;
-   * associations with a remote that is no longer listed, or of a client that is no longer allowed, end, since a busy
-   * one would never end by itself.
+   * Serves new clients, and those that wait, by `config`. Open connections go on, under the new idle limits.
+   * Associations with a remote that is no longer listed or of a client that is no longer allowed end, since a busy one
+   * would otherwise stay for ever.
    */
   reconfigure(config: EndpointConfig, transport?: EndpointTransport): void {
     const { allowedSources } = this.#config.network;
@@ -164,23 +135,31 @@ export class Endpoint {
     this.#associations.keepOnly(({ ip }) => isAllowed(config.network, ip), 'NotAllowed');
   }
 
-  /** Serves one TCP client of a listening port, at once or when there is a place, if it may come. */
+  /** The way of a TCP client of a listening port: source filter → connection limiter (it may wait) → connection. */
   serve(accepted: Accepted, port: number): void {
-    if (this.#sourceFilter.allowsPeer(accepted.remote)) this.#limiter.admit(accepted, port);
-    else accepted.reset();
+    if (!this.#sourceFilter.allowsPeer(accepted.remote)) {
+      accepted.reset();
+      return;
+    }
+    this.#limiter.admit(accepted, () => {
+      const serve = this.#transport?.serve ?? serveTcp;
+      const connection = serve(accepted, port, this.#config, this.#connectionContext);
+      this.#connections.opened(connection);
+      this.#idleSweep.watch();
+      connection.start();
+    });
   }
 
-  #connect(accepted: Accepted, port: number): void {
-    const serve = this.#transport?.serve ?? serveTcp;
-    const connection = serve(accepted, port, this.#config, this.#connectionContext);
-    this.#connections.opened(connection);
-    this.#idleSweep.watch();
-    connection.start();
-  }
-
-  /** Begins to serve one UDP client of a listening port. @returns undefined where there is no room for it, or it may not. */
+  /**
+   * The way of a UDP client of a listening port: source filter → association. If there is no room, the association that
+   * has been idle for longest is ended.
+   *
+   * @returns undefined if the client may not have one, there is no room, or the endpoint no longer has the port.
+   */
   associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
-    return this.#associations.associate(port, client, reply, onClosed);
+    const pool = this.remotes.forPort('UDP', port);
+    if (pool === undefined || !this.#sourceFilter.allowsAssociation(client)) return undefined;
+    return this.#associations.associate({ port, client, pool, reply, onClosed });
   }
 
   /** No new clients will come. */
@@ -188,7 +167,7 @@ export class Endpoint {
     this.remotes.stop();
   }
 
-  /** Resets every open connection and all who wait, and ends every association. */
+  /** Resets every open connection and every client that waits, and ends every association. */
   cut(): void {
     this.retire();
     this.#limiter.cut();
@@ -196,7 +175,7 @@ export class Endpoint {
     this.#associations.cut();
   }
 
-  /** Resolves when nothing is open and nobody waits. */
+  /** Resolves when nothing is open and no client waits. */
   async idle(): Promise<void> {
     while (this.load > 0)
       await Promise.all([this.#limiter.idle(), this.#connections.idle(), this.#associations.idle()]);

@@ -1,8 +1,8 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
-import { Endpoint, type EndpointContext } from './endpoint.ts';
 import type { PlannedTransports } from '../transport/transports.ts';
+import { Endpoint, type EndpointContext } from './endpoint.ts';
 
-/** Everything that carries traffic: the endpoints of the configuration, and removed ones until they are empty. */
+/** All endpoints with traffic: those of the configuration, and removed ones until their last connection has ended. */
 export class Endpoints {
   readonly #context: EndpointContext;
   readonly #retireMs: number;
@@ -10,13 +10,13 @@ export class Endpoints {
   #running = new Map<string, Endpoint>();
   #cut = 0;
 
-  /** @param retireMs  how long connections of an endpoint that was removed may go on. */
+  /** @param retireMs  how long the connections of a removed endpoint may go on. */
   constructor(context: EndpointContext, retireMs: number) {
     this.#context = context;
     this.#retireMs = retireMs;
   }
 
-  /** Those of the configuration, in its order. */
+  /** The endpoints of the configuration, in its order. */
   get running(): readonly Endpoint[] {
     return [...this.#running.values()];
   }
@@ -31,7 +31,7 @@ export class Endpoints {
     return this.#cut;
   }
 
-  /** The endpoints for `configs` by name: those that run already go on under their name, the others are new. */
+  /** The endpoints for `configs` by name: running ones keep their name, the others are new. */
   planned(configs: readonly EndpointConfig[], transports: PlannedTransports): Map<string, Endpoint> {
     return new Map(
       configs.map((config) => {
@@ -43,7 +43,7 @@ export class Endpoints {
     );
   }
 
-  /** Puts `planned` in place of those before; what is removed may end by itself for a while. */
+  /** Replaces the running endpoints by `planned`; connections of removed ones may go on for a while. */
   replace(
     planned: Map<string, Endpoint>,
     configs: readonly EndpointConfig[],
@@ -55,7 +55,7 @@ export class Endpoints {
     for (const endpoint of removed) this.#retire(endpoint);
   }
 
-  /** Drops what of `planned` does not run. */
+  /** Drops those of `planned` that do not run. */
   discard(planned: Map<string, Endpoint>): void {
     for (const [name, endpoint] of planned) if (this.#running.get(name) !== endpoint) endpoint.cut();
   }
@@ -81,7 +81,7 @@ export class Endpoints {
     endpoint.retire();
     const stopTimer = clock.after(this.#retireMs, () => {
       const fields = { endpoint: endpoint.config.name, connections: endpoint.load };
-      log.warn(fields, 'cutting the connections of a removed endpoint');
+      log.warn(fields, 'closing the connections of a removed endpoint');
       endpoint.cut();
     });
     void endpoint.idle().then(() => {

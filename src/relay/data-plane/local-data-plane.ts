@@ -1,31 +1,47 @@
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
-import type { DataPlane, EndpointStats } from './data-plane.ts';
-import type { ListenRequest, Listener, OpenListener } from '../listener/listener.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Lookup } from '../dns/lookup.ts';
+import type { PermitClient, Permits } from '../limits/connection-limiter.ts';
 import { DescriptorGuard } from '../limits/descriptor-guard.ts';
-import type { Endpoint, EndpointContext } from './endpoint.ts';
-import type { RemoteId } from '../upstream/endpoint-remotes.ts';
-import { Endpoints } from './endpoints.ts';
-import type { RecentError } from '../stats/recent-errors.ts';
-import type { RemoteState } from '../upstream/remote.ts';
+import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
-import { TransportFilesError, Transports, type PlannedTransports } from '../transport/transports.ts';
 import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
+import type { TcpStack } from '../net/channel.ts';
+import type { RecentError, RecentErrors } from '../stats/recent-errors.ts';
+import { TransportFilesError, Transports, type PlannedTransports } from '../transport/transports.ts';
+import type { RemoteId } from '../upstream/endpoint-remotes.ts';
+import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
+import type { DataPlane, EndpointStats } from './data-plane.ts';
+import type { Endpoint, EndpointContext } from './endpoint.ts';
+import { Endpoints } from './endpoints.ts';
 
 /** What a data plane in this process works with. */
-export type LocalDataPlaneOptions = Omit<EndpointContext, 'budget'> & {
+export type LocalDataPlaneOptions = {
+  readonly log: Logger;
+  readonly errors: RecentErrors;
+  readonly clock: Clock;
+  readonly lookup: Lookup;
+  readonly tcp: TcpStack;
+  /** In [0, 1), for the jitter of retries. */
+  readonly random: () => number;
   /** How many files the process may have open. */
   readonly openFiles: number;
-  /** How long connections of an endpoint that was removed may go on. */
+  /** How long connections of a removed endpoint may go on. */
   readonly retireMs: number;
+  /** Grants permits if a connection limit applies to several processes together. */
+  readonly permits?: (endpoint: string, client: PermitClient) => Permits;
+  /** Called when something happens to a remote that other processes have to know. */
+  readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;
 };
 
 /** A bound TCP socket that another process handed over. */
 type BoundHandle = object;
 
-/** Whose clients come in at a listening socket. */
+/** The endpoint that an open listener belongs to; a reload may change it. */
 type Serving = { endpoint: Endpoint };
 
-/** Serves clients in this process: the endpoints, and which of them each open socket serves. */
+/** Serves clients in this process: the endpoints, and which of them each open listener belongs to. */
 export class LocalDataPlane implements DataPlane {
   readonly #context: EndpointContext;
   readonly #descriptorGuard: DescriptorGuard;
@@ -37,18 +53,16 @@ export class LocalDataPlane implements DataPlane {
   #isConfigured = false;
 
   constructor({ openFiles, retireMs, ...rest }: LocalDataPlaneOptions) {
-    this.#descriptorGuard = new DescriptorGuard({
-      ...rest,
-      limit: openFiles,
-      listening: () => this.#serving.size,
-    });
+    const { log, clock, errors } = rest;
+    const listening = (): number => this.#serving.size;
+    this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, log, clock, errors });
     this.#context = { ...rest, budget: this.#descriptorGuard.budget };
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
   }
 
   get endpointStats(): readonly EndpointStats[] {
-    return this.#endpoints.running;
+    return this.#endpoints.running.map(({ stats }) => stats);
   }
 
   get workerErrors(): readonly RecentError[] {
@@ -86,20 +100,20 @@ export class LocalDataPlane implements DataPlane {
     return Promise.resolve();
   }
 
-  /** @param handle  a TCP socket that is bound already, to listen with. */
-  async listen(wanted: ListenRequest, handle?: BoundHandle): Promise<OpenListener> {
-    const serving = { endpoint: this.#endpointNamed(wanted.endpoint) };
-    const listening =
-      wanted.spec.protocol === 'UDP'
-        ? await this.#listenUdp(wanted, serving)
-        : await this.#listenTcp(wanted, serving, handle);
-    const socket = this.#openListener(listening, serving);
+  /** @param handle  a bound TCP socket to listen with; absent = binds one. */
+  async listen(request: ListenRequest, handle?: BoundHandle): Promise<OpenListener> {
+    const serving = { endpoint: this.#endpointNamed(request.endpoint) };
+    const listener =
+      request.spec.protocol === 'UDP'
+        ? await this.#listenUdp(request, serving)
+        : await this.#listenTcp(request, serving, handle);
+    const socket = this.#openListener(listener, serving);
     this.#serving.set(socket, serving);
-    if (listening instanceof TcpListener) this.#descriptorGuard.add(listening);
+    if (listener instanceof TcpListener) this.#descriptorGuard.add(listener);
     return socket;
   }
 
-  /** Takes over what is known of a remote elsewhere. */
+  /** Applies what another process knows of a remote. */
   restore({ state, ...remote }: RemoteId & { readonly state: RemoteState }): void {
     const endpoint = this.#endpoints.running.find(({ config }) => config.name === remote.endpoint);
     for (const each of endpoint?.remotes.byAddress(remote) ?? []) each.restore(state);
@@ -123,7 +137,7 @@ export class LocalDataPlane implements DataPlane {
     return Promise.resolve();
   }
 
-  /** At a start the other endpoints serve where files are missing; later what runs is better than what cannot. */
+  /** Missing files make a start go on without their endpoint, and a reload fail, so that what runs goes on. */
   async #planTransports(endpoints: readonly EndpointConfig[]): Promise<PlannedTransports> {
     const planned = await this.#transports.planned(endpoints);
     const problems = this.#transports.problems(planned);
@@ -132,7 +146,7 @@ export class LocalDataPlane implements DataPlane {
     throw new TransportFilesError(problems.join('; '));
   }
 
-  #listenUdp({ spec, address }: ListenRequest, serving: Serving): Promise<Listener> {
+  #listenUdp({ spec, address }: ListenRequest, serving: Serving): Promise<OpenListener> {
     const { port } = spec.listen;
     return listenUdp({
       address,
@@ -169,33 +183,33 @@ export class LocalDataPlane implements DataPlane {
     return listener;
   }
 
-  #openListener(listening: Listener, serving: Serving): OpenListener {
-    const { address, port, families } = listening;
+  #openListener(listener: OpenListener, serving: Serving): OpenListener {
+    const { address, port, families } = listener;
     const socket: OpenListener = {
       address,
       port,
       families,
       drain: async () => {
-        if (listening instanceof TcpListener) await this.#stopGuarding(listening, serving);
-        await listening.drain();
+        if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
+        await listener.drain();
       },
       close: async () => {
         this.#serving.delete(socket);
-        if (listening instanceof TcpListener) await this.#stopGuarding(listening, serving);
-        await listening.close();
+        if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
+        await listener.close();
       },
     };
     return socket;
   }
 
-  /** `listener` is about to be closed: tells of those whom it has kept waiting, since the kernel resets them. */
+  /** To be called before `listener` is closed: logs how many clients it kept waiting, since the kernel resets them. */
   async #stopGuarding(listener: TcpListener, { endpoint }: Serving): Promise<void> {
     this.#descriptorGuard.remove(listener);
     if (!listener.isPaused) return;
     const clients = await listener.waiting();
     if (clients === 0) return;
     const { name } = endpoint.config;
-    this.#context.log.warn({ endpoint: name, clients }, 'clients that wait in the kernel are reset');
+    this.#context.log.warn({ endpoint: name, clients }, 'resetting clients that wait in the kernel');
   }
 
   #endpointNamed(name: string): Endpoint {

@@ -1,56 +1,56 @@
 import type { Clock } from '../../lib/clock.ts';
 
-/** Addresses of a name, and how long they may be used. */
+/** The addresses of a name, and for how many milliseconds they are valid. */
 export type Answer = { readonly addresses: readonly string[]; readonly ttlMs: number };
 
-type Kept = { readonly addresses: readonly string[]; readonly untilMs: number };
+type CachedAnswer = { readonly addresses: readonly string[]; readonly expiresAtMs: number };
 
 /**
- * Keeps the answers for names, the `size` that were used last, and asks once where many want the same name
- * at a time. Failures are not kept.
+ * Caches the answers for the `size` most recently used names until they expire. Simultaneous requests for one name
+ * share one query. Failures are not cached.
  */
 export class AnswerCache {
   readonly #size: number;
   readonly #clock: Clock;
   readonly #query: (name: string) => Promise<Answer>;
-  /** In the order of their last use. */
-  readonly #kept = new Map<string, Kept>();
+  /** Least recently used first. */
+  readonly #answers = new Map<string, CachedAnswer>();
   readonly #pending = new Map<string, Promise<readonly string[]>>();
 
-  constructor(size: number, clock: Clock, ask: (name: string) => Promise<Answer>) {
+  constructor(size: number, clock: Clock, query: (name: string) => Promise<Answer>) {
     this.#size = size;
     this.#clock = clock;
-    this.#query = ask;
+    this.#query = query;
   }
 
-  /** @throws what asking throws. */
+  /** @throws the error of the query. */
   addresses(name: string): Promise<readonly string[]> {
-    const kept = this.#kept.get(name);
-    if (kept !== undefined && kept.untilMs > this.#clock.monotonicMs()) {
-      this.#keep(name, kept);
-      return Promise.resolve(kept.addresses);
+    const cached = this.#answers.get(name);
+    if (cached !== undefined && cached.expiresAtMs > this.#clock.monotonicMs()) {
+      this.#store(name, cached);
+      return Promise.resolve(cached.addresses);
     }
-    const asking = this.#pending.get(name) ?? this.#refresh(name);
-    this.#pending.set(name, asking);
-    return asking;
+    const pending = this.#pending.get(name) ?? this.#refresh(name);
+    this.#pending.set(name, pending);
+    return pending;
   }
 
   async #refresh(name: string): Promise<readonly string[]> {
     try {
       const { addresses, ttlMs } = await this.#query(name);
-      if (ttlMs > 0) this.#keep(name, { addresses, untilMs: this.#clock.monotonicMs() + ttlMs });
+      if (ttlMs > 0) this.#store(name, { addresses, expiresAtMs: this.#clock.monotonicMs() + ttlMs });
       return addresses;
     } finally {
       this.#pending.delete(name);
     }
   }
 
-  #keep(name: string, kept: Kept): void {
-    this.#kept.delete(name);
-    this.#kept.set(name, kept);
-    if (this.#kept.size <= this.#size) return;
-    for (const oldest of this.#kept.keys()) {
-      this.#kept.delete(oldest);
+  #store(name: string, answer: CachedAnswer): void {
+    this.#answers.delete(name);
+    this.#answers.set(name, answer);
+    if (this.#answers.size <= this.#size) return;
+    for (const oldest of this.#answers.keys()) {
+      this.#answers.delete(oldest);
       return;
     }
   }

@@ -6,21 +6,18 @@ import { withZoneName } from './zone.ts';
 /** Every address of a host name, in the order in which to try them. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
-/** The machine's own lookup: the hosts file, then its name servers. */
+/** The machine's own lookup: the hosts file, then its name servers, as its resolver is configured. */
 export const systemAddresses: Lookup = async (host) => {
   const found = await systemLookup(host, { all: true, order: 'verbatim' });
   return found.map(({ address }) => address);
 };
 
-/** The IP addresses of `host`, as Node wants them: those that `lookup` finds of a name, or the one that it is. */
-export async function addressesOf(
-  { host, ip }: Pick<SocketAddress, 'host' | 'ip'>,
-  lookup: (host: string) => Promise<readonly string[]>,
-): Promise<readonly string[]> {
+/** The IP addresses of `host` in the notation of Node.js: `host` itself, or the result of `lookup` if it is a name. */
+export async function addressesOf({ host, ip }: SocketAddress, lookup: Lookup): Promise<readonly string[]> {
   return ip === undefined ? lookup(host) : [withZoneName(host)];
 }
 
-/** dgram looks even literal addresses up; that is a DNS call for nothing. */
+/** A lookup for dgram sockets that are given IP addresses only, which dgram would resolve at the cost of a DNS call. */
 export function literalAddress(
   host: string,
   _options: unknown,

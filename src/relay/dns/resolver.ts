@@ -1,5 +1,17 @@
+/**
+ * `dns`: turns a host name into IP addresses.
+ *
+ * Vocabulary. A `Lookup` returns every address of a name, in the order in which to try them. The system's lookup
+ * follows the machine's own rules. A `[dns]` table replaces it by the hosts file and queries to name servers, whose
+ * answers a cache keeps for their time to live (TTL). A zone is the interface of a link-local address.
+ *
+ * Guarantee: a lookup either returns at least one address or rejects with the most significant error; simultaneous
+ * lookups of one name through `[dns]` share one query; failures are never cached.
+ */
+
 import { Resolver } from 'node:dns/promises';
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
 import { socketAddressText, type SocketAddress } from '../../config/address.ts';
 import type { DnsConfig, DnsMode } from '../../config/dns-config.ts';
@@ -10,12 +22,15 @@ import { AnswerCache, type Answer } from './answer-cache.ts';
 import { systemAddresses, type Lookup } from './lookup.ts';
 import { hostsAddresses, searchNames } from './hosts-file.ts';
 
-/** Where the system keeps what it knows of names. */
+/** The system's own files for name lookups. */
 export type SystemFiles = { readonly hosts: string; readonly resolvConf: string };
 
 const systemFiles: SystemFiles = { hosts: '/etc/hosts', resolvConf: '/etc/resolv.conf' };
 
-/** Families to ask for at once, in the order of their addresses; the next group only where one gives nothing. */
+/**
+ * The address families of each mode. Those of one group are queried at once; the next group only if one yields
+ * nothing.
+ */
 const groupsOf: Readonly<Record<DnsMode, readonly (readonly IpFamily[])[]>> = {
   ipv4_only: [['IPv4']],
   ipv6_only: [['IPv6']],
@@ -25,51 +40,56 @@ const groupsOf: Readonly<Record<DnsMode, readonly (readonly IpFamily[])[]>> = {
   ipv6_then_ipv4: [['IPv6'], ['IPv4']],
 };
 
-/** How names become addresses: in the system's own way until a configuration says otherwise. */
+/** Resolves host names: with the system's lookup until a configuration has a `[dns]` table. */
 export class NameResolver {
   readonly #clock: Clock;
   readonly #files: SystemFiles;
   #config: DnsConfig | undefined;
   #lookup: Lookup = systemAddresses;
 
-  /** @param files  those of the system unless told. */
   constructor(clock: Clock, files: SystemFiles = systemFiles) {
     this.#clock = clock;
     this.#files = files;
   }
 
-  /** Looks names up as `config` says from now on; the same one again keeps what is known. */
+  /** Resolves names by `config` from now on; undefined = the system's lookup. An equal `config` keeps the cache. */
   configure(config: DnsConfig | undefined): void {
     if (isDeepStrictEqual(config, this.#config)) return;
     this.#config = config;
     this.#lookup = config === undefined ? systemAddresses : cachedLookup(config, this.#clock, this.#files);
   }
 
-  /** Every address of a name, in the order in which to try them; rejects where there is none. */
+  /** Every address of a name, in the order in which to try them; rejects if it has none. */
   readonly lookup: Lookup = (host) => this.#lookup(host);
 }
 
 function cachedLookup(config: DnsConfig, clock: Clock, files: SystemFiles): Lookup {
-  let resolver: Promise<Resolver> | undefined; // made at the first use
+  let resolver: Promise<Resolver> | undefined; // created on first use
   const cache = new AnswerCache(config.cacheSize, clock, async (host) => {
-    const found = hostsAddresses(await text(files.hosts), host);
+    const found = hostsAddresses(await fileText(files.hosts), host);
     for (const group of groupsOf[config.mode]) {
       const addresses = group.flatMap((each) => found.filter(({ family }) => family === each));
       if (addresses.length > 0) return { addresses: addresses.map(({ address }) => address), ttlMs: 0 };
     }
     resolver ??= resolverOf(config).catch((error: unknown) => {
-      resolver = undefined; // a name server's name may be known later
+      resolver = undefined; // the host name of a name server may resolve later
       throw error;
     });
-    const names = config.isSearching ? searchNames(await text(files.resolvConf), host) : [host];
+    const names = config.isSearching ? searchNames(await fileText(files.resolvConf), host) : [host];
     const answer = await firstAnswer(await resolver, names, config.mode);
     return { ...answer, ttlMs: Math.min(config.maxTtlMs, Math.max(config.minTtlMs, answer.ttlMs)) };
   });
   return (host) => cache.addresses(host);
 }
 
-async function text(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(() => ''); // a system may do without
+/** Far above the size of any real hosts file; lines beyond it are ignored. */
+const maxFileBytes = 16 * 1024 * 1024;
+
+async function fileText(path: string): Promise<string> {
+  const read = buffer(createReadStream(path, { end: maxFileBytes - 1 }));
+  const bytes = await read.catch(() => Buffer.alloc(0)); // optional on some systems
+  const whole = bytes.length < maxFileBytes ? bytes : bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
+  return whole.toString();
 }
 
 async function resolverOf({ nameservers, isTcpOnly }: DnsConfig): Promise<Resolver> {
@@ -79,12 +99,12 @@ async function resolverOf({ nameservers, isTcpOnly }: DnsConfig): Promise<Resolv
   return resolver;
 }
 
-/** As long and as often as Realm tries. */
+/** Timeout and number of tries are Realm's. */
 function newResolver(): Resolver {
   return new Resolver({ timeout: 5000, tries: 2 });
 }
 
-/** Node.js has no option for it, but its resolver library reads this variable while it begins. */
+/** Node.js has no option for TCP, but c-ares, its resolver library, reads this variable when it is initialised. */
 function tcpResolver(): Resolver {
   const before = process.env['RES_OPTIONS'];
   process.env['RES_OPTIONS'] = `${before ?? ''} use-vc`;
@@ -107,14 +127,17 @@ async function firstAnswer(resolver: Resolver, names: readonly string[], mode: D
   let failed: Error | undefined;
   for (const name of names) {
     for (const group of groupsOf[mode]) {
-      const asked = await Promise.all(group.map((family) => query(resolver, name, family)));
-      const addresses = asked.flatMap((each) => ('addresses' in each ? each.addresses : []));
-      const ttlMs = Math.min(...asked.map((each) => ('addresses' in each ? each.ttlMs : Infinity)));
+      const results = await Promise.all(group.map((family) => query(resolver, name, family)));
+      const addresses = results.flatMap((each) => ('addresses' in each ? each.addresses : []));
+      const ttlMs = Math.min(...results.map((each) => ('addresses' in each ? each.ttlMs : Infinity)));
       if (addresses.length > 0) return { addresses, ttlMs };
-      failed = mostSignificant([failed, ...asked.map((each) => ('error' in each ? each.error : undefined))]);
+      failed = mostSignificant([
+        failed,
+        ...results.map((each) => ('error' in each ? each.error : undefined)),
+      ]);
     }
   }
-  throw failed ?? new Error('there is no name to ask for');
+  throw failed ?? new Error('the host name is empty');
 }
 
 async function query(
@@ -134,8 +157,8 @@ async function query(
   }
 }
 
-/** A server that does not answer says more than a name that is not there. */
+/** Prefers the error of a server that does not answer to that of a name that does not exist. */
 function mostSignificant(errors: readonly (Error | undefined)[]): Error | undefined {
-  const told = errors.filter((error) => error !== undefined);
-  return told.find((error) => !['ENOTFOUND', 'ENODATA'].includes(errorCode(error))) ?? told[0];
+  const failures = errors.filter((error) => error !== undefined);
+  return failures.find((error) => !['ENOTFOUND', 'ENODATA'].includes(errorCode(error))) ?? failures[0];
 }

@@ -1,9 +1,11 @@
 import { networkInterfaces } from 'node:os';
 
 /**
- * `host` with its zone as an interface's name, as Node wants it; Realm writes the interface's number.
+ * `host` with its zone as the name of an interface, which Node.js requires; Realm writes the interface's number.
  *
- * @param host  e.g. `fe80::1%2`; returned as it is where it has no zone or no interface has that number.
+ * Source: RFC 4007, section 11.2: a zone may be written either way.
+ *
+ * @param host  an IP address such as `fe80::1%2`; returned unchanged if it has no zone or no interface has that number.
  */
 export function withZoneName(host: string): string {
   const [address = '', zone = ''] = host.split('%', 2);

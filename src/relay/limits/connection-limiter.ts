@@ -1,52 +1,64 @@
+/**
+ * The limits room: which clients may come, how many, and for how long.
+ *
+ * The *source filter* admits clients by address. The *connection limiter* of an endpoint serves clients up to its
+ * limit; the others wait in its *queue*. If the limit applies to several processes together, one of them grants
+ * *permits* to the others. The *descriptor budget* counts the file descriptors that clients use, and the *descriptor
+ * guard* pauses all TCP listeners while it is used up. The *idle sweep* ends what has been idle for too long.
+ *
+ * Guarantee: no client is dropped silently. It waits, in a queue or in the kernel, or it is reset and counted, and each
+ * incident is logged when it starts and when it ends.
+ */
 import type { EndpointConfig } from '../../config/relay-config.ts';
+import { clientText } from '../../lib/client-address.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Accepted } from '../net/channel.ts';
-import { clientText } from '../../lib/client-address.ts';
-import { clientDescriptors, type DescriptorBudget } from './descriptor-budget.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
+import { clientDescriptors, type DescriptorBudget } from './descriptor-budget.ts';
 
-/** Places of a connection limit that holds for several processes, as they are lent to one of them. */
+/** The share of one process in a connection limit that applies to several processes together. */
 export type Permits = {
-  /** How many connections may be served. */
+  /** How many connections this process may serve. */
   readonly granted: number;
-  /** To be told whenever somebody came or went: asks for what is missing, gives back what is not needed. */
+  /** To be called whenever a client came or went: requests permits that are missing, returns those not needed. */
   readonly rebalance: (clients: { readonly active: number; readonly waiting: number }) => void;
 };
 
-/** Who has a lease. */
+/** The endpoint that permits are granted to. */
 export type PermitClient = {
-  /** TCP connections that may be served at a time by all processes; 0 = no limit. */
+  /** TCP connections that all processes together may serve at a time; 0 = no limit. */
   readonly limit: () => number;
   readonly active: () => number;
-  /** More is lent now: serves who wait. */
+  /** More permits were granted: serves clients that wait. */
   readonly dequeue: () => void;
-  /** There is no place even to wait for the last `count`. */
+  /** Not even waiting is possible for the last `count` clients of the queue. */
   readonly reject: (count: number) => void;
 };
 
-/** What a gate needs of its endpoint. */
+/** What a connection limiter needs of its endpoint. */
 export type ConnectionLimiterContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
   readonly budget: DescriptorBudget;
-  /** The endpoint's, which may change. */
+  /** The endpoint's configuration, which a reload may change. */
   readonly config: () => EndpointConfig;
   /** Connections that are being served. */
   readonly active: () => number;
-  /** Serves a client of a listening port; `release` is called when it has gone. */
-  readonly serve: (accepted: Accepted, port: number) => void;
   readonly permits?: (endpoint: string, client: PermitClient) => Permits;
 };
 
+/** A client in the queue, and what serves it. */
+type QueuedClient = { readonly accepted: Accepted; readonly serve: () => void };
+
 /**
- * Where accepted TCP clients of an endpoint come in. Those beyond its connection limit wait, neither read nor
- * dialled, oldest first; those beyond `maxWaiting` are reset. Each episode is told once at its begin and once at its end.
+ * Limits the TCP connections of an endpoint. Clients beyond the limit wait, neither read nor dialled, and are served
+ * oldest first; clients beyond `maxWaiting` are reset. Each incident is logged when it starts and when it ends.
  */
 export class ConnectionLimiter {
-  /** Clients that were reset since there was no place even to wait. */
+  /** Clients that were reset because they could not even wait. */
   refused = 0;
   readonly #context: ConnectionLimiterContext;
-  #queue: { readonly accepted: Accepted; readonly port: number }[] = [];
+  #queue: QueuedClient[] = [];
   readonly #idlers: (() => void)[] = [];
   readonly #permits: Permits | undefined;
   #incident: { waited: number; refused: number } | undefined;
@@ -72,24 +84,24 @@ export class ConnectionLimiter {
   }
 
   /**
-   * @param accepted  just accepted; the gate owns it until it is served.
-   * @param port      the listening port, as configured.
+   * @param accepted  just accepted; the limiter owns it until it calls `serve`.
+   * @param serve     serves the client, now or once the limit allows it; `release` is to be called at its end.
    */
-  admit(accepted: Accepted, port: number): void {
+  admit(accepted: Accepted, serve: () => void): void {
     const { budget } = this.#context;
     if (!budget.hasRoom(clientDescriptors)) {
-      this.#resetClient(accepted, 'DescriptorsShort', 'clients are reset, since file descriptors are short');
+      this.#resetClient(accepted, 'DescriptorsShort', 'file descriptor limit reached, clients are reset');
       return;
     }
-    if (this.waiting > 0 || !this.#isBelowLimit()) this.#queueOrReset(accepted, port);
+    if (this.waiting > 0 || !this.#isBelowLimit()) this.#queueOrReset({ accepted, serve });
     else {
       budget.take(clientDescriptors);
-      this.#context.serve(accepted, port);
+      serve();
     }
     this.#rebalance();
   }
 
-  /** A client that was served has gone. */
+  /** A client that was served is gone. */
   release(): void {
     this.#rebalance();
     this.#context.budget.release(clientDescriptors);
@@ -97,23 +109,23 @@ export class ConnectionLimiter {
     this.#endIncident();
   }
 
-  /** Serves those who wait while there are places. */
+  /** Serves clients that wait, as long as the limit allows it. */
   dequeue(): void {
     while (this.#isBelowLimit()) {
       const first = this.#queue.shift();
       if (first === undefined) break;
-      this.#context.serve(first.accepted, first.port);
+      first.serve();
       this.#resolveIdle();
     }
   }
 
-  /** Resets all who wait. */
+  /** Resets every client that waits. */
   cut(): void {
     this.#resetLast(this.waiting);
     this.#rebalance();
   }
 
-  /** Resets those who wait and `mayStay` does not hold for. */
+  /** Resets the clients that wait and for which `mayStay` is false. */
   keepOnly(mayStay: (accepted: Accepted) => boolean): void {
     const before = this.waiting;
     this.#queue = this.#queue.filter(({ accepted }) => {
@@ -126,11 +138,12 @@ export class ConnectionLimiter {
     this.#rebalance();
   }
 
-  /** Resolves when nobody waits. */
+  /** Resolves when no client waits. */
   async idle(): Promise<void> {
     if (this.waiting > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve));
   }
 
+  /** With permits the process that grants them limits the queue. */
   #mayQueue(): boolean {
     return this.#grantedLimit !== undefined || this.waiting < this.#context.config().network.maxWaiting;
   }
@@ -143,7 +156,7 @@ export class ConnectionLimiter {
     return this.#context.config().network.maxConnections;
   }
 
-  /** Undefined where the limit holds for this process alone, or there is none. */
+  /** Undefined if there is no limit, or it applies to this process alone. */
   get #grantedLimit(): number | undefined {
     return this.#limit === 0 ? undefined : this.#permits?.granted;
   }
@@ -156,7 +169,7 @@ export class ConnectionLimiter {
     this.refused += this.#resetLast(count);
   }
 
-  /** @returns how many there were of `count`. */
+  /** @returns how many of `count` there were. */
   #resetLast(count: number): number {
     const last = count === 0 ? [] : this.#queue.splice(-count);
     for (const { accepted } of last) accepted.reset();
@@ -164,35 +177,35 @@ export class ConnectionLimiter {
     return last.length;
   }
 
-  /** So many of those who waited were reset. */
+  /** Frees the descriptors of `count` clients that waited and were reset. */
   #releaseWaiting(count: number): void {
     this.#resolveIdle();
     this.#context.budget.release(clientDescriptors * count);
   }
 
-  #queueOrReset(accepted: Accepted, port: number): void {
-    if (this.#mayQueue()) this.#enqueue(accepted, port);
-    else this.#resetForFullQueue(accepted);
+  #queueOrReset(client: QueuedClient): void {
+    if (this.#mayQueue()) this.#enqueue(client);
+    else this.#resetForFullQueue(client.accepted);
   }
 
-  #enqueue(accepted: Accepted, port: number): void {
+  #enqueue(client: QueuedClient): void {
     const { budget, log, config } = this.#context;
-    const client = clientText(accepted.remote.address, accepted.remote.port);
-    log.debug({ endpoint: config().name, client }, 'client waits');
-    if (this.#grantedLimit === undefined) this.#logIncident().waited += 1; // the one who lends tells of the limit
+    const { address, port } = client.accepted.remote;
+    log.debug({ endpoint: config().name, client: clientText(address, port) }, 'client queued');
+    if (this.#grantedLimit === undefined) this.#logIncident().waited += 1; // else the granting process logs it
     budget.take(clientDescriptors);
-    this.#queue.push({ accepted, port });
+    this.#queue.push(client);
   }
 
   #resetForFullQueue(accepted: Accepted): void {
-    const episode = this.#logIncident();
-    episode.refused += 1;
-    this.#resetClient(accepted, 'TooManyWait', 'clients are reset, since too many wait');
-    if (episode.refused > 1) return;
+    const incident = this.#logIncident();
+    incident.refused += 1;
+    this.#resetClient(accepted, 'TooManyWait', 'queue full, clients are reset');
+    if (incident.refused > 1) return;
     const { name: endpoint, network } = this.#context.config();
     this.#context.log.warn(
       { endpoint, waiting: this.waiting, maxWaiting: network.maxWaiting },
-      'resetting clients, too many wait',
+      'queue full, resetting clients',
     );
   }
 
@@ -200,7 +213,7 @@ export class ConnectionLimiter {
     if (this.#incident !== undefined) return this.#incident;
     const { active, config, log } = this.#context;
     log.warn({ endpoint: config().name, connections: active() }, 'connection limit reached');
-    this.#recordError('ConnectionLimit', 'connection limit reached, clients wait');
+    this.#recordError('ConnectionLimit', 'connection limit reached, clients are queued');
     this.#incident = { waited: 0, refused: 0 };
     return this.#incident;
   }
@@ -226,7 +239,7 @@ export class ConnectionLimiter {
     if (this.#grantedLimit === undefined && !this.#isBelowLimit()) return;
     this.#context.log.info(
       { endpoint: this.#context.config().name, ...this.#incident },
-      'clients are served at once again',
+      'connection limit no longer reached',
     );
     this.#incident = undefined;
   }

@@ -1,22 +1,22 @@
-/** What of the limit is left to the program itself: event loop, files, name lookups, admin server, health checks. */
+/** Descriptors kept for the program itself: event loop, files, name lookups, admin server, health checks. */
 const reserve = 48;
 
-/** Of a TCP client: its own and the upstream's, which is kept for it while it waits. */
+/** Descriptors of a TCP client: its own and the upstream's, which is reserved for it while it waits. */
 export const clientDescriptors = 2;
 
-/** What decides how much there is. */
+/** What decides how large the budget is. */
 export type DescriptorBudgetOptions = {
   /** How many files the process may have open. */
   readonly limit: number;
   /** How many listening sockets are open. */
   readonly listening: () => number;
-  /** Told of each change. */
+  /** Called after each change. */
   readonly onChange?: () => void;
 };
 
 /**
- * The file descriptors that clients may use: once they are at an end libuv accepts and closes connections
- * in silence, so the relay stops before. A TCP client takes two, a UDP association one.
+ * The file descriptors that clients may use. A process without any makes libuv accept and close connections
+ * silently, so the relay stops before that. A TCP client uses two, a UDP association one.
  */
 export class DescriptorBudget {
   readonly #options: DescriptorBudgetOptions;
@@ -40,7 +40,7 @@ export class DescriptorBudget {
     this.take(-count);
   }
 
-  /** One client is served whatever the limit is. */
+  /** One client is served, however low the limit is. */
   get #total(): number {
     const { limit, listening } = this.#options;
     return Math.max(clientDescriptors, limit - reserve - listening());

@@ -1,35 +1,39 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { clientDescriptors, DescriptorBudget, type DescriptorBudgetOptions } from './descriptor-budget.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
+import { clientDescriptors, DescriptorBudget } from './descriptor-budget.ts';
 
-/** The shortage is over once there has been none for so long. */
+/** A shortage is over once there has been none for so long. */
 const quietMs = 60_000;
 
-/** A listening socket: where TCP clients come in. */
+/** A TCP listener that can be paused. */
 export type PausableListener = {
-  /** Whether `shut` can let clients wait; where it cannot they are accepted, and reset for want of descriptors. */
+  /** Whether `pause` makes clients wait; if not, they are accepted, and reset for lack of descriptors. */
   readonly canPause: boolean;
-  /** From now on, in the same turn of the event loop, clients wait in the kernel. */
+  /** Clients wait in the kernel from now on, in the same turn of the event loop. */
   readonly pause: () => void;
   readonly resume: () => void;
 };
 
-/** What the doors work with. */
-export type DescriptorGuardContext = Pick<DescriptorBudgetOptions, 'limit' | 'listening'> & {
+/** What a descriptor guard works with. */
+export type DescriptorGuardContext = {
+  /** How many files the process may have open. */
+  readonly limit: number;
+  /** How many listening sockets are open. */
+  readonly listening: () => number;
   readonly log: Logger;
   readonly clock: Clock;
   readonly errors: RecentErrors;
 };
 
 /**
- * The doors of TCP clients. All are shut while there are not the file descriptors for one more client: nobody is
- * closed, since the kernel keeps them. It is told when that begins, and when it has not happened for a minute.
+ * Pauses all TCP listeners while the file descriptors do not suffice for one more client: no client is lost, since the
+ * kernel keeps them. The guard logs the start of a shortage, and its end once there has been none for a minute.
  */
 export class DescriptorGuard {
   readonly budget: DescriptorBudget;
   readonly #context: DescriptorGuardContext;
-  /** The one that let the last client in is the last. */
+  /** The listener of the latest client comes last. */
   readonly #listeners = new Set<PausableListener>();
   #isShort = false;
   #isLogged = false;
@@ -37,34 +41,36 @@ export class DescriptorGuard {
   #stopTimer: () => void = () => undefined;
 
   constructor(context: DescriptorGuardContext) {
+    const { limit, listening } = context;
     this.#context = context;
     this.budget = new DescriptorBudget({
-      ...context,
+      limit,
+      listening,
       onChange: () => {
         this.#check();
       },
     });
   }
 
-  /** Whether there are no descriptors for another client. */
+  /** Whether there are too few descriptors for another client. */
   get isShort(): boolean {
     return this.#isShort;
   }
 
   add(listener: PausableListener): void {
     this.#listeners.add(listener);
-    this.#check(); // a listening socket takes a descriptor, too
+    this.#check(); // a listening socket uses a descriptor, too
     if (!this.#isShort) return;
     listener.pause();
     this.#logStart();
   }
 
-  /** `listener` lets a client in: it is the last to be opened, so that none is always the first. */
+  /** `listener` accepted a client: it is resumed last, so that no listener is always the first. */
   accepted(listener: PausableListener): void {
     if (this.#listeners.delete(listener)) this.#listeners.add(listener);
   }
 
-  /** Tells nothing any more. */
+  /** Logs nothing any more. */
   stop(): void {
     this.#stopTimer();
   }
@@ -86,7 +92,7 @@ export class DescriptorGuard {
     this.#logStart();
   }
 
-  /** Once a turn of the event loop, however many clients have gone in it. */
+  /** Once per turn of the event loop, however many clients went in it. */
   #resumeSoon(): void {
     if (this.#isResuming) return;
     this.#isResuming = true;
@@ -104,8 +110,8 @@ export class DescriptorGuard {
     if (this.#isLogged || this.#listeners.size === 0) return;
     this.#isLogged = true;
     const { log, errors, limit } = this.#context;
-    const isKept = [...this.#listeners].every(({ canPause: canShut }) => canShut);
-    const message = `file descriptors are short, TCP clients ${isKept ? 'wait in the kernel' : 'are reset'}`;
+    const isKept = [...this.#listeners].every(({ canPause }) => canPause);
+    const message = `file descriptor limit reached, TCP clients ${isKept ? 'wait in the kernel' : 'are reset'}`;
     errors.add({ endpoint: '', side: 'relay', reason: 'DescriptorsShort', error: { message } });
     log.warn({ openFiles: limit }, message);
   }
@@ -115,7 +121,7 @@ export class DescriptorGuard {
     const { clock, log } = this.#context;
     this.#stopTimer = clock.after(quietMs, () => {
       this.#isLogged = false;
-      log.info('there are file descriptors for TCP clients again');
+      log.info('file descriptors available again for TCP clients');
     });
   }
 }

@@ -1,22 +1,22 @@
 import type { Clock } from '../../lib/clock.ts';
 
-/** After how long without a byte either way a connection ends; 0 = never. */
+/** After how long without a byte in either direction a connection ends; 0 = never. */
 export type IdleLimits = {
   readonly idleMs: number;
-  /** While one side has ended and the other has not; `idleMs` holds, too. */
+  /** The same while one side has ended and the other has not; `idleMs` applies, too. */
   readonly halfClosedMs: number;
 };
 
 /** Something that can be idle. */
 export type Idling = {
-  /** Ends it where it has been idle for too long, seen at `nowMs`. */
+  /** Ends it if it has been idle for too long at `nowMs`. */
   readonly endIfIdle: (nowMs: number, limits: IdleLimits) => void;
 };
 
-/** Looks per limit: something ends at most a tenth of it late, and never early. */
+/** Sweeps per limit: something ends late by a tenth of the limit at most, and never early. */
 const sweepsPerLimit = 10;
 
-/** Ends what is idle, by one timer for all that looks now and then: nothing is done per packet. */
+/** Ends what is idle. One timer sweeps over all of it, so nothing is done per packet. */
 export class IdleSweep {
   readonly #clock: Clock;
   readonly #all: Iterable<Idling>;
@@ -29,7 +29,7 @@ export class IdleSweep {
     this.#limits = limits;
   }
 
-  /** From now on these limits hold, for what is open, too. */
+  /** Applies `limits` from now on, also to what is open. */
   limit(limits: IdleLimits): void {
     this.#limits = limits;
     this.#stopTimer?.();
@@ -37,7 +37,7 @@ export class IdleSweep {
     this.watch();
   }
 
-  /** To be called when there is something new. */
+  /** To be called when something was opened: starts the timer if it does not run. */
   watch(): void {
     const shortestMs = Math.min(
       ...[this.#limits.idleMs, this.#limits.halfClosedMs].map((ms) => ms || Infinity),

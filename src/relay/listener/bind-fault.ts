@@ -7,18 +7,18 @@ import type { SocketSpec } from './socket-plan.ts';
 
 /** Why a listening socket could not be bound. */
 export type BindFault = {
-  /** For machines, e.g. `AddressInUse`. */
+  /** Machine-readable, for example `AddressInUse`. */
   readonly reason: 'AddressInUse' | 'AddressNotAvailable' | 'NotPermitted' | 'NameNotFound' | 'BindFailed';
-  /** For people: what, and what to do. */
+  /** Human-readable: what is wrong, and the remedy. */
   readonly message: string;
   readonly error: Error;
 };
 
 /**
- * Says why `spec` could not be bound for `endpoint`. Never rejects.
+ * Explains why `spec` could not be bound for `endpoint`. Never rejects.
  *
- * @param endpoints  all that the relay runs: where one of them is in the way, it is named; else the process that is,
- *   as far as this one may know.
+ * @param endpoints  all endpoints of the relay. If one of them holds the port, the message names it; otherwise the
+ *   process that does, if this one may read that.
  */
 export async function bindFault(
   error: unknown,
@@ -68,7 +68,7 @@ function whereText({ protocol, listen }: SocketSpec): string {
 }
 
 async function inUse(spec: SocketSpec): Promise<string> {
-  const { portOwner } = await import('./port-owner.ts'); // costs memory, so for this alone
+  const { portOwner } = await import('./port-owner.ts'); // rarely needed, and costs memory
   const owner = await portOwner(spec.protocol, spec.listen);
   const what = `${whereText(spec)}: address in use`;
   if (owner?.pid === process.pid)
@@ -77,19 +77,19 @@ async function inUse(spec: SocketSpec): Promise<string> {
   return `${what}: ${who} listens there: stop it, or choose another port`;
 }
 
-/** How many faults are told in full. */
-const mostTold = 3;
+/** How many faults are listed in full. */
+const maxListed = 3;
 
-/** The messages of `faults`, each once, in short: those of a range are often alike. */
+/** The distinct messages of `faults`, shortened, because those of a port range are often alike. */
 export function faultsText(faults: readonly BindFault[]): string {
   const messages = [...new Set(faults.map(({ message }) => message))];
-  const more = messages.length - mostTold;
-  return [...messages.slice(0, mostTold), ...(more > 0 ? [`and ${String(more)} more like these`] : [])].join(
+  const more = messages.length - maxListed;
+  return [...messages.slice(0, maxListed), ...(more > 0 ? [`and ${String(more)} more like these`] : [])].join(
     '; ',
   );
 }
 
-/** @param endpoint  at the one port in question. */
+/** @param endpoint  with the port in question as its only one. */
 function conflictWithOwn(endpoint: EndpointConfig, endpoints: readonly EndpointConfig[]): string | undefined {
   const mine = listener(endpoint);
   const others = endpoints

@@ -12,7 +12,7 @@ import { bindAddress, type ListenRequest, type OpenListener } from './listener.t
 
 const retryBackoff: Backoff = { initialMs: 1000, maxMs: 30_000 };
 
-/** What a listening socket needs besides its name. */
+/** What a managed listener works with. */
 export type ManagedListenerContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
@@ -20,15 +20,15 @@ export type ManagedListenerContext = {
   readonly lookup: Lookup;
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
-  /** Opens it, and serves its clients. @throws the kernel's error, e.g. EADDRINUSE. */
+  /** Opens a listening socket and serves its clients. @throws the kernel's error, for example EADDRINUSE. */
   readonly listen: (request: ListenRequest) => Promise<OpenListener>;
-  /** The configuration of an endpoint, as it is wanted. */
+  /** The wanted configuration of an endpoint; undefined if none has that name. */
   readonly wanted: (endpoint: string) => EndpointConfig | undefined;
-  /** Says why a bind failed. */
+  /** Explains why a bind failed. */
   readonly explain: (error: unknown, socket: ManagedListener) => Promise<BindFault>;
 };
 
-/** One listening socket, bound or not yet: its name stays, the endpoint that it serves may change. */
+/** One listening socket, bound or still to be bound. Its `spec` is fixed; the endpoint that it serves may change. */
 export class ManagedListener {
   readonly spec: SocketSpec;
   /** Name of the endpoint whose clients arrive here. */
@@ -46,12 +46,12 @@ export class ManagedListener {
     this.#context = context;
   }
 
-  /** Why it is not bound; undefined where it is, or was not tried yet. */
+  /** Why it is not bound; undefined if it is, or was not tried yet. */
   get fault(): BindFault | undefined {
     return this.#fault;
   }
 
-  /** What is open, where it is bound. */
+  /** The open socket; undefined while it is not bound. */
   get open(): OpenListener | undefined {
     return this.#open;
   }
@@ -60,19 +60,19 @@ export class ManagedListener {
     return this.#open !== undefined;
   }
 
-  /** Whose clients it serves, IPv4 first; none while it is not bound. */
+  /** The families whose clients it serves, IPv4 first; none while it is not bound. */
   get families(): readonly IpFamily[] {
     return this.#open?.families ?? [];
   }
 
-  /** Where it listens, e.g. `[::]:443`; as configured while it is not bound. */
+  /** The address that it listens on, for example `[::]:443`; as configured while it is not bound. */
   get address(): string {
     if (this.#open === undefined) return socketAddressText(this.spec.listen);
     const ip = parseIpAddress(this.#open.address);
     return `${ip === undefined ? this.#open.address : hostText(ip)}:${String(this.#open.port)}`;
   }
 
-  /** Tries once to bind; afterwards it `isBound` or has a `fault`. Never rejects. */
+  /** Tries to bind once: afterwards either `isBound` is true or `fault` is set. Never rejects. */
   async bind(): Promise<void> {
     this.#stopRetry();
     try {
@@ -88,7 +88,7 @@ export class ManagedListener {
     }
   }
 
-  /** Binds again after a while, and again, until it is bound or closed. */
+  /** Retries with backoff until it is bound or closed. */
   retryUntilBound(): void {
     if (this.isBound || this.#isClosed) return;
     this.#stopRetry();
@@ -100,7 +100,7 @@ export class ManagedListener {
     });
   }
 
-  /** Frees the port, in this turn of the event loop where no worker has to do it. */
+  /** Frees the port, in this turn of the event loop unless workers hold it. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopRetry();
@@ -109,7 +109,7 @@ export class ManagedListener {
     await open?.close();
   }
 
-  /** Takes no new clients. */
+  /** Accepts no new clients. */
   async drain(): Promise<void> {
     this.#isClosed = true;
     this.#stopRetry();
@@ -121,7 +121,7 @@ export class ManagedListener {
     const address = await bindAddress(this.spec, lookup);
     const onLost = (error: Error): void => {
       if (this.#isClosed) return;
-      void this.#open?.close(); // nothing is counted for it any more
+      void this.#open?.close(); // releases what is still accounted to it
       this.#open = undefined;
       void this.#context.explain(error, this).then((fault) => {
         this.#logFault(fault);
@@ -145,13 +145,13 @@ export class ManagedListener {
     this.#failures = 0;
   }
 
-  /** Of a range one port is told of; those that cannot be bound are told one by one. */
+  /** Of a port range only the first port is logged at info; failures are logged for each port. */
   #isFirstPort(): boolean {
     const { range, listen } = this.#context.wanted(this.endpoint) ?? {};
     return range === undefined || this.spec.listen.port === listen?.port;
   }
 
-  /** Tells each new reason once; the tries that fail for the same one only at debug. */
+  /** Logs each new reason once; further failures for the same reason only at debug. */
   #logFault(fault: BindFault): void {
     if (this.#isClosed) return;
     const { log, errors } = this.#context;
@@ -159,7 +159,7 @@ export class ManagedListener {
     errors.add({ endpoint, side: 'relay', reason: fault.reason, error: { message: fault.message } });
     const fields = { endpoint, reason: fault.reason, problem: fault.message };
     if (fault.message === this.#fault?.message) log.debug(fields, 'bind failed again');
-    else log.error({ ...fields, err: fault.error }, 'bind failed, will be retried');
+    else log.error({ ...fields, err: fault.error }, 'bind failed, retrying');
     this.#fault = fault;
     this.#failures += 1;
   }

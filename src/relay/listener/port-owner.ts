@@ -5,21 +5,22 @@ import type { Protocol } from '../../api/port-conflicts.ts';
 import type { SocketAddress } from '../../config/address.ts';
 import { procAddress, procSockets, type ProcSocket } from '../net/proc-net.ts';
 
-/** A machine may have a great many descriptors: what is not found by then stays unnamed. */
-const mostMs = 2000;
+/** Time limit of the search, because a machine may have very many descriptors. */
+const maxSearchMs = 2000;
 
-/** A process that has a socket. */
+/** The process that owns a socket. */
 export type PortOwner = {
   readonly pid: number;
-  /** As `ps` calls it. */
+  /** The name that `ps` shows. */
   readonly name: string;
 };
 
 /**
- * Which process has the port of `listen`, as far as this one may know: without privileges only those of its own
- * user, in a container only those of its own.
+ * Finds the process that owns the port of `listen`. Without privileges it sees only processes of its own user, and in a
+ * container only those of the container.
  *
  * @param proc  where procfs is mounted.
+ * @returns undefined if no process was found, or not in time.
  */
 export async function portOwner(
   protocol: Protocol,
@@ -27,14 +28,14 @@ export async function portOwner(
   proc = '/proc',
 ): Promise<PortOwner | undefined> {
   const sockets = await procSockets(protocol === 'TCP' ? 'tcp' : 'udp', proc);
-  const inTheWay = sockets.filter(
-    (socket) => (protocol === 'UDP' || socket.isListening) && isInTheWay(socket, listen),
+  const conflicting = sockets.filter(
+    (socket) => (protocol === 'UDP' || socket.isListening) && isConflicting(socket, listen),
   );
-  const links = new Set(inTheWay.map(({ inode }) => `socket:[${inode}]`));
+  const links = new Set(conflicting.map(({ inode }) => `socket:[${inode}]`));
   if (links.size === 0) return undefined;
-  const untilMs = performance.now() + mostMs;
+  const deadlineMs = performance.now() + maxSearchMs;
   for (const pid of await processes(proc)) {
-    if (performance.now() > untilMs) return undefined;
+    if (performance.now() > deadlineMs) return undefined;
     if (hasOne(links, `${proc}/${String(pid)}/fd`))
       return { pid, name: await nameOf(`${proc}/${String(pid)}/comm`) };
     await turn();
@@ -42,8 +43,8 @@ export async function portOwner(
   return undefined;
 }
 
-/** Same port, and the same address or a wildcard on either side. */
-function isInTheWay({ local }: ProcSocket, { ip, port }: SocketAddress): boolean {
+/** Whether the ports are equal, and so are the addresses unless either is a wildcard. */
+function isConflicting({ local }: ProcSocket, { ip, port }: SocketAddress): boolean {
   const [address = '', localPort = ''] = local.split(':');
   if (parseInt(localPort, 16) !== port) return false;
   if (ip === undefined || /^0+$/.test(address)) return true;
@@ -51,7 +52,7 @@ function isInTheWay({ local }: ProcSocket, { ip, port }: SocketAddress): boolean
   return wanted.includes(local) || wanted.some((each) => /^0+:/.test(each));
 }
 
-/** The oldest first: of a server with workers that is its parent. */
+/** The lowest process id first: of a server with workers, usually the parent. */
 async function processes(proc: string): Promise<number[]> {
   const names = await readdir(proc).catch(() => []);
   return names
@@ -60,17 +61,17 @@ async function processes(proc: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
-/** At one go, since a promise for each of thousands of descriptors would take twenty times as long. */
+/** Synchronous, because a promise for each of thousands of descriptors would take twenty times as long. */
 function hasOne(links: ReadonlySet<string>, folder: string): boolean {
-  const descriptors = tried(() => readdirSync(folder), []); // another user's, or it has ended
-  return descriptors.some((name) => links.has(tried(() => readlinkSync(`${folder}/${name}`), '')));
+  const descriptors = valueOr(() => readdirSync(folder), []); // belongs to another user, or has ended
+  return descriptors.some((name) => links.has(valueOr(() => readlinkSync(`${folder}/${name}`), '')));
 }
 
-function tried<T>(read: () => T, otherwise: T): T {
+function valueOr<T>(read: () => T, fallback: T): T {
   try {
     return read();
   } catch {
-    return otherwise;
+    return fallback;
   }
 }
 

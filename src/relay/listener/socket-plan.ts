@@ -3,36 +3,36 @@ import { socketAddressText, type SocketAddress } from '../../config/address.ts';
 import { portsOf } from '../../config/port-config.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 
-/** What names a listening socket; while it stays the same the socket stays open. */
+/** Identifies a listening socket, which stays open as long as its spec is wanted. */
 export type SocketSpec = {
   readonly protocol: Protocol;
   readonly listen: SocketAddress;
-  /** IPV6_V6ONLY; false where the address is IPv4. */
+  /** IPV6_V6ONLY; false if the address is IPv4. */
   readonly ipv6Only: boolean;
-  /** 0, or how many endpoints before ask for the very same socket. */
+  /** How many earlier endpoints want the same socket; 0 for the first. */
   readonly copy: number;
 };
 
 /** A listening socket that an endpoint needs. */
 export type WantedSocket = SocketSpec & { readonly endpoint: string };
 
-/** How the running sockets become the wanted ones; each list in the order of the configuration. */
+/** How to get from the running sockets to the wanted ones; each list is in the order of the configuration. */
 export type SocketPlan = {
-  /** Run already. */
+  /** Running already. */
   readonly keep: readonly WantedSocket[];
-  /** New, and fit beside every running one. */
+  /** New, and in conflict with no running one. */
   readonly bind: readonly WantedSocket[];
-  /** New, and need the place of one that goes. */
+  /** New, and in conflict with one of `closeFirst`. */
   readonly rebind: readonly WantedSocket[];
-  /** New, and in conflict with another wanted one, which wins: one that is kept, or one listed before. */
+  /** New, and in conflict with another wanted one that has priority: one that is kept, or an earlier one. */
   readonly contested: readonly WantedSocket[];
-  /** Go, and are in the way of `rebind`. */
+  /** No longer wanted, and to be closed before `rebind`. */
   readonly closeFirst: readonly SocketSpec[];
-  /** Go. */
+  /** No longer wanted. */
   readonly close: readonly SocketSpec[];
 };
 
-/** Every listening socket that `endpoints` ask for, in their order. */
+/** Every listening socket that `endpoints` need, in their order. */
 export function wantedSockets(endpoints: readonly EndpointConfig[]): WantedSocket[] {
   const copies = new Map<string, number>();
   return endpoints.flatMap((endpoint) =>
@@ -44,7 +44,7 @@ export function wantedSockets(endpoints: readonly EndpointConfig[]): WantedSocke
   );
 }
 
-/** Port by port, TCP first. */
+/** Ordered by port, TCP before UDP. */
 function endpointSockets(endpoint: EndpointConfig): SocketSpec[] {
   const { network } = endpoint;
   return portsOf(endpoint).flatMap(({ listen }) => {
@@ -57,40 +57,40 @@ function protocols({ tcp, udp }: EndpointConfig['network']): Protocol[] {
   return [...(tcp ? (['TCP'] as const) : []), ...(udp ? (['UDP'] as const) : [])];
 }
 
-/** Equal for equal sockets, however their addresses were spelt. */
+/** Equal for equal specs, however their addresses are spelt. */
 export function socketKey({ protocol, listen, ipv6Only, copy }: SocketSpec): string {
   return `${protocol} ${socketAddressText(listen)}${ipv6Only ? ' ipv6Only' : ''} ${String(copy)}`;
 }
 
-/** Decides what becomes of every socket; the kernel has the last word on what can be bound. */
+/** Plans a reload from predicted conflicts; whether a bind succeeds is up to the kernel. */
 export function socketPlan(running: readonly SocketSpec[], wanted: readonly WantedSocket[]): SocketPlan {
   const [runningKeys, wantedKeys] = [new Set(running.map(socketKey)), new Set(wanted.map(socketKey))];
   const keep = wanted.filter((socket) => runningKeys.has(socketKey(socket)));
-  const going = running.filter((socket) => !wantedKeys.has(socketKey(socket)));
+  const obsolete = running.filter((socket) => !wantedKeys.has(socketKey(socket)));
   const winners: WantedSocket[] = [...keep];
   const contested: WantedSocket[] = [];
-  const fresh: WantedSocket[] = [];
+  const added: WantedSocket[] = [];
   for (const socket of wanted) {
     if (runningKeys.has(socketKey(socket))) continue;
-    const loses = winners.some((winner) => meet(winner, socket));
-    (loses ? contested : fresh).push(socket);
+    const loses = winners.some((winner) => conflict(winner, socket));
+    (loses ? contested : added).push(socket);
     if (!loses) winners.push(socket);
   }
-  const rebind = fresh.filter((socket) => going.some((old) => meet(old, socket)));
-  const closeFirst = going.filter((old) => rebind.some((socket) => meet(old, socket)));
-  const bind = fresh.filter((socket) => !rebind.includes(socket));
+  const rebind = added.filter((socket) => obsolete.some((old) => conflict(old, socket)));
+  const closeFirst = obsolete.filter((old) => rebind.some((socket) => conflict(old, socket)));
+  const bind = added.filter((socket) => !rebind.includes(socket));
   return {
     keep,
     bind,
     rebind,
     contested,
     closeFirst,
-    close: going.filter((old) => !closeFirst.includes(old)),
+    close: obsolete.filter((old) => !closeFirst.includes(old)),
   };
 }
 
-/** Whether the kernel refuses the second of two; host names are not looked up here. */
-function meet(first: SocketSpec, second: SocketSpec): boolean {
+/** Whether the kernel refuses the second of two sockets, as far as known without resolving host names. */
+function conflict(first: SocketSpec, second: SocketSpec): boolean {
   if (first.protocol !== second.protocol || first.listen.port !== second.listen.port) return false;
   if (first.listen.port === 0 || first.listen.ip === undefined || second.listen.ip === undefined)
     return false;

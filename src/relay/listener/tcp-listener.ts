@@ -4,30 +4,30 @@ import type { IpFamily } from '../../lib/ip-address.ts';
 import type { Accepted, HandleDuplicator, ListenHandle, TcpStack } from '../net/channel.ts';
 import type { PausableListener } from '../limits/descriptor-guard.ts';
 import { procAddress, procSockets } from '../net/proc-net.ts';
-import { familiesOf, type Listener } from './listener.ts';
+import { familiesOf, type OpenListener } from './listener.ts';
 
-/** What waits in the kernel to be accepted; it takes the least of this and net.core.somaxconn. */
+/** Clients that may wait in the kernel to be accepted, which caps it at net.core.somaxconn. */
 const backlog = 1024;
 
-/** What a TCP listener is bound to and whom it serves. */
+/** What a TCP listener binds, and who receives its clients. */
 export type TcpListenerOptions = {
   readonly address: string;
   readonly port: number;
   readonly ipv6Only: boolean;
-  /** Bound to it already; absent = to be bound. */
+  /** A handle that is bound to the address already; absent = to be bound. */
   readonly handle?: object;
   readonly tcp: TcpStack;
-  /** Owns the client from now on. */
+  /** Receives each client, and owns it from then on. */
   readonly onAccepted: (client: Accepted) => void;
   readonly onAcceptError: (error: Error) => void;
-  /** It listens no more, by nobody's wish. */
+  /** Called if the listening socket is lost without `close`. */
   readonly onLost: (error: Error) => void;
 };
 
 /**
- * Listens on TCP; IPV6_V6ONLY is set explicitly, on or off, and SO_REUSEPORT never.
+ * Listens on TCP. Sets IPV6_V6ONLY explicitly, on or off, and never SO_REUSEPORT.
  *
- * @throws the kernel's error, e.g. EADDRINUSE.
+ * @throws the kernel's error, for example EADDRINUSE.
  */
 export async function listenTcp(options: TcpListenerOptions): Promise<TcpListener> {
   const { address, port, ipv6Only, handle, tcp } = options;
@@ -48,26 +48,26 @@ function newServer(): Server {
   return createServer({ pauseOnConnect: true, allowHalfOpen: true });
 }
 
-/** A listening socket that can be shut: a copy of it, which is not read, then keeps its clients in the kernel. */
-export class TcpListener implements Listener, PausableListener {
+/** A listening socket that can be paused: a duplicate, which nobody reads, then keeps its clients in the kernel. */
+export class TcpListener implements OpenListener, PausableListener {
   readonly address: string;
   readonly port: number;
   readonly families: readonly IpFamily[];
   readonly #options: TcpListenerOptions;
   readonly #duplicator: HandleDuplicator | undefined;
   #server: Server;
-  /** What stands in for the server while it is shut. */
+  /** Replaces the server while the listener is paused. */
   #duplicate: ListenHandle | undefined;
   #duplicating: Promise<void> | undefined;
   #isPaused = false;
   #isClosed = false;
 
-  constructor(server: Server, copier: HandleDuplicator | undefined, options: TcpListenerOptions) {
+  constructor(server: Server, duplicator: HandleDuplicator | undefined, options: TcpListenerOptions) {
     this.address = options.address;
     this.port = (server.address() as AddressInfo).port;
     this.families = familiesOf(options.address, options.ipv6Only);
     this.#options = options;
-    this.#duplicator = copier;
+    this.#duplicator = duplicator;
     this.#server = server;
     this.#accept();
   }
@@ -76,12 +76,12 @@ export class TcpListener implements Listener, PausableListener {
     return this.#duplicator !== undefined;
   }
 
-  /** Whether clients may wait in the kernel. */
+  /** Whether new clients stay in the kernel. */
   get isPaused(): boolean {
     return this.#isPaused;
   }
 
-  /** How many wait in the kernel: whom closing resets. */
+  /** How many clients wait in the kernel; closing the listener resets them. */
   async waiting(): Promise<number> {
     const local = procAddress(this.address, this.port);
     const sockets = await procSockets('tcp');
@@ -100,7 +100,7 @@ export class TcpListener implements Listener, PausableListener {
     if (this.#duplicate !== undefined) this.#listen(this.#duplicate);
   }
 
-  /** Frees the port at once; where it is just being shut when that is done. */
+  /** Frees the port at once, or once a pending duplication is done. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -117,10 +117,10 @@ export class TcpListener implements Listener, PausableListener {
   #duplicateServer(): void {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const server = this.#server;
-    const mayClose = this.#duplicator?.duplicate(server, (copy) => {
+    const mayClose = this.#duplicator?.duplicate(server, (duplicate) => {
       this.#duplicating = undefined;
-      if (copy !== undefined || this.#isClosed) server.close();
-      this.#take(copy);
+      if (duplicate !== undefined || this.#isClosed) server.close();
+      this.#onDuplicated(duplicate);
       resolve(undefined);
     });
     if (mayClose === undefined) return;
@@ -128,24 +128,24 @@ export class TcpListener implements Listener, PausableListener {
     if (mayClose) server.close();
   }
 
-  #take(copy: ListenHandle | undefined): void {
-    if (this.#isClosed) copy?.close();
-    else if (copy === undefined) this.#lose();
-    else if (this.#isPaused) this.#duplicate = copy;
-    else this.#listen(copy);
+  #onDuplicated(duplicate: ListenHandle | undefined): void {
+    if (this.#isClosed) duplicate?.close();
+    else if (duplicate === undefined) this.#onDuplicationFailed();
+    else if (this.#isPaused) this.#duplicate = duplicate;
+    else this.#listen(duplicate);
   }
 
-  /** Nothing came back: of a server that is closed already, nothing is left. */
-  #lose(): void {
+  /** If the server was closed already, the listening socket is lost. */
+  #onDuplicationFailed(): void {
     if (this.#server.listening) return;
     this.#isClosed = true;
     this.#duplicator?.release();
-    this.#options.onLost(new Error('the listening socket was lost as file descriptors were short'));
+    this.#options.onLost(new Error('listening socket lost, file descriptor limit reached'));
   }
 
-  #listen(copy: ListenHandle): void {
+  #listen(handle: ListenHandle): void {
     this.#duplicate = undefined;
-    this.#server = newServer().listen(copy, backlog);
+    this.#server = newServer().listen(handle, backlog);
     this.#accept();
   }
 

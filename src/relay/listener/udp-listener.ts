@@ -4,56 +4,58 @@ import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import type { IpFamily } from '../../lib/ip-address.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { familiesOf, type Listener } from './listener.ts';
+import { familiesOf, type OpenListener } from './listener.ts';
 import { literalAddress } from '../dns/lookup.ts';
 
-/** Asked of the kernel, which takes the least of this and net.core.rmem_max: three full datagrams are its default. */
+/** Receive buffer, which the kernel caps at net.core.rmem_max; its default holds three full datagrams. */
 const receiveBufferBytes = 4 * 1024 * 1024;
 
-/** While it drains, an association ends after this silence. */
+/** While the listener drains, an association ends after this silence. */
 const drainIdleMs = 2000;
 
-/** What a UDP listener is bound to and whom it serves. */
+/** What a UDP listener binds, and how it serves its clients. */
 export type UdpListenerOptions = {
   readonly address: string;
   readonly port: number;
   readonly ipv6Only: boolean;
   readonly log: Logger;
-  /** The system's `net.ipv6.bindv6only`, which Node can switch on for a UDP socket, and not off. */
+  /** `net.ipv6.bindv6only` of the system, which Node.js can switch on for a UDP socket, but not off. */
   readonly isIpv6OnlySystem: boolean;
-  /**
-   * Makes the association of a client that has none.
-   *
-   * @param reply     sends a datagram to that client.
-   * @param onClosed  to be called when the association has ended.
-   * @returns undefined where there is no room for it, or it may not have one: the datagram is lost.
-   */
-  readonly associate: (client: UdpClient, reply: Reply, onClosed: () => void) => UdpSession | undefined;
+  readonly associate: Associate;
 };
 
-/** What a listener needs of the association of one client. */
+/**
+ * Creates the association of a client that has none.
+ *
+ * @param reply     sends a datagram to that client.
+ * @param onClosed  to be called when the association has ended.
+ * @returns undefined if a limit or a source filter does not allow it: the datagram is dropped.
+ */
+type Associate = (client: UdpClient, reply: Reply, onClosed: () => void) => UdpSession | undefined;
+
+/** The association of one client, as the listener uses it. */
 export type UdpSession = {
   /** Sends the client's datagram to the remote. */
   readonly send: (datagram: Uint8Array) => void;
-  /** From now on it ends after `timeoutMs` of silence. */
+  /** Makes it end after `timeoutMs` of silence from now on. */
   readonly limitIdle: (timeoutMs: number) => void;
-  /** Ends it now. */
+  /** Ends it at once. */
   readonly close: (end: 'Stopped') => void;
 };
 
-/** Where datagrams come from. */
+/** The source of datagrams. */
 export type UdpClient = { readonly address: string; readonly port: number };
 
-/** Sends one datagram to a client; what fails there touches no other client. */
+/** Sends one datagram to a client; a failure affects no other client. */
 export type Reply = (datagram: Uint8Array) => void;
 
 /**
- * Listens on UDP, one association a client. Never SO_REUSEADDR nor SO_REUSEPORT: with them two sockets on one
- * port both bind, and the kernel splits the traffic silently.
+ * Listens on UDP, with one association per client. Sets neither SO_REUSEADDR nor SO_REUSEPORT, with which two sockets
+ * could bind one port and the kernel would silently split the traffic.
  *
- * @throws the kernel's error, e.g. EADDRINUSE.
+ * @throws the kernel's error, for example EADDRINUSE.
  */
-export async function listenUdp(options: UdpListenerOptions): Promise<Listener> {
+export async function listenUdp(options: UdpListenerOptions): Promise<OpenListener> {
   const { address, port, ipv6Only, isIpv6OnlySystem, log } = options;
   const socket = createSocket({
     type: isIPv6(address) ? 'udp6' : 'udp4',
@@ -62,12 +64,9 @@ export async function listenUdp(options: UdpListenerOptions): Promise<Listener> 
     lookup: literalAddress,
   });
   if (isIpv6OnlySystem && !ipv6Only && familiesOf(address, ipv6Only).length === 2) {
-    log.warn(
-      { address, port },
-      'IPv4 datagrams will not arrive, since net.ipv6.bindv6only is 1: set it to 0',
-    );
+    log.warn({ address, port }, 'socket receives no IPv4 datagrams, net.ipv6.bindv6only is 1: set it to 0');
   }
-  const isListening = once(socket, 'listening'); // before `bind`, which tells it at once
+  const isListening = once(socket, 'listening'); // before `bind`, which may emit it at once
   try {
     socket.bind({ address, port, exclusive: true });
     await isListening;
@@ -78,7 +77,7 @@ export async function listenUdp(options: UdpListenerOptions): Promise<Listener> 
   return new UdpListener(socket, options);
 }
 
-/** Whether IPv6 sockets of this system leave IPv4 alone unless told otherwise. */
+/** Whether IPv6 sockets of this system exclude IPv4 by default: `net.ipv6.bindv6only`. */
 export function isIpv6OnlySystem(): boolean {
   try {
     return readFileSync('/proc/sys/net/ipv6/bindv6only', 'utf8').trim() === '1';
@@ -87,12 +86,12 @@ export function isIpv6OnlySystem(): boolean {
   }
 }
 
-class UdpListener implements Listener {
+class UdpListener implements OpenListener {
   readonly address: string;
   readonly port: number;
   readonly families: readonly IpFamily[];
   readonly #socket: Socket;
-  readonly #associate: UdpListenerOptions['associate'];
+  readonly #associate: Associate;
   readonly #associations = new Map<string, UdpSession>();
   #isDraining = false;
   #isClosed = false;
@@ -106,9 +105,9 @@ class UdpListener implements Listener {
     this.#socket = socket;
     this.#associate = associate;
     socket.on('message', (datagram, client) => {
-      this.#take(datagram, client);
+      this.#onDatagram(datagram, client);
     });
-    socket.on('error', () => undefined); // told by the association that it concerns, if any
+    socket.on('error', () => undefined); // reported by the association that it concerns
   }
 
   close(): Promise<void> {
@@ -130,8 +129,8 @@ class UdpListener implements Listener {
     this.#socket.close();
   }
 
-  #take(datagram: Buffer, { address, port }: RemoteInfo): void {
-    if (port === 0) return; // nobody can be answered there, and Node throws at the try
+  #onDatagram(datagram: Buffer, { address, port }: RemoteInfo): void {
+    if (port === 0) return; // cannot be answered: Node.js throws for port 0
     const key = `${address} ${String(port)}`;
     let association = this.#associations.get(key);
     if (association === undefined) {
@@ -143,7 +142,7 @@ class UdpListener implements Listener {
 
   #newAssociation(key: string, client: UdpClient): UdpSession | undefined {
     const reply: Reply = (datagram) => {
-      if (!this.#isClosed) this.#socket.send(datagram, client.port, client.address); // no callback: it costs a tick
+      if (!this.#isClosed) this.#socket.send(datagram, client.port, client.address); // without a callback, which would cost a tick
     };
     const association = this.#associate(client, reply, () => {
       this.#associations.delete(key);

@@ -1,28 +1,48 @@
+/**
+ * `net`: TCP as the other rooms of the relay see it, and what Linux knows of sockets.
+ *
+ * Vocabulary. A `TcpStack` accepts and connects. A `Channel` is one connection; its `Reader` consumes what the peer
+ * sends, and its `ChannelOwner` learns when writes drain, when the connection fails and when it closes. An `Accepted`
+ * client is a connection that nobody reads yet.
+ *
+ * There are two stacks behind this contract: `handle-stack.ts` on Node's TCP handles, which cost half the CPU, and
+ * `socket-stack.ts` on `net.Socket`, for a Node.js whose handles differ. `tcp-stack.ts` chooses one.
+ *
+ * Guarantee: both stacks behave alike. A write reports whether it has to wait, no event follows `onClosed`, and a
+ * broken stream ends in a reset, not in a FIN, unless a FIN is already pending.
+ */
+
 import type { Server, Socket } from 'node:net';
 
-/** Takes what is read of a channel. */
+/** Consumes what a channel reads. */
 export type Reader = {
-  /** The buffer for the next read; asked for after each one. */
+  /** Returns the buffer for the next read; called after each read. */
   readonly nextBuffer: () => Uint8Array;
-  /** Takes `count` bytes at the start of `buffer`, which is reused; false = read no more until `resume()`. */
+  /**
+   * Consumes the first `count` bytes of `buffer`, which is reused afterwards.
+   *
+   * @returns false to read no more until `resume()`.
+   */
   readonly take: (count: number, buffer: Uint8Array) => boolean;
   /** The peer has ended its side; called at most once. */
   readonly end: () => void;
 };
 
-/** Who is told of what happens to its channels. */
+/** Receives the events of its channels. */
 export type ChannelOwner = {
-  /** All that had to wait is written: called after each `write` that returned false. */
+  /** Everything that had to wait is written: called after each `write` that returned false. */
   readonly onDrained: (channel: Channel) => void;
-  /** Called at most once, and the channel is still open: the owner resets it. */
+  /** Called at most once, while the channel is still open: the owner has to reset it. */
   readonly onFailed: (channel: Channel, error: Error) => void;
-  /** Called once, perhaps from within `end`, `close` or `reset`: nothing more comes, and no buffer is used any more. */
+  /**
+   * Called once, possibly from within `end`, `close` or `reset`: no event follows, and no buffer is in use any more.
+   */
   readonly onClosed: (channel: Channel) => void;
 };
 
 /** How a channel notices that its peer is gone. */
 export type Keepalive = {
-  /** Until the first probe, and between probes; 0 = none. */
+  /** Milliseconds until the first probe, and between probes; 0 = no probes. */
   readonly tcpKeepaliveMs: number;
   readonly tcpKeepaliveProbes: number;
 };
@@ -32,35 +52,37 @@ export type Keepalive = {
  * writing when its peer ends, and closes once both sides have ended.
  */
 export type Channel = {
-  /** Names those who are told. Reading begins with `resume()`. */
+  /** Sets the reader and the owner. Reading begins with `resume()`. */
   readonly open: (reader: Reader, owner: ChannelOwner, keepalive: Keepalive) => void;
   readonly resume: () => void;
-  /** @returns whether all of it is written; if not, `part` must stay as it is until `onDrained`. */
+  /** @returns whether all of `part` is written; if not, `part` must not change until `onDrained`. */
   readonly write: (part: Uint8Array) => boolean;
-  /** FIN, behind all that was written. */
+  /** Sends FIN after everything that was written. */
   readonly end: () => void;
   /** Closes at once, without a reset. */
   readonly close: () => void;
-  /** RST instead of FIN, so that the peer does not take a broken stream for a whole one. */
+  /** Sends RST instead of FIN, so that the peer does not mistake a broken stream for a complete one. */
   readonly reset: () => void;
-  /** Whether something was written that the kernel has not taken yet. */
+  /** Whether something was written that the kernel has not accepted yet. */
   readonly isWaiting: boolean;
-  /** Asked of the kernel; '' and 0 where it is closed. */
+  /** Reads both addresses from the kernel; '' and 0 once the channel is closed. */
   readonly addresses: () => { readonly local: Address; readonly remote: Address };
 };
 
 /** One end of a connection. */
 export type Address = { readonly address: string; readonly port: number };
 
-/** A client that was accepted and is not read yet. */
-export type Accepted = Pick<Channel, 'reset'> & {
-  /** Asked of the kernel at once, since a client that goes is forgotten; '' and 0 where it is gone already. */
+/** A client that was accepted and that nobody reads yet. */
+export type Accepted = {
+  /** Read from the kernel on accept, because it forgets a client that leaves; '' and 0 if it has left already. */
   readonly remote: Address;
   readonly local: () => Address;
-  /** To be called once; from then on the channel alone is used. */
+  /** To be called once; from then on only the channel is used. */
   readonly channel: () => Channel;
-  /** The same as a stream, paused, in place of the channel. */
+  /** The same client as a paused stream, instead of as a channel. */
   readonly socket: () => Socket;
+  /** Sends RST. */
+  readonly reset: () => void;
 };
 
 /** Where to connect to. */
@@ -69,32 +91,35 @@ export type Target = Address & {
   readonly from: Address | undefined;
 };
 
-/** What a server listens with, as Node has it. */
+/** A listening socket as Node has it. */
 export type ListenHandle = { readonly close: () => void };
 
-/** Makes second handles of listening sockets: one that is not read lets clients wait in the kernel. */
+/** Duplicates listening sockets: while nobody reads the duplicate, clients wait in the kernel. */
 export type HandleDuplicator = {
   /**
-   * Copies what `server` listens with.
+   * Duplicates the listening socket of `server`.
    *
-   * @param onCopied  told once, later: of the copy, or that there is none.
-   * @returns whether the server may be closed at once; if not, only when the copy is there.
+   * @param onCopied  called once, later, with the duplicate; with undefined if that failed.
+   * @returns true if the server may be closed at once; false if only after `onCopied`.
    */
-  readonly duplicate: (server: Server, onCopied: (handle: ListenHandle | undefined) => void) => boolean;
-  /** To be called when it is needed no more. */
+  readonly duplicate: (server: Server, onCopied: DuplicateCallback) => boolean;
+  /** To be called when the duplicator is no longer needed. */
   readonly release: () => void;
 };
 
+/** Receives a duplicated listening socket, or undefined if that failed. */
+export type DuplicateCallback = (handle: ListenHandle | undefined) => void;
+
 /** How the relay does TCP. */
 export type TcpStack = {
-  /** Hands over each client of `server`, which listens; the server knows nothing of it any more. */
+  /** Passes each client of the listening `server` to `onAccepted`; the server keeps no track of it. */
   readonly accept: (server: Server, onAccepted: (client: Accepted) => void) => void;
-  /** What copies handles for one listening socket; absent or undefined where this Node cannot. */
+  /** A duplicator for one listening socket; absent or undefined if this Node.js cannot duplicate handles. */
   readonly duplicator?: () => Promise<HandleDuplicator | undefined>;
   /**
    * Connects to an IP address.
    *
-   * @param onConnected  told once, later; of the error where it could not. Never after `close`.
+   * @param onConnected  called once, later, with the error if it failed; never after `close`.
    */
   readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => Channel;
 };

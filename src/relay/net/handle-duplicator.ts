@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:net';
-import type { HandleDuplicator, ListenHandle } from './channel.ts';
+import type { DuplicateCallback, HandleDuplicator, ListenHandle } from './channel.ts';
 import { triedMajor } from './node-handles.ts';
 
-// The only file that knows Node's private pipes. A process cannot duplicate a descriptor in Node.js, but it can
-// send a handle to another process over a pipe, and the other end of that pipe may as well be its own.
+// The only file that uses Node's private pipes. Node.js cannot duplicate a descriptor, but it can send a handle to
+// another process over a pipe, and nothing prevents the other end of that pipe from being in the same process.
 
-/** A pipe as Node has it from libuv. Each function returns 0 or an error's number, negative. */
+/** A pipe as Node has it from libuv. Each function returns 0 or a negative error number. */
 type PipeHandle = ListenHandle & {
   readonly fd: number;
-  /** Bytes that the kernel has not taken; also those whose write failed, until that is told. */
+  /** Bytes that the kernel has not accepted; includes those whose write failed, until `oncomplete` reports it. */
   readonly writeQueueSize: number;
   pendingHandle?: ListenHandle | null;
   onread?: (bytes?: ArrayBuffer) => void;
@@ -33,32 +33,33 @@ type Bindings = {
   readonly WriteWrap: new () => Request;
 };
 
-/** What the kernel takes into a pipe before anything is read: 278 on Linux, by net.core.wmem_default. */
+/** How many handles a pipe may hold unread. Linux accepts 278, by net.core.wmem_default. */
 const maxPendingDuplicates = 200;
 
 const pipes: { readonly pipe: Promise<DuplicatorPipe | undefined>; users: number }[] = [];
 
-/** What copies handles for one listening socket; undefined where this Node cannot. */
+/** A duplicator for one listening socket; undefined if this Node.js cannot duplicate handles. */
 export async function handleDuplicator(): Promise<HandleDuplicator | undefined> {
-  let place = pipes.find(({ users }) => users < maxPendingDuplicates);
-  if (place === undefined) pipes.push((place = { pipe: openPipe(), users: 0 }));
-  const { pipe } = place;
-  place.users += 1;
+  let shared = pipes.find(({ users }) => users < maxPendingDuplicates);
+  if (shared === undefined) pipes.push((shared = { pipe: openPipe(), users: 0 }));
+  const { pipe } = shared;
+  shared.users += 1;
   const release = (): void => {
-    place.users -= 1;
+    shared.users -= 1;
   };
   const open = await pipe;
   if (open !== undefined)
     return { duplicate: (server, onCopied) => open.duplicate(server, onCopied), release };
-  pipes.splice(0); // the next one may succeed
+  pipes.splice(0); // the next attempt may succeed
   return undefined;
 }
 
+/** A pipe from this process to itself: what goes in at one end is a duplicate at the other. */
 class DuplicatorPipe {
   readonly #sending: PipeHandle;
   readonly #receiving: PipeHandle;
   readonly #newRequest: () => Request;
-  readonly #waiting: Parameters<HandleDuplicator['duplicate']>[1][] = [];
+  readonly #pending: DuplicateCallback[] = [];
 
   constructor(sending: PipeHandle, receiving: PipeHandle, newRequest: () => Request) {
     this.#sending = sending;
@@ -67,28 +68,28 @@ class DuplicatorPipe {
     receiving.readStart();
   }
 
-  /** Begins. @returns false where what is sent does not arrive here: another process was faster to connect. */
+  /** @returns false if what is sent does not arrive here, because another process connected first. */
   async start(): Promise<boolean> {
-    const word = randomUUID();
+    const token = randomUUID();
     const arrived = new Promise<string>((resolve) => {
       this.#receiving.onread = (bytes = new ArrayBuffer()) => {
         resolve(Buffer.from(bytes).toString());
       };
     });
-    const status = this.#sending.writeUtf8String(this.#newRequest(), word);
-    if (status !== 0 || (await arrived) !== word) return false;
+    const status = this.#sending.writeUtf8String(this.#newRequest(), token);
+    if (status !== 0 || (await arrived) !== token) return false;
     this.#receiving.onread = () => {
       const handle = this.#receiving.pendingHandle ?? undefined;
       this.#receiving.pendingHandle = null;
-      this.#done(this.#waiting[0], handle);
+      this.#done(this.#pending[0], handle);
     };
     this.#receiving.unref();
     return true;
   }
 
-  duplicate(server: Server, onCopied: Parameters<HandleDuplicator['duplicate']>[1]): boolean {
+  duplicate(server: Server, onCopied: DuplicateCallback): boolean {
     const { _handle: handle } = server as unknown as { _handle: object };
-    this.#waiting.push(onCopied);
+    this.#pending.push(onCopied);
     this.#receiving.ref();
     const request = this.#newRequest();
     request.oncomplete = (status) => {
@@ -100,19 +101,16 @@ class DuplicatorPipe {
   }
 
   /** Handles arrive in the order in which they were sent. */
-  #done(
-    onCopied: Parameters<HandleDuplicator['duplicate']>[1] | undefined,
-    handle: ListenHandle | undefined,
-  ): void {
-    const index = onCopied === undefined ? -1 : this.#waiting.indexOf(onCopied);
+  #done(onCopied: DuplicateCallback | undefined, handle: ListenHandle | undefined): void {
+    const index = onCopied === undefined ? -1 : this.#pending.indexOf(onCopied);
     if (index === -1) return;
-    this.#waiting.splice(index, 1);
-    if (this.#waiting.length === 0) this.#receiving.unref();
+    this.#pending.splice(index, 1);
+    if (this.#pending.length === 0) this.#receiving.unref();
     onCopied?.(handle);
   }
 }
 
-/** Both ends of a pipe for handles; it stays for as long as the process. */
+/** Opens both ends of a pipe for handles, which stays open as long as the process runs. */
 async function openPipe(): Promise<DuplicatorPipe | undefined> {
   const bindings = privateBindings();
   if (bindings === undefined) return undefined;
@@ -121,7 +119,7 @@ async function openPipe(): Promise<DuplicatorPipe | undefined> {
   const [server, receiving, sending] = [constants.SERVER, constants.IPC, constants.IPC].map(
     (type) => new Pipe(type),
   ) as [PipeHandle, PipeHandle, PipeHandle];
-  const name = `\0realm-${String(process.pid)}-${String(Math.random())}`; // no file: Linux's abstract sockets
+  const name = `\0realm-${String(process.pid)}-${String(Math.random())}`; // an abstract socket of Linux: no file
   const accepted = new Promise<PipeHandle>((resolve) => {
     server.onconnection = (_, client) => {
       resolve(client);
@@ -133,7 +131,7 @@ async function openPipe(): Promise<DuplicatorPipe | undefined> {
   });
   const status = server.bind(name) || server.listen(1) || receiving.connect(request, name);
   if (status === 0 && (await connected) === 0) {
-    const { fd } = await accepted; // whose handle is not one for handles, and stays open with it
+    const { fd } = await accepted; // that handle cannot carry handles; it stays open, since it owns the descriptor
     server.close();
     const opened = sending.open(fd);
     const handles = new DuplicatorPipe(sending, receiving, () => new WriteWrap());
@@ -143,7 +141,7 @@ async function openPipe(): Promise<DuplicatorPipe | undefined> {
   return undefined;
 }
 
-/** Undefined where Node does not have them as they are known. */
+/** Node's private bindings; undefined if this Node.js does not have them in the form used here. */
 function privateBindings(): Bindings | undefined {
   if (process.platform !== 'linux' || process.versions.node.split('.')[0] !== triedMajor) return undefined;
   const { binding } = process as unknown as { binding?: (name: string) => unknown };
@@ -155,7 +153,7 @@ function privateBindings(): Bindings | undefined {
     );
     return isComplete && hasEveryMethod(pipe.Pipe.prototype as object) ? { pipe, WriteWrap } : undefined;
   } catch {
-    return undefined; // not allowed, e.g. under the permission model
+    return undefined; // not allowed, for example under the permission model
   }
 }
 

@@ -20,7 +20,7 @@ import {
   type TcpHandle,
 } from './node-handles.ts';
 
-/** TCP by the handles of Node alone: what a connection costs is what it uses. */
+/** TCP on Node's handles, without the cost of a stream for each connection. */
 export function handleStack(handles: Handles): TcpStack {
   return {
     accept: (server, onAccepted) => {
@@ -65,18 +65,18 @@ class AcceptedHandle implements Accepted {
   }
 }
 
-const nowhere: Address = { address: '', port: 0 };
+const unknownAddress: Address = { address: '', port: 0 };
 
 function remoteOf(handle: TcpHandle): Address {
   const found = {};
   handle.getpeername(found);
-  return { ...nowhere, ...found };
+  return { ...unknownAddress, ...found };
 }
 
 function localOf(handle: TcpHandle): Address {
   const found = {};
   handle.getsockname(found);
-  return { ...nowhere, ...found };
+  return { ...unknownAddress, ...found };
 }
 
 class HandleChannel implements Channel, HandleOwner {
@@ -106,11 +106,11 @@ class HandleChannel implements Channel, HandleOwner {
   }
 
   connect(target: Target, onConnected: (error: Error | undefined) => void): void {
-    const tell = (status: number): void => {
+    const report = (status: number): void => {
       if (!this.#isClosed) onConnected(status === 0 ? undefined : connectError(status, target));
     };
-    const status = this.#bind(target) || this.#handles.connect(this.#handle, target, tell);
-    if (status !== 0) process.nextTick(tell, status);
+    const status = this.#bind(target) || this.#handles.connect(this.#handle, target, report);
+    if (status !== 0) process.nextTick(report, status);
   }
 
   open(reader: Reader, owner: ChannelOwner, { tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
@@ -151,14 +151,14 @@ class HandleChannel implements Channel, HandleOwner {
 
   reset(): void {
     if (this.#isClosed) return;
-    if (this.#handle.reset() !== 0) this.#handle.close(); // a shutdown is under way: all was written
+    if (this.#handle.reset() !== 0) this.#handle.close(); // a shutdown is pending, so everything was written
     this.#reportClosed();
   }
 
   onRead(count: number): Uint8Array | undefined {
     const [reader, buffer] = [this.#reader, this.#buffer];
     if (count === 0 || this.#isClosed || reader === undefined || buffer === undefined) return undefined;
-    if (count === endOfFile) this.#takeEnd(reader);
+    if (count === endOfFile) this.#onPeerEnded(reader);
     else if (this.#check('read', Math.min(0, count))) {
       if (!reader.take(count, buffer)) this.#pause();
       this.#buffer = reader.nextBuffer();
@@ -190,17 +190,17 @@ class HandleChannel implements Channel, HandleOwner {
     this.#handle.readStop();
   }
 
-  #takeEnd(reader: Reader): void {
+  #onPeerEnded(reader: Reader): void {
     this.#hasPeerEnded = true;
     reader.end();
     if (this.#isShut) this.close();
   }
 
-  /** Only once all is written: a connection cannot be reset while a shutdown waits. */
+  /** Called only once everything is written: a connection whose shutdown is pending cannot be reset. */
   #shutDown(): void {
     if (this.#hasPeerEnded)
-      this.close(); // which sends FIN, too
-    else if (this.#handles.shutdown(this.#handle) !== 0) this.onShutdown(); // not connected any more
+      this.close(); // sends FIN, too
+    else if (this.#handles.shutdown(this.#handle) !== 0) this.onShutdown(); // no longer connected
   }
 
   #reportClosed(): void {
@@ -208,7 +208,7 @@ class HandleChannel implements Channel, HandleOwner {
     this.#owner?.onClosed(this);
   }
 
-  /** @returns whether `status` is not an error, which the owner is told. */
+  /** Reports `status` to the owner if it is an error. @returns whether it is none. */
   #check(call: string, status: number): boolean {
     if (status === 0) return true;
     this.#owner?.onFailed(this, systemError(call, status));

@@ -1,22 +1,25 @@
 import { Socket, type Server } from 'node:net';
 
-// The only file that knows private names of Node: its TCP handles, which `net.Socket` is made of. Tried on
-// Node 26. Where a name is missing or the major version is another one, there are no handles, and the relay
-// uses `net.Socket`, which costs twice the CPU and more than twice the memory of an idle connection.
+// The only file that uses private names of Node's TCP handles, on which `net.Socket` is built. Tested on Node 26. If a
+// name is missing or the major version differs, the relay uses `net.Socket`, which costs twice the CPU and more than
+// twice the memory of an idle connection.
 
-/** The major version of Node whose handles are as they are used here. */
+/** The major version of Node.js that the private names were tested on. */
 export const triedMajor = '26';
 
-/** What is told of a handle. */
+/** Receives the events of a handle. */
 export type HandleOwner = {
-  /** @param count  bytes read, or `endOfFile`, or an error's number. @returns the buffer for the next read, or undefined: the same. */
+  /**
+   * @param count  bytes read, `endOfFile`, or a negative error number.
+   * @returns the buffer for the next read; undefined = the same one.
+   */
   readonly onRead: (count: number) => Uint8Array | undefined;
-  /** A write that waited is done. @param status  0, or an error's number, negative. */
+  /** A write that had to wait is done. @param status  0, or a negative error number. */
   readonly onWritten: (status: number) => void;
   readonly onShutdown: () => void;
 };
 
-/** A TCP connection as Node has it from libuv. Each function returns 0 or an error's number, negative. */
+/** A TCP connection as Node has it from libuv. Each function returns 0 or a negative error number. */
 export type TcpHandle = {
   owner?: HandleOwner;
   onread: (this: TcpHandle) => Uint8Array | undefined;
@@ -55,38 +58,38 @@ type StreamBinding = {
   readonly kLastWriteErr: number;
 };
 
-/** What a read tells when the peer has ended. Source: libuv, UV_EOF. */
+/** The count of a read once the peer has ended. Source: libuv, UV_EOF. */
 export const endOfFile = -4095;
 
-/** What a write tells that waits: `onWritten` follows. */
+/** The status of a write that has to wait: `onWritten` follows. */
 export const isWaiting = 1;
 
-/** TCP by handles. */
+/** TCP on handles. */
 export type Handles = {
-  /** Tells `onClient` of each client of `server`, which listens, and the server of none. */
+  /** Passes each client of the listening `server` to `onClient`; the server itself sees none. */
   readonly accept: (server: Server, onClient: (client: TcpHandle) => void) => void;
   readonly newHandle: () => TcpHandle;
-  /** @param onConnected  told later, unless an error is returned. */
+  /** @param onConnected  called later, unless an error number is returned. */
   readonly connect: (
     handle: TcpHandle,
     to: Required<HandleAddress>,
     onConnected: (status: number) => void,
   ) => number;
-  /** Tells `owner` from now on; the first read lands in `buffer`. */
+  /** Sends events to `owner` from now on; the first read fills `buffer`. */
   readonly open: (handle: TcpHandle, owner: HandleOwner, buffer: Uint8Array) => void;
-  /** @returns 0 where all is written, `isWaiting`, or an error's number, negative. */
+  /** @returns 0 if everything is written, `isWaiting`, or a negative error number. */
   readonly write: (handle: TcpHandle, part: Uint8Array) => number;
-  /** @returns 0 where `onShutdown` follows. */
+  /** @returns 0 if `onShutdown` follows. */
   readonly shutdown: (handle: TcpHandle) => number;
 };
 
-/** A stream on `handle`, which nobody else uses, paused. */
+/** A paused stream on `handle`, which nothing else may use. */
 export function socketOf(handle: TcpHandle): Socket {
   const options = { handle, allowHalfOpen: true, pauseOnCreate: true };
   return new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
 }
 
-/** The handles of this Node, or undefined where it does not have them as they are known. */
+/** The handles of this Node.js; undefined if it does not have them in the form used here. */
 export function findHandles(
   version = process.versions.node,
   bindings: Bindings | undefined = privateBindings(),
@@ -103,7 +106,7 @@ function privateBindings(): Bindings | undefined {
   try {
     return { tcp: binding?.('tcp_wrap') as TcpBinding, stream: binding?.('stream_wrap') as StreamBinding };
   } catch {
-    return undefined; // not allowed, e.g. under the permission model
+    return undefined; // not allowed, for example under the permission model
   }
 }
 
@@ -114,12 +117,12 @@ function hasEveryName(
   if (typeof tcp?.TCP !== 'function' || typeof tcp.TCPConnectWrap !== 'function') return false;
   if (typeof stream?.ShutdownWrap !== 'function' || !(stream.streamBaseState instanceof Int32Array))
     return false;
-  const places = [tcp.constants?.SOCKET, stream.kReadBytesOrError, stream.kLastWriteErr];
+  const indexes = [tcp.constants?.SOCKET, stream.kReadBytesOrError, stream.kLastWriteErr];
   const methods =
     'useUserBuffer readStart readStop setNoDelay setKeepAlive getpeername getsockname bind bind6 close reset writeBuffer shutdown connect connect6';
   const prototype = tcp.TCP.prototype as Readonly<Record<string, unknown>>;
   return (
-    places.every((place) => typeof place === 'number') &&
+    indexes.every((index) => typeof index === 'number') &&
     methods.split(' ').every((name) => typeof prototype[name] === 'function')
   );
 }
@@ -138,10 +141,10 @@ function handles({ TCP, TCPConnectWrap, constants }: TcpBinding, stream: StreamB
   return {
     accept: (server, onClient) => {
       const { _handle: listening } = server as unknown as { _handle: ListenHandle };
-      const { onconnection: toServer } = listening;
+      const { onconnection: passToServer } = listening;
       listening.onconnection = (status, client) => {
         if (status === 0) onClient(client);
-        else toServer.call(listening, status, client); // emits 'error'
+        else passToServer.call(listening, status, client); // emits 'error'
       };
     },
     newHandle: () => new TCP(constants.SOCKET),
@@ -162,7 +165,7 @@ function handles({ TCP, TCPConnectWrap, constants }: TcpBinding, stream: StreamB
       if (typeof request === 'number') return request;
       const error = streamBaseState[kLastWriteErr] ?? 0;
       if (error !== 0) return error;
-      if (typeof request.writeStatus === 'number') return request.writeStatus; // done before it could be told
+      if (typeof request.writeStatus === 'number') return request.writeStatus; // already done
       Object.assign(request, { handle, buffer: part, oncomplete: onWritten });
       return isWaiting;
     },

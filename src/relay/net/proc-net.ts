@@ -3,17 +3,17 @@ import { isIPv6 } from 'node:net';
 import { endianness } from 'node:os';
 import { parseIpAddress } from '../../lib/ip-address.ts';
 
-/** A socket of this network namespace as Linux lists it. */
+/** A socket of this network namespace as Linux lists it. Source: proc_pid_net(5). */
 export type ProcSocket = {
-  /** In the list's own words, as `kernelAddress` writes them. */
+  /** In the notation of the list, as `procAddress` writes it. */
   readonly local: string;
   readonly remote: string;
   readonly isListening: boolean;
-  /** What was written and is not acknowledged by the peer's kernel yet. */
+  /** Bytes that were written and that the peer's kernel has not acknowledged yet. */
   readonly unsentBytes: number;
-  /** Clients that wait to be accepted; 0 where it does not listen. */
+  /** Clients waiting to be accepted; 0 unless the socket listens. */
   readonly waiting: number;
-  /** By which a process's descriptor names it. */
+  /** Identifies the socket in the descriptors of a process. */
   readonly inode: string;
 };
 
@@ -21,7 +21,7 @@ export type ProcSocket = {
  * Every socket of both families.
  *
  * @param proc  where procfs is mounted.
- * @returns none where there is no such list, as on a system other than Linux.
+ * @returns [] if the list does not exist, as on systems other than Linux.
  */
 export async function procSockets(protocol: 'tcp' | 'udp', proc = '/proc'): Promise<ProcSocket[]> {
   const lists = await Promise.all(
@@ -36,8 +36,8 @@ export async function procSockets(protocol: 'tcp' | 'udp', proc = '/proc'): Prom
 export function procAddress(address: string, port: number): string {
   const bytes = isIPv6(address) ? ipv6Bytes(address) : address.split('.').map(Number);
   const words = Array.from({ length: bytes.length / 4 }, (_, index) => bytes.slice(4 * index, 4 * index + 4));
-  const own = words.flatMap((word) => (endianness() === 'LE' ? word.reverse() : word));
-  return `${Buffer.from(own).toString('hex')}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
+  const hostOrder = words.flatMap((word) => (endianness() === 'LE' ? word.reverse() : word));
+  return `${Buffer.from(hostOrder).toString('hex')}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
 }
 
 function procSocket(line: string): ProcSocket[] {
@@ -49,14 +49,12 @@ function procSocket(line: string): ProcSocket[] {
 }
 
 function ipv6Bytes(address: string): number[] {
-  const canonical = parseIpAddress(address)?.text ?? '::';
-  const end = canonical.lastIndexOf(':') + 1;
-  const [a = 0, b = 0, c = 0, d] = canonical.slice(end).split('.').map(Number);
-  const plain =
-    d === undefined
-      ? canonical
-      : `${canonical.slice(0, end)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
-  const [head = [], tail = []] = plain.split('::').map((half) => half.split(':').filter(Boolean));
+  const ip = parseIpAddress(address);
+  if (ip?.mapped !== undefined)
+    return [...Array<number>(10).fill(0), 255, 255, ...ip.mapped.split('.').map(Number)];
+  const [head = [], tail = []] = (ip?.text ?? '::')
+    .split('::')
+    .map((half) => half.split(':').filter((group) => group !== ''));
   const groups = [...head, ...Array<string>(8 - head.length - tail.length).fill('0'), ...tail];
   return groups.flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]);
 }

@@ -2,10 +2,10 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /**
- * RST instead of FIN, so that the peer does not take a broken stream for a whole one. While a side that was ended still
- * has to send, libuv cannot reset (EINVAL, and the socket would never close): then it is only closed.
+ * Sends RST instead of FIN, so that the peer does not mistake a broken stream for a complete one. libuv cannot reset a
+ * socket that was ended and still has data to send (EINVAL, and it would never close): such a socket is only closed.
  *
- * @param layers  what stands on `socket`, such as TLS.
+ * @param layers  the streams on top of `socket`, such as TLS.
  */
 export function reset(socket: Socket, layers: readonly Duplex[] = []): void {
   if (socket.destroyed) return;

@@ -11,7 +11,7 @@ import type {
 } from './channel.ts';
 import { reset } from './reset.ts';
 
-/** TCP by what `node:net` documents: sockets, read by their events. */
+/** TCP on documented `node:net` only: sockets, read by their events. */
 export const socketStack: TcpStack = {
   accept: (server, onAccepted) => {
     server.on('connection', (socket) => {
@@ -21,7 +21,7 @@ export const socketStack: TcpStack = {
   connect: (target, onConnected) => new SocketChannel(connectSocket(target, onConnected)),
 };
 
-/** A socket that connects to an IP address, and tells as `TcpStack.connect` does. */
+/** Connects a socket to an IP address, and reports the outcome as `TcpStack.connect` does. */
 export function connectSocket(
   { address, port, from }: Target,
   onConnected: (error: Error | undefined) => void,
@@ -34,7 +34,7 @@ export function connectSocket(
   });
 }
 
-/** Accepted by a server with `pauseOnConnect` and `allowHalfOpen`. */
+/** The server has to have `pauseOnConnect` and `allowHalfOpen`. */
 class AcceptedSocket implements Accepted {
   readonly remote: Address;
   readonly #socket: Socket;
@@ -128,7 +128,7 @@ class SocketChannel implements Channel {
     reset(this.#socket);
   }
 
-  /** Not 'drain': that is only told of writes above the high-water mark, and a small one can wait, too. */
+  /** Instead of 'drain', which is emitted only above the high-water mark: a small write can have to wait, too. */
   readonly #onWritten = (error?: Error | null): void => {
     if (!this.#isWaiting || error || this.#socket.writableLength > 0) return;
     this.#isWaiting = false;

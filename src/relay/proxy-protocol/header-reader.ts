@@ -3,31 +3,35 @@ import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
 import { isWithin } from '../../lib/address-ranges.ts';
 import type { Reader } from '../net/channel.ts';
-import { ProxyHeaderError, parseProxyHeader, type ProxyAddresses } from './header.ts';
+import { maxHeaderBytes, ProxyHeaderError, parseProxyHeader, type ProxyAddresses } from './header.ts';
 
-/** Who is told of a client's header. */
+/** Receives the outcome of reading a client's header; one of the two is called, once. */
 export type ProxyHeaderListeners = {
-  /** Told once; of undefined where the header tells of no client. What follows it is read on. */
+  /** @param addresses  undefined if the header names no client. */
   readonly onHeader: (addresses: ProxyAddresses | undefined) => void;
   readonly onError: (error: Error) => void;
 };
 
-/** Takes the PROXY header, however it is cut, off what a client sends, and lets the rest through. */
+const empty = Buffer.alloc(0);
+
+/** Strips the PROXY header from what a client sends, however it is split, and passes the rest on. */
 export class ProxyHeaderReader implements Reader {
   readonly #next: Reader;
   readonly #listeners: ProxyHeaderListeners;
   readonly #stopTimer: () => void;
-  #head = Buffer.alloc(0);
-  #state: 'waiting' | 'open' | 'failed' = 'waiting';
+  /** Space for the header, of which `#length` bytes are received. */
+  #head: Buffer = empty;
+  #length = 0;
+  #state: 'reading' | 'done' | 'failed' = 'reading';
 
-  /** @param behind  gets what follows the header. */
-  constructor(behind: Reader, { timeoutMs }: AcceptProxy, clock: Clock, listeners: ProxyHeaderListeners) {
-    this.#next = behind;
+  /** @param next  receives what follows the header. */
+  constructor(next: Reader, { timeoutMs }: AcceptProxy, clock: Clock, listeners: ProxyHeaderListeners) {
+    this.#next = next;
     this.#listeners = listeners;
-    const late = (): void => {
+    const onTimeout = (): void => {
       this.fail(new ProxyHeaderError(`the client sent no PROXY header within ${String(timeoutMs)} ms`));
     };
-    this.#stopTimer = timeoutMs === 0 ? () => undefined : clock.after(timeoutMs, late);
+    this.#stopTimer = timeoutMs === 0 ? () => undefined : clock.after(timeoutMs, onTimeout);
   }
 
   nextBuffer(): Uint8Array {
@@ -35,51 +39,71 @@ export class ProxyHeaderReader implements Reader {
   }
 
   take(count: number, buffer: Uint8Array): boolean {
-    if (this.#state === 'open') return this.#next.take(count, buffer);
-    const rest = this.#afterHeader(buffer.subarray(0, count));
+    if (this.#state === 'done') return this.#next.take(count, buffer);
+    const rest = this.#consumeHeader(buffer.subarray(0, count));
     return rest === undefined || this.#next.take(rest.length, rest);
   }
 
   end(): void {
-    if (this.#state === 'open') this.#next.end();
-    else this.fail(new ProxyHeaderError('the client ended before its PROXY header did'));
+    if (this.#state === 'done') this.#next.end();
+    else
+      this.fail(
+        new ProxyHeaderError('the client closed the connection before its PROXY header was complete'),
+      );
   }
 
-  /** To be called when the client is gone. */
+  /** To be called when the client is gone; cancels the timeout. */
   close(): void {
-    if (this.#state === 'waiting') this.#state = 'failed';
+    if (this.#state === 'reading') this.#state = 'failed';
     this.#stopTimer();
   }
 
-  /** Lets nothing through any more, where the header is not whole yet. */
+  /** Gives up if the header is incomplete: reports `error` and discards everything from then on. */
   fail(error: Error): void {
-    if (this.#state !== 'waiting') return;
+    if (this.#state !== 'reading') return;
     this.#state = 'failed';
+    this.#head = empty;
     this.#stopTimer();
     this.#listeners.onError(error);
   }
 
-  /** @returns what follows the header; undefined where nothing does yet. */
-  #afterHeader(part: Uint8Array): Buffer | undefined {
+  /** @returns what follows the header; undefined if nothing does yet. */
+  #consumeHeader(part: Uint8Array): Buffer | undefined {
     if (this.#state === 'failed') return undefined;
-    this.#head = Buffer.concat([this.#head, part]);
+    const before = this.#length;
     try {
-      const header = parseProxyHeader(this.#head);
+      const header = parseProxyHeader(this.#append(part));
       if (header === undefined) return undefined;
-      const rest = this.#head.subarray(header.length);
-      this.#head = Buffer.alloc(0);
-      this.#state = 'open';
+      this.#head = empty;
+      this.#state = 'done';
       this.#stopTimer();
       this.#listeners.onHeader(header.addresses);
-      return rest.length === 0 ? undefined : rest;
+      const rest = part.subarray(header.length - before); // without it the bytes before were incomplete
+      return rest.length === 0 ? undefined : Buffer.from(rest); // a copy, because the buffer of `part` is reused
     } catch (error) {
       this.fail(asError(error));
       return undefined;
     }
   }
+
+  /**
+   * Adds as much of `part` as a header may have. Doubles the space, so that a header sent byte by byte costs linear
+   * time.
+   */
+  #append(part: Uint8Array): Buffer {
+    const length = Math.min(this.#length + part.length, maxHeaderBytes);
+    if (length > this.#head.length) {
+      const grown = Buffer.alloc(Math.min(Math.max(length, 2 * this.#head.length), maxHeaderBytes));
+      this.#head.copy(grown, 0, 0, this.#length);
+      this.#head = grown;
+    }
+    this.#head.set(part.subarray(0, length - this.#length), this.#length);
+    this.#length = length;
+    return this.#head.subarray(0, length);
+  }
 }
 
-/** Why no header of the peer at `address` is taken; undefined where one may be believed. */
+/** Why no header of the peer at `address` is accepted; undefined if it is trusted. */
 export function untrustedSource(
   { trustedSources }: AcceptProxy,
   address: string,

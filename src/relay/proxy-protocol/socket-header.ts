@@ -6,10 +6,10 @@ import type { ProxyAddresses } from './header.ts';
 import { landingBuffer } from '../net/read-buffers.ts';
 
 /**
- * Takes the PROXY header off what `raw` brings; what follows it is put back, and nobody reads `raw` afterwards.
+ * Reads the PROXY header from `raw`; puts back what follows it, and leaves `raw` paused.
  *
- * @returns undefined where the header tells of no client.
- * @throws ProxyHeaderError
+ * @returns undefined if the header names no client.
+ * @throws ProxyHeaderError if the header is invalid, late or not trusted.
  */
 export async function readProxyHeader(
   raw: Socket,

@@ -1,16 +1,16 @@
 import type { Clock } from '../../lib/clock.ts';
 
-/** An episode is over once nothing has happened for so long. */
+/** An incident ends once it has not occurred for so long. */
 const quietMs = 60_000;
 
-/** How an episode is told. */
+/** Logs an incident. */
 export type IncidentLog = {
   readonly started: () => void;
-  /** @param count  how often it happened. */
+  /** @param count  how often it occurred. */
   readonly ended: (count: number) => void;
 };
 
-/** Something that may happen thousands of times, and is told twice: when it begins, and when it has stopped. */
+/** Something that may occur thousands of times, and is logged twice: when it starts, and when it has ended. */
 export class Incident {
   readonly #clock: Clock;
   readonly #log: IncidentLog;
@@ -18,12 +18,12 @@ export class Incident {
   #lastMs = 0;
   #stopTimer: () => void = () => undefined;
 
-  constructor(clock: Clock, telling: IncidentLog) {
+  constructor(clock: Clock, log: IncidentLog) {
     this.#clock = clock;
-    this.#log = telling;
+    this.#log = log;
   }
 
-  /** It happens. */
+  /** It occurs once more. */
   occurred(): void {
     this.#lastMs = this.#clock.monotonicMs();
     this.#count += 1;
@@ -32,7 +32,7 @@ export class Incident {
     this.#watch(quietMs);
   }
 
-  /** Tells the end now, if there is something to tell. */
+  /** Ends it now, and logs that if it had started. */
   end(): void {
     this.#stopTimer();
     if (this.#count > 0) this.#log.ended(this.#count);

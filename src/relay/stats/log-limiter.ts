@@ -1,24 +1,24 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
-/** Within `periodMs` of the first, so many lines of a kind are written. */
+/** Lines of one kind that are written within `periodMs` of the first. */
 const maxLines = 20;
 const periodMs = 10_000;
 
-/** Writes a warning; `message` is a constant sentence. */
+/** Logs a warning; `message` is a constant sentence. */
 export type Warn = (fields: object, message: string) => void;
 
-/** What is counted of one sentence. */
+/** The warnings with one message since `sinceMs`. */
 type Period = { readonly sinceMs: number; count: number; stopTimer: () => void };
 
 /**
- * The warnings of an endpoint that may come by the thousand: of each sentence 20 are written in ten seconds, and at
- * their end one line tells how many more there were. At level debug all of them are written.
+ * Limits the warnings of an endpoint that may come by the thousand: of each message it writes 20 in ten seconds, then
+ * one line with the number of those it suppressed. At level debug it writes them all.
  */
 export class LogLimiter {
   readonly #log: Logger;
   readonly #clock: Clock;
-  /** Name of the endpoint, which may change. */
+  /** The endpoint's name, which may change. */
   readonly #endpoint: () => string;
   readonly #periods = new Map<string, Period>();
 
@@ -36,7 +36,7 @@ export class LogLimiter {
     if (period.count === maxLines + 1) this.#watch(message, period);
   };
 
-  /** Ends every period now, and tells what was not written. */
+  /** Ends every period now, and logs how many warnings were suppressed. */
   end(): void {
     for (const message of [...this.#periods.keys()]) this.#end(message);
   }
@@ -63,6 +63,7 @@ export class LogLimiter {
     stopTimer?.();
     this.#periods.delete(message);
     const more = count - maxLines;
-    if (more > 0) this.#log.warn({ endpoint: this.#endpoint(), message, more }, 'more warnings of one kind');
+    if (more > 0)
+      this.#log.warn({ endpoint: this.#endpoint(), message, more }, 'similar warnings suppressed');
   }
 }

@@ -3,42 +3,50 @@ import { errorCode } from '../../lib/errors.ts';
 import { remedy } from './remedy.ts';
 import type { Side } from './side.ts';
 
-/** How many different errors are remembered. */
+/** How many kinds of errors are kept. */
 const maxErrors = 32;
 /** Characters of a message that are kept. */
 const maxMessageLength = 400;
 
-/** Something that went wrong lately, as `/status` tells it: the same again is counted, not told again. */
+/** A kind of failure, as `/status` reports it: each further one is counted. */
 export type RecentError = {
-  /** When it happened last, ISO 8601. */
+  /** When it occurred last, ISO 8601. */
   readonly time: string;
-  /** How often it happened since it was first remembered. */
+  /** How often it has occurred since it was first kept. */
   readonly count: number;
-  /** Name of the endpoint; '' where it concerns the whole relay. */
+  /** Name of the endpoint; '' if it concerns the whole relay. */
   readonly endpoint: string;
   readonly side: Side;
-  /** For machines, e.g. `ECONNREFUSED` or `AddressInUse`; '' where there is no word for it. */
+  /** For machines, e.g. `ECONNREFUSED` or `AddressInUse`; '' if the failure has no code. */
   readonly reason: string;
   readonly message: string;
-  /** What to do; '' where the message says it. */
+  /** What to do; '' if the message states it. */
   readonly remedy: string;
 };
 
-/** What went wrong, and where. */
+/** One failure. */
 export type Failure = {
-  /** Name of the endpoint; '' where it concerns the whole relay. */
+  /** Name of the endpoint; '' if it concerns the whole relay. */
   readonly endpoint: string;
   readonly side: Side;
-  /** The remote, as configured, where it is about one. */
+  /** The remote, as configured, if it concerns one. */
   readonly upstream?: string;
-  /** For machines; the error's code unless told. */
+  /** For machines; by default the error's code. */
   readonly reason?: string;
-  readonly error: Pick<Error, 'message'>;
+  readonly error: { readonly message: string };
 };
 
-type Entry = Omit<RecentError, 'time' | 'remedy'> & { readonly timeMs: number };
+/** What is kept of the failures of one kind. */
+type Entry = {
+  readonly timeMs: number;
+  readonly count: number;
+  readonly endpoint: string;
+  readonly side: Side;
+  readonly reason: string;
+  readonly message: string;
+};
 
-/** The latest errors, each kind once: a remote that fails a thousand times a second does not push the others out. */
+/** The latest errors, each kind once: a remote that fails a thousand times a second does not displace the others. */
 export class RecentErrors {
   readonly #clock: Clock;
   /** By kind, the latest last. */
@@ -48,7 +56,7 @@ export class RecentErrors {
     this.#clock = clock;
   }
 
-  /** Nothing of `failure` is kept but short texts. */
+  /** Keeps only short texts of `failure`. */
   add({ endpoint, side, upstream = '', error, reason = errorCode(error) }: Failure): void {
     const kind = JSON.stringify([endpoint, side, upstream, reason === '' ? error.message : reason]);
     const count = (this.#entries.get(kind)?.count ?? 0) + 1;
@@ -69,13 +77,13 @@ export class RecentErrors {
   }
 }
 
-/** What `error` says, and of which remote. */
+/** The error's message, with the remote it concerns. */
 function messageOf({ message }: Failure['error'], upstream: string): string {
   const text = message.includes(upstream) ? message : `${upstream}: ${message}`;
   return text.length > maxMessageLength ? `${text.slice(0, maxMessageLength)}…` : text;
 }
 
-/** The errors of several processes as one list, the latest first: what is alike is counted together. */
+/** The errors of several processes as one list, the latest first: equal kinds are counted together. */
 export function mergedErrors(errors: readonly RecentError[]): readonly RecentError[] {
   const kinds = Map.groupBy(errors, ({ endpoint, side, reason, message }) =>
     JSON.stringify([endpoint, side, reason, message]),

@@ -1,2 +1,2 @@
-/** Whose fault the end of a connection is. */
+/** The side that a failure comes from. */
 export type Side = 'client' | 'upstream' | 'relay';

@@ -1,18 +1,27 @@
+/**
+ * What the relay counts, remembers and logs of its clients.
+ *
+ * Vocabulary: *traffic* is the counts of an endpoint's connections or associations; a *side* is whose fault an end is;
+ * a *recent error* is a kind of failure with a count and a *remedy*; an *incident* is a condition that is logged when
+ * it starts and when it ends; the *log limiter* bounds the warnings of one kind.
+ *
+ * Guarantee: memory and log lines are bounded, however many clients come or fail.
+ */
 import type { Side } from './side.ts';
 
-/** Counts since the endpoint came up. */
+/** Counts since the endpoint started. */
 export type Traffic = {
-  /** Connections or associations that are open. */
+  /** Open connections or associations. */
   readonly active: number;
-  /** All there have been. */
+  /** Opened so far. */
   readonly total: number;
-  /** Those that ended by a failure, by its side. */
+  /** Ended by a failure, by its side. */
   readonly failed: Readonly<Record<Side, number>>;
   readonly fromClientBytes: number;
   readonly fromUpstreamBytes: number;
 };
 
-/** What is open, and what has been. */
+/** The open connections or associations of an endpoint, and the counts of all. */
 export class TrafficStats<T> implements Iterable<T> {
   readonly #open = new Set<T>();
   readonly #fromClient: (item: T) => number;
@@ -23,18 +32,18 @@ export class TrafficStats<T> implements Iterable<T> {
   #fromClientBytes = 0;
   #fromUpstreamBytes = 0;
 
-  /** Both count the bytes of one item so far. */
+  /** @param fromClient, fromUpstream  the bytes of one item so far. */
   constructor(fromClient: (item: T) => number, fromUpstream: (item: T) => number) {
     this.#fromClient = fromClient;
     this.#fromUpstream = fromUpstream;
   }
 
-  /** How many are open. */
+  /** Number of open items. */
   get active(): number {
     return this.#open.size;
   }
 
-  /** Everything that is counted, summed up over what is open. */
+  /** The counts, those of open items included. */
   get traffic(): Traffic {
     const open = [...this.#open];
     return {
@@ -54,7 +63,7 @@ export class TrafficStats<T> implements Iterable<T> {
     this.#total += 1;
   }
 
-  /** @param failure  whose fault it is that it ended; undefined = nobody's. */
+  /** @param failure  the side that failed; undefined for a normal end. */
   closed(item: T, failure: Side | undefined): void {
     this.#open.delete(item);
     this.#fromClientBytes += this.#fromClient(item);

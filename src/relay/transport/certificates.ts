@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { RealmError } from '../../lib/errors.ts';
 
-/** What stands in a file is not what its place asks for. */
+/** A file does not hold the certificate or key that it should. */
 class CertificateError extends RealmError {
   readonly code = 'REALM_CERTIFICATE_INVALID';
 }
@@ -10,7 +10,7 @@ class CertificateError extends RealmError {
 export type FileBytes = { readonly path: string; readonly bytes: Buffer };
 
 /**
- * A certificate with its chain, and its key, as Node.js takes them; both files in PEM or DER.
+ * A certificate with its chain, and its key, in PEM for Node.js. Each file may be PEM or DER.
  *
  * @throws CertificateError that names the file
  */
@@ -19,14 +19,14 @@ export function keyPair(cert: FileBytes, key: FileBytes): { readonly cert: strin
   const privateKey = readKey(key);
   if (!new X509Certificate(chain).checkPrivateKey(privateKey)) {
     throw new CertificateError(
-      `${key.path}: is not the key of the certificate in ${cert.path}: give the one that is`,
+      `${key.path}: does not match the certificate in ${cert.path}: give the key that does`,
     );
   }
   return { cert: chain, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) };
 }
 
 /**
- * The certificates in a file, in PEM: at least one.
+ * The certificates in a file, at least one, in PEM.
  *
  * @throws CertificateError
  */

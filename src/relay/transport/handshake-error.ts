@@ -1,21 +1,21 @@
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
 
-/** A peer and the relay did not come to terms by TLS or WebSocket; the message says why, `cause` in OpenSSL's words. */
+/** A TLS or WebSocket handshake failed. The message gives the reason; `cause` may hold OpenSSL's error. */
 export class HandshakeError extends RealmError {
   readonly code = 'REALM_HANDSHAKE_FAILED';
 }
 
-/** The client was told why by an answer, which it may read before it is closed. */
+/** The client was refused by an answer with the reason, which it may read before its connection is closed. */
 export class ClientRefusedError extends HandshakeError {}
 
-const untrusted = 'the certificate is of no authority that is trusted: name its authority in ca';
+const untrusted = 'the certificate is not signed by a trusted authority: add the authority to ca';
 
 const reasons: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'the peer does not speak TLS',
   ERR_SSL_HTTP_REQUEST: 'the peer speaks HTTP without TLS',
-  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the peer speaks no version of TLS from 1.2 on',
-  ERR_SSL_NO_SHARED_CIPHER: 'the peer has no cipher in common',
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the remote asks for a client certificate: give cert and key',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the peer supports neither TLS 1.2 nor TLS 1.3',
+  ERR_SSL_NO_SHARED_CIPHER: 'no cipher in common with the peer',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the remote requires a client certificate: give cert and key',
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: 'the peer does not trust the certificate',
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'the peer does not trust the certificate',
   ECONNRESET: 'the peer closed the connection',
@@ -26,7 +26,7 @@ const reasons: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
 };
 
-/** Why TLS failed, in words that say what to look at. */
+/** The error of a failed TLS handshake, with what to check. */
 export function tlsFault(error: unknown): HandshakeError {
   const cause = asError(error);
   const why = reasons[errorCode(cause)];

@@ -1,27 +1,27 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
-import type { ListenTransport, RemoteTransport } from '../../config/transport.ts';
+import type { ListenTransportConfig, RemoteTransportConfig } from '../../config/transport.ts';
 import { connectTls } from './tls-client.ts';
 import type { TlsServer } from './tls-server.ts';
 import { acceptWebSocket, requestWebSocket } from './web-socket.ts';
 
-/** A connection as its transports see it: TCP, then TLS, then WebSocket, as far as there are. */
+/** One side of a connection: TCP, on it TLS, on that WebSocket, as far as the side has them. */
 export type Layers = {
   /** Every layer, the lowest first. */
   readonly all: readonly Duplex[];
-  /** The last one: what is relayed. */
+  /** The highest layer, whose bytes are relayed. */
   readonly top: Duplex;
 };
 
 /**
- * Comes to terms with a client.
+ * Does the handshakes with a client.
  *
  * @throws HandshakeError
  */
 export async function acceptLayers(
   raw: Socket,
-  { webSocket }: ListenTransport,
+  { webSocket }: ListenTransportConfig,
   tls: TlsServer | undefined,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
@@ -31,13 +31,13 @@ export async function acceptLayers(
 }
 
 /**
- * Comes to terms with a remote.
+ * Does the handshakes with a remote.
  *
  * @throws HandshakeError
  */
 export async function connectLayers(
   raw: Socket,
-  { tls, webSocket }: RemoteTransport,
+  { tls, webSocket }: RemoteTransportConfig,
   context: SecureContext | undefined,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
@@ -46,7 +46,7 @@ export async function connectLayers(
   return { all, top: topOf(all) };
 }
 
-/** Whoever uses a layer next hears of its errors; that nobody does yet must not end the process. */
+/** Keeps an error that has no listener yet from ending the process; the owner of a layer listens for its errors. */
 export function quiet<T extends Duplex>(stream: T): T {
   return stream.on('error', () => undefined);
 }

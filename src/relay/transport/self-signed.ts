@@ -18,17 +18,17 @@ const tags = {
   extensions: 0xa3, // [3]
 };
 
-// Object identifiers as they stand in DER.
+// Object identifiers, encoded as DER.
 const ecdsaWithSha256 = Buffer.from('2a8648ce3d040302', 'hex');
 const commonName = Buffer.from('550403', 'hex');
 const subjectAltName = Buffer.from('551d11', 'hex');
 
 /** X.520: ub-common-name. */
-const mostCommonName = 64;
+const maxCommonNameLength = 64;
 
 /**
- * A certificate for the DNS name `name`, signed by its own key, and that key (ECDSA on P-256), in PEM. It is valid
- * from the day before `now` on, for ten years.
+ * A self-signed certificate for the DNS name `name`, and its key (ECDSA on P-256), in PEM. It is valid for ten years,
+ * from the day before `now`.
  *
  * Source: RFC 5280, section 4.1. Node.js reads certificates and cannot write them.
  */
@@ -59,7 +59,7 @@ export function selfSigned(name: string, now: Date): { readonly cert: string; re
   return { cert: pem(whole), key: privateKey };
 }
 
-/** Positive, and so without a leading byte above 0x7f. */
+/** Positive, so its first byte is below 0x80. */
 function serialNumber(): Buffer {
   const bytes = randomBytes(16);
   bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
@@ -67,7 +67,7 @@ function serialNumber(): Buffer {
 }
 
 function distinguishedName(name: string): Buffer {
-  const text = der(tags.utf8String, Buffer.from(name.slice(0, mostCommonName)));
+  const text = der(tags.utf8String, Buffer.from(name.slice(0, maxCommonNameLength)));
   return sequence(der(tags.set, sequence(der(tags.oid, commonName), text)));
 }
 

@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream';
 
-/** One direction: how much came, and whether all did. */
+/** One direction of a connection with transports. */
 export class StreamPipe {
-  /** Bytes read so far: what is relayed, without what its transports add. */
+  /** Payload bytes read so far, without what TLS and WebSocket add. */
   bytes = 0;
   /** Whether the side that is read has ended. */
   hasEnded = false;
 
-  /** Copies what `from` brings to `to`, at the pace of both, and ends `to` where `from` ends. */
+  /** Copies `from` to `to` at the pace of the slower one, and ends `to` when `from` ends. */
   copy(from: Duplex, to: Duplex): void {
     from.on('data', (part: Buffer) => {
       this.bytes += part.length;

@@ -9,21 +9,21 @@ import {
 import type { RemoteTls } from '../../config/transport.ts';
 import { tlsFault } from './handshake-error.ts';
 
-/** What the side towards the remote trusts and shows; absent = what Node.js trusts, and nothing. */
+/** Which authorities the relay trusts as a client (absent = those of Node.js), and its certificate, if any. */
 export type ClientMaterial = {
   readonly ca?: string;
   readonly client?: { readonly cert: string; readonly key: string };
 };
 
-/** The context of connections to a remote; made once, since it takes long. */
+/** The context of connections to a remote; to be created once, since that is slow. */
 export function clientContext({ ca, client }: ClientMaterial): SecureContext {
   return createSecureContext({ minVersion: 'TLSv1.2', ...(ca !== undefined && { ca }), ...client });
 }
 
 /**
- * TLS over `raw`, which is connected to a remote.
+ * Does the TLS handshake over `raw`, which is connected to a remote.
  *
- * @throws HandshakeError, also where the remote's certificate is not good.
+ * @throws HandshakeError, also if the remote's certificate is not trusted.
  */
 export async function connectTls(
   raw: Socket,
@@ -52,7 +52,7 @@ export async function connectTls(
   }
 }
 
-/** An IP address is no server name (RFC 6066), but a certificate can be for one. */
+/** An IP address is no server name (RFC 6066, section 3), but a certificate can be for one. */
 function named({ sni, alpn }: RemoteTls): ConnectionOptions {
   const protocols = alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] };
   return isIP(sni) === 0 ? { servername: sni, ...protocols } : { host: sni, ...protocols };

@@ -2,19 +2,19 @@ import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import { HandshakeError, tlsFault } from './handshake-error.ts';
 
-/** What the listening side shows and asks for. */
+/** The certificates of the listening side. */
 export type ServerMaterial = {
   readonly cert: string;
   readonly key: string;
-  /** Authorities of which clients must have a certificate; absent = none is asked for. */
+  /** Clients must have a certificate of one of these authorities; absent = clients need none. */
   readonly clientCa?: string;
   /** OCSP response in DER. */
   readonly ocsp?: Buffer;
 };
 
 /**
- * TLS of the listening side, over connections that somebody else accepted. There is no ALPN and one certificate,
- * whatever name a client asks for, as in Realm.
+ * TLS of the listening side, over sockets that were accepted elsewhere. As in Realm it has no ALPN, and one certificate
+ * for every server name.
  */
 export class TlsServer {
   readonly #server: Server;
@@ -23,7 +23,7 @@ export class TlsServer {
 
   constructor(material: ServerMaterial) {
     this.#material = material;
-    // Whether a client's certificate is good is looked at below, where it can be told why not.
+    // The client's certificate is checked in #authorized, which can give the reason of a refusal.
     const requestCert = material.clientCa !== undefined;
     this.#server = createServer({
       ...contextOf(material),
@@ -32,7 +32,7 @@ export class TlsServer {
       handshakeTimeout: 0,
     });
     this.#server.on('secureConnection', (socket) => {
-      socket.on('error', () => undefined); // also where nobody waits for it any more
+      socket.on('error', () => undefined); // also if its handshake was given up meanwhile
       socket.allowHalfOpen = true;
       this.#waiting.get(nameOf(socket))?.resolve(socket);
     });
@@ -45,14 +45,16 @@ export class TlsServer {
     );
   }
 
-  /** New connections are shown this from now on. */
+  /** Uses `material` for new connections from now on. */
   use(material: ServerMaterial): void {
     this.#material = material;
     this.#server.setSecureContext(contextOf(material));
   }
 
   /**
-   * @param raw  connected, with nobody reading it; what was put back into it counts.
+   * Does the TLS handshake with a client.
+   *
+   * @param raw  connected and not read by anything else; bytes that were put back into it are read first.
    * @throws HandshakeError
    */
   async accept(raw: Socket): Promise<TLSSocket> {
@@ -63,7 +65,7 @@ export class TlsServer {
       waiting.reject(new Error('the peer closed the connection'));
     };
     raw.once('close', onClose);
-    raw.allowHalfOpen = false; // until the handshake is done: one whose client ended its side comes to nothing
+    raw.allowHalfOpen = false; // a handshake cannot succeed once the client has ended its side
     try {
       this.#server.emit('connection', raw);
       return this.#authorized(await waiting.promise);
@@ -79,8 +81,8 @@ export class TlsServer {
     if (this.#material.clientCa === undefined || socket.authorized) return socket;
     const why =
       socket.getPeerX509Certificate() === undefined
-        ? 'the client has no certificate'
-        : `the certificate of the client is not good: ${String(socket.authorizationError)}`;
+        ? 'the client sent no certificate'
+        : `the client certificate is not valid: ${String(socket.authorizationError)}`;
     throw new HandshakeError(`TLS handshake failed: ${why}`);
   }
 }
@@ -89,7 +91,7 @@ function contextOf({ cert, key, clientCa }: ServerMaterial): SecureContextOption
   return { cert, key, minVersion: 'TLSv1.2', ...(clientCa !== undefined && { ca: clientCa }) };
 }
 
-/** No two open connections have the same one. */
+/** No two open connections have the same name. */
 function nameOf({ remoteAddress, remotePort, localAddress }: Socket): string {
   return [remoteAddress, remotePort, localAddress].join(' ');
 }

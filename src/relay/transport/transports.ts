@@ -2,15 +2,15 @@ import type { EndpointConfig } from '../../config/relay-config.ts';
 import { RealmError } from '../../lib/errors.ts';
 import type { EndpointTransport, TransportContext } from './endpoint-transport.ts';
 
-/** Files that a new configuration names cannot be used yet: all is as before. */
+/** A new configuration names files that cannot be used yet; the previous configuration goes on. */
 export class TransportFilesError extends RealmError {
   readonly code = 'REALM_TRANSPORT_FILES';
 }
 
-/** By the name of its endpoint; endpoints that are plain on both sides have none. */
+/** The transports by the name of their endpoint; an endpoint that is plain TCP on both sides has none. */
 export type PlannedTransports = ReadonlyMap<string, EndpointTransport>;
 
-/** The transports of all endpoints. Their code is loaded only where an endpoint asks for it: it is large. */
+/** The transports of all endpoints. The code of TLS and WebSocket is loaded when the first endpoint needs it. */
 export class Transports {
   readonly #context: TransportContext;
   readonly #requested = new WeakMap<EndpointTransport, string>();
@@ -20,7 +20,7 @@ export class Transports {
     this.#context = context;
   }
 
-  /** Those for `configs`: what an endpoint has already and asks for again stays, the others are read. */
+  /** The transports for `configs`: those that have not changed stay in use, the files of the others are read. */
   async planned(configs: readonly EndpointConfig[]): Promise<PlannedTransports> {
     const wanted = configs.filter(hasTransport);
     const planned = await Promise.all(
@@ -29,14 +29,14 @@ export class Transports {
     return new Map(planned);
   }
 
-  /** What is wrong with the files of those of `planned` that do not run yet, each as one line. */
+  /** What is wrong with the files of those of `planned` that are new, one line each. */
   problems(planned: PlannedTransports): readonly string[] {
     return [...planned]
       .filter(([name, transport]) => this.#running.get(name) !== transport && !transport.isUsable)
       .map(([name, { problem }]) => `endpoint "${name}": ${problem}`);
   }
 
-  /** Puts `planned` in place of those before. */
+  /** Uses `planned` from now on and stops those that it replaces. */
   replace(planned: PlannedTransports): void {
     const before = this.#running;
     this.#running = planned;
@@ -44,33 +44,33 @@ export class Transports {
     for (const [name, transport] of before) if (planned.get(name) !== transport) transport.stop();
   }
 
-  /** Drops what of `planned` does not run. */
+  /** Stops those of `planned` that are not in use. */
   discard(planned: PlannedTransports): void {
     for (const [name, transport] of planned) if (this.#running.get(name) !== transport) transport.stop();
   }
 
-  /** Follows no files any more. */
+  /** Stops watching all files. */
   stop(): void {
     for (const transport of this.#running.values()) transport.stop();
   }
 
   async #transport(config: EndpointConfig): Promise<EndpointTransport> {
-    const asked = JSON.stringify([config.listenTransport, config.remoteTransport]);
+    const requested = JSON.stringify([config.listenTransport, config.remoteTransport]);
     const running = this.#running.get(config.name);
-    if (running !== undefined && this.#requested.get(running) === asked) return running;
+    if (running !== undefined && this.#requested.get(running) === requested) return running;
     const { loadTransport } = await import('./watched-transport.ts');
     const transport = await loadTransport(config, this.#context);
-    this.#requested.set(transport, asked);
+    this.#requested.set(transport, requested);
     return transport;
   }
 }
 
-/** Whether an endpoint is more than plain TCP on either side; UDP never is. */
+/** Whether an endpoint uses TLS or WebSocket on either side. Transports do not concern UDP. */
 export function hasTransport({ network, listenTransport, remoteTransport }: EndpointConfig): boolean {
   return network.tcp && (listenTransport !== undefined || remoteTransport !== undefined);
 }
 
-/** What is wrong with the files that the transports of `endpoints` name, each as one line. */
+/** What is wrong with the files that the transports of `endpoints` name, one line each. */
 export async function transportProblems(
   endpoints: readonly EndpointConfig[],
   context: TransportContext,

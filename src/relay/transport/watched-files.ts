@@ -5,32 +5,32 @@ import { asError, errorCode } from '../../lib/errors.ts';
 import { FolderWatch } from '../../lib/folder-watch.ts';
 import type { FileBytes } from './certificates.ts';
 
-/** How often files that are not valid together are read again, since they may be changing. */
+/** How often files are read in a row while their content changes, e.g. because they are being written. */
 const maxReads = 3;
 
-/** What to follow and what to make of it. */
+/** Which files to watch, and what to make of them. */
 export type WatchedFilesOptions<T> = {
   /** Read together; a change of any of them counts for all. */
   readonly paths: readonly string[];
-  /** Makes of the files, in the order of `paths`, what they are for. Throws where they are not valid. */
+  /** Makes the value of the files, which are in the order of `paths`. Throws if they are not valid. */
   readonly make: (files: readonly FileBytes[]) => T;
   readonly clock: Clock;
-  /** Told of each that is valid and new. */
-  readonly onTaken: () => void;
-  /** Told once of each new problem; the value before stays. */
+  /** Called after each new value. */
+  readonly onUpdated: () => void;
+  /** Called once per new problem; the previous value stays. */
   readonly onProblem: (problem: string) => void;
 };
 
 /**
- * Files that are read at start and again whenever they change: written anew, renamed over, or swapped by the
- * link `..data` of a mounted Secret. The last that was valid counts.
+ * Files that are read at the start and again whenever they change: overwritten, replaced by a rename, or swapped by
+ * the link `..data` of a mounted Secret. The last valid content counts.
  */
 export class WatchedFiles<T> {
   readonly #options: WatchedFilesOptions<T>;
   readonly #watch: FolderWatch;
   #value: T | undefined;
   #problem = '';
-  /** What was read last; undefined where it could not be. */
+  /** What was read last; undefined if that failed. */
   #last: readonly FileBytes[] | undefined;
   #reading: Promise<void> = Promise.resolve();
   #isStopped = false;
@@ -46,27 +46,28 @@ export class WatchedFiles<T> {
     );
   }
 
-  /** The newest that is valid; undefined where there never was one. */
+  /** Made of the last valid files; undefined if they never were valid. */
   get value(): T | undefined {
     return this.#value;
   }
 
-  /** Why the newest files are not used; '' where they are. */
+  /** Why the newest files are not used; '' if they are. */
   get problem(): string {
     return this.#problem;
   }
 
-  /** Follows them from now on. */
+  /** Watches the files from now on. */
   watch(): void {
     this.#watch.start();
   }
 
+  /** Stops watching them. */
   stop(): void {
     this.#isStopped = true;
     this.#watch.stop();
   }
 
-  /** Reads them once; what comes of it stands in `value` and `problem`. Never rejects. */
+  /** Reads them once, and updates `value` and `problem`. Never rejects. */
   async load(): Promise<void> {
     const problem = await this.#read();
     const isNew = problem !== '' && problem !== this.#problem;
@@ -74,13 +75,13 @@ export class WatchedFiles<T> {
     if (isNew && !this.#isStopped) this.#options.onProblem(problem);
   }
 
-  /** @returns what is wrong; '' where nothing is. */
+  /** @returns what is wrong; '' if nothing is. */
   async #read(): Promise<string> {
     try {
       let files = await readAll(this.#options.paths);
       for (let reads = 1; ; reads += 1) {
         if (this.#last !== undefined && isSame(files, this.#last)) return this.#problem; // nothing new
-        const problem = this.#take(files);
+        const problem = this.#use(files);
         const again = problem === '' || reads === maxReads ? files : await readAll(this.#options.paths);
         this.#last = files;
         if (isSame(files, again)) return problem;
@@ -92,18 +93,18 @@ export class WatchedFiles<T> {
     }
   }
 
-  #take(files: readonly FileBytes[]): string {
+  #use(files: readonly FileBytes[]): string {
     try {
       this.#value = this.#options.make(files);
     } catch (error) {
       return asError(error).message;
     }
-    if (!this.#isStopped) this.#options.onTaken();
+    if (!this.#isStopped) this.#options.onUpdated();
     return '';
   }
 }
 
-/** One after the other, so that of several that cannot be read the first one is told, each time. */
+/** One after the other, so that of several unreadable files always the first one is reported. */
 async function readAll(paths: readonly string[]): Promise<readonly FileBytes[]> {
   const files: FileBytes[] = [];
   for (const path of paths) files.push({ path, bytes: await readBytes(path) });
@@ -122,7 +123,7 @@ async function readBytes(path: string): Promise<Buffer> {
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file: check the path',
-  EACCES: 'may not be read: check its permissions',
+  EACCES: 'is not readable: check its permissions',
   EISDIR: 'is a folder: name a file',
 };
 

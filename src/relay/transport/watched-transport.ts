@@ -10,34 +10,38 @@ import { acceptLayers, connectLayers, type Layers } from './layers.ts';
 import { selfSigned } from './self-signed.ts';
 import { clientContext } from './tls-client.ts';
 import { TlsServer, type ServerMaterial } from './tls-server.ts';
-import { TransportConnection } from './transport-connection.ts';
+import { TransportConnection, type Handshakes } from './transport-connection.ts';
 
-/** The files of both sides of one endpoint, followed, and what goes through them. */
+/** The transports of one endpoint, and the certificate files of both sides, which are watched. */
 class WatchedTransport implements EndpointTransport {
   readonly #config: EndpointConfig;
   readonly #listen: WatchedFiles<TlsServer> | undefined;
   readonly #remote: WatchedFiles<SecureContext> | undefined;
+  readonly #handshakes: Handshakes = {
+    accept: (raw) => this.#accept(raw),
+    request: (raw) => this.#request(raw),
+  };
 
   constructor(config: EndpointConfig, { clock, log }: TransportContext) {
     this.#config = config;
-    const follow = <T>(side: string, paths: readonly string[], make: (files: readonly FileBytes[]) => T) => {
+    const watch = <T>(side: string, paths: readonly string[], make: (files: readonly FileBytes[]) => T) => {
       const fields = { endpoint: config.name, side };
       return new WatchedFiles({
         paths,
         make,
         clock,
-        onTaken: () => {
-          log.info(fields, 'certificates taken');
+        onUpdated: () => {
+          log.info(fields, 'certificates loaded');
         },
         onProblem: (problem) => {
-          log.error({ ...fields, problem }, 'certificates cannot be used, those before stay');
+          log.error({ ...fields, problem }, 'certificates rejected, keeping the previous ones');
         },
       });
     };
     const [listen, remote] = [config.listenTransport?.tls, config.remoteTransport?.tls];
     if (listen !== undefined)
-      this.#listen = follow('client', listenPaths(listen), serverMaker(listen, clock.now()));
-    if (remote !== undefined) this.#remote = follow('upstream', remotePaths(remote), clientMaker(remote));
+      this.#listen = watch('client', listenPaths(listen), serverMaker(listen, clock.now()));
+    if (remote !== undefined) this.#remote = watch('upstream', remotePaths(remote), clientMaker(remote));
   }
 
   get problem(): string {
@@ -60,32 +64,27 @@ class WatchedTransport implements EndpointTransport {
     for (const files of this.#files) files.stop();
   }
 
-  readonly serve: EndpointTransport['serve'] = (accepted, port, config, context) => {
-    return new TransportConnection(accepted, port, config, {
-      ...context,
-      accept: (raw) => this.#accept(raw),
-      request: (raw) => this.#connect(raw),
-    });
-  };
+  readonly serve: EndpointTransport['serve'] = (accepted, port, config, connection) =>
+    new TransportConnection(accepted, port, config, { connection, handshakes: this.#handshakes });
 
   get #files(): readonly WatchedFiles<unknown>[] {
     return [this.#listen, this.#remote].filter((files) => files !== undefined);
   }
 
   async #accept(raw: Socket): Promise<Layers> {
-    if (!this.isUsable) throw new HandshakeError(`there are no certificates yet: ${this.problem}`);
+    if (!this.isUsable) throw new HandshakeError(`no certificates loaded yet: ${this.problem}`);
     return acceptLayers(raw, this.#config.listenTransport ?? {}, this.#listen?.value);
   }
 
-  async #connect(raw: Socket): Promise<Layers> {
+  async #request(raw: Socket): Promise<Layers> {
     return connectLayers(raw, this.#config.remoteTransport ?? {}, this.#remote?.value);
   }
 }
 
 /**
- * The transports of the endpoint that `config` describes, their files read once.
+ * The transports of the endpoint that `config` describes. Their files are read once.
  *
- * @param config  has at least one.
+ * @param config  has a transport on at least one side.
  */
 export async function loadTransport(
   config: EndpointConfig,
@@ -101,7 +100,7 @@ function listenPaths({ certificate, ocsp, clientCa }: ListenTls): readonly strin
   return [...files, clientCa, ocsp].filter((path) => path !== undefined);
 }
 
-/** One server for all times, since it counts those that come to terms; what it shows changes. */
+/** Keeps one server, since it knows the handshakes that are under way; its certificates change. */
 function serverMaker(tls: ListenTls, now: Date): (files: readonly FileBytes[]) => TlsServer {
   const { certificate, ocsp, clientCa } = tls;
   const pair = pairMaker(certificate, now);
@@ -121,7 +120,10 @@ function serverMaker(tls: ListenTls, now: Date): (files: readonly FileBytes[]) =
 
 type FileNamed = (path: string) => FileBytes;
 
-function pairMaker(certificate: ServerCertificate, now: Date): (of: FileNamed) => ReturnType<typeof keyPair> {
+function pairMaker(
+  certificate: ServerCertificate,
+  now: Date,
+): (fileNamed: FileNamed) => ReturnType<typeof keyPair> {
   if ('cert' in certificate) return (of) => keyPair(of(certificate.cert), of(certificate.key));
   const own = selfSigned(certificate.servername, now);
   return () => own;

@@ -1,69 +1,98 @@
 import type { WebSocketTarget } from '../../config/transport.ts';
 
-/** The header fields of a request, names in lower case. */
+/** The header fields of a request, with names in lower case. */
 export type RequestHeaders = Readonly<Record<string, string>>;
 
-/** A head that is a good request, or why it is none. */
+/** A valid request, or why it is not valid. */
 export type ReadRequest = { readonly headers: RequestHeaders } | { readonly fault: string };
 
-/** The head of a request may be this long, as in Realm. */
-export const mostHeadBytes = 8192;
+/** How long the head of a request may be, as in Realm. */
+export const maxHeadBytes = 8192;
 
 const requestLine = /^GET ([!-~]+) HTTP\/1\.1$/;
-const headerLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
+/** RFC 9110, section 5.6.2. */
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** RFC 9110, section 5.5: no control characters, so no line break of any kind. */
+const fieldValue = /^[\t -~\u0080-\u00ff]*$/;
 
 /**
- * Holds the head of a WebSocket request against what the endpoint asks for (RFC 6455, section 4.2.1).
+ * Checks the head of a WebSocket request against the host and path of the endpoint (RFC 6455, section 4.2.1).
  *
  * @param head  in Latin-1, without the empty line at its end.
  */
 export function readRequest(head: string, { host, path }: WebSocketTarget): ReadRequest {
   const [first = '', ...lines] = head.split('\r\n');
-  const asked = requestLine.exec(first)?.[1];
-  if (asked === undefined) return { fault: 'not a GET request of HTTP/1.1' };
+  const requestedPath = requestLine.exec(first)?.[1];
+  if (requestedPath === undefined) return { fault: 'not an HTTP/1.1 GET request' };
   const headers = readHeaders(lines);
   if (headers === undefined) return { fault: 'a header field is malformed or given twice' };
-  if (headers['host'] !== host || asked !== path) return { fault: 'there is nothing at this host and path' };
+  if (!isSameHost(headers['host'], host) || requestedPath !== path)
+    return { fault: 'no endpoint at this host and path' };
   const fault = upgradeFault(headers);
   return fault === undefined ? { headers } : { fault };
 }
 
-/** Whether a good request is that of Realm's client: its library writes the needed fields alone, and `upgrade` in lower case. */
+/**
+ * Whether the Host field `requested` names `host`: in any case of letters, and with any port unless `host` has one
+ * (RFC 9110, section 7.2: clients add the port of their URI).
+ */
+function isSameHost(requested = '', host: string): boolean {
+  const [given, wanted] = [requested.toLowerCase(), host.toLowerCase()];
+  return given === wanted || withoutPort(given) === wanted;
+}
+
+function withoutPort(host: string): string {
+  return host.replace(/:[0-9]{1,5}$/, '');
+}
+
+/** Whether a valid request is that of Realm's client: the required fields alone, and `upgrade` in lower case. */
 export function isOfRealm(headers: RequestHeaders): boolean {
-  return headers['connection'] === 'upgrade' && Object.keys(headers).length === neededFields;
+  return headers['connection'] === 'upgrade' && Object.keys(headers).length === requiredFields;
 }
 
-const neededFields = 5; // host, upgrade, connection, key and version
+const requiredFields = 5; // host, upgrade, connection, key and version
 
-/** @returns undefined where a line is none, or a field is there twice that may not be. */
+/** @returns undefined if a line is malformed, or a field that must be unique occurs twice. */
 function readHeaders(lines: readonly string[]): RequestHeaders | undefined {
-  const headers: Record<string, string> = {};
+  const headers = new Map<string, string>();
   for (const line of lines) {
-    const [, field, value = ''] = headerLine.exec(line) ?? [];
-    if (field === undefined) return undefined;
-    const name = field.toLowerCase();
-    const before = Object.hasOwn(headers, name) ? headers[name] : undefined;
-    if (before !== undefined && single.has(name)) return undefined;
-    headers[name] = before === undefined ? value : `${before}, ${value}`;
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(0, colon)).toLowerCase();
+    const value = withoutPadding(line.slice(colon + 1));
+    if (!token.test(name) || !fieldValue.test(value)) return undefined;
+    const before = headers.get(name);
+    if (before !== undefined && uniqueFields.has(name)) return undefined;
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
-  return headers;
+  return Object.fromEntries(headers);
 }
 
-const single = new Set(['host', 'sec-websocket-key', 'sec-websocket-version']);
+/** Without the spaces and tabs around it. By hand: a pattern for both ends takes quadratic time or worse. */
+function withoutPadding(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isPadding(text[start])) start += 1;
+  while (end > start && isPadding(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
+function isPadding(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
+}
+
+const uniqueFields = new Set(['host', 'sec-websocket-key', 'sec-websocket-version']);
 
 function upgradeFault(headers: RequestHeaders): string | undefined {
-  if (!hasToken(headers['upgrade'], 'websocket'))
-    return 'the request does not ask for an upgrade to websocket';
-  if (!hasToken(headers['connection'], 'upgrade')) return 'its connection field does not say upgrade';
-  if (headers['sec-websocket-version'] !== '13') return 'its version of WebSocket is not 13';
+  if (!hasToken(headers['upgrade'], 'websocket')) return 'the request has no Upgrade: websocket';
+  if (!hasToken(headers['connection'], 'upgrade')) return 'the request has no Connection: upgrade';
+  if (headers['sec-websocket-version'] !== '13') return 'its Sec-WebSocket-Version is not 13';
   if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? ''))
-    return 'its key is not 16 bytes in Base64';
+    return 'its Sec-WebSocket-Key is not 16 bytes in Base64';
   if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined)
-    return 'it has a body';
+    return 'the request has a body';
   return undefined;
 }
 
-/** Whether the list `value` holds `token`, in any case of letters. */
-function hasToken(value: string | undefined, token: string): boolean {
-  return (value ?? '').split(',').some((each) => each.trim().toLowerCase() === token);
+/** Whether the list `value` contains `word`, in upper or lower case. */
+function hasToken(value: string | undefined, word: string): boolean {
+  return (value ?? '').split(',').some((each) => each.trim().toLowerCase() === word);
 }

@@ -2,29 +2,29 @@ import { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import { HandshakeError } from './handshake-error.ts';
 
-/** Larger messages end a connection: one is kept in memory until it is whole. Realm's are at most 8 KiB. */
-export const mostMessageBytes = 1024 * 1024;
+/** A larger message ends the connection: it stays in memory until it is complete. Realm sends at most 8 KiB. */
+export const maxMessageBytes = 1024 * 1024;
 
-/** Of ws: how long it waits for the peer's close frame. Here the peer may go on sending until then. */
+/** How long `ws` waits for the peer's close frame: practically for ever, since the peer may go on sending before it. */
 export const closeTimeout = 2 ** 31 - 1;
 
-/** How long a peer may take to close TCP where both directions of the WebSocket have ended. */
+/** How long a peer may take to close TCP after both directions of the WebSocket have ended. */
 const lingerMs = 10_000;
 
 /**
- * A WebSocket whose directions end one by one: RFC 6455, section 5.5.1, lets a peer that gets a close frame finish
+ * A WebSocket whose directions end separately: RFC 6455, section 5.5.1, lets a peer that receives a close frame finish
  * what it is sending before it answers with its own.
  */
 export class HalfOpenWebSocket extends WebSocket {
   #isFinished = false;
 
-  /** Called by ws when the peer's close frame has come. */
+  /** Called by `ws` on the peer's close frame. */
   override close(): void {
     this.emit('peerEnd');
     if (this.#isFinished) super.close();
   }
 
-  /** Sends the close frame: nothing follows from here. */
+  /** Sends the close frame, after which this side sends nothing more. */
   finish(): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
@@ -32,24 +32,24 @@ export class HalfOpenWebSocket extends WebSocket {
   }
 }
 
-/** The bytes in the binary messages of an open WebSocket; it owns the socket below. */
+/** The payload of the binary messages of an open WebSocket. It owns the socket below. */
 export class WebSocketStream extends Duplex {
   readonly #socket: HalfOpenWebSocket;
   #hasEnded = false;
-  /** Present while nothing is to be sent. */
+  /** Present while nothing may be sent. */
   #silence: Promise<void> | undefined;
 
   /**
-   * @param socket     just opened: no message may have come yet.
-   * @param silenceMs  nothing is sent for so long, unless the peer says something before.
+   * @param socket     just opened, before its first message.
+   * @param silenceMs  how long nothing is sent, unless the peer sends something before that.
    */
   constructor(socket: HalfOpenWebSocket, silenceMs = 0) {
     super({ allowHalfOpen: true });
-    this.on('error', () => undefined); // a message may be wrong before anybody listens: see `errored`
+    this.on('error', () => undefined); // a message may fail before there is another listener: see `errored`
     this.#socket = socket;
     socket.binaryType = 'fragments';
     socket.on('message', (parts, isBinary) => {
-      this.#take(parts as Buffer[], isBinary);
+      this.#receive(parts as Buffer[], isBinary);
     });
     const onEnd = (): void => {
       if (this.#hasEnded) return;
@@ -60,7 +60,7 @@ export class WebSocketStream extends Duplex {
     socket.on('close', onEnd);
     if (silenceMs > 0) this.#silence = this.#keepSilence(silenceMs);
     socket.on('error', (cause) => {
-      this.destroy(new HandshakeError('what came is no WebSocket', { cause }));
+      this.destroy(new HandshakeError('invalid WebSocket frame', { cause }));
     });
   }
 
@@ -70,23 +70,23 @@ export class WebSocketStream extends Duplex {
       resolve(undefined);
     };
     const timer = setTimeout(over, ms);
-    const signs = ['message', 'peerEnd', 'close'];
-    for (const sign of signs) this.#socket.once(sign, over);
+    const events = ['message', 'peerEnd', 'close'];
+    for (const event of events) this.#socket.once(event, over);
     await promise;
     clearTimeout(timer);
-    for (const sign of signs) this.#socket.off(sign, over);
+    for (const event of events) this.#socket.off(event, over);
     this.#silence = undefined;
   }
 
-  /** Runs `send` once the peer may be spoken to. */
-  #speak(send: () => void): void {
+  /** Runs `send` once the silence is over. */
+  #afterSilence(send: () => void): void {
     if (this.#silence === undefined) send();
     else void this.#silence.then(send);
   }
 
-  #take(parts: readonly Buffer[], isBinary: boolean): void {
+  #receive(parts: readonly Buffer[], isBinary: boolean): void {
     if (!isBinary) {
-      this.destroy(new HandshakeError('a WebSocket message came as text: send binary messages'));
+      this.destroy(new HandshakeError('text WebSocket message: send binary messages'));
       return;
     }
     if (this.#hasEnded) return;
@@ -100,26 +100,26 @@ export class WebSocketStream extends Duplex {
   }
 
   override _write(part: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#speak(() => {
+    this.#afterSilence(() => {
       this.#socket.send(part, { binary: true }, done);
     });
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#speak(() => {
+    this.#afterSilence(() => {
       this.#socket.finish();
       done();
     });
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    // After an error it is the owner's to say how the socket below is closed.
+    // After an error the owner decides how the socket below is closed.
     if (error === null && this.writableFinished) this.#linger();
     else if (error === null) this.#socket.terminate();
     done(error);
   }
 
-  /** Both close frames are on their way: ws closes the socket, and the peer should, too. */
+  /** Both close frames are under way: `ws` closes the socket once the peer does, which gets a limited time for it. */
   #linger(): void {
     const timer = setTimeout(() => {
       this.#socket.terminate();

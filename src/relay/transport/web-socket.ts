@@ -3,10 +3,10 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ClientOptions } from 'ws';
 import type { WebSocketTarget } from '../../config/transport.ts';
 import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
-import { isOfRealm, mostHeadBytes, readRequest, type RequestHeaders } from './web-socket-request.ts';
-import { closeTimeout, HalfOpenWebSocket, mostMessageBytes, WebSocketStream } from './web-socket-stream.ts';
+import { isOfRealm, maxHeadBytes, readRequest, type RequestHeaders } from './web-socket-request.ts';
+import { closeTimeout, HalfOpenWebSocket, maxMessageBytes, WebSocketStream } from './web-socket-stream.ts';
 
-const options = { perMessageDeflate: false, maxPayload: mostMessageBytes, closeTimeout } as const;
+const options = { perMessageDeflate: false, maxPayload: maxMessageBytes, closeTimeout } as const;
 
 const server = new WebSocketServer({
   ...options,
@@ -16,14 +16,14 @@ const server = new WebSocketServer({
 });
 
 /**
- * Realm's client drops what it reads together with the answer to its request: the first words of a remote that speaks
- * first, and so the place where the next frame begins. It gets this long to have read the answer.
+ * Realm's client drops what it reads together with the answer to its request, such as the first bytes of a remote that
+ * speaks first, and then no longer finds the start of a frame. It gets this long to read the answer alone.
  */
 const silenceForRealmMs = 50;
 
 /**
- * Answers the WebSocket request that comes on `stream`. A wrong one is answered with HTTP status 400, and `stream`
- * is ended.
+ * Reads and answers the WebSocket request on `stream`. A request that is not valid is answered with HTTP status 400,
+ * and `stream` is ended.
  *
  * @throws HandshakeError
  */
@@ -44,30 +44,34 @@ async function upgrade(
     server.handleUpgrade(request, stream, rest, (socket) => {
       resolve(new WebSocketStream(socket, isOfRealm(headers) ? silenceForRealmMs : 0));
     });
-    stream.resume(); // it was paused while the head was looked at
+    stream.resume(); // readHead has paused it
   });
 }
 
 type Head = { readonly head: string; readonly rest: Buffer };
 
-/** Reads up to the first empty line; `stream` is paused behind it. */
+/** Reads up to the first empty line and pauses `stream` behind it. */
 async function readHead(stream: Duplex): Promise<Head> {
   const { promise, resolve, reject } = Promise.withResolvers<Head>();
   let read = Buffer.alloc(0);
   const onData = (part: Buffer): void => {
     read = Buffer.concat([read, part]);
-    const end = read.subarray(0, mostHeadBytes).indexOf('\r\n\r\n');
+    const end = read.subarray(0, maxHeadBytes).indexOf('\r\n\r\n');
     if (end >= 0) {
       stream.pause();
       resolve({ head: read.toString('latin1', 0, end), rest: read.subarray(end + 4) });
-    } else if (read.length >= mostHeadBytes) {
-      reject(refuse(stream, `its head is longer than ${String(mostHeadBytes)} bytes`));
+    } else if (read.length >= maxHeadBytes) {
+      reject(refuse(stream, `the request head is longer than ${String(maxHeadBytes)} bytes`));
     } else if (!beginsLikeGet(read)) {
-      reject(refuse(stream, 'not a GET request of HTTP/1.1'));
+      reject(refuse(stream, 'not an HTTP/1.1 GET request'));
     }
   };
   const onEnd = (): void => {
-    reject(new HandshakeError('WebSocket handshake failed: the client ended before its request did'));
+    reject(
+      new HandshakeError(
+        'WebSocket handshake failed: the client closed the connection before its request was complete',
+      ),
+    );
   };
   stream.on('data', onData).once('end', onEnd).once('close', onEnd).once('error', reject);
   stream.resume();
@@ -89,12 +93,12 @@ function refuse(stream: Duplex, fault: string): ClientRefusedError {
     'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n' +
       `Content-Length: ${String(body.length)}\r\n\r\n${body}`,
   );
-  stream.resume(); // whatever follows is not looked at
+  stream.resume(); // the rest of the request is dropped
   return new ClientRefusedError(`WebSocket handshake failed: ${fault}`);
 }
 
 /**
- * Asks the remote on `stream` for a WebSocket, in the way of Realm: no extensions, an all-zero mask.
+ * Requests a WebSocket from the remote on `stream`, as Realm does: without extensions, with an all-zero mask.
  *
  * @throws HandshakeError
  */
@@ -107,9 +111,9 @@ export async function requestWebSocket(
     ...options,
     headers: { host },
     createConnection: () => stream as never,
-    generateMask: () => undefined, // as it is: zero
+    generateMask: () => undefined, // leaves the mask zero
     finishRequest: (request) => {
-      request.path = path; // byte by byte, which a URL would not keep
+      request.path = path; // unchanged, while a URL would normalize it
       request.end();
     },
   };

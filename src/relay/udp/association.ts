@@ -11,43 +11,43 @@ import type { Side } from '../stats/side.ts';
 import { fromAddress, reachable, sourceOf } from '../upstream/source-address.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 
-/** Datagrams that wait while the remote's name is looked up; more are lost, as they may be in UDP. */
+/** Datagrams that wait while the remote's name is looked up; further ones are lost, as UDP allows. */
 const maxWaiting = 32;
 
-/** Why an association ends; also by itself, when it is idle. */
+/** Why an association ended. */
 export type AssociationEnd = 'Idle' | 'Evicted' | 'RemoteRemoved' | 'NotAllowed' | 'Stopped';
 
-/** What an association needs of its endpoint. */
+/** What one association works with. */
 export type AssociationContext = {
   /** Name of the endpoint. */
   readonly endpoint: string;
   /** The client's address and port, as text. */
   readonly client: string;
-  /** The client's address alone, an IPv4-mapped one in IPv4. */
+  /** The client's address alone; an IPv4-mapped one as IPv4. */
   readonly ip: string;
   /** The listening port that it came to, as configured. */
   readonly port: number;
-  /** In the order in which to try them; at least one. */
+  /** At least one, in the order in which to try them. */
   readonly remotes: readonly Remote[];
   /** Source address of its datagrams; undefined = the system's choice. */
   readonly through: SocketAddress | undefined;
-  /** Idle time after which it ends; 0 = never. */
+  /** How long it may be idle before it ends; 0 = for ever. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly log: Logger;
-  /** Limited: every client may fail. */
+  /** Rate-limited, since every client may fail. */
   readonly warn: Warn;
   /** Sends a datagram of the remote to the client. */
   readonly reply: (datagram: Uint8Array) => void;
-  /** Told once, when it has ended. */
+  /** Called once, when it has ended. */
   readonly onClosed: (association: UdpAssociation, failure: Side | undefined) => void;
 };
 
 /**
- * One UDP client's mapping: a socket connected to one remote, so that nobody else's datagrams get in.
- * Ends when neither side has sent for the idle time. A remote that refuses before it ever answered makes
- * room for the next one.
+ * The mapping of one UDP client: a socket that is connected to one remote, so that the kernel drops what others send.
+ * It ends when neither side has sent for the idle time. If a remote refuses before its first answer, the next remote
+ * is tried.
  */
 export class UdpAssociation {
   fromClientBytes = 0;
@@ -59,11 +59,11 @@ export class UdpAssociation {
   #socket: Socket | undefined;
   #isDialling = false;
   #tried = 0;
-  /** The remote that counts it. */
+  /** The remote that counts this association. */
   #counted: Remote | undefined;
   #failedInARow = 0;
   #waiting: Uint8Array[] = [];
-  /** The client's latest datagram, until the remote has answered once: the next remote gets it, too. */
+  /** The client's latest datagram, kept for the next remote until one has answered. */
   #unanswered: Uint8Array | undefined;
   #error: Error | undefined;
   #isClosed = false;
@@ -76,12 +76,12 @@ export class UdpAssociation {
     this.#watchIdle();
   }
 
-  /** The remote that it talks to, or tried last. */
+  /** The remote in use, or the last one tried. */
   get remote(): Remote {
     return this.#remote(Math.max(0, this.#tried - 1));
   }
 
-  /** The client's address, an IPv4-mapped one in IPv4. */
+  /** The client's address; an IPv4-mapped one as IPv4. */
   get ip(): string {
     return this.#context.ip;
   }
@@ -106,7 +106,7 @@ export class UdpAssociation {
     if (this.#socket === undefined && !this.#isDialling) void this.#dial();
   }
 
-  /** From now on it ends after `timeoutMs` of silence. */
+  /** Ends it after `timeoutMs` without a datagram, counted from now. */
   limitIdle(timeoutMs: number): void {
     this.#timeoutMs = timeoutMs;
     this.#lastMs = this.#context.clock.monotonicMs();
@@ -156,10 +156,10 @@ export class UdpAssociation {
     this.#socket = socket;
     socket.on('error', onError);
     socket.on('message', (datagram) => {
-      this.#takeAnswer(datagram);
+      this.#receiveAnswer(datagram);
     });
     if (from !== undefined) socket.bind({ ...from, exclusive: true });
-    // Where it fails, Node passes the error to the callback, which its types do not say.
+    // On failure Node passes the error to the callback, although its types have no parameter there.
     socket.connect(port, host, ((error?: Error) => {
       if (error !== undefined) onError(error);
       else if (this.#socket === socket) this.#flush();
@@ -174,13 +174,13 @@ export class UdpAssociation {
   #forward(datagram: Uint8Array): void {
     const socket = this.#socket;
     socket?.send(datagram, (error) => {
-      // One datagram too large for the remote's family is that datagram's loss alone.
+      // A datagram that is too large for the remote's family is lost; the association goes on.
       if (error === null || errorCode(error) === 'EMSGSIZE') return;
       if (this.#socket === socket) this.#fail(error);
     });
   }
 
-  #takeAnswer(datagram: Uint8Array): void {
+  #receiveAnswer(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
     this.fromUpstreamBytes += datagram.length;
     if (this.#unanswered !== undefined || this.#failedInARow > 0) this.#counted?.succeed();
@@ -189,7 +189,7 @@ export class UdpAssociation {
     this.#context.reply(datagram);
   }
 
-  /** Turns to the next remote: at once while the client waits for a first answer, else with its next datagram. */
+  /** Tries the next remote: at once if the client waits for a first answer, else with its next datagram. */
   #fail(error: Error): void {
     this.#error = error;
     this.#failedInARow += 1;

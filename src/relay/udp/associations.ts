@@ -1,34 +1,59 @@
+/**
+ * The udp room: UDP clients, one *association* each.
+ *
+ * An association maps one client, an address and port, to one remote, by a socket of its own, as a NAT does. It is
+ * *idle* while neither side sends and ends when it has been idle for `udp_timeout`. If there is no room for another
+ * client, the association that has been idle for longest is *evicted*.
+ *
+ * Guarantee: the client receives only what its remote sends, and the failure of one association does not affect another.
+ * A new client is turned away only if no association can make room for it.
+ */
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientIp, clientText } from '../../lib/client-address.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import { Incident } from '../stats/incident.ts';
-import { EvictionOrder } from './eviction-order.ts';
-import type { RecentErrors } from '../stats/recent-errors.ts';
-import type { RemotePool } from '../upstream/remote-pool.ts';
-import { TrafficStats, type Traffic } from '../stats/traffic.ts';
-import { UdpAssociation, type AssociationContext, type AssociationEnd } from './association.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
+import { Incident } from '../stats/incident.ts';
+import type { Warn } from '../stats/log-limiter.ts';
+import type { RecentErrors } from '../stats/recent-errors.ts';
+import { TrafficStats, type Traffic } from '../stats/traffic.ts';
+import type { RemotePool } from '../upstream/remote-pool.ts';
+import { UdpAssociation, type AssociationEnd } from './association.ts';
+import { EvictionOrder } from './eviction-order.ts';
 
 /** What the associations of an endpoint need of it. */
-export type AssociationsContext = Pick<AssociationContext, 'log' | 'warn' | 'clock' | 'lookup'> & {
-  readonly budget: DescriptorBudget;
+export type AssociationsContext = {
+  readonly log: Logger;
+  /** Rate-limited, since every client may fail. */
+  readonly warn: Warn;
   readonly errors: RecentErrors;
-  /** Whether a client may have one: counted and told where not. */
-  readonly allowsAssociation: (client: UdpClient) => boolean;
-  /** The endpoint's, which may change. */
+  readonly clock: Clock;
+  readonly lookup: Lookup;
+  readonly budget: DescriptorBudget;
+  /** The endpoint's configuration, which a reload may change. */
   readonly config: () => EndpointConfig;
-  /** The remotes of a listening port; undefined where the endpoint has it no more. */
-  readonly pool: (port: number) => RemotePool | undefined;
 };
 
-/**
- * The UDP clients of an endpoint. Where there is no room for another one, the association that has been idle
- * for longest makes it: a client that comes back later just begins anew, as with any NAT.
- */
+/** A client that is to have an association. */
+export type AssociationRequest = {
+  readonly client: UdpClient;
+  /** The listening port that it came to, as configured. */
+  readonly port: number;
+  /** The remotes of that port. */
+  readonly pool: RemotePool;
+  /** Sends a datagram to the client. */
+  readonly reply: Reply;
+  /** Called once, when the association has ended. */
+  readonly onClosed: () => void;
+};
+
+/** The associations of an endpoint. An evicted client that sends again gets a new association, as with any NAT. */
 export class Associations {
-  /** Those that made room for another client. */
+  /** Associations that made room for another client. */
   evicted = 0;
-  /** Clients that were turned away, since there was no descriptor and nothing to make room. */
+  /** Clients that were turned away, since there was no descriptor and no association to evict. */
   refused = 0;
   readonly #context: AssociationsContext;
   readonly #open = new Set<UdpAssociation>();
@@ -47,21 +72,21 @@ export class Associations {
       started: () => {
         const { name: endpoint, network } = config();
         const fields = { endpoint, maxAssociations: network.maxAssociations };
-        log.warn(fields, 'association limit reached, those idle for longest make room');
+        log.warn(fields, 'association limit reached, evicting the longest idle');
       },
       ended: (evicted) => {
         this.#evictionOrder.forget();
-        log.info({ endpoint: config().name, evicted }, 'the association limit is no longer reached');
+        log.info({ endpoint: config().name, evicted }, 'association limit no longer reached');
       },
     });
     this.#shortageIncident = new Incident(clock, {
       started: () => {
         const fields = { endpoint: config().name, associations: this.active };
-        log.warn(fields, 'file descriptors are short, UDP clients are turned away or make room for others');
+        log.warn(fields, 'file descriptor limit reached, evicting or rejecting UDP clients');
       },
       ended: (clients) => {
         this.#evictionOrder.forget();
-        log.info({ endpoint: config().name, clients }, 'there are file descriptors for UDP clients again');
+        log.info({ endpoint: config().name, clients }, 'file descriptors available again for UDP clients');
       },
     });
   }
@@ -74,23 +99,49 @@ export class Associations {
     return this.#stats.active;
   }
 
-  /** Begins to serve one client of a listening port. @returns undefined where there is no room for it, or it may not. */
-  associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
+  /** Creates the association of a client. @returns undefined if there is no room for it. */
+  associate(request: AssociationRequest): UdpAssociation | undefined {
     const { budget, config, errors } = this.#context;
-    const pool = this.#context.pool(port);
-    if (pool === undefined || !this.#context.allowsAssociation(client)) return undefined;
-    budget.take(1); // before another one gives its own back, which a TCP client that waits would get
+    budget.take(1); // before an evicted one releases its own, which a TCP client that waits would get
     if (!this.#hasMadeRoom()) {
       budget.release(1);
       this.refused += 1;
-      const error = { message: 'file descriptors are short, UDP clients are turned away' };
+      const error = { message: 'file descriptor limit reached, rejecting UDP clients' };
       errors.add({ endpoint: config().name, side: 'relay', reason: 'DescriptorsShort', error });
       return undefined;
     }
+    const association = this.#newAssociation(request);
+    this.#open.add(association);
+    this.#stats.opened(association);
+    return association;
+  }
+
+  /** Ends the associations for which `isKept` is false. @param end  why. */
+  keepOnly(isKept: (association: UdpAssociation) => boolean, end: AssociationEnd): void {
+    for (const association of this.#open) if (!isKept(association)) association.close(end);
+  }
+
+  /** Ends every association. */
+  cut(): void {
+    for (const association of this.#open) association.close('Stopped');
+    this.#limitIncident.end();
+    this.#shortageIncident.end();
+  }
+
+  /** Resolves when none is open. */
+  idle(): Promise<void> {
+    return this.#stats.idle();
+  }
+
+  #newAssociation({ client, port, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
+    const { log, warn, clock, lookup, budget, config } = this.#context;
     const { name: endpoint, network, through } = config();
     const ip = clientIp(client.address);
-    const association = new UdpAssociation({
-      ...this.#context,
+    return new UdpAssociation({
+      log,
+      warn,
+      clock,
+      lookup,
       endpoint,
       client: clientText(client.address, client.port),
       ip,
@@ -106,26 +157,6 @@ export class Associations {
         budget.release(1);
       },
     });
-    this.#open.add(association);
-    this.#stats.opened(association);
-    return association;
-  }
-
-  /** Ends those that `isKept` does not hold for. @param end  why. */
-  keepOnly(isKept: (association: UdpAssociation) => boolean, end: AssociationEnd): void {
-    for (const association of this.#open) if (!isKept(association)) association.close(end);
-  }
-
-  /** Ends all of them. */
-  cut(): void {
-    for (const association of this.#open) association.close('Stopped');
-    this.#limitIncident.end();
-    this.#shortageIncident.end();
-  }
-
-  /** Resolves when there is none. */
-  idle(): Promise<void> {
-    return this.#stats.idle();
   }
 
   #hasMadeRoom(): boolean {
@@ -140,7 +171,7 @@ export class Associations {
     return this.#evict();
   }
 
-  /** @returns whether there was one. */
+  /** @returns whether there was one to evict. */
   #evict(): boolean {
     const longest = this.#evictionOrder.longestIdle();
     if (longest === undefined) return false;

@@ -1,73 +1,84 @@
+/**
+ * `upstream`: which remote a client is sent to, in which order remotes are tried, whether they are healthy, and
+ * connecting.
+ *
+ * Vocabulary. A `Remote` is one configured address and what is known of it. A dial connects to the first remote that
+ * accepts; several addresses of one name race (Happy Eyeballs). A remote whose dials fail is ejected: it is tried
+ * last until its backoff is over, when one client probes it. A health check is a dial without a client. A
+ * `RemotePool` holds the remotes of one listening port, whose `Balancer` orders them; `EndpointRemotes` holds the
+ * pools of an endpoint, for TCP and for UDP.
+ *
+ * Guarantee: every remote stays in the order, so that a client is reset only after all of them failed; a dial owns its
+ * descriptors and closes every attempt but the one that it returns; what is known of a remote outlives a reload.
+ */
+
 import type { SocketAddress } from '../../config/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { asError, RealmError } from '../../lib/errors.ts';
 import { addressesOf, type Lookup } from '../dns/lookup.ts';
-import type { Channel, Target } from '../net/channel.ts';
+import type { Target } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import { interleaved, HappyEyeballs } from './happy-eyeballs.ts';
+import { HappyEyeballs, interleaved, type ConnectionAttempt } from './happy-eyeballs.ts';
 import { fromAddress, reachable, type SourceAddress, sourceOf } from './source-address.ts';
 
-/** No remote could be connected; `cause` is the last failure. */
+/** No remote accepted a connection; `cause` is the error of the last one. */
 export class DialError extends RealmError {
   readonly code = 'REALM_DIAL_FAILED';
-  /** The last remote tried, as configured. */
+  /** The last remote that was tried, as configured. */
   readonly upstream: string;
 
   constructor(upstream: string, options: ErrorOptions) {
-    super('no remote could be connected', options);
+    super('no remote could be reached', options);
     this.upstream = upstream;
   }
 }
 
-/** A remote took longer than `tcp_timeout`. */
+/** A remote did not answer within `tcp_timeout`. */
 class DialTimeoutError extends RealmError {
   readonly code = 'REALM_DIAL_TIMEOUT';
 
-  /** @param what  what it was about when the time was over. */
+  /** @param what  the step that was not done in time. */
   constructor(what: string, timeoutMs: number) {
-    super(`${what} was not done within ${String(timeoutMs)} ms`);
+    super(`${what} timed out after ${String(timeoutMs)} ms`);
   }
 }
 
-/** What is dialled, and is told what came of it. */
+/** A remote to dial, which keeps account of the outcome. */
 export type DialTarget = SocketAddress & {
   /** As configured. */
   readonly text: string;
   /** A dial begins. */
   readonly acquire: () => void;
-  /** The dial failed, or the connection that came of it has ended. */
+  /** The dial failed, or its connection has ended. */
   readonly release: () => void;
   readonly succeed: () => void;
   readonly fail: (error: Error) => void;
 };
 
-/** What a dial makes and can give up. */
-type Dialable = Pick<Channel, 'close'>;
-
-/** What a dial needs besides the remotes. */
-export type DialOptions<C extends Dialable> = {
-  /** Limit for each remote: its name lookup and the tries of all its addresses together; 0 = none. */
+/** What a dial needs besides the remotes. `C` is the connection that it makes. */
+export type DialOptions<C extends ConnectionAttempt> = {
+  /** Limit for each remote: its name lookup and the attempts at all its addresses together; 0 = no limit. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly lookup: Lookup;
-  /** Has given a descriptor for the dial; tries beside the first take theirs from it. */
+  /** Has granted one descriptor to the dial; simultaneous attempts draw theirs from it. */
   readonly budget: DescriptorBudget;
-  /** Source address; undefined = the system's choice. Addresses of another family are not tried. */
+  /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
   readonly through: SocketAddress | undefined;
-  /** Connects to an address, handshake included: as `TcpStack`, whose own it may be. */
+  /** Connects to an address, including any TLS or WebSocket handshake; for plain TCP it is `TcpStack.connect`. */
   readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => C;
-  /** Told of each try that failed while another one follows. */
+  /** Called for each remote that failed and is followed by another. */
   readonly onFailedTry: (remote: DialTarget, error: Error) => void;
 };
 
-/** A connected channel and where it goes; the remote counts it until it is told to `leave`. */
+/** A connection and its remote, which counts it until `release`. */
 export type Dialled<C, T extends DialTarget> = { readonly channel: C; readonly remote: T };
 
 /**
- * Connects to the first of `remotes` that can be, one after the other; the addresses of one race. Owns its
- * channels until one is connected.
+ * Connects to the first of several remotes that accepts, one after the other; the addresses of one remote race. Owns
+ * its connection attempts until one succeeds.
  */
-export class Dial<C extends Dialable> {
+export class Dial<C extends ConnectionAttempt> {
   readonly #options: DialOptions<C>;
   #deadlineMs = Infinity;
   #source: SourceAddress | undefined;
@@ -85,8 +96,8 @@ export class Dial<C extends Dialable> {
   }
 
   /**
-   * @returns undefined where it was cancelled.
-   * @throws DialError where none could be connected.
+   * @returns undefined if the dial was cancelled.
+   * @throws DialError if no remote accepted.
    */
   async connect<T extends DialTarget>(remotes: Iterable<T>): Promise<Dialled<C, T> | undefined> {
     let failed: { remote: T; error: Error } | undefined;
@@ -119,9 +130,9 @@ export class Dial<C extends Dialable> {
     const { clock, timeoutMs, through } = this.#options;
     this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
     const lookup = (host: string): Promise<readonly string[]> => this.#lookup(host);
-    const found = await addressesOf(remote, lookup);
+    const addresses = await addressesOf(remote, lookup);
     if (through !== undefined) this.#source = await sourceOf(through, lookup);
-    const hosts = reachable(found, this.#source);
+    const hosts = reachable(addresses, this.#source);
     if (this.#isCancelled()) return undefined;
     const [host] = hosts;
     if (host === undefined) throw new Error('the name has no address');
@@ -137,7 +148,7 @@ export class Dial<C extends Dialable> {
     return undefined;
   }
 
-  /** A method, since it changes while something is awaited. */
+  /** A method, because the compiler would assume that the field does not change across an `await`. */
   #isCancelled(): boolean {
     return this.#cancelled;
   }
@@ -200,7 +211,7 @@ export class Dial<C extends Dialable> {
     return { address, port, from: fromAddress(address, this.#source) };
   }
 
-  /** Rejects by `reject` when the time for this remote is over; returns what calls that off. */
+  /** Calls `reject` when the time for this remote is over. @returns cancels that. */
   #limit(what: string, reject: (error: Error) => void): () => void {
     const { clock, timeoutMs } = this.#options;
     if (timeoutMs === 0) return () => undefined;

@@ -1,22 +1,35 @@
 import { portsOf } from '../../config/port-config.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Protocol } from '../../api/port-conflicts.ts';
-import { HealthChecks, type HealthChecksContext } from './health-checks.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Lookup } from '../dns/lookup.ts';
+import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import type { TcpStack } from '../net/channel.ts';
+import type { RecentErrors } from '../stats/recent-errors.ts';
+import { HealthChecks } from './health-checks.ts';
 import type { RemotePool } from './remote-pool.ts';
 import { RemotePools } from './remote-pools.ts';
-import type { Remote, RemoteContext, RemoteEvent, RemoteHealth, RemoteState } from './remote.ts';
+import type { Remote, RemoteEvent, RemoteHealth, RemoteState } from './remote.ts';
 
-/** What happened to a remote, or how it is now; its name is its address, since equal addresses fare equally. */
+/** Identifies a remote among all processes: by its address, because remotes with one address share their fate. */
 export type RemoteId = { readonly endpoint: string; readonly protocol: Protocol; readonly remote: string };
 
 /** What the remotes of an endpoint work with. */
-export type EndpointRemotesContext = Omit<RemoteContext, 'endpoint' | 'onEvent'> &
-  HealthChecksContext & {
-    /** Told of what happens to a remote here, and has to be known where it is not seen. */
-    readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;
-  };
+export type EndpointRemotesContext = {
+  readonly log: Logger;
+  readonly errors: RecentErrors;
+  readonly clock: Clock;
+  /** In [0, 1), for the jitter of backoffs. */
+  readonly random: () => number;
+  readonly lookup: Lookup;
+  readonly tcp: TcpStack;
+  readonly budget: DescriptorBudget;
+  /** Called for each event of a remote in this process, so that the other processes learn of it. */
+  readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;
+};
 
-/** The remotes of an endpoint, for each protocol by itself, since a remote may serve one and not the other. */
+/** The remotes of an endpoint, separately for each protocol, because a remote may serve one and not the other. */
 export class EndpointRemotes {
   readonly #pools: Readonly<Record<Protocol, RemotePools>>;
   readonly #healthChecks: HealthChecks;
@@ -35,13 +48,13 @@ export class EndpointRemotes {
     this.#healthChecks.run(this.#pools.TCP.first.remotes, config);
   }
 
-  /** How they are, in the order of the configuration; [] for a protocol that is not relayed. */
+  /** The health of each remote, in the order of the configuration; [] for a protocol that is not relayed. */
   get health(): Readonly<Record<Protocol, readonly RemoteHealth[]>> {
     const { tcp, udp } = this.#config.network;
     return { TCP: tcp ? this.#pools.TCP.health : [], UDP: udp ? this.#pools.UDP.health : [] };
   }
 
-  /** What is known of each, to be shared. */
+  /** The state of each remote that is in use, for other processes. */
   get states(): readonly (RemoteId & { readonly state: RemoteState })[] {
     const { name: endpoint } = this.#config;
     return (['TCP', 'UDP'] as const).flatMap((protocol) =>
@@ -49,7 +62,12 @@ export class EndpointRemotes {
     );
   }
 
-  /** Uses the remotes of `config`; those that are known stay what they are, and where nothing changes so do checks. @returns whether it did. */
+  /**
+   * Switches to the remotes of `config`. Known remotes keep their state; if no setting of the remotes changes, checks
+   * go on.
+   *
+   * @returns whether a setting of the remotes changed.
+   */
   configure(config: EndpointConfig): boolean {
     const [before, after] = [this.#config, config].map((each) =>
       JSON.stringify([each.balance, portsOf(each), each.healthCheck, each.through]),
@@ -67,18 +85,18 @@ export class EndpointRemotes {
     return this.#pools.TCP.names;
   }
 
-  /** As `RemotePools.at`. */
+  /** See `RemotePools.forPort`. */
   forPort(protocol: Protocol, port: number): RemotePool | undefined {
     return this.#pools[protocol].forPort(port);
   }
 
-  /** As `RemotePools.expect`. */
+  /** See `RemotePools.addPorts`. */
   addPorts(config: EndpointConfig): void {
     this.#pools.TCP.addPorts(config);
     this.#pools.UDP.addPorts(config);
   }
 
-  /** Those of one address. */
+  /** The remotes with that address, at any listening port. */
   byAddress({ protocol, remote }: RemoteId): readonly Remote[] {
     return this.#pools[protocol].byAddress(remote);
   }

@@ -1,109 +1,121 @@
 import { isIP } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
-import type { Channel } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 
-/** How long a try has the line for itself. Source: RFC 8305, section 5, "Connection Attempt Delay". */
+/**
+ * Milliseconds before the next attempt starts beside a silent one. RFC 8305, section 5: "Connection Attempt Delay",
+ * 250 ms recommended.
+ */
 const attemptDelayMs = 250;
+
+/** A connection attempt, and the connection that comes of it. */
+export type ConnectionAttempt = {
+  /** Abandons the attempt, or closes the connection. */
+  readonly close: () => void;
+};
 
 /** What a race needs besides the addresses. */
 export type HappyEyeballsOptions<C> = {
   readonly clock: Clock;
-  /** Pays for tries beside the first; one that it has no room for waits. */
+  /** Grants descriptors to simultaneous attempts; without room for one, it has to wait. */
   readonly budget: DescriptorBudget;
-  /** What connects to `address` and tells once, later, whether it has. */
+  /** Starts to connect to `address`; calls `onConnected` once, later, with the error if it failed. */
   readonly connect: (address: string, onConnected: (error: Error | undefined) => void) => C;
 };
 
 /**
- * Connects to whichever of several addresses answers first: one after the other, the next one as soon as one has
- * failed or has been silent for 250 ms, while the silent one goes on. An address that swallows everything so costs a
- * quarter of a second, and not the whole time for the dial.
+ * Races several addresses: starts the next attempt as soon as one has failed or has been silent for 250 ms, while the
+ * silent one goes on. An address that drops packets therefore costs a quarter of a second, and not the timeout of the
+ * dial.
+ *
+ * Source: RFC 8305 (Happy Eyeballs 2), which replaces RFC 6555.
  */
-export class HappyEyeballs<C extends Pick<Channel, 'close'>> {
-  /** Connected; rejects with the last failure where all have failed. */
+export class HappyEyeballs<C extends ConnectionAttempt> {
+  /** The first connection; rejects with the last error if every attempt failed. */
   readonly winner: Promise<C>;
   readonly #options: HappyEyeballsOptions<C>;
-  readonly #waiting: string[];
-  readonly #running = new Set<C>();
-  readonly #settle = Promise.withResolvers<C>();
-  /** Descriptors of tries beside the first. */
-  #taken = 0;
+  readonly #untried: string[];
+  readonly #attempts = new Set<C>();
+  readonly #outcome = Promise.withResolvers<C>();
+  /** Descriptors of simultaneous attempts beyond the first. */
+  #extraDescriptors = 0;
   #stopTimer: () => void = () => undefined;
 
   /** @param hosts  IP addresses, at least one, in the order in which to try them. */
   constructor(hosts: readonly string[], options: HappyEyeballsOptions<C>) {
     this.#options = options;
-    this.#waiting = [...hosts];
-    this.winner = this.#settle.promise;
-    this.#next();
+    this.#untried = [...hosts];
+    this.winner = this.#outcome.promise;
+    this.#startNext();
   }
 
-  /** Ends every try; `winner` rejects with `error`, if it is not settled yet. */
+  /** Abandons every attempt; `winner` rejects with `error` if it is still pending. */
   end(error: Error): void {
     this.#stop();
-    this.#settle.reject(error);
+    this.#outcome.reject(error);
   }
 
-  #next(): void {
+  #startNext(): void {
     this.#stopTimer();
-    if (this.#mayOpen()) this.#open();
-    if (this.#waiting.length === 0) return;
+    if (this.#mayStart()) this.#start();
+    if (this.#untried.length === 0) return;
     this.#stopTimer = this.#options.clock.after(attemptDelayMs, () => {
-      this.#next();
+      this.#startNext();
     });
   }
 
-  #mayOpen(): boolean {
-    if (this.#running.size === 0) return true;
+  #mayStart(): boolean {
+    if (this.#attempts.size === 0) return true;
     if (!this.#options.budget.hasRoom(1)) return false;
     this.#options.budget.take(1);
-    this.#taken += 1;
+    this.#extraDescriptors += 1;
     return true;
   }
 
-  #open(): void {
-    const channel = this.#options.connect(this.#waiting.shift() ?? '', (error) => {
-      if (error === undefined) this.#succeed(channel);
-      else this.#fail(channel, error);
+  #start(): void {
+    const attempt = this.#options.connect(this.#untried.shift() ?? '', (error) => {
+      if (error === undefined) this.#succeed(attempt);
+      else this.#fail(attempt, error);
     });
-    this.#running.add(channel);
+    this.#attempts.add(attempt);
   }
 
-  #succeed(channel: C): void {
-    this.#running.delete(channel);
-    this.#stop();
-    this.#settle.resolve(channel);
+  #succeed(attempt: C): void {
+    this.#attempts.delete(attempt);
+    this.#stop(); // RFC 8305, section 5: one success cancels all other attempts
+    this.#outcome.resolve(attempt);
   }
 
-  #fail(channel: C, error: Error): void {
-    this.#running.delete(channel);
-    channel.close();
-    this.#release(Math.min(1, this.#taken));
-    if (this.#waiting.length > 0) this.#next();
-    else if (this.#running.size === 0) this.#settle.reject(error);
+  #fail(attempt: C, error: Error): void {
+    this.#attempts.delete(attempt);
+    attempt.close();
+    this.#release(Math.min(1, this.#extraDescriptors));
+    if (this.#untried.length > 0)
+      this.#startNext(); // RFC 8305, section 5: a failure starts the next attempt without delay
+    else if (this.#attempts.size === 0) this.#outcome.reject(error);
   }
 
   #stop(): void {
     this.#stopTimer();
-    this.#waiting.length = 0;
-    const running = [...this.#running];
-    this.#running.clear();
-    for (const channel of running) channel.close();
-    this.#release(this.#taken);
+    this.#untried.length = 0;
+    const attempts = [...this.#attempts];
+    this.#attempts.clear();
+    for (const attempt of attempts) attempt.close();
+    this.#release(this.#extraDescriptors);
   }
 
   #release(count: number): void {
     if (count === 0) return;
-    this.#taken -= count;
+    this.#extraDescriptors -= count;
     this.#options.budget.release(count);
   }
 }
 
 /**
- * `hosts`, IP addresses, with the families in turn, the first one's first; within a family the order stays.
+ * Alternates the families of `hosts`, IP addresses, starting with that of the first one, and keeps the order within
+ * each.
  *
- * Source: RFC 8305, section 4.
+ * Source: RFC 8305, section 4: "First Address Family Count" is 1.
  */
 export function interleaved(hosts: readonly string[]): readonly string[] {
   const [first = ''] = hosts;

@@ -1,5 +1,5 @@
 import type { SocketAddress } from '../../config/address.ts';
-import type { HealthCheck } from '../../config/health-check-keys.ts';
+import type { HealthCheckConfig } from '../../config/health-check-keys.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Channel, TcpStack } from '../net/channel.ts';
@@ -16,7 +16,7 @@ export type HealthChecksContext = {
   readonly budget: DescriptorBudget;
 };
 
-/** Checks remotes by a TCP connect now and then; what comes out of it is told to each remote. */
+/** Checks remotes periodically by a TCP connect, and reports the outcome to each remote. */
 export class HealthChecks {
   readonly #context: HealthChecksContext;
   #running: readonly Check[] = [];
@@ -25,13 +25,11 @@ export class HealthChecks {
     this.#context = context;
   }
 
-  /**
-   * Checks `remotes` as `config` says from now on, in place of those before; the first time at once.
-   */
-  run(remotes: readonly Remote[], { healthCheck: how, through }: EndpointConfig): void {
+  /** Replaces all checks by those of `remotes`; the first ones start at once. */
+  run(remotes: readonly Remote[], { healthCheck: settings, through }: EndpointConfig): void {
     this.stop();
-    if (how === undefined) for (const remote of remotes) remote.clearChecks();
-    else this.#running = remotes.map((remote) => new Check(remote, how, { ...this.#context, through }));
+    if (settings === undefined) for (const remote of remotes) remote.clearChecks();
+    else this.#running = remotes.map((remote) => new Check(remote, settings, { ...this.#context, through }));
   }
 
   /** Ends all checks. */
@@ -41,20 +39,23 @@ export class HealthChecks {
   }
 }
 
-type CheckContext = HealthChecksContext & { readonly through: SocketAddress | undefined };
+type CheckContext = HealthChecksContext & {
+  /** Source address of the checks; undefined = the system's choice. */
+  readonly through: SocketAddress | undefined;
+};
 
-/** One remote's checks, one after the other until they are stopped. */
+/** The checks of one remote, one after the other until `stop`. */
 class Check {
   readonly #remote: Remote;
-  readonly #settings: HealthCheck;
+  readonly #settings: HealthCheckConfig;
   readonly #context: CheckContext;
   #dial: Dial<Channel> | undefined;
   #isStopped = false;
   #stopTimer: () => void = () => undefined;
 
-  constructor(remote: Remote, how: HealthCheck, context: CheckContext) {
+  constructor(remote: Remote, settings: HealthCheckConfig, context: CheckContext) {
     this.#remote = remote;
-    this.#settings = how;
+    this.#settings = settings;
     this.#context = context;
     void this.#check();
   }
@@ -74,7 +75,7 @@ class Check {
     this.#stopTimer = clock.after(this.#settings.intervalMs, () => void this.#check());
   }
 
-  /** Never rejects: what fails is told to the remote. */
+  /** Never rejects: the target of the dial reports a failure. */
   async #connect(): Promise<void> {
     const dial = new Dial({
       ...this.#context,
@@ -87,11 +88,11 @@ class Check {
       const dialled = await dial.connect([this.#target()]);
       dialled?.channel.close();
     } catch {
-      // told by `fail`
+      // reported by `fail`
     }
   }
 
-  /** The remote, whose clients a check is not one of. */
+  /** The remote as the target of a check, which does not count as one of its connections. */
   #target(): DialTarget {
     const { host, port, ip, text } = this.#remote;
     return {

@@ -5,21 +5,21 @@ import { RemotePool } from './remote-pool.ts';
 import { Remote, type RemoteContext, type RemoteHealth } from './remote.ts';
 
 /**
- * The remotes of an endpoint, for one protocol, at each of its ports: dials that fail at one port say nothing of the
- * others, and each port takes turns by itself. What is known of them outlives a reload.
+ * The remotes of an endpoint for one protocol, with a pool for each listening port: a dial that fails at one port
+ * does not affect the others, and each port is balanced separately. Remotes keep their state across a reload.
  */
 export class RemotePools {
-  readonly #context: Omit<RemoteContext, 'endpoint'>;
+  readonly #context: RemoteContext;
   #config: EndpointConfig;
   #ports: Map<number, PortConfig>;
   #first: RemotePool;
-  /** By listening port, each made when its first client comes. */
+  /** By listening port; each is created for its first client. */
   #pools = new Map<number, RemotePool>();
-  /** Every remote of a pool, by its address. */
+  /** Every remote of a pool, by its key: see `remoteKeys`. */
   #known = new Map<string, Remote>();
   #names: readonly string[];
 
-  constructor(config: EndpointConfig, context: Omit<RemoteContext, 'endpoint'>) {
+  constructor(config: EndpointConfig, context: RemoteContext) {
     this.#context = context;
     this.#config = config;
     this.#ports = byPort(config);
@@ -27,17 +27,17 @@ export class RemotePools {
     this.#names = remoteNames(config);
   }
 
-  /** Those of the first port. */
+  /** The pool of the first port. */
   get first(): RemotePool {
     return this.#first;
   }
 
-  /** Every remote of the ports that have been used. */
+  /** Every remote of the ports in use. */
   get known(): readonly Remote[] {
     return [...this.#known.values()];
   }
 
-  /** Those with an address, of whichever port. */
+  /** The remotes with the address `text`, at any listening port. */
   byAddress(text: string): readonly Remote[] {
     for (const { listen, remotes } of this.#ports.values()) {
       if (remotes.some((address) => socketAddressText(address) === text)) this.forPort(listen.port);
@@ -45,27 +45,27 @@ export class RemotePools {
     return this.known.filter((remote) => remote.text === text);
   }
 
-  /** As configured, with all of their ports: `192.0.2.1:9000-9255`. */
+  /** Each remote as configured, with all of its ports: `192.0.2.1:9000-9255`. */
   get names(): readonly string[] {
     return this.#names;
   }
 
-  /** Each remote with all of its ports: healthy where any of those that were used is. */
+  /** The health of each remote over all of its ports: healthy if any port in use is. */
   get health(): readonly RemoteHealth[] {
     return this.#names.map((address, index) => {
       const remotes = new Set([...this.#pools.values()].flatMap((pool) => pool.remotes[index] ?? []));
       const each = [...remotes].map(({ health }) => health);
       const { healthy, reason } = each.find((one) => one.healthy) ?? each[0] ?? healthyRemote;
-      const sum = (of: 'active' | 'dials' | 'failed'): number =>
-        each.reduce((total, one) => total + one[of], 0);
+      const sum = (count: 'active' | 'dials' | 'failed'): number =>
+        each.reduce((total, one) => total + one[count], 0);
       return { address, healthy, reason, active: sum('active'), dials: sum('dials'), failed: sum('failed') };
     });
   }
 
   /**
-   * Those of a listening port.
+   * The pool of a listening port.
    *
-   * @returns undefined where the endpoint has a range without that port: its client has waited until it was gone.
+   * @returns undefined if the endpoint is a range without that port, which a reload has removed while a client waited.
    */
   forPort(port: number): RemotePool | undefined {
     const pool = this.#pools.get(port);
@@ -75,12 +75,12 @@ export class RemotePools {
     return this.#config.range === undefined ? this.#first : undefined;
   }
 
-  /** Also serves the ports of `config` that are new, since their sockets are bound before it is taken. */
+  /** Adds the ports of `config` that are new, because their sockets are bound before `configure`. */
   addPorts(config: EndpointConfig): void {
     this.#ports = new Map([...byPort(config), ...this.#ports]);
   }
 
-  /** Uses the remotes of `config`; those that are known stay what they are. */
+  /** Switches to the remotes of `config`; known ones keep their state. */
   configure(config: EndpointConfig): void {
     const used = [...this.#pools.keys()];
     this.#config = config;
@@ -93,7 +93,7 @@ export class RemotePools {
     this.#known = new Map([...this.#known].filter(([, remote]) => kept.has(remote)));
   }
 
-  /** Health checks go to the first port, and what they find holds for all. */
+  /** Health checks run against the first port, and their result counts for all. */
   #firstPool(): RemotePool {
     const pool = this.#add(this.#config);
     for (const remote of pool.remotes) remote.mirrorChecksOf(undefined);
@@ -110,10 +110,10 @@ export class RemotePools {
 
   #add({ listen, remotes }: PortConfig): RemotePool {
     const { name, balance, remotes: hashed } = this.#config;
-    const all = keys(remotes).map((key, index) => {
+    const all = remoteKeys(remotes).map((key, index) => {
       const known = this.#known.get(key);
       if (known !== undefined) return known;
-      const remote = new Remote(remotes[index] as SocketAddress, { ...this.#context, endpoint: name });
+      const remote = new Remote(name, remotes[index] as SocketAddress, this.#context);
       this.#known.set(key, remote);
       return remote;
     });
@@ -137,8 +137,8 @@ export function remoteNames(config: EndpointConfig): string[] {
   );
 }
 
-/** The text of each address, numbered where it is listed again. */
-function keys(addresses: readonly SocketAddress[]): string[] {
+/** The text of each address, numbered because one may be listed twice. */
+function remoteKeys(addresses: readonly SocketAddress[]): string[] {
   const texts = addresses.map(socketAddressText);
   return texts.map(
     (text, index) => `${text}#${String(texts.slice(0, index).filter((other) => other === text).length)}`,

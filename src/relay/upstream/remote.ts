@@ -5,54 +5,59 @@ import type { IpAddress } from '../../lib/ip-address.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 
-/** How long a remote whose dials fail is tried last. */
-const ejection: Backoff = { initialMs: 1000, maxMs: 60_000 };
+/** How long a remote whose dials fail is ejected. */
+const ejectionBackoff: Backoff = { initialMs: 1000, maxMs: 60_000 };
 
 /** What a remote works with. */
 export type RemoteContext = {
-  readonly endpoint: string;
   readonly log: Logger;
   readonly errors: RecentErrors;
   readonly clock: Clock;
-  /** In [0, 1), for the jitter of the backoff. */
+  /** In [0, 1), for the jitter of backoffs. */
   readonly random: () => number;
-  /** Told of what happens to the remote `text`, and has to be known by other processes that dial it. */
+  /** Called for each event of the remote with the address `text`, so that other processes that dial it learn of it. */
   readonly onEvent?: (text: string, event: RemoteEvent) => void;
 };
 
-/** A dial failed; one worked after one that failed; somebody tries it after its backoff; checks changed their mind. */
+/**
+ * `failed`: a dial failed; `works`: one succeeded after a failure; `probed`: a client tries it after its backoff;
+ * `checked`: checks changed its state.
+ */
 export type RemoteEvent = 'failed' | 'works' | 'probed' | 'checked';
 
-/** What is known of a remote, as processes tell it to each other. */
+/** What is known of a remote, as processes exchange it. */
 export type RemoteState = {
+  /** Whether health checks pass; true without checks. */
   readonly isUp: boolean;
+  /** Failed dials since the last that succeeded. */
   readonly failedInARow: number;
-  /** How long it is still tried last. */
+  /** How much longer it is ejected; 0 = it is not. */
   readonly ejectedForMs: number;
 };
 
-/** How a remote is, as `/status` tells it. */
+/** The health of a remote, as `/status` reports it. */
 export type RemoteHealth = {
   readonly address: string;
-  /** Is tried in its turn; false = last. */
+  /** Whether checks pass and the last dial succeeded. */
   readonly healthy: boolean;
-  /** Why it is not healthy; '' where it is. */
+  /** Why it is not healthy; '' if it is. */
   readonly reason: '' | 'DialFailed' | 'CheckFailed';
   /** Connections or associations that are open or being dialled. */
   readonly active: number;
-  /** Dials there have been. */
+  /** Dials so far, including failed ones. */
   readonly dials: number;
-  /** Those that failed. */
+  /** Dials that failed. */
   readonly failed: number;
 };
 
-/** A configured remote and what is known of it: what goes there, and whether dials fail. */
+/** A configured remote and what is known of it: how many connections it has, and whether dials and checks succeed. */
 export class Remote implements SocketAddress {
   readonly host: string;
   readonly port: number;
   readonly ip?: IpAddress;
   /** As configured, e.g. `[2001:db8::1]:443`. */
   readonly text: string;
+  readonly #endpoint: string;
   readonly #context: RemoteContext;
   #active = 0;
   #dials = 0;
@@ -60,12 +65,14 @@ export class Remote implements SocketAddress {
   #failedInARow = 0;
   #ejectedUntilMs = 0;
   #isUp = true;
-  /** Checks in a row that say otherwise than `#isUp`. */
+  /** Consecutive checks that contradict `#isUp`. */
   #contraryChecks = 0;
-  /** The one that is checked in its place. */
+  /** The remote whose checks count for this one, too. */
   #mirrored: Remote | undefined;
 
-  constructor(address: SocketAddress, context: RemoteContext) {
+  /** @param endpoint  name of its endpoint. */
+  constructor(endpoint: string, address: SocketAddress, context: RemoteContext) {
+    this.#endpoint = endpoint;
     this.host = address.host;
     this.port = address.port;
     if (address.ip !== undefined) this.ip = address.ip;
@@ -78,12 +85,12 @@ export class Remote implements SocketAddress {
     return this.#active;
   }
 
-  /** Whether checks pass and the last dial worked, as far as there were any. */
+  /** Whether checks pass and the last dial succeeded; true before the first of either. */
   get isHealthy(): boolean {
     return this.#passesChecks && this.#failedInARow === 0;
   }
 
-  /** Whether it is tried in its turn: it is well, or its backoff is over and no check says otherwise. */
+  /** Whether it is tried in its turn: it is healthy, or its backoff is over and checks pass. */
   get isPreferred(): boolean {
     return (
       this.isHealthy || (this.#passesChecks && this.#context.clock.monotonicMs() >= this.#ejectedUntilMs)
@@ -103,79 +110,78 @@ export class Remote implements SocketAddress {
     };
   }
 
-  /** What is known of it. */
   get state(): RemoteState {
     const ejectedForMs = Math.max(0, this.#ejectedUntilMs - this.#context.clock.monotonicMs());
     return { isUp: this.#isUp, failedInARow: this.#failedInARow, ejectedForMs };
   }
 
-  /** Takes over what is known of it elsewhere. */
+  /** Adopts the state that another process reports. */
   restore({ isUp, failedInARow, ejectedForMs }: RemoteState): void {
     this.#isUp = isUp;
     this.#failedInARow = failedInARow;
     this.#ejectedUntilMs = this.#context.clock.monotonicMs() + ejectedForMs;
   }
 
-  /** Takes note of what happened elsewhere, where it was logged and counted. */
+  /** Applies an event of another process, which has logged and counted it. */
   apply(event: RemoteEvent): void {
     if (event === 'works') this.#failedInARow = 0;
     if (event === 'failed') this.#failedInARow += 1;
     if (event === 'failed' || event === 'probed') this.#eject();
   }
 
-  /** A dial begins, for a connection that counts until `leave`. */
+  /** A dial begins; its connection counts until `release`. */
   acquire(): void {
     this.#active += 1;
     this.#dials += 1;
   }
 
-  /** What `enter` counted has ended. */
+  /** The dial or connection that `acquire` counted has ended. */
   release(): void {
     this.#active -= 1;
   }
 
-  /** Somebody tries it after its backoff; while that is unknown the others do not wait for it, too. */
+  /** A client tries it after its backoff; until the outcome is known it stays ejected for the others. */
   probe(): void {
     this.#record('probed');
   }
 
-  /** A dial failed: it is tried last for a while, longer each time. */
+  /** A dial failed: ejects the remote, longer with each consecutive failure. */
   fail(err: Error): void {
     this.#failed += 1;
     this.#record('failed');
-    this.#context.errors.add({ ...this.#names(), side: 'upstream', error: err });
+    this.#context.errors.add({ ...this.#logFields(), side: 'upstream', error: err });
     if (this.#failedInARow > 1) return;
-    this.#context.log.warn({ ...this.#names(), err }, 'remote is tried last for a while, since it failed');
+    this.#context.log.warn({ ...this.#logFields(), err }, 'remote ejected');
   }
 
-  /** A dial worked. */
+  /** A dial succeeded. */
   succeed(): void {
     if (this.#failedInARow === 0) return;
     this.#record('works');
-    this.#context.log.info(this.#names(), 'remote works again');
+    this.#context.log.info(this.#logFields(), 'remote recovered');
   }
 
   /** A health check passed: healthy again after `threshold` in a row. */
   passCheck(threshold: number): void {
     this.succeed();
-    if (!this.#turns(true, threshold)) return;
-    this.#context.log.info(this.#names(), 'remote is healthy again');
+    if (!this.#flips(true, threshold)) return;
+    this.#context.log.info(this.#logFields(), 'remote is healthy again');
   }
 
-  /** A health check failed: unhealthy, and so tried last, after `threshold` in a row. */
+  /** A health check failed: unhealthy, and therefore tried last, after `threshold` in a row. */
   failCheck(threshold: number, err: Error): void {
-    if (!this.#turns(false, threshold)) return;
+    if (!this.#flips(false, threshold)) return;
     const reason = 'HealthCheckFailed';
-    this.#context.errors.add({ ...this.#names(), side: 'upstream', reason, error: err });
-    this.#context.log.warn({ ...this.#names(), err }, 'remote is unhealthy');
+    this.#context.errors.add({ ...this.#logFields(), side: 'upstream', reason, error: err });
+    this.#context.log.warn({ ...this.#logFields(), err }, 'remote is unhealthy');
   }
 
-  /** What checks of `checked` find counts for it, too; undefined = it is checked itself. */
+  /** Makes the checks of `checked` count for this remote, too; undefined = it has checks of its own. */
   mirrorChecksOf(checked: Remote | undefined): void {
     this.#mirrored = checked;
   }
 
-  /** It is not checked any more. */
+  /** Forgets the results of checks, which have ended. */
   clearChecks(): void {
     this.#isUp = true;
     this.#contraryChecks = 0;
@@ -190,8 +196,8 @@ export class Remote implements SocketAddress {
     this.#context.onEvent?.(this.text, event);
   }
 
-  /** Whether one more check that says `isUp` changes what it is. */
-  #turns(isUp: boolean, threshold: number): boolean {
+  /** Counts a check with the result `isUp`. @returns whether it changes the state. */
+  #flips(isUp: boolean, threshold: number): boolean {
     this.#contraryChecks = this.#isUp === isUp ? 0 : this.#contraryChecks + 1;
     if (this.#contraryChecks === 0 || this.#contraryChecks < threshold) return false;
     this.#isUp = isUp;
@@ -202,11 +208,11 @@ export class Remote implements SocketAddress {
 
   #eject(): void {
     const { clock, random } = this.#context;
-    const delayMs = backoffMs(ejection, Math.max(1, this.#failedInARow), random());
+    const delayMs = backoffMs(ejectionBackoff, Math.max(1, this.#failedInARow), random());
     this.#ejectedUntilMs = clock.monotonicMs() + delayMs;
   }
 
-  #names(): { endpoint: string; upstream: string } {
-    return { endpoint: this.#context.endpoint, upstream: this.text };
+  #logFields(): { endpoint: string; upstream: string } {
+    return { endpoint: this.#endpoint, upstream: this.text };
   }
 }

@@ -1,7 +1,7 @@
 import net, { type AddressInfo } from 'node:net';
 import { RealmError } from '../../lib/errors.ts';
 
-// The only file that knows this private name of Node: how its cluster module binds what workers listen on.
+// The only file that uses this private name of Node: its cluster module binds the sockets of workers by it.
 type ServerHandle = { close: () => void; getsockname: (into: Partial<AddressInfo>) => number };
 type CreateServerHandle = (
   ...args: [address: string, port: number, family: 4 | 6, fd: number, flags: number]
@@ -9,17 +9,17 @@ type CreateServerHandle = (
 
 const ipv6OnlyFlag = 1; // UV_TCP_IPV6ONLY
 
-/** A TCP socket that is bound and does not listen: processes that it is sent to can listen on it together. */
+/** A TCP socket that is bound and not listening: every process that it is sent to can listen on it. */
 export type BoundHandle = {
   /** For `child.send` and `server.listen`. */
   readonly handle: object;
   /** As bound: never 0. */
   readonly port: number;
-  /** Gives up this process's share of it. */
+  /** Closes this process's copy. */
   readonly close: () => void;
 };
 
-/** This Node cannot have workers. */
+/** This Node does not support workers. */
 class WorkersUnsupportedError extends RealmError {
   readonly code = 'REALM_WORKERS_UNSUPPORTED';
 }
@@ -34,7 +34,7 @@ class BindError extends RealmError {
   }
 }
 
-/** @throws WorkersUnsupportedError where this Node has not the private name. */
+/** @throws WorkersUnsupportedError if this Node does not have the private name. */
 export function requireBoundHandles(): void {
   if (createServerHandle() !== undefined) return;
   throw new WorkersUnsupportedError(
@@ -46,8 +46,8 @@ export function requireBoundHandles(): void {
  * Binds a TCP socket; IPV6_V6ONLY is set explicitly, on or off.
  *
  * @param address  an IP address.
- * @throws BindError with the kernel's code, e.g. EADDRINUSE; two sockets that both do not listen yet can be bound
- *   to one port, of which the second one that listens then fails.
+ * @throws BindError with the kernel's code, e.g. EADDRINUSE. Two sockets can be bound to one port as long as neither
+ *   listens; the second one that listens then fails.
  */
 export function bindHandle(address: string, port: number, ipv6Only: boolean): BoundHandle {
   const family = net.isIPv6(address) ? 6 : 4;
@@ -61,7 +61,7 @@ export function bindHandle(address: string, port: number, ipv6Only: boolean): Bo
   };
   if (bound.port !== undefined && bound.port !== 0) return { handle, port: bound.port, close };
   close();
-  throw new BindError('EADDRINUSE', address, port); // libuv keeps it back until it listens
+  throw new BindError('EADDRINUSE', address, port); // libuv reports it only when the socket listens
 }
 
 function createServerHandle(): CreateServerHandle | undefined {

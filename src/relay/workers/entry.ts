@@ -1,4 +1,4 @@
-// One file for both roles, so that a bundle has one more part, and a relay without workers loads no more parts.
+// One file for both roles, so that the bundle gets one part for workers, which a relay without workers does not load.
 import { fork } from 'node:child_process';
 import type { RelayConfig } from '../../config/relay-config.ts';
 import { openFilesLimit } from '../../lib/open-files.ts';
@@ -6,24 +6,25 @@ import { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import { handleCall, isCall, isNote } from './rpc.ts';
 import type { Message, WorkerStart } from './messages.ts';
 import { Worker } from './worker.ts';
-import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
+import { WorkerPool } from './worker-pool.ts';
+import type { WorkerPoolContext } from './worker-pool-options.ts';
 import { workerEnvironment } from './environment.ts';
 
 /**
- * Starts this program `count` times more, as workers.
+ * Starts `count` more processes of this program, as workers.
  *
- * @param logConfig  where they log.
+ * @param logConfig  where and at which level they log.
  * @throws WorkersUnsupportedError, WorkerStartError
  */
 export async function startWorkerPool(
-  options: Omit<WorkerPoolOptions, 'fork' | 'budget' | 'random'>,
+  context: WorkerPoolContext,
   logConfig: RelayConfig['log'],
 ): Promise<WorkerPool> {
   const [, program = '', ...argv] = process.argv;
   const pool = new WorkerPool({
-    ...options,
+    ...context,
     random: Math.random,
-    budget: new DescriptorBudget({ limit: openFilesLimit(), listening: () => 0 }), // checks are not limited by it
+    budget: new DescriptorBudget({ limit: openFilesLimit(), listening: () => 0 }), // does not limit health checks
     fork: () =>
       fork(program, argv, {
         env: { ...process.env, ...workerEnvironment },
@@ -34,10 +35,10 @@ export async function startWorkerPool(
   return pool;
 }
 
-/** The worker program: does what its parent asks, until the parent is gone. */
+/** The worker program: handles its parent's calls until the parent is gone. */
 export async function runWorker(): Promise<number> {
-  const receive: (message: Message, handle?: object) => void = workerOf((message) => {
-    process.send?.(message, undefined, {}, () => undefined); // fails where the parent is gone, which is told anyway
+  const receive: (message: Message, handle?: object) => void = messageHandler((message) => {
+    process.send?.(message, undefined, {}, () => undefined); // fails if the parent is gone: `disconnect` reports that
   });
   process.on('message', receive);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined); // the parent's to act on
@@ -46,11 +47,11 @@ export async function runWorker(): Promise<number> {
     resolve(undefined);
   });
   await promise;
-  return process.exit(0); // whatever is open: nobody is left to tell it to end
+  return process.exit(0); // whatever is open: no parent is left to drain it
 }
 
-/** @returns what takes messages. */
-function workerOf(send: (message: Message) => void): (message: Message, handle?: object) => void {
+/** @returns receives the parent's messages; the first one starts the worker. */
+function messageHandler(send: (message: Message) => void): (message: Message, handle?: object) => void {
   let worker: Worker | undefined;
   return (message, handle) => {
     if (isNote(message)) worker?.receive(message);

@@ -1,6 +1,6 @@
 const marker = 'REALM_OPERATOR_WORKER';
 
-/** What of the environment makes a child of this program a worker. */
+/** The environment that makes a child process of this program a worker. */
 export const workerEnvironment: Readonly<Record<string, string>> = { [marker]: '1' };
 
 /** Whether this process is a worker. */

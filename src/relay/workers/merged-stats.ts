@@ -8,12 +8,12 @@ import type { Traffic } from '../stats/traffic.ts';
 import { hasTransport } from '../transport/transports.ts';
 import type { WorkerStats, WorkerReport } from './messages.ts';
 
-/** The stats of all workers, those that are gone included. */
+/** The stats of all workers, lost ones included. */
 export class MergedStats {
-  /** By endpoint, what workers that are gone had counted when they told last. */
+  /** By endpoint, the counts that lost workers last reported. */
   #gone = new Map<string, WorkerStats>();
 
-  /** A worker is gone, and what was open in it: its counts stay. */
+  /** A worker is lost, with everything open in it: its counts stay. */
   workerLost({ endpoints: stats }: WorkerReport): void {
     for (const each of stats) {
       const left = withoutOpen(each);
@@ -22,7 +22,7 @@ export class MergedStats {
     }
   }
 
-  /** Forgets endpoints that run no more. */
+  /** Forgets endpoints that no longer run. */
   keep(endpoints: readonly EndpointConfig[]): void {
     const names = new Set(endpoints.map(({ name }) => name));
     this.#gone = new Map([...this.#gone].filter(([name]) => names.has(name)));
@@ -55,7 +55,7 @@ function statsOf(name: string, stats: readonly WorkerStats[]): WorkerStats | und
   return stats.find((each) => each.name === name);
 }
 
-/** How the remotes are, with what was counted by their addresses. */
+/** The health of remotes, with the counts of their addresses. */
 function withCounts(health: readonly RemoteHealth[], counted: readonly RemoteHealth[]): RemoteHealth[] {
   const left = [...counted];
   return health.map((remote) => {
@@ -119,14 +119,14 @@ function sumOf(a: WorkerStats, b: WorkerStats): WorkerStats {
   };
 }
 
-/** The numbers of `a` and `b`, which have the same shape, added up one by one. */
+/** The sum of each number of `a` and `b`, which have the same shape. */
 function sumOfFigures<T>(a: T, b: T): T {
   if (typeof a === 'number' && typeof b === 'number') return (a + b) as T;
   if (!isRecord(a) || !isRecord(b)) return a;
   return Object.fromEntries(Object.entries(a).map(([key, value]) => [key, sumOfFigures(value, b[key])])) as T;
 }
 
-/** Of an address that is listed more than once, the first with the first, and so on. */
+/** The sum by address; of an address listed more than once, the first goes with the first, and so on. */
 function sumOfRemotes(a: readonly RemoteHealth[], b: readonly RemoteHealth[]): RemoteHealth[] {
   const left = [...b];
   const both = a.map((remote) => {

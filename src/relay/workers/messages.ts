@@ -1,19 +1,41 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
-import type { EndpointStats } from '../data-plane/data-plane.ts';
-import type { ListenRequest, OpenListener } from '../listener/listener.ts';
+import type { Protocol } from '../../api/port-conflicts.ts';
+import type { IpFamily } from '../../lib/ip-address.ts';
+import type { EndpointCounts } from '../data-plane/data-plane.ts';
+import type { SocketSpec } from '../listener/socket-plan.ts';
+import type { TransportState } from '../transport/endpoint-transport.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
-import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
+import type { RemoteEvent, RemoteHealth, RemoteState } from '../upstream/remote.ts';
 
-/** What a worker needs to begin. */
+/** What a worker needs to start. */
 export type WorkerStart = {
   readonly log: RelayConfig['log'];
-  /** How long connections of an endpoint that was removed may go on. */
+  /** How long connections of a removed endpoint may go on. */
   readonly retireMs: number;
 };
 
 /** Number of a listening socket, the same in every process. */
 export type SocketId = number;
+
+/** A listening socket that a worker opens. */
+export type ListenParams = {
+  readonly id: SocketId;
+  readonly spec: SocketSpec;
+  /** The IP address to bind. */
+  readonly address: string;
+  /** Name of the endpoint, planned or running, that serves its clients. */
+  readonly endpoint: string;
+};
+
+/** Where a listening socket is bound. */
+export type BoundAddress = {
+  readonly address: string;
+  /** Never 0. */
+  readonly port: number;
+  /** The families of its clients, IPv4 first. */
+  readonly families: readonly IpFamily[];
+};
 
 /** The calls that the parent makes to a worker: parameters and result of each. */
 export type Calls = {
@@ -22,42 +44,42 @@ export type Calls = {
   readonly discard: { readonly params: undefined; readonly result: undefined };
   readonly commit: {
     readonly params: { readonly config: RelayConfig; readonly serves: ReadonlyMap<SocketId, string> };
-    /** By endpoint: places that it took for connections from before there was a limit. */
+    /** By endpoint: permits that it took for connections older than the limit. */
     readonly result: ReadonlyMap<string, number>;
   };
-  /** With a bound handle where it is TCP. */
-  readonly listen: {
-    readonly params: Omit<ListenRequest, 'onLost'> & { readonly id: SocketId };
-    readonly result: Pick<OpenListener, 'address' | 'port' | 'families'>;
-  };
+  /** For TCP the call carries a bound handle. */
+  readonly listen: { readonly params: ListenParams; readonly result: BoundAddress };
   readonly drain: { readonly params: SocketId; readonly result: undefined };
   readonly close: { readonly params: SocketId; readonly result: undefined };
   readonly refresh: { readonly params: undefined; readonly result: WorkerReport };
   readonly idle: { readonly params: undefined; readonly result: undefined };
-  /** Answers how many were cut. */
+  /** Returns how many were cut. */
   readonly cut: { readonly params: undefined; readonly result: number };
 };
 
 export type CallName = keyof Calls;
 
-/** What a worker carries and has carried. */
+/** The state of a worker. */
 export type WorkerReport = {
+  /** Open connections and associations, and clients that wait. */
   readonly load: number;
-  /** 1 while it has no file descriptors for another TCP client. */
+  /** 1 while it has no file descriptors for another TCP client, else 0. */
   readonly descriptorsShort: number;
-  /** What went wrong lately. */
   readonly errors: readonly RecentError[];
   readonly endpoints: readonly WorkerStats[];
 };
 
 /** An endpoint in a worker; its health is that of this worker's dials alone. */
-export type WorkerStats = Omit<EndpointStats, 'config' | 'remoteNames' | 'transport'> &
-  NonNullable<EndpointStats['transport']> & { readonly name: string };
+export type WorkerStats = EndpointCounts &
+  TransportState & {
+    readonly name: string;
+    readonly health: Readonly<Record<Protocol, readonly RemoteHealth[]>>;
+  };
 
-/** Places of a connection limit that change hands. */
+/** Permits of an endpoint's connection limit that are requested, granted, denied or released. */
 export type PermitCount = { readonly endpoint: string; readonly count: number };
 
-/** What either side sends without a call; nothing is sent back. */
+/** A message that has no result. */
 export type Note =
   | ({ readonly note: 'acquire' | 'release' | 'grant' | 'deny' } & PermitCount)
   | ({ readonly note: 'remoteEvent'; readonly event: RemoteEvent } & RemoteId)
@@ -66,18 +88,18 @@ export type Note =
       readonly states: readonly (RemoteId & { readonly state: RemoteState })[];
     };
 
-/** A call on its way; `seq` names it in its result. */
+/** A call; `seq` identifies it in its result. */
 export type CallMessage = { readonly seq: number; readonly call: CallName; readonly params: unknown };
 
-/** The result of the call `seq`, or the error that it ended with. */
-export type AnswerMessage =
+/** The result of the call `seq`, or its error. */
+export type ResultMessage =
   | { readonly seq: number; readonly result: unknown }
   | { readonly seq: number; readonly error: { readonly message: string; readonly code: string } };
 
-/** Everything that goes over a worker's channel. */
-export type Message = CallMessage | AnswerMessage | Note;
+/** Every message between parent and worker. */
+export type Message = CallMessage | ResultMessage | Note;
 
-/** The configuration for workers: their parent checks the health of remotes for all. */
+/** The configuration for workers: their parent checks the health of remotes for all of them. */
 export function withoutHealthChecks(config: RelayConfig): RelayConfig {
   return { ...config, endpoints: config.endpoints.map(({ healthCheck: _, ...endpoint }) => endpoint) };
 }

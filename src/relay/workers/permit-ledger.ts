@@ -2,28 +2,28 @@ import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Note, PermitCount } from './messages.ts';
 
-/** Who has places; told by notes. */
+/** A worker, as the ledger knows it; notes grant and deny its requests. */
 export type PermitHolder = { readonly send: (note: Note) => void };
 
-/** The places of one endpoint. */
+/** The permits of one endpoint. */
 type Entry = {
-  /** Undefined until the configuration that has it is committed. */
+  /** Undefined until the endpoint's configuration is committed. */
   limit: { readonly maxConnections: number; readonly maxWaiting: number } | undefined;
   readonly granted: Map<PermitHolder, number>;
-  /** Who asked for a place that there is not, each ask by itself, the oldest first. */
+  /** The requests that wait for a permit, each by its holder, the oldest first. */
   queue: PermitHolder[];
   incident: { waited: number; refused: number } | undefined;
 };
 
 /**
- * The connection limits of all workers together. Every place is either free, which is decided here alone, or held
- * by one worker: so there are never more connections than places. Whoever asked first has the next one; those
- * beyond `maxWaiting` are refused.
+ * The connection limits of all workers together. A permit is either free or held by one worker, and only the ledger
+ * grants it: so there are never more connections than permits. The oldest request gets the next one; requests beyond
+ * `maxWaiting` are denied.
  */
 export class PermitLedger {
   readonly #log: Logger;
   readonly #entries = new Map<string, Entry>();
-  /** While workers change to another configuration nothing is given. */
+  /** While workers change to another configuration nothing is granted. */
   #isCommitting = false;
 
   constructor(log: Logger) {
@@ -43,7 +43,7 @@ export class PermitLedger {
     this.#settle(endpoint, entry);
   }
 
-  /** A worker is gone, and with it what it held and asked for. */
+  /** A worker is gone: its permits are free, and its requests void. */
   holderLost(holder: PermitHolder): void {
     for (const [endpoint, entry] of this.#entries) {
       entry.granted.delete(holder);
@@ -57,7 +57,7 @@ export class PermitLedger {
     this.#isCommitting = true;
   }
 
-  /** All workers run `endpoints`. @param taken  what each took for connections from before there was a limit. */
+  /** All workers run `endpoints`. @param taken  permits that each took for connections older than the limit. */
   endCommit(
     endpoints: readonly EndpointConfig[],
     taken: ReadonlyMap<PermitHolder, ReadonlyMap<string, number>>,
@@ -77,7 +77,7 @@ export class PermitLedger {
     }
   }
 
-  /** What was planned does not run, nor will what asked for it. */
+  /** The planned configuration is dropped: requests for its new endpoints are denied. */
   discard(): void {
     for (const [endpoint, entry] of this.#entries) {
       if (entry.limit !== undefined) continue;
@@ -86,7 +86,7 @@ export class PermitLedger {
     }
   }
 
-  /** There is no limit any more; whoever still asks is of an endpoint that was removed. */
+  /** Grants everything: the endpoint has no limit any more, or is removed. */
   #removeLimit(endpoint: string): void {
     const entry = this.#entries.get(endpoint);
     if (entry === undefined) return;
@@ -102,11 +102,11 @@ export class PermitLedger {
     return entry;
   }
 
-  /** @param asked  how many of the queue are new. */
-  #settle(endpoint: string, entry: Entry, asked = 0): void {
+  /** Grants and denies what it can. @param added  how many requests of the queue are new. */
+  #settle(endpoint: string, entry: Entry, added = 0): void {
     if (entry.limit === undefined || this.#isCommitting) return;
     const { maxConnections, maxWaiting } = entry.limit;
-    const before = entry.queue.length - asked;
+    const before = entry.queue.length - added;
     const free = Math.max(0, maxConnections - sum(entry.granted));
     const granted = entry.queue.splice(0, free);
     for (const holder of granted) add(entry.granted, holder, 1);
@@ -118,7 +118,7 @@ export class PermitLedger {
     notify('deny', endpoint, refused);
   }
 
-  /** Tells each episode of waiting once at its begin and once at its end. */
+  /** Logs each incident of waiting once at its start and once at its end. */
   #logIncident(
     endpoint: string,
     entry: Entry,
@@ -131,20 +131,20 @@ export class PermitLedger {
     }
     if (entry.incident === undefined) return;
     if (fresh.refused > 0 && entry.incident.refused === 0) {
-      this.#log.warn({ endpoint, waiting: queue.length }, 'resetting clients, too many wait');
+      this.#log.warn({ endpoint, waiting: queue.length }, 'queue full, resetting clients');
     }
     entry.incident.waited += fresh.waited;
     entry.incident.refused += fresh.refused;
     if (queue.length > 0 || sum(held) >= (limit?.maxConnections ?? Infinity)) return;
-    this.#log.info({ endpoint, ...entry.incident }, 'clients are served at once again');
+    this.#log.info({ endpoint, ...entry.incident }, 'connection limit no longer reached');
     entry.incident = undefined;
   }
 }
 
-/** Answers asks, each holder's at once. */
-function notify(note: 'grant' | 'deny', endpoint: string, asks: readonly PermitHolder[]): void {
+/** Grants or denies requests, in one note per holder. */
+function notify(note: 'grant' | 'deny', endpoint: string, requests: readonly PermitHolder[]): void {
   const counts = new Map<PermitHolder, number>();
-  for (const holder of asks) add(counts, holder, 1);
+  for (const holder of requests) add(counts, holder, 1);
   for (const [holder, count] of counts) holder.send({ note, endpoint, count });
 }
 

@@ -1,17 +1,17 @@
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
-import type { AnswerMessage, CallMessage, CallName, Calls, Message, Note } from './messages.ts';
+import type { ResultMessage, CallMessage, CallName, Calls, Message, Note } from './messages.ts';
 
-/** The other side of a channel is gone. */
+/** The worker ended before it sent a result. */
 export class LostError extends RealmError {
   readonly code = 'REALM_WORKER_LOST';
 }
 
-/** Sends one message to the other side. */
+/** Sends one message. */
 export type Send = (message: Message, handle?: object) => void;
 
 type Pending = { readonly resolve: (result: unknown) => void; readonly reject: (error: Error) => void };
 
-/** The asking side of a channel: calls that are answered, in any order. */
+/** Makes calls; their results come in any order. */
 export class RpcClient {
   readonly #send: Send;
   readonly #pending = new Map<number, Pending>();
@@ -22,7 +22,7 @@ export class RpcClient {
     this.#send = send;
   }
 
-  /** @throws LostError; whatever the other side threw, by its message and `code`. */
+  /** @throws LostError, or an error with the message and `code` of what the worker threw. */
   call<Name extends CallName>(
     call: Name,
     params: Calls[Name]['params'],
@@ -36,14 +36,14 @@ export class RpcClient {
     return promise;
   }
 
-  receive(message: AnswerMessage): void {
+  receive(message: ResultMessage): void {
     const pending = this.#pending.get(message.seq);
     this.#pending.delete(message.seq);
     if ('result' in message) pending?.resolve(message.result);
     else pending?.reject(Object.assign(new Error(message.error.message), { code: message.error.code }));
   }
 
-  /** Nothing will be answered any more. */
+  /** Rejects every call, present and future. */
   close(error: LostError): void {
     this.#lost = error;
     for (const { reject } of this.#pending.values()) reject(error);
@@ -51,7 +51,7 @@ export class RpcClient {
   }
 }
 
-/** What handles each call. */
+/** A handler for each call. */
 export type RpcHandlers = {
   readonly [Name in CallName]: (
     params: Calls[Name]['params'],
@@ -59,12 +59,12 @@ export type RpcHandlers = {
   ) => Promise<Calls[Name]['result']>;
 };
 
-/** Handles a call by `handlers`; an error that one throws is sent back. */
+/** Handles a call. @returns its result, or the error that its handler threw. */
 export async function handleCall(
   handlers: RpcHandlers,
   { seq, call, params }: CallMessage,
   handle?: object,
-): Promise<AnswerMessage> {
+): Promise<ResultMessage> {
   try {
     const handler = handlers[call] as (params: unknown, handle?: object) => Promise<unknown>;
     return { seq, result: await handler(params, handle) };

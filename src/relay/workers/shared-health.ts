@@ -1,26 +1,36 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
 import { EndpointRemotes, type EndpointRemotesContext, type RemoteId } from '../upstream/endpoint-remotes.ts';
+import type { WorkerPoolOptions } from './worker-pool-options.ts';
 import type { RemoteEvent, RemoteHealth } from '../upstream/remote.ts';
 import type { Note } from './messages.ts';
 
-/** Which remotes work, known for all workers at one place: checks run here, and workers tell of their dials. */
+/** The health of remotes, for all workers: the parent runs the checks, and workers report their dials. */
 export class SharedHealth {
   readonly #context: EndpointRemotesContext;
   readonly #broadcast: (note: Note) => void;
   #remotes = new Map<string, EndpointRemotes>();
 
-  /** @param tell  tells every worker. */
-  constructor(context: Omit<EndpointRemotesContext, 'onRemoteEvent'>, tell: (note: Note) => void) {
-    this.#broadcast = tell;
+  /** @param broadcast  sends a note to every worker. */
+  constructor(
+    { log, errors, clock, random, lookup, tcp, budget }: WorkerPoolOptions,
+    broadcast: (note: Note) => void,
+  ) {
+    this.#broadcast = broadcast;
     this.#context = {
-      ...context,
+      log,
+      errors,
+      clock,
+      random,
+      lookup,
+      tcp,
+      budget,
       onRemoteEvent: (remote) => {
         this.#share(remote);
       },
     };
   }
 
-  /** Checks the remotes of `endpoints` from now on, in place of those before. */
+  /** Checks the remotes of `endpoints` from now on, in place of the previous ones. */
   configure({ endpoints }: RelayConfig): void {
     const before = this.#remotes;
     this.#remotes = new Map(
@@ -34,13 +44,13 @@ export class SharedHealth {
     this.#broadcast(this.states);
   }
 
-  /** Something happened in a worker. */
+  /** Applies what happened to a remote in a worker, and shares it with the others. */
   receive({ event, ...remote }: RemoteId & { readonly event: RemoteEvent }): void {
     for (const each of this.#remotes.get(remote.endpoint)?.byAddress(remote) ?? []) each.apply(event);
     this.#share(remote);
   }
 
-  /** All that is known, for a worker that knows nothing. */
+  /** Everything known of all remotes, for a worker that starts. */
   get states(): Note {
     return {
       note: 'remoteStates',
@@ -48,7 +58,7 @@ export class SharedHealth {
     };
   }
 
-  /** As in status, but for what workers count. */
+  /** As in the status, without the counts of workers. */
   healthOf(endpoint: string): Readonly<Record<'TCP' | 'UDP', readonly RemoteHealth[]>> {
     return this.#remotes.get(endpoint)?.health ?? { TCP: [], UDP: [] };
   }

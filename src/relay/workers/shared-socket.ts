@@ -1,26 +1,20 @@
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import type { BoundHandle } from './bound-socket.ts';
-import type { Calls, SocketId } from './messages.ts';
+import type { ListenParams, SocketId } from './messages.ts';
 
-/** An open socket as every worker that comes later gets it, too. */
-export type SharedSocket<Owner> = Omit<ListenRequest, 'onLost'> & {
+/** An open listening socket, kept for workers that start later. */
+export type SharedSocket<Owner> = ListenRequest & {
   readonly id: SocketId;
-  readonly onLost: ListenRequest['onLost'];
-  /** TCP: what all workers listen with. */
+  /** TCP: the bound socket that all workers listen on. */
   readonly bound?: BoundHandle;
-  /** UDP: whose worker binds it. */
+  /** UDP: the slot of the one worker that binds it. */
   readonly owner?: Owner;
 };
 
-/** An open socket that is known by its number. */
+/** An open listening socket with its number. */
 export type SharedOpenSocket = OpenListener & { readonly id: SocketId };
 
-/** The parameters of a worker's `listen` for it. */
-export function listenParams({
-  id,
-  spec,
-  address,
-  endpoint,
-}: SharedSocket<unknown>): Calls['listen']['params'] {
+/** The part of a shared socket that a worker needs. */
+export function listenParams({ id, spec, address, endpoint }: SharedSocket<unknown>): ListenParams {
   return { id, spec, address, endpoint };
 }

@@ -2,12 +2,12 @@ import type { PermitClient, Permits } from '../limits/connection-limiter.ts';
 import type { Note, PermitCount } from './messages.ts';
 
 /**
- * What a worker holds of the places of a connection limit. For each client, served or waiting, it holds a place
- * or has asked for one; each request is granted or denied once.
+ * A worker's permits of one endpoint's connection limit. For each client, served or waiting, it holds a permit or has
+ * requested one; each request is granted or denied once.
  */
 class EndpointPermits implements Permits {
   granted = 0;
-  /** Asks that are not answered. */
+  /** Requests that are neither granted nor denied yet. */
   requested = 0;
   readonly client: PermitClient;
   readonly #change: (requested: number, released: number) => void;
@@ -33,7 +33,7 @@ class EndpointPermits implements Permits {
     this.#change(0, surplus);
   }
 
-  /** Answers asks with places. @returns how many of `count` were asked for here. */
+  /** Grants requests. @returns how many of `count` were requested here. */
   grant(count: number): number {
     const granted = this.#settled(count);
     this.granted += granted;
@@ -41,7 +41,7 @@ class EndpointPermits implements Permits {
     return granted;
   }
 
-  /** Answers asks with a refusal. @returns how many of `count` were asked for here. */
+  /** Denies requests. @returns how many of `count` were requested here. */
   deny(count: number): number {
     const denied = this.#settled(count);
     if (denied > 0) this.client.reject(denied);
@@ -49,9 +49,9 @@ class EndpointPermits implements Permits {
   }
 
   /**
-   * The limit may be another one: where there was none, what is open takes places whether there are any or not.
+   * Applies a changed limit. If there was none before, open connections take permits, even more than there are.
    *
-   * @returns how many it took; undefined where there is no limit, or was one before.
+   * @returns how many it took; undefined if there is no limit, or was one before.
    */
   reconfigure(): number | undefined {
     const wasLimited = this.#isLimited;
@@ -65,22 +65,22 @@ class EndpointPermits implements Permits {
   }
 
   #settled(count: number): number {
-    const answered = Math.min(count, this.requested);
-    this.requested -= answered;
-    return answered;
+    const settled = Math.min(count, this.requested);
+    this.requested -= settled;
+    return settled;
   }
 }
 
-/** The permits of a worker: what its endpoints request and release is sent to the parent once a turn of the event loop. */
+/** All permits of a worker. Requests and releases go to the parent once per turn of the event loop. */
 export class WorkerPermits {
   readonly #send: (note: Note) => void;
-  /** By endpoint; of those with one name the one that runs is the last. */
+  /** By endpoint's name; the last one of a name is that of the running endpoint. */
   readonly #permits = new Map<string, EndpointPermits[]>();
   readonly #changes = new Map<string, { acquire: number; release: number }>();
 
-  /** @param tell  tells the parent. */
-  constructor(tell: (note: Note) => void) {
-    this.#send = tell;
+  /** @param send  sends a note to the parent. */
+  constructor(send: (note: Note) => void) {
+    this.#send = send;
   }
 
   readonly permits = (endpoint: string, client: PermitClient): Permits => {
@@ -101,7 +101,7 @@ export class WorkerPermits {
     for (const permits of (this.#permits.get(endpoint) ?? []).toReversed()) left -= permits.deny(left);
   }
 
-  /** Takes the limits of a new configuration. @returns as the answer to `commit`. */
+  /** Applies the limits of a new configuration. @returns the result of `commit`. */
   reconfigure(running: ReadonlySet<string>): ReadonlyMap<string, number> {
     const taken = new Map<string, number>();
     for (const [endpoint, all] of this.#permits) {

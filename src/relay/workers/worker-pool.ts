@@ -1,50 +1,56 @@
+/**
+ * The data plane in several processes.
+ *
+ * Vocabulary: a *worker* is a process that serves clients, and the *parent* the one that has the configuration; a
+ * *slot* is the place of a worker in the pool; a *shared socket* is bound here and listened on there; *permits* are a
+ * worker's part of a connection limit, which the parent's *ledger* grants; a *call* has a result, a *note* has none.
+ *
+ * Guarantee: workers act as one relay. Limits, health and stats are those of all together, and a worker that ends takes
+ * only its own connections with it.
+ */
 import type { RelayConfig } from '../../config/relay-config.ts';
 import { backoffMs, type Backoff } from '../../lib/backoff.ts';
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
 import { fnv1a, mixed } from '../../lib/hash.ts';
-import type { Logger } from '../../telemetry/logger.ts';
 import type { DataPlane, EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
-import type { EndpointRemotesContext } from '../upstream/endpoint-remotes.ts';
 import { familiesOf, type ListenRequest, type OpenListener } from '../listener/listener.ts';
 import { TransportFilesError } from '../transport/transports.ts';
 import { MergedStats } from './merged-stats.ts';
 import { bindHandle, requireBoundHandles, type BoundHandle } from './bound-socket.ts';
 import { LostError } from './rpc.ts';
-import { withoutHealthChecks, type CallName, type Calls, type Note, type SocketId } from './messages.ts';
+import {
+  withoutHealthChecks,
+  type BoundAddress,
+  type CallName,
+  type Calls,
+  type Note,
+  type SocketId,
+} from './messages.ts';
 import { PermitLedger, type PermitHolder } from './permit-ledger.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import { SharedHealth } from './shared-health.ts';
 import { listenParams, type SharedOpenSocket, type SharedSocket } from './shared-socket.ts';
-import { WorkerProcess, type WorkerProcessContext } from './worker-process.ts';
+import type { WorkerPoolOptions } from './worker-pool-options.ts';
+import { WorkerProcess } from './worker-process.ts';
 
-/** A worker that ends is replaced at once; one that did not live long is replaced later each time. */
+/** A worker that ends is replaced at once; one that did not run for `stableMs` is replaced later each time. */
 const replaceBackoff: Backoff = { initialMs: 1000, maxMs: 30_000 };
 const stableMs = 60_000;
-
-/** What a worker pool works with. */
-export type WorkerPoolOptions = Omit<EndpointRemotesContext, 'onRemoteEvent'> & {
-  readonly log: Logger;
-  /** How many processes, at least 1. */
-  readonly count: number;
-  /** How long connections of an endpoint that was removed may go on. */
-  readonly retireMs: number;
-  readonly fork: WorkerProcessContext['fork'];
-};
 
 /** A worker could not be started. */
 class WorkerStartError extends RealmError {
   readonly code = 'REALM_WORKER_START';
 }
 
-/** A place for a worker: who has it, since when, and how many before did not live long. */
+/** The place of a worker: the present one, its start, and how many in a row did not run for `stableMs`. */
 type Slot = { worker: WorkerProcess | undefined; startedMs: number; failures: number };
 
 const emptySlot = (): Slot => ({ worker: undefined, startedMs: 0, failures: 0 });
 
 /**
- * A pool of worker processes. This process binds the TCP sockets, keeps them, and never accepts; each worker
- * listens on all of them, and the kernel spreads the clients. A UDP endpoint belongs to one worker. Limits and
- * the health of remotes are kept here, for all.
+ * A pool of worker processes. This process binds the TCP sockets, keeps them, and never accepts; each worker listens on
+ * all of them, and the kernel distributes the clients. A UDP endpoint belongs to one worker. Limits and the health of
+ * remotes are kept here, for all workers.
  */
 export class WorkerPool implements DataPlane {
   #cutCount = 0;
@@ -98,7 +104,9 @@ export class WorkerPool implements DataPlane {
   }
 
   /**
-   * Starts the workers. @param log  where they log.
+   * Starts the workers.
+   *
+   * @param log  where and at which level they log.
    * @throws WorkerStartError
    */
   async start(log: RelayConfig['log']): Promise<void> {
@@ -178,7 +186,7 @@ export class WorkerPool implements DataPlane {
       const { load } = worker.report;
       void worker.call('cut', undefined).then(
         (count) => (this.#cutCount += count),
-        () => (this.#cutCount += load), // it is gone, and so is what it carried
+        () => (this.#cutCount += load), // it is gone, with everything open in it
       );
     }
   }
@@ -215,21 +223,18 @@ export class WorkerPool implements DataPlane {
     const owner = this.#ownerOf(shared.endpoint);
     if (owner?.worker === undefined) throw new Error('its worker is being replaced');
     const result = await owner.worker.call('listen', listenParams(shared));
-    const listen = { ...shared.spec.listen, port: result.port }; // port 0 is chosen once
+    const listen = { ...shared.spec.listen, port: result.port }; // port 0 is resolved once
     this.#sockets.set(shared.id, { ...shared, spec: { ...shared.spec, listen }, owner });
     return this.#openListener(shared, result);
   }
 
-  #openListener(
-    shared: SharedSocket<Slot>,
-    bound: Pick<OpenListener, 'address' | 'port' | 'families'>,
-  ): SharedOpenSocket {
+  #openListener(shared: SharedSocket<Slot>, bound: BoundAddress): SharedOpenSocket {
     return {
       ...bound,
       id: shared.id,
       close: () => this.#close(shared),
       drain: async () => {
-        this.#sockets.delete(shared.id); // nobody who comes later shall listen
+        this.#sockets.delete(shared.id); // later workers shall not listen
         shared.bound?.close();
         await this.#all('drain', shared.id);
       },
@@ -241,7 +246,7 @@ export class WorkerPool implements DataPlane {
     await this.#all('close', id);
   }
 
-  /** Lets `worker` listen, too. @throws the kernel's error, but not that the worker is gone. */
+  /** Opens the socket in `worker`. @throws the kernel's error; a lost worker is no error. */
   async #open(worker: WorkerProcess, shared: SharedSocket<Slot>): Promise<void> {
     try {
       await worker.call('listen', listenParams(shared), shared.bound?.handle);
@@ -250,7 +255,7 @@ export class WorkerPool implements DataPlane {
     }
   }
 
-  /** Whose worker serves the UDP clients of `endpoint`. */
+  /** The slot whose worker serves the UDP clients of `endpoint`. */
   #ownerOf(endpoint: string): Slot | undefined {
     return this.#slots[mixed(fnv1a(endpoint)) % this.#slots.length];
   }
@@ -259,7 +264,7 @@ export class WorkerPool implements DataPlane {
     await Promise.all(this.#workers.map((worker) => this.#call(worker, call, what)));
   }
 
-  /** @returns undefined where the worker is gone: the one that replaces it knows what it has to. */
+  /** @returns undefined if the worker is gone: the one that replaces it starts with the same knowledge. */
   async #call<Name extends CallName>(
     worker: WorkerProcess,
     call: Name,
@@ -270,21 +275,21 @@ export class WorkerPool implements DataPlane {
     } catch (error) {
       if (error instanceof LostError) return undefined;
       if (call === 'plan') throw error;
-      this.#options.log.error({ err: error, worker: worker.pid, call }, 'worker failed, ending it');
+      this.#options.log.error({ err: error, worker: worker.pid, call }, 'worker failed, stopping it');
       worker.kill();
       return undefined;
     }
   }
 
-  /** Puts a new worker into `slot`, which does what the others do from its first message on. */
+  /** Starts a worker in `slot`, and brings it to the state of the others. */
   async #fill(slot: Slot): Promise<void> {
     const { log, clock, fork, retireMs } = this.#options;
     const worker = new WorkerProcess({
       log,
       clock,
       fork,
-      onNote: (from, note) => {
-        this.#receive(from, note);
+      onNote: (sender, note) => {
+        this.#receive(sender, note);
       },
       onLost: (lost, how) => {
         this.#onLost(slot, lost, how);
@@ -329,7 +334,7 @@ export class WorkerPool implements DataPlane {
     const { log, clock } = this.#options;
     slot.failures = clock.monotonicMs() - slot.startedMs < stableMs ? slot.failures + 1 : 0;
     const delayMs = slot.failures <= 1 ? 0 : backoffMs(replaceBackoff, slot.failures - 1, Math.random());
-    log.error({ worker: worker.pid, how, delayMs }, 'worker ended, starting another');
+    log.error({ worker: worker.pid, how, delayMs }, 'worker exited, starting a replacement');
     clock.after(delayMs, () => {
       void this.#replace(slot);
     });
@@ -342,7 +347,7 @@ export class WorkerPool implements DataPlane {
       await this.#fill(slot);
       this.#options.log.info({ worker: slot.worker?.pid }, 'worker started');
     } catch (err) {
-      this.#options.log.error({ err }, 'worker could not be started'); // its end is told, and it is tried again
+      this.#options.log.error({ err }, 'worker could not be started'); // `#onLost` starts the next attempt
     }
   }
 }

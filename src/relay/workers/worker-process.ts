@@ -5,27 +5,27 @@ import type { Logger } from '../../telemetry/logger.ts';
 import { RpcClient, isCall, isNote, LostError } from './rpc.ts';
 import type { CallName, Calls, Message, Note, WorkerReport } from './messages.ts';
 
-/** How long a worker has for an answer before it is killed, when all shall end, and for its end. */
+/** A worker that exceeds one of these is killed: any call, the call that cuts everything, and its exit. */
 const callTimeoutMs = 30_000;
-const cutMs = 3000;
-const endMs = 1000;
-/** How long it has for its report; then its last one counts. */
-const reportMs = 1000;
+const cutTimeoutMs = 3000;
+const exitTimeoutMs = 1000;
+/** After this its previous report counts. */
+const reportTimeoutMs = 1000;
 
-/** What a worker process needs of its parent. */
+/** What a worker process works with. */
 export type WorkerProcessContext = {
   readonly log: Logger;
   readonly clock: Clock;
-  /** Starts the program once more, as a worker. */
+  /** Starts this program once more, as a worker. */
   readonly fork: () => ChildProcess;
   readonly onNote: (worker: WorkerProcess, note: Note) => void;
-  /** Told once, when the process has ended, whoever wanted it. */
+  /** Called once, when the process has ended, requested or not. */
   readonly onLost: (worker: WorkerProcess, how: string) => void;
 };
 
-/** A worker, as its parent sees it. */
+/** A worker process, as its parent controls it. */
 export class WorkerProcess {
-  /** Its last report. */
+  /** Its latest report. */
   report: WorkerReport = { load: 0, descriptorsShort: 0, errors: [], endpoints: [] };
   readonly #context: WorkerProcessContext;
   readonly #child: ChildProcess;
@@ -55,14 +55,14 @@ export class WorkerProcess {
     return this.#child.pid ?? 0;
   }
 
-  /** As `RpcClient.call`; a worker that does not answer in time is killed. */
+  /** As `RpcClient.call`; kills a worker that exceeds its time. */
   async call<Name extends CallName>(
     name: Name,
     params: Calls[Name]['params'],
     handle?: object,
   ): Promise<Calls[Name]['result']> {
-    const stopTimer = this.#context.clock.after(name === 'cut' ? cutMs : callTimeoutMs, () => {
-      this.#context.log.error({ worker: this.pid, call: name }, 'worker does not answer, ending it');
+    const stopTimer = this.#context.clock.after(name === 'cut' ? cutTimeoutMs : callTimeoutMs, () => {
+      this.#context.log.error({ worker: this.pid, call: name }, 'worker not responding, killing it');
       this.kill();
     });
     try {
@@ -72,15 +72,15 @@ export class WorkerProcess {
     }
   }
 
-  /** Resolves when nothing is open in it, however long that takes. */
+  /** Resolves when nothing is open in it; has no timeout. */
   async idle(): Promise<void> {
-    await this.#rpc.call('idle', undefined).catch(() => undefined); // it may be gone, which is idle, too
+    await this.#rpc.call('idle', undefined).catch(() => undefined); // a lost worker is idle, too
   }
 
   /** Brings `report` up to date. */
   async refresh(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    const stopTimer = this.#context.clock.after(reportMs, () => {
+    const stopTimer = this.#context.clock.after(reportTimeoutMs, () => {
       resolve(undefined);
     });
     const report = this.#rpc.call('refresh', undefined).catch(() => undefined);
@@ -96,10 +96,10 @@ export class WorkerProcess {
     this.#child.kill('SIGKILL');
   }
 
-  /** Ends it, whatever it does. */
+  /** Ends it, by force if it does not exit in time. */
   async end(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect();
-    const stopTimer = this.#context.clock.after(endMs, () => {
+    const stopTimer = this.#context.clock.after(exitTimeoutMs, () => {
       this.kill();
     });
     await this.#ended.promise;
@@ -107,7 +107,7 @@ export class WorkerProcess {
   }
 
   #send(message: Message, handle?: object): void {
-    if (!this.#child.connected) return; // its end is told by itself
+    if (!this.#child.connected) return; // `onLost` reports that
     const socket = handle as Parameters<ChildProcess['send']>[1];
     this.#child.send(message, socket, {}, () => undefined);
   }

@@ -12,7 +12,7 @@ import type { RpcHandlers } from './rpc.ts';
 import { WorkerPermits } from './worker-permits.ts';
 import type { Calls, Note, SocketId, WorkerStats, WorkerStart } from './messages.ts';
 
-/** The worker program's inside: does what its parent asks. */
+/** The inside of a worker process: a data plane that its parent controls. */
 export class Worker {
   readonly handlers: RpcHandlers;
   readonly #log: Logger;
@@ -78,7 +78,7 @@ export class Worker {
     };
   }
 
-  /** Work that builds on the calls before begins when they are done. */
+  /** Runs `work` after the previous calls, which it builds on. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#lastTurn.then(work);
     this.#lastTurn = done.catch(() => undefined);
@@ -110,7 +110,7 @@ export class Worker {
     handle?: object,
   ): Promise<Calls['listen']['result']> {
     const onLost = (error: Error): never => {
-      throw error; // the worker that follows has it again
+      throw error; // ends this worker; its successor opens the socket again
     };
     const socket = await this.#dataPlane.listen({ ...rest, onLost }, handle);
     this.#sockets.set(id, socket);
@@ -119,10 +119,8 @@ export class Worker {
   }
 }
 
-/** Names what goes over the channel: an endpoint has it by getters, which a spread would lose. */
-function workerStats(endpoint: EndpointStats): WorkerStats {
-  const { health, connections, associations, waiting, refused, notAllowed, evicted } = endpoint;
-  const { problem = '', isUsable = true } = endpoint.transport ?? {};
-  const figures = { connections, associations, waiting, refused, notAllowed, evicted };
-  return { name: endpoint.config.name, problem, isUsable, health, ...figures };
+/** The parent has the configuration of the endpoint: its name is enough. */
+function workerStats({ config, remoteNames: _, transport, ...stats }: EndpointStats): WorkerStats {
+  const { problem, isUsable } = transport ?? { problem: '', isUsable: true };
+  return { name: config.name, problem, isUsable, ...stats };
 }

@@ -193,12 +193,12 @@ describe('importedRelay', () => {
     ]);
   });
 
-  it('tells of a source address that has a port or a name', () => {
+  it('reports a source address that has a port or a name', () => {
     const through = (text: string): string[] => {
       const endpoints = [{ listen: '[::]:80', remote: 'a.example:1', through: text }];
       return imported(JSON.stringify({ endpoints })).warnings.map(problemText);
     };
-    const both = 'has a port or a host name, which a RealmRelay does not take';
+    const both = 'has a port or a host name, which a RealmRelay does not support';
     expect(through('192.0.2.7:0').join()).to.not.contain(both);
     expect(through('192.0.2.7:9').join()).to.contain(`through: ${both}, got "192.0.2.7:9"`);
     expect(through('nic.example:0').join()).to.contain(`through: ${both}, got "nic.example"`);
@@ -215,7 +215,7 @@ describe('importedRelay', () => {
     expect(lastPorts(two(() => ({ network: { max_connections: 5 } })))).to.deep.equal([undefined, undefined]);
   });
 
-  it('takes a configuration with what is left out, and tells it with key and remedy', () => {
+  it('takes a configuration with what is left out, and reports that with key and remedy', () => {
     const text = `
       [log]
       output = "/var/log/realm.log"
@@ -234,14 +234,14 @@ describe('importedRelay', () => {
       network = { max_associations = 7 }`;
     expect(imported(text).warnings.map(problemText)).to.deep.equal([
       'network.zero_copy: has no effect: remove it',
-      'log.output: has no field in a RealmRelay and is left out, got "/var/log/realm.log": read the log by kubectl logs: Pods write it to standard output',
-      "dns: has no field in a RealmRelay and is left out: Pods look names up as the cluster's DNS does; set that up there",
+      'log.output: has no field in a RealmRelay and is left out, got "/var/log/realm.log": read the log with kubectl logs: Pods write it to standard output',
+      "dns: has no field in a RealmRelay and is left out: Pods use the cluster's DNS: configure it there",
       'network.max_associations: has no field in a RealmRelay and is left out, got 9: each Pod keeps 8192 associations of an endpoint',
       'endpoints[0].network.max_associations: has no field in a RealmRelay and is left out, got 7: each Pod keeps 8192 associations of an endpoint',
       'endpoints[0].listen_transport: has no field in a RealmRelay and is left out, got "ocsp=/ocsp": clients get no stapled OCSP response',
-      'endpoints[0].listen_transport: has a certificate made at start, which a RealmRelay takes from a Secret, got "servername=a.example": have cert-manager make one, or first run: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=a.example -addext subjectAltName=DNS:a.example -keyout a.example.key -out a.example.crt',
-      'endpoints[0].listen: is an address of one machine, which Pods have not, got "192.0.2.1": listen on [::] or 0.0.0.0, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
-      'endpoints[0].through: is an address of one machine, which Pods have not, got "192.0.2.7": remove it, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
+      'endpoints[0].listen_transport: has a certificate generated at start, which a RealmRelay takes from a Secret, got "servername=a.example": have cert-manager make one, or first run: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=a.example -addext subjectAltName=DNS:a.example -keyout a.example.key -out a.example.crt',
+      'endpoints[0].listen: is an address of one machine, which Pods do not have, got "192.0.2.1": listen on [::] or 0.0.0.0, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
+      'endpoints[0].through: is an address of one machine, which Pods do not have, got "192.0.2.7": remove it, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
       'endpoints[0].extra_remotes[0]: is the Pod itself, where nothing else runs, got "127.0.0.1": give the name of a Service or the machine\'s address, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
       'endpoints[0].name: becomes "web-site-main-e", got "Web site, main entrance": use a DNS label of at most 15 characters, once, to choose another',
     ]);

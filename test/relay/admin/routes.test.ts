@@ -32,7 +32,7 @@ describe('relay, admin server', () => {
     expect(await get(server, '/readyz')).to.deep.equal({ status: 200, body: 'ok\n' });
   });
 
-  it('names the endpoints that are not, and stays alive', async () => {
+  it('names the endpoints that are not ready, and stays alive', async () => {
     const listen = `127.0.0.1:${String(await freePort())}`;
     const { relay } = await loopback.relay(
       config(
@@ -47,14 +47,14 @@ describe('relay, admin server', () => {
     expect((await get(server, '/livez')).status).to.equal(200);
   });
 
-  it('is not ready once it drains', async () => {
+  it('is not ready while it drains', async () => {
     const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1')));
     const server = await admin(relay);
     await relay.drain(0);
     expect(await get(server, '/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
   });
 
-  it('tells the status in JSON', async () => {
+  it('serves the status as JSON', async () => {
     const remote = await loopback.greeter('hi');
     const { relay } = await loopback.relay(config());
     await relay.reload(config(endpoint(remote, {}, { use_udp: true })), 'abc');
@@ -75,7 +75,7 @@ describe('relay, admin server', () => {
     expect(status.endpoints[0]?.connections).to.deep.include({ total: 1, fromUpstreamBytes: 2 });
   });
 
-  it('serves metrics for every endpoint, and counts', async () => {
+  it('serves metrics of every endpoint, which count', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.greeter('hi'))));
     const server = await admin(relay);
     const count = async (): Promise<string[]> => (await get(server, '/metrics')).body.split('\n');
@@ -90,7 +90,7 @@ describe('relay, admin server', () => {
     expect((await count()).filter((line) => line.includes('endpoint="web"'))).to.deep.equal([]);
   });
 
-  it('tells which build runs, and of the process', async () => {
+  it('serves metrics of the build and of the process', async () => {
     const { relay } = await loopback.relay(config());
     const { body } = await get(await admin(relay), '/metrics');
     expect(body).to.contain(`realm_relay_build_info{version="${version}",node_version="`);

@@ -36,7 +36,7 @@ function file(name: string, content: unknown): string {
 const admin = ['--admin', '127.0.0.1:0'];
 
 describe('relay program, command line', () => {
-  it('puts network flags above the file, whatever it says', async () => {
+  it('gives network flags precedence over the file', async () => {
     const path = file('a.json', {
       network: { no_tcp: false },
       endpoints: [endpoint('127.0.0.1:9', {}, { no_tcp: false, use_udp: false })],
@@ -68,13 +68,13 @@ describe('relay program, command line', () => {
     expect(relay.lines).to.deep.equal([]);
   });
 
-  it('ends with 1 where its log cannot be written', async () => {
+  it('exits with 1 if its log cannot be written', async () => {
     const relay = start(['-c', file('a.json', { endpoints: [] }), '--log-output', join(folder, 'no', 'log')]);
     expect(await relay.ended).to.equal(1);
     expect(relay.stderr).to.match(/^the log cannot be written to .*\/no\/log \(ENOENT/);
   });
 
-  it('only checks: a valid configuration, with its warnings', async () => {
+  it('--check accepts a valid configuration, and prints its warnings', async () => {
     const path = file('a.toml', 'endpoints = []\n[netwrk]\n');
     const relay = start(['--check', '-c', path]);
     expect(await relay.ended).to.equal(0);
@@ -84,14 +84,14 @@ describe('relay program, command line', () => {
     );
   });
 
-  it('only checks: every problem of a wrong one, and exit code 1', async () => {
+  it('--check prints every problem of a wrong configuration, and exits with 1', async () => {
     const path = file('a.toml', '[[endpoints]]\nlisten = "x"\n');
     const relay = start(['--check', '-c', path]);
     expect(await relay.ended).to.equal(1);
     expect(relay.stderr.trim().split('\n')).to.have.length(2);
   });
 
-  it('limits its open files as -n says', async function () {
+  it('sets the limit of open files that -n gives', async function () {
     if (spawnSync('prlimit', ['--version']).status !== 0) this.skip();
     const relay = start(['-c', file('a.json', { endpoints: [] }), ...admin, '-n', '123']);
     await relay.logged('relay started');
@@ -99,21 +99,21 @@ describe('relay program, command line', () => {
     expect(limits).to.match(/^Max open files +123 +123 /m);
   });
 
-  it('says where it cannot limit its open files, and runs', async () => {
+  it('warns if it cannot set the limit of open files, and runs', async () => {
     const path = file('a.json', { endpoints: [] });
     const relay = start(['-c', path, ...admin, '-n', '123'], ['env', 'PATH=/nowhere']);
-    const told = await relay.logged('the limit of open files stays as it was, start it under "ulimit -n"');
-    expect(told['problem']).to.match(/^prlimit cannot be run/);
+    const warning = await relay.logged('open file limit not changed, start the relay under "ulimit -n"');
+    expect(warning['problem']).to.match(/^prlimit cannot be run/);
     await relay.logged('relay started');
   });
 
-  it('goes to the background with -d, and serves there', async () => {
+  it('with -d it serves from the background', async () => {
     const [port, log] = [String(await freePort()), join(folder, 'log')];
     const remote = await loopback.greeter('hi');
     const quiet = ['--admin', 'off', '--drain-seconds', '0'];
     const relay = start(['-d', '-l', `127.0.0.1:${port}`, '-r', remote, '--log-output', log, ...quiet]);
     expect(await relay.ended).to.equal(0);
-    const pid = Number(/^runs in the background as process (\d+)$/.exec(relay.lines[0]?.msg ?? '')?.[1]);
+    const pid = Number(/^running in the background as process (\d+)$/.exec(relay.lines[0]?.msg ?? '')?.[1]);
     loopback.onClose(() => {
       process.kill(pid, 'SIGKILL');
     });
@@ -124,12 +124,12 @@ describe('relay program, command line', () => {
     expect(await failure(loopback.dial(`127.0.0.1:${port}`))).to.equal('ECONNREFUSED');
   });
 
-  it('says before it goes to the background what is wrong', async () => {
+  it('with -d it reports a wrong configuration in the foreground', async () => {
     const wrong = start(['-d', '-l', 'x', '-r', 'y:1']);
     expect(await wrong.ended).to.equal(1);
     expect(wrong.stderr).to.match(/^command line: endpoints\[0\]\.listen: has no port/);
   });
-}).timeout(30_000);
+});
 
 describe('relay program, convert', () => {
   const legacy = {
@@ -144,7 +144,7 @@ describe('relay program, convert', () => {
   ];
 
   for (const argv of [[], ['-t', 'toml'], ['-t', 'json'], ['-t=json'], ['--type=json']]) {
-    it(`writes a legacy configuration in today's words: ${argv.join(' ')}`, async () => {
+    it(`rewrites a legacy configuration in the present format: ${argv.join(' ')}`, async () => {
       const output = join(folder, 'out');
       const relay = start(['convert', file('legacy.json', legacy), ...argv, '-o', output]);
       expect(await relay.ended).to.equal(0);
@@ -155,7 +155,7 @@ describe('relay program, convert', () => {
     });
   }
 
-  it('writes to standard output, and turns JSON into TOML', async () => {
+  it('converts JSON to TOML on standard output', async () => {
     const path = file('a.json', { network: null, endpoints: [{ listen: '[::]:1', remote: 'a:1' }] });
     const relay = start(['convert', path]);
     expect(await relay.ended).to.equal(0);
@@ -173,10 +173,10 @@ describe('relay program, convert', () => {
     { argv: ['/etc/hostname'], code: 1, stderr: /^\/etc\/hostname: / },
   ];
   for (const { argv, code, stderr } of wrong) {
-    it(`ends with ${String(code)}: convert ${argv.join(' ')}`, async () => {
+    it(`exits with ${String(code)}: convert ${argv.join(' ')}`, async () => {
       const relay = start(['convert', ...argv]);
       expect(await relay.ended).to.equal(code);
       expect(relay.stderr).to.match(stderr).and.to.not.contain('    at ');
     });
   }
-}).timeout(30_000);
+});

@@ -45,7 +45,7 @@ describe('relay flags', () => {
     expect(admin).to.deep.include({ host: '127.0.0.1', port: 9180 });
   });
 
-  it('reads the rest', () => {
+  it('reads every other flag', () => {
     const flags = parseFlags([
       '-c',
       'x',
@@ -73,14 +73,14 @@ describe('relay flags', () => {
     expect(parseFlags(['-c', 'x', '--admin', 'off'])).to.not.have.property('admin');
   });
 
-  it('lets -c win over what describes one endpoint, and says so', () => {
+  it('-c overrides the flags that describe one endpoint, which are reported as without effect', () => {
     expect(parseFlags(['-c', 'x', '-l', 'y', '-i', 'z'])).to.deep.include({
       config: 'x',
       withoutEffect: ['listen', 'interface'],
     });
   });
 
-  it('answers -h and -v whatever else is there', () => {
+  it('-h and -v take precedence over every other flag', () => {
     expect([parseFlags(['-h', '-l', 'x']).action, parseFlags(['-v']).action]).to.deep.equal([
       'help',
       'version',
@@ -88,7 +88,7 @@ describe('relay flags', () => {
   });
 
   const bad = [
-    { argv: [], message: 'nothing to do: give -c PATH, or -l ADDR and -r ADDR' },
+    { argv: [], message: 'no configuration: give -c PATH, or -l ADDR and -r ADDR' },
     { argv: ['-l', 'a:1'], message: '-r is missing: give -c PATH, or -l ADDR and -r ADDR' },
     { argv: ['-r', 'a:1'], message: '-l is missing: give -c PATH, or -l ADDR and -r ADDR' },
     { argv: ['-c'], message: '-c: needs a value: PATH' },
@@ -96,8 +96,8 @@ describe('relay flags', () => {
     { argv: [...pair, '--udp=yes'], message: '--udp: takes no value' },
     { argv: [...pair, '-u', '-u'], message: '-u: is given twice' },
     { argv: [...pair, '-l', 'b:2'], message: '-l: is given twice' },
-    { argv: [...pair, '--lisen', 'b:2'], message: '--lisen: there is no such flag: did you mean --listen?' },
-    { argv: [...pair, '-y'], message: '-y: there is no such flag: see --help' },
+    { argv: [...pair, '--lisen', 'b:2'], message: '--lisen: unknown flag: did you mean --listen?' },
+    { argv: [...pair, '-y'], message: '-y: unknown flag: see --help' },
     { argv: [...pair, 'extra'], message: '"extra": is not expected here' },
     {
       argv: [...pair, '--log-level', 'loud'],
@@ -134,8 +134,8 @@ describe('relay flags', () => {
       expect(() => parseFlags(argv))
         .to.throw(UsageError)
         .with.property('message')
-        .that.satisfies((told: string) =>
-          typeof message === 'string' ? told === message : message.test(told),
+        .that.satisfies((text: string) =>
+          typeof message === 'string' ? text === message : message.test(text),
         );
     });
   }
@@ -169,25 +169,25 @@ describe('relay flags', () => {
     },
   ];
   for (const { argv, network = {}, log = {}, dns = {} } of overriding) {
-    it(`puts ${argv.join(' ')} above the file, and nothing else`, () => {
+    it(`${argv.join(' ')} overrides the file, and nothing else`, () => {
       const { overrides } = parseFlags(['-c', 'x', ...argv]);
       expect(overrides).to.deep.equal({ log, dns, network });
     });
   }
 
-  it('takes limits, the background and a mere check', () => {
+  it('reads limits, --daemon and --check', () => {
     const flags = parseFlags([...pair, '-n=1024', '-d', '--check', '-x', '192.0.2.1']);
     expect(flags).to.deep.include({ action: 'check', nofile: 1024, isDaemon: true });
     expect(flags.endpoint).to.deep.include({ through: '192.0.2.1' });
   });
 
-  it('reads only flags of its own where another source stands above', () => {
+  it('reads only flags that Realm does not have if another source overrides the command line', () => {
     const argv = ['-h', '--nonsense', '--drain-seconds=5', '--admin', 'off', '-l', 'x', '--check'];
     expect(ownFlags(argv)).to.deep.include({ action: 'check', drainSeconds: 5, endpoint: {} });
     expect(ownFlags(argv)).to.not.have.property('admin');
   });
 
-  it('names every flag in its help, but those without effect', () => {
+  it('lists every flag in its help, except those without effect', () => {
     for (const name of Object.keys(shownFlagTable)) expect(helpText()).to.contain(`--${name}`);
   });
 

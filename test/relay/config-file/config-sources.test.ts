@@ -35,26 +35,26 @@ async function toml(greeting: string): Promise<string> {
 
 const admin = ['--admin', '127.0.0.1:0'];
 
-describe('relay program, where its configuration stands', () => {
-  it('runs every file of a folder, TOML and JSON, and follows it', async () => {
+describe('relay program, sources of its configuration', () => {
+  it('runs every file of a folder, TOML and JSON, and applies a new one', async () => {
     writeFileSync(join(folder, 'a.toml'), await toml('one'));
     const two = endpoint(await loopback.greeter('two'), { name: 'two' });
     writeFileSync(join(folder, 'b.json'), JSON.stringify({ endpoints: [two] }));
     const relay = start(['-c', folder, ...admin]);
     expect(await greetings(relay)).to.deep.equal(['one', 'two']);
     writeFileSync(join(folder, 'c.toml'), await toml('three'));
-    await relay.logged('configuration taken');
+    await relay.logged('configuration applied');
     expect(await greetings(relay)).to.deep.equal(['one', 'two', 'three']);
   });
 
-  it('takes a folder named "."', async () => {
+  it('reads a folder named "."', async () => {
     writeFileSync(join(folder, 'a.toml'), await toml('one'));
     const relay = new RelayProcess(['-c', '.', ...admin], ['env', '-C', folder]);
     loopback.onClose(() => relay.end());
     expect(await greetings(relay)).to.deep.equal(['one']);
   });
 
-  it('tells the problems of every file of a folder, each with its file, and ends with 1', async () => {
+  it('prints the problems of every file of a folder, each with its file, and exits with 1', async () => {
     writeFileSync(join(folder, 'a.toml'), '[[endpoints]]\nlisten = "x"\n');
     writeFileSync(join(folder, 'b.json'), '{');
     const relay = start(['-c', folder]);
@@ -66,7 +66,7 @@ describe('relay program, where its configuration stands', () => {
     expect(sources).to.deep.equal(['a.toml', 'a.toml', 'b.json']);
   });
 
-  it('says that a file is a legacy one, and runs it', async () => {
+  it('warns of a legacy file, and runs it', async () => {
     const [remote = '', port = ''] = (await loopback.greeter('hi')).split(':');
     const legacy = {
       listening_addresses: ['127.0.0.1'],
@@ -80,25 +80,25 @@ describe('relay program, where its configuration stands', () => {
     expect(relay.stderr).to.equal('attention: you are using a legacy config file!\n');
   });
 
-  it('takes REALM_CONF in place of the command line, but for flags of its own', async () => {
+  it('runs REALM_CONF in place of the command line, except for flags that Realm does not have', async () => {
     const relay = start(['--nonsense', '-c', '/nowhere', ...admin], { REALM_CONF: await toml('hi') });
     expect(await greetings(relay)).to.deep.equal(['hi']);
   });
 
-  it('ignores a REALM_CONF that is no configuration, and says so', async () => {
+  it('ignores a REALM_CONF that is no configuration, and warns of it', async () => {
     writeFileSync(join(folder, 'a.toml'), await toml('hi'));
     const relay = start(['-c', folder, ...admin], { REALM_CONF: 'nonsense' });
     expect(await greetings(relay)).to.deep.equal(['hi']);
     expect(relay.stderr).to.match(
-      /^REALM_CONF: is neither TOML nor JSON, so it is ignored and the command line counts: mend line 1/,
+      /^REALM_CONF: is neither TOML nor JSON; it is ignored and the command line applies: correct line 1/,
     );
   });
 
-  it('ends with 1 for a REALM_CONF that is a wrong configuration', async () => {
+  it('exits with 1 for a REALM_CONF that is a wrong configuration', async () => {
     const relay = start(['-h'], { REALM_CONF: '{"endpoints": [{}]}' });
     expect(await relay.ended).to.equal(1);
     expect(relay.stderr).to.equal(
       'REALM_CONF: endpoints[0].listen: is missing: add it\nREALM_CONF: endpoints[0].remote: is missing: add it\n',
     );
   });
-}).timeout(30_000);
+});

@@ -42,7 +42,7 @@ describe('a ConfigMap that is swapped while it is read', () => {
   });
 
   for (const inner of ['', 'inner']) {
-    it(`is never read as a mix of two states${inner && ', in a folder of the folder'}`, async () => {
+    it(`is never read as a mix of two versions${inner && ', in a nested folder'}`, async () => {
       const folder = join(root, inner);
       mkdirSync(folder, { recursive: true });
       for (let i = 0; i < files; i += 1) {
@@ -52,8 +52,7 @@ describe('a ConfigMap that is swapped while it is read', () => {
       child = fork(join(root, 'swapper.cjs'), [folder, String(files)]);
       await once(child, 'message');
       const seen = new Set<string>();
-      let refused = 0;
-      for (let reads = 0; reads < 2000 && (reads < 100 || seen.size < 10); reads += 1) {
+      for (let reads = 0; reads < 100 || seen.size < 10; reads += 1) {
         try {
           const { texts } = await readConfig(root);
           const versions = new Set(texts.map(({ text }) => text));
@@ -61,11 +60,9 @@ describe('a ConfigMap that is swapped while it is read', () => {
           for (const version of versions) seen.add(version);
         } catch (error) {
           if (!(error instanceof ConfigFileError)) throw error;
-          expect(error.message).to.contain('it changes while it is read');
-          refused += 1;
+          expect(error.message).to.contain('it keeps changing while it is read');
         }
       }
-      expect(seen.size, `states read whole; ${String(refused)} reads given up`).to.be.at.least(10);
-    }).timeout(30_000);
+    });
   }
 });

@@ -10,7 +10,7 @@ import { eventually } from '../../support/eventually.ts';
 
 let folder: string;
 let path: string;
-const followed: ConfigWatcher[] = [];
+const watchers: ConfigWatcher[] = [];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'realm-relay-'));
@@ -18,21 +18,24 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  for (const file of followed.splice(0)) file.stop();
+  for (const watcher of watchers.splice(0)) watcher.stop();
   rmSync(folder, { recursive: true });
 });
 
-type Told = { readonly texts: string[]; readonly errors: string[] };
+type Calls = { readonly texts: string[]; readonly errors: string[] };
 
-async function follow(clock = systemClock): Promise<Told> {
-  const told: Told = { texts: [], errors: [] };
-  const file = new ConfigWatcher(path, await readConfig(path), clock, {
-    onChange: ({ texts }) => told.texts.push(texts.map(({ text }) => text).join('+')),
-    onError: (error) => told.errors.push(error.message),
+async function watch(clock = systemClock): Promise<Calls> {
+  const calls: Calls = { texts: [], errors: [] };
+  const watcher = new ConfigWatcher(path, await readConfig(path), clock, {
+    onChange: ({ texts }) => {
+      calls.texts.push(texts.map(({ text }) => text).join('+'));
+      return Promise.resolve();
+    },
+    onError: (error) => calls.errors.push(error.message),
   });
-  followed.push(file);
-  file.start();
-  return told;
+  watchers.push(watcher);
+  watcher.start();
+  return calls;
 }
 
 /** A ConfigMap's folder as kubelet makes it: config.json → ..data/config.json, ..data → ..NAME. */
@@ -55,7 +58,7 @@ describe('config file', () => {
 
   const unreadable = [
     {
-      what: 'is not there',
+      what: 'does not exist',
       make: () => undefined,
       message: /config\.json: there is no such file: check the path$/,
     },
@@ -74,7 +77,7 @@ describe('config file', () => {
         mkdirSync(path);
         symlinkSync('.', join(path, 'again'));
       },
-      message: /again: it is a link to a folder that it stands in: remove it$/,
+      message: /again: it is a link to one of its own parent folders: remove it$/,
     },
     {
       what: 'is a folder with a link to nothing',
@@ -107,16 +110,16 @@ describe('config file', () => {
     },
   ];
   for (const { what, make, message } of unreadable) {
-    it(`is refused where it ${what}`, async () => {
+    it(`is refused if it ${what}`, async () => {
       make();
       const error = await readConfig(path).catch((reason: unknown) => reason);
       expect(error).to.be.instanceOf(ConfigFileError).with.property('message').that.matches(message);
     });
   }
 
-  it('tells of text that was written, and of a file renamed over it', async () => {
+  it('delivers text that was written, and a file renamed over it', async () => {
     writeFileSync(path, 'one');
-    const { texts } = await follow();
+    const { texts } = await watch();
     writeFileSync(path, 'two');
     await eventually('two', () => texts.at(-1) === 'two');
     writeFileSync(`${path}.new`, 'three');
@@ -124,19 +127,19 @@ describe('config file', () => {
     await eventually('three', () => texts.at(-1) === 'three');
   });
 
-  it("tells of a ConfigMap's folder that is swapped", async () => {
+  it("delivers the new version when a ConfigMap's folder is swapped", async () => {
     mountConfigMap('2026_1', 'one');
     symlinkSync('..data/config.json', path);
-    const { texts, errors } = await follow();
+    const { texts, errors } = await watch();
     mountConfigMap('2026_2', 'two');
     rmSync(join(folder, '..2026_1'), { recursive: true });
     await eventually('two', () => texts.length > 0);
     expect([texts, errors]).to.deep.equal([['two'], []]);
   });
 
-  it('is silent where the text stays the same', async () => {
+  it('delivers nothing while the text stays the same', async () => {
     writeFileSync(path, 'one');
-    const { texts } = await follow();
+    const { texts } = await watch();
     writeFileSync(path, 'one');
     writeFileSync(join(folder, 'neighbour'), 'x');
     writeFileSync(path, 'two');
@@ -144,9 +147,9 @@ describe('config file', () => {
     expect(texts).to.deep.equal(['two']);
   });
 
-  it('tells once of a file that is gone, and of the one that comes back', async () => {
+  it('reports a missing file once, and delivers the one that replaces it', async () => {
     writeFileSync(path, 'one');
-    const { texts, errors } = await follow();
+    const { texts, errors } = await watch();
     rmSync(path);
     await eventually('the error', () => errors.length > 0);
     writeFileSync(join(folder, 'neighbour'), 'x');
@@ -155,12 +158,12 @@ describe('config file', () => {
     expect([texts, errors.length]).to.deep.equal([['two'], 1]);
   });
 
-  it('looks every few seconds where nothing tells of changes', async () => {
+  it('polls every few seconds, for changes that the file system does not report', async () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'realm-elsewhere-'));
     writeFileSync(join(elsewhere, 'config.json'), 'one');
     symlinkSync(join(elsewhere, 'config.json'), path);
     const clock = new FakeClock();
-    const { texts } = await follow(clock);
+    const { texts } = await watch(clock);
     writeFileSync(join(elsewhere, 'config.json'), 'two'); // not in the folder that is watched
     await eventually('two', () => {
       clock.advance(5000);
@@ -170,11 +173,11 @@ describe('config file', () => {
     expect(texts).to.deep.equal(['two']);
   });
 
-  it('tells nothing once it is stopped', async () => {
+  it('delivers nothing once it is stopped', async () => {
     writeFileSync(path, 'one');
     const clock = new FakeClock();
-    const { texts } = await follow(clock);
-    followed[0]?.stop();
+    const { texts } = await watch(clock);
+    watchers[0]?.stop();
     writeFileSync(path, 'two');
     clock.advance(60_000);
     expect(clock.timers).to.equal(0);
@@ -190,7 +193,7 @@ describe('config folder', () => {
     return file;
   }
 
-  it('is read whole, in the order of names: *.toml and *.json, recursive, through links, without hidden ones', async () => {
+  it('is read as a whole, in the order of names: *.toml and *.json, recursively, through links, without hidden files', async () => {
     const files = [put('a.toml', '1'), put('b/c.json', '2'), put('d.json', '3')];
     for (const left of ['e.yaml', '.f.json', '.g/h.json']) put(left, 'x');
     const elsewhere = mkdtempSync(join(tmpdir(), 'realm-elsewhere-'));
@@ -204,13 +207,13 @@ describe('config folder', () => {
     expect(folders).to.deep.equal([folder, join(folder, 'b'), join(folder, 'i')]);
   });
 
-  it('is read by a name that begins with a dot, too', async () => {
+  it('is read even if its own name begins with a dot', async () => {
     const hidden = put('.hidden/a.toml', '1');
     const { texts } = await readConfig(dirname(hidden));
     expect(texts).to.deep.equal([{ source: hidden, text: '1' }]);
   });
 
-  it('has another hash where a file has another text or another name', async () => {
+  it('gets another hash when a text or a name of a file changes', async () => {
     const hashes = [];
     for (const change of [() => put('a.toml', '1'), () => put('a.toml', '2'), () => put('b.toml', '2')]) {
       change();
@@ -221,10 +224,10 @@ describe('config folder', () => {
     expect(new Set(hashes).size).to.equal(4);
   });
 
-  it('is followed: changes, new files, new folders, and the swap of a ConfigMap', async () => {
+  it('is watched for changes, new files, new folders, and the swap of a ConfigMap', async () => {
     path = folder;
     put('a.toml', 'a');
-    const { texts, errors } = await follow();
+    const { texts, errors } = await watch();
     put('b.toml', 'b');
     await eventually('a new file', () => texts.at(-1) === 'a+b');
     put('c/d.json', 'd');

@@ -11,10 +11,11 @@ import {
   idle,
   listenOf,
   Loopback,
-  noIdleLooks,
+  noIdleSweep,
   received,
   split,
   statusOf,
+  loggedLine,
 } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -42,7 +43,7 @@ describe('relay, TCP', () => {
     expect(await received(await loopback.client(`127.0.0.1:${port}`))).to.equal('four');
   });
 
-  it('serves both families on one wildcard socket without ipv6_only, and knows IPv4 clients as such', async () => {
+  it('serves both families on one wildcard socket without ipv6_only, and logs IPv4 clients as IPv4', async () => {
     const { relay, lines } = await loopback.relay(
       config(endpoint(await loopback.greeter('hi'), { listen: '[::]:0' })),
     );
@@ -98,7 +99,7 @@ describe('relay, TCP', () => {
     await eventually('a byte', () => statusOf(relay).connections.fromClientBytes === 1);
     client.resetAndDestroy();
     expect(await promise).to.equal('ECONNRESET');
-    const line = await eventually('the log line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({
       level: 'warn',
       endpoint: 'web',
@@ -114,11 +115,11 @@ describe('relay, TCP', () => {
     const client = await loopback.client(listenOf(relay));
     client.write('x');
     expect(await failure(client)).to.equal('ECONNRESET');
-    const line = await eventually('the log line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ side: 'upstream' });
   });
 
-  it('takes the next remote when one refuses, and says so', async () => {
+  it('tries the next remote when one refuses, and logs it', async () => {
     const refused = `127.0.0.1:${String(await freePort())}`;
     const remote = await loopback.greeter('second');
     const { relay, lines } = await loopback.relay(config(endpoint(refused, { extra_remotes: [remote] })));
@@ -131,7 +132,7 @@ describe('relay, TCP', () => {
     const refused = `127.0.0.1:${String(await freePort())}`;
     const { relay, lines } = await loopback.relay(config(endpoint(refused)));
     expect(await failure(loopback.dial(listenOf(relay)))).to.equal('ECONNRESET');
-    const line = await eventually('the log line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ upstream: refused, side: 'upstream' });
     expect(statusOf(relay).connections).to.deep.include({
       active: 0,
@@ -140,10 +141,10 @@ describe('relay, TCP', () => {
     });
   });
 
-  it('gives a name lookup no more time than tcp_timeout', async () => {
+  it('ends a name lookup that takes longer than tcp_timeout', async () => {
     const clock = new FakeClock();
     const { relay } = await loopback.relay(
-      config(endpoint('slow.test:1', {}, { ...noIdleLooks, tcp_timeout: 3 })),
+      config(endpoint('slow.test:1', {}, { ...noIdleSweep, tcp_timeout: 3 })),
       {
         clock,
         lookup: () => new Promise(() => undefined),
@@ -163,7 +164,7 @@ describe('relay, TCP', () => {
     expect(await received(await loopback.client(listenOf(relay)))).to.equal('found');
   });
 
-  it('delivers what the client sent before its remote was found', async () => {
+  it('delivers what the client sent during the name lookup', async () => {
     const { promise: addresses, resolve } = Promise.withResolvers<string[]>();
     const remote = split(await loopback.echo());
     const { relay } = await loopback.relay(config(endpoint(`late.test:${String(remote.port)}`)), {
@@ -176,7 +177,7 @@ describe('relay, TCP', () => {
     expect(await received(client)).to.equal('early');
   });
 
-  it('reads no more than it may hold while it dials', async () => {
+  it('reads only a bounded number of bytes while it dials', async () => {
     const { relay } = await loopback.relay(config(endpoint('never.test:1')), {
       lookup: () => new Promise(() => undefined),
     });
@@ -187,7 +188,7 @@ describe('relay, TCP', () => {
     expect(statusOf(relay).connections.fromClientBytes).to.be.at.most(2 * 65_536);
   });
 
-  it('ends the dial when the client resets meanwhile', async () => {
+  it('ends the dial when the client resets', async () => {
     const { relay, lines } = await loopback.relay(config(endpoint('never.test:1')), {
       lookup: () => new Promise(() => undefined),
     });
@@ -201,14 +202,14 @@ describe('relay, TCP', () => {
     });
   });
 
-  it('writes one line per connection, at its end', async () => {
+  it('logs one line per connection, at its end', async () => {
     const remote = await loopback.echo();
     const { relay, lines } = await loopback.relay(config(endpoint(remote)));
     const client = await loopback.client(listenOf(relay));
     const from = addressText({ address: client.localAddress ?? '', port: client.localPort ?? 0 });
     client.end('hello');
     expect(await received(client)).to.equal('hello');
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection closed'));
+    const line = await loggedLine(lines, 'connection closed');
     expect(line).to.deep.include({
       level: 'info',
       endpoint: 'web',
@@ -221,7 +222,7 @@ describe('relay, TCP', () => {
     expect(lines.filter(({ client: each }) => each === from)).to.have.length(1);
   });
 
-  it('keeps nothing of connections that have ended', async () => {
+  it('frees every socket of connections that have ended', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
     const open = (): number =>
       process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;

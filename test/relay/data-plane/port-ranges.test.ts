@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import type { RealmEndpoint, RealmNetwork } from '../../../src/config/realm-document.ts';
 import { portsFrom } from '../../../src/lib/port-range.ts';
@@ -11,7 +9,7 @@ import { closed, config, datagram, endpoint, failure, Loopback, received, status
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-/** The endpoint `web`, which listens on `ports` of 127.0.0.1; `remote` says where each of them goes. */
+/** The endpoint `web`, which listens on `ports` of 127.0.0.1; `remote` returns the remote of each port. */
 function range(
   ports: readonly number[],
   remote: (port: number) => string,
@@ -31,16 +29,8 @@ function range(
   });
 }
 
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
-
 describe('relay, port ranges', () => {
-  it('binds 256 ports, each to its own remote port, as one endpoint', async function () {
-    this.timeout(20_000);
+  it('binds 256 ports, each to its own remote port, as one endpoint', async () => {
     const [first, target] = [await freePorts(256), await freePorts(3)];
     const [last, offsets] = [first + 255, [0, 1, 2]];
     for (const offset of offsets) {
@@ -103,7 +93,7 @@ describe('relay, port ranges', () => {
     expect(statusOf(relay).associations).to.deep.include({ active: 2, total: 3 });
   });
 
-  it('tells the port that is taken, serves the others, and binds it when it is free', async () => {
+  it('reports the port that is in use, serves the others, and binds it once it is free', async () => {
     const clock = new FakeClock();
     const first = await freePorts(8);
     const foreign = await loopback.tcpServer(() => undefined, '127.0.0.1', first + 3);
@@ -133,7 +123,7 @@ describe('relay, port ranges', () => {
     expect(await loopback.greeting(at(3))).to.equal('hi');
   });
 
-  it('names the endpoint and the port where two ranges meet, and tells the first of many alone', async () => {
+  it('names the endpoint and the ports at which two ranges overlap, the first three of many', async () => {
     const first = await freePorts(20);
     const remote = '127.0.0.1:1';
     const { relay } = await loopback.relay(
@@ -151,7 +141,7 @@ describe('relay, port ranges', () => {
     expect(message).to.match(/; and 2 more like these$/);
   });
 
-  it('keeps the sockets and connections of the ports that stay, when a range moves', async () => {
+  it('keeps the sockets and connections of the ports that stay when a range moves', async () => {
     const first = await freePorts(20);
     const remote = await loopback.echo();
     const run = (from: number, to: number) =>
@@ -160,7 +150,8 @@ describe('relay, port ranges', () => {
     const at = (offset: number): string => `127.0.0.1:${String(first + offset)}`;
     const client = await loopback.client(at(5));
     const knock = async (): Promise<void> => {
-      for (let i = 0; i < 20; i += 1) expect(await ask(await loopback.client(at(6)), 'x')).to.equal('x');
+      for (let i = 0; i < 20; i += 1)
+        expect(await loopback.exchange(await loopback.client(at(6)), 'x')).to.equal('x');
     };
     const move = async (): Promise<void> => {
       for (const [from, to] of [
@@ -172,15 +163,15 @@ describe('relay, port ranges', () => {
         await relay.reload(run(from, to));
     };
     await Promise.all([knock(), move()]);
-    expect(await ask(client, 'still here')).to.equal('still here');
+    expect(await loopback.exchange(client, 'still here')).to.equal('still here');
     expect(await failure(loopback.dial(at(4)))).to.equal('ECONNREFUSED');
-    expect(await ask(await loopback.client(at(14)), 'new')).to.equal('new');
+    expect(await loopback.exchange(await loopback.client(at(14)), 'new')).to.equal('new');
     expect(statusOf(relay)).to.include({ ready: true, listen: `${at(5)}-${String(first + 14)}` });
     const bound = lines.filter(({ msg, listen }) => msg === 'listening' && listen === at(5));
     expect(bound, 'bound once').to.have.length(1);
   });
 
-  it('shares max_connections among its ports, and remembers the port of a client that waits', async () => {
+  it('shares max_connections among its ports, and serves a waiting client by the port it came to', async () => {
     const first = await freePorts(2);
     const remotes = [await loopback.greeter('a'), await loopback.greeter('b')];
     const { relay } = await loopback.relay(
@@ -194,7 +185,7 @@ describe('relay, port ranges', () => {
     expect(await received(waits)).to.equal('b');
   });
 
-  it('keeps a client at its host when other ports of that host refuse', async () => {
+  it('keeps a client at its host while other ports of that host refuse', async () => {
     const first = await freePorts(64);
     const hosts = ['127.0.0.1', '127.0.0.2'];
     for (const host of hosts) await loopback.tcpServer((socket) => socket.end(host), host, first + 40);

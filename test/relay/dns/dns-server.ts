@@ -4,12 +4,12 @@ import { createServer, type AddressInfo } from 'node:net';
 import { parseIpAddress } from '../../../src/lib/ip-address.ts';
 import type { Loopback } from '../loopback.ts';
 
-/** Records of a name, by their type. */
+/** The records of each name, by type. */
 export type Zone = Record<string, { readonly A?: readonly string[]; readonly AAAA?: readonly string[] }>;
 
-/** A name server on 127.0.0.1, by UDP and TCP, that answers from `zone`. */
+/** A name server on 127.0.0.1, over UDP and TCP, that answers from `zone`. */
 export class DnsServer {
-  /** Every question so far, e.g. `udp A a.example`. */
+  /** Every question received, for example `udp A a.example`. */
   readonly questions: string[] = [];
   readonly #zone: Zone;
   readonly #ttlSeconds: number;
@@ -19,7 +19,7 @@ export class DnsServer {
     this.#ttlSeconds = ttlSeconds;
   }
 
-  /** @returns its address. */
+  /** @returns the address that it listens on. */
   async listen(loopback: Loopback): Promise<string> {
     const tcp = createServer((socket) => {
       socket.on('error', () => undefined);
@@ -66,7 +66,7 @@ export class DnsServer {
   #record(address: string): Buffer {
     const data = addressBytes(address);
     const head = Buffer.alloc(12);
-    head.writeUInt16BE(0xc00c, 0); // the name of the question
+    head.writeUInt16BE(0xc00c, 0); // a pointer to the name in the question, RFC 1035, section 4.1.4
     head.writeUInt16BE(data.length === 4 ? 1 : 28, 2);
     head.writeUInt16BE(1, 4);
     head.writeUInt32BE(this.#ttlSeconds, 6);
@@ -75,7 +75,7 @@ export class DnsServer {
   }
 }
 
-/** @param address  IPv4, or IPv6 with "::" in it. */
+/** @param address  IPv4, or IPv6 that contains `::`. */
 function addressBytes(address: string): Buffer {
   if (parseIpAddress(address)?.family === 'IPv4') return Buffer.from(address.split('.').map(Number));
   const [left = [], right = []] = address.split('::').map((part) => part.split(':'));

@@ -31,10 +31,10 @@ const zone: Zone = {
   'web.svc.cluster.local': { A: ['192.0.2.9'] },
 };
 
-type Asked = { readonly names: NameResolver; readonly server: DnsServer; readonly clock: FakeClock };
+type Fixture = { readonly names: NameResolver; readonly server: DnsServer; readonly clock: FakeClock };
 
-/** Names that ask a server of ours, as `dns` says. */
-async function asking(dns: RealmDns, ttlSeconds = 60, hosts = ''): Promise<Asked> {
+/** A resolver with the settings `dns` that queries a name server of the test. */
+async function resolverWith(dns: RealmDns, ttlSeconds = 60, hosts = ''): Promise<Fixture> {
   const server = new DnsServer(zone, ttlSeconds);
   const nameservers = [await server.listen(loopback)];
   const files = { hosts: join(folder, 'hosts'), resolvConf: join(folder, 'resolv.conf') };
@@ -45,25 +45,25 @@ async function asking(dns: RealmDns, ttlSeconds = 60, hosts = ''): Promise<Asked
   return { names, server, clock };
 }
 
-describe('names', () => {
+describe('name resolver', () => {
   const four = ['192.0.2.1', '192.0.2.2'];
   const six = ['2001:db8::1'];
   const modes = [
-    { mode: 'ipv4_only', host: 'both.example', expected: four, asked: ['A'] },
-    { mode: 'ipv6_only', host: 'both.example', expected: six, asked: ['AAAA'] },
-    { mode: 'ipv4_and_ipv6', host: 'both.example', expected: [...four, ...six], asked: ['A', 'AAAA'] },
-    { mode: undefined, host: 'both.example', expected: [...six, ...four], asked: ['A', 'AAAA'] },
-    { mode: 'ipv4_then_ipv6', host: 'both.example', expected: four, asked: ['A'] },
-    { mode: 'ipv6_then_ipv4', host: 'both.example', expected: six, asked: ['AAAA'] },
-    { mode: 'ipv4_then_ipv6', host: 'six.example', expected: ['2001:db8::6'], asked: ['A', 'AAAA'] },
-    { mode: 'ipv6_then_ipv4', host: 'four.example', expected: ['192.0.2.4'], asked: ['A', 'AAAA'] },
-    { mode: 'ipv4_and_ipv6', host: 'six.example', expected: ['2001:db8::6'], asked: ['A', 'AAAA'] },
+    { mode: 'ipv4_only', host: 'both.example', expected: four, queried: ['A'] },
+    { mode: 'ipv6_only', host: 'both.example', expected: six, queried: ['AAAA'] },
+    { mode: 'ipv4_and_ipv6', host: 'both.example', expected: [...four, ...six], queried: ['A', 'AAAA'] },
+    { mode: undefined, host: 'both.example', expected: [...six, ...four], queried: ['A', 'AAAA'] },
+    { mode: 'ipv4_then_ipv6', host: 'both.example', expected: four, queried: ['A'] },
+    { mode: 'ipv6_then_ipv4', host: 'both.example', expected: six, queried: ['AAAA'] },
+    { mode: 'ipv4_then_ipv6', host: 'six.example', expected: ['2001:db8::6'], queried: ['A', 'AAAA'] },
+    { mode: 'ipv6_then_ipv4', host: 'four.example', expected: ['192.0.2.4'], queried: ['A', 'AAAA'] },
+    { mode: 'ipv4_and_ipv6', host: 'six.example', expected: ['2001:db8::6'], queried: ['A', 'AAAA'] },
   ] as const;
-  for (const { mode, host, expected, asked } of modes) {
-    it(`mode ${mode ?? 'unset'} gives of ${host} ${expected.join(' ')}`, async () => {
-      const { names, server } = await asking(mode === undefined ? {} : { mode });
+  for (const { mode, host, expected, queried } of modes) {
+    it(`returns ${expected.join(' ')} for ${host} with mode ${mode ?? 'unset'}`, async () => {
+      const { names, server } = await resolverWith(mode === undefined ? {} : { mode });
       expect(await names.lookup(host)).to.deep.equal(expected);
-      expect(server.questions.toSorted()).to.deep.equal(asked.map((type) => `udp ${type} ${host}`));
+      expect(server.questions.toSorted()).to.deep.equal(queried.map((type) => `udp ${type} ${host}`));
     });
   }
 
@@ -72,9 +72,9 @@ describe('names', () => {
     { protocol: 'udp', expected: 'udp' },
     { protocol: 'tcp_and_udp', expected: 'udp' },
   ] as const) {
-    it(`asks by ${expected} with protocol ${protocol}, and leaves the environment as it was`, async () => {
+    it(`queries over ${expected} with protocol ${protocol}, and leaves the environment unchanged`, async () => {
       const before = process.env['RES_OPTIONS'];
-      const { names, server } = await asking({ protocol, mode: 'ipv4_only' });
+      const { names, server } = await resolverWith({ protocol, mode: 'ipv4_only' });
       expect(await names.lookup('four.example')).to.deep.equal(['192.0.2.4']);
       expect(server.questions).to.deep.equal([`${expected} A four.example`]);
       expect(process.env['RES_OPTIONS']).to.equal(before);
@@ -82,13 +82,13 @@ describe('names', () => {
   }
 
   const times = [
-    { dns: {}, ttl: 60, keptMs: 60_000, why: 'its own time to live' },
-    { dns: { min_ttl: 300 }, ttl: 60, keptMs: 300_000, why: 'min_ttl where that is more' },
-    { dns: { max_ttl: 10 }, ttl: 60, keptMs: 10_000, why: 'max_ttl where that is less' },
+    { dns: {}, ttl: 60, keptMs: 60_000, why: 'its time to live' },
+    { dns: { min_ttl: 300 }, ttl: 60, keptMs: 300_000, why: 'min_ttl if that is longer' },
+    { dns: { max_ttl: 10 }, ttl: 60, keptMs: 10_000, why: 'max_ttl if that is shorter' },
   ];
   for (const { dns, ttl, keptMs, why } of times) {
-    it(`keeps an answer for ${why}`, async () => {
-      const { names, server, clock } = await asking({ ...dns, mode: 'ipv4_only' }, ttl);
+    it(`caches an answer for ${why}`, async () => {
+      const { names, server, clock } = await resolverWith({ ...dns, mode: 'ipv4_only' }, ttl);
       await names.lookup('four.example');
       clock.advance(keptMs - 1);
       await names.lookup('four.example');
@@ -99,15 +99,15 @@ describe('names', () => {
     });
   }
 
-  it('keeps no answer whose time to live is 0', async () => {
-    const { names, server } = await asking({ mode: 'ipv4_only' }, 0);
+  it('does not cache an answer whose time to live is 0', async () => {
+    const { names, server } = await resolverWith({ mode: 'ipv4_only' }, 0);
     await names.lookup('four.example');
     await names.lookup('four.example');
     expect(server.questions).to.have.length(2);
   });
 
-  it('keeps as many names as cache_size says, those used last', async () => {
-    const { names, server } = await asking({ mode: 'ipv4_only', cache_size: 2 });
+  it('caches the cache_size most recently used names', async () => {
+    const { names, server } = await resolverWith({ mode: 'ipv4_only', cache_size: 2 });
     for (const host of ['both', 'four', 'both', 'web.svc.cluster.local', 'both', 'four']) {
       await names.lookup(host.includes('.') ? host : `${host}.example`);
     }
@@ -115,28 +115,35 @@ describe('names', () => {
     expect(hosts).to.deep.equal(['both.example', 'four.example', 'web.svc.cluster.local', 'four.example']);
   });
 
-  it('keeps nothing where cache_size is 0', async () => {
-    const { names, server } = await asking({ mode: 'ipv4_only', cache_size: 0 });
+  it('caches nothing if cache_size is 0', async () => {
+    const { names, server } = await resolverWith({ mode: 'ipv4_only', cache_size: 0 });
     await names.lookup('four.example');
     await names.lookup('four.example');
     expect(server.questions).to.have.length(2);
   });
 
-  it('asks once for those who want the same name at a time', async () => {
-    const { names, server } = await asking({ mode: 'ipv4_only' });
+  it('sends one query for simultaneous lookups of one name', async () => {
+    const { names, server } = await resolverWith({ mode: 'ipv4_only' });
     await Promise.all([1, 2, 3].map(() => names.lookup('four.example')));
     expect(server.questions).to.have.length(1);
   });
 
-  it('honours the hosts file, by families as mode says', async () => {
+  it('prefers the hosts file, with the families of the mode', async () => {
     const hosts = '# comment\n192.0.2.77 other Four.Example # and more\n2001:db8::77\tfour.example\n';
-    const { names, server } = await asking({ mode: 'ipv6_then_ipv4' }, 60, hosts);
+    const { names, server } = await resolverWith({ mode: 'ipv6_then_ipv4' }, 60, hosts);
     expect(await names.lookup('four.example')).to.deep.equal(['2001:db8::77']);
     expect(server.questions).to.deep.equal([]);
   });
 
-  it('rejects for a name that is not there, and asks again the next time', async () => {
-    const { names, server } = await asking({ mode: 'ipv4_only' });
+  it('reads the first 16 MiB of a hosts file, up to the last whole line', async () => {
+    const fill = `#${'x'.repeat(1023)}\n`.repeat(16 * 1024).slice(0, 16 * 1024 * 1024 - 100);
+    const hosts = `192.0.2.77 four.example\n${fill}\n192.0.2.78 four.example${' '.repeat(100)}.no\n`;
+    const { names } = await resolverWith({ mode: 'ipv4_only' }, 60, hosts);
+    expect(await names.lookup('four.example')).to.deep.equal(['192.0.2.77']);
+  });
+
+  it('rejects a name that does not exist, and queries it again the next time', async () => {
+    const { names, server } = await resolverWith({ mode: 'ipv4_only' });
     for (const times of [1, 2]) {
       const error = await names.lookup('no.example').catch((reason: unknown) => reason);
       expect(errorCode(error)).to.equal('ENOTFOUND');
@@ -144,13 +151,13 @@ describe('names', () => {
     }
   });
 
-  it("tries the system's search domains only where neither name servers nor a protocol are given", () => {
-    const searching = (dns: RealmDns): unknown =>
+  it("uses the system's search domains only if neither name servers nor a protocol are configured", () => {
+    const isSearching = (dns: RealmDns): unknown =>
       relayConfig({ dns, endpoints: [] }, 'test').config.dns?.isSearching;
     expect([
-      searching({ mode: 'ipv4_only' }),
-      searching({ protocol: 'udp' }),
-      searching({ nameservers: ['192.0.2.1:53'] }),
+      isSearching({ mode: 'ipv4_only' }),
+      isSearching({ protocol: 'udp' }),
+      isSearching({ nameservers: ['192.0.2.1:53'] }),
     ]).to.deep.equal([true, false, false]);
   });
 
@@ -160,19 +167,19 @@ describe('names', () => {
     { host: 'web.', expected: ['web.'] },
   ];
   for (const { host, expected } of searched) {
-    it(`asks for ${host} as ${expected.join(', ')}`, () => {
+    it(`queries ${host} as ${expected.join(', ')}`, () => {
       const text = 'nameserver 192.0.2.1\nsearch old\nsearch svc.local .local\noptions ndots:5\n';
       expect(searchNames(text, host)).to.deep.equal(expected);
     });
   }
 
-  it('finds no address in lines of a hosts file that hold none', () => {
+  it('ignores lines of a hosts file without an address', () => {
     expect(hostsAddresses('\nname name\n192.0.2.1\n# 192.0.2.1 name\n', 'name')).to.deep.equal([]);
   });
 });
 
 describe('relay program, names', () => {
-  it("asks the file's name servers, and others after a change of it; flags stand above", async () => {
+  it("queries the file's name servers, follows a change of the file, and lets flags override it", async () => {
     const remote = await loopback.greeter('hi');
     const server = new DnsServer({ 'remote.example': { A: ['127.0.0.1'] } });
     const nameserver = await server.listen(loopback);
@@ -185,11 +192,14 @@ describe('relay program, names', () => {
     const relay = new RelayProcess(['-c', path, '--admin', '127.0.0.1:0', '--dns-mode', 'IPV4_ONLY']);
     loopback.onClose(() => relay.end());
     const [listen = ''] = (await relay.status()).endpoints.map((each) => each.listen);
-    await received(await loopback.client(listen)).catch(() => undefined);
+    await loopback
+      .client(listen)
+      .then(received)
+      .catch(() => undefined); // it may be reset before it has connected
     expect(await relay.logged('connection failed')).to.have.property('side', 'upstream');
     write([nameserver]);
-    await relay.logged('configuration taken');
+    await relay.logged('configuration applied');
     expect(await received(await loopback.client(listen))).to.equal('hi');
     expect(server.questions).to.deep.equal(['udp A remote.example']);
   });
-}).timeout(30_000);
+});

@@ -1,25 +1,13 @@
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, endpoint, failure, listenOf, Loopback, statusOf } from '../loopback.ts';
-import type { LogLine, TestRelay } from '../loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, statusOf, times } from '../loopback.ts';
+import type { TestRelay } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
-
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
-
-function times(lines: readonly LogLine[], wanted: string): number {
-  return lines.filter(({ msg }) => msg === wanted).length;
-}
 
 /** Resolves when `count` clients wait. */
 async function waiting({ relay }: TestRelay, count: number): Promise<void> {
@@ -27,7 +15,7 @@ async function waiting({ relay }: TestRelay, count: number): Promise<void> {
 }
 
 describe('relay, connection limits', () => {
-  /** A relay before an echo server; `seen` counts the connections that this one got. */
+  /** A relay in front of an echo server; `seen` counts the connections that reached the server. */
   async function limited(
     network: RealmNetwork,
     clock = new FakeClock(),
@@ -43,11 +31,11 @@ describe('relay, connection limits', () => {
   /** A client that is served. */
   async function served({ relay }: TestRelay): Promise<Socket> {
     const client = await loopback.client(listenOf(relay));
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     return client;
   }
 
-  it('lets clients beyond max_connections wait undialled, and serves the oldest first', async () => {
+  it('lets clients beyond max_connections wait without a dial, and serves the oldest first', async () => {
     const relay = await limited({ max_connections: 1 });
     const first = await served(relay);
     const [second, third] = [
@@ -72,7 +60,7 @@ describe('relay, connection limits', () => {
     expect(answers).to.deep.equal(['second', 'third']);
   });
 
-  it('resets and counts clients for whom there is no place to wait', async () => {
+  it('resets and counts clients beyond max_waiting', async () => {
     const relay = await limited({ max_connections: 1, max_waiting: 1 });
     await served(relay);
     await loopback.client(listenOf(relay.relay));
@@ -81,34 +69,37 @@ describe('relay, connection limits', () => {
       expect(await failure(loopback.dial(listenOf(relay.relay)))).to.equal('ECONNRESET');
     }
     expect(statusOf(relay.relay).refused).to.deep.equal({ connections: 3, associations: 0 });
-    expect(times(relay.lines, 'resetting clients, too many wait')).to.equal(1);
+    expect(times(relay.lines, 'queue full, resetting clients')).to.equal(1);
   });
 
-  it('tells an episode once at its begin and once at its end', async () => {
+  it('logs an incident once when it starts and once when it ends', async () => {
     const relay = await limited({ max_connections: 1 });
-    for (const episode of [1, 2]) {
+    for (const incident of [1, 2]) {
       const client = await served(relay);
       const [next, last] = [loopback.dial(listenOf(relay.relay)), loopback.dial(listenOf(relay.relay))];
       await waiting(relay, 2);
       for (const each of [client, next, last]) each.end();
-      await eventually('the end', () => times(relay.lines, 'clients are served at once again') === episode);
-      expect(times(relay.lines, 'connection limit reached')).to.equal(episode);
+      await eventually(
+        'the end',
+        () => times(relay.lines, 'connection limit no longer reached') === incident,
+      );
+      expect(times(relay.lines, 'connection limit reached')).to.equal(incident);
     }
-    const end = relay.lines.find(({ msg }) => msg === 'clients are served at once again');
+    const end = relay.lines.find(({ msg }) => msg === 'connection limit no longer reached');
     expect(end).to.deep.include({ endpoint: 'web', waited: 2, refused: 0 });
   });
 
-  it('serves those who wait when a reload raises the limit', async () => {
+  it('serves waiting clients when a reload raises the limit', async () => {
     const relay = await limited({ max_connections: 1 });
     await served(relay);
     const client = await loopback.client(listenOf(relay.relay));
     await waiting(relay, 1);
     const remote = statusOf(relay.relay).remotes[0] ?? '';
     await relay.relay.reload(config(endpoint(remote, {}, { max_connections: 2 })));
-    expect(await ask(client, 'at last')).to.equal('at last');
+    expect(await loopback.exchange(client, 'at last')).to.equal('at last');
   });
 
-  it('still serves those who wait while it drains, and cuts and counts them at the deadline', async () => {
+  it('serves waiting clients while it drains, and cuts and counts the others at the deadline', async () => {
     const clock = new FakeClock();
     const relay = await limited({ max_connections: 1 }, clock);
     const first = await served(relay);
@@ -119,7 +110,7 @@ describe('relay, connection limits', () => {
     await waiting(relay, 2);
     const drained = relay.relay.drain(10_000);
     first.end();
-    expect(await ask(second, 'still served')).to.equal('still served');
+    expect(await loopback.exchange(second, 'still served')).to.equal('still served');
     const failed = Promise.all([failure(second), failure(third)]);
     clock.advance(10_000);
     expect(await failed).to.deep.equal(['ECONNRESET', 'ECONNRESET']);

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -10,33 +9,21 @@ import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
-import { config, endpoint, failure, keptLog, listenOf, Loopback, statusOf } from '../loopback.ts';
-import type { LogLine } from '../loopback.ts';
+import { config, endpoint, failure, keptLog, listenOf, Loopback, statusOf, times } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-const short = 'file descriptors are short, TCP clients wait in the kernel';
-const eased = 'there are file descriptors for TCP clients again';
-const lost = 'clients that wait in the kernel are reset';
+const short = 'file descriptor limit reached, TCP clients wait in the kernel';
+const eased = 'file descriptors available again for TCP clients';
+const lost = 'resetting clients that wait in the kernel';
 
-function times(lines: readonly LogLine[], wanted: string): number {
-  return lines.filter(({ msg }) => msg === wanted).length;
-}
-
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
-
-/** A client that says `name` and goes once it has its answer. @returns `served`, or the code of its error. */
+/** A client that sends `name` and leaves after its answer. @returns `served`, or the code of its error. */
 async function visit(listen: string, name: string): Promise<string> {
   const client = loopback.dial(listen);
   const ended = failure(client);
-  const answer = ask(client, name).then(
+  const answer = loopback.exchange(client, name).then(
     (text) => (text === name ? 'served' : `got ${text}`),
     () => ended,
   );
@@ -45,7 +32,7 @@ async function visit(listen: string, name: string): Promise<string> {
   return outcome;
 }
 
-/** The relay program, which may have `limit` files open. */
+/** The relay program with a limit of `limit` open files. */
 function limited(limit: number, argv: readonly string[]): RelayProcess {
   const wrapper = ['bash', '-c', `ulimit -n ${String(limit)}; exec "$@"`, 'bash'];
   const relay = new RelayProcess([...argv, '--admin', '127.0.0.1:0'], wrapper);
@@ -61,7 +48,7 @@ async function webOf(relay: RelayProcess) {
 }
 
 describe('relay, file descriptors', () => {
-  it('serves every one of 120 clients at 60 descriptors, told once', async () => {
+  it('serves all of 120 clients at 60 descriptors, and logs the shortage once', async () => {
     const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const names = Array.from({ length: 120 }, (_, index) => `client ${String(index)}`);
@@ -72,13 +59,13 @@ describe('relay, file descriptors', () => {
     expect(refused.connections).to.equal(0);
     expect(connections).to.deep.include({ total: 120, failed: { client: 0, upstream: 0, relay: 0 } });
     expect(times(relay.lines, short)).to.equal(1);
-  }).timeout(30_000);
+  });
 
-  it('answers at the admin server while clients wait, and tells it there', async () => {
+  it('reports the shortage at the admin server, which answers while clients wait', async () => {
     const relay = limited(120, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const clients = await Promise.all(Array.from({ length: 42 }, () => loopback.client(listen)));
-    const answers = clients.map((client, index) => ask(client, `client ${String(index)}`));
+    const answers = clients.map((client, index) => loopback.exchange(client, `client ${String(index)}`));
     await relay.logged(short);
     const { connections, descriptorsShort, recentErrors } = await webOf(relay);
     expect([connections.active, descriptorsShort]).to.deep.equal([35, 1]);
@@ -91,9 +78,9 @@ describe('relay, file descriptors', () => {
     }
     await eventually('room', async () => (await relay.status()).descriptorsShort === 0);
     expect((await relay.get('/metrics')).body).to.match(/^realm_relay_descriptors_short 0$/m);
-  }).timeout(20_000);
+  });
 
-  it('takes a new configuration while clients wait, whose new socket is shut, too', async () => {
+  it('accepts a new configuration while clients wait, and pauses its new listener, too', async () => {
     const path = join(loopback.folder(), 'config.json');
     const remote = await loopback.echo();
     const write = (...endpoints: RealmEndpoint[]): void => {
@@ -112,9 +99,9 @@ describe('relay, file descriptors', () => {
     expect((await relay.status()).endpoints[1]?.connections.total).to.equal(0);
     for (const client of held) client.end();
     expect(await Promise.all([waiting, late])).to.deep.equal(['served', 'served']);
-  }).timeout(20_000);
+  });
 
-  it('ends at SIGTERM while clients wait, who are reset and told', async () => {
+  it('exits on SIGTERM while clients wait, which it resets and logs', async () => {
     const relay = limited(60, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const held = await Promise.all(Array.from({ length: 5 }, () => loopback.client(listen)));
@@ -123,25 +110,25 @@ describe('relay, file descriptors', () => {
     const failures = waiting.map(failure);
     relay.kill('SIGTERM');
     expect(await Promise.all(failures)).to.deep.equal(['ECONNRESET', 'ECONNRESET', 'ECONNRESET']);
-    expect(await ask(held[0] as Socket, 'goes on')).to.equal('goes on');
+    expect(await loopback.exchange(held[0] as Socket, 'goes on')).to.equal('goes on');
     for (const client of held) client.end();
     expect(await relay.ended).to.equal(0);
     expect(relay.lines.find(({ msg }) => msg === lost)).to.deep.include({ clients: 3 });
-  }).timeout(20_000);
+  });
 });
 
-describe('relay, the budget of file descriptors', () => {
-  /** Descriptors of a relay with `sockets` listening ones that leave enough for `clients`. */
+describe('relay, file descriptor budget', () => {
+  /** The limit of open files that leaves a relay with `sockets` listening sockets room for `clients`. */
   const filesFor = (sockets: number, clients: number): number => 48 + sockets + 2 * clients;
 
   /** A client of `listen` that is served and stays. */
   async function holder(listen: string): Promise<Socket> {
     const client = await loopback.client(listen);
-    expect(await ask(client, 'x')).to.equal('x');
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
     return client;
   }
 
-  it('lets the endpoints have turns', async () => {
+  it('serves the waiting clients of all endpoints in turn', async () => {
     const remote = await loopback.echo();
     const { relay } = await loopback.relay(config(endpoint(remote), endpoint(remote, { name: 'other' })), {
       openFiles: filesFor(2, 1),
@@ -157,7 +144,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(order.slice(0, 4).toSorted()).to.deep.equal(['other', 'other', 'web', 'web']);
   });
 
-  it('keeps the clients of 300 sockets', async () => {
+  it('serves the waiting clients of 300 listeners', async () => {
     const remote = await loopback.echo();
     const names = Array.from({ length: 300 }, (_, index) => `web ${String(index)}`);
     const endpoints = names.map((name) => endpoint(remote, { name }));
@@ -166,9 +153,9 @@ describe('relay, the budget of file descriptors', () => {
     const outcomes = await Promise.all(listens.map((listen) => visit(listen, listen)));
     expect(new Set(outcomes)).to.deep.equal(new Set(['served']));
     expect(times(lines, short)).to.equal(1);
-  }).timeout(20_000);
+  });
 
-  it('frees a port whose clients wait', async () => {
+  it('frees the port of a removed endpoint whose clients wait, and resets them', async () => {
     const remote = await loopback.echo();
     const { relay, lines } = await loopback.relay(
       config(endpoint(remote, { name: 'other' }), endpoint(remote)),
@@ -183,7 +170,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(await failure(loopback.dial(web))).to.equal('ECONNREFUSED');
   });
 
-  it('holds a place for the upstream of each who waits for max_connections', async () => {
+  it('reserves the upstream descriptor of a client that waits for max_connections', async () => {
     const { relay } = await loopback.relay(
       config(endpoint(await loopback.echo(), {}, { max_connections: 1 })),
       { openFiles: filesFor(1, 3) },
@@ -198,7 +185,7 @@ describe('relay, the budget of file descriptors', () => {
     await eventually('the end', () => relay.status().descriptorsShort === 0);
   });
 
-  it('binds again where a socket is lost as it is shut, and goes on where it is not', async () => {
+  it('binds a listener again that was lost while pausing, and keeps one that was not', async () => {
     const clock = new FakeClock();
     const tcp = tcpStack(keptLog().log);
     const listen = `127.0.0.1:${String(await freePort())}`;
@@ -206,7 +193,7 @@ describe('relay, the budget of file descriptors', () => {
     const copier: TcpStack['duplicator'] = async () => {
       const real = await tcp.duplicator?.();
       const copy: HandleDuplicator['duplicate'] = (_, onCopied) => {
-        setImmediate(onCopied, undefined); // as where the kernel does not take or give the descriptor
+        setImmediate(onCopied, undefined); // as if the kernel had no descriptor for the copy
         return isGone;
       };
       return real && { ...real, duplicate: copy };
@@ -220,7 +207,7 @@ describe('relay, the budget of file descriptors', () => {
     await eventually('its end', () => relay.status().descriptorsShort === 0);
     isGone = true;
     const held = await holder(listen);
-    await eventually('the loss', () => times(lines, 'bind failed, will be retried') === 1);
+    await eventually('the loss', () => times(lines, 'bind failed, retrying') === 1);
     held.end();
     await eventually('its end', () => relay.status().descriptorsShort === 0);
     clock.advance(30_000);
@@ -229,7 +216,7 @@ describe('relay, the budget of file descriptors', () => {
     expect(await visit(listen, 'later')).to.equal('served');
   });
 
-  it('resets, counts and tells those beyond where this Node cannot let them wait', async () => {
+  it('resets, counts and logs the clients if this Node.js cannot make them wait', async () => {
     const clock = new FakeClock();
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo())), {
       openFiles: filesFor(1, 1),
@@ -239,7 +226,7 @@ describe('relay, the budget of file descriptors', () => {
     const held = await holder(listenOf(relay));
     for (let i = 0; i < 3; i += 1) expect(await visit(listenOf(relay), 'x')).to.equal('ECONNRESET');
     expect(statusOf(relay).refused.connections).to.equal(3);
-    expect(times(lines, 'file descriptors are short, TCP clients are reset')).to.equal(1);
+    expect(times(lines, 'file descriptor limit reached, TCP clients are reset')).to.equal(1);
     held.end();
     await eventually('its end', () => statusOf(relay).connections.active === 0);
     expect(await visit(listenOf(relay), 'later')).to.equal('served');

@@ -1,7 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint, RealmNetwork } from '../../../src/config/realm-document.ts';
@@ -22,6 +20,7 @@ import {
   statusOf,
   type LogLine,
   type TestRelay,
+  loggedLine,
 } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
@@ -31,14 +30,7 @@ afterEach(() => loopback.closeAll());
 const [friend, stranger] = ['127.0.0.1', '127.0.0.2'];
 const onlyFriends = { allowed_sources: [friend] };
 
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
-
-/** A relay before an echo; `dials` counts the connections that this one got. */
+/** A relay in front of an echo server; `dials` counts the connections that reached the server. */
 async function guarded(
   network: RealmNetwork,
   fields: Partial<RealmEndpoint> = {},
@@ -59,15 +51,15 @@ function reach(relay: TestRelay, host: string): string {
 }
 
 function warnings(lines: readonly LogLine[]): LogLine[] {
-  return lines.filter(({ msg }) => msg.startsWith('client reset') || msg.startsWith('datagram dropped'));
+  return lines.filter(({ msg }) => msg.startsWith('client rejected') || msg.startsWith('datagram dropped'));
 }
 
 describe('relay, allowed sources, TCP', () => {
-  it('serves clients that allowed_sources names, and resets others undialled, counted and told', async () => {
+  it('serves clients that allowed_sources names, and resets, counts and logs the others without a dial', async () => {
     const guard = await guarded(onlyFriends);
     const listen = listenOf(guard.relay);
     expect(await failure(loopback.dial(listen, stranger))).to.equal('ECONNRESET');
-    expect(await ask(loopback.dial(listen, friend), 'hello')).to.equal('hello');
+    expect(await loopback.exchange(loopback.dial(listen, friend), 'hello')).to.equal('hello');
     expect(guard.dials()).to.equal(1);
     const status = statusOf(guard.relay);
     expect(status.connections.total).to.equal(1);
@@ -77,7 +69,7 @@ describe('relay, allowed sources, TCP', () => {
     const [line, ...more] = warnings(guard.lines);
     expect(more).to.deep.equal([]);
     expect(line).to.deep.include({ level: 'warn', endpoint: 'web', side: 'client' });
-    expect(line?.msg).to.equal('client reset: name it in allowed_sources if it is to be served');
+    expect(line?.msg).to.equal('client rejected, its address is not in allowed_sources');
     expect(line?.['client']).to.match(/^127\.0\.0\.2:[0-9]+$/);
     expect(guard.relay.status().recentErrors).to.have.length(1);
     const [error] = guard.relay.status().recentErrors;
@@ -86,27 +78,32 @@ describe('relay, allowed sources, TCP', () => {
   });
 
   const families = [
-    { sources: ['127.0.0.0/30'], from: friend, isServed: true, why: 'an IPv4-mapped address is of IPv4' },
-    { sources: ['::ffff:127.0.0.0/126'], from: friend, isServed: true, why: 'also one of a range' },
+    { sources: ['127.0.0.0/30'], from: friend, isServed: true, why: 'an IPv4-mapped address counts as IPv4' },
+    { sources: ['::ffff:127.0.0.0/126'], from: friend, isServed: true, why: 'so does an IPv4-mapped range' },
     { sources: ['127.0.0.0/30'], from: '::1', isServed: false, why: 'IPv6 is not named' },
     { sources: ['::1'], from: '::1', isServed: true, why: 'IPv6 is named' },
-    { sources: ['::/0'], from: friend, isServed: false, why: 'all of IPv6 is no IPv4' },
-    { sources: ['10.0.0.0/8', '::1', friend], from: friend, isServed: true, why: 'the last of a list' },
+    { sources: ['::/0'], from: friend, isServed: false, why: '::/0 contains no IPv4 address' },
+    {
+      sources: ['10.0.0.0/8', '::1', friend],
+      from: friend,
+      isServed: true,
+      why: 'every entry of a list counts',
+    },
   ];
   for (const { sources, from, isServed, why } of families) {
-    it(`${isServed ? 'serves' : 'resets'} ${from} on [::] where ${sources.join(', ')} may come: ${why}`, async () => {
+    it(`${isServed ? 'serves' : 'resets'} ${from} on [::] if ${sources.join(', ')} are allowed: ${why}`, async () => {
       const guard = await guarded({ allowed_sources: sources }, { listen: '[::]:0' });
       const client = loopback.dial(reach(guard, from === '::1' ? '[::1]' : from), from);
-      if (isServed) expect(await ask(client, 'hello')).to.equal('hello');
+      if (isServed) expect(await loopback.exchange(client, 'hello')).to.equal('hello');
       else expect(await failure(client)).to.equal('ECONNRESET');
     });
   }
 
-  it('does not let a stranger wait for a place', async () => {
+  it('resets a stranger instead of letting it wait', async () => {
     const guard = await guarded({ ...onlyFriends, max_connections: 1, max_waiting: 1 });
     const listen = listenOf(guard.relay);
     const first = loopback.dial(listen, friend);
-    await ask(first, 'hello');
+    await loopback.exchange(first, 'hello');
     expect(await failure(loopback.dial(listen, stranger))).to.equal('ECONNRESET');
     const next = loopback.dial(listen, friend);
     await eventually('one who waits', () => statusOf(guard.relay).waiting === 1);
@@ -117,7 +114,7 @@ describe('relay, allowed sources, TCP', () => {
       refused: { connections: 0, associations: 0 },
     });
     first.end();
-    expect(await ask(next, 'at last')).to.equal('at last');
+    expect(await loopback.exchange(next, 'at last')).to.equal('at last');
   });
 
   it('resets a stranger before any handshake', async () => {
@@ -129,28 +126,28 @@ describe('relay, allowed sources, TCP', () => {
     expect(statusOf(guard.relay).connections.total).to.equal(0);
   });
 
-  it('tells of strangers that come by the thousand in some lines and their number', async () => {
+  it('logs twenty of many strangers, and how many more there were', async () => {
     const guard = await guarded(onlyFriends);
     const listen = listenOf(guard.relay);
     await Promise.all(Array.from({ length: 30 }, () => failure(loopback.dial(listen, stranger))));
     guard.clock.advance(10_000);
     expect(warnings(guard.lines).filter(({ level }) => level === 'warn')).to.have.length(20);
-    const more = guard.lines.find(({ msg }) => msg === 'more warnings of one kind');
+    const more = guard.lines.find(({ msg }) => msg === 'similar warnings suppressed');
     expect(more).to.include({ more: 10, endpoint: 'web' });
     expect(statusOf(guard.relay).notAllowed.connections).to.equal(30);
     expect(guard.relay.status().recentErrors[0]?.count).to.equal(30);
   });
 
-  it('survives a client that is gone before it is accepted, whose address nobody knows', async () => {
+  it('survives a client that is gone before it is accepted, whose address is unknown', async () => {
     const guard = await guarded(onlyFriends);
     const { host, port } = split(listenOf(guard.relay));
     const leave = `const s = require('node:net').connect(${String(port)}, '${host}', () => s.resetAndDestroy())`;
     expect(spawnSync(process.execPath, ['-e', leave]).status).to.equal(0); // no event is served meanwhile
-    expect(await ask(loopback.dial(listenOf(guard.relay), friend), 'hello')).to.equal('hello');
+    expect(await loopback.exchange(loopback.dial(listenOf(guard.relay), friend), 'hello')).to.equal('hello');
     expect(warnings(guard.lines)).to.deep.equal([]);
   });
 
-  it("holds an endpoint's own list above the global one", async () => {
+  it("uses an endpoint's own list instead of the global one", async () => {
     const remote = await loopback.echo();
     const network = { allowed_sources: [stranger] };
     const endpoints = [
@@ -162,7 +159,9 @@ describe('relay, allowed sources, TCP', () => {
       ['own', friend, stranger],
       ['global', stranger, friend],
     ] as const) {
-      expect(await ask(loopback.dial(listenOf(relay, name), served), 'hello')).to.equal('hello');
+      expect(await loopback.exchange(loopback.dial(listenOf(relay, name), served), 'hello')).to.equal(
+        'hello',
+      );
       expect(await failure(loopback.dial(listenOf(relay, name), reset))).to.equal('ECONNRESET');
     }
   });
@@ -174,29 +173,33 @@ describe('relay, allowed sources, PROXY headers', () => {
   const destination = { address: '203.0.113.1', port: 443 };
   const header = (version: 1 | 2, address: string): Buffer =>
     proxyHeader(version, { source: { address, port: 1111 }, destination });
-  /** LOCAL, without addresses. */
+  /** A LOCAL header, without addresses. */
   const local = Buffer.from('\r\n\r\n\0\r\nQUIT\n\x20\0\0\0', 'latin1');
 
   const cases = [
-    { sent: header(1, '192.0.2.9'), isServed: true, what: 'version 1 tells of a client that is named' },
-    { sent: header(2, '192.0.2.9'), isServed: true, what: 'version 2 tells of a client that is named' },
-    { sent: header(2, '2001:db8::9'), isServed: true, what: 'version 2 tells of one of IPv6' },
-    { sent: header(1, '198.51.100.9'), isServed: false, what: 'version 1 tells of a stranger' },
-    { sent: header(2, '198.51.100.9'), isServed: false, what: 'version 2 tells of a stranger' },
+    { sent: header(1, '192.0.2.9'), isServed: true, what: 'a header of version 1 names an allowed client' },
+    { sent: header(2, '192.0.2.9'), isServed: true, what: 'a header of version 2 names an allowed client' },
+    {
+      sent: header(2, '2001:db8::9'),
+      isServed: true,
+      what: 'a header of version 2 names an allowed IPv6 client',
+    },
+    { sent: header(1, '198.51.100.9'), isServed: false, what: 'a header of version 1 names a stranger' },
+    { sent: header(2, '198.51.100.9'), isServed: false, what: 'a header of version 2 names a stranger' },
     {
       sent: Buffer.from('PROXY TCP6 ::ffff:c000:209 ::1 1 2\r\n'),
       isServed: true,
-      what: 'it spells an IPv4-mapped one in hexadecimal',
+      what: 'the header writes an IPv4-mapped address in hexadecimal',
     },
-    { sent: local, isServed: false, what: 'LOCAL leaves the peer, who is not named' },
+    { sent: local, isServed: false, what: 'the header is LOCAL and the peer is not allowed' },
     {
       sent: Buffer.from('PROXY UNKNOWN\r\n'),
       isServed: false,
-      what: 'UNKNOWN leaves the peer, who is not named',
+      what: 'the header is UNKNOWN and the peer is not allowed',
     },
   ];
   for (const { sent, isServed, what } of cases) {
-    it(`${isServed ? 'serves' : 'resets, undialled,'} a client where ${what}`, async () => {
+    it(`${isServed ? 'serves the client' : 'resets the client without a dial'} if ${what}`, async () => {
       const guard = await guarded(named);
       const client = loopback.dial(listenOf(guard.relay), friend);
       const back = isServed ? received(client) : failure(client);
@@ -211,7 +214,7 @@ describe('relay, allowed sources, PROXY headers', () => {
     ['LOCAL', local],
     ['UNKNOWN', Buffer.from('PROXY UNKNOWN\r\n')],
   ] as const) {
-    it(`serves a peer who is named where its header is ${what}`, async () => {
+    it(`serves an allowed peer if its header is ${what}`, async () => {
       const guard = await guarded({ ...accepting, ...onlyFriends });
       const client = loopback.dial(listenOf(guard.relay), friend);
       const back = received(client);
@@ -220,14 +223,12 @@ describe('relay, allowed sources, PROXY headers', () => {
     });
   }
 
-  it('tells of the stranger that the header tells of, once, and remembers it', async () => {
+  it('logs the stranger that the header names once, and remembers the error', async () => {
     const guard = await guarded(named);
     const client = loopback.dial(listenOf(guard.relay), friend);
     client.write(header(2, '198.51.100.9'));
     expect(await failure(client)).to.equal('ECONNRESET');
-    const line = await eventually('the line', () =>
-      guard.lines.find(({ msg }) => msg === 'connection failed'),
-    );
+    const line = await loggedLine(guard.lines, 'connection failed');
     expect(line).to.deep.include({ client: '198.51.100.9:1111', side: 'client', upstream: '' });
     expect(line['err']).to.include({ code: 'REALM_SOURCE_NOT_ALLOWED' });
     expect(warnings(guard.lines)).to.deep.equal([]);
@@ -240,7 +241,7 @@ describe('relay, allowed sources, PROXY headers', () => {
     ]);
   });
 
-  it('believes no header of a sender that is not trusted, whomever it tells of', async () => {
+  it('resets a sender that is not trusted, whatever its header names', async () => {
     const guard = await guarded(named);
     const client = loopback.dial(listenOf(guard.relay), stranger);
     client.write(header(2, '192.0.2.9'));
@@ -248,7 +249,7 @@ describe('relay, allowed sources, PROXY headers', () => {
     expect(guard.dials()).to.equal(0);
   });
 
-  it('come before the handshake with a client of a transport', async () => {
+  it('are checked before the handshake of a transport', async () => {
     const guard = await guarded(named, { listen_transport: 'ws;host=a.example;path=/' });
     for (const [address, answer] of [
       ['198.51.100.9', ''],
@@ -269,7 +270,7 @@ describe('relay, allowed sources, PROXY headers', () => {
 describe('relay, allowed sources, UDP', () => {
   const onlyUdp = { no_tcp: true, use_udp: true };
 
-  it('makes no association for a stranger, whose datagrams are dropped, counted and told', async () => {
+  it('drops, counts and logs the datagrams of a stranger, which gets no association', async () => {
     const network = { ...onlyUdp, ...onlyFriends };
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.udpEcho(), {}, network)));
     const { host, port } = split(listenOf(relay));
@@ -282,7 +283,7 @@ describe('relay, allowed sources, UDP', () => {
     expect(statusOf(relay)).to.deep.include({ notAllowed: { connections: 0, associations: 3 } });
     expect(statusOf(relay).associations.total).to.equal(1);
     const line = warnings(lines)[0];
-    expect(line?.msg).to.equal('datagram dropped: name its sender in allowed_sources if it is to be served');
+    expect(line?.msg).to.equal('datagram dropped, its source is not in allowed_sources');
     expect(line).to.deep.include({ client: `127.0.0.2:${String(dropped.address().port)}`, side: 'client' });
     const metrics = await relayRegistry(() => relay.status()).metrics();
     expect(metrics).to.contain(
@@ -306,7 +307,7 @@ describe('relay, allowed sources, UDP', () => {
     expect((await answer).toString()).to.equal('hello');
   });
 
-  it('ends, at a reload, the associations of those who are no longer allowed, and no other', async () => {
+  it('a reload ends the associations of clients that are no longer allowed, and no other', async () => {
     const remote = await loopback.udpEcho();
     const { relay, lines } = await loopback.relay(config(endpoint(remote, {}, onlyUdp)));
     const { host, port } = split(listenOf(relay));
@@ -331,22 +332,22 @@ describe('relay, allowed sources, UDP', () => {
   });
 });
 
-describe('relay, allowed sources, a reload', () => {
-  it('keeps socket and connections, and holds for new ones at once', async () => {
+describe('relay, allowed sources, at a reload', () => {
+  it('applies a new list to new clients at once, and keeps the socket and open connections', async () => {
     const guard = await guarded({});
     const listen = listenOf(guard.relay);
     const open = loopback.dial(listen, stranger);
-    expect(await ask(open, 'before')).to.equal('before');
+    expect(await loopback.exchange(open, 'before')).to.equal('before');
     await guard.relay.reload(config(endpoint(guard.remote, {}, onlyFriends)));
     expect(listenOf(guard.relay)).to.equal(listen); // any free port, so another socket would have another one
     expect(await failure(loopback.dial(listen, stranger))).to.equal('ECONNRESET');
-    expect(await ask(open, 'after')).to.equal('after');
+    expect(await loopback.exchange(open, 'after')).to.equal('after');
     await guard.relay.reload(config(endpoint(guard.remote)));
-    expect(await ask(loopback.dial(listen, stranger), 'again')).to.equal('again');
+    expect(await loopback.exchange(loopback.dial(listen, stranger), 'again')).to.equal('again');
     expect(statusOf(guard.relay).notAllowed.connections).to.equal(1);
   });
 
-  it('turns away who waits and may not come any more, and serves the others in their turn', async () => {
+  it('resets waiting clients that are no longer allowed, and serves the others in turn', async () => {
     for (const before of [{}, { ...onlyFriends, accept_proxy: true }]) {
       const guard = await guarded({ ...before, max_connections: 1 });
       const listen = listenOf(guard.relay);
@@ -362,12 +363,12 @@ describe('relay, allowed sources, a reload', () => {
         notAllowed: { connections: 1, associations: 0 },
       });
       first.destroy();
-      expect(await ask(next, 'at last')).to.equal('at last');
+      expect(await loopback.exchange(next, 'at last')).to.equal('at last');
       expect(guard.dials()).to.equal('accept_proxy' in before ? 1 : 2);
     }
   });
 
-  it('that names a wrong range is told with key, value and remedy, and the list before holds', async () => {
+  it('reports a wrong range with key, value and remedy, and keeps the previous list', async () => {
     const path = join(loopback.folder(), 'config.json');
     const remote = await loopback.echo();
     const write = (...sources: string[]): void => {
@@ -379,12 +380,12 @@ describe('relay, allowed sources, a reload', () => {
     loopback.onClose(() => relay.end());
     await relay.logged('relay started');
     write(friend, '127.0.0.0/33');
-    const told = await relay.logged('configuration not taken, the one before runs on');
+    const told = await relay.logged('configuration rejected, keeping the previous one');
     expect(JSON.stringify(told['err'])).to.contain(
       'endpoints[0].network.allowed_sources[1]: is not a range of IP addresses, got \\"127.0.0.0/33\\": write an address',
     );
     const [web] = (await relay.status()).endpoints;
     expect(await failure(loopback.dial(web?.listen ?? '', stranger))).to.equal('ECONNRESET');
-    expect(await ask(loopback.dial(web?.listen ?? '', friend), 'hello')).to.equal('hello');
+    expect(await loopback.exchange(loopback.dial(web?.listen ?? '', friend), 'hello')).to.equal('hello');
   });
 });

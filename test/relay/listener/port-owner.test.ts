@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { parseSocketAddress, isFault, type SocketAddress } from '../../../src/config/address.ts';
 import { procAddress } from '../../../src/relay/net/proc-net.ts';
 import { portOwner } from '../../../src/relay/listener/port-owner.ts';
+import { freePort } from '../../support/free-port.ts';
 import { config, endpoint, Loopback, statusOf } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
@@ -12,16 +13,17 @@ const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 const programs = {
-  TCP: `const s = require('net').createServer().listen(0, process.argv[1], () => console.log(s.address().port))`,
+  TCP: `require('net').createServer().listen(process.argv[2], process.argv[1], () => console.log('listens'))`,
   UDP: `const s = require('dgram').createSocket(process.argv[1].includes(':') ? 'udp6' : 'udp4');
-s.bind(0, process.argv[1], () => console.log(s.address().port))`,
+s.bind(process.argv[2], process.argv[1], () => console.log('listens'))`,
 };
 
-type Foreign = { readonly pid: number; readonly name: string; readonly port: number };
+type OtherProcess = { readonly pid: number; readonly name: string; readonly port: number };
 
-/** Another process that listens on any free port of `address`. */
-async function foreign(protocol: 'TCP' | 'UDP', address: string): Promise<Foreign> {
-  const child = spawn(process.execPath, ['-e', programs[protocol], address], {
+/** Starts a process that listens on any free port of `address`. */
+async function otherProcess(protocol: 'TCP' | 'UDP', address: string): Promise<OtherProcess> {
+  const port = await freePort();
+  const child = spawn(process.execPath, ['-e', programs[protocol], address, String(port)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const closed = once(child, 'close');
@@ -29,10 +31,10 @@ async function foreign(protocol: 'TCP' | 'UDP', address: string): Promise<Foreig
     child.kill('SIGKILL');
     await closed;
   });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  await once(child.stdout, 'data');
   const pid = child.pid ?? 0;
   const name = readFileSync(`/proc/${String(pid)}/comm`, 'utf8').trim();
-  return { pid, name, port: Number(line.toString()) };
+  return { pid, name, port };
 }
 
 function address(host: string, port: number): SocketAddress {
@@ -41,7 +43,7 @@ function address(host: string, port: number): SocketAddress {
   return parsed;
 }
 
-describe('kernel sockets', () => {
+describe('socket addresses in /proc/net', () => {
   const cases = [
     { host: '127.0.0.1', port: 443, text: '0100007F:01BB' },
     { host: '0.0.0.0', port: 0, text: '00000000:0000' },
@@ -50,35 +52,35 @@ describe('kernel sockets', () => {
     { host: '2001:db8::1:2', port: 65535, text: 'B80D0120000000000000000002000100:FFFF' },
   ];
   for (const { host, port, text } of cases) {
-    it(`are listed as ${text} for ${host} port ${String(port)}`, () => {
+    it(`write ${host} port ${String(port)} as ${text}`, () => {
       expect(procAddress(host, port)).to.equal(text);
     });
   }
 });
 
-describe('relay, a port that another process has', () => {
-  const ways = [
+describe('relay, a port that another process owns', () => {
+  const cases = [
     { protocol: 'TCP', has: '127.0.0.1', wants: '127.0.0.1' },
     { protocol: 'TCP', has: '0.0.0.0', wants: '127.0.0.1' },
     { protocol: 'TCP', has: '::1', wants: '[::]' },
     { protocol: 'UDP', has: '127.0.0.1', wants: '0.0.0.0' },
     { protocol: 'UDP', has: '::1', wants: '[::1]' },
   ] as const;
-  for (const { protocol, has, wants } of ways) {
-    it(`names it: it has ${protocol} ${has}, and ${wants} is wanted`, async () => {
-      const { pid, name, port } = await foreign(protocol, has);
+  for (const { protocol, has, wants } of cases) {
+    it(`names the process with ${protocol} ${has} if ${wants} is wanted`, async () => {
+      const { pid, name, port } = await otherProcess(protocol, has);
       const network = { no_tcp: protocol === 'UDP', use_udp: protocol === 'UDP' };
       const listen = `${wants}:${String(port)}`;
       const { relay, lines } = await loopback.relay(config(endpoint('127.0.0.1:1', { listen }, network)));
       const message = `${protocol} ${listen}: address in use: process ${String(pid)} (${name}) listens there: stop it, or choose another port`;
       expect(statusOf(relay)).to.deep.include({ ready: false, message });
-      const line = lines.find(({ msg }) => msg === 'bind failed, will be retried');
+      const line = lines.find(({ msg }) => msg === 'bind failed, retrying');
       expect(line).to.deep.include({ level: 'error', reason: 'AddressInUse', problem: message });
     });
   }
 
-  it('is nobody where the address is another one, or nothing can be known', async () => {
-    const { port, pid } = await foreign('TCP', '127.0.0.1');
+  it('finds no owner for another address or protocol, or without procfs', async () => {
+    const { port, pid } = await otherProcess('TCP', '127.0.0.1');
     expect(await portOwner('TCP', address('127.0.0.1', port))).to.deep.include({ pid });
     expect(await portOwner('TCP', address('127.0.0.2', port))).to.equal(undefined);
     expect(await portOwner('UDP', address('127.0.0.1', port))).to.equal(undefined);
@@ -86,33 +88,33 @@ describe('relay, a port that another process has', () => {
   });
 
   const isRoot = process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
-  (isRoot ? it : it.skip)('is told without its name where it is of another user', async () => {
-    const { port } = await foreign('TCP', '127.0.0.1');
+  (isRoot ? it : it.skip)('does not name a process of another user', async () => {
+    const { port } = await otherProcess('TCP', '127.0.0.1');
     const relay = new RelayProcess(
       ['-l', `127.0.0.1:${String(port)}`, '-r', 'a:1', '--admin', 'off'],
       ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--bounding-set', '-all'],
     );
     loopback.onClose(() => relay.end());
     expect(await relay.ended).to.equal(1);
-    const { problem } = await relay.logged('bind failed, will be retried');
+    const { problem } = await relay.logged('bind failed, retrying');
     expect(problem).to.match(/address in use: another process listens there: stop it/);
-  }).timeout(30_000);
+  });
 });
 
-describe('relay, a port below 1024 without the right to it', () => {
+describe('relay, a port below 1024 without the privilege to bind it', () => {
   const canUnshare = spawnSync('unshare', ['--user', '--net', 'true']).status === 0;
-  (canUnshare ? it : it.skip)('says NotPermitted, and what to do', async () => {
+  (canUnshare ? it : it.skip)('reports NotPermitted and the remedy', async () => {
     const relay = new RelayProcess(
       ['-l', '0.0.0.0:443', '-r', 'a:1', '--admin', 'off'],
       ['unshare', '--user', '--net'],
     );
     loopback.onClose(() => relay.end());
     expect(await relay.ended).to.equal(1);
-    const line = await relay.logged('bind failed, will be retried');
+    const line = await relay.logged('bind failed, retrying');
     expect(line).to.deep.include({
       reason: 'NotPermitted',
       problem:
         'TCP 0.0.0.0:443: not permitted: choose a port from 1024, or lower net.ipv4.ip_unprivileged_port_start',
     });
-  }).timeout(30_000);
+  });
 });

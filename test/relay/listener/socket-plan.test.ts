@@ -9,9 +9,9 @@ import {
 import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
 import { config } from '../loopback.ts';
 
-/** `[::]:80`, `only [::]:80` (ipv6_only), `udp [::]:80` (UDP alone), `both [::]:80`. */
-function sockets(...written: string[]): WantedSocket[] {
-  const endpoints = written.map((text, index): RealmEndpoint => {
+/** The sockets of `[::]:80`, `only [::]:80` (ipv6_only), `udp [::]:80` (UDP without TCP) or `both [::]:80`. */
+function sockets(...texts: string[]): WantedSocket[] {
+  const endpoints = texts.map((text, index): RealmEndpoint => {
     const [listen = '', ...words] = text.split(' ').toReversed();
     return {
       name: `e${String(index)}`,
@@ -43,9 +43,9 @@ type Case = {
   readonly close?: readonly string[];
 };
 
-describe('endpoint plan', () => {
+describe('socket plan', () => {
   const cases: readonly Case[] = [
-    { why: 'nothing becomes nothing', running: [], wanted: [] },
+    { why: 'no endpoints need no sockets', running: [], wanted: [] },
     { why: 'a first endpoint is bound', running: [], wanted: ['[::]:80'], bind: ['TCP [::]:80 0'] },
     {
       why: 'an endpoint with both protocols needs two sockets',
@@ -53,36 +53,46 @@ describe('endpoint plan', () => {
       wanted: ['both [::]:80'],
       bind: ['TCP [::]:80 0', 'UDP [::]:80 0'],
     },
-    { why: 'what stays is kept', running: ['[::]:80'], wanted: ['[::]:80'], keep: ['TCP [::]:80 0'] },
     {
-      why: 'another spelling is the same socket',
+      why: 'a socket that is still wanted is kept',
+      running: ['[::]:80'],
+      wanted: ['[::]:80'],
+      keep: ['TCP [::]:80 0'],
+    },
+    {
+      why: 'another spelling of the address is the same socket',
       running: ['[0:0::1]:80'],
       wanted: ['[::1]:80'],
       keep: ['TCP [::1]:80 0'],
     },
     {
-      why: 'ipv6_only does not touch an IPv4 socket',
+      why: 'ipv6_only does not affect an IPv4 socket',
       running: ['0.0.0.0:80'],
       wanted: ['only 0.0.0.0:80'],
       keep: ['TCP 0.0.0.0:80 0'],
     },
-    { why: 'what is not wanted goes', running: ['[::]:80'], wanted: [], close: ['TCP [::]:80 0'] },
     {
-      why: 'a new port binds before the old one goes',
+      why: 'a socket that is no longer wanted is closed',
+      running: ['[::]:80'],
+      wanted: [],
+      close: ['TCP [::]:80 0'],
+    },
+    {
+      why: 'a new port is bound before the old one is closed',
       running: ['[::]:80'],
       wanted: ['[::]:81'],
       bind: ['TCP [::]:81 0'],
       close: ['TCP [::]:80 0'],
     },
     {
-      why: 'the other protocol is in nobody’s way',
+      why: 'TCP and UDP do not conflict',
       running: ['[::]:80'],
       wanted: ['udp [::]:80'],
       bind: ['UDP [::]:80 0'],
       close: ['TCP [::]:80 0'],
     },
     {
-      why: 'ipv6_only is another socket, and the old one is in its way',
+      why: 'ipv6_only is another socket, which conflicts with the old one',
       running: ['[::]:80', '[::]:81'],
       wanted: ['only [::]:80'],
       rebind: ['TCP [::]:80 ipv6Only 0'],
@@ -90,49 +100,49 @@ describe('endpoint plan', () => {
       close: ['TCP [::]:81 0'],
     },
     {
-      why: 'a wildcard is in the way of a single address',
+      why: 'a wildcard conflicts with a single address',
       running: ['[::]:80'],
       wanted: ['127.0.0.1:80', '[::1]:80'],
       rebind: ['TCP 127.0.0.1:80 0', 'TCP [::1]:80 0'],
       closeFirst: ['TCP [::]:80 0'],
     },
     {
-      why: 'the pair that needs ipv6_only takes the place of the one that had it all',
+      why: 'a pair of one family each replaces a dual-stack socket',
       running: ['[::]:80'],
       wanted: ['only [::]:80', '0.0.0.0:80'],
       rebind: ['TCP [::]:80 ipv6Only 0', 'TCP 0.0.0.0:80 0'],
       closeFirst: ['TCP [::]:80 0'],
     },
     {
-      why: 'of two that conflict the one listed first wins',
+      why: 'of two that conflict, the first in the configuration has priority',
       running: [],
       wanted: ['[::]:80', '0.0.0.0:80'],
       bind: ['TCP [::]:80 0'],
       contested: ['TCP 0.0.0.0:80 0'],
     },
     {
-      why: 'but never over one that runs',
+      why: 'a running socket has priority over an earlier one',
       running: ['0.0.0.0:80'],
       wanted: ['[::]:80', '0.0.0.0:80'],
       keep: ['TCP 0.0.0.0:80 0'],
       contested: ['TCP [::]:80 0'],
     },
     {
-      why: 'the same socket twice is contested, too',
+      why: 'a second endpoint with the same socket conflicts',
       running: [],
       wanted: ['[::]:80', '[::]:80'],
       bind: ['TCP [::]:80 0'],
       contested: ['TCP [::]:80 1'],
     },
     {
-      why: 'any free port is never in the way',
+      why: 'port 0 never conflicts',
       running: ['127.0.0.1:0'],
       wanted: ['127.0.0.1:0', '127.0.0.1:0'],
       keep: ['TCP 127.0.0.1:0 0'],
       bind: ['TCP 127.0.0.1:0 1'],
     },
     {
-      why: 'a name is left to the kernel',
+      why: 'a host name is left to the kernel',
       running: ['[::]:80'],
       wanted: ['localhost:80'],
       bind: ['TCP localhost:80 0'],

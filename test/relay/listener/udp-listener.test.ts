@@ -12,15 +12,15 @@ describe('UDP listener where net.ipv6.bindv6only may be 1', () => {
       ipv6Only: false,
       isIpv6OnlySystem: true,
       families: ['IPv6'],
-      told: 1,
-      why: 'IPv4 does not arrive, which is told',
+      warnings: 1,
+      why: 'IPv4 does not arrive, which is logged',
     },
     {
       address: '::',
       ipv6Only: false,
       isIpv6OnlySystem: false,
       families: ['IPv4', 'IPv6'],
-      told: 0,
+      warnings: 0,
       why: 'both families arrive',
     },
     {
@@ -28,28 +28,28 @@ describe('UDP listener where net.ipv6.bindv6only may be 1', () => {
       ipv6Only: true,
       isIpv6OnlySystem: true,
       families: ['IPv6'],
-      told: 0,
-      why: 'nobody expects IPv4',
+      warnings: 0,
+      why: 'IPv4 is not wanted',
     },
     {
       address: '127.0.0.1',
       ipv6Only: false,
       isIpv6OnlySystem: true,
       families: ['IPv4'],
-      told: 0,
-      why: 'IPv4 is not concerned',
+      warnings: 0,
+      why: 'IPv4 sockets are not affected',
     },
   ];
-  for (const { address, ipv6Only, isIpv6OnlySystem, families, told, why } of cases) {
+  for (const { address, ipv6Only, isIpv6OnlySystem, families, warnings, why } of cases) {
     it(`${address}, ipv6_only ${String(ipv6Only)}, the system's ${String(isIpv6OnlySystem)}: ${why}`, async () => {
       const { log, lines } = keptLog();
       const associate = (): never => {
         throw new Error('no client comes');
       };
-      const listening = await listenUdp({ address, port: 0, ipv6Only, isIpv6OnlySystem, log, associate });
-      loopback.onClose(() => listening.close());
-      expect(listening.families).to.deep.equal(families);
-      expect(lines.filter(({ level }) => level === 'warn')).to.have.length(told);
+      const listener = await listenUdp({ address, port: 0, ipv6Only, isIpv6OnlySystem, log, associate });
+      loopback.onClose(() => listener.close());
+      expect(listener.families).to.deep.equal(families);
+      expect(lines.filter(({ level }) => level === 'warn')).to.have.length(warnings);
     });
   }
 });

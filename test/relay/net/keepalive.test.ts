@@ -7,14 +7,17 @@ import { config, endpoint, listenOf, Loopback, split } from '../loopback.ts';
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-/** Linux: seconds until the keepalive timer of each connection with that port of ours; NaN where none runs. */
+/**
+ * Seconds until the keepalive timer of each connection of local or remote `port` fires, as Linux lists it; NaN if
+ * none runs.
+ */
 function keepalives(port: number, side: 'local' | 'remote'): number[] {
   const hex = port.toString(16).padStart(4, '0').toUpperCase();
   const lines = readFileSync('/proc/self/net/tcp', 'utf8').trim().split('\n').slice(1);
   return lines.flatMap((line) => {
     const [, local = '', remote = '', state, , timer = ''] = line.trim().split(/ +/);
-    const isOurs = (side === 'local' ? local : remote).endsWith(`:${hex}`) && state === '01'; // established
-    if (!isOurs) return [];
+    const isWanted = (side === 'local' ? local : remote).endsWith(`:${hex}`) && state === '01'; // established
+    if (!isWanted) return [];
     const [kind, when = ''] = timer.split(':');
     return kind === '02' ? parseInt(when, 16) / 100 : NaN; // 02 = keepalive, in hundredths of a second
   });
@@ -23,7 +26,7 @@ function keepalives(port: number, side: 'local' | 'remote'): number[] {
 describe('relay, keepalive', () => {
   if (!existsSync('/proc/self/net/tcp')) return;
 
-  /** Both sockets of the relay for one quiet connection, as `keepalives` sees them. */
+  /** The keepalive timers of both sockets of the relay for one quiet connection. */
   async function quiet(tcpKeepalive: number): Promise<() => number[]> {
     const remote = await loopback.echo();
     const { relay } = await loopback.relay(config(endpoint(remote, {}, { tcp_keepalive: tcpKeepalive })));
@@ -42,7 +45,7 @@ describe('relay, keepalive', () => {
     expect(Math.max(...timers())).to.be.at.most(700);
   });
 
-  it('probes nobody where it is 0', async () => {
+  it('sends no probes if tcp_keepalive is 0', async () => {
     const timers = await quiet(0);
     await eventually('both acknowledged', () => timers().length === 2 && timers().every(Number.isNaN));
   });

@@ -9,7 +9,7 @@ type Bindings = NonNullable<Parameters<typeof findHandles>[1]>;
 const methods =
   'useUserBuffer readStart readStop setNoDelay setKeepAlive getpeername getsockname bind bind6 close reset writeBuffer shutdown connect connect6';
 
-/** Bindings with every name that is used, save `missing`. */
+/** Bindings with every name that the relay uses, except `missing`. */
 function bindings(missing?: string): Bindings {
   const names = methods.split(' ').filter((name) => name !== missing);
   const tcp = {
@@ -34,17 +34,17 @@ function constructorWith(names: readonly string[]): unknown {
   return Object.assign(made, { prototype: Object.fromEntries(names.map((name) => [name, made])) });
 }
 
-describe('handles of Node', () => {
-  it('are there in the Node.js that we ship', () => {
+describe('TCP handles of Node.js', () => {
+  it('are available in the Node.js that the relay ships with', () => {
     expect(findHandles()).to.not.equal(undefined);
   });
 
-  it('are used where every name is there', () => {
+  it('are used if every private name exists', () => {
     expect(findHandles('26.99.0', bindings())).to.not.equal(undefined);
   });
 
   for (const version of ['24.10.0', '27.0.0', '260.0.0']) {
-    it(`are not used in Node.js ${version}, where nobody tried them`, () => {
+    it(`are not used in Node.js ${version}, which they were not tested on`, () => {
       expect(findHandles(version, bindings())).to.equal(undefined);
     });
   }
@@ -58,12 +58,12 @@ describe('handles of Node', () => {
     'kLastWriteErr',
     'constants',
   ]) {
-    it(`are not used where ${name} is missing`, () => {
+    it(`are not used if ${name} is missing`, () => {
       expect(findHandles('26.0.0', bindings(name))).to.equal(undefined);
     });
   }
 
-  it('leave TCP to sockets where they are not there, and the log tells', () => {
+  it('give way to sockets with a warning if they are not available', () => {
     const { log, lines } = keptLog();
     expect(tcpStack(log)).to.not.equal(socketStack);
     expect(lines).to.have.length(0);

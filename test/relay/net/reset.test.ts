@@ -7,7 +7,7 @@ const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 describe('reset', () => {
-  it('is seen by the peer as a reset', async () => {
+  it('reaches the peer as ECONNRESET', async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const socket = await loopback.client(
       await loopback.tcpRemote((peer) => {
@@ -18,11 +18,11 @@ describe('reset', () => {
     expect(await promise).to.equal('ECONNRESET');
   });
 
-  it('closes a socket that was ended and still has to send, which libuv cannot reset', async () => {
+  it('closes a socket that was ended and still has data to send, which libuv cannot reset', async () => {
     const socket = await loopback.client(await loopback.tcpRemote((peer) => peer.pause()));
     socket.write(Buffer.alloc(20_000_000));
     socket.end();
-    await new Promise(setImmediate); // the shutdown is asked for behind the write
+    await new Promise(setImmediate); // the shutdown is requested after the write
     const closed = once(socket, 'close');
     reset(socket);
     await closed;

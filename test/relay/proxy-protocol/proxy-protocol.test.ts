@@ -11,29 +11,30 @@ import {
   failure,
   listenOf,
   Loopback,
-  noIdleLooks,
+  noIdleSweep,
   received,
   split,
   type TestRelay,
+  loggedLine,
 } from '../loopback.ts';
 
 const loopback = new Loopback();
 
 afterEach(() => loopback.closeAll());
 
-const accepting = { ...noIdleLooks, accept_proxy: true };
-const told = {
+const accepting = { ...noIdleSweep, accept_proxy: true };
+const addresses = {
   source: { address: '192.0.2.1', port: 1111 },
   destination: { address: '192.0.2.2', port: 2222 },
 };
 
-/** A relay to an echo, `network` as given. */
+/** A relay to an echo server, with these network settings. */
 async function relayWith(network: RealmNetwork, options = {}): Promise<TestRelay & { listen: string }> {
   const running = await loopback.relay(config(endpoint(await loopback.echo(), {}, network)), options);
   return { ...running, listen: listenOf(running.relay) };
 }
 
-/** What comes back where `client` sends `bytes` and ends. */
+/** Everything that `client` receives after it has sent `bytes` and ended. */
 async function echoed(client: Socket, bytes: Buffer | string): Promise<string> {
   const back = received(client);
   client.end(bytes);
@@ -41,14 +42,14 @@ async function echoed(client: Socket, bytes: Buffer | string): Promise<string> {
 }
 
 describe('relay, PROXY protocol towards the remote', () => {
-  it('tells of the client and where it connected, in version 1', async () => {
+  it('states the client and the address that it connected to, in version 1', async () => {
     const { listen } = await relayWith({ send_proxy: true, send_proxy_version: 1 });
     const client = await loopback.client(listen);
     const ports = `${String(client.localPort)} ${String(split(listen).port)}`;
     expect(await echoed(client, 'x')).to.equal(`PROXY TCP4 127.0.0.1 127.0.0.1 ${ports}\r\nx`);
   });
 
-  it('tells of an IPv4 client of a wildcard socket as TCP4, in version 2', async () => {
+  it('states an IPv4 client of a wildcard socket as TCP4, in version 2', async () => {
     const { relay } = await loopback.relay(
       config(endpoint(await loopback.echo(), { listen: '[::]:0' }, { send_proxy: true })),
     );
@@ -61,7 +62,7 @@ describe('relay, PROXY protocol towards the remote', () => {
     expect(await echoed(client, '')).to.equal(header.toString());
   });
 
-  it('comes before what the client had sent, and before a remote that speaks first hears anything', async () => {
+  it('comes before anything from the client, and without waiting for it', async () => {
     const remote = await loopback.tcpRemote((socket) => {
       socket.once('data', (part: Buffer) => socket.end(part.subarray(0, 5)));
     });
@@ -74,30 +75,30 @@ describe('relay, PROXY protocol towards the remote', () => {
 
 describe('relay, PROXY protocol from the client', () => {
   for (const version of [1, 2] as const) {
-    it(`takes a header of version ${String(version)} off, sent byte by byte, and logs its client`, async () => {
+    it(`strips a header of version ${String(version)} that is sent byte by byte, and logs its client`, async () => {
       const { listen, lines } = await relayWith(accepting);
       const client = await loopback.client(listen);
       client.setNoDelay(true);
       const back = received(client);
-      for (const byte of proxyHeader(version, told)) {
+      for (const byte of proxyHeader(version, addresses)) {
         await new Promise((resolve) => client.write(Buffer.from([byte]), resolve));
       }
       client.end('hello');
       expect(await back).to.equal('hello');
-      const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection closed'));
+      const line = await loggedLine(lines, 'connection closed');
       expect(line).to.deep.include({ client: '192.0.2.1:1111', fromClientBytes: 5 });
     });
   }
 
-  it('passes what it tells on, in the version of send_proxy', async () => {
+  it('forwards the addresses in the version of send_proxy', async () => {
     const { listen } = await relayWith({ ...accepting, send_proxy: true, send_proxy_version: 1 });
-    const sent = Buffer.concat([proxyHeader(2, told), Buffer.from('hello')]);
+    const sent = Buffer.concat([proxyHeader(2, addresses), Buffer.from('hello')]);
     expect(await echoed(await loopback.client(listen), sent)).to.equal(
       'PROXY TCP4 192.0.2.1 192.0.2.2 1111 2222\r\nhello',
     );
   });
 
-  it('tells of the peer itself where the header tells of no client', async () => {
+  it('forwards the address of the peer if the header names no client', async () => {
     const { listen } = await relayWith({ ...accepting, send_proxy: true, send_proxy_version: 1 });
     const client = await loopback.client(listen);
     const ports = `${String(client.localPort)} ${String(split(listen).port)}`;
@@ -106,35 +107,48 @@ describe('relay, PROXY protocol from the client', () => {
     );
   });
 
-  it('chooses the remote of iphash by the client that the header tells of', async () => {
+  it('hashes the client that the header names for iphash', async () => {
     const [first, second] = [await loopback.greeter('a'), await loopback.greeter('b')];
     const fields = { extra_remotes: [second], balance: 'iphash: 1, 1' };
     const { relay } = await loopback.relay(config(endpoint(first, fields, accepting)));
     const answers = await Promise.all(
       Array.from({ length: 32 }, async (_, index) => {
         const source = { address: `192.0.2.${String(index)}`, port: 1 };
-        return echoed(await loopback.client(listenOf(relay)), proxyHeader(2, { ...told, source }));
+        return echoed(await loopback.client(listenOf(relay)), proxyHeader(2, { ...addresses, source }));
       }),
     );
     expect(new Set(answers)).to.deep.equal(new Set(['a', 'b']));
   });
 
-  it('lets 1 MiB behind the header through whole', async () => {
+  it('passes on 1 MiB after the header unchanged', async () => {
     const { listen } = await relayWith(accepting);
     const body = Buffer.alloc(1024 * 1024, 'x');
-    const back = await echoed(await loopback.client(listen), Buffer.concat([proxyHeader(1, told), body]));
+    const back = await echoed(
+      await loopback.client(listen),
+      Buffer.concat([proxyHeader(1, addresses), body]),
+    );
     expect(back.length).to.equal(body.length);
   });
 
-  it('refuses a client that sends something else, without dialling', async () => {
+  it('refuses a client that sends no header, without dialling', async () => {
     const { listen, lines } = await relayWith(accepting);
     const client = await loopback.client(listen);
     client.write('GET / HTTP/1.1\r\n\r\n');
     expect(await failure(client)).to.equal('ECONNRESET');
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+    const line = await loggedLine(lines, 'connection failed');
     expect(line).to.deep.include({ side: 'client', upstream: '' });
     expect(line['err']).to.include({ code: 'REALM_PROXY_HEADER' });
   });
+
+  for (const text of ['PROXY toString 127.0.0.1 a\nb 1 2\r\n', 'PROXY TCP6 fe80::1%a ::1 1 2\r\n']) {
+    it(`refuses a client without dialling for ${JSON.stringify(text)}`, async () => {
+      const { relay, listen } = await relayWith({ ...accepting, send_proxy: true, send_proxy_version: 1 });
+      const client = await loopback.client(listen);
+      client.write(text);
+      expect(await failure(client)).to.equal('ECONNRESET');
+      expect(relay.status().endpoints[0]?.health.TCP[0]?.dials).to.equal(0);
+    });
+  }
 
   it('refuses a client that ends within its header', async () => {
     const { listen } = await relayWith(accepting);
@@ -149,22 +163,22 @@ describe('relay, PROXY protocol from the client', () => {
       what: 'version 2 with more than 4,096 bytes',
       text: `\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff${'x'.repeat(70_000)}`,
     },
-    { what: 'nothing but zeros', text: '\0'.repeat(70_000) },
+    { what: '70,000 zeros', text: '\0'.repeat(70_000) },
   ];
   for (const { what, text } of endless) {
-    it(`refuses a client whose header is too long, before it is whole: ${what}`, async () => {
+    it(`refuses a client as soon as its header exceeds the limit: ${what}`, async () => {
       const { relay, listen, lines } = await relayWith(accepting);
       const client = await loopback.client(listen);
       client.write(Buffer.from(text, 'latin1'));
       expect(await failure(client)).to.equal('ECONNRESET');
-      const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+      const line = await loggedLine(lines, 'connection failed');
       expect(line).to.deep.include({ side: 'client', upstream: '' });
       expect(line['err']).to.include({ code: 'REALM_PROXY_HEADER' });
       expect(relay.status().endpoints[0]?.health.TCP[0]?.active).to.equal(0);
     });
   }
 
-  it('gives a client that sends a byte now and then no more time', async () => {
+  it('does not extend accept_proxy_timeout for a client that sends byte by byte', async () => {
     const clock = new FakeClock();
     const { relay, listen } = await relayWith({ ...accepting, accept_proxy_timeout: 3 }, { clock });
     const client = await loopback.client(listen);
@@ -197,16 +211,16 @@ describe('relay, PROXY protocol from the client', () => {
     { trusted: ['127.0.0.1'], isServed: true },
     { trusted: ['10.0.0.0/8', '2001:db8::/32'], isServed: false },
   ]) {
-    it(`${isServed ? 'serves' : 'refuses'} a client of 127.0.0.1 where ${trusted.join(', ')} are trusted`, async () => {
+    it(`${isServed ? 'serves' : 'refuses'} a client of 127.0.0.1 if ${trusted.join(', ')} are trusted`, async () => {
       const { listen } = await relayWith({ ...accepting, accept_proxy_trusted: trusted });
       const client = loopback.dial(listen);
-      const sent = Buffer.concat([proxyHeader(2, told), Buffer.from('hello')]);
+      const sent = Buffer.concat([proxyHeader(2, addresses), Buffer.from('hello')]);
       if (isServed) expect(await echoed(client, sent)).to.equal('hello');
       else expect(await failure(client)).to.equal('ECONNRESET');
     });
   }
 
-  it('keeps no connection and no timer of a client that left', async () => {
+  it('keeps no connection and no timer of a client that has left', async () => {
     const clock = new FakeClock();
     const { relay, listen } = await relayWith(accepting, { clock });
     const client = await loopback.client(listen);

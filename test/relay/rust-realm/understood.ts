@@ -3,7 +3,7 @@ import type { DnsConfig } from '../../../src/config/dns-config.ts';
 import { portsOf } from '../../../src/config/port-config.ts';
 import type { EndpointNetwork } from '../../../src/config/network-keys.ts';
 import type { EndpointConfig } from '../../../src/config/relay-config.ts';
-import type { Transport } from '../../../src/config/transport.ts';
+import type { TransportConfig } from '../../../src/config/transport.ts';
 
 /** What became of an endpoint's keys and flags, as far as Realm shows it when it starts; in its words. */
 export type Understood = {
@@ -89,7 +89,7 @@ function transportOption({ listenTransport, remoteTransport }: EndpointConfig): 
   return { transport: `${layers(listenTransport)}||${layers(remoteTransport)}` };
 }
 
-function layers(transport: Transport<unknown> | undefined): string {
+function layers(transport: TransportConfig<unknown> | undefined): string {
   return [
     ...(transport?.webSocket === undefined ? [] : ['[ws]']),
     ...(transport?.tls === undefined ? [] : ['[tls]']),

@@ -2,34 +2,34 @@ import { expect } from 'chai';
 import { Incident } from '../../../src/relay/stats/incident.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-describe('episode', () => {
-  function kept(): { clock: FakeClock; episode: Incident; told: string[] } {
-    const [clock, told]: [FakeClock, string[]] = [new FakeClock(), []];
-    const episode = new Incident(clock, {
-      started: () => told.push('begins'),
-      ended: (count) => told.push(`ends after ${String(count)}`),
+describe('incident', () => {
+  function newIncident(): { clock: FakeClock; incident: Incident; lines: string[] } {
+    const [clock, lines]: [FakeClock, string[]] = [new FakeClock(), []];
+    const incident = new Incident(clock, {
+      started: () => lines.push('begins'),
+      ended: (count) => lines.push(`ends after ${String(count)}`),
     });
-    return { clock, episode, told };
+    return { clock, incident, lines };
   }
 
-  it('is told when it begins, and once more when nothing has happened for a minute', () => {
-    const { clock, episode, told } = kept();
+  it('is logged when it starts, and again when it has not occurred for a minute', () => {
+    const { clock, incident, lines } = newIncident();
     for (let i = 0; i < 3; i += 1) {
-      episode.occurred();
+      incident.occurred();
       clock.advance(59_999);
-      expect(told).to.deep.equal(['begins']);
+      expect(lines).to.deep.equal(['begins']);
     }
     clock.advance(1);
-    expect(told).to.deep.equal(['begins', 'ends after 3']);
-    episode.occurred();
-    expect(told.at(-1)).to.equal('begins');
+    expect(lines).to.deep.equal(['begins', 'ends after 3']);
+    incident.occurred();
+    expect(lines.at(-1)).to.equal('begins');
   });
 
-  it('ends when told to, without a timer left, and says nothing where nothing happened', () => {
-    const { clock, episode, told } = kept();
-    episode.end();
-    episode.occurred();
-    episode.end();
-    expect([told, clock.timers]).to.deep.equal([['begins', 'ends after 1'], 0]);
+  it('ends on request, leaving no timer, and logs nothing if it did not occur', () => {
+    const { clock, incident, lines } = newIncident();
+    incident.end();
+    incident.occurred();
+    incident.end();
+    expect([lines, clock.timers]).to.deep.equal([['begins', 'ends after 1'], 0]);
   });
 });

@@ -20,7 +20,7 @@ import type { LogLine } from '../loopback.ts';
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-describe('warnings of an endpoint', () => {
+describe('log limiter', () => {
   function kept(level: 'info' | 'debug' = 'info'): {
     lines: LogLine[];
     clock: FakeClock;
@@ -32,7 +32,7 @@ describe('warnings of an endpoint', () => {
     return { lines, clock, warnings: new LogLimiter(log, clock, () => 'web') };
   }
 
-  it('are written 20 times in ten seconds, each kind by itself, and then counted', () => {
+  it('writes 20 warnings of each kind in ten seconds, then their number', () => {
     const { lines, clock, warnings } = kept();
     for (let i = 0; i < 5000; i += 1) {
       clock.advance(1);
@@ -46,7 +46,7 @@ describe('warnings of an endpoint', () => {
     clock.advance(5001); // ten seconds after the first one
     expect(lines.at(-1)).to.deep.include({
       level: 'warn',
-      msg: 'more warnings of one kind',
+      msg: 'similar warnings suppressed',
       endpoint: 'web',
       message: 'it fails',
       more: 4980,
@@ -56,7 +56,7 @@ describe('warnings of an endpoint', () => {
     expect([lines.length, clock.timers]).to.deep.equal([23, 0]);
   });
 
-  it('that are few are all written, and keep no timer', () => {
+  it('writes every warning if there are few, and leaves no timer', () => {
     const { lines, clock, warnings } = kept();
     for (let i = 0; i < 100; i += 1) {
       warnings.warn({}, 'it fails');
@@ -65,7 +65,7 @@ describe('warnings of an endpoint', () => {
     expect([lines.length, clock.timers]).to.deep.equal([100, 0]);
   });
 
-  it('are counted at the end, and all written at level debug', () => {
+  it('writes the number of suppressed warnings when it ends, and every warning at level debug', () => {
     const { lines, clock, warnings } = kept('debug');
     for (let i = 0; i < 30; i += 1) warnings.warn({ number: i }, 'it fails');
     expect(lines.map(({ level }) => level).join(' ')).to.equal(
@@ -77,11 +77,11 @@ describe('warnings of an endpoint', () => {
   });
 });
 
-describe('relay, a remote that is down for many', () => {
+describe('relay, many clients of a remote that is down', () => {
   const count = (lines: readonly LogLine[], wanted: string, level = 'warn'): number =>
     lines.filter(({ msg, level: its }) => msg === wanted && its === level).length;
 
-  it('writes some lines and their number, by TCP', async () => {
+  it('logs some failures and their number, by TCP', async () => {
     const clock = new FakeClock();
     const refused = [await freePort(), await freePort()].map((port) => `127.0.0.1:${String(port)}`);
     const remotes = endpoint(refused[0] ?? '', { extra_remotes: refused.slice(1) });
@@ -91,14 +91,14 @@ describe('relay, a remote that is down for many', () => {
     expect(count(lines, 'connection failed')).to.equal(20);
     expect(count(lines, 'remote failed, trying the next')).to.equal(20);
     clock.advance(10_000);
-    const more = lines.filter(({ msg }) => msg === 'more warnings of one kind');
+    const more = lines.filter(({ msg }) => msg === 'similar warnings suppressed');
     expect(more.map(({ message, more: left }) => [message, left])).to.have.deep.members([
       ['connection failed', 30],
       ['remote failed, trying the next', 30],
     ]);
   });
 
-  it('writes some lines and their number, by UDP, and serves the clients of other remotes', async () => {
+  it('logs some failures and their number, by UDP, and serves the clients of other remotes', async () => {
     const clock = new FakeClock();
     const onlyUdp = { no_tcp: true, use_udp: true };
     const { relay, lines } = await loopback.relay(
@@ -121,21 +121,23 @@ describe('relay, a remote that is down for many', () => {
     clock.advance(1000); // all of them are idle for too long
     expect(count(lines, 'association failed')).to.equal(20);
     clock.advance(10_000);
-    expect(lines.find(({ msg }) => msg === 'more warnings of one kind')).to.deep.include({
+    expect(lines.find(({ msg }) => msg === 'similar warnings suppressed')).to.deep.include({
       endpoint: 'dead',
       more: 10,
     });
   });
 
-  it('tells where each endpoint listens, as Realm does on standard output', async () => {
+  it('logs where each endpoint listens, as Realm prints it', async () => {
     const { relay, lines } = await loopback.relay(config(endpoint('127.0.0.1:1', {}, { use_udp: true })));
-    const told = lines.filter(({ msg }) => msg === 'listening');
-    expect(told.map(({ endpoint: name, protocol, listen }) => [name, protocol, listen])).to.have.deep.members(
+    const listening = lines.filter(({ msg }) => msg === 'listening');
+    expect(
+      listening.map(({ endpoint: name, protocol, listen }) => [name, protocol, listen]),
+    ).to.have.deep.members(
       statusOf(relay).sockets.map(({ protocol, address }) => ['web', protocol, address]),
     );
   });
 
-  it('writes every line of connections that end well', async () => {
+  it('logs every connection that ends normally', async () => {
     const { log, lines } = keptLog();
     const { relay } = await loopback.relay(config(endpoint(await loopback.greeter('hi'))), { log });
     for (let i = 0; i < 50; i += 1) await loopback.greeting(listenOf(relay));

@@ -16,7 +16,7 @@ function refused(upstream: string): Parameters<RecentErrors['add']>[0] {
 }
 
 describe('recent errors', () => {
-  it('count the same again, and have the latest first', () => {
+  it('count equal errors together, the latest first', () => {
     const clock = new FakeClock();
     const errors = new RecentErrors(clock);
     errors.add(refused('192.0.2.1:80'));
@@ -39,7 +39,7 @@ describe('recent errors', () => {
     expect(errors.list[0]?.message).to.have.lengthOf(401);
   });
 
-  it('name the remote where the error does not', () => {
+  it('name the remote if the error does not', () => {
     const errors = new RecentErrors(new FakeClock());
     const error = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
     errors.add({ endpoint: 'web', side: 'upstream', upstream: '192.0.2.1:80', error });
@@ -59,9 +59,9 @@ describe('relay, recent errors', () => {
   const latest = async (relay: RelayServer): Promise<RecentError> =>
     eventually('an error', () => relay.status().recentErrors[0]);
 
-  it('tell of a remote that refuses, once, with the remedy', async () => {
+  it('report a remote that refuses, once, with the remedy', async () => {
     const remote = `127.0.0.1:${String(await freePort())}`;
-    const { relay } = await loopback.relay(config(endpoint(remote)));
+    const { relay } = await loopback.relay(config(endpoint(remote)), { clock: new FakeClock() });
     expect(relay.status().recentErrors).to.deep.equal([]);
     await failure(loopback.dial(listenOf(relay)));
     const { time, ...error } = await latest(relay);
@@ -71,13 +71,13 @@ describe('relay, recent errors', () => {
       side: 'upstream',
       reason: 'ECONNREFUSED',
       message: `connect ECONNREFUSED ${remote}`,
-      remedy: 'Nothing listens at the remote: start it, or correct its address or port.',
+      remedy: 'The remote refuses connections: start it, or correct its address or port.',
     });
-    expect(Date.now() - Date.parse(time)).to.be.within(0, 60_000);
+    expect(time).to.equal('2026-01-01T00:00:00.000Z');
     expect(relay.status().recentErrors).to.have.lengthOf(1);
   });
 
-  it('tell who broke a connection off', async () => {
+  it('report which side reset a connection', async () => {
     const { relay } = await loopback.relay(
       config(
         endpoint(await loopback.tcpRemote((socket) => socket.once('data', () => socket.resetAndDestroy()))),
@@ -89,7 +89,7 @@ describe('relay, recent errors', () => {
     expect(await latest(relay)).to.include({ side: 'upstream', reason: 'ECONNRESET' });
   });
 
-  it('tell of a bind that failed, in the words of the status', async () => {
+  it('report a failed bind, with the message of the status', async () => {
     const listen = `127.0.0.1:${String(await freePort())}`;
     const [first, second] = ['first', 'second'].map((name) => endpoint('127.0.0.1:1', { name, listen }));
     if (first === undefined || second === undefined) throw new Error('no endpoints');
@@ -99,22 +99,22 @@ describe('relay, recent errors', () => {
       side: 'relay',
       reason: 'AddressInUse',
       message: relay.status().endpoints[1]?.message,
-      remedy: 'Free the address, or choose another; the bind is tried again by itself.',
+      remedy: 'Free the address, or choose another; the relay retries the bind.',
     });
   });
 
-  it('tell of a configuration that was not taken', async () => {
+  it('report a rejected configuration', async () => {
     const { relay } = await loopback.relay(config());
     relay.reportRejected('unknown field "x"');
     expect(await latest(relay)).to.include({
       endpoint: '',
       reason: 'ConfigRejected',
       message: 'unknown field "x"',
-      remedy: 'Correct the configuration; until then the one before runs on.',
+      remedy: 'Correct the configuration; until then the previous one stays active.',
     });
   });
 
-  it('tell of a connection limit', async () => {
+  it('report a connection limit', async () => {
     const { relay } = await loopback.relay(
       config(endpoint(await loopback.echo(), {}, { max_connections: 1, max_waiting: 1 })),
     );

@@ -42,7 +42,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Puts a pair where a Secret would be mounted: a folder of its own behind the link ..data. */
+/** Puts a pair where a Secret is mounted: in a folder of its own behind the link ..data. */
 function mount(name: string, { cert, key }: PairFiles): void {
   mkdirSync(join(folder, name));
   copyFileSync(cert, join(folder, name, 'tls.crt'));
@@ -63,7 +63,7 @@ async function running(): Promise<{ relay: RelayServer; lines: readonly { msg: s
   return loopback.relay(config(endpoint(await loopback.echo(), { listen_transport: words() })));
 }
 
-/** Whose certificate a new client is shown. */
+/** The subject of the certificate that a new client gets. */
 async function shown(relay: RelayServer): Promise<string> {
   const socket = connect({
     ...split(listenOf(relay)),
@@ -79,7 +79,7 @@ async function shown(relay: RelayServer): Promise<string> {
 }
 
 describe('relay, certificate files', () => {
-  it('shows new clients a certificate that was swapped in as a Secret is, while connections go on', async () => {
+  it('uses a certificate that is swapped in like a Secret for new clients, while connections go on', async () => {
     mount('..1', first);
     linkFiles();
     const { relay } = await running();
@@ -95,7 +95,7 @@ describe('relay, certificate files', () => {
     expect(answer.toString()).to.equal('still here');
   });
 
-  it('takes files that are written over one after the other', async () => {
+  it('uses new files that are overwritten one after the other', async () => {
     copyFileSync(first.cert, join(folder, 'tls.crt'));
     copyFileSync(first.key, join(folder, 'tls.key'));
     const { relay } = await running();
@@ -106,16 +106,16 @@ describe('relay, certificate files', () => {
     await eventually('no problem', () => statusOf(relay).transportProblem === '');
   });
 
-  it('keeps the old certificate where the new one is broken, and tells it in log and status', async () => {
+  it('keeps the old certificate if the new one is not valid, and reports that in log and status', async () => {
     mount('..1', first);
     linkFiles();
     const { relay, lines } = await running();
     mount('..2', { cert: second.cert, key: first.key });
     const problem = await eventually('the problem', () => statusOf(relay).transportProblem || undefined);
     expect(problem).to.match(
-      /tls\.key: is not the key of the certificate in .*tls\.crt: give the one that is$/,
+      /tls\.key: does not match the certificate in .*tls\.crt: give the key that does$/,
     );
-    expect(lines.filter(({ msg }) => msg.startsWith('certificates cannot be used'))).to.have.length(1);
+    expect(lines.filter(({ msg }) => msg.startsWith('certificates rejected'))).to.have.length(1);
     expect(statusOf(relay).ready).to.equal(true);
     expect(await shown(relay)).to.equal('CN=first.example');
     mount('..3', second);
@@ -123,7 +123,7 @@ describe('relay, certificate files', () => {
     expect(statusOf(relay).transportProblem).to.equal('');
   });
 
-  it('is not ready at a start without its files, says so, and serves once they are there', async () => {
+  it('starts without its files, not ready, and serves once they are there', async () => {
     const { relay } = await running();
     expect(statusOf(relay)).to.deep.include({ ready: false });
     expect(statusOf(relay).message).to.match(/tls\.crt: there is no such file: check the path$/);
@@ -134,7 +134,7 @@ describe('relay, certificate files', () => {
     expect(await shown(relay)).to.equal('CN=first.example');
   });
 
-  it('does not take a configuration whose files are missing: the one before runs on', async () => {
+  it('rejects a configuration whose files are missing, and keeps the previous one', async () => {
     const remote = await loopback.greeter('plain');
     const { relay } = await loopback.relay(config(endpoint(remote)));
     const listen = listenOf(relay);
@@ -161,7 +161,7 @@ describe('relay, certificate files', () => {
     },
   ];
   for (const { what, cert, key, problem } of broken) {
-    it(`tells of a file that holds ${what}`, async () => {
+    it(`reports a file that holds ${what}`, async () => {
       writeFileSync(join(folder, 'tls.crt'), cert ?? readFileSync(first.cert));
       writeFileSync(join(folder, 'tls.key'), key);
       const { relay } = await running();
@@ -171,7 +171,7 @@ describe('relay, certificate files', () => {
 });
 
 describe('relay program, certificate files', () => {
-  it('--check tells of files that cannot be used', async () => {
+  it('--check reports files that cannot be used', async () => {
     const relay = new RelayProcess(['--check', '-l', '127.0.0.1:1', '-r', 'a:1', '-a', words()]);
     expect(await relay.ended).to.equal(1);
     expect(relay.stderr).to.match(
@@ -179,7 +179,7 @@ describe('relay program, certificate files', () => {
     );
   });
 
-  it('takes a configuration by itself once the files that it names are there', async () => {
+  it('accepts a rejected configuration once the files that it names are there', async () => {
     const file = join(folder, 'relay.json');
     const remote = await loopback.greeter('hello');
     const write = (fields: object): void => {
@@ -191,10 +191,10 @@ describe('relay program, certificate files', () => {
     loopback.onClose(() => relay.end());
     await relay.logged('relay started');
     write({ listen_transport: words() });
-    await relay.logged('configuration not taken, the one before runs on');
+    await relay.logged('configuration rejected, keeping the previous one');
     copyFileSync(first.cert, join(folder, 'tls.crt'));
     copyFileSync(first.key, join(folder, 'tls.key'));
-    await relay.logged('configuration taken');
+    await relay.logged('configuration applied');
     expect((await relay.status()).endpoints[0]?.transport).to.equal('[tls][plain]||[plain]');
   });
 

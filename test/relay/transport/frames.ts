@@ -17,7 +17,7 @@ export function requestHead(
   return [first, ...Object.entries(all).map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n');
 }
 
-/** What Realm's server answers that request with. */
+/** The answer of Realm's server to that request. */
 export const switching =
   'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n' +
   'sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n';
@@ -34,7 +34,7 @@ export function frame(opcode: number, payload: string, mask?: Buffer): Buffer {
 /** The mask of Realm's client. */
 export const zeroMask = Buffer.alloc(4);
 
-/** Reads `stream` until what came ends in `end`, or the stream does. */
+/** Reads `stream` until the bytes read end with `end`, or the stream ends. */
 export async function until(stream: Duplex, end: string | Buffer): Promise<Buffer> {
   let read = Buffer.alloc(0);
   const { promise, resolve } = Promise.withResolvers<undefined>();

@@ -5,17 +5,17 @@ import { freePort } from '../../support/free-port.ts';
 import { config, endpoint, listenOf, received, type Loopback } from '../loopback.ts';
 import { TestPki } from './pki.ts';
 
-/** A program of others that speaks Realm's transports; each run lasts until the test is over. */
+/** Another program with Realm's transports; each run lasts until the test is over. */
 export type TransportPeer = {
   readonly name: string;
-  /** Takes plain TCP at `listen`, and speaks the transport `options` to `remote`. */
+  /** Accepts plain TCP at `listen`, and uses the transport `options` towards `remote`. */
   readonly client: (listen: string, remote: string, options: string) => void;
-  /** Takes the transport `options` at `listen`, and speaks plain TCP to `remote`. */
+  /** Accepts the transport `options` at `listen`, and uses plain TCP towards `remote`. */
   readonly server: (listen: string, remote: string, options: string) => void;
 };
 
 const webSocket = 'ws;host=a.example;path=/chat';
-/** Of each transport the strings of a client and of a server, which both know. */
+/** The options of each transport for a client and for a server, in a form that both programs understand. */
 const transports = {
   ws: { client: webSocket, server: webSocket },
   tls: { client: 'tls;sni=a.example;insecure', server: 'tls;servername=a.example' },
@@ -27,7 +27,7 @@ const transports = {
 
 const farewellBytes = 1024 * 1024;
 
-/** Tests that the relay and `peer` understand each other, one as the client and the other as the server, both ways round. */
+/** Tests that the relay and `peer` work together, the relay as the server and as the client. */
 export function testTransports(loopback: Loopback, peer: TransportPeer): void {
   let pki: TestPki;
   before(() => {
@@ -46,11 +46,11 @@ export function testTransports(loopback: Loopback, peer: TransportPeer): void {
       await expectServedBy(server, client);
     });
 
-    it(`passes all that a remote sends before its end on to a client of ${peer.name}, ${transport}`, async () => {
+    it(`delivers everything that a remote sends before its end to a client of ${peer.name}, ${transport}`, async () => {
       expect(await sizeOfAll(await clientTo(await farewell(), server, client))).to.equal(farewellBytes);
     });
 
-    it(`passes all that a remote of ${peer.name} sends before its end on, ${transport}`, async () => {
+    it(`delivers everything that a remote behind ${peer.name} sends before its end, ${transport}`, async () => {
       expect(await sizeOfAll(await serverTo(await farewell(), server, client))).to.equal(farewellBytes);
     });
   }
@@ -59,7 +59,7 @@ export function testTransports(loopback: Loopback, peer: TransportPeer): void {
     await expectServed(files(), 'tls;sni=a.example;insecure');
   });
 
-  it(`is served by ${peer.name}, whose certificate it checks`, async () => {
+  it(`is served by ${peer.name}, and checks its certificate`, async () => {
     await expectServedBy(files(), `tls;sni=a.example;ca=${pki.ca}`);
   });
 
@@ -76,7 +76,7 @@ export function testTransports(loopback: Loopback, peer: TransportPeer): void {
     expect(await isEchoed(loopback, await serverTo(await loopback.echo(), theirs, ours))).to.equal(true);
   }
 
-  /** Where `peer` takes what it carries to our relay, and that to `remote`; it need not listen yet. */
+  /** The address of a `peer` that connects to our relay, which connects to `remote`; it may not listen yet. */
   async function clientTo(remote: string, ours: string, theirs: string): Promise<string> {
     const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: ours })));
     const local = `127.0.0.1:${String(await freePort())}`;
@@ -84,7 +84,7 @@ export function testTransports(loopback: Loopback, peer: TransportPeer): void {
     return local;
   }
 
-  /** Where our relay takes what it carries to `peer`, and that to `remote`. */
+  /** The address of our relay, which connects to a `peer`, which connects to `remote`. */
   async function serverTo(remote: string, theirs: string, ours: string): Promise<string> {
     const far = `127.0.0.1:${String(await freePort())}`;
     peer.server(far, remote, theirs);
@@ -93,14 +93,14 @@ export function testTransports(loopback: Loopback, peer: TransportPeer): void {
     return listenOf(relay);
   }
 
-  /** A remote that, once it is spoken to, says much, and ends: a client of Realm may miss the words of one that speaks first. */
+  /** A remote that answers its first bytes with many and ends. A client of Realm may lose what a remote sends unasked. */
   function farewell(): Promise<string> {
     return loopback.tcpRemote((socket) => {
       socket.once('data', () => socket.end('x'.repeat(farewellBytes)));
     });
   }
 
-  /** How much `address` says until its end, once it is spoken to. */
+  /** How many bytes `address` sends until its end, once it has received a byte. */
   async function sizeOfAll(address: string): Promise<number> {
     const client = await eventually('a listener', () => loopback.client(address).catch(() => undefined));
     client.write('x');
@@ -108,7 +108,7 @@ export function testTransports(loopback: Loopback, peer: TransportPeer): void {
   }
 }
 
-/** Whether 4 MiB that are sent to `address`, once somebody listens there, come back. */
+/** Whether 4 MiB that are sent to `address`, once there is a listener, come back. */
 export async function isEchoed(loopback: Loopback, address: string): Promise<boolean> {
   const client = await eventually('a listener', () => loopback.client(address).catch(() => undefined));
   const sent = randomBytes(4 * 1024 * 1024);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 /** A certificate and its key, as files. */
 export type PairFiles = { readonly cert: string; readonly key: string };
 
-/** An authority, and certificates that it signs; files below `folder`. */
+/** An authority and the certificates that it signs, as files below `folder`. */
 export class TestPki {
   readonly folder = mkdtempSync(join(tmpdir(), 'realm-pki-'));
   /** The authority's certificate. */

@@ -15,12 +15,12 @@ describe('a self-signed certificate', () => {
     });
   }
 
-  it('may end after 2049', () => {
+  it('can be valid beyond 2049', () => {
     const { cert } = selfSigned('a.example', new Date('2045-01-01T00:00:00Z'));
     expect(new X509Certificate(cert).validToDate.getUTCFullYear()).to.equal(2054);
   });
 
-  it('is another one each time', () => {
+  it('has another serial number each time', () => {
     const serials = [1, 2].map(() => new X509Certificate(selfSigned('a', new Date()).cert).serialNumber);
     expect(new Set(serials).size).to.equal(2);
   });

@@ -18,6 +18,7 @@ import {
   split,
   statusOf,
   type TestRelay,
+  loggedLine,
 } from '../loopback.ts';
 import { openssl, TestPki, type PairFiles } from './pki.ts';
 
@@ -39,7 +40,7 @@ after(() => {
 });
 afterEach(() => loopback.closeAll());
 
-/** What our listening side is told. */
+/** The transport of our listening side. */
 function words(): string {
   return `tls;cert=${server.cert};key=${server.key}`;
 }
@@ -54,7 +55,7 @@ async function listening(transport: string, options = {}): Promise<TestRelay & {
   return { ...running, dials: () => dials };
 }
 
-/** A TLS client of `relay` that trusts the authority of the tests; it may not have come to terms yet. */
+/** A TLS client of `relay` that trusts the authority of the tests; its handshake may not be done yet. */
 function tlsClient({ relay }: Pick<TestRelay, 'relay'>, options: ConnectionOptions = {}): TLSSocket {
   const trust = { ca: readFileSync(pki.ca), servername: 'relay.example' };
   const socket = connect({ ...split(listenOf(relay)), ...trust, ...options });
@@ -76,7 +77,7 @@ function pair({ cert, key }: PairFiles): { cert: Buffer; key: Buffer } {
 }
 
 async function failedLine({ lines }: Pick<TestRelay, 'lines'>): Promise<{ side: unknown; message: string }> {
-  const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
+  const line = await loggedLine(lines, 'connection failed');
   return { side: line['side'], message: (line['err'] as Error).message };
 }
 
@@ -114,7 +115,7 @@ describe('relay, TLS towards the client', () => {
     expect(answer.toString()).to.equal('hello\n');
   });
 
-  it('takes certificate and key in DER', async () => {
+  it('reads certificate and key in DER', async () => {
     const [cert, key] = [join(pki.folder, 'der.crt'), join(pki.folder, 'der.key')];
     openssl(['x509', '-in', server.cert, '-outform', 'DER', '-out', cert]);
     openssl(['pkey', '-in', server.key, '-outform', 'DER', '-out', key]);
@@ -122,7 +123,7 @@ describe('relay, TLS towards the client', () => {
     expect(await echoed(socket, 'hello')).to.equal('hello');
   });
 
-  it('makes a certificate for servername at start', async () => {
+  it('creates a self-signed certificate for servername at start', async () => {
     const socket = tlsClient(await listening('tls;servername=made.example'), { rejectUnauthorized: false });
     await once(socket, 'secureConnect');
     expect(socket.getPeerX509Certificate()?.checkHost('made.example')).to.equal('made.example');
@@ -143,15 +144,15 @@ describe('relay, TLS towards the client', () => {
   });
 
   const bad = [
-    { what: 'without a certificate', options: () => ({}), why: 'the client has no certificate' },
+    { what: 'without a certificate', options: () => ({}), why: 'the client sent no certificate' },
     {
-      what: 'with a certificate of somebody else',
+      what: 'with a certificate of another authority',
       options: () => pair(strange.pair('client.example')),
-      why: /certificate of the client is not good: UNABLE_TO_/,
+      why: /client certificate is not valid: UNABLE_TO_/,
     },
   ];
   for (const { what, options, why } of bad) {
-    it(`refuses a client ${what} where clientca is given, without dialling`, async () => {
+    it(`refuses a client ${what} if clientca is set, without a dial`, async () => {
       const running = await listening(`${words()};clientca=${pki.ca}`);
       const socket = tlsClient(running, options());
       socket.resume();
@@ -173,7 +174,7 @@ describe('relay, TLS towards the client', () => {
     },
   ];
   for (const { what, sent, why } of garbage) {
-    it(`closes a client that sends ${what}, in plain words and without dialling`, async () => {
+    it(`closes a client that sends ${what}, with a clear message and without a dial`, async () => {
       const running = await listening(words());
       const socket = await loopback.client(listenOf(running.relay));
       const failed = failure(socket);
@@ -187,7 +188,7 @@ describe('relay, TLS towards the client', () => {
         reason: 'REALM_HANDSHAKE_FAILED',
       });
       expect(running.relay.status().recentErrors[0]?.remedy).to.contain(
-        'The client and listen_transport do not fit',
+        'The client does not match listen_transport',
       );
     });
   }
@@ -201,7 +202,7 @@ describe('relay, TLS towards the client', () => {
     const failed = failure(socket);
     clock.advance(5000);
     expect(await failed).to.equal('ECONNRESET');
-    expect((await failedLine(running)).message).to.equal('the handshake took longer than 5000 ms');
+    expect((await failedLine(running)).message).to.equal('the handshake timed out after 5000 ms');
   });
 
   it('survives a client that resets in the middle of a handshake', async () => {
@@ -214,15 +215,15 @@ describe('relay, TLS towards the client', () => {
     expect(await echoed(tlsClient(running), 'hello')).to.equal('hello');
   });
 
-  it('ends a handshake in whose middle the client ends its side, without waiting for its time to be over', async () => {
-    const running = await listening(words(), { clock: new FakeClock() }); // whose time does not pass
+  it('ends a handshake as soon as the client ends its side', async () => {
+    const running = await listening(words(), { clock: new FakeClock() }); // so the timeout never comes
     const socket = await loopback.client(listenOf(running.relay));
     socket.end(Buffer.from('160301', 'hex'));
     expect((await failedLine(running)).message).to.match(/TLS handshake failed: /);
     expect(running.dials()).to.equal(0);
   });
 
-  it('takes a PROXY header before the hello, and hands its client on', async () => {
+  it('reads a PROXY header before the TLS hello, and passes its client on to the remote', async () => {
     const remote = await loopback.echo();
     const network = { accept_proxy: true, send_proxy: true, send_proxy_version: 1 };
     const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: words() }, network)));
@@ -232,7 +233,7 @@ describe('relay, TLS towards the client', () => {
     expect(await echoed(socket, 'hello')).to.equal('PROXY TCP4 192.0.2.1 192.0.2.2 1111 2222\r\nhello');
   });
 
-  it('leaves UDP as it is', async () => {
+  it('does not apply to UDP', async () => {
     const remote = await loopback.udpEcho('udp ');
     const { relay } = await loopback.relay(
       config(endpoint(remote, { listen_transport: words() }, { use_udp: true, no_tcp: true })),
@@ -244,7 +245,7 @@ describe('relay, TLS towards the client', () => {
     expect(message.toString()).to.equal('udp hello');
   });
 
-  it('tells of its transports in the status', async () => {
+  it('reports its transports in the status', async () => {
     const remote = await loopback.echo();
     const both = { listen_transport: `ws;host=h;path=/;${words()}`, remote_transport: 'tls;sni=x' };
     const { relay } = await loopback.relay(config(endpoint(remote, both)));
@@ -287,7 +288,7 @@ describe('relay, TLS towards the remote', () => {
     expect(text).to.equal('hello none');
   });
 
-  it('checks it against an IP address in sni', async () => {
+  it('checks the certificate against an IP address in sni', async () => {
     const { text } = await greeted(await tlsServer(pair(server)), `tls;sni=127.0.0.1;ca=${pki.ca}`);
     expect(text).to.equal('hello none');
   });
@@ -298,7 +299,7 @@ describe('relay, TLS towards the remote', () => {
     expect(text).to.equal('hello http/1.1');
   });
 
-  it('takes any certificate with insecure', async () => {
+  it('accepts any certificate with insecure', async () => {
     const { text } = await greeted(
       await tlsServer(pair(strange.pair('other.example'))),
       'tls;sni=x;insecure',
@@ -306,7 +307,7 @@ describe('relay, TLS towards the remote', () => {
     expect(text).to.equal('hello none');
   });
 
-  it('shows its certificate in cert and key', async () => {
+  it('presents its certificate in cert and key', async () => {
     const asking = { ...pair(server), ca: readFileSync(pki.ca), requestCert: true, rejectUnauthorized: true };
     const shown = `tls;sni=relay.example;ca=${pki.ca};cert=${client.cert};key=${client.key}`;
     const { text } = await greeted(await tlsServer(asking), shown);
@@ -318,12 +319,12 @@ describe('relay, TLS towards the remote', () => {
       what: 'is of no authority that it trusts',
       sni: 'relay.example',
       ca: () => strange.ca,
-      why: /of no authority that is trusted: name its authority in ca/,
+      why: /not signed by a trusted authority: add the authority to ca/,
     },
     { what: 'is for another name', sni: 'other.example', ca: () => pki.ca, why: /altnames/ },
   ];
   for (const { what, sni, ca, why } of refused) {
-    it(`takes the next remote where a certificate ${what}, and says why`, async () => {
+    it(`tries the next remote if a certificate ${what}, and logs why`, async () => {
       const first = await tlsServer(pair(server), 'never');
       const next = await tlsServer(pair((sni === 'other.example' ? pki : strange).pair(sni)), 'next');
       const { text, lines } = await greeted(first, `tls;sni=${sni};ca=${ca()}`, [next]);
@@ -333,24 +334,24 @@ describe('relay, TLS towards the remote', () => {
     });
   }
 
-  it('trusts no authority of its own making', async () => {
+  it('trusts no private authority without ca', async () => {
     const { text, ...running } = await greeted(await tlsServer(pair(server)), 'tls;sni=relay.example');
     expect(text).to.equal('');
     const failed = await failedLine(running);
     expect(failed.side).to.equal('upstream');
-    expect(failed.message).to.match(/^no remote could be connected: .*: name its authority in ca/);
+    expect(failed.message).to.match(/^no remote could be reached: .*: add the authority to ca/);
     const [error] = running.relay.status().recentErrors;
     expect(error).to.include({ side: 'upstream', reason: 'REALM_HANDSHAKE_FAILED' });
-    expect(error?.remedy).to.contain('The remote and remote_transport do not fit');
+    expect(error?.remedy).to.contain('The remote does not match remote_transport');
   });
 
-  it('resets the client where a remote does not speak TLS', async () => {
+  it('resets the client if the remote does not speak TLS', async () => {
     const remote = await loopback.greeter('SSH-2.0-x\r\n');
     const { text } = await greeted(remote, 'tls;sni=x;insecure');
     expect(text).to.equal('');
   });
 
-  it('sends the PROXY header before its hello', async () => {
+  it('sends the PROXY header before the TLS hello', async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const remote = await loopback.tcpRemote((socket) => {
       socket.once('data', (part: Buffer) => {

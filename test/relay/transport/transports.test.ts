@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { expect } from 'chai';
-import { config, endpoint, failure, listenOf, Loopback, received } from '../loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, received, slowHash } from '../loopback.ts';
 import { TestPki, type PairFiles } from './pki.ts';
 
 const loopback = new Loopback();
@@ -20,7 +19,7 @@ afterEach(() => loopback.closeAll());
 
 const ws = 'ws;host=relay.example;path=/tunnel';
 
-/** How a client relay and the server relay behind it are told to talk. */
+/** The transports of a client relay and of the server relay behind it. */
 function chains(): readonly { name: string; remote: string; listen: string }[] {
   const tls = `tls;cert=${server.cert};key=${server.key}`;
   const towards = `tls;sni=relay.example;ca=${pki.ca}`;
@@ -42,24 +41,9 @@ async function chain(remote: string, index: number): Promise<string> {
   return listenOf(first.relay);
 }
 
-/** SHA-256 of everything that `socket` brings, read in bits and pieces. */
-async function slowHash(socket: Socket): Promise<string> {
-  const hash = createHash('sha256');
-  let parts = 0;
-  socket.on('data', (part: Buffer) => {
-    hash.update(part);
-    parts += 1;
-    if (parts % 16 !== 0) return;
-    socket.pause();
-    setTimeout(() => socket.resume(), 1);
-  });
-  await once(socket, 'end');
-  return hash.digest('hex');
-}
-
 describe('relay, transports', () => {
   for (const [index, name] of ['ws', 'tls', 'ws inside tls'].entries()) {
-    it(`${name}: carries bytes from relay to relay, both ways`, async () => {
+    it(`${name}: carries bytes from relay to relay in both directions`, async () => {
       const client = await loopback.client(await chain(await loopback.echo(), index));
       const back = received(client);
       client.end('hello');
@@ -77,13 +61,12 @@ describe('relay, transports', () => {
       expect(Buffer.concat(await back).equals(answer)).to.equal(true);
     });
 
-    it(`${name}: a remote that speaks first and ends is heard`, async () => {
+    it(`${name}: delivers what a remote sends unasked before its end`, async () => {
       const listen = await chain(await loopback.greeter('welcome'), index);
       expect(await loopback.greeting(listen)).to.equal('welcome');
     });
 
-    it(`${name}: slows a sender down to a reader that is slow, and loses nothing`, async function () {
-      this.timeout(30_000);
+    it(`${name}: slows a sender down to the pace of its reader, and loses nothing`, async () => {
       const { promise, resolve } = Promise.withResolvers<string>();
       const remote = await loopback.tcpRemote((socket) => {
         socket.end();
@@ -101,7 +84,7 @@ describe('relay, transports', () => {
       expect(await promise).to.equal(hash.digest('hex'));
     });
 
-    it(`${name}: passes a reset of the remote on`, async () => {
+    it(`${name}: passes a reset of the remote on to the client`, async () => {
       const remote = await loopback.tcpRemote((socket) => {
         socket.once('data', () => socket.resetAndDestroy());
       });
@@ -110,7 +93,7 @@ describe('relay, transports', () => {
       expect(await failure(client)).to.equal('ECONNRESET');
     });
 
-    it(`${name}: passes a reset of the client on`, async () => {
+    it(`${name}: passes a reset of the client on to the remote`, async () => {
       const { promise, resolve } = Promise.withResolvers<string>();
       const remote = await loopback.tcpRemote((socket) => {
         socket.write('x');

@@ -11,7 +11,7 @@ afterEach(() => loopback.closeAll());
 
 const years = 2 ** 31 - 1;
 
-/** A client, and the stream of the other side, which says nothing for years unless the client does. */
+/** A client, and the stream of the other side, which sends nothing for years unless the client does. */
 async function silentPair(): Promise<{ client: WebSocket; stream: WebSocketStream }> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', WebSocket: HalfOpenWebSocket });
   loopback.onClose(() => {
@@ -29,8 +29,8 @@ async function silentPair(): Promise<{ client: WebSocket; stream: WebSocketStrea
   return { client, stream };
 }
 
-describe('WebSocket stream that is silent at first', () => {
-  it('speaks once the client has', async () => {
+describe('WebSocket stream with an initial silence', () => {
+  it('sends once the client has sent something', async () => {
     const { client, stream } = await silentPair();
     const answer = once(client, 'message') as Promise<[Buffer]>;
     stream.end('hello');
@@ -40,7 +40,7 @@ describe('WebSocket stream that is silent at first', () => {
     await once(client, 'close');
   });
 
-  it('says what it had to once the client has ended', async () => {
+  it('sends what it has once the client has ended', async () => {
     const { client, stream } = await silentPair();
     stream.end('hello');
     stream.resume();

@@ -5,28 +5,16 @@ import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { config, datagram, endpoint, listenOf, Loopback, split, statusOf } from '../loopback.ts';
-import type { LogLine, TestRelay } from '../loopback.ts';
+import { config, endpoint, listenOf, Loopback, split, statusOf, times } from '../loopback.ts';
+import type { TestRelay } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 const onlyUdp = { no_tcp: true, use_udp: true };
 
-/** What `client` gets back for `text`. */
-async function ask(client: Socket, address: string, text: string): Promise<string> {
-  const answer = datagram(client);
-  const { host, port } = split(address);
-  client.send(text, port, host);
-  return (await answer).toString();
-}
-
-function times(lines: readonly LogLine[], wanted: string): number {
-  return lines.filter(({ msg }) => msg === wanted).length;
-}
-
 describe('relay, UDP associations', () => {
-  /** A relay before an echo that tells the port of the association, which changes with each new one. */
+  /** A relay in front of a server that answers with the port of the association, which differs for each one. */
   async function limited(network: RealmNetwork): Promise<TestRelay & { clock: FakeClock; remote: string }> {
     const clock = new FakeClock();
     const socket = await loopback.udp('127.0.0.1', (_datagram, { address, port }, self) => {
@@ -37,47 +25,47 @@ describe('relay, UDP associations', () => {
     return { ...(await loopback.relay(config(only), { clock })), clock, remote };
   }
 
-  it('end, idle for longest, where max_associations is reached, counted and told once an episode', async () => {
+  it('the idlest one is evicted when max_associations is reached, counted and logged once an incident', async () => {
     const { relay, lines, clock } = await limited({ max_associations: 3 });
     const listen = listenOf(relay);
     const clients: { client: Socket; port: string }[] = [];
     const come = async (): Promise<void> => {
       clock.advance(1000);
       const client = await loopback.udp();
-      clients.push({ client, port: await ask(client, listen, 'hello') });
+      clients.push({ client, port: await loopback.exchangeDatagram(client, listen, 'hello') });
     };
     for (let i = 0; i < 3; i += 1) await come();
     clock.advance(1000);
-    await ask(clients[0]?.client as Socket, listen, 'busy again');
+    await loopback.exchangeDatagram(clients[0]?.client as Socket, listen, 'busy again');
     await come(); // in place of the second
     await come(); // in place of the third
     expect(statusOf(relay)).to.deep.include({ evicted: 2, refused: { connections: 0, associations: 0 } });
     expect(statusOf(relay).associations).to.deep.include({ active: 3, total: 5 });
     const isKept = [];
     for (const { client, port } of [0, 3, 4, 1].map((index) => clients[index] as (typeof clients)[0])) {
-      isKept.push((await ask(client, listen, 'still there?')) === port);
+      isKept.push((await loopback.exchangeDatagram(client, listen, 'still there?')) === port);
     }
     expect(isKept).to.deep.equal([true, true, true, false]);
-    expect(times(lines, 'association limit reached, those idle for longest make room')).to.equal(1);
+    expect(times(lines, 'association limit reached, evicting the longest idle')).to.equal(1);
     expect(lines.find(({ msg }) => msg === 'association closed')).to.deep.include({ end: 'Evicted' });
     clock.advance(60_000);
-    const end = lines.find(({ msg }) => msg === 'the association limit is no longer reached');
+    const end = lines.find(({ msg }) => msg === 'association limit no longer reached');
     expect(end).to.deep.include({ endpoint: 'web', evicted: 3 });
   });
 
-  it('are as many as a reload allows from then on', async () => {
+  it('a reload changes how many there may be', async () => {
     const { relay, remote } = await limited({ max_associations: 3 });
     const listen = listenOf(relay);
-    for (let i = 0; i < 3; i += 1) await ask(await loopback.udp(), listen, 'hello');
+    for (let i = 0; i < 3; i += 1) await loopback.exchangeDatagram(await loopback.udp(), listen, 'hello');
     await relay.reload(config(endpoint(remote, {}, { ...onlyUdp, max_associations: 1 })));
-    await ask(await loopback.udp(), listen, 'hello');
+    await loopback.exchangeDatagram(await loopback.udp(), listen, 'hello');
     expect(statusOf(relay).associations.active).to.equal(1);
     await relay.reload(config(endpoint(remote, {}, { ...onlyUdp, max_associations: 0 })));
-    for (let i = 0; i < 3; i += 1) await ask(await loopback.udp(), listen, 'hello');
+    for (let i = 0; i < 3; i += 1) await loopback.exchangeDatagram(await loopback.udp(), listen, 'hello');
     expect(statusOf(relay).associations.active).to.equal(4);
   });
 
-  it('make room where file descriptors are short, for UDP clients and not for TCP clients that wait', async () => {
+  it('one is evicted when file descriptors are short, for a UDP client and not for a waiting TCP client', async () => {
     const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
     const tcp = endpoint(await loopback.echo(), { name: 'tcp' });
     const { relay, lines } = await loopback.relay(config(udp, tcp), {
@@ -85,19 +73,19 @@ describe('relay, UDP associations', () => {
       clock: new FakeClock(),
     });
     const [first, second, third] = [await loopback.udp(), await loopback.udp(), await loopback.udp()];
-    expect(await ask(first, listenOf(relay, 'udp'), 'first')).to.equal('first');
+    expect(await loopback.exchangeDatagram(first, listenOf(relay, 'udp'), 'first')).to.equal('first');
     const waiting = await loopback.client(listenOf(relay, 'tcp'));
-    expect(await ask(second, listenOf(relay, 'udp'), 'second')).to.equal('second');
-    expect(await ask(third, listenOf(relay, 'udp'), 'third')).to.equal('third');
+    expect(await loopback.exchangeDatagram(second, listenOf(relay, 'udp'), 'second')).to.equal('second');
+    expect(await loopback.exchangeDatagram(third, listenOf(relay, 'udp'), 'third')).to.equal('third');
     expect(statusOf(relay, 'udp')).to.deep.include({ evicted: 1 });
     expect(statusOf(relay, 'udp').associations.active).to.equal(2);
     expect(statusOf(relay, 'tcp').connections.total).to.equal(0);
-    const told = 'file descriptors are short, UDP clients are turned away or make room for others';
-    expect(times(lines, told)).to.equal(1);
+    const short = 'file descriptor limit reached, evicting or rejecting UDP clients';
+    expect(times(lines, short)).to.equal(1);
     waiting.destroy();
   });
 
-  it('are not made where there is nothing to make room, counted and told once an episode', async () => {
+  it('none is created if none can be evicted, counted and logged once an incident', async () => {
     const clock = new FakeClock();
     const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
     const tcp = endpoint(await loopback.echo(), { name: 'tcp' });
@@ -109,17 +97,17 @@ describe('relay, UDP associations', () => {
     const client = await loopback.udp();
     for (let i = 0; i < 3; i += 1) client.send('x', port, host);
     await eventually('the refusals', () => statusOf(relay, 'udp').refused.associations === 3);
-    const told = 'file descriptors are short, UDP clients are turned away or make room for others';
-    expect(times(lines, told)).to.equal(1);
+    const short = 'file descriptor limit reached, evicting or rejecting UDP clients';
+    expect(times(lines, short)).to.equal(1);
     holder.destroy();
     await eventually('its end', () => statusOf(relay, 'tcp').connections.active === 0);
-    expect(await ask(client, listenOf(relay, 'udp'), 'served')).to.equal('served');
+    expect(await loopback.exchangeDatagram(client, listenOf(relay, 'udp'), 'served')).to.equal('served');
     clock.advance(60_000);
-    const end = lines.find(({ msg }) => msg === 'there are file descriptors for UDP clients again');
+    const end = lines.find(({ msg }) => msg === 'file descriptors available again for UDP clients');
     expect(end).to.deep.include({ endpoint: 'udp', clients: 3 });
   });
 
-  it('go on when another client has left before its answer, or has a remote that refuses', async () => {
+  it('go on when another client has left before its answer', async () => {
     const clients: { address: string; port: number }[] = [];
     const remote = await loopback.udp('127.0.0.1', (message, from, self) => {
       clients.push(from);
@@ -130,19 +118,20 @@ describe('relay, UDP associations', () => {
     );
     const listen = listenOf(relay);
     const [stays, leaves] = [await loopback.udp(), await loopback.udp()];
-    await ask(leaves, listen, 'hello');
+    await loopback.exchangeDatagram(leaves, listen, 'hello');
     const [gone] = clients;
     leaves.close();
     await once(leaves, 'close');
     // Each answer to nobody comes back as an ICMP error to the listening socket.
     for (let i = 0; i < 20; i += 1) remote.send('for nobody', gone?.port, gone?.address);
-    for (let i = 0; i < 20; i += 1) expect(await ask(stays, listen, String(i))).to.equal(String(i));
+    for (let i = 0; i < 20; i += 1)
+      expect(await loopback.exchangeDatagram(stays, listen, String(i))).to.equal(String(i));
     expect(statusOf(relay).associations.failed).to.deep.equal({ client: 0, upstream: 0, relay: 0 });
   });
 
   const python = spawnSync('python3', ['-c', 'import socket; socket.socket(2, socket.SOCK_RAW, 17)']);
   const canForge = python.status === 0;
-  (canForge ? it : it.skip)('survive a client without a port, who cannot be answered', async () => {
+  (canForge ? it : it.skip)('survive a client with port 0, which cannot be answered', async () => {
     const { relay } = await limited({});
     const { host, port } = split(listenOf(relay));
     const forge = `import socket, struct
@@ -150,7 +139,7 @@ raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
 raw.sendto(struct.pack('!HHHH', 0, ${String(port)}, 9, 0) + b'x', ('${host}', 0))`;
     expect(spawnSync('python3', ['-c', forge]).status).to.equal(0);
     const client = await loopback.udp();
-    await ask(client, listenOf(relay), 'behind it');
+    await loopback.exchangeDatagram(client, listenOf(relay), 'behind it');
     expect(statusOf(relay).associations.total).to.equal(1);
   });
 });

@@ -2,12 +2,12 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { EvictionOrder } from '../../../src/relay/udp/eviction-order.ts';
 
-describe('idle order', () => {
-  it('finds nothing where there is nothing', () => {
+describe('eviction order', () => {
+  it('finds nothing among no items', () => {
     expect(new EvictionOrder(new Set<{ lastMs: number }>()).longestIdle()).to.equal(undefined);
   });
 
-  it('always finds what has been idle for longest, whatever came, went and was busy between', () => {
+  it('always finds the item that has been idle for longest, whatever was added, removed or active meanwhile', () => {
     const step = fc.oneof(
       { weight: 2, arbitrary: fc.constant({ act: 'add' as const, at: 0 }) },
       { weight: 3, arbitrary: fc.record({ act: fc.constant('busy' as const), at: fc.nat(50) }) },

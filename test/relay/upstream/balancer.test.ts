@@ -5,7 +5,7 @@ import {
   socketAddressText,
   type SocketAddress,
 } from '../../../src/config/address.ts';
-import type { Balance } from '../../../src/config/balance.ts';
+import type { BalanceConfig } from '../../../src/config/balance.ts';
 import { balancer, type Choice } from '../../../src/relay/upstream/balancer.ts';
 
 function remotes(count: number): SocketAddress[] {
@@ -16,9 +16,9 @@ function remotes(count: number): SocketAddress[] {
   });
 }
 
-/** Which remote comes first, as a letter: a is the first of them. */
+/** The remote that comes first for each client, as a letter: `a` is the first of the configuration. */
 function firsts(
-  strategy: Balance['strategy'],
+  strategy: BalanceConfig['strategy'],
   weights: readonly number[],
   clients: readonly string[],
 ): string {
@@ -37,12 +37,12 @@ const manyClients = Array.from(
   (_, index) => `10.${String(index >> 8)}.${String(index & 255)}.7`,
 );
 
-/** Pearson's statistic of how often each remote came first against its weight. */
-function chiSquare(weights: readonly number[], drawn: string): number {
+/** Pearson's chi-square statistic of how often each remote came first, against its weight. */
+function chiSquare(weights: readonly number[], letters: string): number {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return weights.reduce((sum, weight, index) => {
-    const expected = (drawn.length * weight) / total;
-    const observed = drawn.split('abcdefgh'[index] ?? '').length - 1;
+    const expected = (letters.length * weight) / total;
+    const observed = letters.split('abcdefgh'[index] ?? '').length - 1;
     return sum + (observed - expected) ** 2 / expected;
   }, 0);
 }
@@ -50,22 +50,27 @@ function chiSquare(weights: readonly number[], drawn: string): number {
 describe('balancer', () => {
   const cases = [
     { strategy: 'off', weights: [1, 1, 1], first: 'aaaaaaa', why: 'the first remote is always preferred' },
-    { strategy: 'roundrobin', weights: [4, 2, 1], first: 'abacaba', why: 'weights, smoothly' },
-    { strategy: 'roundrobin', weights: [1, 1, 1], first: 'abcabca', why: 'each in turn' },
-    { strategy: 'roundrobin', weights: [0, 1, 0], first: 'bbbbbbb', why: 'weight 0 only stands in' },
+    {
+      strategy: 'roundrobin',
+      weights: [4, 2, 1],
+      first: 'abacaba',
+      why: 'turns follow the weights, spread out',
+    },
+    { strategy: 'roundrobin', weights: [1, 1, 1], first: 'abcabca', why: 'equal weights alternate' },
+    { strategy: 'roundrobin', weights: [0, 1, 0], first: 'bbbbbbb', why: 'weight 0 is only a backup' },
     {
       strategy: 'roundrobin',
       weights: [0, 0],
       first: 'aaaaaaa',
-      why: 'all weights 0 is the first, as in Realm',
+      why: 'the first remote if all weights are 0, as in Realm',
     },
     {
       strategy: 'leastconnections',
       weights: [1, 1, 1],
       first: 'abcabca',
-      why: 'of equals each in turn',
+      why: 'equals alternate',
     },
-    { strategy: 'iphash', weights: [0, 0, 1], first: 'ccccccc', why: 'weight 0 only stands in' },
+    { strategy: 'iphash', weights: [0, 0, 1], first: 'ccccccc', why: 'weight 0 is only a backup' },
   ] as const;
   for (const { strategy, weights, first, why } of cases) {
     it(`${strategy} ${weights.join()}: ${why}`, () => {
@@ -74,9 +79,9 @@ describe('balancer', () => {
   }
 
   const loads = [
-    { active: [3, 1, 2], weights: [1, 1, 1], order: 'bca', why: 'the fewest first' },
-    { active: [3, 1, 2], weights: [8, 1, 1], order: 'abc', why: 'per weight' },
-    { active: [0, 0, 9], weights: [1, 1, 0], order: 'abc', why: 'weight 0 last' },
+    { active: [3, 1, 2], weights: [1, 1, 1], order: 'bca', why: 'the fewest connections come first' },
+    { active: [3, 1, 2], weights: [8, 1, 1], order: 'abc', why: 'connections count per weight' },
+    { active: [0, 0, 9], weights: [1, 1, 0], order: 'abc', why: 'weight 0 comes last' },
   ];
   for (const { active, weights, order, why } of loads) {
     it(`leastconnections ${active.join()} by ${weights.join()}: ${why}`, () => {
@@ -86,13 +91,13 @@ describe('balancer', () => {
     });
   }
 
-  it('roundrobin: shares by weight what a remote that is tried last does not get', () => {
+  it('roundrobin shares the turns of an ejected remote by weight', () => {
     const all: Choice[] = remotes(3).map((remote, index) => ({ ...remote, isPreferred: index !== 0 }));
     const pick = balancer({ strategy: 'roundrobin', weights: [4, 2, 1] }, all);
     expect(sevenTimes.map((client) => letter(all, pick(client)[0])).join('')).to.equal('bcbbcbb');
   });
 
-  it('offers every remote exactly once, those of weight 0 last', () => {
+  it('returns every remote exactly once, those of weight 0 last', () => {
     for (const strategy of ['roundrobin', 'iphash', 'leastconnections'] as const) {
       const all = remotes(5);
       const pick = balancer({ strategy, weights: [1, 0, 3, 0, 2] }, all);
@@ -113,7 +118,7 @@ describe('balancer', () => {
       { weights: [1, 1, 1, 1, 1, 1, 1, 1], limit: 24.32 },
     ];
     for (const { weights, limit } of shares) {
-      it(`spreads clients by weights ${weights.join()}`, () => {
+      it(`spreads clients by the weights ${weights.join()}`, () => {
         expect(chiSquare(weights, firsts('iphash', weights, manyClients))).to.be.below(limit);
       });
     }
@@ -123,14 +128,14 @@ describe('balancer', () => {
       expect(firsts('iphash', [1, 1, 1], manyClients.slice(0, 100))).to.equal(again);
     });
 
-    it('is the same in every process and version', () => {
+    it('gives the same result in every process and version', () => {
       // Computed independently in Python from the same definition.
       expect(
         firsts('iphash', [1, 1, 1], ['10.0.0.1', '10.0.0.2', '192.0.2.7', '2001:db8::1', '::1']),
       ).to.equal('ccbaa');
     });
 
-    it('moves only the share of a remote that is added, all of it to that one', () => {
+    it('moves to an added remote its share of the clients, and no others', () => {
       const [before, after] = [
         [1, 1, 1, 1],
         [1, 1, 1, 1, 1],
@@ -141,13 +146,13 @@ describe('balancer', () => {
       expect(new Set(movedTo)).to.deep.equal(new Set(['e']));
     });
 
-    it('tells remotes with one address apart', () => {
+    it('spreads clients over remotes with one address', () => {
       const [first] = remotes(1);
       if (first === undefined) throw new Error('no remote');
       const twice = [first, { ...first }];
       const pick = balancer({ strategy: 'iphash', weights: [1, 1] }, twice);
-      const drawn = new Set(manyClients.slice(0, 50).map((client) => letter(twice, pick(client)[0])));
-      expect(drawn.size).to.equal(2);
+      const letters = new Set(manyClients.slice(0, 50).map((client) => letter(twice, pick(client)[0])));
+      expect(letters.size).to.equal(2);
       expect(twice.map(socketAddressText)).to.deep.equal(['10.0.0.1:80', '10.0.0.1:80']);
     });
   });

@@ -9,7 +9,8 @@ import {
   failure,
   listenOf,
   Loopback,
-  noIdleLooks,
+  loggedLine,
+  noIdleSweep,
   received,
   statusOf,
 } from '../loopback.ts';
@@ -19,20 +20,28 @@ import { silentPort } from './silent-port.ts';
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-describe('the addresses of a name', () => {
+describe('interleaved addresses', () => {
   const cases = [
-    { hosts: [], order: [], why: 'none' },
-    { hosts: ['::1', '::2', '10.0.0.1'], order: ['::1', '10.0.0.1', '::2'], why: 'IPv6 is first' },
-    { hosts: ['10.0.0.1', '10.0.0.2', '::1'], order: ['10.0.0.1', '::1', '10.0.0.2'], why: 'IPv4 is first' },
+    { hosts: [], order: [], why: 'none stays none' },
+    {
+      hosts: ['::1', '::2', '10.0.0.1'],
+      order: ['::1', '10.0.0.1', '::2'],
+      why: 'IPv6 first if the first is IPv6',
+    },
+    {
+      hosts: ['10.0.0.1', '10.0.0.2', '::1'],
+      order: ['10.0.0.1', '::1', '10.0.0.2'],
+      why: 'IPv4 first if the first is IPv4',
+    },
     { hosts: ['10.0.0.2', '10.0.0.1'], order: ['10.0.0.2', '10.0.0.1'], why: 'one family keeps its order' },
   ];
   for (const { hosts, order, why } of cases) {
-    it(`have their families in turn: ${why}`, () => {
+    it(`alternate between the families: ${why}`, () => {
       expect(interleaved(hosts)).to.deep.equal(order);
     });
   }
 
-  it('are all there, in turn while there are both, in their order within a family', () => {
+  it('are complete, alternate while both families last, and keep the order within each', () => {
     const ipv6 = fc.nat(9).map((number) => `::${String(number)}`);
     const ipv4 = fc.nat(9).map((number) => `10.0.0.${String(number)}`);
     fc.assert(
@@ -51,113 +60,104 @@ describe('the addresses of a name', () => {
 });
 
 describe('relay, a name with several addresses', () => {
-  type Racing = TestRelay & { readonly clock: FakeClock };
+  type RacingRelay = TestRelay & { readonly clock: FakeClock };
 
-  /** A relay whose remote's name has these addresses, all with one port. */
-  async function racing(hosts: readonly string[], port: number, openFiles = 1024): Promise<Racing> {
+  /** A relay whose remote is a name with these addresses, all at one port. */
+  async function racing(hosts: readonly string[], port: number, openFiles = 1024): Promise<RacingRelay> {
     const clock = new FakeClock();
-    const remote = endpoint(`many.test:${String(port)}`, {}, { ...noIdleLooks, tcp_timeout: 3 });
+    const remote = endpoint(`many.test:${String(port)}`, {}, { ...noIdleSweep, tcp_timeout: 3 });
     const lookup = (): Promise<readonly string[]> => Promise.resolve(hosts);
     return { ...(await loopback.relay(config(remote), { clock, lookup, openFiles })), clock };
   }
 
-  /** Connects that the test itself has under way. */
-  let fillers = 0;
-
-  /** Resolves when so many tries of the relay are under way. */
-  async function trying(count: number): Promise<void> {
-    const connects = (): number =>
+  /** Resolves when `count` connection attempts of the relay are pending. */
+  async function attempts(count: number): Promise<void> {
+    const pending = (): number =>
       process.getActiveResourcesInfo().filter((name) => name.endsWith('ConnectWrap')).length;
-    await eventually(`${String(count)} tries`, () => connects() - fillers === count, { intervalMs: 2 });
+    await eventually(`${String(count)} attempts`, () => pending() === count, { intervalMs: 2 });
   }
 
-  it('tries the next after 250 ms of silence, so that a black hole costs no more', async () => {
+  it('tries the next address after 250 ms of silence, so that a black hole costs no more', async () => {
     const { port } = await silentPort(loopback, '::1');
     await loopback.tcpServer((socket) => socket.end('found'), '127.0.0.1', port);
-    fillers = 1;
     const { relay, clock } = await racing(['::1', '127.0.0.1'], port);
     const client = await loopback.client(listenOf(relay));
     const answer = received(client);
-    await trying(1);
+    await attempts(1);
     clock.advance(249);
-    await trying(1);
+    await attempts(1);
     clock.advance(1);
     expect(await answer).to.equal('found');
-    await trying(0);
+    await attempts(0);
     client.end();
     await eventually('no timer', () => clock.timers === 0);
   });
 
-  it('tries the next at once when one is refused', async () => {
+  it('tries the next address at once after a refusal', async () => {
     const server = await loopback.tcpServer((socket) => socket.end('found'));
     const { port } = server.address() as { port: number };
     const { relay } = await racing(['127.0.0.5', '127.0.0.6', '127.0.0.1'], port);
     expect(await received(await loopback.client(listenOf(relay)))).to.equal('found');
   });
 
-  it('goes on with the silent one meanwhile, and takes it when it answers first', async () => {
+  it('keeps waiting for a silent address, and uses it if it answers first', async () => {
     const first = await silentPort(loopback, '127.0.0.5');
     await silentPort(loopback, '127.0.0.6', first.port);
-    fillers = 2;
     const { relay, clock } = await racing(['127.0.0.5', '127.0.0.6'], first.port);
     const client = await loopback.client(listenOf(relay));
-    await trying(1);
+    await attempts(1);
     clock.advance(250);
-    await trying(2);
+    await attempts(2);
     first.wake();
-    fillers = 1;
-    expect(await received(client)).to.equal('awake'); // once the kernel sends its SYN again
-    await trying(0);
+    expect(await received(client)).to.equal('awake'); // once the kernel retransmits its SYN
+    await attempts(0);
   });
 
-  it('gives all of them together tcp_timeout, the lookup included', async () => {
+  it('gives the lookup and all addresses together tcp_timeout', async () => {
     const { port } = await silentPort(loopback, '127.0.0.5');
     await silentPort(loopback, '127.0.0.6', port);
-    fillers = 2;
     const clock = new FakeClock();
     const found = Promise.withResolvers<readonly string[]>();
     const { relay, lines } = await loopback.relay(
-      config(endpoint(`many.test:${String(port)}`, {}, { ...noIdleLooks, tcp_timeout: 3 })),
+      config(endpoint(`many.test:${String(port)}`, {}, { ...noIdleSweep, tcp_timeout: 3 })),
       { clock, lookup: () => found.promise },
     );
     const failed = failure(loopback.dial(listenOf(relay)));
     await eventually('the lookup', () => clock.timers === 1);
     clock.advance(2000);
     found.resolve(['127.0.0.5', '127.0.0.6']);
-    await trying(1);
+    await attempts(1);
     clock.advance(999);
-    await trying(2);
+    await attempts(2);
     clock.advance(1);
     expect(await failed).to.equal('ECONNRESET');
-    await trying(0);
-    const line = await eventually('the line', () => lines.find(({ msg }) => msg === 'connection failed'));
-    expect(JSON.stringify(line['err'])).to.contain('not done within 3000 ms');
+    await attempts(0);
+    const line = await loggedLine(lines, 'connection failed');
+    expect(JSON.stringify(line['err'])).to.contain('timed out after 3000 ms');
   });
 
-  it('ends every try when the client resets', async () => {
+  it('abandons every attempt when the client resets', async () => {
     const { port } = await silentPort(loopback, '127.0.0.5');
     await silentPort(loopback, '127.0.0.6', port);
-    fillers = 2;
     const { relay, clock } = await racing(['127.0.0.5', '127.0.0.6'], port);
     const client = await loopback.client(listenOf(relay));
-    await trying(1);
+    await attempts(1);
     clock.advance(250);
-    await trying(2);
+    await attempts(2);
     client.resetAndDestroy();
     await eventually('its end', () => statusOf(relay).connections.failed.client === 1);
-    await trying(0);
+    await attempts(0);
     expect(clock.timers).to.equal(0);
   });
 
-  it('has no second try while file descriptors are short', async () => {
+  it('starts no second attempt while file descriptors are short', async () => {
     const { port } = await silentPort(loopback, '127.0.0.5');
     await loopback.tcpServer((socket) => socket.end('found'), '127.0.0.6', port);
-    fillers = 1;
     const { relay, clock } = await racing(['127.0.0.5', '127.0.0.6'], port, 51); // two for clients
-    const failed = failure(loopback.dial(listenOf(relay)));
-    await trying(1);
+    const failed = failure(await loopback.client(listenOf(relay))); // connected: no attempt of the relay's
+    await attempts(1);
     clock.advance(2999);
-    await trying(1);
+    await attempts(1);
     clock.advance(1);
     expect(await failed).to.equal('ECONNRESET');
   });

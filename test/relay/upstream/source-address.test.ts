@@ -17,18 +17,18 @@ import {
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-/** A remote that tells its clients from which address they come. */
+/** A remote that answers with the address of its client. */
 function mirror(host?: string): Promise<string> {
   return loopback.tcpRemote((socket) => socket.end(socket.remoteAddress ?? ''), host);
 }
 
 describe('relay, through', () => {
-  it('dials from that address', async () => {
+  it('is the source address of TCP connections', async () => {
     const { relay } = await loopback.relay(config(endpoint(await mirror(), { through: '127.0.0.9' })));
     expect(await received(await loopback.client(listenOf(relay)))).to.equal('127.0.0.9');
   });
 
-  it('sends datagrams from that address', async () => {
+  it('is the source address of datagrams', async () => {
     const remote = await loopback.udp('127.0.0.1', (_, { address, port }, self) => {
       self.send(address, port, address);
     });
@@ -43,7 +43,7 @@ describe('relay, through', () => {
     expect((await answer).toString()).to.equal('127.0.0.9');
   });
 
-  it('dials from a port, too, over TCP and UDP', async () => {
+  it('may fix the source port, too, over TCP and UDP', async () => {
     const [through, remote] = [`127.0.0.9:${String(await freePort())}`, await loopback.udp()];
     const echo = await loopback.tcpRemote((socket) => {
       socket.end(`${socket.remoteAddress ?? ''}:${String(socket.remotePort)}`);
@@ -51,8 +51,8 @@ describe('relay, through', () => {
     const { relay } = await loopback.relay(config(endpoint(echo, { through })));
     expect(await received(await loopback.client(listenOf(relay)))).to.equal(through);
 
-    const ofUdp = { no_tcp: true, use_udp: true };
-    const udp = await loopback.relay(config(endpoint(addressText(remote.address()), { through }, ofUdp)));
+    const udpOnly = { no_tcp: true, use_udp: true };
+    const udp = await loopback.relay(config(endpoint(addressText(remote.address()), { through }, udpOnly)));
     const [client, { host, port }] = [await loopback.udp(), split(listenOf(udp.relay))];
     const arrived = once(remote, 'message') as Promise<[Buffer, { address: string; port: number }]>;
     client.send('x', port, host);
@@ -60,19 +60,19 @@ describe('relay, through', () => {
     expect(`${from.address}:${String(from.port)}`).to.equal(through);
   });
 
-  it('looks a host name up, whose address is that of the family of the remote', async () => {
-    const asked: string[] = [];
+  it('may be a host name, of which the address with the family of the remote is used', async () => {
+    const lookedUp: string[] = [];
     const { relay } = await loopback.relay(config(endpoint(await mirror(), { through: 'nic.test:0' })), {
       lookup: (name) => {
-        asked.push(name);
+        lookedUp.push(name);
         return Promise.resolve(['::1', '127.0.0.9']);
       },
     });
     expect(await received(await loopback.client(listenOf(relay)))).to.equal('127.0.0.9');
-    expect(asked).to.deep.equal(['nic.test']);
+    expect(lookedUp).to.deep.equal(['nic.test']);
   });
 
-  it('tells that there is no such name', async () => {
+  it('fails the connection if the host name does not resolve, and logs why', async () => {
     const { relay, lines } = await loopback.relay(
       config(endpoint(await mirror(), { through: 'nic.test:0' })),
       {
@@ -83,7 +83,7 @@ describe('relay, through', () => {
     expect(JSON.stringify(lines)).to.contain('nic.test is not known');
   });
 
-  it('takes the next address, or remote, where one is of the other family', async () => {
+  it('skips addresses and remotes of the other family', async () => {
     const { port } = split(await mirror());
     const { relay } = await loopback.relay(
       config(endpoint('[::1]:1', { extra_remotes: [`both.test:${String(port)}`], through: '127.0.0.9' })),
@@ -92,7 +92,7 @@ describe('relay, through', () => {
     expect(await received(await loopback.client(listenOf(relay)))).to.equal('127.0.0.9');
   });
 
-  it('says so where every address is of the other family', async () => {
+  it('fails the connection if every address has the other family, and logs why', async () => {
     const { relay, lines } = await loopback.relay(config(endpoint(await mirror(), { through: '::1' })));
     expect(await failure(loopback.dial(listenOf(relay)))).to.equal('ECONNRESET');
     expect(JSON.stringify(lines)).to.contain('REALM_THROUGH_FAMILY');

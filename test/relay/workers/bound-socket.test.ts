@@ -33,7 +33,7 @@ function codeOf(act: () => unknown): string {
 }
 
 describe('bound handle', () => {
-  it('is bound and does not listen, until a server does with it', async () => {
+  it('is bound, and listens only once a server uses it', async () => {
     const bound = bind('127.0.0.1', 0);
     const address = `127.0.0.1:${String(bound.port)}`;
     expect(await failure(loopback.dial(address))).to.equal('ECONNREFUSED');
@@ -41,20 +41,20 @@ describe('bound handle', () => {
     expect(await loopback.greeting(address)).to.equal('hi');
   });
 
-  it('is refused with EADDRINUSE where another one listens', async () => {
+  it('fails with EADDRINUSE if another socket listens', async () => {
     const server = await loopback.tcpServer(() => undefined);
     const { port } = server.address() as AddressInfo;
     expect(codeOf(() => bind('127.0.0.1', port))).to.equal('EADDRINUSE');
     expect(codeOf(() => bind('::', port))).to.equal('EADDRINUSE');
   });
 
-  it('sets IPV6_V6ONLY as told', async () => {
+  it('sets IPV6_V6ONLY as requested', async () => {
     const server = await loopback.tcpServer(() => undefined);
     const { port } = server.address() as AddressInfo;
     expect(bind('::', port, true).port).to.equal(port); // beside an IPv4 socket
   });
 
-  it('is refused for an address that this machine does not have', () => {
+  it('fails for an address that this machine does not have', () => {
     expect(codeOf(() => bind('192.0.2.1', 0))).to.equal('EADDRNOTAVAIL');
   });
 });

@@ -10,7 +10,7 @@ beforeEach(makeFolder);
 afterEach(() => loopback.closeAll());
 
 describe('relay, workers, endpoints of every kind', () => {
-  it('serve TLS, and refuse a configuration whose certificates cannot be read', async () => {
+  it('serve TLS, and reject a configuration whose certificates cannot be read', async () => {
     const remote = await loopback.echo();
     const relay = await start([endpoint(remote, { listen_transport: 'tls;servername=a.example' })]);
     const { listen, transport } = await web(relay);
@@ -28,7 +28,7 @@ describe('relay, workers, endpoints of every kind', () => {
     expect(await web(relay)).to.include({ ready: true, transport: '[tls][plain]||[plain]' });
   });
 
-  it('serve each port of a range, and tell of what fails in any of them', async () => {
+  it('serve each port of a range, and report the errors of every worker', async () => {
     const first = await freePorts(2);
     const [listen, further] = [`127.0.0.1:${String(first)}`, `127.0.0.1:${String(first + 1)}`];
     const relay = await start([

@@ -22,8 +22,8 @@ function setUp(max_connections: number, max_waiting = 10) {
   return { ledger, limit, lines, a: worker(), b: worker() };
 }
 
-describe('places ledger', () => {
-  it('gives what is free, and then to whoever asked first', () => {
+describe('permit ledger', () => {
+  it('grants free permits, then the oldest request', () => {
     const { ledger, a, b } = setUp(2);
     ledger.acquire(a, { endpoint: web, count: 3 });
     ledger.acquire(b, { endpoint: web, count: 1 });
@@ -32,7 +32,7 @@ describe('places ledger', () => {
     expect([a.told.at(-1), b.told]).to.deep.equal([['grant', 1], [['grant', 1]]]);
   });
 
-  it('refuses those beyond max_waiting, the last first, and tells each episode once', () => {
+  it('denies requests beyond max_waiting, the newest first, and logs each incident once', () => {
     const { ledger, lines, a, b } = setUp(1, 1);
     ledger.acquire(a, { endpoint: web, count: 1 });
     ledger.acquire(a, { endpoint: web, count: 1 });
@@ -46,13 +46,13 @@ describe('places ledger', () => {
     ]);
     expect(lines.map(({ msg }) => msg)).to.deep.equal([
       'connection limit reached',
-      'resetting clients, too many wait',
-      'clients are served at once again',
+      'queue full, resetting clients',
+      'connection limit no longer reached',
     ]);
     expect(lines.at(-1)).to.include({ endpoint: web, waited: 1, refused: 2 });
   });
 
-  it('takes back what a worker had that is gone, and forgets what it asked for', () => {
+  it('frees the permits of a lost worker, and forgets its requests', () => {
     const { ledger, a, b } = setUp(1);
     ledger.acquire(a, { endpoint: web, count: 2 });
     ledger.acquire(b, { endpoint: web, count: 1 });
@@ -60,7 +60,7 @@ describe('places ledger', () => {
     expect([a.told, b.told]).to.deep.equal([[['grant', 1]], [['grant', 1]]]);
   });
 
-  it('counts what was open before there was a limit, even above it', () => {
+  it('counts connections older than the limit, even beyond it', () => {
     const { ledger, limit, a, b } = setUp(0);
     ledger.beginCommit();
     ledger.acquire(b, { endpoint: web, count: 1 }); // of a worker that has changed already
@@ -72,7 +72,7 @@ describe('places ledger', () => {
     expect(b.told).to.deep.equal([['grant', 1]]);
   });
 
-  it('gives to all who wait when the limit is lifted', () => {
+  it('grants every waiting request when the limit is lifted', () => {
     const { ledger, limit, a, b } = setUp(1);
     ledger.acquire(a, { endpoint: web, count: 1 });
     ledger.acquire(b, { endpoint: web, count: 2 });
@@ -80,7 +80,7 @@ describe('places ledger', () => {
     expect(b.told).to.deep.equal([['grant', 2]]);
   });
 
-  it('refuses those of a plan that is discarded', () => {
+  it('denies the requests of a discarded plan', () => {
     const { ledger, a } = setUp(1);
     ledger.acquire(a, { endpoint: 'planned', count: 2 });
     expect(a.told).to.deep.equal([]);

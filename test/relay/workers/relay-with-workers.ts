@@ -1,14 +1,11 @@
-import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
 import type { EndpointStatus, RelayStatus } from '../../../src/relay/admin/status.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Loopback } from '../loopback.ts';
-import { RelayProcess } from '../relay-process.ts';
+import { RelayProcess, replaceConfig } from '../relay-process.ts';
 
 /** The sockets of the test that runs. */
 export const loopback = new Loopback();
@@ -16,17 +13,12 @@ let path: string;
 
 /** Before each test: a folder for the configuration, which goes when `loopback` closes all. */
 export function makeFolder(): void {
-  const made = mkdtempSync(join(tmpdir(), 'realm-workers-'));
-  path = join(made, 'config.json');
-  loopback.onClose(() => {
-    rmSync(made, { recursive: true });
-  });
+  path = join(loopback.folder(), 'config.json');
 }
 
 /** Writes the file that the relay follows. */
 export function write(endpoints: readonly RealmEndpoint[]): void {
-  writeFileSync(`${path}.new`, JSON.stringify({ endpoints }));
-  renameSync(`${path}.new`, path);
+  replaceConfig(path, { endpoints });
 }
 
 /** A relay with workers, 2 unless told, that runs `endpoints`. */
@@ -57,17 +49,10 @@ export async function workersOf(relay: RelayProcess): Promise<NonNullable<RelayS
   return workers;
 }
 
-/** What `client` gets back for `text`. */
-export async function ask(client: Socket, text: string): Promise<string> {
-  client.write(text);
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  return answer.toString();
-}
-
 /** A client that is served. */
 export async function served(listen: string): Promise<Socket> {
   const client = await loopback.client(listen);
-  expect(await ask(client, 'x')).to.equal('x');
+  expect(await loopback.exchange(client, 'x')).to.equal('x');
   return client;
 }
 

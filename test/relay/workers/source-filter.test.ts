@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { freePort } from '../../support/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
 import { datagram, endpoint, failure, split } from '../loopback.ts';
-import { ask, loopback, makeFolder, servedByAll, start, web, write } from './relay-with-workers.ts';
+import { loopback, makeFolder, servedByAll, start, web, write } from './relay-with-workers.ts';
 
 beforeEach(makeFolder);
 afterEach(() => loopback.closeAll());
@@ -11,13 +11,13 @@ const [friend, stranger] = ['127.0.0.1', '127.0.0.2'];
 const onlyFriends = { allowed_sources: [friend] };
 
 describe('relay, workers, allowed sources', () => {
-  it('reset strangers in every worker, counted and told as by one relay', async () => {
+  it('reset refused sources in every worker, counted and reported as by one relay', async () => {
     const relay = await start([endpoint(await loopback.echo(), {}, onlyFriends)]);
     await servedByAll(relay);
     const { listen } = await web(relay);
     let strangers = 0;
     const tellers = (): Set<unknown> =>
-      new Set(relay.lines.filter(({ msg }) => msg.startsWith('client reset')).map(({ worker }) => worker));
+      new Set(relay.lines.filter(({ msg }) => msg.startsWith('client rejected')).map(({ worker }) => worker));
     await eventually('strangers at both', async () => {
       for (let i = 0; i < 10; i += 1) {
         expect(await failure(loopback.dial(listen, stranger))).to.equal('ECONNRESET');
@@ -36,14 +36,14 @@ describe('relay, workers, allowed sources', () => {
     );
   });
 
-  it('take a changed list, in which connections go on and an association ends', async () => {
+  it('apply a changed list: connections go on, and an association ends', async () => {
     const listen = `127.0.0.1:${String(await freePort())}`;
     const tcp = endpoint(await loopback.echo());
     const udp = { name: 'udp', listen, remote: await loopback.udpEcho() };
     const onlyUdp = { no_tcp: true, use_udp: true };
     const relay = await start([tcp, { ...udp, network: onlyUdp }]);
     const open = loopback.dial((await web(relay)).listen, stranger);
-    expect(await ask(open, 'before')).to.equal('before');
+    expect(await loopback.exchange(open, 'before')).to.equal('before');
     const client = await loopback.udp(stranger);
     const answer = datagram(client);
     const { host, port } = split(listen);
@@ -54,8 +54,8 @@ describe('relay, workers, allowed sources', () => {
       { ...udp, network: { ...onlyUdp, ...onlyFriends } },
     ]);
     expect(await relay.logged('association closed')).to.include({ end: 'NotAllowed', endpoint: 'udp' });
-    await relay.logged('configuration taken'); // by every worker
+    await relay.logged('configuration applied'); // by every worker
     expect(await failure(loopback.dial((await web(relay)).listen, stranger))).to.equal('ECONNRESET');
-    expect(await ask(open, 'after')).to.equal('after');
+    expect(await loopback.exchange(open, 'after')).to.equal('after');
   });
 });

@@ -1,13 +1,13 @@
-// How the page's script writes into the page: text alone, never markup.
+// Writes into the page: only text, never markup.
 
-/** The element that the page has under `id`. */
+/** The page's element with this id. */
 export function element(id: string): HTMLElement {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`no element ${id}`);
   return found;
 }
 
-/** Only where it changes, so that a selection stays and a screen reader is quiet. */
+/** Writes only what changes, so that a selection stays and a screen reader keeps quiet. */
 export function write(node: Element, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -19,19 +19,19 @@ function make(name: string, className = '', text = ''): HTMLElement {
   return node;
 }
 
-/** The child of `parent` at `index`, made where it is not there. */
+/** The child of `parent` at `index`, created if there is none. */
 export function child(parent: Element, index: number, name: string): Element {
   return parent.children[index] ?? parent.appendChild(make(name));
 }
 
-/** A column of a table of items. */
+/** A column of a table; `show` writes its cell for an item. */
 export type Column<T> = {
   readonly title: string;
   readonly isNumber?: boolean;
   readonly show: (cell: Element, item: T) => void;
 };
 
-/** Shows `items` in `table`, a row each; rows and cells that are there are used again. */
+/** Shows `items` in the table `id`, a row each, and reuses its rows and cells. */
 export function fill<T>(id: string, columns: readonly Column<T>[], items: readonly T[], none: string): void {
   const table = element(id);
   const [head, body] = [child(table, 0, 'thead'), child(table, 1, 'tbody')];
@@ -72,7 +72,7 @@ function emptyRow(columns: number, text: string): HTMLElement {
   return row;
 }
 
-/** On a phone the table is laid out as blocks, which would hide from a screen reader that it is one. */
+/** On a phone the table is laid out as blocks; without roles a screen reader would no longer find a table. */
 function setRoles(table: Element): void {
   const roles = { thead: 'rowgroup', tbody: 'rowgroup', tr: 'row', td: 'cell', 'thead th': 'columnheader' };
   table.setAttribute('role', 'table');
@@ -88,7 +88,7 @@ export function plain<T>(text: (item: T) => string): Column<T>['show'] {
   };
 }
 
-/** Shows a text of an item, and more below it in small. */
+/** Shows a text of an item, and a smaller one below it. */
 export function twoLines<T>(texts: (item: T) => readonly [string, string]): Column<T>['show'] {
   return (cell, item) => {
     const [text, more] = texts(item);
@@ -97,10 +97,10 @@ export function twoLines<T>(texts: (item: T) => readonly [string, string]): Colu
   };
 }
 
-/** A state in colour and in a word. */
+/** A state as a word and a colour. */
 export type Pill = readonly [word: string, kind: 'good' | 'bad' | 'busy'];
 
-/** Shows a state, and why below it. */
+/** Shows a state, and its reason below it. */
 export function showPill(cell: Element, [word, kind]: Pill, more: string): void {
   const pill = child(cell, 0, 'span');
   pill.className = `pill ${kind}`;
@@ -108,7 +108,7 @@ export function showPill(cell: Element, [word, kind]: Pill, more: string): void 
   write(child(cell, 1, 'small'), more);
 }
 
-/** Shows a part of a whole, 0 to 1, as a bar and in per cent. */
+/** Shows a share, 0 to 1, as a bar and in per cent. */
 export function showShare(cell: Element, share: number | undefined): void {
   const outer = child(cell, 0, 'div');
   outer.className = 'share';
@@ -119,7 +119,7 @@ export function showShare(cell: Element, share: number | undefined): void {
   write(child(outer, 1, 'span'), share === undefined ? '–' : `${String(Math.round(share * 100))} %`);
 }
 
-/** The curve of `values`, the latest at the right end. */
+/** Draws the curve of `values`, the latest at the right end. */
 export function curve(tile: Element, values: readonly number[], places: number): void {
   const svgNames = 'http://www.w3.org/2000/svg';
   let svg = tile.querySelector('svg');
@@ -131,10 +131,10 @@ export function curve(tile: Element, values: readonly number[], places: number):
     svg.append(document.createElementNS(svgNames, 'polyline'));
     tile.append(svg);
   }
-  const most = Math.max(1, ...values);
+  const max = Math.max(1, ...values);
   const points = values.map((value, index) => {
     const x = places - values.length + index;
-    return `${String(x)},${String(30 - (30 * value) / most)}`;
+    return `${String(x)},${String(30 - (30 * value) / max)}`;
   });
   svg.firstElementChild?.setAttribute('points', points.join(' '));
 }

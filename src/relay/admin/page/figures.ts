@@ -1,12 +1,12 @@
 import type { EndpointStatus, RelayStatus } from '../status.ts';
 import type { RemoteHealth } from '../../upstream/remote.ts';
 
-// What the page makes of the statuses that it has seen.
+// Computes the figures of the page from snapshots of the status.
 
-/** A status and when it was asked for, in ms that only grow. */
-export type Look = { readonly ms: number; readonly status: RelayStatus };
+/** A status, and when it was fetched, in ms of a monotonic clock. */
+export type Snapshot = { readonly ms: number; readonly status: RelayStatus };
 
-/** Connections and associations are counted together. */
+/** A count of an endpoint, over its connections and associations. */
 export type Counter = (endpoint: EndpointStatus) => number;
 
 export const opened: Counter = ({ connections, associations }) => connections.total + associations.total;
@@ -20,17 +20,22 @@ export const failures: Counter = ({ connections, associations }) =>
     (sum, { failed }) => sum + failed.client + failed.upstream + failed.relay,
     0,
   );
-/** For want of room, and by `allowed_sources`. */
+/** Refused by a limit, or by `allowed_sources`. */
 export const refused: Counter = (endpoint) =>
   [endpoint.refused, endpoint.notAllowed].reduce(
     (sum, { connections, associations }) => sum + connections + associations,
     0,
   );
 
-/** By how much `counter` grew, each second, of the endpoints that both know; undefined where nothing is known. */
+/**
+ * Growth of `counter` per second, over the endpoints in both snapshots.
+ *
+ * @param name  of this endpoint alone.
+ * @returns undefined if there is nothing to compare.
+ */
 export function rate(
-  before: Look | undefined,
-  now: Look,
+  before: Snapshot | undefined,
+  now: Snapshot,
   counter: Counter,
   name?: string,
 ): number | undefined {
@@ -40,14 +45,14 @@ export function rate(
   const grown = now.status.endpoints
     .filter((endpoint) => name === undefined || endpoint.name === name)
     .map((endpoint) => counter(endpoint) - (known.get(endpoint.name) ?? Infinity))
-    .filter((growth) => growth >= 0); // less: it began anew
+    .filter((growth) => growth >= 0); // less than 0: the relay restarted
   if (grown.length === 0 && name !== undefined) return undefined;
   return grown.reduce((sum, growth) => sum + growth, 0) / seconds;
 }
 
-/** The part of the endpoint's connections that each of `remotes` has, 0 to 1; undefined while there are none. */
+/** Each remote's share, 0 to 1, of the endpoint's new connections, else of the open ones; undefined without any. */
 export function shares(
-  oldest: Look | undefined,
+  oldest: Snapshot | undefined,
   endpoint: string,
   protocol: 'TCP' | 'UDP',
   remotes: readonly RemoteHealth[],
@@ -62,7 +67,7 @@ export function shares(
   return parts.map((part) => (sum === 0 ? undefined : part / sum));
 }
 
-/** `count` as people read it. */
+/** `count` for people. */
 export function numberText(count: number): string {
   return number.format(count);
 }

@@ -1,5 +1,5 @@
-// The script of the relay's page: asks for the status every two seconds and writes it down. Names and messages are
-// data: they get into the page as text alone.
+// The script of the relay's page: fetches the status every two seconds and shows it. Names and messages are data: they
+// enter the page only as text.
 import type { RecentError } from '../../stats/recent-errors.ts';
 import type { EndpointStatus, RelayStatus } from '../status.ts';
 import type { RemoteHealth } from '../../upstream/remote.ts';
@@ -29,25 +29,25 @@ import {
   refused,
   shares,
   type Counter,
-  type Look,
+  type Snapshot,
 } from './figures.ts';
 
 const periodMs = 2000;
-/** Looks that are kept for rates and curves: two minutes. */
-const mostLooks = 60;
+/** Snapshots kept for rates and curves: two minutes. */
+const maxSnapshots = 60;
 /** Oldest first. */
-let looks: Look[] = [];
+let snapshots: Snapshot[] = [];
 
 const clockTime = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 
 function showState({ ready, draining, endpoints, configHash }: RelayStatus): void {
   const unready = endpoints.filter((endpoint) => !endpoint.ready).length;
-  stateIs(stateOf(ready, draining, unready));
+  showStateWord(stateOf(ready, draining, unready));
   const hash = configHash === '' ? '' : `configuration ${configHash.slice(0, 12)}, `;
   write(element('facts'), `${hash}as of ${clockTime.format(new Date())}`);
 }
 
-function stateIs([word, kind]: Pill): void {
+function showStateWord([word, kind]: Pill): void {
   const state = element('state');
   write(state, word);
   state.className = `pill ${kind}`;
@@ -66,13 +66,13 @@ function showProblem({ configProblem }: RelayStatus): void {
   write(element('problem-text'), configProblem);
 }
 
-function showTiles(now: Look): void {
-  const before = looks.at(-2);
-  const total = ({ status }: Look): number =>
+function showTiles(now: Snapshot): void {
+  const before = snapshots.at(-2);
+  const total = ({ status }: Snapshot): number =>
     status.endpoints.reduce((sum, endpoint) => sum + active(endpoint), 0);
   const rates = (counter: Counter): number[] =>
-    looks.flatMap((look, index) => rate(looks[index - 1], look, counter) ?? []);
-  showTile(0, 'Open connections', numberText(total(now)), looks.map(total));
+    snapshots.flatMap((snapshot, index) => rate(snapshots[index - 1], snapshot, counter) ?? []);
+  showTile(0, 'Open connections', numberText(total(now)), snapshots.map(total));
   showTile(1, 'New connections', rateText(rate(before, now, opened)), rates(opened));
   showTile(2, 'From clients', bytesText(rate(before, now, fromClients)), rates(fromClients));
   showTile(3, 'From remotes', bytesText(rate(before, now, fromRemotes)), rates(fromRemotes));
@@ -82,13 +82,13 @@ function showTile(index: number, name: string, text: string, values: readonly nu
   const tile = child(element('tiles'), index, 'div');
   write(child(tile, 0, 'dt'), name);
   write(child(tile, 1, 'dd'), text);
-  curve(child(tile, 2, 'dd'), values, mostLooks);
+  curve(child(tile, 2, 'dd'), values, maxSnapshots);
 }
 
-/** What an endpoint's counter grows by, as things are now. */
+/** The present rate of an endpoint's counter. */
 function rateOf(counter: Counter, { name }: EndpointStatus): number | undefined {
-  const now = looks.at(-1);
-  return now && rate(looks.at(-2), now, counter, name);
+  const now = snapshots.at(-1);
+  return now && rate(snapshots.at(-2), now, counter, name);
 }
 
 const endpointColumns: readonly Column<EndpointStatus>[] = [
@@ -144,15 +144,15 @@ type RemoteRow = RemoteHealth & {
 function remoteRows(endpoint: EndpointStatus): RemoteRow[] {
   return (['TCP', 'UDP'] as const).flatMap((protocol) => {
     const remotes = endpoint.health[protocol];
-    const parts = shares(looks[0], endpoint.name, protocol, remotes);
+    const parts = shares(snapshots[0], endpoint.name, protocol, remotes);
     return remotes.map((remote, index) => ({ ...remote, endpoint, protocol, share: parts[index] }));
   });
 }
 
 const remoteReasons = {
   '': '',
-  DialFailed: 'Dials fail; it is tried last.',
-  CheckFailed: 'Checks fail; it is tried last.',
+  DialFailed: 'Ejected after failed dials; tried last.',
+  CheckFailed: 'Health checks fail; tried last.',
 };
 
 const remoteColumns: readonly Column<RemoteRow>[] = [
@@ -177,7 +177,7 @@ const remoteColumns: readonly Column<RemoteRow>[] = [
   { title: 'Failed dials', isNumber: true, show: plain(({ failed }) => numberText(failed)) },
 ];
 
-const sides = { client: 'client’s side', upstream: 'remote’s side', relay: 'the relay itself' };
+const sides = { client: 'client side', upstream: 'remote side', relay: 'relay' };
 
 const errorColumns: readonly Column<RecentError>[] = [
   {
@@ -192,34 +192,31 @@ const errorColumns: readonly Column<RecentError>[] = [
   },
   { title: 'Where', show: twoLines(({ endpoint, side }) => [endpoint, sides[side]]) },
   { title: 'What', show: plain(({ message }) => message) },
-  { title: 'What to do', show: plain(({ remedy }) => remedy) },
+  { title: 'Remedy', show: plain(({ remedy }) => remedy) },
 ];
 
-function show(now: Look): void {
+function show(now: Snapshot): void {
   showState(now.status);
   showProblem(now.status);
   showTiles(now);
   const { endpoints, recentErrors } = now.status;
   fill('endpoints', endpointColumns, endpoints, 'The configuration has no endpoints.');
-  fill('remotes', remoteColumns, endpoints.flatMap(remoteRows), 'There are none.');
-  fill('errors', errorColumns, recentErrors, 'None since the relay was started.');
+  fill('remotes', remoteColumns, endpoints.flatMap(remoteRows), 'There are no remotes.');
+  fill('errors', errorColumns, recentErrors, 'No errors since the relay started.');
 }
 
-/** @param since  when the relay answered last; undefined = it answers. */
+/** @param since  when the relay responded last; undefined if it responds. */
 function showLost(since: Date | undefined): void {
   const lost = element('lost');
   lost.hidden = since === undefined;
   document.body.classList.toggle('stale', since !== undefined);
   if (since === undefined) return;
-  write(
-    lost,
-    `The relay has not answered since ${clockTime.format(since)}. What stands below was true then.`,
-  );
-  stateIs(['Not reachable', 'bad']);
+  write(lost, `No answer from the relay since ${clockTime.format(since)}. The data below is from that time.`);
+  showStateWord(['Unreachable', 'bad']);
 }
 
-/** The status; undefined where it cannot be had. */
-async function ask(): Promise<RelayStatus | undefined> {
+/** The status; undefined if the relay does not respond. */
+async function fetchStatus(): Promise<RelayStatus | undefined> {
   try {
     const response = await fetch('status', { cache: 'no-store', signal: AbortSignal.timeout(2 * periodMs) });
     return response.ok ? ((await response.json()) as RelayStatus) : undefined;
@@ -228,28 +225,28 @@ async function ask(): Promise<RelayStatus | undefined> {
   }
 }
 
-let answeredAt = new Date();
+let respondedAt = new Date();
 
-async function look(): Promise<void> {
-  const status = await ask();
+async function refresh(): Promise<void> {
+  const status = await fetchStatus();
   if (status === undefined) {
-    showLost(answeredAt);
+    showLost(respondedAt);
     return;
   }
   const now = { ms: performance.now(), status };
-  looks = [...looks, now].slice(-mostLooks);
-  answeredAt = new Date();
+  snapshots = [...snapshots, now].slice(-maxSnapshots);
+  respondedAt = new Date();
   showLost(undefined);
   show(now);
 }
 
-/** Nobody looks at a hidden page: it asks nothing. */
-async function follow(): Promise<void> {
+/** Refreshes the page every period, except while it is hidden. */
+async function poll(): Promise<void> {
   try {
-    if (!document.hidden) await look();
+    if (!document.hidden) await refresh();
   } finally {
-    setTimeout(() => void follow(), periodMs);
+    setTimeout(() => void poll(), periodMs);
   }
 }
 
-void follow();
+void poll();

@@ -10,7 +10,6 @@ import { config, endpoint, failure, listenOf, Loopback } from '../../loopback.ts
 const evil = `<script>document.title = 'taken'</script><img src=x onerror="document.title='taken'">`;
 
 describe('relay, page in Chromium', function () {
-  this.timeout(60_000);
   const loopback = new Loopback();
   let browser: Browser;
   let started: Browser | undefined;
@@ -48,7 +47,7 @@ describe('relay, page in Chromium', function () {
       return isThere ? shown : undefined;
     });
 
-  it('shows endpoints, remotes and their share, and complains of nothing', async () => {
+  it('shows endpoints, remotes and their shares, without an error in the console', async () => {
     const remote = await loopback.echo();
     const { relay } = await loopback.relay(config(endpoint(remote)));
     const client = await loopback.client(listenOf(relay));
@@ -61,7 +60,7 @@ describe('relay, page in Chromium', function () {
       .and.to.contain('100 %')
       .and.to.contain('Healthy');
     expect(await text('#state')).to.equal('Ready');
-    expect(await text('#errors tbody')).to.equal('None since the relay was started.');
+    expect(await text('#errors tbody')).to.equal('No errors since the relay started.');
     const sending = setInterval(() => client.write('x'.repeat(1000)), 20);
     loopback.onClose(() => {
       clearInterval(sending);
@@ -70,7 +69,7 @@ describe('relay, page in Chromium', function () {
     expect(browser.complaints).to.deep.equal([]);
   });
 
-  it('works where there is nothing to show', async () => {
+  it('works if there is nothing to show', async () => {
     const { relay } = await loopback.relay(config());
     await open(relay);
     await shows('#endpoints tbody', 'The configuration has no endpoints.');
@@ -78,7 +77,7 @@ describe('relay, page in Chromium', function () {
     expect(browser.complaints).to.deep.equal([]);
   });
 
-  it('shows names and messages as text, whatever they hold', async () => {
+  it('shows names and messages as text, whatever they contain', async () => {
     const remote = `127.0.0.1:${String(await freePort())}`;
     const { relay } = await loopback.relay(config(endpoint(remote, { name: evil })));
     await failure(loopback.dial(listenOf(relay, evil)));
@@ -88,20 +87,20 @@ describe('relay, page in Chromium', function () {
     expect(await text('#problem-text')).to.equal(`wrong: ${evil}`);
     expect(await text('#errors tbody'))
       .to.contain(evil)
-      .and.to.contain('Nothing listens at the remote');
+      .and.to.contain('The remote refuses connections');
     expect(await browser.value('document.title')).to.equal('Relay: Ready');
     expect(await browser.value('document.querySelectorAll("main script, main img").length')).to.equal(0);
     expect(browser.complaints).to.deep.equal([]);
   });
 
-  it('tells when the relay cannot be reached any more, and when it is back', async () => {
+  it('shows when the relay is no longer reachable, and when it is back', async () => {
     const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1')));
     const admin = await open(relay);
     await shows('#state', 'Ready');
     expect(await text('#lost')).to.equal('');
     await admin.close();
-    await shows('#state', 'Not reachable');
-    expect(await text('#lost')).to.contain('The relay has not answered since');
+    await shows('#state', 'Unreachable');
+    expect(await text('#lost')).to.contain('No answer from the relay since');
     const again = await startHealthServer(
       { host: '127.0.0.1', port: Number(new URL(admin.url).port) },
       adminRoutes(() => relay.status()),
@@ -111,7 +110,7 @@ describe('relay, page in Chromium', function () {
     expect(await text('#lost')).to.equal('');
   });
 
-  it('is dark where that is preferred, and fits on a small phone', async () => {
+  it('is dark if the user prefers that, and fits on a small phone', async () => {
     const long = `[2001:db8:1111:2222:3333:4444:5555:6666]:65535`;
     const { relay } = await loopback.relay(config(endpoint(long, { name: 'n'.repeat(80) })));
     await open(relay);

@@ -6,7 +6,7 @@ import {
   rate,
   refused,
   shares,
-  type Look,
+  type Snapshot,
 } from '../../../../src/relay/admin/page/figures.ts';
 import type { EndpointStatus, RelayStatus } from '../../../../src/relay/admin/status.ts';
 import type { RemoteHealth } from '../../../../src/relay/upstream/remote.ts';
@@ -17,7 +17,7 @@ type Counts = {
   readonly remotes?: readonly RemoteHealth[];
 };
 
-function look(ms: number, endpoints: Readonly<Record<string, Counts>>): Look {
+function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snapshot {
   const traffic = { active: 0, total: 0, failed: { client: 0, upstream: 0, relay: 0 }, fromUpstreamBytes: 0 };
   const list = Object.entries(endpoints).map(
     ([name, { total = 0, bytes = 0, remotes = [] }]): EndpointStatus => ({
@@ -59,24 +59,27 @@ function remote(address: string, counts: Partial<RemoteHealth>): RemoteHealth {
 describe('page, figures', () => {
   it('are per second, of one endpoint or of all', () => {
     const [before, now] = [
-      look(1000, { a: { total: 1, bytes: 0 }, b: { total: 5 } }),
-      look(3000, { a: { total: 4, bytes: 5000 }, b: { total: 6 } }),
+      snapshot(1000, { a: { total: 1, bytes: 0 }, b: { total: 5 } }),
+      snapshot(3000, { a: { total: 4, bytes: 5000 }, b: { total: 6 } }),
     ];
     expect(rate(before, now, opened)).to.equal(2);
     expect(rate(before, now, opened, 'a')).to.equal(1.5);
     expect(rate(before, now, fromClients, 'a')).to.equal(2500);
   });
 
-  it('are unknown at first, for an endpoint that is new, and after a restart', () => {
-    const [before, now] = [look(0, { a: { total: 100 } }), look(1000, { a: { total: 1 }, b: { total: 7 } })];
+  it('are unknown at first, for a new endpoint, and after a restart', () => {
+    const [before, now] = [
+      snapshot(0, { a: { total: 100 } }),
+      snapshot(1000, { a: { total: 1 }, b: { total: 7 } }),
+    ];
     expect(rate(undefined, now, opened, 'a')).to.equal(undefined);
     expect(rate(before, now, opened, 'a')).to.equal(undefined);
     expect(rate(before, now, opened, 'b')).to.equal(undefined);
     expect(rate(before, now, opened)).to.equal(0);
   });
 
-  it('have shares of new connections, else of open ones, else none', () => {
-    const first = look(0, { a: { remotes: [remote('x', { dials: 10, failed: 4 }), remote('y', {})] } });
+  it('include shares of new connections, else of open ones, else none', () => {
+    const first = snapshot(0, { a: { remotes: [remote('x', { dials: 10, failed: 4 }), remote('y', {})] } });
     const share = (...remotes: RemoteHealth[]): unknown => shares(first, 'a', 'TCP', remotes);
     expect(share(remote('x', { dials: 14, failed: 5 }), remote('y', { dials: 1 }))).to.deep.equal([
       0.75, 0.25,
@@ -86,8 +89,8 @@ describe('page, figures', () => {
     expect(shares(undefined, 'a', 'TCP', [remote('x', { dials: 3 })])).to.deep.equal([1]);
   });
 
-  it('count who was refused for want of room, and by allowed_sources', () => {
-    const [endpoint] = look(0, { a: {} }).status.endpoints;
+  it('count clients refused by a limit, and by allowed_sources', () => {
+    const [endpoint] = snapshot(0, { a: {} }).status.endpoints;
     if (endpoint === undefined) throw new Error('no endpoint');
     expect(refused(endpoint)).to.equal(0);
     const room = { connections: 1, associations: 20 };

@@ -26,7 +26,7 @@ function inline(name: string): string[] {
 }
 
 describe('relay, page', () => {
-  it('is served as HTML that nobody keeps, with its policy', async () => {
+  it('is served as HTML that is not cached, with its policy', async () => {
     const response = await request('GET');
     expect(response.status).to.equal(200);
     expect(Object.fromEntries(response.headers)).to.include({
@@ -39,13 +39,13 @@ describe('relay, page', () => {
     expect(await response.text()).to.equal(html);
   });
 
-  it('has a head alone for HEAD, and is not for POST', async () => {
+  it('responds to HEAD without a body, and rejects POST', async () => {
     const head = await request('HEAD');
     expect([head.status, await head.text()]).to.deep.equal([200, '']);
     expect((await request('POST')).status).to.equal(405);
   });
 
-  it('allows its own script and style, and no other', () => {
+  it('allows only its own script and style', () => {
     const hash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
     expect(policy)
       .to.match(/^default-src 'none'; /)
@@ -57,7 +57,7 @@ describe('relay, page', () => {
     }
   });
 
-  it('is in one small piece, without handlers or markup made of text', () => {
+  it('is one small document, without inline handlers or markup made from text', () => {
     expect(Buffer.byteLength(html)).to.be.below(20_000);
     const [script = ''] = inline('script');
     const markup = html.replace(script, '');
@@ -66,7 +66,7 @@ describe('relay, page', () => {
     expect(script).to.not.match(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(/);
   });
 
-  it('has colours that can be told apart by weak eyes, light and dark', () => {
+  it('has enough contrast, light and dark', () => {
     const css = readFileSync(join(import.meta.dirname, '../../../../src/relay/admin/page/page.css'), 'utf8');
     const [light, dark] = css.split('@media (prefers-color-scheme: dark)').map(colours);
     if (light === undefined || dark === undefined) throw new Error('no two sets of colours');

@@ -1,0 +1,193 @@
+import type { EndpointConfig } from '../../config/relay-config.ts';
+import { clientIp, clientText } from '../../lib/client-address.ts';
+import { asError, RealmError } from '../../lib/errors.ts';
+import type { IdleLimits } from '../limits/idle-sweep.ts';
+import { SourceError } from '../limits/source-filter.ts';
+import type { Address, Target } from '../net/channel.ts';
+import type { Side } from '../stats/side.ts';
+import { Dial, DialError } from '../upstream/dial.ts';
+import type { Remote } from '../upstream/remote.ts';
+import type { Connection, ConnectionContext } from './connection.ts';
+
+/** Neither side sent a byte for too long. */
+class IdleError extends RealmError {
+  readonly code = 'REALM_CONNECTION_IDLE';
+
+  constructor(quietMs: number, isHalfClosed: boolean) {
+    const seconds = String(Math.round(quietMs / 1000));
+    super(isHalfClosed ? `idle for ${seconds} s after one side ended` : `idle for ${seconds} s`);
+  }
+}
+
+/** Grows with each byte, and when a side ends: idle time counts from there. */
+function progress({ fromClient, fromUpstream }: Connection): number {
+  const ended = Number(fromClient.hasEnded) + Number(fromUpstream.hasEnded);
+  return fromClient.bytes + fromUpstream.bytes + ended;
+}
+
+/** The connection that a lifecycle belongs to; it owns the sockets, of type `C` towards the upstream. */
+export type LifecycleOwner<C> = Connection & {
+  /** Takes over a connected upstream. */
+  readonly join: (upstream: C) => void;
+  /** Resets both sides and reports the failure to the lifecycle. */
+  readonly fail: (side: Side, error: Error) => void;
+};
+
+/** Connects to an address of a remote, handshake included, as `TcpStack.connect` does. */
+export type Connect<C> = (target: Target, onConnected: (error: Error | undefined) => void) => C;
+
+/**
+ * What all connections have in common, whatever carries their bytes: the client and since when it is connected, the
+ * dial and its remote, how long the connection has been idle, why it failed, and its end.
+ *
+ * It counts the parts of a connection, such as its sockets. Once the last part has closed, the owner frees what it
+ * holds and calls `settle`.
+ */
+export class ConnectionLifecycle<C extends { readonly close: () => void }> {
+  /** The client: the one that its PROXY header names, if any, else the peer. */
+  client: Address;
+  readonly #owner: LifecycleOwner<C>;
+  readonly #config: EndpointConfig;
+  readonly #context: ConnectionContext;
+  readonly #startedMs: number;
+  #dial: Dial<C> | undefined;
+  #remote: Remote | undefined;
+  /** The last remote dialled, as configured; '' before that. */
+  #upstream = '';
+  #parts = 1;
+  /** Progress at the last idle check, and since when it has not changed. */
+  #quietProgress = 0;
+  #quietSinceMs: number;
+  #failure: { readonly side: Side; readonly error: Error } | undefined;
+
+  /** One part is open: the client's socket. */
+  constructor(owner: LifecycleOwner<C>, client: Address, config: EndpointConfig, context: ConnectionContext) {
+    this.#owner = owner;
+    this.client = client;
+    this.#config = config;
+    this.#context = context;
+    this.#startedMs = this.#quietSinceMs = context.clock.monotonicMs();
+  }
+
+  /** A method, since it changes while something is awaited. */
+  hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /**
+   * Connects to a remote of the listening port `port` and hands it to `owner.join`, or reports to `owner.fail` that
+   * none could be connected. A failure meanwhile ends the dial. Never rejects.
+   */
+  async dial(port: number, connect: Connect<C>): Promise<void> {
+    if (this.hasFailed()) return;
+    this.#dial = this.#newDial(connect);
+    try {
+      const remotes = this.#context.order(port, clientIp(this.client.address));
+      const dialled = await this.#dial.connect(remotes);
+      if (dialled === undefined) return;
+      if (this.hasFailed()) {
+        dialled.channel.close();
+        dialled.remote.release();
+        return;
+      }
+      this.#remote = dialled.remote;
+      this.#upstream = dialled.remote.text;
+      this.addPart();
+      this.#owner.join(dialled.channel);
+    } catch (error) {
+      if (error instanceof DialError) this.#upstream = error.upstream;
+      this.#owner.fail('upstream', asError(error));
+    } finally {
+      this.#dial = undefined;
+    }
+  }
+
+  /** Records why the connection fails and ends the dial. @returns whether it is the first failure: that one counts. */
+  fail(side: Side, error: Error): boolean {
+    const isFirst = !this.hasFailed();
+    this.#failure ??= { side, error };
+    this.#dial?.cancel();
+    return isFirst;
+  }
+
+  /** Fails the connection because the relay decides so. */
+  cut(): void {
+    this.#owner.fail('relay', new Error('closed by the relay'));
+  }
+
+  /** Fails the connection if it has been idle for longer than the shorter of its limits. */
+  endIfIdle(nowMs: number, { idleMs, halfClosedMs }: IdleLimits): void {
+    const now = progress(this.#owner);
+    if (now !== this.#quietProgress) [this.#quietProgress, this.#quietSinceMs] = [now, nowMs];
+    const isHalfClosed = this.#owner.fromClient.hasEnded || this.#owner.fromUpstream.hasEnded;
+    const limitsMs = [idleMs, isHalfClosed ? halfClosedMs : 0].filter((ms) => ms > 0);
+    const quietMs = nowMs - this.#quietSinceMs;
+    if (quietMs >= Math.min(...limitsMs)) this.#owner.fail('relay', new IdleError(quietMs, isHalfClosed));
+  }
+
+  /** Another part is open: a socket, or work that may still open one. */
+  addPart(): void {
+    this.#parts += 1;
+  }
+
+  /** A part has closed. @returns whether it was the last one. */
+  closePart(): boolean {
+    this.#parts -= 1;
+    return this.#parts === 0;
+  }
+
+  /** Ends the connection: writes its log line and reports it to the endpoint. To be called once, at the end. */
+  settle(): void {
+    this.#remote?.release();
+    this.#logEnd();
+    this.#context.onSettled(this.#owner, this.#failure?.side);
+  }
+
+  #newDial(connect: Connect<C>): Dial<C> {
+    const { clock, lookup, budget, warn } = this.#context;
+    const { through, network } = this.#config;
+    return new Dial({
+      clock,
+      lookup,
+      budget,
+      connect,
+      through,
+      timeoutMs: network.tcpTimeoutMs,
+      onFailedTry: ({ text: upstream }, err) => {
+        warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');
+      },
+    });
+  }
+
+  #logEnd(): void {
+    const { log, warn, clock } = this.#context;
+    if (this.#failure === undefined && !log.isLevelEnabled('info')) return;
+    const fields = {
+      ...this.#names(),
+      upstream: this.#upstream,
+      fromClientBytes: this.#owner.fromClient.bytes,
+      fromUpstreamBytes: this.#owner.fromUpstream.bytes,
+      durationMs: Math.round(clock.monotonicMs() - this.#startedMs),
+    };
+    if (this.#failure === undefined) {
+      log.info(fields, 'connection closed');
+      return;
+    }
+    const { side, error } = this.#failure;
+    warn({ ...fields, side, err: error }, 'connection failed');
+    this.#remember(side, error);
+  }
+
+  /** A remote remembers its failed dials, and the source filter the clients that it turned away. */
+  #remember(side: Side, error: Error): void {
+    if (error instanceof DialError || error instanceof SourceError) return;
+    const upstream = side === 'upstream' ? { upstream: this.#upstream } : {};
+    this.#context.errors.add({ endpoint: this.#config.name, side, error, ...upstream });
+  }
+
+  /** What every log line about the connection begins with. */
+  #names(): { endpoint: string; client: string } {
+    const { address, port } = this.client;
+    return { endpoint: this.#config.name, client: clientText(address, port) };
+  }
+}

@@ -1,0 +1,165 @@
+import type { EndpointConfig } from '../../config/relay-config.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Lookup } from '../dns/lookup.ts';
+import type { RecentErrors } from '../stats/recent-errors.ts';
+import { bindFault, type BindFault } from './bind-fault.ts';
+import type { ListenRequest, OpenListener } from './listener.ts';
+import { ManagedListener, type ManagedListenerContext } from './managed-listener.ts';
+import { socketKey, socketPlan, wantedSockets, type SocketPlan, type WantedSocket } from './socket-plan.ts';
+
+/** What a listener set works with. */
+export type ListenerSetContext = {
+  readonly log: Logger;
+  readonly errors: RecentErrors;
+  readonly clock: Clock;
+  readonly lookup: Lookup;
+  /** In [0, 1), for the jitter of retries. */
+  readonly random: () => number;
+  /** Opens a socket and serves its clients. @throws the kernel's error, e.g. EADDRINUSE. */
+  readonly listen: (request: ListenRequest) => Promise<OpenListener>;
+};
+
+/** What serves the clients of a listener set, as far as a change of the set concerns it. */
+export type Handover = {
+  /** Serves the new endpoints. @param kept  sockets that stay open, with the names of their new endpoints. */
+  readonly commit: (kept: ReadonlyMap<OpenListener, string>) => Promise<void>;
+  /** Drops the new endpoints: the previous ones stay. */
+  readonly discard: () => Promise<void>;
+};
+
+/**
+ * The listening sockets of a relay. A socket stays open as long as its spec (protocol, address, port, ipv6Only) is
+ * wanted, whichever endpoint it serves; one that cannot be bound is retried until it can.
+ */
+export class ListenerSet implements Iterable<ManagedListener> {
+  readonly #context: ManagedListenerContext;
+  readonly #listeners = new Map<string, ManagedListener>();
+  #wanted: readonly EndpointConfig[] = [];
+  #isStopped = false;
+
+  constructor(context: ListenerSetContext) {
+    const wanted = (endpoint: string): EndpointConfig | undefined =>
+      this.#wanted.find(({ name }) => name === endpoint);
+    this.#context = {
+      ...context,
+      wanted,
+      explain: (error, { spec, endpoint }) => bindFault(error, spec, wanted(endpoint), this.#wanted),
+    };
+  }
+
+  [Symbol.iterator](): Iterator<ManagedListener> {
+    return this.#listeners.values();
+  }
+
+  /**
+   * Listens for `endpoints` in place of the previous ones, all or nothing.
+   *
+   * A socket that replaces a conflicting one of this relay has to bind at once. Any other socket that cannot be bound
+   * is retried.
+   *
+   * @returns why a socket could not replace the one in its way, in which case everything is as before; [] on success.
+   */
+  async replace(endpoints: readonly EndpointConfig[], handover: Handover): Promise<readonly BindFault[]> {
+    const previous = this.#wanted;
+    const unbound = this.#takeUnbound();
+    const plan = socketPlan(
+      [...this].map(({ spec }) => spec),
+      wantedSockets(endpoints),
+    );
+    this.#wanted = endpoints;
+    const fresh = await this.#bind(plan.bind);
+    const { rebound, faults } = await this.#rebind(plan);
+    if (faults.length > 0) {
+      await closeAll(fresh);
+      await handover.discard();
+      this.#wanted = previous;
+      await this.#restore(unbound);
+      return faults;
+    }
+    await this.#commit(plan, handover);
+    const contested = await this.#bind(plan.contested);
+    for (const listener of [...fresh, ...rebound, ...contested]) this.#add(listener);
+    return [];
+  }
+
+  /** Stops accepting; open connections continue. */
+  async drain(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all([...this].map((listener) => listener.drain()));
+  }
+
+  /** Frees every port, those of a `replace` that is still running, too. */
+  async close(): Promise<void> {
+    this.#isStopped = true;
+    await closeAll([...this]);
+  }
+
+  /** A socket that waits for its next retry holds nothing: each configuration starts it afresh. */
+  #takeUnbound(): ManagedListener[] {
+    const unbound = [...this].filter(({ isBound }) => !isBound);
+    for (const listener of unbound) {
+      void listener.close();
+      this.#listeners.delete(socketKey(listener.spec));
+    }
+    return unbound;
+  }
+
+  async #bind(wanted: readonly WantedSocket[]): Promise<ManagedListener[]> {
+    const listeners = wanted.map((spec) => new ManagedListener(spec, spec.endpoint, this.#context));
+    await Promise.all(listeners.map((listener) => listener.bind()));
+    return listeners;
+  }
+
+  /** Closes what is in the way of `plan.rebind` and binds that at once. After a fault the closed ones are restored. */
+  async #rebind(plan: SocketPlan): Promise<{ rebound: ManagedListener[]; faults: BindFault[] }> {
+    if (plan.rebind.length === 0) return { rebound: [], faults: [] };
+    const closing = plan.closeFirst.map(socketKey);
+    const { log } = this.#context;
+    log.warn(
+      { closing, binding: plan.rebind.map(socketKey) },
+      'replacing conflicting sockets, connections may be refused for a moment',
+    );
+    const previous = closing.flatMap((key) => this.#listeners.get(key) ?? []);
+    await closeAll(previous);
+    const rebound = await this.#bind(plan.rebind);
+    const faults = rebound.flatMap(({ fault }) => fault ?? []);
+    if (faults.length > 0) {
+      await closeAll(rebound);
+      await this.#restore(previous);
+    }
+    return { rebound, faults };
+  }
+
+  async #restore(previous: readonly ManagedListener[]): Promise<void> {
+    const restored = previous.map(({ spec, endpoint }) => new ManagedListener(spec, endpoint, this.#context));
+    await Promise.all(restored.map((listener) => listener.bind()));
+    for (const listener of restored) this.#add(listener);
+  }
+
+  /** Nothing can fail from here on. */
+  async #commit(plan: SocketPlan, { commit }: Handover): Promise<void> {
+    const kept = new Map<OpenListener, string>();
+    for (const spec of plan.keep) {
+      const listener = this.#listeners.get(socketKey(spec));
+      if (listener === undefined) continue;
+      listener.endpoint = spec.endpoint;
+      if (listener.open !== undefined) kept.set(listener.open, spec.endpoint);
+    }
+    await commit(kept);
+    const unwanted = [...plan.closeFirst, ...plan.close].map(socketKey);
+    const closing = unwanted.flatMap((key) => this.#listeners.get(key) ?? []);
+    for (const key of unwanted) this.#listeners.delete(key);
+    await closeAll(closing);
+  }
+
+  #add(listener: ManagedListener): void {
+    this.#listeners.set(socketKey(listener.spec), listener);
+    if (this.#isStopped) void listener.close();
+    listener.retryUntilBound();
+  }
+}
+
+async function closeAll(listeners: readonly ManagedListener[]): Promise<void> {
+  await Promise.all(listeners.map((listener) => listener.close()));
+}

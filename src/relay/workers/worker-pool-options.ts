@@ -1,0 +1,32 @@
+import type { ChildProcess } from 'node:child_process';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Lookup } from '../dns/lookup.ts';
+import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import type { TcpStack } from '../net/channel.ts';
+import type { RecentErrors } from '../stats/recent-errors.ts';
+
+/** What a worker pool shares with the rest of its process. */
+export type WorkerPoolContext = {
+  readonly log: Logger;
+  readonly errors: RecentErrors;
+  readonly clock: Clock;
+  /** How names become addresses, for the health checks. */
+  readonly lookup: Lookup;
+  /** How TCP is done, for the health checks. */
+  readonly tcp: TcpStack;
+  /** Number of worker processes, at least 1. */
+  readonly count: number;
+  /** How long connections of a removed endpoint may go on. */
+  readonly retireMs: number;
+};
+
+/** What a worker pool works with. */
+export type WorkerPoolOptions = WorkerPoolContext & {
+  /** In [0, 1), for the jitter of backoffs. */
+  readonly random: () => number;
+  /** File descriptors for health checks. */
+  readonly budget: DescriptorBudget;
+  /** Starts this program once more, as a worker. */
+  readonly fork: () => ChildProcess;
+};
