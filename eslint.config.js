@@ -1,3 +1,4 @@
+import regexp from 'eslint-plugin-regexp';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
@@ -14,8 +15,12 @@ export default tseslint.config(
   },
   ...tseslint.configs.strictTypeChecked,
   {
+    plugins: { regexp },
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
+      // A pattern that backtracks takes quadratic time or worse for a stranger's text.
+      'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
+      'regexp/no-super-linear-move': ['error', { report: 'potential', ignoreSticky: false }],
       complexity: ['error', 10],
       'max-depth': ['error', 3],
       'max-params': ['error', 4],
@@ -42,6 +47,9 @@ export default tseslint.config(
       'max-lines-per-function': 'off',
       // A table of cases is as long as there are cases.
       'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
+      // Their patterns read what the tests and this project write.
+      'regexp/no-super-linear-backtracking': 'off',
+      'regexp/no-super-linear-move': 'off',
       // chai's property assertions (`expect(x).to.be.true`) are expressions.
       '@typescript-eslint/no-unused-expressions': 'off',
     },

@@ -12,6 +12,7 @@ import { originOf } from '../config/import/origins.ts';
 import { secretCommand } from '../config/import/secrets.ts';
 import { asError } from '../lib/errors.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
+import { trimmedEnd } from '../lib/trimmed.ts';
 import { readConfig } from '../relay/config-file/read-config.ts';
 import type { Command } from './command.ts';
 import { UsageError } from '../lib/usage-error.ts';
@@ -81,12 +82,7 @@ function parsedOptions(argv: readonly string[]) {
 function nameFrom(path: string): string {
   const stem = basename(path).replace(/[.][a-z]+$/i, '');
   const word = stem.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
-  return (
-    word
-      .replace(/^[^a-z]+/, '')
-      .slice(0, maxNameLength)
-      .replace(/-+$/, '') || 'realm'
-  );
+  return trimmedEnd(word.replace(/^[^a-z]+/, '').slice(0, maxNameLength), '-') || 'realm';
 }
 
 function read(texts: readonly ConfigText[]): ImportedRelay | ConfigError {

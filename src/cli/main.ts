@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { RealmError } from '../lib/errors.ts';
+import { disableInspectorSignal } from '../lib/inspector.ts';
 import { version } from '../lib/version.ts';
 import type { Command, Io } from './command.ts';
 import { UsageError } from '../lib/usage-error.ts';
@@ -93,6 +94,7 @@ function print(stream: NodeJS.WritableStream, text: string, code: number): numbe
 }
 
 if (import.meta.main) {
+  disableInspectorSignal(process);
   const { stdin, stdout, stderr } = process;
   process.exitCode = await main(process.argv.slice(2), { stdin, stdout, stderr, signals: process });
 }

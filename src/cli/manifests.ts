@@ -1,12 +1,18 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { parseRealmRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import { conflictProblem } from '../api/rules.ts';
+import { apiVersion, kind } from '../api/schema/realm-relay.ts';
+import { boundedText } from '../lib/bounded-read.ts';
 import { asError } from '../lib/errors.ts';
-import { problemText, type Problem } from '../lib/problem.ts';
-import { YamlError, yamlDocuments, type YamlDocument } from './yaml-documents.ts';
+import { firstProblems, problemText, type Problem } from '../lib/problem.ts';
+import { isRecord } from '../lib/record.ts';
+import { maxCharacters, YamlError, yamlDocuments, type YamlDocument } from './yaml-documents.ts';
+
+/** Whatever takes more is no manifest, and a path may be that of a device without an end. */
+const maxFileBytes = 4 * maxCharacters;
 
 /** A problem or warning in a file. */
 export type Finding = {
@@ -47,13 +53,22 @@ export async function readManifests(
 ): Promise<Manifests> {
   const files: ManifestFile[] = [];
   for (const path of paths) files.push(...(await readPath(path, stdin)));
-  const documents = files.flatMap(readDocuments);
+  const read = files.map(readDocuments);
+  const documents = read.flat();
   const placed = documents.flatMap(({ relay, file, line }) => (relay ? [{ relay, file, line }] : []));
   return {
     relays: placed.map(({ relay }) => relay),
     placed,
-    findings: [...documents.flatMap(({ findings }) => findings), ...duplicates(documents)],
+    findings: [...read.flatMap(fileFindings), ...duplicates(documents)],
   };
+}
+
+/** The findings of one file. If there are too many, the last one states how many more, as severe as the worst of them. */
+function fileFindings(documents: readonly ManifestDocument[]): readonly Finding[] {
+  const all = documents.flatMap(({ findings }) => findings);
+  const severity = all.some((finding) => finding.severity === 'error') ? 'error' : 'warning';
+  const file = documents[0]?.file ?? '';
+  return firstProblems(all, (problem) => ({ severity, file, line: 1, problem }));
 }
 
 /** The text of a file, or why it could not be read. */
@@ -69,7 +84,7 @@ type ManifestDocument = {
 };
 
 async function readPath(path: string, stdin: NodeJS.ReadableStream): Promise<ManifestFile[]> {
-  if (path === '-') return [{ file: 'stdin', text: await text(stdin) }];
+  if (path === '-') return [await readStdin(stdin)];
   try {
     const isFolder = (await stat(path)).isDirectory();
     const files = isFolder ? (await manifestNames(path)).map((name) => join(path, name)) : [path];
@@ -81,14 +96,29 @@ async function readPath(path: string, stdin: NodeJS.ReadableStream): Promise<Man
         },
       ];
     }
-    return await Promise.all(files.map(async (file) => ({ file, text: await readFile(file, 'utf8') })));
-  } catch (error) {
-    const failure = fileProblem(
-      `cannot be read (${asError(error).message})`,
-      'correct the path or its permissions',
+    return await Promise.all(
+      files.map(async (file) => ({
+        file,
+        text: await boundedText(createReadStream(file) as AsyncIterable<Buffer>, maxFileBytes, 'it'),
+      })),
     );
-    return [{ file: path, failure }];
+  } catch (error) {
+    return [unreadable(path, error)];
   }
+}
+
+async function readStdin(stdin: NodeJS.ReadableStream): Promise<ManifestFile> {
+  const file = 'stdin';
+  try {
+    return { file, text: await boundedText(stdin as AsyncIterable<Buffer>, maxFileBytes, 'it') };
+  } catch (error) {
+    return unreadable(file, error);
+  }
+}
+
+function unreadable(file: string, error: unknown): ManifestFile {
+  const what = `cannot be read (${asError(error).message})`;
+  return { file, failure: fileProblem(what, 'correct the path, its permissions or its size') };
 }
 
 async function manifestNames(folder: string): Promise<string[]> {
@@ -111,6 +141,8 @@ function readDocument(
   file: string,
   { value, lineOf, warnings: yamlWarnings }: YamlDocument,
 ): ManifestDocument {
+  // It may be a link to a file that its reader may not see: nothing of what it contains is printed.
+  if (!isRecord(value) || value['kind'] !== kind) return failed(file, lineOf(['kind']), foreign);
   const { relay, problems, conflicts, warnings } = parseRealmRelay(value);
   const conflictProblems =
     relay === undefined ? [] : conflicts.map((conflict) => conflictProblem(relay, conflict));
@@ -127,6 +159,8 @@ function readDocument(
     ].toSorted((a, b) => a.line - b.line),
   };
 }
+
+const foreign = fileProblem('is not a RealmRelay', `give apiVersion: ${apiVersion} and kind: ${kind}`);
 
 function failed(file: string, line: number, problem: Problem): ManifestDocument {
   return { file, line, findings: [{ severity: 'error', file, line, problem }] };

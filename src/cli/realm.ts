@@ -1,5 +1,8 @@
 #!/usr/bin/env node
+import { disableInspectorSignal } from '../lib/inspector.ts';
 import { runRelay } from '../relay/main.ts';
+
+disableInspectorSignal(process);
 
 // The relay program under the name of Realm's: `realm -c FILE`.
 const { stdout, stderr, env } = process;

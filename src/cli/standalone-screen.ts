@@ -49,7 +49,9 @@ function tries(endpoints: readonly EndpointStatus[]): string[] {
 
 /** The address at which a client on this machine reaches the first port of `endpoint`. */
 function address({ listen }: EndpointStatus, family: IpFamily): string {
-  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)[-,\d]*$/.exec(listen) ?? [];
+  const colon = listen.lastIndexOf(':');
+  const host = listen.slice(0, colon).replace(/^\[|\]$/g, '');
+  const port = String(parseInt(listen.slice(colon + 1), 10));
   const parsed = parseIpAddress(host);
   const own = parsed?.mapped ?? host;
   const isWildcard = ['::', '0.0.0.0'].includes(own);

@@ -35,7 +35,7 @@ export class YamlError extends RealmError {
 }
 
 /** Length limit of a text: the API server accepts no larger object, since the limit of etcd is 1.5 MiB. */
-const maxCharacters = 3 * 1024 * 1024;
+export const maxCharacters = 3 * 1024 * 1024;
 /** Limit of the values in a document with its aliases expanded; a RealmRelay with 64 endpoints has some 10,000. */
 const maxValues = 200_000;
 
@@ -59,8 +59,17 @@ export function yamlDocuments(text: string): YamlDocument[] {
       .filter(({ value }) => value !== null && value !== undefined);
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
-    throw new YamlError((error.mark?.line ?? 0) + 1, `is not YAML: ${error.reason}`, 'correct the syntax');
+    throw new YamlError(
+      (error.mark?.line ?? 0) + 1,
+      `is not YAML: ${withoutContent(error.reason)}`,
+      'correct the syntax',
+    );
   }
+}
+
+/** `reason` of the parser without what it quotes of the text, which may be that of a file that is no manifest. */
+function withoutContent(reason: string): string {
+  return reason.replaceAll(/"[^"]*"/g, '"…"').replace(/(?<=such characters): .*/s, '');
 }
 
 function documentEvents(events: readonly Event[]): Event[][] {

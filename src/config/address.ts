@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { numericEnd, numericEndRemedy } from '../lib/host-name.ts';
 import { hostText, parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 
 /** A host and a port, to bind or to dial. */
@@ -48,14 +49,17 @@ function socketAddress(host: string, port: number): SocketAddress | AddressFault
   const ip = parseIpAddress(host);
   if (ip !== undefined) return { host: ip.zone === '' ? ip.text : `${ip.text}%${ip.zone}`, port, ip };
   if (host === '') return { what: 'has no host', remedy: 'write 0.0.0.0 or [::] for every address' };
+  if (numericEnd.test(host)) return { what: 'has a host that ends in a number', remedy: numericEndRemedy };
   if (isHostName(host)) return { host, port };
   return { what: 'has neither an IP address nor a host name', remedy: shapes };
 }
 
-/** RFC 1123 labels, underscores allowed; a name whose last label is a number would be a broken IPv4 address. */
+/** RFC 1123 labels, underscores allowed. */
 function isHostName(host: string): boolean {
-  if (host.length > 253 || /(^|\.)[0-9]+\.?$/.test(host)) return false;
-  return /^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i.test(host);
+  return (
+    host.length <= 253 &&
+    /^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i.test(host)
+  );
 }
 
 /** Whether parsing failed. */

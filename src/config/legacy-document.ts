@@ -18,28 +18,43 @@ const host: Rule<string> = (value, path, findings) => {
   return undefined;
 };
 
+type PortRange = { readonly from: number; readonly to: number };
+
 /** One port, or those of a range: `8080`, `8080-8090`. */
-const ports: Rule<readonly number[]> = (value, path, findings) => {
+const ports: Rule<PortRange> = (value, path, findings) => {
   const written = text(value, path, findings);
   if (written === undefined) return undefined;
   const [, first = '', last = first] = /^\s*([0-9]{1,5})(?:\s*-\s*([0-9]{1,5}))?\s*$/.exec(written) ?? [];
   const [from, to] = [Number(first), Number(last)];
-  if (first !== '' && from <= to && to <= 65_535) return range(from, to);
+  if (first !== '' && from <= to && to <= 65_535) return { from, to };
   const remedy = 'write a port from 0 to 65535, or a range such as "8080-8090"';
   findings.problems.push({ path, what: 'is neither a port nor a range of ports', value, remedy });
   return undefined;
 };
 
-function range(from: number, to: number): number[] {
+/** Each listening port becomes an endpoint; there is no use for more than one address has. */
+const maxPorts = 65_536;
+
+/** Lists of ports and ranges of ports, with the ports of all of them counted before there is a list of them. */
+const portLists: Rule<readonly number[]> = (value, path, findings) => {
+  const ranges = listOf(ports)(value, path, findings) ?? [];
+  const count = ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  if (count <= maxPorts) return ranges.flatMap(range);
+  const remedy = `list at most ${String(maxPorts)} in a file`;
+  findings.problems.push({ path, what: `has ${String(count)} ports`, remedy });
+  return undefined;
+};
+
+function range({ from, to }: PortRange): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => from + index);
 }
 
 const legacyRule = fields(
   {
     listening_addresses: listOf(host),
-    listening_ports: listOf(ports),
+    listening_ports: portLists,
     remote_addresses: listOf(host),
-    remote_ports: listOf(ports),
+    remote_ports: portLists,
   },
   keys,
 );
@@ -52,11 +67,11 @@ const legacyRule = fields(
  */
 export function modernDocument(document: unknown, findings: Findings): unknown {
   const read = legacyRule(document, [], findings);
-  for (const key of keys) if (read?.[key]?.length === 0) findings.problems.push(emptyList([key]));
+  for (const key of keys) if (isEmpty(document, key)) findings.problems.push(emptyList([key]));
   if (findings.problems.length > 0 || read === undefined) return undefined;
   const [listens, remotes] = [nth(read.listening_addresses), nth(read.remote_addresses)];
-  const remotePorts = nth(read.remote_ports?.flat());
-  const endpoints = read.listening_ports?.flat().map((port, index) => ({
+  const remotePorts = nth(read.remote_ports);
+  const endpoints = read.listening_ports?.map((port, index) => ({
     listen: joined(listens(index), port),
     remote: joined(remotes(index), remotePorts(index)),
   }));
@@ -71,6 +86,11 @@ function nth<T>(list: readonly T[] = []): (index: number) => T | undefined {
 function joined(address = '', port = 0): string {
   const isBareIpv6 = address.includes(':') && !address.startsWith('[');
   return `${isBareIpv6 ? `[${address}]` : address}:${String(port)}`;
+}
+
+function isEmpty(document: unknown, key: string): boolean {
+  const value = isMapping(document) ? document[key] : undefined;
+  return Array.isArray(value) && value.length === 0;
 }
 
 function emptyList(path: Path) {

@@ -33,8 +33,9 @@ function named(endpoints: readonly UnnamedEndpoint[]): EndpointConfig[] {
     if (taken.has(name)) findings.problems.push(duplicateName(name, path));
     taken.add(name);
   }
+  const numbers = new Map<string, number>();
   return endpoints.map(({ name: own, endpoint }) => {
-    const name = own ?? freeName(socketAddressText(endpoint.listen), taken);
+    const name = own ?? freeName(socketAddressText(endpoint.listen), taken, numbers);
     taken.add(name);
     return { name, ...endpoint };
   });
@@ -44,8 +45,14 @@ function duplicateName(value: string, path: Path): Problem {
   return { path: [...path, 'name'], what: 'is used twice', value, remedy: 'give each its own name' };
 }
 
-function freeName(wanted: string, taken: ReadonlySet<string>): string {
+/** @param numbers  the last number of each name: with thousands of endpoints on one port, counting from 2 takes minutes. */
+function freeName(wanted: string, taken: ReadonlySet<string>, numbers: Map<string, number>): string {
   let name = wanted;
-  for (let number = 2; taken.has(name); number += 1) name = `${wanted}#${String(number)}`;
+  let number = numbers.get(wanted) ?? 1;
+  while (taken.has(name)) {
+    number += 1;
+    name = `${wanted}#${String(number)}`;
+  }
+  numbers.set(wanted, number);
   return name;
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Findings } from '../lib/document-rules.ts';
-import type { Problem } from '../lib/problem.ts';
+import { firstProblems, type Problem } from '../lib/problem.ts';
 import { ConfigError, type SourcedProblem } from './config-error.ts';
 import { sourceDocument, type ConfigText, type SourceDocument } from './config-text.ts';
 import { dnsConfig, type ReadDns } from './dns-config.ts';
@@ -96,5 +96,7 @@ function firstOf<T extends object>(tables: readonly (T | undefined)[]): Partial<
 type Read = { readonly source: string; readonly findings: Findings };
 
 function sourced(reads: readonly Read[], of: (findings: Findings) => readonly Problem[]): SourcedProblem[] {
-  return reads.flatMap(({ source, findings }) => of(findings).map((problem) => ({ ...problem, source })));
+  return reads.flatMap(({ source, findings }) =>
+    firstProblems(of(findings), (problem) => problem).map((problem) => ({ ...problem, source })),
+  );
 }

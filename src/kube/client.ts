@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Dispatcher } from 'undici';
+import { boundedText, readAtMost } from '../lib/bounded-read.ts';
 import type { Clock } from '../lib/clock.ts';
 import { withTimeout } from '../lib/with-timeout.ts';
 import {
@@ -19,6 +20,11 @@ import { ResettableSockets } from './resettable-sockets.ts';
 const credentialsMs = 10_000;
 /** Default of `KubeRequest.timeoutMs`. */
 const requestTimeoutMs = 30_000;
+
+/** A page of a list has at most 500 objects. */
+const maxBytes = 64 * 1024 * 1024;
+/** Whatever is larger is a page of something else than the API server. */
+const maxErrorBytes = 256 * 1024;
 
 /** A request to the API server. */
 export type KubeRequest = {
@@ -81,13 +87,12 @@ export class KubeClient {
    * Sends `request`.
    *
    * @returns the JSON of the response.
-   * @throws KubeError if the server answers with an error; undici's error if it cannot be reached; FencedError if the
-   *   request is a write and the fence does not hold.
+   * @throws KubeError if the server answers with an error; undici's error if it cannot be reached; TooLargeError if the
+   *   response is larger than 64 MiB; FencedError if the request is a write and the fence does not hold.
    */
   async request(request: KubeRequest): Promise<unknown> {
     return this.#withTimeout(request, async (signal) => {
-      const { body } = await succeeded(await this.#send({ ...request, signal }, 'requests'));
-      return body.json();
+      return json(await succeeded(await this.#send({ ...request, signal }, 'requests')));
     });
   }
 
@@ -101,7 +106,7 @@ export class KubeClient {
     const request = { method: 'GET', path, timeoutMs } as const;
     return this.#withTimeout(request, async (limit) => {
       const answer = await this.#send({ ...request, signal: limit }, 'requests');
-      if (answer.statusCode !== 404) return (await succeeded(answer)).body.json();
+      if (answer.statusCode !== 404) return json(await succeeded(answer));
       await answer.body.dump();
       return undefined;
     });
@@ -211,12 +216,16 @@ function isWrite({ method }: KubeRequest): boolean {
   return method !== 'GET';
 }
 
+async function json({ body }: Dispatcher.ResponseData): Promise<unknown> {
+  return JSON.parse(await boundedText(body, maxBytes, 'the answer of the API server'));
+}
+
 async function succeeded(answer: Dispatcher.ResponseData): Promise<Dispatcher.ResponseData> {
   if (answer.statusCode < 300) return answer;
   const retryAfter = answer.headers['retry-after'];
   throw kubeError(
     answer.statusCode,
-    await answer.body.text(),
+    (await readAtMost(answer.body, maxErrorBytes)).bytes.toString(),
     typeof retryAfter === 'string' ? retryAfter : undefined,
   );
 }

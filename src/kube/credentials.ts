@@ -1,6 +1,7 @@
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import { trimmedEnd } from '../lib/trimmed.ts';
 import type { ResettableSockets } from './resettable-sockets.ts';
 
 /** Timeout of the TCP connection, and again of the TLS handshake. */
@@ -33,7 +34,7 @@ export async function credentials(kubeConfig: KubeConfig): Promise<Credentials> 
   const options: RequestOptions = { headers: {} };
   await kubeConfig.applyToHTTPSOptions(options);
   return {
-    server: cluster.server.replace(/\/+$/, ''),
+    server: trimmedEnd(cluster.server, '/'),
     headers: headers(options),
     tls: tls(options),
     proxyUrl: cluster.proxyUrl,

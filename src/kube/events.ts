@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
+import { cutToBytes } from '../lib/plain-text.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { KubeObject } from './object.ts';
 import type { KubeClient } from './client.ts';
@@ -8,7 +9,8 @@ import type { KubeClient } from './client.ts';
 const dedupeMs = 600_000;
 /** How many events are remembered for that, in all. */
 const maxRemembered = 4_096;
-const maxNoteLength = 1_000;
+/** The API server refuses a longer note. */
+const maxNoteBytes = 1_024;
 
 /** What an event states about its object. */
 export type EventContent = {
@@ -17,7 +19,7 @@ export type EventContent = {
   readonly reason: string;
   /** What was done or tried, in one CamelCase word, e.g. `Apply`. */
   readonly action: string;
-  /** For people; cut after 1,000 characters. */
+  /** For people; cut after 1,024 bytes. */
   readonly note: string;
 };
 
@@ -96,11 +98,11 @@ function eventObject(
     metadata: { name: `${name}.${randomBytes(8).toString('hex')}`, namespace },
     eventTime: time.toISOString().replace('Z', '000Z'), // Kubernetes' MicroTime has six digits
     reportingController: 'realm-operator.dev/operator',
-    reportingInstance: instance.slice(0, 128),
+    reportingInstance: cutToBytes(instance, 128),
     action,
     reason,
     regarding: { apiVersion, kind, name, namespace, uid, resourceVersion },
-    note: note.slice(0, maxNoteLength),
+    note: cutToBytes(note, maxNoteBytes),
     type,
   };
 }

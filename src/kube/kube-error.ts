@@ -1,15 +1,9 @@
 import { RealmError } from '../lib/errors.ts';
+import { plainText } from '../lib/plain-text.ts';
+import { isRecord, present } from '../lib/record.ts';
 
 /** One cause in the details of an error: the field and what is wrong with it. */
 export type StatusCause = { readonly field?: string; readonly reason?: string; readonly message?: string };
-
-/** The part of a Kubernetes `Status` object that is used here. */
-type StatusObject = {
-  readonly code?: number;
-  readonly message?: string;
-  readonly reason?: string;
-  readonly details?: { readonly causes?: readonly StatusCause[]; readonly retryAfterSeconds?: number };
-};
 
 /** The API server answered a request with an error. */
 export class KubeError extends RealmError {
@@ -38,7 +32,12 @@ export class KubeError extends RealmError {
   }
 }
 
+/** Characters of a message that are kept: it goes into statuses, events and logs. */
 const maxMessageLength = 2_000;
+const maxCauses = 64;
+const maxCauseLength = 512;
+/** The longest that a server may have a client wait. */
+const maxRetryAfterSeconds = 600;
 
 /**
  * The error for a response.
@@ -59,30 +58,45 @@ export function kubeErrorOf(value: unknown): KubeError {
   return statusError(asStatus(value), 500, undefined, '');
 }
 
-function statusError(
-  status: StatusObject,
-  code: number,
-  retryAfter: string | undefined,
-  body: string,
-): KubeError {
-  const { message = body, reason = '', details = {} } = status;
-  const answered = status.code ?? code;
+function statusError(status: Fields, code: number, retryAfter: string | undefined, body: string): KubeError {
+  const details = fields(status['details']);
+  const answered = typeof status['code'] === 'number' ? status['code'] : code;
+  const message = plainText(text(status['message']) ?? body, maxMessageLength);
   return new KubeError({
     status: answered,
-    reason,
-    message:
-      message === '' ? `the API server answered ${String(answered)}` : message.slice(0, maxMessageLength),
-    causes: details.causes ?? [],
-    retryAfterMs: milliseconds(retryAfter ?? details.retryAfterSeconds),
+    reason: plainText(text(status['reason']) ?? '', maxCauseLength),
+    message: message === '' ? `the API server answered ${String(answered)}` : message,
+    causes: Array.isArray(details['causes']) ? details['causes'].slice(0, maxCauses).map(cause) : [],
+    retryAfterMs: milliseconds(retryAfter ?? details['retryAfterSeconds']),
   });
 }
 
-function milliseconds(seconds: string | number | undefined): number | undefined {
-  const value = Number(seconds);
-  return value > 0 ? value * 1000 : undefined; // NaN and 0 alike
+function cause(value: unknown): StatusCause {
+  const { field, reason, message } = fields(value);
+  return { ...short('field', field), ...short('reason', reason), ...short('message', message) };
 }
 
-function statusObject(body: string): StatusObject {
+function short<K extends string>(key: K, value: unknown): { [P in K]?: string } {
+  const given = text(value);
+  return present(key, given === undefined ? undefined : plainText(given, maxCauseLength));
+}
+
+function milliseconds(seconds: unknown): number | undefined {
+  const value = Number(seconds);
+  return value > 0 ? Math.min(value, maxRetryAfterSeconds) * 1000 : undefined; // NaN and 0 alike
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fields(value: unknown): Fields {
+  return isRecord(value) ? value : {};
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function statusObject(body: string): Fields {
   try {
     return asStatus(JSON.parse(body));
   } catch {
@@ -90,9 +104,9 @@ function statusObject(body: string): StatusObject {
   }
 }
 
-function asStatus(value: unknown): StatusObject {
-  const isStatus = typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Status';
-  return isStatus ? (value as StatusObject) : {};
+function asStatus(value: unknown): Fields {
+  const status = fields(value);
+  return status['kind'] === 'Status' ? status : {};
 }
 
 /** Whether `error` is an error of the API server with this HTTP status. */

@@ -16,6 +16,20 @@ export type Problem = Diagnosis & {
   readonly value?: unknown;
 };
 
+/** How many problems of one file are reported. */
+const maxProblems = 1_000;
+
+/**
+ * `items`, the problems of one file, or the first 1,000 of them and a last one.
+ *
+ * @param last  the item for a problem that has the number of the others.
+ */
+export function firstProblems<T>(items: readonly T[], last: (problem: Problem) => T): readonly T[] {
+  if (items.length <= maxProblems) return items;
+  const what = `has ${String(items.length - maxProblems)} more problems`;
+  return [...items.slice(0, maxProblems), last({ path: [], what, remedy: 'correct those above first' })];
+}
+
 const maxValueLength = 80;
 
 /** `problem` on one line: `field: what, value, remedy`, the value as JSON, cut if it is long. */

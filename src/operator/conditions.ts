@@ -1,4 +1,5 @@
 import type { Condition } from '../api/schema/realm-relay.ts';
+import { cutToBytes } from '../lib/plain-text.ts';
 import type { Rollout } from './rollout.ts';
 import type { Reason, Verdict } from './verdict.ts';
 
@@ -14,7 +15,7 @@ export type ConditionsInput = {
   readonly now: string;
 };
 
-const maxMessageLength = 4_096;
+const maxMessageBytes = 4_096;
 
 /**
  * The conditions of a RealmRelay, sorted by type.
@@ -33,7 +34,7 @@ function dated({ message, ...finding }: Finding, { previous, generation, now }: 
   const before = previous.find(({ type }) => type === finding.type);
   return {
     ...finding,
-    message: message.slice(0, maxMessageLength),
+    message: cutToBytes(message, maxMessageBytes),
     observedGeneration: generation,
     lastTransitionTime: before?.status === finding.status ? before.lastTransitionTime : now,
   };

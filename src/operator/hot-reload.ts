@@ -11,6 +11,8 @@ export type HotReloadInput = {
   readonly reports: PodReports;
   /** Hash of the configuration in the ConfigMap; undefined if there is none yet. */
   readonly hash: string | undefined;
+  /** The names of the endpoints in that configuration. */
+  readonly endpoints: readonly string[];
   /** Undefined if nothing may be written, as while paused. */
   readonly strategy: UpdateStrategy | undefined;
   readonly previous: RealmRelayStatus;
@@ -24,7 +26,8 @@ export type HotReload = { readonly annotate: readonly RelayPod[]; readonly targe
  * ConfigMap at once, and which are polled because they are not ready or not known to run it. If the Pods are as the status
  * states, neither list has an entry. Pure.
  */
-export function hotReload({ pods, reports, hash, strategy, previous }: HotReloadInput): HotReload {
+export function hotReload(input: HotReloadInput): HotReload {
+  const { pods, reports, hash, endpoints, strategy, previous } = input;
   const isSettled = settled(pods, hash, previous);
   const known = new Map(
     pods.flatMap((pod) => {
@@ -40,7 +43,7 @@ export function hotReload({ pods, reports, hash, strategy, previous }: HotReload
     .toSorted((a, b) => (a.uid < b.uid ? -1 : 1));
   const annotate =
     strategy === 'HotReload' ? pods.filter((pod) => isBehind(pod, hash, known.get(uid(pod)))) : [];
-  return { annotate, targets: { reports: known, pods: targets, subject: hash ?? '' } };
+  return { annotate, targets: { reports: known, pods: targets, endpoints, subject: hash ?? '' } };
 }
 
 /** None before the Pod runs: it has no address until then. */

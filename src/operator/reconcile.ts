@@ -105,7 +105,9 @@ async function updatePods(
   const hash = relay === undefined ? previous.configHash : configHash(relay);
   const pods = cluster.podsOf(key).filter(isLive);
   const strategy = relay?.updateStrategy;
-  const { annotate, targets } = hotReload({ pods, reports: poller.reports(key), hash, strategy, previous });
+  const endpoints = (relay ?? previous).endpoints?.map(({ name }) => name) ?? [];
+  const reports = poller.reports(key);
+  const { annotate, targets } = hotReload({ pods, reports, hash, endpoints, strategy, previous });
   poller.poll(key, targets);
   await Promise.all(annotate.map((pod) => cluster.annotatePod(pod, hash ?? '')));
   return runningPods(pods, poller.reports(key), hash);

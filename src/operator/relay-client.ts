@@ -1,73 +1,118 @@
-import { get } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { get, type IncomingMessage } from 'node:http';
 import { adminPort } from '../api/schema/realm-relay.ts';
+import { boundedText, TooLargeError } from '../lib/bounded-read.ts';
 import { systemClock } from '../lib/clock.ts';
+import { RealmError } from '../lib/errors.ts';
+import { plainText } from '../lib/plain-text.ts';
+import { isRecord } from '../lib/record.ts';
 import { withTimeout } from '../lib/with-timeout.ts';
 
-/** How long a relay may take to respond. */
+/** How long a relay may take to respond, to the last byte. */
 const timeoutMs = 1_000;
+/** A summary of 64 endpoints takes less than a third of it. */
+const maxBytes = 256 * 1024;
+/** Of each text, in characters. */
+const maxTextLength = 512;
 
 /** What a relay Pod reports, as far as the operator needs it. */
 export type RelayReport = {
   /** SHA-256, in hexadecimal, of the configuration that it runs. */
   readonly configHash: string;
-  /** Why it does not run the newest configuration that it got; '' if it does. */
+  /** Why it does not run the newest configuration that it got; '' if it does. One line, at most 512 characters. */
   readonly configProblem: string;
-  /** The endpoints that it does not serve, each with reason and remedy. */
+  /** The endpoints that it does not serve, each once, with reason and remedy in one line of at most 512 characters. */
   readonly unready: readonly { readonly name: string; readonly message: string }[];
 };
 
-/** Fetches the report of the relay at an IP address. Rejects if it does not respond. */
-export type FetchRelayReport = (address: string) => Promise<RelayReport>;
-
 /**
- * Fetches `/status` from the admin server of the relay at `address`, within 1 s.
+ * Fetches the report of the relay at an IP address. Rejects if it does not respond.
  *
- * @param port  of the admin server, which is the same in every relay Pod.
- * @throws the error of `node:http` if it cannot be reached; `AbortError` after 1 s; SyntaxError if something else responds.
+ * @param endpoints  the names of its RealmRelay's endpoints; the report has no others.
  */
-export async function fetchRelayReport(address: string, port = adminPort): Promise<RelayReport> {
-  const limits = { clock: systemClock, timeoutMs: timeoutMs, signals: [] };
-  const answer = await withTimeout(limits, (signal) => {
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
-    // No agent: the next request is a while off.
-    get({ host: address, port, path: '/status', agent: false, signal }, (response) => {
-      text(response).then(resolve, reject);
-    }).on('error', reject);
-    return promise;
-  });
-  return relayReport(JSON.parse(answer));
+export type FetchRelayReport = (address: string, endpoints: readonly string[]) => Promise<RelayReport>;
+
+/** What responds at a Pod's address is not a relay, or not one that keeps to the limits. */
+export class WrongAnswerError extends RealmError {
+  readonly code = 'REALM_RELAY_ANSWER';
 }
 
 /**
- * The report in the JSON of `/status`. Missing fields count as unknown, since relays may be of another version.
+ * Fetches `/summary` from the admin server of the relay at `address`, within 1 s.
  *
- * @throws SyntaxError if it is not the status of a relay.
+ * A tenant may choose what runs in a relay Pod, so the answer is a stranger's: it is read up to 256 KiB.
+ *
+ * @param port  of the admin server, which is the same in every relay Pod.
+ * @throws WrongAnswerError if something else than a relay responds; the error of `node:http` if it cannot be reached;
+ *   `AbortError` after 1 s.
  */
-export function relayReport(value: unknown): RelayReport {
-  const status = record(value);
-  if (typeof status['configHash'] !== 'string') throw new SyntaxError('not the status of a relay');
-  const unready = list(status['endpoints']).filter(({ ready }) => ready === false);
+export async function fetchRelayReport(
+  address: string,
+  endpoints: readonly string[],
+  port = adminPort,
+): Promise<RelayReport> {
+  const limits = { clock: systemClock, timeoutMs, signals: [] };
+  const answer = await withTimeout(limits, async (signal) => {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    // No agent: the next request is a while off.
+    get({ host: address, port, path: '/summary', agent: false, signal }, resolve).on('error', reject);
+    return body(await promise);
+  });
+  return relayReport(parsed(answer), endpoints);
+}
+
+async function body(response: IncomingMessage): Promise<string> {
+  const { statusCode = 0 } = response;
+  if (statusCode !== 200) {
+    response.destroy();
+    throw new WrongAnswerError(`it answered with status ${String(statusCode)}`);
+  }
+  try {
+    return await boundedText(response as AsyncIterable<Buffer>, maxBytes, 'its answer');
+  } catch (error) {
+    throw error instanceof TooLargeError ? new WrongAnswerError(error.message) : error;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new WrongAnswerError('its answer is not JSON'); // the cause would quote a stranger
+  }
+}
+
+/**
+ * The report in the JSON of `/summary`.
+ *
+ * @param endpoints  as for {@link FetchRelayReport}.
+ * @throws WrongAnswerError if it is not the summary of a relay.
+ */
+export function relayReport(value: unknown, endpoints: readonly string[]): RelayReport {
+  const { configHash, configProblem, unready } = record(value);
+  if (typeof configHash !== 'string' || !/^[0-9a-f]{64}$/.test(configHash))
+    throw new WrongAnswerError('its answer is not the summary of a relay');
+  const reported = new Map(list(unready).map((endpoint) => [word(endpoint['name']), endpoint]));
   return {
-    configHash: status['configHash'],
-    configProblem: word(status['configProblem']),
-    unready: unready.map((endpoint) => ({ name: word(endpoint['name']), message: faultText(endpoint) })),
+    configHash,
+    configProblem: plainText(word(configProblem), maxTextLength),
+    unready: endpoints.flatMap((name) => {
+      const endpoint = reported.get(name);
+      return endpoint === undefined ? [] : [{ name, message: faultText(endpoint) }];
+    }),
   };
 }
 
 /** The reasons for programs before the message for people, as is usual with `kubectl`. */
-function faultText(endpoint: Fields): string {
-  const reasons = list(endpoint['sockets'])
-    .map(({ reason }) => word(reason))
-    .filter((reason) => reason !== '');
-  const message = word(endpoint['message']);
-  return [[...new Set(reasons)].toSorted().join(', '), message].filter((part) => part !== '').join(': ');
+function faultText({ reasons, message }: Fields): string {
+  const words = Array.isArray(reasons) ? reasons.map(word) : [];
+  const parts = [words.filter((reason) => reason !== '').join(', '), word(message)];
+  return plainText(parts.filter((part) => part !== '').join(': '), maxTextLength);
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
 function record(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+  return isRecord(value) ? value : {};
 }
 
 function list(value: unknown): Fields[] {

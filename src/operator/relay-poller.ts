@@ -5,8 +5,9 @@ import type { ObjectKey } from '../kube/object.ts';
 import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Clock } from '../lib/clock.ts';
+import { asError } from '../lib/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { FetchRelayReport, RelayReport } from './relay-client.ts';
+import { type FetchRelayReport, type RelayReport, WrongAnswerError } from './relay-client.ts';
 
 /** A changed file reaches the Pod after some 0.3 s; a Pod that stays unready is polled once a minute in the end. */
 const pollBackoff: Backoff = { initialMs: 300, maxMs: 60_000 };
@@ -23,6 +24,8 @@ export type PodReport = {
   readonly report?: RelayReport;
   /** Polls that failed in a row since that report. */
   readonly failures: number;
+  /** Why the last poll failed, if the Pod answered with something else than a report; logged once. */
+  readonly problem?: string;
 };
 
 /** By the Pod's uid. */
@@ -36,6 +39,8 @@ export type PollTargets = {
   /** What is known so far of the Pods that still exist. */
   readonly reports: PodReports;
   readonly pods: readonly PollTarget[];
+  /** The names of the relay's endpoints: what Pods report of others is ignored. */
+  readonly endpoints: readonly string[];
   /** Hash of the wanted configuration. The backoff starts again when it or one of `pods` changes. */
   readonly subject: string;
 };
@@ -123,11 +128,11 @@ export class RelayPoller implements PodPoller {
   }
 
   async #pollRound(key: ObjectKey): Promise<Action> {
-    const { pods = [] } = this.#polling.get(key)?.targets ?? {};
+    const { pods = [], endpoints = [] } = this.#polling.get(key)?.targets ?? {};
     const before = knownText(this.reports(key));
     for (let first = 0; first < pods.length; first += podsAtOnce) {
       const batch = pods.slice(first, first + podsAtOnce);
-      await Promise.all(batch.map(({ uid, address }) => this.#pollPod(key, uid, address)));
+      await Promise.all(batch.map((pod) => this.#pollPod(key, pod, endpoints)));
     }
     const polling = this.#polling.get(key);
     if (polling === undefined || polling.targets.pods.length === 0) return awaitChange;
@@ -137,16 +142,26 @@ export class RelayPoller implements PodPoller {
     return requeueAfter(backoffMs(pollBackoff, rounds + 1, Math.random()));
   }
 
-  async #pollPod(key: ObjectKey, uid: string, address: string): Promise<void> {
+  async #pollPod(key: ObjectKey, { uid, address }: PollTarget, endpoints: readonly string[]): Promise<void> {
     const { fetch, onPolled } = this.#options;
-    const report = await fetch(address).catch(() => undefined); // why it failed does not matter: it is polled again
-    onPolled(report === undefined ? 'failed' : 'answered');
+    const answer = await fetch(address, endpoints).catch(asError);
+    onPolled(answer instanceof Error ? 'failed' : 'answered');
     const polling = this.#polling.get(key);
     if (polling?.targets.pods.some((pod) => pod.uid === uid) !== true) return; // no longer a target
-    const last = polling.reports.get(uid);
     const known =
-      report === undefined ? { ...last, failures: (last?.failures ?? 0) + 1 } : { report, failures: 0 };
+      answer instanceof Error
+        ? this.#failedPoll(key, uid, answer, polling.reports.get(uid))
+        : { report: answer, failures: 0 };
     this.#polling.set(key, { ...polling, reports: new Map(polling.reports).set(uid, known) });
+  }
+
+  /** A Pod that does not answer is starting or cannot be reached from here, which is common; a wrong answer is not. */
+  #failedPoll(key: ObjectKey, uid: string, error: Error, last: PodReport | undefined): PodReport {
+    const failures = (last?.failures ?? 0) + 1;
+    if (!(error instanceof WrongAnswerError)) return { ...last, failures };
+    if (last?.problem === undefined)
+      this.#options.log.warn({ key, uid, err: error }, 'Pod does not answer as a relay does');
+    return { ...last, failures, problem: error.message };
   }
 }
 

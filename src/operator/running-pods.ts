@@ -1,7 +1,11 @@
 import type { NeededSecret } from '../desired/transports.ts';
+import { cutToBytes } from '../lib/plain-text.ts';
 import { isReady, isStuck, type RelayPod } from './pods.ts';
 import { type PodReports, isUnreachable } from './relay-poller.ts';
 import type { Rollout } from './rollout.ts';
+
+/** Of the message of an endpoint in the status. */
+const maxMessageBytes = 4_096;
 
 /** What the live Pods of a relay run, as far as known. */
 export type RunningPods = {
@@ -70,7 +74,7 @@ export function endpointReadiness(
   if (updated === undefined) return {};
   const own = faults.filter(({ endpoint }) => endpoint === name);
   const message = own.map((fault) => `Pod "${fault.pod}": ${fault.message}`).join('; ');
-  return { ready: updated > 0 && own.length === 0, message: message.slice(0, 4_096) };
+  return { ready: updated > 0 && own.length === 0, message: cutToBytes(message, maxMessageBytes) };
 }
 
 const unknown =

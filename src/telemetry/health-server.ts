@@ -63,7 +63,7 @@ export async function startHealthServer(address: HealthServerAddress, routes: Ro
 }
 
 async function respond(routes: Routes, method: string, url: string): Promise<HttpResponse> {
-  const path = url.replace(/\?.*$/s, '');
+  const [path = ''] = url.split('?', 1);
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (route === undefined) return text(404, `not found; available: ${Object.keys(routes).join(', ')}\n`);
   if (!['GET', 'HEAD'].includes(method))

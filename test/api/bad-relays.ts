@@ -123,10 +123,16 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'host name',
     withEndpoint({ remotes: [{ address: 'b:80', port: 80 }] }),
   ),
-  'a remote that is no IPv4 address': bad(
-    `${remote}.address`,
-    'host name',
-    withEndpoint({ remotes: [{ address: '300.1.1.1', port: 80 }] }),
+  ...Object.fromEntries(
+    // Resolvers read all but the first as an address, the metadata service's among them.
+    ['300.1.1.1', '0x7f.0x1', '0xa9fea9fe', '1', '127.1', '0177.0.0.1', '127.0.0.0X1.'].map((host) => [
+      `a remote that ends in a number and is no IPv4 address: ${host}`,
+      bad(
+        `${remote}.address`,
+        'last label is no number',
+        withEndpoint({ remotes: [{ address: host, port: 80 }] }),
+      ),
+    ]),
   ),
   'only weights of 0': bad(
     'spec.endpoints[0].remotes',

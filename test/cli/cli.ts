@@ -24,7 +24,7 @@ export type RunningCli = {
 export function startCli(argv: readonly string[], stdin = ''): RunningCli {
   const [stdout, stderr] = [new Collected(), new Collected()];
   const signals = new EventEmitter();
-  const ended = main(argv, { stdin: Readable.from([stdin]), stdout, stderr, signals });
+  const ended = main(argv, { stdin: Readable.from([Buffer.from(stdin)]), stdout, stderr, signals });
   return {
     stdout: () => stdout.text,
     stderr: () => stderr.text,

@@ -86,7 +86,7 @@ spec:
     {
       why: 'a zone',
       text: web.replace('backend.example', '[fe80::1%eth0]'),
-      told: 'endpoints[0].remote: is not valid, got "fe80::1%eth0": use an IPv4 address, an IPv6 address without brackets or zone, or a host name',
+      told: 'endpoints[0].remote: is not valid, got "fe80::1%eth0": use an IPv4 address as four decimal numbers, an IPv6 address without brackets or zone, or a host name whose last label is no number',
     },
     {
       why: 'any free port',

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -44,6 +44,48 @@ describe('realm-operator validate', () => {
       `${web}---\n${web.replace('web', 'www')}`,
     );
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: '3 valid relays, 0 problems, 0 warnings\n' });
+  });
+
+  for (const [what, text] of [
+    ['a shadow file', 'root:$y$j9T$topsecret:19000:0:99999:7:::\nbin:*:19000::::::\n'],
+    ['a private key', '-----BEGIN PRIVATE KEY-----\ntopsecret\n-----END PRIVATE KEY-----\n'],
+    ['another kind', 'apiVersion: v1\nkind: topsecret\ntopsecret: topsecret\n'],
+    ['an alias', 'a: *topsecret\n'],
+    ['a tag', 'a: !topsecret!x 1\n'],
+    ['a tag of strange characters', 'a: !<topsecret{> 1\n'],
+    ['a key that is twice there', 'topsecret: 1\ntopsecret: 2\n'],
+    ['an address without quotes', 'a: ::topsecret\n'],
+    ['a list', '[topsecret]\n'],
+  ] as const) {
+    it(`prints nothing of ${what} that a manifest is a link to`, async () => {
+      const path = join(folder, 'web.yaml');
+      symlinkSync(file('target', text), path);
+      const { code, stdout } = await runCli(['validate', '-f', path]);
+      expect(code).to.equal(1);
+      expect(stdout)
+        .to.match(/web.yaml:[12]: document: is not (a RealmRelay|YAML)/)
+        .and.to.not.contain('topsecret');
+    });
+  }
+
+  it('reads no device without an end', async () => {
+    const path = join(folder, 'web.yaml');
+    symlinkSync('/dev/zero', path);
+    const { code, stdout } = await runCli(['validate', '-f', path]);
+    expect(code).to.equal(1);
+    expect(stdout).to.contain('cannot be read (it is larger than 12582912 bytes)');
+  });
+
+  it('prints 1,000 problems of a file, and how many more there are', async () => {
+    const keys = Array.from({ length: 3_000 }, (_, at) => `  key${String(at)}: 1\n`).join('');
+    const path = file('web.yaml', `${web.replace('443}', '70000}')}${keys}`);
+    const other = file('dns.yaml', dns.replace('443}', '70000}'));
+    const { code, stdout } = await runCli(['validate', '-f', path, '-f', other]);
+    expect(code).to.equal(1);
+    const lines = stdout.split('\n');
+    expect(lines).to.have.lengthOf(1_004);
+    expect(lines[1_000]).to.equal(`${path}:1: document: has 2001 more problems: correct those above first`);
+    expect(lines[1_001]).to.contain('dns.yaml:7: spec.endpoints[0].listen.port');
   });
 
   it('prints every problem with file, line, field, value and remedy, and exits 1', async () => {
@@ -102,9 +144,9 @@ describe('realm-operator validate', () => {
     { text: '', message: 'is empty' },
     { text: '# a comment\n---\n', message: 'is empty' },
     { text: 'a: [1', message: 'is not YAML' },
-    { text: 'just text', message: 'give a mapping of fields' },
+    { text: 'just text', message: 'is not a RealmRelay' },
     { text: web.replace('v1alpha1', 'v1'), message: 'use realm-operator.dev/v1alpha1' },
-    { text: web.replace('kind: RealmRelay', 'kind: Relay'), message: 'use RealmRelay' },
+    { text: web.replace('kind: RealmRelay', 'kind: Relay'), message: 'kind: RealmRelay' },
     { text: `${web}---\n${web}`, message: 'rename one of them' },
     { text: `a: ${'x'.repeat(5 * 1024 * 1024)}`, message: 'use at most' },
   ];

@@ -195,11 +195,25 @@ describe('legacy config text', () => {
     });
   }
 
+  it('numbers 20,000 endpoints of one port without counting each from the start', () => {
+    const ports = Array<string>(20_000).fill('8080');
+    const { config } = parseRelayConfig(texts(JSON.stringify({ ...legacy, listening_ports: ports })));
+    expect(config.endpoints.at(-1)?.name).to.equal('0.0.0.0:8080#20000');
+  }).timeout(30_000); // minutes, if it counts
+
   const refused = [
     {
       fields: { listening_ports: ['5-3'], remote_ports: ['x', 70_000] },
       message:
         /listening_ports\[0\]: is neither a port nor a range of ports, got "5-3".*\n.*remote_ports\[0\]: is neither.*\n.*remote_ports\[1\]: has the wrong type/,
+    },
+    {
+      fields: { listening_ports: Array<string>(100).fill('1-65535') },
+      message: /^1.toml: listening_ports: has 6553500 ports: list at most 65536 in a file$/,
+    },
+    {
+      fields: { remote_ports: Array<string>(2_500).fill('x') },
+      message: /remote_ports\[999\]: .*\n1.toml: document: has 1500 more problems: correct those above first$/,
     },
     { fields: { remote_addresses: undefined }, message: /remote_addresses: is missing: add it/ },
     { fields: { listening_addresses: [] }, message: /listening_addresses: is empty: list at least one/ },

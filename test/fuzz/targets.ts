@@ -8,7 +8,7 @@ import { ConfigError } from '../../src/config/config-error.ts';
 import { parseRelayConfig } from '../../src/config/parsed-config.ts';
 import { hostText, parseIpAddress } from '../../src/lib/ip-address.ts';
 import { problemText } from '../../src/lib/problem.ts';
-import { relayReport } from '../../src/operator/relay-client.ts';
+import { relayReport, WrongAnswerError } from '../../src/operator/relay-client.ts';
 import { hostsAddresses, searchNames } from '../../src/relay/dns/hosts-file.ts';
 import { parseProxyHeader, ProxyHeaderError } from '../../src/relay/proxy-protocol/header.ts';
 import { readRequest } from '../../src/relay/transport/web-socket-request.ts';
@@ -116,10 +116,11 @@ function address(input: Buffer): void {
 }
 
 function relayStatus(input: Buffer): void {
-  tolerating([SyntaxError], () => {
-    const { configHash, unready } = relayReport(JSON.parse(input.toString('utf8')));
-    for (const text of [configHash, ...unready.map(({ message }) => message)])
-      require(typeof text === 'string', 'a report holds texts');
+  tolerating([SyntaxError, WrongAnswerError], () => {
+    const { configProblem, unready } = relayReport(JSON.parse(input.toString('utf8')), ['a']);
+    require(unready.length < 2 && unready.every(({ name }) => name === 'a'), 'a report has known endpoints');
+    for (const text of [configProblem, ...unready.map(({ message }) => message)])
+      require(!/\p{Cc}/u.test(text) && text.length <= 1_025, 'a report has short lines');
   });
 }
 
@@ -220,9 +221,23 @@ export const targets: readonly Target[] = [
   {
     name: 'relay-status',
     seeds: [
-      '{"configHash":"a","configProblem":"","endpoints":[{"name":"a","ready":false,"message":"m","sockets":[{"reason":"r"}]}]}',
+      `{"configHash":"${'0'.repeat(64)}","configProblem":"","unready":[{"name":"a","message":"m","reasons":["r"]}]}`,
     ],
-    tokens: ['{', '}', '[', ']', '"', ':', ',', 'null', 'false', '"endpoints"', '"sockets"', '"__proto__"'],
+    tokens: [
+      '{',
+      '}',
+      '[',
+      ']',
+      '"',
+      ':',
+      ',',
+      'null',
+      'false',
+      '"unready"',
+      '"reasons"',
+      '"__proto__"',
+      '\\n',
+    ],
     run: relayStatus,
   },
   {

@@ -27,6 +27,21 @@ describe('byteLines', () => {
     expect(await linesOf('a', 'b', '', 'c', 'd\n')).to.deep.equal(['abcd']);
   });
 
+  it('ends at a line of more than 16 MiB, and names it', async () => {
+    const chunk = Buffer.alloc(64 * 1024, 'x');
+    let sent = 0;
+    const endless = Readable.from(
+      (function* () {
+        for (; sent < 1_000; sent += 1) yield chunk;
+      })(),
+    );
+    const error: unknown = await byteLines(endless)
+      .next()
+      .catch((thrown: unknown) => thrown);
+    expect(error).to.have.property('message', 'a line of the watch is larger than 16777216 bytes');
+    expect(sent).to.be.below(300);
+  });
+
   it('skips blank lines', async () => {
     expect(await linesOf('\n', ' \r\n\none\n \n')).to.deep.equal(['one']);
   });

@@ -42,6 +42,56 @@ describe('KubeClient', () => {
     expect(server.connections).to.be.most(64);
   });
 
+  it('keeps 2,000 characters of an endless error, and closes its connection', async () => {
+    const closed = Promise.withResolvers<undefined>();
+    server.handle = (_request, response) => {
+      response.on('close', closed.resolve).writeHead(502);
+      const send = (): void => {
+        while (!response.destroyed && response.write('<b>\u001b[2J bad gateway\n'.repeat(1_000)));
+      };
+      response.on('drain', send);
+      send();
+    };
+    const { message, status } = await refusal();
+    expect(status).to.equal(502);
+    expect(message)
+      .to.have.lengthOf(2_001)
+      .and.to.match(/^<b> \[2J bad gateway <b> /);
+    await closed.promise;
+  });
+
+  it('takes what a Status has of the right type, and cuts it', async () => {
+    const causes = [
+      { field: 7, message: 'x'.repeat(5_000) },
+      null,
+      ...Array<object>(100).fill({ field: 'spec' }),
+    ];
+    const status = {
+      ...statusObject(422, 'Invalid', 'no'),
+      message: 7,
+      details: { causes, retryAfterSeconds: 1e12 },
+    };
+    server.handle = (_request, response) => {
+      answerJson(response, status, 422);
+    };
+    const { message, causes: kept, retryAfterMs } = await refusal();
+    expect(message).to.equal(JSON.stringify(status).slice(0, 2_000) + '…');
+    expect(kept).to.have.lengthOf(64);
+    expect(kept[0]).to.deep.equal({ message: `${'x'.repeat(512)}…` });
+    expect(kept[1]).to.deep.equal({});
+    expect(retryAfterMs).to.equal(600_000);
+  });
+
+  it('reads an answer up to 64 MiB', async () => {
+    server.handle = (_request, response) => {
+      response.on('error', () => undefined).end(Buffer.alloc(65 * 1024 ** 2, ' '));
+    };
+    const error: unknown = await client
+      .request({ method: 'GET', path: '/x' })
+      .catch((thrown: unknown) => thrown);
+    expect(error).to.have.property('message', 'the answer of the API server is larger than 67108864 bytes');
+  });
+
   describe('with a fence', () => {
     let holds: boolean;
     let term: AbortController;

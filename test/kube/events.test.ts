@@ -81,9 +81,9 @@ describe('Events', () => {
   });
 
   it('cuts a note that the API server would refuse', async () => {
-    events.record({ ...event, note: 'x'.repeat(5_000) });
+    events.record({ ...event, note: '€'.repeat(5_000) });
     await events.flush();
-    expect(written[0]?.body['note']).to.have.lengthOf(1_000);
+    expect(Buffer.byteLength(String(written[0]?.body['note']))).to.be.within(1_021, 1_024);
   });
 
   it('lets nothing fail if an event cannot be written', async () => {

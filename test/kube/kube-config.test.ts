@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +42,32 @@ describe('kubeConfigLoader', () => {
   for (const { text, message, why } of cases) {
     it(`reports what is wrong if ${why}`, () => {
       expect(load(text)).to.throw(KubeConfigError, message);
+    });
+  }
+
+  for (const [what, named] of [
+    ['a kubeconfig', undefined],
+    [
+      'a CA',
+      'clusters: [{name: c, cluster: {server: "https://192.0.2.1:6443", certificate-authority: FILE}}]',
+    ],
+    ['a certificate', 'users: [{name: u, user: {client-certificate: FILE, client-key: none}}]'],
+    ['a key', 'users: [{name: u, user: {client-certificate: none, client-key: FILE}}]'],
+  ] as const) {
+    it(`rejects ${what} of more than 1 MiB before it is read`, () => {
+      const large = join(folder, 'large');
+      writeFileSync(large, '');
+      truncateSync(large, 1024 ** 2 + 1);
+      const whole = `${cluster}\n${context}\ncurrent-context: x\n`;
+      const key = named?.slice(0, named.indexOf(':') + 1) ?? '';
+      const before = whole.split('\n').find((line) => line.startsWith(key)) ?? '';
+      const loader =
+        named === undefined
+          ? kubeConfigLoader({ file: large })
+          : load(whole.replace(before, named.replace('FILE', large)));
+      expect(loader)
+        .to.throw(KubeConfigError)
+        .with.nested.property('cause.message', `${large} is larger than 1048576 bytes`);
     });
   }
 

@@ -111,6 +111,7 @@ describe('hotReload', () => {
         pods: [pod],
         reports,
         hash: 'new',
+        endpoints: ['a'],
         strategy: 'HotReload',
         previous: {},
       };
@@ -128,10 +129,12 @@ describe('hotReload', () => {
       pods: [relayPod('p')],
       reports,
       hash: 'new',
+      endpoints: ['a'],
       strategy: 'HotReload',
       previous: {},
     });
     expect([...targets.reports.keys()]).to.deep.equal(['p']);
+    expect(targets.endpoints).to.deep.equal(['a']);
   });
 });
 

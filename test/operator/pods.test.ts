@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
-import type { RelayReport } from '../../src/operator/relay-client.ts';
+import { fetchRelayReport, type RelayReport } from '../../src/operator/relay-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { JumpingClock } from '../support/jumping-clock.ts';
@@ -130,6 +133,31 @@ describeWithCluster('operator and relay Pods', function (cluster) {
     await rest();
     expect(await edge.questions()).to.equal(0);
     expect(await settledWrites(cluster())).to.equal(before);
+  });
+
+  it('goes on beside a Pod that answers with 40 MB, and logs that once', async () => {
+    const flood = createServer((_request, response) => {
+      response.end(Buffer.alloc(40e6, '"0123456789",'));
+    });
+    await once(flood.listen(0, '127.0.0.1'), 'listening');
+    const { port } = flood.address() as AddressInfo;
+    const answers = edge.askRelay;
+    await edge.stop();
+    edge.askRelay = (address, endpoints) =>
+      address === '192.0.2.1' ? fetchRelayReport('127.0.0.1', endpoints, port) : answers(address, endpoints);
+    try {
+      await edge.start();
+      await twoReady();
+      const { message } = await edge.expectCondition('web', 'Ready', 'True', 'PodsReady');
+      expect(message).to.contain('the operator cannot reach them');
+      await edge.applyRelay('dns', spec(5353));
+      await edge.expectCondition('dns', 'Programmed', 'True', 'Programmed');
+      const logged = edge.logged.filter(({ msg }) => msg === 'Pod does not answer as a relay does');
+      expect(logged).to.have.lengthOf(1);
+    } finally {
+      flood.closeAllConnections();
+      flood.close();
+    }
   });
 
   it('names the Pod, the endpoint, the reason and the remedy of a bind that failed', async () => {

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
-import { fetchRelayReport, relayReport } from '../../src/operator/relay-client.ts';
+import { fetchRelayReport, relayReport, WrongAnswerError } from '../../src/operator/relay-client.ts';
 import { adminRoutes } from '../../src/relay/admin/routes.ts';
 import type { EndpointStatus, RelayStatus } from '../../src/relay/admin/status.ts';
 import { type HealthServer, startHealthServer } from '../../src/telemetry/health-server.ts';
 
+const hash = '0123456789abcdef'.repeat(4);
 const traffic = { active: 0, total: 0 };
 const https: EndpointStatus = {
   name: 'https',
@@ -29,7 +30,7 @@ const https: EndpointStatus = {
   associations: traffic as unknown as EndpointStatus['associations'],
 };
 const status: RelayStatus = {
-  configHash: 'abc',
+  configHash: hash,
   ready: false,
   draining: false,
   configProblem: 'unknown field',
@@ -38,7 +39,7 @@ const status: RelayStatus = {
   recentErrors: [],
 };
 
-describe('askRelay', () => {
+describe('fetchRelayReport', () => {
   let relay: HealthServer | undefined;
   let other: Server | undefined;
 
@@ -55,8 +56,9 @@ describe('askRelay', () => {
         { host, port: 0 },
         adminRoutes(() => status),
       );
-      expect(await fetchRelayReport(host, Number(new URL(relay.url).port))).to.deep.equal({
-        configHash: 'abc',
+      const { port } = new URL(relay.url);
+      expect(await fetchRelayReport(host, ['dns', 'https'], Number(port))).to.deep.equal({
+        configHash: hash,
         configProblem: 'unknown field',
         unready: [
           { name: 'https', message: 'AddressInUse: TCP [::]:443: address in use: choose another port' },
@@ -65,30 +67,119 @@ describe('askRelay', () => {
     });
   }
 
-  const badServers: { why: string; body: string | undefined }[] = [
-    { why: 'is no JSON', body: '<html>' },
-    { why: 'is JSON of something else', body: '{"ok":true}' },
-    { why: 'never comes', body: undefined },
+  it('reads the summary of the largest relay, where nothing is ready', async () => {
+    const message = 'x'.repeat(5_000);
+    const endpoints = Array.from({ length: 64 }, (_, at) => ({ ...https, name: `e${String(at)}`, message }));
+    relay = await startHealthServer(
+      { host: '127.0.0.1', port: 0 },
+      adminRoutes(() => ({ ...status, endpoints })),
+    );
+    const names = endpoints.map(({ name }) => name);
+    const { unready } = await fetchRelayReport('127.0.0.1', names, Number(new URL(relay.url).port));
+    expect(unready).to.have.lengthOf(64);
+  });
+
+  async function failure(handle: RequestListener): Promise<unknown> {
+    other = createServer(handle);
+    await once(other.listen(0, '127.0.0.1'), 'listening');
+    const { port } = other.address() as AddressInfo;
+    return fetchRelayReport('127.0.0.1', ['https'], port).catch((thrown: unknown) => thrown);
+  }
+
+  const good = JSON.stringify({ configHash: hash, configProblem: '', unready: [] });
+  const wrongAnswers: { why: string; status?: number; body: string; message: RegExp }[] = [
+    { why: 'is no JSON', body: '<html>', message: /not JSON/ },
+    { why: 'is JSON of something else', body: '{"ok":true}', message: /not the summary/ },
+    { why: 'is JSON, nested 100,000 deep', body: `${'['.repeat(1e5)}${']'.repeat(1e5)}`, message: /not the/ },
+    { why: 'has a hash that is none', body: good.replace(hash, 'x'.repeat(64)), message: /not the summary/ },
+    { why: 'has another status', status: 500, body: good, message: /status 500/ },
+    { why: 'is a redirect', status: 302, body: good, message: /status 302/ },
+    {
+      why: 'has 100,000 endpoints',
+      body: good.replace('[]', JSON.stringify(Array(100_000).fill({ name: 'https', message: 'm' }))),
+      message: /larger than 262144 bytes/,
+    },
   ];
-  for (const { why, body } of badServers) {
-    it(`rejects if the answer ${why}`, async () => {
-      other = createServer((_request, response) => {
-        if (body !== undefined) response.end(body);
+  for (const { why, status: statusCode = 200, body, message } of wrongAnswers) {
+    it(`rejects an answer that ${why}`, async () => {
+      const error = await failure((_request, response) => {
+        response.writeHead(statusCode, { location: '/summary' }).end(body);
       });
-      await once(other.listen(0, '127.0.0.1'), 'listening');
-      const { port } = other.address() as AddressInfo;
-      const error: unknown = await fetchRelayReport('127.0.0.1', port).catch((thrown: unknown) => thrown);
-      expect(error).to.be.instanceOf(Error);
+      expect(error).to.be.instanceOf(WrongAnswerError);
+      expect((error as Error).message).to.match(message);
+    });
+  }
+
+  it('closes the connection of an answer that goes on after 256 KiB', async () => {
+    let sentBytes = 0;
+    const closed = Promise.withResolvers<undefined>();
+    const chunk = '"0123456789",'.repeat(1_000);
+    const send = (response: ServerResponse): void => {
+      while (!response.destroyed && sentBytes < 40e6 && response.write(chunk)) sentBytes += chunk.length;
+    };
+    const error = await failure((_request, response) => {
+      response.on('close', closed.resolve);
+      response.on('drain', () => {
+        send(response);
+      });
+      response.write('{"configHash":[');
+      send(response);
+    });
+    expect(error).to.be.instanceOf(WrongAnswerError);
+    await closed.promise;
+    expect(sentBytes).to.be.below(20e6); // what the buffers of both sides take
+  });
+
+  const silent: { why: string; handle: RequestListener }[] = [
+    { why: 'never comes', handle: () => undefined },
+    {
+      why: 'drips',
+      handle: (_request, response) => {
+        const timer = setInterval(() => response.write(' '), 20);
+        response.on('close', () => {
+          clearInterval(timer);
+        });
+      },
+    },
+  ];
+  for (const { why, handle } of silent) {
+    it(`gives up after a second where the answer ${why}`, async () => {
+      const error = await failure(handle);
+      expect(error).to.be.instanceOf(Error).and.not.instanceOf(WrongAnswerError);
     });
   }
 });
 
 describe('relayReport', () => {
+  const answer = (more: object): unknown => ({ configHash: hash, configProblem: '', unready: [], ...more });
+
   it('takes what a relay of another version does not say as nothing to complain of', () => {
-    expect(relayReport({ configHash: 'abc', endpoints: [{ ready: false }] })).to.deep.equal({
-      configHash: 'abc',
+    expect(relayReport({ configHash: hash, unready: [{ name: 'https' }] }, ['https'])).to.deep.equal({
+      configHash: hash,
       configProblem: '',
-      unready: [{ name: '', message: '' }],
+      unready: [{ name: 'https', message: '' }],
     });
+  });
+
+  it('has the endpoints of the RealmRelay, each once, and no others', () => {
+    const unready = ['https', 'kube-dns', 'https', 'constructor', '__proto__'].map((name) => ({
+      name,
+      message: 'm',
+    }));
+    const { unready: kept } = relayReport(answer({ unready }), ['dns', 'https']);
+    expect(kept).to.deep.equal([{ name: 'https', message: 'm' }]);
+  });
+
+  it('has one short line for each message, whatever the Pod sent', () => {
+    const hostile = `a\u001b[31m\r\nb\u202egnp\u2069${'𝄞'.repeat(1_000)}`;
+    const { configProblem, unready } = relayReport(
+      answer({
+        configProblem: hostile,
+        unready: [{ name: 'https', message: hostile, reasons: [hostile, 7] }],
+      }),
+      ['https'],
+    );
+    expect(configProblem).to.equal(`a [31m bgnp${'𝄞'.repeat(501)}…`);
+    expect(Array.from(unready[0]?.message ?? '')).to.have.lengthOf(513);
   });
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import { Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { RelayReport } from '../../src/operator/relay-client.ts';
+import { type RelayReport, WrongAnswerError } from '../../src/operator/relay-client.ts';
 import { type PodReports, RelayPoller } from '../../src/operator/relay-poller.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -14,10 +15,17 @@ describe('RelayPoller', () => {
   let poller: RelayPoller;
   let asked: number;
   let news: number;
+  let warnings: Record<string, unknown>[];
   let answer: () => Promise<RelayReport>;
 
   beforeEach(() => {
-    [asked, news] = [0, 0];
+    [asked, news, warnings] = [0, 0, []];
+    const lines = new Writable({
+      write: (chunk: Buffer, _encoding, written) => {
+        warnings.push(JSON.parse(chunk.toString()) as Record<string, unknown>);
+        written();
+      },
+    });
     clock = new FakeClock();
     answer = () => Promise.reject(new Error('refused'));
     poller = new RelayPoller({
@@ -26,7 +34,7 @@ describe('RelayPoller', () => {
         return answer();
       },
       clock,
-      log: createLogger('off'),
+      log: createLogger('warn', lines),
       onChange: () => (news += 1),
       onPolled: () => undefined,
     });
@@ -35,7 +43,7 @@ describe('RelayPoller', () => {
   afterEach(() => poller.stop());
 
   function poll(pods = target, subject = 'new', reports: PodReports = poller.reports(key)): void {
-    poller.poll(key, { pods, subject, reports });
+    poller.poll(key, { pods, endpoints: ['https'], subject, reports });
   }
 
   /** Lets time pass in steps, and what is due run to its end after each. */
@@ -107,6 +115,20 @@ describe('RelayPoller', () => {
     const known = poller.reports(key).get('a');
     expect(known?.report?.configHash).to.equal('old');
     expect(known?.failures).to.be.above(2);
+  });
+
+  it('logs once that a Pod answers with something else, until it reports again', async () => {
+    answer = () => Promise.reject(new WrongAnswerError('it answered with status 500'));
+    poll();
+    await pass(60_000);
+    expect(asked).to.be.above(4);
+    expect(warnings).to.have.lengthOf(1);
+    expect(warnings[0]).to.include({ key, uid: 'a' });
+    answer = () => Promise.resolve(report);
+    await pass(60_000);
+    answer = () => Promise.reject(new WrongAnswerError('it answered with status 500'));
+    await pass(120_000);
+    expect(warnings).to.have.lengthOf(2);
   });
 
   it('drops an answer that comes after the Pod is of no interest any more', async () => {

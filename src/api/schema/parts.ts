@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { numericEnd } from '../../lib/host-name.ts';
 import { addressFamily, parseIpAddress } from '../../lib/ip-address.ts';
 
 /** An IP family, as Kubernetes spells it. */
@@ -69,9 +70,8 @@ export function isCidr(text: string): boolean {
 
 /** An IP address as above, or a host name whose last label is not a number. Source: RFC 1123, section 2.1. */
 export function isHost(text: string): boolean {
-  return isListenAddress(text) || (hostName.test(text) && !numericLabel.test(text));
+  return isListenAddress(text) || (hostName.test(text) && !numericEnd.test(text));
 }
 
 const hostName =
   /^([0-9A-Za-z_]([-0-9A-Za-z_]{0,61}[0-9A-Za-z_])?[.])*[0-9A-Za-z]([-0-9A-Za-z]{0,61}[0-9A-Za-z])?[.]?$/;
-const numericLabel = /(^|[.])[0-9]+[.]?$/;

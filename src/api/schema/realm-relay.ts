@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { numericEnd } from '../../lib/host-name.ts';
 import { logLevels } from '../../lib/log-level.ts';
 import { network } from './network.ts';
 import { podTemplate } from './pod-template.ts';
@@ -79,9 +80,10 @@ const listen = rangeRules.reduce(
 
 const remote = z.object({
   address: rule(text(253), {
-    cel: "isIP(self) || (self.matches('^::ffff:[0-9.]+$') && isIP(self.substring(7))) || (self.matches('^([0-9A-Za-z_]([-0-9A-Za-z_]{0,61}[0-9A-Za-z_])?[.])*[0-9A-Za-z]([-0-9A-Za-z]{0,61}[0-9A-Za-z])?[.]?$') && !self.matches('(^|[.])[0-9]+[.]?$'))",
+    cel: `isIP(self) || (self.matches('^::ffff:[0-9.]+$') && isIP(self.substring(7))) || (self.matches('^([0-9A-Za-z_]([-0-9A-Za-z_]{0,61}[0-9A-Za-z_])?[.])*[0-9A-Za-z]([-0-9A-Za-z]{0,61}[0-9A-Za-z])?[.]?$') && !self.matches('${numericEnd.source}'))`,
     holds: isHost,
-    remedy: 'use an IPv4 address, an IPv6 address without brackets or zone, or a host name',
+    remedy:
+      'use an IPv4 address as four decimal numbers, an IPv6 address without brackets or zone, or a host name whose last label is no number',
   }).describe('IPv4 address, IPv6 address without brackets, or host name to relay to.'),
   port: bounded(1, 65_535, '')
     .unwrap()

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { trimmedEnd } from '../../lib/trimmed.ts';
 import type { SocketAddress } from '../address.ts';
 import type { EndpointNetwork } from '../network-keys.ts';
 
@@ -22,11 +23,14 @@ export function endpointNames(endpoints: readonly Unnamed[]): string[] {
     endpoints.flatMap(({ name }) => (name !== undefined && label(name) === name ? name : [])),
   );
   const taken = new Set<string>();
+  const used = new Set(kept);
+  const numbers = new Map<string, number>();
   return endpoints.map((endpoint) => {
     const wanted = label(endpoint.name ?? '') || generatedName(endpoint);
     const isOwn = wanted === endpoint.name && !taken.has(wanted);
-    const name = isOwn ? wanted : freeName(wanted, new Set([...kept, ...taken]));
+    const name = isOwn ? wanted : freeName(wanted, used, numbers);
     taken.add(name);
+    used.add(name);
     return name;
   });
 }
@@ -37,15 +41,19 @@ function label(text: string): string {
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]+/g, '-')
     .replace(/^-+/, '');
-  return word.slice(0, maxLength).replace(/-+$/, '');
+  return trimmedEnd(word.slice(0, maxLength), '-');
 }
 
-function freeName(wanted: string, taken: ReadonlySet<string>): string {
+/** @param numbers  the last number of each name, so that thousands of one name are not counted from 2 each time. */
+function freeName(wanted: string, taken: ReadonlySet<string>, numbers: Map<string, number>): string {
   let name = wanted;
-  for (let number = 2; taken.has(name); number += 1) {
+  let number = numbers.get(wanted) ?? 1;
+  while (taken.has(name)) {
+    number += 1;
     const end = `-${String(number)}`;
-    name = `${wanted.slice(0, maxLength - end.length).replace(/-+$/, '')}${end}`;
+    name = `${trimmedEnd(wanted.slice(0, maxLength - end.length), '-')}${end}`;
   }
+  numbers.set(wanted, number);
   return name;
 }
 

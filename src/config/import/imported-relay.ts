@@ -77,14 +77,13 @@ type Group = {
 
 /** Groups neighbours that differ only in their ports. An endpoint with a name or a connection limit is not joined. */
 function joined(all: readonly Placed[]): Group[] {
-  const groups: Group[] = [];
+  const groups: (Group & { readonly ports: PlacedPort[] })[] = [];
   for (const { endpoint, origin } of all) {
     const ports = portsOf(endpoint).map((port) => ({ ...port, origin }));
     const isJoinable = origin.name === undefined && endpoint.network.maxConnections === 0;
     const key = isJoinable ? settingsKey(endpoint) : '';
     const last = groups.at(-1);
-    if (last !== undefined && key !== '' && last.key === key)
-      groups[groups.length - 1] = { ...last, ports: [...last.ports, ...ports] };
+    if (last !== undefined && key !== '' && last.key === key) last.ports.push(...ports);
     else groups.push({ endpoint, key, ports });
   }
   return groups;

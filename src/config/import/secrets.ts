@@ -1,3 +1,5 @@
+import { trimmedEnd } from '../../lib/trimmed.ts';
+
 /** A Secret that replaces files. */
 export type ImportedSecret = {
   readonly name: string;
@@ -44,12 +46,11 @@ function secretName(path: string): string {
 
 function nameOf(text: string): string {
   const labels = text.toLowerCase().split('.');
-  return labels
-    .map((each) => each.replaceAll(/[^a-z0-9-]+/g, '-').replaceAll(/^-+|-+$/g, ''))
+  const name = labels
+    .map((each) => trimmedEnd(each.replaceAll(/[^a-z0-9-]+/g, '-').replace(/^-+/, ''), '-'))
     .filter((each) => each !== '')
-    .join('.')
-    .slice(0, 240)
-    .replace(/[-.]+$/, '');
+    .join('.');
+  return trimmedEnd(name.slice(0, 240), '-.');
 }
 
 /** The command that creates `secret` from its files, to be run on the machine that has them. */

@@ -9,6 +9,7 @@
 import { json, text, type HttpResponse, type Routes } from '../../telemetry/health-server.ts';
 import { relayRegistry } from './metrics.ts';
 import type { RelayStatus } from './status.ts';
+import { relaySummary } from './summary.ts';
 
 /**
  * The routes of the relay's admin server.
@@ -27,6 +28,10 @@ export function adminRoutes(
     '/status': async () => {
       await refresh();
       return json(200, status());
+    },
+    '/summary': async () => {
+      await refresh();
+      return json(200, relaySummary(status()));
     },
     '/metrics': async () => {
       await refresh();

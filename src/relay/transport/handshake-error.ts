@@ -14,6 +14,7 @@ const reasons: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'the peer does not speak TLS',
   ERR_SSL_HTTP_REQUEST: 'the peer speaks HTTP without TLS',
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'the peer supports neither TLS 1.2 nor TLS 1.3',
+  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: 'the client sent no certificate',
   ERR_SSL_NO_SHARED_CIPHER: 'no cipher in common with the peer',
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the remote requires a client certificate: give cert and key',
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: 'the peer does not trust the certificate',

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import { asError } from '../../lib/errors.ts';
 import { HandshakeError, tlsFault } from './handshake-error.ts';
 
 /** The certificates of the listening side. */
@@ -18,25 +19,26 @@ export type ServerMaterial = {
  */
 export class TlsServer {
   readonly #server: Server;
-  readonly #waiting = new Map<string, PromiseWithResolvers<TLSSocket>>();
+  readonly #waiting = new Map<Socket, PromiseWithResolvers<TLSSocket>>();
   #material: ServerMaterial;
 
   constructor(material: ServerMaterial) {
     this.#material = material;
-    // The client's certificate is checked in #authorized, which can give the reason of a refusal.
     const requestCert = material.clientCa !== undefined;
     this.#server = createServer({
       ...contextOf(material),
       requestCert,
-      rejectUnauthorized: false,
+      rejectUnauthorized: requestCert,
       handshakeTimeout: 0,
     });
     this.#server.on('secureConnection', (socket) => {
       socket.on('error', () => undefined); // also if its handshake was given up meanwhile
       socket.allowHalfOpen = true;
-      this.#waiting.get(nameOf(socket))?.resolve(socket);
+      this.#waiting.get(acceptedSocket(socket))?.resolve(socket);
     });
-    this.#server.on('tlsClientError', (error, socket) => this.#waiting.get(nameOf(socket))?.reject(error));
+    this.#server.on('tlsClientError', (error, socket) =>
+      this.#waiting.get(acceptedSocket(socket))?.reject(clientFault(error, socket)),
+    );
     this.#server.on(
       'OCSPRequest',
       (_cert: Buffer, _issuer: Buffer, answer: (error: null, ocsp: Buffer | null) => void) => {
@@ -58,40 +60,33 @@ export class TlsServer {
    * @throws HandshakeError
    */
   async accept(raw: Socket): Promise<TLSSocket> {
-    const name = nameOf(raw);
     const waiting = Promise.withResolvers<TLSSocket>();
-    this.#waiting.set(name, waiting);
-    const onClose = (): void => {
-      waiting.reject(new Error('the peer closed the connection'));
-    };
-    raw.once('close', onClose);
+    this.#waiting.set(raw, waiting);
     raw.allowHalfOpen = false; // a handshake cannot succeed once the client has ended its side
     try {
       this.#server.emit('connection', raw);
-      return this.#authorized(await waiting.promise);
+      return await waiting.promise;
     } catch (error) {
       throw error instanceof HandshakeError ? error : tlsFault(error);
     } finally {
-      raw.off('close', onClose);
-      this.#waiting.delete(name);
+      this.#waiting.delete(raw);
     }
   }
+}
 
-  #authorized(socket: TLSSocket): TLSSocket {
-    if (this.#material.clientCa === undefined || socket.authorized) return socket;
-    const why =
-      socket.getPeerX509Certificate() === undefined
-        ? 'the client sent no certificate'
-        : `the client certificate is not valid: ${String(socket.authorizationError)}`;
-    throw new HandshakeError(`TLS handshake failed: ${why}`);
-  }
+/** The socket under `socket`, which Node passes to no event; addresses cannot identify it, as closed sockets lose them. */
+function acceptedSocket(socket: TLSSocket): Socket {
+  return (socket as { readonly _parent?: Socket })._parent ?? socket;
+}
+
+/** Node closes the connection of a client whose certificate is not valid, and leaves the reason on the socket. */
+function clientFault(error: Error, socket: TLSSocket): Error {
+  const reason = socket.authorizationError as unknown; // null, against its type, unless the certificate is not valid
+  if (reason === null || reason === undefined) return error;
+  const message = `TLS handshake failed: the client certificate is not valid: ${asError(reason).message}`;
+  return new HandshakeError(message, { cause: error });
 }
 
 function contextOf({ cert, key, clientCa }: ServerMaterial): SecureContextOptions {
   return { cert, key, minVersion: 'TLSv1.2', ...(clientCa !== undefined && { ca: clientCa }) };
-}
-
-/** No two open connections have the same name. */
-function nameOf({ remoteAddress, remotePort, localAddress }: Socket): string {
-  return [remoteAddress, remotePort, localAddress].join(' ');
 }

@@ -1,0 +1,37 @@
+import { plainText } from '../../lib/plain-text.ts';
+import type { EndpointStatus, RelayStatus } from './status.ts';
+
+/** Characters of a message: with 64 endpoints the summary stays below what the operator reads. */
+const maxMessageLength = 1_000;
+
+/** What the operator polls. Unlike the status it stays small, however many remotes the relay has. */
+export type RelaySummary = Pick<RelayStatus, 'configHash' | 'configProblem'> & {
+  /** The endpoints that are not ready. */
+  readonly unready: readonly {
+    readonly name: string;
+    /** Why, for programs, e.g. `AddressInUse`: each once, sorted. */
+    readonly reasons: readonly string[];
+    /** Why, and what to do. */
+    readonly message: string;
+  }[];
+};
+
+/** The summary of `status`. */
+export function relaySummary({ configHash, configProblem, endpoints }: RelayStatus): RelaySummary {
+  return {
+    configHash,
+    configProblem: plainText(configProblem, maxMessageLength),
+    unready: endpoints
+      .filter(({ ready }) => !ready)
+      .map((endpoint) => ({
+        name: endpoint.name,
+        reasons: reasons(endpoint),
+        message: plainText(endpoint.message, maxMessageLength),
+      })),
+  };
+}
+
+function reasons({ sockets }: EndpointStatus): string[] {
+  const all = sockets.map(({ reason }) => reason).filter((reason) => reason !== '');
+  return [...new Set(all)].toSorted();
+}
