@@ -65,7 +65,8 @@ export const operator: Command = async (argv, { signals: source }) => {
     clock: systemClock,
     registry,
   });
-  const admin = address && (await startHealthServer(address, operatorRoutes(running.isReady, registry)));
+  const routes = operatorRoutes(running.isReady, registry, systemClock);
+  const admin = address && (await startHealthServer(address, routes, systemClock));
   log.info({ version, admin: admin?.url ?? 'off', relayImage: options['relay-image'] }, 'operator started');
   const signal = await Promise.race([signals.first, running.lost]);
   log.info({ signal }, 'operator stopping');

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { fetchRelayReport, relayReport } from '../../src/operator/relay-client.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { adminRoutes } from '../../src/relay/admin/routes.ts';
 import type { EndpointStatus, RelayStatus } from '../../src/relay/admin/status.ts';
 import { type HealthServer, startHealthServer } from '../../src/telemetry/health-server.ts';
@@ -29,6 +30,7 @@ const https: EndpointStatus = {
   associations: traffic as unknown as EndpointStatus['associations'],
 };
 const status: RelayStatus = {
+  asOf: '2026-01-01T00:00:00.000Z',
   configHash: 'abc',
   ready: false,
   draining: false,
@@ -53,7 +55,7 @@ describe('askRelay', () => {
     it(`hears at ${host} what the relay program runs and does not serve, with reason and remedy`, async () => {
       relay = await startHealthServer(
         { host, port: 0 },
-        adminRoutes(() => status),
+        adminRoutes({ status: () => status, refresh: () => Promise.resolve(), revision: 0 }, systemClock),
       );
       expect(await fetchRelayReport(host, Number(new URL(relay.url).port))).to.deep.equal({
         configHash: 'abc',
