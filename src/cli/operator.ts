@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { adminPort } from '../api/schema/realm-relay.ts';
+import { defaultOperatorNamespace } from '../desired/platform.ts';
 import { defaultRelayImage } from '../desired/relay-image.ts';
 import { kubeConfigLoader, ownNamespace } from '../kube/kube-config.ts';
 import type { LeaseTerms } from '../kube/lease.ts';
@@ -55,7 +56,10 @@ export const operator: Command = async (argv, { signals: source }) => {
   const signals = stopSignals(source);
   const running = startOperator({
     kubeConfig: kubeConfigLoader(options.kubeconfig === undefined ? {} : { file: options.kubeconfig }),
-    relayImage: options['relay-image'],
+    platform: {
+      relayImage: options['relay-image'],
+      operatorNamespace: ownNamespace() ?? defaultOperatorNamespace,
+    },
     namespaces: options.namespace,
     instance: hostname(),
     ...(options['leader-elect']
@@ -65,7 +69,8 @@ export const operator: Command = async (argv, { signals: source }) => {
     clock: systemClock,
     registry,
   });
-  const admin = address && (await startHealthServer(address, operatorRoutes(running.isReady, registry)));
+  const routes = operatorRoutes(running.isReady, registry, systemClock);
+  const admin = address && (await startHealthServer(address, routes, systemClock));
   log.info({ version, admin: admin?.url ?? 'off', relayImage: options['relay-image'] }, 'operator started');
   const signal = await Promise.race([signals.first, running.lost]);
   log.info({ signal }, 'operator stopping');

@@ -46,12 +46,8 @@ export const standalone: Command = async (argv, io) => {
   let adminServer: HealthServer | undefined;
   try {
     if (!(await host.readAndRun())) return 1;
-    adminServer =
-      address &&
-      (await startHealthServer(
-        address,
-        adminRoutes(() => relay.status()),
-      ));
+    const routes = adminRoutes(relay, systemClock);
+    adminServer = address && (await startHealthServer(address, routes, systemClock));
     io.stdout.write(screen(relay.status(), adminServer?.url));
     if (!relay.status().endpoints.some(({ ready }) => ready)) return 1;
     const watch = new FolderWatch(await folders(paths), systemClock, () => {

@@ -14,14 +14,9 @@ import { deployment } from './deployment.ts';
 import type { Desired } from './object-meta.ts';
 import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler.ts';
 import { networkPolicy } from './network-policy.ts';
+import type { Platform } from './platform.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { service } from './service.ts';
-
-/** The inputs of rendering besides the relay; there is no other. */
-export type Platform = {
-  /** Image of the relay program, for relays that do not name one. */
-  readonly relayImage: string;
-};
 
 /** An object that a relay needs in the cluster. */
 export type DesiredObject =
@@ -40,10 +35,11 @@ export type DesiredObject =
  *
  * Pure: equal input gives deeply equal output. The objects contain no empty list, no empty map and no null.
  */
-export function desiredObjects(relay: Relay, { relayImage }: Platform): DesiredObject[] {
+export function desiredObjects(relay: Relay, platform: Platform): DesiredObject[] {
+  const { relayImage, operatorNamespace } = platform;
   return [
     configMap(relay),
-    ...networkPolicy(relay),
+    ...networkPolicy(relay, operatorNamespace),
     relay.workload.kind === 'DaemonSet' ? daemonSet(relay, relayImage) : deployment(relay, relayImage),
     ...horizontalPodAutoscaler(relay),
     ...podDisruptionBudget(relay),

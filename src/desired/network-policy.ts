@@ -5,18 +5,25 @@ import { adminPort } from '../api/schema/realm-relay.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 import { withoutEmpty } from './without-empty.ts';
 
-/** Selects the operator's Pods in any namespace. */
-const operator: V1NetworkPolicyPeer = {
-  namespaceSelector: {},
-  podSelector: { matchLabels: { 'app.kubernetes.io/name': 'realm-operator' } },
-};
+/**
+ * Selects the operator's Pods in `namespace` alone: anyone may give a Pod of their own its label. The API server sets
+ * the label of the namespace.
+ */
+function operator(namespace: string): V1NetworkPolicyPeer {
+  return {
+    namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+    podSelector: { matchLabels: { 'app.kubernetes.io/name': 'realm-operator' } },
+  };
+}
 
 /**
  * The NetworkPolicy of `relay`, if the user wants one. It admits clients to the endpoints, and the operator to the admin port.
  *
  * Kubelet's probes need no rule: by definition of NetworkPolicy, processes on a Pod's node can always reach it.
+ *
+ * @param operatorNamespace  where the operator's Pods run.
  */
-export function networkPolicy(relay: Relay): Desired<V1NetworkPolicy>[] {
+export function networkPolicy(relay: Relay, operatorNamespace: string): Desired<V1NetworkPolicy>[] {
   const { enabled, allowFrom } = relay.networkPolicy;
   if (!enabled) return [];
   const from = withoutEmpty(allowFrom) as V1NetworkPolicyPeer[];
@@ -31,7 +38,7 @@ export function networkPolicy(relay: Relay): Desired<V1NetworkPolicy>[] {
         ingress: [
           // An empty list also admits everyone, but the API server would drop it.
           { ports: endpointPorts(relay), ...(from.length > 0 && { from }) },
-          { ports: [{ port: adminPort, protocol: 'TCP' }], from: [operator] },
+          { ports: [{ port: adminPort, protocol: 'TCP' }], from: [operator(operatorNamespace)] },
         ],
       },
     },

@@ -1,6 +1,7 @@
 import type { Applied } from '../kube/apply.ts';
 import type { KubeObject, WithMetadata } from '../kube/object.ts';
 import type { DesiredObject } from '../desired/desired-objects.ts';
+import type { Platform } from '../desired/platform.ts';
 import type { NodeSharingCluster } from './node-sharing.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -29,7 +30,7 @@ export type ApplyCluster = NodeSharingCluster & {
 /** What applying the objects of a relay works with. */
 export type ApplyContext = {
   readonly cluster: ApplyCluster;
-  readonly relayImage: string;
+  readonly platform: Platform;
   /** Called after each write of an object; `outcome` is `created`, `updated`, `repaired` or `deleted`. */
   readonly onWritten: (outcome: string, object: KubeObject) => void;
 };

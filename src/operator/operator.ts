@@ -1,6 +1,7 @@
 import { Controller } from '../controller/controller.ts';
 import { WorkQueue } from '../controller/work-queue.ts';
 import { manager } from '../desired/object-meta.ts';
+import type { Platform } from '../desired/platform.ts';
 import { Events } from '../kube/events.ts';
 import { Informer } from '../kube/informer.ts';
 import type { KubeConfigLoader } from '../kube/kube-config.ts';
@@ -32,8 +33,7 @@ const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
 /** What the operator runs with. */
 export type OperatorOptions = {
   readonly kubeConfig: KubeConfigLoader;
-  /** Image of the relay program, for RealmRelays that do not name one. */
-  readonly relayImage: string;
+  readonly platform: Platform;
   /** The namespaces that it watches; all if empty. */
   readonly namespaces: readonly string[];
   /** The reporting instance in events: the name of the Pod or of the host. */
@@ -146,7 +146,7 @@ type Watched = {
 type Parts = { readonly cluster: Cluster; readonly metrics: OperatorMetrics };
 
 function relayController(
-  { relayImage, clock, log }: OperatorOptions,
+  { platform, clock, log }: OperatorOptions,
   {
     cluster,
     queue,
@@ -155,7 +155,7 @@ function relayController(
   }: Parts & { readonly queue: WorkQueue<ObjectKey>; readonly poller: RelayPoller },
 ): Controller<ObjectKey> {
   return new Controller({
-    reconcile: (key, turn) => reconcile(key, { cluster, poller, relayImage, now: clock.now, log: turn.log }),
+    reconcile: (key, turn) => reconcile(key, { cluster, poller, platform, now: clock.now, log: turn.log }),
     queue,
     workers,
     spareWorkers,

@@ -3,6 +3,7 @@ import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeEvent } from '../kube/events.ts';
 import { configHash } from '../desired/config-map.ts';
+import type { Platform } from '../desired/platform.ts';
 import { type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -37,7 +38,7 @@ export type ReconcileCluster = ApplyCluster & {
 export type ReconcileContext = {
   readonly cluster: ReconcileCluster;
   readonly poller: PodPoller;
-  readonly relayImage: string;
+  readonly platform: Platform;
   readonly now: () => Date;
   readonly log: Logger;
 };
@@ -74,13 +75,13 @@ function resyncDelayMs(verdict: Verdict): number {
 }
 
 async function applyAndReport(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
-  const { cluster, relayImage, now, log } = context;
+  const { cluster, platform, now, log } = context;
   const written = new Map<string, string[]>();
   const onWritten = (outcome: string, { kind, metadata: { name } }: KubeObject): void => {
     log.info({ outcome, kind, name }, 'object written');
     written.set(outcome, [...(written.get(outcome) ?? []), `${kind} ${name}`]);
   };
-  const result = await applyObjects(object, { cluster, relayImage, onWritten }).finally(() => {
+  const result = await applyObjects(object, { cluster, platform, onWritten }).finally(() => {
     for (const [outcome, names] of written)
       if (deservesEvent(outcome, object)) cluster.recordEvent(writtenEvent(object, outcome, names));
   });

@@ -20,9 +20,9 @@ export type WantedObjects = {
  */
 export async function wantedObjects(
   relay: Relay,
-  { cluster, relayImage }: ApplyContext,
+  { cluster, platform }: ApplyContext,
 ): Promise<WantedObjects> {
-  const objects = desiredObjects(relay, { relayImage }).map((object) => {
+  const objects = desiredObjects(relay, platform).map((object) => {
     const observed = cluster.observe(object);
     observed.catch(() => undefined); // handled when the object is applied
     return { object, observed };

@@ -196,12 +196,8 @@ async function startAdmin(
   log: Logger,
 ): Promise<HealthServer | undefined> {
   if (admin === undefined) return undefined;
-  const routes = adminRoutes(
-    () => relay.status(),
-    () => relay.refresh(),
-  );
   try {
-    return await startHealthServer(admin, routes);
+    return await startHealthServer(admin, adminRoutes(relay, systemClock), systemClock);
   } catch (error) {
     if (isAdminGiven) throw error;
     log.warn(

@@ -67,6 +67,7 @@ export class RelayServer {
   #configProblem = '';
   #isConfigured = false;
   #stage: Stage = 'serving';
+  #revision = 0;
   #endLag: () => void = () => undefined;
   #lastReload: Promise<void> = Promise.resolve();
 
@@ -124,7 +125,13 @@ export class RelayServer {
   /** Reports in the status that the newest configuration does not run. */
   reportRejected(problem: string): void {
     this.#configProblem = problem;
+    this.#revision += 1;
     this.#errors.add({ endpoint: '', side: 'relay', reason: 'ConfigRejected', error: { message: problem } });
+  }
+
+  /** Changes with the configuration, its rejection and the stage: an earlier status is out of date then. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Brings up to date what `status` reports of workers. */
@@ -140,6 +147,7 @@ export class RelayServer {
     );
     const { workers, workerErrors, descriptorsShort } = this.#dataPlane;
     return {
+      asOf: this.#clock.now().toISOString(),
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',
@@ -159,13 +167,13 @@ export class RelayServer {
    */
   async drain(deadlineMs: number, lagMs = 0): Promise<Drained> {
     const cutBefore = this.#dataPlane.cutCount;
-    this.#stage = 'leaving';
+    this.#enter('leaving');
     if (lagMs > 0) await this.#lag(lagMs);
     const refreshed = this.#dataPlane.refresh();
     const stopTimer = this.#clock.after(deadlineMs, () => {
       this.#dataPlane.cut();
     });
-    this.#stage = 'stopping';
+    this.#enter('stopping');
     await this.#listeners.drain();
     const open = await refreshed;
     this.#log.info({ connections: open }, 'no longer accepting connections');
@@ -177,12 +185,17 @@ export class RelayServer {
 
   /** Ends everything now, a running drain, too. */
   async close(): Promise<void> {
-    this.#stage = 'stopping';
+    this.#enter('stopping');
     void this.#listeners.close();
     this.#dataPlane.cut();
     this.#endLag();
     await this.#dataPlane.idle();
     await this.#dataPlane.close();
+  }
+
+  #enter(stage: Stage): void {
+    this.#stage = stage;
+    this.#revision += 1;
   }
 
   async #lag(lagMs: number): Promise<void> {
@@ -207,5 +220,6 @@ export class RelayServer {
     this.#isConfigured = true;
     this.#configHash = configHash;
     this.#configProblem = '';
+    this.#revision += 1;
   }
 }

@@ -1,6 +1,9 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { clientIp } from '../lib/client-address.ts';
+import { systemClock, type Clock } from '../lib/clock.ts';
 import { errorCode, RealmError } from '../lib/errors.ts';
+import { ConnectionSlots, idleMs } from './connection-slots.ts';
 
 /** The response of a route. */
 export type HttpResponse = {
@@ -30,25 +33,67 @@ export type HealthServer = {
 /** Where to listen. */
 export type HealthServerAddress = { readonly host: string; readonly port: number };
 
+/** Of kubelet: they are served however many other requests are in progress. */
+const probePaths: readonly string[] = ['/livez', '/readyz'];
+
+/** Requests other than probes that are in progress at a time; the remaining connections are for probes. */
+const maxRequests = 24;
+
+/** Bytes of a request's line and headers. */
+const maxHeaderSize = 8192;
+
+/** Requests of a connection until it is closed. */
+const maxRequestsPerConnection = 100;
+
 /**
  * Serves `routes` over HTTP: GET and HEAD only, 404 for other paths, 500 if a route throws.
  *
+ * Whatever clients do, the server holds at most 32 connections and each of them for seconds (`ConnectionSlots`), and it
+ * still serves `/livez` and `/readyz`. On a loopback address it serves no request for the name of another host: a page
+ * that a browser on this machine shows could otherwise read it, by DNS rebinding.
+ *
+ * @param clock  times the deadlines of connections.
  * @throws HealthServerError if the address cannot be bound.
  */
-export async function startHealthServer(address: HealthServerAddress, routes: Routes): Promise<HealthServer> {
-  const server = createServer((request, response) => {
-    void respond(routes, request.method ?? '', request.url ?? '').then(({ status, type, body, headers }) => {
-      response.writeHead(status, {
-        'content-type': type,
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
-        ...headers,
-      });
-      response.end(body);
+export async function startHealthServer(
+  address: HealthServerAddress,
+  routes: Routes,
+  clock: Clock = systemClock,
+): Promise<HealthServer> {
+  const slots = new ConnectionSlots(clock);
+  // The deadlines of `slots` count for headers and whole requests.
+  const limits = { maxHeaderSize, keepAliveTimeout: idleMs, headersTimeout: 0, requestTimeout: 0 };
+  let bound = '';
+  let inProgress = 0;
+  const server = createServer(limits, (request, response) => {
+    const { socket } = request;
+    const isProbe = probePaths.includes(pathOf(request));
+    slots.begin(socket);
+    if (!isProbe) inProgress += 1;
+    response.once('close', () => {
+      slots.end(socket);
+      if (!isProbe) inProgress -= 1;
     });
+    const refusal = foreignHost(request, bound) ?? (inProgress > maxRequests ? tooMany : undefined);
+    void (refusal ? Promise.resolve(refusal) : respond(routes, request)).then(
+      ({ status, type, body, headers }) => {
+        response.writeHead(status, {
+          'content-type': type,
+          'cache-control': 'no-store',
+          'x-content-type-options': 'nosniff',
+          ...headers,
+        });
+        response.end(body);
+      },
+    );
+  });
+  server.maxRequestsPerSocket = maxRequestsPerConnection;
+  server.on('connection', (socket) => {
+    slots.open(socket);
   });
   await listen(server, address);
   const { address: host, family, port } = server.address() as AddressInfo;
+  bound = host;
   return {
     url: `http://${family === 'IPv6' ? `[${host}]` : host}:${String(port)}`,
     close: async () => {
@@ -62,17 +107,41 @@ export async function startHealthServer(address: HealthServerAddress, routes: Ro
   };
 }
 
-async function respond(routes: Routes, method: string, url: string): Promise<HttpResponse> {
-  const [path = ''] = url.split('?', 1);
+const tooMany: HttpResponse = {
+  ...text(503, 'too many requests in progress, try again in a second\n'),
+  headers: { 'retry-after': '1' },
+};
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? '';
+}
+
+async function respond(routes: Routes, request: IncomingMessage): Promise<HttpResponse> {
+  const path = pathOf(request);
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (route === undefined) return text(404, `not found; available: ${Object.keys(routes).join(', ')}\n`);
-  if (!['GET', 'HEAD'].includes(method))
-    return { ...text(405, 'method not allowed, use GET\n'), headers: { allow: 'GET, HEAD' } };
+  if (!['GET', 'HEAD'].includes(request.method ?? '')) {
+    const headers = { allow: 'GET, HEAD', connection: 'close' }; // whatever body follows is not read
+    return { ...text(405, 'method not allowed, use GET\n'), headers };
+  }
   try {
     return await route();
   } catch {
     return text(500, 'internal error\n');
   }
+}
+
+/** Who may be in the Host header of a request to a loopback address, besides that address. */
+const localHosts: readonly string[] = ['localhost', '127.0.0.1', '::1'];
+
+/** The refusal of a request for the name of another host, if the server listens on the loopback address `bound`. */
+function foreignHost({ headers }: IncomingMessage, bound: string): HttpResponse | undefined {
+  const isLoopback = bound === '::1' || clientIp(bound).startsWith('127.');
+  if (!isLoopback || headers.host === undefined) return undefined; // HTTP/1.0, which no browser speaks
+  const [, inBrackets, plain = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?$/.exec(headers.host) ?? [];
+  const host = (inBrackets ?? plain).toLowerCase();
+  if ([...localHosts, bound].includes(host)) return undefined;
+  return text(403, 'this address serves its own machine only: use localhost, 127.0.0.1 or [::1] as host\n');
 }
 
 /** A response in plain text. */

@@ -177,10 +177,17 @@ describe('realm-operator validate', () => {
 
 describe('realm-operator render', () => {
   it('prints the objects that the operator would apply', async () => {
-    const { code, stdout } = await runCli(['render', '--relay-image', 'example.com/relay:1', '-f', '-'], web);
+    const platform = { relayImage: 'example.com/relay:1', operatorNamespace: 'operators' };
+    const options = [
+      '--relay-image',
+      platform.relayImage,
+      '--operator-namespace',
+      platform.operatorNamespace,
+    ];
+    const { code, stdout } = await runCli(['render', ...options, '-f', '-'], web);
     const relay = parsed(loadAll(web)[0] as RealmRelay);
     expect(code).to.equal(0);
-    expect(loadAll(stdout)).to.deep.equal(desiredObjects(relay, { relayImage: 'example.com/relay:1' }));
+    expect(loadAll(stdout)).to.deep.equal(desiredObjects(relay, platform));
   });
 
   it('prints nothing for a manifest that is not valid, but what is wrong with it', async () => {

@@ -3,12 +3,16 @@ import { expect } from 'chai';
 import { specStructure, type StructuralSchema } from '../../src/api/crd.ts';
 import { parseRelayConfig } from '../../src/config/parsed-config.ts';
 import { configHash, configText } from '../../src/desired/config-map.ts';
-import { desiredObjects, type Platform } from '../../src/desired/desired-objects.ts';
+import { desiredObjects } from '../../src/desired/desired-objects.ts';
+import type { Platform } from '../../src/desired/platform.ts';
 import { expectGolden } from '../golden.ts';
 import { endpoint, relay } from '../support/realm-relays.ts';
 import { goldenRelayManifests, goldenRelays, sideBySide } from './golden-relays.ts';
 
-const platform: Platform = { relayImage: 'example.com/relay@sha256:0' };
+const platform: Platform = {
+  relayImage: 'example.com/relay@sha256:0',
+  operatorNamespace: 'operators',
+};
 
 describe('desiredObjects', () => {
   for (const [name, input] of Object.entries(goldenRelays)) {

@@ -80,7 +80,7 @@ export class Edge {
     this.registry.clear();
     this.#operator = startOperator({
       kubeConfig: this.#kubeConfig,
-      relayImage: 'registry.example/realm-relay:test',
+      platform: { relayImage: 'registry.example/realm-relay:test', operatorNamespace: 'operators' },
       namespaces,
       instance: 'test',
       log: createLogger('debug', lines),

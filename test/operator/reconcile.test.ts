@@ -91,7 +91,13 @@ function fakePoller(reports: PodReports = new Map()): ReconcileContext['poller']
 
 /** What the reconcile of `cluster` came to: its action, or its error. */
 function run(cluster: FakeCluster, poller = fakePoller()): Promise<unknown> {
-  const context = { cluster, poller, relayImage: 'x', now: () => new Date(0), log: createLogger('off') };
+  const context = {
+    cluster,
+    poller,
+    platform: { relayImage: 'x', operatorNamespace: 'x' },
+    now: () => new Date(0),
+    log: createLogger('off'),
+  };
   return reconcile('edge/web', context).catch((error: unknown) => error);
 }
 

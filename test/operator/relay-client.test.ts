@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { fetchRelayReport, relayReport, WrongAnswerError } from '../../src/operator/relay-client.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { adminRoutes } from '../../src/relay/admin/routes.ts';
 import type { EndpointStatus, RelayStatus } from '../../src/relay/admin/status.ts';
 import { type HealthServer, startHealthServer } from '../../src/telemetry/health-server.ts';
@@ -30,6 +31,7 @@ const https: EndpointStatus = {
   associations: traffic as unknown as EndpointStatus['associations'],
 };
 const status: RelayStatus = {
+  asOf: '2026-01-01T00:00:00.000Z',
   configHash: hash,
   ready: false,
   draining: false,
@@ -54,7 +56,7 @@ describe('fetchRelayReport', () => {
     it(`hears at ${host} what the relay program runs and does not serve, with reason and remedy`, async () => {
       relay = await startHealthServer(
         { host, port: 0 },
-        adminRoutes(() => status),
+        adminRoutes({ status: () => status, refresh: () => Promise.resolve(), revision: 0 }, systemClock),
       );
       const { port } = new URL(relay.url);
       expect(await fetchRelayReport(host, ['dns', 'https'], Number(port))).to.deep.equal({
@@ -72,7 +74,10 @@ describe('fetchRelayReport', () => {
     const endpoints = Array.from({ length: 64 }, (_, at) => ({ ...https, name: `e${String(at)}`, message }));
     relay = await startHealthServer(
       { host: '127.0.0.1', port: 0 },
-      adminRoutes(() => ({ ...status, endpoints })),
+      adminRoutes(
+        { status: () => ({ ...status, endpoints }), refresh: () => Promise.resolve(), revision: 0 },
+        systemClock,
+      ),
     );
     const names = endpoints.map(({ name }) => name);
     const { unready } = await fetchRelayReport('127.0.0.1', names, Number(new URL(relay.url).port));

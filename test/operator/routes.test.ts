@@ -5,11 +5,12 @@ import { operatorMetrics } from '../../src/operator/metrics.ts';
 import type { RelayObject } from '../../src/operator/kinds.ts';
 import { operatorRoutes } from '../../src/operator/routes.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 describe('operatorRoutes', () => {
   it('lives at once, and is ready once it knows the cluster', async () => {
     let isReady = false;
-    const routes = operatorRoutes(() => isReady, new Registry());
+    const routes = operatorRoutes(() => isReady, new Registry(), new FakeClock());
     const answer = async (path: string): Promise<number | undefined> => (await routes[path]?.())?.status;
     expect([await answer('/livez'), await answer('/readyz')]).to.deep.equal([200, 503]);
     isReady = true;
@@ -37,7 +38,7 @@ describe('operatorRoutes', () => {
     metrics.queue.taken(0.02);
     metrics.apiResponded('PATCH', '201');
     metrics.watchFailed('Service');
-    const answer = await operatorRoutes(() => true, registry)['/metrics']?.();
+    const answer = await operatorRoutes(() => true, registry, new FakeClock())['/metrics']?.();
     const lines = answer?.body.split('\n');
     expect(lines).to.include.members([
       'controller_runtime_reconcile_total{controller="realmrelay",result="success"} 0',

@@ -97,7 +97,7 @@ describe('relay program', () => {
     expect((await relay.get('/livez')).status).to.equal(200);
     foreign.close();
     await relay.logged('listening again');
-    expect((await relay.get('/readyz')).status).to.equal(200);
+    await eventually('readiness', async () => (await relay.get('/readyz')).status === 200);
     expect(await greeting(`127.0.0.1:${String(port)}`)).to.equal('hi');
   });
 

@@ -91,8 +91,13 @@ export class RelayProcess {
     return { status: response.status, body: await response.text() };
   }
 
+  /** Its status of now: a response may be a second old. */
   async status(): Promise<RelayStatus> {
-    return JSON.parse((await this.get('/status')).body) as RelayStatus;
+    const calledMs = Date.now();
+    return eventually('a new status', async () => {
+      const status = JSON.parse((await this.get('/status')).body) as RelayStatus;
+      return Date.parse(status.asOf) >= calledMs ? status : undefined;
+    });
   }
 }
 

@@ -223,7 +223,7 @@ export const specSchema = z.object({
   networkPolicy: networkPolicy
     .optional()
     .describe(
-      'A NetworkPolicy that admits clients to the endpoints, and the operator to TCP port 9465, and nobody else. Kubelet always reaches the Pods of its node. Others, such as Prometheus, may be admitted by a policy of your own.',
+      'A NetworkPolicy that admits clients to the endpoints, and the operator, from its own namespace, to TCP port 9465, and nobody else. Kubelet always reaches the Pods of its node. Others, such as Prometheus, may be admitted by a policy of your own.',
     ),
   paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
 });

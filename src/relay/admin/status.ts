@@ -13,6 +13,8 @@ import type { Traffic } from '../stats/traffic.ts';
 
 /** Everything that the relay runs, as `/status` reports it in JSON. */
 export type RelayStatus = {
+  /** When it was computed, in ISO 8601: a response may be a second old. */
+  readonly asOf: string;
   /** Names the running configuration: SHA-256 in hex of the file; '' without a file. */
   readonly configHash: string;
   /** Every endpoint is ready, and the relay is not draining. */

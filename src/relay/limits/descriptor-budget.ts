@@ -1,5 +1,7 @@
-/** Descriptors kept for the program itself: event loop, files, name lookups, admin server, health checks. */
-const reserve = 48;
+import { maxAdminConnections } from '../../telemetry/connection-slots.ts';
+
+/** Descriptors kept for the program itself: event loop, files, name lookups, every connection of the admin server. */
+export const reserve = 32 + maxAdminConnections;
 
 /** Descriptors of a TCP client: its own and the upstream's, which is reserved for it while it waits. */
 export const clientDescriptors = 2;

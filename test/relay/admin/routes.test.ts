@@ -1,20 +1,18 @@
 import { expect } from 'chai';
 import { version } from '../../../src/lib/version.ts';
-import { adminRoutes } from '../../../src/relay/admin/routes.ts';
-import type { RelayServer } from '../../../src/relay/server.ts';
+import { systemClock, type Clock } from '../../../src/lib/clock.ts';
+import { adminRoutes, type ReportedRelay } from '../../../src/relay/admin/routes.ts';
 import type { RelayStatus } from '../../../src/relay/admin/status.ts';
 import { startHealthServer, type HealthServer } from '../../../src/telemetry/health-server.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { freePort } from '../../support/free-port.ts';
 import { config, endpoint, listenOf, Loopback, received } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-async function admin(relay: RelayServer): Promise<HealthServer> {
-  const server = await startHealthServer(
-    { host: '127.0.0.1', port: 0 },
-    adminRoutes(() => relay.status()),
-  );
+async function admin(relay: ReportedRelay, clock: Clock = systemClock): Promise<HealthServer> {
+  const server = await startHealthServer({ host: '127.0.0.1', port: 0 }, adminRoutes(relay, clock), clock);
   loopback.onClose(() => server.close());
   return server;
 }
@@ -77,8 +75,12 @@ describe('relay, admin server', () => {
 
   it('serves metrics of every endpoint, which count', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.greeter('hi'))));
-    const server = await admin(relay);
-    const count = async (): Promise<string[]> => (await get(server, '/metrics')).body.split('\n');
+    const clock = new FakeClock();
+    const server = await admin(relay, clock);
+    const count = async (): Promise<string[]> => {
+      clock.advance(1000);
+      return (await get(server, '/metrics')).body.split('\n');
+    };
     expect(await count()).to.include('realm_relay_connections_total{endpoint="web"} 0');
     await received(await loopback.client(listenOf(relay)));
     expect(await count())

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
+import { reserve } from '../../../src/relay/limits/descriptor-budget.ts';
 import { config, endpoint, listenOf, Loopback, split, statusOf, times } from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 
@@ -69,7 +70,7 @@ describe('relay, UDP associations', () => {
     const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
     const tcp = endpoint(await loopback.echo(), { name: 'tcp' });
     const { relay, lines } = await loopback.relay(config(udp, tcp), {
-      openFiles: 52, // two besides the relay's own and the listening sockets
+      openFiles: reserve + 4, // two besides the relay's own and the listening sockets
       clock: new FakeClock(),
     });
     const [first, second, third] = [await loopback.udp(), await loopback.udp(), await loopback.udp()];
@@ -89,7 +90,7 @@ describe('relay, UDP associations', () => {
     const clock = new FakeClock();
     const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
     const tcp = endpoint(await loopback.echo(), { name: 'tcp' });
-    const { relay, lines } = await loopback.relay(config(udp, tcp), { openFiles: 52, clock });
+    const { relay, lines } = await loopback.relay(config(udp, tcp), { openFiles: reserve + 4, clock });
     const holder = await loopback.client(listenOf(relay, 'tcp'));
     holder.write('x');
     await once(holder, 'data');

@@ -3,7 +3,7 @@ import type { RemoteHealth } from '../../upstream/remote.ts';
 
 // Computes the figures of the page from snapshots of the status.
 
-/** A status, and when it was fetched, in ms of a monotonic clock. */
+/** A status, and when it was computed, in ms since the Unix epoch. */
 export type Snapshot = { readonly ms: number; readonly status: RelayStatus };
 
 /** A count of an endpoint, over its connections and associations. */

@@ -233,8 +233,8 @@ async function refresh(): Promise<void> {
     showLost(respondedAt);
     return;
   }
-  const now = { ms: performance.now(), status };
-  snapshots = [...snapshots, now].slice(-maxSnapshots);
+  const now = { ms: Date.parse(status.asOf), status };
+  snapshots = [...snapshots.filter(({ ms }) => ms < now.ms), now].slice(-maxSnapshots);
   respondedAt = new Date();
   showLost(undefined);
   show(now);

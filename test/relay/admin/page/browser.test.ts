@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { systemClock } from '../../../../src/lib/clock.ts';
 import { adminRoutes } from '../../../../src/relay/admin/routes.ts';
 import type { RelayServer } from '../../../../src/relay/server.ts';
 import { startHealthServer, type HealthServer } from '../../../../src/telemetry/health-server.ts';
@@ -23,10 +24,7 @@ describe('relay, page in Chromium', function () {
   afterEach(() => loopback.closeAll());
 
   async function open(relay: RelayServer): Promise<HealthServer> {
-    const admin = await startHealthServer(
-      { host: '127.0.0.1', port: 0 },
-      adminRoutes(() => relay.status()),
-    );
+    const admin = await startHealthServer({ host: '127.0.0.1', port: 0 }, adminRoutes(relay, systemClock));
     loopback.onClose(() => admin.close());
     browser.complaints.length = 0;
     await browser.open(`${admin.url}/`);
@@ -103,7 +101,7 @@ describe('relay, page in Chromium', function () {
     expect(await text('#lost')).to.contain('No answer from the relay since');
     const again = await startHealthServer(
       { host: '127.0.0.1', port: Number(new URL(admin.url).port) },
-      adminRoutes(() => relay.status()),
+      adminRoutes(relay, systemClock),
     );
     loopback.onClose(() => again.close());
     await shows('#state', 'Ready');

@@ -42,6 +42,7 @@ function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snap
     }),
   );
   const status = {
+    asOf: '',
     configHash: '',
     ready: true,
     draining: false,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { systemClock } from '../../../../src/lib/clock.ts';
 import { adminRoutes } from '../../../../src/relay/admin/routes.ts';
 import { html, policy } from '../../../../src/relay/admin/page/html.ts';
 import { startHealthServer } from '../../../../src/telemetry/health-server.ts';
@@ -12,10 +13,7 @@ afterEach(() => loopback.closeAll());
 
 async function request(method: string): Promise<Response> {
   const { relay } = await loopback.relay(config());
-  const admin = await startHealthServer(
-    { host: '127.0.0.1', port: 0 },
-    adminRoutes(() => relay.status()),
-  );
+  const admin = await startHealthServer({ host: '127.0.0.1', port: 0 }, adminRoutes(relay, systemClock));
   loopback.onClose(() => admin.close());
   return fetch(`${admin.url}/`, { method });
 }
