@@ -45,9 +45,14 @@ const plainKeys = {
   ),
   /** Our own key: TCP connections that an endpoint serves at a time; default 0 = no limit. */
   max_connections: ours(setting('maxConnections', wholeNumber(0, mostConnections), 0)),
+  /**
+   * Our own key: TCP connections of an endpoint, waiting ones included, and UDP associations that one client may have: an
+   * IPv4 address or an IPv6 /64; default 0 = no limit.
+   */
+  max_connections_per_client: ours(setting('maxConnectionsPerClient', wholeNumber(0, mostConnections), 0)),
   /** Our own key: TCP clients that wait beyond that, more are reset; default 1024. */
   max_waiting: ours(setting('maxWaiting', wholeNumber(0, mostWaiting), 1024)),
-  /** Our own key: UDP associations of an endpoint; beyond, the one idle for longest ends; default 8192, 0 = no limit. */
+  /** Our own key: UDP associations of an endpoint; beyond, one is evicted; default 8192, 0 = no limit. */
   max_associations: ours(setting('maxAssociations', wholeNumber(0, mostAssociations), 8192)),
   /** Our own key: addresses and ranges of the clients that are served, others are turned away; default everybody. */
   allowed_sources: ours(setting('allowedSources', sources('serve every client'), [])),

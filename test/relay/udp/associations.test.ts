@@ -58,11 +58,37 @@ describe('relay, UDP associations', () => {
       isKept.push((await ask(client, listen, 'still there?')) === port);
     }
     expect(isKept).to.deep.equal([true, true, true, false]);
-    expect(times(lines, 'association limit reached, evicting the longest idle')).to.equal(1);
+    expect(times(lines, 'association limit reached, evicting associations')).to.equal(1);
     expect(lines.find(({ msg }) => msg === 'association closed')).to.deep.include({ end: 'Evicted' });
     clock.advance(60_000);
     const end = lines.find(({ msg }) => msg === 'association limit no longer reached');
     expect(end).to.deep.include({ endpoint: 'web', evicted: 3 });
+  });
+
+  it('strangers that the remote never answers evict each other, oldest first, and no session in use', async () => {
+    const remote = await loopback.udp('127.0.0.1', (message, { address, port }, self) => {
+      if (message.toString() === 'player') self.send(String(port), port, address);
+    });
+    const only = endpoint(
+      `127.0.0.1:${String(remote.address().port)}`,
+      {},
+      { ...onlyUdp, udp_timeout: 0, max_associations: 3 },
+    );
+    const clock = new FakeClock();
+    const { relay } = await loopback.relay(config(only), { clock });
+    const listen = listenOf(relay);
+    const { host, port } = split(listen);
+    const player = await loopback.udp();
+    const before = await ask(player, listen, 'player');
+    for (let stranger = 1; stranger <= 20; stranger += 1) {
+      clock.advance(1000); // the player is the longest idle
+      (await loopback.udp()).send('stranger', port, host);
+      await eventually('the stranger', () => statusOf(relay).associations.total === stranger + 1, {
+        intervalMs: 1,
+      });
+    }
+    expect(statusOf(relay)).to.deep.include({ evicted: 18 });
+    expect(await ask(player, listen, 'player')).to.equal(before);
   });
 
   it('a reload changes how many there may be', async () => {
