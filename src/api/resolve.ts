@@ -28,6 +28,7 @@ const networkDefaults: Network = {
   tcpIdleTimeoutSeconds: 0,
   tcpHalfCloseTimeoutSeconds: 300,
   maxConnections: 0,
+  maxConnectionsPerClient: 0,
   maxWaiting: 1024,
 };
 

@@ -45,10 +45,15 @@ const plainKeys = {
   ),
   /** Our own key: TCP connections that an endpoint serves at a time; default 0 = no limit. */
   max_connections: ours(setting('maxConnections', wholeNumber(0, maxConnections), 0)),
+  /**
+   * Our own key: TCP connections of an endpoint, waiting ones included, and UDP associations that one client may have; a
+   * client is an IPv4 address or an IPv6 /64; default 0 = no limit.
+   */
+  max_connections_per_client: ours(setting('maxConnectionsPerClient', wholeNumber(0, maxConnections), 0)),
   /** Our own key: TCP clients that may wait beyond that, further ones are reset; default 1024. */
   max_waiting: ours(setting('maxWaiting', wholeNumber(0, maxWaiting), 1024)),
   /**
-   * Our own key: UDP associations of an endpoint; a new one beyond that evicts the longest idle; default 8192, 0 = no
+   * Our own key: UDP associations of an endpoint; a new one beyond that evicts another; default 8192, 0 = no
    * limit.
    */
   max_associations: ours(setting('maxAssociations', wholeNumber(0, maxAssociations), 8192)),

@@ -21,6 +21,7 @@ export const networkFields = {
   tcpIdleTimeoutSeconds: 'tcp_idle_timeout',
   tcpHalfCloseTimeoutSeconds: 'tcp_half_close_timeout',
   maxConnections: 'max_connections',
+  maxConnectionsPerClient: 'max_connections_per_client',
   maxWaiting: 'max_waiting',
 } as const satisfies FieldTable<Network, RealmNetwork>;
 

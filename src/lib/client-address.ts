@@ -10,3 +10,20 @@ export function clientText(address: string, port: number): string {
   const ip = parseIpAddress(clientIp(address));
   return `${ip === undefined ? address : hostText(ip)}:${String(port)}`;
 }
+
+/**
+ * What counts as one client: an IPv4 address, or the /64 network of an IPv6 address, since one host may use all of it.
+ *
+ * @returns a text for comparison. `::/64` is no network of one host: its addresses, such as `::1`, count one by one.
+ */
+export function clientNetwork(address: string): string {
+  const ip = clientIp(address);
+  if (!ip.includes(':')) return ip;
+  const [head = '', tail] = ip.replace(/%.*/, '').split('::', 2);
+  const before = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0');
+  const groups = [...before, ...zeros, ...after];
+  const network = groups.slice(0, 4).map((group) => parseInt(group, 16).toString(16));
+  return network.every((group) => group === '0') ? ip : `${network.join(':')}::/64`;
+}

@@ -1,8 +1,14 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
+import { openFilesLimit } from '../lib/open-files.ts';
 
-/** Connections of an admin server at a time; the relay keeps as many file descriptors free for them. */
-export const maxAdminConnections = 32;
+/**
+ * Connections of an admin server at a time, for a process that may have `openFiles` files open: 32, but no more than a
+ * quarter of its files. The relay keeps as many file descriptors free for them.
+ */
+export function maxAdminConnections(openFiles: number): number {
+  return Math.min(32, Math.floor(openFiles / 4));
+}
 
 /** How long a connection may go without a complete request: for its first one, and between two. */
 export const idleMs = 5000;
@@ -19,7 +25,7 @@ type Slot = {
 };
 
 /**
- * The connections of an admin server. There are at most 32 of them, and each has a deadline, so that a client that
+ * The connections of an admin server. Their number is limited, and each has a deadline, so that a client that
  * sends nothing, sends slowly or does not read holds a slot for seconds only.
  *
  * When all slots are in use, a new connection takes the slot of an idle one: of the address with the most
@@ -27,6 +33,7 @@ type Slot = {
  */
 export class ConnectionSlots {
   readonly #clock: Clock;
+  readonly #max = maxAdminConnections(openFilesLimit());
   /** Of the idle ones, the one that has been idle for longest comes first. */
   readonly #slots = new Map<Socket, Slot>();
 
@@ -36,7 +43,7 @@ export class ConnectionSlots {
 
   /** Gives a new connection a slot, or closes it if every slot has a request in progress. */
   open(socket: Socket): void {
-    if (this.#slots.size >= maxAdminConnections && !this.#evict()) {
+    if (this.#slots.size >= this.#max && !this.#evict()) {
       socket.destroy();
       return;
     }

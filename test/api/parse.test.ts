@@ -139,6 +139,7 @@ describe('resolve', () => {
       tcpIdleTimeoutSeconds: 0,
       tcpHalfCloseTimeoutSeconds: 300,
       maxConnections: 0,
+      maxConnectionsPerClient: 0,
       maxWaiting: 1024,
     });
   });

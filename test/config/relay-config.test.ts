@@ -44,6 +44,7 @@ describe('relay config', () => {
               tcpIdleTimeoutMs: 0,
               tcpHalfCloseTimeoutMs: 300_000,
               maxConnections: 0,
+              maxConnectionsPerClient: 0,
               maxWaiting: 1024,
               maxAssociations: 8192,
               allowedSources: [],
@@ -81,6 +82,7 @@ describe('relay config', () => {
             tcp_idle_timeout: 600,
             tcp_half_close_timeout: 60,
             max_connections: 10,
+            max_connections_per_client: 5,
             max_waiting: 20,
             max_associations: 21,
             allowed_sources: ['192.0.2.1', '2001:db8::/32'],
@@ -105,6 +107,7 @@ describe('relay config', () => {
         tcpIdleTimeoutMs: 600_000,
         tcpHalfCloseTimeoutMs: 60_000,
         maxConnections: 10,
+        maxConnectionsPerClient: 5,
         maxWaiting: 20,
         maxAssociations: 21,
         allowedSources: ['192.0.2.1', '2001:db8::/32'],
@@ -212,6 +215,7 @@ describe('relay config', () => {
     expect(parse(harmless).warnings).to.deep.equal([]);
   });
 
+  const badWeight = /has a weight that is not a whole number from 0 to 255/;
   const bad = [
     { text: '', problem: 'document: is empty: add {"endpoints": [...]}' },
     { text: '{"endpoints": [}', problem: /^document: is not a JSON document: correct it: / },
@@ -239,14 +243,8 @@ describe('relay config', () => {
     },
     { endpoint: { balance: 'leastconn: 1' }, problem: /balance: is not a known strategy/ },
     { endpoint: { balance: 'roundrobin' }, problem: /balance: has no weights/ },
-    {
-      endpoint: { balance: 'roundrobin: 1, 256' },
-      problem: /has a weight that is not a whole number from 0 to 255/,
-    },
-    {
-      endpoint: { balance: 'roundrobin: 1, x' },
-      problem: /has a weight that is not a whole number from 0 to 255/,
-    },
+    { endpoint: { balance: 'roundrobin: 1, 256' }, problem: badWeight },
+    { endpoint: { balance: 'roundrobin: 1, x' }, problem: badWeight },
     {
       endpoint: { through: 'nic.example' },
       problem: /through: has no port, got "nic.example": write IP, IP:PORT or HOST:PORT/,

@@ -216,6 +216,7 @@ export const goldenRelayManifests = {
       network: {
         udp: true,
         maxConnections: 100,
+        maxConnectionsPerClient: 20,
         allowedSources: ['203.0.113.0/24', '2001:db8::/32'],
         acceptProxy: { enabled: true, trustedSources: ['192.0.2.1'] },
       },

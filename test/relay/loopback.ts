@@ -9,6 +9,7 @@ import type { RealmEndpoint, RealmNetwork } from '../../src/config/realm-documen
 import { relayConfig } from '../../src/config/parsed-config.ts';
 import type { RelayConfig } from '../../src/config/relay-config.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { reserveOf } from '../../src/relay/limits/descriptor-budget.ts';
 import { RelayServer, type RelayOptions } from '../../src/relay/server.ts';
 import type { EndpointStatus } from '../../src/relay/admin/status.ts';
 import { createLogger, type Logger } from '../../src/telemetry/logger.ts';
@@ -52,6 +53,13 @@ export function endpoint(
 
 /** Network settings without the idle sweep of half-closed connections: for tests that count a relay's timers. */
 export const noIdleSweep = { tcp_half_close_timeout: 0 };
+
+/** The limit of open files that leaves `descriptors` to clients and listening sockets. */
+export function openFilesFor(descriptors: number): number {
+  let files = descriptors;
+  while (files - reserveOf(files) < descriptors) files += 1;
+  return files;
+}
 
 /** A relay, and the lines that it has logged. */
 export type TestRelay = { readonly relay: RelayServer; readonly lines: readonly LogLine[] };

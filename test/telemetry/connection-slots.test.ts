@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
 import { expect } from 'chai';
+import { openFilesLimit } from '../../src/lib/open-files.ts';
 import { maxAdminConnections } from '../../src/telemetry/connection-slots.ts';
 import {
   startHealthServer,
@@ -122,7 +123,10 @@ describe('admin connections', () => {
     const flood: Socket[] = [];
     for (let index = 0; index < 300; index += 1) flood.push(await client(server));
     flood.forEach((socket) => socket.resume());
-    await eventually('the limit', () => flood.filter(({ closed }) => !closed).length < maxAdminConnections);
+    await eventually(
+      'the limit',
+      () => flood.filter(({ closed }) => !closed).length < maxAdminConnections(openFilesLimit()),
+    );
     other.write(request);
     expect(String((await once(other, 'data'))[0])).to.match(/^HTTP\/1.1 200 /);
     expect(await get(server)).to.equal(200);

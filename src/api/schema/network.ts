@@ -80,6 +80,11 @@ export const network = z.object({
     1_000_000,
     'TCP connections that an endpoint serves at a time, in each Pod; more clients wait for their turn. 0 means no limit. Default: 0.',
   ),
+  maxConnectionsPerClient: bounded(
+    0,
+    1_000_000,
+    'TCP connections of an endpoint, and UDP associations, that one client may have in each Pod; more are reset, or their datagrams dropped. A client is an IPv4 address or an IPv6 /64, of the PROXY header where acceptProxy is enabled. Users behind one NAT are one client. 0 means no limit. Default: 0.',
+  ),
   maxWaiting: bounded(
     0,
     65_536,

@@ -80,7 +80,8 @@ function joined(all: readonly Placed[]): Group[] {
   const groups: (Group & { readonly ports: PlacedPort[] })[] = [];
   for (const { endpoint, origin } of all) {
     const ports = portsOf(endpoint).map((port) => ({ ...port, origin }));
-    const isJoinable = origin.name === undefined && endpoint.network.maxConnections === 0;
+    const { maxConnections, maxConnectionsPerClient } = endpoint.network;
+    const isJoinable = origin.name === undefined && maxConnections === 0 && maxConnectionsPerClient === 0;
     const key = isJoinable ? settingsKey(endpoint) : '';
     const last = groups.at(-1);
     if (last !== undefined && key !== '' && last.key === key) last.ports.push(...ports);

@@ -104,9 +104,9 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
     ]),
     counter(
       'connections_refused_total',
-      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources).',
+      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached).',
       ['reason'],
-      ({ refused, notAllowed }) => refusals(refused.connections, notAllowed.connections),
+      (endpoint) => refusals(endpoint, 'connections'),
     ),
   ];
 }
@@ -129,13 +129,13 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
     ),
     counter(
       'associations_refused_total',
-      'UDP datagrams refused an association, by reason: NoPlace (file descriptor limit reached), SourceNotAllowed (not in allowed_sources).',
+      'UDP datagrams refused an association, by reason: NoPlace (file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached).',
       ['reason'],
-      ({ refused, notAllowed }) => refusals(refused.associations, notAllowed.associations),
+      (endpoint) => refusals(endpoint, 'associations'),
     ),
     counter(
       'associations_evicted_total',
-      'UDP associations evicted, longest idle first, to make room for another client.',
+      'UDP associations evicted to make room for another client.',
       [],
       ({ evicted }) => [[[], evicted]],
     ),
@@ -177,10 +177,14 @@ function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => nu
 
 type Values = readonly (readonly [labels: readonly string[], value: number])[];
 
-function refusals(noPlace: number, notAllowed: number): Values {
+function refusals(
+  { refused, notAllowed, tooManyOfClient }: EndpointStatus,
+  what: 'connections' | 'associations',
+): Values {
   return [
-    [['NoPlace'], noPlace],
-    [['SourceNotAllowed'], notAllowed],
+    [['NoPlace'], refused[what]],
+    [['SourceNotAllowed'], notAllowed[what]],
+    [['TooManyOfClient'], tooManyOfClient[what]],
   ];
 }
 

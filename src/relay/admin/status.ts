@@ -61,6 +61,8 @@ export type EndpointStatus = {
   readonly refused: { readonly connections: number; readonly associations: number };
   /** TCP clients, and datagrams of UDP clients, refused since `allowed_sources` does not list them. */
   readonly notAllowed: { readonly connections: number; readonly associations: number };
+  /** TCP clients, and datagrams of UDP clients, refused since the client has reached `max_connections_per_client`. */
+  readonly tooManyOfClient: { readonly connections: number; readonly associations: number };
   /** Associations ended to make room for another client. */
   readonly evicted: number;
 };
@@ -100,6 +102,7 @@ export function endpointStatus(endpoint: EndpointStats, sockets: readonly Manage
     waiting: endpoint.waiting,
     refused: endpoint.refused,
     notAllowed: endpoint.notAllowed,
+    tooManyOfClient: endpoint.tooManyOfClient,
     evicted: endpoint.evicted,
   };
 }

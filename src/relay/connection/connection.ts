@@ -9,6 +9,7 @@
  * the bytes that were sent before it. Each connection writes one log line and is settled once.
  */
 import type { Clock } from '../../lib/clock.ts';
+import type { RealmError } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
@@ -29,6 +30,8 @@ export type Direction = {
 
 /** One client's connection, as its endpoint sees it. */
 export type Connection = {
+  /** What the limit per client counts it as; set by its endpoint, undefined before its PROXY header was read. */
+  countedAs: string | undefined;
   readonly fromClient: Direction;
   readonly fromUpstream: Direction;
   /** Serves the client. The connection may already be settled when this returns. */
@@ -43,8 +46,8 @@ export type Connection = {
 export type ConnectionContext = {
   /** The remotes of a listening port, in the order in which to try them for a client. */
   readonly order: (port: number, clientIp: string) => readonly Remote[];
-  /** Whether the client that a PROXY header names may be served; counts it if not. */
-  readonly allowsSource: (address: string) => boolean;
+  /** Counts the client that a PROXY header names. @returns why it may not be served; undefined if it may. */
+  readonly admitSource: (connection: Connection, address: string) => RealmError | undefined;
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;

@@ -1,6 +1,7 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientIp, clientText } from '../../lib/client-address.ts';
 import { asError, RealmError } from '../../lib/errors.ts';
+import { ClientLimitError } from '../limits/client-limit.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
 import { SourceError } from '../limits/source-filter.ts';
 import type { Address, Target } from '../net/channel.ts';
@@ -178,9 +179,9 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
     this.#remember(side, error);
   }
 
-  /** A remote remembers its failed dials, and the source filter the clients that it turned away. */
+  /** A remote remembers its failed dials, and the limits the clients that they turned away. */
   #remember(side: Side, error: Error): void {
-    if (error instanceof DialError || error instanceof SourceError) return;
+    if ([DialError, SourceError, ClientLimitError].some((known) => error instanceof known)) return;
     const upstream = side === 'upstream' ? { upstream: this.#upstream } : {};
     this.#context.errors.add({ endpoint: this.#config.name, side, error, ...upstream });
   }

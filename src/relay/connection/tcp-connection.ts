@@ -1,6 +1,5 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
-import { SourceError } from '../limits/source-filter.ts';
 import type { Accepted, Channel, ChannelOwner } from '../net/channel.ts';
 import { untrustedSource, ProxyHeaderReader } from '../proxy-protocol/header-reader.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
@@ -18,6 +17,7 @@ import { ConnectionLifecycle, type LifecycleOwner } from './lifecycle.ts';
  *         └──────── failed ──────┘          a reset is passed on as a reset.
  */
 class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
+  countedAs: string | undefined;
   readonly fromClient = new ChannelPipe();
   readonly fromUpstream = new ChannelPipe();
   readonly #port: number;
@@ -106,8 +106,9 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
           this.#addresses = addresses;
           this.#lifecycle.client = addresses.source;
         }
-        if (this.#context.allowsSource(this.#lifecycle.client.address)) this.#dial();
-        else this.fail('client', new SourceError());
+        const refusal = this.#context.admitSource(this, this.#lifecycle.client.address);
+        if (refusal === undefined) this.#dial();
+        else this.fail('client', refusal);
       },
       onError: (error) => {
         this.fail('client', error);

@@ -29,6 +29,8 @@ export type EndpointCounts = {
   readonly refused: ClientCounts;
   /** Clients that were turned away because `allowed_sources` does not name them. */
   readonly notAllowed: ClientCounts;
+  /** Clients that were turned away because they had reached `max_connections_per_client`. */
+  readonly tooManyOfClient: ClientCounts;
   /** Associations that were ended to make room for another client. */
   readonly evicted: number;
 };

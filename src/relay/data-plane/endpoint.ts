@@ -1,13 +1,16 @@
+import type { Protocol } from '../../api/port-conflicts.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
+import { clientNetwork } from '../../lib/client-address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Connection, ConnectionContext } from '../connection/connection.ts';
 import { serveTcp } from '../connection/tcp-connection.ts';
 import type { Lookup } from '../dns/lookup.ts';
+import { ClientLimit, ClientLimitError } from '../limits/client-limit.ts';
 import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/connection-limiter.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
-import { SourceFilter, isAllowed } from '../limits/source-filter.ts';
+import { SourceError, SourceFilter, isAllowed } from '../limits/source-filter.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
 import { LogLimiter, type Warn } from '../stats/log-limiter.ts';
@@ -45,6 +48,7 @@ export class Endpoint {
   readonly #associations: Associations;
   readonly #logLimiter: LogLimiter;
   readonly #sourceFilter: SourceFilter;
+  readonly #clientLimits: Readonly<Record<Protocol, ClientLimit>>;
   readonly #limiter: ConnectionLimiter;
   readonly #connectionContext: ConnectionContext;
   readonly #idleSweep: IdleSweep;
@@ -61,19 +65,24 @@ export class Endpoint {
     this.#logLimiter = new LogLimiter(context.log, context.clock, () => this.#config.name);
     const limited = { ...context, warn: this.#logLimiter.warn, config: () => this.#config };
     this.#sourceFilter = new SourceFilter(limited);
-    this.#associations = new Associations(limited);
+    this.#clientLimits = { TCP: new ClientLimit('TCP', limited), UDP: new ClientLimit('UDP', limited) };
+    this.#associations = new Associations({ ...limited, clientLimit: this.#clientLimits.UDP });
     this.#connectionContext = {
       ...context,
       warn: this.#logLimiter.warn,
-      allowsSource: (address) => this.#sourceFilter.allowsSource(address),
+      admitSource: (connection, address) => this.#admitSource(connection, address),
       order: (port, ip) => this.remotes.forPort('TCP', port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
         this.#connections.closed(settled, failure);
-        this.#limiter.release();
+        this.#limiter.release(settled.countedAs);
       },
     };
     this.#idleSweep = new IdleSweep(context.clock, this.#connections, idleLimits(config));
-    this.#limiter = new ConnectionLimiter({ ...limited, active: () => this.#connections.active });
+    this.#limiter = new ConnectionLimiter({
+      ...limited,
+      clientLimit: this.#clientLimits.TCP,
+      active: () => this.#connections.active,
+    });
   }
 
   get config(): EndpointConfig {
@@ -95,6 +104,10 @@ export class Endpoint {
       waiting: this.#limiter.waiting,
       refused: { connections: this.#limiter.refused, associations: this.#associations.refused },
       notAllowed: { ...this.#sourceFilter.refused },
+      tooManyOfClient: {
+        connections: this.#clientLimits.TCP.refused,
+        associations: this.#clientLimits.UDP.refused,
+      },
       evicted: this.#associations.evicted,
     };
   }
@@ -135,15 +148,19 @@ export class Endpoint {
     this.#associations.keepOnly(({ ip }) => isAllowed(config.network, ip), 'NotAllowed');
   }
 
-  /** The way of a TCP client of a listening port: source filter → connection limiter (it may wait) → connection. */
+  /**
+   * The way of a TCP client of a listening port: source filter → limit per client → connection limiter (it may wait) →
+   * connection. With `accept_proxy` its header names the client, so filter and limit per client apply once it is read.
+   */
   serve(accepted: Accepted, port: number): void {
     if (!this.#sourceFilter.allowsPeer(accepted.remote)) {
       accepted.reset();
       return;
     }
-    this.#limiter.admit(accepted, () => {
+    this.#limiter.admit(accepted, (countedAs) => {
       const serve = this.#transport?.serve ?? serveTcp;
       const connection = serve(accepted, port, this.#config, this.#connectionContext);
+      connection.countedAs = countedAs;
       this.#connections.opened(connection);
       this.#idleSweep.watch();
       connection.start();
@@ -151,8 +168,8 @@ export class Endpoint {
   }
 
   /**
-   * The way of a UDP client of a listening port: source filter → association. If there is no room, the association that
-   * has been idle for longest is ended.
+   * The way of a UDP client of a listening port: source filter → limit per client → association. If there is no room,
+   * another association is evicted.
    *
    * @returns undefined if the client may not have one, there is no room, or the endpoint no longer has the port.
    */
@@ -160,6 +177,15 @@ export class Endpoint {
     const pool = this.remotes.forPort('UDP', port);
     if (pool === undefined || !this.#sourceFilter.allowsAssociation(client)) return undefined;
     return this.#associations.associate({ port, client, pool, reply, onClosed });
+  }
+
+  /** Whether to serve the client that a PROXY header names. */
+  #admitSource(connection: Connection, address: string): SourceError | ClientLimitError | undefined {
+    if (!this.#sourceFilter.allowsSource(address)) return new SourceError();
+    const client = clientNetwork(address);
+    if (connection.countedAs !== undefined) this.#clientLimits.TCP.release(connection.countedAs);
+    connection.countedAs = this.#clientLimits.TCP.take(client) ? client : undefined;
+    return connection.countedAs === undefined ? new ClientLimitError() : undefined;
   }
 
   /** No new clients will come. */
@@ -180,6 +206,7 @@ export class Endpoint {
     while (this.load > 0)
       await Promise.all([this.#limiter.idle(), this.#connections.idle(), this.#associations.idle()]);
     this.#logLimiter.end();
+    for (const limit of Object.values(this.#clientLimits)) limit.end();
   }
 }
 

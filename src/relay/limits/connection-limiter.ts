@@ -1,8 +1,9 @@
 /**
  * The limits room: which clients may come, how many, and for how long.
  *
- * The *source filter* admits clients by address. The *connection limiter* of an endpoint serves clients up to its
- * limit; the others wait in its *queue*. If the limit applies to several processes together, one of them grants
+ * The *source filter* admits clients by address. The *client limit* bounds what one client has of an endpoint. The
+ * *connection limiter* of an endpoint serves clients up to its limit; the others wait in its *queue*, which is fair by
+ * client. A *client* is an IPv4 address or an IPv6 /64 (`clientNetwork`). If the limit applies to several processes together, one of them grants
  * *permits* to the others. The *descriptor budget* counts the file descriptors that clients use, and the *descriptor
  * guard* pauses all TCP listeners while it is used up. The *idle sweep* ends what has been idle for too long.
  *
@@ -10,11 +11,13 @@
  * incident is logged when it starts and when it ends.
  */
 import type { EndpointConfig } from '../../config/relay-config.ts';
-import { clientText } from '../../lib/client-address.ts';
+import { clientNetwork, clientText } from '../../lib/client-address.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Accepted } from '../net/channel.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
+import type { ClientLimit } from './client-limit.ts';
 import { clientDescriptors, type DescriptorBudget } from './descriptor-budget.ts';
+import { FairQueue } from './fair-queue.ts';
 
 /** The share of one process in a connection limit that applies to several processes together. */
 export type Permits = {
@@ -31,7 +34,7 @@ export type PermitClient = {
   readonly active: () => number;
   /** More permits were granted: serves clients that wait. */
   readonly dequeue: () => void;
-  /** Not even waiting is possible for the last `count` clients of the queue. */
+  /** Not even waiting is possible for `count` clients of the queue. */
   readonly reject: (count: number) => void;
 };
 
@@ -40,6 +43,7 @@ export type ConnectionLimiterContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
   readonly budget: DescriptorBudget;
+  readonly clientLimit: ClientLimit;
   /** The endpoint's configuration, which a reload may change. */
   readonly config: () => EndpointConfig;
   /** Connections that are being served. */
@@ -47,18 +51,30 @@ export type ConnectionLimiterContext = {
   readonly permits?: (endpoint: string, client: PermitClient) => Permits;
 };
 
+/**
+ * Serves a client, which was counted by the client limit as `countedAs`; undefined = not yet, since its PROXY header is
+ * still to name it.
+ */
+export type Serve = (countedAs: string | undefined) => void;
+
 /** A client in the queue, and what serves it. */
-type QueuedClient = { readonly accepted: Accepted; readonly serve: () => void };
+type QueuedClient = {
+  readonly accepted: Accepted;
+  readonly countedAs: string | undefined;
+  readonly serve: Serve;
+};
 
 /**
- * Limits the TCP connections of an endpoint. Clients beyond the limit wait, neither read nor dialled, and are served
- * oldest first; clients beyond `maxWaiting` are reset. Each incident is logged when it starts and when it ends.
+ * Limits the TCP connections of an endpoint. Clients beyond the limit wait, neither read nor dialled. They are served in
+ * turns, by client the oldest connection first. If the queue is full, the client with the most connections in it loses
+ * its newest one, and if no other has more, the new one is reset. Each incident is logged when it starts and when it
+ * ends.
  */
 export class ConnectionLimiter {
   /** Clients that were reset because they could not even wait. */
   refused = 0;
   readonly #context: ConnectionLimiterContext;
-  #queue: QueuedClient[] = [];
+  readonly #queue = new FairQueue<QueuedClient>();
   readonly #idlers: (() => void)[] = [];
   readonly #permits: Permits | undefined;
   #incident: { waited: number; refused: number } | undefined;
@@ -80,29 +96,36 @@ export class ConnectionLimiter {
 
   /** Clients that wait. */
   get waiting(): number {
-    return this.#queue.length;
+    return this.#queue.size;
   }
 
   /**
    * @param accepted  just accepted; the limiter owns it until it calls `serve`.
    * @param serve     serves the client, now or once the limit allows it; `release` is to be called at its end.
    */
-  admit(accepted: Accepted, serve: () => void): void {
-    const { budget } = this.#context;
+  admit(accepted: Accepted, serve: Serve): void {
+    const { budget, clientLimit, config } = this.#context;
     if (!budget.hasRoom(clientDescriptors)) {
       this.#resetClient(accepted, 'DescriptorsShort', 'file descriptor limit reached, clients are reset');
       return;
     }
-    if (this.waiting > 0 || !this.#isBelowLimit()) this.#queueOrReset({ accepted, serve });
+    const client = clientNetwork(accepted.remote.address);
+    const countedAs = config().network.acceptProxy === undefined ? client : undefined;
+    if (countedAs !== undefined && !clientLimit.take(countedAs)) {
+      accepted.reset();
+      return;
+    }
+    if (this.waiting > 0 || !this.#isBelowLimit()) this.#queueOrReset(client, { accepted, countedAs, serve });
     else {
       budget.take(clientDescriptors);
-      serve();
+      serve(countedAs);
     }
     this.#rebalance();
   }
 
-  /** A client that was served is gone. */
-  release(): void {
+  /** A client that was served is gone. @param countedAs  what the client limit counts it as. */
+  release(countedAs: string | undefined): void {
+    this.#uncount(countedAs);
     this.#rebalance();
     this.#context.budget.release(clientDescriptors);
     this.dequeue();
@@ -114,7 +137,7 @@ export class ConnectionLimiter {
     while (this.#isBelowLimit()) {
       const first = this.#queue.shift();
       if (first === undefined) break;
-      first.serve();
+      first.serve(first.countedAs);
       this.#resolveIdle();
     }
   }
@@ -127,14 +150,9 @@ export class ConnectionLimiter {
 
   /** Resets the clients that wait and for which `mayStay` is false. */
   keepOnly(mayStay: (accepted: Accepted) => boolean): void {
-    const before = this.waiting;
-    this.#queue = this.#queue.filter(({ accepted }) => {
-      const stays = mayStay(accepted);
-      if (!stays) accepted.reset();
-      return stays;
-    });
-    if (this.waiting === before) return;
-    this.#releaseWaiting(before - this.waiting);
+    const removed = this.#queue.removeIf(({ accepted }) => !mayStay(accepted));
+    if (removed.length === 0) return;
+    for (const client of removed) this.#resetQueued(client);
     this.#rebalance();
   }
 
@@ -169,38 +187,60 @@ export class ConnectionLimiter {
     this.refused += this.#resetLast(count);
   }
 
-  /** @returns how many of `count` there were. */
+  /** Resets clients that wait, those with the most first. @returns how many of `count` there were. */
   #resetLast(count: number): number {
-    const last = count === 0 ? [] : this.#queue.splice(-count);
-    for (const { accepted } of last) accepted.reset();
-    this.#releaseWaiting(last.length);
-    return last.length;
+    let done = 0;
+    for (; done < count; done += 1) {
+      const last = this.#queue.pop();
+      if (last === undefined) break;
+      this.#resetQueued(last);
+    }
+    return done;
   }
 
-  /** Frees the descriptors of `count` clients that waited and were reset. */
-  #releaseWaiting(count: number): void {
+  /** `client` has just left the queue: resets it, and frees its descriptors. */
+  #resetQueued({ accepted, countedAs }: QueuedClient): void {
+    accepted.reset();
+    this.#uncount(countedAs);
     this.#resolveIdle();
-    this.#context.budget.release(clientDescriptors * count);
+    this.#context.budget.release(clientDescriptors);
   }
 
-  #queueOrReset(client: QueuedClient): void {
-    if (this.#mayQueue()) this.#enqueue(client);
-    else this.#resetForFullQueue(client.accepted);
+  #uncount(countedAs: string | undefined): void {
+    if (countedAs !== undefined) this.#context.clientLimit.release(countedAs);
   }
 
-  #enqueue(client: QueuedClient): void {
+  /** @param client  by which the queue is fair. */
+  #queueOrReset(client: string, queued: QueuedClient): void {
+    if (this.#mayQueue()) {
+      this.#enqueue(client, queued);
+      return;
+    }
+    this.#logFullQueue();
+    if (!this.#queue.hasLongerThan(client)) {
+      this.#uncount(queued.countedAs);
+      queued.accepted.reset();
+      return;
+    }
+    this.#resetLast(1);
+    this.#enqueue(client, queued);
+  }
+
+  #enqueue(client: string, queued: QueuedClient): void {
     const { budget, log, config } = this.#context;
-    const { address, port } = client.accepted.remote;
+    const { address, port } = queued.accepted.remote;
     log.debug({ endpoint: config().name, client: clientText(address, port) }, 'client queued');
     if (this.#grantedLimit === undefined) this.#logIncident().waited += 1; // else the granting process logs it
     budget.take(clientDescriptors);
-    this.#queue.push(client);
+    this.#queue.push(client, queued);
   }
 
-  #resetForFullQueue(accepted: Accepted): void {
+  /** Records that one client is reset, since the queue is full. */
+  #logFullQueue(): void {
     const incident = this.#logIncident();
     incident.refused += 1;
-    this.#resetClient(accepted, 'TooManyWait', 'queue full, clients are reset');
+    this.refused += 1;
+    this.#recordError('TooManyWait', 'queue full, clients are reset');
     if (incident.refused > 1) return;
     const { name: endpoint, network } = this.#context.config();
     this.#context.log.warn(

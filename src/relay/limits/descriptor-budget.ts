@@ -1,7 +1,9 @@
 import { maxAdminConnections } from '../../telemetry/connection-slots.ts';
 
-/** Descriptors kept for the program itself: event loop, files, name lookups, every connection of the admin server. */
-export const reserve = 32 + maxAdminConnections;
+/** Descriptors of `openFiles` kept for the program itself: event loop, files, name lookups, connections of the admin server. */
+export function reserveOf(openFiles: number): number {
+  return 32 + maxAdminConnections(openFiles);
+}
 
 /** Descriptors of a TCP client: its own and the upstream's, which is reserved for it while it waits. */
 export const clientDescriptors = 2;
@@ -45,6 +47,6 @@ export class DescriptorBudget {
   /** One client is served, however low the limit is. */
   get #total(): number {
     const { limit, listening } = this.#options;
-    return Math.max(clientDescriptors, limit - reserve - listening());
+    return Math.max(clientDescriptors, limit - reserveOf(limit) - listening());
   }
 }

@@ -4,7 +4,6 @@ import { asError } from '../../lib/errors.ts';
 import type { ConnectionContext } from '../connection/connection.ts';
 import { ConnectionLifecycle, type LifecycleOwner } from '../connection/lifecycle.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
-import { SourceError } from '../limits/source-filter.ts';
 import type { Accepted, Target } from '../net/channel.ts';
 import { reset } from '../net/reset.ts';
 import { connectSocket } from '../net/socket-stack.ts';
@@ -45,6 +44,7 @@ type Upstream = Peer & { readonly close: () => void };
  * `TcpConnection`.
  */
 export class TransportConnection implements LifecycleOwner<Upstream> {
+  countedAs: string | undefined;
   readonly fromClient = new StreamPipe();
   readonly fromUpstream = new StreamPipe();
   readonly #port: number;
@@ -133,7 +133,8 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
       this.#addresses = addresses;
       this.#lifecycle.client = addresses.source;
     }
-    if (!this.#context.allowsSource(this.#lifecycle.client.address)) throw new SourceError();
+    const refusal = this.#context.admitSource(this, this.#lifecycle.client.address);
+    if (refusal !== undefined) throw refusal;
   }
 
   /** @returns whether the handshake succeeded; if not, the client gets its answer before its socket is closed. */

@@ -40,6 +40,8 @@ export type AssociationContext = {
   readonly warn: Warn;
   /** Sends a datagram of the remote to the client. */
   readonly reply: (datagram: Uint8Array) => void;
+  /** Called once, with the remote's first answer. */
+  readonly onAnswered: (association: UdpAssociation) => void;
   /** Called once, when it has ended. */
   readonly onClosed: (association: UdpAssociation, failure: Side | undefined) => void;
 };
@@ -65,6 +67,8 @@ export class UdpAssociation {
   #waiting: Uint8Array[] = [];
   /** The client's latest datagram, kept for the next remote until one has answered. */
   #unanswered: Uint8Array | undefined;
+  /** Whether the remote has answered, if only by an empty datagram. */
+  #isAnswered = false;
   #error: Error | undefined;
   #isClosed = false;
   #stopTimer: () => void = () => undefined;
@@ -100,7 +104,7 @@ export class UdpAssociation {
   send(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
     this.fromClientBytes += datagram.length;
-    if (this.fromUpstreamBytes === 0) this.#unanswered = datagram;
+    if (!this.#isAnswered) this.#unanswered = datagram;
     if (this.#socket !== undefined && !this.#isDialling) this.#forward(datagram);
     else if (this.#waiting.length < maxWaiting) this.#waiting.push(datagram);
     if (this.#socket === undefined && !this.#isDialling) void this.#dial();
@@ -182,11 +186,17 @@ export class UdpAssociation {
 
   #receiveAnswer(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
+    if (!this.#isAnswered) this.#onAnswered();
     this.fromUpstreamBytes += datagram.length;
     if (this.#unanswered !== undefined || this.#failedInARow > 0) this.#counted?.succeed();
     this.#failedInARow = 0;
     this.#unanswered = undefined;
     this.#context.reply(datagram);
+  }
+
+  #onAnswered(): void {
+    this.#isAnswered = true;
+    this.#context.onAnswered(this);
   }
 
   /** Tries the next remote: at once if the client waits for a first answer, else with its next datagram. */

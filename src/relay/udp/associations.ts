@@ -3,16 +3,18 @@
  *
  * An association maps one client, an address and port, to one remote, by a socket of its own, as a NAT does. It is
  * *idle* while neither side sends and ends when it has been idle for `udp_timeout`. If there is no room for another
- * client, the association that has been idle for longest is *evicted*.
+ * client, an association is *evicted*: the oldest one that its remote has never answered, so that a flood of strangers
+ * ends itself and not the sessions in use; if there is none, the one that has been idle for longest.
  *
  * Guarantee: the client receives only what its remote sends, and the failure of one association does not affect another.
  * A new client is turned away only if no association can make room for it.
  */
 import type { EndpointConfig } from '../../config/relay-config.ts';
-import { clientIp, clientText } from '../../lib/client-address.ts';
+import { clientIp, clientNetwork, clientText } from '../../lib/client-address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
+import type { ClientLimit } from '../limits/client-limit.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import { Incident } from '../stats/incident.ts';
@@ -32,6 +34,7 @@ export type AssociationsContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
+  readonly clientLimit: ClientLimit;
   /** The endpoint's configuration, which a reload may change. */
   readonly config: () => EndpointConfig;
 };
@@ -61,7 +64,7 @@ export class Associations {
     (association) => association.fromClientBytes,
     (association) => association.fromUpstreamBytes,
   );
-  readonly #evictionOrder = new EvictionOrder(this.#open);
+  readonly #evictionOrder = new EvictionOrder<UdpAssociation>();
   readonly #limitIncident: Incident;
   readonly #shortageIncident: Incident;
 
@@ -72,7 +75,7 @@ export class Associations {
       started: () => {
         const { name: endpoint, network } = config();
         const fields = { endpoint, maxAssociations: network.maxAssociations };
-        log.warn(fields, 'association limit reached, evicting the longest idle');
+        log.warn(fields, 'association limit reached, evicting associations');
       },
       ended: (evicted) => {
         this.#evictionOrder.forget();
@@ -99,12 +102,15 @@ export class Associations {
     return this.#stats.active;
   }
 
-  /** Creates the association of a client. @returns undefined if there is no room for it. */
+  /** Creates the association of a client. @returns undefined if the client has too many, or there is no room for it. */
   associate(request: AssociationRequest): UdpAssociation | undefined {
-    const { budget, config, errors } = this.#context;
+    const { budget, clientLimit, config, errors } = this.#context;
+    const countedAs = clientNetwork(request.client.address);
+    if (!clientLimit.take(countedAs)) return undefined;
     budget.take(1); // before an evicted one releases its own, which a TCP client that waits would get
     if (!this.#hasMadeRoom()) {
       budget.release(1);
+      clientLimit.release(countedAs);
       this.refused += 1;
       const error = { message: 'file descriptor limit reached, rejecting UDP clients' };
       errors.add({ endpoint: config().name, side: 'relay', reason: 'DescriptorsShort', error });
@@ -112,6 +118,7 @@ export class Associations {
     }
     const association = this.#newAssociation(request);
     this.#open.add(association);
+    this.#evictionOrder.add(association);
     this.#stats.opened(association);
     return association;
   }
@@ -134,7 +141,7 @@ export class Associations {
   }
 
   #newAssociation({ client, port, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
-    const { log, warn, clock, lookup, budget, config } = this.#context;
+    const { log, warn, clock, lookup, budget, clientLimit, config } = this.#context;
     const { name: endpoint, network, through } = config();
     const ip = clientIp(client.address);
     return new UdpAssociation({
@@ -150,11 +157,16 @@ export class Associations {
       timeoutMs: network.udpTimeoutMs,
       through,
       reply,
+      onAnswered: (answered) => {
+        this.#evictionOrder.answered(answered);
+      },
       onClosed: (closed, failure) => {
         this.#open.delete(closed);
+        this.#evictionOrder.remove(closed);
         this.#stats.closed(closed, failure);
         onClosed();
         budget.release(1);
+        clientLimit.release(clientNetwork(client.address));
       },
     });
   }
@@ -173,10 +185,10 @@ export class Associations {
 
   /** @returns whether there was one to evict. */
   #evict(): boolean {
-    const longest = this.#evictionOrder.longestIdle();
-    if (longest === undefined) return false;
+    const next = this.#evictionOrder.next();
+    if (next === undefined) return false;
     this.evicted += 1;
-    longest.close('Evicted');
+    next.close('Evicted');
     return true;
   }
 }

@@ -1,42 +1,70 @@
-/** Something that can be idle. */
-type Idle = {
+import { LinkedList, type ListNode } from '../../lib/linked-list.ts';
+
+/** Something that can be evicted. */
+type Evictable = {
   /** When it was last active. */
   readonly lastMs: number;
 };
 
 /**
- * Finds the item that has been idle for longest. It sorts all items once and then returns them in that order, skipping
- * those that were active since: they cannot be among the idlest. So it does no work per datagram, and little more than
- * a comparison per item found.
+ * Finds what to evict: the oldest item without an answer, and if there is none, the item that has been idle for longest.
+ *
+ * It keeps the items without an answer in order. It sorts the others once and then returns them in that order, skipping
+ * those that were active since: they cannot be among the idlest. So it does no work per datagram, and little more than a
+ * comparison per item found.
  */
-export class EvictionOrder<T extends Idle> {
-  readonly #all: ReadonlySet<T>;
+export class EvictionOrder<T extends Evictable> {
+  readonly #unanswered = new LinkedList<T>();
+  readonly #nodes = new Map<T, ListNode<T>>();
+  readonly #answered = new Set<T>();
   #sorted: { readonly item: T; readonly lastMs: number }[] = [];
   #next = 0;
 
-  constructor(all: ReadonlySet<T>) {
-    this.#all = all;
+  /** Adds an item, which has no answer yet. */
+  add(item: T): void {
+    this.#nodes.set(item, this.#unanswered.push(item));
+  }
+
+  /** The item got its first answer. */
+  answered(item: T): void {
+    this.remove(item);
+    this.#answered.add(item);
+  }
+
+  remove(item: T): void {
+    const node = this.#nodes.get(item);
+    if (node === undefined) {
+      this.#answered.delete(item);
+      return;
+    }
+    this.#unanswered.remove(node);
+    this.#nodes.delete(item);
   }
 
   /** @returns undefined if there are no items. */
-  longestIdle(): T | undefined {
-    if (this.#all.size === 0) return undefined;
-    for (;;) {
-      const next = this.#sorted[this.#next];
-      if (next === undefined) this.#sort();
-      else if (this.#all.has(next.item) && next.item.lastMs === next.lastMs) return next.item;
-      else this.#next += 1;
-    }
+  next(): T | undefined {
+    const { first } = this.#unanswered;
+    if (first !== undefined) return first.value;
+    return this.#answered.size === 0 ? undefined : this.#longestIdle();
   }
 
-  /** Frees the sorted list until the next call of `longestIdle`. */
+  /** Frees the sorted list until the next call of `next`. */
   forget(): void {
     this.#sorted = [];
     this.#next = 0;
   }
 
+  #longestIdle(): T {
+    for (;;) {
+      const next = this.#sorted[this.#next];
+      if (next === undefined) this.#sort();
+      else if (this.#answered.has(next.item) && next.item.lastMs === next.lastMs) return next.item;
+      else this.#next += 1;
+    }
+  }
+
   #sort(): void {
-    const all = Array.from(this.#all, (item) => ({ item, lastMs: item.lastMs }));
+    const all = Array.from(this.#answered, (item) => ({ item, lastMs: item.lastMs }));
     this.#sorted = all.sort((a, b) => a.lastMs - b.lastMs);
     this.#next = 0;
   }

@@ -84,6 +84,7 @@ function nothing(name: string): WorkerStats {
     waiting: 0,
     refused: { connections: 0, associations: 0 },
     notAllowed: { connections: 0, associations: 0 },
+    tooManyOfClient: { connections: 0, associations: 0 },
     evicted: 0,
     problem: '',
     isUsable: true,

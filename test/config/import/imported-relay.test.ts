@@ -213,6 +213,8 @@ describe('importedRelay', () => {
     expect(lastPorts(two(() => ({})))).to.deep.equal([2]);
     expect(lastPorts(two((each) => ({ name: `n${String(each)}` })))).to.deep.equal([undefined, undefined]);
     expect(lastPorts(two(() => ({ network: { max_connections: 5 } })))).to.deep.equal([undefined, undefined]);
+    const perClient = two(() => ({ network: { max_connections_per_client: 5 } }));
+    expect(lastPorts(perClient)).to.deep.equal([undefined, undefined]);
   });
 
   it('accepts keys that it leaves out, and reports each with its remedy', () => {
@@ -268,6 +270,7 @@ const networks: fc.Arbitrary<NetworkSpec> = fc.record(
     tcpIdleTimeoutSeconds: fc.nat(86_400),
     tcpHalfCloseTimeoutSeconds: fc.nat(86_400),
     maxConnections: fc.nat(3),
+    maxConnectionsPerClient: fc.nat(3),
     maxWaiting: fc.nat(65_536),
     allowedSources: fc.constantFrom(['10.0.0.0/8'], ['192.0.2.1', '2001:db8::/32']),
     sendProxy: fc.record({ enabled: flags, version: fc.constantFrom(1, 2) }, { requiredKeys: [] }),

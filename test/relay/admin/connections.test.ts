@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { adminRoutes, type ReportedRelay } from '../../../src/relay/admin/routes.ts';
-import { reserve } from '../../../src/relay/limits/descriptor-budget.ts';
+import { reserveOf } from '../../../src/relay/limits/descriptor-budget.ts';
 import { startHealthServer } from '../../../src/telemetry/health-server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -89,7 +89,7 @@ describe('relay, admin server under load', () => {
     const relay = new RelayProcess(argv, wrapper);
     loopback.onClose(() => relay.end());
     const listen = (await relay.status()).endpoints[0]?.listen ?? '';
-    const room = (256 - reserve - 2) / 2; // without the listener, and one that remains
+    const room = (256 - reserveOf(256) - 2) / 2; // without the listener, and one that remains
     const clients = await Promise.all(Array.from({ length: room }, () => loopback.client(listen)));
     const echoed = async (): Promise<void> => {
       const answers = clients.map((client) => once(client, 'data'));

@@ -3,14 +3,23 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
-import { reserve } from '../../../src/relay/limits/descriptor-budget.ts';
 import type { HandleDuplicator, TcpStack } from '../../../src/relay/net/channel.ts';
 import { socketStack } from '../../../src/relay/net/socket-stack.ts';
 import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
-import { config, endpoint, failure, keptLog, listenOf, Loopback, statusOf, times } from '../loopback.ts';
+import {
+  config,
+  endpoint,
+  failure,
+  keptLog,
+  listenOf,
+  Loopback,
+  statusOf,
+  times,
+  openFilesFor,
+} from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
 const loopback = new Loopback();
@@ -49,8 +58,8 @@ async function webOf(relay: RelayProcess) {
 }
 
 describe('relay, file descriptors', () => {
-  it('serves all of 120 clients at 76 descriptors, and logs the shortage once', async () => {
-    const relay = limited(76, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
+  it('serves all of 120 clients at 58 descriptors, and logs the shortage once', async () => {
+    const relay = limited(58, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const names = Array.from({ length: 120 }, (_, index) => `client ${String(index)}`);
     const outcomes = await Promise.all(names.map((name) => visit(listen, name)));
@@ -90,7 +99,7 @@ describe('relay, file descriptors', () => {
       writeFileSync(path, JSON.stringify({ endpoints }));
     };
     write(endpoint(remote));
-    const relay = limited(76, ['-c', path]);
+    const relay = limited(58, ['-c', path]);
     const { listen } = await webOf(relay);
     const held = await Promise.all(Array.from({ length: 5 }, () => loopback.client(listen)));
     await relay.logged(short);
@@ -105,7 +114,7 @@ describe('relay, file descriptors', () => {
   });
 
   it('exits on SIGTERM while clients wait, which it resets and logs', async () => {
-    const relay = limited(76, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
+    const relay = limited(58, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
     const held = await Promise.all(Array.from({ length: 5 }, () => loopback.client(listen)));
     await relay.logged(short);
@@ -122,7 +131,7 @@ describe('relay, file descriptors', () => {
 
 describe('relay, file descriptor budget', () => {
   /** The limit of open files that leaves a relay with `sockets` listening sockets room for `clients`. */
-  const filesFor = (sockets: number, clients: number): number => reserve + sockets + 2 * clients;
+  const filesFor = (sockets: number, clients: number): number => openFilesFor(sockets + 2 * clients);
 
   /** A client of `listen` that is served and stays. */
   async function holder(listen: string): Promise<Socket> {

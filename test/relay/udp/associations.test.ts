@@ -5,8 +5,7 @@ import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { reserve } from '../../../src/relay/limits/descriptor-budget.ts';
-import { config, endpoint, listenOf, Loopback, split, statusOf, times } from '../loopback.ts';
+import { config, endpoint, listenOf, Loopback, openFilesFor, split, statusOf, times } from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -47,11 +46,37 @@ describe('relay, UDP associations', () => {
       isKept.push((await loopback.exchangeDatagram(client, listen, 'still there?')) === port);
     }
     expect(isKept).to.deep.equal([true, true, true, false]);
-    expect(times(lines, 'association limit reached, evicting the longest idle')).to.equal(1);
+    expect(times(lines, 'association limit reached, evicting associations')).to.equal(1);
     expect(lines.find(({ msg }) => msg === 'association closed')).to.deep.include({ end: 'Evicted' });
     clock.advance(60_000);
     const end = lines.find(({ msg }) => msg === 'association limit no longer reached');
     expect(end).to.deep.include({ endpoint: 'web', evicted: 3 });
+  });
+
+  it('strangers that the remote never answers evict each other, oldest first, and no session in use', async () => {
+    const remote = await loopback.udp('127.0.0.1', (message, { address, port }, self) => {
+      if (message.toString() === 'player') self.send(String(port), port, address);
+    });
+    const only = endpoint(
+      `127.0.0.1:${String(remote.address().port)}`,
+      {},
+      { ...onlyUdp, udp_timeout: 0, max_associations: 3 },
+    );
+    const clock = new FakeClock();
+    const { relay } = await loopback.relay(config(only), { clock });
+    const listen = listenOf(relay);
+    const { host, port } = split(listen);
+    const player = await loopback.udp();
+    const before = await loopback.exchangeDatagram(player, listen, 'player');
+    for (let stranger = 1; stranger <= 20; stranger += 1) {
+      clock.advance(1000); // the player is the longest idle
+      (await loopback.udp()).send('stranger', port, host);
+      await eventually('the stranger', () => statusOf(relay).associations.total === stranger + 1, {
+        intervalMs: 1,
+      });
+    }
+    expect(statusOf(relay)).to.deep.include({ evicted: 18 });
+    expect(await loopback.exchangeDatagram(player, listen, 'player')).to.equal(before);
   });
 
   it('a reload changes how many there may be', async () => {
@@ -70,7 +95,7 @@ describe('relay, UDP associations', () => {
     const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
     const tcp = endpoint(await loopback.echo(), { name: 'tcp' });
     const { relay, lines } = await loopback.relay(config(udp, tcp), {
-      openFiles: reserve + 4, // two besides the relay's own and the listening sockets
+      openFiles: openFilesFor(4), // two besides the relay's own and the listening sockets
       clock: new FakeClock(),
     });
     const [first, second, third] = [await loopback.udp(), await loopback.udp(), await loopback.udp()];
@@ -90,7 +115,7 @@ describe('relay, UDP associations', () => {
     const clock = new FakeClock();
     const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
     const tcp = endpoint(await loopback.echo(), { name: 'tcp' });
-    const { relay, lines } = await loopback.relay(config(udp, tcp), { openFiles: reserve + 4, clock });
+    const { relay, lines } = await loopback.relay(config(udp, tcp), { openFiles: openFilesFor(4), clock });
     const holder = await loopback.client(listenOf(relay, 'tcp'));
     holder.write('x');
     await once(holder, 'data');

@@ -20,7 +20,7 @@ beforeEach(makeFolder);
 afterEach(() => loopback.closeAll());
 
 /** Goes before a relay's command: each of its processes may have 60 files open. */
-const fewFiles = ['bash', '-c', 'ulimit -n 76; exec "$@"', 'bash'];
+const fewFiles = ['bash', '-c', 'ulimit -n 58; exec "$@"', 'bash'];
 
 describe('relay, workers, limits and health', () => {
   it('serve no more than max_connections together, and the next client when one ends', async () => {
