@@ -1,5 +1,6 @@
 import { text, type Rule } from '../lib/document-rules.ts';
 import { nearest, type Problem } from '../lib/problem.ts';
+import { ownValue } from '../lib/record.ts';
 
 /** What a WebSocket request asks for: compared byte by byte. */
 export type WebSocketTarget = {
@@ -111,7 +112,7 @@ function readWords(written: string, side: Side): ReadWords {
     const fault = wordFault(name, setting);
     if (fault !== undefined) read.faults.push(fault);
     else if (read.given.has(name)) read.warnings.push(`has "${name}" twice; the first one applies`);
-    else if (words[name]?.sides.includes(side) === true) read.given.set(name, setting ?? '');
+    else if (ownValue(words, name)?.sides.includes(side) === true) read.given.set(name, setting ?? '');
     else read.warnings.push(`has "${name}", which has no effect here`);
   }
   if (read.faults.length === 0) read.faults.push(...strays(read.given));
@@ -121,7 +122,7 @@ function readWords(written: string, side: Side): ReadWords {
 function wordFault(name: string, setting: string | undefined): Fault | undefined {
   if (name === 'wss')
     return { what: 'has an unknown word "wss"', remedy: 'write "ws;tls" with their options' };
-  const word = Object.hasOwn(words, name) ? words[name] : undefined;
+  const word = ownValue(words, name);
   if (word === undefined) return unknownWord(name);
   const isEmpty = setting === undefined || setting === '';
   if (word.takesValue && isEmpty)
@@ -142,7 +143,7 @@ function strays(given: Given): Fault[] {
     return [{ what: 'names neither ws nor tls', remedy: 'add "ws" or "tls", or remove it for plain TCP' }];
   }
   return [...given.keys()].flatMap((name) => {
-    const of = words[name]?.of ?? '';
+    const of = ownValue(words, name)?.of ?? '';
     return given.has(of)
       ? []
       : { what: `has "${name}" without "${of}"`, remedy: `add "${of}", or remove "${name}"` };

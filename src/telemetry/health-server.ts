@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { errorCode, RealmError } from '../lib/errors.ts';
+import { ownValue } from '../lib/record.ts';
 
 /** The response of a route. */
 export type HttpResponse = {
@@ -64,7 +65,7 @@ export async function startHealthServer(address: HealthServerAddress, routes: Ro
 
 async function respond(routes: Routes, method: string, url: string): Promise<HttpResponse> {
   const [path = ''] = url.split('?', 1);
-  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  const route = ownValue(routes, path);
   if (route === undefined) return text(404, `not found; available: ${Object.keys(routes).join(', ')}\n`);
   if (!['GET', 'HEAD'].includes(method))
     return { ...text(405, 'method not allowed, use GET\n'), headers: { allow: 'GET, HEAD' } };
