@@ -1,5 +1,6 @@
 import regexp from 'eslint-plugin-regexp';
 import tseslint from 'typescript-eslint';
+import { ownLookup } from './tools/eslint-rules/own-lookup.ts';
 
 export default tseslint.config(
   {
@@ -39,6 +40,12 @@ export default tseslint.config(
       ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     },
+  },
+  {
+    files: ['src/**'],
+    ignores: ['src/lib/record.ts'], // the one place that looks up a word
+    plugins: { realm: { rules: { 'own-lookup': ownLookup } } },
+    rules: { 'realm/own-lookup': 'error' },
   },
   {
     files: ['test/**', 'bench/**'],

@@ -1,4 +1,5 @@
 import type { Path, Problem } from '../lib/problem.ts';
+import { ownValue } from '../lib/record.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -45,7 +46,7 @@ export function ownLabelWarnings(
     .map((key) => ({
       path: [...path, key],
       what: 'has no effect: the operator sets this label itself, since objects and Pods are found by it',
-      value: labels[key],
+      value: ownValue(labels, key),
       remedy: 'remove it, or use a key of your own',
     }));
 }

@@ -1,5 +1,6 @@
 import { portsFrom } from '../lib/port-range.ts';
 import { nearest, type Problem } from '../lib/problem.ts';
+import { ownValue } from '../lib/record.ts';
 import { annotationProblems, isOwnPodLabel, labelProblems, ownLabelWarnings } from './label-rules.ts';
 import { lastPort, protocols } from './port-conflicts.ts';
 import type { Relay, Service } from './relay.ts';
@@ -44,7 +45,7 @@ export type NodePort = {
 /** The node ports that `relay` names, in the order of its endpoints; those of a range follow the first one. */
 export function nodePorts({ endpoints, service }: Relay): NodePort[] {
   return endpoints.flatMap((endpoint) => {
-    const nodePort = service.nodePorts[endpoint.name];
+    const nodePort = ownValue(service.nodePorts, endpoint.name);
     if (nodePort === undefined) return [];
     const { name, listen } = endpoint;
     return portsFrom(listen.port, lastPort(listen)).flatMap((port) =>

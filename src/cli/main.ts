@@ -4,6 +4,7 @@ import { disableInspectorSignal } from '../lib/inspector.ts';
 import { version } from '../lib/version.ts';
 import type { Command, Io } from './command.ts';
 import { UsageError } from '../lib/usage-error.ts';
+import { ownValue } from '../lib/record.ts';
 
 /** A command and its help. Each is loaded only when it is called, so that a relay never loads the operator. */
 type Loaded = { readonly run: Command; readonly usage: string };
@@ -64,9 +65,9 @@ const texts: Readonly<Record<string, string>> = {
 /** Runs the command that `argv` names; see {@link Command} for the exit code. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const [name = '', ...rest] = argv;
-  const printed = texts[name.replace(/^--?/, '')];
+  const printed = ownValue(texts, name.replace(/^--?/, ''));
   if (printed !== undefined) return print(io.stdout, printed, 0);
-  const load = commands[name];
+  const load = ownValue(commands, name);
   if (load === undefined) return print(io.stderr, `realm-operator: unknown command "${name}"\n\n${usage}`, 2);
   const command = await load();
   if (rest.includes('--help') || rest.includes('-h')) return print(io.stdout, command.usage, 0);

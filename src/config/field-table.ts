@@ -1,3 +1,5 @@
+import { ownValue } from '../lib/record.ts';
+
 /**
  * Maps each field of `Fields`, a part of a RealmRelay, to the key of `Keys`, a table of the relay's file, with the same
  * meaning; `!` before a key marks the opposite meaning. A group of fields is a nested table. A missing field does not
@@ -28,7 +30,7 @@ export function keysOf(table: AnyFieldTable, fields: Values): Values {
 
 function keyEntries(table: AnyFieldTable, fields: Values): [string, unknown][] {
   return Object.entries(table).flatMap(([field, key]): [string, unknown][] => {
-    const value = fields[field];
+    const value = ownValue(fields, field);
     if (typeof key !== 'string') {
       const group = value as Values;
       return group['enabled'] === true ? keyEntries(key, group) : [];
@@ -49,12 +51,12 @@ export function differingFields(table: AnyFieldTable, keys: Values, base: Values
   const entries = Object.entries(table).flatMap(([field, key]): [string, unknown][] => {
     if (typeof key !== 'string') {
       const { enabled } = key;
-      const group = differingFields(keys[enabled] === true ? key : { enabled }, keys, base);
+      const group = differingFields(ownValue(keys, enabled) === true ? key : { enabled }, keys, base);
       return Object.keys(group).length === 0 ? [] : [[field, group]];
     }
     const name = key.replace(/^!/, '');
-    const value = keys[name];
-    if (JSON.stringify(value) === JSON.stringify(base[name])) return [];
+    const value = ownValue(keys, name);
+    if (JSON.stringify(value) === JSON.stringify(ownValue(base, name))) return [];
     return [[field, key === name ? value : value !== true]];
   });
   return Object.fromEntries(entries);

@@ -1,4 +1,5 @@
 import type { Rule } from '../lib/document-rules.ts';
+import { ownValue } from '../lib/record.ts';
 
 /** A key of one of the tables in Realm's file. */
 export type Key<T> = {
@@ -101,8 +102,9 @@ export function rulesOf<Keys extends KeyTable>(keys: Keys): { [K in keyof Keys]:
 
 /** The settings of `written`, with defaults applied. */
 export function settingsOf<Keys extends SettingTable>(keys: Keys, written: Written<Keys>): Settings<Keys> {
+  const given = written as Readonly<Record<string, unknown>>;
   const settings = Object.entries(keys).map(([name, row]) => {
-    return [row.field, row.conversion.toSetting((written[name] ?? row.default) as never)];
+    return [row.field, row.conversion.toSetting((ownValue(given, name) ?? row.default) as never)];
   });
   return Object.fromEntries(settings) as Settings<Keys>;
 }
@@ -114,7 +116,7 @@ export function writtenOf<Keys extends SettingTable>(
 ): Required<Written<Keys>> {
   const given = settings as Readonly<Record<string, unknown>>;
   const written = Object.entries(keys).map(([name, row]) => {
-    const value = given[row.field];
+    const value = ownValue(given, row.field);
     return [name, value === undefined ? row.default : row.conversion.toFile(value as never)];
   });
   return Object.fromEntries(written) as Required<Written<Keys>>;
@@ -122,6 +124,6 @@ export function writtenOf<Keys extends SettingTable>(
 
 /** `written` without our own keys; these are optional in `T`, because files for Realm lack them. */
 export function realmsKeys<T extends object>(keys: KeyTable, written: T): T {
-  const known = Object.entries(written).filter(([name]) => keys[name]?.isOurs !== true);
+  const known = Object.entries(written).filter(([name]) => ownValue(keys, name)?.isOurs !== true);
   return Object.fromEntries(known) as T;
 }

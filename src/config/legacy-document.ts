@@ -1,12 +1,17 @@
 import { fields, isMapping, listOf, text, type Findings, type Rule } from '../lib/document-rules.ts';
 import type { Path } from '../lib/problem.ts';
+import { ownValue } from '../lib/record.ts';
 import { isFault, parseSocketAddress } from './address.ts';
 
 const keys = ['listening_addresses', 'listening_ports', 'remote_addresses', 'remote_ports'] as const;
 
 /** Whether `document` uses the keys of Realm before 2.0, which listed addresses and ports separately. */
 export function isLegacy(document: unknown): boolean {
-  return isMapping(document) && document['endpoints'] === undefined && keys.some((key) => key in document);
+  return (
+    isMapping(document) &&
+    document['endpoints'] === undefined &&
+    keys.some((key) => Object.hasOwn(document, key))
+  );
 }
 
 /** An address without a port. */
@@ -89,7 +94,7 @@ function joined(address = '', port = 0): string {
 }
 
 function isEmpty(document: unknown, key: string): boolean {
-  const value = isMapping(document) ? document[key] : undefined;
+  const value = isMapping(document) ? ownValue(document, key) : undefined;
   return Array.isArray(value) && value.length === 0;
 }
 

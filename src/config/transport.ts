@@ -1,5 +1,6 @@
 import { text, type Rule } from '../lib/document-rules.ts';
 import { nearest, type Problem } from '../lib/problem.ts';
+import { ownValue } from '../lib/record.ts';
 
 /** The host and path of a WebSocket request, compared byte by byte. */
 export type WebSocketTarget = {
@@ -111,7 +112,7 @@ function readOptions(written: string, side: Side): ReadOptions {
     const fault = optionFault(name, setting);
     if (fault !== undefined) read.faults.push(fault);
     else if (read.given.has(name)) read.warnings.push(`has "${name}" twice; the first one applies`);
-    else if (options[name]?.sides.includes(side) === true) read.given.set(name, setting ?? '');
+    else if (ownValue(options, name)?.sides.includes(side) === true) read.given.set(name, setting ?? '');
     else read.warnings.push(`has "${name}", which has no effect here`);
   }
   if (read.faults.length === 0) read.faults.push(...misplacedOptions(read.given));
@@ -121,7 +122,7 @@ function readOptions(written: string, side: Side): ReadOptions {
 function optionFault(name: string, setting: string | undefined): Fault | undefined {
   if (name === 'wss')
     return { what: 'has an unknown word "wss"', remedy: 'write "ws;tls" with their options' };
-  const option = Object.hasOwn(options, name) ? options[name] : undefined;
+  const option = ownValue(options, name);
   if (option === undefined) return unknownOption(name);
   const isEmpty = setting === undefined || setting === '';
   if (option.hasValue && isEmpty)
@@ -144,7 +145,7 @@ function misplacedOptions(given: Given): Fault[] {
     return [{ what: 'names neither ws nor tls', remedy: 'add "ws" or "tls", or remove it for plain TCP' }];
   }
   return [...given.keys()].flatMap((name) => {
-    const of = options[name]?.of ?? '';
+    const of = ownValue(options, name)?.of ?? '';
     return given.has(of)
       ? []
       : { what: `has "${name}" without "${of}"`, remedy: `add "${of}", or remove "${name}"` };

@@ -11,12 +11,10 @@ const mappings = new Set(['matchLabels', 'nodeSelector']);
 export function withoutEmpty(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutEmpty);
   if (!isRecord(value)) return value;
-  const kept: Record<string, unknown> = {};
-  for (const key in value) {
-    const field = mappings.has(key) ? value[key] : withoutEmpty(value[key]);
-    if (meantEmpty.has(key) || !isEmpty(field)) kept[key] = field;
-  }
-  return kept;
+  const fields = Object.entries(value).map(([key, field]) => {
+    return [key, mappings.has(key) ? field : withoutEmpty(field)] as const;
+  });
+  return Object.fromEntries(fields.filter(([key, field]) => meantEmpty.has(key) || !isEmpty(field)));
 }
 
 function isEmpty(value: unknown): boolean {

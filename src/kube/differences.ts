@@ -1,5 +1,5 @@
 import type { KubeObject } from './object.ts';
-import { isRecord } from '../lib/record.ts';
+import { isRecord, ownValue } from '../lib/record.ts';
 
 /** A field that differs from what is wanted. */
 export type Difference = {
@@ -31,7 +31,7 @@ const listKeys: Readonly<Record<string, (entry: Entry) => string>> = {
 type Entry = Readonly<Record<string, unknown>>;
 
 function by(...keys: readonly string[]): (entry: Entry) => string {
-  return (entry) => keys.map((key) => word(entry[key])).join('/');
+  return (entry) => keys.map((key) => word(ownValue(entry, key))).join('/');
 }
 
 function word(value: unknown): string {
@@ -61,7 +61,12 @@ function compare(desired: unknown, observed: unknown, field: string): Difference
 function compareFields(desired: Entry, observed: Entry): Difference[] {
   let found = none;
   for (const field in desired)
-    found = joined(found, compare(desired[field], observed[field], field), 'field', field);
+    found = joined(
+      found,
+      compare(ownValue(desired, field), ownValue(observed, field), field),
+      'field',
+      field,
+    );
   return found;
 }
 
@@ -70,7 +75,7 @@ function compareLists(
   observed: readonly unknown[],
   field: string,
 ): Difference[] {
-  const key = listKeys[field];
+  const key = ownValue(listKeys, field);
   if (key !== undefined && desired.every(isRecord))
     return compareByKey(desired, observed.filter(isRecord), key);
   if (desired.length !== observed.length) return [{ path: '', observed }];

@@ -1,4 +1,4 @@
-import { isRecord } from './record.ts';
+import { isRecord, ownValue } from './record.ts';
 
 /**
  * `value` as JSON with the keys of every object sorted, so that equal values give equal text however they were built.
@@ -13,7 +13,8 @@ function ordered(value: unknown): unknown {
   if (!isRecord(value)) return value;
   const fields: Record<string, unknown> = {};
   for (const key of sortedKeys(value)) {
-    const field = ordered(value[key]);
+    const field = ordered(ownValue(value, key));
+    // eslint-disable-next-line realm/own-lookup -- a new object gets a field of its own
     if (key !== '__proto__') fields[key] = field;
     else Object.defineProperty(fields, key, { value: field, enumerable: true }); // assigning it would set the prototype
   }

@@ -1,4 +1,5 @@
 import { nearest, type Path, type Problem } from './problem.ts';
+import { ownValue } from './record.ts';
 
 /** Collects what rules find: all of it, not just the first problem. */
 export type Findings = {
@@ -78,16 +79,16 @@ function readFields<R extends Record<string, Rule<unknown>>>(
   path: Path,
   findings: Findings,
 ): FieldsOf<R> {
-  const read: Record<string, unknown> = {};
+  const read = new Map<string, unknown>();
   for (const [key, value] of Object.entries(given)) {
     if (!Object.hasOwn(rules, key))
       findings.warnings.push(unknownKey([...path, key], key, Object.keys(rules)));
     else if (value !== null) {
-      const field = rules[key]?.(value, [...path, key], findings);
-      if (field !== undefined) read[key] = field;
+      const field = ownValue(rules as Record<string, Rule<unknown>>, key)?.(value, [...path, key], findings);
+      if (field !== undefined) read.set(key, field);
     }
   }
-  return read as FieldsOf<R>;
+  return Object.fromEntries(read) as FieldsOf<R>;
 }
 
 function unknownKey(path: Path, key: string, known: readonly string[]): Problem {

@@ -1,4 +1,4 @@
-import { isRecord } from './record.ts';
+import { isRecord, ownValue } from './record.ts';
 
 /** Whether `a` and `b` are equal as JSON: the order of fields and undefined fields make no difference. */
 export function sameJson(a: unknown, b: unknown): boolean {
@@ -9,8 +9,8 @@ export function sameJson(a: unknown, b: unknown): boolean {
 }
 
 function sameFields(a: Fields, b: Fields): boolean {
-  for (const key in a) if (!sameJson(a[key], b[key])) return false;
-  for (const key in b) if (a[key] === undefined && b[key] !== undefined) return false;
+  for (const key in a) if (!sameJson(ownValue(a, key), ownValue(b, key))) return false;
+  for (const key in b) if (ownValue(a, key) === undefined && ownValue(b, key) !== undefined) return false;
   return true;
 }
 

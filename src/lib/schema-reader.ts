@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type Diagnosis, nearest, type Path, type Problem } from './problem.ts';
-import { isRecord } from './record.ts';
+import { isRecord, ownValue } from './record.ts';
 
 /** The result of validating an input against a schema. */
 export type Reading<T> = {
@@ -53,13 +53,13 @@ function inside(step: string | number, schema: AnyType, input: unknown, place: P
 }
 
 function knownFields(shape: z.core.$ZodShape, input: Fields, place: Place): Fields {
-  const fields: Fields = {};
-  for (const key of Object.keys(input)) {
-    const field = Object.hasOwn(shape, key) ? shape[key] : undefined;
+  const fields = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(input)) {
+    const field = ownValue(shape, key);
     if (field === undefined) place.warnings.push(unknownKey([...place.path, key], key, Object.keys(shape)));
-    else if (isGiven(input[key])) fields[key] = inside(key, field, input[key], place);
+    else if (isGiven(value)) fields.set(key, inside(key, field, value, place));
   }
-  return fields;
+  return Object.fromEntries(fields);
 }
 
 function isGiven(value: unknown): boolean {
@@ -81,7 +81,7 @@ function problem(issue: z.core.$ZodIssue): Problem {
 function explanation(issue: z.core.$ZodIssue): Diagnosis {
   switch (issue.code) {
     case 'invalid_type': {
-      const wanted = typeWords[issue.expected] ?? issue.expected;
+      const wanted = ownValue(typeWords, issue.expected) ?? issue.expected;
       if (issue.input === undefined) return { what: 'is missing', remedy: `add it: ${wanted}` };
       return { what: 'has the wrong type', remedy: `give ${wanted}` };
     }
@@ -111,7 +111,7 @@ const typeWords: Readonly<Record<string, string>> = {
 const unitWords: Readonly<Record<string, string>> = { string: ' characters', array: ' items' };
 
 function bound(limit: number | bigint, origin: string): string {
-  return `${String(limit)}${unitWords[origin] ?? ''}`;
+  return `${String(limit)}${ownValue(unitWords, origin) ?? ''}`;
 }
 
 function oneOf(values: readonly unknown[]): string {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { clientIp } from '../lib/client-address.ts';
 import { systemClock, type Clock } from '../lib/clock.ts';
 import { errorCode, RealmError } from '../lib/errors.ts';
+import { ownValue } from '../lib/record.ts';
 import { ConnectionSlots, idleMs } from './connection-slots.ts';
 
 /** The response of a route. */
@@ -118,7 +119,7 @@ function pathOf({ url = '' }: IncomingMessage): string {
 
 async function respond(routes: Routes, request: IncomingMessage): Promise<HttpResponse> {
   const path = pathOf(request);
-  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  const route = ownValue(routes, path);
   if (route === undefined) return text(404, `not found; available: ${Object.keys(routes).join(', ')}\n`);
   if (!['GET', 'HEAD'].includes(request.method ?? '')) {
     const headers = { allow: 'GET, HEAD', connection: 'close' }; // whatever body follows is not read

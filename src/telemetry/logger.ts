@@ -2,6 +2,7 @@ import { isatty } from 'node:tty';
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
 import { RealmError } from '../lib/errors.ts';
 import type { LogLevel } from '../lib/log-level.ts';
+import { ownValue } from '../lib/record.ts';
 import { readableLine } from './readable-line.ts';
 
 export type { Logger };
@@ -19,7 +20,7 @@ class LogOutputError extends RealmError {
  */
 export function logDestination(output = 'stdout'): DestinationStream {
   const streams: Readonly<Record<string, number>> = { stdout: 1, stderr: 2 };
-  const dest = streams[output] ?? output;
+  const dest = ownValue(streams, output) ?? output;
   try {
     const destination = pino.destination({ dest, append: true, sync: true });
     if (typeof dest === 'string' || !isatty(dest)) return destination;

@@ -88,6 +88,15 @@ describe('realm-operator validate', () => {
     expect(lines[1_001]).to.contain('dns.yaml:7: spec.endpoints[0].listen.port');
   });
 
+  it('renders an endpoint that is called as a member of every object', async () => {
+    const path = file('web.yaml', web.replace('name: https', 'name: constructor'));
+    const { code, stdout } = await runCli(['render', '-f', path]);
+    expect(code).to.equal(0);
+    expect(stdout)
+      .to.contain('constructor')
+      .and.to.not.match(/nodePort|[.]nan/i);
+  });
+
   it('prints every problem with file, line, field, value and remedy, and exits 1', async () => {
     const path = file('web.yaml', web.replace('443}', '70000}').replace('port: 8443', 'port: 0'));
     const { code, stdout } = await runCli(['validate', '-f', path]);
@@ -208,6 +217,13 @@ describe('realm-operator', () => {
     expect(unknown.code).to.equal(2);
     expect(unknown.stderr).to.contain('"deploy"');
   });
+
+  for (const word of ['toString', '--toString', '__proto__', 'constructor', 'hasOwnProperty'])
+    it(`does not know the command ${word}, which every object has`, async () => {
+      const { code, stderr } = await runCli([word]);
+      expect(code).to.equal(2);
+      expect(stderr).to.match(/^realm-operator: unknown command /);
+    });
 
   it('prints the cause of a failure, once', async () => {
     const { code, stderr } = await runCli(['operator', '--kubeconfig', '/no/such/file']);

@@ -1,5 +1,6 @@
 import { isMapping } from '../../lib/document-rules.ts';
 import type { Path } from '../../lib/problem.ts';
+import { ownValue } from '../../lib/record.ts';
 import type { SourceDocument } from '../config-text.ts';
 
 /** A place in the imported files. */
@@ -27,7 +28,7 @@ export function endpointOrigins(sources: readonly SourceDocument[]): EndpointOri
 
 /** The place of the table `key` that applies: the first one. */
 export function tableOrigin(sources: readonly SourceDocument[], key: string): Origin {
-  const holder = sources.find(({ document }) => isMapping(document) && isMapping(document[key]));
+  const holder = sources.find(({ document }) => isMapping(document) && isMapping(ownValue(document, key)));
   return { source: holder?.source ?? sources[0]?.source ?? '', path: [key] };
 }
 
@@ -52,7 +53,7 @@ export function originOf(path: Path, origins: readonly Origin[]): Origin | undef
 }
 
 function keyPath(key: string, index: string | number | undefined): Path {
-  if (key !== 'remotes') return [keys[key] ?? key];
+  if (key !== 'remotes') return [ownValue(keys, key) ?? key];
   if (typeof index !== 'number' || index === 0) return ['remote'];
   return ['extra_remotes', index - 1];
 }

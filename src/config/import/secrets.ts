@@ -1,4 +1,5 @@
 import { trimmedEnd } from '../../lib/trimmed.ts';
+import { ownValue } from '../../lib/record.ts';
 
 /** A Secret that replaces files. */
 export type ImportedSecret = {
@@ -34,7 +35,7 @@ function fits(
   known: Readonly<Record<string, string>> = {},
   files: Readonly<Record<string, string>>,
 ): boolean {
-  return Object.entries(files).every(([key, path]) => (known[key] ?? path) === path);
+  return Object.entries(files).every(([key, path]) => (ownValue(known, key) ?? path) === path);
 }
 
 /** A name derived from the file at `path`, or from its folder. */

@@ -6,6 +6,7 @@ import { mergedConfig } from '../../config/parsed-config.ts';
 import { asError, RealmError } from '../../lib/errors.ts';
 import { readConfig } from '../config-file/read-config.ts';
 import { UsageError } from '../../lib/usage-error.ts';
+import { ownValue } from '../../lib/record.ts';
 
 const usage = 'convert PATH [-t toml|json] [-o PATH]';
 
@@ -30,7 +31,7 @@ export async function convert(
   stdout: { write: (text: string) => unknown },
 ): Promise<void> {
   const { path, type, output } = options(argv);
-  const write = Object.hasOwn(writers, type) ? writers[type] : undefined;
+  const write = ownValue(writers, type);
   if (write === undefined) throw new UsageError(`--type: "${type}" is neither toml nor json`);
   const { texts, folders } = await readConfig(path);
   const [text, ...more] = texts;

@@ -21,6 +21,7 @@ import {
 import { givenFlags, type GivenFlags } from './given-flags.ts';
 import { overrides } from './override-flags.ts';
 import { UsageError } from '../../lib/usage-error.ts';
+import { ownValue } from '../../lib/record.ts';
 
 /** What the command line requests. */
 export type RelayFlags = {
@@ -76,8 +77,9 @@ export function parseFlags(argv: readonly string[]): RelayFlags {
 export function ownFlags(argv: readonly string[]): RelayFlags {
   const kept = argv.flatMap((word, index) => {
     const [name = '', value] = word.startsWith('--') ? word.slice(2).split(/=(.*)/s, 2) : [];
-    if (!Object.hasOwn(ownFlagTable, name)) return [];
-    const takesNext = value === undefined && ownFlagTable[name]?.value !== undefined;
+    const flag = ownValue(ownFlagTable, name);
+    if (flag === undefined) return [];
+    const takesNext = value === undefined && flag.value !== undefined;
     return takesNext ? [word, argv[index + 1] ?? ''] : [word];
   });
   return settings(givenFlags(kept));

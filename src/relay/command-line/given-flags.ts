@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { nearest } from '../../lib/problem.ts';
 import { flagTable, shownFlagTable } from './flag-table.ts';
 import { UsageError } from '../../lib/usage-error.ts';
+import { ownValue } from '../../lib/record.ts';
 
 /** The values of the given flags, by their long names; '' for a flag without a value. */
 export type GivenFlags = ReadonlyMap<string, string>;
@@ -36,7 +37,7 @@ export function givenFlags(argv: readonly string[]): GivenFlags {
 }
 
 function checkedValue(name: string, rawName: string, value: string | undefined): string {
-  const flag = flagTable[name];
+  const flag = ownValue(flagTable, name);
   if (flag === undefined) throw new UsageError(`${rawName}: unknown flag${suggestion(name)}`);
   const written = rawName.startsWith('--') ? value : value?.replace(/^=/, ''); // -l=ADDR
   if (flag.value === undefined) return withoutValue(rawName, written);

@@ -4,6 +4,7 @@ import type { Findings, Rule } from '../../lib/document-rules.ts';
 import { problemText } from '../../lib/problem.ts';
 import type { GivenFlags } from './given-flags.ts';
 import { UsageError } from '../../lib/usage-error.ts';
+import { ownValue } from '../../lib/record.ts';
 
 type Section = keyof typeof overrideRules;
 type Override = {
@@ -56,8 +57,8 @@ export function overrides(given: GivenFlags): Overrides {
   for (const [name, { section, key, value }] of Object.entries(table)) {
     const word = given.get(name);
     if (word === undefined) continue;
-    const rule = (overrideRules[section] as Readonly<Record<string, Rule<unknown>>>)[key];
-    read[section][key] = rule?.(value(word), [`--${name}`], findings);
+    const rule = ownValue(overrideRules[section] as Readonly<Record<string, Rule<unknown>>>, key);
+    Object.assign(read[section], { [key]: rule?.(value(word), [`--${name}`], findings) });
   }
   if (findings.problems.length > 0) throw new UsageError(findings.problems.map(problemText).join('\n'));
   return read;

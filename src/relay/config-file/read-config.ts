@@ -4,6 +4,7 @@ import { readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ConfigText } from '../../config/config-text.ts';
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
+import { ownValue } from '../../lib/record.ts';
 
 /** More than a ConfigMap can hold. */
 const maxBytes = 4 * 1024 * 1024;
@@ -142,5 +143,5 @@ function reason(error: unknown): string {
     ELOOP: 'it is a loop of links: remove it',
     ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text: save it as UTF-8',
   };
-  return known[errorCode(error)] ?? `it cannot be read: ${asError(error).message}`;
+  return ownValue(known, errorCode(error)) ?? `it cannot be read: ${asError(error).message}`;
 }

@@ -123,7 +123,7 @@ function hasEveryName(
   const prototype = tcp.TCP.prototype as Readonly<Record<string, unknown>>;
   return (
     indexes.every((index) => typeof index === 'number') &&
-    methods.split(' ').every((name) => typeof prototype[name] === 'function')
+    methods.split(' ').every((name) => typeof Reflect.get(prototype, name) === 'function')
   );
 }
 

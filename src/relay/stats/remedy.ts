@@ -1,4 +1,5 @@
 import type { Side } from './side.ts';
+import { ownValue } from '../../lib/record.ts';
 
 /** What to do about a failure of a remote or of the relay, by code, in terms of the configuration's keys. */
 const remedies: Readonly<Record<string, string>> = {
@@ -59,6 +60,6 @@ const sided: Readonly<Record<string, Readonly<Record<Side, string>>>> = {
 
 /** What to do about a failure; '' if that depends on its message. */
 export function remedy(side: Side, reason: string): string {
-  if (Object.hasOwn(sided, reason)) return sided[reason]?.[side] ?? '';
-  return Object.hasOwn(remedies, reason) ? (remedies[reason] ?? '') : '';
+  const bySide = ownValue(sided, reason);
+  return (bySide === undefined ? ownValue(remedies, reason) : bySide[side]) ?? '';
 }

@@ -1,4 +1,5 @@
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
+import { ownValue } from '../../lib/record.ts';
 
 /** A TLS or WebSocket handshake failed. The message gives the reason; `cause` may hold OpenSSL's error. */
 export class HandshakeError extends RealmError {
@@ -30,7 +31,7 @@ const reasons: Readonly<Record<string, string>> = {
 /** The error of a failed TLS handshake, with what to check. */
 export function tlsFault(error: unknown): HandshakeError {
   const cause = asError(error);
-  const why = reasons[errorCode(cause)];
+  const why = ownValue(reasons, errorCode(cause));
   return new HandshakeError(why === undefined ? failed : `${failed}: ${why}`, { cause });
 }
 

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import { asError, errorCode } from '../../lib/errors.ts';
 import { FolderWatch } from '../../lib/folder-watch.ts';
+import { ownValue } from '../../lib/record.ts';
 import type { FileBytes } from './certificates.ts';
 
 /** How often files are read in a row while their content changes, e.g. because they are being written. */
@@ -115,9 +116,12 @@ async function readBytes(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new Error(`${path}: ${reasons[errorCode(cause)] ?? `cannot be read: ${asError(cause).message}`}`, {
-      cause,
-    });
+    throw new Error(
+      `${path}: ${ownValue(reasons, errorCode(cause)) ?? `cannot be read: ${asError(cause).message}`}`,
+      {
+        cause,
+      },
+    );
   }
 }
 

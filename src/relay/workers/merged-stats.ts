@@ -1,6 +1,6 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Protocol } from '../../api/port-conflicts.ts';
-import { isRecord } from '../../lib/record.ts';
+import { isRecord, ownValue } from '../../lib/record.ts';
 import type { EndpointStats } from '../data-plane/data-plane.ts';
 import { remoteNames } from '../upstream/remote-pools.ts';
 import type { RemoteHealth } from '../upstream/remote.ts';
@@ -124,7 +124,9 @@ function sumOf(a: WorkerStats, b: WorkerStats): WorkerStats {
 function sumOfFigures<T>(a: T, b: T): T {
   if (typeof a === 'number' && typeof b === 'number') return (a + b) as T;
   if (!isRecord(a) || !isRecord(b)) return a;
-  return Object.fromEntries(Object.entries(a).map(([key, value]) => [key, sumOfFigures(value, b[key])])) as T;
+  return Object.fromEntries(
+    Object.entries(a).map(([key, value]) => [key, sumOfFigures(value, ownValue(b, key))]),
+  ) as T;
 }
 
 /** The sum by address; of an address listed more than once, the first goes with the first, and so on. */
