@@ -25,6 +25,8 @@ export type EndpointConfig = PortConfig &
     readonly network: EndpointNetwork;
     /** Where to dial from, at any port where that is 0; absent = the system's choice. */
     readonly through?: SocketAddress;
+    /** Addresses and ranges that it may not dial, by TCP, UDP or a health check; absent = none. */
+    readonly deniedDestinations?: readonly string[];
     /** How its remotes are checked by TCP; absent = not. */
     readonly healthCheck?: HealthCheck;
     /** TLS and WebSocket towards TCP clients; absent = plain TCP. */

@@ -42,7 +42,12 @@ export const configHash = memoize((relay: Relay): string => hash('sha256', confi
 
 /** `relay` in Realm's own words. Each endpoint says all of its network, so that nothing depends on a global table. */
 export function realmDocument(relay: Relay): RealmDocument {
-  return { log: { level: relay.logLevel }, endpoints: relay.endpoints.flatMap(realmEndpoints) };
+  const { logLevel: level, deniedDestinations: denied = [], endpoints } = relay;
+  return {
+    log: { level },
+    ...(denied.length > 0 && { denied_destinations: denied }),
+    endpoints: endpoints.flatMap(realmEndpoints),
+  };
 }
 
 /** Realm knows no ranges: an endpoint for each port. Our own relay takes those after the first as ports of the first. */

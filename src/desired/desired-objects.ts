@@ -14,7 +14,7 @@ import { deployment } from './deployment.ts';
 import type { Desired } from './object-meta.ts';
 import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler.ts';
 import { networkPolicy } from './network-policy.ts';
-import type { Platform } from './platform.ts';
+import { onPlatform, type Platform } from './platform.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { service } from './service.ts';
 
@@ -29,13 +29,14 @@ export type DesiredObject =
   | Desired<V2HorizontalPodAutoscaler>;
 
 /**
- * Every object that `relay` needs, in the order in which they are applied: what Pods mount and what restricts them before
+ * Every object that `realmRelay` needs, in the order in which they are applied: what Pods mount and what restricts them before
  * the Pods, and the Service, which may not be changeable, last. It is the Service of a relay that has none yet; `service`
  * returns what a live one can become.
  *
  * Pure: equal input gives deeply equal output. The objects contain no empty list, no empty map and no null.
  */
-export function desiredObjects(relay: Relay, platform: Platform): DesiredObject[] {
+export function desiredObjects(realmRelay: Relay, platform: Platform): DesiredObject[] {
+  const relay = onPlatform(realmRelay, platform);
   const { relayImage, operatorNamespace } = platform;
   return [
     configMap(relay),

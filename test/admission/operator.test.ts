@@ -35,7 +35,11 @@ const collections: Readonly<Record<string, string>> = {
 /** The objects of `manifest` as the operator applies them, where it is in `namespace` and has this UID. */
 function objectsOf(manifest: RealmRelay, namespace: string, uid: string): Manifest[] {
   const relay = parsed({ ...manifest, metadata: { ...manifest.metadata, namespace, uid } });
-  return desiredObjects(relay, { relayImage: 'example.com/relay:1', operatorNamespace: 'operators' });
+  return desiredObjects(relay, {
+    relayImage: 'example.com/relay:1',
+    operatorNamespace: 'operators',
+    deniedDestinations: [],
+  });
 }
 
 /** Relays that have, between them, an object of every kind. */

@@ -22,9 +22,9 @@ export function endpointOrigins(sources: readonly SourceDocument[]): EndpointOri
   });
 }
 
-/** Where the table `key` stands that counts: the first one. */
+/** Where the table or list `key` stands that counts: the first one. */
 export function tableOrigin(sources: readonly SourceDocument[], key: string): Origin {
-  const holder = sources.find(({ document }) => isMapping(document) && isMapping(document[key]));
+  const holder = sources.find(({ document }) => isMapping(document) && document[key] !== undefined);
   return { source: holder?.source ?? sources[0]?.source ?? '', path: [key] };
 }
 

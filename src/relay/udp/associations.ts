@@ -135,7 +135,7 @@ export class Associations {
 
   #newAssociation({ client, port, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
     const { log, warn, clock, lookup, budget, config } = this.#context;
-    const { name: endpoint, network, through } = config();
+    const { name: endpoint, network, through, deniedDestinations: denied } = config();
     const ip = clientIp(client.address);
     return new UdpAssociation({
       log,
@@ -149,6 +149,7 @@ export class Associations {
       remotes: pool.order(ip),
       timeoutMs: network.udpTimeoutMs,
       through,
+      denied,
       reply,
       onClosed: (closed, failure) => {
         this.#open.delete(closed);
