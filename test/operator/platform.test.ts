@@ -33,6 +33,19 @@ describeWithCluster('operator, what the platform and no RealmRelay decides', fun
     await edge.expect('realmrelays/web', (seen) => seen.status?.configHash !== status?.configHash);
   });
 
+  it('puts the denied destinations back that somebody took out of the ConfigMap', async () => {
+    edge.platform = { ...edge.platform, deniedDestinations: ['169.254.0.0/16'] };
+    await edge.start();
+    await edge.applyRelay('web', spec());
+    const { data } = await edge.expect('configmaps/web-config');
+    await edge.write('PATCH', 'configmaps/web-config', { data: { 'config.json': '{"endpoints":[]}' } });
+    await edge.expect(
+      'configmaps/web-config',
+      (seen) => seen.data?.['config.json']?.includes('169.254.0.0/16') === true,
+    );
+    expect((await edge.find('configmaps/web-config'))?.data).to.deep.equal(data);
+  });
+
   it('admits to the admin port of a guarded relay the operator of its own namespace alone', async () => {
     await edge.start();
     await edge.applyRelay('web', spec(8443, { networkPolicy: { enabled: true } }));
