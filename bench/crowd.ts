@@ -94,7 +94,11 @@ export class Crowd {
     const { relay } = parseRealmRelay(realmRelay(name, this.namespace, 8443));
     if (relay === undefined) throw new Error('the benchmark has no valid RealmRelay');
     const startMs = performance.now();
-    for (const object of desiredObjects(relay, { relayImage, operatorNamespace: 'operators' })) {
+    for (const object of desiredObjects(relay, {
+      relayImage,
+      operatorNamespace: 'operators',
+      deniedDestinations: [],
+    })) {
       const resource = ownedResources.find(({ kind }) => kind === object.kind);
       if (resource !== undefined) await this.#apply(resource, object);
     }

@@ -43,6 +43,8 @@ export type Relay = {
   readonly drainSeconds: number;
   readonly updateStrategy: UpdateStrategy;
   readonly paused: boolean;
+  /** Addresses and ranges that its Pods may not dial, of the platform: no field of a RealmRelay sets it. Absent = none. */
+  readonly deniedDestinations?: readonly string[];
 };
 
 /** How a changed configuration reaches the Pods. */

@@ -15,6 +15,7 @@ import { startHealthServer } from '../telemetry/health-server.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createRegistry } from '../telemetry/metrics.ts';
 import { adminAddress, parseOptions, type Command } from './command.ts';
+import { defaultDenied, deniedDestinations } from './denied-destinations.ts';
 import { UsageError } from '../lib/usage-error.ts';
 
 const defaultLeaseSeconds = 15;
@@ -32,6 +33,9 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
       --lease-seconds N    how long others wait before they take the lease from a silent leader, 5 to 300 (default ${String(defaultLeaseSeconds)});
                            the leader renews it five times in that time
       --relay-image IMAGE  image for relays that do not set one (default ${defaultRelayImage})
+      --denied-destinations LIST
+                           addresses and ranges, separated by commas, that no relay may dial; '' for none (default
+                           ${defaultDenied})
       --admin ADDRESS      where /livez, /readyz and /metrics are served, or off (default ${defaultAdmin})
       --log-level LEVEL    ${logLevels.join(', ')} (default info)
 
@@ -47,6 +51,7 @@ export const operator: Command = async (argv, { signals: source }) => {
     'lease-namespace': { type: 'string' },
     'lease-seconds': { type: 'string', default: String(defaultLeaseSeconds) },
     'relay-image': { type: 'string', default: defaultRelayImage },
+    'denied-destinations': { type: 'string', default: defaultDenied },
     admin: { type: 'string', default: defaultAdmin },
     'log-level': { type: 'string', default: 'info' },
   });
@@ -59,6 +64,7 @@ export const operator: Command = async (argv, { signals: source }) => {
     platform: {
       relayImage: options['relay-image'],
       operatorNamespace: ownNamespace() ?? defaultOperatorNamespace,
+      deniedDestinations: deniedDestinations(options['denied-destinations']),
     },
     namespaces: options.namespace,
     instance: hostname(),

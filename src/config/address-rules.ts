@@ -50,6 +50,9 @@ const ipRange: Rule<string> = (value, path, findings) => {
   return undefined;
 };
 
+/** A list of IP addresses and ranges; may be empty. */
+export const ipRanges: Rule<readonly string[]> = listOf(ipRange);
+
 /**
  * A list of IP addresses and ranges. An empty one is rejected: it looks like "no client", but would admit every client.
  *
@@ -57,7 +60,7 @@ const ipRange: Rule<string> = (value, path, findings) => {
  */
 export function sources(everyone: string): Rule<readonly string[]> {
   return (value, path, findings) => {
-    const ranges = listOf(ipRange)(value, path, findings);
+    const ranges = ipRanges(value, path, findings);
     if (!Array.isArray(value) || value.length > 0) return ranges;
     const remedy = `name a source, or remove the key to ${everyone}`;
     findings.problems.push({ path, what: 'is empty', remedy });

@@ -80,7 +80,12 @@ export function mergedConfig(sources: readonly SourceDocument[], overrides: Over
     { ...firstOf(reads.map(({ read }) => read.dns)), ...overrides.dns },
     reads[0]?.findings ?? { problems: [], warnings: [] },
   );
-  const config = { log: logConfig(log), ...(dns && { dns }), endpoints: namedEndpoints(endpoints) };
+  const { denied_destinations: denied = [] } = firstOf(reads.map(({ read }) => read));
+  const named = namedEndpoints(endpoints).map((endpoint) => ({
+    ...endpoint,
+    ...(denied.length > 0 && { deniedDestinations: denied }),
+  }));
+  const config = { log: logConfig(log), ...(dns && { dns }), endpoints: named };
   const problems = sourced(reads, ({ problems: each }) => each);
   if (problems.length > 0) throw new ConfigError(problems);
   const network = endpointNetwork({ ...networks.global, ...networks.overrides });

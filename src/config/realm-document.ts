@@ -14,6 +14,8 @@ export type RealmDocument = {
   readonly dns?: RealmDns;
   /** The network settings of endpoints that do not override them. */
   readonly network?: RealmNetwork;
+  /** Our own key: addresses and ranges that no endpoint may dial, held against what names resolve to; default none. */
+  readonly denied_destinations?: readonly string[];
   /** In the order in which they are bound: of two that conflict the first one wins. */
   readonly endpoints: readonly RealmEndpoint[];
 };

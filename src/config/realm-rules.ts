@@ -1,5 +1,5 @@
 import { fields, listOf, oneOf, text, type Rule } from '../lib/document-rules.ts';
-import { listenAddress, remoteAddress, sourceAddress } from './address-rules.ts';
+import { ipRanges, listenAddress, remoteAddress, sourceAddress } from './address-rules.ts';
 import { ownStrategies } from './balance.ts';
 import { dnsKeys } from './dns-config.ts';
 import { healthCheckKeys } from './health-check-keys.ts';
@@ -69,6 +69,7 @@ export const documentRule = fields(
     log: fields(overrideRules.log),
     network: fields(overrideRules.network),
     dns: fields(overrideRules.dns),
+    denied_destinations: ipRanges,
     endpoints: listOf(endpointRule),
   },
   ['endpoints'],

@@ -25,6 +25,8 @@ export type EndpointConfig = PortConfig &
     readonly network: EndpointNetwork;
     /** The source address for dialling, any port if its port is 0; absent = the system's choice. */
     readonly through?: SocketAddress;
+    /** Addresses and ranges that it may not dial, by TCP, UDP or a health check; absent = none. */
+    readonly deniedDestinations?: readonly string[];
     /** How its remotes are checked by TCP; absent = not at all. */
     readonly healthCheck?: HealthCheckConfig;
     /** TLS and WebSocket towards TCP clients; absent = plain TCP. */

@@ -45,7 +45,12 @@ export const configHash = memoize((relay: Relay): string => hash('sha256', confi
  * table.
  */
 export function realmDocument(relay: Relay): RealmDocument {
-  return { log: { level: relay.logLevel }, endpoints: relay.endpoints.flatMap(realmEndpoints) };
+  const { logLevel: level, deniedDestinations: denied = [], endpoints } = relay;
+  return {
+    log: { level },
+    ...(denied.length > 0 && { denied_destinations: denied }),
+    endpoints: endpoints.flatMap(realmEndpoints),
+  };
 }
 
 /** Realm has no ranges, so each port is an endpoint. Our own relay adds those after the first to the first one. */

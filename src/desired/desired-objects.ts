@@ -14,7 +14,7 @@ import { deployment } from './deployment.ts';
 import type { Desired } from './object-meta.ts';
 import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler.ts';
 import { networkPolicy } from './network-policy.ts';
-import type { Platform } from './platform.ts';
+import { onPlatform, type Platform } from './platform.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { service } from './service.ts';
 
@@ -29,13 +29,14 @@ export type DesiredObject =
   | Desired<V2HorizontalPodAutoscaler>;
 
 /**
- * Every object that `relay` needs, in the order in which they are applied: first those that Pods mount and that restrict
+ * Every object that `realmRelay` needs, in the order in which they are applied: first those that Pods mount and that restrict
  * them, then the Pods, and last the Service, which may be impossible to change. The Service is the one for a relay that has
  * none yet; `service` returns the one that a live Service can become.
  *
  * Pure: equal input gives deeply equal output. The objects contain no empty list, no empty map and no null.
  */
-export function desiredObjects(relay: Relay, platform: Platform): DesiredObject[] {
+export function desiredObjects(realmRelay: Relay, platform: Platform): DesiredObject[] {
+  const relay = onPlatform(realmRelay, platform);
   const { relayImage, operatorNamespace } = platform;
   return [
     configMap(relay),

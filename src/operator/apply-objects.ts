@@ -1,5 +1,6 @@
 import { parseRealmRelay, type ParsedRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
+import { onPlatform } from '../desired/platform.ts';
 import { immutableFields } from '../desired/service.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
 import type { ApplyContext, ApplyResult } from './apply-context.ts';
@@ -18,7 +19,7 @@ import { wantedObjects } from './wanted-objects.ts';
  */
 export async function applyObjects(object: RelayObject, context: ApplyContext): Promise<ApplyResult> {
   const parsed = parseRealmRelay(asWritten(object));
-  const { relay } = parsed;
+  const relay = parsed.relay && onPlatform(parsed.relay, context.platform);
   const rejection = rejected(parsed);
   if (relay === undefined || rejection !== undefined) return { verdict: rejection ?? unreadable };
   if (relay.paused) return { verdict: { kind: 'paused' } };

@@ -35,7 +35,11 @@ const collections: Readonly<Record<string, string>> = {
 /** The objects of `manifest` as the operator applies them, for a RealmRelay in `namespace` with this UID. */
 function objectsOf(manifest: RealmRelay, namespace: string, uid: string): Manifest[] {
   const relay = parsed({ ...manifest, metadata: { ...manifest.metadata, namespace, uid } });
-  return desiredObjects(relay, { relayImage: 'example.com/relay:1', operatorNamespace: 'operators' });
+  return desiredObjects(relay, {
+    relayImage: 'example.com/relay:1',
+    operatorNamespace: 'operators',
+    deniedDestinations: [],
+  });
 }
 
 /** Relays that together have an object of every kind. */

@@ -42,6 +42,22 @@ describeWithHelm('chart', (helm) => {
     expect(image).to.equal(defaultRelayImage); // one image contains both programs
   });
 
+  const denied = [
+    { values: {}, args: [], why: 'by default the operator decides' },
+    { values: { deniedDestinations: [] }, args: ['--denied-destinations='], why: 'none' },
+    {
+      values: matrix['destinations of its own that are denied'],
+      args: ['--denied-destinations=10.0.0.0/8,2001:db8::/32'],
+      why: 'a list',
+    },
+  ];
+  for (const { values, args, why } of denied) {
+    it(`passes denied destinations to the operator: ${why}`, async () => {
+      const all = operatorContainer(await rendered(helm, values)).args;
+      expect(all.filter((arg) => arg.startsWith('--denied-destinations'))).to.deep.equal(args);
+    });
+  }
+
   it('grants rights only in the watched namespaces, and to its lease in its own', async () => {
     const manifests = await rendered(helm, matrix['some namespaces']);
     const cluster = manifests.filter(({ kind }) => /^ClusterRole/.test(kind));
@@ -130,6 +146,11 @@ describeWithHelm('chart: values that are not valid', (helm) => {
       values: { watchNamespaces: ['Edge_1'] },
       message: /'Edge_1' does not match pattern/,
       why: 'not a valid namespace',
+    },
+    {
+      values: { deniedDestinations: ['metadata.example'] },
+      message: /'metadata.example' does not match pattern/,
+      why: 'a name, not an address',
     },
     {
       values: { image: { digest: 'sha256:12' } },

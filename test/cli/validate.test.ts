@@ -6,6 +6,7 @@ import { loadAll } from 'js-yaml';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
 import { parsed } from '../support/realm-relays.ts';
 import type { RealmRelay } from '../../src/api/schema/realm-relay.ts';
+import { defaultDeniedDestinations } from '../../src/desired/platform.ts';
 import { runCli } from './cli.ts';
 
 const web = `apiVersion: realm-operator.dev/v1alpha1
@@ -186,7 +187,11 @@ describe('realm-operator validate', () => {
 
 describe('realm-operator render', () => {
   it('prints the objects that the operator would apply', async () => {
-    const platform = { relayImage: 'example.com/relay:1', operatorNamespace: 'operators' };
+    const platform = {
+      relayImage: 'example.com/relay:1',
+      operatorNamespace: 'operators',
+      deniedDestinations: defaultDeniedDestinations,
+    };
     const options = [
       '--relay-image',
       platform.relayImage,
@@ -230,4 +235,33 @@ describe('realm-operator', () => {
     expect(code).to.equal(1);
     expect(stderr).to.contain('/no/such/file cannot be read: ENOENT').and.not.to.contain('    at ');
   });
+});
+
+/** The configuration that `render` puts into the ConfigMap. */
+async function configOf(...options: string[]): Promise<Record<string, unknown>> {
+  const { stdout } = await runCli(['render', ...options, '-f', '-'], web);
+  const [configMap] = loadAll(stdout) as { data: Record<string, string> }[];
+  return JSON.parse(configMap?.data['config.json'] ?? '') as Record<string, unknown>;
+}
+
+describe('--denied-destinations', () => {
+  it('is in the configuration of every relay, and absent if empty', async () => {
+    expect((await configOf())['denied_destinations']).to.deep.equal(defaultDeniedDestinations);
+    const own = await configOf('--denied-destinations=10.0.0.0/8,2001:db8::1');
+    expect(own['denied_destinations']).to.deep.equal(['10.0.0.0/8', '2001:db8::1']);
+    expect(await configOf('--denied-destinations=')).to.not.have.property('denied_destinations');
+  });
+
+  for (const command of ['operator', 'render']) {
+    for (const list of ['10.0.0.0/33', 'metadata.example', '10.0.0.1,,10.0.0.2', '10.0.0.0/8, 10.0.0.1']) {
+      it(`of ${command} is refused with exit code 2: "${list}"`, async () => {
+        const argv = command === 'render' ? ['-f', '-'] : ['--kubeconfig', '/dev/null'];
+        const { code, stderr } = await runCli([command, ...argv, `--denied-destinations=${list}`], web);
+        expect(code).to.equal(2);
+        expect(stderr).to.match(
+          /^realm-operator \w+: --denied-destinations\[\d\]: is not a range of IP addresses, got ".*": write an address/m,
+        );
+      });
+    }
+  }
 });

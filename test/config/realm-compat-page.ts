@@ -38,5 +38,6 @@ export function documentWith(key: string, value: unknown): unknown {
     };
   }
   if (table === 'endpoints[]') return { endpoints: [{ ...endpoint, [field]: value }] };
+  if (field === '') return { [table]: value, endpoints: [endpoint] };
   return { [table]: { [field]: value }, endpoints: [endpoint] };
 }

@@ -4,7 +4,7 @@ import { specStructure, type StructuralSchema } from '../../src/api/crd.ts';
 import { parseRelayConfig } from '../../src/config/parsed-config.ts';
 import { configHash, configText } from '../../src/desired/config-map.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
-import type { Platform } from '../../src/desired/platform.ts';
+import { defaultDeniedDestinations, onPlatform, type Platform } from '../../src/desired/platform.ts';
 import { expectGolden } from '../golden.ts';
 import { endpoint, relay } from '../support/realm-relays.ts';
 import { goldenRelayManifests, goldenRelays, sideBySide } from './golden-relays.ts';
@@ -12,6 +12,7 @@ import { goldenRelayManifests, goldenRelays, sideBySide } from './golden-relays.
 const platform: Platform = {
   relayImage: 'example.com/relay@sha256:0',
   operatorNamespace: 'operators',
+  deniedDestinations: defaultDeniedDestinations,
 };
 
 describe('desiredObjects', () => {
@@ -21,8 +22,11 @@ describe('desiredObjects', () => {
     });
 
     it(`${name}: the relay program reads its configuration without a warning`, () => {
-      const { config, warnings } = parseRelayConfig([{ source: name, text: configText(input) }]);
+      const text = configText(onPlatform(input, platform));
+      const { config, warnings } = parseRelayConfig([{ source: name, text }]);
       expect(warnings).to.deep.equal([]);
+      for (const { deniedDestinations } of config.endpoints)
+        expect(deniedDestinations).to.deep.equal(defaultDeniedDestinations);
       expect(config.endpoints.map((read) => read.name)).to.deep.equal(
         input.endpoints.map((written) => written.name),
       );
@@ -32,6 +36,11 @@ describe('desiredObjects', () => {
       expect(emptyFields(desiredObjects(input, platform))).to.deep.equal([]);
     });
   }
+
+  it('has no key of denied destinations if there are none', () => {
+    const [configMap] = desiredObjects(relay(), { ...platform, deniedDestinations: [] });
+    expect(JSON.stringify(configMap)).to.not.contain('denied');
+  });
 
   it('stays within the size limit of a ConfigMap, however large the ranges, names and lists are', () => {
     const longName = `${`${'a'.repeat(62)}.`.repeat(3)}${'b'.repeat(63)}`;

@@ -41,11 +41,14 @@ describeWithCluster('Applier', (cluster) => {
 
   /** What `relay` needs, beside the Service that is there. */
   function desiredOf(relay: Relay, service: Seen | undefined): KubeObject[] {
-    return desiredObjects(relay, { relayImage: 'example.com/relay:1', operatorNamespace: 'operators' }).map(
-      (object) =>
-        object.kind === 'Service'
-          ? desiredService(relay, service?.spec as ObservedService | undefined)
-          : object,
+    return desiredObjects(relay, {
+      relayImage: 'example.com/relay:1',
+      operatorNamespace: 'operators',
+      deniedDestinations: [],
+    }).map((object) =>
+      object.kind === 'Service'
+        ? desiredService(relay, service?.spec as ObservedService | undefined)
+        : object,
     );
   }
 

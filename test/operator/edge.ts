@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 
 import type { Condition, RealmRelaySpec, RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
+import type { Platform } from '../../src/desired/platform.ts';
 import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-config.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
@@ -51,6 +52,12 @@ export class Edge {
   askRelay: FetchRelayReport = () => Promise.reject(new Error('no Pod runs here'));
   /** How time passes for the operator. */
   clock: Clock = systemClock;
+  /** What the operator decides about rendering. */
+  platform: Platform = {
+    relayImage: 'registry.example/realm-relay:test',
+    operatorNamespace: 'operators',
+    deniedDestinations: [],
+  };
   readonly #kubeConfig: KubeConfigLoader;
   #operator: Operator | undefined;
 
@@ -80,7 +87,7 @@ export class Edge {
     this.registry.clear();
     this.#operator = startOperator({
       kubeConfig: this.#kubeConfig,
-      platform: { relayImage: 'registry.example/realm-relay:test', operatorNamespace: 'operators' },
+      platform: this.platform,
       namespaces,
       instance: 'test',
       log: createLogger('debug', lines),

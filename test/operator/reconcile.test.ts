@@ -94,7 +94,7 @@ function run(cluster: FakeCluster, poller = fakePoller()): Promise<unknown> {
   const context = {
     cluster,
     poller,
-    platform: { relayImage: 'x', operatorNamespace: 'x' },
+    platform: { relayImage: 'x', operatorNamespace: 'x', deniedDestinations: [] },
     now: () => new Date(0),
     log: createLogger('off'),
   };

@@ -13,7 +13,7 @@ import { word } from './secrets.ts';
 
 /** Warnings about settings in the global tables that a RealmRelay has no field for. */
 export function tableLosses(
-  { log, dns }: RelayConfig,
+  { log, dns, endpoints }: RelayConfig,
   network: EndpointNetwork,
   sources: readonly SourceDocument[],
 ): SourcedProblem[] {
@@ -25,6 +25,10 @@ export function tableLosses(
   if (dns !== undefined) {
     const remedy = "Pods use the cluster's DNS: configure it there";
     losses.push(loss(tableOrigin(sources, 'dns'), [], remedy));
+  }
+  if (endpoints.some(({ deniedDestinations }) => deniedDestinations !== undefined)) {
+    const remedy = "the operator's --denied-destinations applies to every relay";
+    losses.push(loss(tableOrigin(sources, 'denied_destinations'), [], remedy));
   }
   return [...losses, ...networkLosses(network, defaults, tableOrigin(sources, 'network'))];
 }
@@ -112,8 +116,8 @@ function addressLosses({ listen, remotes, through }: EndpointConfig, origin: Ori
   for (const [index, { host }] of remotes.entries()) {
     if (!isLoopback(host)) continue;
     const key = index === 0 ? ['remote'] : ['extra_remotes', index - 1];
-    const what = 'is the Pod itself, where nothing else runs';
-    const remedy = `give the name of a Service or the machine's address, or ${onNode}`;
+    const what = 'is loopback, which the operator denies by default';
+    const remedy = "give the name of a Service or the machine's address";
     losses.push({ source, path: [...path, ...key], what, value: host, remedy });
   }
   return losses;

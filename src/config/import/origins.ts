@@ -26,9 +26,9 @@ export function endpointOrigins(sources: readonly SourceDocument[]): EndpointOri
   });
 }
 
-/** The place of the table `key` that applies: the first one. */
+/** The place of the table or list `key` that applies: the first one. */
 export function tableOrigin(sources: readonly SourceDocument[], key: string): Origin {
-  const holder = sources.find(({ document }) => isMapping(document) && isMapping(ownValue(document, key)));
+  const holder = sources.find(({ document }) => isMapping(document) && ownValue(document, key) !== undefined);
   return { source: holder?.source ?? sources[0]?.source ?? '', path: [key] };
 }
 

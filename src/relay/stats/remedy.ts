@@ -16,6 +16,8 @@ const remedies: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL:
     'No source port is free, or through is not an address of this machine: correct through, or add source addresses.',
   REALM_THROUGH_FAMILY: 'Set through to an address of the same IP family as the remote, or remove it.',
+  REALM_DESTINATION_DENIED:
+    'The platform does not allow that address as a destination: change the remote, or have the platform change denied_destinations.',
   EMFILE: 'Raise the open file limit with "ulimit -n" or the flag -n.',
   ENFILE: 'Raise the open file limit of this machine, fs.file-max.',
   REALM_CONNECTION_IDLE:

@@ -8,6 +8,7 @@ import { addressesOf, literalAddress, type Lookup } from '../dns/lookup.ts';
 import type { Target } from '../net/channel.ts';
 import type { Remote } from '../upstream/remote.ts';
 import type { Side } from '../stats/side.ts';
+import { permitted } from '../upstream/denied-destinations.ts';
 import { fromAddress, reachable, sourceOf } from '../upstream/source-address.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 
@@ -31,6 +32,8 @@ export type AssociationContext = {
   readonly remotes: readonly Remote[];
   /** Source address of its datagrams; undefined = the system's choice. */
   readonly through: SocketAddress | undefined;
+  /** Addresses and ranges to which it sends nothing; undefined = none. */
+  readonly denied: readonly string[] | undefined;
   /** How long it may be idle before it ends; 0 = for ever. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -136,10 +139,10 @@ export class UdpAssociation {
     this.#counted = remote;
     remote.acquire();
     try {
-      const { through, lookup } = this.#context;
+      const { through, lookup, denied } = this.#context;
       const found = await addressesOf(remote, lookup);
       const source = through && (await sourceOf(through, lookup));
-      const [host] = reachable(found, source);
+      const [host] = reachable(permitted(found, denied), source);
       if (host === undefined) throw new Error('the name has no address');
       if (!this.#isClosed) this.#open({ address: host, port: remote.port, from: fromAddress(host, source) });
     } catch (error) {

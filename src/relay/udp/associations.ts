@@ -142,7 +142,7 @@ export class Associations {
 
   #newAssociation({ client, port, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
     const { log, warn, clock, lookup, budget, clientLimit, config } = this.#context;
-    const { name: endpoint, network, through } = config();
+    const { name: endpoint, network, through, deniedDestinations: denied } = config();
     const ip = clientIp(client.address);
     return new UdpAssociation({
       log,
@@ -156,6 +156,7 @@ export class Associations {
       remotes: pool.order(ip),
       timeoutMs: network.udpTimeoutMs,
       through,
+      denied,
       reply,
       onAnswered: (answered) => {
         this.#evictionOrder.answered(answered);

@@ -18,6 +18,7 @@ import { asError, RealmError } from '../../lib/errors.ts';
 import { addressesOf, type Lookup } from '../dns/lookup.ts';
 import type { Target } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import { permitted } from './denied-destinations.ts';
 import { HappyEyeballs, interleaved, type ConnectionAttempt } from './happy-eyeballs.ts';
 import { fromAddress, reachable, type SourceAddress, sourceOf } from './source-address.ts';
 
@@ -65,6 +66,8 @@ export type DialOptions<C extends ConnectionAttempt> = {
   readonly budget: DescriptorBudget;
   /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
   readonly through: SocketAddress | undefined;
+  /** Addresses and ranges that are not dialled; undefined = none. */
+  readonly denied: readonly string[] | undefined;
   /** Connects to an address, including any TLS or WebSocket handshake; for plain TCP it is `TcpStack.connect`. */
   readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => C;
   /** Called for each remote that failed and is followed by another. */
@@ -127,12 +130,12 @@ export class Dial<C extends ConnectionAttempt> {
   }
 
   async #connectRemote(remote: DialTarget): Promise<C | undefined> {
-    const { clock, timeoutMs, through } = this.#options;
+    const { clock, timeoutMs, through, denied } = this.#options;
     this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
     const lookup = (host: string): Promise<readonly string[]> => this.#lookup(host);
     const addresses = await addressesOf(remote, lookup);
     if (through !== undefined) this.#source = await sourceOf(through, lookup);
-    const hosts = reachable(addresses, this.#source);
+    const hosts = reachable(permitted(addresses, denied), this.#source);
     if (this.#isCancelled()) return undefined;
     const [host] = hosts;
     if (host === undefined) throw new Error('the name has no address');

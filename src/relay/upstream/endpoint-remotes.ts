@@ -70,7 +70,7 @@ export class EndpointRemotes {
    */
   configure(config: EndpointConfig): boolean {
     const [before, after] = [this.#config, config].map((each) =>
-      JSON.stringify([each.balance, portsOf(each), each.healthCheck, each.through]),
+      JSON.stringify([each.balance, portsOf(each), each.healthCheck, each.through, each.deniedDestinations]),
     );
     this.#config = config;
     if (before === after) return false;

@@ -26,10 +26,16 @@ export class HealthChecks {
   }
 
   /** Replaces all checks by those of `remotes`; the first ones start at once. */
-  run(remotes: readonly Remote[], { healthCheck: settings, through }: EndpointConfig): void {
+  run(
+    remotes: readonly Remote[],
+    { healthCheck: settings, through, deniedDestinations: denied }: EndpointConfig,
+  ): void {
     this.stop();
     if (settings === undefined) for (const remote of remotes) remote.clearChecks();
-    else this.#running = remotes.map((remote) => new Check(remote, settings, { ...this.#context, through }));
+    else
+      this.#running = remotes.map(
+        (remote) => new Check(remote, settings, { ...this.#context, through, denied }),
+      );
   }
 
   /** Ends all checks. */
@@ -42,6 +48,8 @@ export class HealthChecks {
 type CheckContext = HealthChecksContext & {
   /** Source address of the checks; undefined = the system's choice. */
   readonly through: SocketAddress | undefined;
+  /** Addresses and ranges that are not dialled; undefined = none. */
+  readonly denied: readonly string[] | undefined;
 };
 
 /** The checks of one remote, one after the other until `stop`. */

@@ -219,6 +219,7 @@ describe('importedRelay', () => {
 
   it('accepts keys that it leaves out, and reports each with its remedy', () => {
     const text = `
+      denied_destinations = ["10.0.0.0/8"]
       [log]
       output = "/var/log/realm.log"
       [dns]
@@ -238,13 +239,14 @@ describe('importedRelay', () => {
       'network.zero_copy: has no effect: remove it',
       'log.output: has no field in a RealmRelay and is left out, got "/var/log/realm.log": read the log with kubectl logs: Pods write it to standard output',
       "dns: has no field in a RealmRelay and is left out: Pods use the cluster's DNS: configure it there",
+      "denied_destinations: has no field in a RealmRelay and is left out: the operator's --denied-destinations applies to every relay",
       'network.max_associations: has no field in a RealmRelay and is left out, got 9: each Pod keeps 8192 associations of an endpoint',
       'endpoints[0].network.max_associations: has no field in a RealmRelay and is left out, got 7: each Pod keeps 8192 associations of an endpoint',
       'endpoints[0].listen_transport: has no field in a RealmRelay and is left out, got "ocsp=/ocsp": clients get no stapled OCSP response',
       'endpoints[0].listen_transport: has a certificate generated at start, which a RealmRelay takes from a Secret, got "servername=a.example": have cert-manager make one, or first run: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=a.example -addext subjectAltName=DNS:a.example -keyout a.example.key -out a.example.crt',
       'endpoints[0].listen: is an address of one machine, which Pods do not have, got "192.0.2.1": listen on [::] or 0.0.0.0, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
       'endpoints[0].through: is an address of one machine, which Pods do not have, got "192.0.2.7": remove it, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
-      'endpoints[0].extra_remotes[0]: is the Pod itself, where nothing else runs, got "127.0.0.1": give the name of a Service or the machine\'s address, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
+      'endpoints[0].extra_remotes[0]: is loopback, which the operator denies by default, got "127.0.0.1": give the name of a Service or the machine\'s address',
       'endpoints[0].name: becomes "web-site-main-e", got "Web site, main entrance": use a DNS label of at most 15 characters, once, to choose another',
     ]);
   });
