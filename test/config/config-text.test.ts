@@ -213,7 +213,8 @@ describe('legacy config text', () => {
     },
     {
       fields: { remote_ports: Array<string>(2_500).fill('x') },
-      message: /remote_ports\[999\]: .*\n1.toml: document: has 1500 more problems: correct those above first$/,
+      message:
+        /remote_ports\[999\]: .*\n1.toml: document: has 1500 more problems: correct those above first$/,
     },
     { fields: { remote_addresses: undefined }, message: /remote_addresses: is missing: add it/ },
     { fields: { listening_addresses: [] }, message: /listening_addresses: is empty: list at least one/ },

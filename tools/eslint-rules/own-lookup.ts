@@ -1,11 +1,12 @@
 import type { Rule } from 'eslint';
-import type { Expression, Node, PrivateIdentifier, Super } from 'estree';
 import ts from 'typescript';
+
+type Member = Parameters<NonNullable<Rule.RuleListener['MemberExpression']>>[0];
 
 /** What the parser of typescript-eslint offers with type information. */
 type ParserServices = {
   readonly program: ts.Program;
-  readonly getTypeAtLocation: (node: Node) => ts.Type;
+  readonly getTypeAtLocation: (node: Member['object' | 'property']) => ts.Type;
 };
 
 /**
@@ -24,11 +25,7 @@ export const ownLookup: Rule.RuleModule = {
   create(context) {
     const services = context.sourceCode.parserServices as ParserServices;
     const checker = services.program.getTypeChecker();
-    const check = (
-      node: Rule.Node,
-      object: Expression | Super,
-      key: Expression | PrivateIdentifier,
-    ): void => {
+    const check = (node: Rule.Node, object: Member['object'], key: Member['property']): void => {
       if (!isAnyString(services.getTypeAtLocation(key))) return;
       if (isDictionary(checker, services.getTypeAtLocation(object)))
         context.report({ node, messageId: 'lookup' });
