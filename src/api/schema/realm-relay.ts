@@ -193,7 +193,7 @@ export const specSchema = z.object({
   service: service.optional().describe('The Service in front of the relay Pods.'),
   image: text(512)
     .optional()
-    .describe('Image of the relay Pods. Default: the relay image that the operator is told.'),
+    .describe('Image of the relay Pods. Default: the relay image that the operator is configured with.'),
   resources: resources.optional().describe('Compute resources of the relay container. Default: none.'),
   podTemplate: podTemplate.optional().describe('What is added to the relay Pods.'),
   logLevel: z
@@ -203,7 +203,7 @@ export const specSchema = z.object({
   drainSeconds: seconds(
     0,
     3600,
-    'How long a stopping Pod lets its connections end by themselves, after some seconds in which it still takes new ones. Default: 30.',
+    'How long a stopping Pod waits for its connections to end, after some seconds in which it still accepts new ones. Default: 30.',
   ),
   updateStrategy: z
     .enum(['HotReload', 'Rollout'])
@@ -225,7 +225,7 @@ export const specSchema = z.object({
     .describe(
       'A NetworkPolicy that admits clients to the endpoints, and the operator, from its own namespace, to TCP port 9465, and nobody else. Kubelet always reaches the Pods of its node. Others, such as Prometheus, may be admitted by a policy of your own.',
     ),
-  paused: flag('Reconcile nothing until it is false again; the status says so. Default: false.'),
+  paused: flag('Reconcile nothing until it is false again; the status reports it. Default: false.'),
 });
 
 /** The whole object, as in a manifest or on the API server. */

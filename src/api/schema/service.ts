@@ -28,7 +28,7 @@ export const service = z.object({
     .enum(['Never', 'WhenNeeded'])
     .optional()
     .describe(
-      'What to do when a change cannot be made to the live Service, such as another primary IP family. Never: leave it and report ServiceImmutable. WhenNeeded: delete it and make it anew; its cluster IPs, node ports and load-balancer address are lost. Default: Never.',
+      'What to do when a change cannot be made to the live Service, such as another primary IP family. Never: leave it and report ServiceImmutable. WhenNeeded: delete it and create it again, which loses its cluster IPs, node ports and load-balancer address. Default: Never.',
     ),
   annotations: z
     .record(z.string(), z.string().max(65_536))

@@ -66,9 +66,7 @@ const restart = 'Naming a Secret that no endpoint named before replaces the Pods
 export const listenTransport = rule(
   z.object({
     tls: listenTls.optional().describe(`TLS towards the clients. ${restart}`),
-    webSocket: webSocket
-      .optional()
-      .describe('WebSocket towards the clients, inside TLS where there is both.'),
+    webSocket: webSocket.optional().describe('WebSocket towards the clients, inside TLS if both are set.'),
   }),
   either,
 );
@@ -83,9 +81,7 @@ export const remoteTransport = rule(
     })
       .optional()
       .describe(`TLS towards the remotes. ${restart}`),
-    webSocket: webSocket
-      .optional()
-      .describe('WebSocket towards the remotes, inside TLS where there is both.'),
+    webSocket: webSocket.optional().describe('WebSocket towards the remotes, inside TLS if both are set.'),
   }),
   either,
 );

@@ -11,7 +11,7 @@ export const workload = z.object({
     .enum(['Deployment', 'DaemonSet'])
     .optional()
     .describe(
-      'Deployment: as many Pods as replicas says. DaemonSet: one on every node that podTemplate selects. After a change the old Pods go when the new ones are ready; before that with hostNetwork, where both need the same ports. Default: Deployment.',
+      'Deployment: as many Pods as replicas states. DaemonSet: one on every node that podTemplate selects. After a change the old Pods go when the new ones are ready; before that with hostNetwork, where both need the same ports. Default: Deployment.',
     ),
   hostNetwork: flag(
     "Run the Pods in the network of their nodes, so that clients reach the endpoints at the nodes' own addresses. One such relay to a node, since each needs TCP port 9465; ports below 1024 only where the node lets everyone bind them; not in namespaces that enforce Pod Security baseline or restricted. A change of ports replaces the Pods. Default: false.",

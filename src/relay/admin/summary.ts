@@ -5,7 +5,11 @@ import type { EndpointStatus, RelayStatus } from './status.ts';
 const maxMessageLength = 1_000;
 
 /** What the operator polls. Unlike the status it stays small, however many remotes the relay has. */
-export type RelaySummary = Pick<RelayStatus, 'configHash' | 'configProblem'> & {
+export type RelaySummary = {
+  /** SHA-256 of the configuration that runs. */
+  readonly configHash: string;
+  /** Why the newest configuration does not run; '' if it does. */
+  readonly configProblem: string;
   /** The endpoints that are not ready. */
   readonly unready: readonly {
     readonly name: string;
