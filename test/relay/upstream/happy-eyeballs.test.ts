@@ -13,6 +13,7 @@ import {
   noIdleSweep,
   received,
   statusOf,
+  openFilesFor,
 } from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 import { silentPort } from './silent-port.ts';
@@ -153,7 +154,7 @@ describe('relay, a name with several addresses', () => {
   it('starts no second attempt while file descriptors are short', async () => {
     const { port } = await silentPort(loopback, '127.0.0.5');
     await loopback.tcpServer((socket) => socket.end('found'), '127.0.0.6', port);
-    const { relay, clock } = await racing(['127.0.0.5', '127.0.0.6'], port, 51); // two for clients
+    const { relay, clock } = await racing(['127.0.0.5', '127.0.0.6'], port, openFilesFor(3)); // a listener, and two for clients
     const failed = failure(await loopback.client(listenOf(relay))); // connected: no attempt of the relay's
     await attempts(1);
     clock.advance(2999);
