@@ -1,6 +1,7 @@
 import type { Path, Problem } from '../lib/problem.ts';
 import { socketAddressText } from './address.ts';
 import type { UnnamedEndpoint } from './endpoint-config.ts';
+import { freeNames } from './free-names.ts';
 import { rangeProblem, type PortConfig, type RangeProblem } from './port-config.ts';
 import type { EndpointConfig } from './relay-config.ts';
 
@@ -33,9 +34,9 @@ function named(endpoints: readonly UnnamedEndpoint[]): EndpointConfig[] {
     if (taken.has(name)) findings.problems.push(duplicateName(name, path));
     taken.add(name);
   }
-  const numbers = new Map<string, number>();
+  const freeName = freeNames(taken, (wanted, number) => `${wanted}#${String(number)}`);
   return endpoints.map(({ name: own, endpoint }) => {
-    const name = own ?? freeName(socketAddressText(endpoint.listen), taken, numbers);
+    const name = own ?? freeName(socketAddressText(endpoint.listen));
     taken.add(name);
     return { name, ...endpoint };
   });
@@ -43,16 +44,4 @@ function named(endpoints: readonly UnnamedEndpoint[]): EndpointConfig[] {
 
 function duplicateName(value: string, path: Path): Problem {
   return { path: [...path, 'name'], what: 'is used twice', value, remedy: 'give each its own name' };
-}
-
-/** @param numbers  the last number of each name: with thousands of endpoints on one port, counting from 2 takes minutes. */
-function freeName(wanted: string, taken: ReadonlySet<string>, numbers: Map<string, number>): string {
-  let name = wanted;
-  let number = numbers.get(wanted) ?? 1;
-  while (taken.has(name)) {
-    number += 1;
-    name = `${wanted}#${String(number)}`;
-  }
-  numbers.set(wanted, number);
-  return name;
 }

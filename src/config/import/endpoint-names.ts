@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { trimmedEnd } from '../../lib/trimmed.ts';
 import type { SocketAddress } from '../address.ts';
+import { freeNames } from '../free-names.ts';
 import type { EndpointNetwork } from '../network-keys.ts';
 
 /** Maximum length of the name of a RealmRelay's endpoint. */
@@ -24,11 +25,11 @@ export function endpointNames(endpoints: readonly Unnamed[]): string[] {
   );
   const taken = new Set<string>();
   const used = new Set(kept);
-  const numbers = new Map<string, number>();
+  const freeName = freeNames(used, numberedLabel);
   return endpoints.map((endpoint) => {
     const wanted = label(endpoint.name ?? '') || generatedName(endpoint);
     const isOwn = wanted === endpoint.name && !taken.has(wanted);
-    const name = isOwn ? wanted : freeName(wanted, used, numbers);
+    const name = isOwn ? wanted : freeName(wanted);
     taken.add(name);
     used.add(name);
     return name;
@@ -44,17 +45,9 @@ function label(text: string): string {
   return trimmedEnd(word.slice(0, maxLength), '-');
 }
 
-/** @param numbers  the last number of each name, so that thousands of one name are not counted from 2 each time. */
-function freeName(wanted: string, taken: ReadonlySet<string>, numbers: Map<string, number>): string {
-  let name = wanted;
-  let number = numbers.get(wanted) ?? 1;
-  while (taken.has(name)) {
-    number += 1;
-    const end = `-${String(number)}`;
-    name = `${trimmedEnd(wanted.slice(0, maxLength - end.length), '-')}${end}`;
-  }
-  numbers.set(wanted, number);
-  return name;
+function numberedLabel(wanted: string, number: number): string {
+  const end = `-${String(number)}`;
+  return `${trimmedEnd(wanted.slice(0, maxLength - end.length), '-')}${end}`;
 }
 
 function generatedName({ listen, network }: Unnamed): string {
