@@ -1,4 +1,5 @@
 import type { WebSocketTarget } from '../../config/transport.ts';
+import { trimmedEnd } from '../../lib/trimmed.ts';
 
 /** The header fields of a request, with names in lower case. */
 export type RequestHeaders = Readonly<Record<string, string>>;
@@ -58,25 +59,13 @@ function readHeaders(lines: readonly string[]): RequestHeaders | undefined {
   for (const line of lines) {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(0, colon)).toLowerCase();
-    const value = withoutPadding(line.slice(colon + 1));
+    const value = trimmedEnd(line.slice(colon + 1).replace(/^[ \t]+/, ''), ' \t');
     if (!token.test(name) || !fieldValue.test(value)) return undefined;
     const before = headers.get(name);
     if (before !== undefined && uniqueFields.has(name)) return undefined;
     headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
   return Object.fromEntries(headers);
-}
-
-/** Without the spaces and tabs around it. By hand: a pattern for both ends takes quadratic time or worse. */
-function withoutPadding(text: string): string {
-  let [start, end] = [0, text.length];
-  while (start < end && isPadding(text[start])) start += 1;
-  while (end > start && isPadding(text[end - 1])) end -= 1;
-  return text.slice(start, end);
-}
-
-function isPadding(character: string | undefined): boolean {
-  return character === ' ' || character === '\t';
 }
 
 const uniqueFields = new Set(['host', 'sec-websocket-key', 'sec-websocket-version']);
