@@ -1,24 +1,8 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
-import type { Clock } from '../../lib/clock.ts';
-import type { Logger } from '../../telemetry/logger.ts';
-import type { Lookup } from '../dns/lookup.ts';
-import type { RecentErrors } from '../stats/recent-errors.ts';
 import { bindFault, type BindFault } from './bind-fault.ts';
-import type { ListenRequest, OpenListener } from './listener.ts';
-import { ManagedListener, type ManagedListenerContext } from './managed-listener.ts';
+import type { OpenListener } from './listener.ts';
+import { ManagedListener, type ListenerContext, type ManagedListenerContext } from './managed-listener.ts';
 import { socketKey, socketPlan, wantedSockets, type SocketPlan, type WantedSocket } from './socket-plan.ts';
-
-/** What a listener set works with. */
-export type ListenerSetContext = {
-  readonly log: Logger;
-  readonly errors: RecentErrors;
-  readonly clock: Clock;
-  readonly lookup: Lookup;
-  /** In [0, 1), for the jitter of retries. */
-  readonly random: () => number;
-  /** Opens a socket and serves its clients. @throws the kernel's error, e.g. EADDRINUSE. */
-  readonly listen: (request: ListenRequest) => Promise<OpenListener>;
-};
 
 /** What serves the clients of a listener set, as far as a change of the set concerns it. */
 export type Handover = {
@@ -38,7 +22,7 @@ export class ListenerSet implements Iterable<ManagedListener> {
   #wanted: readonly EndpointConfig[] = [];
   #isStopped = false;
 
-  constructor(context: ListenerSetContext) {
+  constructor(context: ListenerContext) {
     const wanted = (endpoint: string): EndpointConfig | undefined =>
       this.#wanted.find(({ name }) => name === endpoint);
     this.#context = {

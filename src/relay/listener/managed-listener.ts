@@ -12,8 +12,8 @@ import { bindAddress, type ListenRequest, type OpenListener } from './listener.t
 
 const retryBackoff: Backoff = { initialMs: 1000, maxMs: 30_000 };
 
-/** What a managed listener works with. */
-export type ManagedListenerContext = {
+/** What the listening sockets of a relay work with. */
+export type ListenerContext = {
   readonly log: Logger;
   readonly errors: RecentErrors;
   readonly clock: Clock;
@@ -22,6 +22,10 @@ export type ManagedListenerContext = {
   readonly random: () => number;
   /** Opens a listening socket and serves its clients. @throws the kernel's error, for example EADDRINUSE. */
   readonly listen: (request: ListenRequest) => Promise<OpenListener>;
+};
+
+/** What a managed listener works with. */
+export type ManagedListenerContext = ListenerContext & {
   /** The wanted configuration of an endpoint; undefined if none has that name. */
   readonly wanted: (endpoint: string) => EndpointConfig | undefined;
   /** Explains why a bind failed. */
