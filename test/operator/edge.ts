@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import type { Condition, RealmRelaySpec, RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import type { Platform } from '../../src/desired/platform.ts';
 import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-config.ts';
+import type { LeaseTerms } from '../../src/kube/lease.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { type Operator, startOperator } from '../../src/operator/operator.ts';
@@ -22,6 +23,7 @@ export type Seen = KubeObject & {
 const paths: Readonly<Record<string, string>> = {
   configmaps: '/api/v1',
   services: '/api/v1',
+  secrets: '/api/v1',
   pods: '/api/v1',
   deployments: '/apis/apps/v1',
   poddisruptionbudgets: '/apis/policy/v1',
@@ -58,6 +60,8 @@ export class Edge {
     operatorNamespace: 'operators',
     deniedDestinations: [],
   };
+  /** The lease that it works under; none unless a test gives one. */
+  lease: LeaseTerms | undefined;
   readonly #kubeConfig: KubeConfigLoader;
   #operator: Operator | undefined;
 
@@ -94,8 +98,14 @@ export class Edge {
       clock: this.clock,
       registry: this.registry,
       fetchRelayReport: this.askRelay,
+      ...(this.lease && { lease: this.lease }),
     });
     await this.#operator.ready;
+  }
+
+  /** Resolves when the operator has lost its lease. */
+  get lost(): Promise<undefined> {
+    return this.#operator?.lost ?? new Promise(() => undefined);
   }
 
   /** Ends the operator; nothing in the cluster changes. */
