@@ -35,6 +35,10 @@ bench-operator: build ## Measure the operator on a real API server; RELAYS=2660,
 fuzz: node_modules ## Fuzz every parser of untrusted input, guided by coverage; SECONDS=60 SEED=1 TARGET=proxy-header.
 	node test/fuzz/main.ts
 
+.PHONY: faults
+faults: build ## Put the operator under faults, and kill it before and after each of its writes; SEED=1 SEEDS=1 SCENARIO=scale PLAN=outage.
+	node test/faults/main.ts
+
 .PHONY: coverage
 coverage: node_modules ## Run the tests that need no cluster and print their coverage.
 	c8 --src src --reporter text mocha 'test/**/*.test.ts'
