@@ -53,7 +53,7 @@ describe('differences between two clusters', () => {
     expect(differences(wanted, found)).to.deep.equal([
       'configmaps/web is missing',
       'deployments/web is left over',
-      'services/web spec ports is [1,2], not [1]',
+      'services/web spec ports 1 is left over',
       'services/web spec type is "NodePort", not "ClusterIP"',
     ]);
   });

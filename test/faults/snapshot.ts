@@ -36,8 +36,12 @@ const volatile = new Set([
   'deprecated.daemonset.template.generation',
 ]);
 
-/** What `namespace` holds now. */
-export async function snapshot(cluster: ControlPlane, namespace: string): Promise<Snapshot> {
+/**
+ * What `namespace` holds now.
+ *
+ * @param relay  to leave out what is not of this RealmRelay, whose name is replaced, too; default all.
+ */
+export async function snapshot(cluster: ControlPlane, namespace: string, relay?: string): Promise<Snapshot> {
   const lists = await Promise.all(
     collections.map(async (collection) => {
       const path = collection.replace('{}', `namespaces/${namespace}`);
@@ -47,11 +51,16 @@ export async function snapshot(cluster: ControlPlane, namespace: string): Promis
       return items.map((item) => [`${path.split('/').at(-1) ?? ''}/${item.metadata.name}`, item] as const);
     }),
   );
-  const items = lists.flat();
+  const items = lists.flat().filter(([, { metadata }]) => metadata.name.startsWith(relay ?? ''));
   const addresses = items.flatMap(([, { spec }]) => (spec?.['clusterIPs'] ?? []) as string[]);
+  const names = new Map([
+    ...addresses.map((address) => [address, 'a cluster IP'] as const),
+    [namespace, 'NAMESPACE'],
+    ...(relay === undefined ? [] : ([[relay, 'RELAY']] as const)),
+  ]);
   const settled = items.map(([key, item]) => [
-    key,
-    lasting(withoutForeignStatus(key, item), addresses, namespace),
+    lastingText(key, names),
+    lasting(withoutForeignStatus(key, item), names),
   ]);
   return Object.fromEntries(settled) as Snapshot;
 }
@@ -65,19 +74,32 @@ type Item = {
 /** The status of a RealmRelay is the operator's, and has to be of the newest spec; every other one is not the operator's. */
 function withoutForeignStatus(key: string, { status, ...item }: Item): unknown {
   if (!key.startsWith('realmrelays/')) return item;
-  const isNewest = status?.['observedGeneration'] === item.metadata.generation;
-  return { ...item, status: { ...status, observedGeneration: isNewest ? 'the newest' : 'an older one' } };
+  const { generation } = item.metadata;
+  return { ...item, status: withAges(status, generation) };
 }
 
-/** `value` without what is volatile, with stand-ins for the cluster's addresses and the namespace. */
-function lasting(value: unknown, addresses: readonly string[], namespace: string): unknown {
-  if (Array.isArray(value)) return value.map((each) => lasting(each, addresses, namespace));
-  if (typeof value === 'string') {
-    return addresses.includes(value) ? 'a cluster IP' : value.replaceAll(namespace, 'NAMESPACE');
-  }
+/** `value` with `newest` or `older` for each observed generation. */
+function withAges(value: unknown, generation: number | undefined): unknown {
+  if (Array.isArray(value)) return value.map((each) => withAges(each, generation));
+  if (!isRecord(value)) return value;
+  const aged = Object.entries(value).map(([key, each]) => {
+    if (key !== 'observedGeneration') return [key, withAges(each, generation)] as const;
+    return [key, each === generation ? 'newest' : 'older'] as const;
+  });
+  return Object.fromEntries(aged);
+}
+
+/** `value` without what is volatile, with `names` for what differs between two runs. */
+function lasting(value: unknown, names: ReadonlyMap<string, string>): unknown {
+  if (Array.isArray(value)) return value.map((each) => lasting(each, names));
+  if (typeof value === 'string') return lastingText(value, names);
   if (!isRecord(value)) return value;
   const kept = Object.entries(value).filter(([key]) => !volatile.has(key));
-  return Object.fromEntries(kept.map(([key, each]) => [key, lasting(each, addresses, namespace)]));
+  return Object.fromEntries(kept.map(([key, each]) => [key, lasting(each, names)]));
+}
+
+function lastingText(text: string, names: ReadonlyMap<string, string>): string {
+  return [...names].reduce((replaced, [from, to]) => replaced.replaceAll(from, to), text);
 }
 
 /** The differences between two snapshots, a line each; none if they are equal. */
@@ -85,10 +107,17 @@ export function differences(wanted: unknown, found: unknown, path = ''): string[
   if (JSON.stringify(wanted) === JSON.stringify(found)) return [];
   if (found === undefined) return [`${path} is missing`];
   if (wanted === undefined) return [`${path} is left over`];
-  if (!isRecord(wanted) || !isRecord(found))
+  const [left, right] = [fieldsOf(wanted), fieldsOf(found)];
+  if (left === undefined || right === undefined)
     return [`${path} is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`];
-  const keys = [...new Set([...Object.keys(wanted), ...Object.keys(found)])].toSorted();
-  return keys.flatMap((key) => differences(wanted[key], found[key], `${path} ${key}`.trimStart()));
+  const keys = [...new Set([...Object.keys(left), ...Object.keys(right)])].toSorted();
+  return keys.flatMap((key) => differences(left[key], right[key], `${path} ${key}`.trimStart()));
+}
+
+/** The fields of an object, or the items of a list by their index; undefined for anything else. */
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (Array.isArray(value)) return Object.fromEntries(Object.entries(value));
+  return isRecord(value) ? value : undefined;
 }
 
 /** The operator's writes among `answered`, as `METHOD path`, without the namespace's name. */
