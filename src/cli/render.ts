@@ -2,10 +2,11 @@ import { dump } from 'js-yaml';
 import { desiredObjects } from '../desired/desired-objects.ts';
 import { defaultOperatorNamespace } from '../desired/platform.ts';
 import { defaultRelayImage } from '../desired/relay-image.ts';
-import { parseOptions, type Command } from './command.ts';
-import { defaultDenied, deniedDestinations } from './denied-destinations.ts';
 import { UsageError } from '../lib/usage-error.ts';
+import type { Command } from './command.ts';
+import { defaultDenied, deniedDestinations, namespaceName, relayImage } from './flag-values.ts';
 import { findingText, readManifests } from './manifests.ts';
+import { parseOptions } from './options.ts';
 
 export const usage = `Usage: realm-operator render -f PATH… [options]
 
@@ -23,7 +24,7 @@ Exit code: 0 success, 1 a manifest is not valid (nothing is printed), 2 wrong us
 
 /** `realm-operator render`: prints what the operator would apply. */
 export const render: Command = async (argv, { stdin, stdout, stderr }) => {
-  const options = parseOptions(argv, {
+  const { values: options } = parseOptions(argv, {
     filename: { type: 'string', short: 'f', multiple: true, default: [] },
     'relay-image': { type: 'string', default: defaultRelayImage },
     'denied-destinations': { type: 'string', default: defaultDenied },
@@ -31,8 +32,8 @@ export const render: Command = async (argv, { stdin, stdout, stderr }) => {
   });
   if (options.filename.length === 0) throw new UsageError('give the manifests with -f PATH');
   const platform = {
-    relayImage: options['relay-image'],
-    operatorNamespace: options['operator-namespace'],
+    relayImage: relayImage(options['relay-image']),
+    operatorNamespace: namespaceName('--operator-namespace', options['operator-namespace']),
     deniedDestinations: deniedDestinations(options['denied-destinations']),
   };
   const { relays, findings } = await readManifests(options.filename, stdin);
