@@ -25,9 +25,22 @@ export function labelProblems(labels: Labels, path: Path): Problem[] {
   ]);
 }
 
-/** The keys of `annotations`, found at `path`, that the API server would reject. */
+/**
+ * What an object may have of annotations, less what the operator and controllers of Kubernetes add, in bytes.
+ *
+ * Source: k8s.io/apimachinery/pkg/api/validation, TotalAnnotationSizeLimitB.
+ */
+const maxAnnotationBytes = 256 * 1024 - 2048;
+
+/** The keys of `annotations`, found at `path`, that the API server would reject, and whether they are too large in all. */
 export function annotationProblems(annotations: Labels, path: Path): Problem[] {
-  return Object.keys(annotations).flatMap((key) => keyProblems(key, path));
+  const bytes = Buffer.byteLength(Object.entries(annotations).flat().join(''));
+  const what = `take ${String(bytes)} bytes in all, keys and values`;
+  const remedy = `use at most ${String(maxAnnotationBytes)} bytes; the API server allows 256 KiB, with those of the operator`;
+  return [
+    ...Object.keys(annotations).flatMap((key) => keyProblems(key, path)),
+    ...(bytes > maxAnnotationBytes ? [{ path, what, remedy }] : []),
+  ];
 }
 
 /** Whether the operator, or a controller of Pods, sets the label `key` of Pods. */
