@@ -27,6 +27,7 @@ export const reasons = [
   'ConfigPending',
   'ConfigRefused',
   'EndpointsNotReady',
+  'AddressPending',
 ] as const;
 
 /** The reason of a condition: one word for programs, and a sentence with the remedy for people. */
