@@ -60,7 +60,7 @@ export const operator: Command = async (argv, { signals: source }) => {
   const registry = createRegistry();
   const signals = stopSignals(source);
   const running = startOperator({ ...options, instance: hostname(), log, clock: systemClock, registry });
-  const routes = operatorRoutes(running.isReady, registry, systemClock);
+  const routes = operatorRoutes(running, registry, systemClock);
   let admin: HealthServer | undefined;
   try {
     admin = address && (await startHealthServer(address, routes, systemClock));

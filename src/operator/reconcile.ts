@@ -11,12 +11,13 @@ import type { RelayObject } from './kinds.ts';
 import type { ApplyCluster, ApplyResult } from './apply-context.ts';
 import { applyObjects } from './apply-objects.ts';
 import { hotReload } from './hot-reload.ts';
-import { isLive, type RelayPod } from './pods.ts';
+import { isLive, podResource, type RelayPod } from './pods.ts';
 import type { PodPoller } from './relay-poller.ts';
 import { type RunningPods, runningPods } from './running-pods.ts';
 import { statusEvents } from './status-events.ts';
 import { status } from './status.ts';
 import { configured, type Verdict } from './verdict.ts';
+import { watchText } from './watches.ts';
 
 /** For relays that are as wanted: watches report every change, so this is only a safety net. */
 const resyncMs = 36_000_000;
@@ -111,7 +112,11 @@ async function updatePods(
   const { annotate, targets } = hotReload({ pods, reports, hash, endpoints, strategy, previous });
   poller.poll(key, targets);
   await Promise.all(annotate.map((pod) => cluster.annotatePod(pod, hash ?? '')));
-  return runningPods(pods, poller.reports(key), hash);
+  const running = runningPods(pods, poller.reports(key), hash);
+  const [problem] = cluster.watchProblemsOf([podResource.kind], object.metadata.namespace ?? '');
+  return problem === undefined
+    ? running
+    : { ...running, updated: undefined, unknownBecause: watchText(problem) };
 }
 
 async function writeStatusIfDiffers(

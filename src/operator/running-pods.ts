@@ -18,6 +18,8 @@ export type RunningPods = {
   readonly stuck: readonly string[];
   /** Endpoints that Pods do not serve, sorted. */
   readonly faults: readonly Fault[];
+  /** Why the operator does not know its Pods, if it does not. */
+  readonly unknownBecause?: string;
 };
 
 /** An endpoint that one Pod does not serve. */
@@ -77,8 +79,8 @@ export function endpointReadiness(
   return { ready: updated > 0 && own.length === 0, message: cutToBytes(message, maxMessageBytes) };
 }
 
-const unknown =
-  'Whether they run the newest configuration is unknown, since the operator cannot reach them: it runs outside the cluster, or a NetworkPolicy blocks TCP port 9465.';
+const unreachable =
+  'the operator cannot reach them: it runs outside the cluster, or a NetworkPolicy blocks TCP port 9465';
 
 /**
  * `rollout` combined with what the Pods report about their configuration and endpoints. Pure.
@@ -103,7 +105,11 @@ export function rolloutOf(
     return { state: 'failed', reason: 'ConfigRefused', message };
   }
   if (rollout.state !== 'ready') return withSecrets(rollout, running, secrets);
-  if (updated === undefined) return { ...rollout, message: `${rollout.message} ${unknown}` };
+  if (updated === undefined) {
+    const because = running.unknownBecause ?? unreachable;
+    const unknown = `Whether they run the newest configuration is unknown, since ${because}.`;
+    return { ...rollout, message: `${rollout.message} ${unknown}` };
+  }
   if (updated >= pods) return rollout;
   const message = `${String(updated)} of ${String(pods)} Pods run the newest configuration.`;
   return { state: 'progressing', reason: 'ConfigPending', message };

@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty';
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
-import { RealmError } from '../lib/errors.ts';
+import { errorCode, RealmError } from '../lib/errors.ts';
 import type { LogLevel } from '../lib/log-level.ts';
 import { ownValue } from '../lib/record.ts';
 import { readableLine } from './readable-line.ts';
@@ -45,8 +45,19 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: stdSerializers.err },
+      serializers: { err: loggedError },
     },
     destination ?? logDestination(),
   );
+}
+
+/**
+ * What is logged of `error`: without its stack if it is one of operation, such as a refused connection, since where it was
+ * noticed helps nobody and fills the log. The errors that Node throws at wrong calls have codes, too.
+ */
+function loggedError(error: Error): object {
+  const { stack, ...rest } = stdSerializers.err(error);
+  const code = errorCode(error);
+  const isOfOperation = (code !== '' && !code.startsWith('ERR_')) || error.name === 'TimeoutError';
+  return isOfOperation ? rest : { ...rest, stack };
 }
