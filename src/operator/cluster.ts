@@ -1,3 +1,4 @@
+import type { V1DaemonSet } from '@kubernetes/client-node';
 import { parseRealmRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
@@ -26,6 +27,7 @@ import { OutageLog } from '../telemetry/outage-log.ts';
 import type { WatchProblem } from './watches.ts';
 import { ClusterStackProbe, type StackAnswer } from './cluster-stack.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
+import { PodRefusals } from './pod-refusals.ts';
 import { isOnHostNetwork } from './node-sharing.ts';
 import { deploymentResource, ownedKinds, relayResource, serviceOf, type RelayObject } from './kinds.ts';
 import { handOverReplicas } from './replicas.ts';
@@ -54,6 +56,7 @@ export class Cluster implements ReconcileCluster {
   readonly #events: Events;
   readonly #log: Logger;
   readonly #namespaceReads: OutageLog;
+  readonly #refusals: PodRefusals;
 
   constructor(client: KubeClient, events: Events, { clock, log }: { clock: Clock; log: Logger }) {
     this.owned = ownedKinds(ownerKey);
@@ -62,6 +65,7 @@ export class Cluster implements ReconcileCluster {
     this.#stack = new ClusterStackProbe(client, clock);
     this.#events = events;
     this.#log = log;
+    this.#refusals = new PodRefusals(client, log);
     this.#namespaceReads = new OutageLog(log, {
       failing: 'not allowed to read namespaces, skipping the Pod Security check for hostNetwork',
       working: 'namespaces can be read again',
@@ -165,6 +169,10 @@ export class Cluster implements ReconcileCluster {
   /** The Pods of the relay at `key`, in no particular order. */
   podsOf(key: ObjectKey): RelayPod[] {
     return this.pods.group(key);
+  }
+
+  podRefusal(daemonSet: V1DaemonSet): Promise<string | undefined> {
+    return this.#refusals.latest(daemonSet);
   }
 
   /** Annotates `pod` with `hash`, if it still exists, so that kubelet refreshes the ConfigMap that it mounts. */

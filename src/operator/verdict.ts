@@ -25,6 +25,7 @@ export const reasons = [
   'ScaledToZero',
   'PodsRefused',
   'RolloutFailed',
+  'RolloutPaused',
   'ConfigPending',
   'ConfigRefused',
   'EndpointsNotReady',

@@ -43,6 +43,7 @@ class FakeCluster implements ReconcileCluster {
   relaysOnHostNetwork = (): never[] => [];
   podSecurity = (): Promise<undefined> => Promise.resolve(undefined);
   keepReplicas = (): Promise<void> => Promise.resolve();
+  podRefusal = (): Promise<undefined> => Promise.resolve(undefined);
   watchProblemsOf = (): never[] => [];
   stackOf = (): Promise<StackAnswer> => Promise.resolve({ stack: 'single' });
   podsOf = (): RelayPod[] => this.pods;
