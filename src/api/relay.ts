@@ -33,6 +33,8 @@ export type Relay = {
   readonly image?: string;
   readonly resources: Resources;
   readonly podTemplate: PodTemplate;
+  /** Of every object. */
+  readonly commonMetadata: Complete<NonNullable<RealmRelaySpec['commonMetadata']>>;
   readonly workload: Workload;
   /** Absent if `replicas` sets the number of Pods. */
   readonly autoscaling?: Autoscaling;

@@ -1,6 +1,6 @@
 import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
-import { resolvedPodTemplate } from './pod-template.ts';
+import { resolvedCommonMetadata, resolvedPodTemplate } from './pod-template.ts';
 import { resolvedWorkload } from './workload.ts';
 import type {
   Endpoint,
@@ -43,6 +43,7 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
     ...present('image', spec.image),
     resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
     podTemplate: resolvedPodTemplate(spec),
+    commonMetadata: resolvedCommonMetadata(spec),
     ...resolvedWorkload(spec),
     ...operation(spec),
   };

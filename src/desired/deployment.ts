@@ -5,7 +5,6 @@ import type {
   V1PodTemplateSpec,
   V1Probe,
   V1ResourceRequirements,
-  V1RollingUpdateDeployment,
 } from '@kubernetes/client-node';
 import type { Relay, Resources } from '../api/relay.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
@@ -42,18 +41,10 @@ export function deployment(relay: Relay, relayImage: string): Desired<V1Deployme
       // Left to the autoscaler, if there is one.
       ...(relay.autoscaling === undefined && { replicas: relay.replicas }),
       selector: { matchLabels: selectorLabels(relay) },
-      strategy: { type: 'RollingUpdate', rollingUpdate: rollingUpdate(relay) },
+      strategy: { type: 'RollingUpdate', rollingUpdate: relay.workload.rollingUpdate },
       template: podTemplate(relay, relayImage),
     },
   };
-}
-
-/**
- * New Pods start before old ones stop. Not on hostNetwork, where both need the same ports: a cluster with a Pod on every node
- * would wait for ever.
- */
-export function rollingUpdate({ workload }: Relay): V1RollingUpdateDeployment {
-  return workload.hostNetwork ? { maxSurge: 0, maxUnavailable: 1 } : { maxSurge: '25%', maxUnavailable: 0 };
 }
 
 /** The Pod template of `relay`, for every kind of workload. */

@@ -32,16 +32,11 @@ export function service(
   stack?: ClusterStack,
 ): Desired<V1Service> {
   const { annotations, labels, type } = relay.service;
-  const metadata = objectMeta(relay, relay.metadata.name);
   const { ipFamilyPolicy, ipFamilies } = serviceFamilies(relay, observed, stack);
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: {
-      ...metadata,
-      labels: { ...labels, ...metadata.labels },
-      ...(Object.keys(annotations).length > 0 && { annotations: { ...annotations } }),
-    },
+    metadata: objectMeta(relay, relay.metadata.name, { labels, annotations }),
     spec: {
       type,
       selector: selectorLabels(relay),

@@ -4,6 +4,7 @@ import { logLevels } from '../../lib/log-level.ts';
 import { network } from './network.ts';
 import { podTemplate } from './pod-template.ts';
 import { bounded, flag, isHost, isListenAddress, isPlainAddress, rule, seconds, text } from './parts.ts';
+import { strings } from './selector.ts';
 import { service } from './service.ts';
 import { statusSchema } from './status.ts';
 import { listenTransport, remoteTransport } from './transport.ts';
@@ -196,6 +197,15 @@ export const specSchema = z.object({
     .describe('Image of the relay Pods. Default: the relay image that the operator is configured with.'),
   resources: resources.optional().describe('Compute resources of the relay container. Default: none.'),
   podTemplate: podTemplate.optional().describe('What is added to the relay Pods.'),
+  commonMetadata: z
+    .object({
+      labels: strings('Labels of every object, beside those of the operator, which win.'),
+      annotations: strings('Annotations of every object, beside those of the operator, which win.'),
+    })
+    .optional()
+    .describe(
+      'Labels and annotations of every object that the operator makes for the relay, Pods included; a change replaces the Pods. Those of service and podTemplate win.',
+    ),
   logLevel: z
     .enum(logLevels)
     .optional()
