@@ -14,7 +14,10 @@ const annotationsPath = ['spec', 'podTemplate', 'metadata', 'annotations'] as co
 const specPath = ['spec', 'podTemplate', 'spec'] as const;
 
 /** Problems in the Pod template of `relay`; the API server reports the others. */
-export function podTemplateProblems({ podTemplate, commonMetadata }: Relay): Problem[] {
+export function podTemplateProblems({
+  podTemplate,
+  commonMetadata,
+}: Pick<Relay, 'podTemplate' | 'commonMetadata'>): Problem[] {
   const { labels, annotations, nodeSelector } = podTemplate;
   return [
     ...labelProblems(labels, labelsPath),

@@ -3,7 +3,7 @@ import type { PodTemplate, Relay } from './relay.ts';
 import type { RealmRelaySpec } from './schema/realm-relay.ts';
 
 /** The Pod template as the user wrote it, with nothing absent. */
-export function resolvedPodTemplate({ podTemplate }: RealmRelaySpec): PodTemplate {
+export function resolvedPodTemplate({ podTemplate }: Pick<RealmRelaySpec, 'podTemplate'>): PodTemplate {
   const { metadata = {}, spec = {} } = podTemplate ?? {};
   return {
     labels: metadata.labels ?? {},

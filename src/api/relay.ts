@@ -47,6 +47,8 @@ export type Relay = {
   readonly paused: boolean;
   /** Addresses and ranges that its Pods may not dial, of the platform: no field of a RealmRelay sets it. Absent = none. */
   readonly deniedDestinations?: readonly string[];
+  /** Whether the platform chooses the user and the group of its Pods; no field of a RealmRelay sets it, either. */
+  readonly omitUserIds?: boolean;
 };
 
 /** How a changed configuration reaches the Pods. */

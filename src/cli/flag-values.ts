@@ -1,10 +1,14 @@
+import { parseRelayDefaults, type RelayDefaults } from '../api/relay-defaults.ts';
 import { ipRanges, listenAddress } from '../config/address-rules.ts';
 import type { SocketAddress } from '../config/address.ts';
 import { defaultDeniedDestinations } from '../desired/platform.ts';
 import { oneOf, wholeNumber, type Rule } from '../lib/document-rules.ts';
 import { isImageReference } from '../lib/image-reference.ts';
 import { logLevels, type LogLevel } from '../lib/log-level.ts';
+import { problemText } from '../lib/problem.ts';
+import { UsageError } from '../lib/usage-error.ts';
 import { flagValue } from './options.ts';
+import { yamlDocuments, YamlError } from './yaml-documents.ts';
 
 /** The default of `--denied-destinations`. */
 export const defaultDenied = defaultDeniedDestinations.join(',');
@@ -85,6 +89,26 @@ const imageRule: Rule<string> = (value, path, findings) => {
   findings.problems.push({ path, what: 'is not the reference of an image', value, remedy });
   return undefined;
 };
+
+/**
+ * Parses the value of `--relay-defaults`: YAML or JSON.
+ *
+ * @throws UsageError that names every problem.
+ */
+export function relayDefaults(text: string): RelayDefaults {
+  const { defaults, problems } = parseRelayDefaults(yamlValue('--relay-defaults', text));
+  if (defaults !== undefined) return defaults;
+  throw new UsageError(problems.map((problem) => `--relay-defaults: ${problemText(problem)}`).join('\n'));
+}
+
+function yamlValue(flag: string, text: string): unknown {
+  try {
+    return yamlDocuments(text)[0]?.value;
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    throw new UsageError(`${flag}: ${error.message}: ${error.remedy}`);
+  }
+}
 
 /**
  * Parses the value of a flag with a whole number, in decimal digits.

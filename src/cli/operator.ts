@@ -25,6 +25,7 @@ import {
   namespaceName,
   namespaceNames,
   numberBetween,
+  relayDefaults,
   relayImage,
 } from './flag-values.ts';
 import { parseOptions } from './options.ts';
@@ -43,7 +44,11 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
       --lease-namespace NAME  namespace of the lease "realm-operator" (default: the namespace of the Pod)
       --lease-seconds N    how long others wait before they take the lease from a silent leader, 5 to 300 (default ${String(defaultLeaseSeconds)});
                            the leader renews it five times in that time
-      --relay-image IMAGE  image for relays that do not set one (default ${defaultRelayImage})
+      --relay-image IMAGE  image for relays that do not set one (default: that of the operator's own Pod; outside a cluster
+                           ${defaultRelayImage})
+      --relay-defaults YAML
+                           resources and podTemplate, as in the spec of a RealmRelay, for relays that leave them out
+      --omit-user-ids      let the cluster assign user and group of relay Pods, as OpenShift's restricted-v2 does
       --denied-destinations LIST
                            addresses and ranges, separated by commas, that no relay may dial; '' for none (default
                            ${defaultDenied})
@@ -64,8 +69,7 @@ export const operator: Command = async (argv, { signals: source }) => {
   let admin: HealthServer | undefined;
   try {
     admin = address && (await startHealthServer(address, routes, systemClock));
-    const { relayImage: image } = options.platform;
-    log.info({ version, admin: admin?.url ?? 'off', relayImage: image }, 'operator started');
+    log.info({ version, admin: admin?.url ?? 'off' }, 'operator started');
     const signal = await Promise.race([signals.first, running.lost]);
     log.info({ signal }, 'operator stopping');
     return signal === undefined ? 1 : 0;
@@ -84,13 +88,16 @@ function operatorFlags(argv: readonly string[]) {
     'leader-elect': { type: 'boolean', default: false },
     'lease-namespace': { type: 'string' },
     'lease-seconds': { type: 'string', default: String(defaultLeaseSeconds) },
-    'relay-image': { type: 'string', default: defaultRelayImage },
+    'relay-image': { type: 'string' },
+    'relay-defaults': { type: 'string', default: '{}' },
+    'omit-user-ids': { type: 'boolean', default: false },
     'denied-destinations': { type: 'string', default: defaultDenied },
     admin: { type: 'string', default: defaultAdmin },
     'log-level': { type: 'string', default: 'info' },
   });
-  const { kubeconfig, namespace, 'lease-namespace': given } = values;
-  const leaseNamespace = given === undefined ? ownNamespace() : namespaceName('--lease-namespace', given);
+  const { kubeconfig, namespace, 'lease-namespace': given, 'relay-image': image } = values;
+  const home = ownNamespace();
+  const leaseNamespace = given === undefined ? home : namespaceName('--lease-namespace', given);
   const seconds = numberBetween('--lease-seconds', values['lease-seconds'], [5, 300]);
   return {
     address: adminAddress(values.admin),
@@ -99,10 +106,13 @@ function operatorFlags(argv: readonly string[]) {
       kubeconfig === undefined ? {} : { file: filePath('--kubeconfig', kubeconfig) },
     ),
     platform: {
-      relayImage: relayImage(values['relay-image']),
-      operatorNamespace: ownNamespace() ?? defaultOperatorNamespace,
+      relayImage: image === undefined ? defaultRelayImage : relayImage(image),
+      operatorNamespace: home ?? defaultOperatorNamespace,
       deniedDestinations: deniedDestinations(values['denied-destinations']),
+      relayDefaults: relayDefaults(values['relay-defaults']),
+      omitUserIds: values['omit-user-ids'],
     },
+    ...(image === undefined && home !== undefined && { ownPod: { namespace: home, name: hostname() } }),
     namespaces: namespaceNames(namespace),
     ...(values['leader-elect'] && { lease: lease(leaseNamespace, seconds) }),
   };

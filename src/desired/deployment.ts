@@ -60,9 +60,7 @@ function podSpec(relay: Relay, relayImage: string): V1PodSpec {
     terminationGracePeriodSeconds: drainLagSeconds + relay.drainSeconds + graceSeconds,
     securityContext: {
       runAsNonRoot: true,
-      runAsUser: 65_532,
-      runAsGroup: 65_532,
-      ...(secrets.length > 0 && { fsGroup: 65_532 }), // may read the mounted Secrets
+      ...(relay.omitUserIds === true ? {} : userIds(secrets.length > 0)),
       seccompProfile: { type: 'RuntimeDefault' },
       ...(relay.workload.hostNetwork ? {} : { sysctls }),
     },
@@ -71,6 +69,11 @@ function podSpec(relay: Relay, relayImage: string): V1PodSpec {
     volumes: [{ name: 'config', configMap: { name: configMapName(relay) } }, ...secrets],
     ...podPlacement(relay),
   };
+}
+
+/** @param readsSecrets  whether the user must be able to read mounted Secrets. */
+function userIds(readsSecrets: boolean): { runAsUser: number; runAsGroup: number; fsGroup?: number } {
+  return { runAsUser: 65_532, runAsGroup: 65_532, ...(readsSecrets && { fsGroup: 65_532 }) };
 }
 
 function container(relay: Relay, relayImage: string): V1Container {

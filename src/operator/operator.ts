@@ -16,6 +16,7 @@ import type { Registry } from '../telemetry/metrics.ts';
 import { Cluster } from './cluster.ts';
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
 import { relayResource, serviceResource } from './kinds.ts';
+import { type OwnPod, platformReader } from './own-image.ts';
 import { podResource, podSelector, strippedPod } from './pods.ts';
 import { reconcile } from './reconcile.ts';
 import { type FetchRelayReport, fetchRelayReport } from './relay-client.ts';
@@ -34,6 +35,8 @@ const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
 export type OperatorOptions = {
   readonly kubeConfig: KubeConfigLoader;
   readonly platform: Platform;
+  /** The Pod that it runs in, if relays get the image of that rather than `platform.relayImage`. */
+  readonly ownPod?: OwnPod;
   /** The namespaces that it watches; all if empty. */
   readonly namespaces: readonly string[];
   /** The reporting instance in events: the name of the Pod or of the host. */
@@ -83,7 +86,9 @@ export function startOperator(options: OperatorOptions): Operator {
   const cluster = new Cluster(client, events, options);
   const queue = new WorkQueue<ObjectKey>({ clock, backoff, observer: metrics.queue });
   const poller = relayPoller(options, { queue, metrics });
-  const controller = relayController(options, { cluster, queue, metrics, poller });
+  const stopping = new AbortController();
+  const platform = platformReader(options, { client, clock, log, signal: stopping.signal });
+  const controller = relayController(options, { cluster, queue, metrics, poller, platform });
   cluster.subscribe((key) => {
     // Relays of the initial list are most likely as the previous operator left them: changes go before them.
     queue.add(key, controller.isStarted ? 'news' : 'background');
@@ -103,6 +108,7 @@ export function startOperator(options: OperatorOptions): Operator {
     ready,
     lost: election?.lease.lost ?? new Promise(() => undefined),
     stop: async () => {
+      stopping.abort();
       await watches.stop();
       const cancel = clock.after(stopMs, () => void client.close());
       await Promise.all([controller.stop(), poller.stop()]);
@@ -146,6 +152,8 @@ type Parts = {
   readonly queue: WorkQueue<ObjectKey>;
 };
 
+type RenderParts = { readonly poller: RelayPoller; readonly platform: () => Promise<Platform> };
+
 function relayPoller(
   { fetchRelayReport: fetch = fetchRelayReport, clock, log }: OperatorOptions,
   { queue, metrics }: Pick<Parts, 'queue' | 'metrics'>,
@@ -157,11 +165,14 @@ function relayPoller(
 }
 
 function relayController(
-  { platform, clock, log }: OperatorOptions,
-  { cluster, queue, metrics, poller }: Parts & { readonly poller: RelayPoller },
+  { clock, log }: OperatorOptions,
+  { cluster, queue, metrics, poller, platform }: Parts & RenderParts,
 ): Controller<ObjectKey> {
   return new Controller({
-    reconcile: (key, turn) => reconcile(key, { cluster, poller, platform, now: clock.now, log: turn.log }),
+    reconcile: async (key, turn) => {
+      const rendering = await platform();
+      return reconcile(key, { cluster, poller, platform: rendering, now: clock.now, log: turn.log });
+    },
     queue,
     workers,
     spareWorkers,

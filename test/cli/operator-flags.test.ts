@@ -89,6 +89,21 @@ describe('flags of realm-operator operator', () => {
       says: '--log-level: is not one of the allowed words, got "": use one of off, error',
     },
     {
+      why: 'defaults of relays with a misspelt field',
+      flags: ['--relay-defaults={podTemplates: {}}'],
+      says: '--relay-defaults: podTemplates: is an unknown key and has no effect: did you mean "podTemplate"?',
+    },
+    {
+      why: 'defaults of relays that are no YAML',
+      flags: ['--relay-defaults={'],
+      says: '--relay-defaults: is not YAML',
+    },
+    {
+      why: 'empty defaults of relays',
+      flags: ['--relay-defaults='],
+      says: '--relay-defaults: document: is missing: add it: a mapping of fields',
+    },
+    {
       why: 'an empty path',
       flags: ['--kubeconfig='],
       says: '--kubeconfig: is not the path of a file, got "": give a path',
@@ -165,6 +180,7 @@ describe('flags of realm-operator operator', () => {
     ['--relay-image=registry.example:5000/team/relay:1.2-rc_1@sha256:' + '0'.repeat(64)],
     ['--denied-destinations=', '--admin=off', '--log-level=off'],
     ['--admin', '[::1]:0'],
+    ['--omit-user-ids', '--relay-defaults={"resources": {"requests": {"cpu": "10m"}}}'],
   ];
   for (const flags of accepted) {
     it(`accepts ${flags.join(' ')}`, async () => {
