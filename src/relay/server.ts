@@ -43,6 +43,8 @@ export type RelayOptions = {
   readonly openFiles?: number;
   /** Serves the clients; this process by default. */
   readonly dataPlane?: DataPlane;
+  /** Lines that this process dropped from its log so far; none by default. */
+  readonly logLinesDropped?: () => number;
 };
 
 /** In stage `leaving` it still accepts, but is no longer ready. */
@@ -63,6 +65,7 @@ export class RelayServer {
   readonly #errors: RecentErrors;
   readonly #dataPlane: DataPlane;
   readonly #listeners: ListenerSet;
+  readonly #logLinesDropped: () => number;
   #configHash = '';
   #configProblem = '';
   #isConfigured = false;
@@ -80,6 +83,7 @@ export class RelayServer {
     errors = new RecentErrors(clock),
     tcp,
     openFiles,
+    logLinesDropped = () => 0,
     dataPlane = new LocalDataPlane({
       log,
       errors,
@@ -95,6 +99,7 @@ export class RelayServer {
     this.#clock = clock;
     this.#errors = errors;
     this.#dataPlane = dataPlane;
+    this.#logLinesDropped = logLinesDropped;
     this.#listeners = new ListenerSet({
       log,
       errors,
@@ -145,7 +150,7 @@ export class RelayServer {
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { workers, workerErrors, descriptorsShort } = this.#dataPlane;
+    const { workers, workerErrors, descriptorsShort, workerLogLinesDropped } = this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
       configHash: this.#configHash,
@@ -153,6 +158,7 @@ export class RelayServer {
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort,
+      logLinesDropped: this.#logLinesDropped() + workerLogLinesDropped,
       ...(workers && { workers }),
       endpoints,
       recentErrors: mergedErrors([...this.#errors.list, ...workerErrors]),

@@ -24,6 +24,8 @@ export type RelayStatus = {
   readonly configProblem: string;
   /** Number of processes without file descriptors for another TCP client: new ones wait in the kernel. */
   readonly descriptorsShort: number;
+  /** Log lines of all processes that could not be written. */
+  readonly logLinesDropped: number;
   /** Absent if the relay is one process. */
   readonly workers?: WorkersStatus;
   readonly endpoints: readonly EndpointStatus[];

@@ -74,6 +74,8 @@ export type DataPlane = {
   readonly workerErrors: readonly RecentError[];
   /** How many processes lack the file descriptors for another TCP client. */
   readonly descriptorsShort: number;
+  /** Log lines that other processes than this one dropped. */
+  readonly workerLogLinesDropped: number;
   /** Absent if there are none. */
   readonly workers?: WorkersStatus;
   /** How many connections, associations and waiting clients were cut so far. */

@@ -99,6 +99,10 @@ export class WorkerPool implements DataPlane {
     return this.#workers.reduce((count, { report }) => count + report.descriptorsShort, 0);
   }
 
+  get workerLogLinesDropped(): number {
+    return this.#mergedStats.logLinesDropped(this.#workers.map(({ report }) => report));
+  }
+
   get cutCount(): number {
     return this.#cutCount;
   }
@@ -117,6 +121,11 @@ export class WorkerPool implements DataPlane {
       await this.close();
       throw new WorkerStartError('a worker could not be started', { cause });
     }
+  }
+
+  /** Has every worker open its log file again. */
+  reopenLog(): void {
+    for (const worker of this.#workers) worker.send({ note: 'reopenLog' });
   }
 
   async plan(config: RelayConfig): Promise<void> {
