@@ -14,6 +14,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { TcpStack } from '../net/channel.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
@@ -51,6 +52,7 @@ export type ConnectionContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
+  readonly memory: MemoryBudget;
   readonly tcp: TcpStack;
   readonly log: Logger;
   readonly errors: RecentErrors;

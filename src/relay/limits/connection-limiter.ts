@@ -3,9 +3,10 @@
  *
  * The *source filter* admits clients by address. The *client limit* bounds what one client has of an endpoint. The
  * *connection limiter* of an endpoint serves clients up to its limit; the others wait in its *queue*, which is fair by
- * client. A *client* is an IPv4 address or an IPv6 /64 (`clientNetwork`). If the limit applies to several processes together, one of them grants
- * *permits* to the others. The *descriptor budget* counts the file descriptors that clients use, and the *descriptor
- * guard* pauses all TCP listeners while it is used up. The *idle sweep* ends what has been idle for too long.
+ * client. A *client* is an IPv4 address or an IPv6 /64 (`clientNetwork`). If the limit applies to several processes
+ * together, one of them grants *permits* to the others. The *descriptor budget* counts the file descriptors that clients
+ * use, and the *memory budget* what they make the process keep in memory. The *descriptor guard* pauses all TCP listeners
+ * while either is used up. The *idle sweep* ends what has been idle for too long.
  *
  * Guarantee: no client is dropped silently. It waits, in a queue or in the kernel, or it is reset and counted, and each
  * incident is logged when it starts and when it ends.
