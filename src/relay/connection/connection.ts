@@ -39,8 +39,11 @@ export type Connection = {
   readonly start: () => void;
   /** Resets both sides at once, because the relay decides so. */
   readonly cut: () => void;
-  /** Resets both sides if no byte came for longer than the limit, even while reading is paused. */
-  readonly endIfIdle: (nowMs: number, limits: IdleLimits) => void;
+  /**
+   * Resets both sides if one is gone, which nothing else notices while it is not read, or if no byte came for longer than
+   * the limit.
+   */
+  readonly endIfOver: (nowMs: number, limits: IdleLimits) => void;
 };
 
 /** What connections need of their endpoint. */

@@ -65,7 +65,9 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
     this.#lifecycle.cut();
   }
 
-  endIfIdle(nowMs: number, limits: IdleLimits): void {
+  endIfOver(nowMs: number, limits: IdleLimits): void {
+    this.#client.probe();
+    this.#upstream?.probe();
     this.#lifecycle.endIfIdle(nowMs, limits);
   }
 

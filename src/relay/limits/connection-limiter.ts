@@ -13,12 +13,16 @@
  */
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientNetwork, clientText } from '../../lib/client-address.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Accepted } from '../net/channel.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { ClientLimit } from './client-limit.ts';
 import { clientDescriptors, type DescriptorBudget } from './descriptor-budget.ts';
 import { FairQueue } from './fair-queue.ts';
+
+/** How often the queue is searched for clients that are gone. */
+const searchMs = 10_000;
 
 /** The share of one process in a connection limit that applies to several processes together. */
 export type Permits = {
@@ -45,6 +49,7 @@ export type ConnectionLimiterContext = {
   readonly errors: RecentErrors;
   readonly budget: DescriptorBudget;
   readonly clientLimit: ClientLimit;
+  readonly clock: Clock;
   /** The endpoint's configuration, which a reload may change. */
   readonly config: () => EndpointConfig;
   /** Connections that are being served. */
@@ -78,6 +83,7 @@ export class ConnectionLimiter {
   readonly #queue = new FairQueue<QueuedClient>();
   readonly #idlers: (() => void)[] = [];
   readonly #permits: Permits | undefined;
+  #stopSearching: (() => void) | undefined;
   #incident: { waited: number; refused: number } | undefined;
 
   constructor(context: ConnectionLimiterContext) {
@@ -138,7 +144,8 @@ export class ConnectionLimiter {
     while (this.#isBelowLimit()) {
       const first = this.#queue.shift();
       if (first === undefined) break;
-      first.serve(first.countedAs);
+      if (first.accepted.isGone()) this.#resetQueued(first);
+      else first.serve(first.countedAs);
       this.#resolveIdle();
     }
   }
@@ -151,10 +158,7 @@ export class ConnectionLimiter {
 
   /** Resets the clients that wait and for which `mayStay` is false. */
   keepOnly(mayStay: (accepted: Accepted) => boolean): void {
-    const removed = this.#queue.removeIf(({ accepted }) => !mayStay(accepted));
-    if (removed.length === 0) return;
-    for (const client of removed) this.#resetQueued(client);
-    this.#rebalance();
+    if (this.#resetIf(({ accepted }) => !mayStay(accepted)) > 0) this.#rebalance();
   }
 
   /** Resolves when no client waits. */
@@ -199,6 +203,25 @@ export class ConnectionLimiter {
     return done;
   }
 
+  /** Resets the clients that wait and for which `isOver` is true. @returns how many. */
+  #resetIf(isOver: (client: QueuedClient) => boolean): number {
+    const removed = this.#queue.removeIf(isOver);
+    for (const client of removed) this.#resetQueued(client);
+    return removed.length;
+  }
+
+  /** Nobody reads the clients that wait, so only a search finds those that are gone, whose descriptors it frees. */
+  #searchLater(): void {
+    this.#stopSearching ??= this.#context.clock.after(searchMs, () => {
+      this.#stopSearching = undefined;
+      if (this.#resetIf(({ accepted }) => accepted.isGone()) > 0) {
+        this.#rebalance();
+        this.#endIncident();
+      }
+      if (this.waiting > 0) this.#searchLater();
+    });
+  }
+
   /** `client` has just left the queue: resets it, and frees its descriptors. */
   #resetQueued({ accepted, countedAs }: QueuedClient): void {
     accepted.reset();
@@ -233,7 +256,9 @@ export class ConnectionLimiter {
     log.debug({ endpoint: config().name, client: clientText(address, port) }, 'client queued');
     if (this.#grantedLimit === undefined) this.#logIncident().waited += 1; // else the granting process logs it
     budget.take(clientDescriptors);
+    queued.accepted.keepAlive(config().network);
     this.#queue.push(client, queued);
+    this.#searchLater();
   }
 
   /** Records that one client is reset, since the queue is full. */
@@ -272,6 +297,8 @@ export class ConnectionLimiter {
 
   #resolveIdle(): void {
     if (this.waiting > 0) return;
+    this.#stopSearching?.();
+    this.#stopSearching = undefined;
     for (const resolve of this.#idlers.splice(0)) resolve();
   }
 
