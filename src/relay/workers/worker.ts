@@ -7,6 +7,7 @@ import { logOutput } from '../../telemetry/log-outputs.ts';
 import type { EndpointStats } from '../data-plane/data-plane.ts';
 import type { OpenListener } from '../listener/listener.ts';
 import { LocalDataPlane } from '../data-plane/local-data-plane.ts';
+import { memoryBudgetBytes } from '../limits/memory-budget.ts';
 import { NameResolver } from '../dns/resolver.ts';
 import { RecentErrors } from '../stats/recent-errors.ts';
 import { tcpStack } from '../net/tcp-stack.ts';
@@ -26,7 +27,7 @@ export class Worker {
   readonly #sockets = new Map<SocketId, OpenListener>();
   #lastTurn: Promise<unknown> = Promise.resolve();
 
-  constructor({ log, retireMs }: WorkerStart, send: (note: Note) => void) {
+  constructor({ log, retireMs, processes }: WorkerStart, send: (note: Note) => void) {
     const fields = { worker: process.pid };
     this.#output = logOutput(log.output, fields);
     this.#log = createLogger(log.level, this.#output).child(fields);
@@ -39,6 +40,7 @@ export class Worker {
       lookup: this.#resolver.lookup,
       random: Math.random,
       openFiles: openFilesLimit(),
+      memoryBytes: memoryBudgetBytes(processes),
       retireMs,
       permits: this.#permits.permits,
       onRemoteEvent: (event) => {
@@ -73,6 +75,7 @@ export class Worker {
         load: await this.#dataPlane.refresh(),
         descriptorsShort: this.#dataPlane.descriptorsShort,
         logLinesDropped: this.#output.droppedLines,
+        memory: this.#dataPlane.memory,
         errors: this.#errors.list,
         endpoints: this.#dataPlane.endpointStats.map(workerStats),
       }),
