@@ -302,9 +302,7 @@ export class WorkerPool implements DataPlane {
       log,
       clock,
       fork,
-      onNote: (sender, note) => {
-        this.#receive(sender, note);
-      },
+      onNote: this.#receive,
       onLost: (lost, how) => {
         this.#onLost(slot, lost, how);
       },
@@ -334,11 +332,11 @@ export class WorkerPool implements DataPlane {
     }
   }
 
-  #receive(worker: WorkerProcess, note: Note): void {
+  readonly #receive = (worker: WorkerProcess, note: Note): void => {
     if (note.note === 'acquire') this.#ledger.acquire(worker, note);
     else if (note.note === 'release') this.#ledger.release(worker, note);
     else if (note.note === 'remoteEvent') this.#health.receive(note);
-  }
+  };
 
   #onLost(slot: Slot, worker: WorkerProcess, how: string): void {
     slot.worker = undefined;
