@@ -136,7 +136,7 @@ type Configurable = { readonly relay: RelayServer; readonly resolver: NameResolv
 async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: RelayIo): Promise<number> {
   const log = newLogger(parsed.config.log, io);
   await limitOpenFiles(flags, log);
-  const resolver = new NameResolver(systemClock);
+  const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(parsed.config.dns);
   const context = {
     log,

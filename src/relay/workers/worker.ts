@@ -17,7 +17,7 @@ import type { Calls, Note, SocketId, WorkerStats, WorkerStart } from './messages
 export class Worker {
   readonly handlers: RpcHandlers;
   readonly #log: Logger;
-  readonly #resolver = new NameResolver(systemClock);
+  readonly #resolver: NameResolver;
   readonly #errors = new RecentErrors(systemClock);
   readonly #permits: WorkerPermits;
   readonly #dataPlane: LocalDataPlane;
@@ -26,6 +26,7 @@ export class Worker {
 
   constructor({ log, retireMs, processes }: WorkerStart, send: (note: Note) => void) {
     this.#log = createLogger(log.level, logDestination(log.output)).child({ worker: process.pid });
+    this.#resolver = new NameResolver({ clock: systemClock, log: this.#log });
     this.#permits = new WorkerPermits(send);
     this.#dataPlane = new LocalDataPlane({
       log: this.#log,
