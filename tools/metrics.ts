@@ -29,6 +29,7 @@ export function operatorMetricsList(): Metric[] {
     isLeading: () => true,
     watchProblems: () => [],
     relays: () => [],
+    logLinesDropped: () => 0,
   });
   return metricsOf(registry);
 }

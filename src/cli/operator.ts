@@ -13,6 +13,7 @@ import { startOperator } from '../operator/operator.ts';
 import { operatorRoutes } from '../operator/routes.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger } from '../telemetry/logger.ts';
+import { logOutput } from '../telemetry/log-outputs.ts';
 import { createRegistry } from '../telemetry/metrics.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import type { Command } from './command.ts';
@@ -61,10 +62,18 @@ Exit code: 0 after SIGTERM or SIGINT, 1 after losing the lease, 2 wrong usage.
 /** `realm-operator operator`: runs the controller. */
 export const operator: Command = async (argv, { signals: source }) => {
   const { address, level, ...options } = operatorFlags(argv);
-  const log = createLogger(level);
+  const output = logOutput();
+  const log = createLogger(level, output);
   const registry = createRegistry();
   const signals = stopSignals(source);
-  const running = startOperator({ ...options, instance: hostname(), log, clock: systemClock, registry });
+  const running = startOperator({
+    ...options,
+    instance: hostname(),
+    log,
+    logLinesDropped: () => output.droppedLines,
+    clock: systemClock,
+    registry,
+  });
   const routes = operatorRoutes(running, registry, systemClock);
   let admin: HealthServer | undefined;
   try {

@@ -23,6 +23,8 @@ export type OperatorGauges = ControllerGauges & {
   readonly relays: () => Iterable<PackedObject<RelayObject>>;
   /** The watches that do not work. */
   readonly watchProblems: () => readonly WatchProblem[];
+  /** Lines that it dropped from its log so far. */
+  readonly logLinesDropped: () => number;
 };
 
 /**
@@ -69,7 +71,10 @@ function counter(registry: Registry, name: string, help: string, labelNames: str
   return new Counter({ name, help, labelNames, registers: [registry] });
 }
 
-function registerGauges(registry: Registry, { isLeading, relays, watchProblems }: OperatorGauges): void {
+function registerGauges(
+  registry: Registry,
+  { isLeading, relays, watchProblems, logLinesDropped }: OperatorGauges,
+): void {
   register(registry, buildInfo('realm_operator_build_info'));
   register(registry, {
     name: 'realm_operator_leading',
@@ -77,6 +82,13 @@ function registerGauges(registry: Registry, { isLeading, relays, watchProblems }
     type: 'gauge',
     labels: [],
     read: () => [{ labels: {}, value: Number(isLeading()) }],
+  });
+  register(registry, {
+    name: 'realm_operator_log_lines_dropped_total',
+    help: 'Log lines dropped because the log was full, failed, or was not read.',
+    type: 'counter',
+    labels: [],
+    read: () => [{ labels: {}, value: logLinesDropped() }],
   });
   register(registry, {
     name: 'realm_operator_relays',

@@ -229,6 +229,7 @@ describeWithHelm('chart: monitoring', (helm) => {
       isLeading: () => true,
       watchProblems: () => [],
       relays: () => [],
+      logLinesDropped: () => 0,
     });
     const families = [...(await registry.metrics()).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     const names = (await judged()).map((selector) => selector.replace(/(_bucket)?\{.*$/, ''));

@@ -102,7 +102,10 @@ describeWithCluster('operator, what the platform and no RealmRelay decides', fun
     await edge.start();
     await edge.applyRelay('web', spec());
     const { containers, securityContext, imagePullSecrets } = await podSpec();
-    expect(containers[0]?.resources).to.deep.equal({ requests: { cpu: '10m' } });
+    expect(containers[0]?.resources).to.deep.equal({
+      limits: { memory: '256Mi' },
+      requests: { cpu: '10m', memory: '64Mi' },
+    });
     expect(imagePullSecrets).to.deep.equal([{ name: 'registry' }]);
     expect(securityContext)
       .to.include({ runAsNonRoot: true })

@@ -39,6 +39,7 @@ describe('operatorRoutes', () => {
       workers: 4,
       isLeading: () => false,
       watchProblems: () => [{ kind: 'Pod', problem: 'forbidden' }],
+      logLinesDropped: () => 3,
       relays: () =>
         [ready, { ...ready, status: {} }].map((relay) => new PackedObject<RelayObject>(relay, undefined)),
     });
@@ -72,6 +73,7 @@ describe('operatorRoutes', () => {
       'realm_operator_watches_down{kind="Pod",namespace=""} 1',
       'workqueue_depth{name="realmrelay",controller="realmrelay"} 7',
       'realm_operator_leading 0',
+      'realm_operator_log_lines_dropped_total 3',
       'realm_operator_relay_requests_total{outcome="failed"} 0',
     ]);
   });
