@@ -1,6 +1,5 @@
 import { totalmem } from 'node:os';
 import type { Clock } from '../../lib/clock.ts';
-import { RealmError } from '../../lib/errors.ts';
 import { LinkedList, type ListNode } from '../../lib/linked-list.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { Incident } from '../stats/incident.ts';
@@ -24,15 +23,6 @@ const ownBytes = 96 * mebibyte;
 export function memoryBudgetBytes(processes: number, limitBytes = process.constrainedMemory()): number {
   if (limitBytes === 0 || limitBytes >= totalmem()) return Math.floor(defaultBytes / processes);
   return Math.max(minBytes, Math.floor((limitBytes / processes - ownBytes) / 2));
-}
-
-/** What waited was dropped, since the memory budget was used up. */
-export class MemoryError extends RealmError {
-  readonly code = 'REALM_MEMORY_SHORT';
-
-  constructor() {
-    super('dropped what waited longest, the memory budget is used up');
-  }
 }
 
 /** What a memory budget works with. */
