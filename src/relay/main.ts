@@ -33,6 +33,7 @@ import {
 import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
+import { returnMemory } from './limits/memory-return.ts';
 import { tcpStack } from './net/tcp-stack.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
@@ -66,9 +67,9 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
     return await readCommandLine(argv, io);
   } catch (error) {
     if (!(error instanceof RealmError)) throw error;
-    const cause =
-      error.cause === undefined || error.message.includes('\n') ? '' : ` (${asError(error.cause).message})`;
-    io.stderr.write(`${error.message}${cause}\n`);
+    const cause = error.cause === undefined ? '' : asError(error.cause).message;
+    const isWhole = error.message.includes('\n') || error.message.includes(cause);
+    io.stderr.write(isWhole ? `${error.message}\n` : `${error.message} (${cause})\n`);
     if (!(error instanceof UsageError)) return 1;
     if (argv.length === 0) io.stderr.write(helpText());
     return 2;
@@ -154,6 +155,7 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     throw error;
   });
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
+  const stopReturning = returnMemory(systemClock);
   const configHash = file?.source.hash ?? '';
   try {
     logWarnings(flags, parsed, log);
@@ -168,6 +170,7 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     return 0;
   } finally {
     clearInterval(stayAlive);
+    stopReturning();
     signals.release();
     await relay.close();
     await admin?.close();

@@ -1,8 +1,10 @@
 // One file for both roles, so that the bundle gets one part for workers, which a relay without workers does not load.
 import { fork } from 'node:child_process';
 import type { RelayConfig } from '../../config/relay-config.ts';
+import { systemClock } from '../../lib/clock.ts';
 import { openFilesLimit } from '../../lib/open-files.ts';
 import { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import { returnMemory } from '../limits/memory-return.ts';
 import { handleCall, isCall, isNote } from './rpc.ts';
 import type { Message, WorkerStart } from './messages.ts';
 import { Worker } from './worker.ts';
@@ -41,6 +43,7 @@ export async function runWorker(): Promise<number> {
     process.send?.(message, undefined, {}, () => undefined); // fails if the parent is gone: `disconnect` reports that
   });
   process.on('message', receive);
+  returnMemory(systemClock);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined); // the parent's to act on
   const { promise, resolve } = Promise.withResolvers<undefined>();
   process.once('disconnect', () => {
