@@ -1,5 +1,5 @@
 import type { Clock } from '../../lib/clock.ts';
-import { loadFfi } from '../../lib/ffi.ts';
+import { trimMalloc } from '../kernel/malloc-trim.ts';
 
 /** Less than this is not worth a collection of garbage, which stops everything for tens of milliseconds. */
 const minGrownBytes = 16 * 1024 * 1024;
@@ -72,16 +72,6 @@ const ownMemory: ProcessMemory = {
     } finally {
       session.disconnect();
     }
-    trim();
+    trimMalloc();
   },
 };
-
-/** Has malloc return free memory to the system; does nothing where there is no malloc_trim, or no way to call it. */
-function trim(): void {
-  try {
-    const library = loadFfi()?.dlopen(null, { malloc_trim: { return: 'i32', arguments: ['u64'] } });
-    library?.functions.malloc_trim(0n);
-  } catch {
-    // such as another libc than glibc
-  }
-}

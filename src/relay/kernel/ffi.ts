@@ -6,8 +6,8 @@ export type FfiModule = typeof Ffi;
 /**
  * The module `node:ffi`; undefined if this Node.js does not have it.
  *
- * Node.js warns of it, as experimental, when it is first loaded. That one warning is dropped: its callers use it
- * knowingly, and do without it where it differs. Every other warning passes.
+ * Node.js warns of it, as experimental, when it is first loaded. That one warning is dropped: the relay uses it
+ * knowingly, and falls back to `node:net` where it differs. Every other warning passes.
  */
 export function loadFfi(): FfiModule | undefined {
   const original = Reflect.get(process, 'emitWarning');
