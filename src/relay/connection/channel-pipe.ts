@@ -83,7 +83,7 @@ export class ChannelPipe implements Reader {
   /** Everything that had to wait is written. */
   drained(): void {
     this.#releaseCopy();
-    this.#memory.release(this.#waitingBytes);
+    if (this.#waitingBytes > 0) this.#memory.release(this.#waitingBytes);
     this.#waitingBytes = 0;
   }
 

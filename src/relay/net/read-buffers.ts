@@ -19,8 +19,11 @@ export const copyBuffers = pool({ bufferBytes: landingBuffer.length, max: Infini
 /** A smaller part gets a buffer of its own size. */
 export const minCopyBytes = 32_768;
 
-/** Free buffers that are kept, however few are in use. */
-const minKept = 8;
+/** Frees what no direction uses, after a burst. */
+export function trimBuffers(): void {
+  privateBuffers.trim();
+  copyBuffers.trim();
+}
 
 type PoolOptions = { readonly bufferBytes: number; readonly max: number };
 
@@ -29,6 +32,8 @@ type Pool = {
   /** @returns undefined if all of them are in use. */
   take: () => Uint8Array<ArrayBuffer> | undefined;
   release: (buffer: Uint8Array<ArrayBuffer>) => void;
+  /** Frees the buffers that are not in use. */
+  trim: () => void;
 };
 
 function pool({ bufferBytes, max }: PoolOptions): Pool {
@@ -43,11 +48,10 @@ function pool({ bufferBytes, max }: PoolOptions): Pool {
     },
     release: (buffer) => {
       free.push(buffer);
-      // After a burst the memory comes back: no more buffers stay free than are in use.
-      while (free.length > Math.max(minKept, made - free.length)) {
-        free.pop();
-        made -= 1;
-      }
+    },
+    trim: () => {
+      made -= free.length;
+      free.length = 0;
     },
   };
 }
