@@ -19,7 +19,9 @@ import { stopSignals, type SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
+import { createLogger, reopenLog, type Logger } from '../telemetry/logger.ts';
+import type { LogOutput } from '../telemetry/log-output.ts';
+import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
 import { helpText } from './command-line/flag-table.ts';
@@ -135,9 +137,10 @@ async function daemonize({ config }: ParsedConfig, io: RelayIo): Promise<number>
 type Configurable = { readonly relay: RelayServer; readonly resolver: NameResolver; readonly log: Logger };
 
 async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: RelayIo): Promise<number> {
-  const log = newLogger(parsed.config.log, io);
+  const output = io.log === undefined ? await openedLogOutput(parsed.config.log.output) : undefined;
+  const log = createLogger(parsed.config.log.level, io.log ?? output);
   await limitOpenFiles(flags, log);
-  const resolver = new NameResolver(systemClock);
+  const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(parsed.config.dns);
   const context = {
     log,
@@ -148,7 +151,12 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     retireMs: flags.drainSeconds * 1000,
   };
   const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
-  const relay = new RelayServer({ ...context, ...present('dataPlane', pool) });
+  const relay = new RelayServer({
+    ...context,
+    ...present('dataPlane', pool),
+    logLinesDropped: () => output?.droppedLines ?? 0,
+  });
+  reopenLogs(io.signals, log, output, pool);
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
@@ -177,8 +185,12 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   }
 }
 
-function newLogger({ level, output }: LogConfig, io: RelayIo): Logger {
-  return createLogger(level, io.log ?? logDestination(output));
+/** Opens log files again at SIGHUP, which is always handled, since its default action would end the relay. */
+function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput, pool?: WorkerPool): void {
+  signals.on('SIGHUP', () => {
+    if (output !== undefined) void reopenLog(output, log);
+    pool?.reopenLog();
+  });
 }
 
 async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promise<void> {

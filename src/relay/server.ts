@@ -13,7 +13,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
-import { systemAddresses, type Lookup } from './dns/lookup.ts';
+import type { Lookup } from './dns/lookup.ts';
+import { NameResolver } from './dns/resolver.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { ListenerSet } from './listener/listener-set.ts';
@@ -46,6 +47,8 @@ export type RelayOptions = {
   readonly memoryBytes?: number;
   /** Serves the clients; this process by default. */
   readonly dataPlane?: DataPlane;
+  /** Lines that this process dropped from its log so far; none by default. */
+  readonly logLinesDropped?: () => number;
 };
 
 /** In stage `leaving` it still accepts, but is no longer ready. */
@@ -66,6 +69,7 @@ export class RelayServer {
   readonly #errors: RecentErrors;
   readonly #dataPlane: DataPlane;
   readonly #listeners: ListenerSet;
+  readonly #logLinesDropped: () => number;
   #configHash = '';
   #configProblem = '';
   #isConfigured = false;
@@ -77,12 +81,13 @@ export class RelayServer {
   constructor({
     log,
     clock,
-    lookup = systemAddresses,
+    lookup = new NameResolver({ clock, log }).lookup,
     retireMs = 30_000,
     random = Math.random,
     errors = new RecentErrors(clock),
     tcp,
     openFiles,
+    logLinesDropped = () => 0,
     memoryBytes,
     dataPlane = new LocalDataPlane({
       log,
@@ -100,6 +105,7 @@ export class RelayServer {
     this.#clock = clock;
     this.#errors = errors;
     this.#dataPlane = dataPlane;
+    this.#logLinesDropped = logLinesDropped;
     this.#listeners = new ListenerSet({
       log,
       errors,
@@ -151,7 +157,7 @@ export class RelayServer {
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { workers, workerErrors, descriptorsShort, memory } = this.#dataPlane;
+    const { workers, workerErrors, descriptorsShort, workerLogLinesDropped, memory } = this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
       configHash: this.#configHash,
@@ -159,6 +165,7 @@ export class RelayServer {
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort,
+      logLinesDropped: this.#logLinesDropped() + workerLogLinesDropped,
       memory,
       ...(workers && { workers }),
       endpoints,

@@ -81,6 +81,8 @@ export class UdpAssociation {
   #isAnswered = false;
   #error: Error | undefined;
   #isClosed = false;
+  /** Ends the lookup of a name that nobody waits for any more. */
+  #endLookup: () => void = () => undefined;
   #stopTimer: () => void = () => undefined;
 
   constructor(context: AssociationContext) {
@@ -135,6 +137,7 @@ export class UdpAssociation {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stopTimer();
+    this.#endLookup();
     this.#dropSocket();
     this.#drop();
     this.#counted?.release();
@@ -150,15 +153,24 @@ export class UdpAssociation {
     this.#counted = remote;
     remote.acquire();
     try {
-      const { through, lookup, denied } = this.#context;
+      const { through, denied } = this.#context;
+      const lookup: Lookup = (name) => this.#lookup(name);
       const found = await addressesOf(remote, lookup);
       const source = through && (await sourceOf(through, lookup));
       const [host] = reachable(permitted(found, denied), source);
       if (host === undefined) throw new Error('the name has no address');
       if (!this.#isClosed) this.#open({ address: host, port: remote.port, from: fromAddress(host, source) });
     } catch (error) {
-      this.#fail(asError(error));
+      if (!this.#isClosed) this.#fail(asError(error));
     }
+  }
+
+  #lookup(name: string): Promise<readonly string[]> {
+    const ended = new AbortController();
+    this.#endLookup = () => {
+      ended.abort();
+    };
+    return this.#context.lookup(name, ended.signal);
   }
 
   #remote(index: number): Remote {
