@@ -19,7 +19,8 @@ import { stopSignals, type SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
+import { createLogger, reopenLog, type Logger } from '../telemetry/logger.ts';
+import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
 import { helpText } from './command-line/flag-table.ts';
@@ -132,7 +133,8 @@ async function daemonize({ config }: ParsedConfig, io: RelayIo): Promise<number>
 type Configurable = { readonly relay: RelayServer; readonly resolver: NameResolver; readonly log: Logger };
 
 async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: RelayIo): Promise<number> {
-  const log = newLogger(parsed.config.log, io);
+  const output = io.log === undefined ? await openedLogOutput(parsed.config.log.output) : undefined;
+  const log = createLogger(parsed.config.log.level, io.log ?? output);
   await limitOpenFiles(flags, log);
   const resolver = new NameResolver(systemClock);
   resolver.configure(parsed.config.dns);
@@ -145,7 +147,16 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     retireMs: flags.drainSeconds * 1000,
   };
   const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
-  const relay = new RelayServer({ ...context, ...present('dataPlane', pool) });
+  const relay = new RelayServer({
+    ...context,
+    ...present('dataPlane', pool),
+    logLinesDropped: () => output?.droppedLines ?? 0,
+  });
+  // Always handled, since its default action would end the relay.
+  io.signals.on('SIGHUP', () => {
+    if (output !== undefined) void reopenLog(output, log);
+    pool?.reopenLog();
+  });
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
@@ -170,10 +181,6 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     await relay.close();
     await admin?.close();
   }
-}
-
-function newLogger({ level, output }: LogConfig, io: RelayIo): Logger {
-  return createLogger(level, io.log ?? logDestination(output));
 }
 
 async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promise<void> {

@@ -46,6 +46,8 @@ export type RelayOptions = {
   readonly memoryBytes?: number;
   /** Serves the clients; this process by default. */
   readonly dataPlane?: DataPlane;
+  /** Lines that this process dropped from its log so far; none by default. */
+  readonly logLinesDropped?: () => number;
 };
 
 /** In stage `leaving` it still accepts, but is no longer ready. */
@@ -66,6 +68,7 @@ export class RelayServer {
   readonly #errors: RecentErrors;
   readonly #dataPlane: DataPlane;
   readonly #listeners: ListenerSet;
+  readonly #logLinesDropped: () => number;
   #configHash = '';
   #configProblem = '';
   #isConfigured = false;
@@ -83,6 +86,7 @@ export class RelayServer {
     errors = new RecentErrors(clock),
     tcp,
     openFiles,
+    logLinesDropped = () => 0,
     memoryBytes,
     dataPlane = new LocalDataPlane({
       log,
@@ -100,6 +104,7 @@ export class RelayServer {
     this.#clock = clock;
     this.#errors = errors;
     this.#dataPlane = dataPlane;
+    this.#logLinesDropped = logLinesDropped;
     this.#listeners = new ListenerSet({
       log,
       errors,
@@ -150,7 +155,7 @@ export class RelayServer {
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { workers, workerErrors, descriptorsShort, memory } = this.#dataPlane;
+    const { workers, workerErrors, descriptorsShort, workerLogLinesDropped, memory } = this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
       configHash: this.#configHash,
@@ -158,6 +163,7 @@ export class RelayServer {
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort,
+      logLinesDropped: this.#logLinesDropped() + workerLogLinesDropped,
       memory,
       ...(workers && { workers }),
       endpoints,

@@ -23,6 +23,7 @@ function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     buildInfo('realm_relay_build_info'),
     ...processFamilies(status),
+    logFamily(status),
     ...connectionFamilies(status),
     ...associationFamilies(status),
     ...remoteFamilies(status),
@@ -80,6 +81,16 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       ({ ready }) => [[[], Number(ready)]],
     ),
   ];
+}
+
+function logFamily(status: () => RelayStatus): MetricFamily {
+  return {
+    name: 'realm_relay_log_lines_dropped_total',
+    help: 'Log lines dropped because the log was full, failed, or was not read.',
+    type: 'counter',
+    labels: [],
+    read: () => [{ labels: {}, value: status().logLinesDropped }],
+  };
 }
 
 function memoryFamilies(status: () => RelayStatus): readonly MetricFamily[] {

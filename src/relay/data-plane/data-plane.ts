@@ -75,6 +75,8 @@ export type DataPlane = {
   readonly workerErrors: readonly RecentError[];
   /** How many processes lack the file descriptors for another TCP client. */
   readonly descriptorsShort: number;
+  /** Log lines that other processes than this one dropped. */
+  readonly workerLogLinesDropped: number;
   /** Of all processes together. */
   readonly memory: MemoryUse;
   /** Absent if there are none. */

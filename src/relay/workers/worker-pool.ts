@@ -100,6 +100,10 @@ export class WorkerPool implements DataPlane {
     return this.#workers.reduce((count, { report }) => count + report.descriptorsShort, 0);
   }
 
+  get workerLogLinesDropped(): number {
+    return this.#mergedStats.logLinesDropped(this.#workers.map(({ report }) => report));
+  }
+
   get memory(): MemoryUse {
     return memoryUseOf(this.#workers.map(({ report }) => report.memory));
   }
@@ -122,6 +126,11 @@ export class WorkerPool implements DataPlane {
       await this.close();
       throw new WorkerStartError('a worker could not be started', { cause });
     }
+  }
+
+  /** Has every worker open its log file again. */
+  reopenLog(): void {
+    for (const worker of this.#workers) worker.send({ note: 'reopenLog' });
   }
 
   async plan(config: RelayConfig): Promise<void> {
@@ -293,9 +302,7 @@ export class WorkerPool implements DataPlane {
       log,
       clock,
       fork,
-      onNote: (sender, note) => {
-        this.#receive(sender, note);
-      },
+      onNote: this.#receive,
       onLost: (lost, how) => {
         this.#onLost(slot, lost, how);
       },
@@ -325,11 +332,11 @@ export class WorkerPool implements DataPlane {
     }
   }
 
-  #receive(worker: WorkerProcess, note: Note): void {
+  readonly #receive = (worker: WorkerProcess, note: Note): void => {
     if (note.note === 'acquire') this.#ledger.acquire(worker, note);
     else if (note.note === 'release') this.#ledger.release(worker, note);
     else if (note.note === 'remoteEvent') this.#health.receive(note);
-  }
+  };
 
   #onLost(slot: Slot, worker: WorkerProcess, how: string): void {
     slot.worker = undefined;
