@@ -85,7 +85,8 @@ const inHost = (commands: string): string[] => [
   `${commands}; exec "$@"`,
   'sh',
 ];
-const oneAddress = 'ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up; ip addr add 192.0.2.1/24 dev v0';
+const oneAddress =
+  'ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up; ip addr add 192.0.2.1/24 dev v0';
 const twoAddresses = `${oneAddress}; ip addr add 192.0.2.2/24 dev v0`;
 const [unshare = '', ...args] = inHost(twoAddresses);
 const canUnshare = spawnSync(unshare, [...args, 'true']).status === 0;
