@@ -176,13 +176,20 @@ export class Route {
     const others = targets.filter(({ address }) => remote !== home?.remote || address !== home.address);
     if (others.length === 0) return false;
     const isMoved = remote === home?.remote && others.length === targets.length;
-    if (isMoved || (home && isToLeave(home.remote, this.#context.pool()))) this.#dropHome();
+    if (isMoved || (home !== undefined && !this.#mayStay(home))) this.#dropHome();
     if (this.#home !== undefined) return this.#openTrial(remote, others);
     // If the client gets no answer there, its name may have moved, or have other addresses.
     if (!isMoved) this.#tried = this.#tried?.filter((each) => each !== remote);
     this.error = undefined;
     this.#home = new Upstream(remote, others, this.#upstreamContext);
     return true;
+  }
+
+  /** Whether `home` stays open during a trial. */
+  #mayStay({ remote }: Upstream): boolean {
+    const { through, pool } = this.#context;
+    const isPortShared = through !== undefined && through.port !== 0; // which two sockets cannot bind
+    return !isPortShared && !isToLeave(remote, pool());
   }
 
   #openTrial(remote: Remote, targets: readonly Target[]): boolean {

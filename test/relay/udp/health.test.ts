@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
 import { config, endpoint, openFilesFor, statusOf } from '../loopback.ts';
 import { loopback, onlyUdp, received, Server, started } from './peers.ts';
 
@@ -83,6 +84,20 @@ describe('relay, UDP, health checks and limits', () => {
     clock.advance(400);
     expect(await one.ask('2')).to.equal('c 2');
     expect(servers[1]?.texts).to.deep.equal([]);
+  });
+
+  it('leaves a silent remote with the one source port that through permits', async () => {
+    const [silent, second] = [await Server.start('first'), await Server.start('second')];
+    silent.isAnswering = false;
+    const source = await freePort();
+    const through = `127.0.0.1:${String(source)}`;
+    const { client, clock } = await started([silent.address, second.address], {}, { through });
+    const one = await client();
+    await one.send('a');
+    await received(silent, 1);
+    clock.advance(400);
+    expect(await one.ask('b')).to.equal('second b');
+    expect([...silent.ports, ...second.ports]).to.deep.equal([source, source]);
   });
 
   it('a search uses one more descriptor if there is one, and returns it', async () => {
