@@ -136,7 +136,7 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   const output = io.log === undefined ? await openedLogOutput(parsed.config.log.output) : undefined;
   const log = createLogger(parsed.config.log.level, io.log ?? output);
   await limitOpenFiles(flags, log);
-  const resolver = new NameResolver(systemClock);
+  const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(parsed.config.dns);
   const context = {
     log,

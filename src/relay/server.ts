@@ -13,7 +13,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
-import { systemAddresses, type Lookup } from './dns/lookup.ts';
+import type { Lookup } from './dns/lookup.ts';
+import { NameResolver } from './dns/resolver.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { ListenerSet } from './listener/listener-set.ts';
@@ -80,7 +81,7 @@ export class RelayServer {
   constructor({
     log,
     clock,
-    lookup = systemAddresses,
+    lookup = new NameResolver({ clock, log }).lookup,
     retireMs = 30_000,
     random = Math.random,
     errors = new RecentErrors(clock),

@@ -233,7 +233,13 @@ describe('relay whose log cannot be written', () => {
         const whole = text.slice(0, text.lastIndexOf('\n') + 1);
         return droppedIn(whole) === (await relay.dropped());
       });
-      await relay.stop();
+      let isStopped = false;
+      const stopping = relay.stop().then(() => (isStopped = true));
+      await eventually('its end, while somebody reads', () => {
+        text += drained(fd);
+        return isStopped;
+      });
+      await stopping;
       expect(linesOf(text + drained(fd)).map(({ msg }) => msg)).to.include('relay stopped');
     });
   }

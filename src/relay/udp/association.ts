@@ -66,6 +66,8 @@ export class UdpAssociation {
   #lastMs: number;
   #isAnswered = false;
   #isClosed = false;
+  /** Ends the lookup of a name that nobody waits for any more. */
+  #endLookup: () => void = () => undefined;
   #stopTimer: () => void = () => undefined;
 
   constructor(context: AssociationContext) {

@@ -57,8 +57,8 @@ export class Route {
   #lastTried: Remote | undefined;
   /** Datagrams wait for a lookup or for a socket. */
   #isMoving = false;
-  /** Changes when what a lookup was for has passed. */
-  #turn = 0;
+  /** Aborts the lookup in progress when what it was for has passed. */
+  #turn = new AbortController();
 
   constructor(context: RouteContext) {
     this.#context = context;
@@ -143,31 +143,41 @@ export class Route {
   async #tryNext(): Promise<void> {
     if (this.#trial?.advance() === true) return;
     this.#closeTrial();
-    this.#turn += 1;
-    const turn = this.#turn;
+    const turn = this.#nextTurn();
     for (;;) {
       const next = this.#next;
       if (next === undefined) break;
       this.#tried?.push(next);
       const isOpened = await this.#try(next, turn);
-      if (isOpened || turn !== this.#turn) return;
+      if (isOpened || turn.aborted) return;
     }
     this.#settle();
   }
 
   /** @returns whether a socket to `remote` is being opened. */
-  async #try(remote: Remote, turn: number): Promise<boolean> {
+  async #try(remote: Remote, turn: AbortSignal): Promise<boolean> {
     this.#lastTried = remote;
     remote.acquire();
     try {
-      const targets = await targetsOf(remote, this.#context);
-      if (turn === this.#turn && this.#open(remote, targets)) return true; // which releases it
+      const targets = await targetsOf(remote, this.#context, turn);
+      if (!turn.aborted && this.#open(remote, targets)) return true; // which releases it
     } catch (error) {
-      if (turn === this.#turn && this.#home === undefined) this.error = asError(error);
-      if (remote !== this.#home?.remote) remote.fail(asError(error));
+      if (!turn.aborted) this.#onLookupError(remote, asError(error));
     }
     remote.release();
     return false;
+  }
+
+  #onLookupError(remote: Remote, error: Error): void {
+    if (this.#home === undefined) this.error = error;
+    if (remote !== this.#home?.remote) remote.fail(error); // the home goes on without its name
+  }
+
+  /** Ends the lookup in progress. @returns aborts when the next turn begins. */
+  #nextTurn(): AbortSignal {
+    this.#turn.abort();
+    this.#turn = new AbortController();
+    return this.#turn.signal;
   }
 
   /** Opens a trial, or the home if there is none that stays. @returns false if that is not possible. */
@@ -221,7 +231,7 @@ export class Route {
   }
 
   #endSearch(): void {
-    this.#turn += 1;
+    this.#nextTurn();
     this.#closeTrial();
     this.#tried = undefined;
     this.#silent = [];
@@ -300,9 +310,9 @@ export class Route {
   async #lookAgain(home: Upstream, datagram: Uint8Array): Promise<void> {
     const { kept } = this.#context;
     kept.keepLatest(datagram);
-    const turn = this.#turn;
-    const targets = await targetsOf(home.remote, this.#context).catch(() => []); // the home goes on without the name
-    if (turn !== this.#turn || this.#isSearching) return; // it has answered, or a search looks it up, too
+    const turn = this.#nextTurn();
+    const targets = await targetsOf(home.remote, this.#context, turn).catch(() => []); // see `#onLookupError`
+    if (turn.aborted || this.#isSearching) return; // it has answered, or a search looks it up, too
     if (targets.length === 0 || targets.some(({ address }) => address === home.address)) {
       if (home.isAnswered) kept.forgetLatest();
       return;

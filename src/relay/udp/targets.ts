@@ -17,12 +17,15 @@ export type TargetsContext = {
 /**
  * The addresses of `remote`, at least one, in the order in which to try them.
  *
+ * @param signal  nobody waits for them any more: rejects with its reason.
  * @throws if its name does not resolve, or none of its addresses may be used.
  */
 export async function targetsOf(
   remote: Remote,
-  { lookup, through, denied }: TargetsContext,
+  { lookup: lookupName, through, denied }: TargetsContext,
+  signal: AbortSignal,
 ): Promise<readonly Target[]> {
+  const lookup: Lookup = (name) => lookupName(name, signal);
   const found = await addressesOf(remote, lookup);
   const source = through && (await sourceOf(through, lookup));
   const hosts = remote.addresses.sorted(reachable(permitted(found, denied), source));

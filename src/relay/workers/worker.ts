@@ -20,7 +20,7 @@ export class Worker {
   readonly handlers: RpcHandlers;
   readonly #output: LogOutput;
   readonly #log: Logger;
-  readonly #resolver = new NameResolver(systemClock);
+  readonly #resolver: NameResolver;
   readonly #errors = new RecentErrors(systemClock);
   readonly #permits: WorkerPermits;
   readonly #dataPlane: LocalDataPlane;
@@ -31,6 +31,7 @@ export class Worker {
     const fields = { worker: process.pid };
     this.#output = logOutput(log.output, fields);
     this.#log = createLogger(log.level, this.#output).child(fields);
+    this.#resolver = new NameResolver({ clock: systemClock, log: this.#log });
     this.#permits = new WorkerPermits(send);
     this.#dataPlane = new LocalDataPlane({
       log: this.#log,
