@@ -36,6 +36,7 @@ import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
 import { returnMemory } from './limits/memory-return.ts';
+import { hostAddresses, withUncertainReplies } from './listener/reply-source.ts';
 import { tcpStack } from './net/tcp-stack.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
@@ -111,11 +112,8 @@ async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Pr
 }
 
 async function check({ config, warnings }: ParsedConfig, io: RelayIo): Promise<number> {
-  const unlimited = withoutIdleLimit(config);
-  if (unlimited.length > 0)
-    io.stderr.write(
-      `warning: ${noIdleLimit} (${String(unlimited.length)} endpoints, first: ${String(unlimited[0])})\n`,
-    );
+  for (const { what, names } of advice(config))
+    io.stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
   const log = createLogger('off', { write: () => undefined });
   const problems = await transportProblems(config.endpoints, { clock: systemClock, log });
@@ -229,20 +227,24 @@ async function startAdmin(
   }
 }
 
-/** What is recommended where connections may stay for ever. */
-const noIdleLimit = 'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
+/** What is recommended for several endpoints, and their names. */
+type Advice = { readonly what: string; readonly names: readonly string[] };
 
-/** Names of the endpoints whose TCP connections may be idle for ever. */
-function withoutIdleLimit({ endpoints }: RelayConfig): readonly string[] {
-  return endpoints
-    .filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0)
-    .map(({ name }) => name);
+/** One line for all endpoints each, since what it is about is rarely set for one endpoint alone. */
+function advice({ endpoints }: RelayConfig): readonly Advice[] {
+  const unlimited = endpoints.filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0);
+  const idle = 'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
+  const uncertain = withUncertainReplies(endpoints, hostAddresses());
+  const replies =
+    'this host has several addresses, and UDP answers may leave from another one than the client asked: listen on each address by an endpoint of its own';
+  return [
+    { what: idle, names: unlimited.map(({ name }) => name) },
+    { what: replies, names: uncertain.map(({ name }) => name) },
+  ].filter(({ names }) => names.length > 0);
 }
 
-/** One line for all endpoints, since most configurations have no idle limit at all. */
 function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
-  const unlimited = withoutIdleLimit(config);
-  if (unlimited.length > 0) log.warn({ endpoints: unlimited.length, first: unlimited[0] }, noIdleLimit);
+  for (const { what, names } of advice(config)) log.warn({ endpoints: names.length, first: names[0] }, what);
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');
