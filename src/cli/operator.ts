@@ -12,8 +12,8 @@ import { version } from '../lib/version.ts';
 import { startOperator } from '../operator/operator.ts';
 import { operatorRoutes } from '../operator/routes.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger } from '../telemetry/logger.ts';
-import { logOutput } from '../telemetry/log-outputs.ts';
+import { createLogger, reopenLogAtHangup } from '../telemetry/logger.ts';
+import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { createRegistry } from '../telemetry/metrics.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import type { Command } from './command.ts';
@@ -55,17 +55,19 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
                            ${defaultDenied})
       --admin ADDRESS      where /livez, /readyz and /metrics are served, or off (default ${defaultAdmin})
       --log-level LEVEL    ${logLevels.join(', ')} (default info)
+      --log-output FILE    stdout, stderr or a file, which SIGHUP opens again for its rotation (default stdout)
 
 Exit code: 0 after SIGTERM or SIGINT, 1 after losing the lease, 2 wrong usage.
 `;
 
 /** `realm-operator operator`: runs the controller. */
 export const operator: Command = async (argv, { signals: source }) => {
-  const { address, level, ...options } = operatorFlags(argv);
-  const output = logOutput();
+  const { address, level, logOutput, ...options } = operatorFlags(argv);
+  const output = await openedLogOutput(logOutput);
   const log = createLogger(level, output);
   const registry = createRegistry();
   const signals = stopSignals(source);
+  const stopReopening = reopenLogAtHangup(source, output, log);
   const running = startOperator({
     ...options,
     instance: hostname(),
@@ -86,6 +88,7 @@ export const operator: Command = async (argv, { signals: source }) => {
     await running.stop();
     await admin?.close();
     signals.release();
+    stopReopening();
   }
 };
 
@@ -103,6 +106,7 @@ function operatorFlags(argv: readonly string[]) {
     'denied-destinations': { type: 'string', default: defaultDenied },
     admin: { type: 'string', default: defaultAdmin },
     'log-level': { type: 'string', default: 'info' },
+    'log-output': { type: 'string', default: 'stdout' },
   });
   const { kubeconfig, namespace, 'lease-namespace': given, 'relay-image': image } = values;
   const home = ownNamespace();
@@ -111,6 +115,7 @@ function operatorFlags(argv: readonly string[]) {
   return {
     address: adminAddress(values.admin),
     level: logLevel(values['log-level']),
+    logOutput: filePath('--log-output', values['log-output']),
     kubeConfig: kubeConfigLoader(
       kubeconfig === undefined ? {} : { file: filePath('--kubeconfig', kubeconfig) },
     ),
