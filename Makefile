@@ -36,8 +36,12 @@ fuzz: node_modules ## Fuzz every parser of untrusted input, guided by coverage; 
 	node test/fuzz/main.ts
 
 .PHONY: faults
-faults: build ## Put the operator under faults, and kill it before and after each of its writes; SEED=1 SEEDS=1 SCENARIO=scale PLAN=outage.
+faults: build ## Put the operator under faults, and kill it before and after each of its writes; SEED=1 SEEDS=1 SCENARIO=scale PLAN=outage. Needs `make cluster`.
 	node test/faults/main.ts
+
+.PHONY: explore
+explore: node_modules ## Edit a RealmRelay at random, and compare each result with a new one; EDITS=2000 SEED=1. Needs `make cluster`.
+	node test/explore/main.ts
 
 .PHONY: coverage
 coverage: node_modules ## Run the tests that need no cluster and print their coverage.

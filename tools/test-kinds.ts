@@ -36,7 +36,7 @@ const kinds: readonly Patterns[] = [
     needsCluster: true,
     patterns: [
       'test/api/api-server.test.ts',
-      'test/{admission,chart,cluster,gitops,install}/*.test.ts',
+      'test/{admission,chart,cluster,explore,faults,gitops,install}/*.test.ts',
       'test/desired/quantity.test.ts',
     ],
   },

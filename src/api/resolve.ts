@@ -1,6 +1,6 @@
 import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
-import { resolvedPodTemplate } from './pod-template.ts';
+import { resolvedCommonMetadata, resolvedPodTemplate } from './pod-template.ts';
 import { resolvedWorkload } from './workload.ts';
 import type {
   Endpoint,
@@ -23,7 +23,7 @@ const networkDefaults: Network = {
   tcpKeepaliveSeconds: 15,
   tcpKeepaliveProbes: 3,
   allowedSources: [],
-  sendProxy: { enabled: false, version: 2 },
+  sendProxy: { enabled: false, version: 2, udp: false, everyDatagram: false },
   acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },
   tcpIdleTimeoutSeconds: 0,
   tcpHalfCloseTimeoutSeconds: 300,
@@ -43,6 +43,7 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
     ...present('image', spec.image),
     resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
     podTemplate: resolvedPodTemplate(spec),
+    commonMetadata: resolvedCommonMetadata(spec),
     ...resolvedWorkload(spec),
     ...operation(spec),
   };
@@ -108,6 +109,7 @@ function resolvedHealthCheck(check: NonNullable<EndpointSpec['healthCheck']>): H
     timeoutSeconds: check.timeoutSeconds ?? 2,
     unhealthyThreshold: check.unhealthyThreshold ?? 3,
     healthyThreshold: check.healthyThreshold ?? 1,
+    ...present('udp', check.udp && { send: check.udp.send, ...present('expect', check.udp.expect) }),
   };
 }
 

@@ -8,6 +8,7 @@ import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
+import type { RelayConfig } from '../config/relay-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
@@ -18,7 +19,9 @@ import { stopSignals, type SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
+import { createLogger, reopenLog, type Logger } from '../telemetry/logger.ts';
+import type { LogOutput } from '../telemetry/log-output.ts';
+import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
 import { helpText } from './command-line/flag-table.ts';
@@ -32,6 +35,8 @@ import {
 import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
+import { returnMemory } from './limits/memory-return.ts';
+import { hostAddresses, withUncertainReplies } from './listener/reply-source.ts';
 import { tcpStack } from './net/tcp-stack.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
@@ -65,9 +70,9 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
     return await readCommandLine(argv, io);
   } catch (error) {
     if (!(error instanceof RealmError)) throw error;
-    const cause =
-      error.cause === undefined || error.message.includes('\n') ? '' : ` (${asError(error.cause).message})`;
-    io.stderr.write(`${error.message}${cause}\n`);
+    const cause = error.cause === undefined ? '' : asError(error.cause).message;
+    const isWhole = error.message.includes('\n') || error.message.includes(cause);
+    io.stderr.write(isWhole ? `${error.message}\n` : `${error.message} (${cause})\n`);
     if (!(error instanceof UsageError)) return 1;
     if (argv.length === 0) io.stderr.write(helpText());
     return 2;
@@ -107,6 +112,8 @@ async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Pr
 }
 
 async function check({ config, warnings }: ParsedConfig, io: RelayIo): Promise<number> {
+  for (const { what, names } of advice(config))
+    io.stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
   const log = createLogger('off', { write: () => undefined });
   const problems = await transportProblems(config.endpoints, { clock: systemClock, log });
@@ -128,9 +135,10 @@ async function daemonize({ config }: ParsedConfig, io: RelayIo): Promise<number>
 type Configurable = { readonly relay: RelayServer; readonly resolver: NameResolver; readonly log: Logger };
 
 async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: RelayIo): Promise<number> {
-  const log = newLogger(parsed.config.log, io);
+  const output = io.log === undefined ? await openedLogOutput(parsed.config.log.output) : undefined;
+  const log = createLogger(parsed.config.log.level, io.log ?? output);
   await limitOpenFiles(flags, log);
-  const resolver = new NameResolver(systemClock);
+  const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(parsed.config.dns);
   const context = {
     log,
@@ -141,13 +149,18 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     retireMs: flags.drainSeconds * 1000,
   };
   const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
-  const relay = new RelayServer({ ...context, ...present('dataPlane', pool) });
+  const relay = new RelayServer({
+    ...context,
+    ...present('dataPlane', pool),
+    logLinesDropped: () => output?.droppedLines ?? 0,
+  });
+  reopenLogs(io.signals, log, output, pool);
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
     throw error;
   });
-  const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
+  const stopReturning = returnMemory(systemClock);
   const configHash = file?.source.hash ?? '';
   try {
     logWarnings(flags, parsed, log);
@@ -161,15 +174,19 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     await drain(flags, relay, log, signal);
     return 0;
   } finally {
-    clearInterval(stayAlive);
+    stopReturning();
     signals.release();
     await relay.close();
     await admin?.close();
   }
 }
 
-function newLogger({ level, output }: LogConfig, io: RelayIo): Logger {
-  return createLogger(level, io.log ?? logDestination(output));
+/** Opens log files again at SIGHUP, which is always handled, since its default action would end the relay. */
+function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput, pool?: WorkerPool): void {
+  signals.on('SIGHUP', () => {
+    if (output !== undefined) void reopenLog(output, log);
+    pool?.reopenLog();
+  });
 }
 
 async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promise<void> {
@@ -208,7 +225,24 @@ async function startAdmin(
   }
 }
 
-function logWarnings(flags: RelayFlags, { warnings }: ParsedConfig, log: Logger): void {
+/** What is recommended for several endpoints, and their names. */
+type Advice = { readonly what: string; readonly names: readonly string[] };
+
+/** One line for all endpoints each, since what it is about is rarely set for one endpoint alone. */
+function advice({ endpoints }: RelayConfig): readonly Advice[] {
+  const unlimited = endpoints.filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0);
+  const idle = 'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
+  const uncertain = withUncertainReplies(endpoints, hostAddresses());
+  const replies =
+    'this host has several addresses, and UDP answers may leave from another one than the client asked: listen on each address by an endpoint of its own';
+  return [
+    { what: idle, names: unlimited.map(({ name }) => name) },
+    { what: replies, names: uncertain.map(({ name }) => name) },
+  ].filter(({ names }) => names.length > 0);
+}
+
+function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
+  for (const { what, names } of advice(config)) log.warn({ endpoints: names.length, first: names[0] }, what);
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');

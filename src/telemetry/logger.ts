@@ -1,34 +1,11 @@
-import { isatty } from 'node:tty';
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
-import { RealmError } from '../lib/errors.ts';
+import { errorCode } from '../lib/errors.ts';
 import type { LogLevel } from '../lib/log-level.ts';
-import { ownValue } from '../lib/record.ts';
-import { readableLine } from './readable-line.ts';
+import type { SignalSource } from '../lib/shutdown.ts';
+import type { LogOutput } from './log-output.ts';
+import { logOutput } from './log-outputs.ts';
 
 export type { Logger };
-
-/** The log destination cannot be opened; `cause` is the reason. */
-class LogOutputError extends RealmError {
-  readonly code = 'REALM_LOG_UNWRITABLE';
-}
-
-/**
- * Opens a destination for log lines. On a terminal they are made readable, elsewhere they stay JSON.
- *
- * @param output  `stdout`, `stderr`, or the path of a file, which is created if it does not exist, and appended to.
- * @throws LogOutputError
- */
-export function logDestination(output = 'stdout'): DestinationStream {
-  const streams: Readonly<Record<string, number>> = { stdout: 1, stderr: 2 };
-  const dest = ownValue(streams, output) ?? output;
-  try {
-    const destination = pino.destination({ dest, append: true, sync: true });
-    if (typeof dest === 'string' || !isatty(dest)) return destination;
-    return { write: (line) => destination.write(readableLine(line)) };
-  } catch (cause) {
-    throw new LogOutputError(`the log cannot be written to ${output}`, { cause });
-  }
-}
 
 /**
  * A logger that writes one JSON object per line, or readable lines on a terminal.
@@ -45,8 +22,44 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: stdSerializers.err },
+      serializers: { err: loggedError },
     },
-    destination ?? logDestination(),
+    destination ?? logOutput(),
   );
+}
+
+/**
+ * What is logged of `error`: without its stack if it is one of operation, such as a refused connection, since where it was
+ * noticed helps nobody and fills the log. The errors that Node throws at wrong calls have codes, too.
+ */
+function loggedError(error: Error): object {
+  const { stack, ...rest } = stdSerializers.err(error);
+  const code = errorCode(error);
+  const isOfOperation = (code !== '' && !code.startsWith('ERR_')) || error.name === 'TimeoutError';
+  return isOfOperation ? rest : { ...rest, stack };
+}
+
+/**
+ * Opens the file of a log again after its rotation, and logs how that went. Nothing happens if it is no file.
+ *
+ * @param log  writes to `output`.
+ */
+export async function reopenLog(output: LogOutput, log: Logger): Promise<void> {
+  if (!output.isFile) return;
+  const err = await output.reopen();
+  if (err === undefined) log.info('log file opened again');
+  else log.error({ err }, 'log file could not be opened again, still writing to the previous one');
+}
+
+/**
+ * Opens the file of a log again at each SIGHUP, for its rotation. Without a file, SIGHUP does nothing.
+ *
+ * @returns a function that restores the default action of SIGHUP.
+ */
+export function reopenLogAtHangup(source: SignalSource, output: LogOutput, log: Logger): () => void {
+  const reopen = (): void => void reopenLog(output, log);
+  source.on('SIGHUP', reopen);
+  return () => {
+    source.off('SIGHUP', reopen);
+  };
 }

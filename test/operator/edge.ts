@@ -7,6 +7,7 @@ import type { LeaseTerms } from '../../src/kube/lease.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { type Operator, startOperator } from '../../src/operator/operator.ts';
+import type { OwnPod } from '../../src/operator/own-image.ts';
 import type { FetchRelayReport } from '../../src/operator/relay-client.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
@@ -62,6 +63,8 @@ export class Edge {
   };
   /** The lease that it works under; none unless a test gives one. */
   lease: LeaseTerms | undefined;
+  /** The Pod whose image relays get, if there is one. */
+  ownPod: OwnPod | undefined;
   readonly #kubeConfig: KubeConfigLoader;
   #operator: Operator | undefined;
 
@@ -92,6 +95,7 @@ export class Edge {
     this.#operator = startOperator({
       kubeConfig: this.#kubeConfig,
       platform: this.platform,
+      ...(this.ownPod === undefined ? {} : { ownPod: this.ownPod }),
       namespaces,
       instance: 'test',
       log: createLogger('debug', lines),

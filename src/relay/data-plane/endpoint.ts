@@ -10,6 +10,7 @@ import { ClientLimit, ClientLimitError } from '../limits/client-limit.ts';
 import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/connection-limiter.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { SourceError, SourceFilter, isAllowed } from '../limits/source-filter.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
@@ -20,6 +21,7 @@ import type { EndpointTransport } from '../transport/endpoint-transport.ts';
 import type { UdpAssociation } from '../udp/association.ts';
 import { Associations } from '../udp/associations.ts';
 import { EndpointRemotes, type RemoteId } from '../upstream/endpoint-remotes.ts';
+import type { RemotePool } from '../upstream/remote-pool.ts';
 import type { RemoteEvent } from '../upstream/remote.ts';
 import type { EndpointStats } from './data-plane.ts';
 
@@ -33,6 +35,7 @@ export type EndpointContext = {
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
   readonly budget: DescriptorBudget;
+  readonly memory: MemoryBudget;
   /** Grants permits if a connection limit applies to several processes together. */
   readonly permits?: (endpoint: string, client: PermitClient) => Permits;
   /** Called when something happens to a remote that other processes have to know. */
@@ -141,7 +144,7 @@ export class Endpoint {
     this.#idleSweep.limit(idleLimits(config));
     if (this.remotes.configure(config)) {
       const isListed = ({ port, remote }: UdpAssociation): boolean =>
-        this.remotes.forPort('UDP', port)?.remotes.includes(remote) ?? false;
+        remote !== undefined && this.remotes.forPort('UDP', port)?.remotes.includes(remote) === true;
       this.#associations.keepOnly(isListed, 'RemoteRemoved');
     }
     if (allowedSources.join() === config.network.allowedSources.join()) return;
@@ -174,8 +177,8 @@ export class Endpoint {
    * @returns undefined if the client may not have one, there is no room, or the endpoint no longer has the port.
    */
   associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
-    const pool = this.remotes.forPort('UDP', port);
-    if (pool === undefined || !this.#sourceFilter.allowsAssociation(client)) return undefined;
+    const pool = (): RemotePool | undefined => this.remotes.forPort('UDP', port);
+    if (pool() === undefined || !this.#sourceFilter.allowsAssociation(client)) return undefined;
     return this.#associations.associate({ port, client, pool, reply, onClosed });
   }
 

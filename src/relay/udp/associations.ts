@@ -9,6 +9,7 @@
  * Guarantee: the client receives only what its remote sends, and the failure of one association does not affect another.
  * A new client is turned away only if no association can make room for it.
  */
+import type { EndpointNetwork } from '../../config/network-keys.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientIp, clientNetwork, clientText } from '../../lib/client-address.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -16,14 +17,17 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { ClientLimit } from '../limits/client-limit.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import { Incident } from '../stats/incident.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { TrafficStats, type Traffic } from '../stats/traffic.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
+import { datagramHeader } from '../proxy-protocol/header.ts';
 import { UdpAssociation, type AssociationEnd } from './association.ts';
 import { EvictionOrder } from './eviction-order.ts';
+import type { DatagramHeader } from './upstream.ts';
 
 /** What the associations of an endpoint need of it. */
 export type AssociationsContext = {
@@ -34,6 +38,7 @@ export type AssociationsContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
+  readonly memory: MemoryBudget;
   readonly clientLimit: ClientLimit;
   /** The endpoint's configuration, which a reload may change. */
   readonly config: () => EndpointConfig;
@@ -44,8 +49,8 @@ export type AssociationRequest = {
   readonly client: UdpClient;
   /** The listening port that it came to, as configured. */
   readonly port: number;
-  /** The remotes of that port. */
-  readonly pool: RemotePool;
+  /** The remotes of that port, which a reload may change; undefined if it removed the port. */
+  readonly pool: () => RemotePool | undefined;
   /** Sends a datagram to the client. */
   readonly reply: Reply;
   /** Called once, when the association has ended. */
@@ -141,7 +146,7 @@ export class Associations {
   }
 
   #newAssociation({ client, port, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
-    const { log, warn, clock, lookup, budget, clientLimit, config } = this.#context;
+    const { log, warn, clock, lookup, budget, memory, clientLimit, config } = this.#context;
     const { name: endpoint, network, through, deniedDestinations: denied } = config();
     const ip = clientIp(client.address);
     return new UdpAssociation({
@@ -149,11 +154,14 @@ export class Associations {
       warn,
       clock,
       lookup,
+      memory,
       endpoint,
       client: clientText(client.address, client.port),
       ip,
       port,
-      remotes: pool.order(ip),
+      pool,
+      budget,
+      header: headerOf(client, network),
       timeoutMs: network.udpTimeoutMs,
       through,
       denied,
@@ -192,4 +200,11 @@ export class Associations {
     next.close('Evicted');
     return true;
   }
+}
+
+/** The PROXY header of the client's datagrams; undefined = none. */
+function headerOf(client: UdpClient, network: EndpointNetwork): DatagramHeader | undefined {
+  if (network.sendProxyUdp !== true) return undefined;
+  const bytes = datagramHeader({ source: client, destination: client.local });
+  return { bytes, isForEach: network.sendProxyEveryDatagram === true };
 }
