@@ -1,5 +1,6 @@
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Problem } from '../lib/problem.ts';
+import { loopProblems, loopWarnings } from './loop-rules.ts';
 import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
 import {
   boundFamilies,
@@ -28,6 +29,7 @@ export function relayProblems(relay: Relay): Problem[] {
     ...serviceFieldProblems(relay),
     ...podTemplateProblems(relay),
     ...workloadProblems(relay),
+    ...loopProblems(relay),
   ];
 }
 
@@ -38,6 +40,7 @@ export function relayWarnings(relay: Relay): Problem[] {
     ...serviceFieldWarnings(relay),
     ...podTemplateWarnings(relay),
     ...workloadWarnings(relay),
+    ...loopWarnings(relay),
     ...relay.endpoints.flatMap(tcpWarnings),
     ...relay.endpoints.flatMap(fixedPortWarnings),
   ];

@@ -7,10 +7,13 @@
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
 import type { LogConfig } from '../config/log-config.ts';
+import { configFindings, loopFindings } from '../config/config-findings.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
 import { socketAddressText } from '../config/address.ts';
+import type { RelayConfig } from '../config/relay-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
+import { machineNames } from '../lib/own-addresses.ts';
 import { setOpenFilesLimit } from '../lib/open-files.ts';
 import { problemText } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
@@ -101,15 +104,22 @@ async function convertFile(argv: readonly string[], io: RelayIo): Promise<number
 /** Checks, daemonizes or runs, as the flags request, with a valid configuration. */
 async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Promise<number> {
   if (initial.parsed.isLegacy) io.stderr.write('attention: you are using a legacy config file!\n'); // Realm's words
-  if (flags.action === 'check') return check(initial.parsed, io);
+  if (flags.action === 'check') return check(flags, initial.parsed, io);
   if (flags.isDaemon && !isInBackground(io.env ?? {})) return daemonize(initial.parsed, io);
   return run(flags, initial, io);
 }
 
-async function check({ config, warnings }: ParsedConfig, io: RelayIo): Promise<number> {
+async function check(
+  { admin }: RelayFlags,
+  { config, warnings }: ParsedConfig,
+  io: RelayIo,
+): Promise<number> {
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
+  const found = configFindings(config.endpoints, { own: machineNames(), admin });
+  for (const warning of found.warnings) io.stderr.write(`warning: ${warning}\n`);
   const log = createLogger('off', { write: () => undefined });
-  const problems = await transportProblems(config.endpoints, { clock: systemClock, log });
+  const files = await transportProblems(config.endpoints, { clock: systemClock, log });
+  const problems = [...found.problems, ...files];
   for (const problem of problems) io.stderr.write(`${problem}\n`);
   if (problems.length > 0) return 1;
   return print(io, `valid, ${String(config.endpoints.length)} endpoints\n`);
@@ -208,11 +218,19 @@ async function startAdmin(
   }
 }
 
-function logWarnings(flags: RelayFlags, { warnings }: ParsedConfig, log: Logger): void {
+function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');
   }
+  logLoops(config, log);
+}
+
+/** The endpoints run nevertheless: what comes back to them is reset, and the others serve. */
+function logLoops({ endpoints }: RelayConfig, log: Logger): void {
+  const { problems, warnings } = loopFindings(endpoints, machineNames());
+  for (const problem of problems) log.error({ problem }, 'configuration problem');
+  for (const problem of warnings) log.warn({ problem }, 'configuration warning');
 }
 
 /** Applies the file's changes from now on. @returns stops it; without a file it does nothing. */
