@@ -104,7 +104,7 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
     ]),
     counter(
       'connections_refused_total',
-      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached).',
+      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached), RelayLoop (a remote leads back to the relay).',
       ['reason'],
       (endpoint) => refusals(endpoint, 'connections'),
     ),
@@ -129,7 +129,7 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
     ),
     counter(
       'associations_refused_total',
-      'UDP datagrams refused an association, by reason: NoPlace (file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached).',
+      'UDP datagrams refused an association, by reason: NoPlace (file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached), RelayLoop (a remote leads back to the relay).',
       ['reason'],
       (endpoint) => refusals(endpoint, 'associations'),
     ),
@@ -178,13 +178,14 @@ function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => nu
 type Values = readonly (readonly [labels: readonly string[], value: number])[];
 
 function refusals(
-  { refused, notAllowed, tooManyOfClient }: EndpointStatus,
+  { refused, notAllowed, tooManyOfClient, looped }: EndpointStatus,
   what: 'connections' | 'associations',
 ): Values {
   return [
     [['NoPlace'], refused[what]],
     [['SourceNotAllowed'], notAllowed[what]],
     [['TooManyOfClient'], tooManyOfClient[what]],
+    [['RelayLoop'], looped[what]],
   ];
 }
 

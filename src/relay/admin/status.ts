@@ -63,6 +63,8 @@ export type EndpointStatus = {
   readonly notAllowed: { readonly connections: number; readonly associations: number };
   /** TCP clients, and datagrams of UDP clients, refused since the client has reached `max_connections_per_client`. */
   readonly tooManyOfClient: { readonly connections: number; readonly associations: number };
+  /** TCP clients, and datagrams of UDP clients, refused since a remote leads back to the relay. */
+  readonly looped: { readonly connections: number; readonly associations: number };
   /** Associations ended to make room for another client. */
   readonly evicted: number;
 };
@@ -103,6 +105,7 @@ export function endpointStatus(endpoint: EndpointStats, sockets: readonly Manage
     refused: endpoint.refused,
     notAllowed: endpoint.notAllowed,
     tooManyOfClient: endpoint.tooManyOfClient,
+    looped: endpoint.looped,
     evicted: endpoint.evicted,
   };
 }

@@ -4,6 +4,7 @@ import { asError, RealmError } from '../../lib/errors.ts';
 import { ClientLimitError } from '../limits/client-limit.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
 import { SourceError } from '../limits/source-filter.ts';
+import type { OwnSocket } from '../limits/own-sockets.ts';
 import type { Address, Target } from '../net/channel.ts';
 import type { Side } from '../stats/side.ts';
 import { Dial, DialError } from '../upstream/dial.ts';
@@ -44,7 +45,7 @@ export type Connect<C> = (target: Target, onConnected: (error: Error | undefined
  * It counts the parts of a connection, such as its sockets. Once the last part has closed, the owner frees what it
  * holds and calls `settle`.
  */
-export class ConnectionLifecycle<C extends { readonly close: () => void }> {
+export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => void }> {
   /** The client: the one that its PROXY header names, if any, else the peer. */
   client: Address;
   readonly #owner: LifecycleOwner<C>;
@@ -52,6 +53,8 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
   readonly #context: ConnectionContext;
   readonly #startedMs: number;
   #dial: Dial<C> | undefined;
+  /** Its sockets towards remotes: connection attempts, then the one that is connected. */
+  #sockets: C[] = [];
   #remote: Remote | undefined;
   /** The last remote dialled, as configured; '' before that. */
   #upstream = '';
@@ -81,7 +84,12 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
    */
   async dial(port: number, connect: Connect<C>): Promise<void> {
     if (this.hasFailed()) return;
-    this.#dial = this.#newDial(connect);
+    this.#dial = this.#newDial((...of) => {
+      const socket = connect(...of);
+      this.#sockets.push(socket);
+      this.#context.ownSockets.opened(socket, this.#owner.path);
+      return socket;
+    });
     try {
       const remotes = this.#context.order(port, clientIp(this.client.address));
       const dialled = await this.#dial.connect(remotes);
@@ -91,6 +99,7 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
         dialled.remote.release();
         return;
       }
+      this.#forgetSockets(dialled.channel);
       this.#remote = dialled.remote;
       this.#upstream = dialled.remote.text;
       this.addPart();
@@ -100,7 +109,14 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
       this.#owner.fail('upstream', asError(error));
     } finally {
       this.#dial = undefined;
+      if (this.#remote === undefined) this.#forgetSockets();
     }
+  }
+
+  /** @param kept  the one that stays open. */
+  #forgetSockets(kept?: C): void {
+    for (const socket of this.#sockets) if (socket !== kept) this.#context.ownSockets.closed(socket);
+    this.#sockets = kept === undefined ? [] : [kept];
   }
 
   /** Records why the connection fails and ends the dial. @returns whether it is the first failure: that one counts. */
@@ -140,6 +156,7 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
   /** Ends the connection: writes its log line and reports it to the endpoint. To be called once, at the end. */
   settle(): void {
     this.#remote?.release();
+    this.#forgetSockets();
     this.#logEnd();
     this.#context.onSettled(this.#owner, this.#failure?.side);
   }

@@ -1,5 +1,6 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
+import type { RelayPath } from '../limits/own-sockets.ts';
 import type { Accepted, Channel, ChannelOwner } from '../net/channel.ts';
 import { untrustedSource, ProxyHeaderReader } from '../proxy-protocol/header-reader.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
@@ -18,6 +19,7 @@ import { ConnectionLifecycle, type LifecycleOwner } from './lifecycle.ts';
  */
 class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
   countedAs: string | undefined;
+  path: RelayPath = [];
   readonly fromClient = new ChannelPipe();
   readonly fromUpstream = new ChannelPipe();
   readonly #port: number;

@@ -31,6 +31,8 @@ export type EndpointCounts = {
   readonly notAllowed: ClientCounts;
   /** Clients that were turned away because they had reached `max_connections_per_client`. */
   readonly tooManyOfClient: ClientCounts;
+  /** Clients that were turned away because they had come through the same listening port before. */
+  readonly looped: ClientCounts;
   /** Associations that were ended to make room for another client. */
   readonly evicted: number;
 };

@@ -4,6 +4,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { PermitClient, Permits } from '../limits/connection-limiter.ts';
 import { DescriptorGuard } from '../limits/descriptor-guard.ts';
+import { OwnSockets } from '../limits/own-sockets.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
 import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
@@ -56,7 +57,8 @@ export class LocalDataPlane implements DataPlane {
     const { log, clock, errors } = rest;
     const listening = (): number => this.#serving.size;
     this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, log, clock, errors });
-    this.#context = { ...rest, budget: this.#descriptorGuard.budget };
+    const ownSockets = { TCP: new OwnSockets(clock), UDP: new OwnSockets(clock) };
+    this.#context = { ...rest, ownSockets, budget: this.#descriptorGuard.budget };
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
   }

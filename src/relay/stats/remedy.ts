@@ -28,6 +28,8 @@ const remedies: Readonly<Record<string, string>> = {
     'Add the clients to serve to allowed_sources; the log has their addresses. If none is missing, nothing needs to be done.',
   TooManyOfClient:
     'Raise max_connections_per_client if many users share an address, as behind a NAT or a proxy; the log has the client.',
+  RelayLoop:
+    'Give the remote the address and port of the service behind the relay: the present one leads back to the relay.',
   HealthCheckFailed: 'Check that the remote runs and accepts connections; until then it is tried last.',
   TooManyWait: 'Raise max_connections or max_waiting, or add relays.',
   ConnectionLimit: 'Raise max_connections, or add relays.',

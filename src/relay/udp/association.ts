@@ -5,8 +5,9 @@ import type { Clock } from '../../lib/clock.ts';
 import { asError, errorCode } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { addressesOf, literalAddress, type Lookup } from '../dns/lookup.ts';
-import type { Target } from '../net/channel.ts';
+import type { Address, Target } from '../net/channel.ts';
 import type { Remote } from '../upstream/remote.ts';
+import type { OwnSocket, OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { Side } from '../stats/side.ts';
 import { permitted } from '../upstream/denied-destinations.ts';
 import { fromAddress, reachable, sourceOf } from '../upstream/source-address.ts';
@@ -41,6 +42,10 @@ export type AssociationContext = {
   readonly log: Logger;
   /** Rate-limited, since every client may fail. */
   readonly warn: Warn;
+  /** Knows the association's socket. */
+  readonly ownSockets: OwnSockets;
+  /** The listening ports that the client came through. */
+  readonly path: RelayPath;
   /** Sends a datagram of the remote to the client. */
   readonly reply: (datagram: Uint8Array) => void;
   /** Called once, with the remote's first answer. */
@@ -62,6 +67,8 @@ export class UdpAssociation {
   #timeoutMs: number;
   #lastMs: number;
   #socket: Socket | undefined;
+  /** The same socket, as a client of this relay if it leads back. */
+  readonly #own: OwnSocket = { local: () => localOf(this.#socket) };
   #isDialling = false;
   #tried = 0;
   /** The remote that counts this association. */
@@ -161,6 +168,7 @@ export class UdpAssociation {
       if (this.#socket === socket) this.#fail(error);
     };
     this.#socket = socket;
+    this.#context.ownSockets.opened(this.#own, this.#context.path);
     socket.on('error', onError);
     socket.on('message', (datagram) => {
       this.#receiveAnswer(datagram);
@@ -217,6 +225,7 @@ export class UdpAssociation {
   }
 
   #dropSocket(): void {
+    this.#context.ownSockets.closed(this.#own);
     this.#socket?.close();
     this.#socket = undefined;
   }
@@ -247,5 +256,14 @@ export class UdpAssociation {
     };
     if (this.#failedInARow === 0) log.info(fields, 'association closed');
     else warn({ ...fields, side: 'upstream', err: this.#error }, 'association failed');
+  }
+}
+
+/** Where `socket` is bound; port 0 before that. */
+function localOf(socket: Socket | undefined): Address {
+  try {
+    return socket?.address() ?? { address: '', port: 0 };
+  } catch {
+    return { address: '', port: 0 }; // Node throws while it is not bound
   }
 }

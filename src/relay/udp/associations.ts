@@ -16,6 +16,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { ClientLimit } from '../limits/client-limit.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import { Incident } from '../stats/incident.ts';
 import type { Warn } from '../stats/log-limiter.ts';
@@ -35,6 +36,7 @@ export type AssociationsContext = {
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
   readonly clientLimit: ClientLimit;
+  readonly ownSockets: OwnSockets;
   /** The endpoint's configuration, which a reload may change. */
   readonly config: () => EndpointConfig;
 };
@@ -44,6 +46,8 @@ export type AssociationRequest = {
   readonly client: UdpClient;
   /** The listening port that it came to, as configured. */
   readonly port: number;
+  /** The listening ports that it came through, that one included. */
+  readonly path: RelayPath;
   /** The remotes of that port. */
   readonly pool: RemotePool;
   /** Sends a datagram to the client. */
@@ -140,8 +144,8 @@ export class Associations {
     return this.#stats.idle();
   }
 
-  #newAssociation({ client, port, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
-    const { log, warn, clock, lookup, budget, clientLimit, config } = this.#context;
+  #newAssociation({ client, port, path, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
+    const { log, warn, clock, lookup, budget, clientLimit, ownSockets, config } = this.#context;
     const { name: endpoint, network, through, deniedDestinations: denied } = config();
     const ip = clientIp(client.address);
     return new UdpAssociation({
@@ -153,6 +157,8 @@ export class Associations {
       client: clientText(client.address, client.port),
       ip,
       port,
+      path,
+      ownSockets,
       remotes: pool.order(ip),
       timeoutMs: network.udpTimeoutMs,
       through,

@@ -37,6 +37,7 @@ function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snap
       refused: { connections: 0, associations: 0 },
       notAllowed: { connections: 0, associations: 0 },
       tooManyOfClient: { connections: 0, associations: 0 },
+      looped: { connections: 0, associations: 0 },
       evicted: 0,
       transport: '',
       transportProblem: '',
