@@ -28,6 +28,7 @@ const https: EndpointStatus = {
   notAllowed: { connections: 0, associations: 0 },
   tooManyOfClient: { connections: 0, associations: 0 },
   looped: { connections: 0, associations: 0 },
+  probes: 0,
   evicted: 0,
   connections: traffic as unknown as EndpointStatus['connections'],
   associations: traffic as unknown as EndpointStatus['associations'],

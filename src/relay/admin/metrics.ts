@@ -99,6 +99,12 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
       ['side'],
       (endpoint) => Object.entries(endpoint.connections.failed).map(([side, count]) => [[side], count]),
     ),
+    counter(
+      'connections_probes_total',
+      'TCP connections that a client closed without sending anything, as load balancers check; not counted as failed.',
+      [],
+      ({ probes }) => [[[], probes]],
+    ),
     gauge('connections_waiting', 'TCP clients waiting for a free connection slot.', [], ({ waiting }) => [
       [[], waiting],
     ]),

@@ -61,6 +61,6 @@ export type ConnectionContext = {
   readonly errors: RecentErrors;
   /** Rate-limited, since thousands of connections may fail at once. */
   readonly warn: Warn;
-  /** Called once, when both sides are closed. */
-  readonly onSettled: (connection: Connection, failure: Side | undefined) => void;
+  /** Called once, when both sides are closed; `probe` if the client sent nothing, as a load balancer's check. */
+  readonly onSettled: (connection: Connection, failure: Side | 'probe' | undefined) => void;
 };

@@ -1,11 +1,12 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientIp, clientText } from '../../lib/client-address.ts';
-import { asError, RealmError } from '../../lib/errors.ts';
+import { asError, errorCode, RealmError } from '../../lib/errors.ts';
 import { ClientLimitError } from '../limits/client-limit.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
 import { SourceError } from '../limits/source-filter.ts';
 import type { OwnSocket } from '../limits/own-sockets.ts';
 import type { Address, Target } from '../net/channel.ts';
+import { NoDataError } from '../net/no-data-error.ts';
 import type { Side } from '../stats/side.ts';
 import { Dial, DialError } from '../upstream/dial.ts';
 import type { Remote } from '../upstream/remote.ts';
@@ -53,6 +54,7 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
   readonly #context: ConnectionContext;
   readonly #startedMs: number;
   #dial: Dial<C> | undefined;
+  #hasDialled = false;
   /** Its sockets towards remotes: connection attempts, then the one that is connected. */
   #sockets: C[] = [];
   #remote: Remote | undefined;
@@ -84,6 +86,7 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
    */
   async dial(port: number, connect: Connect<C>): Promise<void> {
     if (this.hasFailed()) return;
+    this.#hasDialled = true;
     this.#dial = this.#newDial((...of) => {
       const socket = connect(...of);
       this.#sockets.push(socket);
@@ -122,7 +125,7 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
   /** Records why the connection fails and ends the dial. @returns whether it is the first failure: that one counts. */
   fail(side: Side, error: Error): boolean {
     const isFirst = !this.hasFailed();
-    this.#failure ??= { side, error };
+    this.#failure ??= { side, error: this.#isUnused(side, error) ? new NoDataError() : error };
     this.#dial?.cancel();
     return isFirst;
   }
@@ -158,7 +161,16 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
     this.#remote?.release();
     this.#forgetSockets();
     this.#logEnd();
-    this.#context.onSettled(this.#owner, this.#failure?.side);
+    const isProbe = this.#failure?.error instanceof NoDataError;
+    this.#context.onSettled(this.#owner, isProbe ? 'probe' : this.#failure?.side);
+  }
+
+  /** Load balancers end their checks by a reset, too; where clients are plain TCP, a remote may be dialled by then. */
+  #isUnused(side: Side, error: Error): boolean {
+    const { fromClient, fromUpstream } = this.#owner;
+    const isReset = side === 'client' && errorCode(error) === 'ECONNRESET';
+    if (!isReset || !this.#hasDialled || this.#config.listenTransport !== undefined) return false;
+    return fromClient.bytes + fromUpstream.bytes === 0;
   }
 
   #newDial(connect: Connect<C>): Dial<C> {
@@ -193,6 +205,10 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
       return;
     }
     const { side, error } = this.#failure;
+    if (error instanceof NoDataError) {
+      log.debug(fields, 'connection closed without data');
+      return;
+    }
     warn({ ...fields, side, err: error }, 'connection failed');
     this.#remember(side, error);
   }

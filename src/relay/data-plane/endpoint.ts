@@ -57,6 +57,7 @@ export class Endpoint {
   readonly #idleSweep: IdleSweep;
   /** Public for the health that other processes know. */
   readonly remotes: EndpointRemotes;
+  #probes = 0;
   #config: EndpointConfig;
   #transport: EndpointTransport | undefined;
 
@@ -82,7 +83,8 @@ export class Endpoint {
       admitSource: (connection, address) => this.#admitSource(connection, address),
       order: (port, ip) => this.remotes.forPort('TCP', port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
-        this.#connections.closed(settled, failure);
+        if (failure === 'probe') this.#probes += 1;
+        this.#connections.closed(settled, failure === 'probe' ? undefined : failure);
         this.#limiter.release(settled.countedAs);
       },
     };
@@ -118,6 +120,7 @@ export class Endpoint {
         connections: this.#clientLimits.TCP.refused,
         associations: this.#clientLimits.UDP.refused,
       },
+      probes: this.#probes,
       evicted: this.#associations.evicted,
     };
   }

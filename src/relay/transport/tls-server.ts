@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import { asError } from '../../lib/errors.ts';
+import { NoDataError } from '../net/no-data-error.ts';
 import { HandshakeError, tlsFault } from './handshake-error.ts';
 
 /** The certificates of the listening side. */
@@ -57,16 +58,18 @@ export class TlsServer {
    * Does the TLS handshake with a client.
    *
    * @param raw  connected and not read by anything else; bytes that were put back into it are read first.
-   * @throws HandshakeError
+   * @throws HandshakeError, or NoDataError if the client closes before it sends anything.
    */
   async accept(raw: Socket): Promise<TLSSocket> {
     const waiting = Promise.withResolvers<TLSSocket>();
     this.#waiting.set(raw, waiting);
+    const receivedBytes = raw.bytesRead - raw.readableLength; // without those that were put back
     raw.allowHalfOpen = false; // a handshake cannot succeed once the client has ended its side
     try {
       this.#server.emit('connection', raw);
       return await waiting.promise;
     } catch (error) {
+      if (raw.bytesRead === receivedBytes) throw new NoDataError();
       throw error instanceof HandshakeError ? error : tlsFault(error);
     } finally {
       this.#waiting.delete(raw);

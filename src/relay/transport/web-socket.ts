@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ClientOptions } from 'ws';
 import type { WebSocketTarget } from '../../config/transport.ts';
+import { errorCode } from '../../lib/errors.ts';
+import { NoDataError } from '../net/no-data-error.ts';
 import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
 import { isOfRealm, maxHeadBytes, readRequest, type RequestHeaders } from './web-socket-request.ts';
 import { closeTimeout, HalfOpenWebSocket, maxMessageBytes, WebSocketStream } from './web-socket-stream.ts';
@@ -25,7 +27,7 @@ const silenceForRealmMs = 50;
  * Reads and answers the WebSocket request on `stream`. A request that is not valid is answered with HTTP status 400,
  * and `stream` is ended.
  *
- * @throws HandshakeError
+ * @throws HandshakeError, or NoDataError if the client closes before it sends anything.
  */
 export async function acceptWebSocket(stream: Duplex, target: WebSocketTarget): Promise<WebSocketStream> {
   const { head, rest } = await readHead(stream);
@@ -67,20 +69,22 @@ async function readHead(stream: Duplex): Promise<Head> {
     }
   };
   const onEnd = (): void => {
-    reject(
-      new HandshakeError(
-        'WebSocket handshake failed: the client closed the connection before its request was complete',
-      ),
-    );
+    reject(read.length === 0 ? new NoDataError() : new HandshakeError(incompleteRequest));
   };
-  stream.on('data', onData).once('end', onEnd).once('close', onEnd).once('error', reject);
+  const onError = (error: Error): void => {
+    reject(read.length === 0 && errorCode(error) === 'ECONNRESET' ? new NoDataError() : error);
+  };
+  stream.on('data', onData).once('end', onEnd).once('close', onEnd).once('error', onError);
   stream.resume();
   try {
     return await promise;
   } finally {
-    stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', reject);
+    stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError);
   }
 }
+
+const incompleteRequest =
+  'WebSocket handshake failed: the client closed the connection before its request was complete';
 
 function beginsLikeGet(read: Buffer): boolean {
   const get = 'GET ';

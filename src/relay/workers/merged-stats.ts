@@ -86,6 +86,7 @@ function nothing(name: string): WorkerStats {
     notAllowed: { connections: 0, associations: 0 },
     tooManyOfClient: { connections: 0, associations: 0 },
     looped: { connections: 0, associations: 0 },
+    probes: 0,
     evicted: 0,
     problem: '',
     isUsable: true,

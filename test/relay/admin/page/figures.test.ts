@@ -38,6 +38,7 @@ function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snap
       notAllowed: { connections: 0, associations: 0 },
       tooManyOfClient: { connections: 0, associations: 0 },
       looped: { connections: 0, associations: 0 },
+      probes: 0,
       evicted: 0,
       transport: '',
       transportProblem: '',
