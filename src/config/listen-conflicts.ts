@@ -1,4 +1,4 @@
-import { listenText, portConflicts, type Listener } from '../api/port-conflicts.ts';
+import { lastPort, listenText, portConflicts, type Listener } from '../api/port-conflicts.ts';
 import { addressFamily } from '../lib/ip-address.ts';
 import { memoize } from '../lib/memoize.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
@@ -35,7 +35,10 @@ export function conflictAt(
 ): string | undefined {
   const mine = listenPorts([listen]).map((ports) => ({ name, network, listen: ports }));
   const others = endpoints.filter((other) => other.name !== name).flatMap(listeners);
-  const conflicts = portConflicts([...mine, ...others].filter(hasAddress));
+  const there = others
+    .filter((other) => other.listen.port <= listen.port && listen.port <= lastPort(other.listen))
+    .map((other) => ({ ...other, listen: { address: other.listen.address, port: listen.port } }));
+  const conflicts = portConflicts([...mine, ...there].filter(hasAddress));
   return conflicts.find(({ endpoints: pair }) => pair.includes(name))?.message;
 }
 

@@ -153,9 +153,15 @@ function remoteFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     family('gauge', status)(
       'remote_healthy',
-      '1 if the remote is tried in turn, 0 if it is ejected or unhealthy and tried last.',
+      '1 if the remote is tried in turn, 0 if it is ejected or unhealthy and tried last; absent while remote_unknown is 1.',
       labels,
-      (endpoint) => remotes(endpoint, ({ healthy }) => Number(healthy)),
+      (endpoint) => remotes(endpoint, ({ healthy }) => (healthy === null ? undefined : Number(healthy))),
+    ),
+    family('gauge', status)(
+      'remote_unknown',
+      '1 until the first dial or check of the remote has ended, so that its health is unknown, else 0.',
+      labels,
+      (endpoint) => remotes(endpoint, ({ state }) => Number(state === 'unknown')),
     ),
     family('gauge', status)(
       'remote_active',
@@ -175,9 +181,13 @@ function remoteFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   ];
 }
 
-function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => number): Values {
+/** @param value  undefined = the remote has no sample. */
+function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => number | undefined): Values {
   return Object.entries(health).flatMap(([protocol, each]) =>
-    each.map((remote) => [[protocol.toLowerCase(), remote.address], value(remote)] as const),
+    each.flatMap((remote): Values => {
+      const sample = value(remote);
+      return sample === undefined ? [] : [[[protocol.toLowerCase(), remote.address], sample]];
+    }),
   );
 }
 

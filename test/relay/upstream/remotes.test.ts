@@ -5,6 +5,7 @@ import { portsFrom } from '../../../src/lib/port-range.ts';
 import { Remote } from '../../../src/relay/upstream/remote.ts';
 import { RecentErrors } from '../../../src/relay/stats/recent-errors.ts';
 import { RemotePools } from '../../../src/relay/upstream/remote-pools.ts';
+import { relayRegistry } from '../../../src/relay/admin/metrics.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -13,12 +14,15 @@ import {
   config,
   datagram,
   endpoint,
+  failure,
   keptLog,
   listenOf,
   Loopback,
   noIdleSweep,
   split,
   statusOf,
+  times,
+  type TestRelay,
 } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -150,7 +154,16 @@ describe('remote pools', () => {
     for (const port of [80, 82]) remotes.forPort(port)?.remotes[0]?.fail(refused);
     expect(remotes.health[0]).to.include({ healthy: false, reason: 'DialFailed', failed: 2 });
     for (const port of [81, 82]) remotes.forPort(port)?.remotes[0]?.acquire();
+    remotes.forPort(81)?.remotes[0]?.succeed();
     expect(remotes.health[0]).to.include({ healthy: true, reason: '', failed: 2, active: 2 });
+  });
+
+  it('reports a range as unknown until a port in use was dialled', () => {
+    const remotes = ranged(new FakeClock(), 80, 82);
+    remotes.forPort(81)?.remotes[0]?.acquire();
+    expect(remotes.health[0]).to.include({ state: 'unknown', healthy: null, reason: '' });
+    remotes.forPort(82)?.remotes[0]?.fail(refused);
+    expect(remotes.health[0]).to.include({ state: 'unhealthy', healthy: false, reason: 'DialFailed' });
   });
 
   it('counts one remote if all ports of a range go to one port', () => {
@@ -207,6 +220,56 @@ describe('remote', () => {
   });
 });
 
+describe('relay, a remote that was neither dialled nor checked', () => {
+  const udp = { no_tcp: true, use_udp: true };
+
+  /** The values of the metrics of the one remote of `relay`; undefined for one without a sample. */
+  async function metrics({
+    relay,
+  }: TestRelay): Promise<{ healthy: string | undefined; unknown: string | undefined }> {
+    const text = await relayRegistry(() => relay.status()).metrics();
+    const value = (name: string): string | undefined =>
+      new RegExp(`^realm_relay_remote_${name}\\{.*\\} (.*)$`, 'm').exec(text)?.[1];
+    return { healthy: value('healthy'), unknown: value('unknown') };
+  }
+
+  it('is unknown, until a dial succeeds', async () => {
+    const test = await loopback.relay(config(endpoint(await loopback.greeter('hello'))));
+    expect(statusOf(test.relay).health.TCP[0]).to.deep.include({
+      state: 'unknown',
+      healthy: null,
+      reason: '',
+    });
+    expect(await metrics(test)).to.deep.equal({ healthy: undefined, unknown: '1' });
+    await loopback.greeting(listenOf(test.relay));
+    expect(statusOf(test.relay).health.TCP[0]).to.deep.include({ state: 'healthy', healthy: true });
+    expect(await metrics(test)).to.deep.equal({ healthy: '1', unknown: '0' });
+    expect(times(test.lines, 'remote recovered')).to.equal(0);
+  });
+
+  it('is unknown, until a dial fails', async () => {
+    const test = await loopback.relay(config(endpoint(`127.0.0.1:${String(await freePort())}`)));
+    await failure(loopback.dial(listenOf(test.relay)));
+    expect(statusOf(test.relay).health.TCP[0]).to.deep.include({ state: 'unhealthy', healthy: false });
+    expect(await metrics(test)).to.deep.equal({ healthy: '0', unknown: '0' });
+  });
+
+  it('is unknown, until a check passes; and again once there are no checks', async () => {
+    const remote = await loopback.greeter('hello');
+    const { relay } = await loopback.relay(config(endpoint(remote, { health_check: {} })));
+    await eventually('a check', () => statusOf(relay).health.TCP[0]?.state === 'healthy');
+    await relay.reload(config(endpoint(remote)));
+    expect(statusOf(relay).health.TCP[0]).to.deep.include({ state: 'unknown' });
+  });
+
+  it('is unknown, for UDP until it has answered', async () => {
+    const { relay } = await loopback.relay(config(endpoint(await loopback.udpEcho(), {}, udp)));
+    expect(statusOf(relay).health.UDP[0]).to.deep.include({ state: 'unknown' });
+    await loopback.exchangeDatagram(await loopback.udp(), listenOf(relay), 'x');
+    expect(statusOf(relay).health.UDP[0]).to.deep.include({ state: 'healthy' });
+  });
+});
+
 describe('relay, health checks', () => {
   it('keep clients away from a remote that is down until it is up again', async () => {
     const clock = new FakeClock();
@@ -257,6 +320,7 @@ describe('relay, remotes that fail', () => {
     for (let i = 0; i < 3; i += 1) expect(await loopback.greeting(listenOf(relay))).to.equal('second');
     expect(statusOf(relay).health.TCP[0]).to.deep.equal({
       address: first,
+      state: 'unhealthy',
       healthy: false,
       reason: 'DialFailed',
       active: 0,
@@ -329,6 +393,7 @@ describe('relay, remotes that fail', () => {
     }
     expect(statusOf(relay).health.UDP).to.deep.include({
       address: `127.0.0.1:${String(port)}`,
+      state: 'unhealthy',
       healthy: false,
       reason: 'DialFailed',
       active: 0,

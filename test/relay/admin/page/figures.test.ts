@@ -57,7 +57,7 @@ function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snap
 }
 
 function remote(address: string, counts: Partial<RemoteHealth>): RemoteHealth {
-  return { address, healthy: true, reason: '', active: 0, dials: 0, failed: 0, ...counts };
+  return { address, state: 'healthy', healthy: true, reason: '', active: 0, dials: 0, failed: 0, ...counts };
 }
 
 describe('page, figures', () => {
