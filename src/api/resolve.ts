@@ -11,6 +11,7 @@ import type {
   Remote,
   RemoteTransport,
   Service,
+  WebSocketSettings,
 } from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema/realm-relay.ts';
 
@@ -88,7 +89,24 @@ function listenTransport({ tls, webSocket }: NonNullable<EndpointSpec['listenTra
     secretName: tls.secretName,
     ...present('clientCASecretName', tls.clientCASecretName),
   };
-  return { ...present('tls', resolvedTls), ...present('webSocket', webSocket) };
+  return {
+    ...present('tls', resolvedTls),
+    ...present('webSocket', webSocket && webSocketSettings(webSocket)),
+  };
+}
+
+function webSocketSettings({
+  host,
+  path,
+  pingIntervalSeconds,
+  pingTimeoutSeconds,
+}: NonNullable<NonNullable<EndpointSpec['remoteTransport']>['webSocket']>): WebSocketSettings {
+  return {
+    host,
+    path,
+    ...present('pingIntervalSeconds', pingIntervalSeconds),
+    ...present('pingTimeoutSeconds', pingTimeoutSeconds),
+  };
 }
 
 function remoteTransport({ tls, webSocket }: NonNullable<EndpointSpec['remoteTransport']>): RemoteTransport {
@@ -99,7 +117,10 @@ function remoteTransport({ tls, webSocket }: NonNullable<EndpointSpec['remoteTra
     alpn: tls.alpn ?? [],
     insecure: tls.insecure ?? false,
   };
-  return { ...present('tls', resolvedTls), ...present('webSocket', webSocket) };
+  return {
+    ...present('tls', resolvedTls),
+    ...present('webSocket', webSocket && webSocketSettings(webSocket)),
+  };
 }
 
 function resolvedHealthCheck(check: NonNullable<EndpointSpec['healthCheck']>): HealthCheck {

@@ -98,7 +98,15 @@ function remoteOptions({ tls, webSocket }: RemoteTransport): string {
 }
 
 function webSocketOptions(target: WebSocketSettings | undefined): string[] {
-  return target === undefined ? [] : ['ws', `host=${target.host}`, `path=${target.path}`];
+  if (target === undefined) return [];
+  const { host, path, pingIntervalSeconds: interval, pingTimeoutSeconds: timeout } = target;
+  return [
+    'ws',
+    `host=${host}`,
+    `path=${path}`,
+    ...(interval === undefined ? [] : [`pinginterval=${String(interval)}`]),
+    ...(timeout === undefined ? [] : [`pingtimeout=${String(timeout)}`]),
+  ];
 }
 
 function pairOptions(secretName: string): string[] {

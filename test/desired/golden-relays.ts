@@ -243,7 +243,7 @@ export const goldenRelayManifests = {
       port: 444,
       listenTransport: {
         tls: { secretName: 'a.long.name', clientCASecretName: 'clients' },
-        webSocket: { host: 'a.example:444', path: '/x?y=z' },
+        webSocket: { host: 'a.example:444', path: '/x?y=z', pingIntervalSeconds: 20, pingTimeoutSeconds: 5 },
       },
       remoteTransport: {
         tls: { serverName: '2001:db8::1', clientSecretName: 'own', insecure: true },

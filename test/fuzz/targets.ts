@@ -11,6 +11,7 @@ import { problemText } from '../../src/lib/problem.ts';
 import { relayReport, WrongAnswerError } from '../../src/operator/relay-client.ts';
 import { hostsAddresses, searchNames } from '../../src/relay/dns/hosts-file.ts';
 import { parseProxyHeader, ProxyHeaderError } from '../../src/relay/proxy-protocol/header.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { readRequest } from '../../src/relay/transport/web-socket-request.ts';
 import { acceptWebSocket } from '../../src/relay/transport/web-socket.ts';
 
@@ -72,7 +73,7 @@ function proxyHeader(input: Buffer): void {
   });
 }
 
-const target = { host: 'a.example', path: '/ws' };
+const target = { host: 'a.example', path: '/ws', pings: { intervalMs: 0 } };
 
 function webSocketRequest(input: Buffer): void {
   const read = readRequest(input.toString('latin1'), target);
@@ -92,7 +93,7 @@ async function webSocketFrames(input: Buffer): Promise<void> {
   const [client, server] = duplexPair();
   client.on('error', () => undefined).resume();
   client.write(upgradeRequest);
-  const stream = await acceptWebSocket(server, target);
+  const stream = await acceptWebSocket(server, target, systemClock);
   let bytes = 0;
   stream.on('data', (part: Buffer) => (bytes += part.length)).on('error', () => undefined);
   client.end(input);

@@ -22,6 +22,8 @@ const remedies: Readonly<Record<string, string>> = {
   ENFILE: 'Raise the open file limit of this machine, fs.file-max.',
   REALM_CONNECTION_IDLE:
     'Raise tcp_idle_timeout, or tcp_half_close_timeout where one side had ended, or let the client or the remote send keepalives.',
+  REALM_PING_TIMEOUT:
+    'Check that the peer runs and answers WebSocket pings; for one that does not, as Realm, remove pingtimeout.',
   REALM_PROXY_HEADER:
     'Have clients send a PROXY header and list them in accept_proxy_trusted, or turn accept_proxy off.',
   SourceNotAllowed:

@@ -1,5 +1,8 @@
 import { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import type { PingConfig } from '../../config/transport.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { WebSocketPings } from './web-socket-pings.ts';
 import { HandshakeError } from './handshake-error.ts';
 
 /** A larger message ends the connection: it stays in memory until it is complete. Realm sends at most 8 KiB. */
@@ -32,28 +35,38 @@ export class HalfOpenWebSocket extends WebSocket {
   }
 }
 
+/** How an open WebSocket is used. */
+export type WebSocketStreamOptions = {
+  readonly pings: PingConfig;
+  readonly clock: Clock;
+  /** How long nothing is sent, unless the peer sends something before that; 0 by default. */
+  readonly silenceMs?: number;
+};
+
 /** The payload of the binary messages of an open WebSocket. It owns the socket below. */
 export class WebSocketStream extends Duplex {
   readonly #socket: HalfOpenWebSocket;
   #hasEnded = false;
+  readonly #pings: WebSocketPings;
   /** Present while nothing may be sent. */
   #silence: Promise<void> | undefined;
 
-  /**
-   * @param socket     just opened, before its first message.
-   * @param silenceMs  how long nothing is sent, unless the peer sends something before that.
-   */
-  constructor(socket: HalfOpenWebSocket, silenceMs = 0) {
+  /** @param socket  just opened, before its first message. */
+  constructor(socket: HalfOpenWebSocket, { pings, clock, silenceMs = 0 }: WebSocketStreamOptions) {
     super({ allowHalfOpen: true });
     this.on('error', () => undefined); // a message may fail before there is another listener: see `errored`
     this.#socket = socket;
     socket.binaryType = 'fragments';
+    this.#pings = new WebSocketPings(socket, pings, clock, (error) => {
+      this.destroy(error);
+    });
     socket.on('message', (parts, isBinary) => {
       this.#receive(parts as Buffer[], isBinary);
     });
     const onEnd = (): void => {
       if (this.#hasEnded) return;
       this.#hasEnded = true;
+      this.#pings.stop();
       this.push(null);
     };
     socket.on('peerEnd', onEnd);
@@ -96,7 +109,9 @@ export class WebSocketStream extends Duplex {
   }
 
   override _read(): void {
-    if (this.#socket.isPaused) this.#socket.resume();
+    if (!this.#socket.isPaused) return;
+    this.#pings.heard();
+    this.#socket.resume();
   }
 
   override _write(part: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
@@ -107,12 +122,14 @@ export class WebSocketStream extends Duplex {
 
   override _final(done: (error?: Error | null) => void): void {
     this.#afterSilence(() => {
+      this.#pings.stop();
       this.#socket.finish();
       done();
     });
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#pings.stop();
     // After an error the owner decides how the socket below is closed.
     if (error === null && this.writableFinished) this.#linger();
     else if (error === null) this.#socket.terminate();

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ClientOptions } from 'ws';
 import type { WebSocketTarget } from '../../config/transport.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { errorCode } from '../../lib/errors.ts';
 import { NoDataError } from '../net/no-data-error.ts';
 import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
@@ -29,22 +30,32 @@ const silenceForRealmMs = 50;
  *
  * @throws HandshakeError, or NoDataError if the client closes before it sends anything.
  */
-export async function acceptWebSocket(stream: Duplex, target: WebSocketTarget): Promise<WebSocketStream> {
+export async function acceptWebSocket(
+  stream: Duplex,
+  target: WebSocketTarget,
+  clock: Clock,
+): Promise<WebSocketStream> {
   const { head, rest } = await readHead(stream);
   const read = readRequest(head, target);
   if ('fault' in read) throw refuse(stream, read.fault);
-  return upgrade(stream, target.path, { headers: read.headers, rest });
+  return upgrade(stream, target, { headers: read.headers, rest, clock });
 }
 
 async function upgrade(
   stream: Duplex,
-  url: string,
-  { headers, rest }: { readonly headers: RequestHeaders; readonly rest: Buffer },
+  { path: url, pings }: WebSocketTarget,
+  {
+    headers,
+    rest,
+    clock,
+  }: { readonly headers: RequestHeaders; readonly rest: Buffer; readonly clock: Clock },
 ): Promise<WebSocketStream> {
   return new Promise((resolve) => {
     const request = { method: 'GET', url, headers } as unknown as IncomingMessage;
     server.handleUpgrade(request, stream, rest, (socket) => {
-      resolve(new WebSocketStream(socket, isOfRealm(headers) ? silenceForRealmMs : 0));
+      resolve(
+        new WebSocketStream(socket, { pings, clock, silenceMs: isOfRealm(headers) ? silenceForRealmMs : 0 }),
+      );
     });
     stream.resume(); // readHead has paused it
   });
@@ -108,7 +119,8 @@ function refuse(stream: Duplex, fault: string): ClientRefusedError {
  */
 export async function requestWebSocket(
   stream: Duplex,
-  { host, path }: WebSocketTarget,
+  { host, path, pings }: WebSocketTarget,
+  clock: Clock,
 ): Promise<WebSocketStream> {
   const { promise, resolve, reject } = Promise.withResolvers<WebSocketStream>();
   const clientOptions: ClientOptions & { readonly closeTimeout: number } = {
@@ -123,7 +135,7 @@ export async function requestWebSocket(
   };
   const socket = new HalfOpenWebSocket('ws://remote.invalid', clientOptions);
   socket.once('open', () => {
-    resolve(new WebSocketStream(socket));
+    resolve(new WebSocketStream(socket, { pings, clock }));
   });
   socket.once('unexpected-response', (_request, { statusCode = 0 }) => {
     reject(new Error(`the remote answered with HTTP status ${String(statusCode)}`));

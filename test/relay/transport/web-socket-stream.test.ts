@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { WebSocket, WebSocketServer } from 'ws';
+import { systemClock } from '../../../src/lib/clock.ts';
 import { HalfOpenWebSocket, WebSocketStream } from '../../../src/relay/transport/web-socket-stream.ts';
 import { Loopback } from '../loopback.ts';
 
@@ -25,7 +26,11 @@ async function silentPair(): Promise<{ client: WebSocket; stream: WebSocketStrea
     client.terminate();
   });
   const [[socket]] = await Promise.all([accepted, once(client, 'open')]);
-  const stream = new WebSocketStream(socket, years);
+  const stream = new WebSocketStream(socket, {
+    pings: { intervalMs: 0 },
+    clock: systemClock,
+    silenceMs: years,
+  });
   return { client, stream };
 }
 
