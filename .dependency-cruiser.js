@@ -29,7 +29,7 @@ const relayRooms = {
   'config-file': [],
   'proxy-protocol': ['net'],
   limits: ['net', 'stats'],
-  upstream: ground,
+  upstream: [...ground, 'proxy-protocol'],
   listener: ground,
   connection: [...ground, 'proxy-protocol', 'upstream'],
   transport: ['net', 'stats', 'limits', 'proxy-protocol', 'upstream', 'connection'],

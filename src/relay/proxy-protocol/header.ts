@@ -55,6 +55,14 @@ export function proxyHeader(version: 1 | 2, { source, destination }: ProxyAddres
   return version === 1 ? v1('TCP6', both, ports) : v2(v2Tcp6, both, ports);
 }
 
+/** The header of a connection that the relay makes for itself, such as a health check: it names no client. */
+export function ownProxyHeader(version: 1 | 2): Buffer {
+  // Section 2.1: UNKNOWN, alone on the line. Section 2.2: LOCAL, family and length zero.
+  return version === 1
+    ? Buffer.from('PROXY UNKNOWN\r\n')
+    : Buffer.concat([signature, Buffer.from([v2Local, 0, 0, 0])]);
+}
+
 function plainIp({ address }: ProxyPeer): string {
   return clientIp(address.replace(/%.*/, ''));
 }

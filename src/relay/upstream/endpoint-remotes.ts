@@ -70,7 +70,14 @@ export class EndpointRemotes {
    */
   configure(config: EndpointConfig): boolean {
     const [before, after] = [this.#config, config].map((each) =>
-      JSON.stringify([each.balance, portsOf(each), each.healthCheck, each.through, each.deniedDestinations]),
+      JSON.stringify([
+        each.balance,
+        portsOf(each),
+        each.healthCheck,
+        each.through,
+        each.deniedDestinations,
+        each.healthCheck && each.network.sendProxyVersion,
+      ]),
     );
     this.#config = config;
     if (before === after) return false;

@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Channel, TcpStack } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Lookup } from '../dns/lookup.ts';
+import { ownProxyHeader } from '../proxy-protocol/header.ts';
 import { Dial, type DialTarget } from './dial.ts';
 import type { Remote } from './remote.ts';
 
@@ -28,13 +29,13 @@ export class HealthChecks {
   /** Replaces all checks by those of `remotes`; the first ones start at once. */
   run(
     remotes: readonly Remote[],
-    { healthCheck: settings, through, deniedDestinations: denied }: EndpointConfig,
+    { healthCheck: settings, through, deniedDestinations: denied, network }: EndpointConfig,
   ): void {
     this.stop();
     if (settings === undefined) for (const remote of remotes) remote.clearChecks();
     else
       this.#running = remotes.map(
-        (remote) => new Check(remote, settings, { ...this.#context, through, denied }),
+        (remote) => new Check(remote, settings, { ...this.#context, through, denied, network }),
       );
   }
 
@@ -50,6 +51,7 @@ type CheckContext = HealthChecksContext & {
   readonly through: SocketAddress | undefined;
   /** Addresses and ranges that are not dialled; undefined = none. */
   readonly denied: readonly string[] | undefined;
+  readonly network: Pick<EndpointConfig['network'], 'sendProxyVersion'>;
 };
 
 /** The checks of one remote, one after the other until `stop`. */
@@ -94,7 +96,11 @@ class Check {
     this.#dial = dial;
     try {
       const dialled = await dial.connect([this.#target()]);
-      dialled?.channel.close();
+      if (dialled === undefined) return;
+      const { sendProxyVersion: version } = this.#context.network;
+      // A remote that expects a header would count a connection without one as an error.
+      if (version !== undefined) dialled.channel.write(ownProxyHeader(version));
+      dialled.channel.close();
     } catch {
       // reported by `fail`
     }

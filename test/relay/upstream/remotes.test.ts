@@ -5,7 +5,6 @@ import { portsFrom } from '../../../src/lib/port-range.ts';
 import { Remote } from '../../../src/relay/upstream/remote.ts';
 import { RecentErrors } from '../../../src/relay/stats/recent-errors.ts';
 import { RemotePools } from '../../../src/relay/upstream/remote-pools.ts';
-import { relayRegistry } from '../../../src/relay/admin/metrics.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -14,15 +13,12 @@ import {
   config,
   datagram,
   endpoint,
-  failure,
   keptLog,
   listenOf,
   Loopback,
   noIdleSweep,
   split,
   statusOf,
-  times,
-  type TestRelay,
 } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -217,56 +213,6 @@ describe('remote', () => {
     });
     expect(seen.join('')).to.equal('+++++-----++');
     expect(lines.map(({ msg }) => msg)).to.deep.equal(['remote is unhealthy', 'remote is healthy again']);
-  });
-});
-
-describe('relay, a remote that was neither dialled nor checked', () => {
-  const udp = { no_tcp: true, use_udp: true };
-
-  /** The values of the metrics of the one remote of `relay`; undefined for one without a sample. */
-  async function metrics({
-    relay,
-  }: TestRelay): Promise<{ healthy: string | undefined; unknown: string | undefined }> {
-    const text = await relayRegistry(() => relay.status()).metrics();
-    const value = (name: string): string | undefined =>
-      new RegExp(`^realm_relay_remote_${name}\\{.*\\} (.*)$`, 'm').exec(text)?.[1];
-    return { healthy: value('healthy'), unknown: value('unknown') };
-  }
-
-  it('is unknown, until a dial succeeds', async () => {
-    const test = await loopback.relay(config(endpoint(await loopback.greeter('hello'))));
-    expect(statusOf(test.relay).health.TCP[0]).to.deep.include({
-      state: 'unknown',
-      healthy: null,
-      reason: '',
-    });
-    expect(await metrics(test)).to.deep.equal({ healthy: undefined, unknown: '1' });
-    await loopback.greeting(listenOf(test.relay));
-    expect(statusOf(test.relay).health.TCP[0]).to.deep.include({ state: 'healthy', healthy: true });
-    expect(await metrics(test)).to.deep.equal({ healthy: '1', unknown: '0' });
-    expect(times(test.lines, 'remote recovered')).to.equal(0);
-  });
-
-  it('is unknown, until a dial fails', async () => {
-    const test = await loopback.relay(config(endpoint(`127.0.0.1:${String(await freePort())}`)));
-    await failure(loopback.dial(listenOf(test.relay)));
-    expect(statusOf(test.relay).health.TCP[0]).to.deep.include({ state: 'unhealthy', healthy: false });
-    expect(await metrics(test)).to.deep.equal({ healthy: '0', unknown: '0' });
-  });
-
-  it('is unknown, until a check passes; and again once there are no checks', async () => {
-    const remote = await loopback.greeter('hello');
-    const { relay } = await loopback.relay(config(endpoint(remote, { health_check: {} })));
-    await eventually('a check', () => statusOf(relay).health.TCP[0]?.state === 'healthy');
-    await relay.reload(config(endpoint(remote)));
-    expect(statusOf(relay).health.TCP[0]).to.deep.include({ state: 'unknown' });
-  });
-
-  it('is unknown, for UDP until it has answered', async () => {
-    const { relay } = await loopback.relay(config(endpoint(await loopback.udpEcho(), {}, udp)));
-    expect(statusOf(relay).health.UDP[0]).to.deep.include({ state: 'unknown' });
-    await loopback.exchangeDatagram(await loopback.udp(), listenOf(relay), 'x');
-    expect(statusOf(relay).health.UDP[0]).to.deep.include({ state: 'healthy' });
   });
 });
 
