@@ -1,4 +1,4 @@
-import { addressFamily, hostText, type IpAddress, type IpFamily } from '../lib/ip-address.ts';
+import { addressFamily, hostText, isUnspecified, type IpAddress, type IpFamily } from '../lib/ip-address.ts';
 import { portsText } from '../lib/port-range.ts';
 
 /** A transport protocol, spelled as in Kubernetes. */
@@ -142,11 +142,9 @@ function isDualStack({ address, ipv6Only }: BindAddress): boolean {
 function addressesOverlap(first: BindAddress, second: BindAddress): boolean {
   const shared = boundFamilies(first).filter((family) => boundFamilies(second).includes(family));
   if (shared.length === 0) return false;
-  return isWildcard(first) || isWildcard(second) || addressKey(first) === addressKey(second);
-}
-
-function isWildcard({ address }: BindAddress): boolean {
-  return ['::', '0.0.0.0'].includes(address.mapped ?? address.text);
+  return (
+    isUnspecified(first.address) || isUnspecified(second.address) || addressKey(first) === addressKey(second)
+  );
 }
 
 function addressKey({ address }: BindAddress): string {

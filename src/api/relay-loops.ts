@@ -1,5 +1,5 @@
 import { clientIp } from '../lib/client-address.ts';
-import { addressFamily, type IpAddress } from '../lib/ip-address.ts';
+import { addressFamily, isUnspecified, type IpAddress } from '../lib/ip-address.ts';
 import { boundFamilies, protocols, type Protocol } from './port-conflicts.ts';
 
 /** A host and a port; `ip` is the parsed host if that is an address. */
@@ -93,7 +93,7 @@ function reaches(
   const address = listen.ip;
   if (address === undefined) return undefined;
   const bound = clientIp(address.text);
-  const isWildcard = ['::', '0.0.0.0'].includes(bound);
+  const isWildcard = isUnspecified(address);
   const families = boundFamilies({ address, ipv6Only: network.ipv6Only });
   const isMet = (target: string): boolean =>
     families.some((family) => family === addressFamily(target)) &&

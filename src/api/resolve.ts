@@ -1,4 +1,4 @@
-import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
+import { isUnspecified, parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import { resolvedPodTemplate } from './pod-template.ts';
 import { resolvedWorkload } from './workload.ts';
@@ -71,11 +71,17 @@ function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
     remotes: endpoint.remotes.map(resolvedRemote),
     balance: endpoint.balance ?? 'RoundRobin',
     network: over(network, endpoint.network),
-    ...present('through', endpoint.through && parseIpAddress(endpoint.through)?.text),
+    ...present('through', sourceAddress(endpoint.through)),
     ...present('healthCheck', endpoint.healthCheck && resolvedHealthCheck(endpoint.healthCheck)),
     ...present('listenTransport', endpoint.listenTransport && listenTransport(endpoint.listenTransport)),
     ...present('remoteTransport', endpoint.remoteTransport && remoteTransport(endpoint.remoteTransport)),
   };
+}
+
+/** The unspecified address of either family is none to bind to. */
+function sourceAddress(text: string | undefined): string | undefined {
+  const ip = text === undefined ? undefined : parseIpAddress(text);
+  return ip === undefined || isUnspecified(ip) ? undefined : ip.text;
 }
 
 /** A range of one port becomes a single port. */
