@@ -94,6 +94,7 @@ function listenTransport({ tls, webSocket }: NonNullable<EndpointSpec['listenTra
   const resolvedTls = tls && {
     secretName: tls.secretName,
     ...present('clientCASecretName', tls.clientCASecretName),
+    alpn: tls.alpn ?? [],
   };
   return {
     ...present('tls', resolvedTls),

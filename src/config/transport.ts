@@ -33,6 +33,8 @@ export type ListenTls = {
   readonly ocsp?: string;
   /** Clients must present a certificate of one of these authorities. */
   readonly clientCa?: string;
+  /** Protocols to negotiate by ALPN, in the order of preference; absent = none, whatever a client offers. */
+  readonly alpn?: readonly string[];
 };
 
 /** TLS towards the remote; files as paths. */
@@ -79,7 +81,7 @@ const options: Readonly<Record<string, Option>> = {
   pingtimeout: { of: 'ws', sides: both, hasValue: true },
   tls: { of: 'tls', sides: both, hasValue: false },
   sni: { of: 'tls', sides: ['remote'], hasValue: true },
-  alpn: { of: 'tls', sides: ['remote'], hasValue: true },
+  alpn: { of: 'tls', sides: both, hasValue: true },
   insecure: { of: 'tls', sides: ['remote'], hasValue: false },
   '0rtt': { of: 'tls', sides: [], hasValue: false },
   ca: { of: 'tls', sides: ['remote'], hasValue: true },
@@ -217,7 +219,18 @@ function listenTls(given: Given): ListenTls | Fault {
   const [ocsp, clientCa] = [given.get('ocsp'), given.get('clientca')];
   const certificate = serverCertificate(given);
   if ('what' in certificate) return certificate;
-  return { certificate, ...(ocsp !== undefined && { ocsp }), ...(clientCa !== undefined && { clientCa }) };
+  const alpn = protocolList(given);
+  return {
+    certificate,
+    ...(ocsp !== undefined && { ocsp }),
+    ...(clientCa !== undefined && { clientCa }),
+    ...(alpn.length > 0 && { alpn }),
+  };
+}
+
+function protocolList(given: Given): readonly string[] {
+  const names = (given.get('alpn') ?? '').split(',').map((each) => each.trim());
+  return names.filter((each) => each !== '');
 }
 
 function serverCertificate(given: Given): ServerCertificate | Fault {
@@ -243,10 +256,9 @@ function remoteTls(given: Given): RemoteTls | Fault {
   }
   const client = clientCertificate(given);
   if (client !== undefined && 'what' in client) return client;
-  const alpn = (given.get('alpn') ?? '').split(',').map((each) => each.trim());
   return {
     sni,
-    alpn: alpn.filter((each) => each !== ''),
+    alpn: protocolList(given),
     insecure,
     ...(ca !== undefined && { ca }),
     ...(client && { client }),

@@ -74,11 +74,12 @@ export function transportKeys({
 }
 
 function listenOptions({ tls, webSocket }: ListenTransport): string {
-  const clientCa = tls?.clientCASecretName;
+  const { clientCASecretName: clientCa, alpn = [] } = tls ?? {};
   return [
     ...webSocketOptions(webSocket),
     ...(tls === undefined ? [] : ['tls', ...pairOptions(tls.secretName)]),
     ...(clientCa === undefined ? [] : [`clientca=${file(clientCa, 'ca.crt')}`]),
+    ...(alpn.length === 0 ? [] : [`alpn=${alpn.join(',')}`]),
   ].join(';');
 }
 

@@ -31,6 +31,11 @@ describe('transport', () => {
       written: 'cert=/a.crt;key=/a.key;servername=x;tls;ocsp=/o;clientca=/ca',
       value: { tls: { certificate: { cert: '/a.crt', key: '/a.key' }, ocsp: '/o', clientCa: '/ca' } },
     },
+    {
+      side: 'listen',
+      written: 'tls;servername=x;alpn=h2, http/1.1',
+      value: { tls: { certificate: { servername: 'x' }, alpn: ['h2', 'http/1.1'] } },
+    },
     { side: 'listen', written: 'tls;servername=x', value: { tls: { certificate: { servername: 'x' } } } },
     { side: 'remote', written: 'tls;sni=x', value: { tls: { sni: 'x', alpn: [], insecure: false } } },
     {

@@ -233,7 +233,7 @@ export const goldenRelayManifests = {
   transports: realmRelay([
     endpoint({
       name: 'tls',
-      listenTransport: { tls: { secretName: 'web-tls' } },
+      listenTransport: { tls: { secretName: 'web-tls', alpn: ['h2'] } },
       remoteTransport: {
         tls: { serverName: 'backend.example.com', caSecretName: 'web-tls', alpn: ['h2', 'x'] },
       },

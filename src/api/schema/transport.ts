@@ -58,6 +58,15 @@ const either = {
   remedy: 'give tls, webSocket or both',
 };
 
+function alpn(description: string) {
+  return z
+    .array(text(255).regex(/^[!-+.-:<-~-]+$/, `${tokenRemedy} and ","`))
+    .max(8)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe(description);
+}
+
 const listenTls = z.object({
   secretName: secretName.describe(
     'Secret of type kubernetes.io/tls with certificate and key, tls.crt and tls.key, as cert-manager writes it. A renewed one is taken without a restart.',
@@ -67,6 +76,9 @@ const listenTls = z.object({
     .describe(
       'Secret with the authorities, ca.crt, of which clients must have a certificate. Default: clients need none.',
     ),
+  alpn: alpn(
+    'Protocols that are negotiated by ALPN, by preference: those of the remotes, such as h2 for gRPC, which requires it. Clients that offer only others are rejected. Default: none.',
+  ),
 });
 
 const remoteTls = z.object({
@@ -81,12 +93,7 @@ const remoteTls = z.object({
     .describe(
       'Secret of type kubernetes.io/tls with the certificate that the relay shows to remotes. Default: none.',
     ),
-  alpn: z
-    .array(text(255).regex(/^[!-+.-:<-~-]+$/, `${tokenRemedy} and ","`))
-    .max(8)
-    .optional()
-    .meta({ 'x-kubernetes-list-type': 'atomic' })
-    .describe('Protocols that are offered by ALPN, such as h2. Default: none.'),
+  alpn: alpn('Protocols that are offered by ALPN, such as h2. Default: none.'),
   insecure: flag(
     'Take any certificate: whoever is in between can read and change everything. Default: false.',
   ),

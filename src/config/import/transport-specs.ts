@@ -39,10 +39,11 @@ function webSocket({ host, path, pings: { intervalMs, timeoutMs } }: WebSocketTa
   };
 }
 
-function listenTls({ certificate, clientCa }: ListenTls, secrets: Secrets) {
+function listenTls({ certificate, clientCa, alpn }: ListenTls, secrets: Secrets) {
   return {
     secretName: secrets.nameFor(certificateFiles(certificate)),
     ...(clientCa !== undefined && { clientCASecretName: secrets.nameFor({ 'ca.crt': clientCa }) }),
+    ...(alpn !== undefined && { alpn: [...alpn] }),
   };
 }
 

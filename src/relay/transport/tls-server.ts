@@ -15,15 +15,19 @@ export type ServerMaterial = {
 };
 
 /**
- * TLS of the listening side, over sockets that were accepted elsewhere. As in Realm it has no ALPN, and one certificate
- * for every server name.
+ * TLS of the listening side, over sockets that were accepted elsewhere. As in Realm it has one certificate for every server
+ * name.
  */
 export class TlsServer {
   readonly #server: Server;
   readonly #waiting = new Map<Socket, PromiseWithResolvers<TLSSocket>>();
   #material: ServerMaterial;
 
-  constructor(material: ServerMaterial) {
+  /**
+   * @param alpn  protocols of the application, by preference. A client that offers others is rejected with the alert
+   *   no_application_protocol, one that offers none is served. Without it the extension is ignored (RFC 7301, section 3.2).
+   */
+  constructor(material: ServerMaterial, alpn: readonly string[] = []) {
     this.#material = material;
     const requestCert = material.clientCa !== undefined;
     this.#server = createServer({
@@ -31,6 +35,7 @@ export class TlsServer {
       requestCert,
       rejectUnauthorized: requestCert,
       handshakeTimeout: 0,
+      ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
     });
     this.#server.on('secureConnection', (socket) => {
       socket.on('error', () => undefined); // also if its handshake was given up meanwhile

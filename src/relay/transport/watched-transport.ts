@@ -115,7 +115,7 @@ function serverMaker(tls: ListenTls, now: Date): (files: readonly FileBytes[]) =
       ...(clientCa !== undefined && { clientCa: certificateChain(of(clientCa)) }),
       ...(ocsp !== undefined && { ocsp: of(ocsp).bytes }),
     } satisfies ServerMaterial;
-    if (server === undefined) server = new TlsServer(material);
+    if (server === undefined) server = new TlsServer(material, tls.alpn);
     else server.use(material);
     return server;
   };

@@ -320,7 +320,10 @@ const endpoints: fc.Arbitrary<EndpointSpec> = fc.record(
     listenTransport: fc.record(
       {
         webSocket,
-        tls: fc.record({ secretName: secret, clientCASecretName: secret }, { requiredKeys: ['secretName'] }),
+        tls: fc.record(
+          { secretName: secret, clientCASecretName: secret, alpn: fc.constantFrom(['h2'], ['h2', 'x']) },
+          { requiredKeys: ['secretName'] },
+        ),
       },
       { requiredKeys: ['tls'] },
     ),
