@@ -15,6 +15,7 @@ import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
 import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { TcpStack } from '../net/channel.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
@@ -41,8 +42,11 @@ export type Connection = {
   readonly start: () => void;
   /** Resets both sides at once, because the relay decides so. */
   readonly cut: () => void;
-  /** Resets both sides if no byte came for longer than the limit, even while reading is paused. */
-  readonly endIfIdle: (nowMs: number, limits: IdleLimits) => void;
+  /**
+   * Resets both sides if one is gone, which nothing else notices while it is not read, or if no byte came for longer than
+   * the limit.
+   */
+  readonly endIfOver: (nowMs: number, limits: IdleLimits) => void;
 };
 
 /** What connections need of their endpoint. */
@@ -54,6 +58,7 @@ export type ConnectionContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
+  readonly memory: MemoryBudget;
   readonly tcp: TcpStack;
   /** Knows the connection's socket towards its remote. */
   readonly ownSockets: OwnSockets;

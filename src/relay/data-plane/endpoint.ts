@@ -11,6 +11,7 @@ import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/co
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
 import { LoopGuard, type OwnSocketsByProtocol } from '../limits/loop-guard.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { SourceError, SourceFilter, isAllowed } from '../limits/source-filter.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
@@ -35,6 +36,7 @@ export type EndpointContext = {
   readonly random: () => number;
   readonly budget: DescriptorBudget;
   readonly ownSockets: OwnSocketsByProtocol;
+  readonly memory: MemoryBudget;
   /** Grants permits if a connection limit applies to several processes together. */
   readonly permits?: (endpoint: string, client: PermitClient) => Permits;
   /** Called when something happens to a remote that other processes have to know. */

@@ -3,6 +3,7 @@ import { WebSocket } from 'ws';
 import type { PingConfig } from '../../config/transport.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { WebSocketPings } from './web-socket-pings.ts';
+import { MemoryError, type Holding, type MemoryBudget } from '../limits/memory-budget.ts';
 import { HandshakeError } from './handshake-error.ts';
 
 /** A larger message ends the connection: it stays in memory until it is complete. Realm sends at most 8 KiB. */
@@ -35,27 +36,47 @@ export class HalfOpenWebSocket extends WebSocket {
   }
 }
 
+/** What every WebSocket works with. */
+export type WebSocketContext = { readonly clock: Clock; readonly memory: MemoryBudget };
+
 /** How an open WebSocket is used. */
-export type WebSocketStreamOptions = {
+export type WebSocketStreamOptions = WebSocketContext & {
+  /** The stream that carries the WebSocket. */
+  readonly below: Duplex;
   readonly pings: PingConfig;
-  readonly clock: Clock;
   /** How long nothing is sent, unless the peer sends something before that; 0 by default. */
   readonly silenceMs?: number;
 };
 
-/** The payload of the binary messages of an open WebSocket. It owns the socket below. */
+/**
+ * The payload of the binary messages of an open WebSocket. It owns the socket below.
+ *
+ * `ws` keeps a message until it is complete. What it keeps, and what is not read yet, is held in the memory budget: if
+ * memory is short, the stream whose message has waited longest fails.
+ */
 export class WebSocketStream extends Duplex {
   readonly #socket: HalfOpenWebSocket;
+  readonly #holding: Holding;
   #hasEnded = false;
   readonly #pings: WebSocketPings;
   /** Present while nothing may be sent. */
   #silence: Promise<void> | undefined;
 
   /** @param socket  just opened, before its first message. */
-  constructor(socket: HalfOpenWebSocket, { pings, clock, silenceMs = 0 }: WebSocketStreamOptions) {
+  constructor(
+    socket: HalfOpenWebSocket,
+    { below, memory, pings, clock, silenceMs = 0 }: WebSocketStreamOptions,
+  ) {
     super({ allowHalfOpen: true });
     this.on('error', () => undefined); // a message may fail before there is another listener: see `errored`
     this.#socket = socket;
+    this.#holding = memory.hold(() => {
+      this.destroy(new MemoryError());
+    });
+    // Before `ws` reads the part, which may complete a message.
+    below.prependListener('data', (part: Buffer) => {
+      if (!this.destroyed) this.#holding.resize(this.#holding.bytes + part.length);
+    });
     socket.binaryType = 'fragments';
     this.#pings = new WebSocketPings(socket, pings, clock, (error) => {
       this.destroy(error);
@@ -106,9 +127,11 @@ export class WebSocketStream extends Duplex {
     let isRoom = true;
     for (const part of parts) if (part.length > 0) isRoom = this.push(part);
     if (!isRoom) this.#socket.pause();
+    this.#holding.resize(isRoom ? 0 : this.readableLength);
   }
 
   override _read(): void {
+    this.#holding.resize(this.readableLength);
     if (!this.#socket.isPaused) return;
     this.#pings.heard();
     this.#socket.resume();
@@ -131,6 +154,7 @@ export class WebSocketStream extends Duplex {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#pings.stop();
     // After an error the owner decides how the socket below is closed.
+    this.#holding.resize(0);
     if (error === null && this.writableFinished) this.#linger();
     else if (error === null) this.#socket.terminate();
     done(error);

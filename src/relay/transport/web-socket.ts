@@ -2,12 +2,17 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ClientOptions } from 'ws';
 import type { WebSocketTarget } from '../../config/transport.ts';
-import type { Clock } from '../../lib/clock.ts';
 import { errorCode } from '../../lib/errors.ts';
 import { NoDataError } from '../net/no-data-error.ts';
 import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
 import { isOfRealm, maxHeadBytes, readRequest, type RequestHeaders } from './web-socket-request.ts';
-import { closeTimeout, HalfOpenWebSocket, maxMessageBytes, WebSocketStream } from './web-socket-stream.ts';
+import {
+  closeTimeout,
+  HalfOpenWebSocket,
+  maxMessageBytes,
+  WebSocketStream,
+  type WebSocketContext,
+} from './web-socket-stream.ts';
 
 const options = { perMessageDeflate: false, maxPayload: maxMessageBytes, closeTimeout } as const;
 
@@ -33,28 +38,36 @@ const silenceForRealmMs = 50;
 export async function acceptWebSocket(
   stream: Duplex,
   target: WebSocketTarget,
-  clock: Clock,
+  context: WebSocketContext,
 ): Promise<WebSocketStream> {
   const { head, rest } = await readHead(stream);
   const read = readRequest(head, target);
   if ('fault' in read) throw refuse(stream, read.fault);
-  return upgrade(stream, target, { headers: read.headers, rest, clock });
+  return upgrade(stream, target, { headers: read.headers, rest, context });
 }
+
+/** A valid request, and what follows it. */
+type Upgrade = {
+  readonly headers: RequestHeaders;
+  readonly rest: Buffer;
+  readonly context: WebSocketContext;
+};
 
 async function upgrade(
   stream: Duplex,
   { path: url, pings }: WebSocketTarget,
-  {
-    headers,
-    rest,
-    clock,
-  }: { readonly headers: RequestHeaders; readonly rest: Buffer; readonly clock: Clock },
+  { headers, rest, context }: Upgrade,
 ): Promise<WebSocketStream> {
   return new Promise((resolve) => {
     const request = { method: 'GET', url, headers } as unknown as IncomingMessage;
     server.handleUpgrade(request, stream, rest, (socket) => {
       resolve(
-        new WebSocketStream(socket, { pings, clock, silenceMs: isOfRealm(headers) ? silenceForRealmMs : 0 }),
+        new WebSocketStream(socket, {
+          ...context,
+          below: stream,
+          pings,
+          silenceMs: isOfRealm(headers) ? silenceForRealmMs : 0,
+        }),
       );
     });
     stream.resume(); // readHead has paused it
@@ -120,7 +133,7 @@ function refuse(stream: Duplex, fault: string): ClientRefusedError {
 export async function requestWebSocket(
   stream: Duplex,
   { host, path, pings }: WebSocketTarget,
-  clock: Clock,
+  context: WebSocketContext,
 ): Promise<WebSocketStream> {
   const { promise, resolve, reject } = Promise.withResolvers<WebSocketStream>();
   const clientOptions: ClientOptions & { readonly closeTimeout: number } = {
@@ -135,7 +148,7 @@ export async function requestWebSocket(
   };
   const socket = new HalfOpenWebSocket('ws://remote.invalid', clientOptions);
   socket.once('open', () => {
-    resolve(new WebSocketStream(socket, { pings, clock }));
+    resolve(new WebSocketStream(socket, { ...context, below: stream, pings }));
   });
   socket.once('unexpected-response', (_request, { statusCode = 0 }) => {
     reject(new Error(`the remote answered with HTTP status ${String(statusCode)}`));

@@ -17,6 +17,7 @@ import type { Lookup } from '../dns/lookup.ts';
 import type { ClientLimit } from '../limits/client-limit.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import { Incident } from '../stats/incident.ts';
 import type { Warn } from '../stats/log-limiter.ts';
@@ -35,6 +36,7 @@ export type AssociationsContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
+  readonly memory: MemoryBudget;
   readonly clientLimit: ClientLimit;
   readonly ownSockets: OwnSockets;
   /** The endpoint's configuration, which a reload may change. */
@@ -145,7 +147,7 @@ export class Associations {
   }
 
   #newAssociation({ client, port, path, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
-    const { log, warn, clock, lookup, budget, clientLimit, ownSockets, config } = this.#context;
+    const { log, warn, clock, lookup, budget, memory, clientLimit, ownSockets, config } = this.#context;
     const { name: endpoint, network, through, deniedDestinations: denied } = config();
     const ip = clientIp(client.address);
     return new UdpAssociation({
@@ -153,6 +155,7 @@ export class Associations {
       warn,
       clock,
       lookup,
+      memory,
       endpoint,
       client: clientText(client.address, client.port),
       ip,

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 import { WebSocket, WebSocketServer } from 'ws';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { HalfOpenWebSocket, WebSocketStream } from '../../../src/relay/transport/web-socket-stream.ts';
+import { memoryBudget } from '../../support/memory-budget.ts';
 import { Loopback } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -27,6 +29,8 @@ async function silentPair(): Promise<{ client: WebSocket; stream: WebSocketStrea
   });
   const [[socket]] = await Promise.all([accepted, once(client, 'open')]);
   const stream = new WebSocketStream(socket, {
+    below: new PassThrough(),
+    memory: memoryBudget(),
     pings: { intervalMs: 0 },
     clock: systemClock,
     silenceMs: years,
