@@ -2,7 +2,7 @@ import { relayLoops, type OwnNames } from '../api/relay-loops.ts';
 import type { SocketAddress } from './address.ts';
 import { listenConflicts } from './listen-conflicts.ts';
 import { portsOf } from './port-config.ts';
-import type { EndpointConfig, RelayConfig } from './relay-config.ts';
+import type { EndpointConfig } from './relay-config.ts';
 
 /** Where a relay runs, as far as that decides whether its configuration works there. */
 export type Surroundings = {
@@ -40,15 +40,4 @@ export function loopFindings(endpoints: readonly EndpointConfig[], own: OwnNames
     problems: problems.map(({ message }) => message),
     warnings: warnings.map(({ message }) => message),
   };
-}
-
-/** What is recommended where connections may stay for ever. */
-export const noIdleLimit =
-  'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
-
-/** Names of the endpoints whose TCP connections may be idle for ever. */
-export function withoutIdleLimit({ endpoints }: RelayConfig): readonly string[] {
-  return endpoints
-    .filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0)
-    .map(({ name }) => name);
 }

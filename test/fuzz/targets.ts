@@ -18,7 +18,6 @@ import { parseProxyHeader, ProxyHeaderError } from '../../src/relay/proxy-protoc
 import { systemClock } from '../../src/lib/clock.ts';
 import { readRequest } from '../../src/relay/transport/web-socket-request.ts';
 import { acceptWebSocket } from '../../src/relay/transport/web-socket.ts';
-import { memoryBudget } from '../support/memory-budget.ts';
 
 /** A parser that meets outsiders. */
 export type Target = {
@@ -98,8 +97,7 @@ async function webSocketFrames(input: Buffer): Promise<void> {
   const [client, server] = duplexPair();
   client.on('error', () => undefined).resume();
   client.write(upgradeRequest);
-  const context = { clock: systemClock, memory: memoryBudget() };
-  const stream = await acceptWebSocket(server, target, context);
+  const stream = await acceptWebSocket(server, target, systemClock);
   let bytes = 0;
   stream.on('data', (part: Buffer) => (bytes += part.length)).on('error', () => undefined);
   client.end(input);

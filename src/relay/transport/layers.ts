@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 import type { ListenTransportConfig, RemoteTransportConfig } from '../../config/transport.ts';
-import type { WebSocketContext } from './web-socket-stream.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { connectTls } from './tls-client.ts';
 import type { TlsServer } from './tls-server.ts';
 import { acceptWebSocket, requestWebSocket } from './web-socket.ts';
@@ -24,11 +24,11 @@ export async function acceptLayers(
   raw: Socket,
   { webSocket }: ListenTransportConfig,
   tls: TlsServer | undefined,
-  context: WebSocketContext,
+  clock: Clock,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
   if (tls !== undefined) all.push(await tls.accept(raw));
-  if (webSocket !== undefined) all.push(await acceptWebSocket(topOf(all), webSocket, context));
+  if (webSocket !== undefined) all.push(await acceptWebSocket(topOf(all), webSocket, clock));
   return { all, top: topOf(all) };
 }
 
@@ -41,11 +41,11 @@ export async function connectLayers(
   raw: Socket,
   { tls, webSocket }: RemoteTransportConfig,
   context: SecureContext | undefined,
-  own: WebSocketContext,
+  clock: Clock,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
   if (tls !== undefined && context !== undefined) all.push(await connectTls(raw, tls, context));
-  if (webSocket !== undefined) all.push(await requestWebSocket(topOf(all), webSocket, own));
+  if (webSocket !== undefined) all.push(await requestWebSocket(topOf(all), webSocket, clock));
   return { all, top: topOf(all) };
 }
 

@@ -3,7 +3,6 @@ import type { SecureContext } from 'node:tls';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ListenTls, RemoteTls, ServerCertificate } from '../../config/transport.ts';
-import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { EndpointTransport, TransportContext } from './endpoint-transport.ts';
 import { certificateChain, keyPair, type FileBytes } from './certificates.ts';
 import { WatchedFiles } from './watched-files.ts';
@@ -21,8 +20,8 @@ class WatchedTransport implements EndpointTransport {
   readonly #listen: WatchedFiles<TlsServer> | undefined;
   readonly #remote: WatchedFiles<SecureContext> | undefined;
   readonly #handshakes: Handshakes = {
-    accept: (raw, memory) => this.#accept(raw, memory),
-    request: (raw, memory) => this.#request(raw, memory),
+    accept: (raw) => this.#accept(raw),
+    request: (raw) => this.#request(raw),
   };
 
   constructor(config: EndpointConfig, { clock, log }: TransportContext) {
@@ -75,15 +74,13 @@ class WatchedTransport implements EndpointTransport {
     return [this.#listen, this.#remote].filter((files) => files !== undefined);
   }
 
-  async #accept(raw: Socket, memory: MemoryBudget): Promise<Layers> {
+  async #accept(raw: Socket): Promise<Layers> {
     if (!this.isUsable) throw new HandshakeError(`no certificates loaded yet: ${this.problem}`);
-    const context = { clock: this.#clock, memory };
-    return acceptLayers(raw, this.#config.listenTransport ?? {}, this.#listen?.value, context);
+    return acceptLayers(raw, this.#config.listenTransport ?? {}, this.#listen?.value, this.#clock);
   }
 
-  async #request(raw: Socket, memory: MemoryBudget): Promise<Layers> {
-    const context = { clock: this.#clock, memory };
-    return connectLayers(raw, this.#config.remoteTransport ?? {}, this.#remote?.value, context);
+  async #request(raw: Socket): Promise<Layers> {
+    return connectLayers(raw, this.#config.remoteTransport ?? {}, this.#remote?.value, this.#clock);
   }
 }
 

@@ -1,4 +1,3 @@
-import type { WebSocket } from 'ws';
 import type { PingConfig } from '../../config/transport.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { RealmError } from '../../lib/errors.ts';
@@ -15,6 +14,16 @@ class PingTimeoutError extends RealmError {
   }
 }
 
+/** The other side of a WebSocket, as pings need it. */
+export type PingedPeer = {
+  /** Sends it a ping. */
+  readonly ping: () => void;
+  /** Whether an answer could not be read, or a ping would wait behind data. */
+  readonly isStalled: () => boolean;
+  /** Called at most once: it did not answer in time. */
+  readonly onLost: (error: Error) => void;
+};
+
 /**
  * Sends a ping (RFC 6455, section 5.5.2) whenever nothing came from the peer for the interval, so that proxies in between do
  * not count the connection as idle, and reports a peer that does not answer. Whatever comes from the peer is an answer.
@@ -22,35 +31,33 @@ class PingTimeoutError extends RealmError {
  * Without a limit in the configuration, only a peer that has answered before is reported: Realm answers no pings.
  */
 export class WebSocketPings {
-  readonly #socket: WebSocket;
+  readonly #peer: PingedPeer;
   readonly #config: PingConfig;
   readonly #clock: Clock;
-  readonly #onLost: (error: Error) => void;
   #heardMs: number;
   #hasAnswered = false;
-  #isStopped = false;
+  #isStopped: boolean;
   #stopTimer: () => void = () => undefined;
 
-  /** @param socket  open. @param onLost  called at most once. */
-  constructor(socket: WebSocket, config: PingConfig, clock: Clock, onLost: (error: Error) => void) {
-    this.#socket = socket;
+  /** @param peer  open. */
+  constructor(peer: PingedPeer, config: PingConfig, clock: Clock) {
+    this.#peer = peer;
     this.#config = config;
     this.#clock = clock;
-    this.#onLost = onLost;
     this.#heardMs = clock.monotonicMs();
-    if (config.intervalMs === 0) return;
-    socket.on('message', this.heard).on('ping', this.heard);
-    socket.on('pong', () => {
-      this.#hasAnswered = true;
-      this.heard();
-    });
-    this.#watch();
+    this.#isStopped = config.intervalMs === 0;
+    if (!this.#isStopped) this.#watch();
   }
 
   /** Something came from the peer, or may have come while it was not read. */
-  readonly heard = (): void => {
-    this.#heardMs = this.#clock.monotonicMs();
-  };
+  heard(): void {
+    if (!this.#isStopped) this.#heardMs = this.#clock.monotonicMs();
+  }
+
+  /** A pong came, which is reported by `heard`, too. */
+  answered(): void {
+    this.#hasAnswered = true;
+  }
 
   /** To be called when a direction has ended: RFC 6455, section 5.5.1, allows no frame after a close frame. */
   stop(): void {
@@ -74,8 +81,8 @@ export class WebSocketPings {
   /** While data waits for the peer to read it, nothing is idle, and a ping would wait behind it. */
   #ping(): void {
     const { intervalMs, timeoutMs } = this.#config;
-    const isStalled = this.#isStalled();
-    if (!isStalled) this.#socket.ping();
+    const isStalled = this.#peer.isStalled();
+    if (!isStalled) this.#peer.ping();
     const limitMs = timeoutMs ?? (this.#hasAnswered ? usualTimeoutMs : 0);
     if (!isStalled && limitMs > 0) this.#expectAnswer(this.#clock.monotonicMs(), limitMs);
     else
@@ -87,13 +94,8 @@ export class WebSocketPings {
   #expectAnswer(sinceMs: number, limitMs: number): void {
     this.#after(limitMs, () => {
       if (this.#heardMs >= sinceMs) this.#watch();
-      else if (this.#isStalled()) this.#expectAnswer(sinceMs, limitMs);
-      else this.#onLost(new PingTimeoutError(limitMs));
+      else if (this.#peer.isStalled()) this.#expectAnswer(sinceMs, limitMs);
+      else this.#peer.onLost(new PingTimeoutError(limitMs));
     });
-  }
-
-  /** Whether an answer could not be read, or a ping not be sent. */
-  #isStalled(): boolean {
-    return this.#socket.isPaused || this.#socket.bufferedAmount > 0;
   }
 }

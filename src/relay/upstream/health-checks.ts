@@ -2,12 +2,14 @@ import type { SocketAddress } from '../../config/address.ts';
 import type { HealthCheckConfig } from '../../config/health-check-keys.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { Channel, TcpStack } from '../net/channel.ts';
+import type { Target, TcpStack } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import { ownProxyHeader } from '../proxy-protocol/header.ts';
 import { Dial, type DialTarget } from './dial.ts';
+import type { ConnectionAttempt } from './happy-eyeballs.ts';
 import type { Remote } from './remote.ts';
+import { UdpProbe, udpQuery } from './udp-probe.ts';
 
 /** What health checks work with. */
 export type HealthChecksContext = {
@@ -17,7 +19,13 @@ export type HealthChecksContext = {
   readonly budget: DescriptorBudget;
 };
 
-/** Checks remotes periodically by a TCP connect, and reports the outcome to each remote. */
+/** The remotes of an endpoint's first port, in the order of the configuration, which is the same for both protocols. */
+type CheckedRemotes = { readonly TCP: readonly Remote[]; readonly UDP: readonly Remote[] };
+
+/**
+ * Checks remotes periodically, and reports the outcome to each remote: by a TCP connect, which counts for the remote of
+ * UDP, too, unless UDP has a check of its own.
+ */
 export class HealthChecks {
   readonly #context: HealthChecksContext;
   #running: readonly Check[] = [];
@@ -26,17 +34,27 @@ export class HealthChecks {
     this.#context = context;
   }
 
-  /** Replaces all checks by those of `remotes`; the first ones start at once. */
-  run(
-    remotes: readonly Remote[],
-    { healthCheck: settings, through, deniedDestinations: denied, network }: EndpointConfig,
-  ): void {
+  /** Replaces all checks by those of `config`; the first ones start at once. */
+  run(remotes: CheckedRemotes, config: EndpointConfig): void {
     this.stop();
-    if (settings === undefined) for (const remote of remotes) remote.clearChecks();
-    else
-      this.#running = remotes.map(
-        (remote) => new Check(remote, settings, { ...this.#context, through, denied, network }),
-      );
+    const { healthCheck: settings, through, deniedDestinations: denied } = config;
+    const context = { ...this.#context, through, denied };
+    const [connect, ask] = [tcpConnect(this.#context.tcp, config), udpConnect(config)];
+    for (const each of uncheckedRemotes(remotes, config)) each.clearChecks();
+    if (settings === undefined) return;
+    const hasOwn = ask !== undefined;
+    const tcp = isTcpChecked(config)
+      ? remotes.TCP.map((remote, index) => {
+          const follower = hasOwn ? undefined : remotes.UDP[index];
+          return new Check({ remote, follower, connect }, settings, context);
+        })
+      : [];
+    const udp = hasOwn
+      ? remotes.UDP.map(
+          (remote) => new Check({ remote, follower: undefined, connect: ask }, settings, context),
+        )
+      : [];
+    this.#running = [...tcp, ...udp];
   }
 
   /** Ends all checks. */
@@ -51,20 +69,64 @@ type CheckContext = HealthChecksContext & {
   readonly through: SocketAddress | undefined;
   /** Addresses and ranges that are not dialled; undefined = none. */
   readonly denied: readonly string[] | undefined;
-  readonly network: Pick<EndpointConfig['network'], 'sendProxyVersion'>;
 };
+
+/** What is checked, and how. */
+type Checked = {
+  readonly remote: Remote;
+  /** The remote of the other protocol that has the same outcome. */
+  readonly follower: Remote | undefined;
+  readonly connect: Connect;
+};
+
+/** Connects to an address, or asks it, as a `Dial` requires. */
+type Connect = (target: Target, onConnected: (error: Error | undefined) => void) => ConnectionAttempt;
+
+/** How the remotes of TCP are connected to. */
+function tcpConnect({ connect }: TcpStack, { network }: EndpointConfig): Connect {
+  const { sendProxyVersion: version } = network;
+  if (version === undefined) return connect;
+  return (target, onConnected) => {
+    const channel = connect(target, (error) => {
+      // A remote that expects a header would count a connection without one as an error.
+      if (error === undefined) channel.write(ownProxyHeader(version));
+      onConnected(error);
+    });
+    return channel;
+  };
+}
+
+/** How the remotes of UDP are asked; undefined if they have no check of their own. */
+function udpConnect({ healthCheck, network }: EndpointConfig): Connect | undefined {
+  if (healthCheck?.udp === undefined || !network.udp) return undefined;
+  const query = udpQuery(
+    healthCheck.udp,
+    network.sendProxyUdp === true ? ownProxyHeader(2) : new Uint8Array(),
+  );
+  return (target, onConnected) => new UdpProbe(target, query, onConnected);
+}
+
+/** Whether anything depends on whether the remotes accept TCP connections. */
+function isTcpChecked({ healthCheck, network }: EndpointConfig): boolean {
+  return healthCheck !== undefined && (network.tcp || healthCheck.udp === undefined);
+}
+
+function uncheckedRemotes(remotes: CheckedRemotes, config: EndpointConfig): readonly Remote[] {
+  if (config.healthCheck === undefined) return [...remotes.TCP, ...remotes.UDP];
+  return isTcpChecked(config) ? [] : remotes.TCP;
+}
 
 /** The checks of one remote, one after the other until `stop`. */
 class Check {
-  readonly #remote: Remote;
+  readonly #checked: Checked;
   readonly #settings: HealthCheckConfig;
   readonly #context: CheckContext;
-  #dial: Dial<Channel> | undefined;
+  #dial: Dial<ConnectionAttempt> | undefined;
   #isStopped = false;
   #stopTimer: () => void = () => undefined;
 
-  constructor(remote: Remote, settings: HealthCheckConfig, context: CheckContext) {
-    this.#remote = remote;
+  constructor(checked: Checked, settings: HealthCheckConfig, context: CheckContext) {
+    this.#checked = checked;
     this.#settings = settings;
     this.#context = context;
     void this.#check();
@@ -89,18 +151,14 @@ class Check {
   async #connect(): Promise<void> {
     const dial = new Dial({
       ...this.#context,
-      connect: this.#context.tcp.connect,
+      connect: this.#checked.connect,
       timeoutMs: this.#settings.timeoutMs,
       onFailedTry: () => undefined,
     });
     this.#dial = dial;
     try {
       const dialled = await dial.connect([this.#target()]);
-      if (dialled === undefined) return;
-      const { sendProxyVersion: version } = this.#context.network;
-      // A remote that expects a header would count a connection without one as an error.
-      if (version !== undefined) dialled.channel.write(ownProxyHeader(version));
-      dialled.channel.close();
+      dialled?.channel.close();
     } catch {
       // reported by `fail`
     }
@@ -108,7 +166,8 @@ class Check {
 
   /** The remote as the target of a check, which does not count as one of its connections. */
   #target(): DialTarget {
-    const { host, port, ip, text } = this.#remote;
+    const { remote, follower } = this.#checked;
+    const { host, port, ip, text } = remote;
     return {
       host,
       port,
@@ -117,10 +176,14 @@ class Check {
       acquire: () => undefined,
       release: () => undefined,
       succeed: () => {
-        if (!this.#isStopped) this.#remote.passCheck(this.#settings.healthyThreshold);
+        if (this.#isStopped) return;
+        remote.passCheck(this.#settings.healthyThreshold);
+        follower?.follow(remote);
       },
       fail: (error) => {
-        if (!this.#isStopped) this.#remote.failCheck(this.#settings.unhealthyThreshold, error);
+        if (this.#isStopped) return;
+        remote.failCheck(this.#settings.unhealthyThreshold, error);
+        follower?.follow(remote);
       },
     };
   }

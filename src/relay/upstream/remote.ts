@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { IpAddress } from '../../lib/ip-address.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
+import { AddressOrder } from './address-order.ts';
 
 /** How long a remote whose dials fail is ejected. */
 const ejectionBackoff: Backoff = { initialMs: 1000, maxMs: 60_000 };
@@ -66,6 +67,8 @@ export class Remote implements SocketAddress {
   readonly ip?: IpAddress;
   /** As configured, e.g. `[2001:db8::1]:443`. */
   readonly text: string;
+  /** Which addresses of its name to try first by UDP. */
+  readonly addresses: AddressOrder;
   readonly #endpoint: string;
   readonly #context: RemoteContext;
   #active = 0;
@@ -90,6 +93,7 @@ export class Remote implements SocketAddress {
     if (address.ip !== undefined) this.ip = address.ip;
     this.text = socketAddressText(address);
     this.#context = context;
+    this.addresses = new AddressOrder(context.clock);
   }
 
   /** Connections or associations that are open or being dialled. */
@@ -99,19 +103,22 @@ export class Remote implements SocketAddress {
 
   /** Whether checks pass and the last dial succeeded; true before the first of either. */
   get isHealthy(): boolean {
-    return this.#passesChecks && this.#failedInARow === 0;
+    return this.passesChecks && this.#failedInARow === 0;
+  }
+
+  /** Whether its health checks pass; true without checks. */
+  get passesChecks(): boolean {
+    return (this.#mirrored ?? this).#isUp;
   }
 
   /** Whether it is tried in its turn: it is healthy, or its backoff is over and checks pass. */
   get isPreferred(): boolean {
-    return (
-      this.isHealthy || (this.#passesChecks && this.#context.clock.monotonicMs() >= this.#ejectedUntilMs)
-    );
+    return this.isHealthy || (this.passesChecks && this.#context.clock.monotonicMs() >= this.#ejectedUntilMs);
   }
 
   get health(): RemoteHealth {
     const failing = this.isHealthy ? '' : 'DialFailed';
-    const reason = this.#passesChecks ? failing : 'CheckFailed';
+    const reason = this.passesChecks ? failing : 'CheckFailed';
     const isKnown = this.#isDialled || (this.#mirrored ?? this).#isChecked;
     const working = isKnown ? 'healthy' : 'unknown';
     return {
@@ -195,6 +202,15 @@ export class Remote implements SocketAddress {
     this.#context.log.warn({ ...this.#logFields(), err }, 'remote is unhealthy');
   }
 
+  /** Adopts the result of the checks of another remote, which logs and counts it. */
+  follow(checked: Remote): void {
+    this.#isChecked = checked.#isChecked;
+    if (this.#isUp === checked.#isUp) return;
+    this.#isUp = checked.#isUp;
+    this.#contraryChecks = 0;
+    this.#record('checked');
+  }
+
   /** Makes the checks of `checked` count for this remote, too; undefined = it has checks of its own. */
   mirrorChecksOf(checked: Remote | undefined): void {
     this.#mirrored = checked;
@@ -205,10 +221,6 @@ export class Remote implements SocketAddress {
     this.#isUp = true;
     this.#isChecked = false;
     this.#contraryChecks = 0;
-  }
-
-  get #passesChecks(): boolean {
-    return (this.#mirrored ?? this).#isUp;
   }
 
   #record(event: RemoteEvent): void {

@@ -119,6 +119,18 @@ describe('relay, a remote that leads back to the relay', () => {
     expect(times(lines, 'datagram dropped, the relay is its own remote')).to.equal(1);
   });
 
+  it('UDP: its own datagrams to a second remote are dropped, too', async () => {
+    const listen = `127.0.0.1:${String(await freePort())}`;
+    const refusing = `127.0.0.1:${String(await freePort())}`;
+    const { relay } = await loopback.relay(
+      config(loop(listen, refusing, { ...udp, extra_remotes: [listen] })),
+    );
+    const client = await loopback.udp();
+    client.send('x', split(listen).port, '127.0.0.1');
+    await eventually('the drop', () => statusOf(relay).looped.associations > 0, { intervalMs: 2 });
+    expect(statusOf(relay).associations).to.include({ total: 1, fromClientBytes: 1 });
+  });
+
   it('UDP over another endpoint: dropped where the circle closes, while a chain is served', async () => {
     const [a, b] = [`127.0.0.1:${String(await freePort())}`, `127.0.0.1:${String(await freePort())}`];
     const { relay } = await loopback.relay(

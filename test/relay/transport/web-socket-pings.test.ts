@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
+import type { Socket } from 'node:net';
 import { expect } from 'chai';
-import { WebSocket, WebSocketServer } from 'ws';
 import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
+import { answerHead } from '../../../src/relay/transport/web-socket-answer.ts';
+import { FrameReader } from '../../../src/relay/transport/web-socket-frames.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { describeRustRealm, RustRealm } from '../../support/rust-realm.ts';
@@ -19,34 +20,65 @@ import {
   unchanged,
   type TestRelay,
 } from '../loopback.ts';
+import { frame, opcodes, requestHead, zeroMask } from './frames.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 const ws = 'ws;host=a.example;path=/';
 
-/** A WebSocket that counts what it receives. */
+/** The other end of a WebSocket, which counts the pings that it receives. */
 class Peer {
   pings = 0;
-  pongs = 0;
   text = '';
-  readonly socket: WebSocket;
+  bytes = 0;
+  readonly socket: Socket;
+  readonly #mask: Buffer | undefined;
 
-  constructor(socket: WebSocket) {
+  /**
+   * @param socket    its handshake is done.
+   * @param isClient  of the relay, so that it masks its frames.
+   */
+  constructor(socket: Socket, isClient: boolean, isAnswering = true) {
     this.socket = socket;
-    socket.on('error', () => undefined);
-    socket.on('ping', () => (this.pings += 1));
-    socket.on('pong', () => (this.pongs += 1));
-    socket.on('message', (part: Buffer) => (this.text += part.toString()));
-    loopback.onClose(() => {
-      socket.terminate();
+    this.#mask = isClient ? zeroMask : undefined;
+    const reader = new FrameReader(!isClient, {
+      onPing: () => {
+        this.pings += 1;
+        if (isAnswering) this.send(opcodes.pong);
+      },
+      onPong: () => undefined,
     });
+    socket.on('data', (part: Buffer) => {
+      const payload = reader.read(part);
+      this.bytes += payload.length;
+      if (this.bytes < 100) this.text += payload.toString();
+    });
+    socket.resume();
+  }
+
+  send(opcode: number, payload = ''): void {
+    this.socket.write(frame(opcode, payload, this.#mask));
   }
 
   /** Resolves once it has `count` pings. */
   async pinged(count: number): Promise<void> {
     await eventually(`${String(count)} pings`, () => this.pings === count, { intervalMs: 2 });
   }
+}
+
+/** Reads up to the first empty line, and pauses `socket` behind it. */
+async function head(socket: Socket): Promise<string> {
+  let read = '';
+  while (!read.includes('\r\n\r\n')) {
+    const next = once(socket, 'data') as Promise<[Buffer]>;
+    socket.resume();
+    read += (await next)[0].toString('latin1');
+    socket.pause();
+  }
+  const end = read.indexOf('\r\n\r\n') + 4;
+  if (read.length > end) socket.unshift(Buffer.from(read.slice(end), 'latin1'));
+  return read.slice(0, end);
 }
 
 type Running = TestRelay & { readonly clock: FakeClock };
@@ -60,32 +92,37 @@ async function running(fields: Partial<RealmEndpoint>, remote: string): Promise<
 /** A relay in front of a WebSocket server, and what is connected through it. */
 async function towardsRemote(
   options: string,
-  autoPong = true,
-): Promise<Running & { peer: Peer; client: Awaited<ReturnType<Loopback['client']>> }> {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong });
-  loopback.onClose(() => {
-    server.close();
-  });
-  await once(server, 'listening');
-  const connected = once(server, 'connection') as Promise<[WebSocket]>;
-  const remote = `127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  isAnswering = true,
+): Promise<Running & { peer: Peer; client: Socket }> {
+  const { promise: connected, resolve } = Promise.withResolvers<Socket>();
+  const remote = await loopback.tcpRemote(resolve);
   const test = await running({ remote_transport: `${ws}${options}` }, remote);
   const client = await loopback.client(listenOf(test.relay));
-  const peer = new Peer((await connected)[0]);
+  const socket = await connected;
+  const request = await head(socket);
+  socket.write(answerHead(/^Sec-WebSocket-Key: (.*)$/im.exec(request)?.[1] ?? ''));
+  const peer = new Peer(socket, false, isAnswering);
   client.write('x');
   await eventually('the byte', () => peer.text === 'x', { intervalMs: 2 }); // the handshake is done on both sides
   return { ...test, peer, client };
 }
 
 /** A WebSocket client of a relay in front of an echo server. */
-async function towardsClient(options: string, autoPong = true): Promise<Running & { peer: Peer }> {
+async function towardsClient(options: string, isAnswering = true): Promise<Running & { peer: Peer }> {
   const test = await running({ listen_transport: `${ws}${options}` }, await loopback.echo());
-  const socket = new WebSocket(`ws://${listenOf(test.relay)}/`, { headers: { host: 'a.example' }, autoPong });
-  const peer = new Peer(socket);
-  await once(socket, 'open');
-  socket.send(Buffer.from('x'));
+  const peer = new Peer(await opened(test), true, isAnswering);
+  peer.send(opcodes.binary, 'x');
   await eventually('the echo', () => peer.text === 'x', { intervalMs: 2 });
   return { ...test, peer };
+}
+
+/** A client whose WebSocket the relay has accepted. */
+async function opened({ relay }: TestRelay): Promise<Socket> {
+  const socket = await loopback.client(listenOf(relay));
+  const key = 'x3JJHMbDL1EzLkh9GBhXDw==';
+  socket.write(requestHead({ host: 'a.example', 'sec-websocket-key': key, origin: 'x' }, 'GET / HTTP/1.1'));
+  expect(await head(socket)).to.equal(answerHead(key));
+  return socket;
 }
 
 /** Lets the relay receive what the peer has sent, which `clock` does not show. */
@@ -125,7 +162,7 @@ describe('relay, WebSocket pings', () => {
       const { clock, peer } = await connected(';pinginterval=20;pingtimeout=5', false);
       clock.advance(20_000);
       await peer.pinged(1);
-      peer.socket.send(Buffer.from('y'));
+      peer.send(opcodes.binary, 'y');
       await settled();
       clock.advance(5000); // the answer is 5 s old
       clock.advance(14_999);
@@ -137,7 +174,8 @@ describe('relay, WebSocket pings', () => {
 
     it(`to ${side}: none after a close frame, and no timer is left`, async () => {
       const { clock, peer, relay } = await connected(';pinginterval=20;pingtimeout=5');
-      peer.socket.close();
+      peer.send(opcodes.close);
+      peer.socket.end();
       await eventually('the end', () => statusOf(relay).connections.active === 0);
       expect(clock.timers).to.equal(0);
     });
@@ -157,7 +195,7 @@ describe('relay, WebSocket pings', () => {
     const { clock, peer, relay, client } = await towardsRemote('', false);
     clock.advance(30_000);
     await peer.pinged(1);
-    peer.socket.pong();
+    peer.send(opcodes.pong);
     await settled();
     clock.advance(30_000);
     await peer.pinged(2);
@@ -176,16 +214,12 @@ describe('relay, WebSocket pings', () => {
     const big = randomBytes(16 * 1024 * 1024);
     const remote = await loopback.tcpRemote((socket) => socket.write(big));
     const test = await running({ listen_transport: `${ws};pinginterval=20;pingtimeout=5` }, remote);
-    const socket = new WebSocket(`ws://${listenOf(test.relay)}/`, { headers: { host: 'a.example' } });
-    const peer = new Peer(socket);
-    await once(socket, 'open');
-    let receivedBytes = 0;
-    socket.on('message', (part: Buffer) => (receivedBytes += part.length));
-    socket.pause();
+    const peer = new Peer(await opened(test), true);
+    peer.socket.pause();
     await unchanged(() => statusOf(test.relay).connections.fromUpstreamBytes);
     for (let minute = 0; minute < 5; minute += 1) test.clock.advance(60_000);
-    socket.resume();
-    await eventually('all of it', () => receivedBytes === big.length);
+    peer.socket.resume();
+    await eventually('all of it', () => peer.bytes === big.length);
     expect(peer.pings).to.equal(0);
   });
 });

@@ -67,6 +67,26 @@ describe('relay, a remote that was neither dialled nor checked', () => {
     await loopback.exchangeDatagram(await loopback.udp(), listenOf(relay), 'x');
     expect(statusOf(relay).health.UDP[0]).to.deep.include({ state: 'healthy' });
   });
+
+  it('is unknown, for UDP until a check by TCP has passed; and again once there are no checks', async () => {
+    const both = { use_udp: true };
+    const remote = await loopback.greeter('hello');
+    const { relay } = await loopback.relay(config(endpoint(remote, { health_check: {} }, both)));
+    await eventually('a check', () => statusOf(relay).health.UDP[0]?.state === 'healthy');
+    await relay.reload(config(endpoint(remote, {}, both)));
+    expect(statusOf(relay).health.UDP[0]).to.deep.include({ state: 'unknown' });
+  });
+
+  it('is unknown, for UDP until a check of its own has ended, which says nothing of TCP', async () => {
+    const health_check = { udp: { send: 'ping', expect: 'ping' } };
+    const both = { use_udp: true };
+    const { relay } = await loopback.relay(
+      config(endpoint(await loopback.udpEcho(), { health_check }, both)),
+    );
+    expect(statusOf(relay).health.UDP[0]).to.deep.include({ state: 'unknown' });
+    await eventually('a check', () => statusOf(relay).health.UDP[0]?.state === 'healthy');
+    expect(statusOf(relay).health.TCP[0]).to.deep.include({ state: 'unknown' });
+  });
 });
 
 describe('relay, health checks of a remote that expects PROXY headers', () => {
