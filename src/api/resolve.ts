@@ -1,6 +1,6 @@
 import { isUnspecified, parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
-import { resolvedPodTemplate } from './pod-template.ts';
+import { resolvedCommonMetadata, resolvedPodTemplate } from './pod-template.ts';
 import { resolvedWorkload } from './workload.ts';
 import type {
   Endpoint,
@@ -10,7 +10,6 @@ import type {
   Relay,
   Remote,
   RemoteTransport,
-  Resources,
   Service,
   WebSocketSettings,
 } from './relay.ts';
@@ -43,21 +42,11 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
     endpoints: spec.endpoints.map((endpoint) => resolvedEndpoint(endpoint, network)),
     service: resolvedService(spec.service ?? {}),
     ...present('image', spec.image),
-    resources: resolvedResources(spec.resources),
+    resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
     podTemplate: resolvedPodTemplate(spec),
+    commonMetadata: resolvedCommonMetadata(spec),
     ...resolvedWorkload(spec),
     ...operation(spec),
-  };
-}
-
-/** What the memory budget of the relay program goes with; a user who sets either alone gets just that. */
-const memoryDefaults = { limits: { memory: '256Mi' }, requests: { memory: '64Mi' } };
-
-function resolvedResources({ limits = {}, requests = {} }: RealmRelay['spec']['resources'] = {}): Resources {
-  if ('memory' in limits || 'memory' in requests) return { limits, requests };
-  return {
-    limits: { ...memoryDefaults.limits, ...limits },
-    requests: { ...memoryDefaults.requests, ...requests },
   };
 }
 

@@ -13,9 +13,11 @@ import { adminRoutes } from '../relay/admin/routes.ts';
 import { RelayServer, ReloadError } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, type Logger } from '../telemetry/logger.ts';
-import { logOutput } from '../telemetry/log-outputs.ts';
-import { adminAddress, parseOptions, type Command, type Io } from './command.ts';
+import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logger.ts';
+import { openedLogOutput } from '../telemetry/log-outputs.ts';
+import type { Command, Io } from './command.ts';
+import { adminAddress, filePath } from './flag-values.ts';
+import { parseOptions } from './options.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { hostDocument, hostDrainSeconds, hostSecrets, runningRelays } from './host-relay.ts';
 import { findingText, readManifests } from './manifests.ts';
@@ -23,31 +25,35 @@ import { screen } from './standalone-screen.ts';
 
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 
-export const usage = `Usage: realm-operator standalone -f PATH… [--admin ADDRESS]
+export const usage = `Usage: realm-operator standalone -f PATH… [options]
 
 Runs RealmRelay manifests on this machine, without a cluster, and applies changes of the files.
 
   -f, --filename PATH  a file or a folder (its .yaml, .yml and .json files); may be repeated
       --admin ADDRESS  where /livez, /readyz, /status and /metrics are served, or off (default ${defaultAdmin})
+      --log-output FILE  stdout, stderr or a file, which SIGHUP opens again for its rotation (default stderr)
 
-Standard output shows what runs, the log goes to standard error. A change that is not valid is reported and has no effect.
+Standard output shows what runs. A change that is not valid is reported and has no effect.
 Ctrl-C drains connections for spec.drainSeconds; pressing it again ends them at once.
 Exit code: 0 success, 1 the manifests are not valid at the start or no endpoint could be bound, 2 wrong usage.
 `;
 
 /** `realm-operator standalone`: runs manifests on this machine. */
 export const standalone: Command = async (argv, io) => {
-  const { filename: paths, admin } = parseOptions(argv, {
+  const { values } = parseOptions(argv, {
     filename: { type: 'string', short: 'f', multiple: true, default: [] },
     admin: { type: 'string', default: defaultAdmin },
+    'log-output': { type: 'string', default: 'stderr' },
   });
+  const { filename: paths, admin, 'log-output': logOutput } = values;
   if (paths.length === 0 || paths.includes('-')) throw new UsageError('give the manifests with -f PATH');
   const address = adminAddress(admin);
-  const output = logOutput('stderr');
+  const output = await openedLogOutput(filePath('--log-output', logOutput));
   const log = createLogger('info', output);
   const relay = new RelayServer({ log, clock: systemClock, logLinesDropped: () => output.droppedLines });
   const host = new Host(relay, log, io, { paths, admin: address });
   const signals = stopSignals(io.signals);
+  const stopReopening = reopenLogAtHangup(io.signals, output, log);
   let adminServer: HealthServer | undefined;
   try {
     if (!(await host.readAndRun())) return 1;
@@ -67,6 +73,7 @@ export const standalone: Command = async (argv, io) => {
     return 0;
   } finally {
     signals.release();
+    stopReopening();
     await relay.close();
     await adminServer?.close();
   }

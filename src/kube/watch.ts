@@ -27,6 +27,8 @@ export type Watch = {
   /** The requested duration, in seconds. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
+  /** Called when the server has accepted the watch. */
+  readonly onOpen?: () => void;
 };
 
 /**
@@ -39,7 +41,7 @@ export type Watch = {
 export async function* watch<T extends KubeObject>(
   client: KubeClient,
   clock: Clock,
-  { path, query, timeoutSeconds, signal }: Watch,
+  { path, query, timeoutSeconds, signal, onOpen }: Watch,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
   const end = new AbortController();
   const cancel = clock.after(timeoutSeconds * 1000 + graceMs, () => {
@@ -52,6 +54,7 @@ export async function* watch<T extends KubeObject>(
       query: { ...query, watch: '1', allowWatchBookmarks: 'true', timeoutSeconds: String(timeoutSeconds) },
       signal: AbortSignal.any([signal, end.signal]),
     });
+    onOpen?.();
     for await (const line of byteLines(body as AsyncIterable<Buffer>))
       yield watchEvent<T>(textWithoutManagedFields(line));
   } finally {

@@ -3,6 +3,7 @@ import type { Relay } from '../api/relay.ts';
 import { onPlatform } from '../desired/platform.ts';
 import { immutableFields } from '../desired/service.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
+import { appliedVerdict } from './applied-verdict.ts';
 import type { ApplyContext, ApplyResult } from './apply-context.ts';
 import { applyInStages } from './apply-stages.ts';
 import type { RelayObject } from './kinds.ts';
@@ -49,7 +50,8 @@ function problemsText(problems: readonly Problem[]): string {
 
 /** @param success  the verdict if every object can be applied. */
 async function applyRelay(relay: Relay, success: Verdict, context: ApplyContext): Promise<ApplyResult> {
-  const { objects, liveService } = await wantedObjects(relay, context);
+  const all = await wantedObjects(relay, context);
+  const { objects, liveService } = all;
   const immutable = liveService === undefined ? [] : immutableFields(relay, liveService);
   const mayRecreate = immutable.length > 0 && relay.service.recreatePolicy === 'WhenNeeded';
   // A Service that has to be recreated is not wanted for now, so that it is pruned; its deletion causes the next reconcile.
@@ -59,7 +61,7 @@ async function applyRelay(relay: Relay, success: Verdict, context: ApplyContext)
   // The Service is applied last: if only it failed, everything else is as wanted.
   if (failure === undefined || isAboutService(failure.verdict)) await prune(relay, wanted, context);
   if (failure !== undefined) return (await recreateService(failure, relay, context)) ?? failure;
-  if (immutable.length === 0) return { verdict: success };
+  if (immutable.length === 0) return { verdict: appliedVerdict(success, relay, all, context.cluster) };
   const message = problemsText(immutable);
   return {
     verdict: mayRecreate

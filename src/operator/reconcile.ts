@@ -1,3 +1,4 @@
+import type { V1DaemonSet } from '@kubernetes/client-node';
 import { type Action, awaitChange, requeueAfter, resyncAfter } from '../controller/action.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { isKubeError } from '../kube/kube-error.ts';
@@ -5,18 +6,21 @@ import type { KubeEvent } from '../kube/events.ts';
 import { configHash } from '../desired/config-map.ts';
 import type { Platform } from '../desired/platform.ts';
 import { type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
+import { present } from '../lib/record.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RelayObject } from './kinds.ts';
 import type { ApplyCluster, ApplyResult } from './apply-context.ts';
 import { applyObjects } from './apply-objects.ts';
 import { hotReload } from './hot-reload.ts';
-import { isLive, type RelayPod } from './pods.ts';
+import { shortDaemonSet } from './pod-refusals.ts';
+import { isLive, podResource, type RelayPod } from './pods.ts';
 import type { PodPoller } from './relay-poller.ts';
 import { type RunningPods, runningPods } from './running-pods.ts';
 import { statusEvents } from './status-events.ts';
 import { status } from './status.ts';
 import { configured, type Verdict } from './verdict.ts';
+import { watchText } from './watches.ts';
 
 /** For relays that are as wanted: watches report every change, so this is only a safety net. */
 const resyncMs = 36_000_000;
@@ -30,6 +34,8 @@ export type ReconcileCluster = ApplyCluster & {
   relay: (key: ObjectKey) => RelayObject | undefined;
   writeStatus: (object: RelayObject, status: RealmRelayStatus) => Promise<void>;
   podsOf: (key: ObjectKey) => RelayPod[];
+  /** Why the API server refuses Pods of `daemonSet`, if that is known; see `PodRefusals`. */
+  podRefusal: (daemonSet: V1DaemonSet) => Promise<string | undefined>;
   annotatePod: (pod: RelayPod, hash: string) => Promise<void>;
   recordEvent: (event: KubeEvent) => void;
 };
@@ -58,8 +64,9 @@ export async function reconcile(key: ObjectKey, context: ReconcileContext): Prom
     return awaitChange;
   }
   try {
-    const { verdict, error } = await applyAndReport(object, context);
+    const { verdict, error, againMs } = await applyAndReport(object, context);
     if (error !== undefined) throw error;
+    if (againMs !== undefined) return requeueAfter(againMs);
     return resyncAfter(resyncDelayMs(verdict));
   } catch (error) {
     if (!isKubeError(error, 429) || error.retryAfterMs === undefined) throw error;
@@ -74,7 +81,10 @@ function resyncDelayMs(verdict: Verdict): number {
   return isForeign ? blockedResyncMs : problemResyncMs;
 }
 
-async function applyAndReport(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
+/** The result of a reconcile; `againMs`: how soon it has to look again for what nothing notifies it of. */
+type Turn = ApplyResult & { readonly againMs?: number };
+
+async function applyAndReport(object: RelayObject, context: ReconcileContext): Promise<Turn> {
   const { cluster, platform, now, log } = context;
   const written = new Map<string, string[]>();
   const onWritten = (outcome: string, { kind, metadata: { name } }: KubeObject): void => {
@@ -88,10 +98,18 @@ async function applyAndReport(object: RelayObject, context: ReconcileContext): P
   const { verdict } = result;
   const running = await updatePods(object, verdict, context);
   const owned = cluster.ownedBy(object);
-  await writeStatusIfDiffers(object, status({ object, verdict, owned, running, now: now() }), context);
+  const next = status({ object, verdict, owned, running, now: now() });
+  await writeStatusIfDiffers(object, next, context);
   const { generation } = object.metadata;
   log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
-  return result;
+  return running.isShort === true ? { ...result, againMs: waitMs(next, now()) } : result;
+}
+
+/** A quarter of the time that the relay has not been ready, so that a refusal is seen soon and then asked about rarely. */
+function waitMs({ conditions = [] }: RealmRelayStatus, now: Date): number {
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  const elapsedMs = now.getTime() - Date.parse(ready?.lastTransitionTime ?? now.toISOString());
+  return Math.min(Math.max(elapsedMs / 4, 1_000), 60_000);
 }
 
 /** Annotates Pods with the configuration that was applied and polls those that are not known to run it. Returns what is known. */
@@ -111,7 +129,16 @@ async function updatePods(
   const { annotate, targets } = hotReload({ pods, reports, hash, endpoints, strategy, previous });
   poller.poll(key, targets);
   await Promise.all(annotate.map((pod) => cluster.annotatePod(pod, hash ?? '')));
-  return runningPods(pods, poller.reports(key), hash);
+  const short = shortDaemonSet(cluster.ownedBy(object));
+  const running = {
+    ...runningPods(pods, poller.reports(key), hash),
+    isShort: short !== undefined,
+    ...present('refusal', short && (await cluster.podRefusal(short))),
+  };
+  const [problem] = cluster.watchProblemsOf([podResource.kind], object.metadata.namespace ?? '');
+  return problem === undefined
+    ? running
+    : { ...running, updated: undefined, unknownBecause: watchText(problem) };
 }
 
 async function writeStatusIfDiffers(

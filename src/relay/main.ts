@@ -169,7 +169,6 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     await relay.close(); // the workers run already
     throw error;
   });
-  const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
   const stopReturning = returnMemory(systemClock);
   const configHash = file?.source.hash ?? '';
   try {
@@ -184,7 +183,6 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     await drain(flags, relay, log, signal);
     return 0;
   } finally {
-    clearInterval(stayAlive);
     stopReturning();
     signals.release();
     await relay.close();

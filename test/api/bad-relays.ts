@@ -254,6 +254,12 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'at most what maxReplicas is',
     withSpec({ autoscaling: { minReplicas: 3, maxReplicas: 2 } }),
   ),
+
+  'a rolling update that may neither add nor take away a Pod': bad(
+    'spec.workload.rollingUpdate',
+    'let one of maxSurge and maxUnavailable be more than 0',
+    withSpec({ workload: { rollingUpdate: { maxSurge: 0, maxUnavailable: '0%' } } }),
+  ),
   'a share of Pods that is not a percentage': bad(
     'spec.podDisruptionBudget.maxUnavailable',
     '25%',

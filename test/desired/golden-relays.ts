@@ -160,7 +160,15 @@ export const goldenRelayManifests = {
       image: 'example.com/own-relay:1',
       resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
       podTemplate: everyPodField,
-      workload: { kind: 'Deployment', hostNetwork: true },
+      commonMetadata: {
+        labels: { team: 'common-loses', 'cost-center': '42', 'app.kubernetes.io/version': 'ours-wins' },
+        annotations: { 'example.com/owner': 'edge', 'realm-operator.dev/config-hash': 'ours-wins' },
+      },
+      workload: {
+        kind: 'Deployment',
+        hostNetwork: true,
+        rollingUpdate: { maxSurge: 1, maxUnavailable: '50%' },
+      },
       podDisruptionBudget: { maxUnavailable: '25%' },
       networkPolicy: {
         enabled: true,

@@ -32,6 +32,7 @@ describe('Informer', () => {
   let informer: Informer<KubeObject>;
   let changes: string[];
   let failures: Error[];
+  let recoveries: number;
   /** Of how many failures the wait is over. */
   let waitedFor: number;
   /** Those that the test has not taken yet. */
@@ -46,6 +47,7 @@ describe('Informer', () => {
     store = new Store<KubeObject>();
     changes = [];
     failures = [];
+    recoveries = 0;
     waitedFor = 0;
     store.subscribe(({ now, before }) => {
       const name = (now ?? before)?.object().metadata.name;
@@ -60,6 +62,9 @@ describe('Informer', () => {
       labelSelector: 'a=b',
       log: createLogger('off'),
       onFailure: (error) => failures.push(error),
+      onRecovered: () => {
+        recoveries += 1;
+      },
       random: () => 0,
     });
     informer.start();
@@ -222,6 +227,26 @@ describe('Informer', () => {
       await seen('b 11');
     });
   }
+
+  it('reports a refusal until the server accepts the watch again, if nothing happens in it, after a second', async () => {
+    const watch = await synced();
+    server.handle = (_request, response) => {
+      answerJson(response, statusObject(403, 'Forbidden', 'configmaps is forbidden'), 403);
+    };
+    tell(watch, 'ERROR', statusObject(500, 'InternalError', 'etcd'));
+    await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
+    expect(informer.refusal).to.equal(undefined);
+    clock.advance(500);
+    await eventually('the refusal', () => failures.length === 2, { intervalMs: 5 });
+    expect(informer.refusal).to.equal('configmaps is forbidden');
+
+    server.handle = openWatch;
+    clock.advance(1_000);
+    await nextWatch();
+    expect(recoveries).to.equal(0);
+    await eventually('the watch works', () => (clock.advance(1_000), recoveries > 0), { intervalMs: 5 });
+    expect(informer.refusal).to.equal(undefined);
+  });
 
   it('gives a watch up that the server does not end: only our half of the connection lives', async () => {
     await synced();
