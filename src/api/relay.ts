@@ -88,8 +88,11 @@ export type RemoteTransport = {
   readonly webSocket?: WebSocketSettings;
 };
 
-/** The host and path of a WebSocket request. */
-export type WebSocketSettings = Complete<NonNullable<RemoteTransportSpec['webSocket']>>;
+/** The host and path of a WebSocket request, and its pings; the relay program has the defaults of those. */
+export type WebSocketSettings = CompleteBut<
+  NonNullable<RemoteTransportSpec['webSocket']>,
+  'pingIntervalSeconds' | 'pingTimeoutSeconds'
+>;
 
 /** Checks of remotes by a TCP connect. */
 export type HealthCheck = Complete<Omit<NonNullable<EndpointSpec['healthCheck']>, 'udp'>> & {

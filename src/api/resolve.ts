@@ -1,4 +1,4 @@
-import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
+import { isUnspecified, parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import { resolvedCommonMetadata, resolvedPodTemplate } from './pod-template.ts';
 import { resolvedWorkload } from './workload.ts';
@@ -11,6 +11,7 @@ import type {
   Remote,
   RemoteTransport,
   Service,
+  WebSocketSettings,
 } from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema/realm-relay.ts';
 
@@ -71,11 +72,17 @@ function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
     remotes: endpoint.remotes.map(resolvedRemote),
     balance: endpoint.balance ?? 'RoundRobin',
     network: over(network, endpoint.network),
-    ...present('through', endpoint.through && parseIpAddress(endpoint.through)?.text),
+    ...present('through', sourceAddress(endpoint.through)),
     ...present('healthCheck', endpoint.healthCheck && resolvedHealthCheck(endpoint.healthCheck)),
     ...present('listenTransport', endpoint.listenTransport && listenTransport(endpoint.listenTransport)),
     ...present('remoteTransport', endpoint.remoteTransport && remoteTransport(endpoint.remoteTransport)),
   };
+}
+
+/** The unspecified address of either family is none to bind to. */
+function sourceAddress(text: string | undefined): string | undefined {
+  const ip = text === undefined ? undefined : parseIpAddress(text);
+  return ip === undefined || isUnspecified(ip) ? undefined : ip.text;
 }
 
 /** A range of one port becomes a single port. */
@@ -88,8 +95,26 @@ function listenTransport({ tls, webSocket }: NonNullable<EndpointSpec['listenTra
   const resolvedTls = tls && {
     secretName: tls.secretName,
     ...present('clientCASecretName', tls.clientCASecretName),
+    alpn: tls.alpn ?? [],
   };
-  return { ...present('tls', resolvedTls), ...present('webSocket', webSocket) };
+  return {
+    ...present('tls', resolvedTls),
+    ...present('webSocket', webSocket && webSocketSettings(webSocket)),
+  };
+}
+
+function webSocketSettings({
+  host,
+  path,
+  pingIntervalSeconds,
+  pingTimeoutSeconds,
+}: NonNullable<NonNullable<EndpointSpec['remoteTransport']>['webSocket']>): WebSocketSettings {
+  return {
+    host,
+    path,
+    ...present('pingIntervalSeconds', pingIntervalSeconds),
+    ...present('pingTimeoutSeconds', pingTimeoutSeconds),
+  };
 }
 
 function remoteTransport({ tls, webSocket }: NonNullable<EndpointSpec['remoteTransport']>): RemoteTransport {
@@ -100,7 +125,10 @@ function remoteTransport({ tls, webSocket }: NonNullable<EndpointSpec['remoteTra
     alpn: tls.alpn ?? [],
     insecure: tls.insecure ?? false,
   };
-  return { ...present('tls', resolvedTls), ...present('webSocket', webSocket) };
+  return {
+    ...present('tls', resolvedTls),
+    ...present('webSocket', webSocket && webSocketSettings(webSocket)),
+  };
 }
 
 function resolvedHealthCheck(check: NonNullable<EndpointSpec['healthCheck']>): HealthCheck {

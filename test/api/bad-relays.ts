@@ -310,6 +310,20 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'without spaces and ";"',
     withEndpoint({ remoteTransport: { tls: { serverName: 'a;insecure' } } }),
   ),
+  'a time limit of pings towards clients, to whom none are sent': bad(
+    'spec.endpoints[0].listenTransport.webSocket',
+    'set pingIntervalSeconds',
+    withEndpoint({ listenTransport: { webSocket: { host: 'a', path: '/', pingTimeoutSeconds: 5 } } }),
+  ),
+  'a time limit of pings towards remotes that are switched off': bad(
+    'spec.endpoints[0].remoteTransport.webSocket',
+    'pingIntervalSeconds above 0',
+    withEndpoint({
+      remoteTransport: {
+        webSocket: { host: 'a', path: '/', pingIntervalSeconds: 0, pingTimeoutSeconds: 5 },
+      },
+    }),
+  ),
   'a path with a space': bad(
     'spec.endpoints[0].remoteTransport.webSocket.path',
     'without spaces',

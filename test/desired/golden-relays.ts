@@ -241,7 +241,7 @@ export const goldenRelayManifests = {
   transports: realmRelay([
     endpoint({
       name: 'tls',
-      listenTransport: { tls: { secretName: 'web-tls' } },
+      listenTransport: { tls: { secretName: 'web-tls', alpn: ['h2'] } },
       remoteTransport: {
         tls: { serverName: 'backend.example.com', caSecretName: 'web-tls', alpn: ['h2', 'x'] },
       },
@@ -251,7 +251,7 @@ export const goldenRelayManifests = {
       port: 444,
       listenTransport: {
         tls: { secretName: 'a.long.name', clientCASecretName: 'clients' },
-        webSocket: { host: 'a.example:444', path: '/x?y=z' },
+        webSocket: { host: 'a.example:444', path: '/x?y=z', pingIntervalSeconds: 20, pingTimeoutSeconds: 5 },
       },
       remoteTransport: {
         tls: { serverName: '2001:db8::1', clientSecretName: 'own', insecure: true },

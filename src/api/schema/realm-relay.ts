@@ -158,7 +158,7 @@ const endpoint = z.object({
   })
     .optional()
     .describe(
-      "Source address for dialling the remotes, one of the Pod's own. Remote addresses of the other IP family are not tried. Default: the system's choice.",
+      "Source address for dialling the remotes, one of the Pod's own. Remote addresses of the other IP family are not tried. 0.0.0.0 and :: are the same as none. Default: the system's choice.",
     ),
   healthCheck: healthCheck
     .optional()
