@@ -1,4 +1,4 @@
-import { RefusedError, ResourceConflictError } from './apply-errors.ts';
+import { RefusedError, ResourceConflictError, writeError } from './apply-errors.ts';
 import type { ApplyRules } from './apply-rules.ts';
 import { appliedHash, hasAppliedHash, withAppliedHash, withoutVersion } from './applied-hash.ts';
 import type { KubeClient, KubeRequest } from './client.ts';
@@ -105,7 +105,11 @@ export class Applier {
     return hasAppliedHash(observed, this.#hashOf(withoutVersion(desired)));
   }
 
-  /** Deletes `object`, if it is still the same one. What it owns is garbage-collected afterwards. */
+  /**
+   * Deletes `object`, if it is still the same one. What it owns is garbage-collected afterwards.
+   *
+   * @throws ApplyFailedError if a permission or a policy forbids it; another error of the API server or the connection.
+   */
   async delete(object: KubeObject): Promise<void> {
     const body = {
       kind: 'DeleteOptions',
@@ -117,7 +121,7 @@ export class Applier {
       await this.#client.request({ method: 'DELETE', path: this.#path(object), body });
     } catch (error) {
       const isGone = isKubeError(error, 404) || isKubeError(error, 409); // 409: another object has its name by now
-      if (!isGone) throw error;
+      if (!isGone) throw writeError(error, 'delete', object);
     }
   }
 

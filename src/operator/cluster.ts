@@ -4,6 +4,7 @@ import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { kind as relayKind } from '../api/schema/realm-relay.ts';
 import { type Applied, Applier, fieldManager, type OwnedKind } from '../kube/apply.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
+import { writeError } from '../kube/apply-errors.ts';
 import { isKubeError, type KubeError } from '../kube/kube-error.ts';
 import { withoutManagedFields } from '../kube/managed-fields.ts';
 import {
@@ -146,7 +147,8 @@ export class Cluster implements ReconcileCluster {
         body: { metadata: { uid, annotations: { [configHashAnnotation]: hash } } },
       });
     } catch (error) {
-      if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error; // 409: another Pod has its name by now
+      const isGone = isKubeError(error, 404) || isKubeError(error, 409); // 409: another Pod has its name by now
+      if (!isGone) throw writeError(error, 'annotate', pod);
     }
   }
 

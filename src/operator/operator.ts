@@ -155,7 +155,15 @@ function relayController(
   }: Parts & { readonly queue: WorkQueue<ObjectKey>; readonly poller: RelayPoller },
 ): Controller<ObjectKey> {
   return new Controller({
-    reconcile: (key, turn) => reconcile(key, { cluster, poller, platform, now: clock.now, log: turn.log }),
+    reconcile: (key, turn) =>
+      reconcile(key, {
+        ...turn,
+        cluster,
+        poller,
+        platform,
+        now: clock.now,
+        onStatusFailure: metrics.statusFailed,
+      }),
     queue,
     workers,
     spareWorkers,

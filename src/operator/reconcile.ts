@@ -1,19 +1,21 @@
-import { type Action, awaitChange, requeueAfter, resyncAfter } from '../controller/action.ts';
+import { type Action, awaitChange, resyncAfter, retryAfter } from '../controller/action.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeEvent } from '../kube/events.ts';
 import { configHash } from '../desired/config-map.ts';
 import type { Platform } from '../desired/platform.ts';
 import { type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
+import { asError } from '../lib/errors.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RelayObject } from './kinds.ts';
 import type { ApplyCluster, ApplyResult } from './apply-context.ts';
+import { isPassing, withError } from './apply-failures.ts';
 import { applyObjects } from './apply-objects.ts';
 import { hotReload } from './hot-reload.ts';
 import { isLive, type RelayPod } from './pods.ts';
 import type { PodPoller } from './relay-poller.ts';
-import { type RunningPods, runningPods } from './running-pods.ts';
+import { runningPods } from './running-pods.ts';
 import { statusEvents } from './status-events.ts';
 import { status } from './status.ts';
 import { configured, type Verdict } from './verdict.ts';
@@ -41,6 +43,10 @@ export type ReconcileContext = {
   readonly platform: Platform;
   readonly now: () => Date;
   readonly log: Logger;
+  /** How many reconciles of this relay failed in a row before this one. */
+  readonly failures: number;
+  /** Called if the status could not be written, for a metric. */
+  readonly onStatusFailure: () => void;
 };
 
 /**
@@ -48,8 +54,8 @@ export type ReconcileContext = {
  * any time and any number of times; if nothing differs, nothing is written.
  *
  * @returns when to run again without a change; not at all once the relay is deleted.
- * @throws the API server's error, for the controller to retry with backoff. If it is about an object, the status reports it
- *   first.
+ * @throws what ended it, for the controller to retry with backoff, once the status reports it. A failure that is likely to
+ *   be over at the next try is reported if that fails, too.
  */
 export async function reconcile(key: ObjectKey, context: ReconcileContext): Promise<Action> {
   const object = context.cluster.relay(key);
@@ -57,14 +63,27 @@ export async function reconcile(key: ObjectKey, context: ReconcileContext): Prom
     context.poller.forget(key);
     return awaitChange;
   }
+  const { verdict, error } = await act(object, context);
+  const mayPass = error !== undefined && isPassing(error) && context.failures === 0;
+  const unwritten = mayPass ? undefined : await report(object, verdict, context);
+  return actionAfter(error ?? unwritten, verdict);
+}
+
+/** Does what is to be done. Never rejects, so that whatever happens reaches the one place where the status is written. */
+async function act(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
+  const result = await apply(object, context);
   try {
-    const { verdict, error } = await applyAndReport(object, context);
-    if (error !== undefined) throw error;
-    return resyncAfter(resyncDelayMs(verdict));
+    await updatePods(object, result.verdict, context);
+    return result;
   } catch (error) {
-    if (!isKubeError(error, 429) || error.retryAfterMs === undefined) throw error;
-    return requeueAfter(error.retryAfterMs);
+    return withError(result, error);
   }
+}
+
+function actionAfter(error: Error | undefined, verdict: Verdict): Action {
+  if (error === undefined) return resyncAfter(resyncDelayMs(verdict));
+  if (isKubeError(error, 429) && error.retryAfterMs !== undefined) return retryAfter(error.retryAfterMs);
+  throw error;
 }
 
 function resyncDelayMs(verdict: Verdict): number {
@@ -74,55 +93,75 @@ function resyncDelayMs(verdict: Verdict): number {
   return isForeign ? blockedResyncMs : problemResyncMs;
 }
 
-async function applyAndReport(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
-  const { cluster, platform, now, log } = context;
+/** Applies the objects, and records one event for each outcome of a write. Never rejects. */
+async function apply(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
+  const { cluster, platform, log } = context;
   const written = new Map<string, string[]>();
   const onWritten = (outcome: string, { kind, metadata: { name } }: KubeObject): void => {
     log.info({ outcome, kind, name }, 'object written');
     written.set(outcome, [...(written.get(outcome) ?? []), `${kind} ${name}`]);
   };
-  const result = await applyObjects(object, { cluster, platform, onWritten }).finally(() => {
-    for (const [outcome, names] of written)
-      if (deservesEvent(outcome, object)) cluster.recordEvent(writtenEvent(object, outcome, names));
-  });
-  const { verdict } = result;
-  const running = await updatePods(object, verdict, context);
-  const owned = cluster.ownedBy(object);
-  await writeStatusIfDiffers(object, status({ object, verdict, owned, running, now: now() }), context);
-  const { generation } = object.metadata;
-  log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
+  const result = await applyObjects(object, { cluster, platform, onWritten });
+  for (const [outcome, names] of written)
+    if (deservesEvent(outcome, object)) cluster.recordEvent(writtenEvent(object, outcome, names));
   return result;
 }
 
-/** Annotates Pods with the configuration that was applied and polls those that are not known to run it. Returns what is known. */
+/** Hash of the configuration that the Pods of `object` are to run; undefined if none was ever applied. */
+function wantedHash({ status }: RelayObject, verdict: Verdict): string | undefined {
+  const relay = configured(verdict);
+  return relay === undefined ? status?.configHash : configHash(relay);
+}
+
+/** Annotates Pods with the configuration that was applied and polls those that are not known to run it. */
 async function updatePods(
   object: RelayObject,
   verdict: Verdict,
   { cluster, poller }: ReconcileContext,
-): Promise<RunningPods> {
+): Promise<void> {
   const key = objectKey(object);
   const relay = configured(verdict);
   const previous = object.status ?? {};
-  const hash = relay === undefined ? previous.configHash : configHash(relay);
+  const hash = wantedHash(object, verdict);
   const pods = cluster.podsOf(key).filter(isLive);
   const strategy = relay?.updateStrategy;
   const endpoints = (relay ?? previous).endpoints?.map(({ name }) => name) ?? [];
   const reports = poller.reports(key);
   const { annotate, targets } = hotReload({ pods, reports, hash, endpoints, strategy, previous });
   poller.poll(key, targets);
-  await Promise.all(annotate.map((pod) => cluster.annotatePod(pod, hash ?? '')));
-  return runningPods(pods, poller.reports(key), hash);
+  const annotated = await Promise.allSettled(annotate.map((pod) => cluster.annotatePod(pod, hash ?? '')));
+  const refused = annotated.find((one) => one.status === 'rejected');
+  if (refused !== undefined) throw refused.reason;
 }
 
-async function writeStatusIfDiffers(
+/** Writes the status if it differs, with the events of its changes. Returns why it could not be written, if it could not. */
+async function report(
   object: RelayObject,
-  next: RealmRelayStatus,
-  { cluster }: ReconcileContext,
-): Promise<void> {
-  if (sameJson(object.status ?? {}, next)) return;
-  await cluster.writeStatus(object, next);
-  const events = statusEvents(object.status?.conditions ?? [], next.conditions ?? []);
-  for (const event of events) cluster.recordEvent({ regarding: object, ...event });
+  verdict: Verdict,
+  context: ReconcileContext,
+): Promise<Error | undefined> {
+  const { cluster, poller, now, log, onStatusFailure } = context;
+  const key = objectKey(object);
+  const running = runningPods(
+    cluster.podsOf(key).filter(isLive),
+    poller.reports(key),
+    wantedHash(object, verdict),
+  );
+  const owned = cluster.ownedBy(object);
+  const next = status({ object, verdict, owned, running, now: now() });
+  const { generation } = object.metadata;
+  log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
+  if (sameJson(object.status ?? {}, next)) return undefined;
+  const error = await cluster.writeStatus(object, next).then(() => undefined, asError);
+  if (error !== undefined && isKubeError(error, 409)) return error; // it changed: the next reconcile sees that
+  if (error !== undefined) {
+    log.warn({ err: error }, 'failed to write the status, retrying');
+    onStatusFailure();
+  }
+  // Also if the status could not be written: the events are then all that users see.
+  for (const event of statusEvents(object.status?.conditions ?? [], next.conditions ?? []))
+    cluster.recordEvent({ regarding: object, ...event });
+  return error;
 }
 
 /**
