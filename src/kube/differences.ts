@@ -1,7 +1,8 @@
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { isRecord, ownValue } from '../lib/record.ts';
 import { sameJson } from '../lib/same-json.ts';
-import { type FieldMerge, mergeOfField, mergeOfKind } from './merge-rules.ts';
+import type { FieldMerge } from './merge-rules.ts';
+import { mergeOfField, mergeOfKind } from './merge.ts';
 import type { KubeObject } from './object.ts';
 
 /** A field that differs from what is wanted. */

@@ -1,6 +1,3 @@
-import { ownValue } from '../lib/record.ts';
-import { mergeTable } from './merge-table.ts';
-
 // How the API server merges what is applied. Source: "Merge strategy" in
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/, and the OpenAPI documents of the API server.
 
@@ -24,22 +21,3 @@ export type MergeTable = {
   /** The fields of each type that are not merged as their shapes suggest, or that have such fields. */
   readonly types: Readonly<Record<string, Readonly<Record<string, FieldMerge>>>>;
 };
-
-/** How objects of this kind are merged; undefined for kinds that the table does not have. */
-export function mergeOfKind({
-  apiVersion,
-  kind,
-}: {
-  readonly apiVersion: string;
-  readonly kind: string;
-}): FieldMerge | undefined {
-  const type = ownValue(mergeTable.kinds, `${apiVersion}/${kind}`);
-  return type === undefined ? undefined : { type };
-}
-
-/** How `field` of a mapping is merged, if the mapping is merged by `merge`. */
-export function mergeOfField(merge: FieldMerge | undefined, field: string): FieldMerge | undefined {
-  if (typeof merge !== 'object' || !('type' in merge)) return undefined;
-  const fields = ownValue(mergeTable.types, merge.type);
-  return fields && ownValue(fields, field);
-}
