@@ -1,18 +1,24 @@
+import type { Clock } from '../lib/clock.ts';
+import { present } from '../lib/record.ts';
 import { RefusedError, ResourceConflictError, writeError } from './apply-errors.ts';
 import type { ApplyRules } from './apply-rules.ts';
 import { appliedHash, hasAppliedHash, withAppliedHash, withoutVersion } from './applied-hash.ts';
 import type { KubeClient, KubeRequest } from './client.ts';
 import { ErrorClassifier } from './error-classifier.ts';
+import type { ManagedObject } from './field-managers.ts';
 import { isKubeError } from './kube-error.ts';
 import { withoutManagedFields } from './managed-fields.ts';
 import { type KubeObject, objectKey } from './object.ts';
 import { hasOwnerOfSameName, isOwnedBy } from './ownership.ts';
+import { type Rivalry, RivalSearch } from './rivals.ts';
 import { objectPath, type Resource } from './resource.ts';
 import { SettledDifferences } from './settled-differences.ts';
 import type { Store } from './store.ts';
 
 /** The name under which the API server records which fields are ours. */
 export const fieldManager = 'realm-operator';
+/** The name under which the number of Pods is kept for an autoscaler. */
+export const replicasManager = `${fieldManager}-replicas`;
 
 /** A kind that is written: where it is served, what is known of its objects, and how it is applied. */
 export type OwnedKind = {
@@ -23,10 +29,15 @@ export type OwnedKind = {
 
 /** The result of applying an object. The outcome completes the sentence "Service edge/web was …". */
 export type Applied = {
-  /** `terminating`: an object of that name, of this owner or of one before it, is still being deleted; nothing was written. */
-  readonly outcome: 'unchanged' | 'created' | 'updated' | 'repaired' | 'terminating';
-  /** The object as it is now. */
+  /**
+   * `terminating`: an object of that name, of this owner or of one before it, is still being deleted; nothing was written.
+   * `contested`: others have undone it again, and it is not time yet to write it once more.
+   */
+  readonly outcome: 'unchanged' | 'created' | 'updated' | 'repaired' | 'terminating' | 'contested';
+  /** The object as it is now; as it is wanted, if it is contested. */
   readonly object: KubeObject;
+  /** Who undoes it again and again, if somebody does. */
+  readonly rivalry?: Rivalry;
 };
 
 /**
@@ -42,13 +53,19 @@ export class Applier {
   readonly #kinds: ReadonlyMap<string, OwnedKind>;
   readonly #settled = new SettledDifferences();
   readonly #errors = new ErrorClassifier();
+  readonly #rivals: RivalSearch;
 
-  constructor(client: KubeClient, kinds: readonly OwnedKind[]) {
+  constructor(client: KubeClient, kinds: readonly OwnedKind[], clock: Clock) {
     this.#client = client;
+    const read = async (object: KubeObject): Promise<ManagedObject | undefined> =>
+      (await client.find(this.#path(object))) as ManagedObject | undefined;
+    this.#rivals = new RivalSearch({ clock, read, own: [fieldManager, replicasManager] });
     this.#kinds = new Map(kinds.map((kind) => [kindKey(kind.resource), kind]));
-    for (const { store } of kinds)
+    for (const { store, resource } of kinds)
       store.subscribe(({ now, before }) => {
-        if (now === undefined) this.#settled.forget(before?.uid ?? '');
+        if (now !== undefined || before === undefined) return;
+        this.#settled.forget(before.uid ?? '');
+        this.#rivals.gone(resource.kind, before.key);
       });
   }
 
@@ -64,21 +81,27 @@ export class Applier {
     const versionless = withoutVersion(desired);
     const hash = this.#hashOf(versionless);
     const current = await this.observe(desired, observed);
-    if (current === undefined) {
-      return { outcome: 'created', object: await this.#send(withAppliedHash(desired, hash), hash) };
-    }
-    if (current.metadata.deletionTimestamp !== undefined || !isOwnedBy(current, desired)) {
+    if (current !== undefined && !isReady(current, desired))
       return { outcome: 'terminating', object: current };
-    }
-    const isNew = !hasAppliedHash(current, hash);
-    if (!isNew && this.#isAsWanted(versionless, current, hash)) {
-      return { outcome: 'unchanged', object: current };
-    }
+    const isNew = current === undefined || !hasAppliedHash(current, hash);
+    if (!isNew && this.#isAsWanted(versionless, current, hash))
+      return { outcome: 'unchanged', object: current, ...present('rivalry', this.#rivals.asWanted(desired)) };
+    const rivalry = await this.#rivals.undone(versionless, hash);
+    if (rivalry !== undefined && rivalry.waitMs > 0)
+      return { outcome: 'contested', object: desired, rivalry };
+    const applied = await this.#writeWanted(desired, current, hash);
+    if (current === undefined) this.#rivals.created(desired, hash);
+    else this.#rivals.changed(desired, hash);
+    return { ...applied, ...present('rivalry', rivalry) };
+  }
+
+  async #writeWanted(desired: KubeObject, current: KubeObject | undefined, hash: string): Promise<Applied> {
+    if (current === undefined)
+      return { outcome: 'created', object: await this.#send(withAppliedHash(desired, hash), hash) };
     const object = withAppliedHash(desired, hash, current.metadata.uid);
-    const written = isNew
-      ? await this.#update(object, current, hash)
-      : await this.#repair(object, current, hash);
-    return { outcome: isNew ? 'updated' : 'repaired', object: written };
+    return hasAppliedHash(current, hash)
+      ? { outcome: 'repaired', object: await this.#repair(object, current, hash) }
+      : { outcome: 'updated', object: await this.#update(object, current, hash) };
   }
 
   /**
@@ -117,6 +140,7 @@ export class Applier {
       preconditions: { uid: object.metadata.uid },
       propagationPolicy: 'Background',
     };
+    this.#rivals.forget(object);
     try {
       await this.#client.request({ method: 'DELETE', path: this.#path(object), body });
     } catch (error) {
@@ -199,6 +223,11 @@ export class Applier {
     if (kind === undefined) throw new Error(`the applier does not know this kind: ${kindKey(object)}`);
     return kind;
   }
+}
+
+/** Whether `current` may be written for the owner of `desired`. */
+function isReady(current: KubeObject, desired: KubeObject): boolean {
+  return current.metadata.deletionTimestamp === undefined && isOwnedBy(current, desired);
 }
 
 function kindKey({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): string {

@@ -7,8 +7,8 @@ import type { KubeObject } from './object.ts';
 
 /** A field that differs from what is wanted. */
 export type Difference = {
-  /** Path of the field, e.g. `.spec.ports[443/TCP].name`. */
-  readonly path: string;
+  /** The way to the field, e.g. `.spec`, `.ports`, `[443/TCP]`, `.name`; joined, they are its path. */
+  readonly steps: readonly string[];
   /** The value found there; undefined if there is none. */
   readonly observed: unknown;
 };
@@ -34,7 +34,7 @@ function compare(desired: unknown, observed: unknown, merge: FieldMerge | undefi
   if (isMergedList(merge) && areLists(desired, observed)) return compareEntries(desired, observed, merge);
   if (merge !== 'atomic' && isRecord(desired) && isRecord(observed))
     return compareFields(desired, observed, merge);
-  return sameJson(desired, observed) ? none : [{ path: '', observed }];
+  return sameJson(desired, observed) ? none : [{ steps: [], observed }];
 }
 
 type MergedList = Exclude<FieldMerge, 'atomic' | { readonly type: string }>;
@@ -52,7 +52,8 @@ function compareFields(desired: Entry, observed: Entry, merge: FieldMerge | unde
   for (const field in desired) {
     const [wanted, seen] = [ownValue(desired, field), ownValue(observed, field)];
     if (wanted === seen) continue;
-    found = joined(found, compare(wanted, seen, mergeOfField(merge, field)), 'field', field);
+    const more = compare(wanted, seen, mergeOfField(merge, field));
+    if (more.length > 0) found = joined(found, more, `.${field}`);
   }
   return found;
 }
@@ -65,7 +66,7 @@ function compareEntries(desired: unknown, observed: unknown, merge: MergedList):
   for (const entry of desired as unknown[]) {
     const name = key(entry);
     const more = compare(entry, byKey.get(name), merge === 'set' ? 'atomic' : merge.items);
-    found = joined(found, more, 'entry', name);
+    if (more.length > 0) found = joined(found, more, `[${name}]`);
   }
   return found;
 }
@@ -81,14 +82,7 @@ function word(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
-/** `found`, and `more` with its paths below the field or entry of this name. */
-function joined(
-  found: Difference[],
-  more: readonly Difference[],
-  what: 'field' | 'entry',
-  name: string | number,
-): Difference[] {
-  if (more.length === 0) return found;
-  const step = what === 'field' ? `.${String(name)}` : `[${String(name)}]`;
-  return [...found, ...more.map(({ path, observed }) => ({ path: `${step}${path}`, observed }))];
+/** `found`, and `more`, which is below `step`. */
+function joined(found: Difference[], more: readonly Difference[], step: string): Difference[] {
+  return [...found, ...more.map(({ steps, observed }) => ({ steps: [step, ...steps], observed }))];
 }

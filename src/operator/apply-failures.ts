@@ -3,11 +3,13 @@ import type { Relay } from '../api/relay.ts';
 import { recreateRemedy } from '../desired/service-families.ts';
 import { ApplyFailedError, type RefusedError, type ResourceConflictError } from '../kube/apply-errors.ts';
 import { FencedError } from '../kube/fence.ts';
+import type { Rivalry } from '../kube/rivals.ts';
 import { isLasting, KubeError } from '../kube/kube-error.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { asError, errorCode, RealmError } from '../lib/errors.ts';
 import { plainText } from '../lib/plain-text.ts';
 import type { ApplyResult } from './apply-context.ts';
+import { rivalryText } from './rivalry.ts';
 import { configured, type Reason, type Verdict } from './verdict.ts';
 
 /** Characters of the message of an error that is not the API server's. */
@@ -74,6 +76,16 @@ export function withError(result: ApplyResult, thrown: unknown): ApplyResult {
   const more = failed(thrown, configured(verdict));
   const isWorse = 'message' in verdict && (verdict.kind !== 'pending' || verdict.reason === 'ApplyFailed');
   return isWorse ? joined(result, more) : more;
+}
+
+/** `result`, or if all is well but for objects that others undo again and again, that. Pure. */
+export function withRivalries(result: ApplyResult, rivalries: readonly Rivalry[]): ApplyResult {
+  const { verdict } = result;
+  if (rivalries.length === 0) return result;
+  const againMs = Math.min(...rivalries.map((rivalry) => rivalry.againMs));
+  if (verdict.kind !== 'programmed') return { ...result, againMs };
+  const message = rivalries.map(rivalryText).join(' ');
+  return { verdict: { kind: 'blocked', configured: verdict.relay, reason: 'Contested', message }, againMs };
 }
 
 /**

@@ -2,9 +2,10 @@ import { parseRealmRelay, type ParsedRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import { onPlatform } from '../desired/platform.ts';
 import { immutableFields } from '../desired/service.ts';
+import type { Rivalry } from '../kube/rivals.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
 import type { ApplyContext, ApplyResult } from './apply-context.ts';
-import { failed, withError } from './apply-failures.ts';
+import { failed, withError, withRivalries } from './apply-failures.ts';
 import { applyInStages } from './apply-stages.ts';
 import type { RelayObject } from './kinds.ts';
 import { nodeSharing } from './node-sharing.ts';
@@ -58,6 +59,16 @@ function problemsText(problems: readonly Problem[]): string {
 
 /** @param success  the verdict if every object can be applied. */
 async function applyRelay(relay: Relay, success: Verdict, context: ApplyContext): Promise<ApplyResult> {
+  const rivalries: Rivalry[] = [];
+  const onContested = (rivalry: Rivalry): void => {
+    rivalries.push(rivalry);
+    context.onContested(rivalry);
+  };
+  const result = await applyWanted(relay, success, { ...context, onContested });
+  return withRivalries(result, rivalries);
+}
+
+async function applyWanted(relay: Relay, success: Verdict, context: ApplyContext): Promise<ApplyResult> {
   const { objects, liveService } = await wantedObjects(relay, context);
   const immutable = liveService === undefined ? [] : immutableFields(relay, liveService);
   const mayRecreate = immutable.length > 0 && relay.service.recreatePolicy === 'WhenNeeded';

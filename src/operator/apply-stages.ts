@@ -55,14 +55,15 @@ async function applyInTurn(
 /** Returns the result that ends its stage; undefined if the object is as wanted. */
 async function applyOne(
   { object, observed }: WantedObject,
-  { cluster, onWritten, relay, configured }: StageContext,
+  { cluster, onWritten, onContested, relay, configured }: StageContext,
 ): Promise<ApplyResult | undefined> {
   const wanted = object as KubeObject;
   try {
     if (wanted.kind === 'Deployment') await prepareReplicas(wanted, observed, { cluster, onWritten, relay });
     const applied = await cluster.apply(wanted, observed);
     if (applied.outcome === 'terminating') return { verdict: terminatingVerdict(applied.object, configured) };
-    if (applied.outcome !== 'unchanged') onWritten(applied.outcome, applied.object);
+    if (applied.rivalry !== undefined) onContested(applied.rivalry);
+    if (!['unchanged', 'contested'].includes(applied.outcome)) onWritten(applied.outcome, applied.object);
     return undefined;
   } catch (error) {
     return failureResult(error, wanted, configured);

@@ -3,6 +3,8 @@ import type { Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { kind as relayKind } from '../api/schema/realm-relay.ts';
 import { type Applied, Applier, fieldManager, type OwnedKind } from '../kube/apply.ts';
+import { appliedHash } from '../kube/applied-hash.ts';
+import { type Contest, Contests } from '../kube/contests.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
 import { writeError } from '../kube/apply-errors.ts';
 import { isKubeError, type KubeError } from '../kube/kube-error.ts';
@@ -18,6 +20,7 @@ import { configHashAnnotation } from '../desired/object-meta.ts';
 import type { PackedObject } from '../kube/packed-object.ts';
 import { objectPath } from '../kube/resource.ts';
 import { Store } from '../kube/store.ts';
+import type { Clock } from '../lib/clock.ts';
 import { memoize } from '../lib/memoize.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -47,12 +50,14 @@ export class Cluster implements ReconcileCluster {
   readonly #applier: Applier;
   readonly #events: Events;
   readonly #log: Logger;
+  readonly #statuses: Contests;
   #hasLoggedForbiddenNamespaces = false;
 
-  constructor(client: KubeClient, events: Events, log: Logger) {
+  constructor(client: KubeClient, clock: Clock, events: Events, log: Logger) {
     this.owned = ownedKinds(ownerKey);
     this.#client = client;
-    this.#applier = new Applier(client, this.owned);
+    this.#statuses = new Contests(clock);
+    this.#applier = new Applier(client, this.owned, clock);
     this.#events = events;
     this.#log = log;
   }
@@ -152,6 +157,10 @@ export class Cluster implements ReconcileCluster {
     }
   }
 
+  undoneStatus(object: RelayObject, status: RealmRelayStatus): Contest | undefined {
+    return this.#statuses.undone(objectKey(object), statusHash(status));
+  }
+
   recordEvent(event: KubeEvent): void {
     this.#events.record(event);
   }
@@ -176,10 +185,19 @@ export class Cluster implements ReconcileCluster {
       await this.relays.writeThrough(objectKey(object), async () =>
         withoutManagedFields((await this.#client.request(request)) as RelayObject),
       );
+      this.#statuses.written(objectKey(object), statusHash(status));
     } catch (error) {
       if (!isKubeError(error, 404)) throw error;
     }
   }
+}
+
+/** The hash of `status` without the times of its conditions, which are new each time that others undo it. */
+function statusHash({ conditions = [], ...status }: RealmRelayStatus): string {
+  return appliedHash({
+    ...status,
+    conditions: conditions.map(({ lastTransitionTime: _time, ...rest }) => rest),
+  });
 }
 
 function isSameSpec(

@@ -77,7 +77,7 @@ export function startOperator(options: OperatorOptions): Operator {
   const election = startElection(options, metrics);
   const client = new KubeClient(kubeConfig, clock, election?.lease, metrics.apiResponded);
   const events = new Events({ client, clock, log, instance });
-  const cluster = new Cluster(client, events, log);
+  const cluster = new Cluster(client, clock, events, log);
   const queue = new WorkQueue<ObjectKey>({ clock, backoff, observer: metrics.queue });
   const poller = new RelayPoller({
     fetch: options.fetchRelayReport ?? fetchRelayReport,

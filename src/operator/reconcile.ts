@@ -1,11 +1,13 @@
-import { type Action, awaitChange, resyncAfter, retryAfter } from '../controller/action.ts';
+import { type Action, awaitChange, requeueAfter, resyncAfter, retryAfter } from '../controller/action.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { isKubeError } from '../kube/kube-error.ts';
+import type { Contest } from '../kube/contests.ts';
 import type { KubeEvent } from '../kube/events.ts';
 import { configHash } from '../desired/config-map.ts';
 import type { Platform } from '../desired/platform.ts';
 import { type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
 import { asError } from '../lib/errors.ts';
+import type { Rivalry } from '../kube/rivals.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RelayObject } from './kinds.ts';
@@ -32,6 +34,8 @@ export type ReconcileCluster = ApplyCluster & {
   relay: (key: ObjectKey) => RelayObject | undefined;
   writeStatus: (object: RelayObject, status: RealmRelayStatus) => Promise<void>;
   podsOf: (key: ObjectKey) => RelayPod[];
+  /** Whether others undo `status`, which was written before, again and again; with `waitMs` above 0, writing must wait. */
+  undoneStatus: (object: RelayObject, status: RealmRelayStatus) => Contest | undefined;
   annotatePod: (pod: RelayPod, hash: string) => Promise<void>;
   recordEvent: (event: KubeEvent) => void;
 };
@@ -63,10 +67,10 @@ export async function reconcile(key: ObjectKey, context: ReconcileContext): Prom
     context.poller.forget(key);
     return awaitChange;
   }
-  const { verdict, error } = await act(object, context);
-  const mayPass = error !== undefined && isPassing(error) && context.failures === 0;
-  const unwritten = mayPass ? undefined : await report(object, verdict, context);
-  return actionAfter(error ?? unwritten, verdict);
+  const result = await act(object, context);
+  const mayPass = result.error !== undefined && isPassing(result.error) && context.failures === 0;
+  const reported = mayPass ? {} : await report(object, result.verdict, context);
+  return actionAfter({ ...reported, ...result });
 }
 
 /** Does what is to be done. Never rejects, so that whatever happens reaches the one place where the status is written. */
@@ -80,8 +84,9 @@ async function act(object: RelayObject, context: ReconcileContext): Promise<Appl
   }
 }
 
-function actionAfter(error: Error | undefined, verdict: Verdict): Action {
-  if (error === undefined) return resyncAfter(resyncDelayMs(verdict));
+function actionAfter({ verdict, error, againMs }: ApplyResult): Action {
+  if (error === undefined)
+    return againMs === undefined ? resyncAfter(resyncDelayMs(verdict)) : requeueAfter(againMs);
   if (isKubeError(error, 429) && error.retryAfterMs !== undefined) return retryAfter(error.retryAfterMs);
   throw error;
 }
@@ -101,10 +106,19 @@ async function apply(object: RelayObject, context: ReconcileContext): Promise<Ap
     log.info({ outcome, kind, name }, 'object written');
     written.set(outcome, [...(written.get(outcome) ?? []), `${kind} ${name}`]);
   };
-  const result = await applyObjects(object, { cluster, platform, onWritten });
+  const onContested = ({ object: { kind, metadata }, managers, fields, waitMs, isNews }: Rivalry): void => {
+    if (isNews && !isKnownContest(object))
+      log.warn({ kind, name: metadata.name, managers, fields, waitMs }, 'object is undone again and again');
+  };
+  const result = await applyObjects(object, { cluster, platform, onWritten, onContested });
   for (const [outcome, names] of written)
     if (deservesEvent(outcome, object)) cluster.recordEvent(writtenEvent(object, outcome, names));
   return result;
+}
+
+/** Whether the status states already that an object is contested. */
+function isKnownContest({ status }: RelayObject): boolean {
+  return (status?.conditions ?? []).some(({ reason }) => reason === 'Contested');
 }
 
 /** Hash of the configuration that the Pods of `object` are to run; undefined if none was ever applied. */
@@ -134,34 +148,56 @@ async function updatePods(
   if (refused !== undefined) throw refused.reason;
 }
 
-/** Writes the status if it differs, with the events of its changes. Returns why it could not be written, if it could not. */
+/** Writes the status if it differs, with the events of its changes. Returns why and when to try again, if it could not. */
 async function report(
   object: RelayObject,
   verdict: Verdict,
   context: ReconcileContext,
-): Promise<Error | undefined> {
-  const { cluster, poller, now, log, onStatusFailure } = context;
-  const key = objectKey(object);
-  const running = runningPods(
-    cluster.podsOf(key).filter(isLive),
-    poller.reports(key),
-    wantedHash(object, verdict),
-  );
+): Promise<Omit<ApplyResult, 'verdict'>> {
+  const { cluster, log } = context;
   const owned = cluster.ownedBy(object);
-  const next = status({ object, verdict, owned, running, now: now() });
+  const next = nextStatus(object, verdict, owned, context);
   const { generation } = object.metadata;
   log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
-  if (sameJson(object.status ?? {}, next)) return undefined;
+  if (sameJson(object.status ?? {}, next)) return {};
+  const contest = cluster.undoneStatus(object, next);
+  if (contest?.isNews === true) log.warn({ waitMs: contest.waitMs }, 'status is undone again and again');
+  if (contest !== undefined && contest.waitMs > 0) return { againMs: contest.waitMs };
   const error = await cluster.writeStatus(object, next).then(() => undefined, asError);
-  if (error !== undefined && isKubeError(error, 409)) return error; // it changed: the next reconcile sees that
-  if (error !== undefined) {
-    log.warn({ err: error }, 'failed to write the status, retrying');
-    onStatusFailure();
-  }
-  // Also if the status could not be written: the events are then all that users see.
+  if (error !== undefined) return unwritten(error, object, next, context);
+  recordEvents(object, next, context);
+  return {};
+}
+
+function nextStatus(
+  object: RelayObject,
+  verdict: Verdict,
+  owned: readonly KubeObject[],
+  { cluster, poller, now }: ReconcileContext,
+): RealmRelayStatus {
+  const key = objectKey(object);
+  const pods = cluster.podsOf(key).filter(isLive);
+  const running = runningPods(pods, poller.reports(key), wantedHash(object, verdict));
+  return status({ object, verdict, owned, running, now: now() });
+}
+
+/** Records an event for each change that `next` brings. */
+function recordEvents(object: RelayObject, next: RealmRelayStatus, { cluster }: ReconcileContext): void {
   for (const event of statusEvents(object.status?.conditions ?? [], next.conditions ?? []))
     cluster.recordEvent({ regarding: object, ...event });
-  return error;
+}
+
+function unwritten(
+  error: Error,
+  object: RelayObject,
+  next: RealmRelayStatus,
+  context: ReconcileContext,
+): { error: Error } {
+  if (isKubeError(error, 409)) return { error }; // it changed: the next reconcile sees that
+  context.log.warn({ err: error }, 'failed to write the status, retrying');
+  context.onStatusFailure();
+  recordEvents(object, next, context); // which are then all that users see
+  return { error };
 }
 
 /**

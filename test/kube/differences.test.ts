@@ -189,7 +189,7 @@ describe('differences', () => {
   for (const { kind, desired, observed, paths, why } of cases) {
     it(`${kind} ${JSON.stringify(desired)}: ${why}`, () => {
       const found = differences(withSpec(kind, desired), withSpec(kind, observed));
-      expect(found.map(({ path }) => path)).to.deep.equal(paths);
+      expect(found.map(({ steps }) => steps.join(''))).to.deep.equal(paths);
     });
   }
 
@@ -204,7 +204,7 @@ describe('differences', () => {
     const observed = object({ finalizers: ['a', 'c', 'b'], ownerReferences: [other, owner] });
     expect(differences(desired, observed)).to.deep.equal([]);
     const changed = object({ finalizers: ['a'], ownerReferences: [{ ...owner, blockOwnerDeletion: true }] });
-    expect(differences(desired, changed).map(({ path }) => path)).to.deep.equal([
+    expect(differences(desired, changed).map(({ steps }) => steps.join(''))).to.deep.equal([
       '.metadata.finalizers["b"]',
       '.metadata.ownerReferences[u]',
     ]);

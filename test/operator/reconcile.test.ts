@@ -41,6 +41,7 @@ class FakeCluster implements ReconcileCluster {
   observe = (): Promise<undefined> => Promise.resolve(undefined);
   ownedBy = (): KubeObject[] => this.owned;
   relaysOnHostNetwork = (): never[] => [];
+  undoneStatus = (): undefined => undefined;
   podSecurity = (): Promise<undefined> => Promise.resolve(undefined);
   keepReplicas = (): Promise<void> => Promise.resolve();
   podsOf = (): RelayPod[] => this.pods;
