@@ -37,3 +37,8 @@ export function withoutVersion(object: KubeObject): KubeObject {
   const { [versionLabel]: _version, ...others } = labels;
   return { ...object, metadata: { ...metadata, labels: others } };
 }
+
+/** Whether `object` has the hash of anything that was applied to it. */
+export function hasHash({ metadata: { annotations = {} } }: KubeObject): boolean {
+  return annotations[appliedHashAnnotation] !== undefined;
+}

@@ -1,12 +1,13 @@
 import type { Clock } from '../lib/clock.ts';
 import { present } from '../lib/record.ts';
 import { RefusedError, ResourceConflictError, writeError } from './apply-errors.ts';
-import type { ApplyRules } from './apply-rules.ts';
+import type { ApplyRules, PatchOperation } from './apply-rules.ts';
 import { appliedHash, hasAppliedHash, withAppliedHash, withoutVersion } from './applied-hash.ts';
 import type { KubeClient, KubeRequest } from './client.ts';
 import { ErrorClassifier } from './error-classifier.ts';
 import type { ManagedObject } from './field-managers.ts';
 import { isKubeError } from './kube-error.ts';
+import { isLeftover, mayBeLeftover } from './leftovers.ts';
 import { withoutManagedFields } from './managed-fields.ts';
 import { type KubeObject, objectKey } from './object.ts';
 import { hasOwnerOfSameName, isOwnedBy } from './ownership.ts';
@@ -27,13 +28,23 @@ export type OwnedKind = {
   readonly rules: ApplyRules;
 };
 
+/** What an applier works with. */
+export type ApplierOptions = {
+  readonly client: KubeClient;
+  readonly kinds: readonly OwnedKind[];
+  readonly clock: Clock;
+  /** Whether the owner that `desired` names is on the API server, not just in a store that may be late. */
+  readonly isOwnerThere: (desired: KubeObject) => Promise<boolean>;
+};
+
 /** The result of applying an object. The outcome completes the sentence "Service edge/web was …". */
 export type Applied = {
   /**
    * `terminating`: an object of that name, of this owner or of one before it, is still being deleted; nothing was written.
-   * `contested`: others have undone it again, and it is not time yet to write it once more.
+   * `adopted`: it was left by an owner of the same name that is gone. `contested`: others have undone it again, and it is not time yet to write it once more.
    */
-  readonly outcome: 'unchanged' | 'created' | 'updated' | 'repaired' | 'terminating' | 'contested';
+  readonly outcome:
+    'unchanged' | 'created' | 'updated' | 'adopted' | 'repaired' | 'terminating' | 'contested';
   /** The object as it is now; as it is wanted, if it is contested. */
   readonly object: KubeObject;
   /** Who undoes it again and again, if somebody does. */
@@ -43,7 +54,8 @@ export type Applied = {
 /**
  * Applies wanted objects by server-side apply, and writes nothing if an object is already as wanted.
  *
- * An object is **ours** if our owner is its controller. Any other object of a wanted name is left alone. An object differs
+ * An object is **ours** if our owner is its controller, or if we provably applied it for an owner that is gone. Any other object
+ * of a wanted name is left alone. An object differs
  * if it does not carry the hash of what is wanted, which finds fields that are no longer wanted, or if a field has another
  * value, which finds what others changed. Differences that the API server itself makes do not count; see
  * {@link SettledDifferences}.
@@ -55,10 +67,12 @@ export class Applier {
   readonly #errors = new ErrorClassifier();
   readonly #rivals: RivalSearch;
 
-  constructor(client: KubeClient, kinds: readonly OwnedKind[], clock: Clock) {
+  readonly #isOwnerThere: ApplierOptions['isOwnerThere'];
+
+  constructor({ client, kinds, clock, isOwnerThere }: ApplierOptions) {
     this.#client = client;
-    const read = async (object: KubeObject): Promise<ManagedObject | undefined> =>
-      (await client.find(this.#path(object))) as ManagedObject | undefined;
+    this.#isOwnerThere = isOwnerThere;
+    const read = (object: KubeObject): Promise<ManagedObject | undefined> => this.#readManaged(object);
     this.#rivals = new RivalSearch({ clock, read, own: [fieldManager, replicasManager] });
     this.#kinds = new Map(kinds.map((kind) => [kindKey(kind.resource), kind]));
     for (const { store, resource } of kinds)
@@ -81,8 +95,7 @@ export class Applier {
     const versionless = withoutVersion(desired);
     const hash = this.#hashOf(versionless);
     const current = await this.observe(desired, observed);
-    if (current !== undefined && !isReady(current, desired))
-      return { outcome: 'terminating', object: current };
+    if (current !== undefined && !isOwned(current, desired)) return this.#takeOver(current, desired, hash);
     const isNew = current === undefined || !hasAppliedHash(current, hash);
     if (!isNew && this.#isAsWanted(versionless, current, hash))
       return { outcome: 'unchanged', object: current, ...present('rivalry', this.#rivals.asWanted(desired)) };
@@ -93,6 +106,19 @@ export class Applier {
     if (current === undefined) this.#rivals.created(desired, hash);
     else this.#rivals.changed(desired, hash);
     return { ...applied, ...present('rivalry', rivalry) };
+  }
+
+  /** Makes `current`, which an owner of the same name left, ours: if that is proven, and our owner is the one that is there. */
+  async #takeOver(current: KubeObject, desired: KubeObject, hash: string): Promise<Applied> {
+    const { deletionTimestamp, uid, ownerReferences = [] } = current.metadata;
+    const live = deletionTimestamp === undefined ? await this.#readManaged(current) : undefined;
+    const isOurs =
+      live?.metadata.uid === uid && live !== undefined && isLeftover(live, desired, fieldManager);
+    if (!isOurs || !(await this.#isOwnerThere(desired))) return { outcome: 'terminating', object: current };
+    // Two controllers are refused, and applying removes only what the API server records as applied by us.
+    if (ownerReferences.length > 0) await this.#patch(current, ownersPatch(live, desired));
+    const object = withAppliedHash(desired, hash, uid);
+    return { outcome: 'adopted', object: await this.#update(object, current, hash) };
   }
 
   async #writeWanted(desired: KubeObject, current: KubeObject | undefined, hash: string): Promise<Applied> {
@@ -109,8 +135,8 @@ export class Applier {
    * since the store only knows objects that carry our label.
    *
    * @param observed  what an earlier call returned.
-   * @throws ResourceConflictError if it belongs neither to our owner nor to an earlier one of the same name, whose objects
-   *   are still being garbage-collected.
+   * @throws ResourceConflictError if it belongs neither to our owner nor to an earlier one of the same name, and is not what
+   *   we applied for one that is gone.
    */
   async observe(
     desired: KubeObject,
@@ -118,7 +144,9 @@ export class Applier {
   ): Promise<KubeObject | undefined> {
     const known = this.#kind(desired).store.get(objectKey(desired));
     const current = known ?? (await (observed ?? this.#read(desired)));
-    if (current !== undefined && !hasOwnerOfSameName(current, desired))
+    if (current === undefined || hasOwnerOfSameName(current, desired)) return current;
+    const live = mayBeLeftover(current, desired) ? await this.#readManaged(current) : undefined;
+    if (live === undefined || !isLeftover(live, desired, fieldManager))
       throw new ResourceConflictError(desired);
     return current;
   }
@@ -182,7 +210,10 @@ export class Applier {
 
   async #removeForeign(object: KubeObject, current: KubeObject): Promise<KubeObject> {
     const body = this.#removal(object, current);
-    if (body === undefined) return current;
+    return body === undefined ? current : this.#patch(object, body);
+  }
+
+  async #patch(object: KubeObject, body: readonly PatchOperation[]): Promise<KubeObject> {
     const contentType = 'application/json-patch+json';
     const query = { fieldManager, fieldValidation: 'Strict' };
     return this.#write(object, { method: 'PATCH', path: this.#path(object), query, body, contentType });
@@ -196,8 +227,13 @@ export class Applier {
   }
 
   async #read(object: KubeObject): Promise<KubeObject | undefined> {
-    const found = await this.#client.find(this.#path(object));
-    return found === undefined ? undefined : withoutManagedFields(found as KubeObject);
+    const found = await this.#readManaged(object);
+    return found === undefined ? undefined : withoutManagedFields(found);
+  }
+
+  /** With the managers of its fields, which stores do not keep. */
+  async #readManaged(object: KubeObject): Promise<ManagedObject | undefined> {
+    return (await this.#client.find(this.#path(object))) as ManagedObject | undefined;
   }
 
   #isAsWanted(versionless: KubeObject, current: KubeObject, hash: string): boolean {
@@ -225,9 +261,17 @@ export class Applier {
   }
 }
 
-/** Whether `current` may be written for the owner of `desired`. */
-function isReady(current: KubeObject, desired: KubeObject): boolean {
+/** Whether `current` belongs to the owner of `desired`, and stays. */
+function isOwned(current: KubeObject, desired: KubeObject): boolean {
   return current.metadata.deletionTimestamp === undefined && isOwnedBy(current, desired);
+}
+
+/** Replaces the owners of `live`, if nobody changed it meanwhile. */
+function ownersPatch({ metadata }: KubeObject, desired: KubeObject): PatchOperation[] {
+  return [
+    { op: 'test', path: '/metadata/resourceVersion', value: metadata.resourceVersion },
+    { op: 'replace', path: '/metadata/ownerReferences', value: desired.metadata.ownerReferences },
+  ];
 }
 
 function kindKey({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): string {

@@ -57,7 +57,12 @@ export class Cluster implements ReconcileCluster {
     this.owned = ownedKinds(ownerKey);
     this.#client = client;
     this.#statuses = new Contests(clock);
-    this.#applier = new Applier(client, this.owned, clock);
+    this.#applier = new Applier({
+      client,
+      clock,
+      kinds: this.owned,
+      isOwnerThere: (desired) => this.#isOwnerThere(desired),
+    });
     this.#events = events;
     this.#log = log;
   }
@@ -98,6 +103,27 @@ export class Cluster implements ReconcileCluster {
       if (!isKubeError(error, 403)) throw error;
       this.#logForbiddenNamespaces(error);
       return undefined;
+    }
+  }
+
+  /** Asks by a write that changes nothing, since the operator may not read single RealmRelays. */
+  async #isOwnerThere(object: KubeObject): Promise<boolean> {
+    const { name = '', uid } = controllerOf(object) ?? {};
+    const { namespace = '' } = object.metadata;
+    const path = objectPath(relayResource, { ...relayResource, metadata: { name, namespace } });
+    const request = {
+      method: 'PATCH',
+      path: `${path}/status`,
+      query: { dryRun: 'All', fieldManager },
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { uid } },
+    } as const;
+    try {
+      const { metadata } = (await this.#client.request(request)) as KubeObject;
+      return metadata.uid === uid && metadata.deletionTimestamp === undefined;
+    } catch (error) {
+      if (isKubeError(error, 404) || isKubeError(error, 409) || isKubeError(error, 422)) return false;
+      throw error;
     }
   }
 
