@@ -94,8 +94,13 @@ function print(stream: NodeJS.WritableStream, text: string, code: number): numbe
   return code;
 }
 
+/** How long an operator that has ended waits for what it left behind. */
+const lingerMs = 1_000;
+
 if (import.meta.main) {
   disableInspectorSignal(process);
   const { stdin, stdout, stderr } = process;
   process.exitCode = await main(process.argv.slice(2), { stdin, stdout, stderr, signals: process });
+  // A connection that is being made to an API server that hangs would keep the operator alive.
+  if (process.argv[2] === 'operator') setTimeout(() => process.exit(), lingerMs).unref();
 }

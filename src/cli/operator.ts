@@ -19,6 +19,8 @@ import { defaultDenied, deniedDestinations } from './denied-destinations.ts';
 import { UsageError } from '../lib/usage-error.ts';
 
 const defaultLeaseSeconds = 15;
+/** Of a timer of Node. */
+const longestTimerMs = 2 ** 31 - 1;
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 
 export const usage = `Usage: realm-operator operator [options]
@@ -38,6 +40,8 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
                            ${defaultDenied})
       --admin ADDRESS      where /livez, /readyz and /metrics are served, or off (default ${defaultAdmin})
       --log-level LEVEL    ${logLevels.join(', ')} (default info)
+
+SIGTERM and SIGINT let what is under way end, for at most 15 seconds; a second one ends it at once.
 
 Exit code: 0 after SIGTERM or SIGINT, 1 after losing the lease, 2 wrong usage.
 `;
@@ -78,10 +82,13 @@ export const operator: Command = async (argv, { signals: source }) => {
   const routes = operatorRoutes(running.isReady, registry, systemClock);
   const admin = address && (await startHealthServer(address, routes, systemClock));
   log.info({ version, admin: admin?.url ?? 'off', relayImage: options['relay-image'] }, 'operator started');
+  // Timers alone keep no process alive, and there may be no connection: as while the API server is away.
+  const alive = setInterval(() => undefined, longestTimerMs);
   const signal = await Promise.race([signals.first, running.lost]);
   log.info({ signal }, 'operator stopping');
-  await running.stop();
+  await Promise.race([running.stop(), signals.second]);
   await admin?.close();
+  clearInterval(alive);
   signals.release();
   return signal === undefined ? 1 : 0;
 };

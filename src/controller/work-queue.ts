@@ -135,6 +135,11 @@ export class WorkQueue<K extends string> implements QueueGauges {
     return delayMs;
   }
 
+  /** Queues every key that waits for a retry after a failure: what they failed for is over. */
+  retryNow(): void {
+    for (const key of this.#failures.keys()) if (this.#delayed.has(key)) this.add(key);
+  }
+
   /** How many reconciles of `key` failed in a row. */
   failures(key: K): number {
     return this.#failures.get(key) ?? 0;

@@ -13,6 +13,8 @@ import type { KubeClient } from './client.ts';
 import { watch, type WatchEvent } from './watch.ts';
 
 const backoff: Backoff = { initialMs: 500, maxMs: 30_000 };
+/** While there is no answer at all, as while the API server restarts: a try costs nobody anything. */
+const awayBackoff: Backoff = { initialMs: 500, maxMs: 5_000 };
 /** Watches are requested for this long, up to twice as long, so that those of many informers do not end together. */
 const watchSeconds = 120;
 /** A watch that ends sooner without an event counts as failed: something in between does not let watches pass. */
@@ -36,6 +38,8 @@ export type InformerOptions<T extends KubeObject> = {
   readonly store: Store<T>;
   /** Called after every failure, for a metric. */
   readonly onFailure?: (error: Error) => void;
+  /** Called when the API server answers again after it could not be reached. */
+  readonly onRecovered?: () => void;
   /** In [0, 1), for the jitter; default `Math.random`. */
   readonly random?: () => number;
 };
@@ -58,6 +62,8 @@ export class Informer<T extends KubeObject> {
   #resourceVersion: string | undefined;
   #watchList = true;
   #failures = 0;
+  /** Whether the last watch ended without an answer of the API server. */
+  #isAway = false;
 
   constructor(options: InformerOptions<T>) {
     this.#options = options;
@@ -116,8 +122,10 @@ export class Informer<T extends KubeObject> {
     }
     this.#failures += 1;
     if (isOutdated(error) || this.#failures % failuresBeforeRelist === 0) this.#resourceVersion = undefined;
+    this.#isAway = !(error instanceof KubeError);
+    const limits = this.#isAway ? awayBackoff : backoff;
     const requestedMs = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
-    const waitMs = Math.max(requestedMs, backoffMs(backoff, this.#failures, random()));
+    const waitMs = Math.max(requestedMs, backoffMs(limits, this.#failures, random()));
     log.warn({ err: error, kind: resource.kind, namespace, waitMs }, 'watch failed, retrying');
     onFailure?.(error);
     return waitMs;
@@ -156,6 +164,9 @@ export class Informer<T extends KubeObject> {
       query,
       timeoutSeconds,
       signal,
+      onOpen: () => {
+        this.#opened();
+      },
     })) {
       if (initial === undefined) {
         this.#handle(event);
@@ -163,6 +174,12 @@ export class Informer<T extends KubeObject> {
         initial = undefined;
       }
     }
+  }
+
+  #opened(): void {
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    this.#options.onRecovered?.();
   }
 
   #position(): Readonly<Record<string, string>> {

@@ -12,6 +12,7 @@ import type { Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../lib/clock.ts';
+import { within } from '../lib/within.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Registry } from '../telemetry/metrics.ts';
 import { Cluster } from './cluster.ts';
@@ -26,8 +27,13 @@ const backoff = { initialMs: 1_000, maxMs: 300_000 };
 const workers = 4;
 /** How many more reconciles may run while others wait for the API server or an admission webhook. */
 const spareWorkers = 28;
-/** How long an API server that does not answer may delay shutdown. */
+// How long an API server that does not answer may delay the end: together less than the 30 s of a Pod, by far.
+/** Until reconciles and events under way are abandoned. */
 const stopMs = 10_000;
+/** Until a connection that does not close is abandoned. */
+const closeMs = 1_000;
+/** Until the release of the lease is abandoned: others then wait until it is over. */
+const releaseMs = 3_000;
 const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
 
 /** What the operator runs with. */
@@ -56,7 +62,7 @@ export type Operator = {
   readonly ready: Promise<void>;
   /** Resolves if the lease was lost, so that the operator may not write any more: stop it, and start a new one. */
   readonly lost: Promise<undefined>;
-  /** Stops the operator. Reconciles under way may end, for at most 10 s. */
+  /** Stops the operator: within 15 s, whatever the API server does. Reconciles under way may end, for at most 10 s. */
   readonly stop: () => Promise<void>;
 };
 
@@ -93,7 +99,10 @@ export function startOperator(options: OperatorOptions): Operator {
     // Relays of the initial list are most likely as the previous operator left them: changes go before them.
     queue.add(key, controller.isStarted ? 'news' : 'background');
   });
-  const informers = clusterInformers(options, { cluster, client, metrics });
+  const onRecovered = (): void => {
+    queue.retryNow();
+  };
+  const informers = clusterInformers(options, { cluster, client, metrics, onRecovered });
   for (const informer of informers) informer.start();
   const ready = Promise.all(informers.map(({ synced }) => synced)).then(() => {
     log.info({ objects: cluster.relays.size }, 'operator ready');
@@ -105,16 +114,30 @@ export function startOperator(options: OperatorOptions): Operator {
     isReady: () => informers.every(({ isSynced }) => isSynced),
     ready,
     lost: election?.lease.lost ?? new Promise(() => undefined),
-    stop: async () => {
-      await Promise.all(informers.map((informer) => informer.stop()));
-      const cancel = clock.after(stopMs, () => void client.close());
-      await Promise.all([controller.stop(), poller.stop()]);
-      await events.flush();
-      cancel();
-      await client.close();
-      await election?.release();
-    },
+    stop: () => stop({ clock, informers, controller, poller, events, client, election }),
   };
+}
+
+type Running = {
+  readonly clock: Clock;
+  readonly informers: readonly Informer<KubeObject>[];
+  readonly controller: Controller<ObjectKey>;
+  readonly poller: RelayPoller;
+  readonly events: Events;
+  readonly client: KubeClient;
+  readonly election: Election | undefined;
+};
+
+async function stop({ clock, client, election, ...running }: Running): Promise<void> {
+  const { informers, controller, poller, events } = running;
+  const ended = async (): Promise<void> => {
+    await Promise.all(informers.map((informer) => informer.stop()));
+    await Promise.all([controller.stop(), poller.stop()]);
+    await events.flush();
+  };
+  await within(clock, stopMs, ended());
+  await within(clock, closeMs, client.close());
+  await election?.release();
 }
 
 type Election = { readonly lease: Lease; readonly release: () => Promise<void> };
@@ -130,8 +153,8 @@ function startElection(
   return {
     lease,
     release: async () => {
-      await lease.release();
-      await client.close();
+      await within(clock, releaseMs, lease.release());
+      await within(clock, closeMs, client.close());
     },
   };
 }
@@ -176,7 +199,12 @@ function relayController(
 
 function clusterInformers(
   { namespaces, clock, log }: OperatorOptions,
-  { cluster, client, metrics }: Parts & { readonly client: KubeClient },
+  {
+    cluster,
+    client,
+    metrics,
+    onRecovered,
+  }: Parts & { readonly client: KubeClient; readonly onRecovered: () => void },
 ): Informer<KubeObject>[] {
   const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
   const watched: Watched[] = [
@@ -189,7 +217,7 @@ function clusterInformers(
       const onFailure = (): void => {
         metrics.watchFailed(watch.resource.kind);
       };
-      return new Informer({ client, clock, log, onFailure, ...watch, ...scope });
+      return new Informer({ client, clock, log, onFailure, onRecovered, ...watch, ...scope });
     }),
   );
 }
