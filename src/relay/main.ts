@@ -8,6 +8,7 @@ import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
+import type { RelayConfig } from '../config/relay-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
@@ -18,7 +19,8 @@ import { stopSignals, type SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
+import { createLogger, reopenLog, type Logger } from '../telemetry/logger.ts';
+import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
 import { helpText } from './command-line/flag-table.ts';
@@ -107,6 +109,11 @@ async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Pr
 }
 
 async function check({ config, warnings }: ParsedConfig, io: RelayIo): Promise<number> {
+  const unlimited = withoutIdleLimit(config);
+  if (unlimited.length > 0)
+    io.stderr.write(
+      `warning: ${noIdleLimit} (${String(unlimited.length)} endpoints, first: ${String(unlimited[0])})\n`,
+    );
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
   const log = createLogger('off', { write: () => undefined });
   const problems = await transportProblems(config.endpoints, { clock: systemClock, log });
@@ -128,9 +135,10 @@ async function daemonize({ config }: ParsedConfig, io: RelayIo): Promise<number>
 type Configurable = { readonly relay: RelayServer; readonly resolver: NameResolver; readonly log: Logger };
 
 async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: RelayIo): Promise<number> {
-  const log = newLogger(parsed.config.log, io);
+  const output = io.log === undefined ? await openedLogOutput(parsed.config.log.output) : undefined;
+  const log = createLogger(parsed.config.log.level, io.log ?? output);
   await limitOpenFiles(flags, log);
-  const resolver = new NameResolver(systemClock);
+  const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(parsed.config.dns);
   const context = {
     log,
@@ -141,7 +149,16 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     retireMs: flags.drainSeconds * 1000,
   };
   const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
-  const relay = new RelayServer({ ...context, ...present('dataPlane', pool) });
+  const relay = new RelayServer({
+    ...context,
+    ...present('dataPlane', pool),
+    logLinesDropped: () => output?.droppedLines ?? 0,
+  });
+  // Always handled, since its default action would end the relay.
+  io.signals.on('SIGHUP', () => {
+    if (output !== undefined) void reopenLog(output, log);
+    pool?.reopenLog();
+  });
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
@@ -166,10 +183,6 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     await relay.close();
     await admin?.close();
   }
-}
-
-function newLogger({ level, output }: LogConfig, io: RelayIo): Logger {
-  return createLogger(level, io.log ?? logDestination(output));
 }
 
 async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promise<void> {
@@ -208,7 +221,20 @@ async function startAdmin(
   }
 }
 
-function logWarnings(flags: RelayFlags, { warnings }: ParsedConfig, log: Logger): void {
+/** What is recommended where connections may stay for ever. */
+const noIdleLimit = 'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
+
+/** Names of the endpoints whose TCP connections may be idle for ever. */
+function withoutIdleLimit({ endpoints }: RelayConfig): readonly string[] {
+  return endpoints
+    .filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0)
+    .map(({ name }) => name);
+}
+
+/** One line for all endpoints, since most configurations have no idle limit at all. */
+function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
+  const unlimited = withoutIdleLimit(config);
+  if (unlimited.length > 0) log.warn({ endpoints: unlimited.length, first: unlimited[0] }, noIdleLimit);
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');

@@ -13,8 +13,10 @@ import type { Logger } from '../telemetry/logger.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
-import { systemAddresses, type Lookup } from './dns/lookup.ts';
+import type { Lookup } from './dns/lookup.ts';
+import { NameResolver } from './dns/resolver.ts';
 import { faultsText } from './listener/bind-fault.ts';
+import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { ListenerSet } from './listener/listener-set.ts';
 import type { TcpStack } from './net/channel.ts';
 import { tcpStack } from './net/tcp-stack.ts';
@@ -41,8 +43,12 @@ export type RelayOptions = {
   readonly random?: () => number;
   /** How many files the process may have open; by default its limit. */
   readonly openFiles?: number;
+  /** How much memory clients may make the process use; by default what the system's limit allows. */
+  readonly memoryBytes?: number;
   /** Serves the clients; this process by default. */
   readonly dataPlane?: DataPlane;
+  /** Lines that this process dropped from its log so far; none by default. */
+  readonly logLinesDropped?: () => number;
 };
 
 /** In stage `leaving` it still accepts, but is no longer ready. */
@@ -63,6 +69,7 @@ export class RelayServer {
   readonly #errors: RecentErrors;
   readonly #dataPlane: DataPlane;
   readonly #listeners: ListenerSet;
+  readonly #logLinesDropped: () => number;
   #configHash = '';
   #configProblem = '';
   #isConfigured = false;
@@ -74,12 +81,14 @@ export class RelayServer {
   constructor({
     log,
     clock,
-    lookup = systemAddresses,
+    lookup = new NameResolver({ clock, log }).lookup,
     retireMs = 30_000,
     random = Math.random,
     errors = new RecentErrors(clock),
     tcp,
     openFiles,
+    logLinesDropped = () => 0,
+    memoryBytes,
     dataPlane = new LocalDataPlane({
       log,
       errors,
@@ -89,12 +98,14 @@ export class RelayServer {
       random,
       retireMs,
       openFiles: openFiles ?? openFilesLimit(),
+      memoryBytes: memoryBytes ?? memoryBudgetBytes(1),
     }),
   }: RelayOptions) {
     this.#log = log;
     this.#clock = clock;
     this.#errors = errors;
     this.#dataPlane = dataPlane;
+    this.#logLinesDropped = logLinesDropped;
     this.#listeners = new ListenerSet({
       log,
       errors,
@@ -145,7 +156,7 @@ export class RelayServer {
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { workers, workerErrors, descriptorsShort } = this.#dataPlane;
+    const { workers, workerErrors, descriptorsShort, workerLogLinesDropped, memory } = this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
       configHash: this.#configHash,
@@ -153,6 +164,8 @@ export class RelayServer {
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort,
+      logLinesDropped: this.#logLinesDropped() + workerLogLinesDropped,
+      memory,
       ...(workers && { workers }),
       endpoints,
       recentErrors: mergedErrors([...this.#errors.list, ...workerErrors]),

@@ -23,6 +23,7 @@ function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     buildInfo('realm_relay_build_info'),
     ...processFamilies(status),
+    logFamily(status),
     ...connectionFamilies(status),
     ...associationFamilies(status),
     ...remoteFamilies(status),
@@ -58,6 +59,7 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       labels: [],
       read: () => [{ labels: {}, value: status().descriptorsShort }],
     },
+    ...memoryFamilies(status),
     {
       name: 'realm_relay_workers',
       help: 'Running worker processes; absent if the relay is a single process.',
@@ -78,6 +80,42 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       [],
       ({ ready }) => [[[], Number(ready)]],
     ),
+  ];
+}
+
+function logFamily(status: () => RelayStatus): MetricFamily {
+  return {
+    name: 'realm_relay_log_lines_dropped_total',
+    help: 'Log lines dropped because the log was full, failed, or was not read.',
+    type: 'counter',
+    labels: [],
+    read: () => [{ labels: {}, value: status().logLinesDropped }],
+  };
+}
+
+function memoryFamilies(status: () => RelayStatus): readonly MetricFamily[] {
+  return [
+    {
+      name: 'realm_relay_memory_budget_bytes',
+      help: 'Memory that clients may make the relay use beside a fixed amount each, all processes together.',
+      type: 'gauge',
+      labels: [],
+      read: () => [{ labels: {}, value: status().memory.budgetBytes }],
+    },
+    {
+      name: 'realm_relay_memory_used_bytes',
+      help: 'Used part of the memory budget: read buffers, bytes that wait to be written, datagrams and WebSocket messages that wait.',
+      type: 'gauge',
+      labels: [],
+      read: () => [{ labels: {}, value: status().memory.usedBytes }],
+    },
+    {
+      name: 'realm_relay_memory_dropped_total',
+      help: 'UDP associations whose waiting datagrams were dropped, and WebSocket connections with an unfinished message that were reset, because the memory budget was used up.',
+      type: 'counter',
+      labels: [],
+      read: () => [{ labels: {}, value: status().memory.dropped }],
+    },
   ];
 }
 

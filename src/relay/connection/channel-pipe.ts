@@ -1,5 +1,6 @@
 import type { Channel, Reader } from '../net/channel.ts';
-import { landingBuffer, privateBuffers } from '../net/read-buffers.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
+import { landingBuffer, privateBuffers, smallLandingBuffer } from '../net/read-buffers.ts';
 
 /** How many bytes are read from a side while its other side is not connected yet. */
 const maxHeldBytes = 65_536;
@@ -9,14 +10,21 @@ const maxHeldBytes = 65_536;
  *
  * Reads reuse one buffer, so the next read waits until the previous bytes are written: this is also the
  * backpressure. Until `writeTo` names the other channel, the pipe holds the first bytes and remembers the end of
- * the stream.
+ * the stream. What it holds, and what the other channel has not written yet, counts in the memory budget.
  */
 export class ChannelPipe implements Reader {
   #bytes = 0;
   #to: Channel | undefined;
-  #held: Buffer[] | undefined;
+  #held: Uint8Array[] | undefined;
   #hasEnded = false;
   #buffer = landingBuffer;
+  readonly #memory: MemoryBudget;
+  /** What waits to be written, as counted in the memory budget. */
+  #waitingBytes = 0;
+
+  constructor(memory: MemoryBudget) {
+    this.#memory = memory;
+  }
 
   /** Bytes read so far. */
   get bytes(): number {
@@ -29,15 +37,20 @@ export class ChannelPipe implements Reader {
   }
 
   nextBuffer(): Uint8Array {
-    return this.#buffer;
+    return this.#memory.isTight && this.#buffer === landingBuffer ? smallLandingBuffer : this.#buffer;
   }
 
   take(count: number, buffer: Uint8Array): boolean {
     this.#bytes += count;
     const part = buffer.subarray(0, count);
     if (this.#to === undefined) return this.#hold(part);
+    const isShared = buffer === landingBuffer || buffer === smallLandingBuffer;
     // All connections share the landing buffer: what cannot be written at once must be a copy.
-    if (!this.#to.write(buffer === landingBuffer ? Buffer.from(part) : part)) return false;
+    const own = isShared ? this.#copy(part) : part;
+    if (!this.#to.write(own)) {
+      if (isShared) this.#wait(own.buffer.byteLength);
+      return false;
+    }
     if (buffer === this.#buffer) this.#chooseBuffer(count);
     return true;
   }
@@ -58,25 +71,57 @@ export class ChannelPipe implements Reader {
     const parts = [...(header === undefined ? [] : [header]), ...(this.#held ?? [])];
     this.#held = undefined;
     const isWritten = parts.map((part) => to.write(part)).every(Boolean);
+    if (isWritten) this.drained();
     if (this.#hasEnded) to.end();
     return isWritten;
   }
 
+  /** Everything that had to wait is written. */
+  drained(): void {
+    this.#memory.release(this.#waitingBytes);
+    this.#waitingBytes = 0;
+  }
+
   /** Returns its buffer; to be called once neither channel can use it any more. */
   release(): void {
-    if (this.#buffer !== landingBuffer) privateBuffers.release(this.#buffer);
-    this.#buffer = landingBuffer;
+    this.#releaseBuffer();
     this.#held = undefined;
+    this.drained();
   }
 
   #hold(part: Uint8Array): boolean {
-    (this.#held ??= []).push(Buffer.from(part));
+    (this.#held ??= []).push(new Uint8Array(part));
+    this.#wait(part.length);
     return this.#bytes < maxHeldBytes;
   }
 
   #chooseBuffer(count: number): void {
     if (this.#buffer !== landingBuffer) {
-      if (count < privateBuffers.quietBytes) this.release();
-    } else if (count === landingBuffer.length) this.#buffer = privateBuffers.take() ?? landingBuffer;
+      if (count < privateBuffers.quietBytes || this.#memory.isTight) this.#releaseBuffer();
+    } else if (count === landingBuffer.length) this.#takeBuffer();
+  }
+
+  #takeBuffer(): void {
+    const buffer = privateBuffers.take();
+    if (buffer === undefined) return;
+    this.#memory.take(buffer.length);
+    this.#buffer = buffer;
+  }
+
+  #releaseBuffer(): void {
+    if (this.#buffer === landingBuffer) return;
+    privateBuffers.release(this.#buffer);
+    this.#memory.release(this.#buffer.length);
+    this.#buffer = landingBuffer;
+  }
+
+  /** A small part of a buffer of Node's pool is cheap to make, but keeps all of that buffer if it has to wait. */
+  #copy(part: Uint8Array): Uint8Array {
+    return this.#memory.isTight ? new Uint8Array(part) : Buffer.from(part);
+  }
+
+  #wait(bytes: number): void {
+    this.#waitingBytes += bytes;
+    this.#memory.take(bytes);
   }
 }

@@ -63,6 +63,11 @@ export type Channel = {
   readonly close: () => void;
   /** Sends RST instead of FIN, so that the peer does not mistake a broken stream for a complete one. */
   readonly reset: () => void;
+  /**
+   * Reports to the owner if the peer has reset the connection, or is known to be gone, even while nothing is read, when
+   * the event loop would not notice.
+   */
+  readonly probe: () => void;
   /** Whether something was written that the kernel has not accepted yet. */
   readonly isWaiting: boolean;
   /** Reads both addresses from the kernel; '' and 0 once the channel is closed. */
@@ -81,6 +86,10 @@ export type Accepted = {
   readonly channel: () => Channel;
   /** The same client as a paused stream, instead of as a channel. */
   readonly socket: () => Socket;
+  /** Has the kernel find out whether the client is still there. */
+  readonly keepAlive: (keepalive: Keepalive) => void;
+  /** Whether the client has reset the connection, or is known to be gone; one that only ended its side is not. */
+  readonly isGone: () => boolean;
   /** Sends RST. */
   readonly reset: () => void;
 };

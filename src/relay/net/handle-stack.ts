@@ -60,9 +60,25 @@ class AcceptedHandle implements Accepted {
     return socketOf(this.#handle);
   }
 
+  keepAlive(keepalive: Keepalive): void {
+    setKeepAlive(this.#handle, keepalive);
+  }
+
+  isGone(): boolean {
+    return this.#handles.write(this.#handle, nothing) < 0;
+  }
+
   reset(): void {
     if (this.#handle.reset() !== 0) this.#handle.close();
   }
+}
+
+/** Writing it sends nothing, and returns the error that the kernel has for the connection, if any. */
+const nothing = Buffer.alloc(0);
+
+function setKeepAlive(handle: TcpHandle, { tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
+  const seconds = Math.floor(tcpKeepaliveMs / 1000);
+  if (tcpKeepaliveMs > 0) handle.setKeepAlive(true, seconds, seconds, tcpKeepaliveProbes);
 }
 
 const unknownAddress: Address = { address: '', port: 0 };
@@ -113,14 +129,13 @@ class HandleChannel implements Channel, HandleOwner {
     if (status !== 0) process.nextTick(report, status);
   }
 
-  open(reader: Reader, owner: ChannelOwner, { tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
+  open(reader: Reader, owner: ChannelOwner, keepalive: Keepalive): void {
     this.#reader = reader;
     this.#owner = owner;
     this.#buffer = reader.nextBuffer();
     this.#handles.open(this.#handle, this, this.#buffer);
     this.#handle.setNoDelay(true);
-    const seconds = Math.floor(tcpKeepaliveMs / 1000);
-    if (tcpKeepaliveMs > 0) this.#handle.setKeepAlive(true, seconds, seconds, tcpKeepaliveProbes);
+    setKeepAlive(this.#handle, keepalive);
   }
 
   resume(): void {
@@ -135,6 +150,12 @@ class HandleChannel implements Channel, HandleOwner {
     if (status === isWaiting) this.#writesWaiting += 1;
     else this.#check('write', status);
     return status === 0;
+  }
+
+  probe(): void {
+    const isWatched = (this.#isReading && !this.#hasPeerEnded) || this.#writesWaiting > 0;
+    if (isWatched || this.#isEnding || this.#isClosed) return;
+    this.#check('write', this.#handles.write(this.#handle, nothing));
   }
 
   end(): void {

@@ -56,9 +56,33 @@ class AcceptedSocket implements Accepted {
     return this.#socket;
   }
 
+  keepAlive({ tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
+    if (tcpKeepaliveMs > 0)
+      this.#socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
+  }
+
+  isGone(): boolean {
+    if (this.#socket.listenerCount('error') === 0) this.#socket.on('error', () => undefined);
+    probe(this.#socket);
+    return this.#socket.errored !== null || this.#socket.destroyed;
+  }
+
   reset(): void {
     this.#socket.resetAndDestroy();
   }
+}
+
+const nothing = Buffer.alloc(0);
+
+/**
+ * Makes `socket` fail if its peer has reset the connection, or is known to be gone, while it is not read: writing nothing
+ * sends nothing, and returns the error that the kernel has for the connection.
+ *
+ * @param reader  what reads it: TLS on top of it, or the socket itself.
+ */
+export function probe(socket: Socket, reader = socket): void {
+  const isRead = !reader.isPaused() && !reader.readableEnded;
+  if (!isRead && socket.writable && socket.writableLength === 0) socket.write(nothing);
 }
 
 function remoteOf({ remoteAddress = '', remotePort = 0 }: Socket): Address {
@@ -114,6 +138,10 @@ class SocketChannel implements Channel {
     this.#socket.write(part, this.#onWritten);
     this.#isWaiting = this.#socket.writableLength > 0;
     return !this.#isWaiting;
+  }
+
+  probe(): void {
+    probe(this.#socket);
   }
 
   end(): void {

@@ -13,6 +13,7 @@ import { backoffMs, type Backoff } from '../../lib/backoff.ts';
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
 import { fnv1a, mixed } from '../../lib/hash.ts';
 import type { DataPlane, EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
+import { memoryUseOf, type MemoryUse } from '../stats/memory-use.ts';
 import { familiesOf, type ListenRequest, type OpenListener } from '../listener/listener.ts';
 import { TransportFilesError } from '../transport/transports.ts';
 import { MergedStats } from './merged-stats.ts';
@@ -99,6 +100,14 @@ export class WorkerPool implements DataPlane {
     return this.#workers.reduce((count, { report }) => count + report.descriptorsShort, 0);
   }
 
+  get workerLogLinesDropped(): number {
+    return this.#mergedStats.logLinesDropped(this.#workers.map(({ report }) => report));
+  }
+
+  get memory(): MemoryUse {
+    return memoryUseOf(this.#workers.map(({ report }) => report.memory));
+  }
+
   get cutCount(): number {
     return this.#cutCount;
   }
@@ -117,6 +126,11 @@ export class WorkerPool implements DataPlane {
       await this.close();
       throw new WorkerStartError('a worker could not be started', { cause });
     }
+  }
+
+  /** Has every worker open its log file again. */
+  reopenLog(): void {
+    for (const worker of this.#workers) worker.send({ note: 'reopenLog' });
   }
 
   async plan(config: RelayConfig): Promise<void> {
@@ -283,14 +297,12 @@ export class WorkerPool implements DataPlane {
 
   /** Starts a worker in `slot`, and brings it to the state of the others. */
   async #fill(slot: Slot): Promise<void> {
-    const { log, clock, fork, retireMs } = this.#options;
+    const { log, clock, fork, retireMs, count } = this.#options;
     const worker = new WorkerProcess({
       log,
       clock,
       fork,
-      onNote: (sender, note) => {
-        this.#receive(sender, note);
-      },
+      onNote: this.#receive,
       onLost: (lost, how) => {
         this.#onLost(slot, lost, how);
       },
@@ -299,7 +311,7 @@ export class WorkerPool implements DataPlane {
     slot.startedMs = clock.monotonicMs();
     const running = withoutHealthChecks(this.#running);
     const calls: Promise<unknown>[] = [
-      worker.call('start', { log: running.log, retireMs }),
+      worker.call('start', { log: running.log, retireMs, processes: count }),
       worker.call('plan', running),
       worker.call('commit', { config: running, serves: new Map() }),
     ];
@@ -320,11 +332,11 @@ export class WorkerPool implements DataPlane {
     }
   }
 
-  #receive(worker: WorkerProcess, note: Note): void {
+  readonly #receive = (worker: WorkerProcess, note: Note): void => {
     if (note.note === 'acquire') this.#ledger.acquire(worker, note);
     else if (note.note === 'release') this.#ledger.release(worker, note);
     else if (note.note === 'remoteEvent') this.#health.receive(note);
-  }
+  };
 
   #onLost(slot: Slot, worker: WorkerProcess, how: string): void {
     slot.worker = undefined;
