@@ -161,7 +161,10 @@ async function report(
   log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
   if (sameJson(object.status ?? {}, next)) return {};
   const contest = cluster.undoneStatus(object, next);
-  if (contest?.isNews === true) log.warn({ waitMs: contest.waitMs }, 'status is undone again and again');
+  if (contest?.isNews === true) {
+    log.warn({ waitMs: contest.waitMs }, 'status is undone again and again');
+    recordEvents(object, next, context); // which users see, whatever the others make of the status
+  }
   if (contest !== undefined && contest.waitMs > 0) return { againMs: contest.waitMs };
   const error = await cluster.writeStatus(object, next).then(() => undefined, asError);
   if (error !== undefined) return unwritten(error, object, next, context);

@@ -158,9 +158,11 @@ describeWithCluster('operator whose objects others undo again and again', (clust
     other.clock = new FakeClock();
     other.platform = { ...other.platform, relayImage: 'registry.example/realm-relay:other' };
     await other.start();
-    const contested = ({ status }: Seen): boolean => JSON.stringify(status).includes('Contested');
-    const { status } = await edge.expect('realmrelays/web', contested);
-    expect(JSON.stringify(status)).to.include('Another installation of this operator writes Deployment');
+    // Each of them writes the status, too, so that either view may stand there; the event stays.
+    await eventually('event', async () => (await edge.eventReasons('web')).includes('Contested'));
+    const { items } = (await edge.find('events')) as unknown as { items: { note: string }[] };
+    const notes = items.map(({ note }) => note).join('\n');
+    expect(notes).to.include('Another installation of this operator writes Deployment');
     const versions = async (): Promise<string> =>
       String((await edge.expect('deployments/web')).metadata.generation);
     await edge.idle();
