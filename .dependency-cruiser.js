@@ -23,17 +23,18 @@ const upward = layers.slice(0, -1).map((layer, index) => ({
 // The rooms of src/relay (docs/architecture.md): each may import itself and the rooms in its row.
 const ground = ['net', 'dns', 'stats', 'limits'];
 const relayRooms = {
+  kernel: [],
   net: [],
   dns: [],
   stats: [],
   'config-file': [],
   'proxy-protocol': ['net'],
-  limits: ['net', 'stats'],
-  upstream: ground,
+  limits: ['net', 'stats', 'kernel'],
+  upstream: [...ground, 'proxy-protocol'],
   listener: ground,
   connection: [...ground, 'proxy-protocol', 'upstream'],
   transport: ['net', 'stats', 'limits', 'proxy-protocol', 'upstream', 'connection'],
-  udp: [...ground, 'upstream', 'listener'],
+  udp: [...ground, 'proxy-protocol', 'upstream', 'listener'],
   'data-plane': [...ground, 'upstream', 'listener', 'connection', 'transport', 'udp'],
   workers: [...ground, 'upstream', 'listener', 'transport', 'data-plane'],
   admin: ['stats', 'upstream', 'listener', 'data-plane'],
@@ -112,7 +113,19 @@ export default {
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|tools|bench)/' } },
     { name: 'no-orphans', severity: 'error', from: { orphan: true, path: '^src/' }, to: {} },
-    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'raw-memory',
+      comment: 'only src/relay/kernel uses node:ffi',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/relay/kernel/' },
+      to: { path: '^(node:)?ffi$' },
+    },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '^(node:)?ffi$' }, // newer than the list of Node's modules
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -33,6 +33,8 @@ export type Relay = {
   readonly image?: string;
   readonly resources: Resources;
   readonly podTemplate: PodTemplate;
+  /** Of every object. */
+  readonly commonMetadata: Complete<NonNullable<RealmRelaySpec['commonMetadata']>>;
   readonly workload: Workload;
   /** Absent if `replicas` sets the number of Pods. */
   readonly autoscaling?: Autoscaling;
@@ -45,6 +47,8 @@ export type Relay = {
   readonly paused: boolean;
   /** Addresses and ranges that its Pods may not dial, of the platform: no field of a RealmRelay sets it. Absent = none. */
   readonly deniedDestinations?: readonly string[];
+  /** Whether the platform chooses the user and the group of its Pods; no field of a RealmRelay sets it, either. */
+  readonly omitUserIds?: boolean;
 };
 
 /** How a changed configuration reaches the Pods. */
@@ -88,7 +92,17 @@ export type RemoteTransport = {
 export type WebSocketSettings = Complete<NonNullable<RemoteTransportSpec['webSocket']>>;
 
 /** Checks of remotes by a TCP connect. */
-export type HealthCheck = Complete<NonNullable<EndpointSpec['healthCheck']>>;
+export type HealthCheck = Complete<Omit<NonNullable<EndpointSpec['healthCheck']>, 'udp'>> & {
+  /** Absent if the outcome of a TCP connect counts for UDP, too. */
+  readonly udp?: UdpCheck;
+};
+
+/** A check by a datagram. */
+export type UdpCheck = {
+  readonly send: string;
+  /** Absent if any answer will do. */
+  readonly expect?: string;
+};
 
 /** Where connections are relayed to; `address` is an IP address in its canonical text, or a host name. */
 export type Remote = Complete<EndpointSpec['remotes'][number]>;

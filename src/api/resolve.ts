@@ -1,6 +1,6 @@
 import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
-import { resolvedPodTemplate } from './pod-template.ts';
+import { resolvedCommonMetadata, resolvedPodTemplate } from './pod-template.ts';
 import { resolvedWorkload } from './workload.ts';
 import type {
   Endpoint,
@@ -10,7 +10,6 @@ import type {
   Relay,
   Remote,
   RemoteTransport,
-  Resources,
   Service,
 } from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema/realm-relay.ts';
@@ -24,7 +23,7 @@ const networkDefaults: Network = {
   tcpKeepaliveSeconds: 15,
   tcpKeepaliveProbes: 3,
   allowedSources: [],
-  sendProxy: { enabled: false, version: 2 },
+  sendProxy: { enabled: false, version: 2, udp: false, everyDatagram: false },
   acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },
   tcpIdleTimeoutSeconds: 0,
   tcpHalfCloseTimeoutSeconds: 300,
@@ -42,21 +41,11 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
     endpoints: spec.endpoints.map((endpoint) => resolvedEndpoint(endpoint, network)),
     service: resolvedService(spec.service ?? {}),
     ...present('image', spec.image),
-    resources: resolvedResources(spec.resources),
+    resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
     podTemplate: resolvedPodTemplate(spec),
+    commonMetadata: resolvedCommonMetadata(spec),
     ...resolvedWorkload(spec),
     ...operation(spec),
-  };
-}
-
-/** What the memory budget of the relay program goes with; a user who sets either alone gets just that. */
-const memoryDefaults = { limits: { memory: '256Mi' }, requests: { memory: '64Mi' } };
-
-function resolvedResources({ limits = {}, requests = {} }: RealmRelay['spec']['resources'] = {}): Resources {
-  if ('memory' in limits || 'memory' in requests) return { limits, requests };
-  return {
-    limits: { ...memoryDefaults.limits, ...limits },
-    requests: { ...memoryDefaults.requests, ...requests },
   };
 }
 
@@ -120,6 +109,7 @@ function resolvedHealthCheck(check: NonNullable<EndpointSpec['healthCheck']>): H
     timeoutSeconds: check.timeoutSeconds ?? 2,
     unhealthyThreshold: check.unhealthyThreshold ?? 3,
     healthyThreshold: check.healthyThreshold ?? 1,
+    ...present('udp', check.udp && { send: check.udp.send, ...present('expect', check.udp.expect) }),
   };
 }
 

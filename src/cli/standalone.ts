@@ -12,7 +12,9 @@ import { TransportFilesError } from '../relay/transport/transports.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { logOutput } from '../telemetry/log-outputs.ts';
-import { adminAddress, parseOptions, type Command, type Io } from './command.ts';
+import type { Command, Io } from './command.ts';
+import { adminAddress } from './flag-values.ts';
+import { parseOptions } from './options.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { hostConflicts, hostDocument, hostDrainSeconds, hostSecrets, runningRelays } from './host-relay.ts';
 import { findingText, readManifests } from './manifests.ts';
@@ -34,10 +36,11 @@ Exit code: 0 success, 1 the manifests are not valid at the start or no endpoint 
 
 /** `realm-operator standalone`: runs manifests on this machine. */
 export const standalone: Command = async (argv, io) => {
-  const { filename: paths, admin } = parseOptions(argv, {
+  const { values } = parseOptions(argv, {
     filename: { type: 'string', short: 'f', multiple: true, default: [] },
     admin: { type: 'string', default: defaultAdmin },
   });
+  const { filename: paths, admin } = values;
   if (paths.length === 0 || paths.includes('-')) throw new UsageError('give the manifests with -f PATH');
   const address = adminAddress(admin);
   const output = logOutput('stderr');

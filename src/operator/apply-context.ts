@@ -3,8 +3,10 @@ import type { KubeObject, WithMetadata } from '../kube/object.ts';
 import type { Rivalry } from '../kube/rivals.ts';
 import type { DesiredObject } from '../desired/desired-objects.ts';
 import type { Platform } from '../desired/platform.ts';
+import type { StackAnswer } from './cluster-stack.ts';
 import type { NodeSharingCluster } from './node-sharing.ts';
 import type { Verdict } from './verdict.ts';
+import type { WatchProblem } from './watches.ts';
 
 // The contracts between the files that apply the objects of a relay: what they use of the cluster, what they hand each
 // other, and what they return.
@@ -24,6 +26,10 @@ export type ApplyCluster = NodeSharingCluster & {
   /** Keeps the number of Pods when a Deployment is about to be applied that no longer sets it. */
   keepReplicas: (desired: KubeObject, observed: Observed) => Promise<void>;
   delete: (object: KubeObject) => Promise<void>;
+  /** Whether Services of the cluster can have both families, tried on `service`; see `ClusterStackProbe`. */
+  stackOf: (service: KubeObject) => Promise<StackAnswer>;
+  /** The watches of objects of these kinds in `namespace` that do not work. */
+  watchProblemsOf: (kinds: readonly string[], namespace: string) => readonly WatchProblem[];
   /** What `owner` owns: this object, not another one of its name. */
   ownedBy: (owner: WithMetadata) => KubeObject[];
 };

@@ -4,6 +4,7 @@ import { onPlatform } from '../desired/platform.ts';
 import { immutableFields } from '../desired/service.ts';
 import type { Rivalry } from '../kube/rivals.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
+import { appliedVerdict } from './applied-verdict.ts';
 import type { ApplyContext, ApplyResult } from './apply-context.ts';
 import { failed, withError, withRivalries } from './apply-failures.ts';
 import { applyInStages } from './apply-stages.ts';
@@ -69,7 +70,8 @@ async function applyRelay(relay: Relay, success: Verdict, context: ApplyContext)
 }
 
 async function applyWanted(relay: Relay, success: Verdict, context: ApplyContext): Promise<ApplyResult> {
-  const { objects, liveService } = await wantedObjects(relay, context);
+  const all = await wantedObjects(relay, context);
+  const { objects, liveService } = all;
   const immutable = liveService === undefined ? [] : immutableFields(relay, liveService);
   const mayRecreate = immutable.length > 0 && relay.service.recreatePolicy === 'WhenNeeded';
   // A Service that has to be recreated is not wanted for now, so that it is pruned; its deletion causes the next reconcile.
@@ -77,7 +79,9 @@ async function applyWanted(relay: Relay, success: Verdict, context: ApplyContext
   const failure = await applyInStages(relay, wanted, context);
   // The Service is applied last: if only it failed, everything else is as wanted.
   if (failure !== undefined && !isAboutService(failure.verdict)) return failure;
-  const result = failure ?? { verdict: immutableVerdict(immutable, relay, mayRecreate) ?? success };
+  const unchangeable = immutableVerdict(immutable, relay, mayRecreate);
+  const verdict = unchangeable ?? appliedVerdict(success, relay, all, context.cluster);
+  const result = failure ?? { verdict };
   try {
     await prune(relay, wanted, context);
     return (await recreateService(failure, relay, context)) ?? result;

@@ -3,6 +3,7 @@ import { memoize } from '../lib/memoize.ts';
 import { buildInfo, Counter, register, type Registry, type Sample } from '../telemetry/metrics.ts';
 import { controllerMetrics, type ControllerGauges, type ControllerMetrics } from './controller-metrics.ts';
 import type { RelayObject } from './kinds.ts';
+import type { WatchProblem } from './watches.ts';
 
 /** What the operator counts. */
 export type OperatorMetrics = ControllerMetrics & {
@@ -22,6 +23,8 @@ export type OperatorGauges = ControllerGauges & {
   readonly isLeading: () => boolean;
   /** Every RealmRelay that the operator knows. */
   readonly relays: () => Iterable<PackedObject<RelayObject>>;
+  /** The watches that do not work. */
+  readonly watchProblems: () => readonly WatchProblem[];
   /** Lines that it dropped from its log so far. */
   readonly logLinesDropped: () => number;
 };
@@ -80,7 +83,10 @@ function counter(registry: Registry, name: string, help: string, labelNames: str
   return new Counter({ name, help, labelNames, registers: [registry] });
 }
 
-function registerGauges(registry: Registry, { isLeading, relays, logLinesDropped }: OperatorGauges): void {
+function registerGauges(
+  registry: Registry,
+  { isLeading, relays, watchProblems, logLinesDropped }: OperatorGauges,
+): void {
   register(registry, buildInfo('realm_operator_build_info'));
   register(registry, {
     name: 'realm_operator_leading',
@@ -102,6 +108,14 @@ function registerGauges(registry: Registry, { isLeading, relays, logLinesDropped
     type: 'gauge',
     labels: ['condition', 'status'],
     read: () => relaysByCondition(relays()),
+  });
+  register(registry, {
+    name: 'realm_operator_watches_down',
+    help: '1 for each watch that the API server refuses or does not answer; without a namespace, that of all namespaces.',
+    type: 'gauge',
+    labels: ['kind', 'namespace'],
+    read: () =>
+      watchProblems().map(({ kind, namespace = '' }) => ({ labels: { kind, namespace }, value: 1 })),
   });
 }
 

@@ -1,3 +1,4 @@
+import type { V1DaemonSet } from '@kubernetes/client-node';
 import { type Action, awaitChange, requeueAfter, resyncAfter, retryAfter } from '../controller/action.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { isKubeError } from '../kube/kube-error.ts';
@@ -8,6 +9,7 @@ import type { Platform } from '../desired/platform.ts';
 import { type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
 import { asError } from '../lib/errors.ts';
 import type { Rivalry } from '../kube/rivals.ts';
+import { present } from '../lib/record.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RelayObject } from './kinds.ts';
@@ -15,12 +17,14 @@ import type { ApplyCluster, ApplyResult } from './apply-context.ts';
 import { isPassing, withError } from './apply-failures.ts';
 import { applyObjects } from './apply-objects.ts';
 import { hotReload } from './hot-reload.ts';
-import { isLive, type RelayPod } from './pods.ts';
+import { shortDaemonSet } from './pod-refusals.ts';
+import { isLive, podResource, type RelayPod } from './pods.ts';
 import type { PodPoller } from './relay-poller.ts';
-import { runningPods } from './running-pods.ts';
+import { type RunningPods, runningPods } from './running-pods.ts';
 import { statusEvents } from './status-events.ts';
 import { status } from './status.ts';
 import { configured, type Verdict } from './verdict.ts';
+import { watchText } from './watches.ts';
 
 /** For relays that are as wanted: watches report every change, so this is only a safety net. */
 const resyncMs = 36_000_000;
@@ -36,6 +40,8 @@ export type ReconcileCluster = ApplyCluster & {
   podsOf: (key: ObjectKey) => RelayPod[];
   /** Whether others undo `status`, which was written before, again and again; with `waitMs` above 0, writing must wait. */
   undoneStatus: (object: RelayObject, status: RealmRelayStatus) => Contest | undefined;
+  /** Why the API server refuses Pods of `daemonSet`, if that is known; see `PodRefusals`. */
+  podRefusal: (daemonSet: V1DaemonSet) => Promise<string | undefined>;
   annotatePod: (pod: RelayPod, hash: string) => Promise<void>;
   recordEvent: (event: KubeEvent) => void;
 };
@@ -154,12 +160,22 @@ async function report(
   verdict: Verdict,
   context: ReconcileContext,
 ): Promise<Omit<ApplyResult, 'verdict'>> {
-  const { cluster, log } = context;
+  const { cluster, now, log } = context;
   const owned = cluster.ownedBy(object);
-  const next = nextStatus(object, verdict, owned, context);
+  const running = await currentPods(object, verdict, context);
+  const next = status({ object, verdict, owned, running, now: now() });
   const { generation } = object.metadata;
   log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
-  if (sameJson(object.status ?? {}, next)) return {};
+  const again = running.isShort === true ? { againMs: waitMs(next, now()) } : {};
+  return sameJson(object.status ?? {}, next) ? again : { ...again, ...(await write(object, next, context)) };
+}
+
+async function write(
+  object: RelayObject,
+  next: RealmRelayStatus,
+  context: ReconcileContext,
+): Promise<Omit<ApplyResult, 'verdict'>> {
+  const { cluster, log } = context;
   const contest = cluster.undoneStatus(object, next);
   if (contest?.isNews === true) {
     log.warn({ waitMs: contest.waitMs }, 'status is undone again and again');
@@ -172,16 +188,31 @@ async function report(
   return {};
 }
 
-function nextStatus(
+/** A quarter of the time that the relay has not been ready, so that a refusal is seen soon and then asked about rarely. */
+function waitMs({ conditions = [] }: RealmRelayStatus, now: Date): number {
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  const elapsedMs = now.getTime() - Date.parse(ready?.lastTransitionTime ?? now.toISOString());
+  return Math.min(Math.max(elapsedMs / 4, 1_000), 60_000);
+}
+
+/** What is known of the Pods of `object`. Never rejects. */
+async function currentPods(
   object: RelayObject,
   verdict: Verdict,
-  owned: readonly KubeObject[],
-  { cluster, poller, now }: ReconcileContext,
-): RealmRelayStatus {
+  { cluster, poller }: ReconcileContext,
+): Promise<RunningPods> {
   const key = objectKey(object);
   const pods = cluster.podsOf(key).filter(isLive);
-  const running = runningPods(pods, poller.reports(key), wantedHash(object, verdict));
-  return status({ object, verdict, owned, running, now: now() });
+  const short = shortDaemonSet(cluster.ownedBy(object));
+  const running = {
+    ...runningPods(pods, poller.reports(key), wantedHash(object, verdict)),
+    isShort: short !== undefined,
+    ...present('refusal', short && (await cluster.podRefusal(short))),
+  };
+  const [problem] = cluster.watchProblemsOf([podResource.kind], object.metadata.namespace ?? '');
+  return problem === undefined
+    ? running
+    : { ...running, updated: undefined, unknownBecause: watchText(problem) };
 }
 
 /** Records an event for each change that `next` brings. */

@@ -18,6 +18,7 @@ export const reasons = [
   'InvalidObject',
   'ApplyFailed',
   'Contested',
+  'WatchFailed',
   'NoWorkload',
   'NoMatchingNodes',
   'PodsNotReady',
@@ -25,9 +26,11 @@ export const reasons = [
   'ScaledToZero',
   'PodsRefused',
   'RolloutFailed',
+  'RolloutPaused',
   'ConfigPending',
   'ConfigRefused',
   'EndpointsNotReady',
+  'AddressPending',
 ] as const;
 
 /** The reason of a condition: one word for programs, and a sentence with the remedy for people. */

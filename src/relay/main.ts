@@ -20,6 +20,7 @@ import { UsageError } from '../lib/usage-error.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, reopenLog, type Logger } from '../telemetry/logger.ts';
+import type { LogOutput } from '../telemetry/log-output.ts';
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
@@ -34,6 +35,8 @@ import {
 import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
+import { returnMemory } from './limits/memory-return.ts';
+import { hostAddresses, withUncertainReplies } from './listener/reply-source.ts';
 import { tcpStack } from './net/tcp-stack.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
@@ -67,9 +70,9 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
     return await readCommandLine(argv, io);
   } catch (error) {
     if (!(error instanceof RealmError)) throw error;
-    const cause =
-      error.cause === undefined || error.message.includes('\n') ? '' : ` (${asError(error.cause).message})`;
-    io.stderr.write(`${error.message}${cause}\n`);
+    const cause = error.cause === undefined ? '' : asError(error.cause).message;
+    const isWhole = error.message.includes('\n') || error.message.includes(cause);
+    io.stderr.write(isWhole ? `${error.message}\n` : `${error.message} (${cause})\n`);
     if (!(error instanceof UsageError)) return 1;
     if (argv.length === 0) io.stderr.write(helpText());
     return 2;
@@ -109,11 +112,8 @@ async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Pr
 }
 
 async function check({ config, warnings }: ParsedConfig, io: RelayIo): Promise<number> {
-  const unlimited = withoutIdleLimit(config);
-  if (unlimited.length > 0)
-    io.stderr.write(
-      `warning: ${noIdleLimit} (${String(unlimited.length)} endpoints, first: ${String(unlimited[0])})\n`,
-    );
+  for (const { what, names } of advice(config))
+    io.stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
   const log = createLogger('off', { write: () => undefined });
   const problems = await transportProblems(config.endpoints, { clock: systemClock, log });
@@ -154,17 +154,14 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     ...present('dataPlane', pool),
     logLinesDropped: () => output?.droppedLines ?? 0,
   });
-  // Always handled, since its default action would end the relay.
-  io.signals.on('SIGHUP', () => {
-    if (output !== undefined) void reopenLog(output, log);
-    pool?.reopenLog();
-  });
+  reopenLogs(io.signals, log, output, pool);
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
     throw error;
   });
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
+  const stopReturning = returnMemory(systemClock);
   const configHash = file?.source.hash ?? '';
   try {
     logWarnings(flags, parsed, log);
@@ -179,10 +176,19 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     return 0;
   } finally {
     clearInterval(stayAlive);
+    stopReturning();
     signals.release();
     await relay.close();
     await admin?.close();
   }
+}
+
+/** Opens log files again at SIGHUP, which is always handled, since its default action would end the relay. */
+function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput, pool?: WorkerPool): void {
+  signals.on('SIGHUP', () => {
+    if (output !== undefined) void reopenLog(output, log);
+    pool?.reopenLog();
+  });
 }
 
 async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promise<void> {
@@ -221,20 +227,24 @@ async function startAdmin(
   }
 }
 
-/** What is recommended where connections may stay for ever. */
-const noIdleLimit = 'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
+/** What is recommended for several endpoints, and their names. */
+type Advice = { readonly what: string; readonly names: readonly string[] };
 
-/** Names of the endpoints whose TCP connections may be idle for ever. */
-function withoutIdleLimit({ endpoints }: RelayConfig): readonly string[] {
-  return endpoints
-    .filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0)
-    .map(({ name }) => name);
+/** One line for all endpoints each, since what it is about is rarely set for one endpoint alone. */
+function advice({ endpoints }: RelayConfig): readonly Advice[] {
+  const unlimited = endpoints.filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0);
+  const idle = 'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
+  const uncertain = withUncertainReplies(endpoints, hostAddresses());
+  const replies =
+    'this host has several addresses, and UDP answers may leave from another one than the client asked: listen on each address by an endpoint of its own';
+  return [
+    { what: idle, names: unlimited.map(({ name }) => name) },
+    { what: replies, names: uncertain.map(({ name }) => name) },
+  ].filter(({ names }) => names.length > 0);
 }
 
-/** One line for all endpoints, since most configurations have no idle limit at all. */
 function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
-  const unlimited = withoutIdleLimit(config);
-  if (unlimited.length > 0) log.warn({ endpoints: unlimited.length, first: unlimited[0] }, noIdleLimit);
+  for (const { what, names } of advice(config)) log.warn({ endpoints: names.length, first: names[0] }, what);
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');

@@ -133,8 +133,9 @@ export class RelayServer {
     return reload;
   }
 
-  /** Reports in the status that the newest configuration does not run. */
+  /** Reports in the status that the newest configuration does not run; a problem that is reported already counts once. */
   reportRejected(problem: string): void {
+    if (problem === this.#configProblem) return;
     this.#configProblem = problem;
     this.#revision += 1;
     this.#errors.add({ endpoint: '', side: 'relay', reason: 'ConfigRejected', error: { message: problem } });

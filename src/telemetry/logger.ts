@@ -1,4 +1,5 @@
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
+import { errorCode } from '../lib/errors.ts';
 import type { LogLevel } from '../lib/log-level.ts';
 import type { LogOutput } from './log-output.ts';
 import { logOutput } from './log-outputs.ts';
@@ -20,10 +21,21 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: stdSerializers.err },
+      serializers: { err: loggedError },
     },
     destination ?? logOutput(),
   );
+}
+
+/**
+ * What is logged of `error`: without its stack if it is one of operation, such as a refused connection, since where it was
+ * noticed helps nobody and fills the log. The errors that Node throws at wrong calls have codes, too.
+ */
+function loggedError(error: Error): object {
+  const { stack, ...rest } = stdSerializers.err(error);
+  const code = errorCode(error);
+  const isOfOperation = (code !== '' && !code.startsWith('ERR_')) || error.name === 'TimeoutError';
+  return isOfOperation ? rest : { ...rest, stack };
 }
 
 /**

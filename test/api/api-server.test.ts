@@ -52,16 +52,16 @@ describeWithCluster('RealmRelay on the API server', (cluster) => {
     });
   });
 
-  it('kubectl get shows Ready, Endpoints, Replicas and Age', async () => {
+  it('kubectl get shows ready Pods, the reason, endpoints and age, and with -o wide addresses and message', async () => {
     const shown = await cluster().namespace();
     await cluster().kubectl(['apply', '-f', '-'], JSON.stringify(inNamespace(realmRelay(), shown)));
-    const { stdout } = await cluster().kubectl(['get', 'rr', '-n', shown]);
-    expect(stdout.split('\n')[0]?.split(/\s+/).filter(Boolean)).to.deep.equal([
-      'NAME',
-      'READY',
-      'ENDPOINTS',
-      'REPLICAS',
-      'AGE',
+    const columns = async (...flags: string[]): Promise<string[]> => {
+      const { stdout } = await cluster().kubectl(['get', 'rr', '-n', shown, ...flags]);
+      return (stdout.split('\n')[0] ?? '').split(/\s+/).filter(Boolean);
+    };
+    expect(await columns()).to.deep.equal(['NAME', 'READY', 'REASON', 'ENDPOINTS', 'AGE']);
+    expect(await columns('-o', 'wide')).to.deep.equal([
+      ...['NAME', 'READY', 'REASON', 'ENDPOINTS', 'ADDRESSES', 'MESSAGE', 'AGE'],
     ]);
   });
 
@@ -198,6 +198,11 @@ const longRemotes = Array.from({ length: 32 }, (_, index) => ({
   weight: 255,
 }));
 
+const anySendProxy = fc.record(
+  { enabled: fc.boolean(), version: fc.constantFrom(1, 2), udp: fc.boolean() },
+  { requiredKeys: [] },
+);
+
 /** Few addresses and ports, so that many conflict. */
 const anyEndpoint: fc.Arbitrary<Omit<EndpointSpec, 'name'>> = fc.record(
   {
@@ -220,7 +225,7 @@ const anyEndpoint: fc.Arbitrary<Omit<EndpointSpec, 'name'>> = fc.record(
     ),
     remotes: fc.constant([{ address: 'b', port: 80 }]),
     network: fc.record(
-      { ipv6Only: fc.boolean(), tcp: fc.boolean(), udp: fc.boolean() },
+      { ipv6Only: fc.boolean(), tcp: fc.boolean(), udp: fc.boolean(), sendProxy: anySendProxy },
       { requiredKeys: [] },
     ),
   },
@@ -230,7 +235,10 @@ const anyEndpoint: fc.Arbitrary<Omit<EndpointSpec, 'name'>> = fc.record(
 const anyRelay: fc.Arbitrary<RealmRelay> = fc
   .tuple(
     fc.array(anyEndpoint, { minLength: 1, maxLength: 4 }),
-    fc.record({ ipv6Only: fc.boolean(), tcp: fc.constant(true), udp: fc.boolean() }, { requiredKeys: [] }),
+    fc.record(
+      { ipv6Only: fc.boolean(), tcp: fc.constant(true), udp: fc.boolean(), sendProxy: anySendProxy },
+      { requiredKeys: [] },
+    ),
     fc.record(
       {
         ipFamilies: fc.constantFrom<('IPv4' | 'IPv6')[]>(['IPv4'], ['IPv6'], ['IPv4', 'IPv6']),

@@ -107,7 +107,8 @@ describe('operator', () => {
         'current-context': 'a',
       }),
     );
-    const own = ['operator', '--kubeconfig', kubeconfig, '--admin', `127.0.0.1:${String(admin)}`];
+    const address = `127.0.0.1:${String(admin)}`;
+    const own = ['operator', '--kubeconfig', kubeconfig, '--admin', address, '--log-level=debug'];
     const child = start([join(sources, 'cli', 'main.ts'), ...own], ['ignore', devFull(), devFull()]);
     await eventually(
       'lines without a place',

@@ -181,7 +181,7 @@ describe('realm-operator validate', () => {
     expect([help.code, none.code, unknown.code]).to.deep.equal([0, 2, 2]);
     expect(help.stdout).to.match(/^Usage: realm-operator validate/);
     expect(none.stderr).to.contain('give the manifests with -f');
-    expect(unknown.stderr).to.contain("'--nope'");
+    expect(unknown.stderr).to.contain('--nope');
   });
 });
 

@@ -32,7 +32,7 @@ export class ControlPlane extends Cluster {
   /** Whether a controller manager runs: without one nothing collects garbage. */
   readonly hasControllerManager: boolean;
   readonly #binaries: Binaries;
-  readonly #options: ControlPlaneOptions;
+  #options: ControlPlaneOptions;
   readonly #folder: string;
   readonly #port: number;
   readonly #etcd: Daemon;
@@ -73,9 +73,14 @@ export class ControlPlane extends Cluster {
     await this.#apiServer?.stop(apiServerGraceMs);
   }
 
-  /** Stops the API server and starts it again, which cuts every connection and watch. */
-  async restartApiServer(): Promise<void> {
+  /**
+   * Stops the API server and starts it again, which cuts every connection and watch.
+   *
+   * @param flags  from now on, in place of those that it had beside our own.
+   */
+  async restartApiServer(flags?: readonly string[]): Promise<void> {
     await this.stopApiServer();
+    if (flags !== undefined) this.#options = { ...this.#options, apiServerFlags: flags };
     await this.startApiServer();
   }
 

@@ -160,7 +160,15 @@ export const goldenRelayManifests = {
       image: 'example.com/own-relay:1',
       resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
       podTemplate: everyPodField,
-      workload: { kind: 'Deployment', hostNetwork: true },
+      commonMetadata: {
+        labels: { team: 'common-loses', 'cost-center': '42', 'app.kubernetes.io/version': 'ours-wins' },
+        annotations: { 'example.com/owner': 'edge', 'realm-operator.dev/config-hash': 'ours-wins' },
+      },
+      workload: {
+        kind: 'Deployment',
+        hostNetwork: true,
+        rollingUpdate: { maxSurge: 1, maxUnavailable: '50%' },
+      },
       podDisruptionBudget: { maxUnavailable: '25%' },
       networkPolicy: {
         enabled: true,
@@ -212,13 +220,13 @@ export const goldenRelayManifests = {
         { address: 'backend.example.com', port: 40_000 },
         { address: '2001:db8::1', port: 5000, fixedPort: true },
       ],
-      healthCheck: {},
+      healthCheck: { udp: { send: 'status\\n', expect: '\\xff ok' } },
       network: {
         udp: true,
         maxConnections: 100,
         maxConnectionsPerClient: 20,
         allowedSources: ['203.0.113.0/24', '2001:db8::/32'],
-        acceptProxy: { enabled: true, trustedSources: ['192.0.2.1'] },
+        sendProxy: { enabled: true, udp: true, everyDatagram: true },
       },
     }),
     endpoint({ name: 'one', endPort: 443 }),

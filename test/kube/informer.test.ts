@@ -32,7 +32,7 @@ describe('Informer', () => {
   let informer: Informer<KubeObject>;
   let changes: string[];
   let failures: Error[];
-  let recovered: number;
+  let recoveries: number;
   /** Of how many failures the wait is over. */
   let waitedFor: number;
   /** Those that the test has not taken yet. */
@@ -47,7 +47,7 @@ describe('Informer', () => {
     store = new Store<KubeObject>();
     changes = [];
     failures = [];
-    recovered = 0;
+    recoveries = 0;
     waitedFor = 0;
     store.subscribe(({ now, before }) => {
       const name = (now ?? before)?.object().metadata.name;
@@ -63,7 +63,7 @@ describe('Informer', () => {
       log: createLogger('off'),
       onFailure: (error) => failures.push(error),
       onRecovered: () => {
-        recovered += 1;
+        recoveries += 1;
       },
       random: () => 0,
     });
@@ -231,6 +231,26 @@ describe('Informer', () => {
     });
   }
 
+  it('reports a refusal until the server accepts the watch again, if nothing happens in it, after a second', async () => {
+    const watch = await synced();
+    server.handle = (_request, response) => {
+      answerJson(response, statusObject(403, 'Forbidden', 'configmaps is forbidden'), 403);
+    };
+    tell(watch, 'ERROR', statusObject(500, 'InternalError', 'etcd'));
+    await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
+    expect(informer.refusal).to.equal(undefined);
+    clock.advance(500);
+    await eventually('the refusal', () => failures.length === 2, { intervalMs: 5 });
+    expect(informer.refusal).to.equal('configmaps is forbidden');
+
+    server.handle = openWatch;
+    clock.advance(1_000);
+    await nextWatch();
+    expect(recoveries).to.equal(0);
+    await eventually('the watch works', () => (clock.advance(1_000), recoveries > 0), { intervalMs: 5 });
+    expect(informer.refusal).to.equal(undefined);
+  });
+
   it('gives a watch up that the server does not end: only our half of the connection lives', async () => {
     await synced();
     clock.advance(134_999);
@@ -268,11 +288,11 @@ describe('Informer', () => {
       expect(tries).to.equal(count - 1);
       if (count < 6) clock.advance(2_500); // half of it, since the jitter of this test takes the other half off
     }
-    expect(recovered).to.equal(0);
+    expect(recoveries).to.equal(0);
     server.handle = openWatch;
     clock.advance(2_500);
-    await nextWatch();
-    await eventually('that it is back', () => recovered === 1, { intervalMs: 5 });
+    bookmark(await nextWatch(), 20, true);
+    await eventually('that it is back', () => recoveries === 1, { intervalMs: 5 });
   });
 
   it('waits longer after each failure in a row, and as long as the server asks', async () => {

@@ -6,6 +6,7 @@ import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-con
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { type Operator, startOperator } from '../../src/operator/operator.ts';
+import type { OwnPod } from '../../src/operator/own-image.ts';
 import type { FetchRelayReport } from '../../src/operator/relay-client.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
@@ -58,6 +59,8 @@ export class Edge {
     operatorNamespace: 'operators',
     deniedDestinations: [],
   };
+  /** The Pod whose image relays get, if there is one. */
+  ownPod: OwnPod | undefined;
   readonly #kubeConfig: KubeConfigLoader;
   #operator: Operator | undefined;
 
@@ -88,6 +91,7 @@ export class Edge {
     this.#operator = startOperator({
       kubeConfig: this.#kubeConfig,
       platform: this.platform,
+      ...(this.ownPod === undefined ? {} : { ownPod: this.ownPod }),
       namespaces,
       instance: 'test',
       log: createLogger('debug', lines),

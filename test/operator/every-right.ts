@@ -43,9 +43,21 @@ async function changeKinds(edge: Edge): Promise<void> {
   for (const kind of ['DaemonSet', 'Deployment', 'DaemonSet'] as const) {
     await edge.applyRelay('other', spec(8443, { workload: { kind, hostNetwork: true } }));
     await edge.expect(`${kind.toLowerCase()}s/other`);
+    if (kind === 'DaemonSet') await lackPod(edge);
     await edge.expectMissing(kind === 'DaemonSet' ? 'deployments/other' : 'daemonsets/other');
   }
   await edge.write('DELETE', 'realmrelays/other');
+}
+
+/** Has the DaemonSet `other` report that a node has no Pod, whereupon the operator looks for the reason. */
+async function lackPod(edge: Edge): Promise<void> {
+  const status = {
+    desiredNumberScheduled: 1,
+    currentNumberScheduled: 0,
+    numberMisscheduled: 0,
+    numberReady: 0,
+  };
+  await edge.write('PATCH', 'daemonsets/other/status', { status });
 }
 
 /** A ConfigMap that `web` owns and does not want. */

@@ -6,6 +6,7 @@ import type { Applied } from '../../src/kube/apply.ts';
 import type { KubeEvent } from '../../src/kube/events.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
+import type { StackAnswer } from '../../src/operator/cluster-stack.ts';
 import type { RelayObject } from '../../src/operator/kinds.ts';
 import type { RelayPod } from '../../src/operator/pods.ts';
 import { reconcile, type ReconcileCluster, type ReconcileContext } from '../../src/operator/reconcile.ts';
@@ -44,6 +45,9 @@ class FakeCluster implements ReconcileCluster {
   undoneStatus = (): undefined => undefined;
   podSecurity = (): Promise<undefined> => Promise.resolve(undefined);
   keepReplicas = (): Promise<void> => Promise.resolve();
+  podRefusal = (): Promise<undefined> => Promise.resolve(undefined);
+  watchProblemsOf = (): never[] => [];
+  stackOf = (): Promise<StackAnswer> => Promise.resolve({ stack: 'single' });
   podsOf = (): RelayPod[] => this.pods;
   annotatePod = (pod: RelayPod, hash: string): Promise<void> => {
     this.annotated.push(`${pod.metadata.name} ${hash.slice(0, 8)}`);

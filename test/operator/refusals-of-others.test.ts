@@ -40,6 +40,19 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
     return refuse(edge, { group, version, resource, operations: ['CREATE', 'UPDATE'] }, probe);
   }
 
+  it('reports in an event what is wrong, whatever script it is written in', async () => {
+    const labels = Object.fromEntries(
+      Array.from({ length: 20 }, (_, index) => [`team-${String(index)}`, '監視対象'.repeat(10)]),
+    );
+    await edge.applyRelay('web', spec(8443, { service: { labels } }));
+    await edge.expectCondition('web', 'Accepted', 'False', 'Invalid');
+    await eventually('the event', async () => (await edge.eventReasons('web')).includes('Invalid'));
+    const { items } = (await edge.find('events')) as unknown as { items: { reason: string; note: string }[] };
+    const note = items.find(({ reason }) => reason === 'Invalid')?.note ?? '';
+    expect(Buffer.byteLength(note)).to.be.within(1_020, 1_024);
+    expect(note).to.match(/監視.*…$/s);
+  });
+
   it('reports a quota that has no room for an object, and goes on when it has', async function () {
     if (!cluster().hasControllerManager) this.skip(); // it counts what is used
     const path = await quota({ 'count/services': '0' });

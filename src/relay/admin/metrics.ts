@@ -104,14 +104,14 @@ function memoryFamilies(status: () => RelayStatus): readonly MetricFamily[] {
     },
     {
       name: 'realm_relay_memory_used_bytes',
-      help: 'Used part of the memory budget: read buffers, bytes that wait to be written, datagrams and WebSocket messages that wait.',
+      help: 'Used part of the memory budget: read buffers, bytes that wait to be written, and datagrams that wait.',
       type: 'gauge',
       labels: [],
       read: () => [{ labels: {}, value: status().memory.usedBytes }],
     },
     {
       name: 'realm_relay_memory_dropped_total',
-      help: 'UDP associations whose waiting datagrams were dropped, and WebSocket connections with an unfinished message that were reset, because the memory budget was used up.',
+      help: 'How often the waiting datagrams of a UDP association were dropped, because they exceeded their part of the memory budget.',
       type: 'counter',
       labels: [],
       read: () => [{ labels: {}, value: status().memory.dropped }],

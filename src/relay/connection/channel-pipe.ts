@@ -1,6 +1,13 @@
 import type { Channel, Reader } from '../net/channel.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
-import { landingBuffer, privateBuffers, smallLandingBuffer } from '../net/read-buffers.ts';
+import {
+  copyBuffers,
+  landingBuffer,
+  minCopyBytes,
+  privateBuffers,
+  quietBytes,
+  smallLandingBuffer,
+} from '../net/read-buffers.ts';
 
 /** How many bytes are read from a side while its other side is not connected yet. */
 const maxHeldBytes = 65_536;
@@ -21,6 +28,8 @@ export class ChannelPipe implements Reader {
   readonly #memory: MemoryBudget;
   /** What waits to be written, as counted in the memory budget. */
   #waitingBytes = 0;
+  #copyBuffer: Uint8Array<ArrayBuffer> | undefined;
+  #isReleased = false;
 
   constructor(memory: MemoryBudget) {
     this.#memory = memory;
@@ -45,12 +54,7 @@ export class ChannelPipe implements Reader {
     const part = buffer.subarray(0, count);
     if (this.#to === undefined) return this.#hold(part);
     const isShared = buffer === landingBuffer || buffer === smallLandingBuffer;
-    // All connections share the landing buffer: what cannot be written at once must be a copy.
-    const own = isShared ? this.#copy(part) : part;
-    if (!this.#to.write(own)) {
-      if (isShared) this.#wait(own.buffer.byteLength);
-      return false;
-    }
+    if (!(isShared ? this.#writeCopy(part, this.#to) : this.#to.write(part))) return false;
     if (buffer === this.#buffer) this.#chooseBuffer(count);
     return true;
   }
@@ -78,12 +82,14 @@ export class ChannelPipe implements Reader {
 
   /** Everything that had to wait is written. */
   drained(): void {
-    this.#memory.release(this.#waitingBytes);
+    this.#releaseCopy();
+    if (this.#waitingBytes > 0) this.#memory.release(this.#waitingBytes);
     this.#waitingBytes = 0;
   }
 
   /** Returns its buffer; to be called once neither channel can use it any more. */
   release(): void {
+    this.#isReleased = true;
     this.#releaseBuffer();
     this.#held = undefined;
     this.drained();
@@ -97,7 +103,7 @@ export class ChannelPipe implements Reader {
 
   #chooseBuffer(count: number): void {
     if (this.#buffer !== landingBuffer) {
-      if (count < privateBuffers.quietBytes || this.#memory.isTight) this.#releaseBuffer();
+      if (count < quietBytes || this.#memory.isTight) this.#releaseBuffer();
     } else if (count === landingBuffer.length) this.#takeBuffer();
   }
 
@@ -115,12 +121,35 @@ export class ChannelPipe implements Reader {
     this.#buffer = landingBuffer;
   }
 
-  /** A small part of a buffer of Node's pool is cheap to make, but keeps all of that buffer if it has to wait. */
+  /** All connections share the landing buffer: what cannot be written at once must be a copy. */
+  #writeCopy(part: Uint8Array, to: Channel): boolean {
+    const copy = this.#copy(part);
+    if (!to.write(copy)) {
+      this.#wait(copy.buffer.byteLength);
+      return false;
+    }
+    this.#releaseCopy();
+    return true;
+  }
+
   #copy(part: Uint8Array): Uint8Array {
+    if (part.length >= minCopyBytes) this.#copyBuffer = copyBuffers.take();
+    if (this.#copyBuffer !== undefined) {
+      this.#copyBuffer.set(part);
+      return this.#copyBuffer.subarray(0, part.length);
+    }
+    // A small part of a buffer of Node's pool is cheap to make, but keeps all of that buffer if it has to wait.
     return this.#memory.isTight ? new Uint8Array(part) : Buffer.from(part);
   }
 
+  #releaseCopy(): void {
+    if (this.#copyBuffer !== undefined) copyBuffers.release(this.#copyBuffer);
+    this.#copyBuffer = undefined;
+  }
+
+  /** A failed write may have ended the connection already. */
   #wait(bytes: number): void {
+    if (this.#isReleased) return;
     this.#waitingBytes += bytes;
     this.#memory.take(bytes);
   }

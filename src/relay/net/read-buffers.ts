@@ -5,27 +5,41 @@ export const landingBuffer = new Uint8Array(65_536);
 export const smallLandingBuffer = landingBuffer.subarray(0, 4096);
 
 /** Large buffers for busy directions, so that a read costs little per byte. */
-export const privateBuffers = pool({ bufferBytes: 262_144, max: 128, quietBytes: 16_384 });
+export const privateBuffers = pool({ bufferBytes: 262_144, max: 128 });
 
-/** Free buffers that are kept, however few are in use. */
-const minKept = 8;
+/** A direction whose read brings fewer bytes returns its private buffer. */
+export const quietBytes = 16_384;
 
-type PoolOptions = { readonly bufferBytes: number; readonly max: number; readonly quietBytes: number };
+/**
+ * For copies of what was read into the landing buffer, as long as they are being written: of many directions that do
+ * not have to wait, one is enough, and none becomes garbage.
+ */
+export const copyBuffers = pool({ bufferBytes: landingBuffer.length, max: Infinity });
+
+/** A smaller part gets a buffer of its own size. */
+export const minCopyBytes = 32_768;
+
+/** Frees what no direction uses, after a burst. */
+export function trimBuffers(): void {
+  privateBuffers.trim();
+  copyBuffers.trim();
+}
+
+type PoolOptions = { readonly bufferBytes: number; readonly max: number };
 
 /** A bounded number of buffers of equal size. */
 type Pool = {
-  /** A direction whose read brings fewer bytes returns its buffer. */
-  readonly quietBytes: number;
   /** @returns undefined if all of them are in use. */
   take: () => Uint8Array<ArrayBuffer> | undefined;
   release: (buffer: Uint8Array<ArrayBuffer>) => void;
+  /** Frees the buffers that are not in use. */
+  trim: () => void;
 };
 
-function pool({ bufferBytes, max, quietBytes }: PoolOptions): Pool {
+function pool({ bufferBytes, max }: PoolOptions): Pool {
   const free: Uint8Array<ArrayBuffer>[] = [];
   let made = 0;
   return {
-    quietBytes,
     take: () => {
       const buffer = free.pop();
       if (buffer !== undefined || made === max) return buffer;
@@ -34,11 +48,10 @@ function pool({ bufferBytes, max, quietBytes }: PoolOptions): Pool {
     },
     release: (buffer) => {
       free.push(buffer);
-      // After a burst the memory comes back: no more buffers stay free than are in use.
-      while (free.length > Math.max(minKept, made - free.length)) {
-        free.pop();
-        made -= 1;
-      }
+    },
+    trim: () => {
+      made -= free.length;
+      free.length = 0;
     },
   };
 }

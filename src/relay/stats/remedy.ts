@@ -29,13 +29,14 @@ const remedies: Readonly<Record<string, string>> = {
     'Add the clients to serve to allowed_sources; the log has their addresses. If none is missing, nothing needs to be done.',
   TooManyOfClient:
     'Raise max_connections_per_client if many users share an address, as behind a NAT or a proxy; the log has the client.',
-  HealthCheckFailed: 'Check that the remote runs and accepts connections; until then it is tried last.',
+  REALM_REMOTE_SILENT:
+    'Another remote answered where this one did not: check that it runs, and that no firewall drops UDP.',
+  HealthCheckFailed:
+    'Check that the remote runs and accepts connections, or answers health_check.udp; until then it is tried last.',
   TooManyWait: 'Raise max_connections or max_waiting, or add relays.',
   ConnectionLimit: 'Raise max_connections, or add relays.',
   DescriptorsShort: 'Raise the open file limit with "ulimit -n" or the flag -n, or add relays.',
   MemoryShort:
-    'Raise the memory limit of the container, add relays, or limit clients with max_connections_per_client.',
-  REALM_MEMORY_SHORT:
     'Raise the memory limit of the container, add relays, or limit clients with max_connections_per_client.',
   AddressInUse: 'Free the address, or choose another; the relay retries the bind.',
   AddressNotAvailable: 'Choose an address of this machine; the relay retries the bind.',

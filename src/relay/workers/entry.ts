@@ -2,10 +2,12 @@
 import { fork } from 'node:child_process';
 import { fstatSync } from 'node:fs';
 import type { RelayConfig } from '../../config/relay-config.ts';
+import { systemClock } from '../../lib/clock.ts';
 import { openFilesLimit } from '../../lib/open-files.ts';
 import { setStandardDescriptors } from '../../telemetry/log-outputs.ts';
 import { exitProgram } from '../../telemetry/program.ts';
 import { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import { returnMemory } from '../limits/memory-return.ts';
 import { handleCall, isCall, isNote } from './rpc.ts';
 import type { Message, WorkerStart } from './messages.ts';
 import { Worker } from './worker.ts';
@@ -50,6 +52,7 @@ export async function runWorker(): Promise<number> {
     process.send?.(message, undefined, {}, () => undefined); // fails if the parent is gone: `disconnect` reports that
   });
   process.on('message', receive);
+  returnMemory(systemClock);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined); // the parent's to act on
   const { promise, resolve } = Promise.withResolvers<undefined>();
   process.once('disconnect', () => {
