@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -97,7 +99,8 @@ describeWithCluster('operator under which the API server hangs or dies', functio
 
   it('waits for an API server that is not there yet, with nothing else to do', async () => {
     const file = join(folder, 'nowhere');
-    const server = `https://127.0.0.1:${String(await freePort())}`;
+    const port = await freePort();
+    const server = `https://127.0.0.1:${String(port)}`;
     const config = {
       apiVersion: 'v1',
       kind: 'Config',
@@ -108,9 +111,10 @@ describeWithCluster('operator under which the API server hangs or dies', functio
     };
     writeFileSync(file, JSON.stringify(config));
     operator = new OperatorProcess([`--kubeconfig=${file}`, '--namespace=edge']);
-    await eventually('it tries again', () => {
-      return operator.messages.filter((message) => message === 'watch failed, retrying').length > 20;
-    });
+    await operator.logged('watch failed, retrying');
+    const later = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+    await once(later, 'connection'); // it tries again
+    later.close();
     operator.kill('SIGTERM');
     expect(await ends()).to.equal(0);
   });
