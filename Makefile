@@ -89,6 +89,10 @@ licences: node_modules ## Fail if a shipped package has a licence that is not ap
 generate: node_modules ## Generate the CRD, docs/api.md, docs/metrics.md, files of the chart, and the relay's page.
 	node tools/generate.ts
 
+.PHONY: merge-table
+merge-table: node_modules ## Generate src/kube/merge-table.ts from the test cluster's API server. Needs `make cluster`.
+	node tools/merge-table.ts
+
 .PHONY: verify-generated
 verify-generated: node_modules ## Fail if a generated file was edited by hand or is stale.
 	node tools/generate.ts --check

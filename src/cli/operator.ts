@@ -32,6 +32,8 @@ import {
 import { parseOptions } from './options.ts';
 
 const defaultLeaseSeconds = 15;
+/** Of a timer of Node. */
+const longestTimerMs = 2 ** 31 - 1;
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 
 export const usage = `Usage: realm-operator operator [options]
@@ -57,6 +59,8 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
       --log-level LEVEL    ${logLevels.join(', ')} (default info)
       --log-output FILE    stdout, stderr or a file, which SIGHUP opens again for its rotation (default stdout)
 
+SIGTERM and SIGINT let what is under way end, for at most 15 seconds; a second one ends it at once.
+
 Exit code: 0 after SIGTERM or SIGINT, 1 after losing the lease, 2 wrong usage.
 `;
 
@@ -77,6 +81,8 @@ export const operator: Command = async (argv, { signals: source }) => {
     registry,
   });
   const routes = operatorRoutes(running, registry, systemClock);
+  // Timers alone keep no process alive, and there may be no connection: as while the API server is away.
+  const alive = setInterval(() => undefined, longestTimerMs);
   let admin: HealthServer | undefined;
   try {
     admin = address && (await startHealthServer(address, routes, systemClock));
@@ -85,8 +91,9 @@ export const operator: Command = async (argv, { signals: source }) => {
     log.info({ signal }, 'operator stopping');
     return signal === undefined ? 1 : 0;
   } finally {
-    await running.stop();
+    await Promise.race([running.stop(), signals.second]);
     await admin?.close();
+    clearInterval(alive);
     signals.release();
     stopReopening();
   }

@@ -14,6 +14,8 @@ import type { KubeClient } from './client.ts';
 import { watch, type WatchEvent } from './watch.ts';
 
 const backoff: Backoff = { initialMs: 500, maxMs: 30_000 };
+/** While there is no answer at all, as while the API server restarts: a try costs nobody anything. */
+const awayBackoff: Backoff = { initialMs: 500, maxMs: 5_000 };
 /** Watches are requested for this long, up to twice as long, so that those of many informers do not end together. */
 const watchSeconds = 120;
 /** A watch that ends sooner without an event counts as failed: something in between does not let watches pass. */
@@ -133,7 +135,7 @@ export class Informer<T extends KubeObject> {
     this.#failures += 1;
     if (isOutdated(error) || this.#failures % failuresBeforeRelist === 0) this.#resourceVersion = undefined;
     const requestedMs = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
-    const waitMs = Math.max(requestedMs, backoffMs(backoff, this.#failures, random()));
+    const waitMs = Math.max(requestedMs, backoffMs(backoffAfter(error), this.#failures, random()));
     this.#refusal = isRefusal(error) ? error.message : undefined;
     this.#outage.failed(error, { waitMs });
     onFailure?.(error);
@@ -266,6 +268,11 @@ class WatchEndedError extends RealmError {
   constructor() {
     super('the watch ended immediately');
   }
+}
+
+function backoffAfter(error: Error): Backoff {
+  const isAnswer = error instanceof KubeError || error instanceof WatchEndedError;
+  return isAnswer ? backoff : awayBackoff;
 }
 
 /** Whether the watch cannot continue from here: the server no longer has that resource version, or does not have it yet. */

@@ -1,5 +1,6 @@
 import type { Applied } from '../kube/apply.ts';
 import type { KubeObject, WithMetadata } from '../kube/object.ts';
+import type { Rivalry } from '../kube/rivals.ts';
 import type { DesiredObject } from '../desired/desired-objects.ts';
 import type { Platform } from '../desired/platform.ts';
 import type { StackAnswer } from './cluster-stack.ts';
@@ -39,7 +40,14 @@ export type ApplyContext = {
   readonly platform: Platform;
   /** Called after each write of an object; `outcome` is `created`, `updated`, `repaired` or `deleted`. */
   readonly onWritten: (outcome: string, object: KubeObject) => void;
+  /** Called for each object that others undo again and again. */
+  readonly onContested: (rivalry: Rivalry) => void;
 };
 
 /** The result of applying the objects of a relay, and the error behind it if the next try should back off. */
-export type ApplyResult = { readonly verdict: Verdict; readonly error?: Error };
+export type ApplyResult = {
+  readonly verdict: Verdict;
+  readonly error?: Error;
+  /** When to look again, in milliseconds, if that is sooner than usual. */
+  readonly againMs?: number;
+};

@@ -4,7 +4,10 @@ import type { Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { kind as relayKind } from '../api/schema/realm-relay.ts';
 import { type Applied, Applier, fieldManager, type OwnedKind } from '../kube/apply.ts';
+import { appliedHash } from '../kube/applied-hash.ts';
+import { type Contest, Contests } from '../kube/contests.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
+import { writeError } from '../kube/apply-errors.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import { withoutManagedFields } from '../kube/managed-fields.ts';
 import {
@@ -55,13 +58,20 @@ export class Cluster implements ReconcileCluster {
   readonly #stack: ClusterStackProbe;
   readonly #events: Events;
   readonly #log: Logger;
+  readonly #statuses: Contests;
   readonly #namespaceReads: OutageLog;
   readonly #refusals: PodRefusals;
 
   constructor(client: KubeClient, events: Events, { clock, log }: { clock: Clock; log: Logger }) {
     this.owned = ownedKinds(ownerKey);
     this.#client = client;
-    this.#applier = new Applier(client, this.owned);
+    this.#statuses = new Contests(clock);
+    this.#applier = new Applier({
+      client,
+      clock,
+      kinds: this.owned,
+      isOwnerThere: (desired) => this.#isOwnerThere(desired),
+    });
     this.#stack = new ClusterStackProbe(client, clock);
     this.#events = events;
     this.#log = log;
@@ -109,6 +119,27 @@ export class Cluster implements ReconcileCluster {
       if (!isKubeError(error, 403)) throw error;
       this.#namespaceReads.failed(error, { namespace }, namespace);
       return undefined;
+    }
+  }
+
+  /** Asks by a write that changes nothing, since the operator may not read single RealmRelays. */
+  async #isOwnerThere(object: KubeObject): Promise<boolean> {
+    const { name = '', uid } = controllerOf(object) ?? {};
+    const { namespace = '' } = object.metadata;
+    const path = objectPath(relayResource, { ...relayResource, metadata: { name, namespace } });
+    const request = {
+      method: 'PATCH',
+      path: `${path}/status`,
+      query: { dryRun: 'All', fieldManager },
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { uid } },
+    } as const;
+    try {
+      const { metadata } = (await this.#client.request(request)) as KubeObject;
+      return metadata.uid === uid && metadata.deletionTimestamp === undefined;
+    } catch (error) {
+      if (isKubeError(error, 404) || isKubeError(error, 409) || isKubeError(error, 422)) return false;
+      throw error;
     }
   }
 
@@ -187,8 +218,13 @@ export class Cluster implements ReconcileCluster {
         body: { metadata: { uid, annotations: { [configHashAnnotation]: hash } } },
       });
     } catch (error) {
-      if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error; // 409: another Pod has its name by now
+      const isGone = isKubeError(error, 404) || isKubeError(error, 409); // 409: another Pod has its name by now
+      if (!isGone) throw writeError(error, 'annotate', pod);
     }
+  }
+
+  undoneStatus(object: RelayObject, status: RealmRelayStatus): Contest | undefined {
+    return this.#statuses.undone(objectKey(object), statusHash(status));
   }
 
   recordEvent(event: KubeEvent): void {
@@ -215,10 +251,19 @@ export class Cluster implements ReconcileCluster {
       await this.relays.writeThrough(objectKey(object), async () =>
         withoutManagedFields((await this.#client.request(request)) as RelayObject),
       );
+      this.#statuses.written(objectKey(object), statusHash(status));
     } catch (error) {
       if (!isKubeError(error, 404)) throw error;
     }
   }
+}
+
+/** The hash of `status` without the times of its conditions, which are new each time that others undo it. */
+function statusHash({ conditions = [], ...status }: RealmRelayStatus): string {
+  return appliedHash({
+    ...status,
+    conditions: conditions.map(({ lastTransitionTime: _time, ...rest }) => rest),
+  });
 }
 
 function lacksFamily(service: KubeObject): boolean {

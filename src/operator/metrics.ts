@@ -9,6 +9,8 @@ import type { WatchProblem } from './watches.ts';
 export type OperatorMetrics = ControllerMetrics & {
   /** A relay Pod was polled for its status. */
   readonly relayPolled: (outcome: 'answered' | 'failed') => void;
+  /** A status could not be written. */
+  readonly statusFailed: () => void;
   /** A watch of `kind` failed. */
   readonly watchFailed: (kind: string) => void;
   /** A request to the API server ended with the status `code`, or with `<error>` if there was no response. */
@@ -51,12 +53,22 @@ export function operatorMetrics(registry: Registry, gauges: OperatorGauges): Ope
     'Requests to the API server, by method and status code; `<error>` if there was no response.',
     ['code', 'method'],
   );
+  const statusFailures = counter(
+    registry,
+    'realm_operator_status_write_failures_total',
+    'Statuses that could not be written and were retried, other than for a change of someone else.',
+    [],
+  );
+  statusFailures.inc({}, 0);
   registerGauges(registry, gauges);
   for (const outcome of ['answered', 'failed']) polls.inc({ outcome }, 0); // so that rates exist before the first
   return {
     ...controllerMetrics(registry, gauges),
     relayPolled: (outcome) => {
       polls.inc({ outcome });
+    },
+    statusFailed: () => {
+      statusFailures.inc({});
     },
     watchFailed: (kind) => {
       failures.inc({ kind });

@@ -11,6 +11,7 @@ import type { Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../lib/clock.ts';
+import { within } from '../lib/within.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Registry } from '../telemetry/metrics.ts';
 import { Cluster } from './cluster.ts';
@@ -27,8 +28,13 @@ const backoff = { initialMs: 1_000, maxMs: 300_000 };
 const workers = 4;
 /** How many more reconciles may run while others wait for the API server or an admission webhook. */
 const spareWorkers = 28;
-/** How long an API server that does not answer may delay shutdown. */
+// How long an API server that does not answer may delay the end: together less than the 30 s of a Pod, by far.
+/** Until reconciles and events under way are abandoned. */
 const stopMs = 10_000;
+/** Until a connection that does not close is abandoned. */
+const closeMs = 1_000;
+/** Until the release of the lease is abandoned: others then wait until it is over. */
+const releaseMs = 3_000;
 const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
 
 /** What the operator runs with. */
@@ -63,7 +69,7 @@ export type Operator = {
   readonly ready: Promise<void>;
   /** Resolves if the lease was lost, so that the operator may not write any more: stop it, and start a new one. */
   readonly lost: Promise<undefined>;
-  /** Stops the operator. Reconciles under way may end, for at most 10 s. */
+  /** Stops the operator: within 15 s, whatever the API server does. Reconciles under way may end, for at most 10 s. */
   readonly stop: () => Promise<void>;
 };
 
@@ -110,17 +116,33 @@ export function startOperator(options: OperatorOptions): Operator {
     watchProblems: () => watches.problems,
     ready,
     lost: election?.lease.lost ?? new Promise(() => undefined),
-    stop: async () => {
+    stop: () => {
       stopping.abort();
-      await watches.stop();
-      const cancel = clock.after(stopMs, () => void client.close());
-      await Promise.all([controller.stop(), poller.stop()]);
-      await events.flush();
-      cancel();
-      await client.close();
-      await election?.release();
+      return stop({ clock, watches, controller, poller, events, client, election });
     },
   };
+}
+
+type Running = {
+  readonly clock: Clock;
+  readonly watches: Watches;
+  readonly controller: Controller<ObjectKey>;
+  readonly poller: RelayPoller;
+  readonly events: Events;
+  readonly client: KubeClient;
+  readonly election: Election | undefined;
+};
+
+async function stop({ clock, client, election, ...running }: Running): Promise<void> {
+  const { watches, controller, poller, events } = running;
+  const ended = async (): Promise<void> => {
+    await watches.stop();
+    await Promise.all([controller.stop(), poller.stop()]);
+    await events.flush();
+  };
+  await within(clock, stopMs, ended());
+  await within(clock, closeMs, client.close());
+  await election?.release();
 }
 
 type Election = { readonly lease: Lease; readonly release: () => Promise<void> };
@@ -136,8 +158,8 @@ function startElection(
   return {
     lease,
     release: async () => {
-      await lease.release();
-      await client.close();
+      await within(clock, releaseMs, lease.release());
+      await within(clock, closeMs, client.close());
     },
   };
 }
@@ -172,10 +194,15 @@ function relayController(
   { cluster, queue, metrics, poller, platform }: Parts & RenderParts,
 ): Controller<ObjectKey> {
   return new Controller({
-    reconcile: async (key, turn) => {
-      const rendering = await platform();
-      return reconcile(key, { cluster, poller, platform: rendering, now: clock.now, log: turn.log });
-    },
+    reconcile: async (key, turn) =>
+      reconcile(key, {
+        ...turn,
+        cluster,
+        poller,
+        platform: await platform(),
+        now: clock.now,
+        onStatusFailure: metrics.statusFailed,
+      }),
     queue,
     workers,
     spareWorkers,
@@ -205,6 +232,7 @@ function clusterWatches(
   return new Watches(informed, clock, {
     failed: metrics.watchFailed,
     recovered: (kind) => {
+      queue.retryNow();
       // The API server may have been restarted, with other families for Services.
       if (kind === serviceResource.kind) void cluster.servicesToUpgrade().then(addAll);
     },

@@ -17,6 +17,7 @@ export const reasons = [
   'InvalidService',
   'InvalidObject',
   'ApplyFailed',
+  'Contested',
   'WatchFailed',
   'NoWorkload',
   'NoMatchingNodes',

@@ -63,6 +63,11 @@ export class ControlPlane extends Cluster {
     await this.#ready('/readyz', 'ok', [this.#etcd, server]);
   }
 
+  /** Sends `signal` to the API server: SIGSTOP makes it hang, until SIGCONT or SIGKILL. */
+  signalApiServer(signal: NodeJS.Signals): void {
+    this.#apiServer?.kill(signal);
+  }
+
   /** Stops the API server; etcd keeps running with the data of the cluster. */
   async stopApiServer(): Promise<void> {
     await this.#apiServer?.stop(apiServerGraceMs);

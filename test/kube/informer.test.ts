@@ -174,10 +174,13 @@ describe('Informer', () => {
     bookmark(watch, 42);
     tell(watch, 'ADDED', configMap('b', 43));
     await seen('b 43');
-    clock.advance(120_000);
+    clock.advance(60_000);
+    tell(watch, 'ADDED', configMap('c', 44)); // else it would be silent for too long
+    await seen('c 44');
+    clock.advance(60_000);
     watch.response.end();
     const next = await nextWatch();
-    expect(next.query.get('resourceVersion')).to.equal('43');
+    expect(next.query.get('resourceVersion')).to.equal('44');
     expect(next.query.has('sendInitialEvents')).to.be.false;
     expect(failures).to.deep.equal([]);
   });
@@ -256,6 +259,40 @@ describe('Informer', () => {
     await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
     expect(failures[0]?.name).to.equal('TimeoutError');
     await nextWatch(500);
+  });
+
+  it('gives a watch up that is silent for longer than the bookmarks of the server are apart', async () => {
+    const watch = await synced();
+    bookmark(watch, 11);
+    tell(watch, 'ADDED', configMap('b', 12));
+    await seen('b 12');
+    clock.advance(89_999);
+    expect(failures).to.deep.equal([]);
+    clock.advance(1);
+    await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
+    expect(failures[0]?.message).to.equal('the server sends no more bookmarks');
+    const next = await nextWatch(500);
+    expect(next.query.get('resourceVersion')).to.equal('12');
+  });
+
+  it('tries every five seconds at most while there is no answer, and reports that there is one again', async () => {
+    const watch = await synced();
+    let tries = 0;
+    server.handle = (request) => {
+      tries += 1;
+      request.socket.destroy();
+    };
+    watch.request.socket.destroy();
+    for (let count = 1; count <= 6; count += 1) {
+      await eventually('a failure', () => failures.length === count, { intervalMs: 5 });
+      expect(tries).to.equal(count - 1);
+      if (count < 6) clock.advance(2_500); // half of it, since the jitter of this test takes the other half off
+    }
+    expect(recoveries).to.equal(0);
+    server.handle = openWatch;
+    clock.advance(2_500);
+    bookmark(await nextWatch(), 20, true);
+    await eventually('that it is back', () => recoveries === 1, { intervalMs: 5 });
   });
 
   it('waits longer after each failure in a row, and as long as the server asks', async () => {

@@ -241,9 +241,8 @@ export class Edge {
   }
 
   #path(object: string): string {
-    const [resource = '', name] = object.split('/', 2);
-    const collection = `${paths[resource] ?? ''}/namespaces/${this.namespace}/${resource}`;
-    return name === undefined ? collection : `${collection}/${object.slice(resource.length + 1)}`;
+    const [resource = ''] = object.split(/[/?]/, 1);
+    return `${paths[resource] ?? ''}/namespaces/${this.namespace}/${object}`;
   }
 }
 

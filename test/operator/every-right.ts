@@ -86,8 +86,13 @@ async function makePod(edge: Edge): Promise<void> {
     { metadata, spec: { containers: [{ name: 'relay', image: 'none' }] } },
     json,
   );
+  await makeReady(edge, 'web-abc');
+}
+
+/** Reports Pod `name` ready, as kubelet does, at an address of loopback where nobody answers. */
+export async function makeReady(edge: Edge, name: string): Promise<void> {
   const podIP = '127.94.65.1';
   const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-02T03:04:05Z' }];
   const status = { phase: 'Running', podIP, podIPs: [{ ip: podIP }], conditions };
-  await edge.write('PATCH', 'pods/web-abc/status', { status }, 'application/strategic-merge-patch+json');
+  await edge.write('PATCH', `pods/${name}/status`, { status }, 'application/strategic-merge-patch+json');
 }
