@@ -32,8 +32,6 @@ import {
 import { parseOptions } from './options.ts';
 
 const defaultLeaseSeconds = 15;
-/** Of a timer of Node. */
-const longestTimerMs = 2 ** 31 - 1;
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 
 export const usage = `Usage: realm-operator operator [options]
@@ -81,8 +79,6 @@ export const operator: Command = async (argv, { signals: source }) => {
     registry,
   });
   const routes = operatorRoutes(running, registry, systemClock);
-  // Timers alone keep no process alive, and there may be no connection: as while the API server is away.
-  const alive = setInterval(() => undefined, longestTimerMs);
   let admin: HealthServer | undefined;
   try {
     admin = address && (await startHealthServer(address, routes, systemClock));
@@ -93,7 +89,6 @@ export const operator: Command = async (argv, { signals: source }) => {
   } finally {
     await Promise.race([running.stop(), signals.second]);
     await admin?.close();
-    clearInterval(alive);
     signals.release();
     stopReopening();
   }
