@@ -11,6 +11,8 @@ export type ReadRequest = { readonly headers: RequestHeaders } | { readonly faul
 export const maxHeadBytes = 8192;
 
 const requestLine = /^GET ([!-~]+) HTTP\/1\.1$/;
+/** Clients of a proxy send it. Its host counts instead of the Host field (RFC 9112, section 3.2.2). */
+const absoluteForm = /^https?:\/\/([^/]+)(\/.*)$/i;
 /** RFC 9110, section 5.6.2. */
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** RFC 9110, section 5.5: no control characters, so no line break of any kind. */
@@ -26,27 +28,36 @@ export function readRequest(
   { host, path }: Pick<WebSocketTarget, 'host' | 'path'>,
 ): ReadRequest {
   const [first = '', ...lines] = head.split('\r\n');
-  const requestedPath = requestLine.exec(first)?.[1];
-  if (requestedPath === undefined) return { fault: 'not an HTTP/1.1 GET request' };
+  const target = requestLine.exec(first)?.[1];
+  if (target === undefined) return { fault: 'not an HTTP/1.1 GET request' };
   const headers = readHeaders(lines);
   if (headers === undefined) return { fault: 'a header field is malformed or given twice' };
-  if (!isSameHost(headers['host'], host) || requestedPath !== path)
+  const requested = requestedAt(target, headers['host']);
+  if (!isSameHost(requested.host, host) || requested.path !== path)
     return { fault: 'no endpoint at this host and path' };
   const fault = upgradeFault(headers);
   return fault === undefined ? { headers } : { fault };
 }
 
+/** Where a request goes to. */
+type RequestedAt = { readonly host: string; readonly path: string };
+
+function requestedAt(target: string, field = ''): RequestedAt {
+  const [, host = field, path = target] = absoluteForm.exec(target) ?? [];
+  return { host, path };
+}
+
 /**
  * Whether the Host field `requested` names `host`: in any case of letters, and with any port unless `host` has one
- * (RFC 9110, section 7.2: clients add the port of their URI).
+ * (RFC 9110, section 7.2: clients add the port of their URI, which may be empty: RFC 3986, section 3.2.3).
  */
-function isSameHost(requested = '', host: string): boolean {
+function isSameHost(requested: string, host: string): boolean {
   const [given, wanted] = [requested.toLowerCase(), host.toLowerCase()];
   return given === wanted || withoutPort(given) === wanted;
 }
 
 function withoutPort(host: string): string {
-  return host.replace(/:[0-9]{1,5}$/, '');
+  return host.replace(/:[0-9]{0,5}$/, '');
 }
 
 /** Whether a valid request is that of Realm's client: the required fields alone, and `upgrade` in lower case. */

@@ -44,12 +44,38 @@ describe('WebSocket request', () => {
       isTaken: false,
       why: 'it has two ports',
     },
+    { configured: 'relay.example', requested: 'relay.example:', isTaken: true, why: 'a port may be empty' },
     { configured: '[::1]', requested: '[::1]:8080', isTaken: true, why: 'an address may have a port, too' },
     { configured: 'relay.example', requested: '', isTaken: false, why: 'it is empty' },
   ];
   for (const { configured, requested, isTaken, why } of hosts) {
     it(`host=${configured} ${isTaken ? 'accepts' : 'refuses'} Host: "${requested}", since ${why}`, () => {
       expect('headers' in read({ host: requested }, { host: configured })).to.equal(isTaken);
+    });
+  }
+
+  const targets = [
+    {
+      target: 'http://relay.example/tunnel',
+      host: 'other.example',
+      isTaken: true,
+      why: 'its own host counts',
+    },
+    {
+      target: 'HTTPS://Relay.Example:8443/tunnel',
+      host: 'relay.example',
+      isTaken: true,
+      why: 'it has no case',
+    },
+    { target: 'http://other.example/tunnel', host: 'relay.example', isTaken: false, why: 'its host differs' },
+    { target: 'http://relay.example/', host: 'relay.example', isTaken: false, why: 'its path differs' },
+    { target: 'http://relay.example', host: 'relay.example', isTaken: false, why: 'it has no path' },
+    { target: 'http:///tunnel', host: 'relay.example', isTaken: false, why: 'it has no host' },
+  ];
+  for (const { target: requested, host, isTaken, why } of targets) {
+    it(`${isTaken ? 'accepts' : 'refuses'} the target ${requested} with Host: ${host}, since ${why}`, () => {
+      const head = requestHead({ host }).replace(' /tunnel ', ` ${requested} `).trimEnd();
+      expect('headers' in readRequest(head, target)).to.equal(isTaken);
     });
   }
 
