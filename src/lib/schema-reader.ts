@@ -39,7 +39,7 @@ function withoutUnknown(schema: AnyType, input: unknown, place: Place): unknown 
   if (def.type === 'array' && Array.isArray(input))
     return input.map((item, index) => inside(index, def.element, item, place));
   if (!isRecord(input)) return input;
-  if (def.type === 'object') return knownFields(def.shape, input, place);
+  if (def.type === 'object') return knownFields(def, input, place);
   if (def.type !== 'record') return input;
   const fields = Object.entries(input).filter(([, value]) => isGiven(value));
   return Object.fromEntries(fields.map(([key, value]) => [key, inside(key, def.valueType, value, place)]));
@@ -52,10 +52,11 @@ function inside(step: string | number, schema: AnyType, input: unknown, place: P
   return known;
 }
 
-function knownFields(shape: z.core.$ZodShape, input: Fields, place: Place): Fields {
+/** A loose object, such as the metadata of Kubernetes, has more fields than its shape. */
+function knownFields({ shape, catchall }: z.core.$ZodObjectDef, input: Fields, place: Place): Fields {
   const fields = new Map<string, unknown>();
   for (const [key, value] of Object.entries(input)) {
-    const field = ownValue(shape, key);
+    const field = ownValue(shape, key) ?? catchall;
     if (field === undefined) place.warnings.push(unknownKey([...place.path, key], key, Object.keys(shape)));
     else if (isGiven(value)) fields.set(key, inside(key, field, value, place));
   }

@@ -39,6 +39,22 @@ describe('parseRealmRelay', () => {
     ]);
   });
 
+  it('warns of no field of the metadata, which are those of Kubernetes', () => {
+    const { metadata, ...rest } = realmRelay();
+    const labels = { 'app.kubernetes.io/part-of': 'edge' };
+    const { problems, warnings } = parseRealmRelay({
+      ...rest,
+      metadata: {
+        ...metadata,
+        labels,
+        finalizers: ['example.com/a'],
+        managedFields: [{}],
+        constructor: null,
+      },
+    });
+    expect([...problems, ...warnings]).to.deep.equal([]);
+  });
+
   it('warns of a Service family that no endpoint listens on', () => {
     const { problems, warnings } = parseRealmRelay(
       realmRelay([endpoint()], { network: { ipv6Only: true }, service: { ipFamilies: ['IPv6', 'IPv4'] } }),
