@@ -84,6 +84,7 @@ function unknownEndpoints({ endpoints, service }: Relay): Problem[] {
 
 /** Two endpoints that share a Service port have one node port; two Service ports of one protocol never have the same. */
 function nodePortConflicts(relay: Relay): Problem[] {
+  if (!relay.service.enabled) return [];
   const wanted = nodePorts(relay);
   return relay.endpoints.flatMap(({ name }) => {
     const own = wanted.filter(({ endpoint }) => endpoint === name);

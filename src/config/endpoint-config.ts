@@ -3,6 +3,7 @@ import type { Path, Problem } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
 import { parseBalance } from './balance.ts';
+import { furtherPorts } from './further-ports.ts';
 import { healthCheckConfig, type HealthCheckConfig } from './health-check-keys.ts';
 import { endpointNetwork, type EndpointNetwork } from './network-keys.ts';
 import type { RealmNetwork } from './realm-document.ts';
@@ -46,6 +47,7 @@ export function endpointConfig(
     listen_transport: listenTransport,
     remote_transport: remoteTransport,
     network: own,
+    ...range
   }: ReadEndpoint,
   { global, overrides }: SharedNetworks,
   path: Path,
@@ -57,11 +59,13 @@ export function endpointConfig(
   findings.problems.push(...networkProblems(listen, network, path));
   const healthCheck = check && healthCheckConfig(check);
   findings.warnings.push(...networkWarnings(network, healthCheck, rangeOf, path));
+  const further = furtherPorts({ listen, remotes }, { ...range, range_of: rangeOf }, path, findings);
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
   if (parsed === undefined) return undefined;
   const chosen = {
     listen,
     remotes,
+    ...(further.length > 0 && { range: further }),
     balance: { ...parsed, ...(strategy && { strategy }) },
     network,
     ...present('through', through),

@@ -1,4 +1,4 @@
-import { fields, listOf, oneOf, text, type Rule } from '../lib/document-rules.ts';
+import { fields, flag, listOf, oneOf, text, wholeNumber, type Rule } from '../lib/document-rules.ts';
 import { ipRanges, listenAddress, remoteAddress, sourceAddress } from './address-rules.ts';
 import { ownStrategies } from './balance.ts';
 import { dnsKeys } from './dns-config.ts';
@@ -40,6 +40,8 @@ export const endpointKeys = {
   name: ours(key(text)),
   range_of: ours(key(text)),
   listen: key(listenAddress),
+  listen_end_port: ours(key(wholeNumber(1, 65_535))),
+  fixed_remote_ports: ours(key(listOf(flag))),
   remote: key(remoteAddress),
   extra_remotes: key(listOf(remoteAddress)),
   balance: key(text),

@@ -1,0 +1,38 @@
+import { lastPort, protocols, type Listener, type ListenPorts } from './port-conflicts.ts';
+
+/** Maximum number of ports of one endpoint: the largest block that VoIP and media servers use for RTP. */
+export const maxEndpointPorts = 16_384;
+
+/** Maximum number of pairs of port and protocol of a relay with a Service, which has an entry for each of them. */
+export const maxServicePorts = 512;
+
+/** The same without a Service: every pair is a listening socket of each Pod. */
+export const maxListeningPorts = 32_768;
+
+/** Maximum number of remotes of a relay, each counted at every port: the relay keeps the address of each in memory. */
+export const maxPortRemotes = 65_536;
+
+/** What decides how many ports a relay has, and how many remotes at them. */
+export type CountedEndpoint = {
+  readonly listen: ListenPorts;
+  readonly network: Listener['network'];
+  readonly remotes: readonly unknown[];
+};
+
+/** The pairs of port and protocol of `endpoints`. */
+export function portPairs(endpoints: readonly CountedEndpoint[]): number {
+  return sum(endpoints, (endpoint) => portCount(endpoint) * protocols(endpoint).length);
+}
+
+/** The remotes of `endpoints`, each counted at every port. */
+export function portRemotes(endpoints: readonly CountedEndpoint[]): number {
+  return sum(endpoints, (endpoint) => portCount(endpoint) * endpoint.remotes.length);
+}
+
+function portCount({ listen }: CountedEndpoint): number {
+  return lastPort(listen) - listen.port + 1;
+}
+
+function sum(endpoints: readonly CountedEndpoint[], count: (endpoint: CountedEndpoint) => number): number {
+  return endpoints.reduce((total, endpoint) => total + count(endpoint), 0);
+}
