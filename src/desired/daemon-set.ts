@@ -1,6 +1,6 @@
 import type { V1DaemonSet } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
-import { podTemplate, rollingUpdate } from './deployment.ts';
+import { podTemplate } from './deployment.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 
 /**
@@ -15,7 +15,7 @@ export function daemonSet(relay: Relay, relayImage: string): Desired<V1DaemonSet
     metadata: objectMeta(relay, relay.metadata.name),
     spec: {
       selector: { matchLabels: selectorLabels(relay) },
-      updateStrategy: { type: 'RollingUpdate', rollingUpdate: rollingUpdate(relay) },
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: relay.workload.rollingUpdate },
       template: podTemplate(relay, relayImage),
     },
   };

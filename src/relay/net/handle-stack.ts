@@ -117,8 +117,12 @@ class HandleChannel implements Channel, HandleOwner {
     return this.#writesWaiting > 0;
   }
 
-  addresses(): { local: Address; remote: Address } {
-    return { local: localOf(this.#handle), remote: remoteOf(this.#handle) };
+  local(): Address {
+    return localOf(this.#handle);
+  }
+
+  remote(): Address {
+    return remoteOf(this.#handle);
   }
 
   connect(target: Target, onConnected: (error: Error | undefined) => void): void {

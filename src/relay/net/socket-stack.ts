@@ -106,8 +106,12 @@ class SocketChannel implements Channel {
     return this.#isWaiting;
   }
 
-  addresses(): { local: Address; remote: Address } {
-    return { local: localOf(this.#socket), remote: remoteOf(this.#socket) };
+  local(): Address {
+    return localOf(this.#socket);
+  }
+
+  remote(): Address {
+    return remoteOf(this.#socket);
   }
 
   open(reader: Reader, owner: ChannelOwner, { tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {

@@ -4,7 +4,8 @@ import { asError } from '../../lib/errors.ts';
 import type { ConnectionContext } from '../connection/connection.ts';
 import { ConnectionLifecycle, type LifecycleOwner } from '../connection/lifecycle.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
-import type { Accepted, Target } from '../net/channel.ts';
+import type { OwnSocket, RelayPath } from '../limits/own-sockets.ts';
+import type { Accepted, Address, Target } from '../net/channel.ts';
 import { reset } from '../net/reset.ts';
 import { connectSocket, probe } from '../net/socket-stack.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
@@ -33,7 +34,7 @@ export type TransportConnectionContext = {
 type Peer = { readonly raw: Socket; layers: Layers };
 
 /** A remote's side, from the dial on. */
-type Upstream = Peer & { readonly close: () => void };
+type Upstream = Peer & OwnSocket & { readonly close: () => void };
 
 /**
  * One client's connection through TLS or WebSocket, on one side or both, from accept to settle.
@@ -45,6 +46,7 @@ type Upstream = Peer & { readonly close: () => void };
  */
 export class TransportConnection implements LifecycleOwner<Upstream> {
   countedAs: string | undefined;
+  path: RelayPath = [];
   readonly fromClient: StreamPipe;
   readonly fromUpstream: StreamPipe;
   readonly #port: number;
@@ -186,7 +188,8 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
       report = () => undefined;
       raw.destroy();
     };
-    const upstream: Upstream = { ...bare(raw), close };
+    const local = (): Address => ({ address: raw.localAddress ?? '', port: raw.localPort ?? 0 });
+    const upstream: Upstream = { ...bare(raw), local, close };
     return upstream;
   }
 
