@@ -29,6 +29,11 @@ export function portRemotes(endpoints: readonly CountedEndpoint[]): number {
   return sum(endpoints, (endpoint) => portCount(endpoint) * endpoint.remotes.length);
 }
 
+/** Whether they exceed what any relay may have: rules that go through each port pass them over, since another rejects them. */
+export function hasTooManyPorts(endpoints: readonly CountedEndpoint[]): boolean {
+  return portPairs(endpoints) > maxListeningPorts || portRemotes(endpoints) > maxPortRemotes;
+}
+
 function portCount({ listen }: CountedEndpoint): number {
   return lastPort(listen) - listen.port + 1;
 }

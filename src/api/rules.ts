@@ -20,18 +20,14 @@ import type { Endpoint, Relay } from './relay.ts';
 import { workloadProblems, workloadWarnings } from './workload-rules.ts';
 import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
 
-/**
- * Problems of `relay` in which each field is valid on its own. Port conflicts are not included. Rules that go through every
- * port wait until there are not too many of them.
- */
+/** Problems of `relay` in which each field is valid on its own. Port conflicts are not included. */
 export function relayProblems(relay: Relay): Problem[] {
-  const tooMany = portProblems(relay);
   return [
     ...doubledNames(relay.endpoints),
     ...relay.endpoints.flatMap(endpointProblems),
-    ...tooMany,
+    ...portProblems(relay),
     ...serviceProblems(relay),
-    ...(tooMany.length > 0 ? [] : serviceFieldProblems(relay)),
+    ...serviceFieldProblems(relay),
     ...podTemplateProblems(relay),
     ...commonMetadataProblems(relay),
     ...workloadProblems(relay),

@@ -195,11 +195,12 @@ export class Loopback {
     return socket;
   }
 
-  /** A UDP remote that sends back each datagram with `prefix` before it. */
-  async udpEcho(prefix = '', host?: string): Promise<string> {
-    const socket = await this.udp(host, (datagram, { address, port }, self) => {
+  /** A UDP remote that sends back each datagram with `prefix` before it, on `ownPort`; 0 = any free one. */
+  async udpEcho(prefix = '', host?: string, ownPort = 0): Promise<string> {
+    const echo = (datagram: Buffer, { address, port }: RemoteInfo, self: UdpSocket): void => {
       self.send(Buffer.concat([Buffer.from(prefix), datagram]), port, address);
-    });
+    };
+    const socket = await this.udp(host, echo, ownPort);
     return addressText(socket.address());
   }
 }

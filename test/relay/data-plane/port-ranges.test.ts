@@ -1,10 +1,21 @@
 import { expect } from 'chai';
 import type { RealmEndpoint, RealmNetwork } from '../../../src/config/realm-document.ts';
+import type { RelayConfig } from '../../../src/config/relay-config.ts';
 import { portsFrom } from '../../../src/lib/port-range.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePorts } from '../../support/free-port.ts';
-import { closed, config, datagram, endpoint, failure, Loopback, received, statusOf } from '../loopback.ts';
+import {
+  closed,
+  config,
+  datagram,
+  endpoint,
+  failure,
+  Loopback,
+  received,
+  statusOf,
+  times,
+} from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
@@ -63,6 +74,45 @@ describe('relay, port ranges', () => {
     expect(health.TCP).to.deep.equal([
       { address: remote, state: 'healthy', healthy: true, reason: '', active: 0, dials: 4, failed: 1 },
     ]);
+  });
+
+  it('relays 2,000 UDP ports of one endpoint: on the first, a middle and the last, before and after a reload', async () => {
+    const first = await freePorts(2000);
+    const offsets = [0, 1000, 1999];
+    for (const offset of offsets) {
+      await loopback.udpEcho(`at +${String(offset)}: `, '127.0.0.2', first + offset);
+    }
+    const large = (fields: Partial<RealmEndpoint>, network: RealmNetwork = {}): RelayConfig =>
+      config(
+        endpoint(
+          `127.0.0.2:${String(first)}`,
+          { listen: `127.0.0.1:${String(first)}`, listen_end_port: first + 1999, ...fields },
+          { use_udp: true, no_tcp: true, ...network },
+        ),
+      );
+    const { relay, lines } = await loopback.relay(large({}));
+    const clients = await Promise.all(offsets.map(() => loopback.udp()));
+    const answers = (count = 3): Promise<string[]> =>
+      Promise.all(
+        clients.slice(0, count).map(async (client, index) => {
+          const answer = datagram(client);
+          client.send('x', first + (offsets[index] ?? 0), '127.0.0.1');
+          return (await answer).toString();
+        }),
+      );
+    const wanted = ['at +0: x', 'at +1000: x', 'at +1999: x'];
+    expect(await answers()).to.deep.equal(wanted);
+    const listen = `127.0.0.1:${String(first)}-${String(first + 1999)}`;
+    const sockets = [{ protocol: 'UDP', address: listen, bound: true, reason: '' }];
+    expect(statusOf(relay)).to.deep.include({ listen, ready: true, sockets });
+    const listening = times(lines, 'listening');
+    await relay.reload(large({ balance: 'iphash: 1' }, { udp_timeout: 60 }));
+    expect(await answers()).to.deep.equal(wanted);
+    expect(statusOf(relay).associations, 'kept').to.include({ active: 3, total: 3 });
+    await relay.reload(large({ listen_end_port: first + 1998 }));
+    expect(await answers(2)).to.deep.equal(wanted.slice(0, 2));
+    expect(statusOf(relay).listen).to.equal(`127.0.0.1:${String(first)}-${String(first + 1998)}`);
+    expect(times(lines, 'listening'), 'bound once').to.equal(listening);
   });
 
   it('carries UDP at each port, and ends the associations of a port whose remote has changed', async () => {
