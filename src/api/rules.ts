@@ -3,19 +3,8 @@ import type { Problem } from '../lib/problem.ts';
 import { commonMetadataProblems, commonMetadataWarnings } from './common-metadata-rules.ts';
 import { loopProblems, loopWarnings } from './loop-rules.ts';
 import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
-import {
-  boundFamilies,
-  canBind,
-  type BindAddress,
-  type PortConflict,
-} from './port-conflicts.ts';
-import {
-  maxListeningPorts,
-  maxPortRemotes,
-  maxServicePorts,
-  portPairs,
-  portRemotes,
-} from './port-limits.ts';
+import { boundFamilies, canBind, type BindAddress, type PortConflict } from './port-conflicts.ts';
+import { maxListeningPorts, maxPortRemotes, maxServicePorts, portPairs, portRemotes } from './port-limits.ts';
 import type { Endpoint, Relay } from './relay.ts';
 import { workloadProblems, workloadWarnings } from './workload-rules.ts';
 import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
@@ -201,7 +190,13 @@ function portProblems({ endpoints, service }: Relay): Problem[] {
     : [maxListeningPorts, '', smaller];
   return [
     ...(ports > max
-      ? [{ path, what: `${countText(ports, 'ports, TCP and UDP counted apart', max)}${suffix}`, remedy: ofPorts }]
+      ? [
+          {
+            path,
+            what: `${countText(ports, 'ports, TCP and UDP counted apart', max)}${suffix}`,
+            remedy: ofPorts,
+          },
+        ]
       : []),
     ...(remotes > maxPortRemotes
       ? [{ path, what: countText(remotes, 'remotes, counted at each port', maxPortRemotes), remedy: smaller }]

@@ -8,6 +8,7 @@ import type {
   V1ResourceRequirements,
 } from '@kubernetes/client-node';
 import type { Relay, Resources } from '../api/relay.ts';
+import { portPairs } from '../api/port-limits.ts';
 import { withMemory } from '../api/resources.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
 import { configKey, configMapName } from './config-map.ts';
@@ -91,7 +92,7 @@ function container(relay: Relay, relayImage: string): V1Container {
       `--drain-seconds=${String(relay.drainSeconds)}`,
     ],
     ports: containerPorts(relay),
-    ...resources(withMemory(relay.resources)),
+    ...resources(withMemory(relay.resources, portPairs(relay.endpoints))),
     startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60 }),
     livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3 }),
     readinessProbe: probe('/readyz', { periodSeconds: 2, failureThreshold: 1 }),

@@ -395,7 +395,10 @@ describe('relay config', () => {
   });
 
   const wrongRanges = [
-    { listen_end_port: 79, expected: 'listen_end_port: is below port 80 of listen, got 79: give the last port' },
+    {
+      listen_end_port: 79,
+      expected: 'listen_end_port: is below port 80 of listen, got 79: give the last port',
+    },
     { listen: '[::]:0', listen_end_port: 79, expected: 'listen_end_port: cannot go with port 0, got 79' },
     {
       listen_end_port: 82,

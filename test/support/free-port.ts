@@ -25,7 +25,9 @@ async function freeRow(count: number, candidate: () => number): Promise<number> 
   for (let i = 0; i < tries; i += 1) {
     const first = candidate();
     const reserved = await reserveRow(first, count);
-    const checks = Array.from({ length: reserved.length > 0 ? count : 0 }, (_, index) => isFree(first + index));
+    const checks = Array.from({ length: reserved.length > 0 ? count : 0 }, (_, index) =>
+      isFree(first + index),
+    );
     if (reserved.length > 0 && (await Promise.all(checks)).every(Boolean)) return first;
     for (const block of reserved) block.close();
   }

@@ -216,7 +216,7 @@ export const specSchema = z.object({
   resources: resources
     .optional()
     .describe(
-      'Compute resources of the relay container. Default: a memory request of 64Mi and a memory limit of 256Mi, unless requests or limits give memory.',
+      'Compute resources of the relay container. Default: a memory request of 64Mi and a memory limit of 256Mi (256Mi and 1Gi for a relay of more than 512 ports), unless requests or limits give memory.',
     ),
   podTemplate: podTemplate.optional().describe('What is added to the relay Pods.'),
   commonMetadata: z

@@ -154,8 +154,8 @@ export function remoteNames(config: EndpointConfig): string[] {
 /** The text of each address, numbered because one may be listed twice. */
 function remoteKeys(addresses: readonly SocketAddress[]): string[] {
   const texts = addresses.map(socketAddressText);
-  return texts.map(
-    (text, index) => remoteKey(text, texts.slice(0, index).filter((other) => other === text).length),
+  return texts.map((text, index) =>
+    remoteKey(text, texts.slice(0, index).filter((other) => other === text).length),
   );
 }
 

@@ -173,6 +173,39 @@ describe('relay, port ranges', () => {
     expect(await loopback.greeting(at(3))).to.equal('hi');
   });
 
+  it('logs 20 of the ports in use and the number of the others, and binds them all once they are free', async () => {
+    const clock = new FakeClock();
+    const first = await freePorts(60);
+    const foreign = await Promise.all(
+      portsFrom(first, first + 59).map((port) => loopback.udp('127.0.0.1', undefined, port)),
+    );
+    const { relay, lines } = await loopback.relay(
+      config(
+        endpoint(
+          '127.0.0.1:1',
+          { listen: `127.0.0.1:${String(first)}`, listen_end_port: first + 59 },
+          { use_udp: true, no_tcp: true },
+        ),
+      ),
+      { clock },
+    );
+    expect(statusOf(relay).message).to.match(/: address in use: .+; and 57 more like these$/);
+    expect(lines.filter(({ level }) => level === 'error')).to.have.length(20);
+    clock.advance(9000);
+    for (const socket of foreign) socket.close();
+    await eventually('all are bound', () => {
+      clock.advance(1000);
+      return statusOf(relay).ready;
+    });
+    clock.advance(10_000);
+    const suppressed = lines.find(({ message }) => message === 'bind failed, retrying');
+    expect(suppressed).to.deep.include({ endpoint: 'web', more: 40, msg: 'similar warnings suppressed' });
+    expect(times(lines, 'listening again')).to.equal(60); // the log of tests has debug lines
+    expect(lines.filter(({ msg, level }) => msg === 'listening again' && level === 'info')).to.have.length(
+      20,
+    );
+  });
+
   it('names the endpoint and the ports at which two ranges overlap, the first three of many', async () => {
     const first = await freePorts(20);
     const remote = '127.0.0.1:1';
