@@ -1,0 +1,40 @@
+import { constants } from './constants.ts';
+import { systemError } from './errno.ts';
+import type { KernelSocket } from './kernel-socket.ts';
+
+const { SOL_SOCKET, IPPROTO_TCP, IPPROTO_IPV6 } = constants;
+
+/** How a connection notices that its peer is gone. */
+export type KeepaliveOptions = {
+  /** Seconds until the first probe, and between probes. */
+  readonly seconds: number;
+  readonly probes: number;
+};
+
+/** Does not wait to fill packets. A socket that is accepted has it from its listening socket. */
+export function setNoDelay(socket: KernelSocket): void {
+  socket.setOption(IPPROTO_TCP, constants.TCP_NODELAY, 1);
+}
+
+/** Has the kernel send keepalive probes. A connection that is gone already takes no options, which its reads report. */
+export function setKeepalive(socket: KernelSocket, { seconds, probes }: KeepaliveOptions): void {
+  socket.setOption(SOL_SOCKET, constants.SO_KEEPALIVE, 1);
+  socket.setOption(IPPROTO_TCP, constants.TCP_KEEPIDLE, seconds);
+  socket.setOption(IPPROTO_TCP, constants.TCP_KEEPINTVL, seconds);
+  socket.setOption(IPPROTO_TCP, constants.TCP_KEEPCNT, probes);
+}
+
+/** Whether an IPv6 socket excludes IPv4, whatever `net.ipv6.bindv6only` is. @throws the system's error. */
+export function setIpv6Only(socket: KernelSocket, isOn: boolean): void {
+  required(socket, IPPROTO_IPV6, constants.IPV6_V6ONLY, Number(isOn));
+}
+
+/** Lets a listening socket bind a port whose earlier connections are in TIME_WAIT. @throws the system's error. */
+export function setReuseAddress(socket: KernelSocket): void {
+  required(socket, SOL_SOCKET, constants.SO_REUSEADDR, 1);
+}
+
+function required(socket: KernelSocket, level: number, name: number, value: number): void {
+  const status = socket.setOption(level, name, value);
+  if (status !== 0) throw systemError('setsockopt', status);
+}
