@@ -1,5 +1,4 @@
 import type { Channel, Reader } from '../net/channel.ts';
-import { landingBuffer, privateBuffers } from '../net/read-buffers.ts';
 
 /** How many bytes are read from a side while its other side is not connected yet. */
 const maxHeldBytes = 65_536;
@@ -7,16 +6,15 @@ const maxHeldBytes = 65_536;
 /**
  * One direction of a connection: what is read from one channel is written to the other.
  *
- * Reads reuse one buffer, so the next read waits until the previous bytes are written: this is also the
- * backpressure. Until `writeTo` names the other channel, the pipe holds the first bytes and remembers the end of
- * the stream.
+ * The next read waits until the previous bytes are written: this is the backpressure. Until `writeTo` names the other
+ * channel, the pipe holds the first bytes and remembers the end of the stream; from then on the stack may move the bytes
+ * without showing them.
  */
 export class ChannelPipe implements Reader {
   #bytes = 0;
   #to: Channel | undefined;
   #held: Buffer[] | undefined;
   #hasEnded = false;
-  #buffer = landingBuffer;
 
   /** Bytes read so far. */
   get bytes(): number {
@@ -28,18 +26,18 @@ export class ChannelPipe implements Reader {
     return this.#hasEnded;
   }
 
-  nextBuffer(): Uint8Array {
-    return this.#buffer;
+  /** Where the bytes go; undefined until `writeTo` names it. */
+  get target(): Channel | undefined {
+    return this.#to;
   }
 
-  take(count: number, buffer: Uint8Array): boolean {
+  take(part: Uint8Array): boolean {
+    this.#bytes += part.length;
+    return this.#to === undefined ? this.#hold(part) : this.#to.write(part);
+  }
+
+  moved(count: number): void {
     this.#bytes += count;
-    const part = buffer.subarray(0, count);
-    if (this.#to === undefined) return this.#hold(part);
-    // All connections share the landing buffer: what cannot be written at once must be a copy.
-    if (!this.#to.write(buffer === landingBuffer ? Buffer.from(part) : part)) return false;
-    if (buffer === this.#buffer) this.#chooseBuffer(count);
-    return true;
   }
 
   end(): void {
@@ -62,21 +60,13 @@ export class ChannelPipe implements Reader {
     return isWritten;
   }
 
-  /** Returns its buffer; to be called once neither channel can use it any more. */
+  /** Drops what it holds; to be called when the connection is over. */
   release(): void {
-    if (this.#buffer !== landingBuffer) privateBuffers.release(this.#buffer);
-    this.#buffer = landingBuffer;
     this.#held = undefined;
   }
 
   #hold(part: Uint8Array): boolean {
     (this.#held ??= []).push(Buffer.from(part));
     return this.#bytes < maxHeldBytes;
-  }
-
-  #chooseBuffer(count: number): void {
-    if (this.#buffer !== landingBuffer) {
-      if (count < privateBuffers.quietBytes) this.release();
-    } else if (count === landingBuffer.length) this.#buffer = privateBuffers.take() ?? landingBuffer;
   }
 }

@@ -57,6 +57,7 @@ export class LocalDataPlane implements DataPlane {
     const listening = (): number => this.#serving.size;
     this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, log, clock, errors });
     this.#context = { ...rest, budget: this.#descriptorGuard.budget };
+    rest.tcp.countDescriptors(this.#descriptorGuard.budget);
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
   }
@@ -159,7 +160,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   async #listenTcp(
-    { spec, address, onLost }: ListenRequest,
+    { spec, address }: ListenRequest,
     serving: Serving,
     handle?: BoundHandle,
   ): Promise<TcpListener> {
@@ -178,7 +179,6 @@ export class LocalDataPlane implements DataPlane {
         const { config, warn } = serving.endpoint;
         warn({ endpoint: config.name, err }, 'accept failed');
       },
-      onLost,
     });
     return listener;
   }

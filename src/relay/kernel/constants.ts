@@ -68,6 +68,7 @@ export const constants = {
 
   EINTR: 4,
   EAGAIN: 11,
+  EINVAL: 22,
   EINPROGRESS: 115,
 } as const;
 

@@ -3,10 +3,9 @@ import { checked, type Where } from './errno.ts';
 import { library } from './library.ts';
 import { layouts } from './structs.ts';
 
-const { AF_INET, AF_INET6 } = constants;
+const { AF_INET, AF_INET6, EINVAL } = constants;
 const in4 = layouts.sockaddr_in;
 const in6 = layouts.sockaddr_in6;
-const EINVAL = 22;
 /** Room for the text of any address. Source: inet_ntop(3), INET6_ADDRSTRLEN, and net/if.h, IF_NAMESIZE. */
 const textBytes = 46;
 

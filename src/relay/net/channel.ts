@@ -1,31 +1,33 @@
 /**
  * `net`: TCP as the other rooms of the relay see it, and what Linux knows of sockets.
  *
- * Vocabulary. A `TcpStack` accepts and connects. A `Channel` is one connection; its `Reader` consumes what the peer
- * sends, and its `ChannelOwner` learns when writes drain, when the connection fails and when it closes. An `Accepted`
- * client is a connection that nobody reads yet.
+ * Vocabulary. A `TcpStack` listens, accepts and connects. A `Channel` is one connection; its `Reader` consumes what the
+ * peer sends, and its `ChannelOwner` learns when writes drain, when the connection fails and when it closes. An
+ * `Accepted` client is a connection that nobody reads yet.
  *
- * There are two stacks behind this contract: `handle-stack.ts` on Node's TCP handles, which cost half the CPU, and
- * `socket-stack.ts` on `net.Socket`, for a Node.js whose handles differ. `tcp-stack.ts` chooses one.
+ * There are two stacks behind this contract: `kernel-stack.ts` on system calls, which moves large streams without copying
+ * them, and `socket-stack.ts` on `node:net`, which runs everywhere and is the reference.
  *
  * Guarantee: both stacks behave alike. A write reports whether it has to wait, no event follows `onClosed`, and a
  * broken stream ends in a reset, not in a FIN, unless a FIN is already pending.
  */
 
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 /** Consumes what a channel reads. */
 export type Reader = {
-  /** Returns the buffer for the next read; called after each read. */
-  readonly nextBuffer: () => Uint8Array;
   /**
-   * Consumes the first `count` bytes of `buffer`, which is reused afterwards.
+   * Consumes `part`, whose memory is reused afterwards.
    *
    * @returns false to read no more until `resume()`.
    */
-  readonly take: (count: number, buffer: Uint8Array) => boolean;
+  readonly take: (part: Uint8Array) => boolean;
   /** The peer has ended its side; called at most once. */
   readonly end: () => void;
+  /** If set, all that comes goes there unchanged: a stack may move it on without calling `take`, and calls `moved`. */
+  readonly target: Channel | undefined;
+  /** `count` bytes were read, and written to `target`. */
+  readonly moved: (count: number) => void;
 };
 
 /** Receives the events of its channels. */
@@ -55,7 +57,10 @@ export type Channel = {
   /** Sets the reader and the owner. Reading begins with `resume()`. */
   readonly open: (reader: Reader, owner: ChannelOwner, keepalive: Keepalive) => void;
   readonly resume: () => void;
-  /** @returns whether all of `part` is written; if not, `part` must not change until `onDrained`. */
+  /**
+   * @param part  what a reader of the same stack takes, or bytes that do not change until `onDrained`.
+   * @returns whether all of it is written.
+   */
   readonly write: (part: Uint8Array) => boolean;
   /** Sends FIN after everything that was written. */
   readonly end: () => void;
@@ -91,35 +96,53 @@ export type Target = Address & {
   readonly from: Address | undefined;
 };
 
-/** A listening socket as Node has it. */
-export type ListenHandle = { readonly close: () => void };
-
-/** Duplicates listening sockets: while nobody reads the duplicate, clients wait in the kernel. */
-export type HandleDuplicator = {
-  /**
-   * Duplicates the listening socket of `server`.
-   *
-   * @param onCopied  called once, later, with the duplicate; with undefined if that failed.
-   * @returns true if the server may be closed at once; false if only after `onCopied`.
-   */
-  readonly duplicate: (server: Server, onCopied: DuplicateCallback) => boolean;
-  /** To be called when the duplicator is no longer needed. */
-  readonly release: () => void;
+/** What a stack listens on, and who receives its clients. */
+export type ListenOptions = {
+  /** An IP address. */
+  readonly address: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly ipv6Only: boolean;
+  /** A handle of Node.js that is bound to the address already; absent = to be bound. */
+  readonly handle?: object;
+  /** Receives each client, and owns it from then on. */
+  readonly onAccepted: (client: Accepted) => void;
+  readonly onAcceptError: (error: Error) => void;
 };
 
-/** Receives a duplicated listening socket, or undefined if that failed. */
-export type DuplicateCallback = (handle: ListenHandle | undefined) => void;
+/** A listening socket. */
+export type ListeningSocket = {
+  /** The port that it is bound to, never 0. */
+  readonly port: number;
+  /** Whether `pause` makes clients wait in the kernel; if not, it does nothing. */
+  readonly canPause: boolean;
+  readonly pause: () => void;
+  readonly resume: () => void;
+  /** Frees the port, in this turn of the event loop. */
+  readonly close: () => void;
+};
+
+/** Grants the descriptors that a stack uses beside those of its connections. */
+export type DescriptorAllowance = {
+  readonly hasRoom: (count: number) => boolean;
+  readonly take: (count: number) => void;
+  readonly release: (count: number) => void;
+};
 
 /** How the relay does TCP. */
 export type TcpStack = {
-  /** Passes each client of the listening `server` to `onAccepted`; the server keeps no track of it. */
-  readonly accept: (server: Server, onAccepted: (client: Accepted) => void) => void;
-  /** A duplicator for one listening socket; absent or undefined if this Node.js cannot duplicate handles. */
-  readonly duplicator?: () => Promise<HandleDuplicator | undefined>;
+  /**
+   * Listens. Sets IPV6_V6ONLY explicitly, on or off, and never SO_REUSEPORT.
+   *
+   * @throws the kernel's error, for example EADDRINUSE.
+   */
+  readonly listen: (options: ListenOptions) => Promise<ListeningSocket>;
   /**
    * Connects to an IP address.
    *
    * @param onConnected  called once, later, with the error if it failed; never after `close`.
    */
   readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => Channel;
+  /** Counts there, from now on, the descriptors that it uses beside those of connections, and does without if there is no room. */
+  readonly countDescriptors: (allowance: DescriptorAllowance) => void;
 };

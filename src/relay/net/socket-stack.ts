@@ -1,10 +1,13 @@
-import { Socket } from 'node:net';
+import { once } from 'node:events';
+import { createServer, Socket, type AddressInfo } from 'node:net';
 import type {
   Accepted,
   Address,
   Channel,
   ChannelOwner,
   Keepalive,
+  ListeningSocket,
+  ListenOptions,
   Reader,
   Target,
   TcpStack,
@@ -13,12 +16,9 @@ import { reset } from './reset.ts';
 
 /** TCP on documented `node:net` only: sockets, read by their events. */
 export const socketStack: TcpStack = {
-  accept: (server, onAccepted) => {
-    server.on('connection', (socket) => {
-      onAccepted(new AcceptedSocket(socket));
-    });
-  },
+  listen,
   connect: (target, onConnected) => new SocketChannel(connectSocket(target, onConnected)),
+  countDescriptors: () => undefined,
 };
 
 /** Connects a socket to an IP address, and reports the outcome as `TcpStack.connect` does. */
@@ -34,7 +34,30 @@ export function connectSocket(
   });
 }
 
-/** The server has to have `pauseOnConnect` and `allowHalfOpen`. */
+/** Clients that may wait in the kernel to be accepted, which caps it at net.core.somaxconn. */
+export const backlog = 1024;
+
+async function listen(options: ListenOptions): Promise<ListeningSocket> {
+  const { address, port, ipv6Only, handle, onAccepted, onAcceptError } = options;
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+    onAccepted(new AcceptedSocket(socket));
+  });
+  if (handle === undefined) server.listen({ host: address, port, ipv6Only, backlog });
+  else server.listen(handle, backlog);
+  await once(server, 'listening');
+  server.on('error', onAcceptError);
+  return {
+    port: (server.address() as AddressInfo).port,
+    canPause: false, // a server of Node.js accepts as long as it listens
+    pause: () => undefined,
+    resume: () => undefined,
+    close: () => {
+      server.close();
+    },
+  };
+}
+
+/** Its server has `pauseOnConnect` and `allowHalfOpen`. */
 class AcceptedSocket implements Accepted {
   readonly remote: Address;
   readonly #socket: Socket;
@@ -93,7 +116,7 @@ class SocketChannel implements Channel {
     socket.setNoDelay(true);
     if (tcpKeepaliveMs > 0) socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
     socket.on('data', (part: Buffer) => {
-      if (!reader.take(part.length, part)) socket.pause();
+      if (!reader.take(part)) socket.pause();
     });
     socket.once('end', () => {
       reader.end();

@@ -7,7 +7,7 @@ import type { OpenListener } from '../listener/listener.ts';
 import { LocalDataPlane } from '../data-plane/local-data-plane.ts';
 import { NameResolver } from '../dns/resolver.ts';
 import { RecentErrors } from '../stats/recent-errors.ts';
-import { tcpStack } from '../net/tcp-stack.ts';
+import { socketStack } from '../net/socket-stack.ts';
 import type { RpcHandlers } from './rpc.ts';
 import { WorkerPermits } from './worker-permits.ts';
 import type { Calls, Note, SocketId, WorkerStats, WorkerStart } from './messages.ts';
@@ -29,7 +29,7 @@ export class Worker {
     this.#dataPlane = new LocalDataPlane({
       log: this.#log,
       errors: this.#errors,
-      tcp: tcpStack(this.#log),
+      tcp: socketStack,
       clock: systemClock,
       lookup: this.#resolver.lookup,
       random: Math.random,

@@ -3,9 +3,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
-import type { HandleDuplicator, TcpStack } from '../../../src/relay/net/channel.ts';
 import { socketStack } from '../../../src/relay/net/socket-stack.ts';
-import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -195,37 +193,6 @@ describe('relay, file descriptor budget', () => {
     held.end();
     expect(new Set(await Promise.all(visits))).to.deep.equal(new Set(['served']));
     await eventually('the end', () => relay.status().descriptorsShort === 0);
-  });
-
-  it('binds a listener again that was lost while pausing, and keeps one that was not', async () => {
-    const clock = new FakeClock();
-    const tcp = tcpStack(keptLog().log);
-    const listen = `127.0.0.1:${String(await freePort())}`;
-    let isGone = false;
-    const copier: TcpStack['duplicator'] = async () => {
-      const real = await tcp.duplicator?.();
-      const copy: HandleDuplicator['duplicate'] = (_, onCopied) => {
-        setImmediate(onCopied, undefined); // as if the kernel had no descriptor for the copy
-        return isGone;
-      };
-      return real && { ...real, duplicate: copy };
-    };
-    const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo(), { listen })), {
-      openFiles: filesFor(1, 1),
-      tcp: { ...tcp, duplicator: copier },
-      clock,
-    });
-    (await holder(listen)).end();
-    await eventually('its end', () => relay.status().descriptorsShort === 0);
-    isGone = true;
-    const held = await holder(listen);
-    await eventually('the loss', () => times(lines, 'bind failed, retrying') === 1);
-    held.end();
-    await eventually('its end', () => relay.status().descriptorsShort === 0);
-    clock.advance(30_000);
-    await eventually('the socket', () => times(lines, 'listening again') === 1);
-    isGone = false;
-    expect(await visit(listen, 'later')).to.equal('served');
   });
 
   it('resets, counts and logs the clients if this Node.js cannot make them wait', async () => {

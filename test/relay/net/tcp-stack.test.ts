@@ -6,6 +6,7 @@ import type { TcpStack } from '../../../src/relay/net/channel.ts';
 import { socketStack } from '../../../src/relay/net/socket-stack.ts';
 import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
 import { eventually } from '../../support/eventually.ts';
+import { openSockets } from '../../support/open-sockets.ts';
 import { freePort } from '../../support/free-port.ts';
 import {
   config,
@@ -26,7 +27,7 @@ const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 const stacks: readonly (readonly [name: string, tcp: TcpStack])[] = [
-  ['on handles', tcpStack(keptLog().log)],
+  ['on the kernel', tcpStack(keptLog().log)],
   ['on sockets', socketStack],
 ];
 
@@ -121,15 +122,13 @@ for (const [name, tcp] of stacks) {
 
     it('leaves no socket open', async () => {
       const { relay } = await relayTo(await loopback.echo());
-      const open = (): number =>
-        process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
-      const before = open();
+      const before = openSockets();
       for (let i = 0; i < 20; i += 1) {
         const client = await loopback.client(listenOf(relay));
         client.end('x');
         expect(await received(client)).to.equal('x');
       }
-      await eventually('all closed', () => open() === before);
+      await eventually('all closed', () => openSockets() === before);
       expect(statusOf(relay).connections).to.deep.include({ active: 0, total: 20 });
     });
   });
