@@ -10,6 +10,7 @@ import type {
   Relay,
   Remote,
   RemoteTransport,
+  Resources,
   Service,
 } from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema/realm-relay.ts';
@@ -41,10 +42,21 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
     endpoints: spec.endpoints.map((endpoint) => resolvedEndpoint(endpoint, network)),
     service: resolvedService(spec.service ?? {}),
     ...present('image', spec.image),
-    resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
+    resources: resolvedResources(spec.resources),
     podTemplate: resolvedPodTemplate(spec),
     ...resolvedWorkload(spec),
     ...operation(spec),
+  };
+}
+
+/** What the memory budget of the relay program goes with; a user who sets either alone gets just that. */
+const memoryDefaults = { limits: { memory: '256Mi' }, requests: { memory: '64Mi' } };
+
+function resolvedResources({ limits = {}, requests = {} }: RealmRelay['spec']['resources'] = {}): Resources {
+  if ('memory' in limits || 'memory' in requests) return { limits, requests };
+  return {
+    limits: { ...memoryDefaults.limits, ...limits },
+    requests: { ...memoryDefaults.requests, ...requests },
   };
 }
 

@@ -8,6 +8,7 @@ import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
+import type { RelayConfig } from '../config/relay-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
@@ -107,6 +108,11 @@ async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Pr
 }
 
 async function check({ config, warnings }: ParsedConfig, io: RelayIo): Promise<number> {
+  const unlimited = withoutIdleLimit(config);
+  if (unlimited.length > 0)
+    io.stderr.write(
+      `warning: ${noIdleLimit} (${String(unlimited.length)} endpoints, first: ${String(unlimited[0])})\n`,
+    );
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
   const log = createLogger('off', { write: () => undefined });
   const problems = await transportProblems(config.endpoints, { clock: systemClock, log });
@@ -208,7 +214,20 @@ async function startAdmin(
   }
 }
 
-function logWarnings(flags: RelayFlags, { warnings }: ParsedConfig, log: Logger): void {
+/** What is recommended where connections may stay for ever. */
+const noIdleLimit = 'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
+
+/** Names of the endpoints whose TCP connections may be idle for ever. */
+function withoutIdleLimit({ endpoints }: RelayConfig): readonly string[] {
+  return endpoints
+    .filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0)
+    .map(({ name }) => name);
+}
+
+/** One line for all endpoints, since most configurations have no idle limit at all. */
+function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
+  const unlimited = withoutIdleLimit(config);
+  if (unlimited.length > 0) log.warn({ endpoints: unlimited.length, first: unlimited[0] }, noIdleLimit);
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');

@@ -15,6 +15,7 @@ import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
 import { systemAddresses, type Lookup } from './dns/lookup.ts';
 import { faultsText } from './listener/bind-fault.ts';
+import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { ListenerSet } from './listener/listener-set.ts';
 import type { TcpStack } from './net/channel.ts';
 import { tcpStack } from './net/tcp-stack.ts';
@@ -41,6 +42,8 @@ export type RelayOptions = {
   readonly random?: () => number;
   /** How many files the process may have open; by default its limit. */
   readonly openFiles?: number;
+  /** How much memory clients may make the process use; by default what the system's limit allows. */
+  readonly memoryBytes?: number;
   /** Serves the clients; this process by default. */
   readonly dataPlane?: DataPlane;
 };
@@ -80,6 +83,7 @@ export class RelayServer {
     errors = new RecentErrors(clock),
     tcp,
     openFiles,
+    memoryBytes,
     dataPlane = new LocalDataPlane({
       log,
       errors,
@@ -89,6 +93,7 @@ export class RelayServer {
       random,
       retireMs,
       openFiles: openFiles ?? openFilesLimit(),
+      memoryBytes: memoryBytes ?? memoryBudgetBytes(1),
     }),
   }: RelayOptions) {
     this.#log = log;
@@ -145,7 +150,7 @@ export class RelayServer {
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { workers, workerErrors, descriptorsShort } = this.#dataPlane;
+    const { workers, workerErrors, descriptorsShort, memory } = this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
       configHash: this.#configHash,
@@ -153,6 +158,7 @@ export class RelayServer {
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort,
+      memory,
       ...(workers && { workers }),
       endpoints,
       recentErrors: mergedErrors([...this.#errors.list, ...workerErrors]),

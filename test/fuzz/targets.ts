@@ -13,6 +13,7 @@ import { hostsAddresses, searchNames } from '../../src/relay/dns/hosts-file.ts';
 import { parseProxyHeader, ProxyHeaderError } from '../../src/relay/proxy-protocol/header.ts';
 import { readRequest } from '../../src/relay/transport/web-socket-request.ts';
 import { acceptWebSocket } from '../../src/relay/transport/web-socket.ts';
+import { memoryBudget } from '../support/memory-budget.ts';
 
 /** A parser that meets outsiders. */
 export type Target = {
@@ -92,7 +93,7 @@ async function webSocketFrames(input: Buffer): Promise<void> {
   const [client, server] = duplexPair();
   client.on('error', () => undefined).resume();
   client.write(upgradeRequest);
-  const stream = await acceptWebSocket(server, target);
+  const stream = await acceptWebSocket(server, target, memoryBudget());
   let bytes = 0;
   stream.on('data', (part: Buffer) => (bytes += part.length)).on('error', () => undefined);
   client.end(input);

@@ -194,7 +194,11 @@ export const specSchema = z.object({
   image: text(512)
     .optional()
     .describe('Image of the relay Pods. Default: the relay image that the operator is configured with.'),
-  resources: resources.optional().describe('Compute resources of the relay container. Default: none.'),
+  resources: resources
+    .optional()
+    .describe(
+      'Compute resources of the relay container. Default: a memory request of 64Mi and a memory limit of 256Mi, unless requests or limits give memory.',
+    ),
   podTemplate: podTemplate.optional().describe('What is added to the relay Pods.'),
   logLevel: z
     .enum(logLevels)

@@ -58,6 +58,7 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       labels: [],
       read: () => [{ labels: {}, value: status().descriptorsShort }],
     },
+    ...memoryFamilies(status),
     {
       name: 'realm_relay_workers',
       help: 'Running worker processes; absent if the relay is a single process.',
@@ -78,6 +79,32 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       [],
       ({ ready }) => [[[], Number(ready)]],
     ),
+  ];
+}
+
+function memoryFamilies(status: () => RelayStatus): readonly MetricFamily[] {
+  return [
+    {
+      name: 'realm_relay_memory_budget_bytes',
+      help: 'Memory that clients may make the relay use beside a fixed amount each, all processes together.',
+      type: 'gauge',
+      labels: [],
+      read: () => [{ labels: {}, value: status().memory.budgetBytes }],
+    },
+    {
+      name: 'realm_relay_memory_used_bytes',
+      help: 'Used part of the memory budget: read buffers, bytes that wait to be written, datagrams and WebSocket messages that wait.',
+      type: 'gauge',
+      labels: [],
+      read: () => [{ labels: {}, value: status().memory.usedBytes }],
+    },
+    {
+      name: 'realm_relay_memory_dropped_total',
+      help: 'UDP associations whose waiting datagrams were dropped, and WebSocket connections with an unfinished message that were reset, because the memory budget was used up.',
+      type: 'counter',
+      labels: [],
+      read: () => [{ labels: {}, value: status().memory.dropped }],
+    },
   ];
 }
 

@@ -6,6 +6,7 @@ import { transportText } from '../../config/transport.ts';
 import type { IpFamily } from '../../lib/ip-address.ts';
 import { faultsText } from '../listener/bind-fault.ts';
 import type { EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
+import type { MemoryUse } from '../stats/memory-use.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import type { RemoteHealth } from '../upstream/remote.ts';
 import type { ManagedListener } from '../listener/managed-listener.ts';
@@ -24,6 +25,8 @@ export type RelayStatus = {
   readonly configProblem: string;
   /** Number of processes without file descriptors for another TCP client: new ones wait in the kernel. */
   readonly descriptorsShort: number;
+  /** What clients make the relay use of its memory budget, all processes together. */
+  readonly memory: MemoryUse;
   /** Absent if the relay is one process. */
   readonly workers?: WorkersStatus;
   readonly endpoints: readonly EndpointStatus[];

@@ -1,20 +1,30 @@
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { Channel, Reader } from '../net/channel.ts';
 
 /** How many bytes are read from a side while its other side is not connected yet. */
 const maxHeldBytes = 65_536;
+/** How many bytes are read at a time while memory is short. */
+const tightBytes = 4096;
 
 /**
  * One direction of a connection: what is read from one channel is written to the other.
  *
  * The next read waits until the previous bytes are written: this is the backpressure. Until `writeTo` names the other
  * channel, the pipe holds the first bytes and remembers the end of the stream; from then on the stack may move the bytes
- * without showing them.
+ * without showing them. What it holds, and what the other channel has not written yet, counts in the memory budget.
  */
 export class ChannelPipe implements Reader {
   #bytes = 0;
   #to: Channel | undefined;
-  #held: Buffer[] | undefined;
+  #held: Uint8Array[] | undefined;
   #hasEnded = false;
+  readonly #memory: MemoryBudget;
+  /** What waits to be written, as counted in the memory budget. */
+  #waitingBytes = 0;
+
+  constructor(memory: MemoryBudget) {
+    this.#memory = memory;
+  }
 
   /** Bytes read so far. */
   get bytes(): number {
@@ -31,13 +41,24 @@ export class ChannelPipe implements Reader {
     return this.#to;
   }
 
+  get maxBytes(): number {
+    return this.#memory.isTight ? tightBytes : Infinity;
+  }
+
   take(part: Uint8Array): boolean {
     this.#bytes += part.length;
-    return this.#to === undefined ? this.#hold(part) : this.#to.write(part);
+    if (this.#to === undefined) return this.#hold(part);
+    if (this.#to.write(part)) return true;
+    this.blocked();
+    return false;
   }
 
   moved(count: number): void {
     this.#bytes += count;
+  }
+
+  blocked(): void {
+    this.#wait(this.#to?.waitingBytes ?? 0);
   }
 
   end(): void {
@@ -56,17 +77,33 @@ export class ChannelPipe implements Reader {
     const parts = [...(header === undefined ? [] : [header]), ...(this.#held ?? [])];
     this.#held = undefined;
     const isWritten = parts.map((part) => to.write(part)).every(Boolean);
+    this.#wait(isWritten ? 0 : to.waitingBytes);
     if (this.#hasEnded) to.end();
     return isWritten;
   }
 
-  /** Drops what it holds; to be called when the connection is over. */
+  /** Everything that had to wait is written. */
+  drained(): void {
+    this.#wait(0);
+  }
+
+  /** Drops what it holds; to be called once, when the connection is over. */
   release(): void {
     this.#held = undefined;
+    this.drained();
   }
 
   #hold(part: Uint8Array): boolean {
-    (this.#held ??= []).push(Buffer.from(part));
+    (this.#held ??= []).push(new Uint8Array(part));
+    this.#wait(this.#bytes);
     return this.#bytes < maxHeldBytes;
+  }
+
+  /** `bytes` wait from now on. */
+  #wait(bytes: number): void {
+    const more = bytes - this.#waitingBytes;
+    this.#waitingBytes = bytes;
+    if (more > 0) this.#memory.take(more);
+    else if (more < 0) this.#memory.release(-more);
   }
 }

@@ -14,6 +14,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { TcpStack } from '../net/channel.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
@@ -38,8 +39,11 @@ export type Connection = {
   readonly start: () => void;
   /** Resets both sides at once, because the relay decides so. */
   readonly cut: () => void;
-  /** Resets both sides if no byte came for longer than the limit, even while reading is paused. */
-  readonly endIfIdle: (nowMs: number, limits: IdleLimits) => void;
+  /**
+   * Resets both sides if one is gone, which nothing else notices while it is not read, or if no byte came for longer than
+   * the limit.
+   */
+  readonly endIfOver: (nowMs: number, limits: IdleLimits) => void;
 };
 
 /** What connections need of their endpoint. */
@@ -51,6 +55,7 @@ export type ConnectionContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
+  readonly memory: MemoryBudget;
   readonly tcp: TcpStack;
   readonly log: Logger;
   readonly errors: RecentErrors;

@@ -18,8 +18,8 @@ import { ConnectionLifecycle, type LifecycleOwner } from './lifecycle.ts';
  */
 class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
   countedAs: string | undefined;
-  readonly fromClient = new ChannelPipe();
-  readonly fromUpstream = new ChannelPipe();
+  readonly fromClient: ChannelPipe;
+  readonly fromUpstream: ChannelPipe;
   readonly #port: number;
   readonly #config: EndpointConfig;
   readonly #context: ConnectionContext;
@@ -41,6 +41,8 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
     this.#port = port;
     this.#config = config;
     this.#context = context;
+    this.fromClient = new ChannelPipe(context.memory);
+    this.fromUpstream = new ChannelPipe(context.memory);
     if (config.network.sendProxyVersion !== undefined) {
       this.#addresses = { source: accepted.remote, destination: accepted.local() };
     }
@@ -63,7 +65,9 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
     this.#lifecycle.cut();
   }
 
-  endIfIdle(nowMs: number, limits: IdleLimits): void {
+  endIfOver(nowMs: number, limits: IdleLimits): void {
+    this.#client.probe();
+    this.#upstream?.probe();
     this.#lifecycle.endIfIdle(nowMs, limits);
   }
 
@@ -83,8 +87,13 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
   }
 
   onDrained(channel: Channel): void {
-    if (channel === this.#client) this.#upstream?.resume();
-    else this.#client.resume();
+    if (channel === this.#client) {
+      this.fromUpstream.drained();
+      this.#upstream?.resume();
+    } else {
+      this.fromClient.drained();
+      this.#client.resume();
+    }
   }
 
   onFailed(channel: Channel, error: Error): void {

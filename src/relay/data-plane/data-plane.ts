@@ -10,6 +10,7 @@
  */
 import type { Protocol } from '../../api/port-conflicts.ts';
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
+import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import type { Traffic } from '../stats/traffic.ts';
@@ -74,6 +75,8 @@ export type DataPlane = {
   readonly workerErrors: readonly RecentError[];
   /** How many processes lack the file descriptors for another TCP client. */
   readonly descriptorsShort: number;
+  /** Of all processes together. */
+  readonly memory: MemoryUse;
   /** Absent if there are none. */
   readonly workers?: WorkersStatus;
   /** How many connections, associations and waiting clients were cut so far. */

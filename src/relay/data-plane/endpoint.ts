@@ -10,6 +10,7 @@ import { ClientLimit, ClientLimitError } from '../limits/client-limit.ts';
 import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/connection-limiter.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { SourceError, SourceFilter, isAllowed } from '../limits/source-filter.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
@@ -33,6 +34,7 @@ export type EndpointContext = {
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
   readonly budget: DescriptorBudget;
+  readonly memory: MemoryBudget;
   /** Grants permits if a connection limit applies to several processes together. */
   readonly permits?: (endpoint: string, client: PermitClient) => Permits;
   /** Called when something happens to a remote that other processes have to know. */

@@ -4,6 +4,8 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { PermitClient, Permits } from '../limits/connection-limiter.ts';
 import { DescriptorGuard } from '../limits/descriptor-guard.ts';
+import { MemoryBudget } from '../limits/memory-budget.ts';
+import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
 import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
@@ -27,6 +29,8 @@ export type LocalDataPlaneOptions = {
   readonly random: () => number;
   /** How many files the process may have open. */
   readonly openFiles: number;
+  /** How much memory clients may make the process use. */
+  readonly memoryBytes: number;
   /** How long connections of a removed endpoint may go on. */
   readonly retireMs: number;
   /** Grants permits if a connection limit applies to several processes together. */
@@ -52,11 +56,12 @@ export class LocalDataPlane implements DataPlane {
   #plannedTransports: PlannedTransports = new Map();
   #isConfigured = false;
 
-  constructor({ openFiles, retireMs, ...rest }: LocalDataPlaneOptions) {
+  constructor({ openFiles, memoryBytes, retireMs, ...rest }: LocalDataPlaneOptions) {
     const { log, clock, errors } = rest;
     const listening = (): number => this.#serving.size;
-    this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, log, clock, errors });
-    this.#context = { ...rest, budget: this.#descriptorGuard.budget };
+    const memory = new MemoryBudget({ budgetBytes: memoryBytes, log, clock, errors });
+    this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors });
+    this.#context = { ...rest, budget: this.#descriptorGuard.budget, memory };
     rest.tcp.countDescriptors(this.#descriptorGuard.budget);
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
@@ -72,6 +77,10 @@ export class LocalDataPlane implements DataPlane {
 
   get descriptorsShort(): number {
     return Number(this.#descriptorGuard.isShort);
+  }
+
+  get memory(): MemoryUse {
+    return this.#context.memory.use;
   }
 
   get cutCount(): number {
@@ -135,6 +144,7 @@ export class LocalDataPlane implements DataPlane {
   close(): Promise<void> {
     this.#transports.stop();
     this.#descriptorGuard.stop();
+    this.#context.memory.end();
     return Promise.resolve();
   }
 

@@ -53,6 +53,7 @@ export const constants = {
   TCP_KEEPIDLE: 4,
   TCP_KEEPINTVL: 5,
   TCP_KEEPCNT: 6,
+  TCP_INFO: 11,
   TCP_USER_TIMEOUT: 18,
   IP_TOS: 1,
   IP_PKTINFO: 8,

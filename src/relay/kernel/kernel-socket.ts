@@ -27,9 +27,14 @@ export type SocketKind = {
   readonly protocol?: number;
 };
 
+/** Source: net/if.h, IF_NAMESIZE. */
+const maxTextBytes = 16;
+/** Where tcp_info has the number of clients that a listening socket has not accepted. Source: linux/tcp.h, tcpi_unacked. */
+const unackedOffset = 24;
+
 // Memory that calls of all sockets share, since each is done with it when it returns.
 const addressMemory = new SocketAddressMemory();
-const optionBytes = new Uint8Array(new ArrayBuffer(16));
+const optionBytes = new Uint8Array(new ArrayBuffer(32));
 const optionView = new DataView(optionBytes.buffer);
 const lengthBytes = new Uint8Array(new ArrayBuffer(4));
 const lengthView = new DataView(lengthBytes.buffer);
@@ -146,18 +151,21 @@ export class KernelSocket extends Descriptor {
   setTextOption(level: number, name: number, value: string): number {
     const { setsockopt, errno } = library();
     const bytes = Buffer.from(`${value}\0`, 'latin1');
-    if (bytes.length > optionBytes.length)
-      throw new KernelMisuseError(`"${value}" is too long for an option`);
+    if (bytes.length > maxTextBytes) throw new KernelMisuseError(`"${value}" is too long for an option`);
     optionBytes.set(bytes);
     return setsockopt(this.fd, level, name, optionBytes, bytes.length) < 0 ? errno() : 0;
   }
 
   /** The value of an option that is an int. @throws the system's error. */
   option(level: number, name: number): number {
-    const { getsockopt, errno } = library();
-    lengthView.setUint32(0, 4, true);
-    checked('getsockopt', getsockopt(this.fd, level, name, optionBytes, lengthBytes) < 0 ? errno() : 0);
+    this.#readOption(level, name, 4);
     return optionView.getInt32(0, true);
+  }
+
+  /** How many clients of a listening socket wait to be accepted. @throws the system's error. */
+  waitingClients(): number {
+    this.#readOption(constants.IPPROTO_TCP, constants.TCP_INFO, unackedOffset + 4);
+    return optionView.getUint32(unackedOffset, true);
   }
 
   /** The error that the kernel has for the connection, negative, which this call clears; 0 if there is none. */
@@ -179,5 +187,11 @@ export class KernelSocket extends Descriptor {
     addressMemory.reset();
     getpeername(this.fd, addressMemory.bytes, addressMemory.length);
     return addressMemory.get();
+  }
+
+  #readOption(level: number, name: number, bytes: number): void {
+    const { getsockopt, errno } = library();
+    lengthView.setUint32(0, bytes, true);
+    checked('getsockopt', getsockopt(this.fd, level, name, optionBytes, lengthBytes) < 0 ? errno() : 0);
   }
 }

@@ -4,20 +4,19 @@ import type { KernelSocket } from './kernel-socket.ts';
 
 const { SOL_SOCKET, IPPROTO_TCP, IPPROTO_IPV6 } = constants;
 
-/** How a connection notices that its peer is gone. */
-export type KeepaliveOptions = {
-  /** Seconds until the first probe, and between probes. */
-  readonly seconds: number;
-  readonly probes: number;
-};
-
 /** Does not wait to fill packets. A socket that is accepted has it from its listening socket. */
 export function setNoDelay(socket: KernelSocket): void {
   socket.setOption(IPPROTO_TCP, constants.TCP_NODELAY, 1);
 }
 
-/** Has the kernel send keepalive probes. A connection that is gone already takes no options, which its reads report. */
-export function setKeepalive(socket: KernelSocket, { seconds, probes }: KeepaliveOptions): void {
+/**
+ * Has the kernel send keepalive probes. A connection that is gone already takes no options, which its reads report.
+ *
+ * @param intervalMs  until the first probe, and between probes, in whole seconds; 0 = no probes.
+ */
+export function setKeepalive(socket: KernelSocket, intervalMs: number, probes: number): void {
+  const seconds = Math.floor(intervalMs / 1000);
+  if (seconds === 0) return;
   socket.setOption(SOL_SOCKET, constants.SO_KEEPALIVE, 1);
   socket.setOption(IPPROTO_TCP, constants.TCP_KEEPIDLE, seconds);
   socket.setOption(IPPROTO_TCP, constants.TCP_KEEPINTVL, seconds);

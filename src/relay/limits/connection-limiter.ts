@@ -3,21 +3,26 @@
  *
  * The *source filter* admits clients by address. The *client limit* bounds what one client has of an endpoint. The
  * *connection limiter* of an endpoint serves clients up to its limit; the others wait in its *queue*, which is fair by
- * client. A *client* is an IPv4 address or an IPv6 /64 (`clientNetwork`). If the limit applies to several processes together, one of them grants
- * *permits* to the others. The *descriptor budget* counts the file descriptors that clients use, and the *descriptor
- * guard* pauses all TCP listeners while it is used up. The *idle sweep* ends what has been idle for too long.
+ * client. A *client* is an IPv4 address or an IPv6 /64 (`clientNetwork`). If the limit applies to several processes
+ * together, one of them grants *permits* to the others. The *descriptor budget* counts the file descriptors that clients
+ * use, and the *memory budget* what they make the process keep in memory. The *descriptor guard* pauses all TCP listeners
+ * while either is used up. The *idle sweep* ends what has been idle for too long.
  *
  * Guarantee: no client is dropped silently. It waits, in a queue or in the kernel, or it is reset and counted, and each
  * incident is logged when it starts and when it ends.
  */
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientNetwork, clientText } from '../../lib/client-address.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Accepted } from '../net/channel.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { ClientLimit } from './client-limit.ts';
 import { clientDescriptors, type DescriptorBudget } from './descriptor-budget.ts';
 import { FairQueue } from './fair-queue.ts';
+
+/** How often the queue is searched for clients that are gone. */
+const searchMs = 10_000;
 
 /** The share of one process in a connection limit that applies to several processes together. */
 export type Permits = {
@@ -44,6 +49,7 @@ export type ConnectionLimiterContext = {
   readonly errors: RecentErrors;
   readonly budget: DescriptorBudget;
   readonly clientLimit: ClientLimit;
+  readonly clock: Clock;
   /** The endpoint's configuration, which a reload may change. */
   readonly config: () => EndpointConfig;
   /** Connections that are being served. */
@@ -77,6 +83,7 @@ export class ConnectionLimiter {
   readonly #queue = new FairQueue<QueuedClient>();
   readonly #idlers: (() => void)[] = [];
   readonly #permits: Permits | undefined;
+  #stopSearching: (() => void) | undefined;
   #incident: { waited: number; refused: number } | undefined;
 
   constructor(context: ConnectionLimiterContext) {
@@ -137,7 +144,8 @@ export class ConnectionLimiter {
     while (this.#isBelowLimit()) {
       const first = this.#queue.shift();
       if (first === undefined) break;
-      first.serve(first.countedAs);
+      if (first.accepted.isGone()) this.#resetQueued(first);
+      else first.serve(first.countedAs);
       this.#resolveIdle();
     }
   }
@@ -150,10 +158,7 @@ export class ConnectionLimiter {
 
   /** Resets the clients that wait and for which `mayStay` is false. */
   keepOnly(mayStay: (accepted: Accepted) => boolean): void {
-    const removed = this.#queue.removeIf(({ accepted }) => !mayStay(accepted));
-    if (removed.length === 0) return;
-    for (const client of removed) this.#resetQueued(client);
-    this.#rebalance();
+    if (this.#resetIf(({ accepted }) => !mayStay(accepted)) > 0) this.#rebalance();
   }
 
   /** Resolves when no client waits. */
@@ -198,6 +203,25 @@ export class ConnectionLimiter {
     return done;
   }
 
+  /** Resets the clients that wait and for which `isOver` is true. @returns how many. */
+  #resetIf(isOver: (client: QueuedClient) => boolean): number {
+    const removed = this.#queue.removeIf(isOver);
+    for (const client of removed) this.#resetQueued(client);
+    return removed.length;
+  }
+
+  /** Nobody reads the clients that wait, so only a search finds those that are gone, whose descriptors it frees. */
+  #searchLater(): void {
+    this.#stopSearching ??= this.#context.clock.after(searchMs, () => {
+      this.#stopSearching = undefined;
+      if (this.#resetIf(({ accepted }) => accepted.isGone()) > 0) {
+        this.#rebalance();
+        this.#endIncident();
+      }
+      if (this.waiting > 0) this.#searchLater();
+    });
+  }
+
   /** `client` has just left the queue: resets it, and frees its descriptors. */
   #resetQueued({ accepted, countedAs }: QueuedClient): void {
     accepted.reset();
@@ -232,7 +256,9 @@ export class ConnectionLimiter {
     log.debug({ endpoint: config().name, client: clientText(address, port) }, 'client queued');
     if (this.#grantedLimit === undefined) this.#logIncident().waited += 1; // else the granting process logs it
     budget.take(clientDescriptors);
+    queued.accepted.keepAlive(config().network);
     this.#queue.push(client, queued);
+    this.#searchLater();
   }
 
   /** Records that one client is reset, since the queue is full. */
@@ -271,6 +297,8 @@ export class ConnectionLimiter {
 
   #resolveIdle(): void {
     if (this.waiting > 0) return;
+    this.#stopSearching?.();
+    this.#stopSearching = undefined;
     for (const resolve of this.#idlers.splice(0)) resolve();
   }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { clientDescriptors, DescriptorBudget } from './descriptor-budget.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 
 /** A shortage is over once there has been none for so long. */
 const quietMs = 60_000;
@@ -21,27 +22,29 @@ export type DescriptorGuardContext = {
   readonly limit: number;
   /** How many listening sockets are open. */
   readonly listening: () => number;
+  readonly memory: MemoryBudget;
   readonly log: Logger;
   readonly clock: Clock;
   readonly errors: RecentErrors;
 };
 
 /**
- * Pauses all TCP listeners while the file descriptors do not suffice for one more client: no client is lost, since the
- * kernel keeps them. The guard logs the start of a shortage, and its end once there has been none for a minute.
+ * Pauses all TCP listeners while the file descriptors do not suffice for one more client, or memory is short: no client
+ * is lost, since the kernel keeps them. The guard logs the start of a shortage of descriptors, and its end once there has
+ * been none for a minute; the memory budget logs its own.
  */
 export class DescriptorGuard {
   readonly budget: DescriptorBudget;
   readonly #context: DescriptorGuardContext;
   /** The listener of the latest client comes last. */
   readonly #listeners = new Set<PausableListener>();
-  #isShort = false;
+  #isPaused = false;
   #isLogged = false;
   #isResuming = false;
   #stopTimer: () => void = () => undefined;
 
   constructor(context: DescriptorGuardContext) {
-    const { limit, listening } = context;
+    const { limit, listening, memory } = context;
     this.#context = context;
     this.budget = new DescriptorBudget({
       limit,
@@ -50,19 +53,22 @@ export class DescriptorGuard {
         this.#check();
       },
     });
+    memory.watch(() => {
+      this.#check();
+    });
   }
 
   /** Whether there are too few descriptors for another client. */
   get isShort(): boolean {
-    return this.#isShort;
+    return this.#isPaused && !this.#hasDescriptors;
   }
 
   add(listener: PausableListener): void {
     this.#listeners.add(listener);
     this.#check(); // a listening socket uses a descriptor, too
-    if (!this.#isShort) return;
+    if (!this.#isPaused) return;
     listener.pause();
-    this.#logStart();
+    if (!this.#hasDescriptors) this.#logStart();
   }
 
   /** `listener` accepted a client: it is resumed last, so that no listener is always the first. */
@@ -80,16 +86,23 @@ export class DescriptorGuard {
     this.#check();
   }
 
+  get #hasDescriptors(): boolean {
+    return this.budget.hasRoom(clientDescriptors);
+  }
+
+  get #hasRoom(): boolean {
+    return this.#hasDescriptors && !this.#context.memory.isShort;
+  }
+
   #check(): void {
-    const hasRoom = this.budget.hasRoom(clientDescriptors);
-    if (!this.#isShort && !hasRoom) this.#pauseAll();
-    else if (this.#isShort && hasRoom) this.#resumeSoon();
+    if (!this.#isPaused && !this.#hasRoom) this.#pauseAll();
+    else if (this.#isPaused && this.#hasRoom) this.#resumeSoon();
   }
 
   #pauseAll(): void {
-    this.#isShort = true;
+    this.#isPaused = true;
     for (const listener of this.#listeners) listener.pause();
-    this.#logStart();
+    if (!this.#hasDescriptors) this.#logStart();
   }
 
   /** Once per turn of the event loop, however many clients went in it. */
@@ -98,8 +111,8 @@ export class DescriptorGuard {
     this.#isResuming = true;
     setImmediate(() => {
       this.#isResuming = false;
-      if (!this.budget.hasRoom(clientDescriptors)) return;
-      this.#isShort = false;
+      if (!this.#hasRoom) return;
+      this.#isPaused = false;
       for (const listener of this.#listeners) listener.resume();
       this.#logEndLater();
     });

@@ -7,16 +7,19 @@ export type IdleLimits = {
   readonly halfClosedMs: number;
 };
 
-/** Something that can be idle. */
+/** Something that can be idle, or whose peers can be gone. */
 export type Idling = {
-  /** Ends it if it has been idle for too long at `nowMs`. */
-  readonly endIfIdle: (nowMs: number, limits: IdleLimits) => void;
+  /** Ends it if a peer is gone, or if it has been idle for too long at `nowMs`. */
+  readonly endIfOver: (nowMs: number, limits: IdleLimits) => void;
 };
 
 /** Sweeps per limit: something ends late by a tenth of the limit at most, and never early. */
 const sweepsPerLimit = 10;
 
-/** Ends what is idle. One timer sweeps over all of it, so nothing is done per packet. */
+/** The longest time between two sweeps, after which a peer that is gone is noticed at the latest. */
+const maxSweepMs = 10_000;
+
+/** Ends what is over. One timer sweeps over all of it, so nothing is done per packet. */
 export class IdleSweep {
   readonly #clock: Clock;
   readonly #all: Iterable<Idling>;
@@ -43,7 +46,7 @@ export class IdleSweep {
       ...[this.#limits.idleMs, this.#limits.halfClosedMs].map((ms) => ms || Infinity),
     );
     if (this.#stopTimer !== undefined || shortestMs === Infinity) return;
-    this.#stopTimer = this.#clock.after(Math.ceil(shortestMs / sweepsPerLimit), () => {
+    this.#stopTimer = this.#clock.after(Math.min(maxSweepMs, Math.ceil(shortestMs / sweepsPerLimit)), () => {
       this.#sweep();
     });
   }
@@ -53,7 +56,7 @@ export class IdleSweep {
     const nowMs = this.#clock.monotonicMs();
     let count = 0;
     for (const each of this.#all) {
-      each.endIfIdle(nowMs, this.#limits);
+      each.endIfOver(nowMs, this.#limits);
       count += 1;
     }
     if (count > 0) this.watch();

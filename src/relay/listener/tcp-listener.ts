@@ -1,7 +1,6 @@
 import type { IpFamily } from '../../lib/ip-address.ts';
 import type { PausableListener } from '../limits/descriptor-guard.ts';
 import type { ListeningSocket, ListenOptions, TcpStack } from '../net/channel.ts';
-import { procAddress, procSockets } from '../net/proc-net.ts';
 import { familiesOf, type OpenListener } from './listener.ts';
 
 /** What a TCP listener binds, and who receives its clients. */
@@ -38,10 +37,8 @@ export class TcpListener implements OpenListener, PausableListener {
   }
 
   /** How many clients wait in the kernel; closing the listener resets them. */
-  async waiting(): Promise<number> {
-    const local = procAddress(this.address, this.port);
-    const sockets = await procSockets('tcp');
-    return sockets.find((socket) => socket.isListening && socket.local === local)?.waiting ?? 0;
+  waiting(): Promise<number> {
+    return this.#socket.waiting();
   }
 
   pause(): void {

@@ -24,10 +24,14 @@ export type Reader = {
   readonly take: (part: Uint8Array) => boolean;
   /** The peer has ended its side; called at most once. */
   readonly end: () => void;
+  /** How many bytes it wants at a time; a stack that reads into a buffer of its own may bring more. */
+  readonly maxBytes: number;
   /** If set, all that comes goes there unchanged: a stack may move it on without calling `take`, and calls `moved`. */
   readonly target: Channel | undefined;
-  /** `count` bytes were read, and written to `target`. */
+  /** `count` bytes are on their way to `target`. */
   readonly moved: (count: number) => void;
+  /** What was moved has to wait there: nothing is read until `resume()`. */
+  readonly blocked: () => void;
 };
 
 /** Receives the events of its channels. */
@@ -68,8 +72,13 @@ export type Channel = {
   readonly close: () => void;
   /** Sends RST instead of FIN, so that the peer does not mistake a broken stream for a complete one. */
   readonly reset: () => void;
-  /** Whether something was written that the kernel has not accepted yet. */
-  readonly isWaiting: boolean;
+  /**
+   * Reports to the owner if the peer has reset the connection, or is known to be gone, even while nothing is read, when
+   * the event loop would not notice.
+   */
+  readonly probe: () => void;
+  /** How much of what was written the kernel has not accepted yet. */
+  readonly waitingBytes: number;
   /** Reads both addresses from the kernel; '' and 0 once the channel is closed. */
   readonly addresses: () => { readonly local: Address; readonly remote: Address };
 };
@@ -86,6 +95,10 @@ export type Accepted = {
   readonly channel: () => Channel;
   /** The same client as a paused stream, instead of as a channel. */
   readonly socket: () => Socket;
+  /** Has the kernel find out whether the client is still there. */
+  readonly keepAlive: (keepalive: Keepalive) => void;
+  /** Whether the client has reset the connection, or is known to be gone; one that only ended its side is not. */
+  readonly isGone: () => boolean;
   /** Sends RST. */
   readonly reset: () => void;
 };
@@ -118,6 +131,8 @@ export type ListeningSocket = {
   readonly canPause: boolean;
   readonly pause: () => void;
   readonly resume: () => void;
+  /** How many clients wait in the kernel; closing the socket resets them. */
+  readonly waiting: () => Promise<number>;
   /** Frees the port, in this turn of the event loop. */
   readonly close: () => void;
 };

@@ -67,7 +67,14 @@ export class KernelChannel implements Channel, Watcher, Work {
     }
   }
 
-  get isWaiting(): boolean {
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const each of this.#output) bytes += each instanceof Uint8Array ? each.length : each.pipe.held;
+    return bytes;
+  }
+
+  /** Whether something waits, if only a pipe whose last bytes were discarded. */
+  get #isWaiting(): boolean {
     return this.#output.length > 0;
   }
 
@@ -84,8 +91,7 @@ export class KernelChannel implements Channel, Watcher, Work {
   open(reader: Reader, owner: ChannelOwner, { tcpKeepaliveMs, tcpKeepaliveProbes: probes }: Keepalive): void {
     this.#reader = reader;
     this.#owner = owner;
-    const seconds = Math.floor(tcpKeepaliveMs / 1000);
-    if (seconds > 0) setKeepalive(this.#socket, { seconds, probes });
+    setKeepalive(this.#socket, tcpKeepaliveMs, probes);
   }
 
   resume(): void {
@@ -96,7 +102,7 @@ export class KernelChannel implements Channel, Watcher, Work {
 
   write(part: Uint8Array): boolean {
     if (this.#isClosed) return false;
-    if (this.isWaiting) {
+    if (this.#isWaiting) {
       this.#output.push(Buffer.from(part));
       return false;
     }
@@ -110,15 +116,20 @@ export class KernelChannel implements Channel, Watcher, Work {
   /** Sends what a pipe holds, after everything that was written. @returns whether all of it is sent. */
   writeFrom(lent: LentPipe): boolean {
     if (this.#isClosed) return false;
-    if (!this.isWaiting && this.#empty(lent)) return true;
+    if (!this.#isWaiting && this.#empty(lent)) return true;
     this.#queuePipe(lent);
     return false;
+  }
+
+  probe(): void {
+    const isWatched = this.#isReading && !this.#hasPeerEnded;
+    if (!isWatched) this.#noticeError();
   }
 
   end(): void {
     if (this.#isEnding || this.#isClosed) return;
     this.#isEnding = true;
-    if (!this.isWaiting) this.#shutDown();
+    if (!this.#isWaiting) this.#shutDown();
   }
 
   close(): void {
@@ -142,9 +153,9 @@ export class KernelChannel implements Channel, Watcher, Work {
       if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) !== 0) this.#reportConnected(this.#socket.takeError());
       return;
     }
-    if ((events & EPOLLOUT) !== 0 && this.isWaiting) this.#flush();
+    if ((events & EPOLLOUT) !== 0 && this.#isWaiting) this.#flush();
     if (this.#isReading && this.#isReadable) this.#read();
-    if ((events & EPOLLERR) !== 0) this.#noticeError();
+    else if ((events & EPOLLERR) !== 0) this.#noticeLateError();
   }
 
   /** Goes on reading in a later turn. */
@@ -179,7 +190,11 @@ export class KernelChannel implements Channel, Watcher, Work {
     const reader = this.#reader;
     if (reader === undefined) return 0;
     const { target } = reader;
-    if (this.#largeReads >= largeReads && target instanceof KernelChannel) {
+    if (
+      this.#largeReads >= largeReads &&
+      target instanceof KernelChannel &&
+      reader.maxBytes >= landing.length
+    ) {
       const lent = this.#borrow();
       if (lent !== undefined) return this.#splice(reader, target, lent);
     }
@@ -187,9 +202,11 @@ export class KernelChannel implements Channel, Watcher, Work {
   }
 
   #copy(reader: Reader): number {
-    const count = this.#socket.receive(landing);
+    const { maxBytes } = reader;
+    const into = maxBytes < landing.length ? landing.subarray(0, maxBytes) : landing;
+    const count = this.#socket.receive(into);
     if (count <= 0) return this.#onNothing(reader, count);
-    if (count < landing.length) {
+    if (count < into.length) {
       // epoll(7): a stream that returned less than requested is drained
       this.#isReadable = this.#isHangUp;
       this.#largeReads = 0;
@@ -209,7 +226,9 @@ export class KernelChannel implements Channel, Watcher, Work {
     lent.isUsed = true;
     if (count < smallBytes) this.#largeReads = 0;
     reader.moved(count);
-    if (!target.writeFrom(lent)) this.#isReading = false;
+    if (target.writeFrom(lent)) return count;
+    this.#isReading = false;
+    if (!this.#isClosed) reader.blocked();
     return count;
   }
 
@@ -245,9 +264,14 @@ export class KernelChannel implements Channel, Watcher, Work {
     if (this.#isShut) this.close();
   }
 
-  /** The kernel has an error for the connection, which nobody would notice once the peer has ended its side. */
+  /** Once the peer has ended its side, no read notices any more that it is gone. */
+  #noticeLateError(): void {
+    if (this.#hasPeerEnded) this.#noticeError();
+  }
+
+  /** Fails if the kernel has an error for the connection. */
   #noticeError(): void {
-    if (this.#isClosed || !this.#hasPeerEnded) return;
+    if (this.#isClosed || this.#hasFailed) return;
     const number = this.#socket.takeError();
     if (number !== 0) this.#fail('read', number);
   }

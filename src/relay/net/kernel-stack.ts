@@ -3,11 +3,12 @@ import { constants } from '../kernel/constants.ts';
 import { systemError } from '../kernel/errno.ts';
 import { KernelSocket } from '../kernel/kernel-socket.ts';
 import { Poller, type Watcher } from '../kernel/poller.ts';
-import { setIpv6Only, setNoDelay, setReuseAddress } from '../kernel/socket-options.ts';
+import { setIpv6Only, setKeepalive, setNoDelay, setReuseAddress } from '../kernel/socket-options.ts';
 import type {
   Accepted,
   Address,
   Channel,
+  Keepalive,
   ListeningSocket,
   ListenOptions,
   Target,
@@ -81,6 +82,10 @@ class KernelListener implements ListeningSocket, Watcher {
   resume(): void {
     this.#isPaused = false;
     this.#watch();
+  }
+
+  waiting(): Promise<number> {
+    return Promise.resolve(this.#socket.waitingClients());
   }
 
   close(): void {
@@ -159,6 +164,14 @@ class AcceptedClient implements Accepted {
     return streamOf(this.#socket);
   }
 
+  keepAlive({ tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
+    setKeepalive(this.#socket, tcpKeepaliveMs, tcpKeepaliveProbes);
+  }
+
+  isGone(): boolean {
+    return this.#socket.takeError() !== 0;
+  }
+
   reset(): void {
     this.#socket.reset();
   }
@@ -216,7 +229,8 @@ function failedChannel(context: ChannelContext, error: Error, onConnected: (erro
     end: nothing,
     close,
     reset: close,
-    isWaiting: false,
+    probe: nothing,
+    waitingBytes: 0,
     addresses: () => ({ local: unknown, remote: unknown }),
   };
 }

@@ -46,11 +46,13 @@ async function listen(options: ListenOptions): Promise<ListeningSocket> {
   else server.listen(handle, backlog);
   await once(server, 'listening');
   server.on('error', onAcceptError);
+  const { port: boundPort } = server.address() as AddressInfo;
   return {
-    port: (server.address() as AddressInfo).port,
+    port: boundPort,
     canPause: false, // a server of Node.js accepts as long as it listens
     pause: () => undefined,
     resume: () => undefined,
+    waiting: () => Promise.resolve(0), // all are accepted
     close: () => {
       server.close();
     },
@@ -79,9 +81,33 @@ class AcceptedSocket implements Accepted {
     return this.#socket;
   }
 
+  keepAlive({ tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
+    if (tcpKeepaliveMs > 0)
+      this.#socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
+  }
+
+  isGone(): boolean {
+    if (this.#socket.listenerCount('error') === 0) this.#socket.on('error', () => undefined);
+    probe(this.#socket);
+    return this.#socket.errored !== null || this.#socket.destroyed;
+  }
+
   reset(): void {
     this.#socket.resetAndDestroy();
   }
+}
+
+const nothing = Buffer.alloc(0);
+
+/**
+ * Makes `socket` fail if its peer has reset the connection, or is known to be gone, while it is not read: writing nothing
+ * sends nothing, and returns the error that the kernel has for the connection.
+ *
+ * @param reader  what reads it: TLS on top of it, or the socket itself.
+ */
+export function probe(socket: Socket, reader = socket): void {
+  const isRead = !reader.isPaused() && !reader.readableEnded;
+  if (!isRead && socket.writable && socket.writableLength === 0) socket.write(nothing);
 }
 
 function remoteOf({ remoteAddress = '', remotePort = 0 }: Socket): Address {
@@ -101,8 +127,8 @@ class SocketChannel implements Channel {
     this.#socket = socket;
   }
 
-  get isWaiting(): boolean {
-    return this.#isWaiting;
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
   }
 
   addresses(): { local: Address; remote: Address } {
@@ -137,6 +163,10 @@ class SocketChannel implements Channel {
     this.#socket.write(part, this.#onWritten);
     this.#isWaiting = this.#socket.writableLength > 0;
     return !this.#isWaiting;
+  }
+
+  probe(): void {
+    probe(this.#socket);
   }
 
   end(): void {

@@ -34,6 +34,10 @@ export class ProxyHeaderReader implements Reader {
     this.#stopTimer = timeoutMs === 0 ? () => undefined : clock.after(timeoutMs, onTimeout);
   }
 
+  get maxBytes(): number {
+    return this.#next.maxBytes;
+  }
+
   /** Where the bytes go that follow the header; undefined before that. */
   get target(): Channel | undefined {
     return this.#state === 'done' ? this.#next.target : undefined;
@@ -47,6 +51,10 @@ export class ProxyHeaderReader implements Reader {
 
   moved(count: number): void {
     this.#next.moved(count);
+  }
+
+  blocked(): void {
+    this.#next.blocked();
   }
 
   end(): void {

@@ -25,8 +25,10 @@ export async function readProxyHeader(
       return true;
     },
     end: () => undefined,
+    maxBytes: Infinity,
     target: undefined,
     moved: () => undefined,
+    blocked: () => undefined,
   };
   const reader = new ProxyHeaderReader(next, accept, clock, { onHeader: resolve, onError: reject });
   const onData = (part: Buffer): void => {

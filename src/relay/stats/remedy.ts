@@ -32,6 +32,10 @@ const remedies: Readonly<Record<string, string>> = {
   TooManyWait: 'Raise max_connections or max_waiting, or add relays.',
   ConnectionLimit: 'Raise max_connections, or add relays.',
   DescriptorsShort: 'Raise the open file limit with "ulimit -n" or the flag -n, or add relays.',
+  MemoryShort:
+    'Raise the memory limit of the container, add relays, or limit clients with max_connections_per_client.',
+  REALM_MEMORY_SHORT:
+    'Raise the memory limit of the container, add relays, or limit clients with max_connections_per_client.',
   AddressInUse: 'Free the address, or choose another; the relay retries the bind.',
   AddressNotAvailable: 'Choose an address of this machine; the relay retries the bind.',
   NotPermitted: 'Choose a port from 1024, or lower net.ipv4.ip_unprivileged_port_start.',

@@ -1,12 +1,13 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { asError } from '../../lib/errors.ts';
 import type { ConnectionContext } from '../connection/connection.ts';
 import { ConnectionLifecycle, type LifecycleOwner } from '../connection/lifecycle.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { Accepted, Target } from '../net/channel.ts';
 import { reset } from '../net/reset.ts';
-import { connectSocket } from '../net/socket-stack.ts';
+import { connectSocket, probe } from '../net/socket-stack.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
 import { readProxyHeader } from '../proxy-protocol/socket-header.ts';
 import type { Side } from '../stats/side.ts';
@@ -17,9 +18,9 @@ import { StreamPipe } from './stream-pipe.ts';
 /** The handshakes of an endpoint's transports. */
 export type Handshakes = {
   /** With a client. */
-  readonly accept: (raw: Socket) => Promise<Layers>;
+  readonly accept: (raw: Socket, memory: MemoryBudget) => Promise<Layers>;
   /** With a remote. */
-  readonly request: (raw: Socket) => Promise<Layers>;
+  readonly request: (raw: Socket, memory: MemoryBudget) => Promise<Layers>;
 };
 
 /** What a connection with transports needs of its endpoint. */
@@ -45,8 +46,8 @@ type Upstream = Peer & { readonly close: () => void };
  */
 export class TransportConnection implements LifecycleOwner<Upstream> {
   countedAs: string | undefined;
-  readonly fromClient = new StreamPipe();
-  readonly fromUpstream = new StreamPipe();
+  readonly fromClient: StreamPipe;
+  readonly fromUpstream: StreamPipe;
   readonly #port: number;
   readonly #config: EndpointConfig;
   readonly #context: ConnectionContext;
@@ -73,6 +74,8 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     this.#port = port;
     this.#config = config;
     this.#context = connection;
+    this.fromClient = new StreamPipe(connection.memory);
+    this.fromUpstream = new StreamPipe(connection.memory);
     this.#handshakes = handshakes;
     this.#addresses = { source: accepted.remote, destination: accepted.local() };
     this.#client = bare(quiet(accepted.socket()));
@@ -89,7 +92,9 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     this.#lifecycle.cut();
   }
 
-  endIfIdle(nowMs: number, limits: IdleLimits): void {
+  endIfOver(nowMs: number, limits: IdleLimits): void {
+    for (const peer of [this.#client, this.#upstream])
+      if (peer !== undefined) probe(peer.raw, topSocket(peer));
     this.#lifecycle.endIfIdle(nowMs, limits);
   }
 
@@ -142,7 +147,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     const { raw } = this.#client;
     this.#limitHandshake();
     try {
-      const layers = await this.#handshakes.accept(raw);
+      const layers = await this.#handshakes.accept(raw, this.#context.memory);
       this.#stopTimer();
       if (this.#lifecycle.hasFailed()) return false;
       this.#client.layers = layers;
@@ -191,7 +196,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     raw.setNoDelay(true);
     const { sendProxyVersion } = this.#config.network;
     if (sendProxyVersion !== undefined) raw.write(proxyHeader(sendProxyVersion, this.#addresses));
-    upstream.layers = await this.#handshakes.request(raw);
+    upstream.layers = await this.#handshakes.request(raw, this.#context.memory);
   }
 
   #own(raw: Socket): void {
@@ -222,6 +227,8 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
   #closePart(): void {
     if (!this.#lifecycle.closePart()) return;
     this.#stopTimer();
+    this.fromClient.release();
+    this.fromUpstream.release();
     this.#lifecycle.settle();
   }
 }
@@ -229,6 +236,11 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
 /** A side before its handshake. */
 function bare(raw: Socket): Peer {
   return { raw, layers: { all: [raw], top: raw } };
+}
+
+/** The highest layer that is a socket: with TLS its state, not that of the socket below, shows whether it is read. */
+function topSocket({ raw, layers }: Peer): Socket {
+  return layers.all.findLast((layer) => layer instanceof Socket) ?? raw;
 }
 
 /** Once `gone` has ended and its socket is closed, closes `other` after what is still to be sent to it. */

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import { MemoryError, type Holding, type MemoryBudget } from '../limits/memory-budget.ts';
 import { HandshakeError } from './handshake-error.ts';
 
 /** A larger message ends the connection: it stays in memory until it is complete. Realm sends at most 8 KiB. */
@@ -32,9 +33,22 @@ export class HalfOpenWebSocket extends WebSocket {
   }
 }
 
-/** The payload of the binary messages of an open WebSocket. It owns the socket below. */
+/** What a WebSocket stream works with. */
+export type WebSocketStreamContext = {
+  /** The stream that carries the WebSocket. */
+  readonly below: Duplex;
+  readonly memory: MemoryBudget;
+};
+
+/**
+ * The payload of the binary messages of an open WebSocket. It owns the socket below.
+ *
+ * `ws` keeps a message until it is complete. What it keeps, and what is not read yet, is held in the memory budget: if
+ * memory is short, the stream whose message has waited longest fails.
+ */
 export class WebSocketStream extends Duplex {
   readonly #socket: HalfOpenWebSocket;
+  readonly #holding: Holding;
   #hasEnded = false;
   /** Present while nothing may be sent. */
   #silence: Promise<void> | undefined;
@@ -43,10 +57,17 @@ export class WebSocketStream extends Duplex {
    * @param socket     just opened, before its first message.
    * @param silenceMs  how long nothing is sent, unless the peer sends something before that.
    */
-  constructor(socket: HalfOpenWebSocket, silenceMs = 0) {
+  constructor(socket: HalfOpenWebSocket, { below, memory }: WebSocketStreamContext, silenceMs = 0) {
     super({ allowHalfOpen: true });
     this.on('error', () => undefined); // a message may fail before there is another listener: see `errored`
     this.#socket = socket;
+    this.#holding = memory.hold(() => {
+      this.destroy(new MemoryError());
+    });
+    // Before `ws` reads the part, which may complete a message.
+    below.prependListener('data', (part: Buffer) => {
+      if (!this.destroyed) this.#holding.resize(this.#holding.bytes + part.length);
+    });
     socket.binaryType = 'fragments';
     socket.on('message', (parts, isBinary) => {
       this.#receive(parts as Buffer[], isBinary);
@@ -93,9 +114,11 @@ export class WebSocketStream extends Duplex {
     let isRoom = true;
     for (const part of parts) if (part.length > 0) isRoom = this.push(part);
     if (!isRoom) this.#socket.pause();
+    this.#holding.resize(isRoom ? 0 : this.readableLength);
   }
 
   override _read(): void {
+    this.#holding.resize(this.readableLength);
     if (this.#socket.isPaused) this.#socket.resume();
   }
 
@@ -114,6 +137,7 @@ export class WebSocketStream extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     // After an error the owner decides how the socket below is closed.
+    this.#holding.resize(0);
     if (error === null && this.writableFinished) this.#linger();
     else if (error === null) this.#socket.terminate();
     done(error);

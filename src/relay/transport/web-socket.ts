@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ClientOptions } from 'ws';
 import type { WebSocketTarget } from '../../config/transport.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
 import { isOfRealm, maxHeadBytes, readRequest, type RequestHeaders } from './web-socket-request.ts';
 import { closeTimeout, HalfOpenWebSocket, maxMessageBytes, WebSocketStream } from './web-socket-stream.ts';
@@ -27,22 +28,31 @@ const silenceForRealmMs = 50;
  *
  * @throws HandshakeError
  */
-export async function acceptWebSocket(stream: Duplex, target: WebSocketTarget): Promise<WebSocketStream> {
+export async function acceptWebSocket(
+  stream: Duplex,
+  target: WebSocketTarget,
+  memory: MemoryBudget,
+): Promise<WebSocketStream> {
   const { head, rest } = await readHead(stream);
   const read = readRequest(head, target);
   if ('fault' in read) throw refuse(stream, read.fault);
-  return upgrade(stream, target.path, { headers: read.headers, rest });
+  return upgrade(stream, target.path, { headers: read.headers, rest, memory });
 }
+
+/** A valid request, what follows it, and the memory budget. */
+type Upgrade = { readonly headers: RequestHeaders; readonly rest: Buffer; readonly memory: MemoryBudget };
 
 async function upgrade(
   stream: Duplex,
   url: string,
-  { headers, rest }: { readonly headers: RequestHeaders; readonly rest: Buffer },
+  { headers, rest, memory }: Upgrade,
 ): Promise<WebSocketStream> {
   return new Promise((resolve) => {
     const request = { method: 'GET', url, headers } as unknown as IncomingMessage;
     server.handleUpgrade(request, stream, rest, (socket) => {
-      resolve(new WebSocketStream(socket, isOfRealm(headers) ? silenceForRealmMs : 0));
+      resolve(
+        new WebSocketStream(socket, { below: stream, memory }, isOfRealm(headers) ? silenceForRealmMs : 0),
+      );
     });
     stream.resume(); // readHead has paused it
   });
@@ -105,6 +115,7 @@ function refuse(stream: Duplex, fault: string): ClientRefusedError {
 export async function requestWebSocket(
   stream: Duplex,
   { host, path }: WebSocketTarget,
+  memory: MemoryBudget,
 ): Promise<WebSocketStream> {
   const { promise, resolve, reject } = Promise.withResolvers<WebSocketStream>();
   const clientOptions: ClientOptions & { readonly closeTimeout: number } = {
@@ -119,7 +130,7 @@ export async function requestWebSocket(
   };
   const socket = new HalfOpenWebSocket('ws://remote.invalid', clientOptions);
   socket.once('open', () => {
-    resolve(new WebSocketStream(socket));
+    resolve(new WebSocketStream(socket, { below: stream, memory }));
   });
   socket.once('unexpected-response', (_request, { statusCode = 0 }) => {
     reject(new Error(`the remote answered with HTTP status ${String(statusCode)}`));

@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { asError, errorCode } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { addressesOf, literalAddress, type Lookup } from '../dns/lookup.ts';
+import type { Holding, MemoryBudget } from '../limits/memory-budget.ts';
 import type { Target } from '../net/channel.ts';
 import type { Remote } from '../upstream/remote.ts';
 import type { Side } from '../stats/side.ts';
@@ -14,6 +15,8 @@ import type { Warn } from '../stats/log-limiter.ts';
 
 /** Datagrams that wait while the remote's name is looked up; further ones are lost, as UDP allows. */
 const maxWaiting = 32;
+/** Bytes of these datagrams; the largest datagram fits. */
+const maxWaitingBytes = 65_536;
 
 /** Why an association ended. */
 export type AssociationEnd = 'Idle' | 'Evicted' | 'RemoteRemoved' | 'NotAllowed' | 'Stopped';
@@ -38,6 +41,7 @@ export type AssociationContext = {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly lookup: Lookup;
+  readonly memory: MemoryBudget;
   readonly log: Logger;
   /** Rate-limited, since every client may fail. */
   readonly warn: Warn;
@@ -68,8 +72,11 @@ export class UdpAssociation {
   #counted: Remote | undefined;
   #failedInARow = 0;
   #waiting: Uint8Array[] = [];
-  /** The client's latest datagram, kept for the next remote until one has answered. */
+  #waitingBytes = 0;
+  /** The client's latest datagram, kept for the next remote, if there are several, until one has answered. */
   #unanswered: Uint8Array | undefined;
+  /** What waits and what is kept, in the memory budget, which drops it if memory is short. */
+  readonly #holding: Holding;
   /** Whether the remote has answered, if only by an empty datagram. */
   #isAnswered = false;
   #error: Error | undefined;
@@ -80,6 +87,9 @@ export class UdpAssociation {
     this.#context = context;
     this.#startedMs = this.#lastMs = context.clock.monotonicMs();
     this.#timeoutMs = context.timeoutMs;
+    this.#holding = context.memory.hold(() => {
+      this.#drop();
+    });
     this.#watchIdle();
   }
 
@@ -107,9 +117,9 @@ export class UdpAssociation {
   send(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
     this.fromClientBytes += datagram.length;
-    if (!this.#isAnswered) this.#unanswered = datagram;
+    if (!this.#isAnswered && this.#context.remotes.length > 1) this.#keep(datagram);
     if (this.#socket !== undefined && !this.#isDialling) this.#forward(datagram);
-    else if (this.#waiting.length < maxWaiting) this.#waiting.push(datagram);
+    else this.#wait(datagram);
     if (this.#socket === undefined && !this.#isDialling) void this.#dial();
   }
 
@@ -126,6 +136,7 @@ export class UdpAssociation {
     this.#isClosed = true;
     this.#stopTimer();
     this.#dropSocket();
+    this.#drop();
     this.#counted?.release();
     this.#logEnd(end);
     this.#context.onClosed(this, this.#failedInARow === 0 ? undefined : 'upstream');
@@ -175,7 +186,36 @@ export class UdpAssociation {
 
   #flush(): void {
     this.#isDialling = false;
-    for (const datagram of this.#waiting.splice(0)) this.#forward(datagram);
+    const waiting = this.#waiting;
+    this.#dropWaiting();
+    for (const datagram of waiting) this.#forward(datagram);
+  }
+
+  #keep(datagram: Uint8Array): void {
+    this.#unanswered = datagram;
+    this.#count();
+  }
+
+  #wait(datagram: Uint8Array): void {
+    if (this.#waiting.length === maxWaiting || this.#waitingBytes + datagram.length > maxWaitingBytes) return;
+    this.#waiting.push(datagram);
+    this.#waitingBytes += datagram.length;
+    this.#count();
+  }
+
+  #dropWaiting(): void {
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#count();
+  }
+
+  #drop(): void {
+    this.#unanswered = undefined;
+    this.#dropWaiting();
+  }
+
+  #count(): void {
+    this.#holding.resize(this.#waitingBytes + (this.#unanswered?.length ?? 0));
   }
 
   #forward(datagram: Uint8Array): void {
@@ -189,16 +229,17 @@ export class UdpAssociation {
 
   #receiveAnswer(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
+    if (!this.#isAnswered || this.#failedInARow > 0) this.#counted?.succeed();
     if (!this.#isAnswered) this.#onAnswered();
     this.fromUpstreamBytes += datagram.length;
-    if (this.#unanswered !== undefined || this.#failedInARow > 0) this.#counted?.succeed();
     this.#failedInARow = 0;
-    this.#unanswered = undefined;
     this.#context.reply(datagram);
   }
 
   #onAnswered(): void {
     this.#isAnswered = true;
+    this.#unanswered = undefined;
+    this.#count();
     this.#context.onAnswered(this);
   }
 
@@ -209,10 +250,10 @@ export class UdpAssociation {
     this.#counted?.fail(error);
     this.#isDialling = false;
     this.#dropSocket();
-    this.#waiting = [];
+    this.#dropWaiting();
     if (this.#isClosed || this.#unanswered === undefined) return;
     if (this.#failedInARow % this.#context.remotes.length === 0) return;
-    this.#waiting.push(this.#unanswered);
+    this.#wait(this.#unanswered);
     void this.#dial();
   }
 

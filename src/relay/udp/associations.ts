@@ -16,6 +16,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { ClientLimit } from '../limits/client-limit.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import { Incident } from '../stats/incident.ts';
 import type { Warn } from '../stats/log-limiter.ts';
@@ -34,6 +35,7 @@ export type AssociationsContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorBudget;
+  readonly memory: MemoryBudget;
   readonly clientLimit: ClientLimit;
   /** The endpoint's configuration, which a reload may change. */
   readonly config: () => EndpointConfig;
@@ -141,7 +143,7 @@ export class Associations {
   }
 
   #newAssociation({ client, port, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
-    const { log, warn, clock, lookup, budget, clientLimit, config } = this.#context;
+    const { log, warn, clock, lookup, budget, memory, clientLimit, config } = this.#context;
     const { name: endpoint, network, through, deniedDestinations: denied } = config();
     const ip = clientIp(client.address);
     return new UdpAssociation({
@@ -149,6 +151,7 @@ export class Associations {
       warn,
       clock,
       lookup,
+      memory,
       endpoint,
       client: clientText(client.address, client.port),
       ip,

@@ -3,6 +3,7 @@ import type { RemoteId } from '../upstream/endpoint-remotes.ts';
 import type { Protocol } from '../../api/port-conflicts.ts';
 import type { IpFamily } from '../../lib/ip-address.ts';
 import type { EndpointCounts } from '../data-plane/data-plane.ts';
+import type { MemoryUse } from '../stats/memory-use.ts';
 import type { SocketSpec } from '../listener/socket-plan.ts';
 import type { TransportState } from '../transport/endpoint-transport.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
@@ -13,6 +14,8 @@ export type WorkerStart = {
   readonly log: RelayConfig['log'];
   /** How long connections of a removed endpoint may go on. */
   readonly retireMs: number;
+  /** Number of workers, which share the memory. */
+  readonly processes: number;
 };
 
 /** Number of a listening socket, the same in every process. */
@@ -65,6 +68,7 @@ export type WorkerReport = {
   readonly load: number;
   /** 1 while it has no file descriptors for another TCP client, else 0. */
   readonly descriptorsShort: number;
+  readonly memory: MemoryUse;
   readonly errors: readonly RecentError[];
   readonly endpoints: readonly WorkerStats[];
 };

@@ -13,6 +13,7 @@ import { backoffMs, type Backoff } from '../../lib/backoff.ts';
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
 import { fnv1a, mixed } from '../../lib/hash.ts';
 import type { DataPlane, EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
+import { memoryUseOf, type MemoryUse } from '../stats/memory-use.ts';
 import { familiesOf, type ListenRequest, type OpenListener } from '../listener/listener.ts';
 import { TransportFilesError } from '../transport/transports.ts';
 import { MergedStats } from './merged-stats.ts';
@@ -97,6 +98,10 @@ export class WorkerPool implements DataPlane {
 
   get descriptorsShort(): number {
     return this.#workers.reduce((count, { report }) => count + report.descriptorsShort, 0);
+  }
+
+  get memory(): MemoryUse {
+    return memoryUseOf(this.#workers.map(({ report }) => report.memory));
   }
 
   get cutCount(): number {
@@ -283,7 +288,7 @@ export class WorkerPool implements DataPlane {
 
   /** Starts a worker in `slot`, and brings it to the state of the others. */
   async #fill(slot: Slot): Promise<void> {
-    const { log, clock, fork, retireMs } = this.#options;
+    const { log, clock, fork, retireMs, count } = this.#options;
     const worker = new WorkerProcess({
       log,
       clock,
@@ -299,7 +304,7 @@ export class WorkerPool implements DataPlane {
     slot.startedMs = clock.monotonicMs();
     const running = withoutHealthChecks(this.#running);
     const calls: Promise<unknown>[] = [
-      worker.call('start', { log: running.log, retireMs }),
+      worker.call('start', { log: running.log, retireMs, processes: count }),
       worker.call('plan', running),
       worker.call('commit', { config: running, serves: new Map() }),
     ];

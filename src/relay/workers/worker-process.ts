@@ -26,7 +26,13 @@ export type WorkerProcessContext = {
 /** A worker process, as its parent controls it. */
 export class WorkerProcess {
   /** Its latest report. */
-  report: WorkerReport = { load: 0, descriptorsShort: 0, errors: [], endpoints: [] };
+  report: WorkerReport = {
+    load: 0,
+    descriptorsShort: 0,
+    memory: { budgetBytes: 0, usedBytes: 0, dropped: 0 },
+    errors: [],
+    endpoints: [],
+  };
   readonly #context: WorkerProcessContext;
   readonly #child: ChildProcess;
   readonly #rpc: RpcClient;

@@ -5,6 +5,7 @@ import { createLogger, logDestination, type Logger } from '../../telemetry/logge
 import type { EndpointStats } from '../data-plane/data-plane.ts';
 import type { OpenListener } from '../listener/listener.ts';
 import { LocalDataPlane } from '../data-plane/local-data-plane.ts';
+import { memoryBudgetBytes } from '../limits/memory-budget.ts';
 import { NameResolver } from '../dns/resolver.ts';
 import { RecentErrors } from '../stats/recent-errors.ts';
 import { socketStack } from '../net/socket-stack.ts';
@@ -23,7 +24,7 @@ export class Worker {
   readonly #sockets = new Map<SocketId, OpenListener>();
   #lastTurn: Promise<unknown> = Promise.resolve();
 
-  constructor({ log, retireMs }: WorkerStart, send: (note: Note) => void) {
+  constructor({ log, retireMs, processes }: WorkerStart, send: (note: Note) => void) {
     this.#log = createLogger(log.level, logDestination(log.output)).child({ worker: process.pid });
     this.#permits = new WorkerPermits(send);
     this.#dataPlane = new LocalDataPlane({
@@ -34,6 +35,7 @@ export class Worker {
       lookup: this.#resolver.lookup,
       random: Math.random,
       openFiles: openFilesLimit(),
+      memoryBytes: memoryBudgetBytes(processes),
       retireMs,
       permits: this.#permits.permits,
       onRemoteEvent: (event) => {
@@ -66,6 +68,7 @@ export class Worker {
       refresh: async () => ({
         load: await this.#dataPlane.refresh(),
         descriptorsShort: this.#dataPlane.descriptorsShort,
+        memory: this.#dataPlane.memory,
         errors: this.#errors.list,
         endpoints: this.#dataPlane.endpointStats.map(workerStats),
       }),

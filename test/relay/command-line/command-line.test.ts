@@ -84,6 +84,23 @@ describe('relay program, command line', () => {
     );
   });
 
+  it('--check warns once of endpoints without an idle limit', async () => {
+    const at = (port: number): object => ({ listen: `[::]:${String(port)}`, remote: 'a:1' });
+    const document = {
+      endpoints: [
+        { ...at(1), network: { tcp_idle_timeout: 600 } },
+        { ...at(2), name: 'two' },
+        { ...at(3), network: { no_tcp: true, use_udp: true } },
+        at(4),
+      ],
+    };
+    const relay = start(['--check', '-c', file('a.json', document)]);
+    expect(await relay.ended).to.equal(0);
+    expect(relay.stderr).to.equal(
+      'warning: no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice (2 endpoints, first: two)\n',
+    );
+  });
+
   it('--check prints every problem of a wrong configuration, and exits with 1', async () => {
     const path = file('a.toml', '[[endpoints]]\nlisten = "x"\n');
     const relay = start(['--check', '-c', path]);

@@ -79,7 +79,9 @@ describeKernel('sockets of the kernel', () => {
     it(`connect, and know both addresses, on ${address}`, () => {
       const server = listening(address);
       const client = kept(KernelSocket.open(address, { type: 'stream' }));
+      expect(server.waitingClients()).to.equal(0);
       expect(client.connect(server.localAddress())).to.equal(0);
+      expect(server.waitingClients()).to.equal(1);
       const accepted = server.accept();
       if (typeof accepted === 'number') throw systemError('accept', accepted);
       kept(accepted.socket);
@@ -116,7 +118,7 @@ describeKernel('sockets of the kernel', () => {
       socket.option(IPPROTO_TCP, constants.TCP_KEEPCNT),
     ];
     setNoDelay(socket);
-    setKeepalive(socket, { seconds: 20, probes: 4 });
+    setKeepalive(socket, 20_000, 4);
     expect(values()).to.deep.equal([1, 1, 20, 20, 4]);
     const other = kept(KernelSocket.open('::1', { type: 'stream' }));
     setIpv6Only(other, false);

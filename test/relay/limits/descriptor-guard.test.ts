@@ -7,17 +7,7 @@ import { socketStack } from '../../../src/relay/net/socket-stack.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
-import {
-  config,
-  endpoint,
-  failure,
-  keptLog,
-  listenOf,
-  Loopback,
-  statusOf,
-  times,
-  openFilesFor,
-} from '../loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, statusOf, times, openFilesFor } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
 const loopback = new Loopback();

@@ -246,8 +246,10 @@ describe('PROXY header reader', () => {
         return true;
       },
       end: () => undefined,
+      maxBytes: Infinity,
       target: undefined,
       moved: () => undefined,
+      blocked: () => undefined,
     };
     const settings = { timeoutMs: 0, trustedSources: [] };
     const reader = new ProxyHeaderReader(next, settings, new FakeClock(), {

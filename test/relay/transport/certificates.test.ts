@@ -175,7 +175,7 @@ describe('relay program, certificate files', () => {
     const relay = new RelayProcess(['--check', '-l', '127.0.0.1:1', '-r', 'a:1', '-a', words()]);
     expect(await relay.ended).to.equal(1);
     expect(relay.stderr).to.match(
-      /^endpoint "127\.0\.0\.1:1": .*tls\.crt: there is no such file: check the path\n$/,
+      /^endpoint "127\.0\.0\.1:1": .*tls\.crt: there is no such file: check the path\n$/m,
     );
   });
 

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 import { WebSocket, WebSocketServer } from 'ws';
 import { HalfOpenWebSocket, WebSocketStream } from '../../../src/relay/transport/web-socket-stream.ts';
+import { memoryBudget } from '../../support/memory-budget.ts';
 import { Loopback } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -25,7 +27,7 @@ async function silentPair(): Promise<{ client: WebSocket; stream: WebSocketStrea
     client.terminate();
   });
   const [[socket]] = await Promise.all([accepted, once(client, 'open')]);
-  const stream = new WebSocketStream(socket, years);
+  const stream = new WebSocketStream(socket, { below: new PassThrough(), memory: memoryBudget() }, years);
   return { client, stream };
 }
 

@@ -49,6 +49,7 @@ function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snap
     draining: false,
     configProblem: '',
     descriptorsShort: 0,
+    memory: { budgetBytes: 1, usedBytes: 0, dropped: 0 },
     recentErrors: [],
   };
   return { ms, status: { ...status, endpoints: list } satisfies RelayStatus };

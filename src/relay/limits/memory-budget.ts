@@ -1,0 +1,168 @@
+import { totalmem } from 'node:os';
+import type { Clock } from '../../lib/clock.ts';
+import { RealmError } from '../../lib/errors.ts';
+import { LinkedList, type ListNode } from '../../lib/linked-list.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import { Incident } from '../stats/incident.ts';
+import type { MemoryUse } from '../stats/memory-use.ts';
+import type { RecentErrors } from '../stats/recent-errors.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** Without a limit of the system. */
+const defaultBytes = 256 * mebibyte;
+const minBytes = 16 * mebibyte;
+/** What a process uses without clients, and what the runtime has not collected yet. */
+const ownBytes = 96 * mebibyte;
+
+/**
+ * The memory budget of each of `processes`: half of what the cgroup's limit leaves beside their own need, since garbage
+ * that is not collected yet counts, too; 256 MiB without a limit, at least 16 MiB.
+ *
+ * @param limitBytes  the cgroup's limit; 0, or more than the machine has, if there is none.
+ */
+export function memoryBudgetBytes(processes: number, limitBytes = process.constrainedMemory()): number {
+  if (limitBytes === 0 || limitBytes >= totalmem()) return Math.floor(defaultBytes / processes);
+  return Math.max(minBytes, Math.floor((limitBytes / processes - ownBytes) / 2));
+}
+
+/** What waited was dropped, since the memory budget was used up. */
+export class MemoryError extends RealmError {
+  readonly code = 'REALM_MEMORY_SHORT';
+
+  constructor() {
+    super('dropped what waited longest, the memory budget is used up');
+  }
+}
+
+/** What a memory budget works with. */
+export type MemoryBudgetContext = {
+  readonly budgetBytes: number;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly errors: RecentErrors;
+};
+
+/** Bytes that wait and that may be dropped. Its size changes by `resize`. */
+export class Holding {
+  bytes = 0;
+  /** Its place among the holdings that are not empty. */
+  node: ListNode<Holding> | undefined;
+  /** Drops what it holds. */
+  readonly drop: () => void;
+  readonly #budget: MemoryBudget;
+
+  constructor(budget: MemoryBudget, drop: () => void) {
+    this.#budget = budget;
+    this.drop = drop;
+  }
+
+  /** It holds `bytes` from now on. To make room for more, the budget may drop any holding, also this one. */
+  resize(bytes: number): void {
+    if (bytes !== this.bytes) this.#budget.resize(this, bytes);
+  }
+}
+
+/**
+ * The memory that clients may make this process use, beside a fixed amount for each connection: what was read and is not
+ * written yet, and large read buffers, are *taken*; what waits for an answer, or for its rest, is a *holding*.
+ *
+ * If all of it is used, the holdings that have waited longest are dropped. If what is taken uses half of it, reads are
+ * small (`isTight`); if it uses all of it, new TCP clients wait (`isShort`) until an eighth is free.
+ */
+export class MemoryBudget {
+  isTight = false;
+  isShort = false;
+  readonly #budgetBytes: number;
+  readonly #errors: RecentErrors;
+  readonly #incident: Incident;
+  /** Those that are not empty, in the order in which they began to wait. */
+  readonly #holdings = new LinkedList<Holding>();
+  #takenBytes = 0;
+  #heldBytes = 0;
+  #dropped = 0;
+  #onChange: () => void = () => undefined;
+
+  constructor({ budgetBytes, log, clock, errors }: MemoryBudgetContext) {
+    this.#budgetBytes = budgetBytes;
+    this.#errors = errors;
+    let droppedBefore = 0;
+    this.#incident = new Incident(clock, {
+      started: () => {
+        droppedBefore = this.#dropped;
+        log.warn({ budgetBytes }, 'memory budget used up, dropping what waits longest');
+      },
+      ended: () => {
+        log.info({ dropped: this.#dropped - droppedBefore }, 'memory available again');
+      },
+    });
+  }
+
+  get use(): MemoryUse {
+    const usedBytes = this.#takenBytes + this.#heldBytes;
+    return { budgetBytes: this.#budgetBytes, usedBytes, dropped: this.#dropped };
+  }
+
+  /** @param onChange  called when `isShort` changes. */
+  watch(onChange: () => void): void {
+    this.#onChange = onChange;
+  }
+
+  take(bytes: number): void {
+    this.#takenBytes += bytes;
+    this.#makeRoom();
+    this.#updatePressure();
+  }
+
+  release(bytes: number): void {
+    this.#takenBytes -= bytes;
+    this.#updatePressure();
+  }
+
+  /** A holding, empty at first. @param drop  drops what it holds; called when it has waited longest and memory is short. */
+  hold(drop: () => void): Holding {
+    return new Holding(this, drop);
+  }
+
+  /** For `Holding.resize`. */
+  resize(holding: Holding, bytes: number): void {
+    const before = holding.bytes;
+    holding.bytes = bytes;
+    this.#heldBytes += bytes - before;
+    if (before === 0) holding.node = this.#holdings.push(holding);
+    else if (bytes === 0 && holding.node !== undefined) this.#holdings.remove(holding.node);
+    if (bytes > before) this.#makeRoom();
+  }
+
+  /** Ends a running incident. */
+  end(): void {
+    this.#incident.end();
+  }
+
+  #makeRoom(): void {
+    while (this.#takenBytes + this.#heldBytes > this.#budgetBytes) {
+      const oldest = this.#holdings.first?.value;
+      if (oldest === undefined) return;
+      this.#occurred();
+      this.#dropped += 1;
+      this.resize(oldest, 0);
+      oldest.drop();
+    }
+  }
+
+  #updatePressure(): void {
+    const [bytes, budgetBytes] = [this.#takenBytes, this.#budgetBytes];
+    this.isTight = bytes >= budgetBytes / 2;
+    const isShort = bytes >= (this.isShort ? (budgetBytes * 7) / 8 : budgetBytes);
+    if (isShort === this.isShort) return;
+    this.isShort = isShort;
+    if (isShort) this.#occurred();
+    this.#onChange();
+  }
+
+  #occurred(): void {
+    const error = { message: 'memory budget used up, what waits longest is dropped and new clients wait' };
+    this.#errors.add({ endpoint: '', side: 'relay', reason: 'MemoryShort', error });
+    this.#incident.occurred();
+  }
+}

@@ -1,0 +1,279 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { totalmem } from 'node:os';
+import { expect } from 'chai';
+import { MemoryBudget, memoryBudgetBytes } from '../../../src/relay/limits/memory-budget.ts';
+import { RecentErrors } from '../../../src/relay/stats/recent-errors.ts';
+import { eventually } from '../../support/eventually.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { memoryBudget } from '../../support/memory-budget.ts';
+import {
+  config,
+  datagram,
+  endpoint,
+  failure,
+  idle,
+  keptLog,
+  listenOf,
+  Loopback,
+  split,
+} from '../loopback.ts';
+import { statusOf } from '../loopback.ts';
+import type { LogLine } from '../loopback.ts';
+
+const loopback = new Loopback();
+afterEach(() => loopback.closeAll());
+
+const mebibyte = 1024 * 1024;
+const usedUp = 'memory budget used up, dropping what waits longest';
+
+function times(lines: readonly LogLine[], wanted: string): number {
+  return lines.filter(({ msg }) => msg === wanted).length;
+}
+
+describe('memory budget', () => {
+  const defaults = [
+    { why: 'no limit', processes: 1, limit: 0, budget: 256 },
+    { why: 'more than the machine has is no limit', processes: 1, limit: 2 * totalmem(), budget: 256 },
+    { why: 'half of what a limit leaves', processes: 1, limit: 256 * mebibyte, budget: 80 },
+    { why: 'workers share it', processes: 2, limit: 512 * mebibyte, budget: 80 },
+    { why: 'without a limit, too', processes: 4, limit: 0, budget: 64 },
+    { why: 'a small limit leaves little', processes: 1, limit: 64 * mebibyte, budget: 16 },
+  ];
+  for (const { why, processes, limit, budget } of defaults) {
+    it(`is ${String(budget)} MiB by default: ${why}`, () => {
+      expect(memoryBudgetBytes(processes, limit)).to.equal(budget * mebibyte);
+    });
+  }
+
+  it('drops what has waited longest, and never what is taken', () => {
+    const budget = memoryBudget(100);
+    const dropped: string[] = [];
+    const hold = (name: string, bytes: number): { resize: (bytes: number) => void } => {
+      const holding = budget.hold(() => dropped.push(name));
+      holding.resize(bytes);
+      return holding;
+    };
+    const first = hold('first', 30);
+    hold('second', 30);
+    hold('third', 30);
+    first.resize(0); // answered
+    first.resize(30); // and waits again: it is the newest
+    budget.take(30);
+    expect(dropped).to.deep.equal(['second']);
+    hold('fourth', 70);
+    expect(dropped).to.deep.equal(['second', 'third', 'first']);
+    hold('too large', 71);
+    expect(dropped).to.deep.equal(['second', 'third', 'first', 'fourth', 'too large']);
+    expect(budget.use).to.deep.equal({ budgetBytes: 100, usedBytes: 30, dropped: 5 });
+    budget.release(30);
+    expect(budget.use.usedBytes).to.equal(0);
+  });
+
+  it('is tight at half, short when used up, and no longer short once an eighth is free', () => {
+    const budget = memoryBudget(800);
+    let changes = 0;
+    budget.watch(() => (changes += 1));
+    const steps = [
+      { bytes: 399, expected: [false, false, 0] },
+      { bytes: 1, expected: [true, false, 0] },
+      { bytes: 400, expected: [true, true, 1] },
+      { bytes: -100, expected: [true, true, 1] },
+      { bytes: -1, expected: [true, false, 2] },
+      { bytes: -300, expected: [false, false, 2] },
+    ];
+    for (const { bytes, expected } of steps) {
+      if (bytes > 0) budget.take(bytes);
+      else budget.release(-bytes);
+      expect([budget.isTight, budget.isShort, changes]).to.deep.equal(expected);
+    }
+  });
+
+  it('logs an incident once when it starts and once when it ends', () => {
+    const [clock, { log, lines }] = [new FakeClock(), keptLog()];
+    const errors = new RecentErrors(clock);
+    const budget = new MemoryBudget({ budgetBytes: 10, log, clock, errors });
+    for (let i = 0; i < 5; i += 1) budget.hold(() => undefined).resize(6);
+    expect(times(lines, usedUp)).to.equal(1);
+    expect(errors.list[0]).to.deep.include({ reason: 'MemoryShort', count: 4 });
+    clock.advance(60_000);
+    expect(lines.at(-1)).to.deep.include({ msg: 'memory available again', dropped: 4 });
+  });
+});
+
+describe('relay, memory budget, UDP', () => {
+  const onlyUdp = { no_tcp: true, use_udp: true };
+
+  /** A relay whose lookup of the remote's name ends with the address of an echo server when `found` is called. */
+  async function lookingUp(memoryBytes: number, remotes: Partial<{ extra_remotes: string[] }> = {}) {
+    const remote = split(await loopback.udpEcho());
+    const { promise, resolve } = Promise.withResolvers<readonly string[]>();
+    const relay = await loopback.relay(
+      config(endpoint(`echo.example:${String(remote.port)}`, remotes, onlyUdp)),
+      { lookup: () => promise, memoryBytes, clock: new FakeClock() },
+    );
+    const found = (): void => {
+      resolve([remote.host]);
+    };
+    return { ...relay, found };
+  }
+
+  it('drops the datagrams that have waited longest for a lookup', async () => {
+    const { relay, lines, found } = await lookingUp(50_000);
+    const { host, port } = split(listenOf(relay));
+    const clients = [];
+    const answered: number[] = [];
+    for (let i = 0; i < 20; i += 1) {
+      const client = await loopback.udp('127.0.0.1', () => answered.push(i));
+      client.send(Buffer.alloc(6000), port, host);
+      clients.push(client);
+      await eventually('it', () => statusOf(relay).associations.total === i + 1, { intervalMs: 1 });
+    }
+    expect(relay.status().memory).to.deep.equal({ budgetBytes: 50_000, usedBytes: 48_000, dropped: 12 });
+    expect(times(lines, usedUp)).to.equal(1);
+    found();
+    await eventually('the answers', () => answered.length === 8, { intervalMs: 2 });
+    expect(answered.toSorted((a, b) => a - b)).to.deep.equal([12, 13, 14, 15, 16, 17, 18, 19]);
+    expect(relay.status().memory.usedBytes).to.equal(0);
+    const first = clients[0] ?? createSocket('udp4');
+    const answer = datagram(first);
+    first.send('again', port, host);
+    expect((await answer).toString()).to.equal('again');
+  });
+
+  it('keeps at most 64 KiB of one client, and always its first datagram', async () => {
+    const { relay, found } = await lookingUp(mebibyte);
+    const { host, port } = split(listenOf(relay));
+    const sizes: number[] = [];
+    const client = await loopback.udp('127.0.0.1', ({ length }) => sizes.push(length));
+    const sent = [65_000, 500, 500, 1];
+    for (const bytes of sent) client.send(Buffer.alloc(bytes), port, host);
+    const total = sent.reduce((sum, bytes) => sum + bytes, 0);
+    await eventually('all', () => statusOf(relay).associations.fromClientBytes === total, { intervalMs: 1 });
+    expect(relay.status().memory).to.deep.include({ usedBytes: 65_501, dropped: 0 });
+    found();
+    await eventually('the answers', () => sizes.length === 3, { intervalMs: 2 });
+    expect(sizes).to.deep.equal([65_000, 500, 1]);
+  });
+
+  it('keeps a datagram that was sent only if there is another remote to try, until the first answer', async () => {
+    const silent = await loopback.udp();
+    const remote = `127.0.0.1:${String(silent.address().port)}`;
+    const other = await loopback.udpEcho();
+    const { relay } = await loopback.relay(
+      config(
+        endpoint(remote, { name: 'one' }, onlyUdp),
+        endpoint(remote, { name: 'two', extra_remotes: [other], balance: 'off' }, onlyUdp),
+      ),
+    );
+    const used: number[] = [];
+    for (const name of ['one', 'two']) {
+      const { host, port } = split(listenOf(relay, name));
+      const arrived = once(silent, 'message');
+      (await loopback.udp()).send(Buffer.alloc(1000), port, host);
+      const [, from] = (await arrived) as [Buffer, { address: string; port: number }];
+      used.push(relay.status().memory.usedBytes);
+      silent.send('answer', from.port, from.address);
+      await eventually('the answer', () => statusOf(relay, name).associations.fromUpstreamBytes > 0);
+    }
+    expect([...used, relay.status().memory.usedBytes]).to.deep.equal([0, 1000, 0]);
+  });
+});
+
+describe('relay, memory budget, TCP', () => {
+  /** A remote that sends without end, whether it is read or not. */
+  function endless(): Promise<string> {
+    const part = Buffer.alloc(65_536);
+    return loopback.tcpRemote((socket) => {
+      const fill = (): void => {
+        while (!socket.destroyed && socket.write(part));
+      };
+      socket.on('drain', fill);
+      fill();
+    });
+  }
+
+  /** A client that reads nothing. */
+  async function slowReader(address: string): Promise<Socket> {
+    const client = await loopback.client(address);
+    client.pause();
+    return client;
+  }
+
+  it('new clients wait in the kernel while slow readers use all of it, and are served once it is free', async () => {
+    const slow = endpoint(await endless(), { name: 'slow' });
+    const fine = endpoint(await loopback.echo(), { name: 'fine' });
+    const { relay, lines } = await loopback.relay(config(slow, fine), { memoryBytes: 100_000 });
+    const readers: Socket[] = [];
+    await eventually('the shortage', async () => {
+      readers.push(await slowReader(listenOf(relay, 'slow')));
+      return times(lines, usedUp) === 1;
+    });
+    const client = await loopback.client(listenOf(relay, 'fine'));
+    client.write('hello');
+    await idle(client);
+    expect(statusOf(relay, 'fine').connections.total).to.equal(0);
+    expect(relay.status().descriptorsShort).to.equal(0);
+    for (const reader of readers) reader.resetAndDestroy();
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    expect(answer.toString()).to.equal('hello');
+    await eventually('their end', () => statusOf(relay, 'slow').connections.active === 0);
+    expect(relay.status().memory.usedBytes).to.equal(0);
+  });
+
+  it('counts what a client sends while its remote is dialled, until it is written', async () => {
+    const { promise, resolve } = Promise.withResolvers<readonly string[]>();
+    const { port } = split(await loopback.echo());
+    const { relay } = await loopback.relay(config(endpoint(`echo.example:${String(port)}`)), {
+      lookup: () => promise,
+    });
+    const client = await loopback.client(listenOf(relay));
+    client.write(Buffer.alloc(1000));
+    await eventually('it', () => relay.status().memory.usedBytes === 1000, { intervalMs: 2 });
+    resolve(['127.0.0.1']);
+    await once(client, 'data');
+    expect(relay.status().memory.usedBytes).to.equal(0);
+  });
+});
+
+describe('relay, memory budget, WebSocket', () => {
+  const request =
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+
+  /** A client, and the first `sent` bytes of its message of `length` bytes. */
+  async function unfinished(address: string, length: number, sent: number): Promise<Socket> {
+    const client = await loopback.client(address);
+    client.write(request);
+    await once(client, 'data');
+    const head = Buffer.alloc(14);
+    head[0] = 0x82;
+    head[1] = 0xff;
+    head.writeBigUInt64BE(BigInt(length), 2);
+    client.write(Buffer.concat([head, Buffer.alloc(sent)]));
+    return client;
+  }
+
+  it('resets the client whose unfinished message has waited longest', async () => {
+    const remote = await loopback.echo();
+    const { relay, lines } = await loopback.relay(
+      config(endpoint(remote, { listen_transport: 'ws;host=a;path=/' })),
+      { memoryBytes: 1_000_000 },
+    );
+    const listen = listenOf(relay);
+    const first = await unfinished(listen, 400_001, 400_000);
+    const reset = failure(first);
+    await eventually('its message', () => relay.status().memory.usedBytes >= 400_000, { intervalMs: 2 });
+    const second = await unfinished(listen, 400_001, 400_000);
+    await eventually('both', () => relay.status().memory.usedBytes >= 800_000, { intervalMs: 2 });
+    await unfinished(listen, 400_001, 400_000);
+    expect(await reset).to.equal('ECONNRESET');
+    expect(relay.status().memory.dropped).to.equal(1);
+    const [failed] = lines.filter(({ msg }) => msg === 'connection failed');
+    expect(failed).to.deep.include({ side: 'client' });
+    second.write(Buffer.alloc(1)); // its message is complete
+    const [answer] = (await once(second, 'data')) as [Buffer];
+    expect(answer[0]).to.equal(0x82);
+  });
+});
