@@ -16,6 +16,7 @@ import { createLogger } from '../telemetry/logger.ts';
 import { createRegistry } from '../telemetry/metrics.ts';
 import { adminAddress, parseOptions, type Command } from './command.ts';
 import { defaultDenied, deniedDestinations } from './denied-destinations.ts';
+import { relayEngine } from './relay-engine.ts';
 import { UsageError } from '../lib/usage-error.ts';
 
 const defaultLeaseSeconds = 15;
@@ -33,6 +34,7 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
       --lease-seconds N    how long others wait before they take the lease from a silent leader, 5 to 300 (default ${String(defaultLeaseSeconds)});
                            the leader renews it five times in that time
       --relay-image IMAGE  image for relays that do not set one (default ${defaultRelayImage})
+      --relay-engine NAME  what moves the bytes of relays: kernel, node or auto (default auto)
       --denied-destinations LIST
                            addresses and ranges, separated by commas, that no relay may dial; '' for none (default
                            ${defaultDenied})
@@ -51,6 +53,7 @@ export const operator: Command = async (argv, { signals: source }) => {
     'lease-namespace': { type: 'string' },
     'lease-seconds': { type: 'string', default: String(defaultLeaseSeconds) },
     'relay-image': { type: 'string', default: defaultRelayImage },
+    'relay-engine': { type: 'string', default: 'auto' },
     'denied-destinations': { type: 'string', default: defaultDenied },
     admin: { type: 'string', default: defaultAdmin },
     'log-level': { type: 'string', default: 'info' },
@@ -64,6 +67,7 @@ export const operator: Command = async (argv, { signals: source }) => {
     platform: {
       relayImage: options['relay-image'],
       operatorNamespace: ownNamespace() ?? defaultOperatorNamespace,
+      relayEngine: relayEngine(options['relay-engine']),
       deniedDestinations: deniedDestinations(options['denied-destinations']),
     },
     namespaces: options.namespace,

@@ -4,6 +4,7 @@ import { defaultOperatorNamespace } from '../desired/platform.ts';
 import { defaultRelayImage } from '../desired/relay-image.ts';
 import { parseOptions, type Command } from './command.ts';
 import { defaultDenied, deniedDestinations } from './denied-destinations.ts';
+import { relayEngine } from './relay-engine.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { findingText, readManifests } from './manifests.ts';
 
@@ -15,6 +16,7 @@ Prints the objects that the operator would apply for RealmRelay manifests, as YA
       --relay-image IMAGE  image for relays that do not set one (default ${defaultRelayImage})
       --operator-namespace NAME
                            where the operator runs, which a NetworkPolicy admits (default ${defaultOperatorNamespace})
+      --relay-engine NAME  what moves the bytes of relays: kernel, node or auto (default auto)
       --denied-destinations LIST
                            as of the operator, whose default is the same
 
@@ -26,6 +28,7 @@ export const render: Command = async (argv, { stdin, stdout, stderr }) => {
   const options = parseOptions(argv, {
     filename: { type: 'string', short: 'f', multiple: true, default: [] },
     'relay-image': { type: 'string', default: defaultRelayImage },
+    'relay-engine': { type: 'string', default: 'auto' },
     'denied-destinations': { type: 'string', default: defaultDenied },
     'operator-namespace': { type: 'string', default: defaultOperatorNamespace },
   });
@@ -33,6 +36,7 @@ export const render: Command = async (argv, { stdin, stdout, stderr }) => {
   const platform = {
     relayImage: options['relay-image'],
     operatorNamespace: options['operator-namespace'],
+    relayEngine: relayEngine(options['relay-engine']),
     deniedDestinations: deniedDestinations(options['denied-destinations']),
   };
   const { relays, findings } = await readManifests(options.filename, stdin);

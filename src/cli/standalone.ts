@@ -7,6 +7,7 @@ import { systemClock } from '../lib/clock.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
+import { chooseEngine } from '../relay/net/engine.ts';
 import { RelayServer, ReloadError } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
@@ -40,7 +41,7 @@ export const standalone: Command = async (argv, io) => {
   if (paths.length === 0 || paths.includes('-')) throw new UsageError('give the manifests with -f PATH');
   const address = adminAddress(admin);
   const log = createLogger('info', logDestination('stderr'));
-  const relay = new RelayServer({ log, clock: systemClock });
+  const relay = new RelayServer({ log, clock: systemClock, engine: await chooseEngine('auto', log) });
   const host = new Host(relay, log, io, paths);
   const signals = stopSignals(io.signals);
   let adminServer: HealthServer | undefined;

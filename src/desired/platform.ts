@@ -1,4 +1,5 @@
 import type { Relay } from '../api/relay.ts';
+import type { EngineChoice } from '../config/engine.ts';
 
 /** What rendering needs besides the relay: what the operator runs with, and no RealmRelay sets. */
 export type Platform = {
@@ -6,9 +7,14 @@ export type Platform = {
   readonly relayImage: string;
   /** Where the operator's Pods run: only they reach the admin port of a relay with a NetworkPolicy. */
   readonly operatorNamespace: string;
+  /** What moves the bytes of relays. */
+  readonly relayEngine: EngineChoice;
   /** Addresses and ranges that no relay may dial. */
   readonly deniedDestinations: readonly string[];
 };
+
+/** What of the platform the Pods of relays depend on. */
+export type RelayProgram = Pick<Platform, 'relayImage' | 'relayEngine'>;
 
 /** Where `config/` puts the operator; assumed by programs that do not run in a Pod. */
 export const defaultOperatorNamespace = 'realm-operator-system';

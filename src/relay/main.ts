@@ -33,7 +33,7 @@ import {
 import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
-import { tcpStack } from './net/tcp-stack.ts';
+import { chooseEngine } from './net/engine.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
 import { TransportFilesError, transportProblems } from './transport/transports.ts';
@@ -143,11 +143,11 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     errors: new RecentErrors(systemClock),
     clock: systemClock,
     lookup: resolver.lookup,
-    tcp: tcpStack(log),
     retireMs: flags.drainSeconds * 1000,
   };
-  const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
-  const relay = new RelayServer({ ...context, ...present('dataPlane', pool) });
+  const engine = await chooseEngine(flags.engine, log);
+  const pool = await startWorkers({ ...context, engine, count: flags.workers }, parsed.config.log);
+  const relay = new RelayServer({ ...context, engine, ...present('dataPlane', pool) });
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
@@ -158,7 +158,10 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   try {
     logWarnings(flags, parsed, log);
     await relay.reload(parsed.config, configHash);
-    log.info({ version, admin: admin?.url ?? 'off', configHash }, 'relay started');
+    log.info(
+      { version, engine: relay.status().engine, admin: admin?.url ?? 'off', configHash },
+      'relay started',
+    );
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
     const stopFollowing = followFile(file, flags, { relay, resolver, log }, io.signals);
     const signal = await signals.first;

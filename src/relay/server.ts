@@ -17,8 +17,7 @@ import { systemAddresses, type Lookup } from './dns/lookup.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { ListenerSet } from './listener/listener-set.ts';
-import type { TcpStack } from './net/channel.ts';
-import { tcpStack } from './net/tcp-stack.ts';
+import type { Engine } from './net/engine.ts';
 import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
 
 /** The new configuration cannot run, and the previous one runs again. */
@@ -32,8 +31,8 @@ export type RelayOptions = {
   readonly clock: Clock;
   /** How names become addresses; by default as the system does it. */
   readonly lookup?: Lookup;
-  /** How TCP is done; by default the cheapest way that this Node has. */
-  readonly tcp?: TcpStack;
+  /** Moves the bytes. */
+  readonly engine: Engine;
   /** Remembers recent errors. */
   readonly errors?: RecentErrors;
   /** How long connections of a removed endpoint may go on; 30,000 by default. */
@@ -81,7 +80,7 @@ export class RelayServer {
     retireMs = 30_000,
     random = Math.random,
     errors = new RecentErrors(clock),
-    tcp,
+    engine,
     openFiles,
     memoryBytes,
     dataPlane = new LocalDataPlane({
@@ -89,7 +88,7 @@ export class RelayServer {
       errors,
       clock,
       lookup,
-      tcp: tcp ?? tcpStack(log),
+      engine,
       random,
       retireMs,
       openFiles: openFiles ?? openFilesLimit(),
@@ -150,9 +149,10 @@ export class RelayServer {
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { workers, workerErrors, descriptorsShort, memory } = this.#dataPlane;
+    const { engine, workers, workerErrors, descriptorsShort, memory } = this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
+      engine,
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',

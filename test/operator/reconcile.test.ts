@@ -94,7 +94,12 @@ function run(cluster: FakeCluster, poller = fakePoller()): Promise<unknown> {
   const context = {
     cluster,
     poller,
-    platform: { relayImage: 'x', operatorNamespace: 'x', deniedDestinations: [] },
+    platform: {
+      relayImage: 'x',
+      relayEngine: 'auto' as const,
+      operatorNamespace: 'x',
+      deniedDestinations: [],
+    },
     now: () => new Date(0),
     log: createLogger('off'),
   };

@@ -31,6 +31,10 @@ export const ownFlagTable: Readonly<Record<string, Flag>> = {
     value: 'S',
     help: 'time to keep accepting after SIGTERM, while not ready; default 0',
   },
+  engine: {
+    value: 'NAME',
+    help: 'what moves the bytes: kernel (system calls), node (modules of Node.js), or auto: kernel if it works here; default auto',
+  },
   workers: {
     value: 'N',
     help: 'worker processes that share the connections, 1 to 64; default 1',

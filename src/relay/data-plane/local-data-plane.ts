@@ -1,3 +1,4 @@
+import type { EngineName } from '../../config/engine.ts';
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
@@ -9,7 +10,8 @@ import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
 import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
-import type { TcpStack } from '../net/channel.ts';
+import type { BoundHandle } from '../net/channel.ts';
+import type { Engine } from '../net/engine.ts';
 import type { RecentError, RecentErrors } from '../stats/recent-errors.ts';
 import { TransportFilesError, Transports, type PlannedTransports } from '../transport/transports.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
@@ -24,7 +26,7 @@ export type LocalDataPlaneOptions = {
   readonly errors: RecentErrors;
   readonly clock: Clock;
   readonly lookup: Lookup;
-  readonly tcp: TcpStack;
+  readonly engine: Engine;
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
   /** How many files the process may have open. */
@@ -39,14 +41,12 @@ export type LocalDataPlaneOptions = {
   readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;
 };
 
-/** A bound TCP socket that another process handed over. */
-type BoundHandle = object;
-
 /** The endpoint that an open listener belongs to; a reload may change it. */
 type Serving = { endpoint: Endpoint };
 
 /** Serves clients in this process: the endpoints, and which of them each open listener belongs to. */
 export class LocalDataPlane implements DataPlane {
+  readonly engine: EngineName;
   readonly #context: EndpointContext;
   readonly #descriptorGuard: DescriptorGuard;
   readonly #endpoints: Endpoints;
@@ -56,13 +56,14 @@ export class LocalDataPlane implements DataPlane {
   #plannedTransports: PlannedTransports = new Map();
   #isConfigured = false;
 
-  constructor({ openFiles, memoryBytes, retireMs, ...rest }: LocalDataPlaneOptions) {
+  constructor({ openFiles, memoryBytes, retireMs, engine, ...rest }: LocalDataPlaneOptions) {
     const { log, clock, errors } = rest;
     const listening = (): number => this.#serving.size;
     const memory = new MemoryBudget({ budgetBytes: memoryBytes, log, clock, errors });
     this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors });
-    this.#context = { ...rest, budget: this.#descriptorGuard.budget, memory };
-    rest.tcp.countDescriptors(this.#descriptorGuard.budget);
+    this.#context = { ...rest, budget: this.#descriptorGuard.budget, memory, tcp: engine.tcp };
+    engine.tcp.countDescriptors(this.#descriptorGuard.budget);
+    this.engine = engine.name;
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
   }

@@ -47,15 +47,21 @@ export class KernelSocket extends Descriptor {
   /** Opens a socket of the family of `address`. @throws the system's error, e.g. EMFILE. */
   static open(address: string, { type, protocol = 0 }: SocketKind): KernelSocket {
     const { socket, errno } = library();
-    const kind = (type === 'stream' ? SOCK_STREAM : SOCK_DGRAM) | openFlags;
-    const fd = socket(familyOf(address), kind, protocol);
+    const fd = socket(familyOf(address), kindOf(type), protocol);
     return new KernelSocket(checked('socket', fd < 0 ? errno() : fd));
   }
 
-  /** Two sockets that are connected to each other. @throws the system's error. */
-  static pair(): readonly [KernelSocket, KernelSocket] {
+  /** Another descriptor of the socket `fd`, which stays as it is. @throws the system's error, e.g. EMFILE. */
+  static duplicate(fd: number): KernelSocket {
+    const { fcntl, errno } = library();
+    const copy = fcntl(fd, constants.F_DUPFD_CLOEXEC, 0);
+    return new KernelSocket(checked('fcntl', copy < 0 ? errno() : copy));
+  }
+
+  /** Two sockets of this process that are connected to each other. @throws the system's error. */
+  static pair(type: SocketKind['type'] = 'stream'): readonly [KernelSocket, KernelSocket] {
     const { socketpair, errno } = library();
-    const kind = SOCK_STREAM | openFlags;
+    const kind = kindOf(type);
     checked('socketpair', socketpair(constants.AF_UNIX, kind, 0, optionBytes) < 0 ? errno() : 0);
     return [new KernelSocket(optionView.getInt32(0, true)), new KernelSocket(optionView.getInt32(4, true))];
   }
@@ -194,4 +200,8 @@ export class KernelSocket extends Descriptor {
     lengthView.setUint32(0, bytes, true);
     checked('getsockopt', getsockopt(this.fd, level, name, optionBytes, lengthBytes) < 0 ? errno() : 0);
   }
+}
+
+function kindOf(type: SocketKind['type']): number {
+  return (type === 'stream' ? SOCK_STREAM : SOCK_DGRAM) | openFlags;
 }

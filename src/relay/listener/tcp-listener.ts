@@ -33,7 +33,7 @@ export class TcpListener implements OpenListener, PausableListener {
 
   /** Whether new clients stay in the kernel. */
   get isPaused(): boolean {
-    return this.#isPaused;
+    return this.#isPaused && !this.#isClosed;
   }
 
   /** How many clients wait in the kernel; closing the listener resets them. */

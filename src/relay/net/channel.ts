@@ -66,6 +66,8 @@ export type Channel = {
    * @returns whether all of it is written.
    */
   readonly write: (part: Uint8Array) => boolean;
+  /** The same connection as a stream, instead of as a channel: to be called before `open`, if at all. */
+  readonly stream: () => Socket;
   /** Sends FIN after everything that was written. */
   readonly end: () => void;
   /** Closes at once, without a reset. */
@@ -94,7 +96,7 @@ export type Accepted = {
   /** To be called once; from then on only the channel is used. */
   readonly channel: () => Channel;
   /** The same client as a paused stream, instead of as a channel. */
-  readonly socket: () => Socket;
+  readonly stream: () => Socket;
   /** Has the kernel find out whether the client is still there. */
   readonly keepAlive: (keepalive: Keepalive) => void;
   /** Whether the client has reset the connection, or is known to be gone; one that only ended its side is not. */
@@ -109,6 +111,9 @@ export type Target = Address & {
   readonly from: Address | undefined;
 };
 
+/** A bound socket, as Node.js passes it to a child process. */
+export type BoundHandle = { readonly fd: number; readonly close: () => void };
+
 /** What a stack listens on, and who receives its clients. */
 export type ListenOptions = {
   /** An IP address. */
@@ -116,8 +121,8 @@ export type ListenOptions = {
   /** 0 = any free port. */
   readonly port: number;
   readonly ipv6Only: boolean;
-  /** A handle of Node.js that is bound to the address already; absent = to be bound. */
-  readonly handle?: object;
+  /** A handle of Node.js that is bound to the address already, owned by the stack; absent = to be bound. */
+  readonly handle?: BoundHandle;
   /** Receives each client, and owns it from then on. */
   readonly onAccepted: (client: Accepted) => void;
   readonly onAcceptError: (error: Error) => void;

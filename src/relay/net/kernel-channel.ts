@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { errorCode } from '../../lib/errors.ts';
 import { constants } from '../kernel/constants.ts';
 import { systemError } from '../kernel/errno.ts';
@@ -124,6 +125,12 @@ export class KernelChannel implements Channel, Watcher, Work {
   probe(): void {
     const isWatched = this.#isReading && !this.#hasPeerEnded;
     if (!isWatched) this.#noticeError();
+  }
+
+  stream(): Socket {
+    if (this.#unwatched === undefined) this.#context.poller.remove(this.#socket);
+    this.#isClosed = true;
+    return streamOf(this.#socket);
   }
 
   end(): void {
@@ -352,4 +359,9 @@ export class KernelChannel implements Channel, Watcher, Work {
     this.#context.poller.needsTick();
     this.#owner?.onClosed(this);
   }
+}
+
+/** A stream on the descriptor of `socket`, which nothing else uses from now on. */
+export function streamOf(socket: KernelSocket): Socket {
+  return new Socket({ fd: socket.release(), readable: true, writable: true, allowHalfOpen: true });
 }

@@ -14,7 +14,7 @@ import type {
   Target,
   TcpStack,
 } from './channel.ts';
-import { KernelChannel, type ChannelContext } from './kernel-channel.ts';
+import { KernelChannel, streamOf, type ChannelContext } from './kernel-channel.ts';
 import { LentPipes } from './lent-pipes.ts';
 import { asError } from '../../lib/errors.ts';
 import { backlog } from './socket-stack.ts';
@@ -69,7 +69,7 @@ class KernelListener implements ListeningSocket, Watcher {
   constructor(context: ChannelContext, options: ListenOptions) {
     this.#context = context;
     this.#options = options;
-    this.#socket = bound(options);
+    this.#socket = listening(options);
     this.port = this.#socket.localAddress().port;
     context.poller.add(this.#socket, EPOLLIN, this);
   }
@@ -126,13 +126,17 @@ class KernelListener implements ListeningSocket, Watcher {
 }
 
 /** A listening socket. @throws the system's error. */
-function bound({ address, port, ipv6Only }: ListenOptions): KernelSocket {
-  const socket = KernelSocket.open(address, { type: 'stream' });
+function listening(options: ListenOptions): KernelSocket {
+  const { address, port, ipv6Only, handle } = options;
+  const socket =
+    handle === undefined ? KernelSocket.open(address, { type: 'stream' }) : KernelSocket.duplicate(handle.fd);
   try {
-    setReuseAddress(socket); // as Node.js does
-    if (address.includes(':')) setIpv6Only(socket, ipv6Only);
+    if (handle === undefined) {
+      setReuseAddress(socket); // as Node.js does
+      if (address.includes(':')) setIpv6Only(socket, ipv6Only);
+      socket.bind({ address, port });
+    } else handle.close();
     setNoDelay(socket); // its clients have it, too
-    socket.bind({ address, port });
     socket.listen(backlog);
     return socket;
   } catch (error) {
@@ -160,8 +164,8 @@ class AcceptedClient implements Accepted {
     return new KernelChannel(this.#context, this.#socket);
   }
 
-  socket(): Socket {
-    return streamOf(this.#socket);
+  stream(): Socket {
+    return streamOf(this.#socket).pause();
   }
 
   keepAlive({ tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
@@ -175,11 +179,6 @@ class AcceptedClient implements Accepted {
   reset(): void {
     this.#socket.reset();
   }
-}
-
-/** A paused stream on the descriptor of `socket`, which nothing else uses from now on. */
-function streamOf(socket: KernelSocket): Socket {
-  return new Socket({ fd: socket.release(), readable: true, writable: true, allowHalfOpen: true }).pause();
 }
 
 function connect(
@@ -226,6 +225,7 @@ function failedChannel(context: ChannelContext, error: Error, onConnected: (erro
     open: nothing,
     resume: nothing,
     write: () => false,
+    stream: () => new Socket().destroy(),
     end: nothing,
     close,
     reset: close,

@@ -22,7 +22,7 @@ export const socketStack: TcpStack = {
 };
 
 /** Connects a socket to an IP address, and reports the outcome as `TcpStack.connect` does. */
-export function connectSocket(
+function connectSocket(
   { address, port, from }: Target,
   onConnected: (error: Error | undefined) => void,
 ): Socket {
@@ -77,7 +77,7 @@ class AcceptedSocket implements Accepted {
     return new SocketChannel(this.#socket);
   }
 
-  socket(): Socket {
+  stream(): Socket {
     return this.#socket;
   }
 
@@ -163,6 +163,10 @@ class SocketChannel implements Channel {
     this.#socket.write(part, this.#onWritten);
     this.#isWaiting = this.#socket.writableLength > 0;
     return !this.#isWaiting;
+  }
+
+  stream(): Socket {
+    return this.#socket;
   }
 
   probe(): void {

@@ -7,7 +7,7 @@ import type { IdleLimits } from '../limits/idle-sweep.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { Accepted, Target } from '../net/channel.ts';
 import { reset } from '../net/reset.ts';
-import { connectSocket, probe } from '../net/socket-stack.ts';
+import { probe } from '../net/socket-stack.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
 import { readProxyHeader } from '../proxy-protocol/socket-header.ts';
 import type { Side } from '../stats/side.ts';
@@ -33,8 +33,8 @@ export type TransportConnectionContext = {
 /** One side of a connection: its socket, and the layers on it, from the handshake on. */
 type Peer = { readonly raw: Socket; layers: Layers };
 
-/** A remote's side, from the dial on. */
-type Upstream = Peer & { readonly close: () => void };
+/** A remote that is dialled; its side is there once it is connected. */
+type Upstream = { peer: Peer | undefined; readonly close: () => void };
 
 /**
  * One client's connection through TLS or WebSocket, on one side or both, from accept to settle.
@@ -56,7 +56,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
   readonly #lifecycle: ConnectionLifecycle<Upstream>;
   /** What a PROXY header to the remote names. */
   #addresses: ProxyAddresses;
-  #upstream: Upstream | undefined;
+  #upstream: Peer | undefined;
   #hasRun = false;
   #stopTimer: () => void = () => undefined;
 
@@ -78,7 +78,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     this.fromUpstream = new StreamPipe(connection.memory);
     this.#handshakes = handshakes;
     this.#addresses = { source: accepted.remote, destination: accepted.local() };
-    this.#client = bare(quiet(accepted.socket()));
+    this.#client = bare(quiet(accepted.stream()));
     this.#lifecycle = new ConnectionLifecycle(this, accepted.remote, config, connection);
     this.#lifecycle.addPart(); // the run, which may still open the upstream's socket
   }
@@ -98,7 +98,8 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     this.#lifecycle.endIfIdle(nowMs, limits);
   }
 
-  join(upstream: Upstream): void {
+  join({ peer: upstream }: Upstream): void {
+    if (upstream === undefined) throw new Error('joined before it was connected');
     this.#upstream = upstream;
     this.#own(upstream.raw);
     this.#watchErrors('upstream', upstream.layers);
@@ -172,31 +173,35 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
   /** Connects and does the handshake: a remote that fails in either is followed by the next one. */
   #connect(target: Target, onConnected: (error: Error | undefined) => void): Upstream {
     let report = onConnected;
-    const raw = quiet(
-      connectSocket(target, (error) => {
-        if (error !== undefined) report(error);
-        else
-          void this.#requestUpstream(upstream)
-            .catch(asError)
-            .then((fault) => {
-              report(fault);
-            });
-      }),
-    );
-    const close = (): void => {
-      report = () => undefined;
-      raw.destroy();
+    const channel = this.#context.tcp.connect(target, (error) => {
+      if (error !== undefined) {
+        report(error);
+        return;
+      }
+      upstream.peer = bare(quiet(channel.stream()));
+      void this.#requestUpstream(upstream.peer)
+        .catch(asError)
+        .then((fault) => {
+          report(fault);
+        });
+    });
+    const upstream: Upstream = {
+      peer: undefined,
+      close: () => {
+        report = () => undefined;
+        if (upstream.peer === undefined) channel.close();
+        else upstream.peer.raw.destroy();
+      },
     };
-    const upstream: Upstream = { ...bare(raw), close };
     return upstream;
   }
 
-  async #requestUpstream(upstream: Upstream): Promise<undefined> {
-    const { raw } = upstream;
+  async #requestUpstream(peer: Peer): Promise<undefined> {
+    const { raw } = peer;
     raw.setNoDelay(true);
     const { sendProxyVersion } = this.#config.network;
     if (sendProxyVersion !== undefined) raw.write(proxyHeader(sendProxyVersion, this.#addresses));
-    upstream.layers = await this.#handshakes.request(raw, this.#context.memory);
+    peer.layers = await this.#handshakes.request(raw, this.#context.memory);
   }
 
   #own(raw: Socket): void {

@@ -8,6 +8,7 @@
  * Guarantee: workers act as one relay. Limits, health and stats are those of all together, and a worker that ends takes
  * only its own connections with it.
  */
+import type { EngineName } from '../../config/engine.ts';
 import type { RelayConfig } from '../../config/relay-config.ts';
 import { backoffMs, type Backoff } from '../../lib/backoff.ts';
 import { asError, errorCode, RealmError } from '../../lib/errors.ts';
@@ -87,6 +88,10 @@ export class WorkerPool implements DataPlane {
 
   get workerErrors(): readonly RecentError[] {
     return this.#workers.flatMap(({ report }) => report.errors);
+  }
+
+  get engine(): EngineName {
+    return this.#options.engine.name;
   }
 
   get workers(): WorkersStatus {
@@ -304,7 +309,7 @@ export class WorkerPool implements DataPlane {
     slot.startedMs = clock.monotonicMs();
     const running = withoutHealthChecks(this.#running);
     const calls: Promise<unknown>[] = [
-      worker.call('start', { log: running.log, retireMs, processes: count }),
+      worker.call('start', { log: running.log, retireMs, engine: this.engine, processes: count }),
       worker.call('plan', running),
       worker.call('commit', { config: running, serves: new Map() }),
     ];

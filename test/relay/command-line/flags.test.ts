@@ -38,6 +38,7 @@ describe('relay flags', () => {
       isAdminGiven: false,
       drainSeconds: 30,
       drainLagSeconds: 0,
+      engine: 'auto',
       workers: 1,
       isDaemon: false,
       withoutEffect: [],
@@ -55,6 +56,7 @@ describe('relay flags', () => {
       '[::]:9000',
       '--drain-seconds=5',
       '--drain-lag-seconds=7',
+      '--engine=node',
       '--workers=4',
       '-f',
       '-z',
@@ -66,6 +68,7 @@ describe('relay flags', () => {
       isAdminGiven: true,
       drainSeconds: 5,
       drainLagSeconds: 7,
+      engine: 'node',
       workers: 4,
       withoutEffect: ['tfo', 'splice', 'pipe-page'],
     });
@@ -103,6 +106,10 @@ describe('relay flags', () => {
       argv: [...pair, '--log-level', 'loud'],
       message:
         '--log-level: is not one of the allowed words, got "loud": use one of off, error, warn, info, debug, trace',
+    },
+    {
+      argv: [...pair, '--engine', 'rust'],
+      message: '--engine: "rust" is not an engine: use auto, kernel, node',
     },
     {
       argv: [...pair, '--admin', '9000'],
@@ -225,6 +232,7 @@ function valueOf(name: string): string {
     'send-proxy': 'false',
     'accept-proxy': 'false',
     admin: 'off',
+    engine: 'kernel',
     'dns-servers': '192.0.2.1:53',
   };
   return values[name] ?? '1';
