@@ -23,7 +23,13 @@ export function relayMetricsList(): Metric[] {
 export function operatorMetricsList(): Metric[] {
   const registry = createRegistry();
   const queue = { depth: 0, processingSeconds: [] };
-  operatorMetrics(registry, { queue: () => queue, workers: 1, isLeading: () => true, relays: () => [] });
+  operatorMetrics(registry, {
+    queue: () => queue,
+    workers: 1,
+    isLeading: () => true,
+    relays: () => [],
+    logLinesDropped: () => 0,
+  });
   return metricsOf(registry);
 }
 

@@ -128,7 +128,8 @@ function addressesOverlap(first: BindAddress, second: BindAddress): boolean {
   return isWildcard(first) || isWildcard(second) || addressKey(first) === addressKey(second);
 }
 
-function isWildcard({ address }: BindAddress): boolean {
+/** Whether a socket on that address receives what is sent to any address of the host. */
+export function isWildcard({ address }: BindAddress): boolean {
   return ['::', '0.0.0.0'].includes(address.mapped ?? address.text);
 }
 

@@ -88,7 +88,17 @@ export type RemoteTransport = {
 export type WebSocketSettings = Complete<NonNullable<RemoteTransportSpec['webSocket']>>;
 
 /** Checks of remotes by a TCP connect. */
-export type HealthCheck = Complete<NonNullable<EndpointSpec['healthCheck']>>;
+export type HealthCheck = Complete<Omit<NonNullable<EndpointSpec['healthCheck']>, 'udp'>> & {
+  /** Absent if the outcome of a TCP connect counts for UDP, too. */
+  readonly udp?: UdpCheck;
+};
+
+/** A check by a datagram. */
+export type UdpCheck = {
+  readonly send: string;
+  /** Absent if any answer will do. */
+  readonly expect?: string;
+};
 
 /** Where connections are relayed to; `address` is an IP address in its canonical text, or a host name. */
 export type Remote = Complete<EndpointSpec['remotes'][number]>;

@@ -24,7 +24,7 @@ const networkDefaults: Network = {
   tcpKeepaliveSeconds: 15,
   tcpKeepaliveProbes: 3,
   allowedSources: [],
-  sendProxy: { enabled: false, version: 2 },
+  sendProxy: { enabled: false, version: 2, udp: false, everyDatagram: false },
   acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },
   tcpIdleTimeoutSeconds: 0,
   tcpHalfCloseTimeoutSeconds: 300,
@@ -120,6 +120,7 @@ function resolvedHealthCheck(check: NonNullable<EndpointSpec['healthCheck']>): H
     timeoutSeconds: check.timeoutSeconds ?? 2,
     unhealthyThreshold: check.unhealthyThreshold ?? 3,
     healthyThreshold: check.healthyThreshold ?? 1,
+    ...present('udp', check.udp && { send: check.udp.send, ...present('expect', check.udp.expect) }),
   };
 }
 

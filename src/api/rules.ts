@@ -39,6 +39,7 @@ export function relayWarnings(relay: Relay): Problem[] {
     ...podTemplateWarnings(relay),
     ...workloadWarnings(relay),
     ...relay.endpoints.flatMap(tcpWarnings),
+    ...relay.endpoints.flatMap(udpWarnings),
     ...relay.endpoints.flatMap(fixedPortWarnings),
   ];
 }
@@ -58,7 +59,7 @@ function fixedPortWarnings({ name, listen, remotes }: Endpoint, index: number): 
   );
 }
 
-const ofTcp = ['healthCheck', 'listenTransport', 'remoteTransport'] as const;
+const ofTcp = ['listenTransport', 'remoteTransport'] as const;
 
 function tcpWarnings(endpoint: Endpoint, index: number): Problem[] {
   if (endpoint.network.tcp) return [];
@@ -69,6 +70,31 @@ function tcpWarnings(endpoint: Endpoint, index: number): Problem[] {
       what: `of endpoint "${endpoint.name}" has no effect: it is for TCP, which the endpoint does not relay`,
       remedy: 'remove it, or set tcp to true',
     }));
+}
+
+/** What has no effect without UDP, or on UDP. */
+function udpWarnings({ name, network, healthCheck }: Endpoint, index: number): Problem[] {
+  const path = ['spec', 'endpoints', index];
+  const { udp, sendProxy, acceptProxy } = network;
+  const isUnsent = udp && sendProxy.enabled && !sendProxy.udp;
+  const isUnread = udp && acceptProxy.enabled;
+  const isUnchecked = !udp && healthCheck?.udp !== undefined;
+  const unsent = {
+    path: [...path, 'network', 'sendProxy'],
+    what: `of endpoint "${name}" has no effect on UDP, whose datagrams get no PROXY header`,
+    remedy: 'set sendProxy.udp to true, or relay UDP with an endpoint of its own',
+  };
+  const unread = {
+    path: [...path, 'network', 'acceptProxy'],
+    what: `of endpoint "${name}" has no effect on UDP, whose datagrams are relayed with whatever they begin with`,
+    remedy: 'relay UDP with an endpoint of its own, without acceptProxy',
+  };
+  const unchecked = {
+    path: [...path, 'healthCheck', 'udp'],
+    what: `of endpoint "${name}" has no effect: it does not relay UDP`,
+    remedy: 'remove it, or set network.udp to true',
+  };
+  return [...(isUnsent ? [unsent] : []), ...(isUnread ? [unread] : []), ...(isUnchecked ? [unchecked] : [])];
 }
 
 function familyWarnings(relay: Relay): Problem[] {
@@ -144,7 +170,20 @@ function endpointProblems(endpoint: Endpoint, index: number): Problem[] {
       remedy: `set ipv6Only: false on it, or listen on ${endpoint.listen.address.mapped ?? ''}`,
     });
   }
+  if (network.udp && isUdpVersion1(network)) {
+    problems.push({
+      path: [...path, 'network', 'sendProxy', 'version'],
+      what: `of endpoint "${endpoint.name}" is a version of the PROXY protocol that cannot state UDP clients`,
+      value: 1,
+      remedy: 'set version to 2, or sendProxy.udp to false',
+    });
+  }
   return problems;
+}
+
+/** PROXY protocol, section 2.1: version 1 has TCP4, TCP6 and UNKNOWN. */
+function isUdpVersion1({ sendProxy }: Endpoint['network']): boolean {
+  return sendProxy.enabled && sendProxy.udp && sendProxy.version === 1;
 }
 
 /** Limits of all endpoints together: the rendered objects must not exceed what the API server stores. */

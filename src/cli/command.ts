@@ -4,11 +4,14 @@ import { asError } from '../lib/errors.ts';
 import type { SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
 
+/** Takes text to print. */
+export type TextStream = { readonly write: (text: string) => unknown };
+
 /** What a command uses of its process; tests pass their own. */
 export type Io = {
   readonly stdin: NodeJS.ReadableStream;
-  readonly stdout: NodeJS.WritableStream;
-  readonly stderr: NodeJS.WritableStream;
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
   /** Emits SIGTERM and SIGINT: `process`. */
   readonly signals: SignalSource;
 };

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { RealmError } from '../lib/errors.ts';
-import { disableInspectorSignal } from '../lib/inspector.ts';
 import { version } from '../lib/version.ts';
-import type { Command, Io } from './command.ts';
+import { runProgram } from '../telemetry/program.ts';
+import type { Command, Io, TextStream } from './command.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { ownValue } from '../lib/record.ts';
+import { processIo } from './process-io.ts';
 
 /** A command and its help. Each is loaded only when it is called, so that a relay never loads the operator. */
 type Loaded = { readonly run: Command; readonly usage: string };
@@ -21,7 +22,11 @@ const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
       import('../relay/main.ts'),
       import('../relay/command-line/flag-table.ts'),
     ]);
-    return { run: (argv, io) => runRelay(argv, { ...io, env: process.env }), usage: helpText() };
+    const { env } = process;
+    return {
+      run: (argv, { stdout, stderr, signals }) => runRelay(argv, { stdout, stderr, signals, env }),
+      usage: helpText(),
+    };
   },
   standalone: async () => {
     const { standalone: run, usage } = await import('./standalone.ts');
@@ -89,13 +94,12 @@ function withCause({ message, cause }: Error): string {
   return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }
 
-function print(stream: NodeJS.WritableStream, text: string, code: number): number {
+function print(stream: TextStream, text: string, code: number): number {
   stream.write(text);
   return code;
 }
 
 if (import.meta.main) {
-  disableInspectorSignal(process);
-  const { stdin, stdout, stderr } = process;
-  process.exitCode = await main(process.argv.slice(2), { stdin, stdout, stderr, signals: process });
+  const argv = process.argv.slice(2);
+  await runProgram(() => main(argv, processIo(argv[0] ?? '')));
 }

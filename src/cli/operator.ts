@@ -13,6 +13,7 @@ import { startOperator } from '../operator/operator.ts';
 import { operatorRoutes } from '../operator/routes.ts';
 import { startHealthServer } from '../telemetry/health-server.ts';
 import { createLogger } from '../telemetry/logger.ts';
+import { logOutput } from '../telemetry/log-outputs.ts';
 import { createRegistry } from '../telemetry/metrics.ts';
 import { adminAddress, parseOptions, type Command } from './command.ts';
 import { defaultDenied, deniedDestinations } from './denied-destinations.ts';
@@ -59,7 +60,8 @@ export const operator: Command = async (argv, { signals: source }) => {
     'log-level': { type: 'string', default: 'info' },
   });
   const address = adminAddress(options.admin);
-  const log = createLogger(logLevel(options['log-level']));
+  const output = logOutput();
+  const log = createLogger(logLevel(options['log-level']), output);
   const registry = createRegistry();
   const signals = stopSignals(source);
   const running = startOperator({
@@ -76,6 +78,7 @@ export const operator: Command = async (argv, { signals: source }) => {
       ? { lease: lease(options['lease-namespace'], options['lease-seconds']) }
       : {}),
     log,
+    logLinesDropped: () => output.droppedLines,
     clock: systemClock,
     registry,
   });

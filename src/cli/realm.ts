@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import { disableInspectorSignal } from '../lib/inspector.ts';
 import { runRelay } from '../relay/main.ts';
-
-disableInspectorSignal(process);
+import { runProgram } from '../telemetry/program.ts';
+import { processIo } from './process-io.ts';
 
 // The relay program under the name of Realm's: `realm -c FILE`.
-const { stdout, stderr, env } = process;
-process.exitCode = await runRelay(process.argv.slice(2), { stdout, stderr, env, signals: process });
+await runProgram(() => {
+  const { stdout, stderr, signals } = processIo('relay');
+  return runRelay(process.argv.slice(2), { stdout, stderr, signals, env: process.env });
+});

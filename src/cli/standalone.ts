@@ -11,7 +11,8 @@ import { chooseEngine } from '../relay/net/engine.ts';
 import { RelayServer, ReloadError } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
+import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { logOutput } from '../telemetry/log-outputs.ts';
 import { adminAddress, parseOptions, type Command, type Io } from './command.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { hostConflicts, hostDocument, hostDrainSeconds, hostSecrets, runningRelays } from './host-relay.ts';
@@ -40,8 +41,14 @@ export const standalone: Command = async (argv, io) => {
   });
   if (paths.length === 0 || paths.includes('-')) throw new UsageError('give the manifests with -f PATH');
   const address = adminAddress(admin);
-  const log = createLogger('info', logDestination('stderr'));
-  const relay = new RelayServer({ log, clock: systemClock, engine: await chooseEngine('auto', log) });
+  const output = logOutput('stderr');
+  const log = createLogger('info', output);
+  const relay = new RelayServer({
+    log,
+    clock: systemClock,
+    engine: await chooseEngine('auto', log),
+    logLinesDropped: () => output.droppedLines,
+  });
   const host = new Host(relay, log, io, paths);
   const signals = stopSignals(io.signals);
   let adminServer: HealthServer | undefined;

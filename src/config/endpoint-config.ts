@@ -1,9 +1,9 @@
 import type { Findings } from '../lib/document-rules.ts';
 import type { Path, Problem } from '../lib/problem.ts';
+import { present } from '../lib/record.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
 import { parseBalance } from './balance.ts';
-import { healthCheckKeys } from './health-check-keys.ts';
-import { settingsOf } from './key-table.ts';
+import { healthCheckConfig, type HealthCheckConfig } from './health-check-keys.ts';
 import { endpointNetwork, type EndpointNetwork } from './network-keys.ts';
 import type { RealmNetwork } from './realm-document.ts';
 import type { ReadEndpoint } from './realm-rules.ts';
@@ -55,7 +55,8 @@ export function endpointConfig(
   const remotes = [remote, ...extra];
   const network = endpointNetwork({ ...global, ...own, ...overrides });
   findings.problems.push(...networkProblems(listen, network, path));
-  findings.warnings.push(...networkWarnings(network, rangeOf, path));
+  const healthCheck = check && healthCheckConfig(check);
+  findings.warnings.push(...networkWarnings(network, healthCheck, rangeOf, path));
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
   if (parsed === undefined) return undefined;
   const chosen = {
@@ -63,8 +64,8 @@ export function endpointConfig(
     remotes,
     balance: { ...parsed, ...(strategy && { strategy }) },
     network,
-    ...(through !== undefined && { through }),
-    ...(check && { healthCheck: settingsOf(healthCheckKeys, check) }),
+    ...present('through', through),
+    ...present('healthCheck', healthCheck),
     ...(listenTransport && { listenTransport }),
     ...(remoteTransport && { remoteTransport }),
   };
@@ -82,18 +83,59 @@ function networkProblems(listen: SocketAddress, network: EndpointNetwork, path: 
     const remedy = `listen on ${listen.ip.mapped}, or set ipv6_only to false`;
     problems.push({ path: [...path, 'listen'], what, value: socketAddressText(listen), remedy });
   }
+  if (network.udp && network.sendProxyUdp !== undefined && network.sendProxyVersion === 1) {
+    // PROXY protocol, section 2.1: version 1 has TCP4, TCP6 and UNKNOWN.
+    const what = 'is a version of the PROXY protocol that cannot state UDP clients';
+    const remedy = 'set it to 2, or send_proxy_udp to false';
+    problems.push({ path: [...path, 'network', 'send_proxy_version'], what, value: 1, remedy });
+  }
   return problems;
 }
 
-/** A range is reported once, at its first port. With UDP alone there is no PROXY header to forge. */
+/** A range is reported once, at its first port. */
 function networkWarnings(
-  { tcp, allowedSources, acceptProxy }: EndpointNetwork,
+  network: EndpointNetwork,
+  check: HealthCheckConfig | undefined,
   rangeOf: string | undefined,
   path: Path,
 ): Problem[] {
-  const isClaimed = tcp && allowedSources.length > 0 && acceptProxy?.trustedSources.length === 0;
-  if (!isClaimed || rangeOf !== undefined) return [];
+  if (rangeOf !== undefined) return [];
+  const warnings = [...claimWarnings(network, path), ...datagramWarnings(network, path)];
+  if (check?.udp === undefined || network.udp) return warnings;
+  const what = 'has no effect: the endpoint does not relay UDP';
+  return [
+    ...warnings,
+    { path: [...path, 'health_check', 'udp'], what, remedy: 'remove it, or set use_udp to true' },
+  ];
+}
+
+/** With UDP alone there is no PROXY header to forge. */
+function claimWarnings({ tcp, allowedSources, acceptProxy }: EndpointNetwork, path: Path): Problem[] {
+  if (!tcp || allowedSources.length === 0 || acceptProxy?.trustedSources.length !== 0) return [];
   const what = 'is checked against the PROXY header, which any client can forge';
   const remedy = 'list the trusted senders in accept_proxy_trusted';
   return [{ path: [...path, 'network', 'allowed_sources'], what, remedy }];
+}
+
+/** What PROXY headers do not do for UDP. */
+function datagramWarnings(
+  { udp, sendProxyVersion, sendProxyUdp, acceptProxy }: EndpointNetwork,
+  path: Path,
+): Problem[] {
+  if (!udp) return [];
+  const at = (key: string): Path => [...path, 'network', key];
+  const unsent = {
+    path: at('send_proxy'),
+    what: 'has no effect on UDP, whose datagrams get no PROXY header',
+    remedy: 'set send_proxy_udp to true, or relay UDP with an endpoint of its own',
+  };
+  const unread = {
+    path: at('accept_proxy'),
+    what: 'has no effect on UDP, whose datagrams are relayed with whatever they begin with',
+    remedy: 'relay UDP with an endpoint of its own, without accept_proxy',
+  };
+  return [
+    ...(sendProxyVersion !== undefined && sendProxyUdp === undefined ? [unsent] : []),
+    ...(acceptProxy === undefined ? [] : [unread]),
+  ];
 }

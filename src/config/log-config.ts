@@ -12,7 +12,7 @@ export const logKeys = {
 
 /** The level of the log and its destination. */
 export type LogConfig = Pick<Settings<typeof logKeys>, 'level'> & {
-  /** `stderr` or the path of a file; absent = standard output. A reload does not change it. */
+  /** `stderr` or the path of a file; absent = standard output. A reload does not change it, SIGHUP opens it again. */
   readonly output?: string;
 };
 

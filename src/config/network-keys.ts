@@ -72,6 +72,10 @@ const sendProxyKeys = {
   send_proxy: setting('enabled', flag, false),
   /** Its version, 1 or 2; default 2. */
   send_proxy_version: setting('version', wholeNumber(1, 2), 2, headerVersion),
+  /** Our own key: begin each UDP association, too, with a header of version 2 in its first datagram; default false. */
+  send_proxy_udp: ours(setting('udp', flag, false)),
+  /** Our own key: put it before every datagram; default false. */
+  send_proxy_every_datagram: ours(setting('everyDatagram', flag, false)),
 };
 
 /** Keys of the PROXY headers of clients; all but the first each become a field of `AcceptProxy`. */
@@ -94,8 +98,12 @@ export type AcceptProxy = Omit<Settings<typeof acceptProxyKeys>, 'enabled'>;
  * The network settings of one endpoint: a field for each key of `networkKeys`, documented there, times in milliseconds.
  */
 export type EndpointNetwork = Settings<typeof plainKeys> & {
-  /** Version of the PROXY header that is sent to remotes; absent = none. */
+  /** Version of the PROXY header that is sent to TCP remotes; absent = none. */
   readonly sendProxyVersion?: 1 | 2;
+  /** Whether UDP remotes get a PROXY header, too; absent = no. */
+  readonly sendProxyUdp?: true;
+  /** Whether every datagram begins with that header, not only the first of an association; absent = no. */
+  readonly sendProxyEveryDatagram?: true;
   /** Present if clients must begin with a PROXY header. */
   readonly acceptProxy?: AcceptProxy;
 };
@@ -107,6 +115,8 @@ export function endpointNetwork(network: Written<typeof networkKeys>): EndpointN
   return {
     ...settingsOf(plainKeys, network),
     ...(sendProxy.enabled && { sendProxyVersion: sendProxy.version }),
+    ...(sendProxy.enabled && sendProxy.udp && { sendProxyUdp: true }),
+    ...(sendProxy.enabled && sendProxy.everyDatagram && { sendProxyEveryDatagram: true }),
     ...(enabled && { acceptProxy }),
   };
 }
@@ -114,12 +124,19 @@ export function endpointNetwork(network: Written<typeof networkKeys>): EndpointN
 /** The table that gives these settings, with every key; the inverse of `endpointNetwork`. */
 export function writtenNetwork({
   sendProxyVersion: version,
+  sendProxyUdp,
+  sendProxyEveryDatagram,
   acceptProxy,
   ...plain
 }: EndpointNetwork): Required<Written<typeof networkKeys>> {
   return {
     ...writtenOf(plainKeys, plain),
-    ...writtenOf(sendProxyKeys, { enabled: version !== undefined, ...(version && { version }) }),
+    ...writtenOf(sendProxyKeys, {
+      enabled: version !== undefined,
+      ...(version && { version }),
+      udp: sendProxyUdp ?? false,
+      everyDatagram: sendProxyEveryDatagram ?? false,
+    }),
     ...writtenOf(acceptProxyKeys, { enabled: acceptProxy !== undefined, ...acceptProxy }),
   };
 }

@@ -1,6 +1,6 @@
 import type { ownStrategies } from './balance.ts';
 import type { dnsKeys } from './dns-config.ts';
-import type { healthCheckKeys } from './health-check-keys.ts';
+import type { healthCheckKeys, UdpCheckConfig } from './health-check-keys.ts';
 import type { Written } from './key-table.ts';
 import type { logKeys } from './log-config.ts';
 import type { networkKeys } from './network-keys.ts';
@@ -35,8 +35,8 @@ export type RealmDns = Omit<Written<typeof dnsKeys>, 'nameservers'> & {
  */
 export type RealmNetwork = Written<typeof networkKeys>;
 
-/** Our own table: how remotes are checked; `healthCheckKeys` documents its keys. */
-export type RealmHealthCheck = Written<typeof healthCheckKeys>;
+/** Our own table: how remotes are checked; `healthCheckKeys` documents its keys, `udpCheck` the check by UDP. */
+export type RealmHealthCheck = Written<typeof healthCheckKeys> & { readonly udp?: UdpCheckConfig };
 
 /** One of Realm's `[[endpoints]]`. */
 export type RealmEndpoint = {
@@ -63,7 +63,7 @@ export type RealmEndpoint = {
   readonly remote_transport?: string;
   /** Our own key: replaces the strategy of `balance` and uses its weights; `leastconnections`. */
   readonly strategy?: (typeof ownStrategies)[number];
-  /** Our own key: checks of every remote by a TCP connect; absent = none. */
+  /** Our own key: checks of every remote by a TCP connect or a datagram; absent = none. */
   readonly health_check?: RealmHealthCheck;
   readonly network?: RealmNetwork;
 };

@@ -2,7 +2,7 @@ import { fields, listOf, oneOf, text, type Rule } from '../lib/document-rules.ts
 import { ipRanges, listenAddress, remoteAddress, sourceAddress } from './address-rules.ts';
 import { ownStrategies } from './balance.ts';
 import { dnsKeys } from './dns-config.ts';
-import { healthCheckKeys } from './health-check-keys.ts';
+import { healthCheckKeys, udpCheck } from './health-check-keys.ts';
 import { key, ours, rulesOf, type Key } from './key-table.ts';
 import { logKeys } from './log-config.ts';
 import { networkKeys } from './network-keys.ts';
@@ -44,7 +44,7 @@ export const endpointKeys = {
   extra_remotes: key(listOf(remoteAddress)),
   balance: key(text),
   strategy: ours(key(oneOf(ownStrategies))),
-  health_check: ours(key(fields(rulesOf(healthCheckKeys)))),
+  health_check: ours(key(fields({ ...rulesOf(healthCheckKeys), udp: udpCheck }))),
   network: key(fields(networkRules)),
   through: key(sourceAddress),
   listen_transport: key(listenTransport),

@@ -27,7 +27,7 @@ export type EndpointConfig = PortConfig &
     readonly through?: SocketAddress;
     /** Addresses and ranges that it may not dial, by TCP, UDP or a health check; absent = none. */
     readonly deniedDestinations?: readonly string[];
-    /** How its remotes are checked by TCP; absent = not at all. */
+    /** How its remotes are checked; absent = not at all. */
     readonly healthCheck?: HealthCheckConfig;
     /** TLS and WebSocket towards TCP clients; absent = plain TCP. */
     readonly listenTransport?: ListenTransportConfig;

@@ -12,7 +12,12 @@ export const networkFields = {
   tcpKeepaliveSeconds: 'tcp_keepalive',
   tcpKeepaliveProbes: 'tcp_keepalive_probe',
   allowedSources: 'allowed_sources',
-  sendProxy: { enabled: 'send_proxy', version: 'send_proxy_version' },
+  sendProxy: {
+    enabled: 'send_proxy',
+    version: 'send_proxy_version',
+    udp: 'send_proxy_udp',
+    everyDatagram: 'send_proxy_every_datagram',
+  },
   acceptProxy: {
     enabled: 'accept_proxy',
     timeoutSeconds: 'accept_proxy_timeout',
@@ -25,10 +30,10 @@ export const networkFields = {
   maxWaiting: 'max_waiting',
 } as const satisfies FieldTable<Network, RealmNetwork>;
 
-/** The same for an endpoint's health check. */
+/** The same for an endpoint's health check, except for `udp`, a table in both. */
 export const healthCheckFields = {
   intervalSeconds: 'interval',
   timeoutSeconds: 'timeout',
   unhealthyThreshold: 'unhealthy_threshold',
   healthyThreshold: 'healthy_threshold',
-} as const satisfies FieldTable<HealthCheck, RealmHealthCheck>;
+} as const satisfies FieldTable<Omit<HealthCheck, 'udp'>, RealmHealthCheck>;

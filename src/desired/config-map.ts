@@ -87,7 +87,9 @@ function realmEndpoint(endpoint: Endpoint, port: number): RealmEndpoint {
 }
 
 function healthCheck({ healthCheck: check }: Endpoint): Pick<RealmEndpoint, 'health_check'> {
-  return check === undefined ? {} : { health_check: keysOf(healthCheckFields, check) };
+  if (check === undefined) return {};
+  const { udp, ...rest } = check;
+  return { health_check: { ...keysOf(healthCheckFields, rest), ...(udp && { udp }) } };
 }
 
 function remoteText({ address, port, fixedPort }: Remote, shift: number): string {

@@ -20,6 +20,8 @@ export type OperatorGauges = ControllerGauges & {
   readonly isLeading: () => boolean;
   /** Every RealmRelay that the operator knows. */
   readonly relays: () => Iterable<PackedObject<RelayObject>>;
+  /** Lines that it dropped from its log so far. */
+  readonly logLinesDropped: () => number;
 };
 
 /**
@@ -66,7 +68,7 @@ function counter(registry: Registry, name: string, help: string, labelNames: str
   return new Counter({ name, help, labelNames, registers: [registry] });
 }
 
-function registerGauges(registry: Registry, { isLeading, relays }: OperatorGauges): void {
+function registerGauges(registry: Registry, { isLeading, relays, logLinesDropped }: OperatorGauges): void {
   register(registry, buildInfo('realm_operator_build_info'));
   register(registry, {
     name: 'realm_operator_leading',
@@ -74,6 +76,13 @@ function registerGauges(registry: Registry, { isLeading, relays }: OperatorGauge
     type: 'gauge',
     labels: [],
     read: () => [{ labels: {}, value: Number(isLeading()) }],
+  });
+  register(registry, {
+    name: 'realm_operator_log_lines_dropped_total',
+    help: 'Log lines dropped because the log was full, failed, or was not read.',
+    type: 'counter',
+    labels: [],
+    read: () => [{ labels: {}, value: logLinesDropped() }],
   });
   register(registry, {
     name: 'realm_operator_relays',

@@ -39,6 +39,8 @@ export type OperatorOptions = {
   /** The reporting instance in events: the name of the Pod or of the host. */
   readonly instance: string;
   readonly log: Logger;
+  /** Lines that it dropped from its log so far; none by default. */
+  readonly logLinesDropped?: () => number;
   readonly clock: Clock;
   /** The lease that the leader holds, if several operators may run; without it, this operator is the only one. */
   readonly lease?: LeaseTerms;
@@ -73,6 +75,7 @@ export function startOperator(options: OperatorOptions): Operator {
     workers: workers + spareWorkers,
     isLeading: () => election?.lease.holds() ?? true,
     relays: () => cluster.relays.all(),
+    logLinesDropped: options.logLinesDropped ?? (() => 0),
   });
   const election = startElection(options, metrics);
   const client = new KubeClient(kubeConfig, clock, election?.lease, metrics.apiResponded);

@@ -19,7 +19,9 @@ import { stopSignals, type SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, logDestination, type Logger } from '../telemetry/logger.ts';
+import { createLogger, reopenLog, type Logger } from '../telemetry/logger.ts';
+import type { LogOutput } from '../telemetry/log-output.ts';
+import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
 import { helpText } from './command-line/flag-table.ts';
@@ -34,6 +36,8 @@ import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
 import { chooseEngine } from './net/engine.ts';
+import { returnMemory } from './limits/memory-return.ts';
+import { hostAddresses, withUncertainReplies } from './listener/reply-source.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
 import { TransportFilesError, transportProblems } from './transport/transports.ts';
@@ -66,9 +70,9 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
     return await readCommandLine(argv, io);
   } catch (error) {
     if (!(error instanceof RealmError)) throw error;
-    const cause =
-      error.cause === undefined || error.message.includes('\n') ? '' : ` (${asError(error.cause).message})`;
-    io.stderr.write(`${error.message}${cause}\n`);
+    const cause = error.cause === undefined ? '' : asError(error.cause).message;
+    const isWhole = error.message.includes('\n') || error.message.includes(cause);
+    io.stderr.write(isWhole ? `${error.message}\n` : `${error.message} (${cause})\n`);
     if (!(error instanceof UsageError)) return 1;
     if (argv.length === 0) io.stderr.write(helpText());
     return 2;
@@ -108,11 +112,8 @@ async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Pr
 }
 
 async function check({ config, warnings }: ParsedConfig, io: RelayIo): Promise<number> {
-  const unlimited = withoutIdleLimit(config);
-  if (unlimited.length > 0)
-    io.stderr.write(
-      `warning: ${noIdleLimit} (${String(unlimited.length)} endpoints, first: ${String(unlimited[0])})\n`,
-    );
+  for (const { what, names } of advice(config))
+    io.stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
   const log = createLogger('off', { write: () => undefined });
   const problems = await transportProblems(config.endpoints, { clock: systemClock, log });
@@ -134,34 +135,39 @@ async function daemonize({ config }: ParsedConfig, io: RelayIo): Promise<number>
 type Configurable = { readonly relay: RelayServer; readonly resolver: NameResolver; readonly log: Logger };
 
 async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: RelayIo): Promise<number> {
-  const log = newLogger(parsed.config.log, io);
+  const output = io.log === undefined ? await openedLogOutput(parsed.config.log.output) : undefined;
+  const log = createLogger(parsed.config.log.level, io.log ?? output);
   await limitOpenFiles(flags, log);
-  const resolver = new NameResolver(systemClock);
+  const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(parsed.config.dns);
   const context = {
     log,
     errors: new RecentErrors(systemClock),
     clock: systemClock,
     lookup: resolver.lookup,
+    engine: await chooseEngine(flags.engine, log),
     retireMs: flags.drainSeconds * 1000,
   };
-  const engine = await chooseEngine(flags.engine, log);
-  const pool = await startWorkers({ ...context, engine, count: flags.workers }, parsed.config.log);
-  const relay = new RelayServer({ ...context, engine, ...present('dataPlane', pool) });
+  const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
+  const relay = new RelayServer({
+    ...context,
+    ...present('dataPlane', pool),
+    logLinesDropped: () => output?.droppedLines ?? 0,
+  });
+  reopenLogs(io.signals, log, output, pool);
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
     throw error;
   });
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
+  const stopReturning = returnMemory(systemClock);
   const configHash = file?.source.hash ?? '';
   try {
     logWarnings(flags, parsed, log);
     await relay.reload(parsed.config, configHash);
-    log.info(
-      { version, engine: relay.status().engine, admin: admin?.url ?? 'off', configHash },
-      'relay started',
-    );
+    const started = { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash };
+    log.info(started, 'relay started');
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
     const stopFollowing = followFile(file, flags, { relay, resolver, log }, io.signals);
     const signal = await signals.first;
@@ -171,14 +177,19 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     return 0;
   } finally {
     clearInterval(stayAlive);
+    stopReturning();
     signals.release();
     await relay.close();
     await admin?.close();
   }
 }
 
-function newLogger({ level, output }: LogConfig, io: RelayIo): Logger {
-  return createLogger(level, io.log ?? logDestination(output));
+/** Opens log files again at SIGHUP, which is always handled, since its default action would end the relay. */
+function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput, pool?: WorkerPool): void {
+  signals.on('SIGHUP', () => {
+    if (output !== undefined) void reopenLog(output, log);
+    pool?.reopenLog();
+  });
 }
 
 async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promise<void> {
@@ -217,20 +228,24 @@ async function startAdmin(
   }
 }
 
-/** What is recommended where connections may stay for ever. */
-const noIdleLimit = 'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
+/** What is recommended for several endpoints, and their names. */
+type Advice = { readonly what: string; readonly names: readonly string[] };
 
-/** Names of the endpoints whose TCP connections may be idle for ever. */
-function withoutIdleLimit({ endpoints }: RelayConfig): readonly string[] {
-  return endpoints
-    .filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0)
-    .map(({ name }) => name);
+/** One line for all endpoints each, since what it is about is rarely set for one endpoint alone. */
+function advice({ endpoints }: RelayConfig): readonly Advice[] {
+  const unlimited = endpoints.filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0);
+  const idle = 'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
+  const uncertain = withUncertainReplies(endpoints, hostAddresses());
+  const replies =
+    'this host has several addresses, and UDP answers may leave from another one than the client asked: listen on each address by an endpoint of its own';
+  return [
+    { what: idle, names: unlimited.map(({ name }) => name) },
+    { what: replies, names: uncertain.map(({ name }) => name) },
+  ].filter(({ names }) => names.length > 0);
 }
 
-/** One line for all endpoints, since most configurations have no idle limit at all. */
 function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
-  const unlimited = withoutIdleLimit(config);
-  if (unlimited.length > 0) log.warn({ endpoints: unlimited.length, first: unlimited[0] }, noIdleLimit);
+  for (const { what, names } of advice(config)) log.warn({ endpoints: names.length, first: names[0] }, what);
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');

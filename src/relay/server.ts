@@ -13,7 +13,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
-import { systemAddresses, type Lookup } from './dns/lookup.ts';
+import type { Lookup } from './dns/lookup.ts';
+import { NameResolver } from './dns/resolver.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { ListenerSet } from './listener/listener-set.ts';
@@ -45,6 +46,8 @@ export type RelayOptions = {
   readonly memoryBytes?: number;
   /** Serves the clients; this process by default. */
   readonly dataPlane?: DataPlane;
+  /** Lines that this process dropped from its log so far; none by default. */
+  readonly logLinesDropped?: () => number;
 };
 
 /** In stage `leaving` it still accepts, but is no longer ready. */
@@ -65,6 +68,7 @@ export class RelayServer {
   readonly #errors: RecentErrors;
   readonly #dataPlane: DataPlane;
   readonly #listeners: ListenerSet;
+  readonly #logLinesDropped: () => number;
   #configHash = '';
   #configProblem = '';
   #isConfigured = false;
@@ -76,12 +80,13 @@ export class RelayServer {
   constructor({
     log,
     clock,
-    lookup = systemAddresses,
+    lookup = new NameResolver({ clock, log }).lookup,
     retireMs = 30_000,
     random = Math.random,
     errors = new RecentErrors(clock),
     engine,
     openFiles,
+    logLinesDropped = () => 0,
     memoryBytes,
     dataPlane = new LocalDataPlane({
       log,
@@ -99,6 +104,7 @@ export class RelayServer {
     this.#clock = clock;
     this.#errors = errors;
     this.#dataPlane = dataPlane;
+    this.#logLinesDropped = logLinesDropped;
     this.#listeners = new ListenerSet({
       log,
       errors,
@@ -126,8 +132,9 @@ export class RelayServer {
     return reload;
   }
 
-  /** Reports in the status that the newest configuration does not run. */
+  /** Reports in the status that the newest configuration does not run; a problem that is reported already counts once. */
   reportRejected(problem: string): void {
+    if (problem === this.#configProblem) return;
     this.#configProblem = problem;
     this.#revision += 1;
     this.#errors.add({ endpoint: '', side: 'relay', reason: 'ConfigRejected', error: { message: problem } });
@@ -149,7 +156,8 @@ export class RelayServer {
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { engine, workers, workerErrors, descriptorsShort, memory } = this.#dataPlane;
+    const { engine, workers, workerErrors, descriptorsShort, workerLogLinesDropped, memory } =
+      this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
       engine,
@@ -158,6 +166,7 @@ export class RelayServer {
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort,
+      logLinesDropped: this.#logLinesDropped() + workerLogLinesDropped,
       memory,
       ...(workers && { workers }),
       endpoints,

@@ -1,34 +1,9 @@
-import { isatty } from 'node:tty';
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
-import { RealmError } from '../lib/errors.ts';
 import type { LogLevel } from '../lib/log-level.ts';
-import { ownValue } from '../lib/record.ts';
-import { readableLine } from './readable-line.ts';
+import type { LogOutput } from './log-output.ts';
+import { logOutput } from './log-outputs.ts';
 
 export type { Logger };
-
-/** The log destination cannot be opened; `cause` is the reason. */
-class LogOutputError extends RealmError {
-  readonly code = 'REALM_LOG_UNWRITABLE';
-}
-
-/**
- * Opens a destination for log lines. On a terminal they are made readable, elsewhere they stay JSON.
- *
- * @param output  `stdout`, `stderr`, or the path of a file, which is created if it does not exist, and appended to.
- * @throws LogOutputError
- */
-export function logDestination(output = 'stdout'): DestinationStream {
-  const streams: Readonly<Record<string, number>> = { stdout: 1, stderr: 2 };
-  const dest = ownValue(streams, output) ?? output;
-  try {
-    const destination = pino.destination({ dest, append: true, sync: true });
-    if (typeof dest === 'string' || !isatty(dest)) return destination;
-    return { write: (line) => destination.write(readableLine(line)) };
-  } catch (cause) {
-    throw new LogOutputError(`the log cannot be written to ${output}`, { cause });
-  }
-}
 
 /**
  * A logger that writes one JSON object per line, or readable lines on a terminal.
@@ -47,6 +22,18 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: stdSerializers.err },
     },
-    destination ?? logDestination(),
+    destination ?? logOutput(),
   );
+}
+
+/**
+ * Opens the file of a log again after its rotation, and logs how that went. Nothing happens if it is no file.
+ *
+ * @param log  writes to `output`.
+ */
+export async function reopenLog(output: LogOutput, log: Logger): Promise<void> {
+  if (!output.isFile) return;
+  const err = await output.reopen();
+  if (err === undefined) log.info('log file opened again');
+  else log.error({ err }, 'log file could not be opened again, still writing to the previous one');
 }

@@ -198,6 +198,11 @@ const longRemotes = Array.from({ length: 32 }, (_, index) => ({
   weight: 255,
 }));
 
+const anySendProxy = fc.record(
+  { enabled: fc.boolean(), version: fc.constantFrom(1, 2), udp: fc.boolean() },
+  { requiredKeys: [] },
+);
+
 /** Few addresses and ports, so that many conflict. */
 const anyEndpoint: fc.Arbitrary<Omit<EndpointSpec, 'name'>> = fc.record(
   {
@@ -220,7 +225,7 @@ const anyEndpoint: fc.Arbitrary<Omit<EndpointSpec, 'name'>> = fc.record(
     ),
     remotes: fc.constant([{ address: 'b', port: 80 }]),
     network: fc.record(
-      { ipv6Only: fc.boolean(), tcp: fc.boolean(), udp: fc.boolean() },
+      { ipv6Only: fc.boolean(), tcp: fc.boolean(), udp: fc.boolean(), sendProxy: anySendProxy },
       { requiredKeys: [] },
     ),
   },
@@ -230,7 +235,10 @@ const anyEndpoint: fc.Arbitrary<Omit<EndpointSpec, 'name'>> = fc.record(
 const anyRelay: fc.Arbitrary<RealmRelay> = fc
   .tuple(
     fc.array(anyEndpoint, { minLength: 1, maxLength: 4 }),
-    fc.record({ ipv6Only: fc.boolean(), tcp: fc.constant(true), udp: fc.boolean() }, { requiredKeys: [] }),
+    fc.record(
+      { ipv6Only: fc.boolean(), tcp: fc.constant(true), udp: fc.boolean(), sendProxy: anySendProxy },
+      { requiredKeys: [] },
+    ),
     fc.record(
       {
         ipFamilies: fc.constantFrom<('IPv4' | 'IPv6')[]>(['IPv4'], ['IPv6'], ['IPv4', 'IPv6']),

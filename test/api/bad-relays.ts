@@ -144,6 +144,25 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'at most 2',
     withEndpoint({ network: { sendProxy: { version: 3 } } }),
   ),
+  'a datagram with a wrong escape': bad(
+    'spec.endpoints[0].healthCheck.udp.send',
+    'a byte in hexadecimal',
+    withEndpoint({ healthCheck: { udp: { send: '\\x0' } }, network: { udp: true } }),
+  ),
+  'PROXY headers of version 1 for UDP': bad(
+    'spec.endpoints[0].network.sendProxy.version',
+    'set version to 2, or sendProxy.udp to false',
+    withEndpoint({ network: { udp: true, sendProxy: { enabled: true, udp: true, version: 1 } } }),
+    'policy',
+  ),
+  'PROXY headers of version 1 for UDP, of all endpoints and one': bad(
+    'spec.endpoints[0].network.sendProxy.version',
+    'set version to 2, or sendProxy.udp to false',
+    withSpec({ network: { udp: true, sendProxy: { enabled: true, version: 1 } } }, [
+      endpoint({ network: { sendProxy: { udp: true } } }),
+    ]),
+    'policy',
+  ),
   'a trusted source that is not an address range': bad(
     'spec.endpoints[0].network.acceptProxy.trustedSources[0]',
     '10.0.0.0/8',

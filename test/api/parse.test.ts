@@ -60,13 +60,49 @@ describe('parseRealmRelay', () => {
     });
   }
 
-  it('warns of health checks if there is no TCP', () => {
-    const { problems, warnings } = parseRealmRelay(
-      realmRelay([endpoint({ healthCheck: {}, network: { tcp: false, udp: true } })]),
-    );
-    expect(problems).to.deep.equal([]);
-    expect(warnings.map(problemText)).to.deep.equal([
-      'spec.endpoints[0].healthCheck: of endpoint "https" has no effect: it is for TCP, which the endpoint does not relay: remove it, or set tcp to true',
+  const ofUdp = [
+    {
+      why: 'a check by UDP without UDP',
+      fields: { healthCheck: { udp: { send: 'x' } } },
+      warning:
+        'healthCheck.udp: of endpoint "https" has no effect: it does not relay UDP: remove it, or set network.udp to true',
+    },
+    {
+      why: 'PROXY headers that UDP does not get',
+      fields: { network: { udp: true, sendProxy: { enabled: true } } },
+      warning:
+        'network.sendProxy: of endpoint "https" has no effect on UDP, whose datagrams get no PROXY header: set sendProxy.udp to true, or relay UDP with an endpoint of its own',
+    },
+    {
+      why: 'PROXY headers that are not read of UDP',
+      fields: { network: { udp: true, acceptProxy: { enabled: true } } },
+      warning:
+        'network.acceptProxy: of endpoint "https" has no effect on UDP, whose datagrams are relayed with whatever they begin with: relay UDP with an endpoint of its own, without acceptProxy',
+    },
+    {
+      why: 'none of a TCP check that UDP follows',
+      fields: { healthCheck: {}, network: { tcp: false, udp: true } },
+    },
+    {
+      why: 'none of PROXY headers that UDP gets',
+      fields: { network: { udp: true, sendProxy: { enabled: true, udp: true } } },
+    },
+    { why: 'none of PROXY headers without UDP', fields: { network: { sendProxy: { enabled: true } } } },
+  ];
+  for (const { why, fields, warning } of ofUdp) {
+    it(`warns of what has no effect on UDP: ${why}`, () => {
+      const { problems, warnings } = parseRealmRelay(realmRelay([endpoint(fields)]));
+      expect(problems).to.deep.equal([]);
+      const expected = warning === undefined ? [] : [`spec.endpoints[0].${warning}`];
+      expect(warnings.map(problemText)).to.deep.equal(expected);
+    });
+  }
+
+  it('rejects PROXY headers of version 1 for UDP, which cannot state it', () => {
+    const sendProxy = { enabled: true, version: 1, udp: true };
+    const { problems } = parseRealmRelay(realmRelay([endpoint({ network: { udp: true, sendProxy } })]));
+    expect(problems.map(problemText)).to.deep.equal([
+      'spec.endpoints[0].network.sendProxy.version: of endpoint "https" is a version of the PROXY protocol that cannot state UDP clients, got 1: set version to 2, or sendProxy.udp to false',
     ]);
   });
 
@@ -134,7 +170,7 @@ describe('resolve', () => {
       tcpKeepaliveSeconds: 15,
       tcpKeepaliveProbes: 3,
       allowedSources: [],
-      sendProxy: { enabled: false, version: 2 },
+      sendProxy: { enabled: false, version: 2, udp: false, everyDatagram: false },
       acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },
       tcpIdleTimeoutSeconds: 0,
       tcpHalfCloseTimeoutSeconds: 300,
@@ -149,7 +185,7 @@ describe('resolve', () => {
       network: { sendProxy: { enabled: true }, acceptProxy: { trustedSources: ['10.0.0.0/8'] } },
     });
     expect(parsed.endpoints[0]?.network).to.deep.include({
-      sendProxy: { enabled: true, version: 1 },
+      sendProxy: { enabled: true, version: 1, udp: false, everyDatagram: false },
       acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: ['10.0.0.0/8'] },
     });
   });

@@ -222,7 +222,13 @@ describeWithHelm('chart: monitoring', (helm) => {
   it('alerts on metrics that the operator has', async () => {
     const registry = createRegistry();
     const queue = { depth: 0, processingSeconds: [] };
-    operatorMetrics(registry, { queue: () => queue, workers: 1, isLeading: () => true, relays: () => [] });
+    operatorMetrics(registry, {
+      queue: () => queue,
+      workers: 1,
+      isLeading: () => true,
+      relays: () => [],
+      logLinesDropped: () => 0,
+    });
     const families = [...(await registry.metrics()).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     const names = (await judged()).map((selector) => selector.replace(/(_bucket)?\{.*$/, ''));
     expect(names).to.have.length.above(3);

@@ -23,6 +23,12 @@ describe('PROXY headers in the relay config', () => {
       },
       why: 'all of them',
     },
+    {
+      network: { use_udp: true, send_proxy: true, send_proxy_udp: true, send_proxy_every_datagram: true },
+      expected: { sendProxyVersion: 2, sendProxyUdp: true, sendProxyEveryDatagram: true },
+      why: 'for UDP',
+    },
+    { network: { send_proxy_udp: true }, expected: {}, why: 'none without send_proxy' },
   ];
   for (const { network, expected, why } of cases) {
     it(`are read: ${why}`, () => {
@@ -34,4 +40,28 @@ describe('PROXY headers in the relay config', () => {
       expect(Object.fromEntries(found)).to.deep.equal(expected);
     });
   }
+
+  const udpCases = [
+    { network: { send_proxy: true }, key: 'send_proxy', why: 'headers that UDP does not get' },
+    { network: { accept_proxy: true }, key: 'accept_proxy', why: 'headers that are not read of UDP' },
+    { network: { send_proxy: true, send_proxy_udp: true }, key: undefined, why: 'nothing if UDP gets them' },
+    { network: { send_proxy: true, use_udp: false }, key: undefined, why: 'nothing without UDP' },
+  ];
+  for (const { network, key, why } of udpCases) {
+    it(`give a warning of ${why}`, () => {
+      const document = {
+        endpoints: [{ listen: '[::]:80', remote: 'a.example:80', network: { use_udp: true, ...network } }],
+      };
+      const paths = relayConfig(document, 'test').warnings.map(({ path }) => path.join('.'));
+      expect(paths).to.deep.equal(key === undefined ? [] : [`endpoints.0.network.${key}`]);
+    });
+  }
+
+  it('of version 1 are rejected for UDP, which they cannot state', () => {
+    const network = { use_udp: true, send_proxy: true, send_proxy_udp: true, send_proxy_version: 1 };
+    const document = { endpoints: [{ listen: '[::]:80', remote: 'a.example:80', network }] };
+    expect(() => relayConfig(document, 'test')).to.throw(
+      'endpoints[0].network.send_proxy_version: is a version of the PROXY protocol that cannot state UDP clients, got 1: set it to 2, or send_proxy_udp to false',
+    );
+  });
 });

@@ -9,11 +9,14 @@ import { parseRelayConfig } from '../../src/config/parsed-config.ts';
 import { hostText, parseIpAddress } from '../../src/lib/ip-address.ts';
 import { problemText } from '../../src/lib/problem.ts';
 import { relayReport, WrongAnswerError } from '../../src/operator/relay-client.ts';
-import { hostsAddresses, searchNames } from '../../src/relay/dns/hosts-file.ts';
+import { parsePolicies } from '../../src/relay/dns/destination-order.ts';
+import { hostsAddresses } from '../../src/relay/dns/hosts-file.ts';
+import { maxAddresses, messageId, readReply } from '../../src/relay/dns/message.ts';
+import { hostServices } from '../../src/relay/dns/nsswitch.ts';
+import { parseResolvConf, searchNames } from '../../src/relay/dns/resolv-conf.ts';
 import { parseProxyHeader, ProxyHeaderError } from '../../src/relay/proxy-protocol/header.ts';
 import { readRequest } from '../../src/relay/transport/web-socket-request.ts';
 import { acceptWebSocket } from '../../src/relay/transport/web-socket.ts';
-import { memoryBudget } from '../support/memory-budget.ts';
 
 /** A parser that meets outsiders. */
 export type Target = {
@@ -93,7 +96,7 @@ async function webSocketFrames(input: Buffer): Promise<void> {
   const [client, server] = duplexPair();
   client.on('error', () => undefined).resume();
   client.write(upgradeRequest);
-  const stream = await acceptWebSocket(server, target, memoryBudget());
+  const stream = await acceptWebSocket(server, target);
   let bytes = 0;
   stream.on('data', (part: Buffer) => (bytes += part.length)).on('error', () => undefined);
   client.end(input);
@@ -128,11 +131,32 @@ function relayStatus(input: Buffer): void {
 function systemFiles(input: Buffer): void {
   const text = input.toString('utf8');
   for (const found of hostsAddresses(text, 'a.example'))
-    require(isIP(found.address) !== 0, 'a hosts file gives addresses');
-  require(searchNames(text, 'a').includes('a'), 'a name is looked up as it is, too');
+    require(isIP(found) !== 0, 'a hosts file gives addresses');
+  const conf = parseResolvConf(text);
+  require(searchNames('a', conf).includes('a'), 'a name is looked up as it is, too');
+  require(conf.nameservers.length > 0, 'there is a name server');
+  require(conf.nameservers.every((server) => isIP(server) !== 0), 'a name server is an address');
+  require(hostServices(text).every(({ name }) => !/\s/.test(name)), 'a service is one word');
+  parsePolicies(text);
 }
 
-/** Every parser that reads what an outsider wrote; DNS answers are parsed by Node.js. */
+/** The head of a reply for a.example, AAAA, with so many answers. */
+function dnsHead(flags: string, answers: number): string {
+  const counts = `\0\x01\0${String.fromCharCode(answers)}\0\0\0\0`;
+  return `\x12\x34${flags}${counts}\x01a\x07example\0\0\x1c\0\x01`;
+}
+
+function dnsReply(input: Buffer): void {
+  if (messageId(input) === undefined) return;
+  const reply = readReply(input, { name: 'a.example', type: 'AAAA' });
+  if (reply?.kind === 'addresses') {
+    require(reply.addresses.every((each) => isIP(each) === 6), 'a reply gives addresses of the type');
+    require(reply.addresses.length > 0 && reply.addresses.length <= maxAddresses, 'addresses are limited');
+    require(reply.ttlMs >= 0 && reply.ttlMs <= 2 ** 31 * 1000, 'a time to live is one');
+  }
+}
+
+/** Every parser that reads what an outsider wrote. */
 export const targets: readonly Target[] = [
   {
     name: 'realm-relay-yaml',
@@ -242,10 +266,23 @@ export const targets: readonly Target[] = [
     run: relayStatus,
   },
   {
+    name: 'dns-reply',
+    seeds: [
+      `${dnsHead('\x81\x80', 1)}\xc0\f\0\x1c\0\x01\0\0\0<\0\x10${'\0'.repeat(15)}\x01`,
+      `${dnsHead('\x81\x80', 2)}\xc0\f\0\x05\0\x01\0\0\0<\0\x03\x01b\0\x01b\0\0\x1c\0\x01\0\0\0<\0\x10${'\0'.repeat(16)}`,
+      dnsHead('\x81\x83', 0),
+      dnsHead('\x83\x80', 0),
+    ],
+    tokens: ['\xc0\f', '\x01a\x07example\0', '\0\x1c\0\x01', '\0\x05\0\x01', '\x3f', '\xff\xff', '\0\0'],
+    run: dnsReply,
+  },
+  {
     name: 'system-files',
     seeds: [
       '127.0.0.1 localhost a.example # c\n::1 a.example\n',
       'search a.example b.example\nnameserver ::1\n',
+      'hosts: files mdns4_minimal [NOTFOUND=return] dns [!UNAVAIL=continue]\n',
+      'precedence ::ffff:0:0/96 100\n',
     ],
     tokens: ['\n', '#', '\t', 'search ', 'domain ', 'options ndots:1'],
     run: systemFiles,

@@ -39,6 +39,7 @@ const status: RelayStatus = {
   draining: false,
   configProblem: 'unknown field',
   descriptorsShort: 0,
+  logLinesDropped: 0,
   memory: { budgetBytes: 1, usedBytes: 0, dropped: 0 },
   endpoints: [https, { ...https, name: 'dns', ready: true, message: '', sockets: [] }],
   recentErrors: [],

@@ -30,6 +30,7 @@ describe('operatorRoutes', () => {
       queue: () => ({ depth: 7, processingSeconds: [2, 0.5] }),
       workers: 4,
       isLeading: () => false,
+      logLinesDropped: () => 3,
       relays: () =>
         [ready, { ...ready, status: {} }].map((relay) => new PackedObject<RelayObject>(relay, undefined)),
     });
@@ -58,6 +59,7 @@ describe('operatorRoutes', () => {
       'realm_operator_watch_failures_total{kind="Service"} 1',
       'workqueue_depth{name="realmrelay",controller="realmrelay"} 7',
       'realm_operator_leading 0',
+      'realm_operator_log_lines_dropped_total 3',
       'realm_operator_relay_requests_total{outcome="failed"} 0',
     ]);
   });

@@ -173,10 +173,11 @@ export class Loopback {
     return (await answer).toString();
   }
 
-  /** A UDP socket on any free port of `host`. */
+  /** A UDP socket on `port` of `host`; 0 = any free one. */
   async udp(
     host = '127.0.0.1',
     onDatagram?: (datagram: Buffer, from: RemoteInfo, self: UdpSocket) => void,
+    port = 0,
   ): Promise<UdpSocket> {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     socket.on('error', () => undefined);
@@ -186,7 +187,7 @@ export class Loopback {
       if (!isClosed) socket.close();
     });
     const listening = once(socket, 'listening');
-    socket.bind(0, host);
+    socket.bind(port, host);
     await listening;
     if (onDatagram !== undefined)
       socket.on('message', (datagram, from) => {

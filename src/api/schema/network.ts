@@ -6,6 +6,12 @@ const sendProxy = z.object({
     'Begin each TCP connection to a remote with a PROXY header that names the client. Default: false.',
   ),
   version: bounded(1, 2, 'Version of the PROXY protocol. Default: 2.'),
+  udp: flag(
+    'Begin each UDP association, too, with a header of version 2, in the first datagram that a remote gets. Default: false.',
+  ),
+  everyDatagram: flag(
+    'Put that header before every datagram, as dnsdist, PowerDNS and go-mmproxy expect. Default: false.',
+  ),
 });
 
 const acceptProxy = z.object({
@@ -63,7 +69,9 @@ export const network = z.object({
   allowedSources: sources(
     'Addresses and ranges of the clients that are served, TCP and UDP; others are reset, or their datagrams dropped. Held against the address in the PROXY header where acceptProxy is enabled: name its trustedSources, too. Default: everybody.',
   ),
-  sendProxy: sendProxy.optional().describe('PROXY protocol towards the remotes; not with UDP.'),
+  sendProxy: sendProxy
+    .optional()
+    .describe('PROXY protocol towards the remotes; with UDP only if `udp` is true.'),
   acceptProxy: acceptProxy.optional().describe('PROXY protocol from the clients; not with UDP.'),
   tcpIdleTimeoutSeconds: seconds(
     0,

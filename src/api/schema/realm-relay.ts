@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { numericEnd } from '../../lib/host-name.ts';
 import { logLevels } from '../../lib/log-level.ts';
+import { maxPayloadLength, payloadPattern, payloadRemedy } from '../../lib/payload.ts';
 import { network } from './network.ts';
 import { podTemplate } from './pod-template.ts';
 import { bounded, flag, isHost, isListenAddress, isPlainAddress, rule, seconds, text } from './parts.ts';
@@ -98,6 +99,20 @@ const remote = z.object({
   ),
 });
 
+/** The text of a datagram. */
+function payload(description: string) {
+  return text(maxPayloadLength).regex(payloadPattern, payloadRemedy).describe(description);
+}
+
+const udpCheck = z.object({
+  send: payload(
+    'Datagram to send, as text: `\\xNN` is a byte in hexadecimal, and \\r, \\n, \\t, \\\\ are as usual.',
+  ),
+  expect: payload(
+    'What the answer must contain, written like `send`. Default: any answer will do.',
+  ).optional(),
+});
+
 const healthCheck = z.object({
   intervalSeconds: seconds(1, 3600, 'Time between two checks of a remote. Default: 10.'),
   timeoutSeconds: seconds(
@@ -106,6 +121,11 @@ const healthCheck = z.object({
     'Time limit of a check: of the name lookup, and of the connect. Default: 2.',
   ),
   unhealthyThreshold: bounded(1, 100, 'Failures in a row after which a remote is tried last. Default: 3.'),
+  udp: udpCheck
+    .optional()
+    .describe(
+      'Checks the remotes of UDP by a datagram. Without it, the TCP connect decides for UDP, too: give it if the remotes do not listen on TCP.',
+    ),
   healthyThreshold: bounded(1, 100, 'Successes in a row after which it has its place back. Default: 1.'),
 });
 
@@ -142,7 +162,7 @@ const endpoint = z.object({
   healthCheck: healthCheck
     .optional()
     .describe(
-      'Checks every remote by a TCP connect, {} with the defaults. Without it only dials for clients tell whether a remote works.',
+      'Checks every remote by a TCP connect, or a datagram; {} with the defaults. Without it only dials for clients tell whether a remote works.',
     ),
   network: network.optional().describe('Overrides spec.network for this endpoint, field by field.'),
   listenTransport: listenTransport

@@ -16,9 +16,10 @@ export function networkSpec(network: EndpointNetwork, base: EndpointNetwork): Ne
 
 /** `check` as fields of a RealmRelay, without those that have their defaults. */
 export function healthCheckSpec(check: HealthCheckConfig): NonNullable<EndpointSpec['healthCheck']> {
-  return differingFields(
+  const fields = differingFields(
     healthCheckFields,
     writtenOf(healthCheckKeys, check),
     writtenOf(healthCheckKeys, {}),
   );
+  return { ...fields, ...(check.udp && { udp: check.udp }) };
 }

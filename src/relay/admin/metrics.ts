@@ -24,6 +24,7 @@ function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
     buildInfo('realm_relay_build_info'),
     engineInfo(status),
     ...processFamilies(status),
+    logFamily(status),
     ...connectionFamilies(status),
     ...associationFamilies(status),
     ...remoteFamilies(status),
@@ -93,6 +94,16 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   ];
 }
 
+function logFamily(status: () => RelayStatus): MetricFamily {
+  return {
+    name: 'realm_relay_log_lines_dropped_total',
+    help: 'Log lines dropped because the log was full, failed, or was not read.',
+    type: 'counter',
+    labels: [],
+    read: () => [{ labels: {}, value: status().logLinesDropped }],
+  };
+}
+
 function memoryFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     {
@@ -104,14 +115,14 @@ function memoryFamilies(status: () => RelayStatus): readonly MetricFamily[] {
     },
     {
       name: 'realm_relay_memory_used_bytes',
-      help: 'Used part of the memory budget: read buffers, bytes that wait to be written, datagrams and WebSocket messages that wait.',
+      help: 'Used part of the memory budget: read buffers, bytes that wait to be written, and datagrams that wait.',
       type: 'gauge',
       labels: [],
       read: () => [{ labels: {}, value: status().memory.usedBytes }],
     },
     {
       name: 'realm_relay_memory_dropped_total',
-      help: 'UDP associations whose waiting datagrams were dropped, and WebSocket connections with an unfinished message that were reset, because the memory budget was used up.',
+      help: 'How often the waiting datagrams of a UDP association were dropped, because they exceeded their part of the memory budget.',
       type: 'counter',
       labels: [],
       read: () => [{ labels: {}, value: status().memory.dropped }],

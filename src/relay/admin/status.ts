@@ -28,6 +28,8 @@ export type RelayStatus = {
   readonly configProblem: string;
   /** Number of processes without file descriptors for another TCP client: new ones wait in the kernel. */
   readonly descriptorsShort: number;
+  /** Log lines of all processes that could not be written. */
+  readonly logLinesDropped: number;
   /** What clients make the relay use of its memory budget, all processes together. */
   readonly memory: MemoryUse;
   /** Absent if the relay is one process. */

@@ -21,6 +21,7 @@ export class ChannelPipe implements Reader {
   readonly #memory: MemoryBudget;
   /** What waits to be written, as counted in the memory budget. */
   #waitingBytes = 0;
+  #isReleased = false;
 
   constructor(memory: MemoryBudget) {
     this.#memory = memory;
@@ -89,6 +90,7 @@ export class ChannelPipe implements Reader {
 
   /** Drops what it holds; to be called once, when the connection is over. */
   release(): void {
+    this.#isReleased = true;
     this.#held = undefined;
     this.drained();
   }
@@ -99,8 +101,9 @@ export class ChannelPipe implements Reader {
     return this.#bytes < maxHeldBytes;
   }
 
-  /** `bytes` wait from now on. */
-  #wait(bytes: number): void {
+  /** `bytes` wait from now on, unless a failed write has ended the connection. */
+  #wait(wanted: number): void {
+    const bytes = this.#isReleased ? 0 : wanted;
     const more = bytes - this.#waitingBytes;
     this.#waitingBytes = bytes;
     if (more > 0) this.#memory.take(more);

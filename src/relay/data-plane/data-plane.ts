@@ -78,6 +78,8 @@ export type DataPlane = {
   readonly engine: EngineName;
   /** How many processes lack the file descriptors for another TCP client. */
   readonly descriptorsShort: number;
+  /** Log lines that other processes than this one dropped. */
+  readonly workerLogLinesDropped: number;
   /** Of all processes together. */
   readonly memory: MemoryUse;
   /** Absent if there are none. */

@@ -21,6 +21,7 @@ import type { EndpointTransport } from '../transport/endpoint-transport.ts';
 import type { UdpAssociation } from '../udp/association.ts';
 import { Associations } from '../udp/associations.ts';
 import { EndpointRemotes, type RemoteId } from '../upstream/endpoint-remotes.ts';
+import type { RemotePool } from '../upstream/remote-pool.ts';
 import type { RemoteEvent } from '../upstream/remote.ts';
 import type { EndpointStats } from './data-plane.ts';
 
@@ -143,7 +144,7 @@ export class Endpoint {
     this.#idleSweep.limit(idleLimits(config));
     if (this.remotes.configure(config)) {
       const isListed = ({ port, remote }: UdpAssociation): boolean =>
-        this.remotes.forPort('UDP', port)?.remotes.includes(remote) ?? false;
+        remote !== undefined && this.remotes.forPort('UDP', port)?.remotes.includes(remote) === true;
       this.#associations.keepOnly(isListed, 'RemoteRemoved');
     }
     if (allowedSources.join() === config.network.allowedSources.join()) return;
@@ -176,8 +177,8 @@ export class Endpoint {
    * @returns undefined if the client may not have one, there is no room, or the endpoint no longer has the port.
    */
   associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
-    const pool = this.remotes.forPort('UDP', port);
-    if (pool === undefined || !this.#sourceFilter.allowsAssociation(client)) return undefined;
+    const pool = (): RemotePool | undefined => this.remotes.forPort('UDP', port);
+    if (pool() === undefined || !this.#sourceFilter.allowsAssociation(client)) return undefined;
     return this.#associations.associate({ port, client, pool, reply, onClosed });
   }
 

@@ -76,6 +76,10 @@ export class LocalDataPlane implements DataPlane {
     return [];
   }
 
+  get workerLogLinesDropped(): number {
+    return 0;
+  }
+
   get descriptorsShort(): number {
     return Number(this.#descriptorGuard.isShort);
   }

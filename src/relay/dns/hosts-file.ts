@@ -1,27 +1,36 @@
-import { parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
+import { addressFamily } from '../../lib/ip-address.ts';
+import { WatchedText } from './watched-text.ts';
 
-/** An IP address and its family. */
-export type FamilyAddress = { readonly address: string; readonly family: IpFamily };
+/** Names whose lines are remembered. */
+const maxNames = 4096;
 
-/** The addresses of `name` in the text of a hosts file, in the order of its lines. Source: hosts(5). */
-export function hostsAddresses(text: string, name: string): FamilyAddress[] {
-  const hostName = name.replace(/\.$/, '').toLowerCase();
-  return text.split('\n').flatMap((line) => {
-    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
-    const ip = parseIpAddress(address);
-    const isListed = names.some((each) => each.toLowerCase() === hostName);
-    return ip === undefined || !isListed ? [] : [{ address, family: ip.family }];
-  });
+/** A hosts file, read again when it changes. */
+export class HostsFile {
+  readonly #file: WatchedText<{ readonly text: string; readonly found: Map<string, readonly string[]> }>;
+
+  constructor(path: string) {
+    this.#file = new WatchedText(path, (text) => ({ text, found: new Map<string, readonly string[]>() }));
+  }
+
+  /** The addresses of `name` at the moment. */
+  addresses(name: string): readonly string[] {
+    const { text, found } = this.#file.value;
+    const known = found.get(name);
+    if (known !== undefined) return known;
+    if (found.size >= maxNames) found.clear();
+    const addresses = hostsAddresses(text, name);
+    found.set(name, addresses);
+    return addresses;
+  }
 }
 
-/**
- * The names to query in turn for `host` with the search domains of a resolv.conf. A name with a dot is first queried as
- * it is; a name that ends with a dot is only queried as it is. Source: resolv.conf(5), with ndots 1.
- */
-export function searchNames(text: string, host: string): string[] {
-  if (host.endsWith('.')) return [host];
-  const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
-  const domains = lines.findLast(([word]) => word === 'search' || word === 'domain')?.slice(1) ?? [];
-  const searched = domains.map((domain) => `${host}.${domain.replace(/^\./, '')}`);
-  return host.includes('.') ? [host, ...searched] : [...searched, host];
+/** The addresses of `name` in the text of a hosts file, in the order of its lines. Source: hosts(5). */
+export function hostsAddresses(text: string, name: string): string[] {
+  const hostName = name.replace(/\.$/, '').toLowerCase();
+  if (!text.toLowerCase().includes(hostName)) return []; // most names are not in it, and it may be long
+  return text.split('\n').flatMap((line) => {
+    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
+    const isListed = names.some((each) => each.toLowerCase() === hostName);
+    return !isListed || addressFamily(address) === undefined ? [] : [address];
+  });
 }

@@ -1,37 +1,35 @@
 /**
  * `dns`: turns a host name into IP addresses.
  *
- * Vocabulary. A `Lookup` returns every address of a name, in the order in which to try them. The system's lookup
- * follows the machine's own rules. A `[dns]` table replaces it by the hosts file and queries to name servers, whose
- * answers a cache keeps for their time to live (TTL). A zone is the interface of a link-local address.
+ * Vocabulary. A `Lookup` returns every address of a name, in the order in which to try them. By default it follows the
+ * rules of the system, from its files: nsswitch.conf, hosts, resolv.conf, gai.conf. A `[dns]` table replaces them by the
+ * hosts file and its own name servers. A query is one question to name servers; their answers are cached for their time
+ * to live (TTL). A zone is the interface of a link-local address.
  *
- * Guarantee: a lookup either returns at least one address or rejects with the most significant error; simultaneous
- * lookups of one name through `[dns]` share one query; failures are never cached.
+ * Guarantee: a lookup either returns at least one address or rejects with the most significant error; names do not wait
+ * for each other, nor for the threads of the process; simultaneous lookups of one name share one query, which ends when
+ * nobody waits for it; an answer beyond its TTL is used only while servers fail, for a bounded time.
  */
 
-import { Resolver } from 'node:dns/promises';
-import { createReadStream } from 'node:fs';
-import { buffer } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
-import { socketAddressText, type SocketAddress } from '../../config/address.ts';
+import type { SocketAddress } from '../../config/address.ts';
 import type { DnsConfig, DnsMode } from '../../config/dns-config.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { asError, errorCode } from '../../lib/errors.ts';
-import { hostText, parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
-import { AnswerCache, type Answer } from './answer-cache.ts';
-import { systemAddresses, type Lookup } from './lookup.ts';
-import { hostsAddresses, searchNames } from './hosts-file.ts';
-
-/** The system's own files for name lookups. */
-export type SystemFiles = { readonly hosts: string; readonly resolvConf: string };
-
-const systemFiles: SystemFiles = { hosts: '/etc/hosts', resolvConf: '/etc/resolv.conf' };
+import type { Logger } from '../../telemetry/logger.ts';
+import { isLocalhost, loopbackAddresses } from './localhost.ts';
+import type { Lookup } from './lookup.ts';
+import type { ServerAddress } from './name-server.ts';
+import { NameQueries } from './name-queries.ts';
+import { inFamilyOrder, type FamilyGroup } from './name-query.ts';
+import { queryDefaults, searchNames, type ResolvConf } from './resolv-conf.ts';
+import { ServerGroup } from './server-group.ts';
+import { machineSettings, SystemLookup, type SystemSettings } from './system-lookup.ts';
 
 /**
  * The address families of each mode. Those of one group are queried at once; the next group only if one yields
  * nothing.
  */
-const groupsOf: Readonly<Record<DnsMode, readonly (readonly IpFamily[])[]>> = {
+const groupsOf: Readonly<Record<DnsMode, readonly FamilyGroup[]>> = {
   ipv4_only: [['IPv4']],
   ipv6_only: [['IPv6']],
   ipv4_and_ipv6: [['IPv4', 'IPv6']],
@@ -40,125 +38,87 @@ const groupsOf: Readonly<Record<DnsMode, readonly (readonly IpFamily[])[]>> = {
   ipv6_then_ipv4: [['IPv6'], ['IPv4']],
 };
 
-/** Resolves host names: with the system's lookup until a configuration has a `[dns]` table. */
+/** What a resolver works with. */
+export type NameResolverOptions = {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Where the settings of the system are; by default those of the machine. */
+  readonly settings?: SystemSettings;
+};
+
+/** Resolves host names: by the rules of the system until a configuration has a `[dns]` table. */
 export class NameResolver {
   readonly #clock: Clock;
-  readonly #files: SystemFiles;
+  readonly #onStale: (name: string, error: Error) => void;
+  readonly #dnsPort: number;
+  readonly #system: SystemLookup;
   #config: DnsConfig | undefined;
-  #lookup: Lookup = systemAddresses;
+  /** Those of `#config`, with the resolv.conf that was read last. */
+  #queries: { readonly conf: ResolvConf; readonly queries: NameQueries } | undefined;
 
-  constructor(clock: Clock, files: SystemFiles = systemFiles) {
+  constructor({ clock, log, settings = machineSettings }: NameResolverOptions) {
     this.#clock = clock;
-    this.#files = files;
+    this.#dnsPort = settings.dnsPort;
+    this.#onStale = (name, err) => {
+      log.warn({ name, err }, 'name servers fail, using an answer beyond its time to live');
+    };
+    this.#system = new SystemLookup({ clock, settings, onStale: this.#onStale });
   }
 
-  /** Resolves names by `config` from now on; undefined = the system's lookup. An equal `config` keeps the cache. */
+  /** Resolves names by `config` from now on; undefined = by the rules of the system. An equal `config` keeps the cache. */
   configure(config: DnsConfig | undefined): void {
     if (isDeepStrictEqual(config, this.#config)) return;
     this.#config = config;
-    this.#lookup = config === undefined ? systemAddresses : cachedLookup(config, this.#clock, this.#files);
+    this.#queries = undefined;
   }
 
   /** Every address of a name, in the order in which to try them; rejects if it has none. */
-  readonly lookup: Lookup = (host) => this.#lookup(host);
-}
+  readonly lookup: Lookup = async (host, signal) => {
+    const name = host.toLowerCase();
+    const config = this.#config;
+    if (config === undefined) return this.#system.lookup(name, signal);
+    const groups = groupsOf[config.mode];
+    const listed = inFamilyOrder(this.#system.inHostsFile(name), groups);
+    if (listed.length > 0) return listed;
+    if (isLocalhost(name)) return inFamilyOrder(loopbackAddresses, groups);
+    return this.#currentQueries(config).addresses(name, signal);
+  };
 
-function cachedLookup(config: DnsConfig, clock: Clock, files: SystemFiles): Lookup {
-  let resolver: Promise<Resolver> | undefined; // created on first use
-  const cache = new AnswerCache(config.cacheSize, clock, async (host) => {
-    const found = hostsAddresses(await fileText(files.hosts), host);
-    for (const group of groupsOf[config.mode]) {
-      const addresses = group.flatMap((each) => found.filter(({ family }) => family === each));
-      if (addresses.length > 0) return { addresses: addresses.map(({ address }) => address), ttlMs: 0 };
-    }
-    resolver ??= resolverOf(config).catch((error: unknown) => {
-      resolver = undefined; // the host name of a name server may resolve later
-      throw error;
+  #currentQueries(config: DnsConfig): NameQueries {
+    const conf = this.#system.resolvConf;
+    if (this.#queries?.conf !== conf) this.#queries = { conf, queries: this.#newQueries(config, conf) };
+    return this.#queries.queries;
+  }
+
+  #newQueries(config: DnsConfig, conf: ResolvConf): NameQueries {
+    let servers: Promise<ServerGroup> | undefined; // created on first use
+    return new NameQueries({
+      clock: this.#clock,
+      servers: () => {
+        servers ??= this.#servers(config, conf).catch((error: unknown) => {
+          servers = undefined; // the host name of a name server may resolve later
+          throw error;
+        });
+        return servers;
+      },
+      // Realm does not apply the options of the resolv.conf.
+      names: (host) =>
+        searchNames(host, { search: config.isSearching ? conf.search : [], ndots: queryDefaults.ndots }),
+      groups: groupsOf[config.mode],
+      limits: config,
+      onStale: this.#onStale,
     });
-    const names = config.isSearching ? searchNames(await fileText(files.resolvConf), host) : [host];
-    const answer = await firstAnswer(await resolver, names, config.mode);
-    return { ...answer, ttlMs: Math.min(config.maxTtlMs, Math.max(config.minTtlMs, answer.ttlMs)) };
-  });
-  return (host) => cache.addresses(host);
-}
-
-/** Far above the size of any real hosts file; lines beyond it are ignored. */
-const maxFileBytes = 16 * 1024 * 1024;
-
-async function fileText(path: string): Promise<string> {
-  const read = buffer(createReadStream(path, { end: maxFileBytes - 1 }));
-  const bytes = await read.catch(() => Buffer.alloc(0)); // optional on some systems
-  const whole = bytes.length < maxFileBytes ? bytes : bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
-  return whole.toString();
-}
-
-async function resolverOf({ nameservers, isTcpOnly }: DnsConfig): Promise<Resolver> {
-  const resolver = isTcpOnly ? tcpResolver() : newResolver();
-  const servers = await Promise.all(nameservers.map(serverText));
-  if (servers.length > 0) resolver.setServers(servers);
-  return resolver;
-}
-
-/** Timeout and number of tries are Realm's. */
-function newResolver(): Resolver {
-  return new Resolver({ timeout: 5000, tries: 2 });
-}
-
-/** Node.js has no option for TCP, but c-ares, its resolver library, reads this variable when it is initialised. */
-function tcpResolver(): Resolver {
-  const before = process.env['RES_OPTIONS'];
-  process.env['RES_OPTIONS'] = `${before ?? ''} use-vc`;
-  try {
-    return newResolver();
-  } finally {
-    if (before === undefined) delete process.env['RES_OPTIONS'];
-    else process.env['RES_OPTIONS'] = before;
   }
-}
 
-async function serverText(server: SocketAddress): Promise<string> {
-  if (server.ip !== undefined) return socketAddressText(server);
-  const [address = ''] = await systemAddresses(server.host);
-  const ip = parseIpAddress(address);
-  return `${ip === undefined ? address : hostText(ip)}:${String(server.port)}`;
-}
-
-async function firstAnswer(resolver: Resolver, names: readonly string[], mode: DnsMode): Promise<Answer> {
-  let failed: Error | undefined;
-  for (const name of names) {
-    for (const group of groupsOf[mode]) {
-      const results = await Promise.all(group.map((family) => query(resolver, name, family)));
-      const addresses = results.flatMap((each) => ('addresses' in each ? each.addresses : []));
-      const ttlMs = Math.min(...results.map((each) => ('addresses' in each ? each.ttlMs : Infinity)));
-      if (addresses.length > 0) return { addresses, ttlMs };
-      failed = mostSignificant([
-        failed,
-        ...results.map((each) => ('error' in each ? each.error : undefined)),
-      ]);
-    }
+  async #servers({ nameservers, isTcpOnly }: DnsConfig, conf: ResolvConf): Promise<ServerGroup> {
+    const ofSystem = conf.nameservers.map((host) => ({ host, port: this.#dnsPort }));
+    const own = await Promise.all(nameservers.map((each) => this.#serverAddress(each)));
+    return new ServerGroup(own.length > 0 ? own : ofSystem, { ...queryDefaults, isTcpOnly }, this.#clock);
   }
-  throw failed ?? new Error('the host name is empty');
-}
 
-async function query(
-  resolver: Resolver,
-  name: string,
-  family: IpFamily,
-): Promise<Answer | { readonly error: Error }> {
-  const options = { ttl: true } as const;
-  try {
-    const records = await (family === 'IPv4'
-      ? resolver.resolve4(name, options)
-      : resolver.resolve6(name, options));
-    const ttlMs = Math.min(...records.map(({ ttl }) => ttl)) * 1000;
-    return { addresses: records.map(({ address }) => address), ttlMs };
-  } catch (error) {
-    return { error: asError(error) };
+  async #serverAddress({ host, port, ip }: SocketAddress): Promise<ServerAddress> {
+    if (ip !== undefined) return { host, port };
+    const [address = ''] = await this.#system.lookup(host.toLowerCase());
+    return { host: address, port };
   }
-}
-
-/** Prefers the error of a server that does not answer to that of a name that does not exist. */
-function mostSignificant(errors: readonly (Error | undefined)[]): Error | undefined {
-  const failures = errors.filter((error) => error !== undefined);
-  return failures.find((error) => !['ENOTFOUND', 'ENODATA'].includes(errorCode(error))) ?? failures[0];
 }

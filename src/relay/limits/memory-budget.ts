@@ -1,6 +1,5 @@
 import { totalmem } from 'node:os';
 import type { Clock } from '../../lib/clock.ts';
-import { RealmError } from '../../lib/errors.ts';
 import { LinkedList, type ListNode } from '../../lib/linked-list.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { Incident } from '../stats/incident.ts';
@@ -26,15 +25,6 @@ export function memoryBudgetBytes(processes: number, limitBytes = process.constr
   return Math.max(minBytes, Math.floor((limitBytes / processes - ownBytes) / 2));
 }
 
-/** What waited was dropped, since the memory budget was used up. */
-export class MemoryError extends RealmError {
-  readonly code = 'REALM_MEMORY_SHORT';
-
-  constructor() {
-    super('dropped what waited longest, the memory budget is used up');
-  }
-}
-
 /** What a memory budget works with. */
 export type MemoryBudgetContext = {
   readonly budgetBytes: number;
@@ -42,6 +32,11 @@ export type MemoryBudgetContext = {
   readonly clock: Clock;
   readonly errors: RecentErrors;
 };
+
+/** What waits and may be dropped gets no more than this part of the budget. */
+const heldPart = 1 / 8;
+
+const shortage = 'memory budget used up, dropping waiting datagrams or keeping new TCP clients waiting';
 
 /** Bytes that wait and that may be dropped. Its size changes by `resize`. */
 export class Holding {
@@ -65,10 +60,11 @@ export class Holding {
 
 /**
  * The memory that clients may make this process use, beside a fixed amount for each connection: what was read and is not
- * written yet, and large read buffers, are *taken*; what waits for an answer, or for its rest, is a *holding*.
+ * written yet, and large read buffers, are *taken*; what waits for an answer is a *holding*.
  *
- * If all of it is used, the holdings that have waited longest are dropped. If what is taken uses half of it, reads are
- * small (`isTight`); if it uses all of it, new TCP clients wait (`isShort`) until an eighth is free.
+ * The holdings that have waited longest are dropped once all of them exceed an eighth of the budget, or what is left of
+ * it. If what is taken uses half of it, reads are small (`isTight`); if it uses all of it, new TCP clients wait (`isShort`)
+ * until an eighth is free.
  */
 export class MemoryBudget {
   isTight = false;
@@ -90,7 +86,8 @@ export class MemoryBudget {
     this.#incident = new Incident(clock, {
       started: () => {
         droppedBefore = this.#dropped;
-        log.warn({ budgetBytes }, 'memory budget used up, dropping what waits longest');
+        const [waitingDatagramBytes, otherBytes] = [this.#heldBytes, this.#takenBytes];
+        log.warn({ budgetBytes, waitingDatagramBytes, otherBytes }, shortage);
       },
       ended: () => {
         log.info({ dropped: this.#dropped - droppedBefore }, 'memory available again');
@@ -140,7 +137,8 @@ export class MemoryBudget {
   }
 
   #makeRoom(): void {
-    while (this.#takenBytes + this.#heldBytes > this.#budgetBytes) {
+    const maxHeldBytes = Math.min(this.#budgetBytes * heldPart, this.#budgetBytes - this.#takenBytes);
+    while (this.#heldBytes > maxHeldBytes) {
       const oldest = this.#holdings.first?.value;
       if (oldest === undefined) return;
       this.#occurred();
@@ -161,8 +159,7 @@ export class MemoryBudget {
   }
 
   #occurred(): void {
-    const error = { message: 'memory budget used up, what waits longest is dropped and new clients wait' };
-    this.#errors.add({ endpoint: '', side: 'relay', reason: 'MemoryShort', error });
+    this.#errors.add({ endpoint: '', side: 'relay', reason: 'MemoryShort', error: { message: shortage } });
     this.#incident.occurred();
   }
 }

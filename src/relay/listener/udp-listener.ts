@@ -44,7 +44,12 @@ export type UdpSession = {
 };
 
 /** The source of datagrams. */
-export type UdpClient = { readonly address: string; readonly port: number };
+export type UdpClient = {
+  readonly address: string;
+  readonly port: number;
+  /** What the socket is bound to that it sent to: a wildcard address does not tell which one it asked. */
+  readonly local: { readonly address: string; readonly port: number };
+};
 
 /** Sends one datagram to a client; a failure affects no other client. */
 export type Reply = (datagram: Uint8Array) => void;
@@ -135,7 +140,8 @@ class UdpListener implements OpenListener {
     let association = this.#associations.get(key);
     if (association === undefined) {
       if (this.#isDraining) return;
-      association = this.#newAssociation(key, { address, port });
+      const local = { address: this.address, port: this.port };
+      association = this.#newAssociation(key, { address, port, local });
     }
     association?.send(datagram);
   }

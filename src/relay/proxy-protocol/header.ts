@@ -39,6 +39,8 @@ const v2Local = 0x20;
 const v2Proxy = 0x21;
 const v2Tcp4 = 0x11;
 const v2Tcp6 = 0x21;
+const v2Udp4 = 0x12;
+const v2Udp6 = 0x22;
 /** A Map, because a client chooses the key. */
 const v1Families: ReadonlyMap<string, IpFamily> = new Map([
   ['TCP4', 'IPv4'],
@@ -54,6 +56,22 @@ export function proxyHeader(version: 1 | 2, { source, destination }: ProxyAddres
   const both = [ipv6Of(from), ipv6Of(to)] as const;
   return version === 1 ? v1('TCP6', both, ports) : v2(v2Tcp6, both, ports);
 }
+
+/**
+ * The header of a datagram, of version 2, since version 1 has no UDP (section 2.1); otherwise like `proxyHeader`. A
+ * destination that is a wildcard address is that of the source's family.
+ */
+export function datagramHeader({ source, destination }: ProxyAddresses): Buffer {
+  const from = plainIp(source);
+  const asked = plainIp(destination);
+  const to = asked === '::' && isIPv4(from) ? '0.0.0.0' : asked;
+  const ports = [source.port, destination.port] as const;
+  if (isIPv4(from) && isIPv4(to)) return v2(v2Udp4, [from, to], ports);
+  return v2(v2Udp6, [ipv6Of(from), ipv6Of(to)], ports);
+}
+
+/** Section 2.2, LOCAL: the header of what the relay sends on its own account, e.g. a health check. */
+export const localHeader = Buffer.concat([signature, Buffer.from([v2Local, 0, 0, 0])]);
 
 function plainIp({ address }: ProxyPeer): string {
   return clientIp(address.replace(/%.*/, ''));

@@ -8,8 +8,9 @@ const remedies: Readonly<Record<string, string>> = {
   REALM_DIAL_TIMEOUT:
     'The remote or a name server does not answer in time: check for a firewall that drops packets, or raise tcp_timeout.',
   ENOTFOUND: "The name does not resolve: correct the remote's name, or check the name servers.",
-  ENODATA: 'The name has no address of the requested IP families: check mode in [dns].',
-  EAI_AGAIN: 'The name servers do not answer: check that this machine can reach them.',
+  ENODATA: 'The name has no address of the requested IP families: check its records, and mode in [dns].',
+  EAI_AGAIN:
+    'The name servers do not answer, or fail: check that this machine can reach them, and the zone of the name.',
   EHOSTUNREACH: 'No route to the remote: check its address and the routes of this machine.',
   ENETUNREACH:
     'This machine has no route for that IP family: use an address of the other family, or add a route.',
@@ -28,13 +29,14 @@ const remedies: Readonly<Record<string, string>> = {
     'Add the clients to serve to allowed_sources; the log has their addresses. If none is missing, nothing needs to be done.',
   TooManyOfClient:
     'Raise max_connections_per_client if many users share an address, as behind a NAT or a proxy; the log has the client.',
-  HealthCheckFailed: 'Check that the remote runs and accepts connections; until then it is tried last.',
+  REALM_REMOTE_SILENT:
+    'Another remote answered where this one did not: check that it runs, and that no firewall drops UDP.',
+  HealthCheckFailed:
+    'Check that the remote runs and accepts connections, or answers health_check.udp; until then it is tried last.',
   TooManyWait: 'Raise max_connections or max_waiting, or add relays.',
   ConnectionLimit: 'Raise max_connections, or add relays.',
   DescriptorsShort: 'Raise the open file limit with "ulimit -n" or the flag -n, or add relays.',
   MemoryShort:
-    'Raise the memory limit of the container, add relays, or limit clients with max_connections_per_client.',
-  REALM_MEMORY_SHORT:
     'Raise the memory limit of the container, add relays, or limit clients with max_connections_per_client.',
   AddressInUse: 'Free the address, or choose another; the relay retries the bind.',
   AddressNotAvailable: 'Choose an address of this machine; the relay retries the bind.',

@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 import type { ListenTransportConfig, RemoteTransportConfig } from '../../config/transport.ts';
-import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { connectTls } from './tls-client.ts';
 import type { TlsServer } from './tls-server.ts';
 import { acceptWebSocket, requestWebSocket } from './web-socket.ts';
@@ -24,11 +23,10 @@ export async function acceptLayers(
   raw: Socket,
   { webSocket }: ListenTransportConfig,
   tls: TlsServer | undefined,
-  memory: MemoryBudget,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
   if (tls !== undefined) all.push(await tls.accept(raw));
-  if (webSocket !== undefined) all.push(await acceptWebSocket(topOf(all), webSocket, memory));
+  if (webSocket !== undefined) all.push(await acceptWebSocket(topOf(all), webSocket));
   return { all, top: topOf(all) };
 }
 
@@ -41,11 +39,10 @@ export async function connectLayers(
   raw: Socket,
   { tls, webSocket }: RemoteTransportConfig,
   context: SecureContext | undefined,
-  memory: MemoryBudget,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
   if (tls !== undefined && context !== undefined) all.push(await connectTls(raw, tls, context));
-  if (webSocket !== undefined) all.push(await requestWebSocket(topOf(all), webSocket, memory));
+  if (webSocket !== undefined) all.push(await requestWebSocket(topOf(all), webSocket));
   return { all, top: topOf(all) };
 }
 

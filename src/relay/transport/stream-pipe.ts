@@ -10,6 +10,7 @@ export class StreamPipe {
   hasEnded = false;
   readonly #memory: MemoryBudget;
   #waitingBytes = 0;
+  #isReleased = false;
 
   constructor(memory: MemoryBudget) {
     this.#memory = memory;
@@ -37,9 +38,11 @@ export class StreamPipe {
   /** To be called at the end of the connection. */
   release(): void {
     this.#wait(0);
+    this.#isReleased = true;
   }
 
   #wait(bytes: number): void {
+    if (this.#isReleased) return;
     const before = this.#waitingBytes;
     this.#waitingBytes = bytes;
     if (bytes > before) this.#memory.take(bytes - before);

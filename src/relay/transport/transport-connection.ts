@@ -4,7 +4,6 @@ import { asError } from '../../lib/errors.ts';
 import type { ConnectionContext } from '../connection/connection.ts';
 import { ConnectionLifecycle, type LifecycleOwner } from '../connection/lifecycle.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
-import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { Accepted, Target } from '../net/channel.ts';
 import { reset } from '../net/reset.ts';
 import { probe } from '../net/socket-stack.ts';
@@ -18,9 +17,9 @@ import { StreamPipe } from './stream-pipe.ts';
 /** The handshakes of an endpoint's transports. */
 export type Handshakes = {
   /** With a client. */
-  readonly accept: (raw: Socket, memory: MemoryBudget) => Promise<Layers>;
+  readonly accept: (raw: Socket) => Promise<Layers>;
   /** With a remote. */
-  readonly request: (raw: Socket, memory: MemoryBudget) => Promise<Layers>;
+  readonly request: (raw: Socket) => Promise<Layers>;
 };
 
 /** What a connection with transports needs of its endpoint. */
@@ -148,7 +147,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     const { raw } = this.#client;
     this.#limitHandshake();
     try {
-      const layers = await this.#handshakes.accept(raw, this.#context.memory);
+      const layers = await this.#handshakes.accept(raw);
       this.#stopTimer();
       if (this.#lifecycle.hasFailed()) return false;
       this.#client.layers = layers;
@@ -201,7 +200,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     raw.setNoDelay(true);
     const { sendProxyVersion } = this.#config.network;
     if (sendProxyVersion !== undefined) raw.write(proxyHeader(sendProxyVersion, this.#addresses));
-    peer.layers = await this.#handshakes.request(raw, this.#context.memory);
+    peer.layers = await this.#handshakes.request(raw);
   }
 
   #own(raw: Socket): void {

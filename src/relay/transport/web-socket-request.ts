@@ -1,13 +1,13 @@
 import type { WebSocketTarget } from '../../config/transport.ts';
 import { trimmedEnd } from '../../lib/trimmed.ts';
 
-/** The header fields of a request, with names in lower case. */
+/** The header fields of a request or an answer, with names in lower case. */
 export type RequestHeaders = Readonly<Record<string, string>>;
 
 /** A valid request, or why it is not valid. */
 export type ReadRequest = { readonly headers: RequestHeaders } | { readonly fault: string };
 
-/** How long the head of a request may be, as in Realm. */
+/** How long the head of a request or of its answer may be, as in Realm. */
 export const maxHeadBytes = 8192;
 
 const requestLine = /^GET ([!-~]+) HTTP\/1\.1$/;
@@ -54,7 +54,7 @@ export function isOfRealm(headers: RequestHeaders): boolean {
 const requiredFields = 5; // host, upgrade, connection, key and version
 
 /** @returns undefined if a line is malformed, or a field that must be unique occurs twice. */
-function readHeaders(lines: readonly string[]): RequestHeaders | undefined {
+export function readHeaders(lines: readonly string[]): RequestHeaders | undefined {
   const headers = new Map<string, string>();
   for (const line of lines) {
     const colon = line.indexOf(':');
@@ -68,7 +68,7 @@ function readHeaders(lines: readonly string[]): RequestHeaders | undefined {
   return Object.fromEntries(headers);
 }
 
-const uniqueFields = new Set(['host', 'sec-websocket-key', 'sec-websocket-version']);
+const uniqueFields = new Set(['host', 'sec-websocket-key', 'sec-websocket-version', 'sec-websocket-accept']);
 
 function upgradeFault(headers: RequestHeaders): string | undefined {
   if (!hasToken(headers['upgrade'], 'websocket')) return 'the request has no Upgrade: websocket';
@@ -82,6 +82,6 @@ function upgradeFault(headers: RequestHeaders): string | undefined {
 }
 
 /** Whether the list `value` contains `word`, in upper or lower case. */
-function hasToken(value: string | undefined, word: string): boolean {
+export function hasToken(value: string | undefined, word: string): boolean {
   return (value ?? '').split(',').some((each) => each.trim().toLowerCase() === word);
 }

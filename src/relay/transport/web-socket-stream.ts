@@ -1,154 +1,164 @@
 import { Duplex } from 'node:stream';
-import { WebSocket } from 'ws';
-import { MemoryError, type Holding, type MemoryBudget } from '../limits/memory-budget.ts';
-import { HandshakeError } from './handshake-error.ts';
-
-/** A larger message ends the connection: it stays in memory until it is complete. Realm sends at most 8 KiB. */
-export const maxMessageBytes = 1024 * 1024;
-
-/** How long `ws` waits for the peer's close frame: practically for ever, since the peer may go on sending before it. */
-export const closeTimeout = 2 ** 31 - 1;
+import { asError } from '../../lib/errors.ts';
+import { FrameReader, frameWriter, type FrameWriter } from './web-socket-frames.ts';
 
 /** How long a peer may take to close TCP after both directions of the WebSocket have ended. */
 const lingerMs = 10_000;
 
-/**
- * A WebSocket whose directions end separately: RFC 6455, section 5.5.1, lets a peer that receives a close frame finish
- * what it is sending before it answers with its own.
- */
-export class HalfOpenWebSocket extends WebSocket {
-  #isFinished = false;
-
-  /** Called by `ws` on the peer's close frame. */
-  override close(): void {
-    this.emit('peerEnd');
-    if (this.#isFinished) super.close();
-  }
-
-  /** Sends the close frame, after which this side sends nothing more. */
-  finish(): void {
-    if (this.#isFinished) return;
-    this.#isFinished = true;
-    if (this.readyState === WebSocket.OPEN) super.close(1000);
-  }
-}
-
-/** What a WebSocket stream works with. */
-export type WebSocketStreamContext = {
-  /** The stream that carries the WebSocket. */
-  readonly below: Duplex;
-  readonly memory: MemoryBudget;
+/** How a WebSocket stream begins. */
+export type WebSocketStreamOptions = {
+  /** Whether this side has accepted the WebSocket, so that its peer masks frames; if not, it masks its own. */
+  readonly isServer: boolean;
+  /** What was read behind the peer's handshake. */
+  readonly rest: Buffer;
+  /** How long nothing is sent, unless the peer sends something before that; 0 by default. */
+  readonly silenceMs?: number;
 };
 
 /**
- * The payload of the binary messages of an open WebSocket. It owns the socket below.
+ * The payload of the binary messages of a WebSocket, as it comes: no message is kept until it is complete. It owns the
+ * stream below.
  *
- * `ws` keeps a message until it is complete. What it keeps, and what is not read yet, is held in the memory budget: if
- * memory is short, the stream whose message has waited longest fails.
+ * Its directions end separately: RFC 6455, section 5.5.1, lets a peer that receives a close frame finish what it is
+ * sending before it answers with its own. A peer that closes TCP without a close frame ends both.
  */
 export class WebSocketStream extends Duplex {
-  readonly #socket: HalfOpenWebSocket;
-  readonly #holding: Holding;
-  #hasEnded = false;
+  readonly #below: Duplex;
+  readonly #reader: FrameReader;
+  readonly #writer: FrameWriter;
+  #hasPeerEnded = false;
+  #hasFinished = false;
   /** Present while nothing may be sent. */
-  #silence: Promise<void> | undefined;
+  #silence: PromiseWithResolvers<undefined> | undefined;
+  #ping: Buffer | undefined;
+  #isAnswering = false;
 
-  /**
-   * @param socket     just opened, before its first message.
-   * @param silenceMs  how long nothing is sent, unless the peer sends something before that.
-   */
-  constructor(socket: HalfOpenWebSocket, { below, memory }: WebSocketStreamContext, silenceMs = 0) {
+  /** @param below  open, and paused; no error of it is reported. */
+  constructor(below: Duplex, { isServer, rest, silenceMs = 0 }: WebSocketStreamOptions) {
     super({ allowHalfOpen: true });
-    this.on('error', () => undefined); // a message may fail before there is another listener: see `errored`
-    this.#socket = socket;
-    this.#holding = memory.hold(() => {
-      this.destroy(new MemoryError());
+    this.on('error', () => undefined); // the first frame may fail before there is another listener: see `errored`
+    this.#below = below;
+    this.#reader = new FrameReader(isServer, (ping) => {
+      this.#answer(ping);
     });
-    // Before `ws` reads the part, which may complete a message.
-    below.prependListener('data', (part: Buffer) => {
-      if (!this.destroyed) this.#holding.resize(this.#holding.bytes + part.length);
+    this.#writer = frameWriter(!isServer);
+    if (silenceMs > 0) this.#keepSilence(silenceMs);
+    below.on('data', (part: Buffer) => {
+      this.#receive(part);
     });
-    socket.binaryType = 'fragments';
-    socket.on('message', (parts, isBinary) => {
-      this.#receive(parts as Buffer[], isBinary);
+    below.once('end', () => {
+      this.#endOfPeer();
+      below.end();
     });
-    const onEnd = (): void => {
-      if (this.#hasEnded) return;
-      this.#hasEnded = true;
-      this.push(null);
-    };
-    socket.on('peerEnd', onEnd);
-    socket.on('close', onEnd);
-    if (silenceMs > 0) this.#silence = this.#keepSilence(silenceMs);
-    socket.on('error', (cause) => {
-      this.destroy(new HandshakeError('invalid WebSocket frame', { cause }));
+    below.once('close', () => {
+      this.#endOfPeer();
     });
-  }
-
-  async #keepSilence(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const over = (): void => {
-      resolve(undefined);
-    };
-    const timer = setTimeout(over, ms);
-    const events = ['message', 'peerEnd', 'close'];
-    for (const event of events) this.#socket.once(event, over);
-    await promise;
-    clearTimeout(timer);
-    for (const event of events) this.#socket.off(event, over);
-    this.#silence = undefined;
-  }
-
-  /** Runs `send` once the silence is over. */
-  #afterSilence(send: () => void): void {
-    if (this.#silence === undefined) send();
-    else void this.#silence.then(send);
-  }
-
-  #receive(parts: readonly Buffer[], isBinary: boolean): void {
-    if (!isBinary) {
-      this.destroy(new HandshakeError('text WebSocket message: send binary messages'));
-      return;
-    }
-    if (this.#hasEnded) return;
-    let isRoom = true;
-    for (const part of parts) if (part.length > 0) isRoom = this.push(part);
-    if (!isRoom) this.#socket.pause();
-    this.#holding.resize(isRoom ? 0 : this.readableLength);
+    if (rest.length > 0) this.#receive(rest);
   }
 
   override _read(): void {
-    this.#holding.resize(this.readableLength);
-    if (this.#socket.isPaused) this.#socket.resume();
+    this.#below.resume();
   }
 
   override _write(part: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
     this.#afterSilence(() => {
-      this.#socket.send(part, { binary: true }, done);
+      if (!this.#below.writable) {
+        done(new Error('the peer has closed the connection'));
+        return;
+      }
+      this.#below.cork();
+      this.#below.write(this.#writer.binaryHead(part.length));
+      this.#below.write(part, done);
+      this.#below.uncork();
     });
   }
 
   override _final(done: (error?: Error | null) => void): void {
     this.#afterSilence(() => {
-      this.#socket.finish();
+      this.#hasFinished = true;
+      if (this.#below.writable) this.#below.write(this.#writer.close());
+      this.#closeBelow();
       done();
     });
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    // After an error the owner decides how the socket below is closed.
-    this.#holding.resize(0);
+    this.#silence?.resolve(undefined);
+    // After an error the owner decides how the stream below is closed.
     if (error === null && this.writableFinished) this.#linger();
-    else if (error === null) this.#socket.terminate();
+    else if (error === null) this.#below.destroy();
     done(error);
   }
 
-  /** Both close frames are under way: `ws` closes the socket once the peer does, which gets a limited time for it. */
+  #receive(part: Buffer): void {
+    if (this.destroyed || this.#hasPeerEnded) return;
+    let payload: Buffer;
+    try {
+      payload = this.#reader.read(part);
+    } catch (error) {
+      this.destroy(asError(error));
+      return;
+    }
+    if (payload.length > 0) this.#silence?.resolve(undefined);
+    if (payload.length > 0 && !this.push(payload)) this.#below.pause();
+    if (this.#reader.isClosed) this.#endOfPeer();
+  }
+
+  /** The peer sends nothing more; the stream below is read on, to notice that the peer closes it. */
+  #endOfPeer(): void {
+    if (this.#hasPeerEnded) return;
+    this.#hasPeerEnded = true;
+    this.#silence?.resolve(undefined);
+    this.push(null);
+    this.#closeBelow();
+    this.#below.resume();
+  }
+
+  /** RFC 6455, section 7.1.1: the connection is closed once both close frames are under way. */
+  #closeBelow(): void {
+    if (this.#hasPeerEnded && this.#hasFinished) this.#below.end();
+  }
+
+  /** RFC 6455, section 5.5.3: of the pings that came while a pong could not be sent, the latest is answered. */
+  #answer(ping: Buffer): void {
+    this.#ping = ping;
+    if (!this.#isAnswering) this.#sendPong();
+  }
+
+  #sendPong(): void {
+    const ping = this.#ping;
+    this.#ping = undefined;
+    this.#isAnswering = ping !== undefined && !this.#hasFinished && this.#below.writable;
+    if (ping === undefined || !this.#isAnswering) return;
+    this.#below.write(this.#writer.pong(ping), () => {
+      this.#sendPong();
+    });
+  }
+
+  #keepSilence(ms: number): void {
+    const silence = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => {
+      silence.resolve(undefined);
+    }, ms);
+    this.#silence = silence;
+    void silence.promise.then(() => {
+      clearTimeout(timer);
+      this.#silence = undefined;
+    });
+  }
+
+  /** Runs `send` once the silence is over. */
+  #afterSilence(send: () => void): void {
+    if (this.#silence === undefined) send();
+    else void this.#silence.promise.then(send);
+  }
+
+  /** Both close frames are under way: the peer gets a limited time to close TCP. */
   #linger(): void {
     const timer = setTimeout(() => {
-      this.#socket.terminate();
+      this.#below.destroy();
     }, lingerMs).unref();
-    this.#socket.once('close', () => {
+    this.#below.once('close', () => {
       clearTimeout(timer);
     });
   }

@@ -1,20 +1,9 @@
-import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer, type ClientOptions } from 'ws';
 import type { WebSocketTarget } from '../../config/transport.ts';
-import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
-import { isOfRealm, maxHeadBytes, readRequest, type RequestHeaders } from './web-socket-request.ts';
-import { closeTimeout, HalfOpenWebSocket, maxMessageBytes, WebSocketStream } from './web-socket-stream.ts';
-
-const options = { perMessageDeflate: false, maxPayload: maxMessageBytes, closeTimeout } as const;
-
-const server = new WebSocketServer({
-  ...options,
-  noServer: true,
-  clientTracking: false,
-  WebSocket: HalfOpenWebSocket,
-});
+import { answerFault, answerHead, newKey, requestHead } from './web-socket-answer.ts';
+import { isOfRealm, maxHeadBytes, readRequest } from './web-socket-request.ts';
+import { WebSocketStream } from './web-socket-stream.ts';
 
 /**
  * Realm's client drops what it reads together with the answer to its request, such as the first bytes of a remote that
@@ -28,60 +17,54 @@ const silenceForRealmMs = 50;
  *
  * @throws HandshakeError
  */
-export async function acceptWebSocket(
-  stream: Duplex,
-  target: WebSocketTarget,
-  memory: MemoryBudget,
-): Promise<WebSocketStream> {
-  const { head, rest } = await readHead(stream);
-  const read = readRequest(head, target);
-  if ('fault' in read) throw refuse(stream, read.fault);
-  return upgrade(stream, target.path, { headers: read.headers, rest, memory });
+export async function acceptWebSocket(stream: Duplex, target: WebSocketTarget): Promise<WebSocketStream> {
+  const head = await readHead(stream, { begin: 'GET ', peer: 'client', message: 'request' });
+  if ('fault' in head) throw refuse(stream, head.fault);
+  const request = readRequest(head.text, target);
+  if ('fault' in request) throw refuse(stream, request.fault);
+  const { headers } = request;
+  stream.write(answerHead(headers['sec-websocket-key'] ?? ''));
+  const silenceMs = isOfRealm(headers) ? silenceForRealmMs : 0;
+  return new WebSocketStream(stream, { isServer: true, rest: head.rest, silenceMs });
 }
 
-/** A valid request, what follows it, and the memory budget. */
-type Upgrade = { readonly headers: RequestHeaders; readonly rest: Buffer; readonly memory: MemoryBudget };
-
-async function upgrade(
-  stream: Duplex,
-  url: string,
-  { headers, rest, memory }: Upgrade,
-): Promise<WebSocketStream> {
-  return new Promise((resolve) => {
-    const request = { method: 'GET', url, headers } as unknown as IncomingMessage;
-    server.handleUpgrade(request, stream, rest, (socket) => {
-      resolve(
-        new WebSocketStream(socket, { below: stream, memory }, isOfRealm(headers) ? silenceForRealmMs : 0),
-      );
-    });
-    stream.resume(); // readHead has paused it
-  });
+/**
+ * Requests a WebSocket from the remote on `stream`, as Realm does: without extensions, with an all-zero mask.
+ *
+ * @throws HandshakeError
+ */
+export async function requestWebSocket(stream: Duplex, target: WebSocketTarget): Promise<WebSocketStream> {
+  const key = newKey();
+  stream.write(requestHead(target, key));
+  const head = await readHead(stream, { begin: 'HTTP/1.1 ', peer: 'remote', message: 'answer' });
+  const fault = 'fault' in head ? head.fault : answerFault(head.text, key);
+  if ('fault' in head || fault !== undefined) throw failed(fault);
+  return new WebSocketStream(stream, { isServer: false, rest: head.rest });
 }
 
-type Head = { readonly head: string; readonly rest: Buffer };
+/** What a head is read of. */
+type ExpectedHead = { readonly begin: string; readonly peer: string; readonly message: string };
+
+/** A head in Latin-1 without its empty line, and what follows it; or why it is none. */
+type Head = { readonly text: string; readonly rest: Buffer } | { readonly fault: string };
 
 /** Reads up to the first empty line and pauses `stream` behind it. */
-async function readHead(stream: Duplex): Promise<Head> {
+async function readHead(stream: Duplex, { begin, peer, message }: ExpectedHead): Promise<Head> {
   const { promise, resolve, reject } = Promise.withResolvers<Head>();
   let read = Buffer.alloc(0);
   const onData = (part: Buffer): void => {
     read = Buffer.concat([read, part]);
     const end = read.subarray(0, maxHeadBytes).indexOf('\r\n\r\n');
-    if (end >= 0) {
-      stream.pause();
-      resolve({ head: read.toString('latin1', 0, end), rest: read.subarray(end + 4) });
-    } else if (read.length >= maxHeadBytes) {
-      reject(refuse(stream, `the request head is longer than ${String(maxHeadBytes)} bytes`));
-    } else if (!beginsLikeGet(read)) {
-      reject(refuse(stream, 'not an HTTP/1.1 GET request'));
-    }
+    if (end >= 0) resolve({ text: read.toString('latin1', 0, end), rest: read.subarray(end + 4) });
+    else if (read.length >= maxHeadBytes)
+      resolve({ fault: `the head of the ${message} is longer than ${String(maxHeadBytes)} bytes` });
+    else if (!begin.startsWith(read.toString('latin1', 0, begin.length)))
+      resolve({ fault: `the ${message} of the ${peer} is not HTTP/1.1` });
+    else return;
+    stream.pause();
   };
   const onEnd = (): void => {
-    reject(
-      new HandshakeError(
-        'WebSocket handshake failed: the client closed the connection before its request was complete',
-      ),
-    );
+    reject(failed(`the ${peer} closed the connection before its ${message} was complete`));
   };
   stream.on('data', onData).once('end', onEnd).once('close', onEnd).once('error', reject);
   stream.resume();
@@ -92,9 +75,8 @@ async function readHead(stream: Duplex): Promise<Head> {
   }
 }
 
-function beginsLikeGet(read: Buffer): boolean {
-  const get = 'GET ';
-  return get.startsWith(read.toString('latin1', 0, get.length));
+function failed(fault = ''): HandshakeError {
+  return new HandshakeError(`WebSocket handshake failed: ${fault}`);
 }
 
 function refuse(stream: Duplex, fault: string): ClientRefusedError {
@@ -105,40 +87,4 @@ function refuse(stream: Duplex, fault: string): ClientRefusedError {
   );
   stream.resume(); // the rest of the request is dropped
   return new ClientRefusedError(`WebSocket handshake failed: ${fault}`);
-}
-
-/**
- * Requests a WebSocket from the remote on `stream`, as Realm does: without extensions, with an all-zero mask.
- *
- * @throws HandshakeError
- */
-export async function requestWebSocket(
-  stream: Duplex,
-  { host, path }: WebSocketTarget,
-  memory: MemoryBudget,
-): Promise<WebSocketStream> {
-  const { promise, resolve, reject } = Promise.withResolvers<WebSocketStream>();
-  const clientOptions: ClientOptions & { readonly closeTimeout: number } = {
-    ...options,
-    headers: { host },
-    createConnection: () => stream as never,
-    generateMask: () => undefined, // leaves the mask zero
-    finishRequest: (request) => {
-      request.path = path; // unchanged, while a URL would normalize it
-      request.end();
-    },
-  };
-  const socket = new HalfOpenWebSocket('ws://remote.invalid', clientOptions);
-  socket.once('open', () => {
-    resolve(new WebSocketStream(socket, { below: stream, memory }));
-  });
-  socket.once('unexpected-response', (_request, { statusCode = 0 }) => {
-    reject(new Error(`the remote answered with HTTP status ${String(statusCode)}`));
-  });
-  socket.on('error', reject);
-  try {
-    return await promise;
-  } catch (cause) {
-    throw new HandshakeError('WebSocket handshake failed', { cause });
-  }
 }

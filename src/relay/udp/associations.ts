@@ -9,6 +9,7 @@
  * Guarantee: the client receives only what its remote sends, and the failure of one association does not affect another.
  * A new client is turned away only if no association can make room for it.
  */
+import type { EndpointNetwork } from '../../config/network-keys.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientIp, clientNetwork, clientText } from '../../lib/client-address.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -23,8 +24,10 @@ import type { Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { TrafficStats, type Traffic } from '../stats/traffic.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
+import { datagramHeader } from '../proxy-protocol/header.ts';
 import { UdpAssociation, type AssociationEnd } from './association.ts';
 import { EvictionOrder } from './eviction-order.ts';
+import type { DatagramHeader } from './upstream.ts';
 
 /** What the associations of an endpoint need of it. */
 export type AssociationsContext = {
@@ -46,8 +49,8 @@ export type AssociationRequest = {
   readonly client: UdpClient;
   /** The listening port that it came to, as configured. */
   readonly port: number;
-  /** The remotes of that port. */
-  readonly pool: RemotePool;
+  /** The remotes of that port, which a reload may change; undefined if it removed the port. */
+  readonly pool: () => RemotePool | undefined;
   /** Sends a datagram to the client. */
   readonly reply: Reply;
   /** Called once, when the association has ended. */
@@ -156,7 +159,9 @@ export class Associations {
       client: clientText(client.address, client.port),
       ip,
       port,
-      remotes: pool.order(ip),
+      pool,
+      budget,
+      header: headerOf(client, network),
       timeoutMs: network.udpTimeoutMs,
       through,
       denied,
@@ -195,4 +200,11 @@ export class Associations {
     next.close('Evicted');
     return true;
   }
+}
+
+/** The PROXY header of the client's datagrams; undefined = none. */
+function headerOf(client: UdpClient, network: EndpointNetwork): DatagramHeader | undefined {
+  if (network.sendProxyUdp !== true) return undefined;
+  const bytes = datagramHeader({ source: client, destination: client.local });
+  return { bytes, isForEach: network.sendProxyEveryDatagram === true };
 }

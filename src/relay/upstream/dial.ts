@@ -86,7 +86,8 @@ export class Dial<C extends ConnectionAttempt> {
   #deadlineMs = Infinity;
   #source: SourceAddress | undefined;
   #cancelled = false;
-  #cancelConnect: () => void = () => undefined;
+  /** Ends the step that is in progress. */
+  #cancelStep: () => void = () => undefined;
 
   constructor(options: DialOptions<C>) {
     this.#options = options;
@@ -95,7 +96,7 @@ export class Dial<C extends ConnectionAttempt> {
   /** Ends the dial: `connect` resolves with undefined. */
   cancel(): void {
     this.#cancelled = true;
-    this.#cancelConnect();
+    this.#cancelStep();
   }
 
   /**
@@ -130,16 +131,13 @@ export class Dial<C extends ConnectionAttempt> {
   }
 
   async #connectRemote(remote: DialTarget): Promise<C | undefined> {
-    const { clock, timeoutMs, through, denied } = this.#options;
+    const { clock, timeoutMs } = this.#options;
     this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
-    const lookup = (host: string): Promise<readonly string[]> => this.#lookup(host);
-    const addresses = await addressesOf(remote, lookup);
-    if (through !== undefined) this.#source = await sourceOf(through, lookup);
-    const hosts = reachable(permitted(addresses, denied), this.#source);
-    if (this.#isCancelled()) return undefined;
-    const [host] = hosts;
-    if (host === undefined) throw new Error('the name has no address');
     try {
+      const hosts = await this.#hosts(remote);
+      if (this.#isCancelled()) return undefined;
+      const [host] = hosts;
+      if (host === undefined) throw new Error('the name has no address');
       const channel = await (hosts.length === 1
         ? this.#connectAddress(host, remote.port)
         : this.#connectFirst(interleaved(hosts), remote));
@@ -151,6 +149,15 @@ export class Dial<C extends ConnectionAttempt> {
     return undefined;
   }
 
+  /** The addresses of `remote` that may be dialled, in the order in which to try them. */
+  async #hosts(remote: DialTarget): Promise<readonly string[]> {
+    const { through, denied } = this.#options;
+    const lookup = (host: string): Promise<readonly string[]> => this.#lookup(host);
+    const addresses = await addressesOf(remote, lookup);
+    if (through !== undefined) this.#source = await sourceOf(through, lookup);
+    return reachable(permitted(addresses, denied), this.#source);
+  }
+
   /** A method, because the compiler would assume that the field does not change across an `await`. */
   #isCancelled(): boolean {
     return this.#cancelled;
@@ -158,12 +165,21 @@ export class Dial<C extends ConnectionAttempt> {
 
   async #lookup(host: string): Promise<readonly string[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
-    const stop = this.#limit(`looking up ${host}`, reject);
-    this.#options.lookup(host).then(resolve, reject);
+    const ended = new AbortController();
+    const leave = (error: Error): void => {
+      reject(error);
+      ended.abort(error);
+    };
+    const stop = this.#limit(`looking up ${host}`, leave);
+    this.#cancelStep = () => {
+      leave(new Error('the dial was cancelled'));
+    };
+    this.#options.lookup(host, ended.signal).then(resolve, reject);
     try {
       return await promise;
     } finally {
       stop();
+      this.#cancelStep = () => undefined;
     }
   }
 
@@ -176,14 +192,14 @@ export class Dial<C extends ConnectionAttempt> {
     const stop = this.#limit(`connecting to ${name}`, (error) => {
       race.end(error);
     });
-    this.#cancelConnect = () => {
+    this.#cancelStep = () => {
       race.end(new Error('the dial was cancelled'));
     };
     try {
       return await race.winner;
     } finally {
       stop();
-      this.#cancelConnect = () => undefined;
+      this.#cancelStep = () => undefined;
     }
   }
 
@@ -195,7 +211,7 @@ export class Dial<C extends ConnectionAttempt> {
       if (error === undefined) resolve(undefined);
       else reject(error);
     });
-    this.#cancelConnect = () => {
+    this.#cancelStep = () => {
       reject(new Error('the dial was cancelled'));
     };
     try {
@@ -206,7 +222,7 @@ export class Dial<C extends ConnectionAttempt> {
       throw error;
     } finally {
       stop();
-      this.#cancelConnect = () => undefined;
+      this.#cancelStep = () => undefined;
     }
   }
 

@@ -45,7 +45,7 @@ export class EndpointRemotes {
     this.#config = config;
     this.#pools = { TCP: pools('TCP'), UDP: pools('UDP') };
     this.#healthChecks = new HealthChecks(context);
-    this.#healthChecks.run(this.#pools.TCP.first.remotes, config);
+    this.#healthChecks.run(this.#firstRemotes, config);
   }
 
   /** The health of each remote, in the order of the configuration; [] for a protocol that is not relayed. */
@@ -69,15 +69,21 @@ export class EndpointRemotes {
    * @returns whether a setting of the remotes changed.
    */
   configure(config: EndpointConfig): boolean {
-    const [before, after] = [this.#config, config].map((each) =>
-      JSON.stringify([each.balance, portsOf(each), each.healthCheck, each.through, each.deniedDestinations]),
-    );
+    const [before, after] = [this.#config, config].map((each) => {
+      const { balance, healthCheck, network, through, deniedDestinations } = each;
+      const checks = healthCheck && [healthCheck, network.tcp, network.udp, network.sendProxyUdp];
+      return JSON.stringify([balance, portsOf(each), checks, through, deniedDestinations]);
+    });
     this.#config = config;
     if (before === after) return false;
     this.#pools.TCP.configure(config);
     this.#pools.UDP.configure(config);
-    this.#healthChecks.run(this.#pools.TCP.first.remotes, config);
+    this.#healthChecks.run(this.#firstRemotes, config);
     return true;
+  }
+
+  get #firstRemotes(): Readonly<Record<Protocol, readonly Remote[]>> {
+    return { TCP: this.#pools.TCP.first.remotes, UDP: this.#pools.UDP.first.remotes };
   }
 
   /** As configured, in order, with all of their ports. */

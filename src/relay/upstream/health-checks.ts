@@ -2,11 +2,14 @@ import type { SocketAddress } from '../../config/address.ts';
 import type { HealthCheckConfig } from '../../config/health-check-keys.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { Channel, TcpStack } from '../net/channel.ts';
+import type { Target, TcpStack } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Lookup } from '../dns/lookup.ts';
+import { localHeader } from '../proxy-protocol/header.ts';
 import { Dial, type DialTarget } from './dial.ts';
+import type { ConnectionAttempt } from './happy-eyeballs.ts';
 import type { Remote } from './remote.ts';
+import { UdpProbe, udpQuery } from './udp-probe.ts';
 
 /** What health checks work with. */
 export type HealthChecksContext = {
@@ -16,7 +19,13 @@ export type HealthChecksContext = {
   readonly budget: DescriptorBudget;
 };
 
-/** Checks remotes periodically by a TCP connect, and reports the outcome to each remote. */
+/** The remotes of an endpoint's first port, in the order of the configuration, which is the same for both protocols. */
+type CheckedRemotes = { readonly TCP: readonly Remote[]; readonly UDP: readonly Remote[] };
+
+/**
+ * Checks remotes periodically, and reports the outcome to each remote: by a TCP connect, which counts for the remote of
+ * UDP, too, unless UDP has a check of its own.
+ */
 export class HealthChecks {
   readonly #context: HealthChecksContext;
   #running: readonly Check[] = [];
@@ -25,17 +34,27 @@ export class HealthChecks {
     this.#context = context;
   }
 
-  /** Replaces all checks by those of `remotes`; the first ones start at once. */
-  run(
-    remotes: readonly Remote[],
-    { healthCheck: settings, through, deniedDestinations: denied }: EndpointConfig,
-  ): void {
+  /** Replaces all checks by those of `config`; the first ones start at once. */
+  run(remotes: CheckedRemotes, config: EndpointConfig): void {
     this.stop();
-    if (settings === undefined) for (const remote of remotes) remote.clearChecks();
-    else
-      this.#running = remotes.map(
-        (remote) => new Check(remote, settings, { ...this.#context, through, denied }),
-      );
+    const { healthCheck: settings, through, deniedDestinations: denied } = config;
+    const context = { ...this.#context, through, denied };
+    const [connect, ask] = [this.#context.tcp.connect, udpConnect(config)];
+    for (const each of uncheckedRemotes(remotes, config)) each.clearChecks();
+    if (settings === undefined) return;
+    const hasOwn = ask !== undefined;
+    const tcp = isTcpChecked(config)
+      ? remotes.TCP.map((remote, index) => {
+          const follower = hasOwn ? undefined : remotes.UDP[index];
+          return new Check({ remote, follower, connect }, settings, context);
+        })
+      : [];
+    const udp = hasOwn
+      ? remotes.UDP.map(
+          (remote) => new Check({ remote, follower: undefined, connect: ask }, settings, context),
+        )
+      : [];
+    this.#running = [...tcp, ...udp];
   }
 
   /** Ends all checks. */
@@ -52,17 +71,45 @@ type CheckContext = HealthChecksContext & {
   readonly denied: readonly string[] | undefined;
 };
 
+/** What is checked, and how. */
+type Checked = {
+  readonly remote: Remote;
+  /** The remote of the other protocol that has the same outcome. */
+  readonly follower: Remote | undefined;
+  readonly connect: Connect;
+};
+
+/** Connects to an address, or asks it, as a `Dial` requires. */
+type Connect = (target: Target, onConnected: (error: Error | undefined) => void) => ConnectionAttempt;
+
+/** How the remotes of UDP are asked; undefined if they have no check of their own. */
+function udpConnect({ healthCheck, network }: EndpointConfig): Connect | undefined {
+  if (healthCheck?.udp === undefined || !network.udp) return undefined;
+  const query = udpQuery(healthCheck.udp, network.sendProxyUdp === true ? localHeader : new Uint8Array());
+  return (target, onConnected) => new UdpProbe(target, query, onConnected);
+}
+
+/** Whether anything depends on whether the remotes accept TCP connections. */
+function isTcpChecked({ healthCheck, network }: EndpointConfig): boolean {
+  return healthCheck !== undefined && (network.tcp || healthCheck.udp === undefined);
+}
+
+function uncheckedRemotes(remotes: CheckedRemotes, config: EndpointConfig): readonly Remote[] {
+  if (config.healthCheck === undefined) return [...remotes.TCP, ...remotes.UDP];
+  return isTcpChecked(config) ? [] : remotes.TCP;
+}
+
 /** The checks of one remote, one after the other until `stop`. */
 class Check {
-  readonly #remote: Remote;
+  readonly #checked: Checked;
   readonly #settings: HealthCheckConfig;
   readonly #context: CheckContext;
-  #dial: Dial<Channel> | undefined;
+  #dial: Dial<ConnectionAttempt> | undefined;
   #isStopped = false;
   #stopTimer: () => void = () => undefined;
 
-  constructor(remote: Remote, settings: HealthCheckConfig, context: CheckContext) {
-    this.#remote = remote;
+  constructor(checked: Checked, settings: HealthCheckConfig, context: CheckContext) {
+    this.#checked = checked;
     this.#settings = settings;
     this.#context = context;
     void this.#check();
@@ -87,7 +134,7 @@ class Check {
   async #connect(): Promise<void> {
     const dial = new Dial({
       ...this.#context,
-      connect: this.#context.tcp.connect,
+      connect: this.#checked.connect,
       timeoutMs: this.#settings.timeoutMs,
       onFailedTry: () => undefined,
     });
@@ -102,7 +149,8 @@ class Check {
 
   /** The remote as the target of a check, which does not count as one of its connections. */
   #target(): DialTarget {
-    const { host, port, ip, text } = this.#remote;
+    const { remote, follower } = this.#checked;
+    const { host, port, ip, text } = remote;
     return {
       host,
       port,
@@ -111,10 +159,14 @@ class Check {
       acquire: () => undefined,
       release: () => undefined,
       succeed: () => {
-        if (!this.#isStopped) this.#remote.passCheck(this.#settings.healthyThreshold);
+        if (this.#isStopped) return;
+        remote.passCheck(this.#settings.healthyThreshold);
+        follower?.follow(remote.passesChecks);
       },
       fail: (error) => {
-        if (!this.#isStopped) this.#remote.failCheck(this.#settings.unhealthyThreshold, error);
+        if (this.#isStopped) return;
+        remote.failCheck(this.#settings.unhealthyThreshold, error);
+        follower?.follow(remote.passesChecks);
       },
     };
   }

@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { IpAddress } from '../../lib/ip-address.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
+import { AddressOrder } from './address-order.ts';
 
 /** How long a remote whose dials fail is ejected. */
 const ejectionBackoff: Backoff = { initialMs: 1000, maxMs: 60_000 };
@@ -57,6 +58,8 @@ export class Remote implements SocketAddress {
   readonly ip?: IpAddress;
   /** As configured, e.g. `[2001:db8::1]:443`. */
   readonly text: string;
+  /** Which addresses of its name to try first by UDP. */
+  readonly addresses: AddressOrder;
   readonly #endpoint: string;
   readonly #context: RemoteContext;
   #active = 0;
@@ -78,6 +81,7 @@ export class Remote implements SocketAddress {
     if (address.ip !== undefined) this.ip = address.ip;
     this.text = socketAddressText(address);
     this.#context = context;
+    this.addresses = new AddressOrder(context.clock);
   }
 
   /** Connections or associations that are open or being dialled. */
@@ -87,19 +91,22 @@ export class Remote implements SocketAddress {
 
   /** Whether checks pass and the last dial succeeded; true before the first of either. */
   get isHealthy(): boolean {
-    return this.#passesChecks && this.#failedInARow === 0;
+    return this.passesChecks && this.#failedInARow === 0;
+  }
+
+  /** Whether its health checks pass; true without checks. */
+  get passesChecks(): boolean {
+    return (this.#mirrored ?? this).#isUp;
   }
 
   /** Whether it is tried in its turn: it is healthy, or its backoff is over and checks pass. */
   get isPreferred(): boolean {
-    return (
-      this.isHealthy || (this.#passesChecks && this.#context.clock.monotonicMs() >= this.#ejectedUntilMs)
-    );
+    return this.isHealthy || (this.passesChecks && this.#context.clock.monotonicMs() >= this.#ejectedUntilMs);
   }
 
   get health(): RemoteHealth {
     const failing = this.isHealthy ? '' : 'DialFailed';
-    const reason = this.#passesChecks ? failing : 'CheckFailed';
+    const reason = this.passesChecks ? failing : 'CheckFailed';
     return {
       address: this.text,
       healthy: this.isHealthy,
@@ -176,6 +183,14 @@ export class Remote implements SocketAddress {
     this.#context.log.warn({ ...this.#logFields(), err }, 'remote is unhealthy');
   }
 
+  /** Adopts the result of the checks of another remote, which logs and counts it. */
+  follow(isUp: boolean): void {
+    if (this.#isUp === isUp) return;
+    this.#isUp = isUp;
+    this.#contraryChecks = 0;
+    this.#record('checked');
+  }
+
   /** Makes the checks of `checked` count for this remote, too; undefined = it has checks of its own. */
   mirrorChecksOf(checked: Remote | undefined): void {
     this.#mirrored = checked;
@@ -185,10 +200,6 @@ export class Remote implements SocketAddress {
   clearChecks(): void {
     this.#isUp = true;
     this.#contraryChecks = 0;
-  }
-
-  get #passesChecks(): boolean {
-    return (this.#mirrored ?? this).#isUp;
   }
 
   #record(event: RemoteEvent): void {

@@ -12,9 +12,11 @@ import type { WorkerStats, WorkerReport } from './messages.ts';
 export class MergedStats {
   /** By endpoint, the counts that lost workers last reported. */
   #gone = new Map<string, WorkerStats>();
+  #goneLogLinesDropped = 0;
 
   /** A worker is lost, with everything open in it: its counts stay. */
-  workerLost({ endpoints: stats }: WorkerReport): void {
+  workerLost({ endpoints: stats, logLinesDropped }: WorkerReport): void {
+    this.#goneLogLinesDropped += logLinesDropped;
     for (const each of stats) {
       const left = withoutOpen(each);
       const known = this.#gone.get(each.name);
@@ -26,6 +28,11 @@ export class MergedStats {
   keep(endpoints: readonly EndpointConfig[]): void {
     const names = new Set(endpoints.map(({ name }) => name));
     this.#gone = new Map([...this.#gone].filter(([name]) => names.has(name)));
+  }
+
+  /** Log lines that all workers dropped. */
+  logLinesDropped(reports: readonly WorkerReport[]): number {
+    return reports.reduce((sum, report) => sum + report.logLinesDropped, this.#goneLogLinesDropped);
   }
 
   /** The stats of the endpoint `config`. @param health  the health of its remotes. */

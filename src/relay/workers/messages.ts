@@ -71,6 +71,8 @@ export type WorkerReport = {
   readonly load: number;
   /** 1 while it has no file descriptors for another TCP client, else 0. */
   readonly descriptorsShort: number;
+  /** Lines that it dropped from its log. */
+  readonly logLinesDropped: number;
   readonly memory: MemoryUse;
   readonly errors: readonly RecentError[];
   readonly endpoints: readonly WorkerStats[];
@@ -89,6 +91,7 @@ export type PermitCount = { readonly endpoint: string; readonly count: number };
 /** A message that has no result. */
 export type Note =
   | ({ readonly note: 'acquire' | 'release' | 'grant' | 'deny' } & PermitCount)
+  | { readonly note: 'reopenLog' }
   | ({ readonly note: 'remoteEvent'; readonly event: RemoteEvent } & RemoteId)
   | {
       readonly note: 'remoteStates';

@@ -55,6 +55,7 @@ const emptySlot = (): Slot => ({ worker: undefined, startedMs: 0, failures: 0 })
  * remotes are kept here, for all workers.
  */
 export class WorkerPool implements DataPlane {
+  readonly engine: EngineName;
   #cutCount = 0;
   readonly #options: WorkerPoolOptions;
   readonly #slots: Slot[];
@@ -72,6 +73,7 @@ export class WorkerPool implements DataPlane {
   constructor(options: WorkerPoolOptions) {
     requireBoundHandles();
     this.#options = options;
+    this.engine = options.engine.name;
     this.#slots = Array.from({ length: options.count }, emptySlot);
     this.#ledger = new PermitLedger(options.log);
     this.#health = new SharedHealth(options, (note) => {
@@ -90,10 +92,6 @@ export class WorkerPool implements DataPlane {
     return this.#workers.flatMap(({ report }) => report.errors);
   }
 
-  get engine(): EngineName {
-    return this.#options.engine.name;
-  }
-
   get workers(): WorkersStatus {
     return {
       running: this.#workers.map(({ pid, report }) => ({ pid, load: report.load })),
@@ -103,6 +101,10 @@ export class WorkerPool implements DataPlane {
 
   get descriptorsShort(): number {
     return this.#workers.reduce((count, { report }) => count + report.descriptorsShort, 0);
+  }
+
+  get workerLogLinesDropped(): number {
+    return this.#mergedStats.logLinesDropped(this.#workers.map(({ report }) => report));
   }
 
   get memory(): MemoryUse {
@@ -127,6 +129,11 @@ export class WorkerPool implements DataPlane {
       await this.close();
       throw new WorkerStartError('a worker could not be started', { cause });
     }
+  }
+
+  /** Has every worker open its log file again. */
+  reopenLog(): void {
+    for (const worker of this.#workers) worker.send({ note: 'reopenLog' });
   }
 
   async plan(config: RelayConfig): Promise<void> {
@@ -298,9 +305,7 @@ export class WorkerPool implements DataPlane {
       log,
       clock,
       fork,
-      onNote: (sender, note) => {
-        this.#receive(sender, note);
-      },
+      onNote: this.#receive,
       onLost: (lost, how) => {
         this.#onLost(slot, lost, how);
       },
@@ -330,11 +335,11 @@ export class WorkerPool implements DataPlane {
     }
   }
 
-  #receive(worker: WorkerProcess, note: Note): void {
+  readonly #receive = (worker: WorkerProcess, note: Note): void => {
     if (note.note === 'acquire') this.#ledger.acquire(worker, note);
     else if (note.note === 'release') this.#ledger.release(worker, note);
     else if (note.note === 'remoteEvent') this.#health.receive(note);
-  }
+  };
 
   #onLost(slot: Slot, worker: WorkerProcess, how: string): void {
     slot.worker = undefined;

@@ -29,6 +29,7 @@ export class WorkerProcess {
   report: WorkerReport = {
     load: 0,
     descriptorsShort: 0,
+    logLinesDropped: 0,
     memory: { budgetBytes: 0, usedBytes: 0, dropped: 0 },
     errors: [],
     endpoints: [],

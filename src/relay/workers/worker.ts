@@ -1,7 +1,9 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { openFilesLimit } from '../../lib/open-files.ts';
-import { createLogger, logDestination, type Logger } from '../../telemetry/logger.ts';
+import { createLogger, reopenLog, type Logger } from '../../telemetry/logger.ts';
+import type { LogOutput } from '../../telemetry/log-output.ts';
+import { logOutput } from '../../telemetry/log-outputs.ts';
 import type { EndpointStats } from '../data-plane/data-plane.ts';
 import type { OpenListener } from '../listener/listener.ts';
 import { LocalDataPlane } from '../data-plane/local-data-plane.ts';
@@ -17,8 +19,9 @@ import type { Calls, Note, SocketId, WorkerStats, WorkerStart } from './messages
 /** The inside of a worker process: a data plane that its parent controls. */
 export class Worker {
   readonly handlers: RpcHandlers;
+  readonly #output: LogOutput;
   readonly #log: Logger;
-  readonly #resolver = new NameResolver(systemClock);
+  readonly #resolver: NameResolver;
   readonly #errors = new RecentErrors(systemClock);
   readonly #permits: WorkerPermits;
   readonly #dataPlane: LocalDataPlane;
@@ -26,7 +29,10 @@ export class Worker {
   #lastTurn: Promise<unknown> = Promise.resolve();
 
   constructor({ log, retireMs, processes, engine }: WorkerStart, send: (note: Note) => void) {
-    this.#log = createLogger(log.level, logDestination(log.output)).child({ worker: process.pid });
+    const fields = { worker: process.pid };
+    this.#output = logOutput(log.output, fields);
+    this.#log = createLogger(log.level, this.#output).child(fields);
+    this.#resolver = new NameResolver({ clock: systemClock, log: this.#log });
     this.#permits = new WorkerPermits(send);
     this.#dataPlane = new LocalDataPlane({
       log: this.#log,
@@ -49,6 +55,7 @@ export class Worker {
   receive(note: Note): void {
     if (note.note === 'grant') this.#permits.grant(note);
     else if (note.note === 'deny') this.#permits.deny(note);
+    else if (note.note === 'reopenLog') void reopenLog(this.#output, this.#log);
     else if (note.note === 'remoteStates') for (const each of note.states) this.#dataPlane.restore(each);
   }
 
@@ -69,6 +76,7 @@ export class Worker {
       refresh: async () => ({
         load: await this.#dataPlane.refresh(),
         descriptorsShort: this.#dataPlane.descriptorsShort,
+        logLinesDropped: this.#output.droppedLines,
         memory: this.#dataPlane.memory,
         errors: this.#errors.list,
         endpoints: this.#dataPlane.endpointStats.map(workerStats),

@@ -5,12 +5,14 @@ import { expect } from 'chai';
 import type { RealmDns } from '../../../src/config/realm-document.ts';
 import { relayConfig } from '../../../src/config/parsed-config.ts';
 import { errorCode } from '../../../src/lib/errors.ts';
-import { hostsAddresses, searchNames } from '../../../src/relay/dns/hosts-file.ts';
+import { hostsAddresses } from '../../../src/relay/dns/hosts-file.ts';
+import { searchNames } from '../../../src/relay/dns/resolv-conf.ts';
 import { NameResolver } from '../../../src/relay/dns/resolver.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { DnsServer, type Zone } from './dns-server.ts';
-import { Loopback, received } from '../loopback.ts';
+import { keptLog, Loopback, received } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
+import { settingsIn } from './settings.ts';
 
 const loopback = new Loopback();
 let folder: string;
@@ -34,13 +36,14 @@ const zone: Zone = {
 type Fixture = { readonly names: NameResolver; readonly server: DnsServer; readonly clock: FakeClock };
 
 /** A resolver with the settings `dns` that queries a name server of the test. */
-async function resolverWith(dns: RealmDns, ttlSeconds = 60, hosts = ''): Promise<Fixture> {
-  const server = new DnsServer(zone, ttlSeconds);
+async function resolverWith(
+  dns: RealmDns,
+  { ttlSeconds = 60, hosts = '', truncated = false } = {},
+): Promise<Fixture> {
+  const server = new DnsServer(zone, ttlSeconds, truncated);
   const nameservers = [await server.listen(loopback)];
-  const files = { hosts: join(folder, 'hosts'), resolvConf: join(folder, 'resolv.conf') };
-  writeFileSync(files.hosts, hosts);
   const clock = new FakeClock();
-  const names = new NameResolver(clock, files);
+  const names = new NameResolver({ clock, log: keptLog().log, settings: settingsIn(folder, { hosts }) });
   names.configure(relayConfig({ dns: { nameservers, ...dns }, endpoints: [] }, 'test').config.dns);
   return { names, server, clock };
 }
@@ -88,7 +91,7 @@ describe('name resolver', () => {
   ];
   for (const { dns, ttl, keptMs, why } of times) {
     it(`caches an answer for ${why}`, async () => {
-      const { names, server, clock } = await resolverWith({ ...dns, mode: 'ipv4_only' }, ttl);
+      const { names, server, clock } = await resolverWith({ ...dns, mode: 'ipv4_only' }, { ttlSeconds: ttl });
       await names.lookup('four.example');
       clock.advance(keptMs - 1);
       await names.lookup('four.example');
@@ -100,7 +103,7 @@ describe('name resolver', () => {
   }
 
   it('does not cache an answer whose time to live is 0', async () => {
-    const { names, server } = await resolverWith({ mode: 'ipv4_only' }, 0);
+    const { names, server } = await resolverWith({ mode: 'ipv4_only' }, { ttlSeconds: 0 });
     await names.lookup('four.example');
     await names.lookup('four.example');
     expect(server.questions).to.have.length(2);
@@ -130,7 +133,7 @@ describe('name resolver', () => {
 
   it('prefers the hosts file, with the families of the mode', async () => {
     const hosts = '# comment\n192.0.2.77 other Four.Example # and more\n2001:db8::77\tfour.example\n';
-    const { names, server } = await resolverWith({ mode: 'ipv6_then_ipv4' }, 60, hosts);
+    const { names, server } = await resolverWith({ mode: 'ipv6_then_ipv4' }, { hosts });
     expect(await names.lookup('four.example')).to.deep.equal(['2001:db8::77']);
     expect(server.questions).to.deep.equal([]);
   });
@@ -138,17 +141,28 @@ describe('name resolver', () => {
   it('reads the first 16 MiB of a hosts file, up to the last whole line', async () => {
     const fill = `#${'x'.repeat(1023)}\n`.repeat(16 * 1024).slice(0, 16 * 1024 * 1024 - 100);
     const hosts = `192.0.2.77 four.example\n${fill}\n192.0.2.78 four.example${' '.repeat(100)}.no\n`;
-    const { names } = await resolverWith({ mode: 'ipv4_only' }, 60, hosts);
+    const { names } = await resolverWith({ mode: 'ipv4_only' }, { hosts });
     expect(await names.lookup('four.example')).to.deep.equal(['192.0.2.77']);
   });
 
-  it('rejects a name that does not exist, and queries it again the next time', async () => {
-    const { names, server } = await resolverWith({ mode: 'ipv4_only' });
-    for (const times of [1, 2]) {
+  it('rejects a name that does not exist, and queries it again five seconds later', async () => {
+    const { names, server, clock } = await resolverWith({ mode: 'ipv4_only' });
+    for (const [afterMs, times] of [
+      [0, 1],
+      [4999, 1],
+      [1, 2],
+    ] as const) {
+      clock.advance(afterMs);
       const error = await names.lookup('no.example').catch((reason: unknown) => reason);
       expect(errorCode(error)).to.equal('ENOTFOUND');
       expect(server.questions).to.have.length(times);
     }
+  });
+
+  it('queries over TCP if an answer is truncated', async () => {
+    const { names, server } = await resolverWith({ mode: 'ipv4_only' }, { truncated: true });
+    expect(await names.lookup('four.example')).to.deep.equal(['192.0.2.4']);
+    expect(server.questions).to.deep.equal(['udp A four.example', 'tcp A four.example']);
   });
 
   it("uses the system's search domains only if neither name servers nor a protocol are configured", () => {
@@ -162,16 +176,23 @@ describe('name resolver', () => {
   });
 
   const searched = [
-    { host: 'web', expected: ['web.svc.local', 'web.local', 'web'] },
-    { host: 'web.ns', expected: ['web.ns', 'web.ns.svc.local', 'web.ns.local'] },
-    { host: 'web.', expected: ['web.'] },
+    { host: 'web', ndots: 1, expected: ['web.svc.local', 'web.local', 'web'] },
+    { host: 'web.ns', ndots: 1, expected: ['web.ns', 'web.ns.svc.local', 'web.ns.local'] },
+    { host: 'web.ns', ndots: 2, expected: ['web.ns.svc.local', 'web.ns.local', 'web.ns'] },
+    { host: 'web', ndots: 0, expected: ['web', 'web.svc.local', 'web.local'] },
+    { host: 'web.', ndots: 5, expected: ['web'] },
   ];
-  for (const { host, expected } of searched) {
-    it(`queries ${host} as ${expected.join(', ')}`, () => {
-      const text = 'nameserver 192.0.2.1\nsearch old\nsearch svc.local .local\noptions ndots:5\n';
-      expect(searchNames(text, host)).to.deep.equal(expected);
+  for (const { host, ndots, expected } of searched) {
+    it(`queries ${host} with ndots ${String(ndots)} as ${expected.join(', ')}`, () => {
+      expect(searchNames(host, { search: ['svc.local', 'local'], ndots })).to.deep.equal(expected);
     });
   }
+
+  it('queries no name that is too long with a search domain', () => {
+    const host = `${'a'.repeat(63)}.`.repeat(3).slice(0, -1);
+    const search = ['b'.repeat(62), 'b'.repeat(60)];
+    expect(searchNames(host, { search, ndots: 5 })).to.deep.equal([`${host}.${'b'.repeat(60)}`, host]);
+  });
 
   it('ignores lines of a hosts file without an address', () => {
     expect(hostsAddresses('\nname name\n192.0.2.1\n# 192.0.2.1 name\n', 'name')).to.deep.equal([]);

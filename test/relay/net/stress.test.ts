@@ -78,7 +78,7 @@ function gone(socket: Socket): Promise<void> {
 /** The hash of all that `socket` brings until its end; undefined if it is broken off. */
 async function receive(socket: Socket, isSlow: boolean): Promise<string | undefined> {
   const hash = createHash('sha256');
-  let hasEnded = false;
+  const state = { hasEnded: false };
   socket.on('data', (part: Buffer) => {
     hash.update(part);
     if (!isSlow) return;
@@ -87,11 +87,11 @@ async function receive(socket: Socket, isSlow: boolean): Promise<string | undefi
   });
   socket.resume();
   const ended = once(socket, 'end').then(
-    () => (hasEnded = true),
+    () => (state.hasEnded = true),
     () => undefined,
   );
   await Promise.race([ended, gone(socket)]);
-  return hasEnded ? hash.digest('hex') : undefined;
+  return state.hasEnded ? hash.digest('hex') : undefined;
 }
 
 /** A remote that does its part of the plan in the first line, and keeps the hash of what came. */

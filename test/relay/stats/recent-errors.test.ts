@@ -103,12 +103,14 @@ describe('relay, recent errors', () => {
     });
   });
 
-  it('report a rejected configuration', async () => {
+  it('report a rejected configuration, once', async () => {
     const { relay } = await loopback.relay(config());
+    relay.reportRejected('unknown field "x"');
     relay.reportRejected('unknown field "x"');
     expect(await latest(relay)).to.include({
       endpoint: '',
       reason: 'ConfigRejected',
+      count: 1,
       message: 'unknown field "x"',
       remedy: 'Correct the configuration; until then the previous one stays active.',
     });

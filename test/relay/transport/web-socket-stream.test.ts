@@ -1,54 +1,71 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { PassThrough } from 'node:stream';
+import { duplexPair, type Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
-import { WebSocket, WebSocketServer } from 'ws';
-import { HalfOpenWebSocket, WebSocketStream } from '../../../src/relay/transport/web-socket-stream.ts';
-import { memoryBudget } from '../../support/memory-budget.ts';
-import { Loopback } from '../loopback.ts';
-
-const loopback = new Loopback();
-
-afterEach(() => loopback.closeAll());
+import { WebSocketStream } from '../../../src/relay/transport/web-socket-stream.ts';
+import { frame, opcodes, until, zeroMask } from './frames.ts';
 
 const years = 2 ** 31 - 1;
+const rest = Buffer.alloc(0);
+/** A server's close frame with code 1000. */
+const closed = Buffer.from('880203e8', 'hex');
 
-/** A client, and the stream of the other side, which sends nothing for years unless the client does. */
-async function silentPair(): Promise<{ client: WebSocket; stream: WebSocketStream }> {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', WebSocket: HalfOpenWebSocket });
-  loopback.onClose(() => {
-    server.close();
-  });
-  const accepted = once(server, 'connection') as Promise<[HalfOpenWebSocket]>;
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const client = new WebSocket(`ws://127.0.0.1:${String(port)}`);
-  loopback.onClose(() => {
-    client.terminate();
-  });
-  const [[socket]] = await Promise.all([accepted, once(client, 'open')]);
-  const stream = new WebSocketStream(socket, { below: new PassThrough(), memory: memoryBudget() }, years);
-  return { client, stream };
+/** The stream of a server, and what its client writes to. */
+function pair(silenceMs = 0): { stream: WebSocketStream; client: Duplex } {
+  const [client, below] = duplexPair();
+  return { stream: new WebSocketStream(below, { isServer: true, rest, silenceMs }), client };
 }
 
 describe('WebSocket stream with an initial silence', () => {
   it('sends once the client has sent something', async () => {
-    const { client, stream } = await silentPair();
-    const answer = once(client, 'message') as Promise<[Buffer]>;
+    const { client, stream } = pair(years);
     stream.end('hello');
     stream.resume();
-    client.send(Buffer.from('x'));
-    expect((await answer)[0].toString()).to.equal('hello');
-    await once(client, 'close');
+    expect(client.readableLength).to.equal(0);
+    client.write(frame(opcodes.binary, 'x', zeroMask));
+    expect(await until(client, closed)).to.deep.equal(
+      Buffer.concat([frame(opcodes.binary, 'hello'), closed]),
+    );
   });
 
   it('sends what it has once the client has ended', async () => {
-    const { client, stream } = await silentPair();
+    const { client, stream } = pair(years);
     stream.end('hello');
     stream.resume();
-    const answer = once(client, 'message') as Promise<[Buffer]>;
-    client.close();
-    const [[message]] = await Promise.all([answer, once(client, 'close'), once(stream, 'close')]);
-    expect(message.toString()).to.equal('hello');
+    client.write(frame(opcodes.close, '', zeroMask));
+    expect(await until(client, closed)).to.deep.equal(
+      Buffer.concat([frame(opcodes.binary, 'hello'), closed]),
+    );
+  });
+});
+
+describe('WebSocket stream', () => {
+  it('answers the latest of many pings whose answers the client does not read', async () => {
+    const { client, stream } = pair();
+    stream.resume();
+    const pings = Array.from({ length: 10_000 }, (_, index) =>
+      frame(opcodes.ping, String(index).padStart(125), zeroMask),
+    );
+    for (const ping of pings) if (!client.write(ping)) await once(client, 'drain');
+    expect(client.readableLength).to.be.below(100_000);
+    const read = await until(client, frame(opcodes.pong, '9999'.padStart(125)));
+    expect(read.length).to.be.below(200_000);
+  });
+
+  it('stops reading while nobody reads the payload', async () => {
+    const { client, stream } = pair();
+    stream.read(0);
+    const message = Buffer.concat(Array<Buffer>(8).fill(frame(opcodes.binary, 'x'.repeat(125), zeroMask)));
+    const drained = async (): Promise<boolean> => {
+      await setImmediate();
+      return !client.writableNeedDrain;
+    };
+    let written = 0;
+    for (; written < 2 ** 22 && (client.write(Buffer.from(message)) || (await drained()));)
+      written += message.length;
+    expect(written).to.be.below(2 ** 20);
+    expect(stream.readableLength).to.be.below(2 ** 20);
+    stream.resume();
+    await once(client, 'drain');
   });
 });

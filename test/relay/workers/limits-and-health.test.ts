@@ -130,6 +130,33 @@ describe('relay, workers, limits and health', () => {
     expect(second - first).to.be.at.least(490);
   });
 
+  for (const { why, udp } of [
+    { why: 'by UDP', udp: { send: 'ping' } },
+    { why: 'by TCP, which counts for UDP', udp: undefined },
+  ]) {
+    it(`share the health checks of UDP remotes: ${why}`, async () => {
+      const [dead, port] = [await freePort(), await freePort()];
+      await loopback.udp('127.0.0.1', undefined, dead); // silent
+      await loopback.udp(
+        '127.0.0.1',
+        (message, from, self) => {
+          self.send(message, from.port, from.address);
+        },
+        port,
+      );
+      await loopback.tcpServer((socket) => socket.end(), '127.0.0.1', port);
+      const [first, second] = [dead, port].map((each) => `127.0.0.1:${String(each)}`);
+      const health_check = { interval: 1, timeout: 1, unhealthy_threshold: 1, ...(udp && { udp }) };
+      const network = { no_tcp: true, use_udp: true };
+      const relay = await start([
+        endpoint(first ?? '', { extra_remotes: [second ?? ''], health_check, network }),
+      ]);
+      await eventually('unhealthy', async () => (await web(relay)).health.UDP[0]?.reason === 'CheckFailed');
+      const { listen } = await web(relay);
+      expect(await loopback.exchangeDatagram(await loopback.udp(), listen, 'served')).to.equal('served');
+    });
+  }
+
   it('share the health checks of one process', async () => {
     let checks = 0;
     const checked = await loopback.tcpServer((socket) => {

@@ -50,6 +50,7 @@ function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snap
     draining: false,
     configProblem: '',
     descriptorsShort: 0,
+    logLinesDropped: 0,
     memory: { budgetBytes: 1, usedBytes: 0, dropped: 0 },
     recentErrors: [],
   };

@@ -1,19 +1,22 @@
-// What floods cost in memory: `node bench/memory.ts [SCENARIO...]`, with RELAY=path of the relay program.
+// What floods cost: memory, descriptors, and how long the clients of another endpoint wait meanwhile.
+// `make build && node bench/floods.ts [SCENARIO...]`, with RELAY=path of another relay program.
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 
-const program = process.env['RELAY'] ?? join(import.meta.dirname, '..', 'src', 'cli', 'realm.ts');
+const program = process.env['RELAY'] ?? join(import.meta.dirname, '..', 'dist', 'realm.js');
 const sources = 19_000;
 const datagramBytes = 64_000;
 const clients = 200;
 const unfinishedBytes = 900_000;
-const settleMs = 15_000;
+/** Associations end, and the relay looks for memory to return every ten seconds. */
+const settleMs = 35_000;
 
 /** What a flood needs to be tried: a remote, and settings of the endpoint and its network. */
 type Scenario = {
@@ -31,9 +34,14 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   'UDP, name that does not resolve': { remote: () => 'dead.invalid:9', network: udp, flood: datagrams },
   'slow readers': { remote: endlessRemote, flood: (port) => connections(port, () => undefined) },
   'unfinished WebSocket messages': {
-    remote: endlessRemote,
+    remote: sink,
     endpoint: { listen_transport: 'ws;host=a;path=/' },
     flood: (port) => connections(port, sendUnfinished),
+  },
+  'malformed WebSocket requests': {
+    remote: sink,
+    endpoint: { listen_transport: 'ws;host=a;path=/' },
+    flood: (port) => connections(port, sendSpaces),
   },
 };
 
@@ -44,15 +52,25 @@ async function silentRemote(): Promise<string> {
   return `127.0.0.1:${String(socket.address().port)}`;
 }
 
-async function endlessRemote(): Promise<string> {
+function sink(): Promise<string> {
+  return remoteOf((socket) => socket.resume());
+}
+
+function endlessRemote(): Promise<string> {
   const part = Buffer.alloc(65_536);
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined);
+  return remoteOf((socket) => {
     const fill = (): void => {
       while (socket.write(part));
     };
     socket.on('drain', fill);
     fill();
+  });
+}
+
+async function remoteOf(serve: (socket: Socket) => void): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    serve(socket);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   server.unref();
@@ -104,6 +122,41 @@ function sendUnfinished(client: Socket): void {
   client.write(Buffer.alloc(unfinishedBytes));
 }
 
+/** A head that a pattern which backtracks takes seconds to read. */
+function sendSpaces(client: Socket): void {
+  client.write(`GET / HTTP/1.1\r\na:${' '.repeat(3000)}\nx\r\n\r\n`);
+}
+
+/** In a thread of its own: an echo server, and a client of the endpoint in front of it, again and again. */
+async function probe(): Promise<void> {
+  const echo = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  parentPort?.postMessage((echo.address() as AddressInfo).port);
+  const [port] = (await once(parentPort as NonNullable<typeof parentPort>, 'message')) as [number];
+  let longestMs = 0;
+  parentPort?.on('message', () => {
+    parentPort?.postMessage(longestMs);
+  });
+  for (let count = 0; ; count += 1) {
+    const startMs = performance.now();
+    const client = connect(port, '127.0.0.1');
+    client.write('x');
+    await once(client, 'data');
+    if (count > 50) longestMs = Math.max(longestMs, performance.now() - startMs); // the first ones warm up
+    client.destroy();
+    await delay(20);
+  }
+}
+
+async function answer(thread: Worker, message?: number): Promise<number> {
+  if (message !== undefined) thread.postMessage(message);
+  return ((await once(thread, 'message')) as [number])[0];
+}
+
+function descriptors(pid: number): number {
+  return readdirSync(`/proc/${String(pid)}/fd`).length;
+}
+
 function megabytes(pid: number, field: 'VmHWM' | 'VmRSS'): number {
   const [, kib] =
     new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${String(pid)}/status`, 'utf8')) ?? [];
@@ -111,35 +164,49 @@ function megabytes(pid: number, field: 'VmHWM' | 'VmRSS'): number {
 }
 
 async function measure(name: string, { remote, endpoint, network, flood }: Scenario): Promise<void> {
+  const prober = new Worker(import.meta.filename);
   const config = JSON.stringify({
     log: { level: 'info' },
-    endpoints: [{ name: 'web', listen: '127.0.0.1:0', remote: await remote(), ...endpoint, network }],
+    endpoints: [
+      { name: 'web', listen: '127.0.0.1:0', remote: await remote(), ...endpoint, network },
+      { name: 'other', listen: '127.0.0.1:0', remote: `127.0.0.1:${String(await answer(prober))}` },
+    ],
   });
   const child = spawn(process.execPath, [program, '--admin', 'off'], {
     env: { ...process.env, REALM_CONF: config },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const { promise: listening, resolve } = Promise.withResolvers<number>();
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const { msg, listen } = JSON.parse(line) as { msg: string; listen?: string };
-    if (msg === 'listening') resolve(Number(listen?.replace(/^.*:/, '')));
-    if (process.env['VERBOSE'] !== undefined && !msg.startsWith('association')) console.error(line); // eslint-disable-line no-console -- for people
+  const ports = new Map<string, number>();
+  const { promise: listening, resolve } = Promise.withResolvers<undefined>();
+  createInterface({ input: child.stdout }).on('line', (text) => {
+    const { msg, endpoint: name = '', listen = '' } = JSON.parse(text) as Record<string, string>;
+    if (msg === 'listening') ports.set(name, Number(listen.replace(/^.*:/, '')));
+    if (ports.size === 2) resolve(undefined);
   });
   const { pid = 0 } = child;
-  const port = await listening;
-  const end = await flood(port);
-  const before = megabytes(pid, 'VmRSS');
-  const peak = megabytes(pid, 'VmHWM');
+  await listening;
+  await delay(1000);
+  const start = megabytes(pid, 'VmRSS');
+  prober.postMessage(ports.get('other'));
+  await delay(2000);
+  const end = await flood(ports.get('web') ?? 0);
+  const [peak, open] = [megabytes(pid, 'VmHWM'), descriptors(pid)];
+  const longestMs = await answer(prober, 0);
   end();
   await delay(settleMs);
-  const after = megabytes(pid, 'VmRSS');
-  process.stdout.write(
-    `${name}: peak ${String(peak)} MB, at the end of the flood ${String(before)} MB, ${String(settleMs / 1000)} s later ${String(after)} MB\n`,
-  );
+  const figures = [
+    `${String(start)} MB at the start`,
+    `${String(peak)} MB at the peak with ${String(open)} descriptors`,
+    `others waited ${longestMs.toFixed(0)} ms at most`,
+    `${String(megabytes(pid, 'VmRSS'))} MB and ${String(descriptors(pid))} descriptors ${String(settleMs / 1000)} s later`,
+  ];
+  process.stdout.write(`${name}: ${figures.join(', ')}\n`);
+  await prober.terminate();
   child.kill('SIGKILL');
   await once(child, 'exit');
 }
 
+if (!isMainThread) await probe();
 const wanted = process.argv.slice(2);
 for (const [name, scenario] of Object.entries(scenarios)) {
   if (wanted.length === 0 || wanted.some((word) => name.includes(word))) await measure(name, scenario);

@@ -1,0 +1,172 @@
+import type { Socket } from 'node:dgram';
+import { errorCode, RealmError } from '../../lib/errors.ts';
+import type { Target } from '../net/channel.ts';
+import type { Remote } from '../upstream/remote.ts';
+import { connectUdp } from '../upstream/udp-socket.ts';
+
+/** A remote did not answer a client, and another one did. */
+export class SilentRemoteError extends RealmError {
+  readonly code = 'REALM_REMOTE_SILENT';
+
+  constructor() {
+    super('no answer by UDP, while another remote answered the same client');
+  }
+}
+
+/** The PROXY header of an association. */
+export type DatagramHeader = {
+  readonly bytes: Uint8Array;
+  /** Before every datagram; otherwise before the first that an address gets. */
+  readonly isForEach: boolean;
+};
+
+/** What an `Upstream` reports, and what it puts before datagrams. */
+export type UpstreamContext = {
+  /** undefined = none. */
+  readonly header: DatagramHeader | undefined;
+  readonly onOpen: (upstream: Upstream) => void;
+  readonly onAnswer: (upstream: Upstream, datagram: Uint8Array) => void;
+  readonly onError: (upstream: Upstream, error: Error) => void;
+};
+
+/**
+ * A remote that an association sends to, at one of its addresses. The socket, and with it the source port, stays for as
+ * long as the address does, whatever errors the kernel reports. Counts as a connection of the remote, which was acquired,
+ * until `close`.
+ */
+export class Upstream {
+  readonly remote: Remote;
+  /** Whether it has answered at this address, if only by an empty datagram. */
+  isAnswered = false;
+  /** Whether the latest that is known of it is an error. */
+  isFailed = false;
+  /** Whether it may send. */
+  isOpen = false;
+  readonly #targets: readonly Target[];
+  readonly #context: UpstreamContext;
+  #index = 0;
+  #isClosed = false;
+  #socket: Socket;
+  /** When the first datagram was sent that has no answer. */
+  #unansweredMs: number | undefined;
+  #isHeaderDue = true;
+
+  /** @param targets  the addresses to try, at least one. */
+  constructor(remote: Remote, targets: readonly Target[], context: UpstreamContext) {
+    this.remote = remote;
+    this.#targets = targets;
+    this.#context = context;
+    this.#socket = this.#open();
+  }
+
+  /** The IP address that it sends to. */
+  get address(): string {
+    return this.#target.address;
+  }
+
+  /** For how long what was sent has no answer; 0 if there is nothing without. */
+  silentMs(nowMs: number): number {
+    return this.#unansweredMs === undefined ? 0 : nowMs - this.#unansweredMs;
+  }
+
+  /** Sends the client's datagram; only after `onOpen`. */
+  send(datagram: Uint8Array, nowMs: number): void {
+    this.#unansweredMs ??= nowMs;
+    const socket = this.#socket;
+    socket.send(this.#withHeader(datagram), (error) => {
+      // A datagram that is too large for the remote's family is lost; the association goes on.
+      if (error === null || errorCode(error) === 'EMSGSIZE') return;
+      this.#onError(socket, error);
+    });
+  }
+
+  /** Forgets that it was silent. */
+  startAgain(): void {
+    this.#unansweredMs = undefined;
+  }
+
+  /** Opens a socket to the next address. @returns false if there is none. */
+  advance(): boolean {
+    if (this.#index + 1 >= this.#targets.length) return false;
+    this.#index += 1;
+    this.#socket.close();
+    this.isOpen = false;
+    this.isAnswered = false;
+    this.#isHeaderDue = true;
+    this.#unansweredMs = undefined;
+    this.#socket = this.#open();
+    return true;
+  }
+
+  /** Counts a failure of the remote, until it answers. */
+  fail(error: Error): void {
+    if (this.isFailed) return;
+    this.isFailed = true;
+    this.remote.fail(error);
+  }
+
+  /** To be called once; nothing is reported afterwards. */
+  close(): void {
+    this.#isClosed = true;
+    this.remote.release();
+    this.#socket.close();
+  }
+
+  get #target(): Target {
+    return this.#targets[this.#index] as Target; // there is at least one
+  }
+
+  #open(): Socket {
+    const socket = connectUdp(this.#target, {
+      onConnected: () => {
+        if (this.#isCurrent(socket)) this.#onOpen();
+      },
+      onDatagram: (datagram) => {
+        if (this.#isCurrent(socket)) this.#onAnswer(datagram);
+      },
+      onError: (error) => {
+        this.#onError(socket, error);
+      },
+    });
+    return socket;
+  }
+
+  #isCurrent(socket: Socket): boolean {
+    return this.#socket === socket && !this.#isClosed;
+  }
+
+  #onOpen(): void {
+    this.isOpen = true;
+    this.#context.onOpen(this);
+  }
+
+  #onAnswer(datagram: Uint8Array): void {
+    this.#unansweredMs = undefined;
+    if (!this.isAnswered || this.isFailed) {
+      this.isAnswered = true;
+      this.isFailed = false;
+      this.remote.addresses.restore(this.address);
+      for (const { address } of this.#targets.slice(0, this.#index)) this.remote.addresses.defer(address);
+      this.remote.succeed();
+    }
+    this.#context.onAnswer(this, datagram);
+  }
+
+  #onError(socket: Socket, error: Error): void {
+    if (!this.#isCurrent(socket)) return;
+    this.#isHeaderDue = true; // what listens there next has not seen the first datagram
+    this.#context.onError(this, error);
+  }
+
+  #withHeader(datagram: Uint8Array): Uint8Array | Uint8Array[] {
+    const { header } = this.#context;
+    if (header === undefined || !(this.#isHeaderDue || header.isForEach)) return datagram;
+    this.#isHeaderDue = false;
+    return [header.bytes, datagram];
+  }
+}
+
+/** Whether `upstream` may get datagrams while another remote is looked up. */
+export function isInUse({ isOpen, isAnswered, isFailed }: Upstream): boolean {
+  return isOpen && (isAnswered || !isFailed);
+}

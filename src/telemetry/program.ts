@@ -1,0 +1,39 @@
+/** A program as a process, from its start to its end, which no log can stop. */
+import { inspect } from 'node:util';
+import { disableInspectorSignal } from '../lib/inspector.ts';
+import { areLogOutputsStuck, flushLogOutputs, logOutput } from './log-outputs.ts';
+
+/**
+ * Runs this process's program, and sets the exit code to its result; the process then ends as soon as nothing is open.
+ * An uncaught exception is printed to standard error, and the exit code is 1.
+ */
+export async function runProgram(program: () => Promise<number>): Promise<void> {
+  disableInspectorSignal(process);
+  process.on('uncaughtException', (error) => void crash(error)); // Node itself would wait for the reader of a full pipe
+  const code = await program().catch(crash);
+  process.exitCode = code;
+  await flushLogOutputs();
+  if (areLogOutputsStuck()) exit(code);
+}
+
+/** Ends the process, whatever is open in it, once the log is written, or cannot be. */
+export async function exitProgram(code: number): Promise<never> {
+  await flushLogOutputs();
+  return exit(code);
+}
+
+function crash(error: unknown): Promise<never> {
+  logOutput('stderr').write(`${inspect(error)}\n`);
+  return exitProgram(1);
+}
+
+/** `process.exit` waits for the threads that write files, maybe for ever; a new program in place of this one does not. */
+function exit(code: number): never {
+  if (areLogOutputsStuck())
+    process.execve?.(
+      process.execPath,
+      [process.execPath, '--eval', `process.exitCode = ${String(code)}`],
+      {},
+    );
+  return process.exit(code);
+}
