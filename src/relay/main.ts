@@ -36,6 +36,8 @@ import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
 import { chooseEngine } from './net/engine.ts';
+import { KernelUnavailableError } from './kernel/errno.ts';
+import { setFileLimit } from './kernel/file-limit.ts';
 import { returnMemory } from './limits/memory-return.ts';
 import { hostAddresses, withUncertainReplies } from './listener/reply-source.ts';
 import { RelayServer } from './server.ts';
@@ -192,9 +194,19 @@ function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput, pool
   });
 }
 
+/** Sets the limit. @returns why that failed; undefined if it did not. */
+async function openFilesFault(limit: number): Promise<string | undefined> {
+  try {
+    return setFileLimit(limit)?.message;
+  } catch (error) {
+    if (!(error instanceof KernelUnavailableError)) throw error;
+    return setOpenFilesLimit(limit);
+  }
+}
+
 async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promise<void> {
   if (limit === undefined) return;
-  const fault = await setOpenFilesLimit(limit);
+  const fault = await openFilesFault(limit);
   if (fault === undefined) return;
   log.warn({ limit, problem: fault }, 'open file limit not changed, start the relay under "ulimit -n"');
 }

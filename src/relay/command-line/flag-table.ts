@@ -90,7 +90,7 @@ const realmFlagTable: Readonly<Record<string, Flag>> = {
   'dns-cache-size': { value: 'N', help: 'number of names to cache; default 32' },
   'log-level': { value: 'LEVEL', help: `${logLevels.join(', ')}; default info` },
   'log-output': { value: 'OUT', help: 'stdout, stderr or a file to append to; default stdout' },
-  nofile: { short: 'n', value: 'N', help: 'open file limit, set with prlimit(1)' },
+  nofile: { short: 'n', value: 'N', help: 'open file limit' },
   daemon: { short: 'd', help: 'run in the background; set --log-output to keep the log' },
   help: { short: 'h', help: 'print this help' },
   version: { short: 'v', help: 'print the version' },

@@ -44,6 +44,7 @@ const signatures = {
   pipe2: { return: 'i32', arguments: ['buffer', 'i32'] },
   fcntl: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
   splice: { return: 'i32', arguments: ['i32', 'pointer', 'i32', 'pointer', size, 'u32'] },
+  prlimit: { return: 'i32', arguments: ['i32', 'i32', 'buffer', 'pointer'] },
   inet_pton: { return: 'i32', arguments: ['i32', 'string', 'buffer'] },
   inet_ntop: { return: 'pointer', arguments: ['i32', 'buffer', 'buffer', 'u32'] },
   if_nametoindex: { return: 'u32', arguments: ['string'] },
@@ -94,6 +95,7 @@ type Functions = {
   readonly splice: (
     ...args: [from: number, fromOffset: null, to: number, toOffset: null, length: Size, flags: number]
   ) => number;
+  readonly prlimit: (process: number, resource: number, limits: Bytes, before: null) => number;
   readonly inet_pton: (family: number, text: string, into: Bytes) => number;
   readonly inet_ntop: (family: number, address: Bytes, into: Bytes, length: number) => Pointer;
   readonly if_nametoindex: (name: string) => number;

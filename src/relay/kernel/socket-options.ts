@@ -23,6 +23,24 @@ export function setKeepalive(socket: KernelSocket, intervalMs: number, probes: n
   socket.setOption(IPPROTO_TCP, constants.TCP_KEEPCNT, probes);
 }
 
+/** Ends the connection once what was sent has stayed unacknowledged for `timeoutMs`; 0 = as the system has it. */
+export function setUserTimeout(socket: KernelSocket, timeoutMs: number): void {
+  if (timeoutMs > 0) socket.setOption(IPPROTO_TCP, constants.TCP_USER_TIMEOUT, timeoutMs);
+}
+
+/** Marks its packets with the code point `dscp`, 0 to 63, in IPv4 and IPv6. */
+export function setDscp(socket: KernelSocket, dscp: number): void {
+  if (dscp === 0) return;
+  const field = dscp << 2; // RFC 2474, section 3: the upper six bits of the octet
+  socket.setOption(constants.IPPROTO_IP, constants.IP_TOS, field); // also of IPv4 on an IPv6 socket
+  socket.setOption(IPPROTO_IPV6, constants.IPV6_TCLASS, field); // fails on an IPv4 socket, which has none
+}
+
+/** A socket that is bound to an address without a port gets its port only when it connects: ports serve many remotes then. */
+export function setBindAddressNoPort(socket: KernelSocket): void {
+  socket.setOption(constants.IPPROTO_IP, constants.IP_BIND_ADDRESS_NO_PORT, 1);
+}
+
 /** Whether an IPv6 socket excludes IPv4, whatever `net.ipv6.bindv6only` is. @throws the system's error. */
 export function setIpv6Only(socket: KernelSocket, isOn: boolean): void {
   required(socket, IPPROTO_IPV6, constants.IPV6_V6ONLY, Number(isOn));

@@ -46,11 +46,15 @@ export type ChannelOwner = {
   readonly onClosed: (channel: Channel) => void;
 };
 
-/** How a channel notices that its peer is gone. */
-export type Keepalive = {
+/** What is set for the socket of a connection: how it notices that its peer is gone, and how its packets are marked. */
+export type SocketSettings = {
   /** Milliseconds until the first probe, and between probes; 0 = no probes. */
   readonly tcpKeepaliveMs: number;
   readonly tcpKeepaliveProbes: number;
+  /** Milliseconds that what was sent may stay unacknowledged; 0 = as the system has it. */
+  readonly tcpUserTimeoutMs: number;
+  /** Differentiated services code point of its packets, 0 to 63. Source: RFC 2474, section 3. */
+  readonly dscp: number;
 };
 
 /**
@@ -59,7 +63,7 @@ export type Keepalive = {
  */
 export type Channel = {
   /** Sets the reader and the owner. Reading begins with `resume()`. */
-  readonly open: (reader: Reader, owner: ChannelOwner, keepalive: Keepalive) => void;
+  readonly open: (reader: Reader, owner: ChannelOwner, settings: SocketSettings) => void;
   readonly resume: () => void;
   /**
    * @param part  what a reader of the same stack takes, or bytes that do not change until `onDrained`.
@@ -67,7 +71,7 @@ export type Channel = {
    */
   readonly write: (part: Uint8Array) => boolean;
   /** The same connection as a stream, instead of as a channel: to be called before `open`, if at all. */
-  readonly stream: () => Socket;
+  readonly stream: (settings: SocketSettings) => Socket;
   /** Sends FIN after everything that was written. */
   readonly end: () => void;
   /** Closes at once, without a reset. */
@@ -96,9 +100,9 @@ export type Accepted = {
   /** To be called once; from then on only the channel is used. */
   readonly channel: () => Channel;
   /** The same client as a paused stream, instead of as a channel. */
-  readonly stream: () => Socket;
+  readonly stream: (settings: SocketSettings) => Socket;
   /** Has the kernel find out whether the client is still there. */
-  readonly keepAlive: (keepalive: Keepalive) => void;
+  readonly keepAlive: (settings: SocketSettings) => void;
   /** Whether the client has reset the connection, or is known to be gone; one that only ended its side is not. */
   readonly isGone: () => boolean;
   /** Sends RST. */

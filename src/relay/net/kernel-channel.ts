@@ -1,11 +1,11 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { errorCode } from '../../lib/errors.ts';
 import { constants } from '../kernel/constants.ts';
 import { systemError } from '../kernel/errno.ts';
 import type { KernelSocket } from '../kernel/kernel-socket.ts';
 import type { Poller, Watcher, Work } from '../kernel/poller.ts';
-import { setKeepalive } from '../kernel/socket-options.ts';
-import type { Address, Channel, ChannelOwner, Keepalive, Reader } from './channel.ts';
+import type { Address, Channel, ChannelOwner, Reader, SocketSettings } from './channel.ts';
+import { applySettings, streamOf } from './kernel-settings.ts';
 import type { LentPipe, LentPipes } from './lent-pipes.ts';
 
 const { EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLET, EAGAIN, EINTR, EINVAL } = constants;
@@ -89,10 +89,10 @@ export class KernelChannel implements Channel, Watcher, Work {
     this.#connecting = { to, report };
   }
 
-  open(reader: Reader, owner: ChannelOwner, { tcpKeepaliveMs, tcpKeepaliveProbes: probes }: Keepalive): void {
+  open(reader: Reader, owner: ChannelOwner, settings: SocketSettings): void {
     this.#reader = reader;
     this.#owner = owner;
-    setKeepalive(this.#socket, tcpKeepaliveMs, probes);
+    applySettings(this.#socket, settings);
   }
 
   resume(): void {
@@ -127,10 +127,10 @@ export class KernelChannel implements Channel, Watcher, Work {
     if (!isWatched) this.#noticeError();
   }
 
-  stream(): Socket {
+  stream(settings: SocketSettings): Socket {
     if (this.#unwatched === undefined) this.#context.poller.remove(this.#socket);
     this.#isClosed = true;
-    return streamOf(this.#socket);
+    return streamOf(this.#socket, settings);
   }
 
   end(): void {
@@ -359,9 +359,4 @@ export class KernelChannel implements Channel, Watcher, Work {
     this.#context.poller.needsTick();
     this.#owner?.onClosed(this);
   }
-}
-
-/** A stream on the descriptor of `socket`, which nothing else uses from now on. */
-export function streamOf(socket: KernelSocket): Socket {
-  return new Socket({ fd: socket.release(), readable: true, writable: true, allowHalfOpen: true });
 }

@@ -3,18 +3,19 @@ import { constants } from '../kernel/constants.ts';
 import { systemError } from '../kernel/errno.ts';
 import { KernelSocket } from '../kernel/kernel-socket.ts';
 import { Poller, type Watcher } from '../kernel/poller.ts';
-import { setIpv6Only, setKeepalive, setNoDelay, setReuseAddress } from '../kernel/socket-options.ts';
+import { setBindAddressNoPort, setIpv6Only, setNoDelay, setReuseAddress } from '../kernel/socket-options.ts';
 import type {
   Accepted,
   Address,
   Channel,
-  Keepalive,
   ListeningSocket,
   ListenOptions,
+  SocketSettings,
   Target,
   TcpStack,
 } from './channel.ts';
-import { KernelChannel, streamOf, type ChannelContext } from './kernel-channel.ts';
+import { KernelChannel, type ChannelContext } from './kernel-channel.ts';
+import { applySettings, streamOf } from './kernel-settings.ts';
 import { LentPipes } from './lent-pipes.ts';
 import { asError } from '../../lib/errors.ts';
 import { backlog } from './socket-stack.ts';
@@ -164,12 +165,12 @@ class AcceptedClient implements Accepted {
     return new KernelChannel(this.#context, this.#socket);
   }
 
-  stream(): Socket {
-    return streamOf(this.#socket).pause();
+  stream(settings: SocketSettings): Socket {
+    return streamOf(this.#socket, settings).pause();
   }
 
-  keepAlive({ tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
-    setKeepalive(this.#socket, tcpKeepaliveMs, tcpKeepaliveProbes);
+  keepAlive(settings: SocketSettings): void {
+    applySettings(this.#socket, settings);
   }
 
   isGone(): boolean {
@@ -205,6 +206,7 @@ function connect(
 /** @throws the system's error, e.g. EADDRNOTAVAIL. */
 function bindSource(socket: KernelSocket, from: Address): void {
   setReuseAddress(socket);
+  if (from.port === 0) setBindAddressNoPort(socket);
   socket.bind(from);
 }
 

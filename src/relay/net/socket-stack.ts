@@ -5,7 +5,7 @@ import type {
   Address,
   Channel,
   ChannelOwner,
-  Keepalive,
+  SocketSettings,
   ListeningSocket,
   ListenOptions,
   Reader,
@@ -77,13 +77,13 @@ class AcceptedSocket implements Accepted {
     return new SocketChannel(this.#socket);
   }
 
-  stream(): Socket {
+  stream(settings: SocketSettings): Socket {
+    applySettings(this.#socket, settings);
     return this.#socket;
   }
 
-  keepAlive({ tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
-    if (tcpKeepaliveMs > 0)
-      this.#socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
+  keepAlive(settings: SocketSettings): void {
+    applySettings(this.#socket, settings);
   }
 
   isGone(): boolean {
@@ -95,6 +95,13 @@ class AcceptedSocket implements Accepted {
   reset(): void {
     this.#socket.resetAndDestroy();
   }
+}
+
+/** Node.js has no function for a user timeout. */
+function applySettings(socket: Socket, { tcpKeepaliveMs, tcpKeepaliveProbes, dscp }: SocketSettings): void {
+  socket.setNoDelay(true);
+  if (tcpKeepaliveMs > 0) socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
+  if (dscp > 0 && 'setTypeOfService' in socket) socket.setTypeOfService(dscp << 2); // RFC 2474, section 3
 }
 
 const nothing = Buffer.alloc(0);
@@ -135,12 +142,11 @@ class SocketChannel implements Channel {
     return { local: localOf(this.#socket), remote: remoteOf(this.#socket) };
   }
 
-  open(reader: Reader, owner: ChannelOwner, { tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
+  open(reader: Reader, owner: ChannelOwner, settings: SocketSettings): void {
     const socket = this.#socket;
     this.#owner = owner;
     socket.pause();
-    socket.setNoDelay(true);
-    if (tcpKeepaliveMs > 0) socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
+    applySettings(socket, settings);
     socket.on('data', (part: Buffer) => {
       if (!reader.take(part)) socket.pause();
     });
@@ -165,7 +171,8 @@ class SocketChannel implements Channel {
     return !this.#isWaiting;
   }
 
-  stream(): Socket {
+  stream(settings: SocketSettings): Socket {
+    applySettings(this.#socket, settings);
     return this.#socket;
   }
 

@@ -77,7 +77,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     this.fromUpstream = new StreamPipe(connection.memory);
     this.#handshakes = handshakes;
     this.#addresses = { source: accepted.remote, destination: accepted.local() };
-    this.#client = bare(quiet(accepted.stream()));
+    this.#client = bare(quiet(accepted.stream(config.network)));
     this.#lifecycle = new ConnectionLifecycle(this, accepted.remote, config, connection);
     this.#lifecycle.addPart(); // the run, which may still open the upstream's socket
   }
@@ -177,7 +177,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
         report(error);
         return;
       }
-      upstream.peer = bare(quiet(channel.stream()));
+      upstream.peer = bare(quiet(channel.stream(this.#config.network)));
       void this.#requestUpstream(upstream.peer)
         .catch(asError)
         .then((fault) => {
@@ -197,16 +197,12 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
 
   async #requestUpstream(peer: Peer): Promise<undefined> {
     const { raw } = peer;
-    raw.setNoDelay(true);
     const { sendProxyVersion } = this.#config.network;
     if (sendProxyVersion !== undefined) raw.write(proxyHeader(sendProxyVersion, this.#addresses));
     peer.layers = await this.#handshakes.request(raw);
   }
 
   #own(raw: Socket): void {
-    const { tcpKeepaliveMs, tcpKeepaliveProbes } = this.#config.network;
-    raw.setNoDelay(true);
-    if (tcpKeepaliveMs > 0) raw.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
     raw.once('close', () => {
       this.#closePart();
     });

@@ -1,10 +1,16 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Clock } from '../../lib/clock.ts';
+import { RealmError } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Engine } from '../net/engine.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
+
+/** A worker could not be started. */
+export class WorkerStartError extends RealmError {
+  readonly code = 'REALM_WORKER_START';
+}
 
 /** What a worker pool shares with the rest of its process. */
 export type WorkerPoolContext = {

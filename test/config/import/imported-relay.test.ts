@@ -269,6 +269,8 @@ const networks: fc.Arbitrary<NetworkSpec> = fc.record(
     udpTimeoutSeconds: fc.nat(86_400),
     tcpKeepaliveSeconds: fc.nat(32_767),
     tcpKeepaliveProbes: fc.integer({ min: 1, max: 127 }),
+    tcpUserTimeoutSeconds: fc.nat(86_400),
+    dscp: fc.nat(63),
     tcpIdleTimeoutSeconds: fc.nat(86_400),
     tcpHalfCloseTimeoutSeconds: fc.nat(86_400),
     maxConnections: fc.nat(3),
