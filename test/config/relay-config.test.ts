@@ -301,11 +301,6 @@ describe('relay config', () => {
     },
     { document: { log: { level: 'INFO' }, endpoints: [] }, problem: /log.level: .*did you mean "info"\?/ },
     { document: { log: { output: 1 }, endpoints: [] }, problem: /log.output: has the wrong type/ },
-    { endpoint: { interface: 'eth0' }, problem: /interface: binds to a device, which Node.js cannot do/ },
-    {
-      network: { send_mptcp: true },
-      problem: /send_mptcp: requests MPTCP sockets, which Node.js cannot create/,
-    },
     {
       document: { dns: { mode: 'ipv4_onyl' }, endpoints: [] },
       problem: /dns.mode: .*did you mean "ipv4_only"\?/,

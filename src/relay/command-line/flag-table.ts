@@ -46,6 +46,8 @@ export const endpointKeys: Readonly<Record<string, string>> = {
   listen: 'listen',
   remote: 'remote',
   through: 'through',
+  interface: 'interface',
+  'listen-interface': 'listen_interface',
   'listen-transport': 'listen_transport',
   'remote-transport': 'remote_transport',
 };
@@ -60,6 +62,8 @@ const realmFlagTable: Readonly<Record<string, Flag>> = {
   listen: { short: 'l', value: 'ADDR', help: 'listen address: IPV4:PORT, [IPV6]:PORT or HOST:PORT' },
   remote: { short: 'r', value: 'ADDR', help: 'remote address' },
   through: { short: 'x', value: 'ADDR', help: 'source address for dialling' },
+  interface: { short: 'i', value: 'DEV', help: 'network interface that dials leave by' },
+  'listen-interface': { short: 'e', value: 'DEV', help: 'network interface whose clients are accepted' },
   'listen-transport': { short: 'a', value: 'OPTS', help: 'TLS and WebSocket towards the client' },
   'remote-transport': { short: 'b', value: 'OPTS', help: 'TLS and WebSocket towards the remote' },
   udp: { short: 'u', help: 'also relay UDP' },
@@ -106,8 +110,6 @@ export const idleFlagTable: Readonly<Record<string, Flag>> = {
 /** Realm's flags that Node.js cannot implement; `help` is the reason. */
 export const impossibleFlagTable: Readonly<Record<string, Flag>> = {
   mtcp: { short: 'm', help: 'Node.js has no MPTCP sockets' },
-  interface: { short: 'i', value: 'DEV', help: 'Node.js cannot bind a socket to a device' },
-  'listen-interface': { short: 'e', value: 'DEV', help: 'Node.js cannot bind a socket to a device' },
   'pre-conn-hook': { short: 'j', value: 'PATH', help: 'Node.js cannot load the hook library' },
 };
 

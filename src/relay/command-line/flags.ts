@@ -101,11 +101,8 @@ const noFlags: RelayFlags = {
   withoutEffect: [],
 };
 
-/** With -c, Realm ignores flags that describe an endpoint, impossible ones included. */
 function refuseImpossible(given: GivenFlags): void {
-  const impossible = Object.entries(impossibleFlagTable).filter(
-    ([name]) => given.has(name) && !(given.has('config') && name.endsWith('interface')),
-  );
+  const impossible = Object.entries(impossibleFlagTable).filter(([name]) => given.has(name));
   if (impossible.length === 0) return;
   throw new UsageError(impossible.map(([name, { help }]) => `--${name}: ${help}: remove it`).join('\n'));
 }
@@ -141,8 +138,7 @@ function endpointOf(given: GivenFlags): Record<string, string> {
 }
 
 function withoutEffect(given: GivenFlags): string[] {
-  const ofEndpoint = [...Object.keys(endpointKeys), 'interface', 'listen-interface'];
-  const names = [...Object.keys(idleFlagTable), ...(given.has('config') ? ofEndpoint : [])];
+  const names = [...Object.keys(idleFlagTable), ...(given.has('config') ? Object.keys(endpointKeys) : [])];
   return names.filter((name) => given.has(name));
 }
 

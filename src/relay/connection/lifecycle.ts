@@ -146,13 +146,14 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
 
   #newDial(connect: Connect<C>): Dial<C> {
     const { clock, lookup, budget, warn } = this.#context;
-    const { through, network, deniedDestinations: denied } = this.#config;
+    const { through, dialDevice: device, network, deniedDestinations: denied } = this.#config;
     return new Dial({
       clock,
       lookup,
       budget,
       connect,
       through,
+      device,
       denied,
       timeoutMs: network.tcpTimeoutMs,
       onFailedTry: ({ text: upstream }, err) => {

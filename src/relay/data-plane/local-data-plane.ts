@@ -184,6 +184,7 @@ export class LocalDataPlane implements DataPlane {
       address,
       port,
       ipv6Only: spec.ipv6Only,
+      device: spec.device,
       ...(handle !== undefined && { handle }),
       tcp: this.#context.tcp,
       onAccepted: (client) => {

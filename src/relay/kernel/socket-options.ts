@@ -41,6 +41,14 @@ export function setBindAddressNoPort(socket: KernelSocket): void {
   socket.setOption(constants.IPPROTO_IP, constants.IP_BIND_ADDRESS_NO_PORT, 1);
 }
 
+/** Binds it to a network interface, which needs no privilege. @throws the system's error, e.g. ENODEV. */
+export function bindToDevice(socket: KernelSocket, device: string): void {
+  const status = socket.setTextOption(SOL_SOCKET, constants.SO_BINDTODEVICE, device);
+  if (status === 0) return;
+  const error = systemError('setsockopt', status);
+  throw Object.assign(error, { message: `${error.message}: interface ${device}` });
+}
+
 /** Whether an IPv6 socket excludes IPv4, whatever `net.ipv6.bindv6only` is. @throws the system's error. */
 export function setIpv6Only(socket: KernelSocket, isOn: boolean): void {
   required(socket, IPPROTO_IPV6, constants.IPV6_V6ONLY, Number(isOn));

@@ -113,6 +113,8 @@ export type Accepted = {
 export type Target = Address & {
   /** Source address, whose port may be 0; undefined = the system's choice. */
   readonly from: Address | undefined;
+  /** The network interface to leave by; undefined = the system's choice. */
+  readonly device: string | undefined;
 };
 
 /** A bound socket, as Node.js passes it to a child process. */
@@ -125,6 +127,8 @@ export type ListenOptions = {
   /** 0 = any free port. */
   readonly port: number;
   readonly ipv6Only: boolean;
+  /** The network interface whose clients are accepted; undefined = every one. */
+  readonly device: string | undefined;
   /** A handle of Node.js that is bound to the address already, owned by the stack; absent = to be bound. */
   readonly handle?: BoundHandle;
   /** Receives each client, and owns it from then on. */

@@ -3,7 +3,13 @@ import { constants } from '../kernel/constants.ts';
 import { systemError } from '../kernel/errno.ts';
 import { KernelSocket } from '../kernel/kernel-socket.ts';
 import { Poller, type Watcher } from '../kernel/poller.ts';
-import { setBindAddressNoPort, setIpv6Only, setNoDelay, setReuseAddress } from '../kernel/socket-options.ts';
+import {
+  bindToDevice,
+  setBindAddressNoPort,
+  setIpv6Only,
+  setNoDelay,
+  setReuseAddress,
+} from '../kernel/socket-options.ts';
 import type {
   Accepted,
   Address,
@@ -128,10 +134,11 @@ class KernelListener implements ListeningSocket, Watcher {
 
 /** A listening socket. @throws the system's error. */
 function listening(options: ListenOptions): KernelSocket {
-  const { address, port, ipv6Only, handle } = options;
+  const { address, port, ipv6Only, device, handle } = options;
   const socket =
     handle === undefined ? KernelSocket.open(address, { type: 'stream' }) : KernelSocket.duplicate(handle.fd);
   try {
+    if (device !== undefined) bindToDevice(socket, device);
     if (handle === undefined) {
       setReuseAddress(socket); // as Node.js does
       if (address.includes(':')) setIpv6Only(socket, ipv6Only);
@@ -191,6 +198,7 @@ function connect(
   try {
     socket = KernelSocket.open(target.address, { type: 'stream' });
     setNoDelay(socket);
+    if (target.device !== undefined) bindToDevice(socket, target.device);
     if (target.from !== undefined) bindSource(socket, target.from);
     const status = socket.connect(target);
     if (status !== 0) throw systemError('connect', status, { address: target.address, port: target.port });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, Socket, type AddressInfo } from 'node:net';
+import { RealmError } from '../../lib/errors.ts';
 import type {
   Accepted,
   Address,
@@ -14,19 +15,32 @@ import type {
 } from './channel.ts';
 import { reset } from './reset.ts';
 
+/** Node.js has no function to bind a socket to a network interface. */
+class DeviceError extends RealmError {
+  readonly code = 'REALM_ENGINE_DEVICE';
+
+  constructor(device: string) {
+    super(
+      `cannot bind to the interface ${device} with the engine node: use --engine kernel, or remove the interface`,
+    );
+  }
+}
+
 /** TCP on documented `node:net` only: sockets, read by their events. */
 export const socketStack: TcpStack = {
-  listen,
+  listen: ({ device, ...options }) =>
+    device === undefined ? listen(options) : Promise.reject(new DeviceError(device)),
   connect: (target, onConnected) => new SocketChannel(connectSocket(target, onConnected)),
   countDescriptors: () => undefined,
 };
 
 /** Connects a socket to an IP address, and reports the outcome as `TcpStack.connect` does. */
 function connectSocket(
-  { address, port, from }: Target,
+  { address, port, from, device }: Target,
   onConnected: (error: Error | undefined) => void,
 ): Socket {
   const socket = new Socket({ allowHalfOpen: true }).once('error', onConnected);
+  if (device !== undefined) return socket.destroy(new DeviceError(device));
   const source = from === undefined ? {} : { localAddress: from.address, localPort: from.port };
   return socket.connect({ host: address, port, ...source, autoSelectFamily: false }, () => {
     socket.off('error', onConnected);
@@ -37,7 +51,7 @@ function connectSocket(
 /** Clients that may wait in the kernel to be accepted, which caps it at net.core.somaxconn. */
 export const backlog = 1024;
 
-async function listen(options: ListenOptions): Promise<ListeningSocket> {
+async function listen(options: Omit<ListenOptions, 'device'>): Promise<ListeningSocket> {
   const { address, port, ipv6Only, handle, onAccepted, onAcceptError } = options;
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
     onAccepted(new AcceptedSocket(socket));

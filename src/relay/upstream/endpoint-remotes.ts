@@ -70,9 +70,9 @@ export class EndpointRemotes {
    */
   configure(config: EndpointConfig): boolean {
     const [before, after] = [this.#config, config].map((each) => {
-      const { balance, healthCheck, network, through, deniedDestinations } = each;
+      const { balance, healthCheck, network, through, dialDevice, deniedDestinations } = each;
       const checks = healthCheck && [healthCheck, network.tcp, network.udp, network.sendProxyUdp];
-      return JSON.stringify([balance, portsOf(each), checks, through, deniedDestinations]);
+      return JSON.stringify([balance, portsOf(each), checks, through, dialDevice, deniedDestinations]);
     });
     this.#config = config;
     if (before === after) return false;

@@ -57,6 +57,7 @@ describe('importedRelay', () => {
       extra_remotes = ["b.example:2", "[2001:db8::1]:3"]
       balance = "roundrobin: 4, 0, 1"
       through = "192.0.2.7"
+      interface = "eth1"
       health_check = { interval = 5, unhealthy_threshold = 1 }
       network = { use_udp = false, ipv6_only = true, send_proxy = false, tcp_keepalive = 0 }
       [[endpoints]]
@@ -247,6 +248,7 @@ describe('importedRelay', () => {
       'endpoints[0].listen: is an address of one machine, which Pods do not have, got "192.0.2.1": listen on [::] or 0.0.0.0, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
       'endpoints[0].through: is an address of one machine, which Pods do not have, got "192.0.2.7": remove it, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
       'endpoints[0].extra_remotes[0]: is loopback, which the operator denies by default, got "127.0.0.1": give the name of a Service or the machine\'s address',
+      'endpoints[0].interface: is an interface of one machine, which a RealmRelay cannot name, got "eth1": remove it',
       'endpoints[0].name: becomes "web-site-main-e", got "Web site, main entrance": use a DNS label of at most 15 characters, once, to choose another',
     ]);
   });
