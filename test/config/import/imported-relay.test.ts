@@ -57,7 +57,6 @@ describe('importedRelay', () => {
       extra_remotes = ["b.example:2", "[2001:db8::1]:3"]
       balance = "roundrobin: 4, 0, 1"
       through = "192.0.2.7"
-      interface = "eth1"
       health_check = { interval = 5, unhealthy_threshold = 1 }
       network = { use_udp = false, ipv6_only = true, send_proxy = false, tcp_keepalive = 0 }
       [[endpoints]]
@@ -234,6 +233,7 @@ describe('importedRelay', () => {
       remote = "a.example:1"
       extra_remotes = ["127.0.0.1:2"]
       through = "192.0.2.7"
+      interface = "eth1"
       listen_transport = "tls;servername=a.example;ocsp=/ocsp"
       network = { max_associations = 7 }`;
     expect(imported(text).warnings.map(problemText)).to.deep.equal([
