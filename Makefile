@@ -42,6 +42,14 @@ bench-operator: build ## Measure the operator on a real API server; RELAYS=2660,
 fuzz: node_modules ## Fuzz every parser of untrusted input, guided by coverage; SECONDS=60 SEED=1 TARGET=proxy-header.
 	node test/fuzz/main.ts
 
+.PHONY: faults
+faults: build ## Put the operator under faults, and kill it before and after each of its writes; SEED=1 SEEDS=1 SCENARIO=scale PLAN=outage. Needs `make cluster`.
+	node test/faults/main.ts
+
+.PHONY: explore
+explore: node_modules ## Edit a RealmRelay at random, and compare each result with a new one; EDITS=2000 SEED=1. Needs `make cluster`.
+	node test/explore/main.ts
+
 .PHONY: coverage
 coverage: node_modules ## Run the tests that need no cluster and print their coverage.
 	c8 --src src --reporter text mocha 'test/**/*.test.ts'
@@ -87,6 +95,10 @@ licences: node_modules ## Fail if a shipped package has a licence that is not ap
 .PHONY: generate
 generate: node_modules ## Generate the CRD, docs/api.md, docs/metrics.md, files of the chart, and the relay's page.
 	node tools/generate.ts
+
+.PHONY: merge-table
+merge-table: node_modules ## Generate src/kube/merge-table.ts from the test cluster's API server. Needs `make cluster`.
+	node tools/merge-table.ts
 
 .PHONY: verify-generated
 verify-generated: node_modules ## Fail if a generated file was edited by hand or is stale.

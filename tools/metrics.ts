@@ -27,6 +27,7 @@ export function operatorMetricsList(): Metric[] {
     queue: () => queue,
     workers: 1,
     isLeading: () => true,
+    watchProblems: () => [],
     relays: () => [],
     logLinesDropped: () => 0,
   });

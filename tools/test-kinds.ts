@@ -16,7 +16,9 @@ const kinds: readonly Patterns[] = [
   {
     title: 'operator, on API servers of its own',
     needsCluster: true,
-    patterns: ['test/operator/{bad-days,leader,outage,permissions,single-stack}.test.ts'],
+    patterns: [
+      'test/operator/{adoption,bad-days,hanging-api-server,leader,outage,permissions,single-stack}.test.ts',
+    ],
   },
   {
     title: 'relay, as a program',
@@ -29,14 +31,14 @@ const kinds: readonly Patterns[] = [
   {
     title: 'operator, on an API server',
     needsCluster: true,
-    patterns: ['test/operator/*.test.ts', 'test/kube/apply.test.ts'],
+    patterns: ['test/operator/*.test.ts', 'test/kube/{apply,merge-table}.test.ts'],
   },
   {
     title: 'API, chart and GitOps, on an API server',
     needsCluster: true,
     patterns: [
       'test/api/api-server.test.ts',
-      'test/{admission,chart,cluster,gitops,install}/*.test.ts',
+      'test/{admission,chart,cluster,explore,faults,gitops,install}/*.test.ts',
       'test/desired/quantity.test.ts',
     ],
   },

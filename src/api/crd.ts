@@ -62,10 +62,16 @@ export function customResourceDefinition(): object {
   };
 }
 
+/** Of what the condition Ready has as `field`. */
+const ofReady = (field: string): string => `.status.conditions[?(@.type=="Ready")].${field}`;
+
+/** Those of priority 1 are shown by `-o wide` alone. */
 const printerColumns = [
-  { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+  { name: 'Ready', type: 'string', jsonPath: '.status.readyPods' },
+  { name: 'Reason', type: 'string', jsonPath: ofReady('reason') },
   { name: 'Endpoints', type: 'string', jsonPath: '.status.listening' },
-  { name: 'Replicas', type: 'integer', jsonPath: '.spec.replicas' },
+  { name: 'Addresses', type: 'string', jsonPath: '.status.addressSummary', priority: 1 },
+  { name: 'Message', type: 'string', jsonPath: ofReady('message'), priority: 1 },
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
 ];
 

@@ -25,9 +25,59 @@ export function labelProblems(labels: Labels, path: Path): Problem[] {
   ]);
 }
 
+/**
+ * What an object may have of annotations, less what the operator and controllers of Kubernetes add, in bytes.
+ *
+ * Source: k8s.io/apimachinery/pkg/api/validation, TotalAnnotationSizeLimitB.
+ */
+const maxAnnotationBytes = 256 * 1024 - 2048;
+
 /** The keys of `annotations`, found at `path`, that the API server would reject. */
 export function annotationProblems(annotations: Labels, path: Path): Problem[] {
   return Object.keys(annotations).flatMap((key) => keyProblems(key, path));
+}
+
+/** The annotations found at `path` that would relax the restrictions of a container. */
+export function weakeningProblems(annotations: Labels, path: Path): Problem[] {
+  return Object.keys(annotations)
+    .filter((key) => weakening.test(key))
+    .map((key) => ({
+      path: [...path, key],
+      what: 'would change the security profile of the Pods, which meet the Pod Security Standard restricted',
+      remedy: 'remove it',
+    }));
+}
+
+/** Whether `annotations`, all that users give an object, found at `path`, are too large in all. */
+export function annotationSizeProblems(annotations: Labels, path: Path): Problem[] {
+  const bytes = Buffer.byteLength(Object.entries(annotations).flat().join(''));
+  if (bytes <= maxAnnotationBytes) return [];
+  const what = `take ${String(bytes)} bytes in all, keys and values, with those of spec.commonMetadata`;
+  const remedy = `use at most ${String(maxAnnotationBytes)} bytes; the API server allows 256 KiB, with those of the operator`;
+  return [{ path, what, remedy }];
+}
+
+/** Warnings about those of `annotations`, found at `path`, that the operator sets. */
+export function ownAnnotationWarnings(annotations: Labels, path: Path): Problem[] {
+  return Object.keys(annotations)
+    .filter((key) => key.startsWith(ownAnnotationPrefix))
+    .map((key) => ({
+      path: [...path, key],
+      what: 'has no effect: the operator sets such annotations itself',
+      remedy: 'remove it, or use a key of your own',
+    }));
+}
+
+/** What the keys of the operator's annotations begin with. */
+export const ownAnnotationPrefix = 'realm-operator.dev/';
+
+/** Annotations that relax the restrictions of a container; fields have replaced them. */
+const weakening =
+  /^(container\.apparmor\.security\.beta|(container\.)?seccomp\.security\.alpha)\.kubernetes\.io\//;
+
+/** Whether the operator sets the label `key` of its objects. */
+export function isOwnObjectLabel(key: string): boolean {
+  return isOwnPodLabel(key) || key === 'app.kubernetes.io/version';
 }
 
 /** Whether the operator, or a controller of Pods, sets the label `key` of Pods. */

@@ -1,28 +1,29 @@
 import type { Problem } from '../lib/problem.ts';
-import { annotationProblems, labelProblems, ownLabelWarnings } from './label-rules.ts';
+import {
+  annotationProblems,
+  annotationSizeProblems,
+  labelProblems,
+  ownAnnotationWarnings,
+  ownLabelWarnings,
+  weakeningProblems,
+} from './label-rules.ts';
 import type { Relay } from './relay.ts';
 
 const labelsPath = ['spec', 'podTemplate', 'metadata', 'labels'] as const;
 const annotationsPath = ['spec', 'podTemplate', 'metadata', 'annotations'] as const;
 const specPath = ['spec', 'podTemplate', 'spec'] as const;
 
-/** Annotations that relax the restrictions of a container; fields have replaced them. */
-const weakening =
-  /^(container\.apparmor\.security\.beta|(container\.)?seccomp\.security\.alpha)\.kubernetes\.io\//;
-
 /** Problems in the Pod template of `relay`; the API server reports the others. */
-export function podTemplateProblems({ podTemplate }: Relay): Problem[] {
+export function podTemplateProblems({
+  podTemplate,
+  commonMetadata,
+}: Pick<Relay, 'podTemplate' | 'commonMetadata'>): Problem[] {
   const { labels, annotations, nodeSelector } = podTemplate;
   return [
     ...labelProblems(labels, labelsPath),
     ...annotationProblems(annotations, annotationsPath),
-    ...Object.keys(annotations)
-      .filter((key) => weakening.test(key))
-      .map((key) => ({
-        path: [...annotationsPath, key],
-        what: 'would change the security profile of the Pods, which meet the Pod Security Standard restricted',
-        remedy: 'remove it',
-      })),
+    ...weakeningProblems(annotations, annotationsPath),
+    ...annotationSizeProblems({ ...commonMetadata.annotations, ...annotations }, annotationsPath),
     ...labelProblems(nodeSelector, [...specPath, 'nodeSelector']),
     ...doubled(podTemplate.imagePullSecrets, 'imagePullSecrets', 'name'),
     ...doubled(
@@ -37,16 +38,7 @@ export function podTemplateProblems({ podTemplate }: Relay): Problem[] {
 
 /** Parts of the Pod template that have no effect. */
 export function podTemplateWarnings({ podTemplate: { labels, annotations } }: Relay): Problem[] {
-  return [
-    ...ownLabelWarnings(labels, labelsPath),
-    ...Object.keys(annotations)
-      .filter((key) => key.startsWith('realm-operator.dev/'))
-      .map((key) => ({
-        path: [...annotationsPath, key],
-        what: 'has no effect: the operator sets such annotations itself',
-        remedy: 'remove it, or use a key of your own',
-      })),
-  ];
+  return [...ownLabelWarnings(labels, labelsPath), ...ownAnnotationWarnings(annotations, annotationsPath)];
 }
 
 function doubled(keys: readonly string[], field: string, what: string): Problem[] {

@@ -1,9 +1,9 @@
 import { present } from '../lib/record.ts';
-import type { PodTemplate } from './relay.ts';
+import type { PodTemplate, Relay } from './relay.ts';
 import type { RealmRelaySpec } from './schema/realm-relay.ts';
 
 /** The Pod template as the user wrote it, with nothing absent. */
-export function resolvedPodTemplate({ podTemplate }: RealmRelaySpec): PodTemplate {
+export function resolvedPodTemplate({ podTemplate }: Pick<RealmRelaySpec, 'podTemplate'>): PodTemplate {
   const { metadata = {}, spec = {} } = podTemplate ?? {};
   return {
     labels: metadata.labels ?? {},
@@ -16,4 +16,9 @@ export function resolvedPodTemplate({ podTemplate }: RealmRelaySpec): PodTemplat
     ...present('priorityClassName', spec.priorityClassName),
     ...present('serviceAccountName', spec.serviceAccountName),
   };
+}
+
+/** The labels and annotations of every object as the user wrote them, with nothing absent. */
+export function resolvedCommonMetadata({ commonMetadata = {} }: RealmRelaySpec): Relay['commonMetadata'] {
+  return { labels: commonMetadata.labels ?? {}, annotations: commonMetadata.annotations ?? {} };
 }

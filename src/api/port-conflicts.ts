@@ -1,4 +1,4 @@
-import { hostText, type IpAddress, type IpFamily } from '../lib/ip-address.ts';
+import { addressFamily, hostText, isUnspecified, type IpAddress, type IpFamily } from '../lib/ip-address.ts';
 import { portsText } from '../lib/port-range.ts';
 
 /** A transport protocol, spelled as in Kubernetes. */
@@ -31,12 +31,32 @@ export type PortConflict = {
 /** The outcome of binding both sockets, in either order. */
 export type Prediction = 'fits' | 'conflicts' | 'cannot bind';
 
-/** Every pair of `listeners` that cannot be bound side by side, sorted by the names of the two. */
+/**
+ * Every pair of `listeners` that cannot be bound side by side, sorted by the names of the two. In the order of their ports
+ * each is compared only with those that begin before it ends: a relay may have thousands.
+ */
 export function portConflicts(listeners: readonly Listener[]): PortConflict[] {
-  const sorted = listeners.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return sorted.flatMap((first, index) =>
-    sorted.slice(index + 1).flatMap((second) => conflict(first, second) ?? []),
-  );
+  const byPort = listeners.toSorted((a, b) => a.listen.port - b.listen.port);
+  const conflicts: PortConflict[] = [];
+  for (const [index, first] of byPort.entries()) {
+    const last = lastPort(first.listen);
+    for (let next = index + 1; (byPort[next]?.listen.port ?? Infinity) <= last; next += 1) {
+      const pair = [first, byPort[next] as Listener].toSorted(byName) as [Listener, Listener];
+      conflicts.push(...(conflict(...pair) ?? []));
+    }
+  }
+  return conflicts.toSorted((a, b) => compared(a.endpoints, b.endpoints) || a.ports.first - b.ports.first);
+}
+
+function byName(a: Listener, b: Listener): number {
+  return compared([a.name], [b.name]);
+}
+
+/** Compares in the order of code points. */
+function compared(a: readonly string[], b: readonly string[]): number {
+  const index = a.findIndex((each, at) => each !== b[at]);
+  if (index === -1) return 0;
+  return (a[index] ?? '') < (b[index] ?? '') ? -1 : 1;
 }
 
 /**
@@ -79,7 +99,7 @@ export function lastPort({ port, endPort = port }: ListenPorts): number {
   return endPort;
 }
 
-function conflict(first: Listener, second: Listener): PortConflict | undefined {
+function conflict(first: Listener, second: Listener): [PortConflict] | undefined {
   const ports = {
     first: Math.max(first.listen.port, second.listen.port),
     last: Math.min(lastPort(first.listen), lastPort(second.listen)),
@@ -90,18 +110,15 @@ function conflict(first: Listener, second: Listener): PortConflict | undefined {
   const which = `port${ports.first === ports.last ? '' : 's'} ${portsText(ports.first, ports.last)}`;
   const what = `endpoints ${described(first)} and ${described(second)} cannot share ${shared.join(' and ')} ${which}`;
   const remedy = remedyFor(first, second);
-  return {
-    endpoints: [first.name, second.name],
-    protocols: shared,
-    ports,
-    what,
-    remedy,
-    message: `${what}: ${remedy}`,
-  };
+  const endpoints = [first.name, second.name] as const;
+  return [{ endpoints, protocols: shared, ports, what, remedy, message: `${what}: ${remedy}` }];
 }
 
+/** The families of a host name, which the relay's file may have as `address`, are not known. */
 function described(listener: Listener): string {
-  return `"${listener.name}" (${listenText(listener)} for ${boundFamilies(bound(listener)).join(' and ')})`;
+  const isAddress = addressFamily(listener.listen.address.text) !== undefined;
+  const families = isAddress ? ` for ${boundFamilies(bound(listener)).join(' and ')}` : '';
+  return `"${listener.name}" (${listenText(listener)}${families})`;
 }
 
 /** ipv6Only only helps if one of them serves both families and the other only IPv4. */
@@ -125,12 +142,9 @@ function isDualStack({ address, ipv6Only }: BindAddress): boolean {
 function addressesOverlap(first: BindAddress, second: BindAddress): boolean {
   const shared = boundFamilies(first).filter((family) => boundFamilies(second).includes(family));
   if (shared.length === 0) return false;
-  return isWildcard(first) || isWildcard(second) || addressKey(first) === addressKey(second);
-}
-
-/** Whether a socket on that address receives what is sent to any address of the host. */
-export function isWildcard({ address }: BindAddress): boolean {
-  return ['::', '0.0.0.0'].includes(address.mapped ?? address.text);
+  return (
+    isUnspecified(first.address) || isUnspecified(second.address) || addressKey(first) === addressKey(second)
+  );
 }
 
 function addressKey({ address }: BindAddress): string {

@@ -33,6 +33,8 @@ export type Relay = {
   readonly image?: string;
   readonly resources: Resources;
   readonly podTemplate: PodTemplate;
+  /** Of every object. */
+  readonly commonMetadata: Complete<NonNullable<RealmRelaySpec['commonMetadata']>>;
   readonly workload: Workload;
   /** Absent if `replicas` sets the number of Pods. */
   readonly autoscaling?: Autoscaling;
@@ -45,6 +47,8 @@ export type Relay = {
   readonly paused: boolean;
   /** Addresses and ranges that its Pods may not dial, of the platform: no field of a RealmRelay sets it. Absent = none. */
   readonly deniedDestinations?: readonly string[];
+  /** Whether the platform chooses the user and the group of its Pods; no field of a RealmRelay sets it, either. */
+  readonly omitUserIds?: boolean;
 };
 
 /** How a changed configuration reaches the Pods. */
@@ -84,8 +88,11 @@ export type RemoteTransport = {
   readonly webSocket?: WebSocketSettings;
 };
 
-/** The host and path of a WebSocket request. */
-export type WebSocketSettings = Complete<NonNullable<RemoteTransportSpec['webSocket']>>;
+/** The host and path of a WebSocket request, and its pings; the relay program has the defaults of those. */
+export type WebSocketSettings = CompleteBut<
+  NonNullable<RemoteTransportSpec['webSocket']>,
+  'pingIntervalSeconds' | 'pingTimeoutSeconds'
+>;
 
 /** Checks of remotes by a TCP connect. */
 export type HealthCheck = Complete<Omit<NonNullable<EndpointSpec['healthCheck']>, 'udp'>> & {

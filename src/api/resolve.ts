@@ -1,6 +1,6 @@
-import { parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
+import { isUnspecified, parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
-import { resolvedPodTemplate } from './pod-template.ts';
+import { resolvedCommonMetadata, resolvedPodTemplate } from './pod-template.ts';
 import { resolvedWorkload } from './workload.ts';
 import type {
   Endpoint,
@@ -10,8 +10,8 @@ import type {
   Relay,
   Remote,
   RemoteTransport,
-  Resources,
   Service,
+  WebSocketSettings,
 } from './relay.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema/realm-relay.ts';
 
@@ -44,21 +44,11 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
     endpoints: spec.endpoints.map((endpoint) => resolvedEndpoint(endpoint, network)),
     service: resolvedService(spec.service ?? {}),
     ...present('image', spec.image),
-    resources: resolvedResources(spec.resources),
+    resources: { limits: spec.resources?.limits ?? {}, requests: spec.resources?.requests ?? {} },
     podTemplate: resolvedPodTemplate(spec),
+    commonMetadata: resolvedCommonMetadata(spec),
     ...resolvedWorkload(spec),
     ...operation(spec),
-  };
-}
-
-/** What the memory budget of the relay program goes with; a user who sets either alone gets just that. */
-const memoryDefaults = { limits: { memory: '256Mi' }, requests: { memory: '64Mi' } };
-
-function resolvedResources({ limits = {}, requests = {} }: RealmRelay['spec']['resources'] = {}): Resources {
-  if ('memory' in limits || 'memory' in requests) return { limits, requests };
-  return {
-    limits: { ...memoryDefaults.limits, ...limits },
-    requests: { ...memoryDefaults.requests, ...requests },
   };
 }
 
@@ -84,11 +74,17 @@ function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
     remotes: endpoint.remotes.map(resolvedRemote),
     balance: endpoint.balance ?? 'RoundRobin',
     network: over(network, endpoint.network),
-    ...present('through', endpoint.through && parseIpAddress(endpoint.through)?.text),
+    ...present('through', sourceAddress(endpoint.through)),
     ...present('healthCheck', endpoint.healthCheck && resolvedHealthCheck(endpoint.healthCheck)),
     ...present('listenTransport', endpoint.listenTransport && listenTransport(endpoint.listenTransport)),
     ...present('remoteTransport', endpoint.remoteTransport && remoteTransport(endpoint.remoteTransport)),
   };
+}
+
+/** The unspecified address of either family is none to bind to. */
+function sourceAddress(text: string | undefined): string | undefined {
+  const ip = text === undefined ? undefined : parseIpAddress(text);
+  return ip === undefined || isUnspecified(ip) ? undefined : ip.text;
 }
 
 /** A range of one port becomes a single port. */
@@ -101,8 +97,26 @@ function listenTransport({ tls, webSocket }: NonNullable<EndpointSpec['listenTra
   const resolvedTls = tls && {
     secretName: tls.secretName,
     ...present('clientCASecretName', tls.clientCASecretName),
+    alpn: tls.alpn ?? [],
   };
-  return { ...present('tls', resolvedTls), ...present('webSocket', webSocket) };
+  return {
+    ...present('tls', resolvedTls),
+    ...present('webSocket', webSocket && webSocketSettings(webSocket)),
+  };
+}
+
+function webSocketSettings({
+  host,
+  path,
+  pingIntervalSeconds,
+  pingTimeoutSeconds,
+}: NonNullable<NonNullable<EndpointSpec['remoteTransport']>['webSocket']>): WebSocketSettings {
+  return {
+    host,
+    path,
+    ...present('pingIntervalSeconds', pingIntervalSeconds),
+    ...present('pingTimeoutSeconds', pingTimeoutSeconds),
+  };
 }
 
 function remoteTransport({ tls, webSocket }: NonNullable<EndpointSpec['remoteTransport']>): RemoteTransport {
@@ -113,7 +127,10 @@ function remoteTransport({ tls, webSocket }: NonNullable<EndpointSpec['remoteTra
     alpn: tls.alpn ?? [],
     insecure: tls.insecure ?? false,
   };
-  return { ...present('tls', resolvedTls), ...present('webSocket', webSocket) };
+  return {
+    ...present('tls', resolvedTls),
+    ...present('webSocket', webSocket && webSocketSettings(webSocket)),
+  };
 }
 
 function resolvedHealthCheck(check: NonNullable<EndpointSpec['healthCheck']>): HealthCheck {

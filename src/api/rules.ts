@@ -1,5 +1,7 @@
 import type { IpFamily } from '../lib/ip-address.ts';
 import type { Problem } from '../lib/problem.ts';
+import { commonMetadataProblems, commonMetadataWarnings } from './common-metadata-rules.ts';
+import { loopProblems, loopWarnings } from './loop-rules.ts';
 import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
 import {
   boundFamilies,
@@ -27,7 +29,9 @@ export function relayProblems(relay: Relay): Problem[] {
     ...serviceProblems(relay),
     ...serviceFieldProblems(relay),
     ...podTemplateProblems(relay),
+    ...commonMetadataProblems(relay),
     ...workloadProblems(relay),
+    ...loopProblems(relay),
   ];
 }
 
@@ -37,7 +41,9 @@ export function relayWarnings(relay: Relay): Problem[] {
     ...familyWarnings(relay),
     ...serviceFieldWarnings(relay),
     ...podTemplateWarnings(relay),
+    ...commonMetadataWarnings(relay),
     ...workloadWarnings(relay),
+    ...loopWarnings(relay),
     ...relay.endpoints.flatMap(tcpWarnings),
     ...relay.endpoints.flatMap(udpWarnings),
     ...relay.endpoints.flatMap(fixedPortWarnings),

@@ -1,7 +1,13 @@
 import { portsFrom } from '../lib/port-range.ts';
 import { nearest, type Problem } from '../lib/problem.ts';
 import { ownValue } from '../lib/record.ts';
-import { annotationProblems, isOwnPodLabel, labelProblems, ownLabelWarnings } from './label-rules.ts';
+import {
+  annotationProblems,
+  annotationSizeProblems,
+  isOwnObjectLabel,
+  labelProblems,
+  ownLabelWarnings,
+} from './label-rules.ts';
 import { lastPort, protocols } from './port-conflicts.ts';
 import type { Relay, Service } from './relay.ts';
 
@@ -13,6 +19,10 @@ export function serviceFieldProblems(relay: Relay): Problem[] {
   return [
     ...labelProblems(labels, [...servicePath, 'labels']),
     ...annotationProblems(annotations, [...servicePath, 'annotations']),
+    ...annotationSizeProblems({ ...relay.commonMetadata.annotations, ...annotations }, [
+      ...servicePath,
+      'annotations',
+    ]),
     ...unknownEndpoints(relay),
     ...nodePortConflicts(relay),
   ];
@@ -24,11 +34,7 @@ export function serviceFieldWarnings({ service }: Relay): Problem[] {
   const needsNode = ['externalTrafficPolicy', 'nodePorts'] as const;
   const needsBalancer = ['loadBalancerClass', 'loadBalancerSourceRanges'] as const;
   return [
-    ...ownLabelWarnings(
-      labels,
-      [...servicePath, 'labels'],
-      (key) => isOwnPodLabel(key) || key === 'app.kubernetes.io/version',
-    ),
+    ...ownLabelWarnings(labels, [...servicePath, 'labels'], isOwnObjectLabel),
     ...(type === 'ClusterIP' ? idle(service, needsNode, 'NodePort or LoadBalancer') : []),
     ...(type === 'LoadBalancer' ? [] : idle(service, needsBalancer, 'LoadBalancer')),
   ];

@@ -1,11 +1,16 @@
 import type { Problem } from '../lib/problem.ts';
 import type { Relay } from './relay.ts';
+import { isNone } from './schema/workload.ts';
 
 /** The first port that an unprivileged process may bind by default. */
 const firstUnprivilegedPort = 1024;
 
 /** Problems in the workload of `relay`. */
-export function workloadProblems({ workload, autoscaling }: Relay): Problem[] {
+export function workloadProblems(relay: Relay): Problem[] {
+  return [...autoscalingProblems(relay), ...rollingUpdateProblems(relay)];
+}
+
+function autoscalingProblems({ workload, autoscaling }: Relay): Problem[] {
   if (workload.kind === 'Deployment' || autoscaling === undefined) return [];
   return [
     {
@@ -14,6 +19,24 @@ export function workloadProblems({ workload, autoscaling }: Relay): Problem[] {
       remedy: 'remove it, or set workload.kind to Deployment',
     },
   ];
+}
+
+/** What the API server refuses in a DaemonSet, and what no workload could carry out. */
+function rollingUpdateProblems({ workload: { kind, hostNetwork, rollingUpdate } }: Relay): Problem[] {
+  const { maxSurge, maxUnavailable } = rollingUpdate;
+  const path = ['spec', 'workload', 'rollingUpdate'];
+  const [isSurge, isUnavailable] = [!isNone(maxSurge), !isNone(maxUnavailable)];
+  if (!isSurge && !isUnavailable)
+    return [{ path, what: 'lets no Pod ever be replaced', remedy: 'set maxUnavailable to 1' }];
+  if (kind === 'Deployment' || !isSurge) return [];
+  if (hostNetwork) {
+    const what =
+      'cannot be more than 0 for a DaemonSet on hostNetwork: two Pods need the same ports of a node';
+    return [{ path: [...path, 'maxSurge'], what, value: maxSurge, remedy: 'set it to 0, or remove it' }];
+  }
+  if (!isUnavailable) return [];
+  const what = 'has both maxSurge and maxUnavailable, of which a DaemonSet takes one';
+  return [{ path, what, value: rollingUpdate, remedy: 'set one of them to 0' }];
 }
 
 /** Parts of the workload of `relay` that have no effect, or may not work. */

@@ -1,6 +1,9 @@
 import { present } from '../lib/record.ts';
 import type { Autoscaling, NetworkPolicy, Relay, Workload } from './relay.ts';
 import type { RealmRelaySpec } from './schema/realm-relay.ts';
+import { isNone } from './schema/workload.ts';
+
+type WorkloadSpec = NonNullable<RealmRelaySpec['workload']>;
 
 /** The workload and its companions as the user wrote them, with defaults applied. */
 export function resolvedWorkload(
@@ -15,8 +18,30 @@ export function resolvedWorkload(
   };
 }
 
-function resolvedKind({ kind, hostNetwork }: NonNullable<RealmRelaySpec['workload']> = {}): Workload {
-  return { kind: kind ?? 'Deployment', hostNetwork: hostNetwork ?? false };
+function resolvedKind({
+  kind = 'Deployment',
+  hostNetwork = false,
+  rollingUpdate = {},
+}: WorkloadSpec = {}): Workload {
+  return { kind, hostNetwork, rollingUpdate: resolvedUpdate(rollingUpdate, { kind, hostNetwork }) };
+}
+
+/**
+ * New Pods start before old ones stop. Not on hostNetwork, where both need the same ports: a cluster with a Pod on every node
+ * would wait for ever.
+ */
+function resolvedUpdate(
+  { maxSurge, maxUnavailable }: NonNullable<WorkloadSpec['rollingUpdate']>,
+  { kind, hostNetwork }: Pick<Workload, 'kind' | 'hostNetwork'>,
+): Workload['rollingUpdate'] {
+  const surge = hostNetwork ? 0 : '25%';
+  if (maxUnavailable === undefined) {
+    const chosen = maxSurge ?? surge;
+    return { maxSurge: chosen, maxUnavailable: isNone(chosen) ? 1 : 0 };
+  }
+  // A DaemonSet takes one of the two.
+  const isOnlyOne = kind === 'DaemonSet' && !isNone(maxUnavailable);
+  return { maxSurge: maxSurge ?? (isOnlyOne ? 0 : surge), maxUnavailable };
 }
 
 function resolvedAutoscaling(autoscaling: NonNullable<RealmRelaySpec['autoscaling']>): Autoscaling {

@@ -1,4 +1,3 @@
-import { portConflicts, type PortConflict } from '../api/port-conflicts.ts';
 import type { Relay } from '../api/relay.ts';
 import type { RealmDocument } from '../config/realm-document.ts';
 import { realmDocument } from '../desired/config-map.ts';
@@ -21,15 +20,6 @@ export function hostDocument(relays: readonly Relay[]): RealmDocument {
   );
   const level = logLevels[Math.max(...relays.map(({ logLevel }) => logLevels.indexOf(logLevel)))];
   return { ...(level === undefined ? {} : { log: { level } }), endpoints };
-}
-
-/** The port conflicts between endpoints of different relays: here they share a machine, in a cluster each has its own Pods. */
-export function hostConflicts(relays: readonly Relay[]): PortConflict[] {
-  return portConflicts(
-    relays.flatMap((relay) =>
-      relay.endpoints.map((endpoint) => ({ ...endpoint, name: endpointName(relay, endpoint.name) })),
-    ),
-  );
 }
 
 /** Warnings for what is missing without a cluster: the Secrets that `relays` name, one line each. */

@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { parseArgs } from 'node:util';
 import { dump } from 'js-yaml';
 import { parseRealmRelay } from '../api/parse.ts';
 import { conflictProblem } from '../api/rules.ts';
@@ -10,12 +9,13 @@ import { sourceDocument, type ConfigText } from '../config/config-text.ts';
 import { importedRelay, type ImportedRelay } from '../config/import/imported-relay.ts';
 import { originOf } from '../config/import/origins.ts';
 import { secretCommand } from '../config/import/secrets.ts';
-import { asError } from '../lib/errors.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
 import { trimmedEnd } from '../lib/trimmed.ts';
 import { readConfig } from '../relay/config-file/read-config.ts';
-import type { Command } from './command.ts';
 import { UsageError } from '../lib/usage-error.ts';
+import type { Command } from './command.ts';
+import { namespaceName } from './flag-values.ts';
+import { parseOptions } from './options.ts';
 
 export const usage = `Usage: realm-operator import PATH [--name NAME] [--namespace NAME]
 
@@ -59,23 +59,19 @@ type Options = {
 };
 
 function options(argv: readonly string[]): Options {
-  const { values, positionals } = parsedOptions(argv);
-  const [path, ...more] = positionals;
-  if (path === undefined || more.length > 0)
-    throw new UsageError('give one file or folder, or - for standard input');
-  return { path, name: values.name, namespace: values.namespace };
-}
-
-function parsedOptions(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: { name: { type: 'string' }, namespace: { type: 'string' } },
-      allowPositionals: true,
-    });
-  } catch (error) {
-    throw new UsageError(asError(error).message);
-  }
+  const { values, positionals } = parseOptions(
+    argv,
+    { name: { type: 'string' }, namespace: { type: 'string' } },
+    1,
+  );
+  const [path] = positionals;
+  if (path === undefined) throw new UsageError('give one file or folder, or - for standard input');
+  const { name, namespace } = values;
+  return {
+    path,
+    name,
+    namespace: namespace === undefined ? undefined : namespaceName('--namespace', namespace),
+  };
 }
 
 /** The file name without what the name of a RealmRelay must not contain. */

@@ -99,7 +99,12 @@ function print(stream: TextStream, text: string, code: number): number {
   return code;
 }
 
+/** How long an operator that has ended waits for what it left behind. */
+const lingerMs = 1_000;
+
 if (import.meta.main) {
   const argv = process.argv.slice(2);
   await runProgram(() => main(argv, processIo(argv[0] ?? '')));
+  // A connection that is being made to an API server that hangs would keep the operator alive.
+  if (argv[0] === 'operator') setTimeout(() => process.exit(), lingerMs).unref();
 }

@@ -6,19 +6,31 @@ import { defaultRelayImage } from '../desired/relay-image.ts';
 import { kubeConfigLoader, ownNamespace } from '../kube/kube-config.ts';
 import type { LeaseTerms } from '../kube/lease.ts';
 import { systemClock } from '../lib/clock.ts';
-import { logLevels, type LogLevel } from '../lib/log-level.ts';
+import { logLevels } from '../lib/log-level.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { version } from '../lib/version.ts';
 import { startOperator } from '../operator/operator.ts';
 import { operatorRoutes } from '../operator/routes.ts';
-import { startHealthServer } from '../telemetry/health-server.ts';
-import { createLogger } from '../telemetry/logger.ts';
-import { logOutput } from '../telemetry/log-outputs.ts';
+import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
+import { createLogger, reopenLogAtHangup } from '../telemetry/logger.ts';
+import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { createRegistry } from '../telemetry/metrics.ts';
-import { adminAddress, parseOptions, type Command } from './command.ts';
-import { defaultDenied, deniedDestinations } from './denied-destinations.ts';
-import { relayEngine } from './relay-engine.ts';
 import { UsageError } from '../lib/usage-error.ts';
+import type { Command } from './command.ts';
+import {
+  adminAddress,
+  defaultDenied,
+  deniedDestinations,
+  filePath,
+  logLevel,
+  namespaceName,
+  namespaceNames,
+  numberBetween,
+  relayDefaults,
+  relayEngine,
+  relayImage,
+} from './flag-values.ts';
+import { parseOptions } from './options.ts';
 
 const defaultLeaseSeconds = 15;
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
@@ -29,83 +41,106 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
 ~/.kube/config, or the service account of the Pod, in this order.
 
       --kubeconfig FILE    kubeconfig with the cluster and the credentials
-      --namespace NAME     watch only this namespace; may be repeated (default: all)
+      --namespace NAME     watch only this namespace; several are separated by commas, or by repeating the flag (default: all)
       --leader-elect       work only while holding a lease, so that several operators may run: one leads, the others stand by
       --lease-namespace NAME  namespace of the lease "realm-operator" (default: the namespace of the Pod)
       --lease-seconds N    how long others wait before they take the lease from a silent leader, 5 to 300 (default ${String(defaultLeaseSeconds)});
                            the leader renews it five times in that time
-      --relay-image IMAGE  image for relays that do not set one (default ${defaultRelayImage})
+      --relay-image IMAGE  image for relays that do not set one (default: that of the operator's own Pod; outside a cluster
+                           ${defaultRelayImage})
       --relay-engine NAME  what moves the bytes of relays: kernel, node or auto (default auto)
+      --relay-defaults YAML
+                           resources and podTemplate, as in the spec of a RealmRelay, for relays that leave them out
+      --omit-user-ids      let the cluster assign user and group of relay Pods, as OpenShift's restricted-v2 does
       --denied-destinations LIST
                            addresses and ranges, separated by commas, that no relay may dial; '' for none (default
                            ${defaultDenied})
       --admin ADDRESS      where /livez, /readyz and /metrics are served, or off (default ${defaultAdmin})
       --log-level LEVEL    ${logLevels.join(', ')} (default info)
+      --log-output FILE    stdout, stderr or a file, which SIGHUP opens again for its rotation (default stdout)
+
+SIGTERM and SIGINT let what is under way end, for at most 15 seconds; a second one ends it at once.
 
 Exit code: 0 after SIGTERM or SIGINT, 1 after losing the lease, 2 wrong usage.
 `;
 
 /** `realm-operator operator`: runs the controller. */
 export const operator: Command = async (argv, { signals: source }) => {
-  const options = parseOptions(argv, {
-    kubeconfig: { type: 'string' },
-    namespace: { type: 'string', multiple: true, default: [] },
-    'leader-elect': { type: 'boolean', default: false },
-    'lease-namespace': { type: 'string' },
-    'lease-seconds': { type: 'string', default: String(defaultLeaseSeconds) },
-    'relay-image': { type: 'string', default: defaultRelayImage },
-    'relay-engine': { type: 'string', default: 'auto' },
-    'denied-destinations': { type: 'string', default: defaultDenied },
-    admin: { type: 'string', default: defaultAdmin },
-    'log-level': { type: 'string', default: 'info' },
-  });
-  const address = adminAddress(options.admin);
-  const output = logOutput();
-  const log = createLogger(logLevel(options['log-level']), output);
+  const { address, level, logOutput, ...options } = operatorFlags(argv);
+  const output = await openedLogOutput(logOutput);
+  const log = createLogger(level, output);
   const registry = createRegistry();
   const signals = stopSignals(source);
+  const stopReopening = reopenLogAtHangup(source, output, log);
   const running = startOperator({
-    kubeConfig: kubeConfigLoader(options.kubeconfig === undefined ? {} : { file: options.kubeconfig }),
-    platform: {
-      relayImage: options['relay-image'],
-      operatorNamespace: ownNamespace() ?? defaultOperatorNamespace,
-      relayEngine: relayEngine(options['relay-engine']),
-      deniedDestinations: deniedDestinations(options['denied-destinations']),
-    },
-    namespaces: options.namespace,
+    ...options,
     instance: hostname(),
-    ...(options['leader-elect']
-      ? { lease: lease(options['lease-namespace'], options['lease-seconds']) }
-      : {}),
     log,
     logLinesDropped: () => output.droppedLines,
     clock: systemClock,
     registry,
   });
-  const routes = operatorRoutes(running.isReady, registry, systemClock);
-  const admin = address && (await startHealthServer(address, routes, systemClock));
-  log.info({ version, admin: admin?.url ?? 'off', relayImage: options['relay-image'] }, 'operator started');
-  const signal = await Promise.race([signals.first, running.lost]);
-  log.info({ signal }, 'operator stopping');
-  await running.stop();
-  await admin?.close();
-  signals.release();
-  return signal === undefined ? 1 : 0;
+  const routes = operatorRoutes(running, registry, systemClock);
+  let admin: HealthServer | undefined;
+  try {
+    admin = address && (await startHealthServer(address, routes, systemClock));
+    log.info({ version, admin: admin?.url ?? 'off' }, 'operator started');
+    const signal = await Promise.race([signals.first, running.lost]);
+    log.info({ signal }, 'operator stopping');
+    return signal === undefined ? 1 : 0;
+  } finally {
+    await Promise.race([running.stop(), signals.second]);
+    await admin?.close();
+    signals.release();
+    stopReopening();
+  }
 };
 
-function lease(namespace = ownNamespace(), seconds: string): LeaseTerms {
-  if (namespace === undefined)
-    throw new UsageError('--leader-elect: outside a cluster, give a namespace with --lease-namespace');
-  const durationMs = Number(seconds) * 1000;
-  if (!/^\d+$/.test(seconds) || durationMs < 5_000 || durationMs > 300_000)
-    throw new UsageError(`--lease-seconds: "${seconds}" is not a whole number from 5 to 300`);
-  const identity = `${hostname()}-${randomBytes(4).toString('hex')}`;
-  return { namespace, name: 'realm-operator', identity, durationMs };
+/** Every flag is checked before anything starts. */
+function operatorFlags(argv: readonly string[]) {
+  const { values } = parseOptions(argv, {
+    kubeconfig: { type: 'string' },
+    namespace: { type: 'string', multiple: true, default: [] },
+    'leader-elect': { type: 'boolean', default: false },
+    'lease-namespace': { type: 'string' },
+    'lease-seconds': { type: 'string', default: String(defaultLeaseSeconds) },
+    'relay-image': { type: 'string' },
+    'relay-engine': { type: 'string', default: 'auto' },
+    'relay-defaults': { type: 'string', default: '{}' },
+    'omit-user-ids': { type: 'boolean', default: false },
+    'denied-destinations': { type: 'string', default: defaultDenied },
+    admin: { type: 'string', default: defaultAdmin },
+    'log-level': { type: 'string', default: 'info' },
+    'log-output': { type: 'string', default: 'stdout' },
+  });
+  const { kubeconfig, namespace, 'lease-namespace': given, 'relay-image': image } = values;
+  const home = ownNamespace();
+  const leaseNamespace = given === undefined ? home : namespaceName('--lease-namespace', given);
+  const seconds = numberBetween('--lease-seconds', values['lease-seconds'], [5, 300]);
+  return {
+    address: adminAddress(values.admin),
+    level: logLevel(values['log-level']),
+    logOutput: filePath('--log-output', values['log-output']),
+    kubeConfig: kubeConfigLoader(
+      kubeconfig === undefined ? {} : { file: filePath('--kubeconfig', kubeconfig) },
+    ),
+    platform: {
+      relayImage: image === undefined ? defaultRelayImage : relayImage(image),
+      relayEngine: relayEngine(values['relay-engine']),
+      operatorNamespace: home ?? defaultOperatorNamespace,
+      deniedDestinations: deniedDestinations(values['denied-destinations']),
+      relayDefaults: relayDefaults(values['relay-defaults']),
+      omitUserIds: values['omit-user-ids'],
+    },
+    ...(image === undefined && home !== undefined && { ownPod: { namespace: home, name: hostname() } }),
+    namespaces: namespaceNames(namespace),
+    ...(values['leader-elect'] && { lease: lease(leaseNamespace, seconds) }),
+  };
 }
 
-function logLevel(text: string): LogLevel {
-  const level = logLevels.find((known) => known === text);
-  if (level === undefined)
-    throw new UsageError(`--log-level: "${text}" is not a log level: use ${logLevels.join(', ')}`);
-  return level;
+function lease(namespace: string | undefined, seconds: number): LeaseTerms {
+  if (namespace === undefined)
+    throw new UsageError('--leader-elect: outside a cluster, give a namespace with --lease-namespace');
+  const identity = `${hostname()}-${randomBytes(4).toString('hex')}`;
+  return { namespace, name: 'realm-operator', identity, durationMs: seconds * 1000 };
 }

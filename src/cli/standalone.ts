@@ -2,8 +2,11 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Relay as ParsedRelay } from '../api/relay.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
+import type { SocketAddress } from '../config/address.ts';
+import { configFindings, type ConfigFindings } from '../config/config-findings.ts';
 import { relayConfig } from '../config/parsed-config.ts';
 import { systemClock } from '../lib/clock.ts';
+import { machineNames } from '../lib/own-addresses.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
@@ -11,37 +14,42 @@ import { chooseEngine } from '../relay/net/engine.ts';
 import { RelayServer, ReloadError } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, type Logger } from '../telemetry/logger.ts';
-import { logOutput } from '../telemetry/log-outputs.ts';
-import { adminAddress, parseOptions, type Command, type Io } from './command.ts';
+import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logger.ts';
+import { openedLogOutput } from '../telemetry/log-outputs.ts';
+import type { Command, Io } from './command.ts';
+import { adminAddress, filePath } from './flag-values.ts';
+import { parseOptions } from './options.ts';
 import { UsageError } from '../lib/usage-error.ts';
-import { hostConflicts, hostDocument, hostDrainSeconds, hostSecrets, runningRelays } from './host-relay.ts';
+import { hostDocument, hostDrainSeconds, hostSecrets, runningRelays } from './host-relay.ts';
 import { findingText, readManifests } from './manifests.ts';
 import { screen } from './standalone-screen.ts';
 
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 
-export const usage = `Usage: realm-operator standalone -f PATH… [--admin ADDRESS]
+export const usage = `Usage: realm-operator standalone -f PATH… [options]
 
 Runs RealmRelay manifests on this machine, without a cluster, and applies changes of the files.
 
   -f, --filename PATH  a file or a folder (its .yaml, .yml and .json files); may be repeated
       --admin ADDRESS  where /livez, /readyz, /status and /metrics are served, or off (default ${defaultAdmin})
+      --log-output FILE  stdout, stderr or a file, which SIGHUP opens again for its rotation (default stderr)
 
-Standard output shows what runs, the log goes to standard error. A change that is not valid is reported and has no effect.
+Standard output shows what runs. A change that is not valid is reported and has no effect.
 Ctrl-C drains connections for spec.drainSeconds; pressing it again ends them at once.
 Exit code: 0 success, 1 the manifests are not valid at the start or no endpoint could be bound, 2 wrong usage.
 `;
 
 /** `realm-operator standalone`: runs manifests on this machine. */
 export const standalone: Command = async (argv, io) => {
-  const { filename: paths, admin } = parseOptions(argv, {
+  const { values } = parseOptions(argv, {
     filename: { type: 'string', short: 'f', multiple: true, default: [] },
     admin: { type: 'string', default: defaultAdmin },
+    'log-output': { type: 'string', default: 'stderr' },
   });
+  const { filename: paths, admin, 'log-output': logOutput } = values;
   if (paths.length === 0 || paths.includes('-')) throw new UsageError('give the manifests with -f PATH');
   const address = adminAddress(admin);
-  const output = logOutput('stderr');
+  const output = await openedLogOutput(filePath('--log-output', logOutput));
   const log = createLogger('info', output);
   const relay = new RelayServer({
     log,
@@ -49,8 +57,9 @@ export const standalone: Command = async (argv, io) => {
     engine: await chooseEngine('auto', log),
     logLinesDropped: () => output.droppedLines,
   });
-  const host = new Host(relay, log, io, paths);
+  const host = new Host(relay, log, io, { paths, admin: address });
   const signals = stopSignals(io.signals);
+  const stopReopening = reopenLogAtHangup(io.signals, output, log);
   let adminServer: HealthServer | undefined;
   try {
     if (!(await host.readAndRun())) return 1;
@@ -70,9 +79,17 @@ export const standalone: Command = async (argv, io) => {
     return 0;
   } finally {
     signals.release();
+    stopReopening();
     await relay.close();
     await adminServer?.close();
   }
+};
+
+type HostOptions = {
+  /** Of files and folders with manifests. */
+  readonly paths: readonly string[];
+  /** Where the admin server listens; undefined = there is none. */
+  readonly admin: SocketAddress | undefined;
 };
 
 /** Keeps a relay in step with the manifests under some paths. */
@@ -81,6 +98,7 @@ class Host {
   readonly #log: Logger;
   readonly #io: Io;
   readonly #paths: readonly string[];
+  readonly #admin: SocketAddress | undefined;
   /** What was read last, to detect changes. */
   #last = '';
   /** Which files are missing, so that the same manifests have to be tried again; '' if none are. */
@@ -89,11 +107,12 @@ class Host {
   /** How long connections are drained at shutdown. */
   drainSeconds = 0;
 
-  constructor(relay: RelayServer, log: Logger, io: Io, paths: readonly string[]) {
+  constructor(relay: RelayServer, log: Logger, io: Io, { paths, admin }: HostOptions) {
     this.#relay = relay;
     this.#log = log;
     this.#io = io;
     this.#paths = paths;
+    this.#admin = admin;
   }
 
   /** Runs the current manifests and shows the result if something changed. Calls run one after the other. */
@@ -116,16 +135,24 @@ class Host {
   async readAndRun(): Promise<boolean> {
     const { relays: all, findings } = await readManifests(this.#paths, this.#io.stdin);
     const relays = runningRelays(all);
-    const conflicts = hostConflicts(relays).map(({ message }) => message);
-    const lines = [...findings.map(findingText), ...conflicts, ...hostSecrets(relays)];
+    const { problems, warnings } = this.#found(relays);
+    const lines = [...findings.map(findingText), ...problems, ...warnings, ...hostSecrets(relays)];
     const read = JSON.stringify([relays, lines]);
     const isKnown = read === this.#last;
     if (isKnown && this.#missing === '') return true;
     this.#last = read;
     if (!isKnown) this.#print(lines);
-    const isValid =
-      hostConflicts(relays).length === 0 && findings.every(({ severity }) => severity === 'warning');
+    const isValid = problems.length === 0 && findings.every(({ severity }) => severity === 'warning');
     return isValid ? this.#run(relays) : this.#refuse('the manifests are not valid');
+  }
+
+  /** What the endpoints of all `relays` cannot do beside each other: here they share a machine. */
+  #found(relays: readonly ParsedRelay[]): ConfigFindings {
+    const distinct = new Map(
+      relays.map((each) => [`${each.metadata.namespace}/${each.metadata.name}`, each]),
+    );
+    const { config } = relayConfig(hostDocument([...distinct.values()]), 'the manifests');
+    return configFindings(config.endpoints, { own: machineNames(), admin: this.#admin });
   }
 
   #print(lines: readonly string[]): void {

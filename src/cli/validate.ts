@@ -1,7 +1,8 @@
-import { parseOptions, type Command } from './command.ts';
 import { UsageError } from '../lib/usage-error.ts';
+import type { Command } from './command.ts';
 import { findingText, readManifests } from './manifests.ts';
 import { nodeFindings } from './node-findings.ts';
+import { parseOptions } from './options.ts';
 
 export const usage = `Usage: realm-operator validate -f PATH… [--strict]
 
@@ -16,10 +17,11 @@ Exit code: 0 success, 1 a manifest is not valid, 2 wrong usage.
 
 /** `realm-operator validate`: checks manifests, e.g. in a pipeline. */
 export const validate: Command = async (argv, { stdin, stdout }) => {
-  const { filename, strict } = parseOptions(argv, {
+  const { values } = parseOptions(argv, {
     filename: { type: 'string', short: 'f', multiple: true, default: [] },
     strict: { type: 'boolean', default: false },
   });
+  const { filename, strict } = values;
   if (filename.length === 0) throw new UsageError('give the manifests with -f PATH');
   const { relays, placed, findings: ofFiles } = await readManifests(filename, stdin);
   const findings = [...ofFiles, ...nodeFindings(placed)];

@@ -1,5 +1,5 @@
 import { listOf, text, type Rule } from '../lib/document-rules.ts';
-import { hostText, parseIpAddress } from '../lib/ip-address.ts';
+import { hostText, isUnspecified, parseIpAddress } from '../lib/ip-address.ts';
 import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
 
 /** An address to listen on; port 0 = any free port. */
@@ -20,7 +20,7 @@ export const remoteAddress: Rule<SocketAddress> = (value, path, findings) => {
   return undefined;
 };
 
-/** An address to dial from, with or without a port; '' = any. */
+/** An address to dial from, with or without a port; '' and, without a port, 0.0.0.0 and :: = any, so no binding. */
 export const sourceAddress: Rule<SocketAddress> = (value, path, findings) => {
   const written = text(value, path, findings);
   if (written === undefined || written === '') return undefined;
@@ -31,6 +31,7 @@ export const sourceAddress: Rule<SocketAddress> = (value, path, findings) => {
     findings.problems.push({ path, what: parsed.what, value, remedy });
     return undefined;
   }
+  if (parsed.port === 0 && parsed.ip !== undefined && isUnspecified(parsed.ip)) return undefined;
   if (parsed.port !== 0) {
     const what = 'has a port, so each remote address can have only one connection at a time';
     findings.warnings.push({ path, what, value, remedy: 'leave it out' });

@@ -7,7 +7,20 @@ export type WebSocketTarget = {
   /** With the port, if the client sends one. */
   readonly host: string;
   readonly path: string;
+  readonly pings: PingConfig;
 };
+
+/** When pings are sent over a WebSocket, and how long the peer may take to answer. */
+export type PingConfig = {
+  /** Time without a frame of the peer after which it is sent a ping; 0 = no pings. */
+  readonly intervalMs: number;
+  /** 0 = no limit; absent = not set, so that a peer that answers no pings at all is kept. */
+  readonly timeoutMs?: number;
+};
+
+/** Default of `pinginterval` on the remote side: proxies cut a WebSocket that is idle for 60 to 100 s. */
+export const remotePingSeconds = 30;
+const maxPingSeconds = 86_400;
 
 /** The certificate of the listening side: files, or a name for which one is generated at start. */
 export type ServerCertificate =
@@ -20,6 +33,8 @@ export type ListenTls = {
   readonly ocsp?: string;
   /** Clients must present a certificate of one of these authorities. */
   readonly clientCa?: string;
+  /** Protocols to negotiate by ALPN, in the order of preference; absent = none, whatever a client offers. */
+  readonly alpn?: readonly string[];
 };
 
 /** TLS towards the remote; files as paths. */
@@ -57,14 +72,16 @@ type Option = {
 
 const both: readonly Side[] = ['listen', 'remote'];
 
-/** Realm's options, and two of our own, which Realm ignores: ca and clientca. */
+/** Realm's options, and four of our own, which Realm ignores: ca, clientca, pinginterval and pingtimeout. */
 const options: Readonly<Record<string, Option>> = {
   ws: { of: 'ws', sides: both, hasValue: false },
   host: { of: 'ws', sides: both, hasValue: true },
   path: { of: 'ws', sides: both, hasValue: true },
+  pinginterval: { of: 'ws', sides: both, hasValue: true },
+  pingtimeout: { of: 'ws', sides: both, hasValue: true },
   tls: { of: 'tls', sides: both, hasValue: false },
   sni: { of: 'tls', sides: ['remote'], hasValue: true },
-  alpn: { of: 'tls', sides: ['remote'], hasValue: true },
+  alpn: { of: 'tls', sides: both, hasValue: true },
   insecure: { of: 'tls', sides: ['remote'], hasValue: false },
   '0rtt': { of: 'tls', sides: [], hasValue: false },
   ca: { of: 'tls', sides: ['remote'], hasValue: true },
@@ -96,7 +113,7 @@ function transportRule<Tls extends object>(
     if (written === undefined || written.trim() === '') return undefined;
     const { given, faults, warnings } = readOptions(written, side);
     findings.warnings.push(...warnings.map((what) => ({ path, what, value: written, remedy: 'remove it' })));
-    const read = faults.length > 0 ? faults : transport(given, readTls);
+    const read = faults.length > 0 ? faults : transport(given, side, readTls);
     if (!Array.isArray(read)) return read;
     findings.problems.push(...read.map((fault) => ({ path, value: written, ...fault })));
     return undefined;
@@ -154,16 +171,17 @@ function misplacedOptions(given: Given): Fault[] {
 
 function transport<Tls extends object>(
   given: Given,
+  side: Side,
   readTls: (given: Given) => Tls | Fault,
 ): TransportConfig<Tls> | Fault[] {
   const tls = given.has('tls') ? readTls(given) : undefined;
-  const webSocket = given.has('ws') ? webSocketTarget(given) : undefined;
+  const webSocket = given.has('ws') ? webSocketTarget(given, side) : undefined;
   const faults = [tls, webSocket].filter((each): each is Fault => each !== undefined && 'what' in each);
   if (faults.length > 0) return faults;
   return { ...(tls && { tls: tls as Tls }), ...(webSocket && { webSocket: webSocket as WebSocketTarget }) };
 }
 
-function webSocketTarget(given: Given): WebSocketTarget | Fault {
+function webSocketTarget(given: Given, side: Side): WebSocketTarget | Fault {
   const [host, path] = [given.get('host'), given.get('path')];
   if (host === undefined || path === undefined) {
     return {
@@ -171,18 +189,48 @@ function webSocketTarget(given: Given): WebSocketTarget | Fault {
       remedy: 'add host=HOST;path=PATH, as the other side has them',
     };
   }
-  if (!/[^!-~]/.test(host + path)) return { host, path };
-  return {
-    what: 'has a host or path that no request can have',
-    remedy: 'use printable ASCII without spaces',
-  };
+  if (/[^!-~]/.test(host + path))
+    return {
+      what: 'has a host or path that no request can have',
+      remedy: 'use printable ASCII without spaces',
+    };
+  const pings = pingConfig(given, side);
+  return 'what' in pings ? pings : { host, path, pings };
+}
+
+function pingConfig(given: Given, side: Side): PingConfig | Fault {
+  for (const name of ['pinginterval', 'pingtimeout']) {
+    const written = given.get(name) ?? '0';
+    if (!/^[0-9]{1,5}$/.test(written) || Number(written) > maxPingSeconds)
+      return {
+        what: `has "${name}" without a number of seconds`,
+        remedy: `write ${name}=SECONDS, 0 to ${String(maxPingSeconds)}`,
+      };
+  }
+  const usual = side === 'remote' ? remotePingSeconds : 0;
+  const intervalMs = Number(given.get('pinginterval') ?? usual) * 1000;
+  const timeout = given.get('pingtimeout');
+  if (timeout === undefined) return { intervalMs };
+  if (intervalMs > 0) return { intervalMs, timeoutMs: Number(timeout) * 1000 };
+  return { what: 'has "pingtimeout" without pings', remedy: 'add pinginterval=SECONDS, or remove it' };
 }
 
 function listenTls(given: Given): ListenTls | Fault {
   const [ocsp, clientCa] = [given.get('ocsp'), given.get('clientca')];
   const certificate = serverCertificate(given);
   if ('what' in certificate) return certificate;
-  return { certificate, ...(ocsp !== undefined && { ocsp }), ...(clientCa !== undefined && { clientCa }) };
+  const alpn = protocolList(given);
+  return {
+    certificate,
+    ...(ocsp !== undefined && { ocsp }),
+    ...(clientCa !== undefined && { clientCa }),
+    ...(alpn.length > 0 && { alpn }),
+  };
+}
+
+function protocolList(given: Given): readonly string[] {
+  const names = (given.get('alpn') ?? '').split(',').map((each) => each.trim());
+  return names.filter((each) => each !== '');
 }
 
 function serverCertificate(given: Given): ServerCertificate | Fault {
@@ -208,10 +256,9 @@ function remoteTls(given: Given): RemoteTls | Fault {
   }
   const client = clientCertificate(given);
   if (client !== undefined && 'what' in client) return client;
-  const alpn = (given.get('alpn') ?? '').split(',').map((each) => each.trim());
   return {
     sni,
-    alpn: alpn.filter((each) => each !== ''),
+    alpn: protocolList(given),
     insecure,
     ...(ca !== undefined && { ca }),
     ...(client && { client }),

@@ -7,13 +7,22 @@ import type { Action } from './action.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 /** How a reconcile ended: with one of the actions, on a conflict with someone else's change, or with an error. */
-export const outcomes = ['awaitChange', 'requeueAfter', 'resyncAfter', 'conflict', 'error'] as const;
+export const outcomes = [
+  'awaitChange',
+  'requeueAfter',
+  'resyncAfter',
+  'retryAfter',
+  'conflict',
+  'error',
+] as const;
 export type Outcome = (typeof outcomes)[number];
 
 /** What a reconcile gets besides its key. */
 export type Turn = {
   /** Carries `key` and `reconcileId` in every line. */
   readonly log: Logger;
+  /** How many reconciles of the key failed in a row before this one. */
+  readonly failures: number;
 };
 
 /** What a controller works with. */
@@ -27,6 +36,7 @@ export type ControllerOptions<K extends string> = {
    * | returns `awaitChange` | when the key is added |
    * | returns `requeueAfter` | after the delay, or when the key is added |
    * | returns `resyncAfter` | in the background after about the delay, or when the key is added |
+   * | returns `retryAfter` | after the delay, or when the key is added; it counts as failed |
    * | throws | after a wait that grows with every failure in a row |
    */
   readonly reconcile: (key: K, turn: Turn) => Promise<Action>;
@@ -111,10 +121,10 @@ export class Controller<K extends string> {
   }
 
   async #turn(key: K): Promise<void> {
-    const { clock, log, reconcile, onTurn } = this.#options;
+    const { clock, log, queue, reconcile, onTurn } = this.#options;
     const startMs = clock.monotonicMs();
     const turnLog = log.child({ key, reconcileId: randomUUID() });
-    const end = await reconcile(key, { log: turnLog }).catch(asError);
+    const end = await reconcile(key, { log: turnLog, failures: queue.failures(key) }).catch(asError);
     const outcome = this.#outcome(end);
     this.#settle(key, outcome, end, turnLog);
     onTurn?.(outcome, (clock.monotonicMs() - startMs) / 1000);
@@ -138,6 +148,9 @@ export class Controller<K extends string> {
       case 'resyncAfter':
         queue.forget(key);
         if ('delayMs' in end) queue.resyncAfter(key, end.delayMs);
+        break;
+      case 'retryAfter':
+        if ('delayMs' in end) queue.retry(key, end.delayMs);
         break;
       case 'conflict':
         log.debug({ delayMs: queue.retry(key) }, 'object changed, retrying');

@@ -122,16 +122,27 @@ export class WorkQueue<K extends string> implements QueueGauges {
   /**
    * Queues `key`, whose reconcile failed, with the same urgency after a wait that grows with every failure in a row.
    *
+   * @param waitMs  the wait in milliseconds, if it is known.
    * @returns the wait in milliseconds.
    */
-  retry(key: K): number {
+  retry(key: K, waitMs?: number): number {
     const { backoff, random = Math.random, observer } = this.#options;
     observer?.retried();
-    const failures = (this.#failures.get(key) ?? 0) + 1;
+    const failures = this.failures(key) + 1;
     this.#failures.set(key, failures);
-    const delayMs = backoffMs(backoff, failures, random());
+    const delayMs = waitMs ?? backoffMs(backoff, failures, random());
     this.addAfter(key, delayMs);
     return delayMs;
+  }
+
+  /** Queues every key that waits for a retry after a failure: what they failed for is over. */
+  retryNow(): void {
+    for (const key of this.#failures.keys()) if (this.#delayed.has(key)) this.add(key);
+  }
+
+  /** How many reconciles of `key` failed in a row. */
+  failures(key: K): number {
+    return this.#failures.get(key) ?? 0;
   }
 
   /** Resets the failures of `key`. */

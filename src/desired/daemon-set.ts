@@ -1,7 +1,7 @@
 import type { V1DaemonSet } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
 import type { RelayProgram } from './platform.ts';
-import { podTemplate, rollingUpdate } from './deployment.ts';
+import { podTemplate } from './deployment.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 
 /**
@@ -16,7 +16,7 @@ export function daemonSet(relay: Relay, program: RelayProgram): Desired<V1Daemon
     metadata: objectMeta(relay, relay.metadata.name),
     spec: {
       selector: { matchLabels: selectorLabels(relay) },
-      updateStrategy: { type: 'RollingUpdate', rollingUpdate: rollingUpdate(relay) },
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: relay.workload.rollingUpdate },
       template: podTemplate(relay, program),
     },
   };

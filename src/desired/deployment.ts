@@ -1,3 +1,4 @@
+import { defaultPullPolicy } from '../lib/image-reference.ts';
 import type {
   V1Container,
   V1Deployment,
@@ -5,9 +6,9 @@ import type {
   V1PodTemplateSpec,
   V1Probe,
   V1ResourceRequirements,
-  V1RollingUpdateDeployment,
 } from '@kubernetes/client-node';
 import type { Relay, Resources } from '../api/relay.ts';
+import { withMemory } from '../api/resources.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
 import { configKey, configMapName } from './config-map.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
@@ -43,18 +44,10 @@ export function deployment(relay: Relay, program: RelayProgram): Desired<V1Deplo
       // Left to the autoscaler, if there is one.
       ...(relay.autoscaling === undefined && { replicas: relay.replicas }),
       selector: { matchLabels: selectorLabels(relay) },
-      strategy: { type: 'RollingUpdate', rollingUpdate: rollingUpdate(relay) },
+      strategy: { type: 'RollingUpdate', rollingUpdate: relay.workload.rollingUpdate },
       template: podTemplate(relay, program),
     },
   };
-}
-
-/**
- * New Pods start before old ones stop. Not on hostNetwork, where both need the same ports: a cluster with a Pod on every node
- * would wait for ever.
- */
-export function rollingUpdate({ workload }: Relay): V1RollingUpdateDeployment {
-  return workload.hostNetwork ? { maxSurge: 0, maxUnavailable: 1 } : { maxSurge: '25%', maxUnavailable: 0 };
 }
 
 /** The Pod template of `relay`, for every kind of workload. */
@@ -70,9 +63,7 @@ function podSpec(relay: Relay, program: RelayProgram): V1PodSpec {
     terminationGracePeriodSeconds: drainLagSeconds + relay.drainSeconds + graceSeconds,
     securityContext: {
       runAsNonRoot: true,
-      runAsUser: 65_532,
-      runAsGroup: 65_532,
-      ...(secrets.length > 0 && { fsGroup: 65_532 }), // may read the mounted Secrets
+      ...(relay.omitUserIds === true ? {} : userIds(secrets.length > 0)),
       seccompProfile: { type: 'RuntimeDefault' },
       ...(relay.workload.hostNetwork ? {} : { sysctls }),
     },
@@ -83,10 +74,16 @@ function podSpec(relay: Relay, program: RelayProgram): V1PodSpec {
   };
 }
 
+/** @param readsSecrets  whether the user must be able to read mounted Secrets. */
+function userIds(readsSecrets: boolean): { runAsUser: number; runAsGroup: number; fsGroup?: number } {
+  return { runAsUser: 65_532, runAsGroup: 65_532, ...(readsSecrets && { fsGroup: 65_532 }) };
+}
+
 function container(relay: Relay, { relayImage, relayEngine }: RelayProgram): V1Container {
   return {
     name: 'relay',
     image: relay.image ?? relayImage,
+    imagePullPolicy: defaultPullPolicy(relay.image ?? relayImage),
     args: [
       'relay',
       `--config=${configFolder}/${configKey}`,
@@ -96,7 +93,7 @@ function container(relay: Relay, { relayImage, relayEngine }: RelayProgram): V1C
       ...(relayEngine === 'auto' ? [] : [`--engine=${relayEngine}`]), // a relay of an earlier version has no such flag
     ],
     ports: containerPorts(relay),
-    ...resources(relay.resources),
+    ...resources(withMemory(relay.resources)),
     startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60 }),
     livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3 }),
     readinessProbe: probe('/readyz', { periodSeconds: 2, failureThreshold: 1 }),

@@ -1,4 +1,5 @@
 import type { V1OwnerReference } from '@kubernetes/client-node';
+import { isOwnObjectLabel, ownAnnotationPrefix } from '../api/label-rules.ts';
 import type { Relay } from '../api/relay.ts';
 import { apiVersion, kind } from '../api/schema/realm-relay.ts';
 import { version } from '../lib/version.ts';
@@ -45,8 +46,32 @@ export function podLabels(relay: Relay): Record<string, string> {
   return { ...selectorLabels(relay), 'app.kubernetes.io/component': 'relay' };
 }
 
-/** The metadata of an object that `relay` owns. A relay from a file has no UID, so it owns nothing. */
-export function objectMeta(relay: Relay, name: string): DesiredMeta {
+/** Labels and annotations. */
+type LabelsAndAnnotations = Relay['commonMetadata'];
+
+/** What users give every object of `relay`, without what the operator sets itself. */
+export function commonMetadata({ commonMetadata: { labels, annotations } }: Relay): LabelsAndAnnotations {
+  return {
+    labels: without(labels, isOwnObjectLabel),
+    annotations: without(annotations, (key) => key.startsWith(ownAnnotationPrefix)),
+  };
+}
+
+function without(
+  record: Readonly<Record<string, string>>,
+  isOut: (key: string) => boolean,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(record).filter(([key]) => !isOut(key)));
+}
+
+/**
+ * The metadata of an object that `relay` owns. A relay from a file has no UID, so it owns nothing.
+ *
+ * @param own  labels and annotations that users give this object alone.
+ */
+export function objectMeta(relay: Relay, name: string, own: Partial<LabelsAndAnnotations> = {}): DesiredMeta {
+  const common = commonMetadata(relay);
+  const annotations = { ...common.annotations, ...own.annotations };
   const owners =
     relay.metadata.uid === undefined
       ? {}
@@ -54,7 +79,13 @@ export function objectMeta(relay: Relay, name: string): DesiredMeta {
   return {
     name,
     namespace: relay.metadata.namespace,
-    labels: { ...podLabels(relay), 'app.kubernetes.io/version': version },
+    labels: {
+      ...common.labels,
+      ...own.labels,
+      ...podLabels(relay),
+      'app.kubernetes.io/version': version,
+    },
+    ...(Object.keys(annotations).length > 0 && { annotations }),
     ...owners,
   };
 }

@@ -1,3 +1,4 @@
+import { withDefaults, type RelayDefaults } from '../api/relay-defaults.ts';
 import type { Relay } from '../api/relay.ts';
 import type { EngineChoice } from '../config/engine.ts';
 
@@ -11,6 +12,10 @@ export type Platform = {
   readonly relayEngine: EngineChoice;
   /** Addresses and ranges that no relay may dial. */
   readonly deniedDestinations: readonly string[];
+  /** What relays have that do not say otherwise. */
+  readonly relayDefaults?: RelayDefaults;
+  /** Whether Pods name no user and no group, since the cluster assigns them, as OpenShift does. */
+  readonly omitUserIds?: boolean;
 };
 
 /** What of the platform the Pods of relays depend on. */
@@ -34,7 +39,10 @@ export const defaultDeniedDestinations: readonly string[] = [
   '100.100.100.200/32', // the metadata service of Alibaba Cloud
 ];
 
-/** `relay` with what the platform decides about its configuration; the same object if it has that already. */
-export function onPlatform(relay: Relay, { deniedDestinations }: Platform): Relay {
-  return relay.deniedDestinations === deniedDestinations ? relay : { ...relay, deniedDestinations };
+/** `relay` with what the platform decides about it; the same object if it has that already. */
+export function onPlatform(relay: Relay, platform: Platform): Relay {
+  const { deniedDestinations, relayDefaults, omitUserIds = false } = platform;
+  if (relay.deniedDestinations === deniedDestinations) return relay;
+  const own = { ...relay, deniedDestinations, omitUserIds };
+  return relayDefaults === undefined ? own : withDefaults(own, relayDefaults);
 }

@@ -1,23 +1,25 @@
 import type { V1ObjectMeta, V1PodSpec, V1TopologySpreadConstraint } from '@kubernetes/client-node';
-import { isOwnPodLabel } from '../api/label-rules.ts';
+import { isOwnPodLabel, ownAnnotationPrefix } from '../api/label-rules.ts';
 import type { Relay } from '../api/relay.ts';
 import { present } from '../lib/record.ts';
 import { configHash } from './config-map.ts';
-import { configHashAnnotation, podLabels, selectorLabels } from './object-meta.ts';
+import { commonMetadata, configHashAnnotation, podLabels, selectorLabels } from './object-meta.ts';
 import { withoutEmpty } from './without-empty.ts';
 
 /** Labels and annotations of the Pods of `relay`: those of the user, overridden by those that the operator needs. */
 export function podMeta(relay: Relay): V1ObjectMeta {
   const { labels, annotations } = relay.podTemplate;
+  const common = commonMetadata(relay);
   const added = {
+    ...common.annotations,
     ...Object.fromEntries(
-      Object.entries(annotations).filter(([key]) => !key.startsWith('realm-operator.dev/')),
+      Object.entries(annotations).filter(([key]) => !key.startsWith(ownAnnotationPrefix)),
     ),
     ...(relay.updateStrategy === 'Rollout' && { [configHashAnnotation]: configHash(relay) }),
   };
   const others = Object.entries(labels).filter(([key]) => !isOwnPodLabel(key));
   return {
-    labels: { ...Object.fromEntries(others), ...podLabels(relay) },
+    labels: { ...common.labels, ...Object.fromEntries(others), ...podLabels(relay) },
     ...(Object.keys(added).length > 0 && { annotations: added }),
   };
 }

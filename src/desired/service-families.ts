@@ -14,6 +14,9 @@ export type ServiceFamilies = {
   readonly ipFamilies?: readonly IpFamily[];
 };
 
+/** Whether Services of a cluster can have both families. */
+export type ClusterStack = 'single' | 'dual';
+
 /** The families of a live Service. */
 export type ObservedFamilies = Required<ServiceFamilies>;
 
@@ -25,13 +28,26 @@ export type ObservedFamilies = Required<ServiceFamilies>;
  * that once and rejects it afterwards.
  *
  * @param observed  families of the live Service; undefined if there is none yet.
+ * @param stack     what Services of the cluster can have. The API server gives a Service that prefers two families what the
+ *   cluster has when it is created, and never looks again; so the second one must be named, which a cluster that lacks it
+ *   refuses.
  */
-export function serviceFamilies(relay: Relay, observed: ObservedFamilies | undefined): ServiceFamilies {
+export function serviceFamilies(
+  relay: Relay,
+  observed: ObservedFamilies | undefined,
+  stack: ClusterStack = 'single',
+): ServiceFamilies {
   const wanted = wantedFamilies(relay);
   if (observed === undefined) return wanted;
   if (immutableFamilies(relay, observed) !== undefined) return observed;
   if (wanted.ipFamilies !== undefined) return wanted;
-  return { ...wanted, ...inObservedOrder(wanted, observed) };
+  return { ...wanted, ...inObservedOrder(wanted, observed, stack) };
+}
+
+/** Whether the live Service has one family and `relay` prefers two, so that what it can get depends on the cluster. */
+export function lacksPreferredFamily(relay: Relay, observed: ObservedFamilies): boolean {
+  const { ipFamilyPolicy, ipFamilies } = wantedFamilies(relay);
+  return ipFamilyPolicy === 'PreferDualStack' && ipFamilies === undefined && observed.ipFamilies.length === 1;
 }
 
 /**
@@ -66,13 +82,12 @@ function both(families: readonly IpFamily[]): IpFamily[] {
   return [...new Set([...families, 'IPv4', 'IPv6'] as const)];
 }
 
-/** A Service that prefers two families and has one shows that the cluster has only that one. */
 function inObservedOrder(
   wanted: ServiceFamilies,
-  observed: ObservedFamilies,
+  { ipFamilies }: ObservedFamilies,
+  stack: ClusterStack,
 ): Pick<ServiceFamilies, 'ipFamilies'> {
-  const { ipFamilies, ipFamilyPolicy } = observed;
   if (wanted.ipFamilyPolicy === 'SingleStack') return { ipFamilies: ipFamilies.slice(0, 1) };
-  const clusterHasOne = ipFamilies.length === 1 && ipFamilyPolicy !== 'SingleStack';
-  return clusterHasOne ? {} : { ipFamilies: both(ipFamilies) };
+  const isLeftToCluster = wanted.ipFamilyPolicy === 'PreferDualStack' && ipFamilies.length === 1;
+  return isLeftToCluster && stack === 'single' ? {} : { ipFamilies: both(ipFamilies) };
 }

@@ -10,6 +10,7 @@ import {
   immutableFamilies,
   recreateRemedy,
   serviceFamilies,
+  type ClusterStack,
   type ObservedFamilies,
 } from './service-families.ts';
 
@@ -23,19 +24,19 @@ export type ObservedService = ObservedFamilies & Pick<V1ServiceSpec, 'type' | 'l
  * Fields that only other types have are left out, since the API server rejects them.
  *
  * @param observed  the live Service; undefined if there is none yet.
+ * @param stack     what Services of the cluster can have; it matters only if the live Service lacks a preferred family.
  */
-export function service(relay: Relay, observed: ObservedService | undefined): Desired<V1Service> {
+export function service(
+  relay: Relay,
+  observed: ObservedService | undefined,
+  stack?: ClusterStack,
+): Desired<V1Service> {
   const { annotations, labels, type } = relay.service;
-  const metadata = objectMeta(relay, relay.metadata.name);
-  const { ipFamilyPolicy, ipFamilies } = serviceFamilies(relay, observed);
+  const { ipFamilyPolicy, ipFamilies } = serviceFamilies(relay, observed, stack);
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: {
-      ...metadata,
-      labels: { ...labels, ...metadata.labels },
-      ...(Object.keys(annotations).length > 0 && { annotations: { ...annotations } }),
-    },
+    metadata: objectMeta(relay, relay.metadata.name, { labels, annotations }),
     spec: {
       type,
       selector: selectorLabels(relay),

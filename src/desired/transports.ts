@@ -74,11 +74,12 @@ export function transportKeys({
 }
 
 function listenOptions({ tls, webSocket }: ListenTransport): string {
-  const clientCa = tls?.clientCASecretName;
+  const { clientCASecretName: clientCa, alpn = [] } = tls ?? {};
   return [
     ...webSocketOptions(webSocket),
     ...(tls === undefined ? [] : ['tls', ...pairOptions(tls.secretName)]),
     ...(clientCa === undefined ? [] : [`clientca=${file(clientCa, 'ca.crt')}`]),
+    ...(alpn.length === 0 ? [] : [`alpn=${alpn.join(',')}`]),
   ].join(';');
 }
 
@@ -98,7 +99,15 @@ function remoteOptions({ tls, webSocket }: RemoteTransport): string {
 }
 
 function webSocketOptions(target: WebSocketSettings | undefined): string[] {
-  return target === undefined ? [] : ['ws', `host=${target.host}`, `path=${target.path}`];
+  if (target === undefined) return [];
+  const { host, path, pingIntervalSeconds: interval, pingTimeoutSeconds: timeout } = target;
+  return [
+    'ws',
+    `host=${host}`,
+    `path=${path}`,
+    ...(interval === undefined ? [] : [`pinginterval=${String(interval)}`]),
+    ...(timeout === undefined ? [] : [`pingtimeout=${String(timeout)}`]),
+  ];
 }
 
 function pairOptions(secretName: string): string[] {

@@ -7,6 +7,8 @@ import type { KubeObject } from './object.ts';
 // would otherwise write every object at its start. The label is updated with the next real change.
 
 const appliedHashAnnotation = 'realm-operator.dev/applied-hash';
+/** The way to that annotation, as in `Difference.steps`. */
+export const appliedHashSteps = ['.metadata', '.annotations', `.${appliedHashAnnotation}`];
 const versionLabel = 'app.kubernetes.io/version';
 
 /** The hash of `identity`: what is wanted of an object, as `ApplyRules.identity` returns it. */
@@ -34,4 +36,9 @@ export function withoutVersion(object: KubeObject): KubeObject {
   if (labels === undefined) return object;
   const { [versionLabel]: _version, ...others } = labels;
   return { ...object, metadata: { ...metadata, labels: others } };
+}
+
+/** Whether `object` has the hash of anything that was applied to it. */
+export function hasHash({ metadata: { annotations = {} } }: KubeObject): boolean {
+  return annotations[appliedHashAnnotation] !== undefined;
 }

@@ -1,5 +1,5 @@
 import { RealmError } from '../lib/errors.ts';
-import type { KubeError } from './kube-error.ts';
+import { isLasting, KubeError } from './kube-error.ts';
 import type { KubeObject } from './object.ts';
 
 /** An object of the wanted kind and name exists and belongs to someone else. It was not touched. */
@@ -34,18 +34,32 @@ export class RefusedError extends RealmError {
   }
 }
 
-/** The API server could not apply the object, for no fault of the object: it fails repeatedly, or does not answer. */
+/** What the API server was requested to do with an object. */
+export type WriteAction = 'apply' | 'annotate' | 'delete';
+
+/**
+ * The API server did not write the object, for no fault of the object: it fails repeatedly, does not answer, or someone's
+ * policy, quota or webhook refuses it.
+ */
 export class ApplyFailedError extends RealmError {
   readonly code = 'REALM_APPLY_FAILED';
   readonly kind: string;
   readonly objectName: string;
   /** The server's message, or that there was no answer. */
   readonly failure: string;
+  readonly action: WriteAction;
 
-  constructor({ kind, metadata }: KubeObject, failure: string, cause: Error) {
-    super(`the API server could not apply ${kind} "${metadata.name}"`, { cause });
+  constructor({ kind, metadata }: KubeObject, failure: string, cause: Error, action: WriteAction = 'apply') {
+    super(`the API server could not ${action} ${kind} "${metadata.name}"`, { cause });
+    this.action = action;
     this.kind = kind;
     this.objectName = metadata.name;
     this.failure = failure;
   }
+}
+
+/** `error` of doing `action` to `object`: as an ApplyFailedError if it is a refusal that lasts, else as it is. */
+export function writeError(error: unknown, action: WriteAction, object: KubeObject): unknown {
+  if (!(error instanceof KubeError) || !isLasting(error)) return error;
+  return new ApplyFailedError(object, error.message, error, action);
 }

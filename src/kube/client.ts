@@ -3,6 +3,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import type { Dispatcher } from 'undici';
 import { boundedText, readAtMost } from '../lib/bounded-read.ts';
 import type { Clock } from '../lib/clock.ts';
+import { untilAborted } from '../lib/until-aborted.ts';
 import { withTimeout } from '../lib/with-timeout.ts';
 import {
   type Connections,
@@ -160,7 +161,8 @@ export class KubeClient {
 
   async #sendOnce(kubeRequest: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
     const { method, path, query, body, contentType = 'application/json', signal } = kubeRequest;
-    const { server, headers } = await this.#currentCredentials();
+    // An exec plugin or a file on a network may never answer.
+    const { server, headers } = await untilAborted(this.#currentCredentials(), signal);
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
     const { origin, pathname } = new URL(server); // a server behind a proxy may have a path
     const content = body === undefined ? {} : { body: JSON.stringify(body) };

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
+import { asError } from '../lib/errors.ts';
 import { cutToBytes } from '../lib/plain-text.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { OutageLog } from '../telemetry/outage-log.ts';
 import type { KubeObject } from './object.ts';
 import type { KubeClient } from './client.ts';
 
@@ -36,17 +38,22 @@ export type EventsOptions = {
 };
 
 /**
- * Writes events in the background. The same event is written at most once in ten minutes; one that cannot be written is
- * only logged.
+ * Writes events in the background. The same event is written at most once in ten minutes; that events cannot be written is
+ * only logged, once.
  */
 export class Events {
   readonly #options: EventsOptions;
   /** When each event was last recorded, the oldest first. */
   readonly #recordedMs = new Map<string, number>();
   readonly #pending = new Set<Promise<void>>();
+  readonly #outage: OutageLog;
 
   constructor(options: EventsOptions) {
     this.#options = options;
+    this.#outage = new OutageLog(options.log, {
+      failing: 'failed to write event',
+      working: 'events are written again',
+    });
   }
 
   /** Records `event` without waiting for it to be written. */
@@ -61,8 +68,8 @@ export class Events {
     await Promise.all(this.#pending);
   }
 
-  #isKnown({ regarding, reason, note }: KubeEvent): boolean {
-    const key = [regarding.metadata.uid, reason, note].join('\n');
+  #isKnown(event: KubeEvent): boolean {
+    const key = eventKey(event);
     const nowMs = this.#options.clock.monotonicMs();
     const recordedMs = this.#recordedMs.get(key);
     if (recordedMs !== undefined && nowMs - recordedMs < dedupeMs) return true;
@@ -74,15 +81,21 @@ export class Events {
   }
 
   async #write(event: KubeEvent): Promise<void> {
-    const { client, log, clock, instance } = this.#options;
+    const { client, clock, instance } = this.#options;
     const { namespace = 'default' } = event.regarding.metadata;
     const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
     try {
       await client.request({ method: 'POST', path, body: eventObject(event, clock.now(), instance) });
+      this.#outage.worked(namespace);
     } catch (error) {
-      log.warn({ err: error, reason: event.reason }, 'failed to write event');
+      this.#recordedMs.delete(eventKey(event)); // nobody has read it
+      this.#outage.failed(asError(error), { namespace, reason: event.reason }, namespace);
     }
   }
+}
+
+function eventKey({ regarding, reason, note }: KubeEvent): string {
+  return [regarding.metadata.uid, reason, note].join('\n');
 }
 
 function eventObject(

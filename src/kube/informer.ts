@@ -1,8 +1,9 @@
 import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
-import { asError } from '../lib/errors.ts';
+import { asError, RealmError } from '../lib/errors.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { OutageLog } from '../telemetry/outage-log.ts';
 import { KubeError } from './kube-error.ts';
 import { list } from './list.ts';
 import { isLater, type KubeObject, type ObjectKey } from './object.ts';
@@ -13,6 +14,8 @@ import type { KubeClient } from './client.ts';
 import { watch, type WatchEvent } from './watch.ts';
 
 const backoff: Backoff = { initialMs: 500, maxMs: 30_000 };
+/** While there is no answer at all, as while the API server restarts: a try costs nobody anything. */
+const awayBackoff: Backoff = { initialMs: 500, maxMs: 5_000 };
 /** Watches are requested for this long, up to twice as long, so that those of many informers do not end together. */
 const watchSeconds = 120;
 /** A watch that ends sooner without an event counts as failed: something in between does not let watches pass. */
@@ -34,8 +37,10 @@ export type InformerOptions<T extends KubeObject> = {
   readonly strip?: (object: T) => T;
   /** The store that the informer keeps up to date. */
   readonly store: Store<T>;
-  /** Called after every failure, for a metric. */
+  /** Called after every failure. */
   readonly onFailure?: (error: Error) => void;
+  /** Called when the watch works again after failures. */
+  readonly onRecovered?: () => void;
   /** In [0, 1), for the jitter; default `Math.random`. */
   readonly random?: () => number;
 };
@@ -44,7 +49,8 @@ export type InformerOptions<T extends KubeObject> = {
  * Keeps a store equal to what the API server has.
  *
  * It starts with a watch that reports all existing objects first (or with a list, if the server does not support that),
- * continues from there, and retries after every failure with growing waits. It never gives up; only `stop` ends it.
+ * continues from there, and retries after every failure with growing waits. It never gives up; only `stop` ends it. Of
+ * failures in a row, each kind is logged once, and so is that the watch works again.
  */
 export class Informer<T extends KubeObject> {
   readonly #options: InformerOptions<T>;
@@ -58,10 +64,18 @@ export class Informer<T extends KubeObject> {
   #resourceVersion: string | undefined;
   #watchList = true;
   #failures = 0;
+  #refusal: string | undefined;
+  readonly #outage: OutageLog;
 
   constructor(options: InformerOptions<T>) {
     this.#options = options;
-    this.#path = collectionPath(options.resource, options.namespace);
+    const { log, resource, namespace } = options;
+    this.#path = collectionPath(resource, namespace);
+    this.#outage = new OutageLog(
+      log,
+      { failing: 'watch failed, retrying', working: 'watch works again' },
+      { kind: resource.kind, namespace },
+    );
     this.#query = options.labelSelector === undefined ? {} : { labelSelector: options.labelSelector };
   }
 
@@ -73,6 +87,11 @@ export class Informer<T extends KubeObject> {
   /** Whether the store has been complete once. */
   get isSynced(): boolean {
     return this.#isSynced;
+  }
+
+  /** Why the API server refuses the watch, if it does and did not change its mind since: a missing right or kind. */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
   /** Starts the watch. A second call does nothing. */
@@ -99,9 +118,8 @@ export class Informer<T extends KubeObject> {
     try {
       if (this.#resourceVersion === undefined && !this.#watchList) await this.#relist();
       await this.#readEvents();
-      if (this.#options.clock.monotonicMs() - startMs < minWatchMs)
-        throw new Error('the watch ended immediately');
-      this.#failures = 0;
+      if (this.#options.clock.monotonicMs() - startMs < minWatchMs) throw new WatchEndedError();
+      this.#worked();
       return 0;
     } catch (error) {
       return this.#stopped.signal.aborted ? 0 : this.#failed(asError(error));
@@ -109,7 +127,7 @@ export class Informer<T extends KubeObject> {
   }
 
   #failed(error: Error): number {
-    const { log, resource, namespace, random = Math.random, onFailure } = this.#options;
+    const { random = Math.random, onFailure } = this.#options;
     if (this.#refusesWatchList(error)) {
       this.#watchList = false;
       return 0;
@@ -117,10 +135,19 @@ export class Informer<T extends KubeObject> {
     this.#failures += 1;
     if (isOutdated(error) || this.#failures % failuresBeforeRelist === 0) this.#resourceVersion = undefined;
     const requestedMs = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
-    const waitMs = Math.max(requestedMs, backoffMs(backoff, this.#failures, random()));
-    log.warn({ err: error, kind: resource.kind, namespace, waitMs }, 'watch failed, retrying');
+    const waitMs = Math.max(requestedMs, backoffMs(backoffAfter(error), this.#failures, random()));
+    this.#refusal = isRefusal(error) ? error.message : undefined;
+    this.#outage.failed(error, { waitMs });
     onFailure?.(error);
     return waitMs;
+  }
+
+  #worked(): void {
+    if (this.#failures === 0) return;
+    this.#failures = 0;
+    this.#refusal = undefined;
+    this.#outage.worked();
+    this.#options.onRecovered?.();
   }
 
   /** Servers before 1.32, or with the feature off, reject `sendInitialEvents` as forbidden or invalid. */
@@ -151,17 +178,25 @@ export class Informer<T extends KubeObject> {
     const query = { ...this.#query, ...this.#position() };
     // Initial events are collected first, so that objects deleted while there was no watch are noticed.
     let initial = this.#resourceVersion === undefined ? new Map<ObjectKey, PackedObject<T>>() : undefined;
-    for await (const event of watch<T>(client, clock, {
-      path: this.#path,
-      query,
-      timeoutSeconds,
-      signal,
-    })) {
-      if (initial === undefined) {
-        this.#handle(event);
-      } else if (this.#collect(event, initial)) {
-        initial = undefined;
+    let cancel = (): void => undefined;
+    // Without events, a watch works once it has lasted for a while.
+    const onOpen = (): void => {
+      if (initial === undefined)
+        cancel = clock.after(minWatchMs, () => {
+          this.#worked();
+        });
+    };
+    const request = { path: this.#path, query, timeoutSeconds, signal, onOpen };
+    try {
+      for await (const event of watch<T>(client, clock, request)) {
+        if (initial === undefined) {
+          this.#handle(event);
+        } else if (this.#collect(event, initial)) {
+          initial = undefined;
+        }
       }
+    } finally {
+      cancel();
     }
   }
 
@@ -203,27 +238,50 @@ export class Informer<T extends KubeObject> {
     // Only a server whose data was restored from a backup goes back; it would send no events until it has caught up.
     if (isLater(this.#resourceVersion, resourceVersion)) throw new OutdatedError();
     this.#resourceVersion = resourceVersion;
-    this.#failures = 0;
+    this.#worked();
   }
 
   #complete(objects: readonly PackedObject<T>[], resourceVersion: string): void {
     const { store, namespace, resource, log } = this.#options;
     store.replace(objects, resourceVersion, namespace);
     this.#resourceVersion = resourceVersion;
-    this.#failures = 0;
     this.#isSynced = true;
     this.#synced.resolve(undefined);
     log.debug({ kind: resource.kind, namespace, objects: objects.length }, 'objects listed');
+    this.#worked();
   }
 }
 
 /** The server is at an earlier resource version than the informer. */
-class OutdatedError extends Error {
-  override readonly name = 'OutdatedError';
+class OutdatedError extends RealmError {
+  readonly code = 'REALM_WATCH_OUTDATED';
+
+  constructor() {
+    super('the API server is at an earlier resource version than before');
+  }
+}
+
+/** The server accepts watches and ends them at once. */
+class WatchEndedError extends RealmError {
+  readonly code = 'REALM_WATCH_ENDED';
+
+  constructor() {
+    super('the watch ended immediately');
+  }
+}
+
+function backoffAfter(error: Error): Backoff {
+  const isAnswer = error instanceof KubeError || error instanceof WatchEndedError;
+  return isAnswer ? backoff : awayBackoff;
 }
 
 /** Whether the watch cannot continue from here: the server no longer has that resource version, or does not have it yet. */
 function isOutdated(error: Error): boolean {
   if (error instanceof OutdatedError) return true;
   return error instanceof KubeError && [400, 410, 504].includes(error.status);
+}
+
+/** Whether the server will answer the same until someone grants a right or installs a kind. */
+function isRefusal(error: Error): boolean {
+  return error instanceof KubeError && [401, 403, 404, 405].includes(error.status);
 }

@@ -113,3 +113,8 @@ function asStatus(value: unknown): Fields {
 export function isKubeError(error: unknown, status: number): error is KubeError {
   return error instanceof KubeError && error.status === status;
 }
+
+/** Whether the refusal lasts until someone grants, frees or changes something, such as a permission, a quota or a policy. */
+export function isLasting({ status }: KubeError): boolean {
+  return status >= 400 && status < 500 && ![401, 404, 409, 429].includes(status);
+}

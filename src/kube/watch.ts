@@ -8,6 +8,14 @@ import type { KubeClient } from './client.ts';
 /** How much longer than requested a watch may last: a half-open connection would never end. */
 const graceMs = 15_000;
 
+/**
+ * How long a watch may be silent once the server has sent a bookmark: it sends them every minute, also if nothing happens, so
+ * that a server that hangs, or a connection that is gone without a word, is noticed long before the watch would end.
+ *
+ * Source: `defaultBookmarkFrequency` in k8s.io/apiserver/pkg/storage/cacher.
+ */
+const silenceMs = 90_000;
+
 /** One line of a watch. */
 export type WatchEvent<T extends KubeObject> =
   | {
@@ -27,6 +35,8 @@ export type Watch = {
   /** The requested duration, in seconds. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
+  /** Called when the server has accepted the watch. */
+  readonly onOpen?: () => void;
 };
 
 /**
@@ -39,12 +49,16 @@ export type Watch = {
 export async function* watch<T extends KubeObject>(
   client: KubeClient,
   clock: Clock,
-  { path, query, timeoutSeconds, signal }: Watch,
+  { path, query, timeoutSeconds, signal, onOpen }: Watch,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
   const end = new AbortController();
-  const cancel = clock.after(timeoutSeconds * 1000 + graceMs, () => {
-    end.abort(new DOMException('the server did not end the watch in time', 'TimeoutError'));
-  });
+  const endAfter = (ms: number, message: string): (() => void) =>
+    clock.after(ms, () => {
+      end.abort(new DOMException(message, 'TimeoutError'));
+    });
+  const cancel = endAfter(timeoutSeconds * 1000 + graceMs, 'the server did not end the watch in time');
+  let cancelSilence = (): void => undefined;
+  let sendsBookmarks = false;
   try {
     const body = await client.stream({
       method: 'GET',
@@ -52,10 +66,17 @@ export async function* watch<T extends KubeObject>(
       query: { ...query, watch: '1', allowWatchBookmarks: 'true', timeoutSeconds: String(timeoutSeconds) },
       signal: AbortSignal.any([signal, end.signal]),
     });
-    for await (const line of byteLines(body as AsyncIterable<Buffer>))
-      yield watchEvent<T>(textWithoutManagedFields(line));
+    onOpen?.();
+    for await (const line of byteLines(body as AsyncIterable<Buffer>)) {
+      const event = watchEvent<T>(textWithoutManagedFields(line));
+      sendsBookmarks ||= event.type === 'BOOKMARK' && !event.initialEnd;
+      cancelSilence();
+      if (sendsBookmarks) cancelSilence = endAfter(silenceMs, 'the server sends no more bookmarks');
+      yield event;
+    }
   } finally {
     cancel();
+    cancelSilence();
     end.abort(); // closes the connection if the reader leaves early
   }
 }

@@ -50,6 +50,11 @@ function mappedIpv4(canonical: string): string | undefined {
     .join('.');
 }
 
+/** Whether it is the unspecified address, `0.0.0.0` or `::`, IPv4-mapped or not. */
+export function isUnspecified({ text, mapped = text }: IpAddress): boolean {
+  return ['0.0.0.0', '::'].includes(mapped);
+}
+
 /** `address` as it is written before a port: IPv6 in brackets, with its zone. */
 export function hostText(address: IpAddress): string {
   const text = address.zone === '' ? address.text : `${address.text}%${address.zone}`;

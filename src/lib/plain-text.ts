@@ -14,6 +14,14 @@ export function plainText(text: string, maxCharacters: number): string {
   return isCut ? `${characters.slice(0, maxCharacters).join('')}…` : characters.join('');
 }
 
+/** The first `maxCharacters` code points of `text`, followed by a `…` if that is not all of it. */
+export function cutToCharacters(text: string, maxCharacters: number): string {
+  if (text.length <= maxCharacters) return text;
+  const characters = Array.from(text.slice(0, 2 * maxCharacters + 2));
+  const isCut = characters.length > maxCharacters;
+  return isCut ? `${characters.slice(0, maxCharacters).join('')}…` : text;
+}
+
 /** `text`, cut between characters so that it takes at most `maxBytes` in UTF-8; it then ends in `…`. */
 export function cutToBytes(text: string, maxBytes: number): string {
   const bytes = Buffer.from(text);

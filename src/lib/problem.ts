@@ -1,3 +1,5 @@
+import { cutToCharacters } from './plain-text.ts';
+
 /** The place of a value in a document: keys and list indexes, outermost first. */
 export type Path = readonly (string | number)[];
 
@@ -39,8 +41,7 @@ export function problemText(problem: Problem): string {
 }
 
 function valueText(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length > maxValueLength ? `${text.slice(0, maxValueLength)}…` : text;
+  return cutToCharacters(JSON.stringify(value), maxValueLength);
 }
 
 /** `path` as users write it, e.g. `spec.endpoints[0].listen.port`; `document` for the document itself. */

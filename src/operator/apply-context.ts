@@ -1,9 +1,12 @@
 import type { Applied } from '../kube/apply.ts';
 import type { KubeObject, WithMetadata } from '../kube/object.ts';
+import type { Rivalry } from '../kube/rivals.ts';
 import type { DesiredObject } from '../desired/desired-objects.ts';
 import type { Platform } from '../desired/platform.ts';
+import type { StackAnswer } from './cluster-stack.ts';
 import type { NodeSharingCluster } from './node-sharing.ts';
 import type { Verdict } from './verdict.ts';
+import type { WatchProblem } from './watches.ts';
 
 // The contracts between the files that apply the objects of a relay: what they use of the cluster, what they hand each
 // other, and what they return.
@@ -23,6 +26,10 @@ export type ApplyCluster = NodeSharingCluster & {
   /** Keeps the number of Pods when a Deployment is about to be applied that no longer sets it. */
   keepReplicas: (desired: KubeObject, observed: Observed) => Promise<void>;
   delete: (object: KubeObject) => Promise<void>;
+  /** Whether Services of the cluster can have both families, tried on `service`; see `ClusterStackProbe`. */
+  stackOf: (service: KubeObject) => Promise<StackAnswer>;
+  /** The watches of objects of these kinds in `namespace` that do not work. */
+  watchProblemsOf: (kinds: readonly string[], namespace: string) => readonly WatchProblem[];
   /** What `owner` owns: this object, not another one of its name. */
   ownedBy: (owner: WithMetadata) => KubeObject[];
 };
@@ -33,7 +40,14 @@ export type ApplyContext = {
   readonly platform: Platform;
   /** Called after each write of an object; `outcome` is `created`, `updated`, `repaired` or `deleted`. */
   readonly onWritten: (outcome: string, object: KubeObject) => void;
+  /** Called for each object that others undo again and again. */
+  readonly onContested: (rivalry: Rivalry) => void;
 };
 
 /** The result of applying the objects of a relay, and the error behind it if the next try should back off. */
-export type ApplyResult = { readonly verdict: Verdict; readonly error?: Error };
+export type ApplyResult = {
+  readonly verdict: Verdict;
+  readonly error?: Error;
+  /** When to look again, in milliseconds, if that is sooner than usual. */
+  readonly againMs?: number;
+};

@@ -2,12 +2,15 @@ import { parseRealmRelay, type ParsedRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import { onPlatform } from '../desired/platform.ts';
 import { immutableFields } from '../desired/service.ts';
+import type { Rivalry } from '../kube/rivals.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
+import { appliedVerdict } from './applied-verdict.ts';
 import type { ApplyContext, ApplyResult } from './apply-context.ts';
+import { failed, withError, withRivalries } from './apply-failures.ts';
 import { applyInStages } from './apply-stages.ts';
 import type { RelayObject } from './kinds.ts';
 import { nodeSharing } from './node-sharing.ts';
-import { deleteAutoscaler, prune } from './prune.ts';
+import { prune } from './prune.ts';
 import type { Verdict } from './verdict.ts';
 import { wantedObjects } from './wanted-objects.ts';
 
@@ -15,9 +18,17 @@ import { wantedObjects } from './wanted-objects.ts';
  * Applies the objects of the RealmRelay `object` up to the first that cannot be applied; if all can, deletes what it owns
  * and no longer wants. Touches nothing if the spec is not accepted, or is paused.
  *
- * @throws the errors of the API server that are not about one object: the next try may succeed.
+ * @returns also what an error of any kind comes to. Never rejects, so that every error reaches the status.
  */
 export async function applyObjects(object: RelayObject, context: ApplyContext): Promise<ApplyResult> {
+  try {
+    return await applySpec(object, context);
+  } catch (error) {
+    return failed(error, undefined); // before the ConfigMap was applied
+  }
+}
+
+async function applySpec(object: RelayObject, context: ApplyContext): Promise<ApplyResult> {
   const parsed = parseRealmRelay(asWritten(object));
   const relay = parsed.relay && onPlatform(parsed.relay, context.platform);
   const rejection = rejected(parsed);
@@ -49,23 +60,46 @@ function problemsText(problems: readonly Problem[]): string {
 
 /** @param success  the verdict if every object can be applied. */
 async function applyRelay(relay: Relay, success: Verdict, context: ApplyContext): Promise<ApplyResult> {
-  const { objects, liveService } = await wantedObjects(relay, context);
+  const rivalries: Rivalry[] = [];
+  const onContested = (rivalry: Rivalry): void => {
+    rivalries.push(rivalry);
+    context.onContested(rivalry);
+  };
+  const result = await applyWanted(relay, success, { ...context, onContested });
+  return withRivalries(result, rivalries);
+}
+
+async function applyWanted(relay: Relay, success: Verdict, context: ApplyContext): Promise<ApplyResult> {
+  const all = await wantedObjects(relay, context);
+  const { objects, liveService } = all;
   const immutable = liveService === undefined ? [] : immutableFields(relay, liveService);
   const mayRecreate = immutable.length > 0 && relay.service.recreatePolicy === 'WhenNeeded';
   // A Service that has to be recreated is not wanted for now, so that it is pruned; its deletion causes the next reconcile.
   const wanted = mayRecreate ? objects.filter(({ object }) => object.kind !== 'Service') : objects;
-  await deleteAutoscaler(relay, context);
   const failure = await applyInStages(relay, wanted, context);
   // The Service is applied last: if only it failed, everything else is as wanted.
-  if (failure === undefined || isAboutService(failure.verdict)) await prune(relay, wanted, context);
-  if (failure !== undefined) return (await recreateService(failure, relay, context)) ?? failure;
-  if (immutable.length === 0) return { verdict: success };
+  if (failure !== undefined && !isAboutService(failure.verdict)) return failure;
+  const unchangeable = immutableVerdict(immutable, relay, mayRecreate);
+  const verdict = unchangeable ?? appliedVerdict(success, relay, all, context.cluster);
+  const result = failure ?? { verdict };
+  try {
+    await prune(relay, wanted, context);
+    return (await recreateService(failure, relay, context)) ?? result;
+  } catch (error) {
+    return withError(result, error);
+  }
+}
+
+function immutableVerdict(
+  immutable: readonly Problem[],
+  relay: Relay,
+  mayRecreate: boolean,
+): Verdict | undefined {
+  if (immutable.length === 0) return undefined;
   const message = problemsText(immutable);
-  return {
-    verdict: mayRecreate
-      ? { kind: 'pending', configured: relay, reason: 'RecreatingService', message }
-      : { kind: 'blocked', configured: relay, reason: 'ServiceImmutable', message },
-  };
+  return mayRecreate
+    ? { kind: 'pending', configured: relay, reason: 'RecreatingService', message }
+    : { kind: 'blocked', configured: relay, reason: 'ServiceImmutable', message };
 }
 
 function isAboutService(verdict: Verdict): boolean {
@@ -82,13 +116,14 @@ function isAboutService(verdict: Verdict): boolean {
  * @returns undefined if `failure` is of another kind, or the user does not allow it.
  */
 async function recreateService(
-  { verdict }: ApplyResult,
+  failure: ApplyResult | undefined,
   relay: Relay,
   { cluster, onWritten }: ApplyContext,
 ): Promise<ApplyResult | undefined> {
-  const isImmutable = verdict.kind === 'blocked' && verdict.reason === 'ServiceImmutable';
+  const verdict = failure?.verdict;
+  if (verdict?.kind !== 'blocked' || verdict.reason !== 'ServiceImmutable') return undefined;
   const live = cluster.ownedBy(relay).find(({ kind }) => kind === 'Service');
-  if (!isImmutable || relay.service.recreatePolicy === 'Never' || live === undefined) return undefined;
+  if (relay.service.recreatePolicy === 'Never' || live === undefined) return undefined;
   await cluster.delete(live);
   onWritten('deleted', live);
   return { verdict: { ...verdict, kind: 'pending', reason: 'RecreatingService' } };

@@ -1,9 +1,9 @@
 import type { Relay } from '../api/relay.ts';
-import { ApplyFailedError, RefusedError, ResourceConflictError } from '../kube/apply-errors.ts';
-import { KubeError } from '../kube/kube-error.ts';
+import { RefusedError, ResourceConflictError } from '../kube/apply-errors.ts';
 import type { KubeObject } from '../kube/object.ts';
-import type { ApplyContext, ApplyResult, WantedObject } from './apply-context.ts';
-import { conflictVerdict, failedVerdict, refusedVerdict, terminatingVerdict } from './apply-failures.ts';
+import type { ApplyContext, ApplyResult, Observed, WantedObject } from './apply-context.ts';
+import { conflictVerdict, failed, joined, refusedVerdict, terminatingVerdict } from './apply-failures.ts';
+import { deleteAutoscaler } from './prune.ts';
 
 // The order in which the objects of a relay are applied: the ConfigMap, then what restricts the Pods, then the Pods and
 // what goes with them. The Service is applied beside the Pods, since it depends on nothing but the configuration.
@@ -22,8 +22,7 @@ type StageContext = ApplyContext & { readonly relay: Relay; readonly configured:
 /**
  * Applies `wanted`.
  *
- * @returns the result that ended it early, the first one if Pods and Service both did; undefined if all are as wanted.
- * @throws the errors of the API server that are not about one object.
+ * @returns the result that ended it early; undefined if all are as wanted. Never rejects.
  */
 export async function applyInStages(
   relay: Relay,
@@ -35,16 +34,11 @@ export async function applyInStages(
   const configured = { ...context, relay, configured: relay };
   const early = (await applyInTurn(config, configuring)) ?? (await applyInTurn(policy, configured));
   if (early !== undefined) return early;
-  const [ofPods, ofService] = await Promise.allSettled([
+  const [ofPods, ofService] = await Promise.all([
     applyInTurn(pods, configured),
     applyInTurn(service, configured),
   ]);
-  return value(ofPods) ?? value(ofService);
-}
-
-function value<T>(settled: PromiseSettledResult<T>): T {
-  if (settled.status === 'rejected') throw settled.reason;
-  return settled.value;
+  return ofPods !== undefined && ofService !== undefined ? joined(ofPods, ofService) : (ofPods ?? ofService);
 }
 
 async function applyInTurn(
@@ -61,35 +55,36 @@ async function applyInTurn(
 /** Returns the result that ends its stage; undefined if the object is as wanted. */
 async function applyOne(
   { object, observed }: WantedObject,
-  { cluster, onWritten, relay, configured }: StageContext,
+  { cluster, onWritten, onContested, relay, configured }: StageContext,
 ): Promise<ApplyResult | undefined> {
   const wanted = object as KubeObject;
   try {
-    if (wanted.kind === 'Deployment' && relay.autoscaling !== undefined)
-      await cluster.keepReplicas(wanted, observed);
+    if (wanted.kind === 'Deployment') await prepareReplicas(wanted, observed, { cluster, onWritten, relay });
     const applied = await cluster.apply(wanted, observed);
     if (applied.outcome === 'terminating') return { verdict: terminatingVerdict(applied.object, configured) };
-    if (applied.outcome !== 'unchanged') onWritten(applied.outcome, applied.object);
+    if (applied.rivalry !== undefined) onContested(applied.rivalry);
+    if (!['unchanged', 'contested'].includes(applied.outcome)) onWritten(applied.outcome, applied.object);
     return undefined;
   } catch (error) {
     return failureResult(error, wanted, configured);
   }
 }
 
-/** What an error of applying `wanted` comes to. Throws it again if it is not about this object. */
-function failureResult(error: unknown, wanted: KubeObject, configured: Relay | undefined): ApplyResult {
-  if (error instanceof ResourceConflictError) return { verdict: conflictVerdict(error, configured) };
-  if (error instanceof RefusedError) {
-    const verdict = refusedVerdict(error, wanted, configured);
-    // Which IP families a cluster has does not change from one try to the next, so no backoff.
-    return verdict.reason === 'FamilyUnavailable' ? { verdict } : { verdict, error };
-  }
-  if (error instanceof ApplyFailedError || (error instanceof KubeError && isAboutObject(error)))
-    return { verdict: failedVerdict(error, configured), error };
-  throw error;
+/** An autoscaler that is no longer wanted goes before the operator sets the number of Pods again; one that is gets it as it is. */
+async function prepareReplicas(
+  deployment: KubeObject,
+  observed: Observed,
+  { relay, ...context }: Pick<StageContext, 'cluster' | 'onWritten' | 'relay'>,
+): Promise<void> {
+  if (relay.autoscaling === undefined) await deleteAutoscaler(relay, context);
+  else await context.cluster.keepReplicas(deployment, observed);
 }
 
-/** Whether the refusal lasts until someone grants or frees something, such as a permission or a quota. */
-function isAboutObject({ status }: KubeError): boolean {
-  return status >= 400 && status < 500 && ![401, 404, 409, 429].includes(status);
+/** What an error of applying `wanted` comes to. */
+function failureResult(error: unknown, wanted: KubeObject, configured: Relay | undefined): ApplyResult {
+  if (error instanceof ResourceConflictError) return { verdict: conflictVerdict(error, configured) };
+  if (!(error instanceof RefusedError)) return failed(error, configured);
+  const verdict = refusedVerdict(error, wanted, configured);
+  // Which IP families a cluster has does not change from one try to the next, so no backoff.
+  return verdict.reason === 'FamilyUnavailable' ? { verdict } : { verdict, error };
 }

@@ -1,10 +1,14 @@
+import type { V1DaemonSet } from '@kubernetes/client-node';
 import { parseRealmRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { kind as relayKind } from '../api/schema/realm-relay.ts';
 import { type Applied, Applier, fieldManager, type OwnedKind } from '../kube/apply.ts';
+import { appliedHash } from '../kube/applied-hash.ts';
+import { type Contest, Contests } from '../kube/contests.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
-import { isKubeError, type KubeError } from '../kube/kube-error.ts';
+import { writeError } from '../kube/apply-errors.ts';
+import { isKubeError } from '../kube/kube-error.ts';
 import { withoutManagedFields } from '../kube/managed-fields.ts';
 import {
   controllerOf,
@@ -20,10 +24,15 @@ import { Store } from '../kube/store.ts';
 import { memoize } from '../lib/memoize.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { OutageLog } from '../telemetry/outage-log.ts';
+import type { WatchProblem } from './watches.ts';
+import { ClusterStackProbe, type StackAnswer } from './cluster-stack.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
+import { PodRefusals } from './pod-refusals.ts';
 import { isOnHostNetwork } from './node-sharing.ts';
-import { deploymentResource, ownedKinds, relayResource, type RelayObject } from './kinds.ts';
+import { deploymentResource, ownedKinds, relayResource, serviceOf, type RelayObject } from './kinds.ts';
 import { handOverReplicas } from './replicas.ts';
 import type { ReconcileCluster } from './reconcile.ts';
 
@@ -42,18 +51,35 @@ export class Cluster implements ReconcileCluster {
   readonly owned: readonly OwnedKind[];
   /** The Pods of relays, grouped by the key of their relay. */
   readonly pods = new Store<RelayPod>(relayOf);
+  /** The watches that do not work. */
+  watchProblems: () => readonly WatchProblem[] = () => [];
   readonly #client: KubeClient;
   readonly #applier: Applier;
+  readonly #stack: ClusterStackProbe;
   readonly #events: Events;
   readonly #log: Logger;
-  #hasLoggedForbiddenNamespaces = false;
+  readonly #statuses: Contests;
+  readonly #namespaceReads: OutageLog;
+  readonly #refusals: PodRefusals;
 
-  constructor(client: KubeClient, events: Events, log: Logger) {
+  constructor(client: KubeClient, events: Events, { clock, log }: { clock: Clock; log: Logger }) {
     this.owned = ownedKinds(ownerKey);
     this.#client = client;
-    this.#applier = new Applier(client, this.owned);
+    this.#statuses = new Contests(clock);
+    this.#applier = new Applier({
+      client,
+      clock,
+      kinds: this.owned,
+      isOwnerThere: (desired) => this.#isOwnerThere(desired),
+    });
+    this.#stack = new ClusterStackProbe(client, clock);
     this.#events = events;
     this.#log = log;
+    this.#refusals = new PodRefusals(client, log);
+    this.#namespaceReads = new OutageLog(log, {
+      failing: 'not allowed to read namespaces, skipping the Pod Security check for hostNetwork',
+      working: 'namespaces can be read again',
+    });
   }
 
   /** Calls `listener` with the key of every RealmRelay that changed, or whose owned objects or Pods did. */
@@ -87,22 +113,34 @@ export class Cluster implements ReconcileCluster {
     try {
       const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
       const answer = (await this.#client.find(path)) as KubeObject | undefined;
+      this.#namespaceReads.worked(namespace);
       return answer?.metadata.labels?.['pod-security.kubernetes.io/enforce'];
     } catch (error) {
       if (!isKubeError(error, 403)) throw error;
-      this.#logForbiddenNamespaces(error);
+      this.#namespaceReads.failed(error, { namespace }, namespace);
       return undefined;
     }
   }
 
-  /** Logs once: the missing rule does not appear on its own. */
-  #logForbiddenNamespaces(error: KubeError): void {
-    if (this.#hasLoggedForbiddenNamespaces) return;
-    this.#hasLoggedForbiddenNamespaces = true;
-    this.#log.warn(
-      { err: error },
-      'not allowed to read namespaces, skipping the Pod Security check for hostNetwork',
-    );
+  /** Asks by a write that changes nothing, since the operator may not read single RealmRelays. */
+  async #isOwnerThere(object: KubeObject): Promise<boolean> {
+    const { name = '', uid } = controllerOf(object) ?? {};
+    const { namespace = '' } = object.metadata;
+    const path = objectPath(relayResource, { ...relayResource, metadata: { name, namespace } });
+    const request = {
+      method: 'PATCH',
+      path: `${path}/status`,
+      query: { dryRun: 'All', fieldManager },
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { uid } },
+    } as const;
+    try {
+      const { metadata } = (await this.#client.request(request)) as KubeObject;
+      return metadata.uid === uid && metadata.deletionTimestamp === undefined;
+    } catch (error) {
+      if (isKubeError(error, 404) || isKubeError(error, 409) || isKubeError(error, 422)) return false;
+      throw error;
+    }
   }
 
   ownedBy(owner: WithMetadata): KubeObject[] {
@@ -129,9 +167,43 @@ export class Cluster implements ReconcileCluster {
     return this.#applier.delete(object);
   }
 
+  stackOf(service: KubeObject): Promise<StackAnswer> {
+    return this.#stack.of(service);
+  }
+
+  /** The keys of the relays whose Service prefers two families and has one, if the cluster has two now. Never rejects. */
+  async servicesToUpgrade(): Promise<readonly ObjectKey[]> {
+    const services = this.owned.find(({ resource }) => resource.kind === 'Service')?.store.all() ?? [];
+    const single = [...services].filter((packed) => lacksFamily(packed.object()));
+    this.#stack.forget();
+    const [first] = single;
+    if (first === undefined) return [];
+    const stack = await this.#stack.of(first.object()).catch((error: unknown) => {
+      this.#log.debug({ err: error }, 'the families of the cluster cannot be tried');
+      return { stack: 'single' };
+    });
+    return stack.stack === 'dual' ? single.flatMap(({ group }) => group ?? []) : [];
+  }
+
+  /** The keys of the relays in `namespace`, or in all namespaces. */
+  relaysIn(namespace: string | undefined): ObjectKey[] {
+    const keys = [...this.relays.all()].map(({ key }) => key);
+    return namespace === undefined ? keys : keys.filter((key) => key.startsWith(`${namespace}/`));
+  }
+
+  watchProblemsOf(kinds: readonly string[], namespace: string): readonly WatchProblem[] {
+    return this.watchProblems().filter(
+      (each) => kinds.includes(each.kind) && (each.namespace ?? namespace) === namespace,
+    );
+  }
+
   /** The Pods of the relay at `key`, in no particular order. */
   podsOf(key: ObjectKey): RelayPod[] {
     return this.pods.group(key);
+  }
+
+  podRefusal(daemonSet: V1DaemonSet): Promise<string | undefined> {
+    return this.#refusals.latest(daemonSet);
   }
 
   /** Annotates `pod` with `hash`, if it still exists, so that kubelet refreshes the ConfigMap that it mounts. */
@@ -146,8 +218,13 @@ export class Cluster implements ReconcileCluster {
         body: { metadata: { uid, annotations: { [configHashAnnotation]: hash } } },
       });
     } catch (error) {
-      if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error; // 409: another Pod has its name by now
+      const isGone = isKubeError(error, 404) || isKubeError(error, 409); // 409: another Pod has its name by now
+      if (!isGone) throw writeError(error, 'annotate', pod);
     }
+  }
+
+  undoneStatus(object: RelayObject, status: RealmRelayStatus): Contest | undefined {
+    return this.#statuses.undone(objectKey(object), statusHash(status));
   }
 
   recordEvent(event: KubeEvent): void {
@@ -174,10 +251,24 @@ export class Cluster implements ReconcileCluster {
       await this.relays.writeThrough(objectKey(object), async () =>
         withoutManagedFields((await this.#client.request(request)) as RelayObject),
       );
+      this.#statuses.written(objectKey(object), statusHash(status));
     } catch (error) {
       if (!isKubeError(error, 404)) throw error;
     }
   }
+}
+
+/** The hash of `status` without the times of its conditions, which are new each time that others undo it. */
+function statusHash({ conditions = [], ...status }: RealmRelayStatus): string {
+  return appliedHash({
+    ...status,
+    conditions: conditions.map(({ lastTransitionTime: _time, ...rest }) => rest),
+  });
+}
+
+function lacksFamily(service: KubeObject): boolean {
+  const { ipFamilies = [], ipFamilyPolicy } = serviceOf([service])?.spec ?? {};
+  return ipFamilyPolicy === 'PreferDualStack' && ipFamilies.length === 1;
 }
 
 function isSameSpec(

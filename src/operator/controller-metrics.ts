@@ -15,6 +15,7 @@ const results = {
   awaitChange: 'success',
   requeueAfter: 'requeue_after',
   resyncAfter: 'requeue_after',
+  retryAfter: 'requeue_after',
   conflict: 'requeue',
   error: 'error',
 } as const satisfies Record<Outcome, string>;

@@ -21,9 +21,12 @@ export const deploymentResource: Resource = {
   plural: 'deployments',
 };
 
+/** Where Services are served. */
+export const serviceResource: Resource = { apiVersion: 'v1', kind: 'Service', plural: 'services' };
+
 /** The kinds that the operator writes, in the order in which they are pruned. */
 export const ownedResources: readonly Resource[] = [
-  { apiVersion: 'v1', kind: 'Service', plural: 'services' },
+  serviceResource,
   { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers' },
   { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', plural: 'poddisruptionbudgets' },
   deploymentResource,

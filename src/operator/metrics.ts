@@ -3,11 +3,14 @@ import { memoize } from '../lib/memoize.ts';
 import { buildInfo, Counter, register, type Registry, type Sample } from '../telemetry/metrics.ts';
 import { controllerMetrics, type ControllerGauges, type ControllerMetrics } from './controller-metrics.ts';
 import type { RelayObject } from './kinds.ts';
+import type { WatchProblem } from './watches.ts';
 
 /** What the operator counts. */
 export type OperatorMetrics = ControllerMetrics & {
   /** A relay Pod was polled for its status. */
   readonly relayPolled: (outcome: 'answered' | 'failed') => void;
+  /** A status could not be written. */
+  readonly statusFailed: () => void;
   /** A watch of `kind` failed. */
   readonly watchFailed: (kind: string) => void;
   /** A request to the API server ended with the status `code`, or with `<error>` if there was no response. */
@@ -20,6 +23,8 @@ export type OperatorGauges = ControllerGauges & {
   readonly isLeading: () => boolean;
   /** Every RealmRelay that the operator knows. */
   readonly relays: () => Iterable<PackedObject<RelayObject>>;
+  /** The watches that do not work. */
+  readonly watchProblems: () => readonly WatchProblem[];
   /** Lines that it dropped from its log so far. */
   readonly logLinesDropped: () => number;
 };
@@ -48,12 +53,22 @@ export function operatorMetrics(registry: Registry, gauges: OperatorGauges): Ope
     'Requests to the API server, by method and status code; `<error>` if there was no response.',
     ['code', 'method'],
   );
+  const statusFailures = counter(
+    registry,
+    'realm_operator_status_write_failures_total',
+    'Statuses that could not be written and were retried, other than for a change of someone else.',
+    [],
+  );
+  statusFailures.inc({}, 0);
   registerGauges(registry, gauges);
   for (const outcome of ['answered', 'failed']) polls.inc({ outcome }, 0); // so that rates exist before the first
   return {
     ...controllerMetrics(registry, gauges),
     relayPolled: (outcome) => {
       polls.inc({ outcome });
+    },
+    statusFailed: () => {
+      statusFailures.inc({});
     },
     watchFailed: (kind) => {
       failures.inc({ kind });
@@ -68,7 +83,10 @@ function counter(registry: Registry, name: string, help: string, labelNames: str
   return new Counter({ name, help, labelNames, registers: [registry] });
 }
 
-function registerGauges(registry: Registry, { isLeading, relays, logLinesDropped }: OperatorGauges): void {
+function registerGauges(
+  registry: Registry,
+  { isLeading, relays, watchProblems, logLinesDropped }: OperatorGauges,
+): void {
   register(registry, buildInfo('realm_operator_build_info'));
   register(registry, {
     name: 'realm_operator_leading',
@@ -90,6 +108,14 @@ function registerGauges(registry: Registry, { isLeading, relays, logLinesDropped
     type: 'gauge',
     labels: ['condition', 'status'],
     read: () => relaysByCondition(relays()),
+  });
+  register(registry, {
+    name: 'realm_operator_watches_down',
+    help: '1 for each watch that the API server refuses or does not answer; without a namespace, that of all namespaces.',
+    type: 'gauge',
+    labels: ['kind', 'namespace'],
+    read: () =>
+      watchProblems().map(({ kind, namespace = '' }) => ({ labels: { kind, namespace }, value: 1 })),
   });
 }
 

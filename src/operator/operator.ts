@@ -3,7 +3,6 @@ import { WorkQueue } from '../controller/work-queue.ts';
 import { manager } from '../desired/object-meta.ts';
 import type { Platform } from '../desired/platform.ts';
 import { Events } from '../kube/events.ts';
-import { Informer } from '../kube/informer.ts';
 import type { KubeConfigLoader } from '../kube/kube-config.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeObject, ObjectKey } from '../kube/object.ts';
@@ -12,28 +11,38 @@ import type { Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../lib/clock.ts';
+import { within } from '../lib/within.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Registry } from '../telemetry/metrics.ts';
 import { Cluster } from './cluster.ts';
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
-import { relayResource } from './kinds.ts';
+import { relayResource, serviceResource } from './kinds.ts';
+import { type OwnPod, platformReader } from './own-image.ts';
 import { podResource, podSelector, strippedPod } from './pods.ts';
 import { reconcile } from './reconcile.ts';
 import { type FetchRelayReport, fetchRelayReport } from './relay-client.ts';
 import { RelayPoller } from './relay-poller.ts';
+import { Watches, type WatchProblem } from './watches.ts';
 
 const backoff = { initialMs: 1_000, maxMs: 300_000 };
 const workers = 4;
 /** How many more reconciles may run while others wait for the API server or an admission webhook. */
 const spareWorkers = 28;
-/** How long an API server that does not answer may delay shutdown. */
+// How long an API server that does not answer may delay the end: together less than the 30 s of a Pod, by far.
+/** Until reconciles and events under way are abandoned. */
 const stopMs = 10_000;
+/** Until a connection that does not close is abandoned. */
+const closeMs = 1_000;
+/** Until the release of the lease is abandoned: others then wait until it is over. */
+const releaseMs = 3_000;
 const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
 
 /** What the operator runs with. */
 export type OperatorOptions = {
   readonly kubeConfig: KubeConfigLoader;
   readonly platform: Platform;
+  /** The Pod that it runs in, if relays get the image of that rather than `platform.relayImage`. */
+  readonly ownPod?: OwnPod;
   /** The namespaces that it watches; all if empty. */
   readonly namespaces: readonly string[];
   /** The reporting instance in events: the name of the Pod or of the host. */
@@ -52,19 +61,21 @@ export type OperatorOptions = {
 
 /** A running operator. */
 export type Operator = {
-  /** Whether every informer has synced once. */
+  /** Whether it knows enough of the cluster to serve RealmRelays. */
   readonly isReady: () => boolean;
+  /** The watches that do not work; what needs them is not served, or not completely. */
+  readonly watchProblems: () => readonly WatchProblem[];
   /** Resolves when the operator is ready for the first time. */
   readonly ready: Promise<void>;
   /** Resolves if the lease was lost, so that the operator may not write any more: stop it, and start a new one. */
   readonly lost: Promise<undefined>;
-  /** Stops the operator. Reconciles under way may end, for at most 10 s. */
+  /** Stops the operator: within 15 s, whatever the API server does. Reconciles under way may end, for at most 10 s. */
   readonly stop: () => Promise<void>;
 };
 
 /**
- * Starts the operator: it watches RealmRelays and what they own, and once all stores are synced, reconciles every relay that
- * changes. It waits for an API server that cannot be reached.
+ * Starts the operator: it watches RealmRelays and what they own, and once it knows them, reconciles every relay that
+ * changes. It waits for an API server that cannot be reached, and goes on without watches that the API server refuses.
  *
  * @throws what `kubeConfig` throws.
  */
@@ -75,49 +86,63 @@ export function startOperator(options: OperatorOptions): Operator {
     workers: workers + spareWorkers,
     isLeading: () => election?.lease.holds() ?? true,
     relays: () => cluster.relays.all(),
+    watchProblems: () => watches.problems,
     logLinesDropped: options.logLinesDropped ?? (() => 0),
   });
   const election = startElection(options, metrics);
   const client = new KubeClient(kubeConfig, clock, election?.lease, metrics.apiResponded);
   const events = new Events({ client, clock, log, instance });
-  const cluster = new Cluster(client, events, log);
+  const cluster = new Cluster(client, events, options);
   const queue = new WorkQueue<ObjectKey>({ clock, backoff, observer: metrics.queue });
-  const poller = new RelayPoller({
-    fetch: options.fetchRelayReport ?? fetchRelayReport,
-    clock,
-    log,
-    onChange: (key) => {
-      queue.add(key);
-    },
-    onPolled: metrics.relayPolled,
-  });
-  const controller = relayController(options, { cluster, queue, metrics, poller });
+  const poller = relayPoller(options, { queue, metrics });
+  const stopping = new AbortController();
+  const platform = platformReader(options, { client, clock, log, signal: stopping.signal });
+  const controller = relayController(options, { cluster, queue, metrics, poller, platform });
   cluster.subscribe((key) => {
     // Relays of the initial list are most likely as the previous operator left them: changes go before them.
     queue.add(key, controller.isStarted ? 'news' : 'background');
   });
-  const informers = clusterInformers(options, { cluster, client, metrics });
-  for (const informer of informers) informer.start();
-  const ready = Promise.all(informers.map(({ synced }) => synced)).then(() => {
+  const watches = clusterWatches(options, { cluster, client, metrics, queue });
+  cluster.watchProblems = () => watches.problems;
+  watches.start();
+  const ready = watches.ready.then(() => {
     log.info({ objects: cluster.relays.size }, 'operator ready');
   });
   void Promise.all([ready, election?.lease.acquired]).then(() => {
     controller.start();
   });
   return {
-    isReady: () => informers.every(({ isSynced }) => isSynced),
+    isReady: () => watches.isReady,
+    watchProblems: () => watches.problems,
     ready,
     lost: election?.lease.lost ?? new Promise(() => undefined),
-    stop: async () => {
-      await Promise.all(informers.map((informer) => informer.stop()));
-      const cancel = clock.after(stopMs, () => void client.close());
-      await Promise.all([controller.stop(), poller.stop()]);
-      await events.flush();
-      cancel();
-      await client.close();
-      await election?.release();
+    stop: () => {
+      stopping.abort();
+      return stop({ clock, watches, controller, poller, events, client, election });
     },
   };
+}
+
+type Running = {
+  readonly clock: Clock;
+  readonly watches: Watches;
+  readonly controller: Controller<ObjectKey>;
+  readonly poller: RelayPoller;
+  readonly events: Events;
+  readonly client: KubeClient;
+  readonly election: Election | undefined;
+};
+
+async function stop({ clock, client, election, ...running }: Running): Promise<void> {
+  const { watches, controller, poller, events } = running;
+  const ended = async (): Promise<void> => {
+    await watches.stop();
+    await Promise.all([controller.stop(), poller.stop()]);
+    await events.flush();
+  };
+  await within(clock, stopMs, ended());
+  await within(clock, closeMs, client.close());
+  await election?.release();
 }
 
 type Election = { readonly lease: Lease; readonly release: () => Promise<void> };
@@ -133,8 +158,8 @@ function startElection(
   return {
     lease,
     release: async () => {
-      await lease.release();
-      await client.close();
+      await within(clock, releaseMs, lease.release());
+      await within(clock, closeMs, client.close());
     },
   };
 }
@@ -146,19 +171,38 @@ type Watched = {
   readonly strip?: (object: KubeObject) => KubeObject;
 };
 
-type Parts = { readonly cluster: Cluster; readonly metrics: OperatorMetrics };
+type Parts = {
+  readonly cluster: Cluster;
+  readonly metrics: OperatorMetrics;
+  readonly queue: WorkQueue<ObjectKey>;
+};
+
+type RenderParts = { readonly poller: RelayPoller; readonly platform: () => Promise<Platform> };
+
+function relayPoller(
+  { fetchRelayReport: fetch = fetchRelayReport, clock, log }: OperatorOptions,
+  { queue, metrics }: Pick<Parts, 'queue' | 'metrics'>,
+): RelayPoller {
+  const onChange = (key: ObjectKey): void => {
+    queue.add(key);
+  };
+  return new RelayPoller({ fetch, clock, log, onChange, onPolled: metrics.relayPolled });
+}
 
 function relayController(
-  { platform, clock, log }: OperatorOptions,
-  {
-    cluster,
-    queue,
-    metrics,
-    poller,
-  }: Parts & { readonly queue: WorkQueue<ObjectKey>; readonly poller: RelayPoller },
+  { clock, log }: OperatorOptions,
+  { cluster, queue, metrics, poller, platform }: Parts & RenderParts,
 ): Controller<ObjectKey> {
   return new Controller({
-    reconcile: (key, turn) => reconcile(key, { cluster, poller, platform, now: clock.now, log: turn.log }),
+    reconcile: async (key, turn) =>
+      reconcile(key, {
+        ...turn,
+        cluster,
+        poller,
+        platform: await platform(),
+        now: clock.now,
+        onStatusFailure: metrics.statusFailed,
+      }),
     queue,
     workers,
     spareWorkers,
@@ -169,22 +213,31 @@ function relayController(
   });
 }
 
-function clusterInformers(
+function clusterWatches(
   { namespaces, clock, log }: OperatorOptions,
-  { cluster, client, metrics }: Parts & { readonly client: KubeClient },
-): Informer<KubeObject>[] {
+  { cluster, client, metrics, queue }: Parts & { readonly client: KubeClient },
+): Watches {
   const scopes = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
   const watched: Watched[] = [
     { resource: relayResource, store: cluster.relays },
     { resource: podResource, store: cluster.pods, labelSelector: podSelector, strip: strippedPod },
     ...cluster.owned.map((kind) => ({ ...kind, labelSelector: managedSelector })),
   ];
-  return watched.flatMap((watch) =>
-    scopes.map((scope) => {
-      const onFailure = (): void => {
-        metrics.watchFailed(watch.resource.kind);
-      };
-      return new Informer({ client, clock, log, onFailure, ...watch, ...scope });
-    }),
+  const informed = watched.flatMap((watch) =>
+    scopes.map((scope) => ({ client, clock, log, ...watch, ...scope })),
   );
+  const addAll = (keys: Iterable<ObjectKey>): void => {
+    for (const key of keys) queue.add(key, 'background');
+  };
+  return new Watches(informed, clock, {
+    failed: metrics.watchFailed,
+    recovered: (kind) => {
+      queue.retryNow();
+      // The API server may have been restarted, with other families for Services.
+      if (kind === serviceResource.kind) void cluster.servicesToUpgrade().then(addAll);
+    },
+    changed: (namespace) => {
+      addAll(cluster.relaysIn(namespace));
+    },
+  });
 }

@@ -6,6 +6,8 @@ import { predecessor } from './workload-handover.ts';
 /**
  * Deletes what `relay` owns and no longer wants, except a workload that still serves until its successor is ready; see
  * `predecessor`.
+ *
+ * @throws the first error, after every object was tried.
  */
 export async function prune(
   relay: Relay,
@@ -15,20 +17,25 @@ export async function prune(
   const kept = new Set(wanted.map(({ object }) => kindAndKey(object as KubeObject)));
   const owned = context.cluster.ownedBy(relay);
   const serving = predecessor(relay, owned);
+  const errors: unknown[] = [];
   for (const object of owned)
-    if (object !== serving && !kept.has(kindAndKey(object))) await deleteObject(object, context);
+    if (object !== serving && !kept.has(kindAndKey(object)))
+      await deleteObject(object, context).catch((error: unknown) => errors.push(error));
+  if (errors.length > 0) throw errors[0];
 }
 
-/** Deletes an autoscaler that is no longer wanted: it must be gone before the operator sets the number of Pods again. */
-export async function deleteAutoscaler(relay: Relay, context: ApplyContext): Promise<void> {
-  if (relay.autoscaling !== undefined) return;
+/** What deleting objects uses. */
+type DeleteContext = Pick<ApplyContext, 'cluster' | 'onWritten'>;
+
+/** Deletes the autoscaler of `relay`, if it has one. */
+export async function deleteAutoscaler(relay: Relay, context: DeleteContext): Promise<void> {
   const owned = context.cluster.ownedBy(relay);
   const autoscaler = owned.find(({ kind }) => kind === 'HorizontalPodAutoscaler');
   if (autoscaler !== undefined) await deleteObject(autoscaler, context);
 }
 
 /** Deletes `object`, unless it is being deleted already. */
-async function deleteObject(object: KubeObject, { cluster, onWritten }: ApplyContext): Promise<void> {
+async function deleteObject(object: KubeObject, { cluster, onWritten }: DeleteContext): Promise<void> {
   if (object.metadata.deletionTimestamp !== undefined) return;
   await cluster.delete(object);
   onWritten('deleted', object);

@@ -1,22 +1,30 @@
-import { type Action, awaitChange, requeueAfter, resyncAfter } from '../controller/action.ts';
+import type { V1DaemonSet } from '@kubernetes/client-node';
+import { type Action, awaitChange, requeueAfter, resyncAfter, retryAfter } from '../controller/action.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { isKubeError } from '../kube/kube-error.ts';
+import type { Contest } from '../kube/contests.ts';
 import type { KubeEvent } from '../kube/events.ts';
 import { configHash } from '../desired/config-map.ts';
 import type { Platform } from '../desired/platform.ts';
 import { type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
+import { asError } from '../lib/errors.ts';
+import type { Rivalry } from '../kube/rivals.ts';
+import { present } from '../lib/record.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RelayObject } from './kinds.ts';
 import type { ApplyCluster, ApplyResult } from './apply-context.ts';
+import { isPassing, withError } from './apply-failures.ts';
 import { applyObjects } from './apply-objects.ts';
 import { hotReload } from './hot-reload.ts';
-import { isLive, type RelayPod } from './pods.ts';
+import { shortDaemonSet } from './pod-refusals.ts';
+import { isLive, podResource, type RelayPod } from './pods.ts';
 import type { PodPoller } from './relay-poller.ts';
 import { type RunningPods, runningPods } from './running-pods.ts';
 import { statusEvents } from './status-events.ts';
 import { status } from './status.ts';
 import { configured, type Verdict } from './verdict.ts';
+import { watchText } from './watches.ts';
 
 /** For relays that are as wanted: watches report every change, so this is only a safety net. */
 const resyncMs = 36_000_000;
@@ -30,6 +38,10 @@ export type ReconcileCluster = ApplyCluster & {
   relay: (key: ObjectKey) => RelayObject | undefined;
   writeStatus: (object: RelayObject, status: RealmRelayStatus) => Promise<void>;
   podsOf: (key: ObjectKey) => RelayPod[];
+  /** Whether others undo `status`, which was written before, again and again; with `waitMs` above 0, writing must wait. */
+  undoneStatus: (object: RelayObject, status: RealmRelayStatus) => Contest | undefined;
+  /** Why the API server refuses Pods of `daemonSet`, if that is known; see `PodRefusals`. */
+  podRefusal: (daemonSet: V1DaemonSet) => Promise<string | undefined>;
   annotatePod: (pod: RelayPod, hash: string) => Promise<void>;
   recordEvent: (event: KubeEvent) => void;
 };
@@ -41,6 +53,10 @@ export type ReconcileContext = {
   readonly platform: Platform;
   readonly now: () => Date;
   readonly log: Logger;
+  /** How many reconciles of this relay failed in a row before this one. */
+  readonly failures: number;
+  /** Called if the status could not be written, for a metric. */
+  readonly onStatusFailure: () => void;
 };
 
 /**
@@ -48,8 +64,8 @@ export type ReconcileContext = {
  * any time and any number of times; if nothing differs, nothing is written.
  *
  * @returns when to run again without a change; not at all once the relay is deleted.
- * @throws the API server's error, for the controller to retry with backoff. If it is about an object, the status reports it
- *   first.
+ * @throws what ended it, for the controller to retry with backoff, once the status reports it. A failure that is likely to
+ *   be over at the next try is reported if that fails, too.
  */
 export async function reconcile(key: ObjectKey, context: ReconcileContext): Promise<Action> {
   const object = context.cluster.relay(key);
@@ -57,14 +73,28 @@ export async function reconcile(key: ObjectKey, context: ReconcileContext): Prom
     context.poller.forget(key);
     return awaitChange;
   }
+  const result = await act(object, context);
+  const mayPass = result.error !== undefined && isPassing(result.error) && context.failures === 0;
+  const reported = mayPass ? {} : await report(object, result.verdict, context);
+  return actionAfter({ ...reported, ...result });
+}
+
+/** Does what is to be done. Never rejects, so that whatever happens reaches the one place where the status is written. */
+async function act(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
+  const result = await apply(object, context);
   try {
-    const { verdict, error } = await applyAndReport(object, context);
-    if (error !== undefined) throw error;
-    return resyncAfter(resyncDelayMs(verdict));
+    await updatePods(object, result.verdict, context);
+    return result;
   } catch (error) {
-    if (!isKubeError(error, 429) || error.retryAfterMs === undefined) throw error;
-    return requeueAfter(error.retryAfterMs);
+    return withError(result, error);
   }
+}
+
+function actionAfter({ verdict, error, againMs }: ApplyResult): Action {
+  if (error === undefined)
+    return againMs === undefined ? resyncAfter(resyncDelayMs(verdict)) : requeueAfter(againMs);
+  if (isKubeError(error, 429) && error.retryAfterMs !== undefined) return retryAfter(error.retryAfterMs);
+  throw error;
 }
 
 function resyncDelayMs(verdict: Verdict): number {
@@ -74,55 +104,134 @@ function resyncDelayMs(verdict: Verdict): number {
   return isForeign ? blockedResyncMs : problemResyncMs;
 }
 
-async function applyAndReport(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
-  const { cluster, platform, now, log } = context;
+/** Applies the objects, and records one event for each outcome of a write. Never rejects. */
+async function apply(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
+  const { cluster, platform, log } = context;
   const written = new Map<string, string[]>();
   const onWritten = (outcome: string, { kind, metadata: { name } }: KubeObject): void => {
     log.info({ outcome, kind, name }, 'object written');
     written.set(outcome, [...(written.get(outcome) ?? []), `${kind} ${name}`]);
   };
-  const result = await applyObjects(object, { cluster, platform, onWritten }).finally(() => {
-    for (const [outcome, names] of written)
-      if (deservesEvent(outcome, object)) cluster.recordEvent(writtenEvent(object, outcome, names));
-  });
-  const { verdict } = result;
-  const running = await updatePods(object, verdict, context);
-  const owned = cluster.ownedBy(object);
-  await writeStatusIfDiffers(object, status({ object, verdict, owned, running, now: now() }), context);
-  const { generation } = object.metadata;
-  log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
+  const onContested = ({ object: { kind, metadata }, managers, fields, waitMs, isNews }: Rivalry): void => {
+    if (isNews && !isKnownContest(object))
+      log.warn({ kind, name: metadata.name, managers, fields, waitMs }, 'object is undone again and again');
+  };
+  const result = await applyObjects(object, { cluster, platform, onWritten, onContested });
+  for (const [outcome, names] of written)
+    if (deservesEvent(outcome, object)) cluster.recordEvent(writtenEvent(object, outcome, names));
   return result;
 }
 
-/** Annotates Pods with the configuration that was applied and polls those that are not known to run it. Returns what is known. */
+/** Whether the status states already that an object is contested. */
+function isKnownContest({ status }: RelayObject): boolean {
+  return (status?.conditions ?? []).some(({ reason }) => reason === 'Contested');
+}
+
+/** Hash of the configuration that the Pods of `object` are to run; undefined if none was ever applied. */
+function wantedHash({ status }: RelayObject, verdict: Verdict): string | undefined {
+  const relay = configured(verdict);
+  return relay === undefined ? status?.configHash : configHash(relay);
+}
+
+/** Annotates Pods with the configuration that was applied and polls those that are not known to run it. */
 async function updatePods(
   object: RelayObject,
   verdict: Verdict,
   { cluster, poller }: ReconcileContext,
-): Promise<RunningPods> {
+): Promise<void> {
   const key = objectKey(object);
   const relay = configured(verdict);
   const previous = object.status ?? {};
-  const hash = relay === undefined ? previous.configHash : configHash(relay);
+  const hash = wantedHash(object, verdict);
   const pods = cluster.podsOf(key).filter(isLive);
   const strategy = relay?.updateStrategy;
   const endpoints = (relay ?? previous).endpoints?.map(({ name }) => name) ?? [];
   const reports = poller.reports(key);
   const { annotate, targets } = hotReload({ pods, reports, hash, endpoints, strategy, previous });
   poller.poll(key, targets);
-  await Promise.all(annotate.map((pod) => cluster.annotatePod(pod, hash ?? '')));
-  return runningPods(pods, poller.reports(key), hash);
+  const annotated = await Promise.allSettled(annotate.map((pod) => cluster.annotatePod(pod, hash ?? '')));
+  const refused = annotated.find((one) => one.status === 'rejected');
+  if (refused !== undefined) throw refused.reason;
 }
 
-async function writeStatusIfDiffers(
+/** Writes the status if it differs, with the events of its changes. Returns why and when to try again, if it could not. */
+async function report(
+  object: RelayObject,
+  verdict: Verdict,
+  context: ReconcileContext,
+): Promise<Omit<ApplyResult, 'verdict'>> {
+  const { cluster, now, log } = context;
+  const owned = cluster.ownedBy(object);
+  const running = await currentPods(object, verdict, context);
+  const next = status({ object, verdict, owned, running, now: now() });
+  const { generation } = object.metadata;
+  log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
+  const again = running.isShort === true ? { againMs: waitMs(next, now()) } : {};
+  return sameJson(object.status ?? {}, next) ? again : { ...again, ...(await write(object, next, context)) };
+}
+
+async function write(
   object: RelayObject,
   next: RealmRelayStatus,
-  { cluster }: ReconcileContext,
-): Promise<void> {
-  if (sameJson(object.status ?? {}, next)) return;
-  await cluster.writeStatus(object, next);
-  const events = statusEvents(object.status?.conditions ?? [], next.conditions ?? []);
-  for (const event of events) cluster.recordEvent({ regarding: object, ...event });
+  context: ReconcileContext,
+): Promise<Omit<ApplyResult, 'verdict'>> {
+  const { cluster, log } = context;
+  const contest = cluster.undoneStatus(object, next);
+  if (contest?.isNews === true) {
+    log.warn({ waitMs: contest.waitMs }, 'status is undone again and again');
+    recordEvents(object, next, context); // which users see, whatever the others make of the status
+  }
+  if (contest !== undefined && contest.waitMs > 0) return { againMs: contest.waitMs };
+  const error = await cluster.writeStatus(object, next).then(() => undefined, asError);
+  if (error !== undefined) return unwritten(error, object, next, context);
+  recordEvents(object, next, context);
+  return {};
+}
+
+/** A quarter of the time that the relay has not been ready, so that a refusal is seen soon and then asked about rarely. */
+function waitMs({ conditions = [] }: RealmRelayStatus, now: Date): number {
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  const elapsedMs = now.getTime() - Date.parse(ready?.lastTransitionTime ?? now.toISOString());
+  return Math.min(Math.max(elapsedMs / 4, 1_000), 60_000);
+}
+
+/** What is known of the Pods of `object`. Never rejects. */
+async function currentPods(
+  object: RelayObject,
+  verdict: Verdict,
+  { cluster, poller }: ReconcileContext,
+): Promise<RunningPods> {
+  const key = objectKey(object);
+  const pods = cluster.podsOf(key).filter(isLive);
+  const short = shortDaemonSet(cluster.ownedBy(object));
+  const running = {
+    ...runningPods(pods, poller.reports(key), wantedHash(object, verdict)),
+    isShort: short !== undefined,
+    ...present('refusal', short && (await cluster.podRefusal(short))),
+  };
+  const [problem] = cluster.watchProblemsOf([podResource.kind], object.metadata.namespace ?? '');
+  return problem === undefined
+    ? running
+    : { ...running, updated: undefined, unknownBecause: watchText(problem) };
+}
+
+/** Records an event for each change that `next` brings. */
+function recordEvents(object: RelayObject, next: RealmRelayStatus, { cluster }: ReconcileContext): void {
+  for (const event of statusEvents(object.status?.conditions ?? [], next.conditions ?? []))
+    cluster.recordEvent({ regarding: object, ...event });
+}
+
+function unwritten(
+  error: Error,
+  object: RelayObject,
+  next: RealmRelayStatus,
+  context: ReconcileContext,
+): { error: Error } {
+  if (isKubeError(error, 409)) return { error }; // it changed: the next reconcile sees that
+  context.log.warn({ err: error }, 'failed to write the status, retrying');
+  context.onStatusFailure();
+  recordEvents(object, next, context); // which are then all that users see
+  return { error };
 }
 
 /**

@@ -1,25 +1,15 @@
-import { fieldManager } from '../kube/apply.ts';
+import { fieldManager, replicasManager } from '../kube/apply.ts';
+import type { ManagedObject } from '../kube/field-managers.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
 import type { KubeClient } from '../kube/client.ts';
 
-/** Owns the number of Pods between the operator and an autoscaler: a field without an owner is reset to its default, 1. */
-const holder = `${fieldManager}-replicas`;
-
-type ManagedFields = {
-  readonly manager?: string;
-  readonly operation?: string;
-  readonly fieldsV1?: { readonly 'f:spec'?: Readonly<Record<string, unknown>> };
-};
-
-type Scaled = KubeObject & {
-  readonly metadata: { readonly managedFields?: readonly ManagedFields[] };
-  readonly spec?: { readonly replicas?: number };
-};
+type Scaled = ManagedObject & { readonly spec?: { readonly replicas?: number } };
 
 /**
  * Keeps the number of Pods of `deployment` when our next apply does not contain it: if the field is ours, it is handed to a
- * field manager of its own, which owns it until someone sets another number.
+ * field manager of its own, which owns it until someone sets another number. A field without an owner is reset to its
+ * default, 1.
  *
  * @throws KubeError with status 409 if the Deployment was scaled at the same moment.
  */
@@ -36,7 +26,7 @@ export async function handOverReplicas(
   await client.request({
     method: 'PATCH',
     path,
-    query: { fieldManager: holder, force: 'true', fieldValidation: 'Strict' },
+    query: { fieldManager: replicasManager, force: 'true', fieldValidation: 'Strict' },
     contentType: 'application/apply-patch+yaml',
     body: {
       apiVersion: resource.apiVersion,
@@ -48,8 +38,9 @@ export async function handOverReplicas(
 }
 
 function isOurs({ metadata: { managedFields = [] } }: Scaled): boolean {
-  return managedFields.some(
-    ({ manager, operation, fieldsV1 }) =>
-      manager === fieldManager && operation === 'Apply' && fieldsV1?.['f:spec']?.['f:replicas'] !== undefined,
-  );
+  return managedFields.some(({ manager, operation, fieldsV1 }) => {
+    if (manager !== fieldManager || operation !== 'Apply') return false;
+    const fields = fieldsV1?.['f:spec'] as Readonly<Record<string, unknown>> | undefined;
+    return fields?.['f:replicas'] !== undefined;
+  });
 }

@@ -23,6 +23,11 @@ export function rollout(workload: WorkloadObject | undefined, kind: string): Rol
   return failure(workload) ?? progress(workload);
 }
 
+/** The progress of a workload whose Pods the API server refuses, for the reason `why`. Pure. */
+export function podsRefused(why: string): Rollout {
+  return { state: 'failed', reason: 'PodsRefused', message: `Pods cannot be created: ${why}` };
+}
+
 /** The Pods of `workload`, as its controller last counted them. Pure. */
 export function podCounts(workload: WorkloadObject): PodCounts {
   return isDaemonSet(workload) ? ofDaemonSet(workload) : ofDeployment(workload);
@@ -51,13 +56,7 @@ function failure(workload: WorkloadObject): Rollout | undefined {
   const stuck = conditions.find(
     ({ type, reason }) => type === 'Progressing' && reason === 'ProgressDeadlineExceeded',
   );
-  if (refused !== undefined) {
-    return {
-      state: 'failed',
-      reason: 'PodsRefused',
-      message: `Pods cannot be created: ${refused.message ?? ''}`,
-    };
-  }
+  if (refused !== undefined) return podsRefused(refused.message ?? '');
   if (stuck === undefined) return undefined;
   const message = 'Pods do not become ready: see "kubectl describe pod" for image, scheduling and probes.';
   return { state: 'failed', reason: 'RolloutFailed', message };
@@ -68,9 +67,20 @@ function progress(workload: WorkloadObject): Rollout {
   const isSeen = (workload.status?.observedGeneration ?? 0) >= (workload.metadata?.generation ?? 0);
   if (isSeen && [present, updated, ready].every((count) => count === wanted))
     return settled(workload, wanted);
+  if (isPaused(workload)) return pausedRollout(workload);
   const more = ready < wanted ? '.' : '; old Pods are still being removed or replaced.';
   const message = `${String(Math.min(ready, wanted))} of ${String(wanted)} Pods are ready${more}`;
   return { state: 'progressing', reason: 'PodsNotReady', message };
+}
+
+function isPaused(workload: WorkloadObject): boolean {
+  return !isDaemonSet(workload) && workload.spec?.paused === true;
+}
+
+/** The operator does not resume it: it was a person or a tool that paused it. */
+function pausedRollout({ metadata: { name = '', namespace = '' } = {} }: WorkloadObject): Rollout {
+  const message = `Deployment "${name}" is paused (spec.paused), so its Pods stay as they are: run kubectl rollout resume deployment/${name} -n ${namespace}`;
+  return { state: 'failed', reason: 'RolloutPaused', message };
 }
 
 function settled(workload: WorkloadObject, wanted: number): Rollout {

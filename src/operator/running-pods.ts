@@ -2,7 +2,7 @@ import type { NeededSecret } from '../desired/transports.ts';
 import { cutToBytes } from '../lib/plain-text.ts';
 import { isReady, isStuck, type RelayPod } from './pods.ts';
 import { type PodReports, isUnreachable } from './relay-poller.ts';
-import type { Rollout } from './rollout.ts';
+import { podsRefused, type Rollout } from './rollout.ts';
 
 /** Of the message of an endpoint in the status. */
 const maxMessageBytes = 4_096;
@@ -18,6 +18,12 @@ export type RunningPods = {
   readonly stuck: readonly string[];
   /** Endpoints that Pods do not serve, sorted. */
   readonly faults: readonly Fault[];
+  /** Whether a DaemonSet has fewer Pods than it wants: an attempt to make one fails, or is still to come. */
+  readonly isShort?: boolean;
+  /** Why the API server refuses Pods of a DaemonSet, if it does. */
+  readonly refusal?: string;
+  /** Why the operator does not know its Pods, if it does not. */
+  readonly unknownBecause?: string;
 };
 
 /** An endpoint that one Pod does not serve. */
@@ -77,8 +83,8 @@ export function endpointReadiness(
   return { ready: updated > 0 && own.length === 0, message: cutToBytes(message, maxMessageBytes) };
 }
 
-const unknown =
-  'Whether they run the newest configuration is unknown, since the operator cannot reach them: it runs outside the cluster, or a NetworkPolicy blocks TCP port 9465.';
+const unreachable =
+  'the operator cannot reach them: it runs outside the cluster, or a NetworkPolicy blocks TCP port 9465';
 
 /**
  * `rollout` combined with what the Pods report about their configuration and endpoints. Pure.
@@ -90,7 +96,8 @@ export function rolloutOf(
   running: RunningPods,
   secrets: readonly NeededSecret[] = [],
 ): Rollout {
-  const { pods, updated, problems, faults } = running;
+  const { pods, updated, problems, faults, refusal } = running;
+  if (refusal !== undefined) return podsRefused(refusal);
   if (faults.length > 0) {
     const message = faults.map(
       (fault) => `Endpoint "${fault.endpoint}" in Pod "${fault.pod}": ${fault.message}`,
@@ -103,7 +110,11 @@ export function rolloutOf(
     return { state: 'failed', reason: 'ConfigRefused', message };
   }
   if (rollout.state !== 'ready') return withSecrets(rollout, running, secrets);
-  if (updated === undefined) return { ...rollout, message: `${rollout.message} ${unknown}` };
+  if (updated === undefined) {
+    const because = running.unknownBecause ?? unreachable;
+    const unknown = `Whether they run the newest configuration is unknown, since ${because}.`;
+    return { ...rollout, message: `${rollout.message} ${unknown}` };
+  }
   if (updated >= pods) return rollout;
   const message = `${String(updated)} of ${String(pods)} Pods run the newest configuration.`;
   return { state: 'progressing', reason: 'ConfigPending', message };

@@ -17,6 +17,8 @@ export function statusEvents(previous: readonly Condition[], next: readonly Cond
 /** Only changes that are useful to users: that something is wrong, and that the relay is ready. */
 function event({ type, status, reason, message }: Condition): EventContent | undefined {
   if (type === 'Stalled') return { type: 'Warning', reason, action: 'Reconcile', note: message };
+  if (type === 'Programmed' && reason === 'ApplyFailed')
+    return { type: 'Warning', reason, action: 'Apply', note: message };
   if (reason === 'HostPortConflict') return { type: 'Warning', reason, action: 'Reconcile', note: message };
   if (type === 'Programmed' && reason === 'Paused')
     return { type: 'Normal', reason, action: 'Reconcile', note: message };

@@ -1,20 +1,16 @@
-import type { V1Service } from '@kubernetes/client-node';
 import { boundFamilies, listenText, protocols } from '../api/port-conflicts.ts';
 import type { Endpoint, Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { configHash } from '../desired/config-map.ts';
 import { neededSecrets } from '../desired/transports.ts';
-import { addressFamily } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { conditions } from './conditions.ts';
 import { type RelayObject, serviceOf, type WorkloadObject, workloadOf } from './kinds.ts';
 import { podCounts, rollout } from './rollout.ts';
 import { endpointReadiness, rolloutOf, type RunningPods } from './running-pods.ts';
+import { serviceAddresses, shortList, withAddress } from './service-status.ts';
 import { configured, type Verdict } from './verdict.ts';
-
-/** How many listen addresses `kubectl get` shows; further ones are only counted. */
-const maxListed = 3;
 
 /** What a status is computed from. */
 export type StatusInput = {
@@ -47,13 +43,15 @@ export function status({ object, verdict, owned, running, now }: StatusInput): R
     generation,
     now: `${now.toISOString().slice(0, 19)}Z`,
   };
+  const service = serviceOf(owned);
+  const progress = rolloutOf(rollout(workload, kind), running, secrets);
   return {
     ...configuration(verdict, previous, running),
     ...pods(workload, previous),
     ...present('updatedReplicas', running.updated),
     observedGeneration: generation,
-    ...present('addresses', addresses(serviceOf(owned))),
-    conditions: conditions(verdict, rolloutOf(rollout(workload, kind), running, secrets), dating),
+    ...serviceAddresses(service),
+    conditions: conditions(verdict, withAddress(progress, service), dating),
   };
 }
 
@@ -67,10 +65,13 @@ function workloadKind(verdict: Verdict, owned: readonly KubeObject[]): 'Deployme
 }
 
 function pods(workload: WorkloadObject | undefined, previous: Status): Partial<Status> {
-  const { present: replicas = 0, ready: readyReplicas = 0 } =
-    workload === undefined ? {} : podCounts(workload);
-  const selector = labelSelector(workload?.spec?.selector.matchLabels) ?? previous.selector;
-  return { replicas, readyReplicas, ...present('selector', selector) };
+  const selector = present(
+    'selector',
+    labelSelector(workload?.spec?.selector.matchLabels) ?? previous.selector,
+  );
+  if (workload === undefined) return { replicas: 0, readyReplicas: 0, ...selector };
+  const { wanted, present: replicas, ready: readyReplicas } = podCounts(workload);
+  return { replicas, readyReplicas, readyPods: `${String(readyReplicas)}/${String(wanted)}`, ...selector };
 }
 
 function configuration(verdict: Verdict, previous: Status, running: RunningPods): Partial<Status> {
@@ -96,9 +97,7 @@ function configuration(verdict: Verdict, previous: Status, running: RunningPods)
 }
 
 function listening({ endpoints }: Relay): string {
-  const listed = [...new Set(endpoints.map(listenText))];
-  const more = listed.length - maxListed;
-  return [...listed.slice(0, maxListed), ...(more > 0 ? [`+${String(more)}`] : [])].join(',');
+  return shortList([...new Set(endpoints.map(listenText))]);
 }
 
 type EndpointStatus = NonNullable<Status['endpoints']>[number];
@@ -118,21 +117,6 @@ function endpointStatus(endpoint: Endpoint): EndpointStatus {
     families: boundFamilies({ address, ipv6Only: endpoint.network.ipv6Only }),
     protocols: protocols(endpoint),
   };
-}
-
-/** Where clients reach the Service: the addresses of its load balancer if it has one, else its cluster IPs. */
-function addresses(service: V1Service | undefined): Status['addresses'] {
-  const known = serviceAddresses(service).flatMap((address) => {
-    const family = addressFamily(address);
-    return family === undefined ? [] : [{ family, address }];
-  });
-  if (known.length === 0) return undefined;
-  return known.toSorted((a, b) => (`${a.family} ${a.address}` < `${b.family} ${b.address}` ? -1 : 1));
-}
-
-function serviceAddresses(service: V1Service | undefined): string[] {
-  if (service?.spec?.type !== 'LoadBalancer') return service?.spec?.clusterIPs ?? [];
-  return (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
 }
 
 /** `labels` as `kubectl -l` takes them, sorted. */

@@ -17,6 +17,8 @@ export const reasons = [
   'InvalidService',
   'InvalidObject',
   'ApplyFailed',
+  'Contested',
+  'WatchFailed',
   'NoWorkload',
   'NoMatchingNodes',
   'PodsNotReady',
@@ -24,9 +26,11 @@ export const reasons = [
   'ScaledToZero',
   'PodsRefused',
   'RolloutFailed',
+  'RolloutPaused',
   'ConfigPending',
   'ConfigRefused',
   'EndpointsNotReady',
+  'AddressPending',
 ] as const;
 
 /** The reason of a condition: one word for programs, and a sentence with the remedy for people. */

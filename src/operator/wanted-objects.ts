@@ -1,14 +1,20 @@
 import type { Relay } from '../api/relay.ts';
 import { desiredObjects } from '../desired/desired-objects.ts';
+import { lacksPreferredFamily } from '../desired/service-families.ts';
 import { service, type ObservedService } from '../desired/service.ts';
 import { ResourceConflictError } from '../kube/apply-errors.ts';
-import type { ApplyContext, Observed, WantedObject } from './apply-context.ts';
+import { isKubeError } from '../kube/kube-error.ts';
+import type { KubeObject } from '../kube/object.ts';
+import type { ApplyContext, WantedObject } from './apply-context.ts';
+import type { StackAnswer } from './cluster-stack.ts';
 import { serviceOf } from './kinds.ts';
 
 /** The wanted objects of a relay, in the order in which they are applied, and the live Service if it is ours. */
 export type WantedObjects = {
   readonly objects: readonly WantedObject[];
   readonly liveService: ObservedService | undefined;
+  /** Why the Service may lack a family that it could have, and how to give it that; '' if it does not. */
+  readonly familyNote: string;
 };
 
 /**
@@ -28,23 +34,37 @@ export async function wantedObjects(
     return { object, observed };
   });
   const live = objects.find(({ object }) => object.kind === 'Service');
-  const liveService = live === undefined ? undefined : await observedService(live.observed);
-  if (liveService === undefined) return { objects, liveService };
-  const fitting = service(relay, liveService);
+  const liveObject = await live?.observed.catch(noneIfForeign);
+  const liveService = observedService(liveObject);
+  if (liveObject === undefined || liveService === undefined) return { objects, liveService, familyNote: '' };
+  const { stack, problem }: Partial<StackAnswer> = lacksPreferredFamily(relay, liveService)
+    ? await cluster.stackOf(liveObject)
+    : {};
+  const fitting = service(relay, liveService, stack);
   return {
     objects: objects.map((wanted) => (wanted === live ? { ...live, object: fitting } : wanted)),
     liveService,
+    familyNote: problem === undefined ? '' : familyNote(liveObject, liveService, problem),
   };
 }
 
-async function observedService(observed: Observed): Promise<ObservedService | undefined> {
-  const live = await observed.catch(noneIfForeign);
+function observedService(live: KubeObject | undefined): ObservedService | undefined {
   const { ipFamilies, ipFamilyPolicy, ...spec } = serviceOf(live === undefined ? [] : [live])?.spec ?? {};
   if (ipFamilies === undefined || ipFamilyPolicy === undefined) return undefined;
   return { ...spec, ipFamilies, ipFamilyPolicy } as ObservedService;
 }
 
-/** That the Service belongs to someone else is reported when it is applied, after the objects before it. */
+function familyNote(
+  { metadata: { name, namespace = '' } }: KubeObject,
+  { ipFamilies: [has = 'IPv4'] }: ObservedService,
+  problem: string,
+): string {
+  const other = has === 'IPv4' ? 'IPv6' : 'IPv4';
+  const patch = `{"spec":{"ipFamilies":["${has}","${other}"]}}`;
+  return `Service "${name}" has ${has} alone, and the operator cannot try whether the cluster has ${other} by now (${problem}): if it has, run kubectl patch service ${name} -n ${namespace} --type=merge -p '${patch}'`;
+}
+
+/** That the Service belongs to someone else, or may not be read, is reported when it is applied, after the objects before it. */
 function noneIfForeign(error: unknown): undefined {
-  if (!(error instanceof ResourceConflictError)) throw error;
+  if (!(error instanceof ResourceConflictError) && !isKubeError(error, 403)) throw error;
 }

@@ -7,11 +7,13 @@
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
 import type { LogConfig } from '../config/log-config.ts';
+import { configFindings, loopFindings } from '../config/config-findings.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
 import type { RelayConfig } from '../config/relay-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
+import { machineNames } from '../lib/own-addresses.ts';
 import { setOpenFilesLimit } from '../lib/open-files.ts';
 import { problemText } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
@@ -23,6 +25,7 @@ import { createLogger, reopenLog, type Logger } from '../telemetry/logger.ts';
 import type { LogOutput } from '../telemetry/log-output.ts';
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
+import { advice } from './advice.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
 import { helpText } from './command-line/flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './command-line/flags.ts';
@@ -39,7 +42,6 @@ import { chooseEngine } from './net/engine.ts';
 import { KernelUnavailableError } from './kernel/errno.ts';
 import { setFileLimit } from './kernel/file-limit.ts';
 import { returnMemory } from './limits/memory-return.ts';
-import { hostAddresses, withUncertainReplies } from './listener/reply-source.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
 import { TransportFilesError, transportProblems } from './transport/transports.ts';
@@ -108,17 +110,24 @@ async function convertFile(argv: readonly string[], io: RelayIo): Promise<number
 /** Checks, daemonizes or runs, as the flags request, with a valid configuration. */
 async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Promise<number> {
   if (initial.parsed.isLegacy) io.stderr.write('attention: you are using a legacy config file!\n'); // Realm's words
-  if (flags.action === 'check') return check(initial.parsed, io);
+  if (flags.action === 'check') return check(flags, initial.parsed, io);
   if (flags.isDaemon && !isInBackground(io.env ?? {})) return daemonize(initial.parsed, io);
   return run(flags, initial, io);
 }
 
-async function check({ config, warnings }: ParsedConfig, io: RelayIo): Promise<number> {
+async function check(
+  { admin }: RelayFlags,
+  { config, warnings }: ParsedConfig,
+  io: RelayIo,
+): Promise<number> {
   for (const { what, names } of advice(config))
     io.stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
+  const found = configFindings(config.endpoints, { own: machineNames(), admin });
+  for (const warning of found.warnings) io.stderr.write(`warning: ${warning}\n`);
   const log = createLogger('off', { write: () => undefined });
-  const problems = await transportProblems(config.endpoints, { clock: systemClock, log });
+  const files = await transportProblems(config.endpoints, { clock: systemClock, log });
+  const problems = [...found.problems, ...files];
   for (const problem of problems) io.stderr.write(`${problem}\n`);
   if (problems.length > 0) return 1;
   return print(io, `valid, ${String(config.endpoints.length)} endpoints\n`);
@@ -162,7 +171,6 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     await relay.close(); // the workers run already
     throw error;
   });
-  const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while nothing is bound
   const stopReturning = returnMemory(systemClock);
   const configHash = file?.source.hash ?? '';
   try {
@@ -178,7 +186,6 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     await drain(flags, relay, log, signal);
     return 0;
   } finally {
-    clearInterval(stayAlive);
     stopReturning();
     signals.release();
     await relay.close();
@@ -240,28 +247,20 @@ async function startAdmin(
   }
 }
 
-/** What is recommended for several endpoints, and their names. */
-type Advice = { readonly what: string; readonly names: readonly string[] };
-
-/** One line for all endpoints each, since what it is about is rarely set for one endpoint alone. */
-function advice({ endpoints }: RelayConfig): readonly Advice[] {
-  const unlimited = endpoints.filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0);
-  const idle = 'no idle limit, silent connections stay open: set tcp_idle_timeout, 600 is a good choice';
-  const uncertain = withUncertainReplies(endpoints, hostAddresses());
-  const replies =
-    'this host has several addresses, and UDP answers may leave from another one than the client asked: listen on each address by an endpoint of its own';
-  return [
-    { what: idle, names: unlimited.map(({ name }) => name) },
-    { what: replies, names: uncertain.map(({ name }) => name) },
-  ].filter(({ names }) => names.length > 0);
-}
-
 function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
   for (const { what, names } of advice(config)) log.warn({ endpoints: names.length, first: names[0] }, what);
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');
   }
+  logLoops(config, log);
+}
+
+/** The endpoints run nevertheless: what comes back to them is reset, and the others serve. */
+function logLoops({ endpoints }: RelayConfig, log: Logger): void {
+  const { problems, warnings } = loopFindings(endpoints, machineNames());
+  for (const problem of problems) log.error({ problem }, 'configuration problem');
+  for (const problem of warnings) log.warn({ problem }, 'configuration warning');
 }
 
 /** Applies the file's changes from now on. @returns stops it; without a file it does nothing. */

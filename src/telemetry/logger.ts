@@ -1,5 +1,7 @@
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
+import { errorCode } from '../lib/errors.ts';
 import type { LogLevel } from '../lib/log-level.ts';
+import type { SignalSource } from '../lib/shutdown.ts';
 import type { LogOutput } from './log-output.ts';
 import { logOutput } from './log-outputs.ts';
 
@@ -20,10 +22,21 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: stdSerializers.err },
+      serializers: { err: loggedError },
     },
     destination ?? logOutput(),
   );
+}
+
+/**
+ * What is logged of `error`: without its stack if it is one of operation, such as a refused connection, since where it was
+ * noticed helps nobody and fills the log. The errors that Node throws at wrong calls have codes, too.
+ */
+function loggedError(error: Error): object {
+  const { stack, ...rest } = stdSerializers.err(error);
+  const code = errorCode(error);
+  const isOfOperation = (code !== '' && !code.startsWith('ERR_')) || error.name === 'TimeoutError';
+  return isOfOperation ? rest : { ...rest, stack };
 }
 
 /**
@@ -36,4 +49,17 @@ export async function reopenLog(output: LogOutput, log: Logger): Promise<void> {
   const err = await output.reopen();
   if (err === undefined) log.info('log file opened again');
   else log.error({ err }, 'log file could not be opened again, still writing to the previous one');
+}
+
+/**
+ * Opens the file of a log again at each SIGHUP, for its rotation. Without a file, SIGHUP does nothing.
+ *
+ * @returns a function that restores the default action of SIGHUP.
+ */
+export function reopenLogAtHangup(source: SignalSource, output: LogOutput, log: Logger): () => void {
+  const reopen = (): void => void reopenLog(output, log);
+  source.on('SIGHUP', reopen);
+  return () => {
+    source.off('SIGHUP', reopen);
+  };
 }

@@ -10,7 +10,9 @@ import { areLogOutputsStuck, flushLogOutputs, logOutput } from './log-outputs.ts
 export async function runProgram(program: () => Promise<number>): Promise<void> {
   disableInspectorSignal(process);
   process.on('uncaughtException', (error) => void crash(error)); // Node itself would wait for the reader of a full pipe
+  const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while no socket is open, e.g. between two retries
   const code = await program().catch(crash);
+  clearInterval(stayAlive);
   process.exitCode = code;
   await flushLogOutputs();
   if (areLogOutputsStuck()) exit(code);

@@ -175,6 +175,22 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
     expect((await sent(account, 'DELETE', path('Service', 'web'))).status).to.equal(200);
   });
 
+  it('allows it to own again what nobody owns and it applied, and not to delete that', async () => {
+    const service = ours('Service');
+    const hashed = changed(service, {
+      metadata: { annotations: { 'realm-operator.dev/applied-hash': 'a' } },
+    }) as Manifest;
+    expect((await applied(account, hashed, '')).status).to.equal(201);
+    expect((await patched(cluster(), service, { metadata: { ownerReferences: null } })).status).to.equal(200);
+    const { status, message } = await sent(account, 'DELETE', path('Service', 'web'));
+    expect(message).to.include('belongs to no RealmRelay');
+    expect(status).to.equal(403);
+    const others = changed(hashed, { metadata: { ownerReferences: null } }) as Manifest;
+    expect((await applied(account, others)).message).to.include('is not named after a RealmRelay');
+    expect(await applied(account, hashed, '')).to.deep.equal({ status: 200, message: '' });
+    expect((await sent(account, 'DELETE', path('Service', 'web'))).status).to.equal(200);
+  });
+
   it('allows it to update a Deployment to which others added containers and volumes', async () => {
     const deployment = ours('Deployment');
     expect((await applied(account, deployment, '')).status).to.equal(201);

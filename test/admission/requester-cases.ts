@@ -5,7 +5,7 @@ import type { Rule } from './users.ts';
 /** An image that is not the operator's. */
 export const image = 'example.com/anything:1';
 
-const createPods: Rule = { apiGroups: [''], resources: ['pods'], verbs: ['create'] };
+export const createPods: Rule = { apiGroups: [''], resources: ['pods'], verbs: ['create'] };
 export const createServices: Rule = { apiGroups: [''], resources: ['services'], verbs: ['create'] };
 export const createNetworkPolicies: Rule = {
   apiGroups: ['networking.k8s.io'],

@@ -9,6 +9,7 @@ import { typeWarnings } from './policies.ts';
 import { RelayRequests } from './relay-requests.ts';
 import {
   cases,
+  createPods,
   createNetworkPolicies,
   createServices,
   getSecrets,
@@ -77,6 +78,7 @@ describeWithCluster('a new RealmRelay, checked by the rights of its user', (clus
       ...spec,
       service: { ...rest, labels, annotations: labels },
       podTemplate: { metadata },
+      commonMetadata: metadata,
       workload: { kind: 'DaemonSet' },
     });
     expect([podTemplate, networkPolicy]).not.to.include(undefined);
@@ -106,6 +108,24 @@ describeWithCluster('a new RealmRelay, checked by the rights of its user', (clus
       await eventually('it is taken', async () => (await relays.dryRun(user, relay)).status === 201);
     });
   }
+
+  it('requires the rights to create pods and services for a label of every object', async () => {
+    const relay = realmRelay(undefined, { commonMetadata: { labels: { app: 'payments' } } });
+    const halves = [
+      { right: createServices, lacks: 'pods' },
+      { right: createPods, lacks: 'services' },
+    ];
+    for (const { right, lacks } of halves) {
+      const user = await tenant(cluster(), namespace, `not-${lacks}`, right);
+      await eventually('the one right is in force', async () => {
+        const { status, message } = await relays.dryRun(user, relay);
+        const refusal = `spec.commonMetadata.labels["app"]: you may not create ${lacks} in namespace "${namespace}"`;
+        return status === 403 && message.includes(refusal);
+      });
+    }
+    const user = await tenant(cluster(), namespace, 'of-both', createPods, createServices);
+    await eventually('it is accepted', async () => (await relays.dryRun(user, relay)).status === 201);
+  });
 
   it('requires create pods for every field of podTemplate.spec, including fields that are added later', async () => {
     const { spec = {} } = goldenRelayManifests['every-field'].spec.podTemplate ?? {};

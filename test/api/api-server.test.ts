@@ -52,16 +52,16 @@ describeWithCluster('RealmRelay on the API server', (cluster) => {
     });
   });
 
-  it('kubectl get shows Ready, Endpoints, Replicas and Age', async () => {
+  it('kubectl get shows ready Pods, the reason, endpoints and age, and with -o wide addresses and message', async () => {
     const shown = await cluster().namespace();
     await cluster().kubectl(['apply', '-f', '-'], JSON.stringify(inNamespace(realmRelay(), shown)));
-    const { stdout } = await cluster().kubectl(['get', 'rr', '-n', shown]);
-    expect(stdout.split('\n')[0]?.split(/\s+/).filter(Boolean)).to.deep.equal([
-      'NAME',
-      'READY',
-      'ENDPOINTS',
-      'REPLICAS',
-      'AGE',
+    const columns = async (...flags: string[]): Promise<string[]> => {
+      const { stdout } = await cluster().kubectl(['get', 'rr', '-n', shown, ...flags]);
+      return (stdout.split('\n')[0] ?? '').split(/\s+/).filter(Boolean);
+    };
+    expect(await columns()).to.deep.equal(['NAME', 'READY', 'REASON', 'ENDPOINTS', 'AGE']);
+    expect(await columns('-o', 'wide')).to.deep.equal([
+      ...['NAME', 'READY', 'REASON', 'ENDPOINTS', 'ADDRESSES', 'MESSAGE', 'AGE'],
     ]);
   });
 

@@ -254,6 +254,12 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'at most what maxReplicas is',
     withSpec({ autoscaling: { minReplicas: 3, maxReplicas: 2 } }),
   ),
+
+  'a rolling update that may neither add nor take away a Pod': bad(
+    'spec.workload.rollingUpdate',
+    'let one of maxSurge and maxUnavailable be more than 0',
+    withSpec({ workload: { rollingUpdate: { maxSurge: 0, maxUnavailable: '0%' } } }),
+  ),
   'a share of Pods that is not a percentage': bad(
     'spec.podDisruptionBudget.maxUnavailable',
     '25%',
@@ -303,6 +309,20 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'spec.endpoints[0].remoteTransport.tls.serverName',
     'without spaces and ";"',
     withEndpoint({ remoteTransport: { tls: { serverName: 'a;insecure' } } }),
+  ),
+  'a time limit of pings towards clients, to whom none are sent': bad(
+    'spec.endpoints[0].listenTransport.webSocket',
+    'set pingIntervalSeconds',
+    withEndpoint({ listenTransport: { webSocket: { host: 'a', path: '/', pingTimeoutSeconds: 5 } } }),
+  ),
+  'a time limit of pings towards remotes that are switched off': bad(
+    'spec.endpoints[0].remoteTransport.webSocket',
+    'pingIntervalSeconds above 0',
+    withEndpoint({
+      remoteTransport: {
+        webSocket: { host: 'a', path: '/', pingIntervalSeconds: 0, pingTimeoutSeconds: 5 },
+      },
+    }),
   ),
   'a path with a space': bad(
     'spec.endpoints[0].remoteTransport.webSocket.path',

@@ -85,6 +85,17 @@ export const matrix: Readonly<Record<string, object>> = {
     relayImage: { repository: 'registry.example:5000/a/relay', digest },
     imagePullSecrets: [{ name: 'registry' }],
   },
+  'an OpenShift with a registry of its own': {
+    imageRegistry: 'registry.example:5000/mirror',
+    omitUserIds: true,
+    relayDefaults: {
+      resources: { requests: { cpu: '10m' } },
+      podTemplate: {
+        spec: { imagePullSecrets: [{ name: 'registry' }] },
+        metadata: { annotations: { note: `the edge's "own"` } },
+      },
+    },
+  },
   'images by tag': { image: { tag: '1.2.3' }, relayImage: { tag: '1.2.2' }, fullnameOverride: 'relays' },
   monitoring: {
     metrics: {

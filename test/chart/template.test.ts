@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { dump } from 'js-yaml';
 import { defaultRelayImage } from '../../src/desired/relay-image.ts';
+import { relayDefaults as acceptedDefaults } from '../../src/cli/flag-values.ts';
+import { version } from '../../src/lib/version.ts';
 import { operatorMetrics } from '../../src/operator/metrics.ts';
 import { createRegistry } from '../../src/telemetry/metrics.ts';
 import { describeWithHelm, judge } from '../cluster/helm.ts';
@@ -91,6 +93,21 @@ describeWithHelm('chart', (helm) => {
     const { image, args } = operatorContainer(await rendered(helm, matrix['images by digest']));
     expect(image).to.match(/^registry\.example:5000\/a\/operator@sha256:[0-9a-f]{64}$/);
     expect(args[1]).to.match(/^--relay-image=registry\.example:5000\/a\/relay@sha256:[0-9a-f]{64}$/);
+  });
+
+  it('names another registry, no user and the defaults of relays, and the operator accepts them', async () => {
+    const values = matrix['an OpenShift with a registry of its own'];
+    const manifests = await rendered(helm, values);
+    const { image, args } = operatorContainer(manifests);
+    const path = 'registry.example:5000/mirror/realm-operator/realm-operator:';
+    expect([image, args[1]]).to.deep.equal([`${path}${version}`, `--relay-image=${path}${version}`]);
+    expect(JSON.stringify(manifests)).to.not.match(/"(runAsUser|runAsGroup|fsGroup)"/);
+    expect(args).to.include('--omit-user-ids');
+    const defaults = args.find((arg) => arg.startsWith('--relay-defaults=')) ?? '';
+    const { relayDefaults } = values as { relayDefaults: object };
+    expect(JSON.parse(defaults.replace('--relay-defaults=', ''))).to.deep.equal(relayDefaults);
+    const accepted = acceptedDefaults(defaults.replace('--relay-defaults=', ''));
+    expect(accepted.podTemplate.imagePullSecrets).to.deep.equal(['registry']);
   });
 
   it('renders the CRD and the policies of RealmRelays together, by one value', async () => {
@@ -226,6 +243,7 @@ describeWithHelm('chart: monitoring', (helm) => {
       queue: () => queue,
       workers: 1,
       isLeading: () => true,
+      watchProblems: () => [],
       relays: () => [],
       logLinesDropped: () => 0,
     });

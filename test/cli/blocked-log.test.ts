@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
@@ -41,6 +41,19 @@ async function get(port: number, path: string): Promise<string> {
 async function dropped(port: number, metric: string): Promise<number> {
   const [, count] = new RegExp(`^${metric} (\\d+)$`, 'm').exec(await get(port, '/metrics')) ?? [];
   return Number(count);
+}
+
+/** A kubeconfig for an API server that is not there. */
+function kubeconfig(): string {
+  const path = join(folder, 'kubeconfig');
+  const config = {
+    clusters: [{ name: 'a', cluster: { server: 'http://127.0.0.1:1' } }],
+    contexts: [{ name: 'a', context: { cluster: 'a', user: 'a' } }],
+    users: [{ name: 'a', user: {} }],
+    'current-context': 'a',
+  };
+  writeFileSync(path, JSON.stringify(config));
+  return path;
 }
 
 async function stop(child: ChildProcess): Promise<void> {
@@ -97,17 +110,8 @@ describe('standalone', () => {
 describe('operator', () => {
   it('works, and counts the lines that its full disk does not take', async () => {
     const admin = await freePort();
-    const kubeconfig = join(folder, 'kubeconfig');
-    writeFileSync(
-      kubeconfig,
-      JSON.stringify({
-        clusters: [{ name: 'a', cluster: { server: 'http://127.0.0.1:1' } }],
-        contexts: [{ name: 'a', context: { cluster: 'a', user: 'a' } }],
-        users: [{ name: 'a', user: {} }],
-        'current-context': 'a',
-      }),
-    );
-    const own = ['operator', '--kubeconfig', kubeconfig, '--admin', `127.0.0.1:${String(admin)}`];
+    const address = `127.0.0.1:${String(admin)}`;
+    const own = ['operator', '--kubeconfig', kubeconfig(), '--admin', address, '--log-level=debug'];
     const child = start([join(sources, 'cli', 'main.ts'), ...own], ['ignore', devFull(), devFull()]);
     await eventually(
       'lines without a place',
@@ -116,6 +120,32 @@ describe('operator', () => {
     expect(await get(admin, '/livez')).to.equal('ok\n');
     await stop(child);
   });
+});
+
+describe('log rotation', () => {
+  const programs = {
+    standalone: (port: number) => {
+      writeFileSync(
+        join(folder, 'relay.yaml'),
+        JSON.stringify(realmRelay([endpoint({ address: '127.0.0.1', port })])),
+      );
+      return ['standalone', '-f', join(folder, 'relay.yaml'), '--admin=off'];
+    },
+    operator: () => ['operator', '--kubeconfig', kubeconfig(), '--admin=off'],
+  };
+  for (const [name, argv] of Object.entries(programs)) {
+    it(`leaves a renamed file at SIGHUP: ${name}`, async () => {
+      const log = join(folder, 'log');
+      const own = [...argv(await freePort()), '--log-output', log];
+      const child = start([join(sources, 'cli', 'main.ts'), ...own], ['ignore', 'ignore', 'inherit']);
+      const includes = (path: string, message: string) => () => readFileSync(path, 'utf8').includes(message);
+      await eventually('its start', includes(log, '"msg"'));
+      renameSync(log, `${log}.1`);
+      child.kill('SIGHUP');
+      await eventually('the new file', includes(log, 'log file opened again'));
+      await stop(child);
+    });
+  }
 });
 
 describe('program', () => {

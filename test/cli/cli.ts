@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { Readable, Writable } from 'node:stream';
+import 'zod'; // commands load it when they need it, and it sets global variables
 import { main } from '../../src/cli/main.ts';
 import { eventually } from '../support/eventually.ts';
 

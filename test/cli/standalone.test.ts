@@ -227,6 +227,20 @@ describe('realm-operator standalone', () => {
     expect(cli.stderr()).to.contain('set ipv6Only: true on "a/v6"');
   });
 
+  it('refuses a circle over two relays, since they share this machine', async () => {
+    const other = port + 1;
+    write(
+      'a.yaml',
+      [endpoint({ name: 'a', port, remotes: [{ address: '127.0.0.1', port: other }] })],
+      {},
+      'a',
+    );
+    write('b.yaml', [endpoint({ name: 'b', port: other, remotes: [{ address: '::1', port }] })], {}, 'b');
+    const cli = start();
+    expect(await cli.ended).to.equal(1);
+    expect(cli.stderr()).to.contain('endpoints "a/a", "b/b" relay TCP in a circle');
+  });
+
   it('ends with the reason if nothing could be bound', async () => {
     const taken = createServer().listen(port, '127.0.0.1');
     backends.push(taken);

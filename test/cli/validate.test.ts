@@ -120,6 +120,15 @@ describe('realm-operator validate', () => {
       .and.to.contain('set ipv6Only: true on "https"');
   });
 
+  it('reports a relay that is its own remote', async () => {
+    const loop = '  - {name: loop, listen: {port: 81}, remotes: [{address: localhost, port: 81}]}\n';
+    const { code, stdout } = await runCli(['validate', '-f', '-'], web + loop);
+    expect(code).to.equal(1);
+    expect(stdout).to.contain(
+      'stdin:9: spec.endpoints[1].remotes: endpoint "loop" ([::]:81) is its own remote',
+    );
+  });
+
   it('lets warnings pass, unless --strict', async () => {
     const manifest = `${web}  replica: 2\n`;
     const lenient = await runCli(['validate', '-f', '-'], manifest);
@@ -181,7 +190,7 @@ describe('realm-operator validate', () => {
     expect([help.code, none.code, unknown.code]).to.deep.equal([0, 2, 2]);
     expect(help.stdout).to.match(/^Usage: realm-operator validate/);
     expect(none.stderr).to.contain('give the manifests with -f');
-    expect(unknown.stderr).to.contain("'--nope'");
+    expect(unknown.stderr).to.contain('--nope');
   });
 });
 

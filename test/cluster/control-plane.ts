@@ -32,7 +32,7 @@ export class ControlPlane extends Cluster {
   /** Whether a controller manager runs: without one nothing collects garbage. */
   readonly hasControllerManager: boolean;
   readonly #binaries: Binaries;
-  readonly #options: ControlPlaneOptions;
+  #options: ControlPlaneOptions;
   readonly #folder: string;
   readonly #port: number;
   readonly #etcd: Daemon;
@@ -63,14 +63,24 @@ export class ControlPlane extends Cluster {
     await this.#ready('/readyz', 'ok', [this.#etcd, server]);
   }
 
+  /** Sends `signal` to the API server: SIGSTOP makes it hang, until SIGCONT or SIGKILL. */
+  signalApiServer(signal: NodeJS.Signals): void {
+    this.#apiServer?.kill(signal);
+  }
+
   /** Stops the API server; etcd keeps running with the data of the cluster. */
   async stopApiServer(): Promise<void> {
     await this.#apiServer?.stop(apiServerGraceMs);
   }
 
-  /** Stops the API server and starts it again, which cuts every connection and watch. */
-  async restartApiServer(): Promise<void> {
+  /**
+   * Stops the API server and starts it again, which cuts every connection and watch.
+   *
+   * @param flags  from now on, in place of those that it had beside our own.
+   */
+  async restartApiServer(flags?: readonly string[]): Promise<void> {
     await this.stopApiServer();
+    if (flags !== undefined) this.#options = { ...this.#options, apiServerFlags: flags };
     await this.startApiServer();
   }
 

@@ -45,6 +45,11 @@ export class Daemon {
     return new Error(`${this.name} has ended (${this.#logFile}):\n${this.lastOutput()}`);
   }
 
+  /** Sends it `signal`. */
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Sends SIGTERM, kills it after `graceMs`, and resolves when it has ended. A second call does nothing. */
   async stop(graceMs = 10_000): Promise<void> {
     if (this.#child.pid === undefined) return;

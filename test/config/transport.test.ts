@@ -13,7 +13,9 @@ function read(side: 'listen' | 'remote', written: string): Read {
   return { value, problems: problems ?? [], warnings: warnings ?? [] };
 }
 
-const ws = { host: 'a.example:80', path: '/x=y' };
+const ws = { host: 'a.example:80', path: '/x=y', pings: { intervalMs: 0 } };
+const wsRemote = { ...ws, pings: { intervalMs: 30_000 } };
+const wsWords = 'ws;host=a.example:80;path=/x=y';
 
 describe('transport', () => {
   const good = [
@@ -29,12 +31,28 @@ describe('transport', () => {
       written: 'cert=/a.crt;key=/a.key;servername=x;tls;ocsp=/o;clientca=/ca',
       value: { tls: { certificate: { cert: '/a.crt', key: '/a.key' }, ocsp: '/o', clientCa: '/ca' } },
     },
+    {
+      side: 'listen',
+      written: 'tls;servername=x;alpn=h2, http/1.1',
+      value: { tls: { certificate: { servername: 'x' }, alpn: ['h2', 'http/1.1'] } },
+    },
     { side: 'listen', written: 'tls;servername=x', value: { tls: { certificate: { servername: 'x' } } } },
     { side: 'remote', written: 'tls;sni=x', value: { tls: { sni: 'x', alpn: [], insecure: false } } },
     {
       side: 'remote',
       written: 'tls;ws;host=a.example:80;path=/x=y;sni=x;alpn=h2, http/1.1;insecure',
-      value: { tls: { sni: 'x', alpn: ['h2', 'http/1.1'], insecure: true }, webSocket: ws },
+      value: { tls: { sni: 'x', alpn: ['h2', 'http/1.1'], insecure: true }, webSocket: wsRemote },
+    },
+    {
+      side: 'listen',
+      written: `${wsWords};pinginterval=20;pingtimeout=5`,
+      value: { webSocket: { ...ws, pings: { intervalMs: 20_000, timeoutMs: 5000 } } },
+    },
+    { side: 'remote', written: `${wsWords};pinginterval=0`, value: { webSocket: ws } },
+    {
+      side: 'remote',
+      written: `${wsWords};pingtimeout=0`,
+      value: { webSocket: { ...ws, pings: { intervalMs: 30_000, timeoutMs: 0 } } },
     },
     {
       side: 'remote',
@@ -49,6 +67,31 @@ describe('transport', () => {
   }
 
   const bad = [
+    {
+      side: 'listen',
+      written: `${wsWords};pinginterval=30s`,
+      problem: /has "pinginterval" without a number of seconds, .*: write pinginterval=SECONDS, 0 to 86400/,
+    },
+    {
+      side: 'remote',
+      written: `${wsWords};pingtimeout=86401`,
+      problem: /has "pingtimeout" without a number of seconds/,
+    },
+    {
+      side: 'listen',
+      written: `${wsWords};pingtimeout=5`,
+      problem: /has "pingtimeout" without pings, .*: add pinginterval=SECONDS/,
+    },
+    {
+      side: 'remote',
+      written: `${wsWords};pinginterval=0;pingtimeout=5`,
+      problem: /has "pingtimeout" without pings/,
+    },
+    {
+      side: 'listen',
+      written: 'tls;servername=x;pinginterval=5',
+      problem: /has "pinginterval" without "ws"/,
+    },
     {
       side: 'listen',
       written: 'wss;host=a;path=/',

@@ -62,6 +62,21 @@ describe('WorkQueue', () => {
     expect(queue.processingSeconds).to.deep.equal([]);
   });
 
+  it('retries at once what waits for a retry, and nothing else', async () => {
+    const { queue } = setUp();
+    for (const key of ['a', 'b', 'c']) queue.add(key);
+    for (const key of ['a', 'b', 'c']) {
+      await queue.next();
+      if (key === 'a') queue.retry(key);
+      if (key === 'b') queue.addAfter(key, 60_000);
+      queue.done(key);
+    }
+    queue.retryNow();
+    expect(queue.depth).to.equal(1);
+    expect(await queue.next()).to.equal('a');
+    expect(queue.failures('a'), 'it goes on to count').to.equal(1);
+  });
+
   it('adds after a delay, the sooner of two', async () => {
     const { queue, clock } = setUp();
     queue.addAfter('a', 1_000);

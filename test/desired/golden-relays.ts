@@ -162,7 +162,15 @@ export const goldenRelayManifests = {
       image: 'example.com/own-relay:1',
       resources: { limits: { memory: '1024Mi' }, requests: { cpu: '1000m', memory: '64Mi' } },
       podTemplate: everyPodField,
-      workload: { kind: 'Deployment', hostNetwork: true },
+      commonMetadata: {
+        labels: { team: 'common-loses', 'cost-center': '42', 'app.kubernetes.io/version': 'ours-wins' },
+        annotations: { 'example.com/owner': 'edge', 'realm-operator.dev/config-hash': 'ours-wins' },
+      },
+      workload: {
+        kind: 'Deployment',
+        hostNetwork: true,
+        rollingUpdate: { maxSurge: 1, maxUnavailable: '50%' },
+      },
       podDisruptionBudget: { maxUnavailable: '25%' },
       networkPolicy: {
         enabled: true,
@@ -235,7 +243,7 @@ export const goldenRelayManifests = {
   transports: realmRelay([
     endpoint({
       name: 'tls',
-      listenTransport: { tls: { secretName: 'web-tls' } },
+      listenTransport: { tls: { secretName: 'web-tls', alpn: ['h2'] } },
       remoteTransport: {
         tls: { serverName: 'backend.example.com', caSecretName: 'web-tls', alpn: ['h2', 'x'] },
       },
@@ -245,7 +253,7 @@ export const goldenRelayManifests = {
       port: 444,
       listenTransport: {
         tls: { secretName: 'a.long.name', clientCASecretName: 'clients' },
-        webSocket: { host: 'a.example:444', path: '/x?y=z' },
+        webSocket: { host: 'a.example:444', path: '/x?y=z', pingIntervalSeconds: 20, pingTimeoutSeconds: 5 },
       },
       remoteTransport: {
         tls: { serverName: '2001:db8::1', clientSecretName: 'own', insecure: true },

@@ -3,6 +3,7 @@ import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import {
   immutableFamilies,
   serviceFamilies,
+  type ClusterStack,
   type ObservedFamilies,
 } from '../../src/desired/service-families.ts';
 import { endpoint, relay } from '../support/realm-relays.ts';
@@ -25,6 +26,7 @@ describe('serviceFamilies', () => {
     endpoints: ReturnType<typeof endpoint>[];
     service?: RealmRelaySpec['service'];
     observed?: ObservedFamilies;
+    stack?: ClusterStack;
     wanted: object;
     why: string;
   }[] = [
@@ -57,14 +59,29 @@ describe('serviceFamilies', () => {
     {
       endpoints: [dual],
       observed: single('IPv6'),
+      stack: 'dual',
       wanted: preferred('IPv6', 'IPv4'),
       why: 'the other family is added',
     },
     {
       endpoints: [dual],
       observed: preferred('IPv4'),
+      stack: 'dual',
+      wanted: preferred('IPv4', 'IPv6'),
+      why: 'the other family is added once the cluster has it',
+    },
+    ...[preferred('IPv4'), single('IPv4')].map((observed) => ({
+      endpoints: [dual],
+      observed,
       wanted: { ipFamilyPolicy: 'PreferDualStack' },
-      why: 'two families are not requested from a cluster that has one',
+      why: `two families are not requested from a cluster that has one: ${observed.ipFamilyPolicy}`,
+    })),
+    {
+      endpoints: [dual],
+      service: { ipFamilyPolicy: 'RequireDualStack' },
+      observed: single('IPv4'),
+      wanted: { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv4', 'IPv6'] },
+      why: 'unless the user requires both',
     },
     {
       endpoints: [v4],
@@ -86,10 +103,10 @@ describe('serviceFamilies', () => {
       why: 'of two families, the live primary is kept',
     },
   ];
-  for (const { endpoints, service, observed, wanted, why } of cases) {
+  for (const { endpoints, service, observed, stack, wanted, why } of cases) {
     it(why, () => {
       expect(
-        serviceFamilies(relay(endpoints, service === undefined ? {} : { service }), observed),
+        serviceFamilies(relay(endpoints, service === undefined ? {} : { service }), observed, stack),
       ).to.deep.equal(wanted);
     });
   }

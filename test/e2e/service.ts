@@ -66,11 +66,15 @@ export function describeServices(place: () => Place): void {
 
     it('keeps the address of the client if its traffic policy is Local: load balancer', async () => {
       const { node, namespace } = place();
-      await apply({ type: 'LoadBalancer', externalTrafficPolicy: 'Local' });
-      // As a load balancer would do; this cluster has none.
+      const ready = apply({ type: 'LoadBalancer', externalTrafficPolicy: 'Local' });
+      // As a load balancer would do; this cluster has none. No other type may have such an address.
       const status = { loadBalancer: { ingress: Object.values(balanced).map((ip) => ({ ip })) } };
       const path = `/api/v1/namespaces/${namespace}/services/proxied/status`;
-      await node.request('PATCH', path, { status }, 'application/merge-patch+json');
+      await eventually('the address is assigned', async () => {
+        const answer = await node.request('PATCH', path, { status }, 'application/merge-patch+json');
+        return answer.status === 200;
+      });
+      await ready;
       for (const family of ['ipv4', 'ipv6'] as const) {
         await runOrThrow(['ip', 'route', 'replace', balanced[family], 'via', node.addresses[family]]);
       }

@@ -15,6 +15,7 @@ import { maxAddresses, messageId, readReply } from '../../src/relay/dns/message.
 import { hostServices } from '../../src/relay/dns/nsswitch.ts';
 import { parseResolvConf, searchNames } from '../../src/relay/dns/resolv-conf.ts';
 import { parseProxyHeader, ProxyHeaderError } from '../../src/relay/proxy-protocol/header.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { readRequest } from '../../src/relay/transport/web-socket-request.ts';
 import { acceptWebSocket } from '../../src/relay/transport/web-socket.ts';
 
@@ -76,7 +77,7 @@ function proxyHeader(input: Buffer): void {
   });
 }
 
-const target = { host: 'a.example', path: '/ws' };
+const target = { host: 'a.example', path: '/ws', pings: { intervalMs: 0 } };
 
 function webSocketRequest(input: Buffer): void {
   const read = readRequest(input.toString('latin1'), target);
@@ -96,7 +97,7 @@ async function webSocketFrames(input: Buffer): Promise<void> {
   const [client, server] = duplexPair();
   client.on('error', () => undefined).resume();
   client.write(upgradeRequest);
-  const stream = await acceptWebSocket(server, target);
+  const stream = await acceptWebSocket(server, target, systemClock);
   let bytes = 0;
   stream.on('data', (part: Buffer) => (bytes += part.length)).on('error', () => undefined);
   client.end(input);

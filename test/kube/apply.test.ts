@@ -30,7 +30,12 @@ describeWithCluster('Applier', (cluster) => {
 
   /** One that knows nothing yet, as after a start. */
   function applier(): Applier {
-    return new Applier(client, ownedKinds());
+    return new Applier({
+      client,
+      kinds: ownedKinds(),
+      clock: systemClock,
+      isOwnerThere: () => Promise.resolve(true),
+    });
   }
 
   async function applyAll(objects: readonly KubeObject[], by = applier()): Promise<Applied[]> {
@@ -189,7 +194,7 @@ describeWithCluster('Applier', (cluster) => {
   });
 
   it('does not apply over an object that took the place of the one that it saw', async () => {
-    const one = new Applier(client, ownedKinds());
+    const one = applier();
     const wanted = owned(await owner(), { apiVersion: 'v1', kind: 'ConfigMap', data: { a: '1' } });
     await one.apply(wanted);
     await edge.write('DELETE', 'configmaps/web');

@@ -32,6 +32,7 @@ describe('Informer', () => {
   let informer: Informer<KubeObject>;
   let changes: string[];
   let failures: Error[];
+  let recoveries: number;
   /** Of how many failures the wait is over. */
   let waitedFor: number;
   /** Those that the test has not taken yet. */
@@ -46,6 +47,7 @@ describe('Informer', () => {
     store = new Store<KubeObject>();
     changes = [];
     failures = [];
+    recoveries = 0;
     waitedFor = 0;
     store.subscribe(({ now, before }) => {
       const name = (now ?? before)?.object().metadata.name;
@@ -60,6 +62,9 @@ describe('Informer', () => {
       labelSelector: 'a=b',
       log: createLogger('off'),
       onFailure: (error) => failures.push(error),
+      onRecovered: () => {
+        recoveries += 1;
+      },
       random: () => 0,
     });
     informer.start();
@@ -169,10 +174,13 @@ describe('Informer', () => {
     bookmark(watch, 42);
     tell(watch, 'ADDED', configMap('b', 43));
     await seen('b 43');
-    clock.advance(120_000);
+    clock.advance(60_000);
+    tell(watch, 'ADDED', configMap('c', 44)); // else it would be silent for too long
+    await seen('c 44');
+    clock.advance(60_000);
     watch.response.end();
     const next = await nextWatch();
-    expect(next.query.get('resourceVersion')).to.equal('43');
+    expect(next.query.get('resourceVersion')).to.equal('44');
     expect(next.query.has('sendInitialEvents')).to.be.false;
     expect(failures).to.deep.equal([]);
   });
@@ -223,6 +231,26 @@ describe('Informer', () => {
     });
   }
 
+  it('reports a refusal until the server accepts the watch again, if nothing happens in it, after a second', async () => {
+    const watch = await synced();
+    server.handle = (_request, response) => {
+      answerJson(response, statusObject(403, 'Forbidden', 'configmaps is forbidden'), 403);
+    };
+    tell(watch, 'ERROR', statusObject(500, 'InternalError', 'etcd'));
+    await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
+    expect(informer.refusal).to.equal(undefined);
+    clock.advance(500);
+    await eventually('the refusal', () => failures.length === 2, { intervalMs: 5 });
+    expect(informer.refusal).to.equal('configmaps is forbidden');
+
+    server.handle = openWatch;
+    clock.advance(1_000);
+    await nextWatch();
+    expect(recoveries).to.equal(0);
+    await eventually('the watch works', () => (clock.advance(1_000), recoveries > 0), { intervalMs: 5 });
+    expect(informer.refusal).to.equal(undefined);
+  });
+
   it('gives a watch up that the server does not end: only our half of the connection lives', async () => {
     await synced();
     clock.advance(134_999);
@@ -231,6 +259,40 @@ describe('Informer', () => {
     await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
     expect(failures[0]?.name).to.equal('TimeoutError');
     await nextWatch(500);
+  });
+
+  it('gives a watch up that is silent for longer than the bookmarks of the server are apart', async () => {
+    const watch = await synced();
+    bookmark(watch, 11);
+    tell(watch, 'ADDED', configMap('b', 12));
+    await seen('b 12');
+    clock.advance(89_999);
+    expect(failures).to.deep.equal([]);
+    clock.advance(1);
+    await eventually('the failure', () => failures.length === 1, { intervalMs: 5 });
+    expect(failures[0]?.message).to.equal('the server sends no more bookmarks');
+    const next = await nextWatch(500);
+    expect(next.query.get('resourceVersion')).to.equal('12');
+  });
+
+  it('tries every five seconds at most while there is no answer, and reports that there is one again', async () => {
+    const watch = await synced();
+    let tries = 0;
+    server.handle = (request) => {
+      tries += 1;
+      request.socket.destroy();
+    };
+    watch.request.socket.destroy();
+    for (let count = 1; count <= 6; count += 1) {
+      await eventually('a failure', () => failures.length === count, { intervalMs: 5 });
+      expect(tries).to.equal(count - 1);
+      if (count < 6) clock.advance(2_500); // half of it, since the jitter of this test takes the other half off
+    }
+    expect(recoveries).to.equal(0);
+    server.handle = openWatch;
+    clock.advance(2_500);
+    bookmark(await nextWatch(), 20, true);
+    await eventually('that it is back', () => recoveries === 1, { intervalMs: 5 });
   });
 
   it('waits longer after each failure in a row, and as long as the server asks', async () => {

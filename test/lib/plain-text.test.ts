@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { cutToBytes, plainText } from '../../src/lib/plain-text.ts';
+import { cutToBytes, cutToCharacters, plainText } from '../../src/lib/plain-text.ts';
 
 describe('plainText', () => {
   const cases = [
@@ -32,6 +32,19 @@ describe('cutToBytes', () => {
   for (const { text, cut, why } of cases) {
     it(`${text}: ${why}`, () => {
       expect(cutToBytes(text, 10)).to.equal(cut);
+    });
+  }
+});
+
+describe('cutToCharacters', () => {
+  const cases = [
+    { text: '0123456789', cut: '0123456789', why: 'it fits' },
+    { text: '𝄞'.repeat(10), cut: '𝄞'.repeat(10), why: 'a character counts once, however long it is' },
+    { text: `0${'𝄞'.repeat(10)}`, cut: `0${'𝄞'.repeat(9)}…`, why: 'it is cut between characters' },
+  ];
+  for (const { text, cut, why } of cases) {
+    it(`${text}: ${why}`, () => {
+      expect(cutToCharacters(text, 10)).to.equal(cut);
     });
   }
 });

@@ -24,6 +24,15 @@ describe('problemText', () => {
     });
     expect(long.length).to.be.below(150);
   });
+
+  it('cuts a value between characters: half of one would come back from the API server as another', () => {
+    for (const before of ['', 'x']) {
+      const value = `${before}${'𝄞'.repeat(200)}`;
+      expect(
+        problemText({ path: ['a'], what: 'is long', value, remedy: 'shorten it' }).isWellFormed(),
+      ).to.equal(true);
+    }
+  });
 });
 
 describe('pathText', () => {

@@ -14,7 +14,7 @@ describeWithCluster('Cluster', (controlPlane) => {
     const client = new KubeClient(kubeConfigLoader({ file: controlPlane().kubeconfig }), systemClock);
     const log = createLogger('off');
     const events = new Events({ client, clock: systemClock, log, instance: 'test' });
-    const cluster = new Cluster(client, events, log);
+    const cluster = new Cluster(client, events, { clock: systemClock, log });
     const edge = new Edge(controlPlane(), await controlPlane().namespace());
     const before = await edge.applyRelay('web', spec());
     await edge.applyRelay('web', spec(9443));

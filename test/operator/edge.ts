@@ -3,9 +3,11 @@ import { Writable } from 'node:stream';
 import type { Condition, RealmRelaySpec, RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import type { Platform } from '../../src/desired/platform.ts';
 import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-config.ts';
+import type { LeaseTerms } from '../../src/kube/lease.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { type Operator, startOperator } from '../../src/operator/operator.ts';
+import type { OwnPod } from '../../src/operator/own-image.ts';
 import type { FetchRelayReport } from '../../src/operator/relay-client.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
@@ -22,6 +24,7 @@ export type Seen = KubeObject & {
 const paths: Readonly<Record<string, string>> = {
   configmaps: '/api/v1',
   services: '/api/v1',
+  secrets: '/api/v1',
   pods: '/api/v1',
   deployments: '/apis/apps/v1',
   poddisruptionbudgets: '/apis/policy/v1',
@@ -59,6 +62,10 @@ export class Edge {
     operatorNamespace: 'operators',
     deniedDestinations: [],
   };
+  /** The lease that it works under; none unless a test gives one. */
+  lease: LeaseTerms | undefined;
+  /** The Pod whose image relays get, if there is one. */
+  ownPod: OwnPod | undefined;
   readonly #kubeConfig: KubeConfigLoader;
   #operator: Operator | undefined;
 
@@ -89,14 +96,21 @@ export class Edge {
     this.#operator = startOperator({
       kubeConfig: this.#kubeConfig,
       platform: this.platform,
+      ...(this.ownPod === undefined ? {} : { ownPod: this.ownPod }),
       namespaces,
       instance: 'test',
       log: createLogger('debug', lines),
       clock: this.clock,
       registry: this.registry,
       fetchRelayReport: this.askRelay,
+      ...(this.lease && { lease: this.lease }),
     });
     await this.#operator.ready;
+  }
+
+  /** Resolves when the operator has lost its lease. */
+  get lost(): Promise<undefined> {
+    return this.#operator?.lost ?? new Promise(() => undefined);
   }
 
   /** Ends the operator; nothing in the cluster changes. */
@@ -228,9 +242,8 @@ export class Edge {
   }
 
   #path(object: string): string {
-    const [resource = '', name] = object.split('/', 2);
-    const collection = `${paths[resource] ?? ''}/namespaces/${this.namespace}/${resource}`;
-    return name === undefined ? collection : `${collection}/${object.slice(resource.length + 1)}`;
+    const [resource = ''] = object.split(/[/?]/, 1);
+    return `${paths[resource] ?? ''}/namespaces/${this.namespace}/${object}`;
   }
 }
 

@@ -43,9 +43,21 @@ async function changeKinds(edge: Edge): Promise<void> {
   for (const kind of ['DaemonSet', 'Deployment', 'DaemonSet'] as const) {
     await edge.applyRelay('other', spec(8443, { workload: { kind, hostNetwork: true } }));
     await edge.expect(`${kind.toLowerCase()}s/other`);
+    if (kind === 'DaemonSet') await lackPod(edge);
     await edge.expectMissing(kind === 'DaemonSet' ? 'deployments/other' : 'daemonsets/other');
   }
   await edge.write('DELETE', 'realmrelays/other');
+}
+
+/** Has the DaemonSet `other` report that a node has no Pod, whereupon the operator looks for the reason. */
+async function lackPod(edge: Edge): Promise<void> {
+  const status = {
+    desiredNumberScheduled: 1,
+    currentNumberScheduled: 0,
+    numberMisscheduled: 0,
+    numberReady: 0,
+  };
+  await edge.write('PATCH', 'daemonsets/other/status', { status });
 }
 
 /** A ConfigMap that `web` owns and does not want. */
@@ -74,8 +86,13 @@ async function makePod(edge: Edge): Promise<void> {
     { metadata, spec: { containers: [{ name: 'relay', image: 'none' }] } },
     json,
   );
+  await makeReady(edge, 'web-abc');
+}
+
+/** Reports Pod `name` ready, as kubelet does, at an address of loopback where nobody answers. */
+export async function makeReady(edge: Edge, name: string): Promise<void> {
   const podIP = '127.94.65.1';
   const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-02T03:04:05Z' }];
   const status = { phase: 'Running', podIP, podIPs: [{ ip: podIP }], conditions };
-  await edge.write('PATCH', 'pods/web-abc/status', { status }, 'application/strategic-merge-patch+json');
+  await edge.write('PATCH', `pods/${name}/status`, { status }, 'application/strategic-merge-patch+json');
 }

@@ -2,16 +2,31 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Agent, request as requestOverTls } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { Transform, type Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 
-/** What happens to a request instead of an answer: a status, nothing at all for ever, or a cut connection. */
+/**
+ * What happens to a request. It does not reach the server: a status is returned instead, nothing is ever returned, or the
+ * connection is cut. Or it does: late, twice, with its answer lost, or with its answer cut in the middle. A watch may begin at an
+ * older resource version, or its events may arrive late.
+ */
 export type Fault =
-  { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | 'silence' | 'cut';
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+  | 'silence'
+  | 'cut'
+  | { readonly delayMs: number }
+  | 'repeat'
+  | 'lost answer'
+  | 'half an answer'
+  | { readonly resourceVersion: string }
+  | { readonly eventsDelayMs: number };
 
 /** A request on its way. */
 export type Passing = { readonly method: string; readonly url: URL };
 
-/** A request that was answered, and when, in milliseconds that only grow. */
-export type Answered = Passing & { readonly status: number; readonly atMs: number };
+/** A request that was answered, what it wrote, and when, in milliseconds that only grow. */
+export type Answered = Passing & { readonly status: number; readonly body: string; readonly atMs: number };
 
 /**
  * Stands before a real API server and does to requests what networks, proxies and servers do on a bad day. Plain HTTP on
@@ -22,6 +37,8 @@ export class FaultProxy {
   fault: (request: Passing) => Fault | undefined = () => undefined;
   /** Every request that was answered, with faults too, in their order. */
   readonly answered: Answered[] = [];
+  /** Called when the server has answered, before the answer is passed on. */
+  onAnswer: (answered: Answered) => void = () => undefined;
   readonly #upstream: URL;
   readonly #agent: Agent;
   readonly #server: Server;
@@ -62,9 +79,14 @@ export class FaultProxy {
     for (const response of this.#silent.splice(0)) response.destroy();
   }
 
+  /** Cuts every connection; new ones are accepted. */
+  cutAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   /** Ends it, with every connection. */
   async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    this.cutAll();
     this.#agent.destroy();
     await once(this.#server.close(), 'close');
   }
@@ -74,38 +96,93 @@ export class FaultProxy {
     const fault = this.fault(passing);
     if (fault === 'silence') this.#silent.push(response);
     else if (fault === 'cut') request.socket.destroy();
-    else if (fault === undefined) this.#pass(request, response, passing);
-    else this.#fail(response, passing, fault);
+    else if (typeof fault === 'object' && 'status' in fault) this.#fail(response, passing, fault);
+    else void this.#pass(request, response, { passing, fault });
   }
 
-  #fail(response: ServerResponse, passing: Passing, fault: Exclude<Fault, string>): void {
-    this.answered.push({ ...passing, status: fault.status, atMs: performance.now() });
+  #fail(response: ServerResponse, passing: Passing, fault: Extract<Fault, { status: number }>): void {
+    this.answered.push({ ...passing, status: fault.status, body: '', atMs: performance.now() });
     response.writeHead(fault.status, fault.headers).end('a fault of the test');
   }
 
-  #pass(request: IncomingMessage, response: ServerResponse, passing: Passing): void {
-    const { method, url } = passing;
-    const headers = { ...request.headers, host: this.#upstream.host };
-    const outgoing = requestOverTls(url, { method, headers, agent: this.#agent }, (incoming) => {
+  async #pass(request: IncomingMessage, response: ServerResponse, { passing, fault }: Passed): Promise<void> {
+    try {
+      const body = await buffer(request);
+      if (has(fault, 'delayMs')) await delay(fault.delayMs);
+      if (fault === 'repeat') (await this.#send(request, passing, { body })).resume();
+      if (has(fault, 'resourceVersion'))
+        passing.url.searchParams.set('resourceVersion', fault.resourceVersion);
+      const incoming = await this.#send(request, passing, { body, response });
       const status = incoming.statusCode ?? 0;
-      this.answered.push({ ...passing, status, atMs: performance.now() });
-      response.writeHead(status, incoming.headers);
+      const answered = { ...passing, status, body: body.toString(), atMs: performance.now() };
+      this.onAnswer(answered);
+      if (fault === 'lost answer') throw new Error(fault);
+      this.answered.push(answered);
+      response.writeHead(answered.status, incoming.headers);
       response.flushHeaders();
-      incoming.pipe(response);
+      if (fault === 'half an answer') await half(incoming, response);
+      const events = has(fault, 'eventsDelayMs') ? incoming.pipe(lateBy(fault.eventsDelayMs)) : incoming;
+      events.pipe(response);
       incoming.on('error', () => response.destroy());
-      if (url.searchParams.has('watch')) this.#watch(incoming, response);
-    });
-    outgoing.on('error', () => response.destroy());
-    response.on('close', () => outgoing.destroy());
-    request.pipe(outgoing);
+      if (passing.url.searchParams.has('watch')) this.#watch(events, response);
+    } catch {
+      response.destroy();
+    }
   }
 
-  #watch(incoming: IncomingMessage, response: ServerResponse): void {
+  /** Sends a request to the server; it ends with `response`. */
+  async #send(
+    { headers }: IncomingMessage,
+    { method, url }: Passing,
+    { body, response }: { readonly body: Buffer; readonly response?: ServerResponse },
+  ): Promise<IncomingMessage> {
+    const options = { method, headers: { ...headers, host: this.#upstream.host }, agent: this.#agent };
+    const outgoing = requestOverTls(url, options);
+    response?.on('close', () => outgoing.destroy());
+    outgoing.end(body);
+    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+    outgoing.on('error', () => incoming.destroy());
+    return incoming;
+  }
+
+  #watch(events: Readable, response: ServerResponse): void {
     const stall = (): void => {
-      incoming.unpipe(response);
-      incoming.resume();
+      events.unpipe(response);
+      events.resume();
     };
     this.#watches.add(stall);
     response.on('close', () => this.#watches.delete(stall));
   }
+}
+
+/** A request on its way, and what happens to it. */
+type Passed = { readonly passing: Passing; readonly fault: Fault | undefined };
+
+function has<Key extends string>(
+  fault: Fault | undefined,
+  key: Key,
+): fault is Extract<Fault, Record<Key, unknown>> {
+  return typeof fault === 'object' && key in fault;
+}
+
+/** Writes the first half of what comes first, and fails. */
+async function half(incoming: IncomingMessage, response: ServerResponse): Promise<never> {
+  for await (const part of incoming as AsyncIterable<Buffer>) {
+    const { promise: written, resolve } = Promise.withResolvers<unknown>();
+    response.write(part.subarray(0, part.length >> 1), resolve);
+    await written;
+    break;
+  }
+  throw new Error('half an answer');
+}
+
+/** Passes on what it gets, each part later, in their order. */
+function lateBy(delayMs: number): Transform {
+  return new Transform({
+    transform: (part, _encoding, done) => {
+      setTimeout(() => {
+        done(null, part);
+      }, delayMs);
+    },
+  });
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { childrenOfWeb, Edge, spec } from './edge.ts';
+import { OperatorProcess } from './operator-process.ts';
 
 describeWithCluster('operator of some namespaces', (cluster) => {
   let edges: [Edge, Edge, Edge];
@@ -23,6 +24,19 @@ describeWithCluster('operator of some namespaces', (cluster) => {
     await second.write('DELETE', 'configmaps/web-config');
     await second.expect('configmaps/web-config');
     for (const child of childrenOfWeb) expect(await third.find(child)).to.equal(undefined);
+  });
+
+  it('watches the namespaces of a list with commas', async () => {
+    const [first, second, third] = edges;
+    const names = `--namespace=${first.namespace},${second.namespace}`;
+    const operator = new OperatorProcess([`--kubeconfig=${cluster().kubeconfig}`, names]);
+    try {
+      for (const edge of [first, second])
+        await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+      for (const child of childrenOfWeb) expect(await third.find(child)).to.equal(undefined);
+    } finally {
+      await operator.end();
+    }
   });
 
   it('watches all namespaces if it is given none', async () => {

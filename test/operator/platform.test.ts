@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { parseRelayDefaults } from '../../src/api/relay-defaults.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { Edge, spec } from './edge.ts';
 
@@ -60,5 +61,70 @@ describeWithCluster('operator, what the platform and no RealmRelay decides', fun
         },
       ],
     ]);
+  });
+
+  type PodSpec = {
+    readonly containers: { readonly image: string; readonly resources?: object }[];
+    readonly securityContext: Record<string, unknown>;
+    readonly imagePullSecrets?: object[];
+  };
+
+  async function podSpec(relay = 'web'): Promise<PodSpec> {
+    const { spec: made } = await edge.expect(`deployments/${relay}`);
+    return (made as unknown as { template: { spec: PodSpec } }).template.spec;
+  }
+
+  it('gives relays the image of its own Pod, and the default one if it has none', async () => {
+    const image = 'registry.example/mirror/realm-operator:9';
+    const pod = { metadata: { name: 'own' }, spec: { containers: [{ name: 'operator', image }] } };
+    const accounts = `/api/v1/namespaces/${edge.namespace}/serviceaccounts`;
+    await cluster().request('POST', accounts, { metadata: { name: 'default' } });
+    await edge.write('POST', 'pods', pod, 'application/json');
+    edge.ownPod = { namespace: edge.namespace, name: 'own' };
+    await edge.start();
+    await edge.applyRelay('web', spec());
+    expect((await podSpec()).containers[0]?.image).to.equal(image);
+    await edge.stop();
+
+    edge.ownPod = { namespace: edge.namespace, name: 'another' };
+    await edge.start();
+    await edge.applyRelay('other', spec());
+    expect((await podSpec('other')).containers[0]?.image).to.equal(edge.platform.relayImage);
+  });
+
+  it('gives relays its defaults for what they leave out, and no user where the cluster assigns one', async () => {
+    const { defaults } = parseRelayDefaults({
+      resources: { requests: { cpu: '10m' } },
+      podTemplate: { spec: { imagePullSecrets: [{ name: 'registry' }] } },
+    });
+    if (defaults === undefined) throw new Error('they are valid');
+    edge.platform = { ...edge.platform, relayDefaults: defaults, omitUserIds: true };
+    await edge.start();
+    await edge.applyRelay('web', spec());
+    const { containers, securityContext, imagePullSecrets } = await podSpec();
+    expect(containers[0]?.resources).to.deep.equal({
+      limits: { memory: '256Mi' },
+      requests: { cpu: '10m', memory: '64Mi' },
+    });
+    expect(imagePullSecrets).to.deep.equal([{ name: 'registry' }]);
+    expect(securityContext)
+      .to.include({ runAsNonRoot: true })
+      .and.not.have.any.keys('runAsUser', 'runAsGroup', 'fsGroup');
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+  });
+
+  it('replaces Pods as the RealmRelay says, and labels every object of it', async () => {
+    await edge.start();
+    const labels = { 'cost-center': '42' };
+    const rollingUpdate = { maxSurge: 0, maxUnavailable: '50%' };
+    await edge.applyRelay('web', spec(8443, { workload: { rollingUpdate }, commonMetadata: { labels } }));
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    for (const { metadata } of await edge.children()) expect(metadata.labels).to.include(labels);
+    expect(await edge.find('deployments/web'))
+      .to.have.nested.property('spec.strategy.rollingUpdate')
+      .that.deep.equals(rollingUpdate);
+    await edge.applyRelay('web', spec());
+    await edge.expect('services/web', ({ metadata }) => !('cost-center' in (metadata.labels ?? {})));
+    await edge.expect('deployments/web', ({ spec: made }) => JSON.stringify(made).includes('"25%"'));
   });
 });

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
-import { awaitChange, requeueAfter, resyncAfter } from '../../src/controller/action.ts';
+import { awaitChange, resyncAfter, retryAfter } from '../../src/controller/action.ts';
 import { ApplyFailedError, RefusedError, ResourceConflictError } from '../../src/kube/apply-errors.ts';
 import type { Applied } from '../../src/kube/apply.ts';
 import type { KubeEvent } from '../../src/kube/events.ts';
 import { KubeError } from '../../src/kube/kube-error.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
+import type { StackAnswer } from '../../src/operator/cluster-stack.ts';
 import type { RelayObject } from '../../src/operator/kinds.ts';
 import type { RelayPod } from '../../src/operator/pods.ts';
 import { reconcile, type ReconcileCluster, type ReconcileContext } from '../../src/operator/reconcile.ts';
@@ -25,6 +26,7 @@ class FakeCluster implements ReconcileCluster {
   readonly owned: KubeObject[] = [];
   readonly pods: RelayPod[] = [];
   readonly annotated: string[] = [];
+  statusFailures = 0;
 
   constructor(kind = '', fault: (desired: KubeObject) => Promise<Applied> = created) {
     const metadata = { name: 'web', namespace: 'edge', uid: 'u', generation: 1 };
@@ -40,8 +42,12 @@ class FakeCluster implements ReconcileCluster {
   observe = (): Promise<undefined> => Promise.resolve(undefined);
   ownedBy = (): KubeObject[] => this.owned;
   relaysOnHostNetwork = (): never[] => [];
+  undoneStatus = (): undefined => undefined;
   podSecurity = (): Promise<undefined> => Promise.resolve(undefined);
   keepReplicas = (): Promise<void> => Promise.resolve();
+  podRefusal = (): Promise<undefined> => Promise.resolve(undefined);
+  watchProblemsOf = (): never[] => [];
+  stackOf = (): Promise<StackAnswer> => Promise.resolve({ stack: 'single' });
   podsOf = (): RelayPod[] => this.pods;
   annotatePod = (pod: RelayPod, hash: string): Promise<void> => {
     this.annotated.push(`${pod.metadata.name} ${hash.slice(0, 8)}`);
@@ -90,7 +96,7 @@ function fakePoller(reports: PodReports = new Map()): ReconcileContext['poller']
 }
 
 /** What the reconcile of `cluster` came to: its action, or its error. */
-function run(cluster: FakeCluster, poller = fakePoller()): Promise<unknown> {
+function run(cluster: FakeCluster, poller = fakePoller(), failures = 0): Promise<unknown> {
   const context = {
     cluster,
     poller,
@@ -102,6 +108,10 @@ function run(cluster: FakeCluster, poller = fakePoller()): Promise<unknown> {
     },
     now: () => new Date(0),
     log: createLogger('off'),
+    failures,
+    onStatusFailure: () => {
+      cluster.statusFailures += 1;
+    },
   };
   return reconcile('edge/web', context).catch((error: unknown) => error);
 }
@@ -115,7 +125,7 @@ describe('reconcile', () => {
   it('applies what is needed in its order, writes the status, and comes back in ten hours', async () => {
     const cluster = new FakeCluster();
     expect(await run(cluster)).to.deep.equal(resyncAfter(36_000_000));
-    expect(cluster.applied).to.deep.equal(['ConfigMap', 'Deployment', 'Service']);
+    expect(cluster.applied).to.deep.equal(['ConfigMap', 'Service', 'Deployment']);
     expect(programmed(cluster)).to.equal('Programmed');
     expect(cluster.events, 'that a new one got its objects is no news').to.deep.equal([]);
   });
@@ -127,7 +137,7 @@ describe('reconcile', () => {
     if (cluster.object !== undefined && status !== undefined) cluster.object = { ...cluster.object, status };
     await run(cluster);
     expect(cluster.events).to.deep.equal([
-      'Created: Created ConfigMap web-config, Deployment web, Service web',
+      'Created: Created ConfigMap web-config, Service web, Deployment web',
     ]);
   });
 
@@ -262,7 +272,7 @@ describe('reconcile', () => {
     {
       error: kubeError(429, 7_000),
       kind: 'Service',
-      end: requeueAfter(7_000),
+      end: retryAfter(7_000),
       reason: undefined,
       applied: 3,
       why: 'the API server says when to come back',
@@ -277,6 +287,103 @@ describe('reconcile', () => {
       expect(cluster.applied).to.have.lengthOf(applied);
     });
   }
+
+  const passing: { error: Error; told: string; why: string }[] = [
+    { error: kubeError(409), told: 'no', why: 'somebody is faster every time' },
+    { error: kubeError(503), told: 'no', why: 'the API server is overloaded for longer' },
+    { error: kubeError(429, 7_000), told: 'no', why: 'the API server has no time for longer' },
+    {
+      error: Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }),
+      told: 'The operator could not finish: ECONNREFUSED; it retries.',
+      why: 'a proxy refuses this request alone',
+    },
+    {
+      error: new TypeError('x is not a function'),
+      told: 'The operator could not finish: x is not a function; it retries.',
+      why: 'a fault of the operator',
+    },
+  ];
+  for (const { error, told, why } of passing) {
+    it(`reports what is not over at the second try: ${why}`, async () => {
+      const cluster = new FakeCluster('ConfigMap', () => Promise.reject(error));
+      await run(cluster, fakePoller(), 1);
+      expect(programmed(cluster)).to.equal('ApplyFailed');
+      const conditions = cluster.statuses.at(-1)?.conditions ?? [];
+      expect(conditions.find(({ type }) => type === 'Programmed')).to.include({
+        message: told,
+        observedGeneration: 1,
+      });
+    });
+  }
+
+  const forbidden = new ApplyFailedError(
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'old' } },
+    'ask the security team',
+    kubeError(403),
+    'delete',
+  );
+
+  it('reports what it may not delete, and deletes the rest', async () => {
+    const cluster = new FakeCluster();
+    const metadata = { namespace: 'edge', uid: 'o' };
+    for (const name of ['old', 'older'])
+      cluster.owned.push({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...metadata, name } });
+    const { delete: deleted } = cluster;
+    cluster.delete = (object) =>
+      object.metadata.name === 'old' ? Promise.reject(forbidden) : deleted(object);
+    expect(await run(cluster)).to.equal(forbidden);
+    expect(cluster.deleted).to.deep.equal(['older']);
+    const { conditions = [], configHash } = cluster.statuses.at(-1) ?? {};
+    expect(conditions.find(({ type }) => type === 'Programmed')?.message).to.equal(
+      'The API server could not delete ConfigMap "old": ask the security team; the operator retries.',
+    );
+    expect(configHash, 'what was applied before').to.be.a('string');
+    expect(cluster.events.some((event) => event.startsWith('ApplyFailed: '))).to.equal(true);
+  });
+
+  it('applies what it can although the autoscaler that it no longer wants stays', async () => {
+    const cluster = new FakeCluster();
+    const metadata = { name: 'web', namespace: 'edge', uid: 'h' };
+    cluster.owned.push({ apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', metadata });
+    cluster.delete = () => Promise.reject(forbidden);
+    await run(cluster);
+    expect(cluster.applied, 'two would set the number of Pods').to.deep.equal(['ConfigMap', 'Service']);
+    expect(programmed(cluster)).to.equal('ApplyFailed');
+  });
+
+  it('reports that it may not annotate a Pod, with what the Pods run', async () => {
+    const cluster = new FakeCluster();
+    cluster.pods.push(relayPod('a'), relayPod('b'));
+    const tried: string[] = [];
+    cluster.annotatePod = ({ metadata: { name } }) => {
+      tried.push(name);
+      return Promise.reject(forbidden);
+    };
+    const report = { configHash: 'old', configProblem: '', unready: [] };
+    const known = new Map(['a', 'b'].map((uid) => [uid, { report, failures: 0 }]));
+    expect(await run(cluster, fakePoller(known))).to.equal(forbidden);
+    expect(tried).to.deep.equal(['a', 'b']);
+    expect(programmed(cluster)).to.equal('ApplyFailed');
+    expect(cluster.statuses.at(-1)).to.include({ updatedReplicas: 0, observedGeneration: 1 });
+  });
+
+  it('counts a status that cannot be written, retries, and records its events all the same', async () => {
+    const cluster = new FakeCluster('ConfigMap', () => Promise.reject(forbidden));
+    const refusal = kubeError(403);
+    cluster.writeStatus = () => Promise.reject(refusal);
+    expect(await run(cluster)).to.equal(forbidden);
+    expect(cluster.statusFailures).to.equal(1);
+    expect(cluster.events.map((event) => event.split(':')[0])).to.deep.equal(['ApplyFailed']);
+    cluster.apply = created;
+    expect(await run(cluster)).to.equal(refusal);
+  });
+
+  it('records no event of a status that someone else was faster to change', async () => {
+    const cluster = new FakeCluster('ConfigMap', () => Promise.reject(forbidden));
+    cluster.writeStatus = () => Promise.reject(kubeError(409));
+    await run(cluster);
+    expect([cluster.statusFailures, ...cluster.events]).to.deep.equal([0]);
+  });
 
   it('passes the configuration on to a Pod that runs another, and has it polled', async () => {
     const cluster = new FakeCluster();

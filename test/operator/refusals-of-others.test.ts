@@ -2,16 +2,15 @@ import { expect } from 'chai';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { childrenOfWeb, Edge, type Seen, spec } from './edge.ts';
+import { refusal, refuse, type Refused } from './refusing-policy.ts';
 
-const policies = '/apis/admissionregistration.k8s.io/v1';
 const longestName = 'w'.repeat(56);
 
-/** What a policy of someone else refuses, for as long as it is there. */
-type Refused = { readonly group: string; readonly version: string; readonly resource: string };
+type Kind = Pick<Refused, 'group' | 'version' | 'resource'>;
 
-const refusedConfigMaps: Refused = { group: '', version: 'v1', resource: 'configmaps' };
-const refusedDeployments: Refused = { group: 'apps', version: 'v1', resource: 'deployments' };
-const refusedPods: Refused = { group: '', version: 'v1', resource: 'pods' };
+const refusedConfigMaps: Kind = { group: '', version: 'v1', resource: 'configmaps' };
+const refusedDeployments: Kind = { group: 'apps', version: 'v1', resource: 'deployments' };
+const refusedPods: Kind = { group: '', version: 'v1', resource: 'pods' };
 
 describeWithCluster('operator among quotas, policies and people', (cluster) => {
   let edge: Edge;
@@ -34,41 +33,25 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
     return `${path}/tight`;
   }
 
-  /** Refuses all writes of a resource in our namespace, once this resolves; the result takes that back. */
-  async function refuse({ group, version, resource }: Refused): Promise<() => Promise<void>> {
-    const name = `${edge.namespace}-${resource}`;
-    const rule = {
-      apiGroups: [group],
-      apiVersions: [version],
-      resources: [resource],
-      operations: ['CREATE', 'UPDATE'],
-    };
-    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': edge.namespace } };
-    await cluster().request('POST', `${policies}/validatingadmissionpolicies`, {
-      metadata: { name },
-      spec: {
-        matchConstraints: { resourceRules: [rule], namespaceSelector },
-        validations: [{ expression: 'false', message: 'ask the security team' }],
-      },
-    });
-    await cluster().request('POST', `${policies}/validatingadmissionpolicybindings`, {
-      metadata: { name },
-      spec: { policyName: name, validationActions: ['Deny'] },
-    });
-    await eventually('policy in force', () => isRefused(group, version, resource));
-    return async () => {
-      await cluster().request('DELETE', `${policies}/validatingadmissionpolicybindings/${name}`);
-      await cluster().request('DELETE', `${policies}/validatingadmissionpolicies/${name}`);
-    };
+  /** Refuses to create or update a resource in our namespace, once this resolves; the result takes that back. */
+  function refuseAll({ group, version, resource }: Kind): Promise<() => Promise<void>> {
+    const body = { metadata: { name: 'probe' }, spec: podSpec(resource) };
+    const probe = { method: 'POST', object: resource, body, contentType: 'application/json' };
+    return refuse(edge, { group, version, resource, operations: ['CREATE', 'UPDATE'] }, probe);
   }
 
-  /** Whether the API server would refuse an object of this kind for the policy; nothing is written. */
-  async function isRefused(group: string, version: string, resource: string): Promise<boolean> {
-    const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
-    const probe = { metadata: { name: 'probe' }, spec: podSpec(resource) };
-    const path = `${root}/namespaces/${edge.namespace}/${resource}?dryRun=All`;
-    return (await cluster().request('POST', path, probe)).text.includes('ask the security team');
-  }
+  it('reports in an event what is wrong, whatever script it is written in', async () => {
+    const labels = Object.fromEntries(
+      Array.from({ length: 20 }, (_, index) => [`team-${String(index)}`, '監視対象'.repeat(10)]),
+    );
+    await edge.applyRelay('web', spec(8443, { service: { labels } }));
+    await edge.expectCondition('web', 'Accepted', 'False', 'Invalid');
+    await eventually('the event', async () => (await edge.eventReasons('web')).includes('Invalid'));
+    const { items } = (await edge.find('events')) as unknown as { items: { reason: string; note: string }[] };
+    const note = items.find(({ reason }) => reason === 'Invalid')?.note ?? '';
+    expect(Buffer.byteLength(note)).to.be.within(1_020, 1_024);
+    expect(note).to.match(/監視.*…$/s);
+  });
 
   it('reports a quota that has no room for an object, and goes on when it has', async function () {
     if (!cluster().hasControllerManager) this.skip(); // it counts what is used
@@ -96,10 +79,10 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
   ];
   for (const { refused, reason, object } of blocked) {
     it(`reports somebody's policy that refuses a ${object}, and goes on when it is gone`, async () => {
-      const allow = await refuse(refused);
+      const allow = await refuseAll(refused);
       await edge.applyRelay('web', spec());
       const { message } = await edge.expectCondition('web', 'Programmed', 'False', reason);
-      expect(message).to.include(object).and.include('ask the security team');
+      expect(message).to.include(object).and.include(refusal);
       await edge.expectCondition('web', 'Stalled', 'True', reason);
       await allow();
       await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
@@ -108,10 +91,10 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
 
   it("reports somebody's policy that refuses its Pods", async function () {
     if (!cluster().hasControllerManager) this.skip();
-    await refuse(refusedPods);
+    await refuseAll(refusedPods);
     await edge.applyRelay('web', spec());
     const { message } = await edge.expectCondition('web', 'Ready', 'False', 'PodsRefused');
-    expect(message).to.include('ask the security team');
+    expect(message).to.include(refusal);
   });
 
   it('replaces a child when the finalizer that holds its predecessor is gone, and reports what it waits for', async () => {

@@ -27,6 +27,8 @@ const https: EndpointStatus = {
   refused: { connections: 0, associations: 0 },
   notAllowed: { connections: 0, associations: 0 },
   tooManyOfClient: { connections: 0, associations: 0 },
+  looped: { connections: 0, associations: 0 },
+  probes: 0,
   evicted: 0,
   connections: traffic as unknown as EndpointStatus['connections'],
   associations: traffic as unknown as EndpointStatus['associations'],

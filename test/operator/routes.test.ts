@@ -4,17 +4,25 @@ import { PackedObject } from '../../src/kube/packed-object.ts';
 import { operatorMetrics } from '../../src/operator/metrics.ts';
 import type { RelayObject } from '../../src/operator/kinds.ts';
 import { operatorRoutes } from '../../src/operator/routes.ts';
+import type { WatchProblem } from '../../src/operator/watches.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 describe('operatorRoutes', () => {
   it('lives at once, and is ready once it knows the cluster', async () => {
     let isReady = false;
-    const routes = operatorRoutes(() => isReady, new Registry(), new FakeClock());
+    const problems: WatchProblem[] = [];
+    const health = { isReady: () => isReady, watchProblems: () => problems };
+    const routes = operatorRoutes(health, new Registry(), new FakeClock());
     const answer = async (path: string): Promise<number | undefined> => (await routes[path]?.())?.status;
     expect([await answer('/livez'), await answer('/readyz')]).to.deep.equal([200, 503]);
     isReady = true;
     expect(await answer('/readyz')).to.equal(200);
+    problems.push({ kind: 'Pod', namespace: 'edge', problem: 'pods is forbidden' });
+    expect(await routes['/readyz']?.()).to.deep.include({
+      status: 200,
+      body: 'ok\nthe operator cannot watch Pod objects in namespace "edge" (pods is forbidden): grant its account get, list and watch\n',
+    });
   });
 
   it('serves every outcome from the beginning, and what was counted', async () => {
@@ -30,6 +38,7 @@ describe('operatorRoutes', () => {
       queue: () => ({ depth: 7, processingSeconds: [2, 0.5] }),
       workers: 4,
       isLeading: () => false,
+      watchProblems: () => [{ kind: 'Pod', problem: 'forbidden' }],
       logLinesDropped: () => 3,
       relays: () =>
         [ready, { ...ready, status: {} }].map((relay) => new PackedObject<RelayObject>(relay, undefined)),
@@ -39,7 +48,11 @@ describe('operatorRoutes', () => {
     metrics.queue.taken(0.02);
     metrics.apiResponded('PATCH', '201');
     metrics.watchFailed('Service');
-    const answer = await operatorRoutes(() => true, registry, new FakeClock())['/metrics']?.();
+    const answer = await operatorRoutes(
+      { isReady: () => true, watchProblems: () => [] },
+      registry,
+      new FakeClock(),
+    )['/metrics']?.();
     const lines = answer?.body.split('\n');
     expect(lines).to.include.members([
       'controller_runtime_reconcile_total{controller="realmrelay",result="success"} 0',
@@ -57,6 +70,7 @@ describe('operatorRoutes', () => {
       'realm_operator_relays{condition="Ready",status="Unknown"} 1',
       'realm_operator_relays{condition="Stalled",status="False"} 2',
       'realm_operator_watch_failures_total{kind="Service"} 1',
+      'realm_operator_watches_down{kind="Pod",namespace=""} 1',
       'workqueue_depth{name="realmrelay",controller="realmrelay"} 7',
       'realm_operator_leading 0',
       'realm_operator_log_lines_dropped_total 3',

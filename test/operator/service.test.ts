@@ -84,6 +84,34 @@ describeWithCluster('operator, the fields of a Service', function (cluster) {
     });
   }
 
+  it('is not ready until the load balancer has an address, and shows its host name and ports', async () => {
+    await edge.applyRelay('web', spec(8443, { replicas: 0, service: balancer }));
+    const { message } = await edge.expectCondition('web', 'Ready', 'False', 'AddressPending');
+    expect(message).to.match(/Service "web" has no load-balancer address yet.*class "example.com\/a"/);
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    await edge.expectCondition('web', 'Reconciling', 'True', 'AddressPending');
+    const columns = ['get', 'rr', 'web', '--no-headers', '-n', edge.namespace];
+    expect((await cluster().kubectl([...columns, '-o', 'wide'])).stdout).to.match(
+      /^web +0\/0 +AddressPending +\[::\]:8443 +<pending> +Service "web" has no/,
+    );
+
+    const ports = [{ port: 8443, protocol: 'TCP' }];
+    const ingress = [{ hostname: 'lb.example', ports }, { ip: '192.0.2.9' }];
+    await edge.write('PATCH', 'services/web/status', { status: { loadBalancer: { ingress } } });
+    await edge.expectCondition('web', 'Ready', 'True', 'ScaledToZero');
+    const { status } = await edge.expect('realmrelays/web');
+    expect(status?.addresses).to.deep.equal([
+      { family: 'IPv4', address: '192.0.2.9' },
+      { address: 'lb.example', ports },
+    ]);
+    expect((await cluster().kubectl([...columns, '-o', 'wide'])).stdout).to.match(
+      /^web +0\/0 +ScaledToZero +\[::\]:8443 +192.0.2.9,lb.example +No Pods are wanted/,
+    );
+
+    await edge.write('PATCH', 'services/web/status', { status: { loadBalancer: null } });
+    await edge.expectCondition('web', 'Ready', 'False', 'AddressPending');
+  });
+
   it('still changes the rest of a Service whose class cannot change', async () => {
     await applyWith(balancer);
     await edge.expect('services/web');

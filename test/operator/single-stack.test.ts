@@ -4,7 +4,7 @@ import type { IpFamily } from '../../src/lib/ip-address.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
-import { Edge, spec } from './edge.ts';
+import { Edge, type Seen, spec } from './edge.ts';
 
 /** The specs of endpoints that bind one family alone. */
 const only: Readonly<Record<IpFamily, RealmRelaySpec>> = {
@@ -79,6 +79,15 @@ function describeSingleStack({ has, lacks, flags }: Stack): void {
       });
     }
 
+    it('lets endpoints of one family become those of both, with the Service as it is', async () => {
+      await edge.applyRelay('web', only[has]);
+      await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+      await edge.applyRelay('web', spec());
+      await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+      const { spec: made } = await edge.expect('services/web');
+      expect(made).to.deep.include({ ipFamilyPolicy: 'PreferDualStack', ipFamilies: [has] });
+    });
+
     const cases: { wanted: RealmRelaySpec; told: RegExp; why: string }[] = [
       {
         wanted: only[lacks],
@@ -110,4 +119,58 @@ function describeSingleStack({ has, lacks, flags }: Stack): void {
       });
     }
   });
+}
+
+/** Ranges of both families; the primary one comes first. */
+const ranges = { IPv4: '10.96.0.0/16', IPv6: 'fd00:10:96::/112' } as const;
+
+describeWithCluster('operator on a cluster that becomes dual stack', () => {
+  let own: ControlPlane;
+  let edge: Edge;
+
+  before(async () => {
+    own = await startControlPlane({
+      manifests: ['crds/realmrelays.yaml'],
+      controllerManager: false,
+      apiServerFlags: [`--service-cluster-ip-range=${ranges.IPv4}`],
+    });
+    edge = new Edge(own, await own.namespace());
+    await edge.start();
+  });
+
+  after(async () => {
+    await edge.stop();
+    await own.stop();
+  });
+
+  it('gives Services that prefer both families the second one, and leaves the others alone', async () => {
+    await edge.applyRelay('web', spec());
+    await edge.applyRelay('four', only.IPv4);
+    for (const relay of ['web', 'four'])
+      await edge.expectCondition(relay, 'Programmed', 'True', 'Programmed');
+    const before = await edge.expect('services/web');
+    const four = await edge.expect('services/four');
+    expect(before.spec).to.deep.include({ ipFamilyPolicy: 'PreferDualStack', ipFamilies: ['IPv4'] });
+
+    await own.restartApiServer([`--service-cluster-ip-range=${ranges.IPv4},${ranges.IPv6}`]);
+    const after = await edge.expect('services/web', (seen) => familiesOf(seen).length === 2);
+    expect(after.metadata.uid).to.equal(before.metadata.uid);
+    expect(familiesOf(after)).to.deep.equal(['IPv4', 'IPv6']);
+    const { status } = await edge.expect('realmrelays/web', (seen) => seen.status?.addresses?.length === 2);
+    expect(status?.addresses?.map(({ family }) => family)).to.deep.equal(['IPv4', 'IPv6']);
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    expect((await edge.expect('services/four')).metadata.resourceVersion).to.equal(
+      four.metadata.resourceVersion,
+    );
+  });
+
+  it('gives one that had one family the second one when its endpoints need both', async () => {
+    await edge.applyRelay('four', spec());
+    await edge.expect('services/four', (seen) => familiesOf(seen).length === 2);
+    await edge.expectCondition('four', 'Programmed', 'True', 'Programmed');
+  });
+});
+
+function familiesOf({ spec: made = {} }: Seen): unknown[] {
+  return (made['ipFamilies'] ?? []) as unknown[];
 }

@@ -42,14 +42,8 @@ function deployment(wanted: number, pods: Pods): KubeObject {
   return object;
 }
 
-function service(spec: object, balancer: object[] = []): KubeObject {
-  const object = {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'web' },
-    spec,
-    status: { loadBalancer: { ingress: balancer } },
-  };
+function service(spec: object): KubeObject {
+  const object = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' }, spec };
   return object;
 }
 
@@ -236,42 +230,6 @@ describe('status', () => {
     ]);
     expect(made.listening).to.equal('[::]:8000-8255');
   });
-
-  const addresses: { service: KubeObject; families: string[]; why: string }[] = [
-    {
-      service: service({ clusterIPs: ['fd00::1', '10.0.0.1'] }),
-      families: ['IPv4 10.0.0.1', 'IPv6 fd00::1'],
-      why: 'IPv4 first',
-    },
-    { service: service({ clusterIPs: ['None'] }), families: [], why: 'headless' },
-    {
-      service: service({ type: 'LoadBalancer', clusterIPs: ['10.0.0.1'] }, [
-        { ip: '192.0.2.1' },
-        { hostname: 'lb.example' },
-      ]),
-      families: ['IPv4 192.0.2.1'],
-      why: 'clients come to the load balancer',
-    },
-    {
-      service: service({ type: 'LoadBalancer', clusterIPs: ['10.0.0.1'] }),
-      families: [],
-      why: 'which is not there yet',
-    },
-  ];
-  for (const { service, families, why } of addresses) {
-    it(`addresses: ${why}`, () => {
-      const made = status({
-        object: relayObject(),
-        verdict: programmed,
-        owned: [service],
-        running: noPods,
-        now,
-      });
-      expect((made.addresses ?? []).map(({ family, address }) => `${family} ${address}`)).to.deep.equal(
-        families,
-      );
-    });
-  }
 
   it('shows what is probably not meant where the user looks', () => {
     const verdict: Verdict = { kind: 'programmed', relay: relay(), warnings: 'spec.x: is odd: remove it' };

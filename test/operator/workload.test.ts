@@ -73,6 +73,35 @@ describeWithCluster('operator, what runs the Pods', function (cluster) {
     await edge.expectCondition('web', 'Ready', 'False', 'NoMatchingNodes');
   });
 
+  it('reports why the Pods of a DaemonSet are refused, and goes on when they are not', async () => {
+    const quotas = `/api/v1/namespaces/${edge.namespace}/resourcequotas`;
+    await cluster().request('POST', quotas, { metadata: { name: 'tight' }, spec: { hard: { pods: '0' } } });
+    await eventually('quota in force', async () => {
+      const { status } = (await cluster().request('GET', `${quotas}/tight`)).json() as { status?: object };
+      return JSON.stringify(status ?? {}).includes('hard');
+    });
+    await apply('DaemonSet');
+    const { message } = await edge.expectCondition('web', 'Ready', 'False', 'PodsRefused');
+    expect(message).to.match(/^Pods cannot be created: pods "web-\w*" is forbidden: exceeded quota: tight/);
+    await edge.expectCondition('web', 'Stalled', 'True', 'PodsRefused');
+    await cluster().request('DELETE', `${quotas}/tight`);
+    await makeReady('DaemonSet', '192.0.2.1');
+    await edge.expectCondition('web', 'Ready', 'True', 'PodsReady');
+  });
+
+  it('reports that a Deployment is paused, and goes on when it is resumed', async () => {
+    await apply('Deployment');
+    await makeReady('ReplicaSet', '192.0.2.1');
+    await edge.expectCondition('web', 'Ready', 'True', 'PodsReady');
+    await edge.write('PATCH', 'deployments/web', { spec: { paused: true } });
+    await apply('Deployment', { more: { drainSeconds: 1 } });
+    const { message } = await edge.expectCondition('web', 'Ready', 'False', 'RolloutPaused');
+    expect(message).to.include(`kubectl rollout resume deployment/web -n ${edge.namespace}`);
+    await edge.expectCondition('web', 'Stalled', 'True', 'RolloutPaused');
+    await edge.write('PATCH', 'deployments/web', { spec: { paused: false } });
+    await edge.expectCondition('web', 'Ready', 'False', 'PodsNotReady');
+  });
+
   it('changes its kind and back: the new one is ready before the old one goes', async () => {
     await apply('Deployment');
     await makeReady('ReplicaSet', '192.0.2.1');

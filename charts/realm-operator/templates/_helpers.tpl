@@ -26,12 +26,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- .Values.serviceAccount.name | default (include "realm-operator.fullname" .) -}}
 {{- end -}}
 
-{{/* Reference of an image: a dict of `image` and the `tag` where the image has none. */}}
+{{/* Reference of an image: a dict of `image`, the `tag` if the image has none, and the `registry` in place of its own, if any. */}}
 {{- define "realm-operator.image" -}}
+{{- $repository := .image.repository -}}
+{{- if .registry -}}
+{{- $repository = printf "%s/%s" .registry (regexReplaceAll "^(localhost|[^/]*[.:][^/]*)/" $repository "") -}}
+{{- end -}}
 {{- if .image.digest -}}
-{{- printf "%s@%s" .image.repository .image.digest -}}
+{{- printf "%s@%s" $repository .image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .image.repository (.image.tag | default .tag) -}}
+{{- printf "%s:%s" $repository (.image.tag | default .tag) -}}
 {{- end -}}
 {{- end -}}
 

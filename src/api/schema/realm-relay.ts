@@ -5,6 +5,7 @@ import { maxPayloadLength, payloadPattern, payloadRemedy } from '../../lib/paylo
 import { network } from './network.ts';
 import { podTemplate } from './pod-template.ts';
 import { bounded, flag, isHost, isListenAddress, isPlainAddress, rule, seconds, text } from './parts.ts';
+import { strings } from './selector.ts';
 import { service } from './service.ts';
 import { statusSchema } from './status.ts';
 import { listenTransport, remoteTransport } from './transport.ts';
@@ -157,7 +158,7 @@ const endpoint = z.object({
   })
     .optional()
     .describe(
-      "Source address for dialling the remotes, one of the Pod's own. Remote addresses of the other IP family are not tried. Default: the system's choice.",
+      "Source address for dialling the remotes, one of the Pod's own. Remote addresses of the other IP family are not tried. 0.0.0.0 and :: are the same as none. Default: the system's choice.",
     ),
   healthCheck: healthCheck
     .optional()
@@ -220,6 +221,15 @@ export const specSchema = z.object({
       'Compute resources of the relay container. Default: a memory request of 64Mi and a memory limit of 256Mi, unless requests or limits give memory.',
     ),
   podTemplate: podTemplate.optional().describe('What is added to the relay Pods.'),
+  commonMetadata: z
+    .object({
+      labels: strings('Labels of every object, beside those of the operator, which win.'),
+      annotations: strings('Annotations of every object, beside those of the operator, which win.'),
+    })
+    .optional()
+    .describe(
+      'Labels and annotations of every object that the operator makes for the relay, Pods included; a change replaces the Pods. Those of service and podTemplate win.',
+    ),
   logLevel: z
     .enum(logLevels)
     .optional()

@@ -18,6 +18,12 @@ const condition = z.object({
   message: z.string().max(32_768).describe('Why, for people, with the remedy.'),
 });
 
+const addressPort = z.object({
+  port: z.int().min(1).max(65_535).describe('Port of the Service.'),
+  protocol: z.enum(['TCP', 'UDP']).describe('Protocol of the port.'),
+  error: text(316).optional().describe('What the load balancer reports to be wrong with it, as one word.'),
+});
+
 /** The status that the operator reports. */
 export const statusSchema = z.object({
   observedGeneration: z
@@ -28,6 +34,11 @@ export const statusSchema = z.object({
     .describe('Generation of the spec that this status is about; -1 before the first.'),
   replicas: bounded(0, 2 ** 31 - 2, 'Relay Pods that exist.'),
   readyReplicas: bounded(0, 2 ** 31 - 2, 'Relay Pods that are ready.'),
+  readyPods: z
+    .string()
+    .max(32)
+    .optional()
+    .describe('Relay Pods that are ready, and how many are wanted, e.g. 1/2, for kubectl get.'),
   updatedReplicas: bounded(
     0,
     2 ** 31 - 2,
@@ -51,13 +62,25 @@ export const statusSchema = z.object({
   addresses: z
     .array(
       z.object({
-        family: ipFamily.describe('IP family.'),
+        family: ipFamily.optional().describe('IP family; absent for a host name.'),
         address: z.string().max(253).describe('Address or host name.'),
+        ports: z
+          .array(addressPort)
+          .max(512)
+          .optional()
+          .describe('What the load balancer reports of its ports, if it does.'),
       }),
     )
     .max(64)
     .optional()
-    .describe('Where clients reach the relay: the addresses of its load balancer, else its cluster IPs.'),
+    .describe(
+      'Where clients reach the relay: the addresses and host names of its load balancer, else its cluster IPs.',
+    ),
+  addressSummary: z
+    .string()
+    .max(1024)
+    .optional()
+    .describe('The addresses in short, for kubectl get; <pending> while a load balancer has none.'),
   endpoints: z
     .array(
       z.object({

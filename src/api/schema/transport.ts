@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, rule, text } from './parts.ts';
+import { flag, rule, seconds, text } from './parts.ts';
 
 /** Without ";", which separates options in the relay's own file, and without spaces. */
 const token = /^[!-:<-~]+$/;
@@ -10,13 +10,45 @@ const secretName = text(253).regex(
   'use the name of a Secret: lower-case letters, digits, "-" and "."',
 );
 
-const webSocket = z.object({
+const maxPingSeconds = 86_400;
+
+function webSocket(pingDefault: string) {
+  return z.object({
+    ...webSocketTarget,
+    pingIntervalSeconds: seconds(
+      0,
+      maxPingSeconds,
+      `Time without a frame of the peer after which it is sent a ping, so that proxies do not cut an idle connection. 0 means no pings. Default: ${pingDefault}.`,
+    ),
+    pingTimeoutSeconds: seconds(
+      0,
+      maxPingSeconds,
+      'Time in which the peer must answer a ping, or the connection is reset. 0 means no limit. Default: 30 for a peer that has answered a ping before, no limit for others, since Realm answers none.',
+    ),
+  });
+}
+
+const webSocketTarget = {
   host: text(261)
     .regex(token, tokenRemedy)
     .describe('Host of the WebSocket request, with its port where clients name one; compared byte by byte.'),
   path: text(1024)
     .regex(token, tokenRemedy)
     .describe('Path of the WebSocket request; compared byte by byte.'),
+};
+
+const listenWebSocket = rule(webSocket('0'), {
+  cel: '!has(self.pingTimeoutSeconds) || (has(self.pingIntervalSeconds) && self.pingIntervalSeconds > 0)',
+  holds: ({ pingIntervalSeconds = 0, pingTimeoutSeconds }) =>
+    pingTimeoutSeconds === undefined || pingIntervalSeconds > 0,
+  remedy: 'set pingIntervalSeconds, too: without it no pings are sent, so remove pingTimeoutSeconds',
+});
+
+const remoteWebSocket = rule(webSocket('30'), {
+  cel: '!has(self.pingTimeoutSeconds) || !has(self.pingIntervalSeconds) || self.pingIntervalSeconds > 0',
+  holds: ({ pingIntervalSeconds = 30, pingTimeoutSeconds }) =>
+    pingTimeoutSeconds === undefined || pingIntervalSeconds > 0,
+  remedy: 'remove pingTimeoutSeconds, or set pingIntervalSeconds above 0',
 });
 
 const either = {
@@ -25,6 +57,15 @@ const either = {
     tls !== undefined || ws !== undefined,
   remedy: 'give tls, webSocket or both',
 };
+
+function alpn(description: string) {
+  return z
+    .array(text(255).regex(/^[!-+.-:<-~-]+$/, `${tokenRemedy} and ","`))
+    .max(8)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe(description);
+}
 
 const listenTls = z.object({
   secretName: secretName.describe(
@@ -35,6 +76,9 @@ const listenTls = z.object({
     .describe(
       'Secret with the authorities, ca.crt, of which clients must have a certificate. Default: clients need none.',
     ),
+  alpn: alpn(
+    'Protocols that are negotiated by ALPN, by preference: those of the remotes, such as h2 for gRPC, which requires it. Clients that offer only others are rejected. Default: none.',
+  ),
 });
 
 const remoteTls = z.object({
@@ -49,12 +93,7 @@ const remoteTls = z.object({
     .describe(
       'Secret of type kubernetes.io/tls with the certificate that the relay shows to remotes. Default: none.',
     ),
-  alpn: z
-    .array(text(255).regex(/^[!-+.-:<-~-]+$/, `${tokenRemedy} and ","`))
-    .max(8)
-    .optional()
-    .meta({ 'x-kubernetes-list-type': 'atomic' })
-    .describe('Protocols that are offered by ALPN, such as h2. Default: none.'),
+  alpn: alpn('Protocols that are offered by ALPN, such as h2. Default: none.'),
   insecure: flag(
     'Take any certificate: whoever is in between can read and change everything. Default: false.',
   ),
@@ -66,7 +105,9 @@ const restart = 'Naming a Secret that no endpoint named before replaces the Pods
 export const listenTransport = rule(
   z.object({
     tls: listenTls.optional().describe(`TLS towards the clients. ${restart}`),
-    webSocket: webSocket.optional().describe('WebSocket towards the clients, inside TLS if both are set.'),
+    webSocket: listenWebSocket
+      .optional()
+      .describe('WebSocket towards the clients, inside TLS if both are set.'),
   }),
   either,
 );
@@ -81,7 +122,9 @@ export const remoteTransport = rule(
     })
       .optional()
       .describe(`TLS towards the remotes. ${restart}`),
-    webSocket: webSocket.optional().describe('WebSocket towards the remotes, inside TLS if both are set.'),
+    webSocket: remoteWebSocket
+      .optional()
+      .describe('WebSocket towards the remotes, inside TLS if both are set.'),
   }),
   either,
 );

@@ -1,7 +1,8 @@
 import type { EndpointSpec } from '../../api/schema/realm-relay.ts';
 import { present } from '../../lib/record.ts';
 import type { EndpointConfig } from '../relay-config.ts';
-import type { ListenTls, RemoteTls, ServerCertificate } from '../transport.ts';
+import { remotePingSeconds } from '../transport.ts';
+import type { ListenTls, RemoteTls, ServerCertificate, WebSocketTarget } from '../transport.ts';
 import type { Secrets } from './secrets.ts';
 
 type Specs = Pick<EndpointSpec, 'listenTransport' | 'remoteTransport'>;
@@ -15,22 +16,34 @@ export function transportSpecs(
     ...(listen && {
       listenTransport: {
         ...present('tls', listen.tls && listenTls(listen.tls, secrets)),
-        ...present('webSocket', listen.webSocket),
+        ...present('webSocket', listen.webSocket && webSocket(listen.webSocket, 0)),
       },
     }),
     ...(remote && {
       remoteTransport: {
         ...present('tls', remote.tls && remoteTls(remote.tls, secrets)),
-        ...present('webSocket', remote.webSocket),
+        ...present('webSocket', remote.webSocket && webSocket(remote.webSocket, remotePingSeconds)),
       },
     }),
   };
 }
 
-function listenTls({ certificate, clientCa }: ListenTls, secrets: Secrets) {
+/** @param usualSeconds  the default of the interval, which is left out. */
+function webSocket({ host, path, pings: { intervalMs, timeoutMs } }: WebSocketTarget, usualSeconds: number) {
+  const seconds = intervalMs / 1000;
+  return {
+    host,
+    path,
+    ...(seconds !== usualSeconds && { pingIntervalSeconds: seconds }),
+    ...(timeoutMs !== undefined && { pingTimeoutSeconds: timeoutMs / 1000 }),
+  };
+}
+
+function listenTls({ certificate, clientCa, alpn }: ListenTls, secrets: Secrets) {
   return {
     secretName: secrets.nameFor(certificateFiles(certificate)),
     ...(clientCa !== undefined && { clientCASecretName: secrets.nameFor({ 'ca.crt': clientCa }) }),
+    ...(alpn !== undefined && { alpn: [...alpn] }),
   };
 }
 

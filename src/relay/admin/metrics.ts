@@ -148,12 +148,18 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
       ['side'],
       (endpoint) => Object.entries(endpoint.connections.failed).map(([side, count]) => [[side], count]),
     ),
+    counter(
+      'connections_probes_total',
+      'TCP connections that a client closed without sending anything, as load balancers check; not counted as failed.',
+      [],
+      ({ probes }) => [[[], probes]],
+    ),
     gauge('connections_waiting', 'TCP clients waiting for a free connection slot.', [], ({ waiting }) => [
       [[], waiting],
     ]),
     counter(
       'connections_refused_total',
-      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached).',
+      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached), RelayLoop (a remote leads back to the relay).',
       ['reason'],
       (endpoint) => refusals(endpoint, 'connections'),
     ),
@@ -178,7 +184,7 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
     ),
     counter(
       'associations_refused_total',
-      'UDP datagrams refused an association, by reason: NoPlace (file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached).',
+      'UDP datagrams refused an association, by reason: NoPlace (file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached), RelayLoop (a remote leads back to the relay).',
       ['reason'],
       (endpoint) => refusals(endpoint, 'associations'),
     ),
@@ -196,9 +202,15 @@ function remoteFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     family('gauge', status)(
       'remote_healthy',
-      '1 if the remote is tried in turn, 0 if it is ejected or unhealthy and tried last.',
+      '1 if the remote is tried in turn, 0 if it is ejected or unhealthy and tried last; absent while remote_unknown is 1.',
       labels,
-      (endpoint) => remotes(endpoint, ({ healthy }) => Number(healthy)),
+      (endpoint) => remotes(endpoint, ({ healthy }) => (healthy === null ? undefined : Number(healthy))),
+    ),
+    family('gauge', status)(
+      'remote_unknown',
+      '1 until the first dial or check of the remote has ended, so that its health is unknown, else 0.',
+      labels,
+      (endpoint) => remotes(endpoint, ({ state }) => Number(state === 'unknown')),
     ),
     family('gauge', status)(
       'remote_active',
@@ -218,22 +230,27 @@ function remoteFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   ];
 }
 
-function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => number): Values {
+/** @param value  undefined = the remote has no sample. */
+function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => number | undefined): Values {
   return Object.entries(health).flatMap(([protocol, each]) =>
-    each.map((remote) => [[protocol.toLowerCase(), remote.address], value(remote)] as const),
+    each.flatMap((remote): Values => {
+      const sample = value(remote);
+      return sample === undefined ? [] : [[[protocol.toLowerCase(), remote.address], sample]];
+    }),
   );
 }
 
 type Values = readonly (readonly [labels: readonly string[], value: number])[];
 
 function refusals(
-  { refused, notAllowed, tooManyOfClient }: EndpointStatus,
+  { refused, notAllowed, tooManyOfClient, looped }: EndpointStatus,
   what: 'connections' | 'associations',
 ): Values {
   return [
     [['NoPlace'], refused[what]],
     [['SourceNotAllowed'], notAllowed[what]],
     [['TooManyOfClient'], tooManyOfClient[what]],
+    [['RelayLoop'], looped[what]],
   ];
 }
 

@@ -71,6 +71,10 @@ export type EndpointStatus = {
   readonly notAllowed: { readonly connections: number; readonly associations: number };
   /** TCP clients, and datagrams of UDP clients, refused since the client has reached `max_connections_per_client`. */
   readonly tooManyOfClient: { readonly connections: number; readonly associations: number };
+  /** TCP clients, and datagrams of UDP clients, refused since a remote leads back to the relay. */
+  readonly looped: { readonly connections: number; readonly associations: number };
+  /** TCP clients that closed the connection without sending anything, as load balancers check; they are no failures. */
+  readonly probes: number;
   /** Associations ended to make room for another client. */
   readonly evicted: number;
 };
@@ -111,6 +115,8 @@ export function endpointStatus(endpoint: EndpointStats, sockets: readonly Manage
     refused: endpoint.refused,
     notAllowed: endpoint.notAllowed,
     tooManyOfClient: endpoint.tooManyOfClient,
+    looped: endpoint.looped,
+    probes: endpoint.probes,
     evicted: endpoint.evicted,
   };
 }

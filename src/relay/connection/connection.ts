@@ -14,6 +14,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
+import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { TcpStack } from '../net/channel.ts';
 import type { Warn } from '../stats/log-limiter.ts';
@@ -33,6 +34,8 @@ export type Direction = {
 export type Connection = {
   /** What the limit per client counts it as; set by its endpoint, undefined before its PROXY header was read. */
   countedAs: string | undefined;
+  /** The listening ports that its client came through; set by its endpoint before `start`. */
+  path: RelayPath;
   readonly fromClient: Direction;
   readonly fromUpstream: Direction;
   /** Serves the client. The connection may already be settled when this returns. */
@@ -57,10 +60,12 @@ export type ConnectionContext = {
   readonly budget: DescriptorBudget;
   readonly memory: MemoryBudget;
   readonly tcp: TcpStack;
+  /** Knows the connection's socket towards its remote. */
+  readonly ownSockets: OwnSockets;
   readonly log: Logger;
   readonly errors: RecentErrors;
   /** Rate-limited, since thousands of connections may fail at once. */
   readonly warn: Warn;
-  /** Called once, when both sides are closed. */
-  readonly onSettled: (connection: Connection, failure: Side | undefined) => void;
+  /** Called once, when both sides are closed; `probe` if the client sent nothing, as a load balancer's check. */
+  readonly onSettled: (connection: Connection, failure: Side | 'probe' | undefined) => void;
 };

@@ -26,7 +26,7 @@ export class DeferredReset {
   #stopTimer: () => void = () => undefined;
 
   constructor(channel: Channel, clock: Clock) {
-    const { local, remote } = channel.addresses();
+    const [local, remote] = [channel.local(), channel.remote()];
     this.#channel = channel;
     this.#clock = clock;
     this.#name = `${procAddress(local.address, local.port)} ${procAddress(remote.address, remote.port)}`;

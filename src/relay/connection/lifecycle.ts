@@ -1,10 +1,12 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientIp, clientText } from '../../lib/client-address.ts';
-import { asError, RealmError } from '../../lib/errors.ts';
+import { asError, errorCode, RealmError } from '../../lib/errors.ts';
 import { ClientLimitError } from '../limits/client-limit.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
 import { SourceError } from '../limits/source-filter.ts';
+import type { OwnSocket } from '../limits/own-sockets.ts';
 import type { Address, Target } from '../net/channel.ts';
+import { NoDataError } from '../net/no-data-error.ts';
 import type { Side } from '../stats/side.ts';
 import { Dial, DialError } from '../upstream/dial.ts';
 import type { Remote } from '../upstream/remote.ts';
@@ -44,7 +46,7 @@ export type Connect<C> = (target: Target, onConnected: (error: Error | undefined
  * It counts the parts of a connection, such as its sockets. Once the last part has closed, the owner frees what it
  * holds and calls `settle`.
  */
-export class ConnectionLifecycle<C extends { readonly close: () => void }> {
+export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => void }> {
   /** The client: the one that its PROXY header names, if any, else the peer. */
   client: Address;
   readonly #owner: LifecycleOwner<C>;
@@ -52,6 +54,9 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
   readonly #context: ConnectionContext;
   readonly #startedMs: number;
   #dial: Dial<C> | undefined;
+  #hasDialled = false;
+  /** Its sockets towards remotes: connection attempts, then the one that is connected. */
+  #sockets: C[] = [];
   #remote: Remote | undefined;
   /** The last remote dialled, as configured; '' before that. */
   #upstream = '';
@@ -81,7 +86,13 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
    */
   async dial(port: number, connect: Connect<C>): Promise<void> {
     if (this.hasFailed()) return;
-    this.#dial = this.#newDial(connect);
+    this.#hasDialled = true;
+    this.#dial = this.#newDial((...of) => {
+      const socket = connect(...of);
+      this.#sockets.push(socket);
+      this.#context.ownSockets.opened(socket, this.#owner.path);
+      return socket;
+    });
     try {
       const remotes = this.#context.order(port, clientIp(this.client.address));
       const dialled = await this.#dial.connect(remotes);
@@ -91,6 +102,7 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
         dialled.remote.release();
         return;
       }
+      this.#forgetSockets(dialled.channel);
       this.#remote = dialled.remote;
       this.#upstream = dialled.remote.text;
       this.addPart();
@@ -100,13 +112,20 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
       this.#owner.fail('upstream', asError(error));
     } finally {
       this.#dial = undefined;
+      if (this.#remote === undefined) this.#forgetSockets();
     }
+  }
+
+  /** @param kept  the one that stays open. */
+  #forgetSockets(kept?: C): void {
+    for (const socket of this.#sockets) if (socket !== kept) this.#context.ownSockets.closed(socket);
+    this.#sockets = kept === undefined ? [] : [kept];
   }
 
   /** Records why the connection fails and ends the dial. @returns whether it is the first failure: that one counts. */
   fail(side: Side, error: Error): boolean {
     const isFirst = !this.hasFailed();
-    this.#failure ??= { side, error };
+    this.#failure ??= { side, error: this.#isUnused(side, error) ? new NoDataError() : error };
     this.#dial?.cancel();
     return isFirst;
   }
@@ -140,8 +159,18 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
   /** Ends the connection: writes its log line and reports it to the endpoint. To be called once, at the end. */
   settle(): void {
     this.#remote?.release();
+    this.#forgetSockets();
     this.#logEnd();
-    this.#context.onSettled(this.#owner, this.#failure?.side);
+    const isProbe = this.#failure?.error instanceof NoDataError;
+    this.#context.onSettled(this.#owner, isProbe ? 'probe' : this.#failure?.side);
+  }
+
+  /** Load balancers end their checks by a reset, too; where clients are plain TCP, a remote may be dialled by then. */
+  #isUnused(side: Side, error: Error): boolean {
+    const { fromClient, fromUpstream } = this.#owner;
+    const isReset = side === 'client' && errorCode(error) === 'ECONNRESET';
+    if (!isReset || !this.#hasDialled || this.#config.listenTransport !== undefined) return false;
+    return fromClient.bytes + fromUpstream.bytes === 0;
   }
 
   #newDial(connect: Connect<C>): Dial<C> {
@@ -177,6 +206,10 @@ export class ConnectionLifecycle<C extends { readonly close: () => void }> {
       return;
     }
     const { side, error } = this.#failure;
+    if (error instanceof NoDataError) {
+      log.debug(fields, 'connection closed without data');
+      return;
+    }
     warn({ ...fields, side, err: error }, 'connection failed');
     this.#remember(side, error);
   }

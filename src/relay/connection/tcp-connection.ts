@@ -1,6 +1,8 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
+import type { RelayPath } from '../limits/own-sockets.ts';
 import type { Accepted, Channel, ChannelOwner } from '../net/channel.ts';
+import { NoDataError } from '../net/no-data-error.ts';
 import { untrustedSource, ProxyHeaderReader } from '../proxy-protocol/header-reader.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
 import type { Side } from '../stats/side.ts';
@@ -18,6 +20,7 @@ import { ConnectionLifecycle, type LifecycleOwner } from './lifecycle.ts';
  */
 class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
   countedAs: string | undefined;
+  path: RelayPath = [];
   readonly fromClient: ChannelPipe;
   readonly fromUpstream: ChannelPipe;
   readonly #port: number;
@@ -97,7 +100,9 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
   }
 
   onFailed(channel: Channel, error: Error): void {
-    this.fail(channel === this.#client ? 'client' : 'upstream', error);
+    const isClient = channel === this.#client;
+    const isUnused = isClient && this.#headerReader?.isUntouched === true;
+    this.fail(isClient ? 'client' : 'upstream', isUnused ? new NoDataError() : error);
   }
 
   onClosed(channel: Channel): void {

@@ -33,6 +33,10 @@ export type EndpointCounts = {
   readonly notAllowed: ClientCounts;
   /** Clients that were turned away because they had reached `max_connections_per_client`. */
   readonly tooManyOfClient: ClientCounts;
+  /** Clients that were turned away because they had come through the same listening port before. */
+  readonly looped: ClientCounts;
+  /** TCP clients that closed the connection without sending anything, as load balancers check; they are no failures. */
+  readonly probes: number;
   /** Associations that were ended to make room for another client. */
   readonly evicted: number;
 };

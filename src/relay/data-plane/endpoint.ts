@@ -10,6 +10,7 @@ import { ClientLimit, ClientLimitError } from '../limits/client-limit.ts';
 import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/connection-limiter.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
+import { LoopGuard, type OwnSocketsByProtocol } from '../limits/loop-guard.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { SourceError, SourceFilter, isAllowed } from '../limits/source-filter.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
@@ -35,6 +36,7 @@ export type EndpointContext = {
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
   readonly budget: DescriptorBudget;
+  readonly ownSockets: OwnSocketsByProtocol;
   readonly memory: MemoryBudget;
   /** Grants permits if a connection limit applies to several processes together. */
   readonly permits?: (endpoint: string, client: PermitClient) => Permits;
@@ -51,12 +53,14 @@ export class Endpoint {
   readonly #associations: Associations;
   readonly #logLimiter: LogLimiter;
   readonly #sourceFilter: SourceFilter;
+  readonly #loopGuard: LoopGuard;
   readonly #clientLimits: Readonly<Record<Protocol, ClientLimit>>;
   readonly #limiter: ConnectionLimiter;
   readonly #connectionContext: ConnectionContext;
   readonly #idleSweep: IdleSweep;
   /** Public for the health that other processes know. */
   readonly remotes: EndpointRemotes;
+  #probes = 0;
   #config: EndpointConfig;
   #transport: EndpointTransport | undefined;
 
@@ -68,15 +72,22 @@ export class Endpoint {
     this.#logLimiter = new LogLimiter(context.log, context.clock, () => this.#config.name);
     const limited = { ...context, warn: this.#logLimiter.warn, config: () => this.#config };
     this.#sourceFilter = new SourceFilter(limited);
+    this.#loopGuard = new LoopGuard({ ...limited, endpoint: config.name });
     this.#clientLimits = { TCP: new ClientLimit('TCP', limited), UDP: new ClientLimit('UDP', limited) };
-    this.#associations = new Associations({ ...limited, clientLimit: this.#clientLimits.UDP });
+    this.#associations = new Associations({
+      ...limited,
+      clientLimit: this.#clientLimits.UDP,
+      ownSockets: context.ownSockets.UDP,
+    });
     this.#connectionContext = {
       ...context,
+      ownSockets: context.ownSockets.TCP,
       warn: this.#logLimiter.warn,
       admitSource: (connection, address) => this.#admitSource(connection, address),
       order: (port, ip) => this.remotes.forPort('TCP', port)?.order(ip) ?? [],
       onSettled: (settled, failure) => {
-        this.#connections.closed(settled, failure);
+        if (failure === 'probe') this.#probes += 1;
+        this.#connections.closed(settled, failure === 'probe' ? undefined : failure);
         this.#limiter.release(settled.countedAs);
       },
     };
@@ -107,10 +118,12 @@ export class Endpoint {
       waiting: this.#limiter.waiting,
       refused: { connections: this.#limiter.refused, associations: this.#associations.refused },
       notAllowed: { ...this.#sourceFilter.refused },
+      looped: { ...this.#loopGuard.refused },
       tooManyOfClient: {
         connections: this.#clientLimits.TCP.refused,
         associations: this.#clientLimits.UDP.refused,
       },
+      probes: this.#probes,
       evicted: this.#associations.evicted,
     };
   }
@@ -152,11 +165,14 @@ export class Endpoint {
   }
 
   /**
-   * The way of a TCP client of a listening port: source filter → limit per client → connection limiter (it may wait) →
-   * connection. With `accept_proxy` its header names the client, so filter and limit per client apply once it is read.
+   * The way of a TCP client of a listening port: source filter → loop guard → limit per client → connection limiter (it may
+   * wait) → connection. With `accept_proxy` its header names the client, so filter and limit per client apply once it is read.
    */
   serve(accepted: Accepted, port: number): void {
-    if (!this.#sourceFilter.allowsPeer(accepted.remote)) {
+    const path = this.#sourceFilter.allowsPeer(accepted.remote)
+      ? this.#loopGuard.path('TCP', accepted.remote, port)
+      : undefined;
+    if (path === undefined) {
       accepted.reset();
       return;
     }
@@ -164,6 +180,7 @@ export class Endpoint {
       const serve = this.#transport?.serve ?? serveTcp;
       const connection = serve(accepted, port, this.#config, this.#connectionContext);
       connection.countedAs = countedAs;
+      connection.path = path;
       this.#connections.opened(connection);
       this.#idleSweep.watch();
       connection.start();
@@ -171,7 +188,7 @@ export class Endpoint {
   }
 
   /**
-   * The way of a UDP client of a listening port: source filter → limit per client → association. If there is no room,
+   * The way of a UDP client of a listening port: source filter → loop guard → limit per client → association. If there is no room,
    * another association is evicted.
    *
    * @returns undefined if the client may not have one, there is no room, or the endpoint no longer has the port.
@@ -179,7 +196,9 @@ export class Endpoint {
   associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
     const pool = (): RemotePool | undefined => this.remotes.forPort('UDP', port);
     if (pool() === undefined || !this.#sourceFilter.allowsAssociation(client)) return undefined;
-    return this.#associations.associate({ port, client, pool, reply, onClosed });
+    const path = this.#loopGuard.path('UDP', client, port);
+    if (path === undefined) return undefined;
+    return this.#associations.associate({ port, client, path, pool, reply, onClosed });
   }
 
   /** Whether to serve the client that a PROXY header names. */

@@ -5,6 +5,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { PermitClient, Permits } from '../limits/connection-limiter.ts';
 import { DescriptorGuard } from '../limits/descriptor-guard.ts';
+import { OwnSockets } from '../limits/own-sockets.ts';
 import { MemoryBudget } from '../limits/memory-budget.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
@@ -61,7 +62,8 @@ export class LocalDataPlane implements DataPlane {
     const listening = (): number => this.#serving.size;
     const memory = new MemoryBudget({ budgetBytes: memoryBytes, log, clock, errors });
     this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors });
-    this.#context = { ...rest, budget: this.#descriptorGuard.budget, memory, tcp: engine.tcp };
+    const ownSockets = { TCP: new OwnSockets(clock), UDP: new OwnSockets(clock) };
+    this.#context = { ...rest, ownSockets, budget: this.#descriptorGuard.budget, memory, tcp: engine.tcp };
     engine.tcp.countDescriptors(this.#descriptorGuard.budget);
     this.engine = engine.name;
     this.#endpoints = new Endpoints(this.#context, retireMs);

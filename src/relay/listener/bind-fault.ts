@@ -1,6 +1,5 @@
-import { portConflicts, type Listener } from '../../api/port-conflicts.ts';
 import { socketAddressText } from '../../config/address.ts';
-import { portsOf } from '../../config/port-config.ts';
+import { conflictAt } from '../../config/listen-conflicts.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { asError, errorCode } from '../../lib/errors.ts';
 import type { SocketSpec } from './socket-plan.ts';
@@ -27,7 +26,7 @@ export async function bindFault(
   endpoints: readonly EndpointConfig[],
 ): Promise<BindFault> {
   if (errorCode(error) !== 'EADDRINUSE') return otherFault(error, spec);
-  const own = endpoint && conflictWithOwn({ ...endpoint, listen: spec.listen }, endpoints);
+  const own = endpoint && conflictAt({ ...endpoint, listen: spec.listen }, endpoints);
   const message = own ?? (await inUse(spec));
   return { reason: 'AddressInUse', message, error: asError(error) };
 }
@@ -87,18 +86,4 @@ export function faultsText(faults: readonly BindFault[]): string {
   return [...messages.slice(0, maxListed), ...(more > 0 ? [`and ${String(more)} more like these`] : [])].join(
     '; ',
   );
-}
-
-/** @param endpoint  with the port in question as its only one. */
-function conflictWithOwn(endpoint: EndpointConfig, endpoints: readonly EndpointConfig[]): string | undefined {
-  const mine = listener(endpoint);
-  const others = endpoints
-    .filter(({ name }) => name !== endpoint.name)
-    .flatMap((other) => portsOf(other).flatMap(({ listen }) => listener({ ...other, listen })));
-  return others.flatMap((other) => portConflicts([...mine, other]))[0]?.message;
-}
-
-function listener({ name, listen, network }: EndpointConfig): Listener[] {
-  if (listen.ip === undefined || listen.port === 0) return [];
-  return [{ name, listen: { address: listen.ip, port: listen.port }, network }];
 }

@@ -1,8 +1,8 @@
 import { networkInterfaces } from 'node:os';
-import { boundFamilies, isWildcard } from '../../api/port-conflicts.ts';
+import { boundFamilies } from '../../api/port-conflicts.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { isWithin } from '../../lib/address-ranges.ts';
-import type { IpFamily } from '../../lib/ip-address.ts';
+import { isUnspecified, type IpFamily } from '../../lib/ip-address.ts';
 
 /** An address of this host, as `networkInterfaces` of Node.js has it. */
 export type HostAddress = { readonly address: string; readonly family: string; readonly internal: boolean };
@@ -28,8 +28,7 @@ export function withUncertainReplies(
   };
   return endpoints.filter(({ listen, network: { udp, ipv6Only } }) => {
     if (!udp || listen.ip === undefined) return false;
-    const socket = { address: listen.ip, ipv6Only };
-    return isWildcard(socket) && boundFamilies(socket).some(several);
+    return isUnspecified(listen.ip) && boundFamilies({ address: listen.ip, ipv6Only }).some(several);
   });
 }
 

@@ -77,26 +77,52 @@ export function socketPlan(running: readonly SocketSpec[], wanted: readonly Want
   const [runningKeys, wantedKeys] = [new Set(running.map(socketKey)), new Set(wanted.map(socketKey))];
   const keep = wanted.filter((socket) => runningKeys.has(socketKey(socket)));
   const obsolete = running.filter((socket) => !wantedKeys.has(socketKey(socket)));
-  const winners: WantedSocket[] = [...keep];
+  const winners = new SpecsByPort(keep);
   const contested: WantedSocket[] = [];
   const added: WantedSocket[] = [];
   for (const socket of wanted) {
     if (runningKeys.has(socketKey(socket))) continue;
-    const loses = winners.some((winner) => conflict(winner, socket));
+    const loses = winners.conflictWith(socket);
     (loses ? contested : added).push(socket);
-    if (!loses) winners.push(socket);
+    if (!loses) winners.add(socket);
   }
-  const rebind = added.filter((socket) => obsolete.some((old) => conflict(old, socket)));
-  const closeFirst = obsolete.filter((old) => rebind.some((socket) => conflict(old, socket)));
-  const bind = added.filter((socket) => !rebind.includes(socket));
+  const inTheWay = new SpecsByPort(obsolete);
+  const { rebind = [], bind = [] } = Object.groupBy(added, (socket) =>
+    inTheWay.conflictWith(socket) ? 'rebind' : 'bind',
+  );
+  const rebound = new SpecsByPort(rebind);
+  const { closeFirst = [], close = [] } = Object.groupBy(obsolete, (old) =>
+    rebound.conflictWith(old) ? 'closeFirst' : 'close',
+  );
   return {
     keep,
     bind,
     rebind,
     contested,
     closeFirst,
-    close: obsolete.filter((old) => !closeFirst.includes(old)),
+    close,
   };
+}
+
+/** Sockets by their port, because a relay may have tens of thousands, and only those of one port can conflict. */
+class SpecsByPort {
+  readonly #specs = new Map<number, SocketSpec[]>();
+
+  constructor(specs: readonly SocketSpec[]) {
+    for (const spec of specs) this.add(spec);
+  }
+
+  add(spec: SocketSpec): void {
+    const { port } = spec.listen;
+    const known = this.#specs.get(port);
+    if (known === undefined) this.#specs.set(port, [spec]);
+    else known.push(spec);
+  }
+
+  /** Whether the kernel refuses `spec` beside one of them. */
+  conflictWith(spec: SocketSpec): boolean {
+    return (this.#specs.get(spec.listen.port) ?? []).some((known) => conflict(known, spec));
+  }
 }
 
 /** Whether the kernel refuses the second of two sockets, as far as known without resolving host names. */

@@ -85,8 +85,10 @@ export type Channel = {
   readonly probe: () => void;
   /** How much of what was written the kernel has not accepted yet. */
   readonly waitingBytes: number;
-  /** Reads both addresses from the kernel; '' and 0 once the channel is closed. */
-  readonly addresses: () => { readonly local: Address; readonly remote: Address };
+  /** Reads its own address from the kernel; '' and 0 if it has none yet, or is closed. */
+  readonly local: () => Address;
+  /** The same for its peer's. */
+  readonly remote: () => Address;
 };
 
 /** One end of a connection. */

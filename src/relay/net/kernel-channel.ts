@@ -79,9 +79,12 @@ export class KernelChannel implements Channel, Watcher, Work {
     return this.#output.length > 0;
   }
 
-  addresses(): { local: Address; remote: Address } {
-    if (this.#isClosed) return { local: unknown, remote: unknown };
-    return { local: this.#socket.localAddress(), remote: this.#socket.remoteAddress() };
+  local(): Address {
+    return this.#isClosed ? unknown : this.#socket.localAddress();
+  }
+
+  remote(): Address {
+    return this.#isClosed ? unknown : this.#socket.remoteAddress();
   }
 
   /** To be called right after `connect` of its socket: reports the outcome once it is known, unless it is closed before. */

@@ -241,6 +241,7 @@ function failedChannel(context: ChannelContext, error: Error, onConnected: (erro
     reset: close,
     probe: nothing,
     waitingBytes: 0,
-    addresses: () => ({ local: unknown, remote: unknown }),
+    local: () => unknown,
+    remote: () => unknown,
   };
 }

@@ -152,8 +152,12 @@ class SocketChannel implements Channel {
     return this.#socket.writableLength;
   }
 
-  addresses(): { local: Address; remote: Address } {
-    return { local: localOf(this.#socket), remote: remoteOf(this.#socket) };
+  local(): Address {
+    return localOf(this.#socket);
+  }
+
+  remote(): Address {
+    return remoteOf(this.#socket);
   }
 
   open(reader: Reader, owner: ChannelOwner, settings: SocketSettings): void {

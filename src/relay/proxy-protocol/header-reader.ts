@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
 import { isWithin } from '../../lib/address-ranges.ts';
 import type { Channel, Reader } from '../net/channel.ts';
+import { NoDataError } from '../net/no-data-error.ts';
 import { maxHeaderBytes, ProxyHeaderError, parseProxyHeader, type ProxyAddresses } from './header.ts';
 
 /** Receives the outcome of reading a client's header; one of the two is called, once. */
@@ -59,10 +60,16 @@ export class ProxyHeaderReader implements Reader {
 
   end(): void {
     if (this.#state === 'done') this.#next.end();
+    else if (this.isUntouched) this.fail(new NoDataError());
     else
       this.fail(
         new ProxyHeaderError('the client closed the connection before its PROXY header was complete'),
       );
+  }
+
+  /** Whether the client has sent nothing yet. */
+  get isUntouched(): boolean {
+    return this.#state === 'reading' && this.#length === 0;
   }
 
   /** To be called when the client is gone; cancels the timeout. */

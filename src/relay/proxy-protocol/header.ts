@@ -70,8 +70,13 @@ export function datagramHeader({ source, destination }: ProxyAddresses): Buffer 
   return v2(v2Udp6, [ipv6Of(from), ipv6Of(to)], ports);
 }
 
-/** Section 2.2, LOCAL: the header of what the relay sends on its own account, e.g. a health check. */
-export const localHeader = Buffer.concat([signature, Buffer.from([v2Local, 0, 0, 0])]);
+/** The header of what the relay sends on its own account, such as a health check: it names no client. */
+export function ownProxyHeader(version: 1 | 2): Buffer {
+  // Section 2.1: UNKNOWN, alone on the line. Section 2.2: LOCAL, family and length zero.
+  return version === 1
+    ? Buffer.from('PROXY UNKNOWN\r\n')
+    : Buffer.concat([signature, Buffer.from([v2Local, 0, 0, 0])]);
+}
 
 function plainIp({ address }: ProxyPeer): string {
   return clientIp(address.replace(/%.*/, ''));

@@ -23,12 +23,16 @@ const remedies: Readonly<Record<string, string>> = {
   ENFILE: 'Raise the open file limit of this machine, fs.file-max.',
   REALM_CONNECTION_IDLE:
     'Raise tcp_idle_timeout, or tcp_half_close_timeout where one side had ended, or let the client or the remote send keepalives.',
+  REALM_PING_TIMEOUT:
+    'Check that the peer runs and answers WebSocket pings; for one that does not, as Realm, remove pingtimeout.',
   REALM_PROXY_HEADER:
     'Have clients send a PROXY header and list them in accept_proxy_trusted, or turn accept_proxy off.',
   SourceNotAllowed:
     'Add the clients to serve to allowed_sources; the log has their addresses. If none is missing, nothing needs to be done.',
   TooManyOfClient:
     'Raise max_connections_per_client if many users share an address, as behind a NAT or a proxy; the log has the client.',
+  RelayLoop:
+    'Give the remote the address and port of the service behind the relay: the present one leads back to the relay.',
   REALM_REMOTE_SILENT:
     'Another remote answered where this one did not: check that it runs, and that no firewall drops UDP.',
   HealthCheckFailed:

@@ -20,6 +20,7 @@ const reasons: Readonly<Record<string, string>> = {
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the remote requires a client certificate: give cert and key',
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: 'the peer does not trust the certificate',
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'the peer does not trust the certificate',
+  ERR_SSL_NO_APPLICATION_PROTOCOL: 'the peer offers no protocol of alpn',
   ECONNRESET: 'the peer closed the connection',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
   UNABLE_TO_GET_ISSUER_CERT: untrusted,

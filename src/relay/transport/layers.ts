@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 import type { ListenTransportConfig, RemoteTransportConfig } from '../../config/transport.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { connectTls } from './tls-client.ts';
 import type { TlsServer } from './tls-server.ts';
 import { acceptWebSocket, requestWebSocket } from './web-socket.ts';
@@ -23,10 +24,11 @@ export async function acceptLayers(
   raw: Socket,
   { webSocket }: ListenTransportConfig,
   tls: TlsServer | undefined,
+  clock: Clock,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
   if (tls !== undefined) all.push(await tls.accept(raw));
-  if (webSocket !== undefined) all.push(await acceptWebSocket(topOf(all), webSocket));
+  if (webSocket !== undefined) all.push(await acceptWebSocket(topOf(all), webSocket, clock));
   return { all, top: topOf(all) };
 }
 
@@ -39,10 +41,11 @@ export async function connectLayers(
   raw: Socket,
   { tls, webSocket }: RemoteTransportConfig,
   context: SecureContext | undefined,
+  clock: Clock,
 ): Promise<Layers> {
   const all: Duplex[] = [raw];
   if (tls !== undefined && context !== undefined) all.push(await connectTls(raw, tls, context));
-  if (webSocket !== undefined) all.push(await requestWebSocket(topOf(all), webSocket));
+  if (webSocket !== undefined) all.push(await requestWebSocket(topOf(all), webSocket, clock));
   return { all, top: topOf(all) };
 }
 

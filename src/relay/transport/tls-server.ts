@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import { asError } from '../../lib/errors.ts';
+import { NoDataError } from '../net/no-data-error.ts';
 import { HandshakeError, tlsFault } from './handshake-error.ts';
 
 /** The certificates of the listening side. */
@@ -14,15 +15,19 @@ export type ServerMaterial = {
 };
 
 /**
- * TLS of the listening side, over sockets that were accepted elsewhere. As in Realm it has no ALPN, and one certificate
- * for every server name.
+ * TLS of the listening side, over sockets that were accepted elsewhere. As in Realm it has one certificate for every server
+ * name.
  */
 export class TlsServer {
   readonly #server: Server;
   readonly #waiting = new Map<Socket, PromiseWithResolvers<TLSSocket>>();
   #material: ServerMaterial;
 
-  constructor(material: ServerMaterial) {
+  /**
+   * @param alpn  protocols of the application, by preference. A client that offers others is rejected with the alert
+   *   no_application_protocol, one that offers none is served. Without it the extension is ignored (RFC 7301, section 3.2).
+   */
+  constructor(material: ServerMaterial, alpn: readonly string[] = []) {
     this.#material = material;
     const requestCert = material.clientCa !== undefined;
     this.#server = createServer({
@@ -30,6 +35,7 @@ export class TlsServer {
       requestCert,
       rejectUnauthorized: requestCert,
       handshakeTimeout: 0,
+      ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
     });
     this.#server.on('secureConnection', (socket) => {
       socket.on('error', () => undefined); // also if its handshake was given up meanwhile
@@ -57,16 +63,18 @@ export class TlsServer {
    * Does the TLS handshake with a client.
    *
    * @param raw  connected and not read by anything else; bytes that were put back into it are read first.
-   * @throws HandshakeError
+   * @throws HandshakeError, or NoDataError if the client closes before it sends anything.
    */
   async accept(raw: Socket): Promise<TLSSocket> {
     const waiting = Promise.withResolvers<TLSSocket>();
     this.#waiting.set(raw, waiting);
+    const receivedBytes = raw.bytesRead - raw.readableLength; // without those that were put back
     raw.allowHalfOpen = false; // a handshake cannot succeed once the client has ended its side
     try {
       this.#server.emit('connection', raw);
       return await waiting.promise;
     } catch (error) {
+      if (raw.bytesRead === receivedBytes) throw new NoDataError();
       throw error instanceof HandshakeError ? error : tlsFault(error);
     } finally {
       this.#waiting.delete(raw);

@@ -4,6 +4,7 @@ import { asError } from '../../lib/errors.ts';
 import type { ConnectionContext } from '../connection/connection.ts';
 import { ConnectionLifecycle, type LifecycleOwner } from '../connection/lifecycle.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
+import type { OwnSocket, RelayPath } from '../limits/own-sockets.ts';
 import type { Accepted, Target } from '../net/channel.ts';
 import { reset } from '../net/reset.ts';
 import { probe } from '../net/socket-stack.ts';
@@ -33,7 +34,7 @@ export type TransportConnectionContext = {
 type Peer = { readonly raw: Socket; layers: Layers };
 
 /** A remote that is dialled; its side is there once it is connected. */
-type Upstream = { peer: Peer | undefined; readonly close: () => void };
+type Upstream = OwnSocket & { peer: Peer | undefined; readonly close: () => void };
 
 /**
  * One client's connection through TLS or WebSocket, on one side or both, from accept to settle.
@@ -45,6 +46,7 @@ type Upstream = { peer: Peer | undefined; readonly close: () => void };
  */
 export class TransportConnection implements LifecycleOwner<Upstream> {
   countedAs: string | undefined;
+  path: RelayPath = [];
   readonly fromClient: StreamPipe;
   readonly fromUpstream: StreamPipe;
   readonly #port: number;
@@ -186,6 +188,10 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     });
     const upstream: Upstream = {
       peer: undefined,
+      local: () => {
+        const { localAddress: address = '', localPort: port = 0 } = upstream.peer?.raw ?? {};
+        return upstream.peer === undefined ? channel.local() : { address, port };
+      },
       close: () => {
         report = () => undefined;
         if (upstream.peer === undefined) channel.close();

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { EndpointConfig } from '../../config/relay-config.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { ListenTls, RemoteTls, ServerCertificate } from '../../config/transport.ts';
 import type { EndpointTransport, TransportContext } from './endpoint-transport.ts';
 import { certificateChain, keyPair, type FileBytes } from './certificates.ts';
@@ -15,6 +16,7 @@ import { TransportConnection, type Handshakes } from './transport-connection.ts'
 /** The transports of one endpoint, and the certificate files of both sides, which are watched. */
 class WatchedTransport implements EndpointTransport {
   readonly #config: EndpointConfig;
+  readonly #clock: Clock;
   readonly #listen: WatchedFiles<TlsServer> | undefined;
   readonly #remote: WatchedFiles<SecureContext> | undefined;
   readonly #handshakes: Handshakes = {
@@ -24,6 +26,7 @@ class WatchedTransport implements EndpointTransport {
 
   constructor(config: EndpointConfig, { clock, log }: TransportContext) {
     this.#config = config;
+    this.#clock = clock;
     const watch = <T>(side: string, paths: readonly string[], make: (files: readonly FileBytes[]) => T) => {
       const fields = { endpoint: config.name, side };
       return new WatchedFiles({
@@ -73,11 +76,11 @@ class WatchedTransport implements EndpointTransport {
 
   async #accept(raw: Socket): Promise<Layers> {
     if (!this.isUsable) throw new HandshakeError(`no certificates loaded yet: ${this.problem}`);
-    return acceptLayers(raw, this.#config.listenTransport ?? {}, this.#listen?.value);
+    return acceptLayers(raw, this.#config.listenTransport ?? {}, this.#listen?.value, this.#clock);
   }
 
   async #request(raw: Socket): Promise<Layers> {
-    return connectLayers(raw, this.#config.remoteTransport ?? {}, this.#remote?.value);
+    return connectLayers(raw, this.#config.remoteTransport ?? {}, this.#remote?.value, this.#clock);
   }
 }
 
@@ -112,7 +115,7 @@ function serverMaker(tls: ListenTls, now: Date): (files: readonly FileBytes[]) =
       ...(clientCa !== undefined && { clientCa: certificateChain(of(clientCa)) }),
       ...(ocsp !== undefined && { ocsp: of(ocsp).bytes }),
     } satisfies ServerMaterial;
-    if (server === undefined) server = new TlsServer(material);
+    if (server === undefined) server = new TlsServer(material, tls.alpn);
     else server.use(material);
     return server;
   };

@@ -10,6 +10,7 @@ const maxControlBytes = 125;
 const maxHeadBytes = 14;
 const maskBytes = 4;
 const noMask = new Uint8Array(0);
+const noPayload = Buffer.alloc(0);
 
 /** A frame under way. */
 type Frame = {
@@ -22,6 +23,13 @@ type Frame = {
   maskAt: number;
 };
 
+/** What is reported of control frames. */
+export type FrameEvents = {
+  /** Receives a copy of a ping's payload. */
+  readonly onPing: (payload: Buffer) => void;
+  readonly onPong: () => void;
+};
+
 /**
  * Reads the frames that a peer sends (RFC 6455, section 5). It keeps a frame's head and a control frame until they are
  * complete, and no payload of a message: frames and messages of any length cost the same.
@@ -29,19 +37,18 @@ type Frame = {
 export class FrameReader {
   /** Whether this side is the server, whose client masks every frame. */
   readonly #isMasked: boolean;
-  readonly #onPing: (payload: Buffer) => void;
+  readonly #events: FrameEvents;
   readonly #head = Buffer.alloc(maxHeadBytes);
   #headBytes = 0;
   #frame: Frame | undefined;
   #isInMessage = false;
   /** Payload of the control frame under way. */
-  #controlPayload = Buffer.alloc(0);
+  #controlPayload = noPayload;
   #isClosed = false;
 
-  /** @param onPing  receives a copy of a ping's payload. */
-  constructor(isMasked: boolean, onPing: (payload: Buffer) => void) {
+  constructor(isMasked: boolean, events: FrameEvents) {
     this.#isMasked = isMasked;
-    this.#onPing = onPing;
+    this.#events = events;
   }
 
   /** Whether there was a close frame; what follows it is ignored. */
@@ -129,8 +136,9 @@ export class FrameReader {
     this.#frame = undefined;
     if (!isControl(opcode)) return;
     const payload = this.#controlPayload;
-    this.#controlPayload = Buffer.alloc(0);
-    if (opcode === opcodes.ping) this.#onPing(payload);
+    this.#controlPayload = noPayload;
+    if (opcode === opcodes.ping) this.#events.onPing(payload);
+    else if (opcode === opcodes.pong) this.#events.onPong();
     else if (opcode === opcodes.close) this.#close(payload);
   }
 
@@ -185,6 +193,8 @@ function isCloseCode(code: number): boolean {
 export type FrameWriter = {
   /** The head of a binary message of `bytes` bytes, which follow it unchanged. */
   readonly binaryHead: (bytes: number) => Buffer;
+  /** A ping frame without payload. */
+  readonly ping: () => Buffer;
   /** A pong frame with the payload of the ping that it answers, at most 125 bytes. */
   readonly pong: (payload: Buffer) => Buffer;
   /** A close frame with code 1000, of a stream that has ended. */
@@ -197,6 +207,7 @@ export function frameWriter(isMasked: boolean): FrameWriter {
     Buffer.concat([frameHead(opcode, payload.length, isMasked), payload]);
   return {
     binaryHead: (bytes) => frameHead(opcodes.binary, bytes, isMasked),
+    ping: () => control(opcodes.ping, noPayload),
     pong: (payload) => control(opcodes.pong, payload),
     close: () => control(opcodes.close, Buffer.from([0x03, 0xe8])),
   };

@@ -21,7 +21,10 @@ const fieldValue = /^[\t -~\u0080-\u00ff]*$/;
  *
  * @param head  in Latin-1, without the empty line at its end.
  */
-export function readRequest(head: string, { host, path }: WebSocketTarget): ReadRequest {
+export function readRequest(
+  head: string,
+  { host, path }: Pick<WebSocketTarget, 'host' | 'path'>,
+): ReadRequest {
   const [first = '', ...lines] = head.split('\r\n');
   const requestedPath = requestLine.exec(first)?.[1];
   if (requestedPath === undefined) return { fault: 'not an HTTP/1.1 GET request' };

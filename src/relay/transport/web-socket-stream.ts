@@ -1,6 +1,9 @@
 import { Duplex } from 'node:stream';
+import type { PingConfig } from '../../config/transport.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
 import { FrameReader, frameWriter, type FrameWriter } from './web-socket-frames.ts';
+import { WebSocketPings, type PingedPeer } from './web-socket-pings.ts';
 
 /** How long a peer may take to close TCP after both directions of the WebSocket have ended. */
 const lingerMs = 10_000;
@@ -11,6 +14,8 @@ export type WebSocketStreamOptions = {
   readonly isServer: boolean;
   /** What was read behind the peer's handshake. */
   readonly rest: Buffer;
+  readonly pings: PingConfig;
+  readonly clock: Clock;
   /** How long nothing is sent, unless the peer sends something before that; 0 by default. */
   readonly silenceMs?: number;
 };
@@ -26,6 +31,7 @@ export class WebSocketStream extends Duplex {
   readonly #below: Duplex;
   readonly #reader: FrameReader;
   readonly #writer: FrameWriter;
+  readonly #pings: WebSocketPings;
   #hasPeerEnded = false;
   #hasFinished = false;
   /** Present while nothing may be sent. */
@@ -34,14 +40,20 @@ export class WebSocketStream extends Duplex {
   #isAnswering = false;
 
   /** @param below  open, and paused; no error of it is reported. */
-  constructor(below: Duplex, { isServer, rest, silenceMs = 0 }: WebSocketStreamOptions) {
+  constructor(below: Duplex, { isServer, rest, pings, clock, silenceMs = 0 }: WebSocketStreamOptions) {
     super({ allowHalfOpen: true });
     this.on('error', () => undefined); // the first frame may fail before there is another listener: see `errored`
     this.#below = below;
-    this.#reader = new FrameReader(isServer, (ping) => {
-      this.#answer(ping);
+    this.#reader = new FrameReader(isServer, {
+      onPing: (ping) => {
+        this.#answer(ping);
+      },
+      onPong: () => {
+        this.#pings.answered();
+      },
     });
     this.#writer = frameWriter(!isServer);
+    this.#pings = new WebSocketPings(this.#pingedPeer(), pings, clock);
     if (silenceMs > 0) this.#keepSilence(silenceMs);
     below.on('data', (part: Buffer) => {
       this.#receive(part);
@@ -57,6 +69,8 @@ export class WebSocketStream extends Duplex {
   }
 
   override _read(): void {
+    if (!this.#below.isPaused()) return;
+    this.#pings.heard(); // what came meanwhile was not read
     this.#below.resume();
   }
 
@@ -76,6 +90,7 @@ export class WebSocketStream extends Duplex {
   override _final(done: (error?: Error | null) => void): void {
     this.#afterSilence(() => {
       this.#hasFinished = true;
+      this.#pings.stop();
       if (this.#below.writable) this.#below.write(this.#writer.close());
       this.#closeBelow();
       done();
@@ -84,6 +99,7 @@ export class WebSocketStream extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#silence?.resolve(undefined);
+    this.#pings.stop();
     // After an error the owner decides how the stream below is closed.
     if (error === null && this.writableFinished) this.#linger();
     else if (error === null) this.#below.destroy();
@@ -92,6 +108,7 @@ export class WebSocketStream extends Duplex {
 
   #receive(part: Buffer): void {
     if (this.destroyed || this.#hasPeerEnded) return;
+    this.#pings.heard();
     let payload: Buffer;
     try {
       payload = this.#reader.read(part);
@@ -108,6 +125,7 @@ export class WebSocketStream extends Duplex {
   #endOfPeer(): void {
     if (this.#hasPeerEnded) return;
     this.#hasPeerEnded = true;
+    this.#pings.stop();
     this.#silence?.resolve(undefined);
     this.push(null);
     this.#closeBelow();
@@ -133,6 +151,19 @@ export class WebSocketStream extends Duplex {
     this.#below.write(this.#writer.pong(ping), () => {
       this.#sendPong();
     });
+  }
+
+  #pingedPeer(): PingedPeer {
+    const below = this.#below;
+    return {
+      ping: () => {
+        if (below.writable) below.write(this.#writer.ping());
+      },
+      isStalled: () => below.isPaused() || below.writableLength > 0,
+      onLost: (error) => {
+        this.destroy(error);
+      },
+    };
   }
 
   #keepSilence(ms: number): void {

@@ -1,5 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocketTarget } from '../../config/transport.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { errorCode } from '../../lib/errors.ts';
+import { NoDataError } from '../net/no-data-error.ts';
 import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
 import { answerFault, answerHead, newKey, requestHead } from './web-socket-answer.ts';
 import { isOfRealm, maxHeadBytes, readRequest } from './web-socket-request.ts';
@@ -15,9 +18,13 @@ const silenceForRealmMs = 50;
  * Reads and answers the WebSocket request on `stream`. A request that is not valid is answered with HTTP status 400,
  * and `stream` is ended.
  *
- * @throws HandshakeError
+ * @throws HandshakeError, or NoDataError if the client closes before it sends anything.
  */
-export async function acceptWebSocket(stream: Duplex, target: WebSocketTarget): Promise<WebSocketStream> {
+export async function acceptWebSocket(
+  stream: Duplex,
+  target: WebSocketTarget,
+  clock: Clock,
+): Promise<WebSocketStream> {
   const head = await readHead(stream, { begin: 'GET ', peer: 'client', message: 'request' });
   if ('fault' in head) throw refuse(stream, head.fault);
   const request = readRequest(head.text, target);
@@ -25,7 +32,8 @@ export async function acceptWebSocket(stream: Duplex, target: WebSocketTarget): 
   const { headers } = request;
   stream.write(answerHead(headers['sec-websocket-key'] ?? ''));
   const silenceMs = isOfRealm(headers) ? silenceForRealmMs : 0;
-  return new WebSocketStream(stream, { isServer: true, rest: head.rest, silenceMs });
+  const { pings } = target;
+  return new WebSocketStream(stream, { isServer: true, rest: head.rest, pings, clock, silenceMs });
 }
 
 /**
@@ -33,13 +41,17 @@ export async function acceptWebSocket(stream: Duplex, target: WebSocketTarget): 
  *
  * @throws HandshakeError
  */
-export async function requestWebSocket(stream: Duplex, target: WebSocketTarget): Promise<WebSocketStream> {
+export async function requestWebSocket(
+  stream: Duplex,
+  target: WebSocketTarget,
+  clock: Clock,
+): Promise<WebSocketStream> {
   const key = newKey();
   stream.write(requestHead(target, key));
   const head = await readHead(stream, { begin: 'HTTP/1.1 ', peer: 'remote', message: 'answer' });
   const fault = 'fault' in head ? head.fault : answerFault(head.text, key);
   if ('fault' in head || fault !== undefined) throw failed(fault);
-  return new WebSocketStream(stream, { isServer: false, rest: head.rest });
+  return new WebSocketStream(stream, { isServer: false, rest: head.rest, pings: target.pings, clock });
 }
 
 /** What a head is read of. */
@@ -63,15 +75,20 @@ async function readHead(stream: Duplex, { begin, peer, message }: ExpectedHead):
     else return;
     stream.pause();
   };
+  const isUnused = (): boolean => peer === 'client' && read.length === 0;
   const onEnd = (): void => {
-    reject(failed(`the ${peer} closed the connection before its ${message} was complete`));
+    const fault = `the ${peer} closed the connection before its ${message} was complete`;
+    reject(isUnused() ? new NoDataError() : failed(fault));
   };
-  stream.on('data', onData).once('end', onEnd).once('close', onEnd).once('error', reject);
+  const onError = (error: Error): void => {
+    reject(isUnused() && errorCode(error) === 'ECONNRESET' ? new NoDataError() : error);
+  };
+  stream.on('data', onData).once('end', onEnd).once('close', onEnd).once('error', onError);
   stream.resume();
   try {
     return await promise;
   } finally {
-    stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', reject);
+    stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError);
   }
 }
 

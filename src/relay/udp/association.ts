@@ -4,6 +4,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
+import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 import type { Side } from '../stats/side.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
@@ -43,6 +44,10 @@ export type AssociationContext = {
   readonly log: Logger;
   /** Rate-limited, since every client may fail. */
   readonly warn: Warn;
+  /** Knows the association's sockets. */
+  readonly ownSockets: OwnSockets;
+  /** The listening ports that the client came through. */
+  readonly path: RelayPath;
   /** Sends a datagram of the remote to the client. */
   readonly reply: (datagram: Uint8Array) => void;
   /** Called once, with the remote's first answer. */

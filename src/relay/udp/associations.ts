@@ -17,6 +17,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { ClientLimit } from '../limits/client-limit.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import { Incident } from '../stats/incident.ts';
@@ -40,6 +41,7 @@ export type AssociationsContext = {
   readonly budget: DescriptorBudget;
   readonly memory: MemoryBudget;
   readonly clientLimit: ClientLimit;
+  readonly ownSockets: OwnSockets;
   /** The endpoint's configuration, which a reload may change. */
   readonly config: () => EndpointConfig;
 };
@@ -49,6 +51,8 @@ export type AssociationRequest = {
   readonly client: UdpClient;
   /** The listening port that it came to, as configured. */
   readonly port: number;
+  /** The listening ports that it came through, that one included. */
+  readonly path: RelayPath;
   /** The remotes of that port, which a reload may change; undefined if it removed the port. */
   readonly pool: () => RemotePool | undefined;
   /** Sends a datagram to the client. */
@@ -145,8 +149,8 @@ export class Associations {
     return this.#stats.idle();
   }
 
-  #newAssociation({ client, port, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
-    const { log, warn, clock, lookup, budget, memory, clientLimit, config } = this.#context;
+  #newAssociation({ client, port, path, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
+    const { log, warn, clock, lookup, budget, memory, clientLimit, ownSockets, config } = this.#context;
     const { name: endpoint, network, through, deniedDestinations: denied } = config();
     const ip = clientIp(client.address);
     return new UdpAssociation({
@@ -159,6 +163,8 @@ export class Associations {
       client: clientText(client.address, client.port),
       ip,
       port,
+      path,
+      ownSockets,
       pool,
       budget,
       header: headerOf(client, network),

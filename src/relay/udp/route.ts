@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { Target } from '../net/channel.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
 import type { Remote } from '../upstream/remote.ts';
@@ -28,6 +29,10 @@ export type RouteContext = TargetsContext & {
   /** See `Pace`. */
   readonly timeoutMs: number;
   readonly header: DatagramHeader | undefined;
+  /** Knows the sockets of the home and the trial. */
+  readonly ownSockets: OwnSockets;
+  /** The listening ports that the client came through. */
+  readonly path: RelayPath;
   readonly onAnswer: (datagram: Uint8Array) => void;
 };
 
@@ -65,6 +70,8 @@ export class Route {
     this.#pace = new Pace(context.timeoutMs);
     this.#upstreamContext = {
       header: context.header,
+      ownSockets: context.ownSockets,
+      path: context.path,
       onOpen: (upstream) => {
         if (upstream === this.#current) this.#flush();
       },

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:dgram';
 import { errorCode, RealmError } from '../../lib/errors.ts';
+import type { OwnSocket, OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { Target } from '../net/channel.ts';
 import type { Remote } from '../upstream/remote.ts';
 import { connectUdp } from '../upstream/udp-socket.ts';
@@ -20,10 +21,14 @@ export type DatagramHeader = {
   readonly isForEach: boolean;
 };
 
-/** What an `Upstream` reports, and what it puts before datagrams. */
+/** What an `Upstream` works with, and what it reports. */
 export type UpstreamContext = {
-  /** undefined = none. */
+  /** What it puts before datagrams; undefined = nothing. */
   readonly header: DatagramHeader | undefined;
+  /** Knows its socket. */
+  readonly ownSockets: OwnSockets;
+  /** The listening ports that the client came through. */
+  readonly path: RelayPath;
   readonly onOpen: (upstream: Upstream) => void;
   readonly onAnswer: (upstream: Upstream, datagram: Uint8Array) => void;
   readonly onError: (upstream: Upstream, error: Error) => void;
@@ -47,6 +52,11 @@ export class Upstream {
   #index = 0;
   #isClosed = false;
   #socket: Socket;
+  /** The same socket, as a client of this relay if the remote leads back. */
+  readonly #own: OwnSocket = {
+    // Its address is complete, and something may have come from it, once it is connected.
+    local: () => (this.isOpen ? this.#socket.address() : { address: '', port: 0 }),
+  };
   /** When the first datagram was sent that has no answer. */
   #unansweredMs: number | undefined;
   #isHeaderDue = true;
@@ -89,7 +99,7 @@ export class Upstream {
   advance(): boolean {
     if (this.#index + 1 >= this.#targets.length) return false;
     this.#index += 1;
-    this.#socket.close();
+    this.#closeSocket();
     this.isOpen = false;
     this.isAnswered = false;
     this.#isHeaderDue = true;
@@ -109,7 +119,7 @@ export class Upstream {
   close(): void {
     this.#isClosed = true;
     this.remote.release();
-    this.#socket.close();
+    this.#closeSocket();
   }
 
   get #target(): Target {
@@ -128,7 +138,13 @@ export class Upstream {
         this.#onError(socket, error);
       },
     });
+    this.#context.ownSockets.opened(this.#own, this.#context.path);
     return socket;
+  }
+
+  #closeSocket(): void {
+    this.#context.ownSockets.closed(this.#own);
+    this.#socket.close();
   }
 
   #isCurrent(socket: Socket): boolean {

@@ -71,7 +71,8 @@ export class EndpointRemotes {
   configure(config: EndpointConfig): boolean {
     const [before, after] = [this.#config, config].map((each) => {
       const { balance, healthCheck, network, through, dialDevice, deniedDestinations } = each;
-      const checks = healthCheck && [healthCheck, network.tcp, network.udp, network.sendProxyUdp];
+      const { tcp, udp, sendProxyVersion, sendProxyUdp } = network;
+      const checks = healthCheck && [healthCheck, tcp, udp, sendProxyVersion, sendProxyUdp];
       return JSON.stringify([balance, portsOf(each), checks, through, dialDevice, deniedDestinations]);
     });
     this.#config = config;

@@ -5,7 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Target, TcpStack } from '../net/channel.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Lookup } from '../dns/lookup.ts';
-import { localHeader } from '../proxy-protocol/header.ts';
+import { ownProxyHeader } from '../proxy-protocol/header.ts';
 import { Dial, type DialTarget } from './dial.ts';
 import type { ConnectionAttempt } from './happy-eyeballs.ts';
 import type { Remote } from './remote.ts';
@@ -39,7 +39,7 @@ export class HealthChecks {
     this.stop();
     const { healthCheck: settings, through, dialDevice: device, deniedDestinations: denied } = config;
     const context = { ...this.#context, through, device, denied };
-    const [connect, ask] = [this.#context.tcp.connect, udpConnect(config)];
+    const [connect, ask] = [tcpConnect(this.#context.tcp, config), udpConnect(config)];
     for (const each of uncheckedRemotes(remotes, config)) each.clearChecks();
     if (settings === undefined) return;
     const hasOwn = ask !== undefined;
@@ -84,10 +84,27 @@ type Checked = {
 /** Connects to an address, or asks it, as a `Dial` requires. */
 type Connect = (target: Target, onConnected: (error: Error | undefined) => void) => ConnectionAttempt;
 
+/** How the remotes of TCP are connected to. */
+function tcpConnect({ connect }: TcpStack, { network }: EndpointConfig): Connect {
+  const { sendProxyVersion: version } = network;
+  if (version === undefined) return connect;
+  return (target, onConnected) => {
+    const channel = connect(target, (error) => {
+      // A remote that expects a header would count a connection without one as an error.
+      if (error === undefined) channel.write(ownProxyHeader(version));
+      onConnected(error);
+    });
+    return channel;
+  };
+}
+
 /** How the remotes of UDP are asked; undefined if they have no check of their own. */
 function udpConnect({ healthCheck, network }: EndpointConfig): Connect | undefined {
   if (healthCheck?.udp === undefined || !network.udp) return undefined;
-  const query = udpQuery(healthCheck.udp, network.sendProxyUdp === true ? localHeader : new Uint8Array());
+  const query = udpQuery(
+    healthCheck.udp,
+    network.sendProxyUdp === true ? ownProxyHeader(2) : new Uint8Array(),
+  );
   return (target, onConnected) => new UdpProbe(target, query, onConnected);
 }
 
@@ -163,12 +180,12 @@ class Check {
       succeed: () => {
         if (this.#isStopped) return;
         remote.passCheck(this.#settings.healthyThreshold);
-        follower?.follow(remote.passesChecks);
+        follower?.follow(remote);
       },
       fail: (error) => {
         if (this.#isStopped) return;
         remote.failCheck(this.#settings.unhealthyThreshold, error);
-        follower?.follow(remote.passesChecks);
+        follower?.follow(remote);
       },
     };
   }

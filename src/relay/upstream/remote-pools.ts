@@ -2,7 +2,7 @@ import { socketAddressText, type SocketAddress } from '../../config/address.ts';
 import { addressesText, portsOf, type PortConfig } from '../../config/port-config.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { RemotePool } from './remote-pool.ts';
-import { Remote, type RemoteContext, type RemoteHealth } from './remote.ts';
+import { healthOf, Remote, type RemoteContext, type RemoteHealth } from './remote.ts';
 
 /**
  * The remotes of an endpoint for one protocol, with a pool for each listening port: a dial that fails at one port
@@ -50,15 +50,23 @@ export class RemotePools {
     return this.#names;
   }
 
-  /** The health of each remote over all of its ports: healthy if any port in use is. */
+  /** The health of each remote over all of its ports: healthy if any port in use is, unknown if all are. */
   get health(): readonly RemoteHealth[] {
     return this.#names.map((address, index) => {
       const remotes = new Set([...this.#pools.values()].flatMap((pool) => pool.remotes[index] ?? []));
       const each = [...remotes].map(({ health }) => health);
-      const { healthy, reason } = each.find((one) => one.healthy) ?? each[0] ?? healthyRemote;
+      const { state, reason } = each.find((one) => one.healthy === true) ??
+        each.find((one) => one.healthy === false) ?? { state: 'unknown', reason: '' };
       const sum = (count: 'active' | 'dials' | 'failed'): number =>
         each.reduce((total, one) => total + one[count], 0);
-      return { address, healthy, reason, active: sum('active'), dials: sum('dials'), failed: sum('failed') };
+      return {
+        address,
+        ...healthOf(state),
+        reason,
+        active: sum('active'),
+        dials: sum('dials'),
+        failed: sum('failed'),
+      };
     });
   }
 
@@ -122,8 +130,6 @@ export class RemotePools {
     return pool;
   }
 }
-
-const healthyRemote = { healthy: true, reason: '' } as const;
 
 function byPort(config: EndpointConfig): Map<number, PortConfig> {
   return new Map(portsOf(config).map((port) => [port.listen.port, port]));

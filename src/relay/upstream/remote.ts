@@ -21,7 +21,7 @@ export type RemoteContext = {
 };
 
 /**
- * `failed`: a dial failed; `works`: one succeeded after a failure; `probed`: a client tries it after its backoff;
+ * `failed`: a dial failed; `works`: the first one, or the first after a failure, succeeded; `probed`: a client tries it after its backoff;
  * `checked`: checks changed its state.
  */
 export type RemoteEvent = 'failed' | 'works' | 'probed' | 'checked';
@@ -30,6 +30,8 @@ export type RemoteEvent = 'failed' | 'works' | 'probed' | 'checked';
 export type RemoteState = {
   /** Whether health checks pass; true without checks. */
   readonly isUp: boolean;
+  /** Whether a dial has succeeded or failed yet. */
+  readonly isDialled: boolean;
   /** Failed dials since the last that succeeded. */
   readonly failedInARow: number;
   /** How much longer it is ejected; 0 = it is not. */
@@ -39,9 +41,11 @@ export type RemoteState = {
 /** The health of a remote, as `/status` reports it. */
 export type RemoteHealth = {
   readonly address: string;
-  /** Whether checks pass and the last dial succeeded. */
-  readonly healthy: boolean;
-  /** Why it is not healthy; '' if it is. */
+  /** `unknown` until the first dial or check has ended. */
+  readonly state: 'healthy' | 'unhealthy' | 'unknown';
+  /** Whether checks pass and the last dial succeeded; null if that is unknown. */
+  readonly healthy: boolean | null;
+  /** Why it is unhealthy; '' if it is not. */
   readonly reason: '' | 'DialFailed' | 'CheckFailed';
   /** Connections or associations that are open or being dialled. */
   readonly active: number;
@@ -50,6 +54,11 @@ export type RemoteHealth = {
   /** Dials that failed. */
   readonly failed: number;
 };
+
+/** The fields of a remote's health that follow from its state. */
+export function healthOf(state: RemoteHealth['state']): Pick<RemoteHealth, 'state' | 'healthy'> {
+  return { state, healthy: state === 'unknown' ? null : state === 'healthy' };
+}
 
 /** A configured remote and what is known of it: how many connections it has, and whether dials and checks succeed. */
 export class Remote implements SocketAddress {
@@ -68,6 +77,9 @@ export class Remote implements SocketAddress {
   #failedInARow = 0;
   #ejectedUntilMs = 0;
   #isUp = true;
+  #isDialled = false;
+  /** Whether a check has passed, or enough have failed. */
+  #isChecked = false;
   /** Consecutive checks that contradict `#isUp`. */
   #contraryChecks = 0;
   /** The remote whose checks count for this one, too. */
@@ -107,9 +119,11 @@ export class Remote implements SocketAddress {
   get health(): RemoteHealth {
     const failing = this.isHealthy ? '' : 'DialFailed';
     const reason = this.passesChecks ? failing : 'CheckFailed';
+    const isKnown = this.#isDialled || (this.#mirrored ?? this).#isChecked;
+    const working = isKnown ? 'healthy' : 'unknown';
     return {
       address: this.text,
-      healthy: this.isHealthy,
+      ...healthOf(this.isHealthy ? working : 'unhealthy'),
       reason,
       active: this.#active,
       dials: this.#dials,
@@ -119,18 +133,20 @@ export class Remote implements SocketAddress {
 
   get state(): RemoteState {
     const ejectedForMs = Math.max(0, this.#ejectedUntilMs - this.#context.clock.monotonicMs());
-    return { isUp: this.#isUp, failedInARow: this.#failedInARow, ejectedForMs };
+    return { isUp: this.#isUp, isDialled: this.#isDialled, failedInARow: this.#failedInARow, ejectedForMs };
   }
 
   /** Adopts the state that another process reports. */
-  restore({ isUp, failedInARow, ejectedForMs }: RemoteState): void {
+  restore({ isUp, isDialled, failedInARow, ejectedForMs }: RemoteState): void {
     this.#isUp = isUp;
+    this.#isDialled = isDialled;
     this.#failedInARow = failedInARow;
     this.#ejectedUntilMs = this.#context.clock.monotonicMs() + ejectedForMs;
   }
 
   /** Applies an event of another process, which has logged and counted it. */
   apply(event: RemoteEvent): void {
+    if (event === 'works' || event === 'failed') this.#isDialled = true;
     if (event === 'works') this.#failedInARow = 0;
     if (event === 'failed') this.#failedInARow += 1;
     if (event === 'failed' || event === 'probed') this.#eject();
@@ -163,14 +179,16 @@ export class Remote implements SocketAddress {
 
   /** A dial succeeded. */
   succeed(): void {
-    if (this.#failedInARow === 0) return;
+    const wasFailing = this.#failedInARow > 0;
+    if (this.#isDialled && !wasFailing) return;
     this.#record('works');
-    this.#context.log.info(this.#logFields(), 'remote recovered');
+    if (wasFailing) this.#context.log.info(this.#logFields(), 'remote recovered');
   }
 
   /** A health check passed: healthy again after `threshold` in a row. */
   passCheck(threshold: number): void {
-    this.succeed();
+    this.#isChecked = true;
+    if (this.#failedInARow > 0) this.succeed();
     if (!this.#flips(true, threshold)) return;
     this.#context.log.info(this.#logFields(), 'remote is healthy again');
   }
@@ -178,15 +196,17 @@ export class Remote implements SocketAddress {
   /** A health check failed: unhealthy, and therefore tried last, after `threshold` in a row. */
   failCheck(threshold: number, err: Error): void {
     if (!this.#flips(false, threshold)) return;
+    this.#isChecked = true;
     const reason = 'HealthCheckFailed';
     this.#context.errors.add({ ...this.#logFields(), side: 'upstream', reason, error: err });
     this.#context.log.warn({ ...this.#logFields(), err }, 'remote is unhealthy');
   }
 
   /** Adopts the result of the checks of another remote, which logs and counts it. */
-  follow(isUp: boolean): void {
-    if (this.#isUp === isUp) return;
-    this.#isUp = isUp;
+  follow(checked: Remote): void {
+    this.#isChecked = checked.#isChecked;
+    if (this.#isUp === checked.#isUp) return;
+    this.#isUp = checked.#isUp;
     this.#contraryChecks = 0;
     this.#record('checked');
   }
@@ -199,6 +219,7 @@ export class Remote implements SocketAddress {
   /** Forgets the results of checks, which have ended. */
   clearChecks(): void {
     this.#isUp = true;
+    this.#isChecked = false;
     this.#contraryChecks = 0;
   }
 

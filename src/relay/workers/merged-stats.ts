@@ -92,6 +92,8 @@ function nothing(name: string): WorkerStats {
     refused: { connections: 0, associations: 0 },
     notAllowed: { connections: 0, associations: 0 },
     tooManyOfClient: { connections: 0, associations: 0 },
+    looped: { connections: 0, associations: 0 },
+    probes: 0,
     evicted: 0,
     problem: '',
     isUsable: true,

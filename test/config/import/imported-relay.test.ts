@@ -257,10 +257,15 @@ describe('importedRelay', () => {
 const port = fc.integer({ min: 1, max: 9000 });
 const flags = fc.boolean();
 const secret = fc.constantFrom('web-tls', 'other.tls', 'a--b');
-const webSocket = fc.record({
-  host: fc.constantFrom('a.example', 'b:80'),
-  path: fc.constantFrom('/', '/x?y=1'),
-});
+const webSocket = fc.record(
+  {
+    host: fc.constantFrom('a.example', 'b:80'),
+    path: fc.constantFrom('/', '/x?y=1'),
+    pingIntervalSeconds: fc.constantFrom(5, 60),
+    pingTimeoutSeconds: fc.constantFrom(0, 10),
+  },
+  { requiredKeys: ['host', 'path', 'pingIntervalSeconds'] },
+);
 
 const networks: fc.Arbitrary<NetworkSpec> = fc.record(
   {
@@ -319,7 +324,10 @@ const endpoints: fc.Arbitrary<EndpointSpec> = fc.record(
     listenTransport: fc.record(
       {
         webSocket,
-        tls: fc.record({ secretName: secret, clientCASecretName: secret }, { requiredKeys: ['secretName'] }),
+        tls: fc.record(
+          { secretName: secret, clientCASecretName: secret, alpn: fc.constantFrom(['h2'], ['h2', 'x']) },
+          { requiredKeys: ['secretName'] },
+        ),
       },
       { requiredKeys: ['tls'] },
     ),

@@ -108,6 +108,34 @@ describe('relay program, command line', () => {
     expect(relay.stderr.trim().split('\n')).to.have.length(2);
   });
 
+  it('--check prints port conflicts and loops, which no single key shows, and exits with 1', async () => {
+    const endpoints = [
+      { name: 'v4', listen: '0.0.0.0:8080', remote: '192.0.2.1:80' },
+      { name: 'v6', listen: '[::]:8080', remote: '192.0.2.1:80' },
+      { name: 'loop', listen: '0.0.0.0:8081', remote: 'localhost:8081' },
+      { name: 'admin', listen: '0.0.0.0:9180', remote: '192.0.2.1:80' },
+    ];
+    const relay = start(['--check', '-c', file('a.json', { endpoints })]);
+    expect(await relay.ended).to.equal(1);
+    expect(relay.lines).to.deep.equal([]);
+    expect(
+      relay.stderr
+        .trim()
+        .split('\n')
+        .filter((line) => !line.startsWith('warning: '))
+        .map((line) => line.split(' (')[0]),
+    ).to.deep.equal(['endpoints "v4"', 'endpoint "admin"', 'endpoint "loop"']);
+  });
+
+  it('logs a loop at the start and with each configuration that has one', async () => {
+    const port = await freePort();
+    const listen = `127.0.0.1:${String(port)}`;
+    const endpoints = [{ name: 'loop', listen, remote: listen }];
+    const relay = start(['-c', file('a.json', { endpoints }), ...admin]);
+    const line = await relay.logged('configuration problem');
+    expect(line['problem']).to.contain(`endpoint "loop" (${listen}) is its own remote`);
+  });
+
   it('sets the limit of open files that -n gives', async function () {
     if (spawnSync('prlimit', ['--version']).status !== 0) this.skip();
     const relay = start(['-c', file('a.json', { endpoints: [] }), ...admin, '-n', '123']);

@@ -61,7 +61,7 @@ describe('relay, port ranges', () => {
     expect(connections).to.deep.include({ total: 4, failed: { client: 0, upstream: 1, relay: 0 } });
     // One port of the remote refuses, three serve.
     expect(health.TCP).to.deep.equal([
-      { address: remote, healthy: true, reason: '', active: 0, dials: 4, failed: 1 },
+      { address: remote, state: 'healthy', healthy: true, reason: '', active: 0, dials: 4, failed: 1 },
     ]);
   });
 

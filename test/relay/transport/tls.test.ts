@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import http2 from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect, createServer, type ConnectionOptions, type TLSSocket, type TlsOptions } from 'node:tls';
 import { expect } from 'chai';
@@ -88,6 +89,51 @@ describe('relay, TLS towards the client', () => {
       expect(await echoed(socket, 'hello')).to.equal('hello');
     });
   }
+
+  const negotiated = [
+    { why: 'its own order of preference', alpn: 'h2,http/1.1', offers: ['http/1.1', 'h2'], gets: 'h2' },
+    { why: 'the one that both have', alpn: 'h2,http/1.1', offers: ['http/1.1'], gets: 'http/1.1' },
+    { why: 'a client that offers none is served', alpn: 'h2', offers: [], gets: false },
+    { why: 'without alpn the offer is ignored', alpn: '', offers: ['h2'], gets: false },
+  ] as const;
+  for (const { why, alpn, offers, gets } of negotiated) {
+    it(`negotiates ${gets || 'no protocol'} by ALPN: ${why}`, async () => {
+      const running = await listening(`${words()}${alpn === '' ? '' : `;alpn=${alpn}`}`);
+      const socket = tlsClient(running, offers.length === 0 ? {} : { ALPNProtocols: [...offers] });
+      expect(await echoed(socket, 'hello')).to.equal('hello');
+      expect(socket.alpnProtocol).to.equal(gets);
+    });
+  }
+
+  it('serves HTTP/2 with alpn=h2, as gRPC clients require', async () => {
+    const backend = http2.createServer((_request, response) => response.end('hello'));
+    loopback.onClose(() => {
+      backend.close();
+    });
+    await once(backend.listen(0, '127.0.0.1'), 'listening');
+    const { relay } = await loopback.relay(
+      config(
+        endpoint(addressText(backend.address() as AddressInfo), { listen_transport: `${words()};alpn=h2` }),
+      ),
+    );
+    const session = http2.connect(`https://${listenOf(relay)}`, { ca: readFileSync(pki.ca) });
+    loopback.onClose(() => {
+      session.destroy();
+    });
+    const stream = session.request({ ':path': '/' });
+    const [answer] = (await once(stream, 'data')) as [Buffer];
+    expect(answer.toString()).to.equal('hello');
+  });
+
+  it('rejects a client that offers only other protocols, with the alert of RFC 7301', async () => {
+    const running = await listening(`${words()};alpn=h2`);
+    const socket = tlsClient(running, { ALPNProtocols: ['http/1.1'] });
+    expect(await failure(socket)).to.equal('ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL');
+    const { side, message } = await failedLine(running);
+    expect(side).to.equal('client');
+    expect(message).to.contain('TLS handshake failed: the peer offers no protocol of alpn');
+    expect(running.dials()).to.equal(0);
+  });
 
   it('refuses TLS 1.1', async () => {
     const running = await listening(words());

@@ -5,7 +5,10 @@ import { FrameReader, frameWriter } from '../../../src/relay/transport/web-socke
 /** Reads `parts` as the server that a client sends them to, or as the client; `events` has pings, and the end. */
 function read(parts: readonly Buffer[], isServer = true): { payloads: string[]; events: string[] } {
   const events: string[] = [];
-  const reader = new FrameReader(isServer, (payload) => events.push(`ping ${payload.toString()}`));
+  const reader = new FrameReader(isServer, {
+    onPing: (payload) => events.push(`ping ${payload.toString()}`),
+    onPong: () => events.push('pong'),
+  });
   const payloads = parts.map((part) => reader.read(Buffer.from(part)).toString());
   if (reader.isClosed) events.push('close');
   return { payloads, events };
@@ -31,6 +34,10 @@ describe('WebSocket frames', () => {
       const { payloads, events } = read(parts);
       expect({ payload: payloads.join(''), events }, String(size)).to.deep.equal(expected);
     }
+  });
+
+  it('that answer a ping are reported', () => {
+    expect(read([hex(`8a80 ${zero} 8a81 ${zero} 61`)]).events).to.deep.equal(['pong', 'pong']);
   });
 
   it('that are small become one part', () => {
@@ -93,6 +100,8 @@ describe('WebSocket frames', () => {
     const [server, client] = [frameWriter(false), frameWriter(true)];
     expect(server.close().toString('hex')).to.equal('880203e8');
     expect(client.close().toString('hex')).to.equal(`8882${zero}03e8`);
+    expect(server.ping().toString('hex')).to.equal('8900');
+    expect(client.ping().toString('hex')).to.equal(`8980${zero}`);
     expect(client.pong(Buffer.from('a')).toString('hex')).to.equal(`8a81${zero}61`);
   });
 });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { duplexPair, type Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
+import { systemClock } from '../../../src/lib/clock.ts';
 import { WebSocketStream } from '../../../src/relay/transport/web-socket-stream.ts';
 import { frame, opcodes, until, zeroMask } from './frames.ts';
 
@@ -13,7 +14,9 @@ const closed = Buffer.from('880203e8', 'hex');
 /** The stream of a server, and what its client writes to. */
 function pair(silenceMs = 0): { stream: WebSocketStream; client: Duplex } {
   const [client, below] = duplexPair();
-  return { stream: new WebSocketStream(below, { isServer: true, rest, silenceMs }), client };
+  const pings = { intervalMs: 0 };
+  const options = { isServer: true, rest, silenceMs, pings, clock: systemClock };
+  return { stream: new WebSocketStream(below, options), client };
 }
 
 describe('WebSocket stream with an initial silence', () => {

@@ -94,7 +94,7 @@ describe('relay, UDP, addresses and remotes in turn', () => {
     await eventually('all', () => first.texts.length + second.texts.length === 140, { intervalMs: 1 });
     expect(second.texts).to.deep.equal(['1']);
     expect(new Set(first.ports).size).to.equal(1);
-    expect(statusOf(relay).health.UDP.map(({ healthy }) => healthy)).to.deep.equal([true, true]);
+    expect(statusOf(relay).health.UDP.map(({ state }) => state)).to.deep.equal(['unknown', 'unknown']);
     for (let half = 0; half < 20; half += 1) {
       await one.send(`later ${String(half)}`);
       clock.advance(400);

@@ -31,6 +31,8 @@ describe('relay, a remote that does not answer', () => {
     const { address } = await silentPort(loopback);
     const { relay } = await loopback.relay(config(endpoint(address, {}, { tcp_timeout: 0 })));
     const client = await loopback.client(listenOf(relay));
+    client.write('x'); // without it this is a check of a load balancer
+    await eventually('the byte', () => relay.status().endpoints[0]?.connections.fromClientBytes === 1);
     client.resetAndDestroy();
     await eventually('its end', () => relay.status().endpoints[0]?.connections.failed.client === 1);
     const other = loopback.dial(listenOf(relay));

@@ -150,7 +150,16 @@ describe('remote pools', () => {
     for (const port of [80, 82]) remotes.forPort(port)?.remotes[0]?.fail(refused);
     expect(remotes.health[0]).to.include({ healthy: false, reason: 'DialFailed', failed: 2 });
     for (const port of [81, 82]) remotes.forPort(port)?.remotes[0]?.acquire();
+    remotes.forPort(81)?.remotes[0]?.succeed();
     expect(remotes.health[0]).to.include({ healthy: true, reason: '', failed: 2, active: 2 });
+  });
+
+  it('reports a range as unknown until a port in use was dialled', () => {
+    const remotes = ranged(new FakeClock(), 80, 82);
+    remotes.forPort(81)?.remotes[0]?.acquire();
+    expect(remotes.health[0]).to.include({ state: 'unknown', healthy: null, reason: '' });
+    remotes.forPort(82)?.remotes[0]?.fail(refused);
+    expect(remotes.health[0]).to.include({ state: 'unhealthy', healthy: false, reason: 'DialFailed' });
   });
 
   it('counts one remote if all ports of a range go to one port', () => {
@@ -257,6 +266,7 @@ describe('relay, remotes that fail', () => {
     for (let i = 0; i < 3; i += 1) expect(await loopback.greeting(listenOf(relay))).to.equal('second');
     expect(statusOf(relay).health.TCP[0]).to.deep.equal({
       address: first,
+      state: 'unhealthy',
       healthy: false,
       reason: 'DialFailed',
       active: 0,
@@ -329,6 +339,7 @@ describe('relay, remotes that fail', () => {
     }
     expect(statusOf(relay).health.UDP).to.deep.include({
       address: `127.0.0.1:${String(port)}`,
+      state: 'unhealthy',
       healthy: false,
       reason: 'DialFailed',
       active: 0,

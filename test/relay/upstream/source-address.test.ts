@@ -43,6 +43,20 @@ describe('relay, through', () => {
     expect((await answer).toString()).to.equal('127.0.0.9');
   });
 
+  for (const through of ['0.0.0.0', '::', '[::]:0', '0.0.0.0:0', '::ffff:0.0.0.0']) {
+    it(`of ${through} is no binding: remotes of both families are dialled, over TCP and UDP`, async () => {
+      for (const host of ['127.0.0.1', '::1']) {
+        const { relay } = await loopback.relay(config(endpoint(await mirror(host), { through })));
+        expect(await received(await loopback.client(listenOf(relay)))).to.equal(host);
+        const udpOnly = { no_tcp: true, use_udp: true };
+        const udp = await loopback.relay(
+          config(endpoint(await loopback.udpEcho('', host), { through }, udpOnly)),
+        );
+        expect(await loopback.exchangeDatagram(await loopback.udp(), listenOf(udp.relay), 'x')).to.equal('x');
+      }
+    });
+  }
+
   it('may fix the source port, too, over TCP and UDP', async () => {
     const [through, remote] = [`127.0.0.9:${String(await freePort())}`, await loopback.udp()];
     const echo = await loopback.tcpRemote((socket) => {

@@ -98,7 +98,7 @@ export function twoLines<T>(texts: (item: T) => readonly [string, string]): Colu
 }
 
 /** A state as a word and a colour. */
-export type Pill = readonly [word: string, kind: 'good' | 'bad' | 'busy'];
+export type Pill = readonly [word: string, kind: 'good' | 'bad' | 'busy' | ''];
 
 /** Shows a state, and its reason below it. */
 export function showPill(cell: Element, [word, kind]: Pill, more: string): void {

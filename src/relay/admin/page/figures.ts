@@ -22,7 +22,7 @@ export const failures: Counter = ({ connections, associations }) =>
   );
 /** Refused by a limit, or by `allowed_sources`. */
 export const refused: Counter = (endpoint) =>
-  [endpoint.refused, endpoint.notAllowed, endpoint.tooManyOfClient].reduce(
+  [endpoint.refused, endpoint.notAllowed, endpoint.tooManyOfClient, endpoint.looped].reduce(
     (sum, { connections, associations }) => sum + connections + associations,
     0,
   );

@@ -155,6 +155,14 @@ const remoteReasons = {
   CheckFailed: 'Health checks fail; tried last.',
 };
 
+const remoteStates = {
+  healthy: ['Healthy', 'good'],
+  unhealthy: ['Unhealthy', 'bad'],
+  unknown: ['Unknown', ''],
+} as const;
+
+const notTried = 'Neither dialled nor checked yet.';
+
 const remoteColumns: readonly Column<RemoteRow>[] = [
   { title: 'Remote', show: plain(({ address }) => address) },
   {
@@ -163,8 +171,8 @@ const remoteColumns: readonly Column<RemoteRow>[] = [
   },
   {
     title: 'Health',
-    show: (cell, { healthy, reason }) => {
-      showPill(cell, healthy ? ['Healthy', 'good'] : ['Unhealthy', 'bad'], remoteReasons[reason]);
+    show: (cell, { state, reason }) => {
+      showPill(cell, remoteStates[state], state === 'unknown' ? notTried : remoteReasons[reason]);
     },
   },
   {

@@ -37,6 +37,8 @@ function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snap
       refused: { connections: 0, associations: 0 },
       notAllowed: { connections: 0, associations: 0 },
       tooManyOfClient: { connections: 0, associations: 0 },
+      looped: { connections: 0, associations: 0 },
+      probes: 0,
       evicted: 0,
       transport: '',
       transportProblem: '',
@@ -58,7 +60,7 @@ function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snap
 }
 
 function remote(address: string, counts: Partial<RemoteHealth>): RemoteHealth {
-  return { address, healthy: true, reason: '', active: 0, dials: 0, failed: 0, ...counts };
+  return { address, state: 'healthy', healthy: true, reason: '', active: 0, dials: 0, failed: 0, ...counts };
 }
 
 describe('page, figures', () => {

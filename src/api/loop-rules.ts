@@ -1,0 +1,57 @@
+import { parseIpAddress } from '../lib/ip-address.ts';
+import { portsFrom } from '../lib/port-range.ts';
+import { present } from '../lib/record.ts';
+import type { Problem } from '../lib/problem.ts';
+import { lastPort } from './port-conflicts.ts';
+import {
+  relayLoops,
+  type HostPort,
+  type LoopEndpoint,
+  type OwnNames,
+  type RelayLoop,
+} from './relay-loops.ts';
+import type { Endpoint, Relay } from './relay.ts';
+
+/** Endpoints of `relay` that are certain to be their own remotes, over the name of its Service, too. */
+export function loopProblems(relay: Relay): Problem[] {
+  return loopsOf(relay, (isCertain) => isCertain);
+}
+
+/** Endpoints of `relay` that may be their own remotes. */
+export function loopWarnings(relay: Relay): Problem[] {
+  return loopsOf(relay, (isCertain) => !isCertain);
+}
+
+function loopsOf(relay: Relay, isWanted: (isCertain: boolean) => boolean): Problem[] {
+  const loops = relayLoops(relay.endpoints.map(loopEndpoint), ownNames(relay));
+  return loops.filter(({ isCertain }) => isWanted(isCertain)).map((loop) => problem(relay, loop));
+}
+
+function problem({ endpoints }: Relay, { endpoints: [name], what, remedy }: RelayLoop): Problem {
+  const index = endpoints.findIndex((endpoint) => endpoint.name === name);
+  return { path: ['spec', 'endpoints', index, 'remotes'], what, remedy };
+}
+
+/** A Service port is the port that the Pods listen on, so the Service's name leads back to them. */
+function ownNames({ metadata: { name, namespace }, service, endpoints }: Relay): OwnNames {
+  const names = [name, `${name}.${namespace}`, `${name}.${namespace}.svc`];
+  const inCluster = endpoints
+    .flatMap(({ remotes }) => remotes.map(({ address }) => address.toLowerCase().replace(/\.$/, '')))
+    .filter((host) => host.startsWith(`${name}.${namespace}.svc.`)); // whatever the cluster's domain is
+  const all = service.enabled ? [...names, ...inCluster] : [];
+  return { addresses: [], names: new Map(all.map((each) => [each, 'certain'])) };
+}
+
+function loopEndpoint({ name, network, listen, remotes }: Endpoint): LoopEndpoint {
+  const hosts = remotes.map((remote) => ({ ...remote, ...present('ip', parseIpAddress(remote.address)) }));
+  return {
+    name,
+    network,
+    ports: portsFrom(listen.port, lastPort(listen)).map((port) => ({
+      listen: { host: listen.address.text, port, ip: listen.address },
+      remotes: hosts.map(({ address: host, ip, port: first, fixedPort }): HostPort => {
+        return { host, port: fixedPort ? first : first + port - listen.port, ip };
+      }),
+    })),
+  };
+}

@@ -1,0 +1,81 @@
+import { lastPort, listenText, portConflicts, type Listener } from '../api/port-conflicts.ts';
+import { addressFamily } from '../lib/ip-address.ts';
+import { memoize } from '../lib/memoize.ts';
+import { socketAddressText, type SocketAddress } from './address.ts';
+import { portsOf } from './port-config.ts';
+import type { EndpointConfig } from './relay-config.ts';
+
+/**
+ * Every two listening sockets of the relay that cannot be bound side by side, one sentence each, with the remedy.
+ *
+ * `--check` and `standalone` report all of them, a failed bind its own, `validate` and the operator those within a RealmRelay:
+ * all by `portConflicts`. Host names are compared as text: only a lookup could find more.
+ *
+ * @param admin  where the admin server listens, which is bound before any endpoint; undefined = there is none.
+ */
+export function listenConflicts(
+  endpoints: readonly EndpointConfig[],
+  admin: SocketAddress | undefined,
+): readonly string[] {
+  const all = endpoints.flatMap(listeners);
+  const addresses = all.filter(hasAddress);
+  const conflicts = [...portConflicts(addresses), ...portConflicts(all.filter((each) => !hasAddress(each)))];
+  return [...conflicts.map(({ message }) => message), ...adminConflicts(addresses, admin)];
+}
+
+/**
+ * The conflict of one listening socket with another endpoint, as `listenConflicts` reports it.
+ *
+ * @param endpoint  the endpoint of the socket, with its port as the only one.
+ * @returns undefined if no other endpoint is in its way.
+ */
+export function conflictAt(
+  { name, network, listen }: EndpointConfig,
+  endpoints: readonly EndpointConfig[],
+): string | undefined {
+  const mine = listenPorts([listen]).map((ports) => ({ name, network, listen: ports }));
+  const others = endpoints.filter((other) => other.name !== name).flatMap(listeners);
+  const there = others
+    .filter((other) => other.listen.port <= listen.port && listen.port <= lastPort(other.listen))
+    .map((other) => ({ ...other, listen: { address: other.listen.address, port: listen.port } }));
+  const conflicts = portConflicts([...mine, ...there].filter(hasAddress));
+  return conflicts.find(({ endpoints: pair }) => pair.includes(name))?.message;
+}
+
+/** The listening sockets of an endpoint, consecutive ports as one; a port that the kernel chooses is none. */
+const listeners = memoize((endpoint: EndpointConfig): readonly Listener[] => {
+  const { name, network } = endpoint;
+  const ports = portsOf(endpoint).map(({ listen }) => listen);
+  return listenPorts(ports).map((listen) => ({ name, network, listen }));
+});
+
+function listenPorts(addresses: readonly SocketAddress[]): Listener['listen'][] {
+  const runs: { readonly first: SocketAddress; endPort: number }[] = [];
+  for (const listen of addresses.toSorted((a, b) => a.port - b.port)) {
+    const run = runs.at(-1);
+    if (run?.endPort === listen.port - 1) run.endPort = listen.port;
+    else if (listen.port !== 0) runs.push({ first: listen, endPort: listen.port });
+  }
+  return runs.map(({ first: { host, port, ip }, endPort }) => ({
+    address: ip ?? { family: 'IPv4', text: host.toLowerCase(), zone: '' },
+    port,
+    ...(endPort > port && { endPort }),
+  }));
+}
+
+function hasAddress({ listen }: Listener): boolean {
+  return addressFamily(listen.address.text) !== undefined;
+}
+
+function adminConflicts(all: readonly Listener[], admin: SocketAddress | undefined): string[] {
+  if (admin?.ip === undefined || admin.port === 0) return [];
+  const { ip: address, port } = admin;
+  const network = { tcp: true, udp: false, ipv6Only: false };
+  return all
+    .filter((each) => portConflicts([each, { name: '', listen: { address, port }, network }]).length > 0)
+    .map(
+      (each) =>
+        `endpoint "${each.name}" (${listenText(each)}) and the admin server (${socketAddressText(admin)}) cannot share ` +
+        `TCP port ${String(port)}: choose another port for the endpoint, or another address with --admin`,
+    );
+}

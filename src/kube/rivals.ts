@@ -1,0 +1,121 @@
+import type { Clock } from '../lib/clock.ts';
+import { appliedHashSteps, hasAppliedHash } from './applied-hash.ts';
+import { type Contest, Contests } from './contests.ts';
+import { differences } from './differences.ts';
+import { isAppliedBy, type ManagedFields, type ManagedObject, otherManagers } from './field-managers.ts';
+import { type KubeObject, type ObjectKey, objectKey } from './object.ts';
+
+/** How many fields and managers are named. */
+const maxNamed = 3;
+/** How many deleted objects are remembered. */
+const maxGone = 4_096;
+
+/** Who undoes what we write to an object, and where, as far as the API server records it. */
+export type Rivals = {
+  /** Each as `"kubectl-edit"` or `"kube-controller-manager" (subresource scale)`, sorted; empty if nobody is recorded. */
+  readonly managers: readonly string[];
+  /** Paths of fields, sorted; empty if the object is deleted again and again. */
+  readonly fields: readonly string[];
+  /** Whether it is an operator with our field manager, which wants something else. */
+  readonly isOwnKind: boolean;
+};
+
+/** A contest about an object; see {@link Contest}. */
+export type Rivalry = Contest & Rivals & { readonly object: KubeObject };
+
+/** What finding rivals works with. */
+export type RivalSearchOptions = {
+  readonly clock: Clock;
+  /** Reads an object from the API server with its managed fields, which stores do not keep. */
+  readonly read: (object: KubeObject) => Promise<ManagedObject | undefined>;
+  /** Our field managers. */
+  readonly own: readonly string[];
+};
+
+const nobody: Rivals = { managers: [], fields: [], isOwnKind: false };
+
+/** Notices who undoes what is written to objects. An object is read once each time it is undone, and else never. */
+export class RivalSearch {
+  readonly #options: RivalSearchOptions;
+  readonly #contests: Contests;
+  /** By key, of contested objects. */
+  readonly #known = new Map<string, Rivals>();
+  /** Keys of objects that were deleted, so that the many that are created once are not remembered. */
+  readonly #gone = new Set<string>();
+
+  constructor(options: RivalSearchOptions) {
+    this.#options = options;
+    this.#contests = new Contests(options.clock);
+  }
+
+  /** Records that `desired`, whose hash is `hash`, was created; it is only remembered if one of its name is gone. */
+  created(desired: KubeObject, hash: string): void {
+    const key = keyOf(desired);
+    if (this.#gone.has(key)) this.#contests.written(key, hash);
+  }
+
+  /** Records that an existing object was made what `desired` is, whose hash is `hash`. */
+  changed(desired: KubeObject, hash: string): void {
+    this.#contests.written(keyOf(desired), hash);
+  }
+
+  /** Records that the object of this kind at `key` is gone. */
+  gone(kind: string, key: ObjectKey): void {
+    this.#gone.add(`${kind}/${key}`);
+    const [oldest] = this.#gone;
+    if (this.#gone.size > maxGone && oldest !== undefined) this.#gone.delete(oldest);
+  }
+
+  /** Records that we deleted `object`. */
+  forget(object: KubeObject): void {
+    this.#contests.forget(keyOf(object));
+    this.#known.delete(keyOf(object));
+  }
+
+  /** Records that `desired` is not what exists. Returns the rivalry, if it is one; with `waitMs` above 0, writing must wait. */
+  async undone(desired: KubeObject, hash: string): Promise<Rivalry | undefined> {
+    const key = keyOf(desired);
+    const contest = this.#contests.undone(key, hash);
+    if (contest === undefined) return undefined;
+    if (contest.isNews || !this.#known.has(key)) this.#known.set(key, await this.#rivals(desired, hash));
+    return this.#rivalry(desired, contest);
+  }
+
+  /** Records that `desired` is what exists. Returns the rivalry, if there was one until a moment ago. */
+  asWanted(desired: KubeObject): Rivalry | undefined {
+    const contest = this.#contests.asWanted(keyOf(desired));
+    if (contest !== undefined) return this.#rivalry(desired, contest);
+    if (this.#known.size > 0) this.#known.delete(keyOf(desired));
+    return undefined;
+  }
+
+  #rivalry(object: KubeObject, contest: Contest): Rivalry {
+    return { ...contest, ...(this.#known.get(keyOf(object)) ?? nobody), object };
+  }
+
+  async #rivals(desired: KubeObject, hash: string): Promise<Rivals> {
+    const { read, own } = this.#options;
+    const live = await read(desired);
+    if (live === undefined) return nobody;
+    const found = differences(desired, live).map(({ steps }) => steps);
+    const managers = otherManagers(live, found, own);
+    const isOwnKind = !hasAppliedHash(live, hash) && isAppliedBy(live, own, appliedHashSteps);
+    return {
+      managers: isOwnKind ? [] : named(managers.map(managerText)),
+      fields: named(found.map((steps) => steps.join(''))),
+      isOwnKind,
+    };
+  }
+}
+
+function named(texts: readonly string[]): string[] {
+  return [...new Set(texts)].toSorted().slice(0, maxNamed);
+}
+
+function managerText({ manager = '', subresource }: ManagedFields): string {
+  return `"${manager}"${subresource === undefined ? '' : ` (subresource ${subresource})`}`;
+}
+
+function keyOf(object: KubeObject): string {
+  return `${object.kind}/${objectKey(object)}`;
+}
