@@ -27,13 +27,12 @@ import {
   namespaceNames,
   numberBetween,
   relayDefaults,
+  relayEngine,
   relayImage,
 } from './flag-values.ts';
 import { parseOptions } from './options.ts';
 
 const defaultLeaseSeconds = 15;
-/** Of a timer of Node. */
-const longestTimerMs = 2 ** 31 - 1;
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 
 export const usage = `Usage: realm-operator operator [options]
@@ -49,6 +48,7 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
                            the leader renews it five times in that time
       --relay-image IMAGE  image for relays that do not set one (default: that of the operator's own Pod; outside a cluster
                            ${defaultRelayImage})
+      --relay-engine NAME  what moves the bytes of relays: kernel, node or auto (default auto)
       --relay-defaults YAML
                            resources and podTemplate, as in the spec of a RealmRelay, for relays that leave them out
       --omit-user-ids      let the cluster assign user and group of relay Pods, as OpenShift's restricted-v2 does
@@ -81,8 +81,6 @@ export const operator: Command = async (argv, { signals: source }) => {
     registry,
   });
   const routes = operatorRoutes(running, registry, systemClock);
-  // Timers alone keep no process alive, and there may be no connection: as while the API server is away.
-  const alive = setInterval(() => undefined, longestTimerMs);
   let admin: HealthServer | undefined;
   try {
     admin = address && (await startHealthServer(address, routes, systemClock));
@@ -93,7 +91,6 @@ export const operator: Command = async (argv, { signals: source }) => {
   } finally {
     await Promise.race([running.stop(), signals.second]);
     await admin?.close();
-    clearInterval(alive);
     signals.release();
     stopReopening();
   }
@@ -108,6 +105,7 @@ function operatorFlags(argv: readonly string[]) {
     'lease-namespace': { type: 'string' },
     'lease-seconds': { type: 'string', default: String(defaultLeaseSeconds) },
     'relay-image': { type: 'string' },
+    'relay-engine': { type: 'string', default: 'auto' },
     'relay-defaults': { type: 'string', default: '{}' },
     'omit-user-ids': { type: 'boolean', default: false },
     'denied-destinations': { type: 'string', default: defaultDenied },
@@ -128,6 +126,7 @@ function operatorFlags(argv: readonly string[]) {
     ),
     platform: {
       relayImage: image === undefined ? defaultRelayImage : relayImage(image),
+      relayEngine: relayEngine(values['relay-engine']),
       operatorNamespace: home ?? defaultOperatorNamespace,
       deniedDestinations: deniedDestinations(values['denied-destinations']),
       relayDefaults: relayDefaults(values['relay-defaults']),

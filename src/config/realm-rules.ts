@@ -25,7 +25,16 @@ const withoutEffect: Rule<never> = (_value, path, findings) => {
 };
 
 const noMptcp = 'requests MPTCP sockets, which Node.js cannot create';
-const noDevice = 'binds to a device, which Node.js cannot do';
+
+/** The name of a network interface; '' = none. Source: Linux, dev_valid_name and IFNAMSIZ. */
+const deviceName: Rule<string> = (value, path, findings) => {
+  const name = text(value, path, findings);
+  if (name === undefined || name === '') return undefined;
+  if (/^[^/:\s\0]{1,15}$/.test(name) && name !== '.' && name !== '..') return name;
+  const remedy = 'give its name as "ip link" lists it, at most 15 characters';
+  findings.problems.push({ path, what: 'is no name of a network interface', value, remedy });
+  return undefined;
+};
 
 const networkRules = {
   ...rulesOf(networkKeys),
@@ -49,16 +58,14 @@ export const endpointKeys = {
   health_check: ours(key(fields({ ...rulesOf(healthCheckKeys), udp: udpCheck }))),
   network: key(fields(networkRules)),
   through: key(sourceAddress),
+  interface: key(deviceName),
+  listen_interface: key(deviceName),
   listen_transport: key(listenTransport),
   remote_transport: key(remoteTransport),
 } satisfies Readonly<Record<keyof RealmEndpoint, Key<unknown>>>;
 
 /** The rules of an endpoint. */
-export const endpointRules = {
-  ...rulesOf(endpointKeys),
-  interface: unsupported('', noDevice),
-  listen_interface: unsupported('', noDevice),
-};
+export const endpointRules = rulesOf(endpointKeys);
 
 const endpointRule = fields(endpointRules, ['listen', 'remote']);
 

@@ -168,6 +168,7 @@ describeWithCluster('the admission policy', (cluster) => {
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
     const objects = desiredObjects(parsed(inNamespace(voip, namespace)), {
       relayImage: 'example.com/relay@sha256:0',
+      relayEngine: 'auto',
       operatorNamespace: 'operators',
       deniedDestinations: defaultDeniedDestinations,
     });

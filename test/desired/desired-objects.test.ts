@@ -13,6 +13,7 @@ import { goldenRelayManifests, goldenRelays, sideBySide } from './golden-relays.
 
 const platform: Platform = {
   relayImage: 'example.com/relay@sha256:0',
+  relayEngine: 'auto',
   operatorNamespace: 'operators',
   deniedDestinations: defaultDeniedDestinations,
 };

@@ -124,6 +124,8 @@ export const goldenRelayManifests = {
           udp: true,
           tcpIdleTimeoutSeconds: 600,
           tcpHalfCloseTimeoutSeconds: 60,
+          tcpUserTimeoutSeconds: 90,
+          dscp: 46,
           maxConnections: 1000,
           maxWaiting: 0,
         },

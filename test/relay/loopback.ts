@@ -14,6 +14,7 @@ import { RelayServer, type RelayOptions } from '../../src/relay/server.ts';
 import type { EndpointStatus } from '../../src/relay/admin/status.ts';
 import { createLogger, type Logger } from '../../src/telemetry/logger.ts';
 import { eventually } from '../support/eventually.ts';
+import { testEngine } from './engines.ts';
 
 /** One line of the log, parsed. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
@@ -90,7 +91,7 @@ export class Loopback {
   /** A relay with this configuration, whose sockets are bound. */
   async relay(first: RelayConfig, options: Partial<RelayOptions> = {}): Promise<TestRelay> {
     const { log, lines } = keptLog();
-    const relay = new RelayServer({ log, clock: systemClock, ...options });
+    const relay = new RelayServer({ log, clock: systemClock, engine: testEngine, ...options });
     this.onClose(() => relay.close());
     await relay.reload(first);
     return { relay, lines };

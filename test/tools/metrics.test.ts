@@ -11,6 +11,7 @@ const bounded = [
   'from',
   'outcome',
   'kind',
+  'namespace', // one of those that the operator watches
   'controller',
   'name',
   'result',

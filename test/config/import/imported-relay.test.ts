@@ -277,6 +277,7 @@ describe('importedRelay', () => {
       remote = "a.example:1"
       extra_remotes = ["127.0.0.1:2"]
       through = "192.0.2.7"
+      interface = "eth1"
       listen_transport = "tls;servername=a.example;ocsp=/ocsp"
       network = { max_associations = 7 }`;
     expect(imported(text).warnings.map(problemText)).to.deep.equal([
@@ -291,6 +292,7 @@ describe('importedRelay', () => {
       'endpoints[0].listen: is an address of one machine, which Pods do not have, got "192.0.2.1": listen on [::] or 0.0.0.0, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
       'endpoints[0].through: is an address of one machine, which Pods do not have, got "192.0.2.7": remove it, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
       'endpoints[0].extra_remotes[0]: is loopback, which the operator denies by default, got "127.0.0.1": give the name of a Service or the machine\'s address',
+      'endpoints[0].interface: is an interface of one machine, which a RealmRelay cannot name, got "eth1": remove it',
       'endpoints[0].name: becomes "web-site-main-e", got "Web site, main entrance": use a DNS label of at most 15 characters, once, to choose another',
     ]);
   });
@@ -318,6 +320,8 @@ const networks: fc.Arbitrary<NetworkSpec> = fc.record(
     udpTimeoutSeconds: fc.nat(86_400),
     tcpKeepaliveSeconds: fc.nat(32_767),
     tcpKeepaliveProbes: fc.integer({ min: 1, max: 127 }),
+    tcpUserTimeoutSeconds: fc.nat(86_400),
+    dscp: fc.nat(63),
     tcpIdleTimeoutSeconds: fc.nat(86_400),
     tcpHalfCloseTimeoutSeconds: fc.nat(86_400),
     maxConnections: fc.nat(3),
