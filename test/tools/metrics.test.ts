@@ -21,6 +21,7 @@ const bounded = [
   'method',
   'version',
   'node_version',
+  'engine',
 ];
 
 // The rules of `promtool check metrics` and of prometheus.io/docs/practices/naming.

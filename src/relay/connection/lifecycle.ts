@@ -87,10 +87,10 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
   async dial(port: number, connect: Connect<C>): Promise<void> {
     if (this.hasFailed()) return;
     this.#hasDialled = true;
-    this.#dial = this.#newDial((...of) => {
-      const socket = connect(...of);
+    this.#dial = this.#newDial((target, onConnected) => {
+      const socket = connect(target, onConnected);
       this.#sockets.push(socket);
-      this.#context.ownSockets.opened(socket, this.#owner.path);
+      this.#context.ownSockets.opened(socket, this.#owner.path, target);
       return socket;
     });
     try {
