@@ -1,13 +1,5 @@
 import { lastPort, protocols, type Listener, type ListenPorts } from './port-conflicts.ts';
-
-/** Maximum number of ports of one endpoint: the largest block that VoIP and media servers use for RTP. */
-export const maxEndpointPorts = 16_384;
-
-/** Maximum number of pairs of port and protocol of a relay with a Service, which has an entry for each of them. */
-export const maxServicePorts = 512;
-
-/** The same without a Service: every pair is a listening socket of each Pod. */
-export const maxListeningPorts = 32_768;
+import { maxListeningPorts } from './schema/realm-relay.ts';
 
 /** Maximum number of remotes of a relay, each counted at every port: the relay keeps the address of each in memory. */
 export const maxPortRemotes = 65_536;

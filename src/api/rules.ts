@@ -4,8 +4,9 @@ import { commonMetadataProblems, commonMetadataWarnings } from './common-metadat
 import { loopProblems, loopWarnings } from './loop-rules.ts';
 import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
 import { boundFamilies, canBind, type BindAddress, type PortConflict } from './port-conflicts.ts';
-import { maxListeningPorts, maxPortRemotes, maxServicePorts, portPairs, portRemotes } from './port-limits.ts';
+import { maxPortRemotes, portPairs, portRemotes } from './port-limits.ts';
 import type { Endpoint, Relay } from './relay.ts';
+import { maxListeningPorts, maxServicePorts } from './schema/realm-relay.ts';
 import { workloadProblems, workloadWarnings } from './workload-rules.ts';
 import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
 

@@ -9,7 +9,8 @@ import {
   ownLabelWarnings,
 } from './label-rules.ts';
 import { lastPort, protocols } from './port-conflicts.ts';
-import { maxServicePorts, portPairs } from './port-limits.ts';
+import { portPairs } from './port-limits.ts';
+import { maxServicePorts } from './schema/realm-relay.ts';
 import type { Relay, Service } from './relay.ts';
 
 const servicePath = ['spec', 'service'] as const;

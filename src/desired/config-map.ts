@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
 import type { V1ConfigMap } from '@kubernetes/client-node';
 import { lastPort, listenText } from '../api/port-conflicts.ts';
-import { maxServicePorts, portPairs, portRemotes } from '../api/port-limits.ts';
+import { portPairs, portRemotes } from '../api/port-limits.ts';
 import type { Endpoint, Relay, Remote } from '../api/relay.ts';
+import { maxServicePorts } from '../api/schema/realm-relay.ts';
 import { keysOf } from '../config/field-table.ts';
 import { realmsKeys } from '../config/key-table.ts';
 import { networkKeys } from '../config/network-keys.ts';

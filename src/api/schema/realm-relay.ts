@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { numericEnd } from '../../lib/host-name.ts';
 import { logLevels } from '../../lib/log-level.ts';
 import { maxPayloadLength, payloadPattern, payloadRemedy } from '../../lib/payload.ts';
-import { maxEndpointPorts, maxListeningPorts, maxServicePorts } from '../port-limits.ts';
 import { network } from './network.ts';
 import { podTemplate } from './pod-template.ts';
 import { bounded, flag, isHost, isListenAddress, isPlainAddress, rule, seconds, text } from './parts.ts';
@@ -23,6 +22,15 @@ export const plural = 'realmrelays';
 
 /** The port of the relay's admin server in every Pod; no endpoint may listen on it. */
 export const adminPort = 9465;
+
+/** Maximum number of ports of one endpoint: the largest block that VoIP and media servers use for RTP. */
+export const maxEndpointPorts = 16_384;
+
+/** Maximum number of pairs of port and protocol of a relay with a Service, which has an entry for each of them. */
+export const maxServicePorts = 512;
+
+/** The same without a Service: every pair is a listening socket of each Pod. */
+export const maxListeningPorts = 32_768;
 
 /** Maximum length of a RealmRelay's name: names derived from it must fit into a label of 63 characters. */
 export const maxNameLength = 56;

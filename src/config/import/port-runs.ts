@@ -1,4 +1,4 @@
-import { maxEndpointPorts } from '../../api/port-limits.ts';
+import { maxEndpointPorts } from '../../api/schema/realm-relay.ts';
 import type { PortConfig } from '../port-config.ts';
 
 /**
