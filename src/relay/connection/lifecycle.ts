@@ -175,13 +175,14 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
 
   #newDial(connect: Connect<C>): Dial<C> {
     const { clock, lookup, budget, warn } = this.#context;
-    const { through, network, deniedDestinations: denied } = this.#config;
+    const { through, dialDevice: device, network, deniedDestinations: denied } = this.#config;
     return new Dial({
       clock,
       lookup,
       budget,
       connect,
       through,
+      device,
       denied,
       timeoutMs: network.tcpTimeoutMs,
       onFailedTry: ({ text: upstream }, err) => {
