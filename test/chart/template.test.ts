@@ -228,6 +228,7 @@ describeWithHelm('chart: monitoring', (helm) => {
       workers: 1,
       isLeading: () => true,
       watchProblems: () => [],
+      relaysOfOthers: () => new Map(),
       relays: () => [],
       logLinesDropped: () => 0,
     });
