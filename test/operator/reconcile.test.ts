@@ -101,7 +101,12 @@ function run(cluster: FakeCluster, poller = fakePoller(), failures = 0): Promise
     cluster,
     poller,
     installations: { own: 'operators/test', left: () => undefined },
-    platform: { relayImage: 'x', operatorNamespace: 'x', deniedDestinations: [] },
+    platform: {
+      relayImage: 'x',
+      relayEngine: 'auto' as const,
+      operatorNamespace: 'x',
+      deniedDestinations: [],
+    },
     now: () => new Date(0),
     log: createLogger('off'),
     failures,
