@@ -28,6 +28,7 @@ export function operatorMetricsList(): Metric[] {
     workers: 1,
     isLeading: () => true,
     watchProblems: () => [],
+    relaysOfOthers: () => new Map(),
     relays: () => [],
     logLinesDropped: () => 0,
   });

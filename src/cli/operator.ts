@@ -32,6 +32,7 @@ import {
 } from './flag-values.ts';
 import { parseOptions } from './options.ts';
 
+const leaseName = 'realm-operator';
 const defaultLeaseSeconds = 15;
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 
@@ -58,6 +59,9 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
       --admin ADDRESS      where /livez, /readyz and /metrics are served, or off (default ${defaultAdmin})
       --log-level LEVEL    ${logLevels.join(', ')} (default info)
       --log-output FILE    stdout, stderr or a file, which SIGHUP opens again for its rotation (default stdout)
+
+An operator leaves RealmRelays to another installation that serves them and runs: one with another lease namespace, in
+another namespace, or outside a cluster on another host. It takes them over within a minute of the end of that one.
 
 SIGTERM and SIGINT let what is under way end, for at most 15 seconds; a second one ends it at once.
 
@@ -134,13 +138,22 @@ function operatorFlags(argv: readonly string[]) {
     },
     ...(image === undefined && home !== undefined && { ownPod: { namespace: home, name: hostname() } }),
     namespaces: namespaceNames(namespace),
-    ...(values['leader-elect'] && { lease: lease(leaseNamespace, seconds) }),
+    ...installation(values['leader-elect'] ? lease(leaseNamespace, seconds) : undefined, home),
   };
+}
+
+/** Replicas behind one lease are one installation, and so are the versions of an operator in its namespace. */
+function installation(
+  lease: LeaseTerms | undefined,
+  home: string | undefined,
+): { readonly installation: string; readonly lease?: LeaseTerms } {
+  if (lease !== undefined) return { installation: `${lease.namespace}/${lease.name}`, lease };
+  return { installation: home === undefined ? hostname() : `${home}/${leaseName}` };
 }
 
 function lease(namespace: string | undefined, seconds: number): LeaseTerms {
   if (namespace === undefined)
     throw new UsageError('--leader-elect: outside a cluster, give a namespace with --lease-namespace');
   const identity = `${hostname()}-${randomBytes(4).toString('hex')}`;
-  return { namespace, name: 'realm-operator', identity, durationMs: seconds * 1000 };
+  return { namespace, name: leaseName, identity, durationMs: seconds * 1000 };
 }

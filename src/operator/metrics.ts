@@ -25,6 +25,8 @@ export type OperatorGauges = ControllerGauges & {
   readonly relays: () => Iterable<PackedObject<RelayObject>>;
   /** The watches that do not work. */
   readonly watchProblems: () => readonly WatchProblem[];
+  /** How many RealmRelays other installations serve, by the name of the installation. */
+  readonly relaysOfOthers: () => ReadonlyMap<string, number>;
   /** Lines that it dropped from its log so far. */
   readonly logLinesDropped: () => number;
 };
@@ -85,7 +87,7 @@ function counter(registry: Registry, name: string, help: string, labelNames: str
 
 function registerGauges(
   registry: Registry,
-  { isLeading, relays, watchProblems, logLinesDropped }: OperatorGauges,
+  { isLeading, relays, watchProblems, relaysOfOthers, logLinesDropped }: OperatorGauges,
 ): void {
   register(registry, buildInfo('realm_operator_build_info'));
   register(registry, {
@@ -108,6 +110,14 @@ function registerGauges(
     type: 'gauge',
     labels: ['condition', 'status'],
     read: () => relaysByCondition(relays()),
+  });
+  register(registry, {
+    name: 'realm_operator_relays_of_others',
+    help: 'RealmRelays that another installation of the operator serves, so that this one does not; no sample if there are none.',
+    type: 'gauge',
+    labels: ['installation'],
+    read: () =>
+      [...relaysOfOthers()].map(([installation, count]) => ({ labels: { installation }, value: count })),
   });
   register(registry, {
     name: 'realm_operator_watches_down',

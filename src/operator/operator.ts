@@ -15,6 +15,7 @@ import { within } from '../lib/within.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Registry } from '../telemetry/metrics.ts';
 import { Cluster } from './cluster.ts';
+import { Installations } from './installations.ts';
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
 import { relayResource, serviceResource } from './kinds.ts';
 import { type OwnPod, platformReader } from './own-image.ts';
@@ -35,6 +36,10 @@ const stopMs = 10_000;
 const closeMs = 1_000;
 /** Until the release of the lease is abandoned: others then wait until it is over. */
 const releaseMs = 3_000;
+/** How long the lease of another installation may be, unless this one has a lease of its own. */
+const defaultLeaseMs = 15_000;
+/** How long the next leader of another installation may take to start and to reconcile, once it may take the lease. */
+const startMs = 25_000;
 const managedSelector = `app.kubernetes.io/managed-by=${manager}`;
 
 /** What the operator runs with. */
@@ -45,6 +50,8 @@ export type OperatorOptions = {
   readonly ownPod?: OwnPod;
   /** The namespaces that it watches; all if empty. */
   readonly namespaces: readonly string[];
+  /** The name of the installation: the same for all its replicas and versions, and of no other in the cluster. */
+  readonly installation: string;
   /** The reporting instance in events: the name of the Pod or of the host. */
   readonly instance: string;
   readonly log: Logger;
@@ -65,6 +72,8 @@ export type Operator = {
   readonly isReady: () => boolean;
   /** The watches that do not work; what needs them is not served, or not completely. */
   readonly watchProblems: () => readonly WatchProblem[];
+  /** How many RealmRelays other installations serve, by the name of the installation. */
+  readonly relaysOfOthers: () => ReadonlyMap<string, number>;
   /** Resolves when the operator is ready for the first time. */
   readonly ready: Promise<void>;
   /** Resolves if the lease was lost, so that the operator may not write any more: stop it, and start a new one. */
@@ -87,6 +96,7 @@ export function startOperator(options: OperatorOptions): Operator {
     isLeading: () => election?.lease.holds() ?? true,
     relays: () => cluster.relays.all(),
     watchProblems: () => watches.problems,
+    relaysOfOthers: () => installations.counts(),
     logLinesDropped: options.logLinesDropped ?? (() => 0),
   });
   const election = startElection(options, metrics);
@@ -97,7 +107,8 @@ export function startOperator(options: OperatorOptions): Operator {
   const poller = relayPoller(options, { queue, metrics });
   const stopping = new AbortController();
   const platform = platformReader(options, { client, clock, log, signal: stopping.signal });
-  const controller = relayController(options, { cluster, queue, metrics, poller, platform });
+  const installations = installationsOf(options, { cluster, queue });
+  const controller = relayController(options, { cluster, queue, metrics, poller, platform, installations });
   cluster.subscribe((key) => {
     // Relays of the initial list are most likely as the previous operator left them: changes go before them.
     queue.add(key, controller.isStarted ? 'news' : 'background');
@@ -114,10 +125,12 @@ export function startOperator(options: OperatorOptions): Operator {
   return {
     isReady: () => watches.isReady,
     watchProblems: () => watches.problems,
+    relaysOfOthers: () => installations.counts(),
     ready,
     lost: election?.lease.lost ?? new Promise(() => undefined),
     stop: () => {
       stopping.abort();
+      installations.stop();
       return stop({ clock, watches, controller, poller, events, client, election });
     },
   };
@@ -177,7 +190,31 @@ type Parts = {
   readonly queue: WorkQueue<ObjectKey>;
 };
 
-type RenderParts = { readonly poller: RelayPoller; readonly platform: () => Promise<Platform> };
+type RenderParts = {
+  readonly poller: RelayPoller;
+  readonly platform: () => Promise<Platform>;
+  readonly installations: Installations;
+};
+
+function installationsOf(
+  { installation, clock, log, lease }: OperatorOptions,
+  { cluster, queue }: Pick<Parts, 'cluster' | 'queue'>,
+): Installations {
+  return new Installations({
+    own: installation,
+    patienceMs: (lease?.durationMs ?? defaultLeaseMs) + startMs,
+    clock,
+    log,
+    relays: cluster.relays,
+    writeStatus: (object, status) => cluster.writeStatus(object, status),
+    recordEvent: (event) => {
+      cluster.recordEvent(event);
+    },
+    requeue: (key) => {
+      queue.add(key, 'background');
+    },
+  });
+}
 
 function relayPoller(
   { fetchRelayReport: fetch = fetchRelayReport, clock, log }: OperatorOptions,
@@ -191,7 +228,7 @@ function relayPoller(
 
 function relayController(
   { clock, log }: OperatorOptions,
-  { cluster, queue, metrics, poller, platform }: Parts & RenderParts,
+  { cluster, queue, metrics, poller, platform, installations }: Parts & RenderParts,
 ): Controller<ObjectKey> {
   return new Controller({
     reconcile: async (key, turn) =>
@@ -199,6 +236,7 @@ function relayController(
         ...turn,
         cluster,
         poller,
+        installations,
         platform: await platform(),
         now: clock.now,
         onStatusFailure: metrics.statusFailed,

@@ -12,6 +12,7 @@ import type { Rivalry } from '../kube/rivals.ts';
 import { present } from '../lib/record.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Installations } from './installations.ts';
 import type { RelayObject } from './kinds.ts';
 import type { ApplyCluster, ApplyResult } from './apply-context.ts';
 import { isPassing, withError } from './apply-failures.ts';
@@ -50,6 +51,7 @@ export type ReconcileCluster = ApplyCluster & {
 export type ReconcileContext = {
   readonly cluster: ReconcileCluster;
   readonly poller: PodPoller;
+  readonly installations: Pick<Installations, 'own' | 'left'>;
   readonly platform: Platform;
   readonly now: () => Date;
   readonly log: Logger;
@@ -63,7 +65,7 @@ export type ReconcileContext = {
  * Makes the cluster match the RealmRelay at `key`. Idempotent: it reads the whole relay, never an event, so it may run at
  * any time and any number of times; if nothing differs, nothing is written.
  *
- * @returns when to run again without a change; not at all once the relay is deleted.
+ * @returns when to run again without a change; not at all once the relay is deleted, or if another installation serves it.
  * @throws what ended it, for the controller to retry with backoff, once the status reports it. A failure that is likely to
  *   be over at the next try is reported if that fails, too.
  */
@@ -72,6 +74,11 @@ export async function reconcile(key: ObjectKey, context: ReconcileContext): Prom
   if (object === undefined || object.metadata.deletionTimestamp !== undefined) {
     context.poller.forget(key);
     return awaitChange;
+  }
+  const left = context.installations.left(object);
+  if (left !== undefined) {
+    context.poller.forget(key);
+    return left;
   }
   const result = await act(object, context);
   const mayPass = result.error !== undefined && isPassing(result.error) && context.failures === 0;
@@ -160,10 +167,10 @@ async function report(
   verdict: Verdict,
   context: ReconcileContext,
 ): Promise<Omit<ApplyResult, 'verdict'>> {
-  const { cluster, now, log } = context;
+  const { cluster, now, log, installations } = context;
   const owned = cluster.ownedBy(object);
   const running = await currentPods(object, verdict, context);
-  const next = status({ object, verdict, owned, running, now: now() });
+  const next = status({ object, operator: installations.own, verdict, owned, running, now: now() });
   const { generation } = object.metadata;
   log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
   const again = running.isShort === true ? { againMs: waitMs(next, now()) } : {};
@@ -176,7 +183,8 @@ async function write(
   context: ReconcileContext,
 ): Promise<Omit<ApplyResult, 'verdict'>> {
   const { cluster, log } = context;
-  const contest = cluster.undoneStatus(object, next);
+  const isAsked = object.status?.contender !== undefined; // whoever asks does not fight
+  const contest = isAsked ? undefined : cluster.undoneStatus(object, next);
   if (contest?.isNews === true) {
     log.warn({ waitMs: contest.waitMs }, 'status is undone again and again');
     recordEvents(object, next, context); // which users see, whatever the others make of the status

@@ -19,6 +19,8 @@ export type StatusInput = {
   readonly verdict: Verdict;
   /** The objects that it owns now. */
   readonly owned: readonly KubeObject[];
+  /** The installation of the operator. */
+  readonly operator: string;
   /** What its Pods run. */
   readonly running: RunningPods;
   /** The current time, for conditions that change. */
@@ -32,7 +34,7 @@ type Status = RealmRelayStatus;
  *
  * Fields about the configuration describe the one that was last applied; fields about Pods and addresses are observed.
  */
-export function status({ object, verdict, owned, running, now }: StatusInput): RealmRelayStatus {
+export function status({ object, operator, verdict, owned, running, now }: StatusInput): RealmRelayStatus {
   const kind = workloadKind(verdict, owned);
   const workload = workloadOf(owned, kind);
   const { metadata, status: previous = {} } = object;
@@ -50,6 +52,7 @@ export function status({ object, verdict, owned, running, now }: StatusInput): R
     ...pods(workload, previous),
     ...present('updatedReplicas', running.updated),
     observedGeneration: generation,
+    operator,
     ...serviceAddresses(service),
     conditions: conditions(verdict, withAddress(progress, service), dating),
   };

@@ -244,6 +244,7 @@ describeWithHelm('chart: monitoring', (helm) => {
       workers: 1,
       isLeading: () => true,
       watchProblems: () => [],
+      relaysOfOthers: () => new Map(),
       relays: () => [],
       logLinesDropped: () => 0,
     });

@@ -39,7 +39,10 @@ function deployment(readyReplicas: number, conditions: object[] = []): KubeObjec
 }
 
 function seen(verdict: Verdict, ...owned: KubeObject[]): RelayObject {
-  return { ...unseen, status: status({ object: unseen, verdict, owned, running: upToDate, now }) };
+  return {
+    ...unseen,
+    status: status({ operator: 'operators/test', object: unseen, verdict, owned, running: upToDate, now }),
+  };
 }
 
 async function judged(objects: readonly object[]): Promise<Judged[]> {

@@ -64,6 +64,8 @@ export class Edge {
   };
   /** The lease that it works under; none unless a test gives one. */
   lease: LeaseTerms | undefined;
+  /** The installation that it belongs to. */
+  installation = 'operators/test';
   /** The Pod whose image relays get, if there is one. */
   ownPod: OwnPod | undefined;
   readonly #kubeConfig: KubeConfigLoader;
@@ -98,6 +100,7 @@ export class Edge {
       platform: this.platform,
       ...(this.ownPod === undefined ? {} : { ownPod: this.ownPod }),
       namespaces,
+      installation: this.installation,
       instance: 'test',
       log: createLogger('debug', lines),
       clock: this.clock,

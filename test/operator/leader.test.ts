@@ -29,6 +29,22 @@ describeWithCluster('two operators', function () {
     expect(two.stray()).to.deep.equal([]);
   });
 
+  it('of two installations, the second writes nothing but its question', async () => {
+    const before = two.work().length;
+    await two.startApart();
+    expect(await two.installation()).to.equal('realm-operator-system/realm-operator');
+    for (let round = 0; round < 10; round += 1) await two.written('operator-a');
+    const written = (name: string): Set<string> =>
+      new Set(
+        two
+          .work()
+          .slice(before)
+          .flatMap(({ user, resource }) => (user === name ? [resource] : [])),
+      );
+    expect([...written('operator-a')]).to.include.members(['configmaps', 'deployments', 'services']);
+    expect([...written('operator-b')]).to.have.members(['realmrelays', 'events']);
+  });
+
   it('never write both: one is stopped until the other holds the lease, and goes on', async () => {
     const [a] = await two.startBoth();
     a.kill('SIGSTOP');

@@ -100,6 +100,7 @@ function run(cluster: FakeCluster, poller = fakePoller(), failures = 0): Promise
   const context = {
     cluster,
     poller,
+    installations: { own: 'operators/test', left: () => undefined },
     platform: {
       relayImage: 'x',
       relayEngine: 'auto' as const,

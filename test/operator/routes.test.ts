@@ -12,7 +12,8 @@ describe('operatorRoutes', () => {
   it('lives at once, and is ready once it knows the cluster', async () => {
     let isReady = false;
     const problems: WatchProblem[] = [];
-    const health = { isReady: () => isReady, watchProblems: () => problems };
+    const others = new Map<string, number>();
+    const health = { isReady: () => isReady, watchProblems: () => problems, relaysOfOthers: () => others };
     const routes = operatorRoutes(health, new Registry(), new FakeClock());
     const answer = async (path: string): Promise<number | undefined> => (await routes[path]?.())?.status;
     expect([await answer('/livez'), await answer('/readyz')]).to.deep.equal([200, 503]);
@@ -23,6 +24,11 @@ describe('operatorRoutes', () => {
       status: 200,
       body: 'ok\nthe operator cannot watch Pod objects in namespace "edge" (pods is forbidden): grant its account get, list and watch\n',
     });
+    problems.pop();
+    others.set('edge/realm-operator', 2);
+    expect((await routes['/readyz']?.())?.body).to.match(
+      /^ok\ninstallation "edge\/realm-operator" serves 2 RealmRelays, .*--namespace/,
+    );
   });
 
   it('serves every outcome from the beginning, and what was counted', async () => {
@@ -39,6 +45,7 @@ describe('operatorRoutes', () => {
       workers: 4,
       isLeading: () => false,
       watchProblems: () => [{ kind: 'Pod', problem: 'forbidden' }],
+      relaysOfOthers: () => new Map(),
       logLinesDropped: () => 3,
       relays: () =>
         [ready, { ...ready, status: {} }].map((relay) => new PackedObject<RelayObject>(relay, undefined)),
@@ -49,7 +56,7 @@ describe('operatorRoutes', () => {
     metrics.apiResponded('PATCH', '201');
     metrics.watchFailed('Service');
     const answer = await operatorRoutes(
-      { isReady: () => true, watchProblems: () => [] },
+      { isReady: () => true, watchProblems: () => [], relaysOfOthers: () => new Map() },
       registry,
       new FakeClock(),
     )['/metrics']?.();

@@ -47,6 +47,7 @@ function service(spec: object): KubeObject {
   return object;
 }
 
+const operator = 'operators/test';
 const noPods: RunningPods = { pods: 0, updated: 0, problems: [], stuck: [], faults: [] };
 const twoReady = deployment(2, { replicas: 2, updatedReplicas: 2, readyReplicas: 2 });
 
@@ -157,9 +158,9 @@ describe('status', () => {
   for (const { verdict, pods, conditions, why } of cases) {
     it(`${verdict.kind}: ${why}`, () => {
       const owned = pods === undefined ? [] : [pods];
-      expect(summary(status({ object: relayObject(), verdict, owned, running: noPods, now }))).to.deep.equal(
-        conditions,
-      );
+      expect(
+        summary(status({ operator, object: relayObject(), verdict, owned, running: noPods, now })),
+      ).to.deep.equal(conditions);
     });
   }
 
@@ -169,16 +170,17 @@ describe('status', () => {
       running: noPods,
       owned: [twoReady, service({ clusterIPs: ['10.0.0.1'] })],
     };
-    const first = status({ ...input, object: relayObject(), now });
-    const later = status({ ...input, object: relayObject(first), now: new Date('2027-01-01') });
+    const first = status({ operator, ...input, object: relayObject(), now });
+    const later = status({ operator, ...input, object: relayObject(first), now: new Date('2027-01-01') });
     expect(later).to.deep.equal(first);
   });
 
   it('dates a condition when its status changes, not its message', () => {
     const was = (verdict: Verdict): RealmRelayStatus =>
-      status({ object: relayObject(), verdict, owned: [], running: noPods, now });
+      status({ operator, object: relayObject(), verdict, owned: [], running: noPods, now });
     const later = new Date('2027-01-01T00:00:00Z');
     const { conditions = [] } = status({
+      operator,
       object: relayObject(was(rejected)),
       verdict: blocked,
       owned: [],
@@ -194,6 +196,7 @@ describe('status', () => {
 
   it('reports the configuration that was last applied, while a newer one is not accepted', () => {
     const before = status({
+      operator,
       object: relayObject(),
       verdict: programmed,
       owned: [twoReady],
@@ -201,6 +204,7 @@ describe('status', () => {
       now,
     });
     const after = status({
+      operator,
       object: relayObject(before),
       verdict: rejected,
       owned: [twoReady],
@@ -215,7 +219,14 @@ describe('status', () => {
   it('is sorted, whatever the order of the spec', () => {
     const endpoints = ['c', 'a', 'b', 'd'].map((name, index) => endpoint({ name, port: 443 + index }));
     const verdict: Verdict = { kind: 'programmed', relay: relay(endpoints), warnings: '' };
-    const made = status({ object: relayObject(), verdict, owned: [twoReady], running: noPods, now });
+    const made = status({
+      operator,
+      object: relayObject(),
+      verdict,
+      owned: [twoReady],
+      running: noPods,
+      now,
+    });
     expect(made.endpoints?.map(({ name }) => name)).to.deep.equal(['a', 'b', 'c', 'd']);
     expect(made.listening).to.equal('[::]:443,[::]:444,[::]:445,+1');
     expect(made.selector).to.equal('a=1,b=2');
@@ -224,7 +235,14 @@ describe('status', () => {
   it('shows a range as one endpoint', () => {
     const range = endpoint({ name: 'media', port: 8000, endPort: 8255 });
     const verdict: Verdict = { kind: 'programmed', relay: relay([range]), warnings: '' };
-    const made = status({ object: relayObject(), verdict, owned: [twoReady], running: noPods, now });
+    const made = status({
+      operator,
+      object: relayObject(),
+      verdict,
+      owned: [twoReady],
+      running: noPods,
+      now,
+    });
     expect(made.endpoints?.map(({ name, listen }) => [name, listen])).to.deep.equal([
       ['media', '[::]:8000-8255'],
     ]);
@@ -233,7 +251,14 @@ describe('status', () => {
 
   it('shows what is probably not meant where the user looks', () => {
     const verdict: Verdict = { kind: 'programmed', relay: relay(), warnings: 'spec.x: is odd: remove it' };
-    const { conditions = [] } = status({ object: relayObject(), verdict, owned: [], running: noPods, now });
+    const { conditions = [] } = status({
+      operator,
+      object: relayObject(),
+      verdict,
+      owned: [],
+      running: noPods,
+      now,
+    });
     expect(conditions[0]?.message).to.equal('The spec is valid. Warnings: spec.x: is odd: remove it');
   });
 });

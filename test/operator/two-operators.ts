@@ -94,6 +94,24 @@ export class TwoOperators {
     return [a, b];
   }
 
+  /** Starts the first with a lease, and the second as another installation, which has none. Resolves when that sees the first. */
+  async startApart(): Promise<void> {
+    const a = this.#start('operator-a', 5);
+    await a.logged('lease acquired');
+    await this.written('operator-a');
+    const b = this.#start('operator-b', undefined);
+    await b.logged('another installation serves RealmRelays, leaving them to it');
+  }
+
+  /** Which installation serves the RealmRelay, once that is in its status. */
+  async installation(): Promise<string | undefined> {
+    const { status } = await this.#edge.expect(
+      'realmrelays/web',
+      (seen) => seen.status?.operator !== undefined,
+    );
+    return status?.operator;
+  }
+
   /** Resolves once `name` has written something besides its lease, after what was written up to now. */
   async written(name: Name): Promise<void> {
     const before = this.#audit.writes(names).length;
@@ -153,14 +171,10 @@ export class TwoOperators {
     writeFileSync(join(this.#folder, name), config.exportConfig());
   }
 
-  #start(name: Name, leaseSeconds: number, nodeFlags: readonly string[] = []): OperatorProcess {
-    const flags = [
-      `--kubeconfig=${join(this.#folder, name)}`,
-      `--namespace=${this.#edge.namespace}`,
-      '--leader-elect',
-      `--lease-namespace=${home}`,
-      `--lease-seconds=${String(leaseSeconds)}`,
-    ];
+  #start(name: Name, leaseSeconds: number | undefined, nodeFlags: readonly string[] = []): OperatorProcess {
+    const flags = [`--kubeconfig=${join(this.#folder, name)}`, `--namespace=${this.#edge.namespace}`];
+    if (leaseSeconds !== undefined)
+      flags.push('--leader-elect', `--lease-namespace=${home}`, `--lease-seconds=${String(leaseSeconds)}`);
     const operator = new OperatorProcess(flags, { nodeFlags });
     this.#operators.set(name, operator);
     return operator;

@@ -32,6 +32,16 @@ export const statusSchema = z.object({
     .max(2 ** 53 - 1)
     .optional()
     .describe('Generation of the spec that this status is about; -1 before the first.'),
+  operator: text(316)
+    .optional()
+    .describe(
+      'The installation of the operator that serves this RealmRelay: namespace and name of its lease, or outside a cluster the name of its host.',
+    ),
+  contender: text(316)
+    .optional()
+    .describe(
+      'Another installation, which asks if the one in operator still runs; the latter removes it. Set only for a moment.',
+    ),
   replicas: bounded(0, 2 ** 31 - 2, 'Relay Pods that exist.'),
   readyReplicas: bounded(0, 2 ** 31 - 2, 'Relay Pods that are ready.'),
   readyPods: z
