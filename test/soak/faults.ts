@@ -1,7 +1,5 @@
 import type { Random } from '../fuzz/mutator.ts';
-
-/** The causes of an error that a fault may excuse. */
-export type Cause = 'reset' | 'ended early';
+import type { Cause } from './stream.ts';
 
 /** A fault that has begun. */
 export type ActiveFault = {

@@ -9,8 +9,9 @@ export const allowedGrowth: Readonly<Record<string, number>> = {
   timers: 0.2,
 };
 
-/** Fewer streams between the first and the last sample show no growth for each 1,000. */
-const fewestStreams = 2_000;
+/** Fewer streams or samples show the warming up of a process rather than its growth. */
+const fewestStreams = 5_000;
+const fewestSamples = 12;
 /** The first samples of a process are left out: its heap and its code are still warming up. */
 const warmUp = 0.3;
 
@@ -67,7 +68,8 @@ export class Ledger {
       [...series].flatMap(([what, points]) => {
         const steady = points.slice(Math.floor(points.length * warmUp));
         const streams = ((steady.at(-1)?.x ?? 0) - (steady[0]?.x ?? 0)) * 1_000;
-        const found = streams < fewestStreams ? undefined : slope(steady);
+        const isLong = streams >= fewestStreams && steady.length >= fewestSamples;
+        const found = isLong ? slope(steady) : undefined;
         return found === undefined ? [] : [{ process, what, slope: found, samples: steady.length }];
       }),
     );

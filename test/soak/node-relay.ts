@@ -32,6 +32,9 @@ const ports = { TCP: 7001, TLS: 7002, WebSocket: 7003, UDP: 7004 } as const;
 const replicas = 2;
 const patience = { timeoutMs: 180_000, intervalMs: 200 };
 
+/** The kernel closes the sockets of a process that was killed, by FIN if all was read. */
+const ofKilled = ['reset', 'ended early', 'reset not passed on'] as const;
+
 type Pod = { readonly name: string; readonly uid: string; readonly ip: string; readonly restarts: number };
 
 /** Two relay Pods behind a Service on a real node, with an operator; remotes and name server are in this process. */
@@ -58,10 +61,10 @@ export class NodeRelay implements RelayUnderLoad {
       ...commonFaults({ remotes: prepared.remotes, dns: prepared.dns, name }),
       this.#edit(),
       this.#podFault('a Pod is deleted', [], (pod) => this.#delete(pod)),
-      this.#podFault('a Pod is deleted at once', ['reset', 'ended early'], (pod) =>
+      this.#podFault('a Pod is deleted at once', ofKilled, (pod) =>
         this.#delete(pod, '--grace-period=0', '--force'),
       ),
-      this.#podFault('a relay is killed', ['reset', 'ended early'], async (pod) => {
+      this.#podFault('a relay is killed', ofKilled, async (pod) => {
         await runOrThrow(['kill', '-KILL', String(processOf(pod))]);
       }),
       this.#descriptors(),

@@ -152,10 +152,16 @@ export class StreamBook {
   }
 }
 
+/**
+ * What an error was, which a fault may excuse. `reset not passed on`: the client has everything, has ended its side and sees a
+ * clean end, while the remote sees a reset.
+ */
+export type Cause = 'reset' | 'ended early' | 'reset not passed on';
+
 /** The verdict on a stream: whole; an error, which a fault has to excuse; or what must never happen. */
 export type Verdict =
   | { readonly kind: 'whole' }
-  | { readonly kind: 'error'; readonly cause: 'reset' | 'ended early' }
+  | { readonly kind: 'error'; readonly cause: Cause }
   | { readonly kind: 'violation'; readonly what: string };
 
 /** Judges a stream of which both sides have ended. */
@@ -166,13 +172,20 @@ export function verdict({ plan, client, remote }: Stream): Verdict {
   if (ends.includes('wrong bytes') || ends.includes('silence')) return { kind: 'violation', what: both };
   // A client that resets its connection does so once the remote is reached, which then has to see a reset, too.
   if (plan.manner === 'reset' && remoteEnd === 'reset') return { kind: 'whole' };
-  if (clientEnd !== 'whole')
-    return { kind: 'error', cause: ends.includes('ended early') ? 'ended early' : 'reset' };
-  // The answer to a datagram proves that the remote has it: it answers with the same bytes, after it has checked them.
-  if (remoteEnd === 'whole' || plan.kind === 'UDP') return { kind: 'whole' };
-  return { kind: 'violation', what: `the client has everything and the remote has not: ${both}` };
+  return verdictOfEnds(plan, clientEnd, remoteEnd);
 }
 
+function verdictOfEnds({ kind }: StreamPlan, clientEnd: End, remoteEnd: End | 'not reached'): Verdict {
+  if (clientEnd !== 'whole')
+    return { kind: 'error', cause: [clientEnd, remoteEnd].includes('ended early') ? 'ended early' : 'reset' };
+  // The answer to a datagram proves that the remote has it: it answers with the same bytes, after it has checked them.
+  if (remoteEnd === 'whole' || kind === 'UDP') return { kind: 'whole' };
+  if (remoteEnd === 'reset') return { kind: 'error', cause: 'reset not passed on' };
+  return { kind: 'violation', what: `the client has everything and the remote has not: ${remoteEnd}` };
+}
+
+function endOf(side: Side): End;
+function endOf(side: Side | undefined): End | 'not reached';
 function endOf(side: Side | undefined): End | 'not reached' {
   return side === undefined ? 'not reached' : (side.end ?? 'silence');
 }
