@@ -5,7 +5,7 @@ import { type Framing, plainFraming, WebSocketFraming } from './framing.ts';
 import { type End, header, headerBytes, type Kind, placeBytes, type Side, type Stream } from './stream.ts';
 
 /** Only a defect leaves a stream without a byte for so long. */
-export const silenceMs = 120_000;
+const silenceMs = 120_000;
 /** A client without an answer sends its datagram again after this; TCP does the same. */
 const againMs = 500;
 const chunkBytes = 16 * 1024;
@@ -73,7 +73,7 @@ export function send(
   more();
 }
 
-/** Ends `side` as silent, and its socket, if nothing happens for {@link silenceMs}. */
+/** Ends `side` as silent, and its socket, if nothing happens for two minutes. */
 export function watchSilence(socket: Socket, side: Side): void {
   const timer = setTimeout(() => {
     side.finish('silence');

@@ -2,7 +2,7 @@ import type { RelayStatus } from '../../src/relay/admin/status.ts';
 import type { Sample } from './soak.ts';
 
 /** The sum of a metric over all its series, in the text format of Prometheus; 0 if it has none. */
-export function metric(text: string, name: string): number {
+function metric(text: string, name: string): number {
   const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

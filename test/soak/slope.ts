@@ -5,7 +5,7 @@ export type Point = { readonly x: number; readonly y: number };
 export type Slope = { readonly value: number; readonly low: number; readonly high: number };
 
 /** Fewer points give no interval that is worth reading. */
-export const fewestPoints = 6;
+const fewestPoints = 6;
 
 /** The 97.5 % quantile of the standard normal distribution. */
 const z = 1.959964;
@@ -13,7 +13,7 @@ const z = 1.959964;
 /**
  * The slope by ordinary least squares. The interval assumes that the deviations from the line are independent.
  *
- * @returns undefined with fewer than {@link fewestPoints} points.
+ * @returns undefined with fewer than six points.
  */
 export function slope(points: readonly Point[]): Slope | undefined {
   const count = points.length;
