@@ -5,6 +5,9 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 # The pinned Node (an npm package of this project) comes before the machine's own.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
+relay_socket_tests := 'test/relay/*.test.ts' \
+  'test/relay/{connection,data-plane,limits,listener,net,proxy-protocol,transport,udp,upstream}/*.test.ts'
+
 ##@ Use
 .PHONY: run
 run: build ## Run the examples on this machine, with no cluster.
@@ -22,6 +25,10 @@ build: node_modules ## Bundle the programs into dist/.
 .PHONY: test
 test: node_modules ## Run every test that this machine can run.
 	node tools/test.ts
+
+.PHONY: test-node-engine
+test-node-engine: node_modules ## Run the relay's tests on sockets with the engine node; `make test` uses the kernel's where it works.
+	TEST_ENGINE=node node tools/test.ts $(relay_socket_tests)
 
 .PHONY: bench
 bench: build ## Measure the relay beside nginx, HAProxy and socat, if they are installed; ROUNDS=5.

@@ -48,6 +48,23 @@ export default tseslint.config(
     rules: { 'realm/own-lookup': 'error' },
   },
   {
+    ignores: ['src/relay/kernel/**'], // the one room that touches raw memory
+    rules: {
+      'no-restricted-imports': ['error', { paths: ['node:ffi', 'ffi'] }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.property.name='getBuiltinModule'] > Literal[value=/ffi/]",
+          message: 'Only src/relay/kernel uses node:ffi.',
+        },
+        {
+          selector: 'ImportExpression > Literal[value=/^(node:)?ffi$/]',
+          message: 'Only src/relay/kernel uses node:ffi.',
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**', 'bench/**'],
     rules: {
       // A describe callback is a list of tests, not a function to keep short.

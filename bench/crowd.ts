@@ -96,6 +96,7 @@ export class Crowd {
     const startMs = performance.now();
     for (const object of desiredObjects(relay, {
       relayImage,
+      relayEngine: 'auto' as const,
       operatorNamespace: 'operators',
       deniedDestinations: [],
     })) {

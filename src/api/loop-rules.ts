@@ -3,6 +3,7 @@ import { portsFrom } from '../lib/port-range.ts';
 import { present } from '../lib/record.ts';
 import type { Problem } from '../lib/problem.ts';
 import { lastPort } from './port-conflicts.ts';
+import { hasTooManyPorts } from './port-limits.ts';
 import {
   relayLoops,
   type HostPort,
@@ -23,6 +24,7 @@ export function loopWarnings(relay: Relay): Problem[] {
 }
 
 function loopsOf(relay: Relay, isWanted: (isCertain: boolean) => boolean): Problem[] {
+  if (hasTooManyPorts(relay.endpoints)) return [];
   const loops = relayLoops(relay.endpoints.map(loopEndpoint), ownNames(relay));
   return loops.filter(({ isCertain }) => isWanted(isCertain)).map((loop) => problem(relay, loop));
 }

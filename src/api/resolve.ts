@@ -23,6 +23,8 @@ const networkDefaults: Network = {
   udpTimeoutSeconds: 30,
   tcpKeepaliveSeconds: 15,
   tcpKeepaliveProbes: 3,
+  tcpUserTimeoutSeconds: 60,
+  dscp: 0,
   allowedSources: [],
   sendProxy: { enabled: false, version: 2, udp: false, everyDatagram: false },
   acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },

@@ -3,29 +3,19 @@ import type { Problem } from '../lib/problem.ts';
 import { commonMetadataProblems, commonMetadataWarnings } from './common-metadata-rules.ts';
 import { loopProblems, loopWarnings } from './loop-rules.ts';
 import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
-import {
-  boundFamilies,
-  canBind,
-  lastPort,
-  protocols,
-  type BindAddress,
-  type PortConflict,
-} from './port-conflicts.ts';
+import { boundFamilies, canBind, type BindAddress, type PortConflict } from './port-conflicts.ts';
+import { maxPortRemotes, portPairs, portRemotes } from './port-limits.ts';
 import type { Endpoint, Relay } from './relay.ts';
+import { maxListeningPorts, maxServicePorts } from './schema/realm-relay.ts';
 import { workloadProblems, workloadWarnings } from './workload-rules.ts';
 import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
-
-/** Maximum number of pairs of port and protocol of a relay. */
-const maxTotalPorts = 512;
-/** Maximum number of remotes of a relay, each counted at every port: 64 endpoints with 32, or a range of 256 ports with 8. */
-const maxTotalRemotes = 2048;
 
 /** Problems of `relay` in which each field is valid on its own. Port conflicts are not included. */
 export function relayProblems(relay: Relay): Problem[] {
   return [
     ...doubledNames(relay.endpoints),
     ...relay.endpoints.flatMap(endpointProblems),
-    ...portProblems(relay.endpoints),
+    ...portProblems(relay),
     ...serviceProblems(relay),
     ...serviceFieldProblems(relay),
     ...podTemplateProblems(relay),
@@ -192,27 +182,32 @@ function isUdpVersion1({ sendProxy }: Endpoint['network']): boolean {
   return sendProxy.enabled && sendProxy.udp && sendProxy.version === 1;
 }
 
-/** Limits of all endpoints together: the rendered objects must not exceed what the API server stores. */
-function portProblems(endpoints: readonly Endpoint[]): Problem[] {
+/** Limits of all endpoints together: what a Service can have, and the sockets and the memory of a Pod. */
+function portProblems({ endpoints, service }: Relay): Problem[] {
   const path = ['spec', 'endpoints'];
-  const sum = (count: (endpoint: Endpoint) => number): number =>
-    endpoints.reduce((total, endpoint) => total + portCount(endpoint) * count(endpoint), 0);
-  const ports = sum((endpoint) => protocols(endpoint).length);
-  const remotes = sum((endpoint) => endpoint.remotes.length);
-  const remedy = 'use smaller ranges, or a second RealmRelay';
+  const [ports, remotes] = [portPairs(endpoints), portRemotes(endpoints)];
+  const [max, suffix, ofPorts] = service.enabled
+    ? [maxServicePorts, ' with a Service', withoutService]
+    : [maxListeningPorts, '', smaller];
   return [
-    ...(ports > maxTotalPorts
-      ? [{ path, what: countText(ports, 'ports, TCP and UDP counted apart', maxTotalPorts), remedy }]
+    ...(ports > max
+      ? [
+          {
+            path,
+            what: `${countText(ports, 'ports, TCP and UDP counted apart', max)}${suffix}`,
+            remedy: ofPorts,
+          },
+        ]
       : []),
-    ...(remotes > maxTotalRemotes
-      ? [{ path, what: countText(remotes, 'remotes, counted at each port', maxTotalRemotes), remedy }]
+    ...(remotes > maxPortRemotes
+      ? [{ path, what: countText(remotes, 'remotes, counted at each port', maxPortRemotes), remedy: smaller }]
       : []),
   ];
 }
 
-function portCount({ listen }: Endpoint): number {
-  return lastPort(listen) - listen.port + 1;
-}
+const withoutService =
+  'set service.enabled: false and workload.hostNetwork: true, or use several RealmRelays of up to 512 ports, each with its Service';
+const smaller = 'use smaller ranges, or a second RealmRelay';
 
 function countText(count: number, what: string, max: number): string {
   return `have ${String(count)} ${what}, and may have ${String(max)}`;

@@ -9,6 +9,8 @@ import {
   ownLabelWarnings,
 } from './label-rules.ts';
 import { lastPort, protocols } from './port-conflicts.ts';
+import { portPairs } from './port-limits.ts';
+import { maxServicePorts } from './schema/realm-relay.ts';
 import type { Relay, Service } from './relay.ts';
 
 const servicePath = ['spec', 'service'] as const;
@@ -90,6 +92,7 @@ function unknownEndpoints({ endpoints, service }: Relay): Problem[] {
 
 /** Two endpoints that share a Service port have one node port; two Service ports of one protocol never have the same. */
 function nodePortConflicts(relay: Relay): Problem[] {
+  if (!relay.service.enabled || portPairs(relay.endpoints) > maxServicePorts) return []; // there will be no such Service
   const wanted = nodePorts(relay);
   return relay.endpoints.flatMap(({ name }) => {
     const own = wanted.filter(({ endpoint }) => endpoint === name);

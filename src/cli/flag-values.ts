@@ -1,3 +1,4 @@
+import { parseEngineChoice, type EngineChoice } from '../config/engine.ts';
 import { parseRelayDefaults, type RelayDefaults } from '../api/relay-defaults.ts';
 import { ipRanges, listenAddress } from '../config/address-rules.ts';
 import type { SocketAddress } from '../config/address.ts';
@@ -150,4 +151,11 @@ function matching(pattern: RegExp, { what, remedy }: { what: string; remedy: str
     findings.problems.push({ path, what, value, remedy });
     return undefined;
   };
+}
+
+/** Parses the value of `--relay-engine`. @throws UsageError */
+export function relayEngine(word: string): EngineChoice {
+  const choice = parseEngineChoice(word);
+  if (typeof choice === 'string') return choice;
+  throw new UsageError(`--relay-engine: ${choice.fault}`);
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './require-node.ts';
 import { RealmError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import { runProgram } from '../telemetry/program.ts';

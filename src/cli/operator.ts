@@ -27,6 +27,7 @@ import {
   namespaceNames,
   numberBetween,
   relayDefaults,
+  relayEngine,
   relayImage,
 } from './flag-values.ts';
 import { parseOptions } from './options.ts';
@@ -47,6 +48,7 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
                            the leader renews it five times in that time
       --relay-image IMAGE  image for relays that do not set one (default: that of the operator's own Pod; outside a cluster
                            ${defaultRelayImage})
+      --relay-engine NAME  what moves the bytes of relays: kernel, node or auto (default auto)
       --relay-defaults YAML
                            resources and podTemplate, as in the spec of a RealmRelay, for relays that leave them out
       --omit-user-ids      let the cluster assign user and group of relay Pods, as OpenShift's restricted-v2 does
@@ -103,6 +105,7 @@ function operatorFlags(argv: readonly string[]) {
     'lease-namespace': { type: 'string' },
     'lease-seconds': { type: 'string', default: String(defaultLeaseSeconds) },
     'relay-image': { type: 'string' },
+    'relay-engine': { type: 'string', default: 'auto' },
     'relay-defaults': { type: 'string', default: '{}' },
     'omit-user-ids': { type: 'boolean', default: false },
     'denied-destinations': { type: 'string', default: defaultDenied },
@@ -123,6 +126,7 @@ function operatorFlags(argv: readonly string[]) {
     ),
     platform: {
       relayImage: image === undefined ? defaultRelayImage : relayImage(image),
+      relayEngine: relayEngine(values['relay-engine']),
       operatorNamespace: home ?? defaultOperatorNamespace,
       deniedDestinations: deniedDestinations(values['denied-destinations']),
       relayDefaults: relayDefaults(values['relay-defaults']),

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './require-node.ts';
 import { runRelay } from '../relay/main.ts';
 import { runProgram } from '../telemetry/program.ts';
 import { processIo } from './process-io.ts';

@@ -9,6 +9,7 @@ import {
   deniedDestinations,
   namespaceName,
   relayDefaults,
+  relayEngine,
   relayImage,
 } from './flag-values.ts';
 import { findingText, readManifests } from './manifests.ts';
@@ -22,7 +23,7 @@ Prints the objects that the operator would apply for RealmRelay manifests, as YA
       --relay-image IMAGE  image for relays that do not set one (default ${defaultRelayImage})
       --operator-namespace NAME
                            where the operator runs, which a NetworkPolicy admits (default ${defaultOperatorNamespace})
-      --relay-defaults YAML, --omit-user-ids, --denied-destinations LIST
+      --relay-engine NAME, --relay-defaults YAML, --omit-user-ids, --denied-destinations LIST
                            as of the operator, whose defaults are the same
 
 Exit code: 0 success, 1 a manifest is not valid (nothing is printed), 2 wrong usage.
@@ -33,6 +34,7 @@ export const render: Command = async (argv, { stdin, stdout, stderr }) => {
   const { values: options } = parseOptions(argv, {
     filename: { type: 'string', short: 'f', multiple: true, default: [] },
     'relay-image': { type: 'string', default: defaultRelayImage },
+    'relay-engine': { type: 'string', default: 'auto' },
     'relay-defaults': { type: 'string', default: '{}' },
     'omit-user-ids': { type: 'boolean', default: false },
     'denied-destinations': { type: 'string', default: defaultDenied },
@@ -41,6 +43,7 @@ export const render: Command = async (argv, { stdin, stdout, stderr }) => {
   if (options.filename.length === 0) throw new UsageError('give the manifests with -f PATH');
   const platform = {
     relayImage: relayImage(options['relay-image']),
+    relayEngine: relayEngine(options['relay-engine']),
     operatorNamespace: namespaceName('--operator-namespace', options['operator-namespace']),
     deniedDestinations: deniedDestinations(options['denied-destinations']),
     relayDefaults: relayDefaults(options['relay-defaults']),

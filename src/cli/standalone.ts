@@ -10,6 +10,7 @@ import { machineNames } from '../lib/own-addresses.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
+import { chooseEngine } from '../relay/net/engine.ts';
 import { RelayServer, ReloadError } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
@@ -50,7 +51,12 @@ export const standalone: Command = async (argv, io) => {
   const address = adminAddress(admin);
   const output = await openedLogOutput(filePath('--log-output', logOutput));
   const log = createLogger('info', output);
-  const relay = new RelayServer({ log, clock: systemClock, logLinesDropped: () => output.droppedLines });
+  const relay = new RelayServer({
+    log,
+    clock: systemClock,
+    engine: await chooseEngine('auto', log),
+    logLinesDropped: () => output.droppedLines,
+  });
   const host = new Host(relay, log, io, { paths, admin: address });
   const signals = stopSignals(io.signals);
   const stopReopening = reopenLogAtHangup(io.signals, output, log);

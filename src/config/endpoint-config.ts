@@ -3,6 +3,7 @@ import type { Path, Problem } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
 import { parseBalance } from './balance.ts';
+import { furtherPorts } from './further-ports.ts';
 import { healthCheckConfig, type HealthCheckConfig } from './health-check-keys.ts';
 import { endpointNetwork, type EndpointNetwork } from './network-keys.ts';
 import type { RealmNetwork } from './realm-document.ts';
@@ -43,9 +44,12 @@ export function endpointConfig(
     strategy,
     health_check: check,
     through,
+    interface: dialDevice,
+    listen_interface: listenDevice,
     listen_transport: listenTransport,
     remote_transport: remoteTransport,
     network: own,
+    ...range
   }: ReadEndpoint,
   { global, overrides }: SharedNetworks,
   path: Path,
@@ -54,17 +58,24 @@ export function endpointConfig(
   if (listen === undefined || remote === undefined) return undefined; // reported by the rules
   const remotes = [remote, ...extra];
   const network = endpointNetwork({ ...global, ...own, ...overrides });
-  findings.problems.push(...networkProblems(listen, network, path));
+  findings.problems.push(
+    ...networkProblems(listen, network, path),
+    ...deviceProblems({ interface: dialDevice, listen_interface: listenDevice }, network, path),
+  );
   const healthCheck = check && healthCheckConfig(check);
   findings.warnings.push(...networkWarnings(network, healthCheck, rangeOf, path));
+  const further = furtherPorts({ listen, remotes }, { ...range, range_of: rangeOf }, path, findings);
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
   if (parsed === undefined) return undefined;
   const chosen = {
     listen,
     remotes,
+    ...(further.length > 0 && { range: further }),
     balance: { ...parsed, ...(strategy && { strategy }) },
     network,
     ...present('through', through),
+    ...present('dialDevice', dialDevice),
+    ...present('listenDevice', listenDevice),
     ...present('healthCheck', healthCheck),
     ...(listenTransport && { listenTransport }),
     ...(remoteTransport && { remoteTransport }),
@@ -90,6 +101,20 @@ function networkProblems(listen: SocketAddress, network: EndpointNetwork, path: 
     problems.push({ path: [...path, 'network', 'send_proxy_version'], what, value: 1, remedy });
   }
   return problems;
+}
+
+/** Datagrams would leave, or come, by any interface. */
+function deviceProblems(
+  devices: Readonly<Record<string, string | undefined>>,
+  { udp }: EndpointNetwork,
+  path: Path,
+): Problem[] {
+  if (!udp) return [];
+  const what = 'binds the sockets of TCP alone, and the endpoint relays UDP, too';
+  const remedy = 'relay UDP with an endpoint of its own';
+  return Object.entries(devices).flatMap(([key, value]) =>
+    value === undefined ? [] : [{ path: [...path, key], what, value, remedy }],
+  );
 }
 
 /** A range is reported once, at its first port. */

@@ -2,24 +2,38 @@ import type { Path, Problem } from '../lib/problem.ts';
 import { socketAddressText } from './address.ts';
 import type { UnnamedEndpoint } from './endpoint-config.ts';
 import { freeNames } from './free-names.ts';
-import { rangeProblem, type PortConfig, type RangeProblem } from './port-config.ts';
+import { portsOf, rangeProblem, type PortConfig, type RangeProblem } from './port-config.ts';
 import type { EndpointConfig } from './relay-config.ts';
 
 /** The endpoints, each with a unique name; those that only add a port to another endpoint become part of it. */
 export function namedEndpoints(all: readonly UnnamedEndpoint[]): EndpointConfig[] {
   const endpoints = named(all.filter(({ rangeOf }) => rangeOf === undefined));
-  const ports = new Map<string, PortConfig[]>(endpoints.map((endpoint) => [endpoint.name, [endpoint]]));
+  const ranges = new Map(endpoints.map((endpoint) => [endpoint.name, rangeFrom(endpoint)]));
   for (const { rangeOf, endpoint, path, findings } of all) {
     if (rangeOf === undefined) continue;
     const { listen, remotes } = endpoint;
-    const problem = rangeProblem(endpoint, rangeOf, ports.get(rangeOf));
-    if (problem === undefined) ports.get(rangeOf)?.push({ listen, remotes });
-    else findings.problems.push(problemAt(path, problem));
+    const range = ranges.get(rangeOf);
+    const problem = rangeProblem(endpoint, rangeOf, range);
+    if (problem !== undefined) findings.problems.push(problemAt(path, problem));
+    range?.ports.add(listen.port);
+    range?.further.push({ listen, remotes });
   }
   return endpoints.map((endpoint) => {
-    const range = ports.get(endpoint.name)?.slice(1) ?? [];
-    return { ...endpoint, ...(range.length > 0 && { range }) };
+    const { further = [] } = ranges.get(endpoint.name) ?? {};
+    return { ...endpoint, ...(further.length > 0 && { range: further }) };
   });
+}
+
+/** The ports of an endpoint so far; a set, because there may be thousands. */
+type GrowingRange = {
+  readonly first: PortConfig;
+  readonly ports: Set<number>;
+  readonly further: PortConfig[];
+};
+
+function rangeFrom(first: EndpointConfig): GrowingRange {
+  const ports = portsOf(first);
+  return { first, ports: new Set(ports.map(({ listen }) => listen.port)), further: ports.slice(1) };
 }
 
 function problemAt(path: Path, { key, ...problem }: RangeProblem): Problem {

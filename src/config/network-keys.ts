@@ -17,6 +17,7 @@ export const maxSeconds = 2_147_483;
 
 const maxKeepaliveSeconds = 32_767; // Linux: MAX_TCP_KEEPIDLE
 const maxKeepaliveProbes = 127; // Linux: MAX_TCP_KEEPCNT
+const maxDscp = 63; // RFC 2474: six bits
 const maxConnections = 1_000_000;
 const maxAssociations = 1_000_000;
 const maxWaiting = 65_536;
@@ -37,6 +38,13 @@ const plainKeys = {
   tcp_keepalive: setting('tcpKeepaliveMs', wholeNumber(0, maxKeepaliveSeconds), 15, milliseconds),
   /** Unanswered probes after which a peer counts as dead, 1 to 127; default 3. */
   tcp_keepalive_probe: setting('tcpKeepaliveProbes', wholeNumber(1, maxKeepaliveProbes), 3),
+  /**
+   * Our own key: seconds that what was sent may stay unacknowledged before the connection is given up, at least as long as
+   * keepalive takes; default 60, 0 = as the system has it. With the engine node it has no effect.
+   */
+  tcp_user_timeout: ours(setting('tcpUserTimeoutMs', wholeNumber(0, maxSeconds), 60, milliseconds)),
+  /** Our own key: differentiated services code point of the packets to clients and remotes, 0 to 63; default 0. */
+  dscp: ours(setting('dscp', wholeNumber(0, maxDscp), 0)),
   /** Our own key: seconds without a byte either way after which a TCP connection ends; default 0 = never. */
   tcp_idle_timeout: ours(setting('tcpIdleTimeoutMs', wholeNumber(0, maxSeconds), 0, milliseconds)),
   /** Our own key: the same for a half-closed connection, if that is sooner; default 300, 0 = as `tcp_idle_timeout`. */

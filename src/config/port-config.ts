@@ -30,11 +30,13 @@ export function addressesText(addresses: readonly SocketAddress[]): string {
 
 /** The text of sorted `ports`, with consecutive ones as a range. */
 function runs(ports: readonly number[]): string[] {
-  const starts = ports.filter((port, index) => ports[index - 1] !== port - 1);
-  return starts.map((start, index) => {
-    const next = starts[index + 1];
-    return portsText(start, ports[next === undefined ? ports.length - 1 : ports.indexOf(next) - 1] ?? start);
-  });
+  const found: { readonly first: number; last: number }[] = [];
+  for (const port of ports) {
+    const run = found.at(-1);
+    if (run?.last === port - 1) run.last = port;
+    else found.push({ first: port, last: port });
+  }
+  return found.map(({ first, last }) => portsText(first, last));
 }
 
 /** The reason why a port cannot be added to an endpoint, and the key that states the cause. */
@@ -49,19 +51,19 @@ export type RangeProblem = {
  * Checks that a port can be added to the endpoint that its `range_of` names.
  *
  * @param value  the value of `range_of`.
- * @param known  the ports of that endpoint so far; undefined if there is no such endpoint.
+ * @param known  that endpoint, and the ports that it has so far; undefined if there is no such endpoint.
  */
 export function rangeProblem(
   { listen, remotes }: PortConfig,
   value: string,
-  known: readonly PortConfig[] | undefined,
+  known: { readonly first: PortConfig; readonly ports: ReadonlySet<number> } | undefined,
 ): RangeProblem | undefined {
-  const [first] = known ?? [];
-  if (first === undefined || known === undefined) {
+  if (known === undefined) {
     const remedy = 'give the name of an endpoint that has no range_of itself';
     return { key: 'range_of', what: 'names no endpoint', value, remedy };
   }
-  if (listen.host !== first.listen.host || known.some((other) => other.listen.port === listen.port)) {
+  const { first, ports } = known;
+  if (listen.host !== first.listen.host || ports.has(listen.port)) {
     const remedy = `use another port of ${first.listen.host}`;
     return {
       key: 'listen',

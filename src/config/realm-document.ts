@@ -49,6 +49,16 @@ export type RealmEndpoint = {
   readonly range_of?: string;
   /** `192.0.2.1:80`, `[2001:db8::1]:80`, `host:80`. */
   readonly listen: string;
+  /**
+   * Our own key: the last port of a range that begins with the port of `listen`. The ports of the remotes shift along. Realm
+   * ignores the key and serves the first port.
+   */
+  readonly listen_end_port?: number;
+  /**
+   * Our own key: for each remote, in the order of `remote` and `extra_remotes`, whether every port of the range goes to its
+   * one port; default false.
+   */
+  readonly fixed_remote_ports?: readonly boolean[];
   /** The first remote, written like `listen`. */
   readonly remote: string;
   /** The other remotes, tried in this order if the previous ones fail. */
@@ -57,6 +67,10 @@ export type RealmEndpoint = {
   readonly balance?: string;
   /** Source address for dialling: `192.0.2.1`, `[2001:db8::1]`; a port other than 0 gives a warning. */
   readonly through?: string;
+  /** Network interface that dials leave by, TCP alone; default: the system's choice. */
+  readonly interface?: string;
+  /** Network interface whose clients are accepted, TCP alone; default: every one. */
+  readonly listen_interface?: string;
   /** TLS and WebSocket towards the client, e.g. `tls;cert=FILE;key=FILE`, `ws;host=H;path=P`; default plain TCP. */
   readonly listen_transport?: string;
   /** The same towards the remotes, e.g. `tls;sni=NAME`. */

@@ -1,4 +1,4 @@
-import { fields, listOf, oneOf, text, type Rule } from '../lib/document-rules.ts';
+import { fields, flag, listOf, oneOf, text, wholeNumber, type Rule } from '../lib/document-rules.ts';
 import { ipRanges, listenAddress, remoteAddress, sourceAddress } from './address-rules.ts';
 import { ownStrategies } from './balance.ts';
 import { dnsKeys } from './dns-config.ts';
@@ -25,7 +25,16 @@ const withoutEffect: Rule<never> = (_value, path, findings) => {
 };
 
 const noMptcp = 'requests MPTCP sockets, which Node.js cannot create';
-const noDevice = 'binds to a device, which Node.js cannot do';
+
+/** The name of a network interface; '' = none. Source: Linux, dev_valid_name and IFNAMSIZ. */
+const deviceName: Rule<string> = (value, path, findings) => {
+  const name = text(value, path, findings);
+  if (name === undefined || name === '') return undefined;
+  if (/^[^/:\s\0]{1,15}$/.test(name) && name !== '.' && name !== '..') return name;
+  const remedy = 'give its name as "ip link" lists it, at most 15 characters';
+  findings.problems.push({ path, what: 'is no name of a network interface', value, remedy });
+  return undefined;
+};
 
 const networkRules = {
   ...rulesOf(networkKeys),
@@ -40,6 +49,8 @@ export const endpointKeys = {
   name: ours(key(text)),
   range_of: ours(key(text)),
   listen: key(listenAddress),
+  listen_end_port: ours(key(wholeNumber(1, 65_535))),
+  fixed_remote_ports: ours(key(listOf(flag))),
   remote: key(remoteAddress),
   extra_remotes: key(listOf(remoteAddress)),
   balance: key(text),
@@ -47,16 +58,14 @@ export const endpointKeys = {
   health_check: ours(key(fields({ ...rulesOf(healthCheckKeys), udp: udpCheck }))),
   network: key(fields(networkRules)),
   through: key(sourceAddress),
+  interface: key(deviceName),
+  listen_interface: key(deviceName),
   listen_transport: key(listenTransport),
   remote_transport: key(remoteTransport),
 } satisfies Readonly<Record<keyof RealmEndpoint, Key<unknown>>>;
 
 /** The rules of an endpoint. */
-export const endpointRules = {
-  ...rulesOf(endpointKeys),
-  interface: unsupported('', noDevice),
-  listen_interface: unsupported('', noDevice),
-};
+export const endpointRules = rulesOf(endpointKeys);
 
 const endpointRule = fields(endpointRules, ['listen', 'remote']);
 

@@ -11,6 +11,8 @@ export const networkFields = {
   udpTimeoutSeconds: 'udp_timeout',
   tcpKeepaliveSeconds: 'tcp_keepalive',
   tcpKeepaliveProbes: 'tcp_keepalive_probe',
+  tcpUserTimeoutSeconds: 'tcp_user_timeout',
+  dscp: 'dscp',
   allowedSources: 'allowed_sources',
   sendProxy: {
     enabled: 'send_proxy',

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
 import type { V1ConfigMap } from '@kubernetes/client-node';
 import { lastPort, listenText } from '../api/port-conflicts.ts';
+import { portPairs, portRemotes } from '../api/port-limits.ts';
 import type { Endpoint, Relay, Remote } from '../api/relay.ts';
+import { maxServicePorts } from '../api/schema/realm-relay.ts';
 import { keysOf } from '../config/field-table.ts';
 import { realmsKeys } from '../config/key-table.ts';
 import { networkKeys } from '../config/network-keys.ts';
@@ -11,6 +13,7 @@ import { healthCheckFields, networkFields } from '../config/spec-fields.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
 import { memoize } from '../lib/memoize.ts';
 import { portsFrom } from '../lib/port-range.ts';
+import { present } from '../lib/record.ts';
 import { objectMeta, type Desired } from './object-meta.ts';
 import { transportKeys } from './transports.ts';
 
@@ -49,7 +52,29 @@ export function realmDocument(relay: Relay): RealmDocument {
   return {
     log: { level },
     ...(denied.length > 0 && { denied_destinations: denied }),
-    endpoints: endpoints.flatMap(realmEndpoints),
+    endpoints: endpoints.flatMap(isLarge(endpoints) ? compactEndpoint : realmEndpoints),
+  };
+}
+
+/** Maximum number of remotes, counted at each port, that are rendered port by port. */
+const maxRenderedRemotes = 2048;
+
+/** Whether one entry for each port might not fit into a ConfigMap, of which the API server stores 1 MiB. */
+function isLarge(endpoints: readonly Endpoint[]): boolean {
+  return portPairs(endpoints) > maxServicePorts || portRemotes(endpoints) > maxRenderedRemotes;
+}
+
+/** A range as one endpoint, with keys of our own: Realm serves its first port only. */
+function compactEndpoint(endpoint: Endpoint): RealmEndpoint {
+  const { port, endPort } = endpoint.listen;
+  const { name, listen, ...rest } = realmEndpoint(endpoint, port);
+  const fixed = endpoint.remotes.map(({ fixedPort }) => fixedPort);
+  return {
+    ...present('name', name),
+    listen,
+    ...present('listen_end_port', endPort),
+    ...(endPort !== undefined && fixed.includes(true) && { fixed_remote_ports: fixed }),
+    ...rest,
   };
 }
 

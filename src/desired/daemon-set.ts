@@ -1,14 +1,15 @@
 import type { V1DaemonSet } from '@kubernetes/client-node';
 import type { Relay } from '../api/relay.ts';
+import type { RelayProgram } from './platform.ts';
 import { podTemplate } from './deployment.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 
 /**
  * The DaemonSet that runs `relay` on every node that its Pod template selects.
  *
- * @param relayImage  image of the relay program, if the relay does not name one.
+ * @param program  what its Pods run.
  */
-export function daemonSet(relay: Relay, relayImage: string): Desired<V1DaemonSet> {
+export function daemonSet(relay: Relay, program: RelayProgram): Desired<V1DaemonSet> {
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
@@ -16,7 +17,7 @@ export function daemonSet(relay: Relay, relayImage: string): Desired<V1DaemonSet
     spec: {
       selector: { matchLabels: selectorLabels(relay) },
       updateStrategy: { type: 'RollingUpdate', rollingUpdate: relay.workload.rollingUpdate },
-      template: podTemplate(relay, relayImage),
+      template: podTemplate(relay, program),
     },
   };
 }

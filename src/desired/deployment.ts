@@ -8,12 +8,14 @@ import type {
   V1ResourceRequirements,
 } from '@kubernetes/client-node';
 import type { Relay, Resources } from '../api/relay.ts';
+import { portPairs } from '../api/port-limits.ts';
 import { withMemory } from '../api/resources.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
 import { configKey, configMapName } from './config-map.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 import { containerPorts, hostNetwork } from './host-network.ts';
 import { podMeta, podPlacement } from './pod-additions.ts';
+import type { RelayProgram } from './platform.ts';
 import { canonicalQuantity } from './quantity.ts';
 import { secretMounts, secretVolumes } from './transports.ts';
 
@@ -32,9 +34,9 @@ const configFolder = '/etc/realm';
  * of endpoints reach running Pods through the ConfigMap and restart none. The Pods meet the Pod Security Standard
  * *restricted*. Neither is true on hostNetwork: the ports are declared, so that no node gets two Pods that need the same one.
  *
- * @param relayImage  image of the relay program, if the relay does not name one.
+ * @param program  what its Pods run.
  */
-export function deployment(relay: Relay, relayImage: string): Desired<V1Deployment> {
+export function deployment(relay: Relay, program: RelayProgram): Desired<V1Deployment> {
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -44,17 +46,17 @@ export function deployment(relay: Relay, relayImage: string): Desired<V1Deployme
       ...(relay.autoscaling === undefined && { replicas: relay.replicas }),
       selector: { matchLabels: selectorLabels(relay) },
       strategy: { type: 'RollingUpdate', rollingUpdate: relay.workload.rollingUpdate },
-      template: podTemplate(relay, relayImage),
+      template: podTemplate(relay, program),
     },
   };
 }
 
 /** The Pod template of `relay`, for every kind of workload. */
-export function podTemplate(relay: Relay, relayImage: string): V1PodTemplateSpec {
-  return { metadata: podMeta(relay), spec: podSpec(relay, relayImage) };
+export function podTemplate(relay: Relay, program: RelayProgram): V1PodTemplateSpec {
+  return { metadata: podMeta(relay), spec: podSpec(relay, program) };
 }
 
-function podSpec(relay: Relay, relayImage: string): V1PodSpec {
+function podSpec(relay: Relay, program: RelayProgram): V1PodSpec {
   const secrets = secretVolumes(relay);
   return {
     automountServiceAccountToken: false,
@@ -67,7 +69,7 @@ function podSpec(relay: Relay, relayImage: string): V1PodSpec {
       ...(relay.workload.hostNetwork ? {} : { sysctls }),
     },
     ...hostNetwork(relay),
-    containers: [container(relay, relayImage)],
+    containers: [container(relay, program)],
     volumes: [{ name: 'config', configMap: { name: configMapName(relay) } }, ...secrets],
     ...podPlacement(relay),
   };
@@ -78,7 +80,7 @@ function userIds(readsSecrets: boolean): { runAsUser: number; runAsGroup: number
   return { runAsUser: 65_532, runAsGroup: 65_532, ...(readsSecrets && { fsGroup: 65_532 }) };
 }
 
-function container(relay: Relay, relayImage: string): V1Container {
+function container(relay: Relay, { relayImage, relayEngine }: RelayProgram): V1Container {
   return {
     name: 'relay',
     image: relay.image ?? relayImage,
@@ -89,9 +91,10 @@ function container(relay: Relay, relayImage: string): V1Container {
       `--admin=[::]:${String(adminPort)}`,
       `--drain-lag-seconds=${String(drainLagSeconds)}`,
       `--drain-seconds=${String(relay.drainSeconds)}`,
+      ...(relayEngine === 'auto' ? [] : [`--engine=${relayEngine}`]), // a relay of an earlier version has no such flag
     ],
     ports: containerPorts(relay),
-    ...resources(withMemory(relay.resources)),
+    ...resources(withMemory(relay.resources, portPairs(relay.endpoints))),
     startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60 }),
     livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3 }),
     readinessProbe: probe('/readyz', { periodSeconds: 2, failureThreshold: 1 }),

@@ -37,11 +37,11 @@ export type DesiredObject =
  */
 export function desiredObjects(realmRelay: Relay, platform: Platform): DesiredObject[] {
   const relay = onPlatform(realmRelay, platform);
-  const { relayImage, operatorNamespace } = platform;
+  const { operatorNamespace } = platform;
   return [
     configMap(relay),
     ...networkPolicy(relay, operatorNamespace),
-    relay.workload.kind === 'DaemonSet' ? daemonSet(relay, relayImage) : deployment(relay, relayImage),
+    relay.workload.kind === 'DaemonSet' ? daemonSet(relay, platform) : deployment(relay, platform),
     ...horizontalPodAutoscaler(relay),
     ...podDisruptionBudget(relay),
     ...(relay.service.enabled ? [service(relay, undefined)] : []),

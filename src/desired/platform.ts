@@ -1,5 +1,6 @@
 import { withDefaults, type RelayDefaults } from '../api/relay-defaults.ts';
 import type { Relay } from '../api/relay.ts';
+import type { EngineChoice } from '../config/engine.ts';
 
 /** What rendering needs besides the relay: what the operator runs with, and no RealmRelay sets. */
 export type Platform = {
@@ -7,6 +8,8 @@ export type Platform = {
   readonly relayImage: string;
   /** Where the operator's Pods run: only they reach the admin port of a relay with a NetworkPolicy. */
   readonly operatorNamespace: string;
+  /** What moves the bytes of relays. */
+  readonly relayEngine: EngineChoice;
   /** Addresses and ranges that no relay may dial. */
   readonly deniedDestinations: readonly string[];
   /** What relays have that do not say otherwise. */
@@ -14,6 +17,9 @@ export type Platform = {
   /** Whether Pods name no user and no group, since the cluster assigns them, as OpenShift does. */
   readonly omitUserIds?: boolean;
 };
+
+/** What of the platform the Pods of relays depend on. */
+export type RelayProgram = Pick<Platform, 'relayImage' | 'relayEngine'>;
 
 /** Where `config/` puts the operator; assumed by programs that do not run in a Pod. */
 export const defaultOperatorNamespace = 'realm-operator-system';

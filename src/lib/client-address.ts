@@ -1,4 +1,4 @@
-import { hostText, parseIpAddress } from './ip-address.ts';
+import { hostText, ipv6Groups, parseIpAddress } from './ip-address.ts';
 
 /** The canonical address of a client: an IPv4-mapped address (RFC 4291, section 2.5.5.2) as IPv4, others unchanged. */
 export function clientIp(address: string): string {
@@ -19,11 +19,7 @@ export function clientText(address: string, port: number): string {
 export function clientNetwork(address: string): string {
   const ip = clientIp(address);
   if (!ip.includes(':')) return ip;
-  const [head = '', tail] = ip.replace(/%.*/, '').split('::', 2);
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0');
-  const groups = [...before, ...zeros, ...after];
+  const groups = ipv6Groups(ip.replace(/%.*/, ''));
   const network = groups.slice(0, 4).map((group) => parseInt(group, 16).toString(16));
   return network.every((group) => group === '0') ? ip : `${network.join(':')}::/64`;
 }

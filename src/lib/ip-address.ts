@@ -42,9 +42,34 @@ export function addressFamily(text: string): IpFamily | undefined {
 
 function mappedIpv4(canonical: string): string | undefined {
   const groups = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical);
-  if (groups === null) return undefined;
+  return groups === null ? undefined : ipv4OfGroups(groups.slice(1));
+}
+
+/**
+ * The IPv4 address that a translator or tunnel on the way makes of an IPv6 address: in the well-known prefix of NAT64,
+ * `64:ff9b::/96` (RFC 6052, section 2.1), and in 6to4, `2002::/16` (RFC 3056, section 2).
+ *
+ * @returns undefined for every other address.
+ */
+export function translatedIpv4({ family, text }: IpAddress): string | undefined {
+  if (family === 'IPv4') return undefined;
+  const groups = ipv6Groups(text);
+  const wellKnown = ['64', 'ff9b', '0', '0', '0', '0'];
+  if (wellKnown.every((group, index) => group === groups[index])) return ipv4OfGroups(groups.slice(6));
+  return groups[0] === '2002' ? ipv4OfGroups(groups.slice(1, 3)) : undefined;
+}
+
+/** The eight groups of an IPv6 address in hexadecimal, as written: `::1` has seven times `0` and `1`. */
+export function ipv6Groups(address: string): readonly string[] {
+  const [head = '', tail] = address.split('::', 2);
+  const before = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0');
+  return [...before, ...zeros, ...after];
+}
+
+function ipv4OfGroups(groups: readonly string[]): string {
   return groups
-    .slice(1)
     .map((group) => parseInt(group, 16))
     .map((value) => `${String(value >> 8)}.${String(value & 255)}`)
     .join('.');

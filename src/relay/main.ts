@@ -38,8 +38,10 @@ import {
 import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
+import { chooseEngine } from './net/engine.ts';
+import { KernelUnavailableError } from './kernel/errno.ts';
+import { setFileLimit } from './kernel/file-limit.ts';
 import { returnMemory } from './limits/memory-return.ts';
-import { tcpStack } from './net/tcp-stack.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
 import { TransportFilesError, transportProblems } from './transport/transports.ts';
@@ -154,7 +156,7 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     errors: new RecentErrors(systemClock),
     clock: systemClock,
     lookup: resolver.lookup,
-    tcp: tcpStack(log),
+    engine: await chooseEngine(flags.engine, log),
     retireMs: flags.drainSeconds * 1000,
   };
   const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
@@ -174,7 +176,8 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   try {
     logWarnings(flags, parsed, log);
     await relay.reload(parsed.config, configHash);
-    log.info({ version, admin: admin?.url ?? 'off', configHash }, 'relay started');
+    const started = { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash };
+    log.info(started, 'relay started');
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
     const stopFollowing = followFile(file, flags, { relay, resolver, log }, io.signals);
     const signal = await signals.first;
@@ -198,9 +201,19 @@ function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput, pool
   });
 }
 
+/** Sets the limit. @returns why that failed; undefined if it did not. */
+async function openFilesFault(limit: number): Promise<string | undefined> {
+  try {
+    return setFileLimit(limit)?.message;
+  } catch (error) {
+    if (!(error instanceof KernelUnavailableError)) throw error;
+    return setOpenFilesLimit(limit);
+  }
+}
+
 async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promise<void> {
   if (limit === undefined) return;
-  const fault = await setOpenFilesLimit(limit);
+  const fault = await openFilesFault(limit);
   if (fault === undefined) return;
   log.warn({ limit, problem: fault }, 'open file limit not changed, start the relay under "ulimit -n"');
 }

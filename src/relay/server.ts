@@ -18,8 +18,7 @@ import { NameResolver } from './dns/resolver.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { ListenerSet } from './listener/listener-set.ts';
-import type { TcpStack } from './net/channel.ts';
-import { tcpStack } from './net/tcp-stack.ts';
+import type { Engine } from './net/engine.ts';
 import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
 
 /** The new configuration cannot run, and the previous one runs again. */
@@ -33,8 +32,8 @@ export type RelayOptions = {
   readonly clock: Clock;
   /** How names become addresses; by default as the system does it. */
   readonly lookup?: Lookup;
-  /** How TCP is done; by default the cheapest way that this Node has. */
-  readonly tcp?: TcpStack;
+  /** Moves the bytes. */
+  readonly engine: Engine;
   /** Remembers recent errors. */
   readonly errors?: RecentErrors;
   /** How long connections of a removed endpoint may go on; 30,000 by default. */
@@ -85,7 +84,7 @@ export class RelayServer {
     retireMs = 30_000,
     random = Math.random,
     errors = new RecentErrors(clock),
-    tcp,
+    engine,
     openFiles,
     logLinesDropped = () => 0,
     memoryBytes,
@@ -94,7 +93,7 @@ export class RelayServer {
       errors,
       clock,
       lookup,
-      tcp: tcp ?? tcpStack(log),
+      engine,
       random,
       retireMs,
       openFiles: openFiles ?? openFilesLimit(),
@@ -157,9 +156,11 @@ export class RelayServer {
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { workers, workerErrors, descriptorsShort, workerLogLinesDropped, memory } = this.#dataPlane;
+    const { engine, workers, workerErrors, descriptorsShort, workerLogLinesDropped, memory } =
+      this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
+      engine,
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',

@@ -37,6 +37,7 @@ function objectsOf(manifest: RealmRelay, namespace: string, uid: string): Manife
   const relay = parsed({ ...manifest, metadata: { ...manifest.metadata, namespace, uid } });
   return desiredObjects(relay, {
     relayImage: 'example.com/relay:1',
+    relayEngine: 'auto',
     operatorNamespace: 'operators',
     deniedDestinations: [],
   });

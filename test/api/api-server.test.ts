@@ -3,12 +3,14 @@ import fc from 'fast-check';
 import { parseRealmRelay } from '../../src/api/parse.ts';
 import { portConflicts } from '../../src/api/port-conflicts.ts';
 import { apiVersion, plural, type EndpointSpec, type RealmRelay } from '../../src/api/schema/realm-relay.ts';
+import { desiredObjects } from '../../src/desired/desired-objects.ts';
+import { defaultDeniedDestinations } from '../../src/desired/platform.ts';
 import { applyPolicy, policyManifests } from '../admission/policies.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { goldenRelayManifests } from '../desired/golden-relays.ts';
-import { endpoint, realmRelay } from '../support/realm-relays.ts';
+import { endpoint, parsed, realmRelay } from '../support/realm-relays.ts';
 import { badRelays } from './bad-relays.ts';
 
 const crd = new URL('../../crds/realmrelays.yaml', import.meta.url).pathname;
@@ -152,6 +154,31 @@ describeWithCluster('the admission policy', (cluster) => {
       JSON.stringify(inNamespace({ ...largest, metadata: { name: 'largest' } }, namespace)),
     );
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+  });
+
+  it('admits 10,000 UDP ports on hostNetwork without a Service, whose objects the API server stores', async () => {
+    const voip = realmRelay(
+      [endpoint({ port: 20_000, endPort: 29_999, network: { tcp: false, udp: true } })],
+      { service: { enabled: false }, workload: { hostNetwork: true }, networkPolicy: { enabled: true } },
+    );
+    const { code, stderr } = await cluster().kubectl(
+      ['apply', '--server-side', '-f', '-'],
+      JSON.stringify(inNamespace({ ...voip, metadata: { name: 'voip' } }, namespace)),
+    );
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+    const objects = desiredObjects(parsed(inNamespace(voip, namespace)), {
+      relayImage: 'example.com/relay@sha256:0',
+      relayEngine: 'auto',
+      operatorNamespace: 'operators',
+      deniedDestinations: defaultDeniedDestinations,
+    });
+    for (const object of objects) {
+      const text = JSON.stringify(object);
+      expect(text.length, object.kind).to.be.below(10_000);
+      const applied = await cluster().kubectl(['apply', '--server-side', '-n', namespace, '-f', '-'], text);
+      expect(applied, object.kind).to.deep.include({ code: 0, stderr: '' });
+    }
+    expect(objects.map(({ kind }) => kind)).to.have.members(['ConfigMap', 'Deployment', 'NetworkPolicy']);
   });
 
   it('rejects 64 endpoints whose ranges all conflict, within its cost budget', async () => {

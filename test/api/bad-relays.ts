@@ -58,10 +58,10 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'not below port',
     withEndpoint({ port: 8000, endPort: 7999 }),
   ),
-  'a range of 257 ports': bad(
+  'a range of 16,385 ports': bad(
     'spec.endpoints[0].listen',
-    'at most 255 above port',
-    withEndpoint({ port: 8000, endPort: 8256 }),
+    'at most 16383 above port',
+    withEndpoint({ port: 10_000, endPort: 26_384 }),
   ),
   'a range with the admin port': bad(
     'spec.endpoints[0].listen',
@@ -73,23 +73,65 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'fixedPort: true',
     withEndpoint({ port: 8000, endPort: 8009, remotes: [{ address: 'b', port: 65_527 }] }),
   ),
-  '513 pairs of port and protocol': bad(
+  '513 pairs of port and protocol with a Service': bad(
     'spec.endpoints',
-    'a second RealmRelay',
+    'have 513 ports, TCP and UDP counted apart, and may have 512 with a Service',
     realmRelay([
       endpoint({ name: 'a', port: 8000, endPort: 8255, network: { udp: true } }),
       endpoint({ name: 'b' }),
     ]),
     'policy',
   ),
-  'more than 2,048 remotes over all ports': bad(
+  '10,000 ports with a Service': bad(
     'spec.endpoints',
-    'have 2304 remotes, counted at each port, and may have 2048',
-    withEndpoint({
-      port: 8000,
-      endPort: 8255,
-      remotes: Array.from({ length: 9 }, () => ({ address: 'b', port: 80 })),
+    'set service.enabled: false and workload.hostNetwork: true, or use several RealmRelays of up to 512 ports, each with its Service',
+    realmRelay([endpoint({ port: 20_000, endPort: 29_999 })], {
+      service: { type: 'NodePort' },
+      workload: { hostNetwork: true },
     }),
+    'policy',
+  ),
+  '32,769 pairs of port and protocol without a Service': bad(
+    'spec.endpoints',
+    'have 32769 ports, TCP and UDP counted apart, and may have 32768: use smaller ranges, or a second RealmRelay',
+    realmRelay(
+      [
+        endpoint({ name: 'a', port: 10_000, endPort: 26_383, network: { udp: true } }),
+        endpoint({ name: 'b' }),
+      ],
+      { service: { enabled: false } },
+    ),
+    'policy',
+  ),
+  'more than 65,536 remotes over all ports': bad(
+    'spec.endpoints',
+    'have 81920 remotes, counted at each port, and may have 65536',
+    realmRelay(
+      [
+        endpoint({
+          port: 10_000,
+          endPort: 26_383,
+          remotes: Array.from({ length: 5 }, () => ({ address: 'b', port: 80 })),
+        }),
+      ],
+      { service: { enabled: false } },
+    ),
+    'policy',
+  ),
+  'more ports than can be looked at one by one': bad(
+    'spec.endpoints',
+    'have 1048576 ports, TCP and UDP counted apart, and may have 512 with a Service',
+    realmRelay(
+      Array.from({ length: 64 }, (_, index) =>
+        endpoint({
+          name: `e${String(index)}`,
+          address: `127.0.1.${String(index)}`,
+          port: 10_000,
+          endPort: 26_383,
+          remotes: Array.from({ length: 32 }, () => ({ address: '127.0.0.1', port: 80 })),
+        }),
+      ),
+    ),
     'policy',
   ),
   'a port in words': bad(

@@ -106,12 +106,18 @@ describe('parseRealmRelay', () => {
     ]);
   });
 
-  it('accepts the largest ranges: to the last port, 512 pairs of port and protocol, 2,048 remotes', () => {
-    const remotes = Array.from({ length: 8 }, () => ({ address: 'b', port: 65_280 }));
-    const all = endpoint({ port: 65_280, endPort: 65_535, remotes, network: { udp: true } });
-    const { problems, warnings } = parseRealmRelay(realmRelay([all]));
-    expect({ problems, warnings }).to.deep.equal({ problems: [], warnings: [] });
-  });
+  const largest = [
+    { with: 'a Service', remotes: 32, port: 65_280, spec: {} },
+    { with: 'no Service', remotes: 4, port: 49_152, spec: { service: { enabled: false } } },
+  ];
+  for (const { with: what, remotes: count, port, spec } of largest) {
+    it(`accepts the largest range with ${what}: to the last port, TCP and UDP, ${String(count)} remotes`, () => {
+      const remotes = Array.from({ length: count }, () => ({ address: 'b', port }));
+      const all = endpoint({ port, endPort: 65_535, remotes, network: { udp: true } });
+      const { problems, warnings } = parseRealmRelay(realmRelay([all], spec));
+      expect({ problems, warnings }).to.deep.equal({ problems: [], warnings: [] });
+    });
+  }
 
   it('warns of a fixedPort if there is one port', () => {
     const remotes = [{ address: 'b', port: 80, fixedPort: true }];
@@ -169,6 +175,8 @@ describe('resolve', () => {
       udpTimeoutSeconds: 30,
       tcpKeepaliveSeconds: 15,
       tcpKeepaliveProbes: 3,
+      tcpUserTimeoutSeconds: 60,
+      dscp: 0,
       allowedSources: [],
       sendProxy: { enabled: false, version: 2, udp: false, everyDatagram: false },
       acceptProxy: { enabled: false, timeoutSeconds: 5, trustedSources: [] },

@@ -60,6 +60,7 @@ export const matrix: Readonly<Record<string, object>> = {
   'the defaults': {},
   'some namespaces': { watchNamespaces: watchedNamespaces },
   'destinations of its own that are denied': { deniedDestinations: ['10.0.0.0/8', '2001:db8::/32'] },
+  'relays on the modules of Node.js': { relayEngine: 'node' },
   'no CRD': { crds: { enabled: false } },
   'no admission policies but the first': {
     admission: { requester: { enabled: false }, operator: { enabled: false } },

@@ -44,6 +44,17 @@ describeWithHelm('chart', (helm) => {
     expect(image).to.equal(defaultRelayImage); // one image contains both programs
   });
 
+  const engines = [
+    { values: {}, args: [], why: 'by default the relay decides' },
+    { values: matrix['relays on the modules of Node.js'], args: ['--relay-engine=node'], why: 'node' },
+  ];
+  for (const { values, args, why } of engines) {
+    it(`passes the engine of relays to the operator: ${why}`, async () => {
+      const all = operatorContainer(await rendered(helm, values)).args;
+      expect(all.filter((arg) => arg.startsWith('--relay-engine'))).to.deep.equal(args);
+    });
+  }
+
   const denied = [
     { values: {}, args: [], why: 'by default the operator decides' },
     { values: { deniedDestinations: [] }, args: ['--denied-destinations='], why: 'none' },
@@ -168,6 +179,11 @@ describeWithHelm('chart: values that are not valid', (helm) => {
       values: { deniedDestinations: ['metadata.example'] },
       message: /'metadata.example' does not match pattern/,
       why: 'a name, not an address',
+    },
+    {
+      values: { relayEngine: 'rust' },
+      message: /at '\/relayEngine': value must be one of/,
+      why: 'not an engine',
     },
     {
       values: { image: { digest: 'sha256:12' } },

@@ -94,9 +94,9 @@ spec:
       told: 'endpoints[0].listen: is too small, got 0: use at least 1',
     },
     {
-      why: 'an interface',
-      text: `${web}interface = "eth0"\n`,
-      told: 'endpoints[0].interface: binds to a device, which Node.js cannot do, got "eth0": remove it',
+      why: 'MPTCP',
+      text: `${web}network = { send_mptcp = true }\n`,
+      told: 'endpoints[0].network.send_mptcp: requests MPTCP sockets, which Node.js cannot create, got true: remove it',
     },
     {
       why: 'endpoints that conflict',

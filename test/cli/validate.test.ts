@@ -198,6 +198,7 @@ describe('realm-operator render', () => {
   it('prints the objects that the operator would apply', async () => {
     const platform = {
       relayImage: 'example.com/relay:1',
+      relayEngine: 'auto' as const,
       operatorNamespace: 'operators',
       deniedDestinations: defaultDeniedDestinations,
     };

@@ -37,6 +37,8 @@ export function documentWith(key: string, value: unknown): unknown {
       ],
     };
   }
+  if (key === 'endpoints[].fixed_remote_ports')
+    return { endpoints: [{ ...endpoint, listen_end_port: 81, [field]: value }] };
   if (table === 'endpoints[]') return { endpoints: [{ ...endpoint, [field]: value }] };
   if (field === '') return { [table]: value, endpoints: [endpoint] };
   return { [table]: { [field]: value }, endpoints: [endpoint] };

@@ -2,15 +2,18 @@ import type { V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { specStructure, type StructuralSchema } from '../../src/api/crd.ts';
 import { parseRelayConfig } from '../../src/config/parsed-config.ts';
-import { configHash, configText } from '../../src/desired/config-map.ts';
+import { portsOf } from '../../src/config/port-config.ts';
+import { configHash, configKey, configText, realmDocument } from '../../src/desired/config-map.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
 import { defaultDeniedDestinations, onPlatform, type Platform } from '../../src/desired/platform.ts';
+import { portsFrom } from '../../src/lib/port-range.ts';
 import { expectGolden } from '../golden.ts';
 import { endpoint, relay } from '../support/realm-relays.ts';
 import { goldenRelayManifests, goldenRelays, sideBySide } from './golden-relays.ts';
 
 const platform: Platform = {
   relayImage: 'example.com/relay@sha256:0',
+  relayEngine: 'auto',
   operatorNamespace: 'operators',
   deniedDestinations: defaultDeniedDestinations,
 };
@@ -68,6 +71,25 @@ describe('desiredObjects', () => {
       }),
     );
     expect(configText(relay(largest)).length).to.be.within(800_000, 1024 * 1024);
+  });
+
+  it('renders a relay with more ports than a Service can have in a few lines, as it reads them back', () => {
+    const large = relay([endpoint({ port: 20_000, endPort: 29_999 })], { service: { enabled: false } });
+    const text = configText(large);
+    expect(text.length).to.be.below(2000);
+    const { config, warnings } = parseRelayConfig([{ source: configKey, text }]);
+    expect(warnings).to.deep.equal([]);
+    const ports = config.endpoints.flatMap(portsOf);
+    expect(ports.map(({ listen }) => listen.port)).to.deep.equal(portsFrom(20_000, 29_999));
+  });
+
+  it('renders up to 512 ports one by one, so that Realm serves them all', () => {
+    const endpoints = (port: number) => {
+      const range = endpoint({ port, endPort: 8511 });
+      return realmDocument(relay([range], { service: { enabled: false } })).endpoints;
+    };
+    expect(endpoints(8000)).to.have.length(512);
+    expect(endpoints(7999)).to.have.length(1);
   });
 
   it('creates a Service port for each port and protocol of a range, with valid names', () => {

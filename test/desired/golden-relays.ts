@@ -124,6 +124,8 @@ export const goldenRelayManifests = {
           udp: true,
           tcpIdleTimeoutSeconds: 600,
           tcpHalfCloseTimeoutSeconds: 60,
+          tcpUserTimeoutSeconds: 90,
+          dscp: 46,
           maxConnections: 1000,
           maxWaiting: 0,
         },
@@ -235,6 +237,26 @@ export const goldenRelayManifests = {
     workload: { kind: 'DaemonSet', hostNetwork: true },
     networkPolicy: { enabled: true },
   }),
+  'large-range-on-nodes': realmRelay(
+    [
+      endpoint({
+        name: 'rtp',
+        port: 20_000,
+        endPort: 29_999,
+        remotes: [
+          { address: 'media.example.com', port: 40_000 },
+          { address: '2001:db8::1', port: 5000, fixedPort: true },
+        ],
+        network: { tcp: false, udp: true },
+      }),
+      endpoint({ name: 'sip', port: 5060, network: { udp: true } }),
+    ],
+    {
+      service: { enabled: false },
+      workload: { kind: 'DaemonSet', hostNetwork: true },
+      networkPolicy: { enabled: true },
+    },
+  ),
   'no-topology-spread': realmRelay([endpoint()], {
     podTemplate: { spec: { topologySpreadConstraints: [] } },
   }),

@@ -48,6 +48,7 @@ describeWithCluster('Applier', (cluster) => {
   function desiredOf(relay: Relay, service: Seen | undefined): KubeObject[] {
     return desiredObjects(relay, {
       relayImage: 'example.com/relay:1',
+      relayEngine: 'auto',
       operatorNamespace: 'operators',
       deniedDestinations: [],
     }).map((object) =>

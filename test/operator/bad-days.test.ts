@@ -147,14 +147,14 @@ describeWithCluster('operator on a bad day', function () {
     await start();
     const answers = (): number[] =>
       proxy.answered.filter((seen) => isApply(seen, 'configmaps/web-config')).map(({ status }) => status);
-    failApplies('configmaps/web-config', { status: 429, headers: { 'retry-after': '110' } });
+    failApplies('configmaps/web-config', { status: 429, headers: { 'retry-after': '70' } });
     await edge.applyRelay('web', spec(9443));
     await eventually('the 429', () => answers().length === 1);
     await edge.idle();
-    clock.jump(50_000);
+    clock.jump(30_000);
     await edge.idle();
     expect(answers()).to.deep.equal([429]);
-    clock.jump(60_000);
+    clock.jump(40_000); // less in all than the 90 s without a bookmark after which a watch is replaced
     await expectFollowed(9443);
     expect(answers()).to.deep.equal([429, 200]);
     expect(failures()).to.deep.equal([]);

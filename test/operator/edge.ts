@@ -58,6 +58,7 @@ export class Edge {
   /** What the operator decides about rendering. */
   platform: Platform = {
     relayImage: 'registry.example/realm-relay:test',
+    relayEngine: 'auto',
     operatorNamespace: 'operators',
     deniedDestinations: [],
   };

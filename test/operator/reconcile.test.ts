@@ -100,7 +100,12 @@ function run(cluster: FakeCluster, poller = fakePoller(), failures = 0): Promise
   const context = {
     cluster,
     poller,
-    platform: { relayImage: 'x', operatorNamespace: 'x', deniedDestinations: [] },
+    platform: {
+      relayImage: 'x',
+      relayEngine: 'auto' as const,
+      operatorNamespace: 'x',
+      deniedDestinations: [],
+    },
     now: () => new Date(0),
     log: createLogger('off'),
     failures,

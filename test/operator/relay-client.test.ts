@@ -35,6 +35,7 @@ const https: EndpointStatus = {
 };
 const status: RelayStatus = {
   asOf: '2026-01-01T00:00:00.000Z',
+  engine: 'kernel',
   configHash: hash,
   ready: false,
   draining: false,

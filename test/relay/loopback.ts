@@ -14,6 +14,7 @@ import { RelayServer, type RelayOptions } from '../../src/relay/server.ts';
 import type { EndpointStatus } from '../../src/relay/admin/status.ts';
 import { createLogger, type Logger } from '../../src/telemetry/logger.ts';
 import { eventually } from '../support/eventually.ts';
+import { testEngine } from './engines.ts';
 
 /** One line of the log, parsed. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
@@ -90,7 +91,7 @@ export class Loopback {
   /** A relay with this configuration, whose sockets are bound. */
   async relay(first: RelayConfig, options: Partial<RelayOptions> = {}): Promise<TestRelay> {
     const { log, lines } = keptLog();
-    const relay = new RelayServer({ log, clock: systemClock, ...options });
+    const relay = new RelayServer({ log, clock: systemClock, engine: testEngine, ...options });
     this.onClose(() => relay.close());
     await relay.reload(first);
     return { relay, lines };
@@ -195,11 +196,12 @@ export class Loopback {
     return socket;
   }
 
-  /** A UDP remote that sends back each datagram with `prefix` before it. */
-  async udpEcho(prefix = '', host?: string): Promise<string> {
-    const socket = await this.udp(host, (datagram, { address, port }, self) => {
+  /** A UDP remote that sends back each datagram with `prefix` before it, on `ownPort`; 0 = any free one. */
+  async udpEcho(prefix = '', host?: string, ownPort = 0): Promise<string> {
+    const echo = (datagram: Buffer, { address, port }: RemoteInfo, self: UdpSocket): void => {
       self.send(Buffer.concat([Buffer.from(prefix), datagram]), port, address);
-    });
+    };
+    const socket = await this.udp(host, echo, ownPort);
     return addressText(socket.address());
   }
 }

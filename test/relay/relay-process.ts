@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import type { RealmDocument } from '../../src/config/realm-document.ts';
 import type { RelayStatus } from '../../src/relay/admin/status.ts';
 import { eventually } from '../support/eventually.ts';
+import { engineFlags } from './engines.ts';
 import type { LogLine } from './loopback.ts';
 
 const entry = join(import.meta.dirname, '..', '..', 'src', 'cli', 'realm.ts');
@@ -36,13 +37,15 @@ export class RelayProcess {
   /**
    * @param wrapper  goes before the command, e.g. `unshare --pid`.
    * @param env      besides that of this process.
+   * @param flags    come last; by default the engine of these tests.
    */
   constructor(
     argv: readonly string[],
     wrapper: readonly string[] = [],
     env: Readonly<Record<string, string>> = {},
+    flags: readonly string[] = argv[0]?.startsWith('-') === true ? engineFlags : [],
   ) {
-    const [command = '', ...args] = [...wrapper, process.execPath, entry, ...argv];
+    const [command = '', ...args] = [...wrapper, process.execPath, entry, ...argv, ...flags];
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { ReloadError, type RelayServer } from '../../src/relay/server.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { eventually } from '../support/eventually.ts';
+import { openSockets } from '../support/open-sockets.ts';
 import { freePort } from '../support/free-port.ts';
 import { closed, config, endpoint, failure, listenOf, Loopback, split, statusOf } from './loopback.ts';
 
@@ -264,14 +265,12 @@ describe('relay, drain', () => {
     expect(error).to.be.instanceOf(ReloadError);
   });
 
-  it('leaves no handle open', async () => {
-    const handles = (): number =>
-      process.getActiveResourcesInfo().filter((name) => /TCP|UDP/.test(name)).length;
-    const before = handles();
+  it('leaves no socket open', async () => {
+    const before = openSockets();
     const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1', {}, { use_udp: true })));
     expect(split(listenOf(relay)).port).to.be.above(0);
     await relay.close();
-    await eventually('as before', () => handles() <= before);
+    await eventually('as before', () => openSockets() <= before);
   });
 });
 

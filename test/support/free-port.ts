@@ -15,31 +15,43 @@ export function freePort(): Promise<number> {
   return freeRow(1, () => lowest + Math.floor(Math.random() * (highest - lowest)));
 }
 
-/** The first of `count` consecutive such ports, at most 256. */
+/** The first of `count` consecutive such ports, at most 4096. */
 export function freePorts(count: number): Promise<number> {
-  const blocks = Math.floor((lowest - rowsFrom) / rowPorts);
+  const blocks = Math.floor((lowest - rowsFrom - count) / rowPorts) + 1;
   return freeRow(count, () => rowsFrom + rowPorts * Math.floor(Math.random() * blocks));
 }
 
 async function freeRow(count: number, candidate: () => number): Promise<number> {
   for (let i = 0; i < tries; i += 1) {
     const first = candidate();
-    if (!(await reserve(first))) continue;
-    const checks = Array.from({ length: count }, (_, index) => isFree(first + index));
-    if ((await Promise.all(checks)).every(Boolean)) return first;
+    const reserved = await reserveRow(first, count);
+    const checks = Array.from({ length: reserved.length > 0 ? count : 0 }, (_, index) =>
+      isFree(first + index),
+    );
+    if (reserved.length > 0 && (await Promise.all(checks)).every(Boolean)) return first;
+    for (const block of reserved) block.close();
   }
   throw new Error(`no ${String(count)} free ports in a row in ${String(tries)} tries`);
 }
 
 /**
- * Reserves the row at `first` until this process ends, by a name that only one process can have (on Linux, an abstract
- * socket): tests run side by side, and a program binds its port seconds after it was chosen.
+ * Reserves the blocks of the row at `first` until this process ends, by names that only one process can have (on Linux,
+ * abstract sockets): tests run side by side, and a program binds its port seconds after it was chosen.
+ *
+ * @returns what to close to release them; [] if another has one of them.
  */
-async function reserve(first: number): Promise<boolean> {
-  const failure = await listening(createServer().unref(), {
-    path: `\0realm-operator-test-port-${String(first)}`,
-  });
-  return failure !== 'EADDRINUSE';
+async function reserveRow(first: number, count: number): Promise<Server[]> {
+  const reserved: Server[] = [];
+  for (let block = first; block < first + count; block += rowPorts) {
+    const server = createServer().unref();
+    const failure = await listening(server, { path: `\0realm-operator-test-port-${String(block)}` });
+    if (failure === undefined) reserved.push(server);
+    else {
+      for (const other of reserved) other.close();
+      return [];
+    }
+  }
+  return reserved;
 }
 
 async function isFree(port: number): Promise<boolean> {

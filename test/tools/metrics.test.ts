@@ -11,6 +11,7 @@ const bounded = [
   'from',
   'outcome',
   'kind',
+  'namespace', // one of those that the operator watches
   'controller',
   'name',
   'result',
@@ -20,6 +21,7 @@ const bounded = [
   'method',
   'version',
   'node_version',
+  'engine',
 ];
 
 // The rules of `promtool check metrics` and of prometheus.io/docs/practices/naming.

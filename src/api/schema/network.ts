@@ -66,6 +66,16 @@ export const network = z.object({
     127,
     'TCP keepalive probes without an answer before the connection is given up. Default: 3.',
   ),
+  tcpUserTimeoutSeconds: seconds(
+    0,
+    86_400,
+    'Time that what was sent on a TCP connection may stay unacknowledged before the connection is given up, at least as long as keepalive takes. 0 leaves it to the system. With the engine node it has no effect. Default: 60.',
+  ),
+  dscp: bounded(
+    0,
+    63,
+    'Differentiated services code point of the packets to clients and remotes, such as 46 for voice. Default: 0.',
+  ),
   allowedSources: sources(
     'Addresses and ranges of the clients that are served, TCP and UDP; others are reset, or their datagrams dropped. Held against the address in the PROXY header where acceptProxy is enabled: name its trustedSources, too. Default: everybody.',
   ),

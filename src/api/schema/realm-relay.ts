@@ -23,8 +23,14 @@ export const plural = 'realmrelays';
 /** The port of the relay's admin server in every Pod; no endpoint may listen on it. */
 export const adminPort = 9465;
 
-/** Maximum number of ports of one endpoint. */
-const maxPorts = 256;
+/** Maximum number of ports of one endpoint: the largest block that VoIP and media servers use for RTP. */
+export const maxEndpointPorts = 16_384;
+
+/** Maximum number of pairs of port and protocol of a relay with a Service, which has an entry for each of them. */
+export const maxServicePorts = 512;
+
+/** The same without a Service: every pair is a listening socket of each Pod. */
+export const maxListeningPorts = 32_768;
 
 /** Maximum length of a RealmRelay's name: names derived from it must fit into a label of 63 characters. */
 export const maxNameLength = 56;
@@ -47,7 +53,7 @@ const listenFields = z.object({
   endPort: bounded(
     1,
     65_535,
-    `Last port of a range that begins with \`port\`, at most ${String(maxPorts)} ports; a relay has at most 512 ports in all, those of TCP and UDP counted apart; each takes a port of the Service, and a node port where its type has them. The ports of the remotes shift along: with port 8000 and a remote port of 9000, port 8003 goes to 9003. Default: \`port\`.`,
+    `Last port of a range that begins with \`port\`, at most ${String(maxEndpointPorts)} ports. A relay with a Service has at most ${String(maxServicePorts)} ports in all, those of TCP and UDP counted apart, because each takes a port of the Service, and a node port if its type has them; without one (\`service.enabled: false\`, usually with \`workload.hostNetwork\`) it has at most ${String(maxListeningPorts)}. The ports of the remotes shift along: with port 8000 and a remote port of 9000, port 8003 goes to 9003. Default: \`port\`.`,
   ),
 });
 
@@ -59,9 +65,9 @@ const rangeRules = [
     remedy: 'use an endPort that is not below port',
   },
   {
-    cel: `self.endPort - self.port < ${String(maxPorts)}`,
-    holds: (port: number, endPort: number) => endPort - port < maxPorts,
-    remedy: `use an endPort at most ${String(maxPorts - 1)} above port, and another endpoint for more ports`,
+    cel: `self.endPort - self.port < ${String(maxEndpointPorts)}`,
+    holds: (port: number, endPort: number) => endPort - port < maxEndpointPorts,
+    remedy: `use an endPort at most ${String(maxEndpointPorts - 1)} above port, and another endpoint for more ports`,
   },
   {
     cel: `self.port > ${String(adminPort)} || self.endPort < ${String(adminPort)}`,
@@ -218,7 +224,7 @@ export const specSchema = z.object({
   resources: resources
     .optional()
     .describe(
-      'Compute resources of the relay container. Default: a memory request of 64Mi and a memory limit of 256Mi, unless requests or limits give memory.',
+      'Compute resources of the relay container. Default: a memory request of 64Mi and a memory limit of 256Mi (256Mi and 1Gi for a relay of more than 512 ports), unless requests or limits give memory.',
     ),
   podTemplate: podTemplate.optional().describe('What is added to the relay Pods.'),
   commonMetadata: z

@@ -41,7 +41,7 @@ export const workload = z.object({
       'Deployment: as many Pods as replicas states. DaemonSet: one on every node that podTemplate selects. After a change the old Pods go when the new ones are ready; before that with hostNetwork, where both need the same ports. Default: Deployment.',
     ),
   hostNetwork: flag(
-    "Run the Pods in the network of their nodes, so that clients reach the endpoints at the nodes' own addresses. One such relay to a node, since each needs TCP port 9465; ports below 1024 only where the node lets everyone bind them; not in namespaces that enforce Pod Security baseline or restricted. A change of ports replaces the Pods. Default: false.",
+    "Run the Pods in the network of their nodes, so that clients reach the endpoints at the nodes' own addresses. One such relay to a node, since each needs TCP port 9465; ports below 1024 only where the node lets everyone bind them; not in namespaces that enforce Pod Security baseline or restricted. A change of ports replaces the Pods, unless there are more than 512. Default: false.",
   ),
   rollingUpdate: rollingUpdate
     .optional()

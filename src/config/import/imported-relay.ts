@@ -1,3 +1,4 @@
+import type { CountedEndpoint } from '../../api/port-limits.ts';
 import type { EndpointSpec, RealmRelaySpec } from '../../api/schema/realm-relay.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { present } from '../../lib/record.ts';
@@ -12,6 +13,7 @@ import { endpointLosses, tableLosses } from './losses.ts';
 import { healthCheckSpec, networkSpec } from './network-spec.ts';
 import { endpointOrigins, type EndpointOrigin, type Origin } from './origins.ts';
 import { portRuns, type PortRun } from './port-runs.ts';
+import { importedService } from './service-ports.ts';
 import { Secrets, type ImportedSecret } from './secrets.ts';
 import { transportSpecs } from './transport-specs.ts';
 
@@ -40,10 +42,12 @@ export function importedRelay(sources: readonly SourceDocument[]): ImportedRelay
   });
   const listeners = joined(placed).flatMap(listenersOf);
   const names = endpointNames(listeners.map(unnamed));
+  const { service, notes } = importedService(listeners.map(counted), places[0]);
   const secrets = new Secrets();
   const spec = {
     ...(config.log.level !== 'info' && { logLevel: config.log.level }),
     ...present('network', networkSpec(network, endpointNetwork({}))),
+    ...service,
     endpoints: listeners.map((listener, index) =>
       endpointSpec(names[index] ?? '', listener, network, secrets),
     ),
@@ -58,6 +62,7 @@ export function importedRelay(sources: readonly SourceDocument[]): ImportedRelay
       ...tableLosses(config, network, sources),
       ...losses,
       ...renamed(listeners, names),
+      ...notes,
     ],
   };
 }
@@ -100,6 +105,10 @@ type Listener = Placed & { readonly run: PortRun<PlacedPort> };
 
 function unnamed({ endpoint: { network }, origin, run }: Listener): Unnamed {
   return { ...present('name', origin.name), listen: run.first.listen, network };
+}
+
+function counted({ endpoint: { network, remotes: all }, run }: Listener): CountedEndpoint {
+  return { listen: { port: run.first.listen.port, endPort: run.lastPort }, network, remotes: all };
 }
 
 function listenersOf({ endpoint, ports }: Group): Listener[] {

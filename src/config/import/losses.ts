@@ -45,6 +45,7 @@ export function endpointLosses(
     ...networkLosses(endpoint.network, network, ownNetwork),
     ...transportLosses(endpoint, origin),
     ...addressLosses(endpoint, origin),
+    ...deviceLosses(endpoint, origin),
   ];
 }
 
@@ -93,6 +94,15 @@ function selfSignedCommand(name: string): string {
 }
 
 const wildcards = ['::', '0.0.0.0', '::ffff:0.0.0.0'];
+
+/** A Pod has interfaces of its own, too. */
+function deviceLosses({ dialDevice, listenDevice }: EndpointConfig, origin: Origin): SourcedProblem[] {
+  const { source, path } = origin;
+  const what = 'is an interface of one machine, which a RealmRelay cannot name';
+  return Object.entries({ interface: dialDevice, listen_interface: listenDevice }).flatMap(([key, value]) =>
+    value === undefined ? [] : [{ source, path: [...path, key], what, value, remedy: 'remove it' }],
+  );
+}
 
 /** A Pod has addresses of its own, not those of the machine that Realm ran on. */
 function addressLosses({ listen, remotes, through }: EndpointConfig, origin: Origin): SourcedProblem[] {

@@ -1,3 +1,4 @@
+import { maxEndpointPorts } from '../../api/schema/realm-relay.ts';
 import type { PortConfig } from '../port-config.ts';
 
 /**
@@ -11,9 +12,6 @@ export type PortRun<P extends PortConfig> = {
   /** For each remote, whether its port stays the same. */
   readonly fixed: readonly boolean[];
 };
-
-/** Maximum number of ports of a RealmRelay's endpoint. */
-const maxPorts = 256;
 
 /**
  * Splits `ports` into as few runs as their order allows.
@@ -39,7 +37,7 @@ function portRun<P extends PortConfig>(run: readonly P[]): PortRun<P>[] {
 
 function continues(run: readonly PortConfig[], port: PortConfig): boolean {
   const [first, second = port] = run;
-  if (first === undefined || run.length === maxPorts) return false;
+  if (first === undefined || run.length === maxEndpointPorts) return false;
   if (port.listen.port !== first.listen.port + run.length) return false;
   const shifts = steps(first, port);
   return steps(first, second).every(

@@ -22,6 +22,7 @@ export function relayRegistry(status: () => RelayStatus): Registry {
 function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     buildInfo('realm_relay_build_info'),
+    engineInfo(status),
     ...processFamilies(status),
     logFamily(status),
     ...connectionFamilies(status),
@@ -34,6 +35,16 @@ function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       (endpoint) => [...bytes('tcp', endpoint.connections), ...bytes('udp', endpoint.associations)],
     ),
   ];
+}
+
+function engineInfo(status: () => RelayStatus): MetricFamily {
+  return {
+    name: 'realm_relay_engine_info',
+    help: 'Always 1, with the engine that moves the bytes as label: kernel or node.',
+    type: 'gauge',
+    labels: ['engine'],
+    read: () => [{ labels: { engine: status().engine }, value: 1 }],
+  };
 }
 
 function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {

@@ -1,6 +1,7 @@
 import type { Protocol } from '../../api/port-conflicts.ts';
 import { socketAddressText } from '../../config/address.ts';
 import { addressesText, portsOf } from '../../config/port-config.ts';
+import type { EngineName } from '../../config/engine.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { transportText } from '../../config/transport.ts';
 import type { IpFamily } from '../../lib/ip-address.ts';
@@ -16,6 +17,8 @@ import type { Traffic } from '../stats/traffic.ts';
 export type RelayStatus = {
   /** When it was computed, in ISO 8601: a response may be a second old. */
   readonly asOf: string;
+  /** What moves the bytes: `kernel` = system calls, `node` = the modules of Node.js. */
+  readonly engine: EngineName;
   /** Names the running configuration: SHA-256 in hex of the file; '' without a file. */
   readonly configHash: string;
   /** Every endpoint is ready, and the relay is not draining. */

@@ -31,6 +31,10 @@ export const ownFlagTable: Readonly<Record<string, Flag>> = {
     value: 'S',
     help: 'time to keep accepting after SIGTERM, while not ready; default 0',
   },
+  engine: {
+    value: 'NAME',
+    help: 'what moves the bytes: kernel (system calls), node (modules of Node.js), or auto: kernel if it works here; default auto',
+  },
   workers: {
     value: 'N',
     help: 'worker processes that share the connections, 1 to 64; default 1',
@@ -42,6 +46,8 @@ export const endpointKeys: Readonly<Record<string, string>> = {
   listen: 'listen',
   remote: 'remote',
   through: 'through',
+  interface: 'interface',
+  'listen-interface': 'listen_interface',
   'listen-transport': 'listen_transport',
   'remote-transport': 'remote_transport',
 };
@@ -56,6 +62,8 @@ const realmFlagTable: Readonly<Record<string, Flag>> = {
   listen: { short: 'l', value: 'ADDR', help: 'listen address: IPV4:PORT, [IPV6]:PORT or HOST:PORT' },
   remote: { short: 'r', value: 'ADDR', help: 'remote address' },
   through: { short: 'x', value: 'ADDR', help: 'source address for dialling' },
+  interface: { short: 'i', value: 'DEV', help: 'network interface that dials leave by' },
+  'listen-interface': { short: 'e', value: 'DEV', help: 'network interface whose clients are accepted' },
   'listen-transport': { short: 'a', value: 'OPTS', help: 'TLS and WebSocket towards the client' },
   'remote-transport': { short: 'b', value: 'OPTS', help: 'TLS and WebSocket towards the remote' },
   udp: { short: 'u', help: 'also relay UDP' },
@@ -86,7 +94,7 @@ const realmFlagTable: Readonly<Record<string, Flag>> = {
   'dns-cache-size': { value: 'N', help: 'number of names to cache; default 32' },
   'log-level': { value: 'LEVEL', help: `${logLevels.join(', ')}; default info` },
   'log-output': { value: 'OUT', help: 'stdout, stderr or a file to append to; default stdout' },
-  nofile: { short: 'n', value: 'N', help: 'open file limit, set with prlimit(1)' },
+  nofile: { short: 'n', value: 'N', help: 'open file limit' },
   daemon: { short: 'd', help: 'run in the background; set --log-output to keep the log' },
   help: { short: 'h', help: 'print this help' },
   version: { short: 'v', help: 'print the version' },
@@ -102,8 +110,6 @@ export const idleFlagTable: Readonly<Record<string, Flag>> = {
 /** Realm's flags that Node.js cannot implement; `help` is the reason. */
 export const impossibleFlagTable: Readonly<Record<string, Flag>> = {
   mtcp: { short: 'm', help: 'Node.js has no MPTCP sockets' },
-  interface: { short: 'i', value: 'DEV', help: 'Node.js cannot bind a socket to a device' },
-  'listen-interface': { short: 'e', value: 'DEV', help: 'Node.js cannot bind a socket to a device' },
   'pre-conn-hook': { short: 'j', value: 'PATH', help: 'Node.js cannot load the hook library' },
 };
 

@@ -9,6 +9,7 @@
  * Guarantee: a flag of Realm means the same here, or it is refused or reported as without effect.
  */
 import { isFault, parseSocketAddress, type SocketAddress } from '../../config/address.ts';
+import { parseEngineChoice, type EngineChoice } from '../../config/engine.ts';
 import type { Overrides } from '../../config/parsed-config.ts';
 import {
   defaultAdmin,
@@ -40,6 +41,8 @@ export type RelayFlags = {
   readonly drainSeconds: number;
   /** How long the relay still accepts after the signal. */
   readonly drainLagSeconds: number;
+  /** What moves the bytes. */
+  readonly engine: EngineChoice;
   /** Number of processes that serve clients; 1 = this one. */
   readonly workers: number;
   /** The limit of open files to set. */
@@ -92,16 +95,14 @@ const noFlags: RelayFlags = {
   isAdminGiven: false,
   drainSeconds: defaultDrainSeconds,
   drainLagSeconds: 0,
+  engine: 'auto',
   workers: 1,
   isDaemon: false,
   withoutEffect: [],
 };
 
-/** With -c, Realm ignores flags that describe an endpoint, impossible ones included. */
 function refuseImpossible(given: GivenFlags): void {
-  const impossible = Object.entries(impossibleFlagTable).filter(
-    ([name]) => given.has(name) && !(given.has('config') && name.endsWith('interface')),
-  );
+  const impossible = Object.entries(impossibleFlagTable).filter(([name]) => given.has(name));
   if (impossible.length === 0) return;
   throw new UsageError(impossible.map(([name, { help }]) => `--${name}: ${help}: remove it`).join('\n'));
 }
@@ -123,6 +124,7 @@ function settings(given: GivenFlags): RelayFlags {
     isAdminGiven: given.has('admin'),
     drainSeconds: wholeNumber('drain-seconds', given, maxDrainSeconds) ?? defaultDrainSeconds,
     drainLagSeconds: wholeNumber('drain-lag-seconds', given, maxDrainSeconds) ?? 0,
+    engine: engineOf(given),
     workers: wholeNumber('workers', given, maxWorkers, 1) ?? 1,
     ...(nofile !== undefined && { nofile: wholeNumber('nofile', given, maxFiles) ?? 0 }),
     isDaemon: given.has('daemon'),
@@ -136,8 +138,7 @@ function endpointOf(given: GivenFlags): Record<string, string> {
 }
 
 function withoutEffect(given: GivenFlags): string[] {
-  const ofEndpoint = [...Object.keys(endpointKeys), 'interface', 'listen-interface'];
-  const names = [...Object.keys(idleFlagTable), ...(given.has('config') ? ofEndpoint : [])];
+  const names = [...Object.keys(idleFlagTable), ...(given.has('config') ? Object.keys(endpointKeys) : [])];
   return names.filter((name) => given.has(name));
 }
 
@@ -146,6 +147,12 @@ function adminAddress(word: string): SocketAddress | undefined {
   const parsed = parseSocketAddress(word);
   if (isFault(parsed)) throw new UsageError(`--admin: "${word}" ${parsed.what}: ${parsed.remedy}, or off`);
   return parsed;
+}
+
+function engineOf(given: GivenFlags): EngineChoice {
+  const choice = parseEngineChoice(given.get('engine') ?? 'auto');
+  if (typeof choice === 'string') return choice;
+  throw new UsageError(`--engine: ${choice.fault}`);
 }
 
 function wholeNumber(name: string, given: GivenFlags, max: number, min = 0): number | undefined {

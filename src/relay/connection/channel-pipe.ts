@@ -1,34 +1,26 @@
-import type { Channel, Reader } from '../net/channel.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
-import {
-  copyBuffers,
-  landingBuffer,
-  minCopyBytes,
-  privateBuffers,
-  quietBytes,
-  smallLandingBuffer,
-} from '../net/read-buffers.ts';
+import type { Channel, Reader } from '../net/channel.ts';
 
 /** How many bytes are read from a side while its other side is not connected yet. */
 const maxHeldBytes = 65_536;
+/** How many bytes are read at a time while memory is short. */
+const tightBytes = 4096;
 
 /**
  * One direction of a connection: what is read from one channel is written to the other.
  *
- * Reads reuse one buffer, so the next read waits until the previous bytes are written: this is also the
- * backpressure. Until `writeTo` names the other channel, the pipe holds the first bytes and remembers the end of
- * the stream. What it holds, and what the other channel has not written yet, counts in the memory budget.
+ * The next read waits until the previous bytes are written: this is the backpressure. Until `writeTo` names the other
+ * channel, the pipe holds the first bytes and remembers the end of the stream; from then on the stack may move the bytes
+ * without showing them. What it holds, and what the other channel has not written yet, counts in the memory budget.
  */
 export class ChannelPipe implements Reader {
   #bytes = 0;
   #to: Channel | undefined;
   #held: Uint8Array[] | undefined;
   #hasEnded = false;
-  #buffer = landingBuffer;
   readonly #memory: MemoryBudget;
   /** What waits to be written, as counted in the memory budget. */
   #waitingBytes = 0;
-  #copyBuffer: Uint8Array<ArrayBuffer> | undefined;
   #isReleased = false;
 
   constructor(memory: MemoryBudget) {
@@ -45,18 +37,29 @@ export class ChannelPipe implements Reader {
     return this.#hasEnded;
   }
 
-  nextBuffer(): Uint8Array {
-    return this.#memory.isTight && this.#buffer === landingBuffer ? smallLandingBuffer : this.#buffer;
+  /** Where the bytes go; undefined until `writeTo` names it. */
+  get target(): Channel | undefined {
+    return this.#to;
   }
 
-  take(count: number, buffer: Uint8Array): boolean {
-    this.#bytes += count;
-    const part = buffer.subarray(0, count);
+  get maxBytes(): number {
+    return this.#memory.isTight ? tightBytes : Infinity;
+  }
+
+  take(part: Uint8Array): boolean {
+    this.#bytes += part.length;
     if (this.#to === undefined) return this.#hold(part);
-    const isShared = buffer === landingBuffer || buffer === smallLandingBuffer;
-    if (!(isShared ? this.#writeCopy(part, this.#to) : this.#to.write(part))) return false;
-    if (buffer === this.#buffer) this.#chooseBuffer(count);
-    return true;
+    if (this.#to.write(part)) return true;
+    this.blocked();
+    return false;
+  }
+
+  moved(count: number): void {
+    this.#bytes += count;
+  }
+
+  blocked(): void {
+    this.#wait(this.#to?.waitingBytes ?? 0);
   }
 
   end(): void {
@@ -75,82 +78,35 @@ export class ChannelPipe implements Reader {
     const parts = [...(header === undefined ? [] : [header]), ...(this.#held ?? [])];
     this.#held = undefined;
     const isWritten = parts.map((part) => to.write(part)).every(Boolean);
-    if (isWritten) this.drained();
+    this.#wait(isWritten ? 0 : to.waitingBytes);
     if (this.#hasEnded) to.end();
     return isWritten;
   }
 
   /** Everything that had to wait is written. */
   drained(): void {
-    this.#releaseCopy();
-    if (this.#waitingBytes > 0) this.#memory.release(this.#waitingBytes);
-    this.#waitingBytes = 0;
+    this.#wait(0);
   }
 
-  /** Returns its buffer; to be called once neither channel can use it any more. */
+  /** Drops what it holds; to be called once, when the connection is over. */
   release(): void {
     this.#isReleased = true;
-    this.#releaseBuffer();
     this.#held = undefined;
     this.drained();
   }
 
   #hold(part: Uint8Array): boolean {
     (this.#held ??= []).push(new Uint8Array(part));
-    this.#wait(part.length);
+    this.#wait(this.#bytes);
     return this.#bytes < maxHeldBytes;
   }
 
-  #chooseBuffer(count: number): void {
-    if (this.#buffer !== landingBuffer) {
-      if (count < quietBytes || this.#memory.isTight) this.#releaseBuffer();
-    } else if (count === landingBuffer.length) this.#takeBuffer();
-  }
-
-  #takeBuffer(): void {
-    const buffer = privateBuffers.take();
-    if (buffer === undefined) return;
-    this.#memory.take(buffer.length);
-    this.#buffer = buffer;
-  }
-
-  #releaseBuffer(): void {
-    if (this.#buffer === landingBuffer) return;
-    privateBuffers.release(this.#buffer);
-    this.#memory.release(this.#buffer.length);
-    this.#buffer = landingBuffer;
-  }
-
-  /** All connections share the landing buffer: what cannot be written at once must be a copy. */
-  #writeCopy(part: Uint8Array, to: Channel): boolean {
-    const copy = this.#copy(part);
-    if (!to.write(copy)) {
-      this.#wait(copy.buffer.byteLength);
-      return false;
-    }
-    this.#releaseCopy();
-    return true;
-  }
-
-  #copy(part: Uint8Array): Uint8Array {
-    if (part.length >= minCopyBytes) this.#copyBuffer = copyBuffers.take();
-    if (this.#copyBuffer !== undefined) {
-      this.#copyBuffer.set(part);
-      return this.#copyBuffer.subarray(0, part.length);
-    }
-    // A small part of a buffer of Node's pool is cheap to make, but keeps all of that buffer if it has to wait.
-    return this.#memory.isTight ? new Uint8Array(part) : Buffer.from(part);
-  }
-
-  #releaseCopy(): void {
-    if (this.#copyBuffer !== undefined) copyBuffers.release(this.#copyBuffer);
-    this.#copyBuffer = undefined;
-  }
-
-  /** A failed write may have ended the connection already. */
-  #wait(bytes: number): void {
-    if (this.#isReleased) return;
-    this.#waitingBytes += bytes;
-    this.#memory.take(bytes);
+  /** `bytes` wait from now on, unless a failed write has ended the connection. */
+  #wait(wanted: number): void {
+    const bytes = this.#isReleased ? 0 : wanted;
+    const more = bytes - this.#waitingBytes;
+    this.#waitingBytes = bytes;
+    if (more > 0) this.#memory.take(more);
+    else if (more < 0) this.#memory.release(-more);
   }
 }

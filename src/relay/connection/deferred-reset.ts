@@ -44,10 +44,10 @@ export class DeferredReset {
     const queues = await (nextQueues ??= sendQueues());
     if (this.#isOver) return;
     const unsentBytes = queues.get(this.#name) ?? 0;
-    const held = [this.#channel.isWaiting, unsentBytes]; // by the process, and by the kernel
+    const held = [this.#channel.waitingBytes, unsentBytes]; // by the process, and by the kernel
     const nowMs = this.#clock.monotonicMs();
     if (!isDeepStrictEqual(held, this.#held)) [this.#held, this.#sinceMs] = [held, nowMs];
-    if ((!this.#channel.isWaiting && unsentBytes === 0) || nowMs - this.#sinceMs >= stalledMs) {
+    if ((this.#channel.waitingBytes === 0 && unsentBytes === 0) || nowMs - this.#sinceMs >= stalledMs) {
       this.#channel.reset();
       return;
     }

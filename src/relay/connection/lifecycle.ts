@@ -87,10 +87,10 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
   async dial(port: number, connect: Connect<C>): Promise<void> {
     if (this.hasFailed()) return;
     this.#hasDialled = true;
-    this.#dial = this.#newDial((...of) => {
-      const socket = connect(...of);
+    this.#dial = this.#newDial((target, onConnected) => {
+      const socket = connect(target, onConnected);
       this.#sockets.push(socket);
-      this.#context.ownSockets.opened(socket, this.#owner.path);
+      this.#context.ownSockets.opened(socket, this.#owner.path, target);
       return socket;
     });
     try {
@@ -175,13 +175,14 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
 
   #newDial(connect: Connect<C>): Dial<C> {
     const { clock, lookup, budget, warn } = this.#context;
-    const { through, network, deniedDestinations: denied } = this.#config;
+    const { through, dialDevice: device, network, deniedDestinations: denied } = this.#config;
     return new Dial({
       clock,
       lookup,
       budget,
       connect,
       through,
+      device,
       denied,
       timeoutMs: network.tcpTimeoutMs,
       onFailedTry: ({ text: upstream }, err) => {

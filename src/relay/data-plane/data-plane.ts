@@ -9,6 +9,7 @@
  * endpoint that stays keeps its connections, its counts and what it knows of its remotes.
  */
 import type { Protocol } from '../../api/port-conflicts.ts';
+import type { EngineName } from '../../config/engine.ts';
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
@@ -77,6 +78,8 @@ export type DataPlane = {
   readonly endpointStats: readonly EndpointStats[];
   /** Recent errors of other processes than this one. */
   readonly workerErrors: readonly RecentError[];
+  /** What moves the bytes. */
+  readonly engine: EngineName;
   /** How many processes lack the file descriptors for another TCP client. */
   readonly descriptorsShort: number;
   /** Log lines that other processes than this one dropped. */

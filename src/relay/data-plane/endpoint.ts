@@ -170,7 +170,7 @@ export class Endpoint {
    */
   serve(accepted: Accepted, port: number): void {
     const path = this.#sourceFilter.allowsPeer(accepted.remote)
-      ? this.#loopGuard.path('TCP', accepted.remote, port)
+      ? this.#loopGuard.path('TCP', accepted.remote, port, () => accepted.local())
       : undefined;
     if (path === undefined) {
       accepted.reset();

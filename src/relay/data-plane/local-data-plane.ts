@@ -1,3 +1,4 @@
+import type { EngineName } from '../../config/engine.ts';
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
@@ -10,7 +11,8 @@ import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
 import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
-import type { TcpStack } from '../net/channel.ts';
+import type { BoundHandle } from '../net/channel.ts';
+import type { Engine } from '../net/engine.ts';
 import type { RecentError, RecentErrors } from '../stats/recent-errors.ts';
 import { TransportFilesError, Transports, type PlannedTransports } from '../transport/transports.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
@@ -25,7 +27,7 @@ export type LocalDataPlaneOptions = {
   readonly errors: RecentErrors;
   readonly clock: Clock;
   readonly lookup: Lookup;
-  readonly tcp: TcpStack;
+  readonly engine: Engine;
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
   /** How many files the process may have open. */
@@ -40,14 +42,12 @@ export type LocalDataPlaneOptions = {
   readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;
 };
 
-/** A bound TCP socket that another process handed over. */
-type BoundHandle = object;
-
 /** The endpoint that an open listener belongs to; a reload may change it. */
 type Serving = { endpoint: Endpoint };
 
 /** Serves clients in this process: the endpoints, and which of them each open listener belongs to. */
 export class LocalDataPlane implements DataPlane {
+  readonly engine: EngineName;
   readonly #context: EndpointContext;
   readonly #descriptorGuard: DescriptorGuard;
   readonly #endpoints: Endpoints;
@@ -57,13 +57,15 @@ export class LocalDataPlane implements DataPlane {
   #plannedTransports: PlannedTransports = new Map();
   #isConfigured = false;
 
-  constructor({ openFiles, memoryBytes, retireMs, ...rest }: LocalDataPlaneOptions) {
+  constructor({ openFiles, memoryBytes, retireMs, engine, ...rest }: LocalDataPlaneOptions) {
     const { log, clock, errors } = rest;
     const listening = (): number => this.#serving.size;
     const memory = new MemoryBudget({ budgetBytes: memoryBytes, log, clock, errors });
     this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors });
     const ownSockets = { TCP: new OwnSockets(clock), UDP: new OwnSockets(clock) };
-    this.#context = { ...rest, ownSockets, budget: this.#descriptorGuard.budget, memory };
+    this.#context = { ...rest, ownSockets, budget: this.#descriptorGuard.budget, memory, tcp: engine.tcp };
+    engine.tcp.countDescriptors(this.#descriptorGuard.budget);
+    this.engine = engine.name;
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
   }
@@ -175,7 +177,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   async #listenTcp(
-    { spec, address, onLost }: ListenRequest,
+    { spec, address }: ListenRequest,
     serving: Serving,
     handle?: BoundHandle,
   ): Promise<TcpListener> {
@@ -184,6 +186,7 @@ export class LocalDataPlane implements DataPlane {
       address,
       port,
       ipv6Only: spec.ipv6Only,
+      device: spec.device,
       ...(handle !== undefined && { handle }),
       tcp: this.#context.tcp,
       onAccepted: (client) => {
@@ -194,7 +197,6 @@ export class LocalDataPlane implements DataPlane {
         const { config, warn } = serving.endpoint;
         warn({ endpoint: config.name, err }, 'accept failed');
       },
-      onLost,
     });
     return listener;
   }

@@ -38,9 +38,18 @@ export class LoopGuard {
     this.#context = context;
   }
 
-  /** The path of a client, up to the listening port `port`; undefined if it has come there before. */
-  path(protocol: Protocol, client: Address, port: number): RelayPath | undefined {
-    const before = this.#context.ownSockets[protocol].pathOf(client);
+  /**
+   * The path of a client, up to the listening port `port`; undefined if it has come there before.
+   *
+   * @param destination  of TCP: the address that the client has connected to.
+   */
+  path(
+    protocol: Protocol,
+    client: Address,
+    port: number,
+    destination?: () => Address,
+  ): RelayPath | undefined {
+    const before = this.#context.ownSockets[protocol].pathOf(client, destination);
     const here = this.#firstPath(port);
     if (before.length === 0) return here;
     if (!before.includes(here[0] ?? '')) return [...before, ...here];

@@ -1,6 +1,5 @@
 import type { Clock } from '../../lib/clock.ts';
 import { trimMalloc } from '../kernel/malloc-trim.ts';
-import { trimBuffers } from '../net/read-buffers.ts';
 
 /** Less than this is not worth a collection of garbage, which stops everything for tens of milliseconds. */
 const minGrownBytes = 16 * 1024 * 1024;
@@ -64,7 +63,6 @@ const ownMemory: ProcessMemory = {
     return (user + system) / 1000;
   },
   collect: async () => {
-    trimBuffers();
     // Without a flag of V8, and without a port: the session ends in this process.
     const { Session } = await import('node:inspector/promises'); // costs memory, so only after a flood
     const session = new Session();

@@ -12,6 +12,9 @@ export type OwnSocket = {
   readonly local: () => Address;
 };
 
+/** A socket of the relay: the path of its client, where it connects to, and the key of its local address once that is read. */
+type Opened = { readonly path: RelayPath; readonly remote: Address; key: string };
+
 /** The listening ports that a client has come through within this relay, the first one first. */
 export type RelayPath = readonly string[];
 
@@ -23,9 +26,10 @@ export type RelayPath = readonly string[];
  */
 export class OwnSockets {
   readonly #clock: Clock;
-  readonly #sockets = new Map<OwnSocket, { readonly path: RelayPath; key: string }>();
+  readonly #sockets = new Map<OwnSocket, Opened>();
   readonly #unread = new Set<OwnSocket>();
-  readonly #paths = new Map<string, RelayPath>();
+  /** By local address. Connections to different remotes may share one. */
+  readonly #byLocal = new Map<string, Set<Opened>>();
   #addresses: ReadonlySet<string> = new Set();
   #readMs = -Infinity;
 
@@ -33,24 +37,36 @@ export class OwnSockets {
     this.#clock = clock;
   }
 
-  /** To be called once a socket begins to connect. */
-  opened(socket: OwnSocket, path: RelayPath): void {
-    this.#sockets.set(socket, { path, key: '' });
+  /** To be called once a socket begins to connect to `remote`. */
+  opened(socket: OwnSocket, path: RelayPath, remote: Address): void {
+    this.#sockets.set(socket, { path, remote, key: '' });
     this.#unread.add(socket);
   }
 
   closed(socket: OwnSocket): void {
-    const { path, key = '' } = this.#sockets.get(socket) ?? {};
+    const opened = this.#sockets.get(socket);
+    if (opened === undefined) return;
     this.#sockets.delete(socket);
     this.#unread.delete(socket);
-    if (this.#paths.get(key) === path) this.#paths.delete(key); // the port may belong to another socket by now
+    const sameLocal = this.#byLocal.get(opened.key);
+    sameLocal?.delete(opened);
+    if (sameLocal?.size === 0) this.#byLocal.delete(opened.key);
   }
 
-  /** The path of the socket that `client` is; [] if it is none of the relay's. */
-  pathOf(client: Address): RelayPath {
+  /**
+   * The path of the socket that `client` is; [] if it is none of the relay's.
+   *
+   * @param destination  the address that the client has connected to. The kernel gives one port to connections with different
+   *   destinations, so another program's may have the address of a socket of the relay. Absent for UDP, where it gives a port once.
+   */
+  pathOf(client: Address, destination?: () => Address): RelayPath {
     if (this.#sockets.size === 0 || !this.#isOwnAddress(clientIp(client.address))) return [];
     for (const socket of this.#unread) this.#read(socket);
-    return this.#paths.get(keyOf(client)) ?? [];
+    const candidates = this.#byLocal.get(keyOf(client));
+    if (candidates === undefined) return [];
+    const at = destination?.();
+    for (const { path, remote } of candidates) if (at === undefined || leadsTo(remote, at)) return path;
+    return [];
   }
 
   #read(socket: OwnSocket): void {
@@ -59,7 +75,8 @@ export class OwnSockets {
     if (local.port === 0 || known === undefined) return;
     this.#unread.delete(socket);
     known.key = keyOf(local);
-    this.#paths.set(known.key, known.path);
+    const sameLocal = this.#byLocal.get(known.key) ?? new Set();
+    this.#byLocal.set(known.key, sameLocal.add(known));
   }
 
   #isOwnAddress(address: string): boolean {
@@ -72,6 +89,19 @@ export class OwnSockets {
     return this.#addresses.has(withoutZone(address));
   }
 }
+
+/** Whether a connection to `remote` arrives at the address `at`, without NAT. */
+function leadsTo(remote: Address, at: Address): boolean {
+  if (keyOf(remote) === keyOf(at)) return true;
+  const loopback = loopbackOf.get(clientIp(remote.address));
+  return loopback !== undefined && keyOf({ address: loopback, port: remote.port }) === keyOf(at);
+}
+
+/** Where Linux connects to for an unspecified address. */
+const loopbackOf: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+]);
 
 function keyOf({ address, port }: Address): string {
   return `${withoutZone(clientIp(address))} ${String(port)}`;

@@ -2,6 +2,8 @@ import { socketAddressText } from '../../config/address.ts';
 import { conflictAt } from '../../config/listen-conflicts.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { asError, errorCode } from '../../lib/errors.ts';
+import type { PortOwner } from './port-owner.ts';
+import type { SearchLimit } from './search-limit.ts';
 import type { SocketSpec } from './socket-plan.ts';
 
 /** Why a listening socket could not be bound. */
@@ -13,21 +15,31 @@ export type BindFault = {
   readonly error: Error;
 };
 
+/** A socket that could not be bound, and its previous fault if that is a retry. */
+export type UnboundSocket = { readonly spec: SocketSpec; readonly fault: BindFault | undefined };
+
+/** Where to look for what holds its port. */
+export type FaultContext = {
+  /** The endpoint of the socket; undefined if it is gone. */
+  readonly endpoint: EndpointConfig | undefined;
+  /** All endpoints of the relay. */
+  readonly endpoints: readonly EndpointConfig[];
+  readonly searches: SearchLimit;
+};
+
 /**
- * Explains why `spec` could not be bound for `endpoint`. Never rejects.
- *
- * @param endpoints  all endpoints of the relay. If one of them holds the port, the message names it; otherwise the
- *   process that does, if this one may read that.
+ * Explains why a socket could not be bound. Never rejects. If another endpoint holds the port, the message names it;
+ * otherwise the process that does, if this one may read that and has not searched for many others just now.
  */
 export async function bindFault(
   error: unknown,
-  spec: SocketSpec,
-  endpoint: EndpointConfig | undefined,
-  endpoints: readonly EndpointConfig[],
+  socket: UnboundSocket,
+  { endpoint, endpoints, searches }: FaultContext,
 ): Promise<BindFault> {
+  const { spec } = socket;
   if (errorCode(error) !== 'EADDRINUSE') return otherFault(error, spec);
   const own = endpoint && conflictAt({ ...endpoint, listen: spec.listen }, endpoints);
-  const message = own ?? (await inUse(spec));
+  const message = own ?? (await inUse(socket, searches));
   return { reason: 'AddressInUse', message, error: asError(error) };
 }
 
@@ -66,14 +78,20 @@ function whereText({ protocol, listen }: SocketSpec): string {
   return `${protocol} ${socketAddressText(listen)}`;
 }
 
-async function inUse(spec: SocketSpec): Promise<string> {
-  const { portOwner } = await import('./port-owner.ts'); // rarely needed, and costs memory
-  const owner = await portOwner(spec.protocol, spec.listen);
+async function inUse({ spec, fault }: UnboundSocket, searches: SearchLimit): Promise<string> {
   const what = `${whereText(spec)}: address in use`;
+  const owner = searches.take() ? await ownerOf(spec) : undefined;
+  // Without a search the last answer stands, so that a retry is not logged as a new fault.
+  if (owner === undefined && fault?.message.startsWith(what) === true) return fault.message;
   if (owner?.pid === process.pid)
     return `${what}: this relay itself listens there, perhaps as its admin server: choose another port`;
   const who = owner === undefined ? 'another process' : `process ${String(owner.pid)} (${owner.name})`;
   return `${what}: ${who} listens there: stop it, or choose another port`;
+}
+
+async function ownerOf({ protocol, listen }: SocketSpec): Promise<PortOwner | undefined> {
+  const { portOwner } = await import('./port-owner.ts'); // rarely needed, and costs memory
+  return portOwner(protocol, listen);
 }
 
 /** How many faults are listed in full. */

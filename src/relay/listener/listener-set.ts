@@ -2,6 +2,8 @@ import type { EndpointConfig } from '../../config/relay-config.ts';
 import { bindFault, type BindFault } from './bind-fault.ts';
 import type { OpenListener } from './listener.ts';
 import { ManagedListener, type ListenerContext, type ManagedListenerContext } from './managed-listener.ts';
+import { SearchLimit } from './search-limit.ts';
+import { LogLimiter } from '../stats/log-limiter.ts';
 import { socketKey, socketPlan, wantedSockets, type SocketPlan, type WantedSocket } from './socket-plan.ts';
 
 /** What serves the clients of a listener set, as far as a change of the set concerns it. */
@@ -19,16 +21,25 @@ export type Handover = {
 export class ListenerSet implements Iterable<ManagedListener> {
   readonly #context: ManagedListenerContext;
   readonly #listeners = new Map<string, ManagedListener>();
+  /** By endpoint. */
+  readonly #limitedLogs = new Map<string, LogLimiter>();
   #wanted: readonly EndpointConfig[] = [];
   #isStopped = false;
 
   constructor(context: ListenerContext) {
     const wanted = (endpoint: string): EndpointConfig | undefined =>
       this.#wanted.find(({ name }) => name === endpoint);
+    const searches = new SearchLimit(context.clock);
     this.#context = {
       ...context,
       wanted,
-      explain: (error, { spec, endpoint }) => bindFault(error, spec, wanted(endpoint), this.#wanted),
+      explain: (error, socket) =>
+        bindFault(error, socket, {
+          endpoint: wanted(socket.endpoint),
+          endpoints: this.#wanted,
+          searches,
+        }),
+      limitedLog: (endpoint) => this.#limitedLog(endpoint),
     };
   }
 
@@ -64,18 +75,38 @@ export class ListenerSet implements Iterable<ManagedListener> {
     await this.#commit(plan, handover);
     const contested = await this.#bind(plan.contested);
     for (const listener of [...fresh, ...rebound, ...contested]) this.#add(listener);
+    const names = new Set(endpoints.map(({ name }) => name));
+    this.#endLogs((endpoint) => !names.has(endpoint));
     return [];
+  }
+
+  #limitedLog(endpoint: string): LogLimiter {
+    const { log, clock } = this.#context;
+    const known = this.#limitedLogs.get(endpoint) ?? new LogLimiter(log, clock, () => endpoint);
+    this.#limitedLogs.set(endpoint, known);
+    return known;
+  }
+
+  /** Forgets the endpoints that are gone. */
+  #endLogs(isGone: (endpoint: string) => boolean): void {
+    for (const [endpoint, limiter] of this.#limitedLogs) {
+      if (!isGone(endpoint)) continue;
+      limiter.end();
+      this.#limitedLogs.delete(endpoint);
+    }
   }
 
   /** Stops accepting; open connections continue. */
   async drain(): Promise<void> {
     this.#isStopped = true;
+    this.#endLogs(() => true);
     await Promise.all([...this].map((listener) => listener.drain()));
   }
 
   /** Frees every port, those of a `replace` that is still running, too. */
   async close(): Promise<void> {
     this.#isStopped = true;
+    this.#endLogs(() => true);
     await closeAll([...this]);
   }
 

@@ -6,6 +6,7 @@ import type { BindFault } from './bind-fault.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
+import type { LogLimiter } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { SocketSpec } from './socket-plan.ts';
 import { bindAddress, type ListenRequest, type OpenListener } from './listener.ts';
@@ -30,6 +31,8 @@ export type ManagedListenerContext = ListenerContext & {
   readonly wanted: (endpoint: string) => EndpointConfig | undefined;
   /** Explains why a bind failed. */
   readonly explain: (error: unknown, socket: ManagedListener) => Promise<BindFault>;
+  /** The log for lines that each port of an endpoint may cause. */
+  readonly limitedLog: (endpoint: string) => LogLimiter;
 };
 
 /** One listening socket, bound or still to be bound. Its `spec` is fixed; the endpoint that it serves may change. */
@@ -141,15 +144,15 @@ export class ManagedListener {
       protocol: this.spec.protocol,
       listen: this.address,
     };
-    const { log } = this.#context;
-    if (this.#fault !== undefined) log.info(fields, 'listening again');
+    const { log, limitedLog } = this.#context;
+    if (this.#fault !== undefined) limitedLog(this.endpoint).info(fields, 'listening again');
     else if (this.#isFirstPort()) log.info(fields, 'listening');
     else log.debug(fields, 'listening');
     this.#fault = undefined;
     this.#failures = 0;
   }
 
-  /** Of a port range only the first port is logged at info; failures are logged for each port. */
+  /** Of a port range only the first port is logged at info; failures are logged for each port, up to a limit. */
   #isFirstPort(): boolean {
     const { range, listen } = this.#context.wanted(this.endpoint) ?? {};
     return range === undefined || this.spec.listen.port === listen?.port;
@@ -158,12 +161,12 @@ export class ManagedListener {
   /** Logs each new reason once; further failures for the same reason only at debug. */
   #logFault(fault: BindFault): void {
     if (this.#isClosed) return;
-    const { log, errors } = this.#context;
+    const { log, errors, limitedLog } = this.#context;
     const { endpoint } = this;
     errors.add({ endpoint, side: 'relay', reason: fault.reason, error: { message: fault.message } });
     const fields = { endpoint, reason: fault.reason, problem: fault.message };
     if (fault.message === this.#fault?.message) log.debug(fields, 'bind failed again');
-    else log.error({ ...fields, err: fault.error }, 'bind failed, retrying');
+    else limitedLog(endpoint).error({ ...fields, err: fault.error }, 'bind failed, retrying');
     this.#fault = fault;
     this.#failures += 1;
   }

@@ -2,6 +2,7 @@ import { prediction, type Protocol } from '../../api/port-conflicts.ts';
 import { socketAddressText, type SocketAddress } from '../../config/address.ts';
 import { portsOf } from '../../config/port-config.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
+import { present } from '../../lib/record.ts';
 
 /** Identifies a listening socket, which stays open as long as its spec is wanted. */
 export type SocketSpec = {
@@ -9,6 +10,8 @@ export type SocketSpec = {
   readonly listen: SocketAddress;
   /** IPV6_V6ONLY; false if the address is IPv4. */
   readonly ipv6Only: boolean;
+  /** The network interface whose clients arrive; absent = every one. */
+  readonly device?: string;
   /** How many earlier endpoints want the same socket; 0 for the first. */
   readonly copy: number;
 };
@@ -49,7 +52,13 @@ function endpointSockets(endpoint: EndpointConfig): SocketSpec[] {
   const { network } = endpoint;
   return portsOf(endpoint).flatMap(({ listen }) => {
     const ipv6Only = network.ipv6Only && listen.ip?.family !== 'IPv4';
-    return protocols(network).map((protocol) => ({ protocol, listen, ipv6Only, copy: 0 }));
+    return protocols(network).map((protocol) => ({
+      protocol,
+      listen,
+      ipv6Only,
+      ...present('device', endpoint.listenDevice),
+      copy: 0,
+    }));
   });
 }
 
@@ -58,8 +67,9 @@ function protocols({ tcp, udp }: EndpointConfig['network']): Protocol[] {
 }
 
 /** Equal for equal specs, however their addresses are spelt. */
-export function socketKey({ protocol, listen, ipv6Only, copy }: SocketSpec): string {
-  return `${protocol} ${socketAddressText(listen)}${ipv6Only ? ' ipv6Only' : ''} ${String(copy)}`;
+export function socketKey({ protocol, listen, ipv6Only, device, copy }: SocketSpec): string {
+  const words = [...(ipv6Only ? ['ipv6Only'] : []), ...(device === undefined ? [] : [`interface ${device}`])];
+  return [protocol, socketAddressText(listen), ...words, String(copy)].join(' ');
 }
 
 /** Plans a reload from predicted conflicts; whether a bind succeeds is up to the kernel. */
@@ -118,6 +128,9 @@ class SpecsByPort {
 /** Whether the kernel refuses the second of two sockets, as far as known without resolving host names. */
 function conflict(first: SocketSpec, second: SocketSpec): boolean {
   if (first.protocol !== second.protocol || first.listen.port !== second.listen.port) return false;
+  // Linux, inet_bind_conflict: sockets of two interfaces share a port
+  if (first.device !== undefined && second.device !== undefined && first.device !== second.device)
+    return false;
   if (first.listen.port === 0 || first.listen.ip === undefined || second.listen.ip === undefined)
     return false;
   const [a, b] = [

@@ -1,31 +1,37 @@
 /**
  * `net`: TCP as the other rooms of the relay see it, and what Linux knows of sockets.
  *
- * Vocabulary. A `TcpStack` accepts and connects. A `Channel` is one connection; its `Reader` consumes what the peer
- * sends, and its `ChannelOwner` learns when writes drain, when the connection fails and when it closes. An `Accepted`
- * client is a connection that nobody reads yet.
+ * Vocabulary. A `TcpStack` listens, accepts and connects. A `Channel` is one connection; its `Reader` consumes what the
+ * peer sends, and its `ChannelOwner` learns when writes drain, when the connection fails and when it closes. An
+ * `Accepted` client is a connection that nobody reads yet.
  *
- * There are two stacks behind this contract: `handle-stack.ts` on Node's TCP handles, which cost half the CPU, and
- * `socket-stack.ts` on `net.Socket`, for a Node.js whose handles differ. `tcp-stack.ts` chooses one.
+ * There are two stacks behind this contract: `kernel-stack.ts` on system calls, which moves large streams without copying
+ * them, and `socket-stack.ts` on `node:net`, which runs everywhere and is the reference.
  *
  * Guarantee: both stacks behave alike. A write reports whether it has to wait, no event follows `onClosed`, and a
  * broken stream ends in a reset, not in a FIN, unless a FIN is already pending.
  */
 
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 /** Consumes what a channel reads. */
 export type Reader = {
-  /** Returns the buffer for the next read; called after each read. */
-  readonly nextBuffer: () => Uint8Array;
   /**
-   * Consumes the first `count` bytes of `buffer`, which is reused afterwards.
+   * Consumes `part`, whose memory is reused afterwards.
    *
    * @returns false to read no more until `resume()`.
    */
-  readonly take: (count: number, buffer: Uint8Array) => boolean;
+  readonly take: (part: Uint8Array) => boolean;
   /** The peer has ended its side; called at most once. */
   readonly end: () => void;
+  /** How many bytes it wants at a time; a stack that reads into a buffer of its own may bring more. */
+  readonly maxBytes: number;
+  /** If set, all that comes goes there unchanged: a stack may move it on without calling `take`, and calls `moved`. */
+  readonly target: Channel | undefined;
+  /** `count` bytes are on their way to `target`. */
+  readonly moved: (count: number) => void;
+  /** What was moved has to wait there: nothing is read until `resume()`. */
+  readonly blocked: () => void;
 };
 
 /** Receives the events of its channels. */
@@ -40,11 +46,15 @@ export type ChannelOwner = {
   readonly onClosed: (channel: Channel) => void;
 };
 
-/** How a channel notices that its peer is gone. */
-export type Keepalive = {
+/** What is set for the socket of a connection: how it notices that its peer is gone, and how its packets are marked. */
+export type SocketSettings = {
   /** Milliseconds until the first probe, and between probes; 0 = no probes. */
   readonly tcpKeepaliveMs: number;
   readonly tcpKeepaliveProbes: number;
+  /** Milliseconds that what was sent may stay unacknowledged; 0 = as the system has it. */
+  readonly tcpUserTimeoutMs: number;
+  /** Differentiated services code point of its packets, 0 to 63. Source: RFC 2474, section 3. */
+  readonly dscp: number;
 };
 
 /**
@@ -53,10 +63,15 @@ export type Keepalive = {
  */
 export type Channel = {
   /** Sets the reader and the owner. Reading begins with `resume()`. */
-  readonly open: (reader: Reader, owner: ChannelOwner, keepalive: Keepalive) => void;
+  readonly open: (reader: Reader, owner: ChannelOwner, settings: SocketSettings) => void;
   readonly resume: () => void;
-  /** @returns whether all of `part` is written; if not, `part` must not change until `onDrained`. */
+  /**
+   * @param part  what a reader of the same stack takes, or bytes that do not change until `onDrained`.
+   * @returns whether all of it is written.
+   */
   readonly write: (part: Uint8Array) => boolean;
+  /** The same connection as a stream, instead of as a channel: to be called before `open`, if at all. */
+  readonly stream: (settings: SocketSettings) => Socket;
   /** Sends FIN after everything that was written. */
   readonly end: () => void;
   /** Closes at once, without a reset. */
@@ -68,8 +83,8 @@ export type Channel = {
    * the event loop would not notice.
    */
   readonly probe: () => void;
-  /** Whether something was written that the kernel has not accepted yet. */
-  readonly isWaiting: boolean;
+  /** How much of what was written the kernel has not accepted yet. */
+  readonly waitingBytes: number;
   /** Reads its own address from the kernel; '' and 0 if it has none yet, or is closed. */
   readonly local: () => Address;
   /** The same for its peer's. */
@@ -87,9 +102,9 @@ export type Accepted = {
   /** To be called once; from then on only the channel is used. */
   readonly channel: () => Channel;
   /** The same client as a paused stream, instead of as a channel. */
-  readonly socket: () => Socket;
+  readonly stream: (settings: SocketSettings) => Socket;
   /** Has the kernel find out whether the client is still there. */
-  readonly keepAlive: (keepalive: Keepalive) => void;
+  readonly keepAlive: (settings: SocketSettings) => void;
   /** Whether the client has reset the connection, or is known to be gone; one that only ended its side is not. */
   readonly isGone: () => boolean;
   /** Sends RST. */
@@ -100,37 +115,64 @@ export type Accepted = {
 export type Target = Address & {
   /** Source address, whose port may be 0; undefined = the system's choice. */
   readonly from: Address | undefined;
+  /** The network interface to leave by; undefined = the system's choice. */
+  readonly device: string | undefined;
 };
 
-/** A listening socket as Node has it. */
-export type ListenHandle = { readonly close: () => void };
+/** A bound socket, as Node.js passes it to a child process. */
+export type BoundHandle = { readonly fd: number; readonly close: () => void };
 
-/** Duplicates listening sockets: while nobody reads the duplicate, clients wait in the kernel. */
-export type HandleDuplicator = {
-  /**
-   * Duplicates the listening socket of `server`.
-   *
-   * @param onCopied  called once, later, with the duplicate; with undefined if that failed.
-   * @returns true if the server may be closed at once; false if only after `onCopied`.
-   */
-  readonly duplicate: (server: Server, onCopied: DuplicateCallback) => boolean;
-  /** To be called when the duplicator is no longer needed. */
-  readonly release: () => void;
+/** What a stack listens on, and who receives its clients. */
+export type ListenOptions = {
+  /** An IP address. */
+  readonly address: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly ipv6Only: boolean;
+  /** The network interface whose clients are accepted; undefined = every one. */
+  readonly device: string | undefined;
+  /** A handle of Node.js that is bound to the address already, owned by the stack; absent = to be bound. */
+  readonly handle?: BoundHandle;
+  /** Receives each client, and owns it from then on. */
+  readonly onAccepted: (client: Accepted) => void;
+  readonly onAcceptError: (error: Error) => void;
 };
 
-/** Receives a duplicated listening socket, or undefined if that failed. */
-export type DuplicateCallback = (handle: ListenHandle | undefined) => void;
+/** A listening socket. */
+export type ListeningSocket = {
+  /** The port that it is bound to, never 0. */
+  readonly port: number;
+  /** Whether `pause` makes clients wait in the kernel; if not, it does nothing. */
+  readonly canPause: boolean;
+  readonly pause: () => void;
+  readonly resume: () => void;
+  /** How many clients wait in the kernel; closing the socket resets them. */
+  readonly waiting: () => Promise<number>;
+  /** Frees the port, in this turn of the event loop. */
+  readonly close: () => void;
+};
+
+/** Grants the descriptors that a stack uses beside those of its connections. */
+export type DescriptorAllowance = {
+  readonly hasRoom: (count: number) => boolean;
+  readonly take: (count: number) => void;
+  readonly release: (count: number) => void;
+};
 
 /** How the relay does TCP. */
 export type TcpStack = {
-  /** Passes each client of the listening `server` to `onAccepted`; the server keeps no track of it. */
-  readonly accept: (server: Server, onAccepted: (client: Accepted) => void) => void;
-  /** A duplicator for one listening socket; absent or undefined if this Node.js cannot duplicate handles. */
-  readonly duplicator?: () => Promise<HandleDuplicator | undefined>;
+  /**
+   * Listens. Sets IPV6_V6ONLY explicitly, on or off, and never SO_REUSEPORT.
+   *
+   * @throws the kernel's error, for example EADDRINUSE.
+   */
+  readonly listen: (options: ListenOptions) => Promise<ListeningSocket>;
   /**
    * Connects to an IP address.
    *
    * @param onConnected  called once, later, with the error if it failed; never after `close`.
    */
   readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => Channel;
+  /** Counts there, from now on, the descriptors that it uses beside those of connections, and does without if there is no room. */
+  readonly countDescriptors: (allowance: DescriptorAllowance) => void;
 };

@@ -11,8 +11,6 @@ export type ProcSocket = {
   readonly isListening: boolean;
   /** Bytes that were written and that the peer's kernel has not acknowledged yet. */
   readonly unsentBytes: number;
-  /** Clients waiting to be accepted; 0 unless the socket listens. */
-  readonly waiting: number;
   /** Identifies the socket in the descriptors of a process. */
   readonly inode: string;
 };
@@ -44,8 +42,8 @@ function procSocket(line: string): ProcSocket[] {
   const [, local, remote, state, queues = '', , , , , inode] = line.trim().split(/ +/);
   if (local === undefined || remote === undefined || inode === undefined) return [];
   const isListening = state === '0A'; // TCP_LISTEN
-  const [unsentBytes = 0, received = 0] = queues.split(':').map((each) => parseInt(each, 16));
-  return [{ local, remote, isListening, unsentBytes, waiting: isListening ? received : 0, inode }];
+  const [unsentBytes = 0] = queues.split(':').map((each) => parseInt(each, 16));
+  return [{ local, remote, isListening, unsentBytes, inode }];
 }
 
 function ipv6Bytes(address: string): number[] {

@@ -1,32 +1,46 @@
-import { Socket } from 'node:net';
+import { once } from 'node:events';
+import { createServer, Socket, type AddressInfo } from 'node:net';
+import { RealmError } from '../../lib/errors.ts';
 import type {
   Accepted,
   Address,
   Channel,
   ChannelOwner,
-  Keepalive,
+  SocketSettings,
+  ListeningSocket,
+  ListenOptions,
   Reader,
   Target,
   TcpStack,
 } from './channel.ts';
 import { reset } from './reset.ts';
 
+/** Node.js has no function to bind a socket to a network interface. */
+class DeviceError extends RealmError {
+  readonly code = 'REALM_ENGINE_DEVICE';
+
+  constructor(device: string) {
+    super(
+      `cannot bind to the interface ${device} with the engine node: use --engine kernel, or remove the interface`,
+    );
+  }
+}
+
 /** TCP on documented `node:net` only: sockets, read by their events. */
 export const socketStack: TcpStack = {
-  accept: (server, onAccepted) => {
-    server.on('connection', (socket) => {
-      onAccepted(new AcceptedSocket(socket));
-    });
-  },
+  listen: ({ device, ...options }) =>
+    device === undefined ? listen(options) : Promise.reject(new DeviceError(device)),
   connect: (target, onConnected) => new SocketChannel(connectSocket(target, onConnected)),
+  countDescriptors: () => undefined,
 };
 
 /** Connects a socket to an IP address, and reports the outcome as `TcpStack.connect` does. */
-export function connectSocket(
-  { address, port, from }: Target,
+function connectSocket(
+  { address, port, from, device }: Target,
   onConnected: (error: Error | undefined) => void,
 ): Socket {
   const socket = new Socket({ allowHalfOpen: true }).once('error', onConnected);
+  if (device !== undefined) return socket.destroy(new DeviceError(device));
   const source = from === undefined ? {} : { localAddress: from.address, localPort: from.port };
   return socket.connect({ host: address, port, ...source, autoSelectFamily: false }, () => {
     socket.off('error', onConnected);
@@ -34,7 +48,32 @@ export function connectSocket(
   });
 }
 
-/** The server has to have `pauseOnConnect` and `allowHalfOpen`. */
+/** Clients that may wait in the kernel to be accepted, which caps it at net.core.somaxconn. */
+export const backlog = 1024;
+
+async function listen(options: Omit<ListenOptions, 'device'>): Promise<ListeningSocket> {
+  const { address, port, ipv6Only, handle, onAccepted, onAcceptError } = options;
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+    onAccepted(new AcceptedSocket(socket));
+  });
+  if (handle === undefined) server.listen({ host: address, port, ipv6Only, backlog });
+  else server.listen(handle, backlog);
+  await once(server, 'listening');
+  server.on('error', onAcceptError);
+  const { port: boundPort } = server.address() as AddressInfo;
+  return {
+    port: boundPort,
+    canPause: false, // a server of Node.js accepts as long as it listens
+    pause: () => undefined,
+    resume: () => undefined,
+    waiting: () => Promise.resolve(0), // all are accepted
+    close: () => {
+      server.close();
+    },
+  };
+}
+
+/** Its server has `pauseOnConnect` and `allowHalfOpen`. */
 class AcceptedSocket implements Accepted {
   readonly remote: Address;
   readonly #socket: Socket;
@@ -52,13 +91,13 @@ class AcceptedSocket implements Accepted {
     return new SocketChannel(this.#socket);
   }
 
-  socket(): Socket {
+  stream(settings: SocketSettings): Socket {
+    applySettings(this.#socket, settings);
     return this.#socket;
   }
 
-  keepAlive({ tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
-    if (tcpKeepaliveMs > 0)
-      this.#socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
+  keepAlive(settings: SocketSettings): void {
+    applySettings(this.#socket, settings);
   }
 
   isGone(): boolean {
@@ -70,6 +109,13 @@ class AcceptedSocket implements Accepted {
   reset(): void {
     this.#socket.resetAndDestroy();
   }
+}
+
+/** Node.js has no function for a user timeout. */
+function applySettings(socket: Socket, { tcpKeepaliveMs, tcpKeepaliveProbes, dscp }: SocketSettings): void {
+  socket.setNoDelay(true);
+  if (tcpKeepaliveMs > 0) socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
+  if (dscp > 0 && 'setTypeOfService' in socket) socket.setTypeOfService(dscp << 2); // RFC 2474, section 3
 }
 
 const nothing = Buffer.alloc(0);
@@ -102,8 +148,8 @@ class SocketChannel implements Channel {
     this.#socket = socket;
   }
 
-  get isWaiting(): boolean {
-    return this.#isWaiting;
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
   }
 
   local(): Address {
@@ -114,14 +160,13 @@ class SocketChannel implements Channel {
     return remoteOf(this.#socket);
   }
 
-  open(reader: Reader, owner: ChannelOwner, { tcpKeepaliveMs, tcpKeepaliveProbes }: Keepalive): void {
+  open(reader: Reader, owner: ChannelOwner, settings: SocketSettings): void {
     const socket = this.#socket;
     this.#owner = owner;
     socket.pause();
-    socket.setNoDelay(true);
-    if (tcpKeepaliveMs > 0) socket.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
+    applySettings(socket, settings);
     socket.on('data', (part: Buffer) => {
-      if (!reader.take(part.length, part)) socket.pause();
+      if (!reader.take(part)) socket.pause();
     });
     socket.once('end', () => {
       reader.end();
@@ -142,6 +187,11 @@ class SocketChannel implements Channel {
     this.#socket.write(part, this.#onWritten);
     this.#isWaiting = this.#socket.writableLength > 0;
     return !this.#isWaiting;
+  }
+
+  stream(settings: SocketSettings): Socket {
+    applySettings(this.#socket, settings);
+    return this.#socket;
   }
 
   probe(): void {

@@ -2,7 +2,7 @@ import type { AcceptProxy } from '../../config/network-keys.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
 import { isWithin } from '../../lib/address-ranges.ts';
-import type { Reader } from '../net/channel.ts';
+import type { Channel, Reader } from '../net/channel.ts';
 import { NoDataError } from '../net/no-data-error.ts';
 import { maxHeaderBytes, ProxyHeaderError, parseProxyHeader, type ProxyAddresses } from './header.ts';
 
@@ -35,14 +35,27 @@ export class ProxyHeaderReader implements Reader {
     this.#stopTimer = timeoutMs === 0 ? () => undefined : clock.after(timeoutMs, onTimeout);
   }
 
-  nextBuffer(): Uint8Array {
-    return this.#next.nextBuffer();
+  get maxBytes(): number {
+    return this.#next.maxBytes;
   }
 
-  take(count: number, buffer: Uint8Array): boolean {
-    if (this.#state === 'done') return this.#next.take(count, buffer);
-    const rest = this.#consumeHeader(buffer.subarray(0, count));
-    return rest === undefined || this.#next.take(rest.length, rest);
+  /** Where the bytes go that follow the header; undefined before that. */
+  get target(): Channel | undefined {
+    return this.#state === 'done' ? this.#next.target : undefined;
+  }
+
+  take(part: Uint8Array): boolean {
+    if (this.#state === 'done') return this.#next.take(part);
+    const rest = this.#consumeHeader(part);
+    return rest === undefined || this.#next.take(rest);
+  }
+
+  moved(count: number): void {
+    this.#next.moved(count);
+  }
+
+  blocked(): void {
+    this.#next.blocked();
   }
 
   end(): void {
@@ -86,7 +99,7 @@ export class ProxyHeaderReader implements Reader {
       this.#stopTimer();
       this.#listeners.onHeader(header.addresses);
       const rest = part.subarray(header.length - before); // without it the bytes before were incomplete
-      return rest.length === 0 ? undefined : Buffer.from(rest); // a copy, because the buffer of `part` is reused
+      return rest.length === 0 ? undefined : Buffer.from(rest); // a copy, because the memory of `part` is reused
     } catch (error) {
       this.fail(asError(error));
       return undefined;

@@ -3,7 +3,6 @@ import type { AcceptProxy } from '../../config/network-keys.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { untrustedSource, ProxyHeaderReader } from './header-reader.ts';
 import type { ProxyAddresses } from './header.ts';
-import { landingBuffer } from '../net/read-buffers.ts';
 
 /**
  * Reads the PROXY header from `raw`; puts back what follows it, and leaves `raw` paused.
@@ -20,17 +19,20 @@ export async function readProxyHeader(
   if (untrusted !== undefined) throw untrusted;
   const { promise, resolve, reject } = Promise.withResolvers<ProxyAddresses | undefined>();
   const next = {
-    nextBuffer: () => landingBuffer,
-    take: (count: number, buffer: Uint8Array) => {
+    take: (part: Uint8Array) => {
       raw.pause();
-      raw.unshift(Buffer.from(buffer.subarray(0, count)));
+      raw.unshift(Buffer.from(part));
       return true;
     },
     end: () => undefined,
+    maxBytes: Infinity,
+    target: undefined,
+    moved: () => undefined,
+    blocked: () => undefined,
   };
   const reader = new ProxyHeaderReader(next, accept, clock, { onHeader: resolve, onError: reject });
   const onData = (part: Buffer): void => {
-    reader.take(part.length, part);
+    reader.take(part);
   };
   const onEnd = (): void => {
     reader.end();

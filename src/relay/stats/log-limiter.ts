@@ -5,14 +5,14 @@ import type { Logger } from '../../telemetry/logger.ts';
 const maxLines = 20;
 const periodMs = 10_000;
 
-/** Logs a warning; `message` is a constant sentence. */
+/** Logs a line; `message` is a constant sentence. */
 export type Warn = (fields: object, message: string) => void;
 
-/** The warnings with one message since `sinceMs`. */
+/** The lines with one message since `sinceMs`. */
 type Period = { readonly sinceMs: number; count: number; stopTimer: () => void };
 
 /**
- * Limits the warnings of an endpoint that may come by the thousand: of each message it writes 20 in ten seconds, then
+ * Limits the lines of an endpoint that may come by the thousand: of each message it writes 20 in ten seconds, then
  * one line with the number of those it suppressed. At level debug it writes them all.
  */
 export class LogLimiter {
@@ -29,12 +29,24 @@ export class LogLimiter {
   }
 
   readonly warn: Warn = (fields, message) => {
+    this.#write('warn', fields, message);
+  };
+
+  readonly error: Warn = (fields, message) => {
+    this.#write('error', fields, message);
+  };
+
+  readonly info: Warn = (fields, message) => {
+    this.#write('info', fields, message);
+  };
+
+  #write(level: 'error' | 'warn' | 'info', fields: object, message: string): void {
     const period = this.#period(message);
     period.count += 1;
-    if (period.count <= maxLines) this.#log.warn(fields, message);
+    if (period.count <= maxLines) this.#log[level](fields, message);
     else this.#log.debug(fields, message);
     if (period.count === maxLines + 1) this.#watch(message, period);
-  };
+  }
 
   /** Ends every period now, and logs how many warnings were suppressed. */
   end(): void {

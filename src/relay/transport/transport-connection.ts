@@ -5,9 +5,9 @@ import type { ConnectionContext } from '../connection/connection.ts';
 import { ConnectionLifecycle, type LifecycleOwner } from '../connection/lifecycle.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
 import type { OwnSocket, RelayPath } from '../limits/own-sockets.ts';
-import type { Accepted, Address, Target } from '../net/channel.ts';
+import type { Accepted, Target } from '../net/channel.ts';
 import { reset } from '../net/reset.ts';
-import { connectSocket, probe } from '../net/socket-stack.ts';
+import { probe } from '../net/socket-stack.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
 import { readProxyHeader } from '../proxy-protocol/socket-header.ts';
 import type { Side } from '../stats/side.ts';
@@ -33,8 +33,8 @@ export type TransportConnectionContext = {
 /** One side of a connection: its socket, and the layers on it, from the handshake on. */
 type Peer = { readonly raw: Socket; layers: Layers };
 
-/** A remote's side, from the dial on. */
-type Upstream = Peer & OwnSocket & { readonly close: () => void };
+/** A remote that is dialled; its side is there once it is connected. */
+type Upstream = OwnSocket & { peer: Peer | undefined; readonly close: () => void };
 
 /**
  * One client's connection through TLS or WebSocket, on one side or both, from accept to settle.
@@ -57,7 +57,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
   readonly #lifecycle: ConnectionLifecycle<Upstream>;
   /** What a PROXY header to the remote names. */
   #addresses: ProxyAddresses;
-  #upstream: Upstream | undefined;
+  #upstream: Peer | undefined;
   #hasRun = false;
   #stopTimer: () => void = () => undefined;
 
@@ -79,7 +79,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     this.fromUpstream = new StreamPipe(connection.memory);
     this.#handshakes = handshakes;
     this.#addresses = { source: accepted.remote, destination: accepted.local() };
-    this.#client = bare(quiet(accepted.socket()));
+    this.#client = bare(quiet(accepted.stream(config.network)));
     this.#lifecycle = new ConnectionLifecycle(this, accepted.remote, config, connection);
     this.#lifecycle.addPart(); // the run, which may still open the upstream's socket
   }
@@ -99,7 +99,8 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     this.#lifecycle.endIfIdle(nowMs, limits);
   }
 
-  join(upstream: Upstream): void {
+  join({ peer: upstream }: Upstream): void {
+    if (upstream === undefined) throw new Error('joined before it was connected');
     this.#upstream = upstream;
     this.#own(upstream.raw);
     this.#watchErrors('upstream', upstream.layers);
@@ -173,38 +174,41 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
   /** Connects and does the handshake: a remote that fails in either is followed by the next one. */
   #connect(target: Target, onConnected: (error: Error | undefined) => void): Upstream {
     let report = onConnected;
-    const raw = quiet(
-      connectSocket(target, (error) => {
-        if (error !== undefined) report(error);
-        else
-          void this.#requestUpstream(upstream)
-            .catch(asError)
-            .then((fault) => {
-              report(fault);
-            });
-      }),
-    );
-    const close = (): void => {
-      report = () => undefined;
-      raw.destroy();
+    const channel = this.#context.tcp.connect(target, (error) => {
+      if (error !== undefined) {
+        report(error);
+        return;
+      }
+      upstream.peer = bare(quiet(channel.stream(this.#config.network)));
+      void this.#requestUpstream(upstream.peer)
+        .catch(asError)
+        .then((fault) => {
+          report(fault);
+        });
+    });
+    const upstream: Upstream = {
+      peer: undefined,
+      local: () => {
+        const { localAddress: address = '', localPort: port = 0 } = upstream.peer?.raw ?? {};
+        return upstream.peer === undefined ? channel.local() : { address, port };
+      },
+      close: () => {
+        report = () => undefined;
+        if (upstream.peer === undefined) channel.close();
+        else upstream.peer.raw.destroy();
+      },
     };
-    const local = (): Address => ({ address: raw.localAddress ?? '', port: raw.localPort ?? 0 });
-    const upstream: Upstream = { ...bare(raw), local, close };
     return upstream;
   }
 
-  async #requestUpstream(upstream: Upstream): Promise<undefined> {
-    const { raw } = upstream;
-    raw.setNoDelay(true);
+  async #requestUpstream(peer: Peer): Promise<undefined> {
+    const { raw } = peer;
     const { sendProxyVersion } = this.#config.network;
     if (sendProxyVersion !== undefined) raw.write(proxyHeader(sendProxyVersion, this.#addresses));
-    upstream.layers = await this.#handshakes.request(raw);
+    peer.layers = await this.#handshakes.request(raw);
   }
 
   #own(raw: Socket): void {
-    const { tcpKeepaliveMs, tcpKeepaliveProbes } = this.#config.network;
-    raw.setNoDelay(true);
-    if (tcpKeepaliveMs > 0) raw.setKeepAlive(true, tcpKeepaliveMs, tcpKeepaliveMs, tcpKeepaliveProbes);
     raw.once('close', () => {
       this.#closePart();
     });

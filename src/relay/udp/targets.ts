@@ -30,5 +30,10 @@ export async function targetsOf(
   const source = through && (await sourceOf(through, lookup));
   const hosts = remote.addresses.sorted(reachable(permitted(found, denied), source));
   if (hosts.length === 0) throw new Error('the name has no address');
-  return hosts.map((address) => ({ address, port: remote.port, from: fromAddress(address, source) }));
+  return hosts.map((address) => ({
+    address,
+    port: remote.port,
+    device: undefined,
+    from: fromAddress(address, source),
+  }));
 }

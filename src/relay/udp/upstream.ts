@@ -138,7 +138,7 @@ export class Upstream {
         this.#onError(socket, error);
       },
     });
-    this.#context.ownSockets.opened(this.#own, this.#context.path);
+    this.#context.ownSockets.opened(this.#own, this.#context.path, this.#target);
     return socket;
   }
 

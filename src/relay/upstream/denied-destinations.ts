@@ -1,5 +1,6 @@
 import { isWithin } from '../../lib/address-ranges.ts';
 import { RealmError } from '../../lib/errors.ts';
+import { parseIpAddress, translatedIpv4 } from '../../lib/ip-address.ts';
 
 /** Every address of a remote is in `denied_destinations`. */
 class DestinationDeniedError extends RealmError {
@@ -18,7 +19,7 @@ const verdicts = new WeakMap<readonly string[], Map<string, boolean>>();
 
 /**
  * Selects those of `hosts`, IP addresses after resolution, that `denied` does not contain. An IPv4-mapped address
- * counts as the IPv4 address in it.
+ * counts as the IPv4 address in it. One that NAT64 or 6to4 leads to an IPv4 address counts as both.
  *
  * @throws DestinationDeniedError if `hosts` has addresses, and all of them are denied.
  */
@@ -38,7 +39,9 @@ function isDenied(host: string, denied: readonly string[]): boolean {
   const verdict = known.get(host);
   if (verdict !== undefined) return verdict;
   if (known.size >= maxKnown) known.clear(); // names with ever new addresses may not fill the memory
-  const isInList = isWithin(denied, host);
+  const ip = parseIpAddress(host);
+  const translated = ip && translatedIpv4(ip);
+  const isInList = isWithin(denied, host) || (translated !== undefined && isWithin(denied, translated));
   known.set(host, isInList);
   return isInList;
 }

@@ -66,6 +66,8 @@ export type DialOptions<C extends ConnectionAttempt> = {
   readonly budget: DescriptorBudget;
   /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
   readonly through: SocketAddress | undefined;
+  /** The network interface to leave by; undefined = the system's choice. */
+  readonly device: string | undefined;
   /** Addresses and ranges that are not dialled; undefined = none. */
   readonly denied: readonly string[] | undefined;
   /** Connects to an address, including any TLS or WebSocket handshake; for plain TCP it is `TcpStack.connect`. */
@@ -227,7 +229,7 @@ export class Dial<C extends ConnectionAttempt> {
   }
 
   #target(address: string, port: number): Target {
-    return { address, port, from: fromAddress(address, this.#source) };
+    return { address, port, from: fromAddress(address, this.#source), device: this.#options.device };
   }
 
   /** Calls `reject` when the time for this remote is over. @returns cancels that. */

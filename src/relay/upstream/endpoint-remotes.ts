@@ -70,10 +70,10 @@ export class EndpointRemotes {
    */
   configure(config: EndpointConfig): boolean {
     const [before, after] = [this.#config, config].map((each) => {
-      const { balance, healthCheck, network, through, deniedDestinations } = each;
+      const { balance, healthCheck, network, through, dialDevice, deniedDestinations } = each;
       const { tcp, udp, sendProxyVersion, sendProxyUdp } = network;
       const checks = healthCheck && [healthCheck, tcp, udp, sendProxyVersion, sendProxyUdp];
-      return JSON.stringify([balance, portsOf(each), checks, through, deniedDestinations]);
+      return JSON.stringify([balance, portsOf(each), checks, through, dialDevice, deniedDestinations]);
     });
     this.#config = config;
     if (before === after) return false;

@@ -37,8 +37,8 @@ export class HealthChecks {
   /** Replaces all checks by those of `config`; the first ones start at once. */
   run(remotes: CheckedRemotes, config: EndpointConfig): void {
     this.stop();
-    const { healthCheck: settings, through, deniedDestinations: denied } = config;
-    const context = { ...this.#context, through, denied };
+    const { healthCheck: settings, through, dialDevice: device, deniedDestinations: denied } = config;
+    const context = { ...this.#context, through, device, denied };
     const [connect, ask] = [tcpConnect(this.#context.tcp, config), udpConnect(config)];
     for (const each of uncheckedRemotes(remotes, config)) each.clearChecks();
     if (settings === undefined) return;
@@ -67,6 +67,8 @@ export class HealthChecks {
 type CheckContext = HealthChecksContext & {
   /** Source address of the checks; undefined = the system's choice. */
   readonly through: SocketAddress | undefined;
+  /** The network interface that checks leave by; undefined = the system's choice. */
+  readonly device: string | undefined;
   /** Addresses and ranges that are not dialled; undefined = none. */
   readonly denied: readonly string[] | undefined;
 };

@@ -12,6 +12,8 @@ export class RemotePools {
   readonly #context: RemoteContext;
   #config: EndpointConfig;
   #ports: Map<number, PortConfig>;
+  /** The listening ports of each remote, by its text: of a large range a search per event would be slow. */
+  #portsByRemote: ReadonlyMap<string, readonly number[]> | undefined;
   #first: RemotePool;
   /** By listening port; each is created for its first client. */
   #pools = new Map<number, RemotePool>();
@@ -39,10 +41,14 @@ export class RemotePools {
 
   /** The remotes with the address `text`, at any listening port. */
   byAddress(text: string): readonly Remote[] {
-    for (const { listen, remotes } of this.#ports.values()) {
-      if (remotes.some((address) => socketAddressText(address) === text)) this.forPort(listen.port);
+    this.#portsByRemote ??= portsByRemote(this.#ports.values());
+    for (const port of this.#portsByRemote.get(text) ?? []) this.forPort(port);
+    const found: Remote[] = [];
+    for (let copy = 0; ; copy += 1) {
+      const remote = this.#known.get(remoteKey(text, copy));
+      if (remote === undefined) return found;
+      found.push(remote);
     }
-    return this.known.filter((remote) => remote.text === text);
   }
 
   /** Each remote as configured, with all of its ports: `192.0.2.1:9000-9255`. */
@@ -86,6 +92,7 @@ export class RemotePools {
   /** Adds the ports of `config` that are new, because their sockets are bound before `configure`. */
   addPorts(config: EndpointConfig): void {
     this.#ports = new Map([...byPort(config), ...this.#ports]);
+    this.#portsByRemote = undefined;
   }
 
   /** Switches to the remotes of `config`; known ones keep their state. */
@@ -93,6 +100,7 @@ export class RemotePools {
     const used = [...this.#pools.keys()];
     this.#config = config;
     this.#ports = byPort(config);
+    this.#portsByRemote = undefined;
     this.#names = remoteNames(config);
     this.#pools = new Map();
     this.#first = this.#firstPool();
@@ -146,7 +154,23 @@ export function remoteNames(config: EndpointConfig): string[] {
 /** The text of each address, numbered because one may be listed twice. */
 function remoteKeys(addresses: readonly SocketAddress[]): string[] {
   const texts = addresses.map(socketAddressText);
-  return texts.map(
-    (text, index) => `${text}#${String(texts.slice(0, index).filter((other) => other === text).length)}`,
+  return texts.map((text, index) =>
+    remoteKey(text, texts.slice(0, index).filter((other) => other === text).length),
   );
+}
+
+function remoteKey(text: string, copy: number): string {
+  return `${text}#${String(copy)}`;
+}
+
+function portsByRemote(ports: Iterable<PortConfig>): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  for (const { listen, remotes } of ports) {
+    for (const text of new Set(remotes.map(socketAddressText))) {
+      const known = found.get(text);
+      if (known === undefined) found.set(text, [listen.port]);
+      else known.push(listen.port);
+    }
+  }
+  return found;
 }

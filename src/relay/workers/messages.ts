@@ -1,3 +1,4 @@
+import type { EngineName } from '../../config/engine.ts';
 import type { RelayConfig } from '../../config/relay-config.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
 import type { Protocol } from '../../api/port-conflicts.ts';
@@ -14,6 +15,8 @@ export type WorkerStart = {
   readonly log: RelayConfig['log'];
   /** How long connections of a removed endpoint may go on. */
   readonly retireMs: number;
+  /** What moves the bytes, as its parent has chosen. */
+  readonly engine: EngineName;
   /** Number of workers, which share the memory. */
   readonly processes: number;
 };

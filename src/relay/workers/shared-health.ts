@@ -12,7 +12,7 @@ export class SharedHealth {
 
   /** @param broadcast  sends a note to every worker. */
   constructor(
-    { log, errors, clock, random, lookup, tcp, budget }: WorkerPoolOptions,
+    { log, errors, clock, random, lookup, engine, budget }: WorkerPoolOptions,
     broadcast: (note: Note) => void,
   ) {
     this.#broadcast = broadcast;
@@ -22,7 +22,7 @@ export class SharedHealth {
       clock,
       random,
       lookup,
-      tcp,
+      tcp: engine.tcp,
       budget,
       onRemoteEvent: (remote) => {
         this.#share(remote);

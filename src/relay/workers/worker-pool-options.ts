@@ -1,10 +1,16 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Clock } from '../../lib/clock.ts';
+import { RealmError } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import type { TcpStack } from '../net/channel.ts';
+import type { Engine } from '../net/engine.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
+
+/** A worker could not be started. */
+export class WorkerStartError extends RealmError {
+  readonly code = 'REALM_WORKER_START';
+}
 
 /** What a worker pool shares with the rest of its process. */
 export type WorkerPoolContext = {
@@ -13,8 +19,8 @@ export type WorkerPoolContext = {
   readonly clock: Clock;
   /** How names become addresses, for the health checks. */
   readonly lookup: Lookup;
-  /** How TCP is done, for the health checks. */
-  readonly tcp: TcpStack;
+  /** Moves the bytes, in workers and of the health checks. */
+  readonly engine: Engine;
   /** Number of worker processes, at least 1. */
   readonly count: number;
   /** How long connections of a removed endpoint may go on. */

@@ -10,7 +10,7 @@
  */
 import type { RelayConfig } from '../../config/relay-config.ts';
 import { backoffMs, type Backoff } from '../../lib/backoff.ts';
-import { asError, errorCode, RealmError } from '../../lib/errors.ts';
+import { asError, errorCode } from '../../lib/errors.ts';
 import { fnv1a, mixed } from '../../lib/hash.ts';
 import type { DataPlane, EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
 import { memoryUseOf, type MemoryUse } from '../stats/memory-use.ts';
@@ -31,17 +31,12 @@ import { PermitLedger, type PermitHolder } from './permit-ledger.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
 import { SharedHealth } from './shared-health.ts';
 import { listenParams, type SharedOpenSocket, type SharedSocket } from './shared-socket.ts';
-import type { WorkerPoolOptions } from './worker-pool-options.ts';
+import { WorkerStartError, type WorkerPoolOptions } from './worker-pool-options.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** A worker that ends is replaced at once; one that did not run for `stableMs` is replaced later each time. */
 const replaceBackoff: Backoff = { initialMs: 1000, maxMs: 30_000 };
 const stableMs = 60_000;
-
-/** A worker could not be started. */
-class WorkerStartError extends RealmError {
-  readonly code = 'REALM_WORKER_START';
-}
 
 /** The place of a worker: the present one, its start, and how many in a row did not run for `stableMs`. */
 type Slot = { worker: WorkerProcess | undefined; startedMs: number; failures: number };
@@ -54,6 +49,7 @@ const emptySlot = (): Slot => ({ worker: undefined, startedMs: 0, failures: 0 })
  * remotes are kept here, for all workers.
  */
 export class WorkerPool implements DataPlane {
+  readonly engine: DataPlane['engine'];
   #cutCount = 0;
   readonly #options: WorkerPoolOptions;
   readonly #slots: Slot[];
@@ -71,6 +67,7 @@ export class WorkerPool implements DataPlane {
   constructor(options: WorkerPoolOptions) {
     requireBoundHandles();
     this.#options = options;
+    this.engine = options.engine.name;
     this.#slots = Array.from({ length: options.count }, emptySlot);
     this.#ledger = new PermitLedger(options.log);
     this.#health = new SharedHealth(options, (note) => {
@@ -311,7 +308,7 @@ export class WorkerPool implements DataPlane {
     slot.startedMs = clock.monotonicMs();
     const running = withoutHealthChecks(this.#running);
     const calls: Promise<unknown>[] = [
-      worker.call('start', { log: running.log, retireMs, processes: count }),
+      worker.call('start', { log: running.log, retireMs, engine: this.engine, processes: count }),
       worker.call('plan', running),
       worker.call('commit', { config: running, serves: new Map() }),
     ];

@@ -10,7 +10,8 @@ import { LocalDataPlane } from '../data-plane/local-data-plane.ts';
 import { memoryBudgetBytes } from '../limits/memory-budget.ts';
 import { NameResolver } from '../dns/resolver.ts';
 import { RecentErrors } from '../stats/recent-errors.ts';
-import { tcpStack } from '../net/tcp-stack.ts';
+import type { BoundHandle } from '../net/channel.ts';
+import { engineNamed } from '../net/engine.ts';
 import type { RpcHandlers } from './rpc.ts';
 import { WorkerPermits } from './worker-permits.ts';
 import type { Calls, Note, SocketId, WorkerStats, WorkerStart } from './messages.ts';
@@ -27,7 +28,7 @@ export class Worker {
   readonly #sockets = new Map<SocketId, OpenListener>();
   #lastTurn: Promise<unknown> = Promise.resolve();
 
-  constructor({ log, retireMs, processes }: WorkerStart, send: (note: Note) => void) {
+  constructor({ log, retireMs, processes, engine }: WorkerStart, send: (note: Note) => void) {
     const fields = { worker: process.pid };
     this.#output = logOutput(log.output, fields);
     this.#log = createLogger(log.level, this.#output).child(fields);
@@ -36,7 +37,7 @@ export class Worker {
     this.#dataPlane = new LocalDataPlane({
       log: this.#log,
       errors: this.#errors,
-      tcp: tcpStack(this.#log),
+      engine: engineNamed(engine),
       clock: systemClock,
       lookup: this.#resolver.lookup,
       random: Math.random,
@@ -123,7 +124,7 @@ export class Worker {
     const onLost = (error: Error): never => {
       throw error; // ends this worker; its successor opens the socket again
     };
-    const socket = await this.#dataPlane.listen({ ...rest, onLost }, handle);
+    const socket = await this.#dataPlane.listen({ ...rest, onLost }, handle as BoundHandle | undefined);
     this.#sockets.set(id, socket);
     const { address, port, families } = socket;
     return { address, port, families };

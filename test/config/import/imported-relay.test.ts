@@ -181,15 +181,59 @@ describe('importedRelay', () => {
     });
   });
 
-  it('joins consecutive ports to ranges of at most 256, if their remote ports increase along or stay the same', () => {
+  it('joins consecutive ports to ranges, if their remote ports increase along or stay the same', () => {
     const { endpoints: listed } = imported(configs['legacy JSON']).spec;
     expect(listed.map(({ listen, remotes }) => [listen, remotes])).to.deep.equal([
       [{ address: '0.0.0.0', port: 8000 }, [{ address: '192.0.2.1', port: 9000 }]],
       [{ address: '::', port: 8001 }, [{ address: '192.0.2.1', port: 9001 }]],
-      [{ address: '0.0.0.0', port: 8002, endPort: 8257 }, [{ address: '192.0.2.1', port: 9002 }]],
-      [{ address: '0.0.0.0', port: 8258, endPort: 8299 }, [{ address: '192.0.2.1', port: 9258 }]],
+      [{ address: '0.0.0.0', port: 8002, endPort: 8299 }, [{ address: '192.0.2.1', port: 9002 }]],
       [{ address: '0.0.0.0', port: 8500 }, [{ address: '192.0.2.1', port: 9500 }]],
       [{ address: '0.0.0.0', port: 9000 }, [{ address: '192.0.2.1', port: 9000 }]],
+    ]);
+  });
+
+  const legacyRange = (range: string): string =>
+    JSON.stringify({
+      listening_addresses: ['0.0.0.0'],
+      listening_ports: [range],
+      remote_addresses: ['192.0.2.1'],
+      remote_ports: [range],
+    });
+
+  it('leaves the Service out if the ports do not fit into one, and says what to do', () => {
+    const { spec, warnings } = imported(legacyRange('20000-29999'));
+    expect(spec.service).to.deep.equal({ enabled: false });
+    expect(spec.endpoints.map(({ listen }) => listen)).to.deep.equal([
+      { address: '0.0.0.0', port: 20_000, endPort: 29_999 },
+    ]);
+    expect(warnings.map(problemText)).to.deep.equal([
+      'listening_ports: have 10000 ports, TCP and UDP counted apart, of which a Service can have 512, so that the RealmRelay gets none (service.enabled: false): set workload.hostNetwork: true, so that clients reach the ports at the nodes, or split it into RealmRelays of up to 512 ports, each with its Service',
+    ]);
+    expect(imported(legacyRange('20000-20511'))).to.deep.include({ warnings: [] });
+    expect(imported(legacyRange('20000-20511')).spec).to.not.have.property('service');
+  });
+
+  it('splits ranges that are longer than an endpoint may be', () => {
+    const { endpoints: listed } = imported(legacyRange('20000-36384')).spec;
+    expect(listed.map(({ listen: { port, endPort } }) => [port, endPort])).to.deep.equal([
+      [20_000, 36_383],
+      [36_384, undefined],
+    ]);
+  });
+
+  it('keeps a range with listen_end_port and the ports that stay', () => {
+    const range = {
+      listen: '[::]:8000',
+      listen_end_port: 8004,
+      remote: '192.0.2.1:9000',
+      extra_remotes: ['192.0.2.2:9000'],
+      fixed_remote_ports: [false, true],
+    };
+    const [listed] = imported(JSON.stringify({ endpoints: [range] })).spec.endpoints;
+    expect(listed?.listen).to.deep.equal({ address: '::', port: 8000, endPort: 8004 });
+    expect(listed?.remotes).to.deep.equal([
+      { address: '192.0.2.1', port: 9000 },
+      { address: '192.0.2.2', port: 9000, fixedPort: true },
     ]);
   });
 
@@ -233,6 +277,7 @@ describe('importedRelay', () => {
       remote = "a.example:1"
       extra_remotes = ["127.0.0.1:2"]
       through = "192.0.2.7"
+      interface = "eth1"
       listen_transport = "tls;servername=a.example;ocsp=/ocsp"
       network = { max_associations = 7 }`;
     expect(imported(text).warnings.map(problemText)).to.deep.equal([
@@ -247,6 +292,7 @@ describe('importedRelay', () => {
       'endpoints[0].listen: is an address of one machine, which Pods do not have, got "192.0.2.1": listen on [::] or 0.0.0.0, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
       'endpoints[0].through: is an address of one machine, which Pods do not have, got "192.0.2.7": remove it, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
       'endpoints[0].extra_remotes[0]: is loopback, which the operator denies by default, got "127.0.0.1": give the name of a Service or the machine\'s address',
+      'endpoints[0].interface: is an interface of one machine, which a RealmRelay cannot name, got "eth1": remove it',
       'endpoints[0].name: becomes "web-site-main-e", got "Web site, main entrance": use a DNS label of at most 15 characters, once, to choose another',
     ]);
   });
@@ -274,6 +320,8 @@ const networks: fc.Arbitrary<NetworkSpec> = fc.record(
     udpTimeoutSeconds: fc.nat(86_400),
     tcpKeepaliveSeconds: fc.nat(32_767),
     tcpKeepaliveProbes: fc.integer({ min: 1, max: 127 }),
+    tcpUserTimeoutSeconds: fc.nat(86_400),
+    dscp: fc.nat(63),
     tcpIdleTimeoutSeconds: fc.nat(86_400),
     tcpHalfCloseTimeoutSeconds: fc.nat(86_400),
     maxConnections: fc.nat(3),

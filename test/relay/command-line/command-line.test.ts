@@ -146,9 +146,10 @@ describe('relay program, command line', () => {
 
   it('warns if it cannot set the limit of open files, and runs', async () => {
     const path = file('a.json', { endpoints: [] });
-    const relay = start(['-c', path, ...admin, '-n', '123'], ['env', 'PATH=/nowhere']);
+    const aboveMaximum = '1073741816'; // of fs.nr_open, which nobody may exceed
+    const relay = start(['-c', path, ...admin, '-n', aboveMaximum]);
     const warning = await relay.logged('open file limit not changed, start the relay under "ulimit -n"');
-    expect(warning['problem']).to.match(/^prlimit cannot be run/);
+    expect(warning['problem']).to.contain('prlimit');
     await relay.logged('relay started');
   });
 

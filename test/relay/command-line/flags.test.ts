@@ -38,6 +38,7 @@ describe('relay flags', () => {
       isAdminGiven: false,
       drainSeconds: 30,
       drainLagSeconds: 0,
+      engine: 'auto',
       workers: 1,
       isDaemon: false,
       withoutEffect: [],
@@ -55,6 +56,7 @@ describe('relay flags', () => {
       '[::]:9000',
       '--drain-seconds=5',
       '--drain-lag-seconds=7',
+      '--engine=node',
       '--workers=4',
       '-f',
       '-z',
@@ -66,6 +68,7 @@ describe('relay flags', () => {
       isAdminGiven: true,
       drainSeconds: 5,
       drainLagSeconds: 7,
+      engine: 'node',
       workers: 4,
       withoutEffect: ['tfo', 'splice', 'pipe-page'],
     });
@@ -105,6 +108,10 @@ describe('relay flags', () => {
         '--log-level: is not one of the allowed words, got "loud": use one of off, error, warn, info, debug, trace',
     },
     {
+      argv: [...pair, '--engine', 'rust'],
+      message: '--engine: "rust" is not an engine: use auto, kernel, node',
+    },
+    {
       argv: [...pair, '--admin', '9000'],
       message: '--admin: "9000" has no port: write IPV4:PORT, [IPV6]:PORT or HOST:PORT, or off',
     },
@@ -127,7 +134,7 @@ describe('relay flags', () => {
         '--tcp-keepalive-probe: is out of range, got 300: give a whole number from 1 to 127',
     },
     { argv: [...pair, '-n', 'many'], message: '--nofile: "many" is not a whole number from 0 to 1073741816' },
-    { argv: [...pair, '-m', '-i', 'eth0'], message: /^--mtcp: .*: remove it\n--interface: .*: remove it$/ },
+    { argv: [...pair, '-m', '-i', 'eth0'], message: /^--mtcp: .*: remove it$/ },
   ];
   for (const { argv, message } of bad) {
     it(`refuses "${argv.join(' ')}": ${String(message)}`, () => {
@@ -209,7 +216,7 @@ describe('relay flags', () => {
       };
       const long = read(`--${name}`);
       if (short !== undefined) expect(read(`-${short}`)).to.deep.equal(long);
-      const isRefused = Object.hasOwn(impossibleFlagTable, name) && !name.endsWith('interface');
+      const isRefused = Object.hasOwn(impossibleFlagTable, name);
       if (isRefused) expect(long).to.match(/^--[a-z-]+: Node\.js .*: remove it$/);
       else expect(long).to.be.an('object');
     });
@@ -225,6 +232,7 @@ function valueOf(name: string): string {
     'send-proxy': 'false',
     'accept-proxy': 'false',
     admin: 'off',
+    engine: 'kernel',
     'dns-servers': '192.0.2.1:53',
   };
   return values[name] ?? '1';

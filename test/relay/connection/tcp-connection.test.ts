@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
+import { openSockets } from '../../support/open-sockets.ts';
 import { freePort } from '../../support/free-port.ts';
 import {
   addressText,
@@ -225,15 +226,16 @@ describe('relay, TCP', () => {
 
   it('frees every socket of connections that have ended', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.echo())));
-    const open = (): number =>
-      process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
-    const before = open();
+    const before = openSockets();
     for (let i = 0; i < 50; i += 1) {
       const client = await loopback.client(listenOf(relay));
       client.end('x');
       await received(client);
     }
-    await eventually('all closed', () => statusOf(relay).connections.active === 0 && open() === before);
+    await eventually(
+      'all closed',
+      () => statusOf(relay).connections.active === 0 && openSockets() === before,
+    );
     expect(statusOf(relay).connections).to.deep.include({
       total: 50,
       fromClientBytes: 50,

@@ -1,10 +1,21 @@
 import { expect } from 'chai';
 import type { RealmEndpoint, RealmNetwork } from '../../../src/config/realm-document.ts';
+import type { RelayConfig } from '../../../src/config/relay-config.ts';
 import { portsFrom } from '../../../src/lib/port-range.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePorts } from '../../support/free-port.ts';
-import { closed, config, datagram, endpoint, failure, Loopback, received, statusOf } from '../loopback.ts';
+import {
+  closed,
+  config,
+  datagram,
+  endpoint,
+  failure,
+  Loopback,
+  received,
+  statusOf,
+  times,
+} from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
@@ -65,6 +76,45 @@ describe('relay, port ranges', () => {
     ]);
   });
 
+  it('relays 2,000 UDP ports of one endpoint: on the first, a middle and the last, before and after a reload', async () => {
+    const first = await freePorts(2000);
+    const offsets = [0, 1000, 1999];
+    for (const offset of offsets) {
+      await loopback.udpEcho(`at +${String(offset)}: `, '127.0.0.2', first + offset);
+    }
+    const large = (fields: Partial<RealmEndpoint>, network: RealmNetwork = {}): RelayConfig =>
+      config(
+        endpoint(
+          `127.0.0.2:${String(first)}`,
+          { listen: `127.0.0.1:${String(first)}`, listen_end_port: first + 1999, ...fields },
+          { use_udp: true, no_tcp: true, ...network },
+        ),
+      );
+    const { relay, lines } = await loopback.relay(large({}));
+    const clients = await Promise.all(offsets.map(() => loopback.udp()));
+    const answers = (count = 3): Promise<string[]> =>
+      Promise.all(
+        clients.slice(0, count).map(async (client, index) => {
+          const answer = datagram(client);
+          client.send('x', first + (offsets[index] ?? 0), '127.0.0.1');
+          return (await answer).toString();
+        }),
+      );
+    const wanted = ['at +0: x', 'at +1000: x', 'at +1999: x'];
+    expect(await answers()).to.deep.equal(wanted);
+    const listen = `127.0.0.1:${String(first)}-${String(first + 1999)}`;
+    const sockets = [{ protocol: 'UDP', address: listen, bound: true, reason: '' }];
+    expect(statusOf(relay)).to.deep.include({ listen, ready: true, sockets });
+    const listening = times(lines, 'listening');
+    await relay.reload(large({ balance: 'iphash: 1' }, { udp_timeout: 60 }));
+    expect(await answers()).to.deep.equal(wanted);
+    expect(statusOf(relay).associations, 'kept').to.include({ active: 3, total: 3 });
+    await relay.reload(large({ listen_end_port: first + 1998 }));
+    expect(await answers(2)).to.deep.equal(wanted.slice(0, 2));
+    expect(statusOf(relay).listen).to.equal(`127.0.0.1:${String(first)}-${String(first + 1998)}`);
+    expect(times(lines, 'listening'), 'bound once').to.equal(listening);
+  });
+
   it('carries UDP at each port, and ends the associations of a port whose remote has changed', async () => {
     const first = await freePorts(2);
     const remotes = [await loopback.udpEcho('a '), await loopback.udpEcho('b ')];
@@ -121,6 +171,39 @@ describe('relay, port ranges', () => {
     clock.advance(1000);
     await eventually('it is bound', () => statusOf(relay).ready);
     expect(await loopback.greeting(at(3))).to.equal('hi');
+  });
+
+  it('logs 20 of the ports in use and the number of the others, and binds them all once they are free', async () => {
+    const clock = new FakeClock();
+    const first = await freePorts(60);
+    const foreign = await Promise.all(
+      portsFrom(first, first + 59).map((port) => loopback.udp('127.0.0.1', undefined, port)),
+    );
+    const { relay, lines } = await loopback.relay(
+      config(
+        endpoint(
+          '127.0.0.1:1',
+          { listen: `127.0.0.1:${String(first)}`, listen_end_port: first + 59 },
+          { use_udp: true, no_tcp: true },
+        ),
+      ),
+      { clock },
+    );
+    expect(statusOf(relay).message).to.match(/: address in use: .+; and 57 more like these$/);
+    expect(lines.filter(({ level }) => level === 'error')).to.have.length(20);
+    clock.advance(9000);
+    for (const socket of foreign) socket.close();
+    await eventually('all are bound', () => {
+      clock.advance(1000);
+      return statusOf(relay).ready;
+    });
+    clock.advance(10_000);
+    const suppressed = lines.find(({ message }) => message === 'bind failed, retrying');
+    expect(suppressed).to.deep.include({ endpoint: 'web', more: 40, msg: 'similar warnings suppressed' });
+    expect(times(lines, 'listening again')).to.equal(60); // the log of tests has debug lines
+    expect(lines.filter(({ msg, level }) => msg === 'listening again' && level === 'info')).to.have.length(
+      20,
+    );
   });
 
   it('names the endpoint and the ports at which two ranges overlap, the first three of many', async () => {

@@ -3,23 +3,12 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
-import type { HandleDuplicator, TcpStack } from '../../../src/relay/net/channel.ts';
-import { socketStack } from '../../../src/relay/net/socket-stack.ts';
-import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
+import { nodeEngine } from '../../../src/relay/net/engine.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
-import {
-  config,
-  endpoint,
-  failure,
-  keptLog,
-  listenOf,
-  Loopback,
-  statusOf,
-  times,
-  openFilesFor,
-} from '../loopback.ts';
+import { config, endpoint, failure, listenOf, Loopback, statusOf, times, openFilesFor } from '../loopback.ts';
+import { whereClientsWait } from '../engines.ts';
 import { RelayProcess } from '../relay-process.ts';
 
 const loopback = new Loopback();
@@ -57,7 +46,7 @@ async function webOf(relay: RelayProcess) {
   return { ...web, ...rest };
 }
 
-describe('relay, file descriptors', () => {
+whereClientsWait.describe('relay, file descriptors', () => {
   it('serves all of 120 clients at 58 descriptors, and logs the shortage once', async () => {
     const relay = limited(58, ['-l', '127.0.0.1:0', '-r', await loopback.echo()]);
     const { listen } = await webOf(relay);
@@ -140,7 +129,7 @@ describe('relay, file descriptor budget', () => {
     return client;
   }
 
-  it('serves the waiting clients of all endpoints in turn', async () => {
+  whereClientsWait.it('serves the waiting clients of all endpoints in turn', async () => {
     const remote = await loopback.echo();
     const { relay } = await loopback.relay(config(endpoint(remote), endpoint(remote, { name: 'other' })), {
       openFiles: filesFor(2, 1),
@@ -156,7 +145,7 @@ describe('relay, file descriptor budget', () => {
     expect(order.slice(0, 4).toSorted()).to.deep.equal(['other', 'other', 'web', 'web']);
   });
 
-  it('serves the waiting clients of 300 listeners', async () => {
+  whereClientsWait.it('serves the waiting clients of 300 listeners', async () => {
     const remote = await loopback.echo();
     const names = Array.from({ length: 300 }, (_, index) => `web ${String(index)}`);
     const endpoints = names.map((name) => endpoint(remote, { name }));
@@ -167,72 +156,47 @@ describe('relay, file descriptor budget', () => {
     expect(times(lines, short)).to.equal(1);
   });
 
-  it('frees the port of a removed endpoint whose clients wait, and resets them', async () => {
-    const remote = await loopback.echo();
-    const { relay, lines } = await loopback.relay(
-      config(endpoint(remote, { name: 'other' }), endpoint(remote)),
-      { openFiles: filesFor(2, 1) },
-    );
-    const [web, other] = [listenOf(relay), listenOf(relay, 'other')];
-    await holder(other);
-    const waiting = failure(await loopback.client(web));
-    await relay.reload(config(endpoint(remote, { name: 'other' })));
-    expect(await waiting).to.equal('ECONNRESET');
-    expect(times(lines, lost)).to.equal(1);
-    expect(await failure(loopback.dial(web))).to.equal('ECONNREFUSED');
-  });
+  whereClientsWait.it(
+    'frees the port of a removed endpoint whose clients wait, and resets them',
+    async () => {
+      const remote = await loopback.echo();
+      const { relay, lines } = await loopback.relay(
+        config(endpoint(remote, { name: 'other' }), endpoint(remote)),
+        { openFiles: filesFor(2, 1) },
+      );
+      const [web, other] = [listenOf(relay), listenOf(relay, 'other')];
+      await holder(other);
+      const waiting = failure(await loopback.client(web));
+      await relay.reload(config(endpoint(remote, { name: 'other' })));
+      expect(await waiting).to.equal('ECONNRESET');
+      expect(times(lines, lost)).to.equal(1);
+      expect(await failure(loopback.dial(web))).to.equal('ECONNREFUSED');
+    },
+  );
 
-  it('reserves the upstream descriptor of a client that waits for max_connections', async () => {
-    const { relay } = await loopback.relay(
-      config(endpoint(await loopback.echo(), {}, { max_connections: 1 })),
-      { openFiles: filesFor(1, 3) },
-    );
-    const listen = listenOf(relay);
-    const held = await holder(listen);
-    const visits = Array.from({ length: 6 }, (_, index) => visit(listen, `client ${String(index)}`));
-    await eventually('two who wait', () => statusOf(relay).waiting === 2);
-    expect(relay.status().descriptorsShort).to.equal(1);
-    held.end();
-    expect(new Set(await Promise.all(visits))).to.deep.equal(new Set(['served']));
-    await eventually('the end', () => relay.status().descriptorsShort === 0);
-  });
-
-  it('binds a listener again that was lost while pausing, and keeps one that was not', async () => {
-    const clock = new FakeClock();
-    const tcp = tcpStack(keptLog().log);
-    const listen = `127.0.0.1:${String(await freePort())}`;
-    let isGone = false;
-    const copier: TcpStack['duplicator'] = async () => {
-      const real = await tcp.duplicator?.();
-      const copy: HandleDuplicator['duplicate'] = (_, onCopied) => {
-        setImmediate(onCopied, undefined); // as if the kernel had no descriptor for the copy
-        return isGone;
-      };
-      return real && { ...real, duplicate: copy };
-    };
-    const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo(), { listen })), {
-      openFiles: filesFor(1, 1),
-      tcp: { ...tcp, duplicator: copier },
-      clock,
-    });
-    (await holder(listen)).end();
-    await eventually('its end', () => relay.status().descriptorsShort === 0);
-    isGone = true;
-    const held = await holder(listen);
-    await eventually('the loss', () => times(lines, 'bind failed, retrying') === 1);
-    held.end();
-    await eventually('its end', () => relay.status().descriptorsShort === 0);
-    clock.advance(30_000);
-    await eventually('the socket', () => times(lines, 'listening again') === 1);
-    isGone = false;
-    expect(await visit(listen, 'later')).to.equal('served');
-  });
+  whereClientsWait.it(
+    'reserves the upstream descriptor of a client that waits for max_connections',
+    async () => {
+      const { relay } = await loopback.relay(
+        config(endpoint(await loopback.echo(), {}, { max_connections: 1 })),
+        { openFiles: filesFor(1, 3) },
+      );
+      const listen = listenOf(relay);
+      const held = await holder(listen);
+      const visits = Array.from({ length: 6 }, (_, index) => visit(listen, `client ${String(index)}`));
+      await eventually('two who wait', () => statusOf(relay).waiting === 2);
+      expect(relay.status().descriptorsShort).to.equal(1);
+      held.end();
+      expect(new Set(await Promise.all(visits))).to.deep.equal(new Set(['served']));
+      await eventually('the end', () => relay.status().descriptorsShort === 0);
+    },
+  );
 
   it('resets, counts and logs the clients if this Node.js cannot make them wait', async () => {
     const clock = new FakeClock();
     const { relay, lines } = await loopback.relay(config(endpoint(await loopback.echo())), {
       openFiles: filesFor(1, 1),
-      tcp: socketStack,
+      engine: nodeEngine,
       clock,
     });
     const held = await holder(listenOf(relay));

@@ -3,12 +3,11 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
-import { socketStack } from '../../../src/relay/net/socket-stack.ts';
-import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
 import type { RelayOptions } from '../../../src/relay/server.ts';
 import { eventually } from '../../support/eventually.ts';
+import { engines } from '../engines.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { config, endpoint, keptLog, listenOf, Loopback, received, statusOf } from '../loopback.ts';
+import { config, endpoint, listenOf, Loopback, received, statusOf } from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -50,9 +49,7 @@ async function stalled({ relay }: TestRelay): Promise<void> {
   });
 }
 
-const stacks = { 'on handles': tcpStack(keptLog().log), 'on sockets': socketStack };
-
-for (const [stack, tcp] of Object.entries(stacks)) {
+for (const engine of engines) {
   async function timed(
     remote: string,
     network: RealmNetwork = {},
@@ -60,10 +57,10 @@ for (const [stack, tcp] of Object.entries(stacks)) {
   ): Promise<Timed> {
     const clock = new FakeClock();
     const only = config(endpoint(remote, {}, network));
-    return { ...(await loopback.relay(only, { clock, tcp, ...options })), clock };
+    return { ...(await loopback.relay(only, { clock, engine, ...options })), clock };
   }
 
-  describe(`relay, a client that is gone, ${stack}`, () => {
+  describe(`relay, a client that is gone, engine ${engine.name}`, () => {
     /** A relay whose only place is taken, and how many clients its remote has seen. */
     async function full(): Promise<Timed & { holder: Socket; seen: () => number }> {
       let seen = 0;

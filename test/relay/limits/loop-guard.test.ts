@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { expect } from 'chai';
 import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
 import { relayRegistry } from '../../../src/relay/admin/metrics.ts';
-import { socketStack } from '../../../src/relay/net/socket-stack.ts';
+import { nodeEngine } from '../../../src/relay/net/engine.ts';
 import type { RelayOptions } from '../../../src/relay/server.ts';
 import { freePort } from '../../support/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -40,8 +40,12 @@ describe('relay, a remote that leads back to the relay', () => {
       remote: 'relay.example',
       options: { lookup: () => Promise.resolve(['127.0.0.2', '127.0.0.1']) },
     },
+    { title: 'by the unspecified address', remote: '0.0.0.0' },
+    { title: 'by the unspecified address of IPv6', host: '[::]', remote: '[::]' },
+    { title: 'by an IPv4-mapped address', remote: '[::ffff:7f00:1]' },
+    { title: 'by an address in full', host: '[::]', remote: '[0:0:0:0:0:0:0:1]' },
     { title: 'from another source address', fields: { through: '127.0.0.3' } },
-    { title: 'on net.Socket', options: { tcp: socketStack } },
+    { title: 'with the engine node', options: { engine: nodeEngine } },
     { title: 'through WebSocket', fields: { listen_transport: ws, remote_transport: ws } },
     {
       title: `by an address of the machine${ownAddress === undefined ? ' (skipped: it has none)' : ''}`,

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { MemoryBudget, memoryBudgetBytes } from '../../../src/relay/limits/memory-budget.ts';
 import { RecentErrors } from '../../../src/relay/stats/recent-errors.ts';
 import { eventually } from '../../support/eventually.ts';
+import { whereClientsWait } from '../engines.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { memoryBudget } from '../../support/memory-budget.ts';
 import { config, datagram, endpoint, idle, keptLog, listenOf, Loopback, split } from '../loopback.ts';
@@ -192,30 +193,33 @@ describe('relay, memory budget, TCP', () => {
     return client;
   }
 
-  it('new clients wait in the kernel while slow readers use all of it, and are served once it is free', async () => {
-    const slow = endpoint(await endless(), { name: 'slow' });
-    const fine = endpoint(await loopback.echo(), { name: 'fine' });
-    const { relay, lines } = await loopback.relay(config(slow, fine), { memoryBytes: 100_000 });
-    const readers = await Promise.all([1, 2, 3].map(() => slowReader(listenOf(relay, 'slow'))));
-    let [polls, before] = [0, 0];
-    await eventually('stalled readers that use all of it', () => {
-      const { fromUpstreamBytes } = statusOf(relay, 'slow').connections;
-      polls = fromUpstreamBytes === before ? polls + 1 : 0;
-      before = fromUpstreamBytes;
-      return polls >= 5 && relay.status().memory.usedBytes >= 100_000;
-    });
-    expect(times(lines, usedUp)).to.equal(1);
-    const client = await loopback.client(listenOf(relay, 'fine'));
-    client.write('hello');
-    await idle(client);
-    expect(statusOf(relay, 'fine').connections.total).to.equal(0);
-    expect(relay.status().descriptorsShort).to.equal(0);
-    for (const reader of readers) reader.resetAndDestroy();
-    const [answer] = (await once(client, 'data')) as [Buffer];
-    expect(answer.toString()).to.equal('hello');
-    await eventually('their end', () => statusOf(relay, 'slow').connections.active === 0);
-    expect(relay.status().memory.usedBytes).to.equal(0);
-  });
+  whereClientsWait.it(
+    'new clients wait in the kernel while slow readers use all of it, and are served once it is free',
+    async () => {
+      const slow = endpoint(await endless(), { name: 'slow' });
+      const fine = endpoint(await loopback.echo(), { name: 'fine' });
+      const { relay, lines } = await loopback.relay(config(slow, fine), { memoryBytes: 100_000 });
+      const readers = await Promise.all([1, 2, 3].map(() => slowReader(listenOf(relay, 'slow'))));
+      let [polls, before] = [0, 0];
+      await eventually('stalled readers that use all of it', () => {
+        const { fromUpstreamBytes } = statusOf(relay, 'slow').connections;
+        polls = fromUpstreamBytes === before ? polls + 1 : 0;
+        before = fromUpstreamBytes;
+        return polls >= 5 && relay.status().memory.usedBytes >= 100_000;
+      });
+      expect(times(lines, usedUp)).to.equal(1);
+      const client = await loopback.client(listenOf(relay, 'fine'));
+      client.write('hello');
+      await idle(client);
+      expect(statusOf(relay, 'fine').connections.total).to.equal(0);
+      expect(relay.status().descriptorsShort).to.equal(0);
+      for (const reader of readers) reader.resetAndDestroy();
+      const [answer] = (await once(client, 'data')) as [Buffer];
+      expect(answer.toString()).to.equal('hello');
+      await eventually('their end', () => statusOf(relay, 'slow').connections.active === 0);
+      expect(relay.status().memory.usedBytes).to.equal(0);
+    },
+  );
 
   it('counts what a client sends while its remote is dialled, until it is written', async () => {
     const { promise, resolve } = Promise.withResolvers<readonly string[]>();

@@ -1,7 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { expect } from 'chai';
+import type { RealmNetwork } from '../../../src/config/realm-document.ts';
+import { constants } from '../../../src/relay/kernel/constants.ts';
+import { KernelSocket } from '../../../src/relay/kernel/kernel-socket.ts';
 import { eventually } from '../../support/eventually.ts';
+import { testEngine } from '../engines.ts';
+import { describeKernel } from '../kernel/support.ts';
 import { config, endpoint, listenOf, Loopback, split } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -48,5 +53,59 @@ describe('relay, keepalive', () => {
   it('sends no probes if tcp_keepalive is 0', async () => {
     const timers = await quiet(0);
     await eventually('both acknowledged', () => timers().length === 2 && timers().every(Number.isNaN));
+  });
+});
+
+describeKernel('relay, settings of sockets', () => {
+  /** The value of an option of both sockets of the relay for one connection; the first is the client's. */
+  async function valuesOf(network: RealmNetwork, level: number, option: number): Promise<number[]> {
+    const remote = await loopback.echo();
+    const { relay } = await loopback.relay(config(endpoint(remote, {}, network)));
+    const listen = listenOf(relay);
+    const client = await loopback.client(listen);
+    expect(await loopback.exchange(client, 'x')).to.equal('x');
+    const ports = [split(listen).port, split(remote).port];
+    const found = new Map<number, number>();
+    for (const fd of readdirSync('/proc/self/fd')) {
+      const socket = duplicate(Number(fd));
+      if (socket === undefined) continue;
+      const [local, peer] = [socket.localAddress().port, socket.remoteAddress().port];
+      // The sockets of the test itself have the other direction.
+      if (local === ports[0] && peer !== 0) found.set(0, socket.option(level, option));
+      if (peer === ports[1]) found.set(1, socket.option(level, option));
+      socket.close();
+    }
+    return [found.get(0) ?? NaN, found.get(1) ?? NaN];
+  }
+
+  function duplicate(fd: number): KernelSocket | undefined {
+    try {
+      return KernelSocket.duplicate(fd);
+    } catch {
+      return undefined; // closed meanwhile
+    }
+  }
+
+  const { IPPROTO_TCP, IPPROTO_IP, TCP_USER_TIMEOUT, IP_TOS } = constants;
+
+  if (testEngine.name === 'kernel') {
+    for (const [why, network, expected] of [
+      ['by default', {}, 60_000],
+      ['as configured', { tcp_user_timeout: 90 }, 90_000],
+      [
+        'at least as long as keepalive takes',
+        { tcp_user_timeout: 1, tcp_keepalive: 10, tcp_keepalive_probe: 2 },
+        30_000,
+      ],
+      ['as the system has it', { tcp_user_timeout: 0 }, 0],
+    ] as const) {
+      it(`limits how long sent bytes stay unacknowledged by tcp_user_timeout, ${why}`, async () => {
+        expect(await valuesOf(network, IPPROTO_TCP, TCP_USER_TIMEOUT)).to.deep.equal([expected, expected]);
+      });
+    }
+  }
+
+  it('marks the packets of both sides with dscp', async () => {
+    expect(await valuesOf({ dscp: 46 }, IPPROTO_IP, IP_TOS)).to.deep.equal([184, 184]);
   });
 });

@@ -2,16 +2,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
-import type { TcpStack } from '../../../src/relay/net/channel.ts';
-import { socketStack } from '../../../src/relay/net/socket-stack.ts';
-import { tcpStack } from '../../../src/relay/net/tcp-stack.ts';
 import { eventually } from '../../support/eventually.ts';
+import { openSockets } from '../../support/open-sockets.ts';
 import { freePort } from '../../support/free-port.ts';
+import { engines } from '../engines.ts';
 import {
   config,
   endpoint,
   failure,
-  keptLog,
   listenOf,
   Loopback,
   received,
@@ -24,11 +22,6 @@ import {
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
-
-const stacks: readonly (readonly [name: string, tcp: TcpStack])[] = [
-  ['on handles', tcpStack(keptLog().log)],
-  ['on sockets', socketStack],
-];
 
 const chunk = randomBytes(1024 * 1024);
 
@@ -45,9 +38,10 @@ async function send(socket: Socket, chunks: number): Promise<string> {
   return hash.digest('hex');
 }
 
-for (const [name, tcp] of stacks) {
-  describe(`relay, TCP ${name}`, () => {
-    const relayTo = (remote: string): Promise<TestRelay> => loopback.relay(config(endpoint(remote)), { tcp });
+for (const engine of engines) {
+  describe(`relay, TCP, engine ${engine.name}`, () => {
+    const relayTo = (remote: string): Promise<TestRelay> =>
+      loopback.relay(config(endpoint(remote)), { engine });
 
     it('carries 96 MiB both ways at once past slow readers, unchanged', async () => {
       const upstream = Promise.withResolvers<{ sent: string; got: string }>();
@@ -121,15 +115,13 @@ for (const [name, tcp] of stacks) {
 
     it('leaves no socket open', async () => {
       const { relay } = await relayTo(await loopback.echo());
-      const open = (): number =>
-        process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
-      const before = open();
+      const before = openSockets();
       for (let i = 0; i < 20; i += 1) {
         const client = await loopback.client(listenOf(relay));
         client.end('x');
         expect(await received(client)).to.equal('x');
       }
-      await eventually('all closed', () => open() === before);
+      await eventually('all closed', () => openSockets() === before);
       expect(statusOf(relay).connections).to.deep.include({ active: 0, total: 20 });
     });
   });

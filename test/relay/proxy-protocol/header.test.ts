@@ -241,12 +241,15 @@ describe('PROXY header reader', () => {
   function read(parts: readonly Uint8Array[]): Reading {
     const reading: Reading = { header: 'pending', rest: Buffer.alloc(0) };
     const next = {
-      nextBuffer: () => Buffer.alloc(0),
-      take: (count: number, buffer: Uint8Array) => {
-        reading.rest = Buffer.concat([reading.rest, buffer.subarray(0, count)]);
+      take: (part: Uint8Array) => {
+        reading.rest = Buffer.concat([reading.rest, part]);
         return true;
       },
       end: () => undefined,
+      maxBytes: Infinity,
+      target: undefined,
+      moved: () => undefined,
+      blocked: () => undefined,
     };
     const settings = { timeoutMs: 0, trustedSources: [] };
     const reader = new ProxyHeaderReader(next, settings, new FakeClock(), {
@@ -255,7 +258,7 @@ describe('PROXY header reader', () => {
     });
     for (const part of parts) {
       const reused = Buffer.from(part);
-      reader.take(part.length, reused);
+      reader.take(reused);
       reused.fill(0xee);
     }
     return reading;

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
+import { whereClientsWait } from '../engines.ts';
 import { config, endpoint, listenOf, Loopback, openFilesFor, split, statusOf, times } from '../loopback.ts';
 import type { TestRelay } from '../loopback.ts';
 
@@ -91,25 +92,28 @@ describe('relay, UDP associations', () => {
     expect(statusOf(relay).associations.active).to.equal(4);
   });
 
-  it('one is evicted when file descriptors are short, for a UDP client and not for a waiting TCP client', async () => {
-    const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
-    const tcp = endpoint(await loopback.echo(), { name: 'tcp' });
-    const { relay, lines } = await loopback.relay(config(udp, tcp), {
-      openFiles: openFilesFor(4), // two besides the relay's own and the listening sockets
-      clock: new FakeClock(),
-    });
-    const [first, second, third] = [await loopback.udp(), await loopback.udp(), await loopback.udp()];
-    expect(await loopback.exchangeDatagram(first, listenOf(relay, 'udp'), 'first')).to.equal('first');
-    const waiting = await loopback.client(listenOf(relay, 'tcp'));
-    expect(await loopback.exchangeDatagram(second, listenOf(relay, 'udp'), 'second')).to.equal('second');
-    expect(await loopback.exchangeDatagram(third, listenOf(relay, 'udp'), 'third')).to.equal('third');
-    expect(statusOf(relay, 'udp')).to.deep.include({ evicted: 1 });
-    expect(statusOf(relay, 'udp').associations.active).to.equal(2);
-    expect(statusOf(relay, 'tcp').connections.total).to.equal(0);
-    const short = 'file descriptor limit reached, evicting or rejecting UDP clients';
-    expect(times(lines, short)).to.equal(1);
-    waiting.destroy();
-  });
+  whereClientsWait.it(
+    'one is evicted when file descriptors are short, for a UDP client and not for a waiting TCP client',
+    async () => {
+      const udp = endpoint(await loopback.udpEcho(), { name: 'udp' }, onlyUdp);
+      const tcp = endpoint(await loopback.echo(), { name: 'tcp' });
+      const { relay, lines } = await loopback.relay(config(udp, tcp), {
+        openFiles: openFilesFor(4), // two besides the relay's own and the listening sockets
+        clock: new FakeClock(),
+      });
+      const [first, second, third] = [await loopback.udp(), await loopback.udp(), await loopback.udp()];
+      expect(await loopback.exchangeDatagram(first, listenOf(relay, 'udp'), 'first')).to.equal('first');
+      const waiting = await loopback.client(listenOf(relay, 'tcp'));
+      expect(await loopback.exchangeDatagram(second, listenOf(relay, 'udp'), 'second')).to.equal('second');
+      expect(await loopback.exchangeDatagram(third, listenOf(relay, 'udp'), 'third')).to.equal('third');
+      expect(statusOf(relay, 'udp')).to.deep.include({ evicted: 1 });
+      expect(statusOf(relay, 'udp').associations.active).to.equal(2);
+      expect(statusOf(relay, 'tcp').connections.total).to.equal(0);
+      const short = 'file descriptor limit reached, evicting or rejecting UDP clients';
+      expect(times(lines, short)).to.equal(1);
+      waiting.destroy();
+    },
+  );
 
   it('none is created if none can be evicted, counted and logged once an incident', async () => {
     const clock = new FakeClock();

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { interleaved } from '../../../src/relay/upstream/happy-eyeballs.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
+import { connecting } from '../../support/open-sockets.ts';
 import {
   config,
   endpoint,
@@ -71,11 +72,9 @@ describe('relay, a name with several addresses', () => {
     return { ...(await loopback.relay(config(remote), { clock, lookup, openFiles })), clock };
   }
 
-  /** Resolves when `count` connection attempts of the relay are pending. */
-  async function attempts(count: number): Promise<void> {
-    const pending = (): number =>
-      process.getActiveResourcesInfo().filter((name) => name.endsWith('ConnectWrap')).length;
-    await eventually(`${String(count)} attempts`, () => pending() === count, { intervalMs: 2 });
+  /** Resolves when `count` connection attempts of the relay to `port` are pending. */
+  async function attempts(port: number, count: number): Promise<void> {
+    await eventually(`${String(count)} attempts`, () => connecting(port) === count, { intervalMs: 2 });
   }
 
   it('tries the next address after 250 ms of silence, so that a black hole costs no more', async () => {
@@ -84,12 +83,12 @@ describe('relay, a name with several addresses', () => {
     const { relay, clock } = await racing(['::1', '127.0.0.1'], port);
     const client = await loopback.client(listenOf(relay));
     const answer = received(client);
-    await attempts(1);
+    await attempts(port, 1);
     clock.advance(249);
-    await attempts(1);
+    await attempts(port, 1);
     clock.advance(1);
     expect(await answer).to.equal('found');
-    await attempts(0);
+    await attempts(port, 0);
     client.end();
     await eventually('no timer', () => clock.timers === 0);
   });
@@ -103,15 +102,16 @@ describe('relay, a name with several addresses', () => {
 
   it('keeps waiting for a silent address, and uses it if it answers first', async () => {
     const first = await silentPort(loopback, '127.0.0.5');
-    await silentPort(loopback, '127.0.0.6', first.port);
-    const { relay, clock } = await racing(['127.0.0.5', '127.0.0.6'], first.port);
+    const { port } = first;
+    await silentPort(loopback, '127.0.0.6', port);
+    const { relay, clock } = await racing(['127.0.0.5', '127.0.0.6'], port);
     const client = await loopback.client(listenOf(relay));
-    await attempts(1);
+    await attempts(port, 1);
     clock.advance(250);
-    await attempts(2);
+    await attempts(port, 2);
     first.wake();
     expect(await received(client)).to.equal('awake'); // once the kernel retransmits its SYN
-    await attempts(0);
+    await attempts(port, 0);
   });
 
   it('gives the lookup and all addresses together tcp_timeout', async () => {
@@ -127,12 +127,12 @@ describe('relay, a name with several addresses', () => {
     await eventually('the lookup', () => clock.timers === 1);
     clock.advance(2000);
     found.resolve(['127.0.0.5', '127.0.0.6']);
-    await attempts(1);
+    await attempts(port, 1);
     clock.advance(999);
-    await attempts(2);
+    await attempts(port, 2);
     clock.advance(1);
     expect(await failed).to.equal('ECONNRESET');
-    await attempts(0);
+    await attempts(port, 0);
     const line = await loggedLine(lines, 'connection failed');
     expect(JSON.stringify(line['err'])).to.contain('timed out after 3000 ms');
   });
@@ -142,12 +142,12 @@ describe('relay, a name with several addresses', () => {
     await silentPort(loopback, '127.0.0.6', port);
     const { relay, clock } = await racing(['127.0.0.5', '127.0.0.6'], port);
     const client = await loopback.client(listenOf(relay));
-    await attempts(1);
+    await attempts(port, 1);
     clock.advance(250);
-    await attempts(2);
+    await attempts(port, 2);
     client.resetAndDestroy();
     await eventually('its end', () => statusOf(relay).probes === 1); // it has sent nothing
-    await attempts(0);
+    await attempts(port, 0);
     expect(clock.timers).to.equal(0);
   });
 
@@ -156,9 +156,9 @@ describe('relay, a name with several addresses', () => {
     await loopback.tcpServer((socket) => socket.end('found'), '127.0.0.6', port);
     const { relay, clock } = await racing(['127.0.0.5', '127.0.0.6'], port, openFilesFor(3)); // a listener, and two for clients
     const failed = failure(await loopback.client(listenOf(relay))); // connected: no attempt of the relay's
-    await attempts(1);
+    await attempts(port, 1);
     clock.advance(2999);
-    await attempts(1);
+    await attempts(port, 1);
     clock.advance(1);
     expect(await failed).to.equal('ECONNRESET');
   });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { relayRegistry } from '../../../src/relay/admin/metrics.ts';
-import { socketStack } from '../../../src/relay/net/socket-stack.ts';
+import { nodeEngine } from '../../../src/relay/net/engine.ts';
 import { parseProxyHeader } from '../../../src/relay/proxy-protocol/header.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -90,9 +90,9 @@ describe('relay, a remote that was neither dialled nor checked', () => {
 });
 
 describe('relay, health checks of a remote that expects PROXY headers', () => {
-  const stacks = { 'on handles': {}, 'on net.Socket': { tcp: socketStack } };
+  const engines = { 'with the default engine': {}, 'with the engine node': { engine: nodeEngine } };
   for (const version of [1, 2] as const) {
-    for (const [title, options] of Object.entries(stacks)) {
+    for (const [title, options] of Object.entries(engines)) {
       it(`begin with a header of version ${String(version)} that names no client, ${title}`, async () => {
         const checked = Promise.withResolvers<Buffer>();
         const remote = await loopback.tcpRemote((socket) => {

@@ -46,6 +46,7 @@ function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snap
   );
   const status = {
     asOf: '',
+    engine: 'kernel' as const,
     configHash: '',
     ready: true,
     draining: false,

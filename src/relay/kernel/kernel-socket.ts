@@ -1,0 +1,207 @@
+import { constants } from './constants.ts';
+import { Descriptor } from './descriptor.ts';
+import { checked, KernelMisuseError, type Where } from './errno.ts';
+import { library } from './library.ts';
+import { familyOf, SocketAddressMemory } from './socket-address.ts';
+import { layouts } from './structs.ts';
+import type { Pipe } from './pipe.ts';
+
+const {
+  SOCK_STREAM,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_CLOEXEC,
+  MSG_NOSIGNAL,
+  SHUT_WR,
+  EINPROGRESS,
+  SPLICE_F_MOVE,
+  SPLICE_F_NONBLOCK,
+} = constants;
+const openFlags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+const spliceFlags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
+
+/** What a socket is for. */
+export type SocketKind = {
+  readonly type: 'stream' | 'datagram';
+  /** 0 by default; IPPROTO_MPTCP for Multipath TCP. */
+  readonly protocol?: number;
+};
+
+/** Source: net/if.h, IF_NAMESIZE. */
+const maxTextBytes = 16;
+/** Where tcp_info has the number of clients that a listening socket has not accepted. Source: linux/tcp.h, tcpi_unacked. */
+const unackedOffset = 24;
+
+// Memory that calls of all sockets share, since each is done with it when it returns.
+const addressMemory = new SocketAddressMemory();
+const optionBytes = new Uint8Array(new ArrayBuffer(32));
+const optionView = new DataView(optionBytes.buffer);
+const lengthBytes = new Uint8Array(new ArrayBuffer(4));
+const lengthView = new DataView(lengthBytes.buffer);
+
+/**
+ * A socket that does not block. Methods that carry data return a count or a negative error number, for example
+ * -EAGAIN; those that set up the socket throw a system error.
+ */
+export class KernelSocket extends Descriptor {
+  /** Opens a socket of the family of `address`. @throws the system's error, e.g. EMFILE. */
+  static open(address: string, { type, protocol = 0 }: SocketKind): KernelSocket {
+    const { socket, errno } = library();
+    const fd = socket(familyOf(address), kindOf(type), protocol);
+    return new KernelSocket(checked('socket', fd < 0 ? errno() : fd));
+  }
+
+  /** Another descriptor of the socket `fd`, which stays as it is. @throws the system's error, e.g. EMFILE. */
+  static duplicate(fd: number): KernelSocket {
+    const { fcntl, errno } = library();
+    const copy = fcntl(fd, constants.F_DUPFD_CLOEXEC, 0);
+    return new KernelSocket(checked('fcntl', copy < 0 ? errno() : copy));
+  }
+
+  /** Two sockets of this process that are connected to each other. @throws the system's error. */
+  static pair(type: SocketKind['type'] = 'stream'): readonly [KernelSocket, KernelSocket] {
+    const { socketpair, errno } = library();
+    const kind = kindOf(type);
+    checked('socketpair', socketpair(constants.AF_UNIX, kind, 0, optionBytes) < 0 ? errno() : 0);
+    return [new KernelSocket(optionView.getInt32(0, true)), new KernelSocket(optionView.getInt32(4, true))];
+  }
+
+  /** @throws the system's error, e.g. EADDRINUSE. */
+  bind(where: Where): void {
+    const { bind, errno } = library();
+    const length = addressMemory.set(where);
+    checked('bind', bind(this.fd, addressMemory.bytes, length) < 0 ? errno() : 0, where);
+  }
+
+  /** @throws the system's error, e.g. EADDRINUSE. */
+  listen(backlog: number): void {
+    const { listen, errno } = library();
+    checked('listen', listen(this.fd, backlog) < 0 ? errno() : 0, this.localAddress());
+  }
+
+  /** @returns a client and its address, or a negative error number. */
+  accept(): { readonly socket: KernelSocket; readonly remote: Where } | number {
+    const { accept4, errno } = library();
+    addressMemory.reset();
+    const fd = accept4(this.fd, addressMemory.bytes, addressMemory.length, openFlags);
+    return fd < 0 ? errno() : { socket: new KernelSocket(fd), remote: addressMemory.get() };
+  }
+
+  /** Starts to connect. @returns 0 if that is under way or done, else a negative error number. */
+  connect(where: Where): number {
+    const { connect, errno } = library();
+    const length = addressMemory.set(where);
+    if (connect(this.fd, addressMemory.bytes, length) === 0) return 0;
+    const number = errno();
+    return number === -EINPROGRESS ? 0 : number;
+  }
+
+  /** Reads into `into`. @returns the count, 0 at the end of the stream, or a negative error number. */
+  receive(into: Uint8Array, flags = 0): number {
+    const { recv, errno } = library();
+    const count = recv(this.fd, into, into.byteLength, flags);
+    return count < 0 ? errno() : count;
+  }
+
+  /** @returns how many of the bytes of `part` the kernel has accepted, or a negative error number. */
+  send(part: Uint8Array): number {
+    const { send, errno } = library();
+    const count = send(this.fd, part, part.byteLength, MSG_NOSIGNAL);
+    return count < 0 ? errno() : count;
+  }
+
+  /** Moves what was received into an empty pipe. @returns the count, 0 at the end, or a negative error number. */
+  spliceTo(pipe: Pipe): number {
+    const { splice, errno } = library();
+    if (pipe.held > 0) throw new KernelMisuseError('the pipe is not empty');
+    const count = splice(this.fd, null, pipe.writeEnd.fd, null, pipe.capacity, spliceFlags);
+    if (count < 0) return errno();
+    pipe.held = count;
+    return count;
+  }
+
+  /** Sends what a pipe holds. @returns the count, or a negative error number. */
+  spliceFrom(pipe: Pipe): number {
+    const { splice, errno } = library();
+    if (pipe.held === 0) throw new KernelMisuseError('the pipe is empty');
+    const count = splice(pipe.readEnd.fd, null, this.fd, null, pipe.held, spliceFlags);
+    if (count < 0) return errno();
+    pipe.held -= count;
+    return count;
+  }
+
+  /** Sends FIN after everything that was sent. @returns 0, or a negative error number. */
+  shutdown(): number {
+    const { shutdown, errno } = library();
+    return shutdown(this.fd, SHUT_WR) < 0 ? errno() : 0;
+  }
+
+  /** Closes it with a reset, which discards what was sent and not delivered yet. */
+  reset(): void {
+    const { setsockopt } = library();
+    const { size, offsets } = layouts.linger;
+    optionView.setInt32(offsets.l_onoff, 1, true);
+    optionView.setInt32(offsets.l_linger, 0, true);
+    setsockopt(this.fd, constants.SOL_SOCKET, constants.SO_LINGER, optionBytes, size);
+    this.close();
+  }
+
+  /** Sets an option whose value is an int. @returns 0, or a negative error number. */
+  setOption(level: number, name: number, value: number): number {
+    const { setsockopt, errno } = library();
+    optionView.setInt32(0, value, true);
+    return setsockopt(this.fd, level, name, optionBytes, 4) < 0 ? errno() : 0;
+  }
+
+  /** Sets an option whose value is text of at most 15 characters. @returns 0, or a negative error number. */
+  setTextOption(level: number, name: number, value: string): number {
+    const { setsockopt, errno } = library();
+    const bytes = Buffer.from(`${value}\0`, 'latin1');
+    if (bytes.length > maxTextBytes) throw new KernelMisuseError(`"${value}" is too long for an option`);
+    optionBytes.set(bytes);
+    return setsockopt(this.fd, level, name, optionBytes, bytes.length) < 0 ? errno() : 0;
+  }
+
+  /** The value of an option that is an int. @throws the system's error. */
+  option(level: number, name: number): number {
+    this.#readOption(level, name, 4);
+    return optionView.getInt32(0, true);
+  }
+
+  /** How many clients of a listening socket wait to be accepted. @throws the system's error. */
+  waitingClients(): number {
+    this.#readOption(constants.IPPROTO_TCP, constants.TCP_INFO, unackedOffset + 4);
+    return optionView.getUint32(unackedOffset, true);
+  }
+
+  /** The error that the kernel has for the connection, negative, which this call clears; 0 if there is none. */
+  takeError(): number {
+    return -this.option(constants.SOL_SOCKET, constants.SO_ERROR);
+  }
+
+  /** '' and 0 if it has none. */
+  localAddress(): Where {
+    const { getsockname } = library();
+    addressMemory.reset();
+    getsockname(this.fd, addressMemory.bytes, addressMemory.length);
+    return addressMemory.get();
+  }
+
+  /** '' and 0 if it is not connected. */
+  remoteAddress(): Where {
+    const { getpeername } = library();
+    addressMemory.reset();
+    getpeername(this.fd, addressMemory.bytes, addressMemory.length);
+    return addressMemory.get();
+  }
+
+  #readOption(level: number, name: number, bytes: number): void {
+    const { getsockopt, errno } = library();
+    lengthView.setUint32(0, bytes, true);
+    checked('getsockopt', getsockopt(this.fd, level, name, optionBytes, lengthBytes) < 0 ? errno() : 0);
+  }
+}
+
+function kindOf(type: SocketKind['type']): number {
+  return (type === 'stream' ? SOCK_STREAM : SOCK_DGRAM) | openFlags;
+}

@@ -1,0 +1,110 @@
+import { constants } from './constants.ts';
+import { checked, type Where } from './errno.ts';
+import { library } from './library.ts';
+import { layouts } from './structs.ts';
+
+const { AF_INET, AF_INET6, EINVAL } = constants;
+const in4 = layouts.sockaddr_in;
+const in6 = layouts.sockaddr_in6;
+/** Room for the text of any address. Source: inet_ntop(3), INET6_ADDRSTRLEN, and net/if.h, IF_NAMESIZE. */
+const textBytes = 46;
+
+/** The family of sockets that bind or connect to `address`, an IP address. */
+export function familyOf(address: string): number {
+  return address.includes(':') ? AF_INET6 : AF_INET;
+}
+
+/** A socket address in memory, as the kernel reads and writes it: a `sockaddr_in` or a `sockaddr_in6`. */
+export class SocketAddressMemory {
+  /** For calls: holds the address. */
+  readonly bytes: Uint8Array;
+  /** For calls that write an address: holds its length before and after. */
+  readonly length: Uint8Array;
+  readonly #view: DataView;
+  readonly #lengthView: DataView;
+  readonly #text = new Uint8Array(new ArrayBuffer(textBytes));
+
+  /** @param bytes  a part of a larger memory; by default memory of its own. */
+  constructor(bytes = new Uint8Array(new ArrayBuffer(in6.size))) {
+    if (bytes.length !== in6.size) throw new RangeError(`a socket address has ${String(in6.size)} bytes`);
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.length = new Uint8Array(new ArrayBuffer(4));
+    this.#lengthView = new DataView(this.length.buffer);
+    this.reset();
+  }
+
+  /** Makes room for an address that the kernel is going to write. */
+  reset(): this {
+    this.#lengthView.setUint32(0, this.bytes.length, true);
+    this.#view.setUint16(0, 0, true);
+    return this;
+  }
+
+  /**
+   * Writes an address for the kernel to read.
+   *
+   * @param where  an IP address, with its zone if it is link-local, and a port.
+   * @returns its length. @throws EINVAL if it is no IP address, or port is not 0 to 65535.
+   */
+  set({ address, port }: Where): number {
+    const family = familyOf(address);
+    const [text = '', zone = ''] = address.split('%', 2);
+    const { size, offsets } =
+      family === AF_INET6 ? { ...in6, offsets: addressOf(in6) } : { ...in4, offsets: addressOf(in4) };
+    this.bytes.fill(0);
+    this.#view.setUint16(0, family, true);
+    this.#view.setUint16(offsets.port, port);
+    const isPort = Number.isInteger(port) && port >= 0 && port <= 65_535;
+    const isText = library().inet_pton(family, text, this.bytes.subarray(offsets.address)) === 1;
+    if (!isPort || !isText) checked('inet_pton', -EINVAL, { address, port });
+    if (zone !== '') this.#view.setUint32(in6.offsets.sin6_scope_id, zoneIndex(zone), true);
+    this.#lengthView.setUint32(0, size, true);
+    return size;
+  }
+
+  /** The address that it holds; '' and 0 if it holds none. */
+  get(): Where {
+    const family = this.#view.getUint16(0, true);
+    if (family === AF_INET)
+      return { address: this.#ipv4(), port: this.#view.getUint16(in4.offsets.sin_port) };
+    if (family !== AF_INET6) return { address: '', port: 0 };
+    return { address: this.#ipv6(), port: this.#view.getUint16(in6.offsets.sin6_port) };
+  }
+
+  #ipv4(): string {
+    const { sin_addr: at } = in4.offsets;
+    const [a, b, c, d] = this.bytes.subarray(at, at + 4);
+    return `${String(a)}.${String(b)}.${String(c)}.${String(d)}`;
+  }
+
+  #ipv6(): string {
+    const { sin6_addr: at, sin6_scope_id: scope } = in6.offsets;
+    const { inet_ntop: toText, if_indextoname: toName } = library();
+    toText(AF_INET6, this.bytes.subarray(at, at + 16), this.#text, textBytes);
+    const address = terminated(this.#text);
+    const isLinkLocal = this.bytes[at] === 0xfe && ((this.bytes[at + 1] ?? 0) & 0xc0) === 0x80;
+    const index = this.#view.getUint32(scope, true);
+    if (!isLinkLocal || index === 0) return address;
+    // RFC 4007, section 11: the zone is written after a percent sign
+    return `${address}%${toName(index, this.#text) === 0n ? String(index) : terminated(this.#text)}`;
+  }
+}
+
+function addressOf({ offsets }: typeof in4 | typeof in6): {
+  readonly port: number;
+  readonly address: number;
+} {
+  return 'sin_port' in offsets
+    ? { port: offsets.sin_port, address: offsets.sin_addr }
+    : { port: offsets.sin6_port, address: offsets.sin6_addr };
+}
+
+/** 0, which the kernel refuses, if there is no such interface. */
+function zoneIndex(zone: string): number {
+  return /^\d+$/.test(zone) ? Number(zone) : library().if_nametoindex(zone);
+}
+
+function terminated(text: Uint8Array): string {
+  return Buffer.from(text.subarray(0, text.indexOf(0))).toString('latin1');
+}

@@ -1,0 +1,215 @@
+import { expect } from 'chai';
+import { constants } from '../../../src/relay/kernel/constants.ts';
+import { Descriptor } from '../../../src/relay/kernel/descriptor.ts';
+import { KernelMisuseError, systemError } from '../../../src/relay/kernel/errno.ts';
+import { KernelSocket } from '../../../src/relay/kernel/kernel-socket.ts';
+import { Messages } from '../../../src/relay/kernel/messages.ts';
+import { Pipe } from '../../../src/relay/kernel/pipe.ts';
+import {
+  setIpv6Only,
+  setKeepalive,
+  setNoDelay,
+  setReuseAddress,
+} from '../../../src/relay/kernel/socket-options.ts';
+import { describeKernel, openFiles } from './support.ts';
+
+const { EAGAIN, SOL_SOCKET, SO_KEEPALIVE, IPPROTO_TCP, IPPROTO_IPV6 } = constants;
+
+describeKernel('sockets of the kernel', () => {
+  let open: Descriptor[] = [];
+  afterEach(() => {
+    for (const each of open) if (each.isOpen) each.close();
+    open = [];
+  });
+
+  const kept = <T extends Descriptor>(descriptor: T): T => {
+    open.push(descriptor);
+    return descriptor;
+  };
+  const pair = (): readonly [KernelSocket, KernelSocket] => {
+    const both = KernelSocket.pair();
+    both.forEach(kept);
+    return both;
+  };
+  const listening = (address = '127.0.0.1'): KernelSocket => {
+    const socket = kept(KernelSocket.open(address, { type: 'stream' }));
+    setReuseAddress(socket);
+    socket.bind({ address, port: 0 });
+    socket.listen(16);
+    return socket;
+  };
+  const datagrams = (address = '127.0.0.1'): KernelSocket => {
+    const socket = kept(KernelSocket.open(address, { type: 'datagram' }));
+    socket.bind({ address, port: 0 });
+    return socket;
+  };
+
+  it('carry bytes, and an end, to each other', () => {
+    const [a, b] = pair();
+    const into = new Uint8Array(16);
+    expect(b.receive(into)).to.equal(-EAGAIN);
+    expect(a.send(Buffer.from('hello'))).to.equal(5);
+    expect(b.receive(into)).to.equal(5);
+    expect(Buffer.from(into.subarray(0, 5)).toString()).to.equal('hello');
+    expect(a.shutdown()).to.equal(0);
+    expect(b.receive(into)).to.equal(0);
+  });
+
+  it('read no more than the view that they are given', () => {
+    const [a, b] = pair();
+    const memory = Buffer.alloc(16, '.');
+    a.send(Buffer.from('0123456789'));
+    expect(b.receive(memory.subarray(4, 8))).to.equal(4);
+    expect(memory.toString()).to.equal('....0123........');
+  });
+
+  it('move bytes through a pipe', () => {
+    const [[a, b], [c, d]] = [pair(), pair()];
+    const pipe = new Pipe(65_536);
+    const into = Buffer.alloc(16);
+    a.send(Buffer.from('hello'));
+    expect([b.spliceTo(pipe), pipe.held]).to.deep.equal([5, 5]);
+    expect([c.spliceFrom(pipe), pipe.held]).to.deep.equal([5, 0]);
+    expect(d.receive(into)).to.equal(5);
+    expect(into.toString('latin1', 0, 5)).to.equal('hello');
+    pipe.close();
+  });
+
+  for (const address of ['127.0.0.1', '::1']) {
+    it(`connect, and know both addresses, on ${address}`, () => {
+      const server = listening(address);
+      const client = kept(KernelSocket.open(address, { type: 'stream' }));
+      expect(server.waitingClients()).to.equal(0);
+      expect(client.connect(server.localAddress())).to.equal(0);
+      expect(server.waitingClients()).to.equal(1);
+      const accepted = server.accept();
+      if (typeof accepted === 'number') throw systemError('accept', accepted);
+      kept(accepted.socket);
+      expect(accepted.remote).to.deep.equal(client.localAddress());
+      expect(client.remoteAddress()).to.deep.equal(server.localAddress());
+      expect(client.takeError()).to.equal(0);
+      expect(server.accept()).to.equal(-EAGAIN);
+    });
+
+    it(`carry datagrams, several with one call, on ${address}`, () => {
+      const [from, to] = [datagrams(address), datagrams(address)];
+      const [out, into] = [new Messages(4, 100), new Messages(4, 8)];
+      const texts = ['one', '', 'a long datagram'];
+      texts.forEach((text, index) => {
+        out.set(index, Buffer.from(text), to.localAddress());
+      });
+      expect(out.send(from, 3)).to.equal(3);
+      expect(into.receive(to)).to.equal(3);
+      const received = [0, 1, 2].map((index) => into.received(index));
+      expect(received.map(({ data }) => Buffer.from(data).toString())).to.deep.equal(['one', '', 'a long d']);
+      expect(received.map(({ isTruncated }) => isTruncated)).to.deep.equal([false, false, true]);
+      for (const each of received) expect(each.from).to.deep.equal(from.localAddress());
+      expect(into.receive(to)).to.equal(-EAGAIN);
+    });
+  }
+
+  it('take options', () => {
+    const socket = listening('::1');
+    const values = () => [
+      socket.option(SOL_SOCKET, SO_KEEPALIVE),
+      socket.option(IPPROTO_TCP, constants.TCP_NODELAY),
+      socket.option(IPPROTO_TCP, constants.TCP_KEEPIDLE),
+      socket.option(IPPROTO_TCP, constants.TCP_KEEPINTVL),
+      socket.option(IPPROTO_TCP, constants.TCP_KEEPCNT),
+    ];
+    setNoDelay(socket);
+    setKeepalive(socket, 20_000, 4);
+    expect(values()).to.deep.equal([1, 1, 20, 20, 4]);
+    const other = kept(KernelSocket.open('::1', { type: 'stream' }));
+    setIpv6Only(other, false);
+    expect(other.option(IPPROTO_IPV6, constants.IPV6_V6ONLY)).to.equal(0);
+    setIpv6Only(other, true);
+    expect(other.option(IPPROTO_IPV6, constants.IPV6_V6ONLY)).to.equal(1);
+  });
+
+  it('report errors as the modules of Node.js do', () => {
+    const taken = listening();
+    const where = taken.localAddress();
+    const second = kept(KernelSocket.open('127.0.0.1', { type: 'stream' }));
+    const fault = (): void => {
+      second.bind(where);
+    };
+    expect(fault)
+      .to.throw(Error, `bind EADDRINUSE 127.0.0.1:${String(where.port)}`)
+      .that.deep.includes({ code: 'EADDRINUSE', errno: -98, syscall: 'bind', ...where });
+  });
+
+  describe('stop a wrong use before the kernel sees it', () => {
+    it('of a descriptor that is closed, whose number may belong to another file', () => {
+      const [a] = pair();
+      a.close();
+      const uses: readonly [string, () => unknown][] = [
+        ['send', () => a.send(Buffer.from('x'))],
+        ['receive', () => a.receive(Buffer.alloc(1))],
+        [
+          'close',
+          () => {
+            a.close();
+          },
+        ],
+        [
+          'reset',
+          () => {
+            a.reset();
+          },
+        ],
+        ['release', () => a.release()],
+        ['localAddress', () => a.localAddress()],
+      ];
+      for (const [name, use] of uses) expect(use, name).to.throw(KernelMisuseError, 'closed');
+    });
+
+    for (const fd of [-1, 1.5, NaN]) {
+      it(`of ${String(fd)} as a descriptor`, () => {
+        expect(() => new Descriptor(fd)).to.throw(KernelMisuseError);
+      });
+    }
+
+    it('of a pipe that holds other bytes, or none', () => {
+      const [[a, b], [c]] = [pair(), pair()];
+      const pipe = new Pipe(65_536);
+      expect(() => c.spliceFrom(pipe)).to.throw(KernelMisuseError, 'empty');
+      a.send(Buffer.from('xy'));
+      b.spliceTo(pipe);
+      expect(() => b.spliceTo(pipe)).to.throw(KernelMisuseError, 'not empty');
+      pipe.close();
+      expect(() => c.spliceFrom(pipe)).to.throw(KernelMisuseError, 'closed');
+    });
+
+    it('of a message that does not exist, or data that does not fit', () => {
+      const messages = new Messages(2, 8);
+      expect(() => {
+        messages.set(0, Buffer.alloc(9));
+      }).to.throw(KernelMisuseError);
+      expect(() => {
+        messages.set(2, Buffer.alloc(1));
+      }).to.throw(KernelMisuseError);
+      expect(() => messages.received(2)).to.throw(KernelMisuseError);
+      expect(() => messages.send(datagrams(), 3)).to.throw(KernelMisuseError);
+    });
+
+    it('of text that is too long for an option', () => {
+      const [a] = pair();
+      expect(() => a.setTextOption(SOL_SOCKET, constants.SO_BINDTODEVICE, 'x'.repeat(16))).to.throw(
+        KernelMisuseError,
+      );
+    });
+  });
+
+  it('leave no file open', async () => {
+    const before = await openFiles();
+    for (let i = 0; i < 100; i += 1) {
+      const [a, b] = KernelSocket.pair();
+      const pipe = new Pipe(4096);
+      a.close();
+      b.reset();
+      pipe.close();
+    }
+    expect(await openFiles()).to.equal(before);
+  });
+});
