@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Random, seeded } from '../fuzz/mutator.ts';
 import { eventually } from '../support/eventually.ts';
 import { BytePool } from './bytes.ts';
@@ -46,6 +47,7 @@ const firstSlow = 0x2000_0000;
 /** Readers that read nothing while the fault lasts, and the bytes that wait for each. */
 const slowReaders = 16;
 const slowBytes = 4 * 1024 * 1024;
+const longestFaultMs = 5_000;
 const patience = { timeoutMs: 180_000 };
 
 /**
@@ -106,7 +108,7 @@ export class Soak {
     const few = Math.ceil(this.#options.streamsOfRound / 4);
     await this.#streamsEnd(few);
     const active = await this.#log.begin(fault, random);
-    await (active.lasted ?? this.#streamsEnd(few));
+    await (active.lasted ?? this.#lasted(few));
     await active.end();
     if (fault.excuses.length > 0) await this.#recovered(fault.name);
     active.close();
@@ -140,6 +142,11 @@ export class Soak {
     };
   }
 
+  /** Without remotes every lane may come to wait in a UDP stream, so that no more streams end: then the fault is over, too. */
+  async #lasted(count: number): Promise<void> {
+    await Promise.race([this.#streamsEnd(count), delay(longestFaultMs)]);
+  }
+
   /** Resolves when `count` more streams have ended. */
   async #streamsEnd(count: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
@@ -159,7 +166,8 @@ export class Soak {
   async #runStream(plan: StreamPlan, reading?: Promise<undefined>): Promise<Stream> {
     const stream = new Stream(this.#pool, plan);
     this.book.add(stream);
-    this.ledger.sentAgain += await runClient(stream, this.#relay, reading);
+    const again = await runClient(stream, this.#relay, reading);
+    this.ledger.sentAgain += again;
     await stream.remote?.ended;
     stream.endMs = performance.now();
     this.book.remove(stream);
