@@ -50,6 +50,10 @@ faults: build ## Put the operator under faults, and kill it before and after eac
 explore: node_modules ## Edit a RealmRelay at random, and compare each result with a new one; EDITS=2000 SEED=1. Needs `make cluster`.
 	node test/explore/main.ts
 
+.PHONY: soak
+soak: build ## Put load and faults on relays on a real node, and search for lost bytes and leaks; MINUTES=10 SEED=1 LAYER=loopback.
+	node tools/soak.ts
+
 .PHONY: coverage
 coverage: node_modules ## Run the tests that need no cluster and print their coverage.
 	c8 --src src --reporter text mocha 'test/**/*.test.ts'

@@ -29,15 +29,7 @@ export class ClusterDns {
     const listening = once(socket, 'listening');
     socket.bind(0, ourAddress);
     await listening;
-    const metadata = { name: 'kube-dns', labels: { 'kubernetes.io/service-name': 'kube-dns' } };
-    const ports = [{ name: 'dns', port: 53, protocol: 'UDP' }];
-    await created(node, services, { metadata, spec: { clusterIP: clusterIp, ports } });
-    await created(node, slices, {
-      metadata,
-      addressType: 'IPv4',
-      ports: [{ name: 'dns', port: socket.address().port, protocol: 'UDP' }],
-      endpoints: [{ addresses: [ourAddress] }],
-    });
+    await serveClusterDns(node, socket.address().port);
     return new ClusterDns(node, socket);
   }
 
@@ -72,6 +64,19 @@ export class ClusterDns {
     const { status, json } = await this.#node.request('GET', path);
     return status === 200 ? (json() as { spec: { clusterIPs: string[] } }).spec.clusterIPs : undefined;
   }
+}
+
+/** Makes the name server at UDP `port` of this process, bound to 172.31.0.1, the DNS of the Pods of `node`. */
+export async function serveClusterDns(node: TestNode, port: number): Promise<void> {
+  const metadata = { name: 'kube-dns', labels: { 'kubernetes.io/service-name': 'kube-dns' } };
+  const ports = [{ name: 'dns', port: 53, protocol: 'UDP' }];
+  await created(node, services, { metadata, spec: { clusterIP: clusterIp, ports } });
+  await created(node, slices, {
+    metadata,
+    addressType: 'IPv4',
+    ports: [{ name: 'dns', port, protocol: 'UDP' }],
+    endpoints: [{ addresses: [ourAddress] }],
+  });
 }
 
 async function created(node: TestNode, path: string, object: object): Promise<void> {
