@@ -1,5 +1,5 @@
 import type { IpFamily } from '../lib/ip-address.ts';
-import type { Problem } from '../lib/problem.ts';
+import type { Path, Problem } from '../lib/problem.ts';
 import { commonMetadataProblems, commonMetadataWarnings } from './common-metadata-rules.ts';
 import { loopProblems, loopWarnings } from './loop-rules.ts';
 import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.ts';
@@ -69,28 +69,37 @@ function tcpWarnings(endpoint: Endpoint, index: number): Problem[] {
 }
 
 /** What has no effect without UDP, or on UDP. */
-function udpWarnings({ name, network, healthCheck }: Endpoint, index: number): Problem[] {
+function udpWarnings(endpoint: Endpoint, index: number): Problem[] {
   const path = ['spec', 'endpoints', index];
-  const { udp, sendProxy, acceptProxy } = network;
-  const isUnsent = udp && sendProxy.enabled && !sendProxy.udp;
-  const isUnread = udp && acceptProxy.enabled;
-  const isUnchecked = !udp && healthCheck?.udp !== undefined;
+  const { name, network, healthCheck } = endpoint;
+  if (network.udp) return udpProxyWarnings(endpoint, path);
+  if (healthCheck?.udp === undefined) return [];
+  const what = `of endpoint "${name}" has no effect: it does not relay UDP`;
+  return [{ path: [...path, 'healthCheck', 'udp'], what, remedy: 'remove it, or set network.udp to true' }];
+}
+
+/** What PROXY headers do not do for UDP. */
+function udpProxyWarnings({ name, network: { sendProxy, acceptProxy } }: Endpoint, path: Path): Problem[] {
   const unsent = {
     path: [...path, 'network', 'sendProxy'],
     what: `of endpoint "${name}" has no effect on UDP, whose datagrams get no PROXY header`,
     remedy: 'set sendProxy.udp to true, or relay UDP with an endpoint of its own',
+  };
+  const disabled = {
+    path: [...path, 'network', 'sendProxy', 'udp'],
+    what: `of endpoint "${name}" has no effect, because sendProxy is not enabled`,
+    remedy: 'set sendProxy.enabled to true, or remove it',
   };
   const unread = {
     path: [...path, 'network', 'acceptProxy'],
     what: `of endpoint "${name}" has no effect on UDP, whose datagrams are relayed with whatever they begin with`,
     remedy: 'relay UDP with an endpoint of its own, without acceptProxy',
   };
-  const unchecked = {
-    path: [...path, 'healthCheck', 'udp'],
-    what: `of endpoint "${name}" has no effect: it does not relay UDP`,
-    remedy: 'remove it, or set network.udp to true',
-  };
-  return [...(isUnsent ? [unsent] : []), ...(isUnread ? [unread] : []), ...(isUnchecked ? [unchecked] : [])];
+  return [
+    ...(sendProxy.enabled && !sendProxy.udp ? [unsent] : []),
+    ...(sendProxy.udp && !sendProxy.enabled ? [disabled] : []),
+    ...(acceptProxy.enabled ? [unread] : []),
+  ];
 }
 
 function familyWarnings(relay: Relay): Problem[] {

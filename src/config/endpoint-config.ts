@@ -57,13 +57,14 @@ export function endpointConfig(
 ): UnnamedEndpoint | undefined {
   if (listen === undefined || remote === undefined) return undefined; // reported by the rules
   const remotes = [remote, ...extra];
-  const network = endpointNetwork({ ...global, ...own, ...overrides });
+  const written = { ...global, ...own, ...overrides };
+  const network = endpointNetwork(written);
   findings.problems.push(
     ...networkProblems(listen, network, path),
     ...deviceProblems({ interface: dialDevice, listen_interface: listenDevice }, network, path),
   );
   const healthCheck = check && healthCheckConfig(check);
-  findings.warnings.push(...networkWarnings(network, healthCheck, rangeOf, path));
+  findings.warnings.push(...networkWarnings({ network, written, healthCheck, rangeOf }, path));
   const further = furtherPorts({ listen, remotes }, { ...range, range_of: rangeOf }, path, findings);
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
   if (parsed === undefined) return undefined;
@@ -117,21 +118,33 @@ function deviceProblems(
   );
 }
 
+type Networking = {
+  readonly network: EndpointNetwork;
+  /** The settings without defaults. */
+  readonly written: RealmNetwork;
+  readonly healthCheck: HealthCheckConfig | undefined;
+  readonly rangeOf: string | undefined;
+};
+
 /** A range is reported once, at its first port. */
-function networkWarnings(
-  network: EndpointNetwork,
+function networkWarnings({ network, written, healthCheck, rangeOf }: Networking, path: Path): Problem[] {
+  if (rangeOf !== undefined) return [];
+  return [
+    ...claimWarnings(network, path),
+    ...datagramWarnings(network, path),
+    ...unsentWarnings(written, path),
+    ...uncheckedWarnings(network, healthCheck, path),
+  ];
+}
+
+function uncheckedWarnings(
+  { udp }: EndpointNetwork,
   check: HealthCheckConfig | undefined,
-  rangeOf: string | undefined,
   path: Path,
 ): Problem[] {
-  if (rangeOf !== undefined) return [];
-  const warnings = [...claimWarnings(network, path), ...datagramWarnings(network, path)];
-  if (check?.udp === undefined || network.udp) return warnings;
+  if (check?.udp === undefined || udp) return [];
   const what = 'has no effect: the endpoint does not relay UDP';
-  return [
-    ...warnings,
-    { path: [...path, 'health_check', 'udp'], what, remedy: 'remove it, or set use_udp to true' },
-  ];
+  return [{ path: [...path, 'health_check', 'udp'], what, remedy: 'remove it, or set use_udp to true' }];
 }
 
 /** With UDP alone there is no PROXY header to forge. */
@@ -140,6 +153,18 @@ function claimWarnings({ tcp, allowedSources, acceptProxy }: EndpointNetwork, pa
   const what = 'is checked against the PROXY header, which any client can forge';
   const remedy = 'list the trusted senders in accept_proxy_trusted';
   return [{ path: [...path, 'network', 'allowed_sources'], what, remedy }];
+}
+
+/** Headers for datagrams that are not sent, because none are. */
+function unsentWarnings(
+  { use_udp: udp, send_proxy: sends, send_proxy_udp: sendsUdp }: RealmNetwork,
+  path: Path,
+): Problem[] {
+  if (udp !== true || sendsUdp !== true || sends === true) return [];
+  const what = 'has no effect without send_proxy';
+  return [
+    { path: [...path, 'network', 'send_proxy_udp'], what, remedy: 'set send_proxy to true, or remove it' },
+  ];
 }
 
 /** What PROXY headers do not do for UDP. */

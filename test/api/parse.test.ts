@@ -90,6 +90,12 @@ describe('parseRealmRelay', () => {
         'network.sendProxy: of endpoint "https" has no effect on UDP, whose datagrams get no PROXY header: set sendProxy.udp to true, or relay UDP with an endpoint of its own',
     },
     {
+      why: 'PROXY headers for UDP that are not enabled',
+      fields: { network: { udp: true, sendProxy: { udp: true } } },
+      warning:
+        'network.sendProxy.udp: of endpoint "https" has no effect, because sendProxy is not enabled: set sendProxy.enabled to true, or remove it',
+    },
+    {
       why: 'PROXY headers that are not read of UDP',
       fields: { network: { udp: true, acceptProxy: { enabled: true } } },
       warning:

@@ -44,6 +44,7 @@ describe('PROXY headers in the relay config', () => {
   const udpCases = [
     { network: { send_proxy: true }, key: 'send_proxy', why: 'headers that UDP does not get' },
     { network: { accept_proxy: true }, key: 'accept_proxy', why: 'headers that are not read of UDP' },
+    { network: { send_proxy_udp: true }, key: 'send_proxy_udp', why: 'headers that are not sent at all' },
     { network: { send_proxy: true, send_proxy_udp: true }, key: undefined, why: 'nothing if UDP gets them' },
     { network: { send_proxy: true, use_udp: false }, key: undefined, why: 'nothing without UDP' },
   ];

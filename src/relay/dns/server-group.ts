@@ -142,10 +142,13 @@ class Query {
     this.#stops.push(stop);
   }
 
-  /** A server that fails is not asked again; the next one is asked at once, unless it has been already. */
+  /**
+   * The next server is asked at once, unless it has been already. One that fails is not asked again, but for SERVFAIL, which
+   * may pass (RFC 2308, section 7.1): it is asked in each attempt, as the system's resolver does.
+   */
   #fail(server: NameServer, reason: string): void {
     this.#reason = reason;
-    this.#failed.add(server);
+    if (reason !== 'SERVFAIL') this.#failed.add(server);
     if (server === this.#current) this.#askNext();
   }
 

@@ -304,6 +304,13 @@ describe("names by the system's rules, name servers that fail", () => {
     expect(await lookup).to.equal('EAI_AGAIN');
   });
 
+  it('asks the only server again after SERVFAIL, as often as attempts states', async () => {
+    const { names, server } = await systemWith({ resolvConf: 'options attempts:3 no-aaaa\n' });
+    server.zone['a.example'] = 'SERVFAIL';
+    expect(await names.lookup('a.example').catch(errorCode)).to.equal('EAI_AGAIN');
+    expect(server.questions).to.deep.equal(['udp A a.example', 'udp A a.example', 'udp A a.example']);
+  });
+
   it('goes on with the search domains after a server that fails', async () => {
     const { names, server } = await systemWith({ resolvConf: 'search bad.local\noptions ndots:5\n' });
     server.zone['a.example.bad.local'] = 'SERVFAIL';
