@@ -22,6 +22,7 @@ const bounded = [
   'version',
   'node_version',
   'engine',
+  'installation',
 ];
 
 // The rules of `promtool check metrics` and of prometheus.io/docs/practices/naming.
