@@ -1,6 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { freePort } from '../../support/free-port.ts';
+import { testEngine } from '../engines.ts';
 import {
   addressText,
   config,
@@ -21,6 +24,14 @@ afterEach(() => loopback.closeAll());
 function mirror(host?: string): Promise<string> {
   return loopback.tcpRemote((socket) => socket.end(socket.remoteAddress ?? ''), host);
 }
+
+/** Runs a program on a machine of its own, which has ten ephemeral ports beside those of three listening sockets. */
+function withTenPorts(...program: readonly string[]) {
+  const setUp = 'ip link set lo up; echo 40000 40012 >/proc/sys/net/ipv4/ip_local_port_range; exec "$@"';
+  const words = ['--user', '--map-root-user', '--net', 'sh', '-ec', setUp, 'sh', ...program];
+  return spawnSync('unshare', words, { encoding: 'utf8', timeout: 120_000 });
+}
+const sharesPorts = testEngine.name === 'kernel' && withTenPorts('true').status === 0;
 
 describe('relay, through', () => {
   it('is the source address of TCP connections', async () => {
@@ -56,6 +67,11 @@ describe('relay, through', () => {
       }
     });
   }
+
+  (sharesPorts ? it : it.skip)('uses each ephemeral port once for each remote, not once in all', () => {
+    const { stdout, stderr } = withTenPorts(process.execPath, join(import.meta.dirname, 'few-ports.ts'));
+    expect(stdout, stderr).to.equal('16');
+  });
 
   it('may fix the source port, too, over TCP and UDP', async () => {
     const [through, remote] = [`127.0.0.9:${String(await freePort())}`, await loopback.udp()];
