@@ -38,6 +38,8 @@ export class TwoOperators {
   #edge: Edge;
   #editing: Promise<void> = Promise.resolve();
   #isOver = true;
+  /** Writes before the test. */
+  #earlier = 0;
 
   private constructor(controlPlane: ControlPlane, audit: AuditLog) {
     this.controlPlane = controlPlane;
@@ -62,6 +64,7 @@ export class TwoOperators {
   async begin(): Promise<void> {
     this.#edge = new Edge(this.controlPlane, await this.controlPlane.namespace());
     this.#isOver = false;
+    this.#earlier = this.#audit.writes(names).length;
     this.#editing = this.#edit();
   }
 
@@ -133,13 +136,13 @@ export class TwoOperators {
     return work(this.#audit.writes(names));
   }
 
-  /** The writes that came or were answered while another held the lease than he who sent them. */
+  /** The writes of this test that came or were answered while another held the lease than the one that sent them. */
   stray(): Write[] {
     const writes = this.#audit.writes(names);
     const terms = writes.filter(({ resource }) => resource === 'leases');
     const holder = (micros: number): string | undefined =>
       terms.findLast(({ toMicros }) => toMicros <= micros)?.user;
-    return work(writes).filter(
+    return work(writes.slice(this.#earlier)).filter(
       ({ user, fromMicros, toMicros }) => holder(fromMicros) !== user || holder(toMicros) !== user,
     );
   }
