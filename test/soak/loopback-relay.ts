@@ -23,7 +23,7 @@ import { chosen, type StreamBook } from './stream.ts';
 const host = '127.0.0.1';
 const name = 'backend.soak.example';
 const serverName = 'soak.example';
-const probe = pathToFileURL(join(import.meta.dirname, 'timer-probe.mjs')).href;
+const probe = pathToFileURL(join(import.meta.dirname, 'timer-probe.ts')).href;
 /** Open files that leave descriptors for some more clients than the lanes. */
 const openFiles = 192;
 /** Idle connections that exceed them. */
