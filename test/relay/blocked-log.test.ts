@@ -213,7 +213,8 @@ describe('relay whose log cannot be written', () => {
       command: (words) => [
         'script',
         '-qec',
-        `exec ${words.map((word) => `'${word}'`).join(' ')}`,
+        // At the end of the terminal the relay gets SIGHUP, which does not end it.
+        `exec setpriv --pdeathsig KILL -- ${words.map((word) => `'${word}'`).join(' ')}`,
         '/dev/null',
       ],
     });
