@@ -81,6 +81,7 @@ class Run {
   #name = '';
   #steps = 0;
   #faults = 0;
+  #isEnding = false;
 
   private constructor(edge: Edge, proxy: FaultProxy) {
     this.edge = edge;
@@ -178,6 +179,7 @@ class Run {
   }
 
   async end(): Promise<void> {
+    this.#isEnding = true;
     await this.#stopOperator();
     await this.proxy.stop();
     await this.edge.controlPlane.request('DELETE', `/api/v1/namespaces/${this.edge.namespace}`);
@@ -199,6 +201,7 @@ class Run {
       isReady = true;
     });
     void this.edge.lost.then(async () => {
+      if (this.#isEnding) return;
       await this.#stopOperator();
       await this.#startOperator();
     });
