@@ -1,5 +1,12 @@
 import { clientIp } from '../lib/client-address.ts';
-import { addressFamily, isUnspecified, type IpAddress } from '../lib/ip-address.ts';
+import {
+  addressFamily,
+  dialledAddress,
+  isLoopback,
+  isUnspecified,
+  type IpAddress,
+} from '../lib/ip-address.ts';
+import { isLocalhost, loopbackAddresses } from '../lib/localhost.ts';
 import { boundFamilies, protocols, type Protocol } from './port-conflicts.ts';
 
 /** A host and a port; `ip` is the parsed host if that is an address. */
@@ -104,15 +111,8 @@ function reaches(
 
 /** The addresses that a dial of a host reaches, as far as known without a lookup; IPv4-mapped ones as IPv4. */
 function dialledAddresses(name: string, ip: IpAddress | undefined): readonly string[] {
-  // RFC 6761, section 6.3: these names are loopback, whatever a name server answers.
-  if (ip === undefined) return /(^|\.)localhost$/.test(name) ? ['127.0.0.1', '::1'] : [];
-  const text = clientIp(ip.text);
-  if (text === '0.0.0.0') return ['127.0.0.1']; // Linux dials its loopback address for the unspecified one
-  return [text === '::' ? '::1' : text];
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || (address.startsWith('127.') && addressFamily(address) === 'IPv4');
+  if (ip === undefined) return isLocalhost(name) ? loopbackAddresses : [];
+  return [dialledAddress(clientIp(ip.text))];
 }
 
 /** Those of `ports` from which a loop is reached: what remains without those that lead to none, one after the other. */

@@ -1,9 +1,9 @@
+import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 
 /** After so many undone writes in a row, the next write waits, and the object counts as contested. */
 const freeRepairs = 2;
-const firstWaitMs = 1_000;
-const maxWaitMs = 300_000;
+const backoff: Backoff = { initialMs: 1_000, maxMs: 300_000 };
 /** What others leave alone for so long is no longer part of a fight. */
 const calmMs = 300_000;
 /** For so long after the last write, an object that was contested must stay as it is before it counts as settled. */
@@ -88,7 +88,7 @@ export class Contests {
 }
 
 function waitAfter(undone: number): number {
-  return Math.min(maxWaitMs, firstWaitMs * 2 ** Math.min(undone - freeRepairs - 1, 52));
+  return backoffMs(backoff, undone - freeRepairs, 1);
 }
 
 function holdMs(undone: number): number {

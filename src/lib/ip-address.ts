@@ -80,6 +80,17 @@ export function isUnspecified({ text, mapped = text }: IpAddress): boolean {
   return ['0.0.0.0', '::'].includes(mapped);
 }
 
+/** Whether `address` is one at which this machine reaches itself; an IPv4-mapped one is none. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || (address.startsWith('127.') && isIPv4(address));
+}
+
+/** The address at which a connection to `address` arrives: Linux dials its loopback address for the unspecified one. */
+export function dialledAddress(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1';
+  return address === '::' ? '::1' : address;
+}
+
 /** `address` as it is written before a port: IPv6 in brackets, with its zone. */
 export function hostText(address: IpAddress): string {
   const text = address.zone === '' ? address.text : `${address.text}%${address.zone}`;

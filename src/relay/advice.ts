@@ -1,5 +1,6 @@
 import type { RelayConfig } from '../config/relay-config.ts';
-import { hostAddresses, withUncertainReplies } from './listener/reply-source.ts';
+import { hostAddresses } from '../lib/own-addresses.ts';
+import { withUncertainReplies } from './listener/reply-source.ts';
 
 /** What is recommended for several endpoints, and their names. */
 export type Advice = { readonly what: string; readonly names: readonly string[] };

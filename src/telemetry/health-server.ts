@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { clientIp } from '../lib/client-address.ts';
 import { systemClock, type Clock } from '../lib/clock.ts';
 import { errorCode, RealmError } from '../lib/errors.ts';
+import { isLoopback } from '../lib/ip-address.ts';
 import { ownValue } from '../lib/record.ts';
 import { ConnectionSlots, idleMs } from './connection-slots.ts';
 
@@ -137,8 +138,7 @@ const localHosts: readonly string[] = ['localhost', '127.0.0.1', '::1'];
 
 /** The refusal of a request for the name of another host, if the server listens on the loopback address `bound`. */
 function foreignHost({ headers }: IncomingMessage, bound: string): HttpResponse | undefined {
-  const isLoopback = bound === '::1' || clientIp(bound).startsWith('127.');
-  if (!isLoopback || headers.host === undefined) return undefined; // HTTP/1.0, which no browser speaks
+  if (!isLoopback(clientIp(bound)) || headers.host === undefined) return undefined; // HTTP/1.0, which no browser speaks
   const [, inBrackets, plain = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?$/.exec(headers.host) ?? [];
   const host = (inBrackets ?? plain).toLowerCase();
   if ([...localHosts, bound].includes(host)) return undefined;

@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isLoopback } from '../../lib/ip-address.ts';
 import type { Path } from '../../lib/problem.ts';
 import { sourceText } from '../address.ts';
 import type { SourcedProblem } from '../config-error.ts';
@@ -124,15 +124,11 @@ function addressLosses({ listen, remotes, through }: EndpointConfig, origin: Ori
     }
   }
   for (const [index, { host }] of remotes.entries()) {
-    if (!isLoopback(host)) continue;
+    if (host !== 'localhost' && !isLoopback(host)) continue;
     const key = index === 0 ? ['remote'] : ['extra_remotes', index - 1];
     const what = 'is loopback, which the operator denies by default';
     const remedy = "give the name of a Service or the machine's address";
     losses.push({ source, path: [...path, ...key], what, value: host, remedy });
   }
   return losses;
-}
-
-function isLoopback(host: string): boolean {
-  return host === '::1' || host === 'localhost' || (isIPv4(host) && host.startsWith('127.'));
 }

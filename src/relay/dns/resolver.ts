@@ -16,7 +16,7 @@ import type { SocketAddress } from '../../config/address.ts';
 import type { DnsConfig, DnsMode } from '../../config/dns-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { isLocalhost, loopbackAddresses } from './localhost.ts';
+import { isLocalhost, loopbackAddresses } from '../../lib/localhost.ts';
 import type { Lookup } from './lookup.ts';
 import type { ServerAddress } from './name-server.ts';
 import { NameQueries } from './name-queries.ts';

@@ -5,7 +5,7 @@ import { AnswerCache } from './answer-cache.ts';
 import { inDestinationOrder, parsePolicies, type PolicyTable } from './destination-order.ts';
 import { Getent } from './getent.ts';
 import { HostsFile } from './hosts-file.ts';
-import { isLocalhost, loopbackAddresses } from './localhost.ts';
+import { isLocalhost, loopbackAddresses } from '../../lib/localhost.ts';
 import type { Lookup } from './lookup.ts';
 import { NameError, notFound } from './name-error.ts';
 import { NameQueries } from './name-queries.ts';

@@ -1,5 +1,6 @@
 import { clientIp } from '../../lib/client-address.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { dialledAddress, isLoopback } from '../../lib/ip-address.ts';
 import { ownAddresses } from '../../lib/own-addresses.ts';
 import type { Address } from '../net/channel.ts';
 
@@ -80,7 +81,7 @@ export class OwnSockets {
   }
 
   #isOwnAddress(address: string): boolean {
-    if (address === '::1' || address.startsWith('127.')) return true;
+    if (isLoopback(address)) return true;
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#readMs >= knownMs) {
       this.#addresses = new Set(ownAddresses());
@@ -92,16 +93,9 @@ export class OwnSockets {
 
 /** Whether a connection to `remote` arrives at the address `at`, without NAT. */
 function leadsTo(remote: Address, at: Address): boolean {
-  if (keyOf(remote) === keyOf(at)) return true;
-  const loopback = loopbackOf.get(clientIp(remote.address));
-  return loopback !== undefined && keyOf({ address: loopback, port: remote.port }) === keyOf(at);
+  const dialled = { address: dialledAddress(clientIp(remote.address)), port: remote.port };
+  return keyOf(remote) === keyOf(at) || keyOf(dialled) === keyOf(at);
 }
-
-/** Where Linux connects to for an unspecified address. */
-const loopbackOf: ReadonlyMap<string, string> = new Map([
-  ['0.0.0.0', '127.0.0.1'],
-  ['::', '::1'],
-]);
 
 function keyOf({ address, port }: Address): string {
   return `${withoutZone(clientIp(address))} ${String(port)}`;

@@ -1,16 +1,8 @@
-import { networkInterfaces } from 'node:os';
 import { boundFamilies } from '../../api/port-conflicts.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { isWithin } from '../../lib/address-ranges.ts';
 import { isUnspecified, type IpFamily } from '../../lib/ip-address.ts';
-
-/** An address of this host, as `networkInterfaces` of Node.js has it. */
-export type HostAddress = { readonly address: string; readonly family: string; readonly internal: boolean };
-
-/** The addresses of this host. */
-export function hostAddresses(): readonly HostAddress[] {
-  return Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-}
+import type { HostAddress } from '../../lib/own-addresses.ts';
 
 /**
  * Selects the endpoints whose UDP answers may leave from another address than the client asked, and which it then drops:

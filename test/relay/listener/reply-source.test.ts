@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
-import { withUncertainReplies, type HostAddress } from '../../../src/relay/listener/reply-source.ts';
+import type { HostAddress } from '../../../src/lib/own-addresses.ts';
+import { withUncertainReplies } from '../../../src/relay/listener/reply-source.ts';
+import { onOwnHost } from '../../support/own-host.ts';
 import { config, endpoint, Loopback } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
@@ -75,20 +77,10 @@ describe('UDP endpoints whose replies may leave from another address', () => {
   }
 });
 
-const inHost = (commands: string): string[] => [
-  'unshare',
-  '--user',
-  '--map-root-user',
-  '--net',
-  'sh',
-  '-ec',
-  `${commands}; exec "$@"`,
-  'sh',
-];
 const oneAddress =
   'ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up; ip addr add 192.0.2.1/24 dev v0';
 const twoAddresses = `${oneAddress}; ip addr add 192.0.2.2/24 dev v0`;
-const [unshare = '', ...args] = inHost(twoAddresses);
+const [unshare, ...args] = onOwnHost(twoAddresses);
 const canUnshare = spawnSync(unshare, [...args, 'true']).status === 0;
 
 describe('relay, a wildcard UDP endpoint on a host', () => {
@@ -100,11 +92,11 @@ describe('relay, a wildcard UDP endpoint on a host', () => {
     { commands: oneAddress, isWarned: false, why: 'of one address is not' },
   ]) {
     (canUnshare ? it : it.skip)(`${why}, with --check and at the start`, async () => {
-      const checked = new RelayProcess([...argv, '--check'], inHost(commands));
+      const checked = new RelayProcess([...argv, '--check'], onOwnHost(commands));
       expect(await checked.ended).to.equal(0);
       const line = `warning: ${warning} (1 endpoints, first: 0.0.0.0:5353)\n`;
       expect(checked.stderr).to.equal(isWarned ? line : '');
-      const relay = new RelayProcess(argv, inHost(commands));
+      const relay = new RelayProcess(argv, onOwnHost(commands));
       loopback.onClose(() => relay.end());
       await relay.logged('relay started');
       const warned = relay.lines.find(({ msg }) => msg === warning);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { freePort } from '../../support/free-port.ts';
+import { onOwnHost } from '../../support/own-host.ts';
 import { testEngine } from '../engines.ts';
 import {
   addressText,
@@ -27,9 +28,10 @@ function mirror(host?: string): Promise<string> {
 
 /** Runs a program on a machine of its own, which has ten ephemeral ports beside those of three listening sockets. */
 function withTenPorts(...program: readonly string[]) {
-  const setUp = 'ip link set lo up; echo 40000 40012 >/proc/sys/net/ipv4/ip_local_port_range; exec "$@"';
-  const words = ['--user', '--map-root-user', '--net', 'sh', '-ec', setUp, 'sh', ...program];
-  return spawnSync('unshare', words, { encoding: 'utf8', timeout: 120_000 });
+  const [unshare, ...words] = onOwnHost(
+    'ip link set lo up; echo 40000 40012 >/proc/sys/net/ipv4/ip_local_port_range',
+  );
+  return spawnSync(unshare, [...words, ...program], { encoding: 'utf8', timeout: 120_000 });
 }
 const sharesPorts = testEngine.name === 'kernel' && withTenPorts('true').status === 0;
 
