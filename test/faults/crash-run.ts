@@ -2,11 +2,12 @@ import { Edge } from '../operator/edge.ts';
 import type { Fault, FaultProxy, Passing } from '../operator/fault-proxy.ts';
 import { OperatorProcess } from '../operator/operator-process.ts';
 import { eventually } from '../support/eventually.ts';
-import type { CalmRun, Outcome } from './fault-run.ts';
+import { steadyFor } from '../support/steady.ts';
+import { calmRunOf, type CalmRun, contents, type Outcome, unlikeContents, unlikeWrites } from './calm-run.ts';
 import { markPodsReady } from './pods.ts';
 import type { Place } from './place.ts';
 import type { Scenario } from './scenarios.ts';
-import { differences, isWrite, podTemplates, snapshot, writtenPaths } from './snapshot.ts';
+import { isWrite } from './snapshot.ts';
 
 /** Where the operator is killed: before or after the API server takes its write of this number, counted from 0. */
 export type CrashPoint = { readonly write: number; readonly when: 'before' | 'after' };
@@ -25,9 +26,7 @@ export async function calmProcessRun(place: Place, scenario: Scenario, program?:
   try {
     await (scenario.slowly ?? scenario.run)(run);
     await run.settled();
-    const found = await snapshot(run.edge.controlPlane, run.edge.namespace);
-    const { answered } = run.proxy;
-    return { found, paths: writtenPaths(answered, run.edge.namespace), templates: podTemplates(answered) };
+    return calmRunOf(run, await contents(run));
   } finally {
     await run.end();
   }
@@ -46,7 +45,9 @@ export async function crashRun(
   const run = await CrashRun.start(place, scenario, { program, crash });
   try {
     await scenario.run(run);
-    const violations = await run.disagreements(calm);
+    const unlike = await unlikeContents(run, calm);
+    await run.settled();
+    const violations = [...unlike, ...unlikeWrites(run, calm)];
     return run.hasCrashed ? { faults: 1, violations } : undefined;
   } catch (error) {
     return { faults: 1, violations: [String(error)] };
@@ -57,7 +58,7 @@ export async function crashRun(
 
 type Choice = { readonly program: string | undefined; readonly crash?: CrashPoint };
 
-/** An operator in a process of its own, which ends at most once by itself. */
+/** An operator in a process of its own, which is killed at most once. */
 class CrashRun {
   readonly edge: Edge;
   readonly proxy: FaultProxy;
@@ -113,32 +114,10 @@ class CrashRun {
 
   /** Resolves once the operator writes nothing more. */
   async settled(): Promise<void> {
-    let [last, looks] = [-1, 0];
-    await this.until('the operator writes nothing more', () => {
-      const count = this.proxy.answered.filter(isWrite).length;
-      looks = count === last ? looks + 1 : 0;
-      last = count;
-      return Promise.resolve(looks >= quietLooks);
-    });
-  }
-
-  /** What is not as in `calm`, once it has had the time to become so. */
-  async disagreements(calm: CalmRun): Promise<string[]> {
-    const { controlPlane, namespace } = this.edge;
-    let found: string[] = [];
-    await this.until('the cluster is as after the calm run', async () => {
-      found = differences(calm.found, await snapshot(controlPlane, namespace));
-      return found.length === 0;
-    }).catch(() => undefined);
-    await this.settled();
-    const { answered } = this.proxy;
-    const paths = [...writtenPaths(answered, namespace)].filter((path) => !calm.paths.has(path));
-    const templates = [...podTemplates(answered)].filter((template) => !calm.templates.has(template));
-    return [
-      ...found,
-      ...paths.map((path) => `${path} is not written in a calm run`),
-      ...templates.map((template) => `Pods are replaced for ${template}`),
-    ];
+    const isSteady = steadyFor(quietLooks);
+    await this.until('the operator writes nothing more', () =>
+      Promise.resolve(isSteady(this.proxy.answered.filter(isWrite).length)),
+    );
   }
 
   async end(): Promise<void> {

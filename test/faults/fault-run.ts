@@ -3,28 +3,13 @@ import { Edge } from '../operator/edge.ts';
 import type { FaultProxy } from '../operator/fault-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { JumpingClock } from '../support/jumping-clock.ts';
+import { steadyFor } from '../support/steady.ts';
+import { calmRunOf, type CalmRun, contents, type Outcome, unlikeContents, unlikeWrites } from './calm-run.ts';
 import { FaultPlan } from './fault-plan.ts';
 import { markPodsReady } from './pods.ts';
 import type { Place } from './place.ts';
 import type { Scenario } from './scenarios.ts';
-import { differences, isWrite, podTemplates, type Snapshot, snapshot, writtenPaths } from './snapshot.ts';
-
-/** The run of a scenario without a fault, with which all others have to agree. */
-export type CalmRun = {
-  readonly found: Snapshot;
-  /** What the operator wrote, as `METHOD path`. */
-  readonly paths: ReadonlySet<string>;
-  /** The Pod templates that it wrote. */
-  readonly templates: ReadonlySet<string>;
-};
-
-/** The result of a run with faults. */
-export type Outcome = {
-  /** How many faults there were. */
-  readonly faults: number;
-  /** What is not as in the calm run, a line each; none if all is well. */
-  readonly violations: readonly string[];
-};
+import { isWrite, type Snapshot } from './snapshot.ts';
 
 /** The time that passes for the operator between two looks at the cluster. */
 const stepMs = 5_000;
@@ -43,10 +28,7 @@ export async function calmRun(place: Place, scenario: Scenario): Promise<CalmRun
   const run = await Run.start(place, scenario);
   try {
     await (scenario.slowly ?? scenario.run)(run);
-    const found = await run.settled();
-    const { answered } = run.proxy;
-    const paths = writtenPaths(answered, run.edge.namespace);
-    return { found, paths, templates: podTemplates(answered) };
+    return calmRunOf(run, await run.settled());
   } finally {
     await run.end();
   }
@@ -62,8 +44,8 @@ export async function faultyRun(
   try {
     await scenario.run(run);
     run.endFaults();
-    const violations = [...(await run.disagreements(calm)), ...(await run.writesAtRest())];
-    return { faults: run.faults, violations };
+    const unlike = [...(await unlikeContents(run, calm)), ...unlikeWrites(run, calm)];
+    return { faults: run.faults, violations: [...unlike, ...(await run.writesAtRest())] };
   } catch (error) {
     return { faults: run.faults, violations: [String(error)] };
   } finally {
@@ -137,36 +119,16 @@ class Run {
 
   /** Resolves with what the namespace holds once that no longer changes. */
   async settled(): Promise<Snapshot> {
-    let [last, looks] = ['', 0];
+    const isSteady = steadyFor(settledLooks);
     let found: Snapshot = {};
     await this.until('the cluster is settled', async () => {
-      found = await this.#snapshot();
-      const text = JSON.stringify(found);
-      looks = text === last ? looks + 1 : 0;
-      last = text;
-      return looks >= settledLooks;
+      found = await contents(this);
+      return isSteady(JSON.stringify(found));
     });
     return found;
   }
 
-  /** What is not as in `calm`, once it has had the time to become so. */
-  async disagreements(calm: CalmRun): Promise<string[]> {
-    let found: string[] = [];
-    await this.until('the cluster is as after the calm run', async () => {
-      found = differences(calm.found, await this.#snapshot());
-      return found.length === 0;
-    }).catch(() => undefined);
-    const { answered } = this.proxy;
-    const paths = [...writtenPaths(answered, this.edge.namespace)].filter((path) => !calm.paths.has(path));
-    const templates = [...podTemplates(answered)].filter((template) => !calm.templates.has(template));
-    return [
-      ...found,
-      ...paths.map((path) => `${path} is not written in a calm run`),
-      ...templates.map((template) => `Pods are replaced for ${template}`),
-    ];
-  }
-
-  /** The writes of an hour in which nothing happens: there must be none. */
+  /** The writes of ten minutes in which nothing happens: there must be none. */
   async writesAtRest(): Promise<string[]> {
     await this.edge.idle();
     const before = this.proxy.answered.length;
@@ -233,9 +195,5 @@ class Run {
     if (this.#name === 'outage' && this.#steps === outage.from + outage.steps)
       this.proxy.fault = () => undefined;
     this.#clock.jump(stepMs);
-  }
-
-  #snapshot(): Promise<Snapshot> {
-    return snapshot(this.edge.controlPlane, this.edge.namespace);
   }
 }

@@ -1,6 +1,7 @@
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { calmProcessRun, crashMoments, crashRun } from './crash-run.ts';
-import { calmRun, faultyRun, type Outcome } from './fault-run.ts';
+import type { Outcome } from './calm-run.ts';
+import { calmRun, faultyRun } from './fault-run.ts';
 import { planNames } from './fault-plan.ts';
 import { Place } from './place.ts';
 import { scenarios, type Scenario } from './scenarios.ts';

@@ -3,9 +3,8 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
-import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
 import { accountKubeConfig } from '../operator/account.ts';
-import { FaultProxy } from '../operator/fault-proxy.ts';
+import { type FaultProxy, startFaultProxy } from '../operator/fault-proxy.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 
 /** A control plane with a controller manager, and an account for operators that reach it through a proxy. */
@@ -34,12 +33,8 @@ export class Place {
   }
 
   /** Starts a proxy before the API server; the caller stops it. */
-  async proxy(): Promise<FaultProxy> {
-    const cluster = kubeConfigLoader({ file: this.controlPlane.kubeconfig })().getCurrentCluster();
-    if (cluster === null) throw new Error('no cluster');
-    const proxy = new FaultProxy(cluster.server, Buffer.from(cluster.caData ?? '', 'base64'));
-    await proxy.start();
-    return proxy;
+  proxy(): Promise<FaultProxy> {
+    return startFaultProxy(this.controlPlane);
   }
 
   /** The credentials of the operators' account, by way of `proxy`. */

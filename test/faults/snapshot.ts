@@ -3,7 +3,7 @@ import { isRecord } from '../../src/lib/record.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import type { Answered } from '../operator/fault-proxy.ts';
 
-/** What a namespace holds, without what differs between two runs of one scenario: text by `resource/name`. */
+/** What a namespace holds, without what differs between two runs of one scenario: each object by `resource/name`. */
 export type Snapshot = Readonly<Record<string, unknown>>;
 
 /** What the operator may write, and what it must leave alone. */

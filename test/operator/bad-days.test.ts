@@ -7,13 +7,13 @@ import { expect } from 'chai';
 import { dump } from 'js-yaml';
 import { customResourceDefinition } from '../../src/api/crd.ts';
 import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
-import { kubeConfigLoader, type KubeConfigLoader } from '../../src/kube/kube-config.ts';
+import type { KubeConfigLoader } from '../../src/kube/kube-config.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
 import { JumpingClock } from '../support/jumping-clock.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { childrenOfWeb, condition, Edge, type Seen, spec } from './edge.ts';
-import { type Fault, FaultProxy, type Passing } from './fault-proxy.ts';
+import { type Fault, type FaultProxy, type Passing, startFaultProxy } from './fault-proxy.ts';
 
 const accounts = '/api/v1/namespaces/default/serviceaccounts';
 
@@ -48,9 +48,7 @@ describeWithCluster('operator on a bad day', function () {
   });
 
   beforeEach(async () => {
-    const { server, caData = '' } = cluster();
-    proxy = new FaultProxy(server, Buffer.from(caData, 'base64'));
-    await proxy.start();
+    proxy = await startFaultProxy(own);
     edge = new Edge(own, await own.namespace(), await throughProxy());
     edge.clock = clock = new JumpingClock();
   });
@@ -64,12 +62,6 @@ describeWithCluster('operator on a bad day', function () {
     await own.stop();
     await rm(folder, { recursive: true });
   });
-
-  function cluster(): { name: string; server: string; caData?: string } {
-    const found = kubeConfigLoader({ file: own.kubeconfig })().getCurrentCluster();
-    if (found === null) throw new Error('no cluster');
-    return found;
-  }
 
   /** A token of the operator's account, valid as long as the Secret `holder` is there. */
   async function writeToken(file: string, holder?: string): Promise<void> {

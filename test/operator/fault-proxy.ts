@@ -5,6 +5,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Transform, type Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
+import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
+import type { ControlPlane } from '../cluster/control-plane.ts';
 
 /**
  * What happens to a request. It does not reach the server: a status is returned instead, nothing is ever returned, or the
@@ -185,4 +187,13 @@ function lateBy(delayMs: number): Transform {
       }, delayMs);
     },
   });
+}
+
+/** Starts a proxy before the API server of `controlPlane`; the caller stops it. */
+export async function startFaultProxy({ kubeconfig }: ControlPlane): Promise<FaultProxy> {
+  const cluster = kubeConfigLoader({ file: kubeconfig })().getCurrentCluster();
+  if (cluster === null) throw new Error('no cluster');
+  const proxy = new FaultProxy(cluster.server, Buffer.from(cluster.caData ?? '', 'base64'));
+  await proxy.start();
+  return proxy;
 }

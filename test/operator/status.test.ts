@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { Relay } from '../../src/api/relay.ts';
 import type { RealmRelayStatus } from '../../src/api/schema/realm-relay.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import type { RelayObject } from '../../src/operator/kinds.ts';
@@ -54,6 +55,12 @@ const twoReady = deployment(2, { replicas: 2, updatedReplicas: 2, readyReplicas:
 /** `type=status/reason` of each condition, in order. */
 function summary({ conditions = [] }: RealmRelayStatus): string[] {
   return conditions.map(({ type, status, reason }) => `${type}=${status}/${reason}`);
+}
+
+/** The status of a relay whose objects are applied and whose Pods are ready. */
+function programmedStatus(relay: Relay): RealmRelayStatus {
+  const verdict: Verdict = { kind: 'programmed', relay, warnings: '' };
+  return status({ operator, object: relayObject(), verdict, owned: [twoReady], running: noPods, now });
 }
 
 describe('status', () => {
@@ -218,15 +225,7 @@ describe('status', () => {
 
   it('is sorted, whatever the order of the spec', () => {
     const endpoints = ['c', 'a', 'b', 'd'].map((name, index) => endpoint({ name, port: 443 + index }));
-    const verdict: Verdict = { kind: 'programmed', relay: relay(endpoints), warnings: '' };
-    const made = status({
-      operator,
-      object: relayObject(),
-      verdict,
-      owned: [twoReady],
-      running: noPods,
-      now,
-    });
+    const made = programmedStatus(relay(endpoints));
     expect(made.endpoints?.map(({ name }) => name)).to.deep.equal(['a', 'b', 'c', 'd']);
     expect(made.listening).to.equal('[::]:443,[::]:444,[::]:445,+1');
     expect(made.selector).to.equal('a=1,b=2');
@@ -234,15 +233,7 @@ describe('status', () => {
 
   it('shows a range as one endpoint', () => {
     const range = endpoint({ name: 'media', port: 8000, endPort: 8255 });
-    const verdict: Verdict = { kind: 'programmed', relay: relay([range]), warnings: '' };
-    const made = status({
-      operator,
-      object: relayObject(),
-      verdict,
-      owned: [twoReady],
-      running: noPods,
-      now,
-    });
+    const made = programmedStatus(relay([range]));
     expect(made.endpoints?.map(({ name, listen }) => [name, listen])).to.deep.equal([
       ['media', '[::]:8000-8255'],
     ]);

@@ -1,5 +1,6 @@
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
+import { steadyFor } from '../support/steady.ts';
 
 const writingVerbs = /verb="(APPLY|POST|PUT|PATCH|DELETE)"/;
 /** What the operator writes. Leases and what kube-controller-manager makes of ours (ReplicaSets, …) are not in it. */
@@ -24,11 +25,9 @@ async function writes(controlPlane: ControlPlane): Promise<number> {
  * the API server as writes do, so that a slow one makes it look for longer.
  */
 export async function settledWrites(controlPlane: ControlPlane, quietLooks = 20): Promise<number> {
-  let [count, looks] = [-1, 0];
+  const isSteady = steadyFor(quietLooks);
   return eventually('writes settle', async () => {
-    const now = await writes(controlPlane);
-    looks = now === count ? looks + 1 : 0;
-    count = now;
-    return looks === quietLooks && count;
+    const count = await writes(controlPlane);
+    return isSteady(count) && count;
   });
 }
