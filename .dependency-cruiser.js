@@ -36,7 +36,7 @@ const relayRooms = {
   transport: ['net', 'stats', 'limits', 'proxy-protocol', 'upstream', 'connection'],
   udp: [...ground, 'proxy-protocol', 'upstream', 'listener'],
   'data-plane': [...ground, 'upstream', 'listener', 'connection', 'transport', 'udp'],
-  workers: [...ground, 'upstream', 'listener', 'transport', 'data-plane'],
+  workers: ['kernel', ...ground, 'upstream', 'connection', 'transport', 'data-plane'],
   admin: ['stats', 'upstream', 'listener', 'data-plane'],
   'command-line': ['config-file'],
 };
@@ -67,6 +67,7 @@ const relayForCommands = [
   'config-file/read-config',
   'net/engine',
   'transport/transports',
+  'workers/start-workers',
 ];
 
 export default {

@@ -8,11 +8,13 @@ import { relayConfig } from '../config/parsed-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { machineNames } from '../lib/own-addresses.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
+import { present } from '../lib/record.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
 import { chooseEngine } from '../relay/net/engine.ts';
 import { RelayServer, ReloadError } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
+import { startWorkers } from '../relay/workers/start-workers.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logger.ts';
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
@@ -20,7 +22,7 @@ import type { Command, Io } from './command.ts';
 import { adminAddress, filePath } from './flag-values.ts';
 import { parseOptions } from './options.ts';
 import { UsageError } from '../lib/usage-error.ts';
-import { hostDocument, hostDrainSeconds, hostSecrets, runningRelays } from './host-relay.ts';
+import { hostDocument, hostDrainSeconds, hostSecrets, hostWorkers, runningRelays } from './host-relay.ts';
 import { findingText, readManifests } from './manifests.ts';
 import { screen } from './standalone-screen.ts';
 
@@ -35,6 +37,7 @@ Runs RealmRelay manifests on this machine, without a cluster, and applies change
       --log-output FILE  stdout, stderr or a file, which SIGHUP opens again for its rotation (default stderr)
 
 Standard output shows what runs. A change that is not valid is reported and has no effect.
+The largest spec.workers at the start is the number of threads that serve.
 Ctrl-C drains connections for spec.drainSeconds; pressing it again ends them at once.
 Exit code: 0 success, 1 the manifests are not valid at the start or no endpoint could be bound, 2 wrong usage.
 `;
@@ -51,10 +54,15 @@ export const standalone: Command = async (argv, io) => {
   const address = adminAddress(admin);
   const output = await openedLogOutput(filePath('--log-output', logOutput));
   const log = createLogger('info', output);
+  const engine = await chooseEngine('auto', log);
+  const { relays } = await readManifests(paths, io.stdin);
+  const count = hostWorkers(runningRelays(relays));
+  const threads = await startWorkers({ log, clock: systemClock, count }, engine);
   const relay = new RelayServer({
     log,
     clock: systemClock,
-    engine: await chooseEngine('auto', log),
+    engine,
+    ...present('threads', threads),
     logLinesDropped: () => output.droppedLines,
   });
   const host = new Host(relay, log, io, { paths, admin: address });

@@ -6,7 +6,6 @@
  */
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
-import type { LogConfig } from '../config/log-config.ts';
 import { configFindings, loopFindings } from '../config/config-findings.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
 import type { RelayConfig } from '../config/relay-config.ts';
@@ -43,11 +42,8 @@ import { KernelUnavailableError } from './kernel/errno.ts';
 import { setFileLimit } from './kernel/file-limit.ts';
 import { returnMemory } from './limits/memory-return.ts';
 import { RelayServer } from './server.ts';
-import { RecentErrors } from './stats/recent-errors.ts';
 import { TransportFilesError, transportProblems } from './transport/transports.ts';
-import { isWorker } from './workers/environment.ts';
-import type { WorkerPool } from './workers/worker-pool.ts';
-import type { WorkerPoolContext } from './workers/worker-pool-options.ts';
+import { startWorkers } from './workers/start-workers.ts';
 
 /** The streams, signals and environment that the program uses. */
 export type RelayIo = {
@@ -84,7 +80,6 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
 }
 
 async function readCommandLine(argv: readonly string[], io: RelayIo): Promise<number> {
-  if (isWorker(io.env ?? {})) return (await import('./workers/entry.ts')).runWorker();
   if (argv[0] === 'convert') return convertFile(argv.slice(1), io);
   const variable = variableConfig(io.env?.[environmentName], (line) => {
     io.stderr.write(`${line}\n`);
@@ -151,21 +146,18 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   await limitOpenFiles(flags, log);
   const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(parsed.config.dns);
-  const context = {
+  const engine = await chooseEngine(flags.engine, log);
+  const threads = await startWorkers({ log, clock: systemClock, count: flags.workers }, engine);
+  const relay = new RelayServer({
     log,
-    errors: new RecentErrors(systemClock),
     clock: systemClock,
     lookup: resolver.lookup,
-    engine: await chooseEngine(flags.engine, log),
+    engine,
     retireMs: flags.drainSeconds * 1000,
-  };
-  const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
-  const relay = new RelayServer({
-    ...context,
-    ...present('dataPlane', pool),
+    ...present('threads', threads),
     logLinesDropped: () => output?.droppedLines ?? 0,
   });
-  reopenLogs(io.signals, log, output, pool);
+  reopenLogs(io.signals, log, output);
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
@@ -176,7 +168,7 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   try {
     logWarnings(flags, parsed, log);
     await relay.reload(parsed.config, configHash);
-    const started = { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash };
+    const started = { version, engine: engine.name, admin: admin?.url ?? 'off', configHash };
     log.info(started, 'relay started');
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
     const stopFollowing = followFile(file, flags, { relay, resolver, log }, io.signals);
@@ -194,10 +186,9 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
 }
 
 /** Opens log files again at SIGHUP, which is always handled, since its default action would end the relay. */
-function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput, pool?: WorkerPool): void {
+function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput): void {
   signals.on('SIGHUP', () => {
     if (output !== undefined) void reopenLog(output, log);
-    pool?.reopenLog();
   });
 }
 
@@ -216,16 +207,6 @@ async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promi
   const fault = await openFilesFault(limit);
   if (fault === undefined) return;
   log.warn({ limit, problem: fault }, 'open file limit not changed, start the relay under "ulimit -n"');
-}
-
-/** @returns undefined if this process serves alone. */
-async function startWorkers(
-  context: WorkerPoolContext,
-  logConfig: LogConfig,
-): Promise<WorkerPool | undefined> {
-  if (context.count === 1) return undefined;
-  const { startWorkerPool } = await import('./workers/entry.ts'); // costs memory, so only with workers
-  return startWorkerPool(context, logConfig);
 }
 
 /** If the default address is in use, e.g. by another relay, the program logs that and runs without an admin server. */

@@ -9,17 +9,19 @@ import type { RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
+import { present } from '../lib/record.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
+import type { ServingThreads } from './data-plane/serving-threads.ts';
 import type { Lookup } from './dns/lookup.ts';
 import { NameResolver } from './dns/resolver.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { ListenerSet } from './listener/listener-set.ts';
 import type { Engine } from './net/engine.ts';
-import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
+import { RecentErrors } from './stats/recent-errors.ts';
 
 /** The new configuration cannot run, and the previous one runs again. */
 export class ReloadError extends RealmError {
@@ -44,9 +46,9 @@ export type RelayOptions = {
   readonly openFiles?: number;
   /** How much memory clients may make the process use; by default what the system's limit allows. */
   readonly memoryBytes?: number;
-  /** Serves the clients; this process by default. */
-  readonly dataPlane?: DataPlane;
-  /** Lines that this process dropped from its log so far; none by default. */
+  /** Threads that serve connections beside this one; none by default. */
+  readonly threads?: ServingThreads;
+  /** Lines that were dropped from the log so far; none by default. */
   readonly logLinesDropped?: () => number;
 };
 
@@ -85,10 +87,15 @@ export class RelayServer {
     random = Math.random,
     errors = new RecentErrors(clock),
     engine,
-    openFiles,
+    openFiles = openFilesLimit(),
     logLinesDropped = () => 0,
-    memoryBytes,
-    dataPlane = new LocalDataPlane({
+    threads,
+    memoryBytes = memoryBudgetBytes(threads?.count ?? 1),
+  }: RelayOptions) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#errors = errors;
+    this.#dataPlane = new LocalDataPlane({
       log,
       errors,
       clock,
@@ -96,14 +103,10 @@ export class RelayServer {
       engine,
       random,
       retireMs,
-      openFiles: openFiles ?? openFilesLimit(),
-      memoryBytes: memoryBytes ?? memoryBudgetBytes(1),
-    }),
-  }: RelayOptions) {
-    this.#log = log;
-    this.#clock = clock;
-    this.#errors = errors;
-    this.#dataPlane = dataPlane;
+      openFiles,
+      memoryBytes,
+      ...present('threads', threads),
+    });
     this.#logLinesDropped = logLinesDropped;
     this.#listeners = new ListenerSet({
       log,
@@ -111,7 +114,7 @@ export class RelayServer {
       clock,
       lookup,
       random,
-      listen: (request) => dataPlane.listen(request),
+      listen: (request) => this.#dataPlane.listen(request),
     });
   }
 
@@ -145,19 +148,18 @@ export class RelayServer {
     return this.#revision;
   }
 
-  /** Brings up to date what `status` reports of workers. */
+  /** Brings up to date what `status` reports of other threads. */
   async refresh(): Promise<void> {
     await this.#dataPlane.refresh();
   }
 
-  /** The present state; of workers, that of the last `refresh`. */
+  /** The present state; the bytes that other threads have carried, as of the last `refresh`. */
   status(): RelayStatus {
     const listeners = Map.groupBy(this.#listeners, ({ endpoint }) => endpoint);
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { engine, workers, workerErrors, descriptorsShort, workerLogLinesDropped, memory } =
-      this.#dataPlane;
+    const { engine, workers, descriptorsShort, memory } = this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
       engine,
@@ -165,12 +167,12 @@ export class RelayServer {
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
-      descriptorsShort,
-      logLinesDropped: this.#logLinesDropped() + workerLogLinesDropped,
+      descriptorsShort: Number(descriptorsShort),
+      logLinesDropped: this.#logLinesDropped(),
       memory,
       ...(workers && { workers }),
       endpoints,
-      recentErrors: mergedErrors([...this.#errors.list, ...workerErrors]),
+      recentErrors: this.#errors.list,
     };
   }
 

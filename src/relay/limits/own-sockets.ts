@@ -31,11 +31,14 @@ export class OwnSockets {
   readonly #unread = new Set<OwnSocket>();
   /** By local address. Connections to different remotes may share one. */
   readonly #byLocal = new Map<string, Set<Opened>>();
+  readonly #sync: (() => void) | undefined;
   #addresses: ReadonlySet<string> = new Set();
   #readMs = -Infinity;
 
-  constructor(clock: Clock) {
+  /** @param sync  has other threads call `opened` for each socket that began to connect; undefined = there are none. */
+  constructor(clock: Clock, sync?: () => void) {
     this.#clock = clock;
+    this.#sync = sync;
   }
 
   /** To be called once a socket begins to connect to `remote`. */
@@ -61,13 +64,19 @@ export class OwnSockets {
    *   destinations, so another program's may have the address of a socket of the relay. Absent for UDP, where it gives a port once.
    */
   pathOf(client: Address, destination?: () => Address): RelayPath {
-    if (this.#sockets.size === 0 || !this.#isOwnAddress(clientIp(client.address))) return [];
+    if (!this.#mayBeOwn(client)) return [];
+    this.#sync?.();
     for (const socket of this.#unread) this.#read(socket);
     const candidates = this.#byLocal.get(keyOf(client));
     if (candidates === undefined) return [];
     const at = destination?.();
     for (const { path, remote } of candidates) if (at === undefined || leadsTo(remote, at)) return path;
     return [];
+  }
+
+  #mayBeOwn({ address }: Address): boolean {
+    const mayHaveSockets = this.#sockets.size > 0 || this.#sync !== undefined;
+    return mayHaveSockets && this.#isOwnAddress(clientIp(address));
   }
 
   #read(socket: OwnSocket): void {

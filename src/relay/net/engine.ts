@@ -9,8 +9,8 @@ import { socketStack } from './socket-stack.ts';
 /** What moves the bytes of a relay. */
 export type Engine = { readonly name: EngineName; readonly tcp: TcpStack };
 
-/** The engine `name`, which has been tried by `chooseEngine`, perhaps in another process. */
-export function engineNamed(name: EngineName): Engine {
+/** The engine `name`, which has been tried. */
+function engineNamed(name: EngineName): Engine {
   return name === 'kernel' ? { name, tcp: kernelStack() } : nodeEngine;
 }
 

@@ -57,8 +57,9 @@ export function kernelStack(): TcpStack {
   return {
     listen: (options) => Promise.resolve(new KernelListener(context, options)),
     connect: (target, onConnected) => connect(context, target, onConnected),
-    countDescriptors: (allowance) => {
-      context.pipes.limit(allowance);
+    adopt: (fd, remote) => new AcceptedClient(context, new KernelSocket(fd), remote),
+    countDescriptors: (allowance, threads) => {
+      context.pipes.limit(allowance, threads);
     },
   };
 }
@@ -134,16 +135,13 @@ class KernelListener implements ListeningSocket, Watcher {
 
 /** A listening socket. @throws the system's error. */
 function listening(options: ListenOptions): KernelSocket {
-  const { address, port, ipv6Only, device, handle } = options;
-  const socket =
-    handle === undefined ? KernelSocket.open(address, { type: 'stream' }) : KernelSocket.duplicate(handle.fd);
+  const { address, port, ipv6Only, device } = options;
+  const socket = KernelSocket.open(address, { type: 'stream' });
   try {
     if (device !== undefined) bindToDevice(socket, device);
-    if (handle === undefined) {
-      setReuseAddress(socket); // as Node.js does
-      if (address.includes(':')) setIpv6Only(socket, ipv6Only);
-      socket.bind({ address, port });
-    } else handle.close();
+    setReuseAddress(socket); // as Node.js does
+    if (address.includes(':')) setIpv6Only(socket, ipv6Only);
+    socket.bind({ address, port });
     setNoDelay(socket); // its clients have it, too
     socket.listen(backlog);
     return socket;
@@ -162,6 +160,10 @@ class AcceptedClient implements Accepted {
     this.#context = context;
     this.#socket = socket;
     this.remote = remote;
+  }
+
+  handOver(): number {
+    return this.#socket.release();
   }
 
   local(): Address {
@@ -200,6 +202,7 @@ function connect(
     setNoDelay(socket);
     if (target.device !== undefined) bindToDevice(socket, target.device);
     if (target.from !== undefined) bindSource(socket, target.from);
+    target.onOpened?.(socket.fd);
     const status = socket.connect(target);
     if (status !== 0) throw systemError('connect', status, { address: target.address, port: target.port });
     const channel = new KernelChannel(context, socket);

@@ -82,19 +82,3 @@ function messageOf({ message }: Failure['error'], upstream: string): string {
   const text = message.includes(upstream) ? message : `${upstream}: ${message}`;
   return text.length > maxMessageLength ? `${text.slice(0, maxMessageLength)}…` : text;
 }
-
-/** The errors of several processes as one list, the latest first: equal kinds are counted together. */
-export function mergedErrors(errors: readonly RecentError[]): readonly RecentError[] {
-  const kinds = Map.groupBy(errors, ({ endpoint, side, reason, message }) =>
-    JSON.stringify([endpoint, side, reason, message]),
-  );
-  const merged = [...kinds.values()].flatMap((alike) => {
-    const [latest] = alike.toSorted(byTime);
-    return latest === undefined ? [] : { ...latest, count: alike.reduce((sum, { count }) => sum + count, 0) };
-  });
-  return merged.toSorted(byTime).slice(0, maxErrors);
-}
-
-function byTime(a: RecentError, b: RecentError): number {
-  return b.time.localeCompare(a.time);
-}
