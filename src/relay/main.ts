@@ -21,7 +21,7 @@ import { stopSignals, type SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, reopenLog, type Logger } from '../telemetry/logger.ts';
+import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logger.ts';
 import type { LogOutput } from '../telemetry/log-output.ts';
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
@@ -187,7 +187,6 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     return 0;
   } finally {
     stopReturning();
-    signals.release();
     await relay.close();
     await admin?.close();
   }
@@ -195,8 +194,8 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
 
 /** Opens log files again at SIGHUP, which is always handled, since its default action would end the relay. */
 function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput, pool?: WorkerPool): void {
+  if (output !== undefined) reopenLogAtHangup(signals, output, log);
   signals.on('SIGHUP', () => {
-    if (output !== undefined) void reopenLog(output, log);
     pool?.reopenLog();
   });
 }
