@@ -38,6 +38,9 @@ const companions = [
   'networking.k8s.io/networkpolicies',
   'policy/poddisruptionbudgets',
 ];
+// Used only while a DaemonSet lacks Pods, which the operator may or may not see.
+const rightsByChance = new Set(['list events.k8s.io/events']);
+
 const unseenRights = [
   ...companions.flatMap((kind) => [`create ${kind}`, `list ${kind}`]),
   'create /configmaps',
@@ -46,7 +49,6 @@ const unseenRights = [
   'list /configmaps',
   'list /services',
   'list apps/deployments',
-  'list events.k8s.io/events',
   'list realm-operator.dev/realmrelays',
   'update realm-operator.dev/realmrelays/finalizers',
 ];
@@ -213,7 +215,8 @@ describe('a RealmRelay on a real node', () => {
   describe('after all that', () => {
     it('has used exactly the rights that the operator has', async () => {
       const used = usedRights(node);
-      const unused = [...(await grantedRights(node, 'realm-operator'))].filter((right) => !used.has(right));
+      const granted = await grantedRights(node, 'realm-operator');
+      const unused = [...granted].filter((right) => !used.has(right) && !rightsByChance.has(right));
       expect(unused).to.have.members(unseenRights);
       expect(forbiddenRequests(node)).to.deep.equal([]);
     });
