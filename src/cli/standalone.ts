@@ -56,6 +56,7 @@ export const standalone: Command = async (argv, io) => {
     log,
     clock: systemClock,
     engine: await chooseEngine('auto', log),
+    identity: { relay: '', pod: '', madeOf: 'RealmRelay' },
     logLinesDropped: () => output.droppedLines,
   });
   const host = new Host(relay, log, io, { paths, admin: address });

@@ -7,9 +7,8 @@
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
 import type { LogConfig } from '../config/log-config.ts';
-import { configFindings, loopFindings } from '../config/config-findings.ts';
+import { configFindings } from '../config/config-findings.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
-import type { RelayConfig } from '../config/relay-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
@@ -25,7 +24,7 @@ import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logge
 import type { LogOutput } from '../telemetry/log-output.ts';
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
-import { advice } from './advice.ts';
+import { advice, logWarnings, type WarningContext } from './advice.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
 import { helpText } from './command-line/flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './command-line/flags.ts';
@@ -38,6 +37,7 @@ import {
 import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
+import { identityOf } from './identity.ts';
 import { chooseEngine } from './net/engine.ts';
 import { KernelUnavailableError } from './kernel/errno.ts';
 import { setFileLimit } from './kernel/file-limit.ts';
@@ -120,7 +120,7 @@ async function check(
   { config, warnings }: ParsedConfig,
   io: RelayIo,
 ): Promise<number> {
-  for (const { what, names } of advice(config))
+  for (const { what, names } of advice(config, 'Realm'))
     io.stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
   const found = configFindings(config.endpoints, { own: machineNames(), admin });
@@ -143,7 +143,7 @@ async function daemonize({ config }: ParsedConfig, io: RelayIo): Promise<number>
 }
 
 /** Everything that a new configuration changes. */
-type Configurable = { readonly relay: RelayServer; readonly resolver: NameResolver; readonly log: Logger };
+type Configurable = WarningContext & { readonly relay: RelayServer; readonly resolver: NameResolver };
 
 async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: RelayIo): Promise<number> {
   const output = io.log === undefined ? await openedLogOutput(parsed.config.log.output) : undefined;
@@ -151,8 +151,10 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   await limitOpenFiles(flags, log);
   const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(parsed.config.dns);
+  const identity = identityOf(io.env);
   const context = {
     log,
+    identity,
     errors: new RecentErrors(systemClock),
     clock: systemClock,
     lookup: resolver.lookup,
@@ -174,12 +176,12 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   const stopReturning = returnMemory(systemClock);
   const configHash = file?.source.hash ?? '';
   try {
-    logWarnings(flags, parsed, log);
+    logWarnings(flags.withoutEffect, parsed, context);
     await relay.reload(parsed.config, configHash);
     const started = { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash };
     log.info(started, 'relay started');
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    const stopFollowing = followFile(file, flags, { relay, resolver, log }, io.signals);
+    const stopFollowing = followFile(file, flags, { relay, resolver, log, identity }, io.signals);
     const signal = await signals.first;
     stopFollowing();
     void signals.second.then(() => relay.close());
@@ -246,27 +248,11 @@ async function startAdmin(
   }
 }
 
-function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
-  for (const { what, names } of advice(config)) log.warn({ endpoints: names.length, first: names[0] }, what);
-  for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
-  for (const warning of warnings) {
-    log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');
-  }
-  logLoops(config, log);
-}
-
-/** The endpoints run nevertheless: what comes back to them is reset, and the others serve. */
-function logLoops({ endpoints }: RelayConfig, log: Logger): void {
-  const { problems, warnings } = loopFindings(endpoints, machineNames());
-  for (const problem of problems) log.error({ problem }, 'configuration problem');
-  for (const problem of warnings) log.warn({ problem }, 'configuration warning');
-}
-
 /** Applies the file's changes from now on. @returns stops it; without a file it does nothing. */
 function followFile(
   file: ConfigFile | undefined,
   flags: RelayFlags,
-  { relay, resolver, log }: Configurable,
+  { relay, resolver, log, identity }: Configurable,
   signals: SignalSource,
 ): () => void {
   if (file === undefined) return () => undefined;
@@ -276,7 +262,7 @@ function followFile(
     const { dns, log: logConfig, endpoints } = parsed.config;
     resolver.configure(dns);
     log.level = logConfig.level === 'off' ? 'silent' : logConfig.level;
-    logWarnings(flags, parsed, log);
+    logWarnings(flags.withoutEffect, parsed, { log, identity });
     log.info({ configHash, endpoints: endpoints.length }, 'configuration applied');
   };
   const follower = new ConfigFollower(file.path, file.source, {
