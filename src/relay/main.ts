@@ -38,6 +38,8 @@ import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
 import { identityOf } from './identity.ts';
+import { adminSocket, inheritance, serveToTheEnd } from './handover/handover.ts';
+import type { InheritedSockets } from './listener/inherited-sockets.ts';
 import { chooseEngine } from './net/engine.ts';
 import { KernelUnavailableError } from './kernel/errno.ts';
 import { setFileLimit } from './kernel/file-limit.ts';
@@ -161,15 +163,17 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     engine: await chooseEngine(flags.engine, log),
     retireMs: flags.drainSeconds * 1000,
   };
+  const { sockets: inherited, serves } = await inheritance(process.env, io.signals);
   const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
   const relay = new RelayServer({
     ...context,
     ...present('dataPlane', pool),
+    inherited,
     logLinesDropped: () => output?.droppedLines ?? 0,
   });
   reopenLogs(io.signals, log, output, pool);
   const signals = stopSignals(io.signals);
-  const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
+  const admin = await startAdmin(flags, relay, log, inherited).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
     throw error;
   });
@@ -181,11 +185,12 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     const started = { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash };
     log.info(started, 'relay started');
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    const stopFollowing = followFile(file, flags, { relay, resolver, log, identity }, io.signals);
-    const signal = await signals.first;
-    stopFollowing();
-    void signals.second.then(() => relay.close());
-    await drain(flags, relay, log, signal);
+    await serveToTheEnd({ ...context, relay, admin, signals: io.signals }, serves, {
+      stop: signals,
+      drainMs: () => flags.drainSeconds * 1000,
+      leaving: followFile(file, flags, { relay, resolver, log, identity }, io.signals),
+      drain: (signal) => drain(flags, relay, log, signal),
+    });
     return 0;
   } finally {
     stopReturning();
@@ -234,10 +239,12 @@ async function startAdmin(
   { admin, isAdminGiven }: RelayFlags,
   relay: RelayServer,
   log: Logger,
+  inherited: InheritedSockets,
 ): Promise<HealthServer | undefined> {
   if (admin === undefined) return undefined;
   try {
-    return await startHealthServer(admin, adminRoutes(relay, systemClock), systemClock);
+    const address = { ...admin, ...present('fd', inherited.take(adminSocket)?.fd) };
+    return await startHealthServer(address, adminRoutes(relay, systemClock), systemClock);
   } catch (error) {
     if (isAdminGiven) throw error;
     log.warn(
