@@ -65,6 +65,7 @@ const relayForCommands = [
   'admin/status',
   'command-line/flag-table',
   'config-file/read-config',
+  'listener/port-owner',
   'net/engine',
   'transport/transports',
 ];

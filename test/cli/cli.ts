@@ -22,10 +22,15 @@ export type RunningCli = {
 };
 
 /** Starts `realm-operator` with `argv` in this process, `stdin` being what it may read. */
-export function startCli(argv: readonly string[], stdin = ''): RunningCli {
+export function startCli(argv: readonly string[], stdin: string | Buffer = ''): RunningCli {
   const [stdout, stderr] = [new Collected(), new Collected()];
   const signals = new EventEmitter();
-  const ended = main(argv, { stdin: Readable.from([Buffer.from(stdin)]), stdout, stderr, signals });
+  const ended = main(argv, {
+    stdin: Readable.from([typeof stdin === 'string' ? Buffer.from(stdin) : stdin]),
+    stdout,
+    stderr,
+    signals,
+  });
   return {
     stdout: () => stdout.text,
     stderr: () => stderr.text,
@@ -40,7 +45,7 @@ export function startCli(argv: readonly string[], stdin = ''): RunningCli {
 }
 
 /** Runs `realm-operator` with `argv` to its end. */
-export async function runCli(argv: readonly string[], stdin = ''): Promise<Outcome> {
+export async function runCli(argv: readonly string[], stdin: string | Buffer = ''): Promise<Outcome> {
   const cli = startCli(argv, stdin);
   return { code: await cli.ended, stdout: cli.stdout(), stderr: cli.stderr() };
 }
