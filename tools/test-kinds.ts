@@ -37,7 +37,7 @@ const kinds: readonly Patterns[] = [
     title: 'API, chart and GitOps, on an API server',
     needsCluster: true,
     patterns: [
-      'test/api/api-server.test.ts',
+      'test/{api,cli}/api-server.test.ts',
       'test/{admission,chart,cluster,explore,faults,gitops,install}/*.test.ts',
       'test/desired/quantity.test.ts',
     ],
