@@ -47,10 +47,10 @@ export const standalone: Command = async (argv, io) => {
   const { paths, admin: address, logOutput } = options(argv);
   const output = await openedLogOutput(logOutput);
   const log = createLogger('info', output);
-  const { sockets: inherited, serves } = await inheritance(process.env, io.signals);
+  const begun = await inheritance(process.env, io.signals);
   const relay = new RelayServer({
     log,
-    inherited,
+    inherited: begun.sockets,
     clock: systemClock,
     engine: await chooseEngine('auto', log),
     logLinesDropped: () => output.droppedLines,
@@ -62,7 +62,7 @@ export const standalone: Command = async (argv, io) => {
   try {
     if (!(await host.readAndRun())) return 1;
     const routes = adminRoutes(relay, systemClock);
-    const fd = inherited.take(adminSocket)?.fd;
+    const fd = begun.sockets.take(adminSocket)?.fd;
     adminServer =
       address && (await startHealthServer({ ...address, ...present('fd', fd) }, routes, systemClock));
     io.stdout.write(screen(relay.status(), adminServer?.url));
@@ -73,7 +73,7 @@ export const standalone: Command = async (argv, io) => {
     watch.start();
     io.signals.on('SIGHUP', () => void host.follow(adminServer?.url));
     const serving = { relay, admin: adminServer, log, clock: systemClock, signals: io.signals };
-    await serveToTheEnd(serving, serves, {
+    await serveToTheEnd(serving, begun, {
       stop: signals,
       drainMs: () => host.drainSeconds * 1000,
       leaving: () => {
