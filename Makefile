@@ -77,6 +77,7 @@ format-check: node_modules
 .PHONY: typecheck
 typecheck: node_modules
 	tsc
+	tsc --project src/telemetry/page
 	tsc --project src/relay/admin/page
 
 .PHONY: lint

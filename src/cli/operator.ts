@@ -75,7 +75,7 @@ export const operator: Command = async (argv, { signals: source }) => {
   const log = createLogger(level, output);
   const registry = createRegistry();
   const signals = stopSignals(source);
-  const stopReopening = reopenLogAtHangup(source, output, log);
+  reopenLogAtHangup(source, output, log);
   const running = startOperator({
     ...options,
     instance: hostname(),
@@ -95,8 +95,6 @@ export const operator: Command = async (argv, { signals: source }) => {
   } finally {
     await Promise.race([running.stop(), signals.second]);
     await admin?.close();
-    signals.release();
-    stopReopening();
   }
 };
 

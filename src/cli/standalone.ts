@@ -8,6 +8,7 @@ import { relayConfig } from '../config/parsed-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { machineNames } from '../lib/own-addresses.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
+import { coalesced } from '../lib/coalesced.ts';
 import { present } from '../lib/record.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
@@ -53,11 +54,12 @@ export const standalone: Command = async (argv, io) => {
     inherited: begun.sockets,
     clock: systemClock,
     engine: await chooseEngine('auto', log),
+    identity: { relay: '', pod: '', madeOf: 'RealmRelay' },
     logLinesDropped: () => output.droppedLines,
   });
   const host = new Host(relay, log, io, { paths, admin: address });
   const signals = stopSignals(io.signals);
-  const stopReopening = reopenLogAtHangup(io.signals, output, log);
+  reopenLogAtHangup(io.signals, output, log);
   let adminServer: HealthServer | undefined;
   try {
     if (!(await host.readAndRun())) return 1;
@@ -67,11 +69,10 @@ export const standalone: Command = async (argv, io) => {
       address && (await startHealthServer({ ...address, ...present('fd', fd) }, routes, systemClock));
     io.stdout.write(screen(relay.status(), adminServer?.url));
     if (!relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    const watch = new FolderWatch(await folders(paths), systemClock, () => {
-      void host.follow(adminServer?.url);
-    });
+    const follow = coalesced(() => host.follow(adminServer?.url));
+    const watch = new FolderWatch(await folders(paths), systemClock, () => void follow());
     watch.start();
-    io.signals.on('SIGHUP', () => void host.follow(adminServer?.url));
+    io.signals.on('SIGHUP', () => void follow());
     const serving = { relay, admin: adminServer, log, clock: systemClock, signals: io.signals };
     await serveToTheEnd(serving, begun, {
       stop: signals,
@@ -86,8 +87,6 @@ export const standalone: Command = async (argv, io) => {
     });
     return 0;
   } finally {
-    signals.release();
-    stopReopening();
     await relay.close();
     await adminServer?.close();
   }
@@ -122,7 +121,6 @@ class Host {
   #last = '';
   /** Which files are missing, so that the same manifests have to be tried again; '' if none are. */
   #missing = '';
-  #following: Promise<unknown> = Promise.resolve();
   /** How long connections are drained at shutdown. */
   drainSeconds = 0;
 
@@ -134,16 +132,13 @@ class Host {
     this.#admin = admin;
   }
 
-  /** Runs the current manifests and shows the result if something changed. Calls run one after the other. */
-  follow(adminUrl: string | undefined): Promise<unknown> {
-    this.#following = this.#following.then(async () => {
-      const [before, isRetry] = [this.#last, this.#missing !== ''];
-      const isRunning = await this.readAndRun();
-      if (this.#last === before && !(isRetry && isRunning)) return;
-      if (isRunning) this.#io.stdout.write(`\n${screen(this.#relay.status(), adminUrl)}`);
-      else this.#io.stderr.write('The change was rejected; the previous manifests keep running.\n');
-    });
-    return this.#following;
+  /** Runs the current manifests and shows the result if something changed. */
+  async follow(adminUrl: string | undefined): Promise<void> {
+    const [before, isRetry] = [this.#last, this.#missing !== ''];
+    const isRunning = await this.readAndRun();
+    if (this.#last === before && !(isRetry && isRunning)) return;
+    if (isRunning) this.#io.stdout.write(`\n${screen(this.#relay.status(), adminUrl)}`);
+    else this.#io.stderr.write('The change was rejected; the previous manifests keep running.\n');
   }
 
   /**

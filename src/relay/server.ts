@@ -9,12 +9,14 @@ import type { RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
+import { version } from '../lib/version.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
 import type { Lookup } from './dns/lookup.ts';
 import { NameResolver } from './dns/resolver.ts';
+import type { RelayIdentity } from './identity.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { InheritedSockets } from './listener/inherited-sockets.ts';
@@ -37,6 +39,8 @@ export type RelayOptions = {
   readonly lookup?: Lookup;
   /** Moves the bytes. */
   readonly engine: Engine;
+  /** What it runs for, and where; by default for no RealmRelay, outside a cluster. */
+  readonly identity?: RelayIdentity;
   /** Remembers recent errors. */
   readonly errors?: RecentErrors;
   /** How long connections of a removed endpoint may go on; 30,000 by default. */
@@ -75,6 +79,9 @@ export class RelayServer {
   readonly #listeners: ListenerSet;
   readonly #inherited: InheritedSockets;
   readonly #logLinesDropped: () => number;
+  readonly #identity: RelayIdentity;
+  readonly #openFiles: number;
+  readonly #startedAt: string;
   #configHash = '';
   #configProblem = '';
   #isConfigured = false;
@@ -91,7 +98,8 @@ export class RelayServer {
     random = Math.random,
     errors = new RecentErrors(clock),
     engine,
-    openFiles,
+    identity = { relay: '', pod: '', madeOf: 'Realm' },
+    openFiles = openFilesLimit(),
     logLinesDropped = () => 0,
     memoryBytes,
     inherited = new InheritedSockets(),
@@ -103,7 +111,7 @@ export class RelayServer {
       engine,
       random,
       retireMs,
-      openFiles: openFiles ?? openFilesLimit(),
+      openFiles,
       memoryBytes: memoryBytes ?? memoryBudgetBytes(1),
     }),
   }: RelayOptions) {
@@ -111,6 +119,9 @@ export class RelayServer {
     this.#clock = clock;
     this.#errors = errors;
     this.#dataPlane = dataPlane;
+    this.#identity = identity;
+    this.#openFiles = openFiles;
+    this.#startedAt = clock.now().toISOString();
     this.#logLinesDropped = logLinesDropped;
     this.#inherited = inherited;
     this.#listeners = new ListenerSet({
@@ -169,17 +180,22 @@ export class RelayServer {
       this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
+      version,
+      startedAt: this.#startedAt,
+      relay: this.#identity.relay,
+      pod: this.#identity.pod,
       engine,
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort,
+      openFilesLimit: Number.isFinite(this.#openFiles) ? this.#openFiles : null,
       logLinesDropped: this.#logLinesDropped() + workerLogLinesDropped,
       memory,
       ...(workers && { workers }),
       endpoints,
-      recentErrors: mergedErrors([...this.#errors.list, ...workerErrors]),
+      recentErrors: mergedErrors([...this.#errors.list, ...workerErrors], this.#identity.madeOf),
     };
   }
 

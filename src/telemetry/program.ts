@@ -13,8 +13,8 @@ export async function runProgram(program: () => Promise<number>): Promise<void> 
   process.on('uncaughtException', (error) => void crash(error)); // Node itself would wait for the reader of a full pipe
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while no socket is open, e.g. between two retries
   const code = await program().catch(crash);
-  // What is left takes half a second, and a second signal must not change the exit code.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
+  // Node's own teardown would restore the default action of signals, and a late one would then change the exit code.
+  process.once('exit', (exitCode) => process.exit(exitCode));
   clearInterval(stayAlive);
   process.exitCode = code;
   await flushLogOutputs();

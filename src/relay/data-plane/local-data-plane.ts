@@ -14,7 +14,7 @@ import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
 import { present } from '../../lib/record.ts';
 import type { BoundHandle } from '../net/channel.ts';
 import type { Engine } from '../net/engine.ts';
-import type { RecentError, RecentErrors } from '../stats/recent-errors.ts';
+import type { KeptError, RecentErrors } from '../stats/recent-errors.ts';
 import { TransportFilesError, Transports, type PlannedTransports } from '../transport/transports.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
 import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
@@ -75,7 +75,7 @@ export class LocalDataPlane implements DataPlane {
     return this.#endpoints.running.map(({ stats }) => stats);
   }
 
-  get workerErrors(): readonly RecentError[] {
+  get workerErrors(): readonly KeptError[] {
     return [];
   }
 

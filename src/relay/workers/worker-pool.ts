@@ -28,7 +28,7 @@ import {
   type SocketId,
 } from './messages.ts';
 import { PermitLedger, type PermitHolder } from './permit-ledger.ts';
-import type { RecentError } from '../stats/recent-errors.ts';
+import type { KeptError } from '../stats/recent-errors.ts';
 import { SharedHealth } from './shared-health.ts';
 import { listenParams, type SharedOpenSocket, type SharedSocket } from './shared-socket.ts';
 import { WorkerStartError, type WorkerPoolOptions } from './worker-pool-options.ts';
@@ -82,7 +82,7 @@ export class WorkerPool implements DataPlane {
     );
   }
 
-  get workerErrors(): readonly RecentError[] {
+  get workerErrors(): readonly KeptError[] {
     return this.#workers.flatMap(({ report }) => report.errors);
   }
 
