@@ -33,10 +33,10 @@ export const standalone: Command = async (argv, io) => {
   const { reader, readsInput, admin: address, logOutput, ...shown } = flags(argv, io);
   const output = await openedLogOutput(logOutput);
   const log = createLogger('info', output);
-  const { sockets: inherited, serves } = await inheritance(process.env, io.signals);
+  const begun = await inheritance(process.env, io.signals);
   const relay = new RelayServer({
     log,
-    inherited,
+    inherited: begun.sockets,
     clock: systemClock,
     engine: await chooseEngine('auto', log),
     identity: { relay: '', pod: '', madeOf: 'RealmRelay' },
@@ -49,7 +49,7 @@ export const standalone: Command = async (argv, io) => {
   try {
     if (!(await host.read())) return 1;
     // Before any endpoint is bound: if it cannot start, no client must have been accepted.
-    const fd = inherited.take(adminSocket)?.fd;
+    const fd = begun.sockets.take(adminSocket)?.fd;
     adminServer =
       address &&
       (await startAdminServer({ ...address, ...present('fd', fd) }, adminRoutes(relay, systemClock)));
@@ -68,7 +68,7 @@ export const standalone: Command = async (argv, io) => {
         readsInput ? 'a new process cannot read standard input again: give files' : undefined,
       ),
     };
-    await serveToTheEnd(serving, serves, {
+    await serveToTheEnd(serving, begun, {
       stop: signals,
       drainMs: () => host.drainSeconds * 1000,
       leaving: stopFollowing,
