@@ -53,6 +53,7 @@ Runs the controller, which makes the cluster match its RealmRelays. The cluster 
       --relay-defaults YAML
                            resources and podTemplate, as in the spec of a RealmRelay, for relays that leave them out
       --omit-user-ids      let the cluster assign user and group of relay Pods, as OpenShift's restricted-v2 does
+      --no-gateway-api     leave Gateways and their routes alone; else they are served once the Gateway API is installed
       --denied-destinations LIST
                            addresses and ranges, separated by commas, that no relay may dial; '' for none (default
                            ${defaultDenied})
@@ -112,6 +113,7 @@ function operatorFlags(argv: readonly string[]) {
     'relay-engine': { type: 'string', default: 'auto' },
     'relay-defaults': { type: 'string', default: '{}' },
     'omit-user-ids': { type: 'boolean', default: false },
+    'no-gateway-api': { type: 'boolean', default: false },
     'denied-destinations': { type: 'string', default: defaultDenied },
     admin: { type: 'string', default: defaultAdmin },
     'log-level': { type: 'string', default: 'info' },
@@ -137,6 +139,7 @@ function operatorFlags(argv: readonly string[]) {
       omitUserIds: values['omit-user-ids'],
     },
     ...(image === undefined && home !== undefined && { ownPod: { namespace: home, name: hostname() } }),
+    gatewayApi: !values['no-gateway-api'],
     namespaces: namespaceNames(namespace),
     ...installation(values['leader-elect'] ? lease(leaseNamespace, seconds) : undefined, home),
   };
