@@ -60,7 +60,7 @@ coverage: node_modules ## Run the tests that need no cluster and print their cov
 
 .PHONY: golden
 golden: node_modules ## Rewrite test/golden from the code; review the diff.
-	UPDATE_GOLDEN=1 mocha 'test/desired/*.test.ts'
+	UPDATE_GOLDEN=1 mocha 'test/{desired,gateway}/*.test.ts'
 
 ##@ Check
 .PHONY: check

@@ -18,6 +18,7 @@ const kinds: readonly Patterns[] = [
     needsCluster: true,
     patterns: [
       'test/operator/{adoption,bad-days,hanging-api-server,leader,outage,permissions,single-stack}.test.ts',
+      'test/operator/gateway/*.test.ts',
     ],
   },
   {

@@ -92,6 +92,11 @@ const platformOptions = {
     default: false,
     help: "let the cluster assign user and group of relay Pods, as OpenShift's restricted-v2 does",
   },
+  'no-gateway-api': {
+    type: 'boolean',
+    default: false,
+    help: 'leave Gateways and their routes alone; else they are served once the Gateway API is installed',
+  },
   'denied-destinations': {
     type: 'string',
     default: defaultDenied,
