@@ -16,7 +16,7 @@ const flags = [
   '0',
 ];
 
-describe('SIGUSR1', function () {
+describe('SIGUSR1 and SIGUSR2', function () {
   this.timeout(30_000); // programs start, workers one after the other
 
   let child: ChildProcess;
@@ -28,7 +28,7 @@ describe('SIGUSR1', function () {
     ['its workers', ['realm.ts', ...flags, '--workers', '2']],
     ['realm-operator', ['main.ts', 'relay', ...flags]],
   ] as const) {
-    it(`opens no inspector in ${what}`, async () => {
+    it(`neither open an inspector in ${what}, nor end it`, async () => {
       const [program = '', ...rest] = argv;
       const started = spawn(process.execPath, [join(folder, program), ...rest]);
       child = started;
@@ -41,7 +41,7 @@ describe('SIGUSR1', function () {
       const workers = spawnSync('pgrep', ['-P', String(started.pid)], { encoding: 'utf8' }).stdout;
       const processes = [started.pid ?? 0, ...workers.split('\n').filter(Boolean).map(Number)];
       expect(processes).to.have.lengthOf(what === 'its workers' ? 3 : 1);
-      for (const pid of processes) process.kill(pid, 'SIGUSR1');
+      for (const signal of ['SIGUSR1', 'SIGUSR2']) for (const pid of processes) process.kill(pid, signal);
       started.kill('SIGTERM');
       expect(await ended).to.deep.equal([0, null]);
       // "Debugger listening on", or "Starting inspector on … failed" if another process has the port.
