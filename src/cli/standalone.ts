@@ -146,7 +146,11 @@ class Host {
       relays.map((each) => [`${each.metadata.namespace}/${each.metadata.name}`, each]),
     );
     const { config } = relayConfig(hostDocument([...distinct.values()]), 'the manifests');
-    return configFindings(config.endpoints, { own: machineNames(), admin: this.#admin });
+    return configFindings(config.endpoints, {
+      own: machineNames(),
+      admin: this.#admin,
+      writtenAs: 'RealmRelay',
+    });
   }
 
   #print(lines: readonly string[]): void {

@@ -7,7 +7,7 @@
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
 import type { LogConfig } from '../config/log-config.ts';
-import { configFindings, loopFindings } from '../config/config-findings.ts';
+import { loopFindings } from '../config/config-findings.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
 import type { RelayConfig } from '../config/relay-config.ts';
 import { socketAddressText } from '../config/address.ts';
@@ -26,6 +26,7 @@ import type { LogOutput } from '../telemetry/log-output.ts';
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { advice } from './advice.ts';
+import { checkConfig } from './check.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
 import { helpText } from './command-line/flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './command-line/flags.ts';
@@ -44,7 +45,7 @@ import { setFileLimit } from './kernel/file-limit.ts';
 import { returnMemory } from './limits/memory-return.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
-import { TransportFilesError, transportProblems } from './transport/transports.ts';
+import { TransportFilesError } from './transport/transports.ts';
 import { isWorker } from './workers/environment.ts';
 import type { WorkerPool } from './workers/worker-pool.ts';
 import type { WorkerPoolContext } from './workers/worker-pool-options.ts';
@@ -110,27 +111,9 @@ async function convertFile(argv: readonly string[], io: RelayIo): Promise<number
 /** Checks, daemonizes or runs, as the flags request, with a valid configuration. */
 async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Promise<number> {
   if (initial.parsed.isLegacy) io.stderr.write('attention: you are using a legacy config file!\n'); // Realm's words
-  if (flags.action === 'check') return check(flags, initial.parsed, io);
+  if (flags.action === 'check') return checkConfig(flags, initial.parsed, io);
   if (flags.isDaemon && !isInBackground(io.env ?? {})) return daemonize(initial.parsed, io);
   return run(flags, initial, io);
-}
-
-async function check(
-  { admin }: RelayFlags,
-  { config, warnings }: ParsedConfig,
-  io: RelayIo,
-): Promise<number> {
-  for (const { what, names } of advice(config))
-    io.stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
-  for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
-  const found = configFindings(config.endpoints, { own: machineNames(), admin });
-  for (const warning of found.warnings) io.stderr.write(`warning: ${warning}\n`);
-  const log = createLogger('off', { write: () => undefined });
-  const files = await transportProblems(config.endpoints, { clock: systemClock, log });
-  const problems = [...found.problems, ...files];
-  for (const problem of problems) io.stderr.write(`${problem}\n`);
-  if (problems.length > 0) return 1;
-  return print(io, `valid, ${String(config.endpoints.length)} endpoints\n`);
 }
 
 /** The configuration is valid by now; a bind that fails shows only in the log of the background process. */
