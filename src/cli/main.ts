@@ -19,6 +19,8 @@ const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
     return { run, usage };
   },
   relay: async () => {
+    const { setRelayHeapFlags } = await import('../lib/v8-flags.ts');
+    setRelayHeapFlags();
     const [{ runRelay }, { helpText }] = await Promise.all([
       import('../relay/main.ts'),
       import('../relay/command-line/flag-table.ts'),
