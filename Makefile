@@ -6,7 +6,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 relay_socket_tests := 'test/relay/*.test.ts' \
-  'test/relay/{connection,data-plane,limits,listener,net,proxy-protocol,transport,udp,upstream}/*.test.ts'
+  'test/relay/{connection,data-plane,handover,limits,listener,net,proxy-protocol,transport,udp,upstream}/*.test.ts'
 
 ##@ Use
 .PHONY: run

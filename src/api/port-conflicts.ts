@@ -30,9 +30,9 @@ export type PortConflict = {
 };
 
 /** The document that the user wrote, whose keys a remedy names. */
-export type WrittenAs = 'RealmRelay' | 'relay file';
+export type WrittenAs = 'RealmRelay' | 'Realm';
 
-const ipv6OnlyOn = { RealmRelay: 'ipv6Only: true', 'relay file': 'ipv6_only to true' } as const;
+const ipv6OnlyOn = { RealmRelay: 'ipv6Only: true', Realm: 'ipv6_only to true' } as const;
 
 /** The outcome of binding both sockets, in either order. */
 export type Prediction = 'fits' | 'conflicts' | 'cannot bind';

@@ -96,7 +96,7 @@ type Findings = { readonly errors: readonly SourcedProblem[]; readonly warnings:
 /** What is reported: about the source file if it concerns an endpoint, else about `path`. */
 function findings(manifest: RealmRelay, { origins, warnings: known }: ImportedRelay, path: string): Findings {
   const { relay, problems, warnings } = parseRealmRelay(manifest);
-  const conflicts = portConflicts(relay?.endpoints ?? [], 'relay file');
+  const conflicts = portConflicts(relay?.endpoints ?? [], 'Realm');
   const conflictProblems =
     relay === undefined ? [] : conflicts.map((conflict) => conflictProblem(relay, conflict));
   const placed = (problem: Problem): SourcedProblem => ({

@@ -40,7 +40,7 @@ export function conflictAt(
   const there = others
     .filter((other) => other.listen.port <= listen.port && listen.port <= lastPort(other.listen))
     .map((other) => ({ ...other, listen: { address: other.listen.address, port: listen.port } }));
-  const conflicts = portConflicts([...mine, ...there].filter(hasAddress), 'relay file');
+  const conflicts = portConflicts([...mine, ...there].filter(hasAddress), 'Realm');
   return conflicts.find(({ endpoints: pair }) => pair.includes(name))?.message;
 }
 

@@ -25,7 +25,7 @@ export async function checkConfig(
   { config, warnings }: ParsedConfig,
   { stdout, stderr }: RelayIo,
 ): Promise<number> {
-  for (const { what, names } of advice(config))
+  for (const { what, names } of advice(config, 'Realm'))
     stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
   for (const warning of warnings) stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
   const log = createLogger('off', { write: () => undefined });
@@ -36,7 +36,7 @@ export async function checkConfig(
     resolver.lookup,
     AbortSignal.timeout(lookupMs),
   );
-  const surroundings = { own: machineNames(), admin, writtenAs: 'relay file' } as const;
+  const surroundings = { own: machineNames(), admin, writtenAs: 'Realm' } as const;
   const found = configFindings(listening.endpoints, surroundings);
   for (const warning of [...listening.warnings, ...found.warnings]) stderr.write(`warning: ${warning}\n`);
   const files = await transportProblems(config.endpoints, { clock: systemClock, log });

@@ -8,7 +8,7 @@ const own = {
   addresses: ['192.0.2.7', '2001:db8::7'],
   names: new Map([['gateway', 'probable']] as const),
 };
-const surroundings = { own, admin: undefined, writtenAs: 'relay file' } as const;
+const surroundings = { own, admin: undefined, writtenAs: 'Realm' } as const;
 const v6Only = { network: { ipv6_only: true } };
 const udp = { network: { use_udp: true, no_tcp: true } };
 
@@ -23,7 +23,7 @@ function found(rows: readonly Row[], admin?: string) {
   });
   const { config } = relayConfig({ endpoints }, 'test');
   const address = admin === undefined ? undefined : (parseSocketAddress(admin) as SocketAddress);
-  return configFindings(config.endpoints, { own, admin: address, writtenAs: 'relay file' });
+  return configFindings(config.endpoints, { own, admin: address, writtenAs: 'Realm' });
 }
 
 function range(first: number, count: number, remote: (shift: number) => string): RealmEndpoint[] {

@@ -1,5 +1,5 @@
 import type { EndpointStatus, RelayStatus } from '../status.ts';
-import type { RemoteHealth } from '../../upstream/remote.ts';
+import type { RemoteHealth } from '../../upstream/remote-health.ts';
 
 // Computes the figures of the page from snapshots of the status.
 

@@ -2,7 +2,7 @@
 // enter the page only as text.
 import type { RecentError } from '../../stats/recent-errors.ts';
 import type { EndpointStatus, RelayStatus } from '../status.ts';
-import type { RemoteHealth } from '../../upstream/remote.ts';
+import type { RemoteHealth } from '../../upstream/remote-health.ts';
 import {
   child,
   curve,
