@@ -67,6 +67,7 @@ const relayForCommands = [
   'command-line/flag-table',
   'config-file/read-config',
   'handover/handover',
+  'listener/port-owner',
   'net/engine',
   'transport/transports',
 ];

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
+import { chartReadme } from './chart-readme.ts';
 import { dashboards } from './dashboards.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -36,6 +37,7 @@ export function chartFiles(): ReadonlyMap<string, string> {
     [`${chart}/templates/admission-requester.yaml`, requesterTemplate()],
     [`${chart}/templates/admission-operator.yaml`, operatorTemplate()],
     [`${chart}/files/rules.yaml`, clusterRules(text('config/rbac.yaml'))],
+    [`${chart}/README.md`, chartReadme()],
     ...[...dashboards()].map(([file, json]) => [`${chart}/dashboards/${file}`, json] as const),
   ]);
 }

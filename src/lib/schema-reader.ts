@@ -1,6 +1,7 @@
 import type { z } from 'zod';
-import { type Diagnosis, nearest, type Path, type Problem } from './problem.ts';
+import { type Diagnosis, type Path, type Problem } from './problem.ts';
 import { isRecord, ownValue } from './record.ts';
+import { knownFieldFor } from './schema-fields.ts';
 
 /** The result of validating an input against a schema. */
 export type Reading<T> = {
@@ -21,9 +22,9 @@ export type Reading<T> = {
 export function readWith<T>(schema: z.ZodType<T>, input: unknown): Reading<T> {
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
-  const known = withoutUnknown(schema, input, { path: [], problems, warnings });
+  const known = withoutUnknown(schema, input, { root: schema, path: [], problems, warnings });
   const result = schema.safeParse(known, { reportInput: true });
-  if (!result.success) problems.push(...result.error.issues.map(problem));
+  if (!result.success) problems.push(...result.error.issues.map((issue) => problem(issue, known)));
   if (!result.success || problems.length > 0) return { problems, warnings };
   return { value: result.data, problems, warnings };
 }
@@ -33,6 +34,7 @@ type Fields = Record<string, unknown>;
 
 /** The position in the input, and what was found so far. */
 type Place = {
+  readonly root: AnyType;
   readonly path: (string | number)[];
   readonly problems: Problem[];
   readonly warnings: Problem[];
@@ -68,8 +70,7 @@ function knownFields({ shape, catchall }: z.core.$ZodObjectDef, input: Fields, p
   for (const [key, value] of Object.entries(input)) {
     const field = ownValue(shape, key) ?? catchall;
     if (field !== undefined && key === unusableKey) place.problems.push(invalidKey([...place.path, key]));
-    else if (field === undefined)
-      place.warnings.push(unknownKey([...place.path, key], key, Object.keys(shape)));
+    else if (field === undefined) place.warnings.push(unknownKey(place, key, Object.keys(shape)));
     else if (isGiven(value)) fields.set(key, inside(key, field, value, place));
   }
   return Object.fromEntries(fields);
@@ -79,20 +80,29 @@ function isGiven(value: unknown): boolean {
   return value !== null && value !== undefined;
 }
 
-function unknownKey(path: Path, key: string, known: readonly string[]): Problem {
-  const near = nearest(key, known);
+function unknownKey({ root, path }: Place, key: string, known: readonly string[]): Problem {
+  const meant = knownFieldFor(root, path, key);
   const remedy =
-    near === undefined ? `remove it, or use one of ${known.join(', ')}` : `did you mean "${near}"?`;
-  return { path, what: 'is an unknown key and has no effect', remedy };
+    meant === undefined ? `remove it, or use one of ${known.join(', ')}` : `did you mean "${meant}"?`;
+  return { path: [...path, key], what: 'is an unknown key and has no effect', remedy };
 }
 
 function invalidKey(path: Path): Problem {
   return { path, what: 'is not a valid key', remedy: 'begin it with a letter or a digit' };
 }
 
-function problem(issue: z.core.$ZodIssue): Problem {
+function problem(issue: z.core.$ZodIssue, input: unknown): Problem {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
-  return { path, value: issue.input, ...explanation(issue) };
+  // A rule of a mapping may be about one of its fields.
+  const value = issue.code === 'custom' ? valueAt(input, path) : issue.input;
+  return { path, value, ...explanation(issue) };
+}
+
+function valueAt(input: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined),
+    input,
+  );
 }
 
 function explanation(issue: z.core.$ZodIssue): Diagnosis {
@@ -122,7 +132,7 @@ const typeWords: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   object: 'a mapping of fields',
   record: 'a mapping of strings',
-  array: 'a list',
+  array: 'a list, each item after "- "',
 };
 
 const unitWords: Readonly<Record<string, string>> = { string: ' characters', array: ' items' };

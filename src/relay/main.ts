@@ -142,17 +142,17 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     engine: await chooseEngine(flags.engine, log),
     retireMs: flags.drainSeconds * 1000,
   };
-  const { sockets: inherited, serves } = await inheritance(process.env, io.signals);
+  const begun = await inheritance(process.env, io.signals);
   const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
   const relay = new RelayServer({
     ...context,
     ...present('dataPlane', pool),
-    inherited,
+    inherited: begun.sockets,
     logLinesDropped: () => output?.droppedLines ?? 0,
   });
   reopenLogs(io.signals, log, output, pool);
   const signals = stopSignals(io.signals);
-  const admin = await startAdmin(flags, relay, log, inherited).catch(async (error: unknown) => {
+  const admin = await startAdmin(flags, relay, log, begun.sockets).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
     throw error;
   });
@@ -164,7 +164,7 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     const started = { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash };
     log.info(started, 'relay started');
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    await serveToTheEnd({ ...context, relay, admin, signals: io.signals }, serves, {
+    await serveToTheEnd({ ...context, relay, admin, signals: io.signals }, begun, {
       stop: signals,
       drainMs: () => flags.drainSeconds * 1000,
       leaving: followFile(file, flags, { ...context, relay, resolver }, io.signals),

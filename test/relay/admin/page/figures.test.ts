@@ -1,13 +1,15 @@
 import { expect } from 'chai';
 import {
-  bytesText,
   fromClients,
   opened,
   rate,
   refused,
+  remoteRate,
   shares,
+  warnings,
   type Snapshot,
 } from '../../../../src/relay/admin/page/figures.ts';
+import { bytesText, durationText, sizeText } from '../../../../src/telemetry/page/texts.ts';
 import type { RemoteHealth } from '../../../../src/relay/upstream/remote-health.ts';
 import { endpointStatus, noTraffic, relayStatus, remoteHealth } from '../../../support/relay-status.ts';
 
@@ -82,7 +84,49 @@ describe('page, figures', () => {
       '1.5 kB/s',
       '2.5 MB/s',
       '3 GB/s',
-      '4,000 GB/s',
+      '4 TB/s',
     ]);
+  });
+
+  it('include durations by their two largest units', () => {
+    const cases: Record<string, number> = {
+      '0 s': 999,
+      '59 s': 59_000,
+      '1 min': 60_000,
+      '1 min 1 s': 61_000,
+      '2 h 5 min': 7_500_000,
+      '3 d 4 h': 273_600_000 + 5 * 60_000,
+    };
+    for (const [text, ms] of Object.entries(cases)) expect(durationText(ms)).to.equal(text);
+    expect(sizeText(4e12)).to.equal('4 TB');
+  });
+
+  it('include the traffic of a remote, unknown after a restart and for a new one', () => {
+    const at = (ms: number, bytes: number): Snapshot =>
+      snapshot(ms, { a: { remotes: [remoteHealth('x', { fromClientBytes: bytes })] } });
+    const rateOf = (before: Snapshot | undefined, address: string, bytes: number): unknown =>
+      remoteRate(before, at(2000, bytes), {
+        endpoint: 'a',
+        protocol: 'TCP',
+        remote: remoteHealth(address, { fromClientBytes: bytes }),
+        index: 0,
+      }).fromClients;
+    expect(rateOf(at(0, 100), 'x', 300)).to.equal(100);
+    expect(rateOf(at(0, 100), 'x', 50)).to.equal(undefined);
+    expect(rateOf(at(0, 100), 'y', 300)).to.equal(undefined);
+    expect(rateOf(undefined, 'x', 300)).to.equal(undefined);
+  });
+
+  it('include warnings about the relay as a whole', () => {
+    expect(warnings(relayStatus())).to.deep.equal([]);
+    const memory = { budgetBytes: 1, usedBytes: 1, dropped: 2 };
+    const short = relayStatus({
+      memory,
+      descriptorsShort: 1,
+      logLinesDropped: 1000,
+      workers: { running: [], replaced: 1 },
+    });
+    expect(warnings(short)).to.have.lengthOf(4);
+    expect(warnings(short).join(' ')).to.match(/1,000 lines of the log/);
   });
 });
