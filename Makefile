@@ -78,6 +78,7 @@ format-check: node_modules
 typecheck: node_modules
 	tsc
 	tsc --project src/relay/admin/page
+	tsc --project tools/docs/assets
 
 .PHONY: lint
 lint: node_modules
@@ -108,6 +109,15 @@ merge-table: node_modules ## Generate src/kube/merge-table.ts from the test clus
 verify-generated: node_modules ## Fail if a generated file was edited by hand or is stale.
 	node tools/generate.ts --check
 
+##@ Documentation
+.PHONY: site
+site: node_modules ## Build the documentation as a static site, dist/site/; fail on dead links and on commands that no test runs.
+	node tools/docs.ts
+
+.PHONY: docs
+docs: site build ## The same, and run every command of it on a real node, with real clients.
+	node tools/e2e.ts guides
+
 ##@ Cluster
 .PHONY: cluster
 cluster: ## Build the test cluster (Kubernetes, etcd, Helm, containerd, runc) from Go modules.
@@ -127,7 +137,7 @@ e2e: build ## Test the image on a real node: kubelet, containerd, kube-proxy.
 	node tools/e2e.ts
 
 .PHONY: e2e-full
-e2e-full: build ## The same, with the tests that take minutes: traffic, Helm, a network partition.
+e2e-full: build ## The same, with the tests that take minutes: traffic, Helm, Flux, every page, a network partition.
 	node tools/e2e.ts full
 
 .PHONY: help
