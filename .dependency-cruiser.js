@@ -37,6 +37,7 @@ const relayRooms = {
   udp: [...ground, 'proxy-protocol', 'upstream', 'listener'],
   'data-plane': [...ground, 'upstream', 'listener', 'connection', 'transport', 'udp'],
   workers: [...ground, 'upstream', 'listener', 'transport', 'data-plane'],
+  handover: ['net', 'listener'],
   admin: ['stats', 'upstream', 'listener', 'data-plane'],
   'command-line': ['config-file'],
 };
@@ -65,6 +66,7 @@ const relayForCommands = [
   'admin/status',
   'command-line/flag-table',
   'config-file/read-config',
+  'handover/handover',
   'net/engine',
   'transport/transports',
 ];

@@ -6,7 +6,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 relay_socket_tests := 'test/relay/*.test.ts' \
-  'test/relay/{connection,data-plane,limits,listener,net,proxy-protocol,transport,udp,upstream}/*.test.ts'
+  'test/relay/{connection,data-plane,handover,limits,listener,net,proxy-protocol,transport,udp,upstream}/*.test.ts'
 
 ##@ Use
 .PHONY: run
@@ -77,6 +77,7 @@ format-check: node_modules
 .PHONY: typecheck
 typecheck: node_modules
 	tsc
+	tsc --project src/telemetry/page
 	tsc --project src/relay/admin/page
 	tsc --project tools/docs/assets
 

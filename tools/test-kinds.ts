@@ -25,7 +25,7 @@ const kinds: readonly Patterns[] = [
     needsCluster: false,
     patterns: [
       'test/relay/*.test.ts',
-      'test/relay/{workers,command-line,config-file,dns,rust-realm}/*.test.ts',
+      'test/relay/{workers,command-line,handover,config-file,dns,rust-realm}/*.test.ts',
     ],
   },
   {

@@ -9,8 +9,10 @@ import { systemClock } from '../lib/clock.ts';
 import { machineNames } from '../lib/own-addresses.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import { coalesced } from '../lib/coalesced.ts';
+import { present } from '../lib/record.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
+import { adminSocket, inheritance, serveToTheEnd } from '../relay/handover/handover.ts';
 import { chooseEngine } from '../relay/net/engine.ts';
 import { RelayServer, ReloadError } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
@@ -36,26 +38,23 @@ Runs RealmRelay manifests on this machine, without a cluster, and applies change
       --log-output FILE  stdout, stderr or a file, which SIGHUP opens again for its rotation (default stderr)
 
 Standard output shows what runs. A change that is not valid is reported and has no effect.
+SIGHUP reads the manifests at once. SIGUSR2 hands the ports to a new process of the installed version, without a lost connection.
 Ctrl-C drains connections for spec.drainSeconds; pressing it again ends them at once.
 Exit code: 0 success, 1 the manifests are not valid at the start or no endpoint could be bound, 2 wrong usage.
 `;
 
 /** `realm-operator standalone`: runs manifests on this machine. */
 export const standalone: Command = async (argv, io) => {
-  const { values } = parseOptions(argv, {
-    filename: { type: 'string', short: 'f', multiple: true, default: [] },
-    admin: { type: 'string', default: defaultAdmin },
-    'log-output': { type: 'string', default: 'stderr' },
-  });
-  const { filename: paths, admin, 'log-output': logOutput } = values;
-  if (paths.length === 0 || paths.includes('-')) throw new UsageError('give the manifests with -f PATH');
-  const address = adminAddress(admin);
-  const output = await openedLogOutput(filePath('--log-output', logOutput));
+  const { paths, admin: address, logOutput } = options(argv);
+  const output = await openedLogOutput(logOutput);
   const log = createLogger('info', output);
+  const { sockets: inherited, serves } = await inheritance(process.env, io.signals);
   const relay = new RelayServer({
     log,
+    inherited,
     clock: systemClock,
     engine: await chooseEngine('auto', log),
+    identity: { relay: '', pod: '', madeOf: 'RealmRelay' },
     logLinesDropped: () => output.droppedLines,
   });
   const host = new Host(relay, log, io, { paths, admin: address });
@@ -65,23 +64,44 @@ export const standalone: Command = async (argv, io) => {
   try {
     if (!(await host.readAndRun())) return 1;
     const routes = adminRoutes(relay, systemClock);
-    adminServer = address && (await startHealthServer(address, routes, systemClock));
+    const fd = inherited.take(adminSocket)?.fd;
+    adminServer =
+      address && (await startHealthServer({ ...address, ...present('fd', fd) }, routes, systemClock));
     io.stdout.write(screen(relay.status(), adminServer?.url));
     if (!relay.status().endpoints.some(({ ready }) => ready)) return 1;
     const follow = coalesced(() => host.follow(adminServer?.url));
     const watch = new FolderWatch(await folders(paths), systemClock, () => void follow());
     watch.start();
-    await signals.first;
-    watch.stop();
-    io.stdout.write('Draining connections; press Ctrl-C again to end them at once.\n');
-    void signals.second.then(() => relay.close());
-    await relay.drain(host.drainSeconds * 1000);
+    io.signals.on('SIGHUP', () => void follow());
+    const serving = { relay, admin: adminServer, log, clock: systemClock, signals: io.signals };
+    await serveToTheEnd(serving, serves, {
+      stop: signals,
+      drainMs: () => host.drainSeconds * 1000,
+      leaving: () => {
+        watch.stop();
+      },
+      drain: async () => {
+        io.stdout.write('Draining connections; press Ctrl-C again to end them at once.\n');
+        await relay.drain(host.drainSeconds * 1000);
+      },
+    });
     return 0;
   } finally {
     await relay.close();
     await adminServer?.close();
   }
 };
+
+function options(argv: readonly string[]): HostOptions & { readonly logOutput: string } {
+  const { values } = parseOptions(argv, {
+    filename: { type: 'string', short: 'f', multiple: true, default: [] },
+    admin: { type: 'string', default: defaultAdmin },
+    'log-output': { type: 'string', default: 'stderr' },
+  });
+  const { filename: paths, admin, 'log-output': logOutput } = values;
+  if (paths.length === 0 || paths.includes('-')) throw new UsageError('give the manifests with -f PATH');
+  return { paths, admin: adminAddress(admin), logOutput: filePath('--log-output', logOutput) };
+}
 
 type HostOptions = {
   /** Of files and folders with manifests. */

@@ -1,5 +1,6 @@
 /** A program as a process, from its start to its end, which no log can stop. */
 import { inspect } from 'node:util';
+import { isSingleExecutable } from '../lib/own-command.ts';
 import { disableInspectorSignal } from '../lib/inspector.ts';
 import { areLogOutputsStuck, flushLogOutputs, logOutput } from './log-outputs.ts';
 
@@ -33,11 +34,11 @@ function crash(error: unknown): Promise<never> {
 
 /** `process.exit` waits for the threads that write files, maybe for ever; a new program in place of this one does not. */
 function exit(code: number): never {
-  if (areLogOutputsStuck())
-    process.execve?.(
-      process.execPath,
-      [process.execPath, '--eval', `process.exitCode = ${String(code)}`],
-      {},
-    );
+  if (areLogOutputsStuck()) {
+    const [file, ...args] = isSingleExecutable()
+      ? ['/bin/sh', '-c', `exit ${String(code)}`]
+      : [process.execPath, '--eval', `process.exitCode = ${String(code)}`];
+    process.execve?.(file, [file, ...args], {});
+  }
   return process.exit(code);
 }

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -249,6 +250,28 @@ describe('realm-operator standalone', () => {
     const cli = start();
     expect(await cli.ended).to.equal(1);
     expect(cli.stdout()).to.contain('NOT READY').and.to.contain('address in use');
+  });
+
+  it('hands its ports to a new process at SIGUSR2', async () => {
+    write('web.yaml', [endpoint({ port, remotes: await backend('hello') })]);
+    const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+    const child = spawn(process.execPath, [program, 'standalone', '-f', folder, '--admin', '127.0.0.1:0'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let successor = 0;
+    try {
+      await eventually('it serves', async () => (await greeting('127.0.0.1').catch(() => '')) === 'hello');
+      let log = '';
+      child.stderr.on('data', (part: Buffer) => (log += part.toString()));
+      child.kill('SIGUSR2');
+      await once(child, 'exit');
+      successor = Number(/"successor":([0-9]+)/.exec(log)?.[1]);
+      expect(await greeting('127.0.0.1')).to.equal('hello');
+      expect(child.exitCode).to.equal(0);
+    } finally {
+      child.kill('SIGKILL');
+      if (successor > 0) process.kill(successor, 'SIGKILL');
+    }
   });
 
   it('asks for manifests that it can follow', async () => {

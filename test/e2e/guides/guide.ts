@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Block } from '../../../tools/docs/blocks.ts';
@@ -34,6 +42,18 @@ export class Guide {
     const path = `${join(this.folder, '.bin')}:${process.env['PATH'] ?? ''}`;
     this.#env = { ...env, PATH: path, HOME: this.folder };
     writeFileSync(this.#state, '');
+  }
+
+  /** Sets variables of the session. */
+  set(variables: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(variables))
+      appendFileSync(this.#state, `export ${name}=${value}\n`);
+  }
+
+  /** Runs a command that the page does not show, which must succeed. */
+  async type(command: string): Promise<void> {
+    const { stdout, code } = await this.#bash(command);
+    if (code !== 0) throw new Error(`${command}: ${stdout}`);
   }
 
   /** Writes the programs and the files that the page shows. */

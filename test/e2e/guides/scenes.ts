@@ -3,18 +3,22 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { runOrThrow } from '../../cluster/run.ts';
 import { eventually } from '../../support/eventually.ts';
+import type { Guide } from './guide.ts';
 import { startPostfix } from './postfix.ts';
 import { failOver, startPostgres } from './postgres.ts';
+import { upgradeScene } from './upgrade.ts';
 import { type Servers, startWebServers } from './servers.ts';
 
 /** What a page assumes to exist: the servers that its relays lead to, at the addresses that it shows. */
 export type Scene = {
   /** Debian packages that may be missing, and the shell command that succeeds if one is installed. */
   readonly needs: Readonly<Record<string, string>>;
-  /** Starts the servers; `folder` is the reader's. */
-  readonly start: (servers: Servers, folder: string) => Promise<void>;
+  /** Starts the servers; `folder` is the reader's. It returns variables of the reader's shell. */
+  readonly start: (servers: Servers, folder: string) => Promise<Readonly<Record<string, string>> | void>;
+  /** What the commands get from elsewhere, and what the test has in its place. */
+  readonly substitutes?: Readonly<Record<string, string>>;
   /** What happens where the page has `<!-- test: NAME -->`. */
-  readonly events?: Readonly<Record<string, (servers: Servers) => Promise<void>>>;
+  readonly events?: Readonly<Record<string, (servers: Servers, guide: Guide) => Promise<void>>>;
 };
 
 /** The scenes by the path of their page. */
@@ -78,6 +82,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
     events: { 'RTP packets have arrived at both ports': expectRtp },
   },
   'docs/how-to/tls.md': { needs: { openssl: 'command -v openssl' }, start: startWeb },
+  'docs/upgrade.md': upgradeScene,
   'docs/how-to/families.md': { needs: {}, start: startWeb },
 };
 

@@ -21,9 +21,11 @@ export class Servers {
     for (const address of addresses) await runOrThrow(['ip', 'address', 'replace', address, 'dev', 'lo']);
   }
 
-  /** Starts a server. */
-  start(name: string, command: Command): void {
-    this.#daemons.set(name, new Daemon(name, command, join(this.folder, `${name}.log`)));
+  /** Starts a server, and returns its process id. */
+  start(name: string, command: Command): number {
+    const daemon = new Daemon(name, command, join(this.folder, `${name}.log`));
+    this.#daemons.set(name, daemon);
+    return daemon.pid;
   }
 
   /** Stops one of them. */

@@ -20,15 +20,16 @@ const title = 'the commands of the documentation';
 
 /** Pages that install the operator themselves. */
 const entrances = ['README.md', 'docs/quickstart.md'];
-/** It ends with an operator whose image does not exist. */
-const chart = 'charts/realm-operator/README.md';
+/** They end without an operator, or with one whose image does not exist. */
+const last = ['docs/upgrade.md', 'charts/realm-operator/README.md'];
 
 /** The pages with commands that no test of their own runs, in the order in which they run on one node. */
 export function guides(): { readonly first: readonly Page[]; readonly others: readonly Page[] } {
   const pages = readPages(root).filter(({ blocks }) => blocks.some(isCommand));
   const first = pages.filter(({ path }) => entrances.includes(path));
-  const others = pages.filter(({ path }) => !entrances.includes(path) && path !== chart);
-  return { first, others: [...others, ...pages.filter(({ path }) => path === chart)] };
+  const rest = pages.filter((page) => !first.includes(page));
+  const isLast = ({ path }: Page): boolean => last.includes(path);
+  return { first, others: [...rest.filter((page) => !isLast(page)), ...rest.filter(isLast).toReversed()] };
 }
 
 /** Commands of a block that names its test are run there. */
@@ -91,7 +92,7 @@ function pageSuite(node: () => TestNode, page: Page, scene: Scene | undefined): 
       guide = new Guide({ KUBECONFIG: kubeconfig });
       guide.prepare(page.blocks);
       if (!entrances.includes(page.path)) await installChart(node());
-      await scene?.start(servers, guide.folder);
+      guide.set((await scene?.start(servers, guide.folder)) ?? {});
     });
 
     afterEach(async function () {
@@ -108,13 +109,21 @@ function pageSuite(node: () => TestNode, page: Page, scene: Scene | undefined): 
       const name = `line ${String(block.line)}: ${block.text.split('\n')[0] ?? ''}`;
       const next = page.blocks[index + 1];
       const output = next?.words.includes('output') === true ? next : undefined;
-      if (isCommand(block)) it(name, () => guide.run(block, output));
-      if (block.language === 'event') it(name, () => eventOf(scene, block)(servers));
+      if (isCommand(block)) it(name, () => guide.run(substituted(block, scene), output));
+      if (block.language === 'event') it(name, () => eventOf(scene, block)(servers, guide));
     }
   };
 }
 
-function eventOf(scene: Scene | undefined, { page, text }: Block): (servers: Servers) => Promise<void> {
+function substituted(block: Block, scene: Scene | undefined): Block {
+  let { text } = block;
+  for (const [shown, own] of Object.entries(scene?.substitutes ?? {})) text = text.replaceAll(shown, own);
+  return { ...block, text };
+}
+
+type Event = NonNullable<Scene['events']>[string];
+
+function eventOf(scene: Scene | undefined, { page, text }: Block): Event {
   const event = scene?.events?.[text];
   if (event === undefined) throw new Error(`${page}: the scene has no event "${text}"`);
   return event;
