@@ -10,6 +10,7 @@ import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
 import { present } from '../lib/record.ts';
+import { version } from '../lib/version.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
@@ -17,11 +18,13 @@ import { LocalDataPlane } from './data-plane/local-data-plane.ts';
 import type { ServingThreads } from './data-plane/serving-threads.ts';
 import type { Lookup } from './dns/lookup.ts';
 import { NameResolver } from './dns/resolver.ts';
+import type { RelayIdentity } from './identity.ts';
 import { faultsText } from './listener/bind-fault.ts';
-import { memoryBudgetBytes } from './limits/memory-budget.ts';
+import { InheritedSockets } from './listener/inherited-sockets.ts';
 import { ListenerSet } from './listener/listener-set.ts';
 import type { Engine } from './net/engine.ts';
-import { RecentErrors } from './stats/recent-errors.ts';
+import type { OwnSocket } from './handover/own-descriptors.ts';
+import { errorsWithRemedies, RecentErrors } from './stats/recent-errors.ts';
 
 /** The new configuration cannot run, and the previous one runs again. */
 export class ReloadError extends RealmError {
@@ -36,6 +39,8 @@ export type RelayOptions = {
   readonly lookup?: Lookup;
   /** Moves the bytes. */
   readonly engine: Engine;
+  /** What it runs for, and where; by default for no RealmRelay, outside a cluster. */
+  readonly identity?: RelayIdentity;
   /** Remembers recent errors. */
   readonly errors?: RecentErrors;
   /** How long connections of a removed endpoint may go on; 30,000 by default. */
@@ -46,6 +51,8 @@ export type RelayOptions = {
   readonly openFiles?: number;
   /** How much memory clients may make the process use; by default what the system's limit allows. */
   readonly memoryBytes?: number;
+  /** Sockets to listen on instead of binding them; none by default. */
+  readonly inherited?: InheritedSockets;
   /** Threads that serve connections beside this one; none by default. */
   readonly threads?: ServingThreads;
   /** Lines that were dropped from the log so far; none by default. */
@@ -70,7 +77,11 @@ export class RelayServer {
   readonly #errors: RecentErrors;
   readonly #dataPlane: DataPlane;
   readonly #listeners: ListenerSet;
+  readonly #inherited: InheritedSockets;
   readonly #logLinesDropped: () => number;
+  readonly #identity: RelayIdentity;
+  readonly #openFiles: number;
+  readonly #startedAt: string;
   #configHash = '';
   #configProblem = '';
   #isConfigured = false;
@@ -87,14 +98,19 @@ export class RelayServer {
     random = Math.random,
     errors = new RecentErrors(clock),
     engine,
+    identity = { relay: '', pod: '', madeOf: 'Realm' },
     openFiles = openFilesLimit(),
     logLinesDropped = () => 0,
     threads,
-    memoryBytes = memoryBudgetBytes(threads?.count ?? 1),
+    memoryBytes,
+    inherited = new InheritedSockets(),
   }: RelayOptions) {
     this.#log = log;
     this.#clock = clock;
     this.#errors = errors;
+    this.#identity = identity;
+    this.#openFiles = openFiles;
+    this.#startedAt = clock.now().toISOString();
     this.#dataPlane = new LocalDataPlane({
       log,
       errors,
@@ -104,16 +120,18 @@ export class RelayServer {
       random,
       retireMs,
       openFiles,
-      memoryBytes,
+      ...present('memoryBytes', memoryBytes),
       ...present('threads', threads),
     });
     this.#logLinesDropped = logLinesDropped;
+    this.#inherited = inherited;
     this.#listeners = new ListenerSet({
       log,
       errors,
       clock,
       lookup,
       random,
+      inherited,
       listen: (request) => this.#dataPlane.listen(request),
     });
   }
@@ -162,17 +180,22 @@ export class RelayServer {
     const { engine, workers, descriptorsShort, memory } = this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
+      version,
+      startedAt: this.#startedAt,
+      relay: this.#identity.relay,
+      pod: this.#identity.pod,
       engine,
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort: Number(descriptorsShort),
+      openFilesLimit: Number.isFinite(this.#openFiles) ? this.#openFiles : null,
       logLinesDropped: this.#logLinesDropped(),
       memory,
       ...(workers && { workers }),
       endpoints,
-      recentErrors: this.#errors.list,
+      recentErrors: errorsWithRemedies(this.#errors.list, this.#identity.madeOf),
     };
   }
 
@@ -198,6 +221,22 @@ export class RelayServer {
     stopTimer();
     const cut = this.#dataPlane.cutCount - cutBefore;
     return { ended: Math.max(0, open - cut), cut };
+  }
+
+  /** The sockets that it listens on. */
+  get sockets(): OwnSocket[] {
+    return [...this.#listeners].flatMap(({ spec, open }) =>
+      open === undefined
+        ? []
+        : [{ name: spec.key, protocol: spec.protocol, address: open.address, port: open.port }],
+    );
+  }
+
+  /** Leaves new clients to a successor that has the same sockets, and waits until everything open has ended. */
+  async release(): Promise<void> {
+    this.#enter('stopping');
+    await this.#listeners.release();
+    await this.#dataPlane.idle();
   }
 
   /** Ends everything now, a running drain, too. */
@@ -234,6 +273,7 @@ export class RelayServer {
       discard: () => this.#dataPlane.discard(),
     });
     if (faults.length > 0) throw new ReloadError(`rolled back: ${faultsText(faults)}`);
+    this.#inherited.closeRest(); // of endpoints that are gone
     this.#isConfigured = true;
     this.#configHash = configHash;
     this.#configProblem = '';

@@ -1,4 +1,5 @@
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
+import { coalesced } from '../lib/coalesced.ts';
 import { errorCode } from '../lib/errors.ts';
 import type { LogLevel } from '../lib/log-level.ts';
 import type { SignalSource } from '../lib/shutdown.ts';
@@ -44,7 +45,7 @@ function loggedError(error: Error): object {
  *
  * @param log  writes to `output`.
  */
-export async function reopenLog(output: LogOutput, log: Logger): Promise<void> {
+async function reopenLog(output: LogOutput, log: Logger): Promise<void> {
   if (!output.isFile) return;
   const err = await output.reopen();
   if (err === undefined) log.info('log file opened again');
@@ -53,13 +54,8 @@ export async function reopenLog(output: LogOutput, log: Logger): Promise<void> {
 
 /**
  * Opens the file of a log again at each SIGHUP, for its rotation. Without a file, SIGHUP does nothing.
- *
- * @returns a function that restores the default action of SIGHUP.
  */
-export function reopenLogAtHangup(source: SignalSource, output: LogOutput, log: Logger): () => void {
-  const reopen = (): void => void reopenLog(output, log);
-  source.on('SIGHUP', reopen);
-  return () => {
-    source.off('SIGHUP', reopen);
-  };
+export function reopenLogAtHangup(source: SignalSource, output: LogOutput, log: Logger): void {
+  const reopen = coalesced(() => reopenLog(output, log));
+  source.on('SIGHUP', () => void reopen());
 }

@@ -36,6 +36,8 @@ export type Connection = {
   path: RelayPath;
   readonly fromClient: Direction;
   readonly fromUpstream: Direction;
+  /** Brings the traffic of its remote up to date. */
+  readonly countTraffic: () => void;
   /** Serves the client. The connection may already be settled when this returns. */
   readonly start: () => void;
   /** Resets both sides at once, because the relay decides so. */
@@ -57,10 +59,16 @@ export type ConnectionLog = {
 /** A promise if another thread has to tell. */
 export type Soon<T> = T | Promise<T>;
 
+/** A remote of a connection, which counts what it carries. */
+export type ConnectionRemote = DialTarget & {
+  /** Counts bytes that went to the remote, and that came from it. */
+  readonly transferred: (fromClientBytes: number, fromUpstreamBytes: number) => void;
+};
+
 /** What connections need of their endpoint. */
 export type ConnectionContext = {
   /** The remotes of a listening port, in the order in which to try them for a client. */
-  readonly order: (port: number, clientIp: string) => Soon<readonly DialTarget[]>;
+  readonly order: (port: number, clientIp: string) => Soon<readonly ConnectionRemote[]>;
   /** Counts the client that a PROXY header names. @returns why it may not be served; undefined if it may. */
   readonly admitSource: (connection: Connection, address: string) => Soon<RealmError | undefined>;
   readonly clock: Clock;
@@ -74,11 +82,17 @@ export type ConnectionContext = {
   readonly errors: Pick<RecentErrors, 'add'>;
   /** Rate-limited, since thousands of connections may fail at once. */
   readonly warn: Warn;
+  /** Called once, when a remote is connected. @param waitedMs  since the dial began, failed tries included. */
+  readonly onDialled: (waitedMs: number) => void;
   /** Called once, when both sides are closed; `probe` if the client sent nothing, as a load balancer's check. */
-  readonly onSettled: (connection: Connection, failure: Side | 'probe' | undefined) => void;
+  readonly onSettled: (
+    connection: Connection,
+    failure: Side | 'probe' | undefined,
+    durationMs: number,
+  ) => void;
 };
 
 /** The context of the thread that decides where connections go. */
 export type DecidingContext = Omit<ConnectionContext, 'order'> & {
-  readonly order: (port: number, clientIp: string) => readonly DialTarget[];
+  readonly order: (port: number, clientIp: string) => readonly ConnectionRemote[];
 };

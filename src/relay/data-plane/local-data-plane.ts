@@ -6,7 +6,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import { DescriptorGuard } from '../limits/descriptor-guard.ts';
 import { OwnSockets } from '../limits/own-sockets.ts';
-import { MemoryBudget } from '../limits/memory-budget.ts';
+import { MemoryBudget, memoryBudgetBytes } from '../limits/memory-budget.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
@@ -17,7 +17,7 @@ import { TransportFilesError, Transports, type PlannedTransports } from '../tran
 import type { DataPlane, EndpointStats, WorkersStatus } from './data-plane.ts';
 import type { Endpoint, EndpointContext } from './endpoint.ts';
 import { Endpoints } from './endpoints.ts';
-import type { ServingThreads } from './serving-threads.ts';
+import type { MainThread, ServingThreads } from './serving-threads.ts';
 
 /** What a data plane in this process works with. */
 export type LocalDataPlaneOptions = {
@@ -30,8 +30,8 @@ export type LocalDataPlaneOptions = {
   readonly random: () => number;
   /** How many files the process may have open. */
   readonly openFiles: number;
-  /** How much memory clients may make the process use. */
-  readonly memoryBytes: number;
+  /** How much memory clients may make the process use; by default what the system's limit allows. */
+  readonly memoryBytes?: number;
   /** How long connections of a removed endpoint may go on. */
   readonly retireMs: number;
   /** Threads that serve connections, too. */
@@ -55,32 +55,19 @@ export class LocalDataPlane implements DataPlane {
 
   constructor({ openFiles, memoryBytes, retireMs, engine, ...rest }: LocalDataPlaneOptions) {
     const { log, clock, errors, threads } = rest;
-    const listening = (): number => this.#serving.size + (threads?.ownDescriptors ?? 0);
-    const cells = present('cells', threads?.memory);
-    const memory = new MemoryBudget({ budgetBytes: memoryBytes, log, clock, errors, ...cells });
-    const used = present('used', threads?.descriptors);
+    const { count, ownDescriptors, cells, used } = sharedWith(threads);
+    const listening = (): number => this.#serving.size + ownDescriptors;
+    const budgetBytes = memoryBytes ?? memoryBudgetBytes(count);
+    const memory = new MemoryBudget({ budgetBytes, log, clock, errors, ...cells });
     const guard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors, ...used });
     const ownSockets = { TCP: new OwnSockets(clock, threads?.sync), UDP: new OwnSockets(clock) };
     this.#descriptorGuard = guard;
     this.#context = { ...rest, ownSockets, budget: guard.budget, memory, tcp: engine.tcp };
-    engine.tcp.countDescriptors(guard.budget, threads?.count ?? 1);
+    engine.tcp.countDescriptors(guard.budget, count);
     this.engine = engine.name;
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
-    threads?.share({
-      lookup: rest.lookup,
-      errors,
-      descriptorsChanged: () => {
-        guard.check();
-      },
-      memoryChanged: () => {
-        memory.shortChanged();
-      },
-      givenBack: () => {
-        memory.update();
-        guard.check();
-      },
-    });
+    threads?.share(this.#mainThread());
     threads?.limitDescriptors(guard.budget.total);
   }
 
@@ -174,25 +161,27 @@ export class LocalDataPlane implements DataPlane {
     throw new TransportFilesError(problems.join('; '));
   }
 
-  #listenUdp({ spec, address }: ListenRequest, serving: Serving): Promise<OpenListener> {
+  #listenUdp({ spec, address, inherited }: ListenRequest, serving: Serving): Promise<OpenListener> {
     const { port } = spec.listen;
     return listenUdp({
       address,
       port,
       ipv6Only: spec.ipv6Only,
+      ...present('handle', inherited),
       log: this.#context.log,
       isIpv6OnlySystem: isIpv6OnlySystem(),
       associate: (...client) => serving.endpoint.associate(port, ...client),
     });
   }
 
-  async #listenTcp({ spec, address }: ListenRequest, serving: Serving): Promise<TcpListener> {
+  async #listenTcp({ spec, address, inherited }: ListenRequest, serving: Serving): Promise<TcpListener> {
     const { port } = spec.listen;
     const listener: TcpListener = await listenTcp({
       address,
       port,
       ipv6Only: spec.ipv6Only,
-      device: spec.device,
+      device: inherited === undefined ? spec.device : undefined, // which an inherited socket has already
+      ...present('handle', inherited),
       tcp: this.#context.tcp,
       onAccepted: (client) => {
         this.#descriptorGuard.accepted(listener);
@@ -216,24 +205,52 @@ export class LocalDataPlane implements DataPlane {
         if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
         await listener.drain();
       },
+      release: async () => {
+        if (listener instanceof TcpListener) this.#unguard(listener);
+        await listener.release();
+      },
       close: async () => {
         this.#serving.delete(socket);
         if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
         await listener.close();
+        this.#context.threads?.limitDescriptors(this.#descriptorGuard.budget.total);
       },
     };
     return socket;
   }
 
+  /** No client of `listener` is accepted any more; to be called any number of times. */
+  #unguard(listener: TcpListener): void {
+    if (this.#descriptorGuard.remove(listener)) this.#context.threads?.listens(listener.port, false);
+  }
+
   /** To be called before `listener` is closed: logs how many clients it kept waiting, since the kernel resets them. */
   async #stopGuarding(listener: TcpListener, { endpoint }: Serving): Promise<void> {
-    if (!this.#descriptorGuard.remove(listener)) return;
-    this.#context.threads?.listens(listener.port, false);
+    this.#unguard(listener);
     if (!listener.isPaused) return;
     const clients = await listener.waiting();
     if (clients === 0) return;
     const { name } = endpoint.config;
     this.#context.log.warn({ endpoint: name, clients }, 'resetting clients that wait in the kernel');
+  }
+
+  /** What other threads use and change here. */
+  #mainThread(): MainThread {
+    const { lookup, errors, memory } = this.#context;
+    return {
+      lookup,
+      errors,
+      descriptorsChanged: () => {
+        this.#descriptorGuard.check();
+      },
+      memoryChanged: () => {
+        memory.shortChanged();
+      },
+      givenBack: () => {
+        memory.update();
+        this.#descriptorGuard.check();
+      },
+    };
   }
 
   #endpointNamed(name: string): Endpoint {
@@ -242,4 +259,11 @@ export class LocalDataPlane implements DataPlane {
     if (endpoint === undefined) throw new Error(`no endpoint "${name}" is planned or runs`);
     return endpoint;
   }
+}
+
+/** What is shared with `threads`; nothing if there are none. */
+function sharedWith(threads: ServingThreads | undefined) {
+  if (threads === undefined) return { count: 1, ownDescriptors: 0, cells: {}, used: {} };
+  const { count, ownDescriptors, memory: cells, descriptors: used } = threads;
+  return { count, ownDescriptors, cells: { cells }, used: { used } };
 }

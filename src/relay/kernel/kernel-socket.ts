@@ -51,6 +51,13 @@ export class KernelSocket extends Descriptor {
     return new KernelSocket(checked('socket', fd < 0 ? errno() : fd));
   }
 
+  /** Another descriptor of the socket `fd`, which stays as it is. @throws the system's error, e.g. EMFILE. */
+  static duplicate(fd: number): KernelSocket {
+    const { fcntl, errno } = library();
+    const copy = fcntl(fd, constants.F_DUPFD_CLOEXEC, 0);
+    return new KernelSocket(checked('fcntl', copy < 0 ? errno() : copy));
+  }
+
   /** Closes, with a reset if they are sockets, the descriptors that a thread recorded in `memory` before it ended. */
   static closeRecorded(memory: Uint8Array): void {
     for (let fd = memory.indexOf(1); fd !== -1; fd = memory.indexOf(1, fd + 1)) {

@@ -123,6 +123,9 @@ export type Target = Address & {
   readonly onOpened?: (fd: number) => void;
 };
 
+/** A bound socket, as Node.js passes it to a child process. */
+export type BoundHandle = { readonly fd: number; readonly close: () => void };
+
 /** What a stack listens on, and who receives its clients. */
 export type ListenOptions = {
   /** An IP address. */
@@ -132,6 +135,8 @@ export type ListenOptions = {
   readonly ipv6Only: boolean;
   /** The network interface whose clients are accepted; undefined = every one. */
   readonly device: string | undefined;
+  /** A handle of Node.js that is bound to the address already, owned by the stack; absent = to be bound. */
+  readonly handle?: BoundHandle;
   /** Receives each client, and owns it from then on. */
   readonly onAccepted: (client: Accepted) => void;
   readonly onAcceptError: (error: Error) => void;

@@ -135,13 +135,16 @@ class KernelListener implements ListeningSocket, Watcher {
 
 /** A listening socket. @throws the system's error. */
 function listening(options: ListenOptions): KernelSocket {
-  const { address, port, ipv6Only, device } = options;
-  const socket = KernelSocket.open(address, { type: 'stream' });
+  const { address, port, ipv6Only, device, handle } = options;
+  const socket =
+    handle === undefined ? KernelSocket.open(address, { type: 'stream' }) : KernelSocket.duplicate(handle.fd);
   try {
     if (device !== undefined) bindToDevice(socket, device);
-    setReuseAddress(socket); // as Node.js does
-    if (address.includes(':')) setIpv6Only(socket, ipv6Only);
-    socket.bind({ address, port });
+    if (handle === undefined) {
+      setReuseAddress(socket); // as Node.js does
+      if (address.includes(':')) setIpv6Only(socket, ipv6Only);
+      socket.bind({ address, port });
+    } else handle.close();
     setNoDelay(socket); // its clients have it, too
     socket.listen(backlog);
     return socket;

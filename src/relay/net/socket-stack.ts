@@ -52,11 +52,12 @@ function connectSocket(
 export const backlog = 1024;
 
 async function listen(options: Omit<ListenOptions, 'device'>): Promise<ListeningSocket> {
-  const { address, port, ipv6Only, onAccepted, onAcceptError } = options;
+  const { address, port, ipv6Only, handle, onAccepted, onAcceptError } = options;
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
     onAccepted(new AcceptedSocket(socket));
   });
-  server.listen({ host: address, port, ipv6Only, backlog });
+  if (handle === undefined) server.listen({ host: address, port, ipv6Only, backlog });
+  else server.listen(handle, backlog);
   await once(server, 'listening');
   server.on('error', onAcceptError);
   const { port: boundPort } = server.address() as AddressInfo;

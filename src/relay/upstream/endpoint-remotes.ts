@@ -10,7 +10,8 @@ import type { RecentErrors } from '../stats/recent-errors.ts';
 import { HealthChecks } from './health-checks.ts';
 import type { RemotePool } from './remote-pool.ts';
 import { RemotePools } from './remote-pools.ts';
-import type { Remote, RemoteHealth } from './remote.ts';
+import type { RemoteHealth } from './remote-health.ts';
+import type { Remote } from './remote.ts';
 
 /** What the remotes of an endpoint work with. */
 export type EndpointRemotesContext = {

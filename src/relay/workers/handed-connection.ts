@@ -1,9 +1,8 @@
-import type { Connection, ConnectionContext, Direction } from '../connection/connection.ts';
+import type { Connection, ConnectionContext, ConnectionRemote, Direction } from '../connection/connection.ts';
 import { KernelSocket } from '../kernel/kernel-socket.ts';
 import type { OwnSocket, RelayPath } from '../limits/own-sockets.ts';
 import type { Address } from '../net/channel.ts';
 import type { Side } from '../stats/side.ts';
-import type { DialTarget } from '../upstream/dial.ts';
 import { recordedError } from './error-record.ts';
 import type { Report } from './messages.ts';
 
@@ -22,14 +21,20 @@ export class HandedConnection implements Connection {
   readonly #context: ConnectionContext;
   readonly #orders: HandedOrders;
   /** In the order in which they are tried. */
-  #remotes: readonly DialTarget[] = [];
+  #remotes: readonly ConnectionRemote[] = [];
   /** Those whose `release` is due. */
-  readonly #acquired = new Set<DialTarget>();
+  readonly #acquired = new Set<ConnectionRemote>();
   readonly #sockets: OwnSocket[] = [];
+  readonly #startedMs: number;
+  /** The remote that is connected, and the bytes that it has counted. */
+  #remote: ConnectionRemote | undefined;
+  #countedFromClient = 0;
+  #countedFromUpstream = 0;
 
   constructor(context: ConnectionContext, orders: HandedOrders) {
     this.#context = context;
     this.#orders = orders;
+    this.#startedMs = context.clock.monotonicMs();
   }
 
   start(): void {
@@ -40,13 +45,20 @@ export class HandedConnection implements Connection {
     this.#orders.cut();
   }
 
+  countTraffic(): void {
+    const [fromClient, fromUpstream] = [this.fromClient.bytes, this.fromUpstream.bytes];
+    this.#remote?.transferred(fromClient - this.#countedFromClient, fromUpstream - this.#countedFromUpstream);
+    this.#countedFromClient = fromClient;
+    this.#countedFromUpstream = fromUpstream;
+  }
+
   /** The worker ends what is over. */
   endIfOver(): void {
     // nothing is left to do here
   }
 
   /** The worker tries `remotes` in this order. */
-  dials(remotes: readonly DialTarget[]): void {
+  dials(remotes: readonly ConnectionRemote[]): void {
     this.#remotes = remotes;
   }
 
@@ -61,8 +73,10 @@ export class HandedConnection implements Connection {
     if (remote === undefined) return;
     if (event === 'acquire') this.#acquire(remote);
     else if (event === 'release') this.#release(remote);
-    else if (event === 'succeed') remote.succeed();
-    else if (error !== undefined) remote.fail(recordedError(error));
+    else if (event === 'succeed') {
+      this.#remote = remote;
+      remote.succeed();
+    } else if (error !== undefined) remote.fail(recordedError(error));
   }
 
   /** Its socket `fd` is about to connect to `remote`, a port of this relay. */
@@ -72,22 +86,30 @@ export class HandedConnection implements Connection {
     this.#context.ownSockets.opened(socket, this.path, remote);
   }
 
-  /** It is over, since the worker has said so or has ended. */
-  settle(failure: Side | 'probe' | undefined): void {
+  onDialled(waitedMs: number): void {
+    this.#context.onDialled(waitedMs);
+  }
+
+  /** It is over, since the worker has reported that or has ended. */
+  settle(
+    failure: Side | 'probe' | undefined,
+    durationMs = this.#context.clock.monotonicMs() - this.#startedMs,
+  ): void {
+    this.countTraffic();
     const { ownSockets, onSettled } = this.#context;
     for (const socket of this.#sockets) ownSockets.closed(socket);
     for (const remote of this.#acquired) remote.release();
     this.#acquired.clear();
-    onSettled(this, failure);
+    onSettled(this, failure, durationMs);
   }
 
-  #acquire(remote: DialTarget): void {
+  #acquire(remote: ConnectionRemote): void {
     if (this.#acquired.has(remote)) return;
     this.#acquired.add(remote);
     remote.acquire();
   }
 
-  #release(remote: DialTarget): void {
+  #release(remote: ConnectionRemote): void {
     if (this.#acquired.delete(remote)) remote.release();
   }
 }

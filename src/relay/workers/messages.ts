@@ -81,6 +81,8 @@ export type Report =
       readonly event: DialEvent;
       readonly error?: ErrorRecord;
     }
+  /** A remote is connected; `waitedMs` since the dial began. */
+  | { readonly kind: 'dialled'; readonly id: ConnectionId; readonly waitedMs: number }
   /** The descriptor `fd` is about to connect to a port that the relay listens on. */
   | { readonly kind: 'opened'; readonly id: ConnectionId; readonly fd: number; readonly remote: Address }
   | {
@@ -89,6 +91,7 @@ export type Report =
       readonly failure: Side | 'probe' | undefined;
       readonly fromClientBytes: number;
       readonly fromUpstreamBytes: number;
+      readonly durationMs: number;
     }
   | { readonly kind: 'look up'; readonly seq: number; readonly host: string }
   | {

@@ -1,12 +1,10 @@
 import type { Clock } from '../../lib/clock.ts';
-import type { Connection, ConnectionContext } from '../connection/connection.ts';
+import type { Connection, ConnectionContext, ConnectionRemote } from '../connection/connection.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import { ClientLimitError } from '../limits/client-limit.ts';
 import { SourceError } from '../limits/source-filter.ts';
 import type { ConnectionMemory } from '../limits/taken-memory.ts';
 import type { DescriptorAllowance, TcpStack } from '../net/channel.ts';
-import type { Side } from '../stats/side.ts';
-import type { DialTarget } from '../upstream/dial.ts';
 import { errorRecord } from './error-record.ts';
 import type { WorkerEndpoint } from './worker-endpoints.ts';
 import type { ConnectionId, DialEvent, Refusal, RemoteInfo, Report } from './messages.ts';
@@ -42,8 +40,8 @@ export class ServedConnection implements ConnectionContext {
   isCut = false;
   readonly #worker: WorkerContext;
   /** The remotes to dial; undefined until the main thread has told them. */
-  #targets: readonly DialTarget[] | undefined;
-  #onOrdered: ((targets: readonly DialTarget[]) => void) | undefined;
+  #targets: readonly ConnectionRemote[] | undefined;
+  #onOrdered: ((targets: readonly ConnectionRemote[]) => void) | undefined;
   #onAdmitted: ((refusal: Refusal | undefined) => void) | undefined;
 
   constructor(id: ConnectionId, endpoint: WorkerEndpoint, worker: WorkerContext) {
@@ -101,7 +99,7 @@ export class ServedConnection implements ConnectionContext {
 
   readonly order: ConnectionContext['order'] = (_, clientIp) => {
     if (this.#targets !== undefined) return this.#targets;
-    const { promise, resolve } = Promise.withResolvers<readonly DialTarget[]>();
+    const { promise, resolve } = Promise.withResolvers<readonly ConnectionRemote[]>();
     this.#onOrdered = resolve;
     this.#worker.post({ kind: 'order', id: this.id, clientIp });
     return promise;
@@ -116,12 +114,21 @@ export class ServedConnection implements ConnectionContext {
     return refusal === 'source' ? new SourceError() : new ClientLimitError();
   };
 
-  readonly onSettled: ConnectionContext['onSettled'] = ({ fromClient, fromUpstream }, failure) => {
-    this.settle(failure, fromClient.bytes, fromUpstream.bytes);
+  readonly onDialled: ConnectionContext['onDialled'] = (waitedMs) => {
+    this.#worker.post({ kind: 'dialled', id: this.id, waitedMs });
   };
 
-  settle(failure: Side | 'probe' | undefined, fromClientBytes: number, fromUpstreamBytes: number): void {
-    this.#worker.post({ kind: 'settled', id: this.id, failure, fromClientBytes, fromUpstreamBytes });
+  readonly onSettled: ConnectionContext['onSettled'] = ({ fromClient, fromUpstream }, ...end) => {
+    const [failure, durationMs] = end;
+    const bytes = { fromClientBytes: fromClient.bytes, fromUpstreamBytes: fromUpstream.bytes };
+    this.#worker.post({ kind: 'settled', id: this.id, failure, ...bytes, durationMs });
+    this.#worker.onSettled(this);
+  };
+
+  /** Reports the end of a connection that was never served. */
+  reject(): void {
+    const nothing = { fromClientBytes: 0, fromUpstreamBytes: 0, durationMs: 0 };
+    this.#worker.post({ kind: 'settled', id: this.id, failure: 'relay', ...nothing });
     this.#worker.onSettled(this);
   }
 
@@ -140,7 +147,7 @@ export class ServedConnection implements ConnectionContext {
     this.#onAdmitted?.(refusal);
   }
 
-  #target(remote: RemoteInfo, index: number, isAcquired: boolean): DialTarget {
+  #target(remote: RemoteInfo, index: number, isAcquired: boolean): ConnectionRemote {
     const tell = (event: DialEvent, error?: Error): void => {
       const failed = error === undefined ? {} : { error: errorRecord(error) };
       this.#worker.post({ kind: 'dial', id: this.id, index, event, ...failed });
@@ -159,6 +166,7 @@ export class ServedConnection implements ConnectionContext {
       fail: (error) => {
         tell('fail', error);
       },
+      transferred: () => undefined, // the main thread counts what the connection reports
     };
   }
 }

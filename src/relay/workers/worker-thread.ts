@@ -207,6 +207,7 @@ export class WorkerThread {
     if (handed === undefined) return;
     const { connection } = handed;
     if (report.kind === 'dial') connection.onDial(report);
+    else if (report.kind === 'dialled') connection.onDialled(report.waitedMs);
     else if (report.kind === 'opened') connection.onOpened(report.fd, report.remote);
     else if (report.kind === 'admit') void this.#admit(report, handed);
     else if (report.kind === 'order') this.#onOrder(report, handed);
@@ -214,7 +215,7 @@ export class WorkerThread {
       connection.fromClient.bytes = report.fromClientBytes;
       connection.fromUpstream.bytes = report.fromUpstreamBytes;
       this.#handed.delete(report.id);
-      connection.settle(report.failure);
+      connection.settle(report.failure, report.durationMs);
     }
   }
 

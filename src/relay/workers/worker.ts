@@ -70,7 +70,7 @@ export class Worker {
   #start(served: ServedConnection, { accepted, endpoint, port }: Client): void {
     if (served.isCut) {
       accepted.reset();
-      served.settle('relay', 0, 0);
+      served.reject();
       return;
     }
     const serve = endpoint.transport?.serve ?? serveTcp;
