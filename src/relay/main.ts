@@ -38,7 +38,7 @@ import {
 import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
-import { chooseEngine } from './net/engine.ts';
+import { chooseEngine, type Engine } from './net/engine.ts';
 import { KernelUnavailableError } from './kernel/errno.ts';
 import { setFileLimit } from './kernel/file-limit.ts';
 import { returnMemory } from './limits/memory-return.ts';
@@ -116,16 +116,17 @@ async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Pr
 }
 
 async function check(
-  { admin }: RelayFlags,
+  { admin, engine: choice }: RelayFlags,
   { config, warnings }: ParsedConfig,
   io: RelayIo,
 ): Promise<number> {
-  for (const { what, names } of advice(config))
+  const log = createLogger('off', { write: () => undefined });
+  const engine = await chooseEngine(choice, log);
+  for (const { what, names } of advice(config, engine))
     io.stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
   for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
   const found = configFindings(config.endpoints, { own: machineNames(), admin });
   for (const warning of found.warnings) io.stderr.write(`warning: ${warning}\n`);
-  const log = createLogger('off', { write: () => undefined });
   const files = await transportProblems(config.endpoints, { clock: systemClock, log });
   const problems = [...found.problems, ...files];
   for (const problem of problems) io.stderr.write(`${problem}\n`);
@@ -142,8 +143,13 @@ async function daemonize({ config }: ParsedConfig, io: RelayIo): Promise<number>
   return print(io, `running in the background as process ${String(pid)}\n`);
 }
 
-/** Everything that a new configuration changes. */
-type Configurable = { readonly relay: RelayServer; readonly resolver: NameResolver; readonly log: Logger };
+/** What a new configuration changes, and the engine, which stays. */
+type Configurable = {
+  readonly relay: RelayServer;
+  readonly resolver: NameResolver;
+  readonly log: Logger;
+  readonly engine: Engine;
+};
 
 async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: RelayIo): Promise<number> {
   const output = io.log === undefined ? await openedLogOutput(parsed.config.log.output) : undefined;
@@ -174,12 +180,12 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   const stopReturning = returnMemory(systemClock);
   const configHash = file?.source.hash ?? '';
   try {
-    logWarnings(flags, parsed, log);
+    logWarnings(flags, parsed, context);
     await relay.reload(parsed.config, configHash);
     const started = { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash };
     log.info(started, 'relay started');
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    const stopFollowing = followFile(file, flags, { relay, resolver, log }, io.signals);
+    const stopFollowing = followFile(file, flags, { ...context, relay, resolver }, io.signals);
     const signal = await signals.first;
     stopFollowing();
     void signals.second.then(() => relay.close());
@@ -247,8 +253,13 @@ async function startAdmin(
   }
 }
 
-function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
-  for (const { what, names } of advice(config)) log.warn({ endpoints: names.length, first: names[0] }, what);
+function logWarnings(
+  flags: RelayFlags,
+  { config, warnings }: ParsedConfig,
+  { log, engine }: Pick<Configurable, 'log' | 'engine'>,
+): void {
+  for (const { what, names } of advice(config, engine))
+    log.warn({ endpoints: names.length, first: names[0] }, what);
   for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');
@@ -267,7 +278,7 @@ function logLoops({ endpoints }: RelayConfig, log: Logger): void {
 function followFile(
   file: ConfigFile | undefined,
   flags: RelayFlags,
-  { relay, resolver, log }: Configurable,
+  { relay, resolver, log, engine }: Configurable,
   signals: SignalSource,
 ): () => void {
   if (file === undefined) return () => undefined;
@@ -277,7 +288,7 @@ function followFile(
     const { dns, log: logConfig, endpoints } = parsed.config;
     resolver.configure(dns);
     log.level = logConfig.level === 'off' ? 'silent' : logConfig.level;
-    logWarnings(flags, parsed, log);
+    logWarnings(flags, parsed, { log, engine });
     log.info({ configHash, endpoints: endpoints.length }, 'configuration applied');
   };
   const follower = new ConfigFollower(file.path, file.source, {

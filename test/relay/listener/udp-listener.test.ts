@@ -1,12 +1,13 @@
 import { expect } from 'chai';
 import { listenUdp } from '../../../src/relay/listener/udp-listener.ts';
+import { nodeEngine } from '../../../src/relay/net/engine.ts';
 import { keptLog, Loopback } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-describe('UDP listener where net.ipv6.bindv6only may be 1', () => {
-  const cases = [
+describe('UDP listener', () => {
+  for (const { address, ipv6Only, isIpv6OnlySystem, families, warnings, why } of [
     {
       address: '::',
       ipv6Only: false,
@@ -39,14 +40,31 @@ describe('UDP listener where net.ipv6.bindv6only may be 1', () => {
       warnings: 0,
       why: 'IPv4 sockets are not affected',
     },
-  ];
-  for (const { address, ipv6Only, isIpv6OnlySystem, families, warnings, why } of cases) {
-    it(`${address}, ipv6_only ${String(ipv6Only)}, the system's ${String(isIpv6OnlySystem)}: ${why}`, async () => {
+  ]) {
+    it(`${address}, ipv6_only ${String(ipv6Only)}, of the socket ${String(isIpv6OnlySystem)}: ${why}`, async () => {
       const { log, lines } = keptLog();
-      const associate = (): never => {
-        throw new Error('no client comes');
-      };
-      const listener = await listenUdp({ address, port: 0, ipv6Only, isIpv6OnlySystem, log, associate });
+      const listener = await listenUdp({
+        address,
+        port: 0,
+        ipv6Only,
+        device: undefined,
+        dscp: () => 0,
+        log,
+        udp: {
+          ...nodeEngine.udp,
+          listen: async (options) => {
+            const socket = await nodeEngine.udp.listen(options);
+            return {
+              port: socket.port,
+              isIpv6Only: ipv6Only || isIpv6OnlySystem,
+              close: () => {
+                socket.close();
+              },
+            };
+          },
+        },
+        associate: () => undefined,
+      });
       loopback.onClose(() => listener.close());
       expect(listener.families).to.deep.equal(families);
       expect(lines.filter(({ level }) => level === 'warn')).to.have.length(warnings);
