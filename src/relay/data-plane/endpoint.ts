@@ -15,6 +15,7 @@ import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { SourceError, SourceFilter, isAllowed } from '../limits/source-filter.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
 import type { DatagramClient, UdpStack } from '../net/datagrams.ts';
+import { connectionBounds, dialBounds, Histogram } from '../stats/histogram.ts';
 import { LogLimiter, type Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { TrafficStats } from '../stats/traffic.ts';
@@ -61,6 +62,8 @@ export class Endpoint {
   readonly #idleSweep: IdleSweep;
   /** Public for the health that other processes know. */
   readonly remotes: EndpointRemotes;
+  readonly #dialTime = new Histogram(dialBounds);
+  readonly #connectionTime = new Histogram(connectionBounds);
   #probes = 0;
   #config: EndpointConfig;
   #transport: EndpointTransport | undefined;
@@ -86,8 +89,12 @@ export class Endpoint {
       warn: this.#logLimiter.warn,
       admitSource: (connection, address) => this.#admitSource(connection, address),
       order: (port, ip) => this.remotes.forPort('TCP', port)?.order(ip) ?? [],
-      onSettled: (settled, failure) => {
+      onDialled: (waitedMs) => {
+        this.#dialTime.observe(waitedMs);
+      },
+      onSettled: (settled, failure, durationMs) => {
         if (failure === 'probe') this.#probes += 1;
+        else this.#connectionTime.observe(durationMs);
         this.#connections.closed(settled, failure === 'probe' ? undefined : failure);
         this.#limiter.release(settled.countedAs);
       },
@@ -106,6 +113,7 @@ export class Endpoint {
 
   /** How it is now. */
   get stats(): EndpointStats {
+    for (const connection of this.#connections) connection.countTraffic();
     return {
       config: this.#config,
       remoteNames: this.remotes.names,
@@ -126,6 +134,8 @@ export class Endpoint {
       },
       probes: this.#probes,
       evicted: this.#associations.evicted,
+      dialTime: this.#dialTime.counts,
+      connectionTime: this.#connectionTime.counts,
     };
   }
 

@@ -86,6 +86,11 @@ class UdpListener implements OpenListener {
     return Promise.resolve();
   }
 
+  /** Answers under way still reach their clients, if the engine can do that. */
+  release(): Promise<void> {
+    return this.#socket.stopReceiving() ? this.drain() : this.close();
+  }
+
   drain(): Promise<void> {
     this.#isDraining = true;
     for (const association of this.#associations) association.limitIdle(drainIdleMs);

@@ -9,7 +9,7 @@
  *
  * Guarantee: a datagram is passed on whole or not at all, in the order in which it came; no event follows `close`.
  */
-import type { Address, Target } from './channel.ts';
+import type { Address, BoundHandle, Target } from './channel.ts';
 
 /** What happens to a connected UDP socket. */
 export type UdpChannelListeners = {
@@ -57,6 +57,8 @@ export type UdpListenOptions = {
   readonly ipv6Only: boolean;
   /** The network interface whose datagrams are received; undefined = every one. */
   readonly device: string | undefined;
+  /** A socket that is bound to the address already, owned by the stack; absent = to be bound. */
+  readonly handle?: BoundHandle;
   /** Differentiated services code point of the answers, 0 to 63, asked for with each new client. */
   readonly dscp: () => number;
   /**
@@ -73,6 +75,8 @@ export type UdpListeningSocket = {
   readonly port: number;
   /** Whether it receives no IPv4: the engine node has it as the system does. */
   readonly isIpv6Only: boolean;
+  /** Leaves further datagrams to another process that has the socket, and still sends. @returns false if that is not possible. */
+  readonly stopReceiving: () => boolean;
   /** Frees the port, in this turn of the event loop. */
   readonly close: () => void;
 };

@@ -97,8 +97,13 @@ class KernelListener implements UdpListeningSocket, Watcher, DatagramOutlet {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#shared.sender.flushOf(this);
-    this.#shared.poller.forget(this.descriptor);
+    this.#shared.poller.remove(this.descriptor); // another process may have the socket, too
     this.descriptor.close();
+  }
+
+  stopReceiving(): boolean {
+    this.#shared.poller.change(this.descriptor, 0);
+    return true;
   }
 
   onEvents(): void {
@@ -179,15 +184,19 @@ class KernelClient extends DatagramPeer implements DatagramClient, DatagramSink 
 }
 
 /** A bound socket. @throws the system's error. */
-function listening({ address, port, ipv6Only, device }: UdpListenOptions): KernelSocket {
-  const socket = KernelSocket.open(address, { type: 'datagram' });
+function listening({ address, port, ipv6Only, device, handle }: UdpListenOptions): KernelSocket {
+  const isBound = handle !== undefined;
+  const socket = isBound
+    ? KernelSocket.duplicate(handle.fd)
+    : KernelSocket.open(address, { type: 'datagram' });
   try {
-    if (device !== undefined) bindToDevice(socket, device);
-    if (address.includes(':')) setIpv6Only(socket, ipv6Only);
+    handle?.close();
+    if (device !== undefined && !isBound) bindToDevice(socket, device);
+    if (address.includes(':') && !isBound) setIpv6Only(socket, ipv6Only);
     if (isWildcard(address)) receiveWithLocalAddress(socket, address.includes(':'));
     setBufferBytes(socket, receiveBufferBytes);
     receiveMerged(socket);
-    socket.bind({ address, port });
+    if (!isBound) socket.bind({ address, port });
     return socket;
   } catch (error) {
     socket.close();

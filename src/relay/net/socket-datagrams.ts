@@ -26,7 +26,7 @@ export const socketDatagrams: UdpStack = {
 };
 
 async function listen(options: UdpListenOptions): Promise<UdpListeningSocket> {
-  const { address, port, ipv6Only, device } = options;
+  const { address, port, ipv6Only, device, handle } = options;
   if (device !== undefined) throw new DeviceError(device);
   const socket = createSocket({
     type: isIPv6(address) ? 'udp6' : 'udp4',
@@ -36,7 +36,9 @@ async function listen(options: UdpListenOptions): Promise<UdpListeningSocket> {
   });
   const isListening = once(socket, 'listening'); // before `bind`, which may emit it at once
   try {
-    socket.bind({ address, port, exclusive: true });
+    socket.bind(
+      handle === undefined ? { address, port, exclusive: true } : { fd: handle.fd, exclusive: true },
+    );
     await isListening;
   } catch (error) {
     socket.close();
@@ -72,6 +74,11 @@ class SocketListener implements UdpListeningSocket {
       this.#onDatagram(datagram, from);
     });
     socket.on('error', () => undefined); // reported by the session that it concerns
+  }
+
+  /** Node.js cannot stop to receive and still send. */
+  stopReceiving(): boolean {
+    return false;
   }
 
   close(): void {

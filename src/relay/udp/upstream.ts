@@ -82,6 +82,7 @@ export class Upstream {
   /** Sends the client's datagram; only after `onOpen`. */
   send(datagram: Uint8Array, nowMs: number): void {
     this.#unansweredMs ??= nowMs;
+    this.remote.transferred(datagram.length, 0);
     this.#channel.send(datagram, this.#takeHeader());
   }
 
@@ -146,6 +147,7 @@ export class Upstream {
   }
 
   #onAnswer(datagram: Uint8Array): void {
+    this.remote.transferred(0, datagram.length);
     this.#unansweredMs = undefined;
     if (!this.isAnswered || this.isFailed) {
       this.#context.udp.needsTick();

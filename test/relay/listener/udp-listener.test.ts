@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { listenUdp } from '../../../src/relay/listener/udp-listener.ts';
 import { nodeEngine } from '../../../src/relay/net/engine.ts';
-import { keptLog, Loopback } from '../loopback.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { testEngine } from '../engines.ts';
+import { addressText, config, datagram, endpoint, keptLog, listenOf, Loopback, split } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
@@ -57,6 +59,7 @@ describe('UDP listener', () => {
             return {
               port: socket.port,
               isIpv6Only: ipv6Only || isIpv6OnlySystem,
+              stopReceiving: () => socket.stopReceiving(),
               close: () => {
                 socket.close();
               },
@@ -68,6 +71,32 @@ describe('UDP listener', () => {
       loopback.onClose(() => listener.close());
       expect(listener.families).to.deep.equal(families);
       expect(lines.filter(({ level }) => level === 'warn')).to.have.length(warnings);
+    });
+  }
+
+  if (testEngine.name === 'kernel') {
+    it('whose socket a successor has, too, reads no more and passes on the answers that are under way', async () => {
+      const asked = Promise.withResolvers<() => void>();
+      const remote = await loopback.udp('127.0.0.1', (datagramOf, { address, port }, self) => {
+        asked.resolve(() => {
+          self.send(datagramOf, port, address);
+        });
+      });
+      const only = endpoint(addressText(remote.address()), {}, { no_tcp: true, use_udp: true });
+      const clock = new FakeClock();
+      const { relay } = await loopback.relay(config(only), { clock });
+      const { host, port } = split(listenOf(relay));
+      const client = await loopback.udp();
+      client.send('x', port, host);
+      const answer = await asked.promise;
+      const released = relay.release();
+      const got = datagram(client);
+      answer();
+      expect(String(await got)).to.equal('x');
+      client.send('for the successor', port, host);
+      clock.advance(2000);
+      await released;
+      expect(relay.status().endpoints[0]?.associations.fromClientBytes).to.equal(1);
     });
   }
 });
