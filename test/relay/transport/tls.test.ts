@@ -395,6 +395,17 @@ describe('relay, TLS towards the remote', () => {
     expect(error?.remedy).to.contain('The remote does not match remote_transport');
   });
 
+  it('resets a client that has ended its side, if the remote resets the connection then', async () => {
+    const remote = await loopback.tcpRemote((socket) => {
+      socket.on('end', () => socket.resetAndDestroy()).resume();
+      socket.write('an answer');
+    });
+    const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: words() })));
+    const socket = tlsClient({ relay }, { allowHalfOpen: true });
+    socket.once('data', () => socket.end());
+    expect(await failure(socket)).to.equal('ECONNRESET');
+  });
+
   it('resets the client if the remote does not speak TLS', async () => {
     const remote = await loopback.greeter('SSH-2.0-x\r\n');
     const { text } = await greeted(remote, 'tls;sni=x;insecure');
