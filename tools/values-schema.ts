@@ -42,6 +42,7 @@ const constraints: Readonly<Record<string, Schema>> = {
     uniqueItems: true,
     items: { type: 'string', maxLength: 63, pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' },
   },
+  'gatewayApi.enabled': { type: ['boolean', 'null'] },
   deniedDestinations: {
     type: ['array', 'null'],
     uniqueItems: true,

@@ -19,8 +19,10 @@ import { NameResolver } from './dns/resolver.ts';
 import type { RelayIdentity } from './identity.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
+import { InheritedSockets } from './listener/inherited-sockets.ts';
 import { ListenerSet } from './listener/listener-set.ts';
 import type { Engine } from './net/engine.ts';
+import type { OwnSocket } from './handover/own-descriptors.ts';
 import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
 
 /** The new configuration cannot run, and the previous one runs again. */
@@ -48,6 +50,8 @@ export type RelayOptions = {
   readonly openFiles?: number;
   /** How much memory clients may make the process use; by default what the system's limit allows. */
   readonly memoryBytes?: number;
+  /** Sockets to listen on instead of binding them; none by default. */
+  readonly inherited?: InheritedSockets;
   /** Serves the clients; this process by default. */
   readonly dataPlane?: DataPlane;
   /** Lines that this process dropped from its log so far; none by default. */
@@ -72,6 +76,7 @@ export class RelayServer {
   readonly #errors: RecentErrors;
   readonly #dataPlane: DataPlane;
   readonly #listeners: ListenerSet;
+  readonly #inherited: InheritedSockets;
   readonly #logLinesDropped: () => number;
   readonly #identity: RelayIdentity;
   readonly #openFiles: number;
@@ -96,6 +101,7 @@ export class RelayServer {
     openFiles = openFilesLimit(),
     logLinesDropped = () => 0,
     memoryBytes,
+    inherited = new InheritedSockets(),
     dataPlane = new LocalDataPlane({
       log,
       errors,
@@ -116,12 +122,14 @@ export class RelayServer {
     this.#openFiles = openFiles;
     this.#startedAt = clock.now().toISOString();
     this.#logLinesDropped = logLinesDropped;
+    this.#inherited = inherited;
     this.#listeners = new ListenerSet({
       log,
       errors,
       clock,
       lookup,
       random,
+      inherited,
       listen: (request) => dataPlane.listen(request),
     });
   }
@@ -214,6 +222,22 @@ export class RelayServer {
     return { ended: Math.max(0, open - cut), cut };
   }
 
+  /** The sockets that it listens on. */
+  get sockets(): OwnSocket[] {
+    return [...this.#listeners].flatMap(({ spec, open }) =>
+      open === undefined
+        ? []
+        : [{ name: spec.key, protocol: spec.protocol, address: open.address, port: open.port }],
+    );
+  }
+
+  /** Leaves new clients to a successor that has the same sockets, and waits until everything open has ended. */
+  async release(): Promise<void> {
+    this.#enter('stopping');
+    await this.#listeners.release();
+    await this.#dataPlane.idle();
+  }
+
   /** Ends everything now, a running drain, too. */
   async close(): Promise<void> {
     this.#enter('stopping');
@@ -248,6 +272,7 @@ export class RelayServer {
       discard: () => this.#dataPlane.discard(),
     });
     if (faults.length > 0) throw new ReloadError(`rolled back: ${faultsText(faults)}`);
+    this.#inherited.closeRest(); // of endpoints that are gone
     this.#isConfigured = true;
     this.#configHash = configHash;
     this.#configProblem = '';
