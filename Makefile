@@ -146,6 +146,7 @@ chart-package: ## Pack the Helm chart in dist/chart/. Needs `make cluster`, or H
 cluster: ## Build the test cluster (Kubernetes, etcd, Helm, containerd, runc) from Go modules.
 	test/cluster/build.sh
 	test/cluster/fetch-crds.sh
+	test/github/build.sh
 
 .PHONY: image
 image: build ## Build the image as an OCI archive, without a container engine.
