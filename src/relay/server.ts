@@ -21,7 +21,6 @@ import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { InheritedSockets } from './listener/inherited-sockets.ts';
 import { ListenerSet } from './listener/listener-set.ts';
-import { socketKey } from './listener/socket-plan.ts';
 import type { Engine } from './net/engine.ts';
 import type { OwnSocket } from './handover/own-descriptors.ts';
 import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
@@ -228,7 +227,7 @@ export class RelayServer {
     return [...this.#listeners].flatMap(({ spec, open }) =>
       open === undefined
         ? []
-        : [{ name: socketKey(spec), protocol: spec.protocol, address: open.address, port: open.port }],
+        : [{ name: spec.key, protocol: spec.protocol, address: open.address, port: open.port }],
     );
   }
 

@@ -59,6 +59,11 @@ export const watchedNamespaces = ['test-chart-a', 'test-chart-b'] as const;
 export const matrix: Readonly<Record<string, object>> = {
   'the defaults': {},
   'some namespaces': { watchNamespaces: watchedNamespaces },
+  'no Gateway API': { gatewayApi: { enabled: false } },
+  'the Gateway API in some namespaces': {
+    watchNamespaces: watchedNamespaces,
+    gatewayApi: { enabled: true },
+  },
   'destinations of its own that are denied': { deniedDestinations: ['10.0.0.0/8', '2001:db8::/32'] },
   'relays on the modules of Node.js': { relayEngine: 'node' },
   'no CRD': { crds: { enabled: false } },

@@ -86,6 +86,31 @@ describeWithHelm('chart', (helm) => {
       find(await rendered(helm), 'ClusterRole'),
     ];
     expect(rules).to.deep.equal(clusterRules);
+    expect(operatorContainer(manifests).args).to.include('--no-gateway-api');
+  });
+
+  it('grants rights to Gateways in the watched namespaces if they are served there, and to their classes', async () => {
+    const [some, all, none] = await Promise.all(
+      [matrix['the Gateway API in some namespaces'], {}, matrix['no Gateway API']].map((values) =>
+        rendered(helm, values),
+      ),
+    );
+    const rulesOf = (manifests: typeof some, kind: string): string[] =>
+      (manifests ?? [])
+        .filter((manifest) => manifest.kind === kind)
+        .flatMap(({ rules }) => (rules as object[]).map((rule) => JSON.stringify(rule)));
+    expect(rulesOf(some, 'ClusterRole').every((rule) => rulesOf(all, 'ClusterRole').includes(rule))).to.be
+      .true;
+    const ofGateways = (rules: readonly string[]): string[] =>
+      rules.filter((rule) => rule.includes('gateway.networking'));
+    const inEach = [
+      ...new Set(ofGateways(rulesOf(some, 'Role'))),
+      ...ofGateways(rulesOf(some, 'ClusterRole')),
+    ];
+    expect(inEach).to.have.members(ofGateways(rulesOf(all, 'ClusterRole')));
+    expect(ofGateways(rulesOf(none, 'ClusterRole'))).to.deep.equal([]);
+    expect(operatorContainer(some ?? []).args).to.not.include('--no-gateway-api');
+    expect(operatorContainer(none ?? []).args).to.include('--no-gateway-api');
   });
 
   it('references an image by its digest if one is set', async () => {

@@ -21,6 +21,12 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
+{{/* "true" if the operator serves the Gateway API, "false" if not. */}}
+{{- define "realm-operator.servesGateways" -}}
+{{- $enabled := .Values.gatewayApi.enabled -}}
+{{- if kindIs "bool" $enabled -}}{{ $enabled }}{{- else -}}{{ empty .Values.watchNamespaces }}{{- end -}}
+{{- end -}}
+
 {{/* Name of the operator's ServiceAccount. */}}
 {{- define "realm-operator.serviceAccountName" -}}
 {{- .Values.serviceAccount.name | default (include "realm-operator.fullname" .) -}}

@@ -101,6 +101,8 @@ export type Serving = {
   readonly log: Logger;
   readonly clock: Clock;
   readonly signals: SignalSource;
+  /** Why a successor could not do the same; undefined if it can. */
+  readonly obstacle?: string;
 };
 
 /**
@@ -125,8 +127,8 @@ async function handedOver(serving: Serving, { isUpgradeRequested }: Start): Prom
 }
 
 /** @returns whether a successor serves. */
-async function succeed({ relay, admin, log, clock }: Serving): Promise<boolean> {
-  const problem = obstacle();
+async function succeed({ relay, admin, log, clock, obstacle }: Serving): Promise<boolean> {
+  const problem = obstacle ?? processObstacle();
   const own = [...relay.sockets, ...(admin === undefined ? [] : [socketOf(admin)])];
   const succession =
     problem === undefined ? await startSuccessor(await handable(own, log), clock) : { problem };
@@ -139,7 +141,7 @@ async function succeed({ relay, admin, log, clock }: Serving): Promise<boolean> 
 }
 
 /** Why this process cannot have a successor; undefined if it can. */
-function obstacle(): string | undefined {
+function processObstacle(): string | undefined {
   if (process.platform !== 'linux') return 'descriptors can be found on Linux only: restart the program';
   return process.pid === 1 ? 'a container ends with its process 1: replace the container' : undefined;
 }
