@@ -156,6 +156,7 @@ docs: site build ## The same, and run every command of it on a real node, with r
 cluster: ## Build the test cluster (Kubernetes, etcd, Helm, containerd, runc) from Go modules.
 	test/cluster/build.sh
 	test/cluster/fetch-crds.sh
+	test/github/build.sh
 
 .PHONY: image
 image: build ## Build the image as an OCI archive, without a container engine.
