@@ -38,6 +38,7 @@ const relayRooms = {
   udp: [...ground, 'proxy-protocol', 'upstream', 'listener'],
   'data-plane': [...ground, 'upstream', 'listener', 'connection', 'transport', 'udp'],
   workers: [...ground, 'upstream', 'listener', 'transport', 'data-plane'],
+  handover: ['net', 'listener'],
   admin: ['stats', 'upstream', 'listener', 'data-plane'],
   'command-line': ['config-file'],
 };
@@ -66,6 +67,8 @@ const relayForCommands = [
   'admin/status',
   'command-line/flag-table',
   'config-file/read-config',
+  'handover/handover',
+  'listener/port-owner',
   'net/engine',
   'transport/transports',
 ];

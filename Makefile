@@ -6,7 +6,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 relay_socket_tests := 'test/relay/*.test.ts' \
-  'test/relay/{connection,data-plane,limits,listener,net,proxy-protocol,transport,udp,upstream}/*.test.ts'
+  'test/relay/{connection,data-plane,handover,limits,listener,net,proxy-protocol,transport,udp,upstream}/*.test.ts'
 
 ##@ Use
 .PHONY: run
@@ -77,6 +77,7 @@ format-check: node_modules
 .PHONY: typecheck
 typecheck: node_modules
 	tsc
+	tsc --project src/telemetry/page
 	tsc --project src/relay/admin/page
 
 .PHONY: lint
@@ -107,6 +108,38 @@ merge-table: node_modules ## Generate src/kube/merge-table.ts from the test clus
 .PHONY: verify-generated
 verify-generated: node_modules ## Fail if a generated file was edited by hand or is stale.
 	node tools/generate.ts --check
+
+##@ Package
+.PHONY: packages
+packages: npm-package host-packages executable install-manifest chart-package ## Build everything that can be installed, for this machine's processor.
+
+.PHONY: npm-package
+npm-package: build ## Build the npm package in dist/npm/.
+	rm -rf dist/npm
+	mkdir -p dist/npm
+	npm pack --silent --ignore-scripts --pack-destination dist/npm >/dev/null
+
+.PHONY: host-packages
+host-packages: build ## Build a tarball and a Debian package in dist/host/, each with Node.js and a systemd unit.
+	rm -rf dist/host
+	tools/host-packages.sh
+
+.PHONY: executable
+executable: node_modules ## Build the single executable in dist/executable/.
+	rm -rf dist/executable
+	node tools/executable.ts
+
+.PHONY: arm64
+arm64: build ## Build host packages and executable for arm64 on x64; downloads the pinned Node.js of arm64.
+	tools/arm64.sh
+
+.PHONY: install-manifest
+install-manifest: node_modules ## Build dist/install.yaml, the manifests of config/ in one file.
+	node tools/install-manifest.ts
+
+.PHONY: chart-package
+chart-package: ## Pack the Helm chart in dist/chart/. Needs `make cluster`, or HELM=helm.
+	tools/chart-package.sh
 
 ##@ Cluster
 .PHONY: cluster

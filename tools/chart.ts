@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
+import { chartReadme } from './chart-readme.ts';
 import { dashboards } from './dashboards.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -38,6 +39,7 @@ export function chartFiles(): ReadonlyMap<string, string> {
     [`${chart}/files/rules.yaml`, clusterRules('realm-operator')],
     [`${chart}/files/gateway-rules.yaml`, clusterRules('realm-operator-gateways')],
     [`${chart}/files/gateway-class-rules.yaml`, clusterRules('realm-operator-classes')],
+    [`${chart}/README.md`, chartReadme()],
     ...[...dashboards()].map(([file, json]) => [`${chart}/dashboards/${file}`, json] as const),
   ]);
 }

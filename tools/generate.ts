@@ -5,7 +5,7 @@ import { apiReference } from '../src/api/api-reference.ts';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { chartFiles } from './chart.ts';
 import { metricsReference } from './metrics.ts';
-import { pageModule } from './page.ts';
+import { pageModules } from './page.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -16,7 +16,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['crds/realmrelays.yaml', header + dump(customResourceDefinition(), { noRefs: true, lineWidth: 100 })],
     ['docs/api.md', apiReference()],
     ['docs/metrics.md', metricsReference()],
-    ['src/relay/admin/page/html.ts', pageModule()],
+    ...pageModules(),
     ...chartFiles(),
   ]);
 }

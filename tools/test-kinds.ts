@@ -26,7 +26,7 @@ const kinds: readonly Patterns[] = [
     needsCluster: false,
     patterns: [
       'test/relay/*.test.ts',
-      'test/relay/{workers,command-line,config-file,dns,rust-realm}/*.test.ts',
+      'test/relay/{workers,command-line,handover,config-file,dns,rust-realm}/*.test.ts',
     ],
   },
   {
@@ -38,11 +38,12 @@ const kinds: readonly Patterns[] = [
     title: 'API, chart and GitOps, on an API server',
     needsCluster: true,
     patterns: [
-      'test/api/api-server.test.ts',
+      'test/{api,cli}/api-server.test.ts',
       'test/{admission,chart,cluster,explore,faults,gitops,install}/*.test.ts',
       'test/desired/quantity.test.ts',
     ],
   },
+  { title: 'packages, built and installed', needsCluster: true, patterns: ['test/packages/*.test.ts'] },
   { title: 'relay, on sockets', needsCluster: false, patterns: ['test/relay/**/*.test.ts'] },
   { title: 'all that needs neither', needsCluster: false, patterns: ['test/**/*.test.ts'] },
 ];

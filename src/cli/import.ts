@@ -14,20 +14,9 @@ import { trimmedEnd } from '../lib/trimmed.ts';
 import { readConfig } from '../relay/config-file/read-config.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import type { Command } from './command.ts';
+import { importOptions } from './command-table.ts';
 import { namespaceName } from './flag-values.ts';
 import { parseOptions } from './options.ts';
-
-export const usage = `Usage: realm-operator import PATH [--name NAME] [--namespace NAME]
-
-Prints the RealmRelay for a Realm configuration: a file in TOML, JSON or the JSON of Realm before 2.0, a folder of
-them, or - for standard input. Standard error lists what a RealmRelay cannot express, and the Secrets to create from
-certificate files.
-
-      --name NAME       name of the RealmRelay (default: from the file name)
-      --namespace NAME  namespace of the RealmRelay (default: none, so that kubectl chooses)
-
-Exit code: 0 success, 1 the configuration is not valid (nothing is printed), 2 wrong usage.
-`;
 
 /** `realm-operator import`: converts a configuration of Realm to a RealmRelay. */
 export const importRealm: Command = async (argv, { stdin, stdout, stderr }) => {
@@ -59,11 +48,7 @@ type Options = {
 };
 
 function options(argv: readonly string[]): Options {
-  const { values, positionals } = parseOptions(
-    argv,
-    { name: { type: 'string' }, namespace: { type: 'string' } },
-    1,
-  );
+  const { values, positionals } = parseOptions(argv, importOptions, 1);
   const [path] = positionals;
   if (path === undefined) throw new UsageError('give one file or folder, or - for standard input');
   const { name, namespace } = values;

@@ -9,16 +9,21 @@ import type { RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
+import { version } from '../lib/version.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
 import type { Lookup } from './dns/lookup.ts';
 import { NameResolver } from './dns/resolver.ts';
+import type { RelayIdentity } from './identity.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
+import { InheritedSockets } from './listener/inherited-sockets.ts';
 import { ListenerSet } from './listener/listener-set.ts';
+import { socketKey } from './listener/socket-plan.ts';
 import type { Engine } from './net/engine.ts';
+import type { OwnSocket } from './handover/own-descriptors.ts';
 import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
 
 /** The new configuration cannot run, and the previous one runs again. */
@@ -34,6 +39,8 @@ export type RelayOptions = {
   readonly lookup?: Lookup;
   /** Moves the bytes. */
   readonly engine: Engine;
+  /** What it runs for, and where; by default for no RealmRelay, outside a cluster. */
+  readonly identity?: RelayIdentity;
   /** Remembers recent errors. */
   readonly errors?: RecentErrors;
   /** How long connections of a removed endpoint may go on; 30,000 by default. */
@@ -44,6 +51,8 @@ export type RelayOptions = {
   readonly openFiles?: number;
   /** How much memory clients may make the process use; by default what the system's limit allows. */
   readonly memoryBytes?: number;
+  /** Sockets to listen on instead of binding them; none by default. */
+  readonly inherited?: InheritedSockets;
   /** Serves the clients; this process by default. */
   readonly dataPlane?: DataPlane;
   /** Lines that this process dropped from its log so far; none by default. */
@@ -68,7 +77,11 @@ export class RelayServer {
   readonly #errors: RecentErrors;
   readonly #dataPlane: DataPlane;
   readonly #listeners: ListenerSet;
+  readonly #inherited: InheritedSockets;
   readonly #logLinesDropped: () => number;
+  readonly #identity: RelayIdentity;
+  readonly #openFiles: number;
+  readonly #startedAt: string;
   #configHash = '';
   #configProblem = '';
   #isConfigured = false;
@@ -85,9 +98,11 @@ export class RelayServer {
     random = Math.random,
     errors = new RecentErrors(clock),
     engine,
-    openFiles,
+    identity = { relay: '', pod: '', madeOf: 'Realm' },
+    openFiles = openFilesLimit(),
     logLinesDropped = () => 0,
     memoryBytes,
+    inherited = new InheritedSockets(),
     dataPlane = new LocalDataPlane({
       log,
       errors,
@@ -96,7 +111,7 @@ export class RelayServer {
       engine,
       random,
       retireMs,
-      openFiles: openFiles ?? openFilesLimit(),
+      openFiles,
       memoryBytes: memoryBytes ?? memoryBudgetBytes(1),
     }),
   }: RelayOptions) {
@@ -104,13 +119,18 @@ export class RelayServer {
     this.#clock = clock;
     this.#errors = errors;
     this.#dataPlane = dataPlane;
+    this.#identity = identity;
+    this.#openFiles = openFiles;
+    this.#startedAt = clock.now().toISOString();
     this.#logLinesDropped = logLinesDropped;
+    this.#inherited = inherited;
     this.#listeners = new ListenerSet({
       log,
       errors,
       clock,
       lookup,
       random,
+      inherited,
       listen: (request) => dataPlane.listen(request),
     });
   }
@@ -160,17 +180,22 @@ export class RelayServer {
       this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
+      version,
+      startedAt: this.#startedAt,
+      relay: this.#identity.relay,
+      pod: this.#identity.pod,
       engine,
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort,
+      openFilesLimit: Number.isFinite(this.#openFiles) ? this.#openFiles : null,
       logLinesDropped: this.#logLinesDropped() + workerLogLinesDropped,
       memory,
       ...(workers && { workers }),
       endpoints,
-      recentErrors: mergedErrors([...this.#errors.list, ...workerErrors]),
+      recentErrors: mergedErrors([...this.#errors.list, ...workerErrors], this.#identity.madeOf),
     };
   }
 
@@ -196,6 +221,22 @@ export class RelayServer {
     stopTimer();
     const cut = this.#dataPlane.cutCount - cutBefore;
     return { ended: Math.max(0, open - cut), cut };
+  }
+
+  /** The sockets that it listens on. */
+  get sockets(): OwnSocket[] {
+    return [...this.#listeners].flatMap(({ spec, open }) =>
+      open === undefined
+        ? []
+        : [{ name: socketKey(spec), protocol: spec.protocol, address: open.address, port: open.port }],
+    );
+  }
+
+  /** Leaves new clients to a successor that has the same sockets, and waits until everything open has ended. */
+  async release(): Promise<void> {
+    this.#enter('stopping');
+    await this.#listeners.release();
+    await this.#dataPlane.idle();
   }
 
   /** Ends everything now, a running drain, too. */
@@ -232,6 +273,7 @@ export class RelayServer {
       discard: () => this.#dataPlane.discard(),
     });
     if (faults.length > 0) throw new ReloadError(`rolled back: ${faultsText(faults)}`);
+    this.#inherited.closeRest(); // of endpoints that are gone
     this.#isConfigured = true;
     this.#configHash = configHash;
     this.#configProblem = '';

@@ -15,6 +15,7 @@ import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { SourceError, SourceFilter, isAllowed } from '../limits/source-filter.ts';
 import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
+import { connectionBounds, dialBounds, Histogram } from '../stats/histogram.ts';
 import { LogLimiter, type Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { TrafficStats } from '../stats/traffic.ts';
@@ -60,6 +61,8 @@ export class Endpoint {
   readonly #idleSweep: IdleSweep;
   /** Public for the health that other processes know. */
   readonly remotes: EndpointRemotes;
+  readonly #dialTime = new Histogram(dialBounds);
+  readonly #connectionTime = new Histogram(connectionBounds);
   #probes = 0;
   #config: EndpointConfig;
   #transport: EndpointTransport | undefined;
@@ -85,8 +88,12 @@ export class Endpoint {
       warn: this.#logLimiter.warn,
       admitSource: (connection, address) => this.#admitSource(connection, address),
       order: (port, ip) => this.remotes.forPort('TCP', port)?.order(ip) ?? [],
-      onSettled: (settled, failure) => {
+      onDialled: (waitedMs) => {
+        this.#dialTime.observe(waitedMs);
+      },
+      onSettled: (settled, failure, durationMs) => {
         if (failure === 'probe') this.#probes += 1;
+        else this.#connectionTime.observe(durationMs);
         this.#connections.closed(settled, failure === 'probe' ? undefined : failure);
         this.#limiter.release(settled.countedAs);
       },
@@ -105,6 +112,7 @@ export class Endpoint {
 
   /** How it is now. */
   get stats(): EndpointStats {
+    for (const connection of this.#connections) connection.countTraffic();
     return {
       config: this.#config,
       remoteNames: this.remotes.names,
@@ -125,6 +133,8 @@ export class Endpoint {
       },
       probes: this.#probes,
       evicted: this.#associations.evicted,
+      dialTime: this.#dialTime.counts,
+      connectionTime: this.#connectionTime.counts,
     };
   }
 

@@ -103,6 +103,13 @@ export class ListenerSet implements Iterable<ManagedListener> {
     await Promise.all([...this].map((listener) => listener.drain()));
   }
 
+  /** Leaves new clients to a successor, which has the same sockets; open connections continue. */
+  async release(): Promise<void> {
+    this.#isStopped = true;
+    this.#endLogs(() => true);
+    await Promise.all([...this].map((listener) => listener.release()));
+  }
+
   /** Frees every port, those of a `replace` that is still running, too. */
   async close(): Promise<void> {
     this.#isStopped = true;

@@ -6,6 +6,7 @@ import type { IpFamily } from '../../lib/ip-address.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { familiesOf, type OpenListener } from './listener.ts';
 import { literalAddress } from '../dns/lookup.ts';
+import type { BoundHandle } from '../net/channel.ts';
 
 /** Receive buffer, which the kernel caps at net.core.rmem_max; its default holds three full datagrams. */
 const receiveBufferBytes = 4 * 1024 * 1024;
@@ -21,6 +22,8 @@ export type UdpListenerOptions = {
   readonly log: Logger;
   /** `net.ipv6.bindv6only` of the system, which Node.js can switch on for a UDP socket, but not off. */
   readonly isIpv6OnlySystem: boolean;
+  /** A bound socket; absent = to be bound. */
+  readonly handle?: BoundHandle;
   readonly associate: Associate;
 };
 
@@ -61,7 +64,7 @@ export type Reply = (datagram: Uint8Array) => void;
  * @throws the kernel's error, for example EADDRINUSE.
  */
 export async function listenUdp(options: UdpListenerOptions): Promise<OpenListener> {
-  const { address, port, ipv6Only, isIpv6OnlySystem, log } = options;
+  const { address, port, ipv6Only, isIpv6OnlySystem, handle, log } = options;
   const socket = createSocket({
     type: isIPv6(address) ? 'udp6' : 'udp4',
     ipv6Only,
@@ -73,7 +76,9 @@ export async function listenUdp(options: UdpListenerOptions): Promise<OpenListen
   }
   const isListening = once(socket, 'listening'); // before `bind`, which may emit it at once
   try {
-    socket.bind({ address, port, exclusive: true });
+    socket.bind(
+      handle === undefined ? { address, port, exclusive: true } : { fd: handle.fd, exclusive: true },
+    );
     await isListening;
   } catch (error) {
     socket.close();
@@ -118,6 +123,11 @@ class UdpListener implements OpenListener {
   close(): Promise<void> {
     this.#close();
     return Promise.resolve();
+  }
+
+  /** Node.js cannot stop to receive and still send, so that answers under way are lost. */
+  release(): Promise<void> {
+    return this.close();
   }
 
   drain(): Promise<void> {

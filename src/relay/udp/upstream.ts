@@ -82,6 +82,7 @@ export class Upstream {
   /** Sends the client's datagram; only after `onOpen`. */
   send(datagram: Uint8Array, nowMs: number): void {
     this.#unansweredMs ??= nowMs;
+    this.remote.transferred(datagram.length, 0);
     const socket = this.#socket;
     socket.send(this.#withHeader(datagram), (error) => {
       // A datagram that is too large for the remote's family is lost; the association goes on.
@@ -157,6 +158,7 @@ export class Upstream {
   }
 
   #onAnswer(datagram: Uint8Array): void {
+    this.remote.transferred(0, datagram.length);
     this.#unansweredMs = undefined;
     if (!this.isAnswered || this.isFailed) {
       this.isAnswered = true;

@@ -10,7 +10,8 @@ import type { RecentErrors } from '../stats/recent-errors.ts';
 import { HealthChecks } from './health-checks.ts';
 import type { RemotePool } from './remote-pool.ts';
 import { RemotePools } from './remote-pools.ts';
-import type { Remote, RemoteEvent, RemoteHealth, RemoteState } from './remote.ts';
+import type { RemoteHealth } from './remote-health.ts';
+import type { Remote, RemoteEvent, RemoteState } from './remote.ts';
 
 /** Identifies a remote among all processes: by its address, because remotes with one address share their fate. */
 export type RemoteId = { readonly endpoint: string; readonly protocol: Protocol; readonly remote: string };

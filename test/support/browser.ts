@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { eventually } from './eventually.ts';
 
 type Message = {
   readonly id?: number;
@@ -13,8 +14,38 @@ type Message = {
   readonly error?: { readonly message: string };
 };
 
+/**
+ * A suite that needs a browser. Where there is none its tests are pending, and its title states the reason; nothing is
+ * downloaded.
+ *
+ * @param body  receives the browser, which runs while the suite does.
+ */
+export function describeWithChromium(title: string, body: (browser: () => Browser) => void): void {
+  const command = chromium();
+  if (command === undefined) {
+    const reason = 'no Chromium on this machine: apt-get install chromium';
+    describe.skip(`${title} (skipped: ${reason})`, () => {
+      body(() => {
+        throw new Error(reason);
+      });
+    });
+    return;
+  }
+  describe(title, () => {
+    let browser: Browser | undefined;
+    before(async () => {
+      browser = await Browser.start(command);
+    });
+    after(() => browser?.close());
+    body(() => {
+      if (browser === undefined) throw new Error('the browser runs only during tests');
+      return browser;
+    });
+  });
+}
+
 /** The Chromium of this machine; undefined where there is none. */
-export function chromium(): string | undefined {
+function chromium(): string | undefined {
   return ['chromium', 'chromium-browser', 'google-chrome'].find(
     (name) => spawnSync(name, ['--version']).status === 0,
   );
@@ -38,6 +69,10 @@ export class Browser {
         '--headless=new',
         '--no-sandbox',
         '--disable-gpu',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
         '--remote-debugging-pipe',
         `--user-data-dir=${this.#profile}`,
         'about:blank',
@@ -69,6 +104,27 @@ export class Browser {
   /** Loads `url`. */
   async open(url: string): Promise<void> {
     await this.send('Page.navigate', { url });
+  }
+
+  /** What a person sees of a part of the page; '' if it is hidden. */
+  text(selector: string): Promise<string> {
+    const part = `document.querySelector(${JSON.stringify(selector)})`;
+    return this.value(`(part => part?.checkVisibility() ? part.innerText : '')(${part})`);
+  }
+
+  /** Waits for words in a part of the page. @returns the text of the part. */
+  shows(selector: string, words: string | RegExp): Promise<string> {
+    return eventually(`${String(words)} in ${selector}`, async () => {
+      const shown = await this.text(selector);
+      const isThere = typeof words === 'string' ? shown.includes(words) : words.test(shown);
+      return isThere ? shown : undefined;
+    });
+  }
+
+  /** Shows the page as in a window of that width; below 768 as on a phone. */
+  async resize(width: number): Promise<void> {
+    const size = { width, height: 800, deviceScaleFactor: 1, mobile: width < 768 };
+    await this.send('Emulation.setDeviceMetricsOverride', size);
   }
 
   /** What `expression` is in the page. */
