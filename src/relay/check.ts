@@ -8,7 +8,6 @@ import { advice } from './advice.ts';
 import type { RelayFlags } from './command-line/flags.ts';
 import { NameResolver } from './dns/resolver.ts';
 import { withListenAddresses } from './listener/listen-names.ts';
-import type { RelayIo } from './main.ts';
 import { chooseEngine } from './net/engine.ts';
 import { transportProblems } from './transport/transports.ts';
 
@@ -24,7 +23,7 @@ const lookupMs = 5000;
 export async function checkConfig(
   { admin, engine: choice }: RelayFlags,
   { config, warnings }: ParsedConfig,
-  { stdout, stderr }: RelayIo,
+  { stdout, stderr }: Readonly<Record<'stdout' | 'stderr', { write: (text: string) => unknown }>>,
 ): Promise<number> {
   const log = createLogger('off', { write: () => undefined });
   const engine = await chooseEngine(choice, log);
