@@ -86,6 +86,7 @@ function operatorFlags(argv: readonly string[]) {
       omitUserIds: values['omit-user-ids'],
     },
     ...(image === undefined && home !== undefined && { ownPod: { namespace: home, name: hostname() } }),
+    gatewayApi: !values['no-gateway-api'],
     namespaces: namespaceNames(namespace),
     ...installation(values['leader-elect'] ? lease(leaseNamespace, seconds) : undefined, home),
   };

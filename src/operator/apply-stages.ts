@@ -102,7 +102,7 @@ async function prepareReplicas(
 
 /** What an error of applying `wanted` comes to. */
 function failureResult(error: unknown, wanted: KubeObject, configured: Relay | undefined): ApplyResult {
-  if (error instanceof ResourceConflictError) return { verdict: conflictVerdict(error, configured) };
+  if (error instanceof ResourceConflictError) return { verdict: conflictVerdict(error, wanted, configured) };
   if (!(error instanceof RefusedError)) return failed(error, configured);
   const verdict = refusedVerdict(error, wanted, configured);
   // Which IP families a cluster has does not change from one try to the next, so no backoff.

@@ -57,7 +57,10 @@ async function listening(transport: string, options = {}): Promise<TestRelay & {
 }
 
 /** A TLS client of `relay` that trusts the authority of the tests; its handshake may not be done yet. */
-function tlsClient({ relay }: Pick<TestRelay, 'relay'>, options: ConnectionOptions = {}): TLSSocket {
+function tlsClient(
+  { relay }: Pick<TestRelay, 'relay'>,
+  options: ConnectionOptions & { readonly allowHalfOpen?: boolean } = {},
+): TLSSocket {
   const trust = { ca: readFileSync(pki.ca), servername: 'relay.example' };
   const socket = connect({ ...split(listenOf(relay)), ...trust, ...options });
   socket.on('error', () => undefined);
