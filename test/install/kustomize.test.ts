@@ -33,8 +33,13 @@ if (typeof programs === 'string') {
       expect(manifests.map(({ kind }) => kind)).to.have.members([
         'Namespace',
         'CustomResourceDefinition',
+        'CustomResourceDefinition',
         'ServiceAccount',
         'ClusterRole',
+        'ClusterRoleBinding',
+        'ClusterRole', // of Gateways
+        'ClusterRoleBinding',
+        'ClusterRole', // of GatewayClasses
         'ClusterRoleBinding',
         'Role',
         'RoleBinding',
