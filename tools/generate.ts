@@ -6,6 +6,7 @@ import { customResourceDefinition, gatewayParametersDefinition } from '../src/ap
 import { chartFiles } from './chart.ts';
 import { metricsReference } from './metrics.ts';
 import { pageModules } from './page.ts';
+import { valuesSchema } from './values-schema.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -23,6 +24,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/metrics.md', metricsReference()],
     ...pageModules(),
     ...chartFiles(),
+    ['charts/realm-operator/values.schema.json', valuesSchema()],
   ]);
 }
 

@@ -196,7 +196,12 @@ class Host {
       relays.map((each) => [`${each.metadata.namespace}/${each.metadata.name}`, each]),
     );
     const { config } = relayConfig(hostDocument([...distinct.values()]), 'the manifests');
-    return configFindings(config.endpoints, { own: machineNames(), admin: this.#options.admin });
+    const surroundings = {
+      own: machineNames(),
+      admin: this.#options.admin,
+      writtenAs: 'RealmRelay',
+    } as const;
+    return configFindings(config.endpoints, surroundings);
   }
 
   #print(lines: readonly string[]): void {
