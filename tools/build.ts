@@ -61,6 +61,25 @@ export async function bundle({ write, folder = options.outdir, version }: Bundle
   };
 }
 
+/** Bundles `realm-operator` into the one file `outfile`, for an executable that can load no other. */
+export async function bundleInOneFile(outfile: string): Promise<void> {
+  const {
+    outdir: _outdir,
+    splitting: _splitting,
+    chunkNames: _chunkNames,
+    metafile: _metafile,
+    ...rest
+  } = options;
+  await build({
+    ...rest,
+    entryPoints: [programs['realm-operator']],
+    outfile,
+    banner: { js: requireForCommonJs.replace('import.meta.url', 'process.execPath') },
+    legalComments: 'inline',
+    plugins: [slim],
+  });
+}
+
 function otherVersion(version: string): Plugin {
   const contents = `export const version = ${JSON.stringify(version)};`;
   return {

@@ -6,6 +6,7 @@ import { customResourceDefinition } from '../src/api/crd.ts';
 import { chartFiles } from './chart.ts';
 import { metricsReference } from './metrics.ts';
 import { pageModules } from './page.ts';
+import { valuesSchema } from './values-schema.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -18,6 +19,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/metrics.md', metricsReference()],
     ...pageModules(),
     ...chartFiles(),
+    ['charts/realm-operator/values.schema.json', valuesSchema()],
   ]);
 }
 

@@ -18,6 +18,7 @@ const kinds: readonly Patterns[] = [
     needsCluster: true,
     patterns: [
       'test/operator/{adoption,bad-days,hanging-api-server,leader,outage,permissions,single-stack}.test.ts',
+      'test/operator/gateway/*.test.ts',
     ],
   },
   {
@@ -37,10 +38,15 @@ const kinds: readonly Patterns[] = [
     title: 'API, chart and GitOps, on an API server',
     needsCluster: true,
     patterns: [
-      'test/api/api-server.test.ts',
+      'test/{api,cli}/api-server.test.ts',
       'test/{admission,chart,cluster,explore,faults,gitops,install}/*.test.ts',
       'test/desired/quantity.test.ts',
     ],
+  },
+  {
+    title: 'packages, built and installed',
+    needsCluster: true,
+    patterns: ['test/{packages,github}/*.test.ts'],
   },
   { title: 'relay, on sockets', needsCluster: false, patterns: ['test/relay/**/*.test.ts'] },
   { title: 'all that needs neither', needsCluster: false, patterns: ['test/**/*.test.ts'] },

@@ -103,7 +103,8 @@ export function ownLabelWarnings(
 
 const valueRemedy = 'use at most 63 letters, digits, "-", "_" and ".", first and last a letter or digit';
 
-function keyProblems(key: string, path: Path): Problem[] {
+/** Whether `key` is no qualified name, as those of labels, annotations and finalizers are. */
+export function keyProblems(key: string, path: Path): Problem[] {
   const [last = '', ...before] = key.split('/').toReversed();
   const isValid =
     name.test(last) &&

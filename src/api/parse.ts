@@ -5,11 +5,13 @@
 
 import type { Problem } from '../lib/problem.ts';
 import { readWith } from '../lib/schema-reader.ts';
+import { loopbackWarnings } from './loopback-warnings.ts';
 import { portConflicts, type PortConflict } from './port-conflicts.ts';
 import type { Relay } from './relay.ts';
+import { precise } from './remedies.ts';
 import { resolve } from './resolve.ts';
 import { relayProblems, relayWarnings } from './rules.ts';
-import { realmRelaySchema } from './schema/realm-relay.ts';
+import { realmRelaySchema, type RealmRelay } from './schema/realm-relay.ts';
 
 /** The result of parsing a document as a RealmRelay. */
 export type ParsedRelay = {
@@ -27,12 +29,22 @@ export type ParsedRelay = {
  */
 export function parseRealmRelay(document: unknown): ParsedRelay {
   const { value, problems, warnings } = readWith(realmRelaySchema, document);
-  if (value === undefined) return { problems, conflicts: [], warnings };
-  const relay = resolve(value);
+  if (value === undefined) return { problems: problems.map(precise), conflicts: [], warnings };
+  const checked = checkedRelay(value);
+  return { ...checked, warnings: [...warnings, ...checked.warnings] };
+}
+
+/**
+ * The relay that `object` describes, held against the rules that no schema can express.
+ *
+ * @param isHost  whether it runs on a machine, and not in a Pod.
+ */
+export function checkedRelay(object: RealmRelay, isHost = false): ParsedRelay {
+  const relay = resolve(object);
   return {
     relay,
     problems: relayProblems(relay),
     conflicts: portConflicts(relay.endpoints),
-    warnings: [...warnings, ...relayWarnings(relay)],
+    warnings: [...relayWarnings(relay), ...(isHost ? [] : loopbackWarnings(relay))],
   };
 }

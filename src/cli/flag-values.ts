@@ -2,17 +2,13 @@ import { parseEngineChoice, type EngineChoice } from '../config/engine.ts';
 import { parseRelayDefaults, type RelayDefaults } from '../api/relay-defaults.ts';
 import { ipRanges, listenAddress } from '../config/address-rules.ts';
 import type { SocketAddress } from '../config/address.ts';
-import { defaultDeniedDestinations } from '../desired/platform.ts';
 import { oneOf, wholeNumber, type Rule } from '../lib/document-rules.ts';
 import { isImageReference } from '../lib/image-reference.ts';
 import { logLevels, type LogLevel } from '../lib/log-level.ts';
 import { problemText } from '../lib/problem.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { flagValue } from './options.ts';
-import { yamlDocuments, YamlError } from './yaml-documents.ts';
-
-/** The default of `--denied-destinations`. */
-export const defaultDenied = defaultDeniedDestinations.join(',');
+import { yamlDocuments } from './yaml-documents.ts';
 
 /**
  * Parses the value of `--denied-destinations`: addresses and ranges, separated by commas; '' = none.
@@ -103,12 +99,10 @@ export function relayDefaults(text: string): RelayDefaults {
 }
 
 function yamlValue(flag: string, text: string): unknown {
-  try {
-    return yamlDocuments(text)[0]?.value;
-  } catch (error) {
-    if (!(error instanceof YamlError)) throw error;
-    throw new UsageError(`${flag}: ${error.message}: ${error.remedy}`);
-  }
+  const [document] = yamlDocuments(text);
+  const [placed] = document?.problems ?? [];
+  if (placed === undefined) return document?.value;
+  throw new UsageError(`${flag}: ${placed.problem.what}: ${placed.problem.remedy}`);
 }
 
 /**

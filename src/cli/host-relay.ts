@@ -3,10 +3,12 @@ import type { RealmDocument } from '../config/realm-document.ts';
 import { realmDocument } from '../desired/config-map.ts';
 import { neededSecrets, secretsFolder } from '../desired/transports.ts';
 import { logLevels } from '../lib/log-level.ts';
+import type { Finding } from './findings.ts';
+import type { PlacedRelay } from './manifests.ts';
 
-/** The relays of `relays` that a machine runs: those that are not paused and have at least one replica. */
-export function runningRelays(relays: readonly Relay[]): Relay[] {
-  return relays.filter(({ paused, replicas }) => !paused && replicas > 0);
+/** Whether a machine runs the relay: it is not paused and has at least one replica. */
+export function runsOnHost({ paused, replicas }: Relay): boolean {
+  return !paused && replicas > 0;
 }
 
 /** One configuration for all of `relays`, for the one relay program of a machine. `endpointName` names the endpoints. */
@@ -22,13 +24,15 @@ export function hostDocument(relays: readonly Relay[]): RealmDocument {
   return { ...(level === undefined ? {} : { log: { level } }), endpoints };
 }
 
-/** Warnings for what is missing without a cluster: the Secrets that `relays` name, one line each. */
-export function hostSecrets(relays: readonly Relay[]): string[] {
-  return relays.flatMap((relay) =>
-    neededSecrets(relay.endpoints).map(
-      ({ name, keys }) =>
-        `${relay.metadata.name}: warning: there is no Secret "${name}" without a cluster: put ${keys.join(', ')} into ${secretsFolder}/${name}`,
-    ),
+/** Warnings for what is missing without a cluster: the Secrets that relays name. */
+export function hostSecrets(placed: readonly PlacedRelay[]): Finding[] {
+  return placed.flatMap(({ relay, file, position }) =>
+    neededSecrets(relay.endpoints).map(({ name, keys }) => {
+      const what = `there is no Secret "${name}" without a cluster`;
+      const remedy = `put ${keys.join(', ')} into ${secretsFolder}/${name}`;
+      const problem = { path: ['metadata', 'name'], what, remedy };
+      return { severity: 'warning', file, ...position, problem };
+    }),
   );
 }
 

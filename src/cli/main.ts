@@ -4,90 +4,79 @@ import { RealmError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import { runProgram } from '../telemetry/program.ts';
 import type { Command, Io, TextStream } from './command.ts';
+import type { CommandName } from './command-table.ts';
+import { nearest } from '../lib/problem.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { ownValue } from '../lib/record.ts';
 import { processIo } from './process-io.ts';
 
-/** A command and its help. Each is loaded only when it is called, so that a relay never loads the operator. */
-type Loaded = { readonly run: Command; readonly usage: string };
-
-const commands: Readonly<Record<string, () => Promise<Loaded>>> = {
+/** Each command is loaded only when it is called, so that a relay never loads the operator, nor the help of the others. */
+const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   operator: async () => {
     const { setHeapFlags } = await import('../lib/v8-flags.ts');
     setHeapFlags();
-    const { operator: run, usage } = await import('./operator.ts');
-    return { run, usage };
+    return (await import('./operator.ts')).operator;
   },
   relay: async () => {
-    const [{ runRelay }, { helpText }] = await Promise.all([
-      import('../relay/main.ts'),
-      import('../relay/command-line/flag-table.ts'),
-    ]);
+    const { setRelayHeapFlags } = await import('../lib/v8-flags.ts');
+    setRelayHeapFlags();
+    const { runRelay } = await import('../relay/main.ts');
     const { env } = process;
-    return {
-      run: (argv, { stdout, stderr, signals }) => runRelay(argv, { stdout, stderr, signals, env }),
-      usage: helpText(),
-    };
+    return (argv, { stdout, stderr, signals }) => runRelay(argv, { stdout, stderr, signals, env });
   },
-  standalone: async () => {
-    const { standalone: run, usage } = await import('./standalone.ts');
-    return { run, usage };
-  },
-  validate: async () => {
-    const { validate: run, usage } = await import('./validate.ts');
-    return { run, usage };
-  },
-  render: async () => {
-    const { render: run, usage } = await import('./render.ts');
-    return { run, usage };
-  },
-  import: async () => {
-    const { importRealm: run, usage } = await import('./import.ts');
-    return { run, usage };
-  },
+  standalone: async () => (await import('./standalone.ts')).standalone,
+  validate: async () => (await import('./validate.ts')).validate,
+  render: async () => (await import('./render.ts')).render,
+  import: async () => (await import('./import.ts')).importRealm,
+  completion: async () => (await import('./completion.ts')).completion,
 };
 
-const usage = `Usage: realm-operator COMMAND [options]
-
-  operator    run the controller, in the cluster or with a kubeconfig
-  relay       run the relay program: realm-operator relay -c FILE
-  standalone  run RealmRelay manifests on this machine, without a cluster
-  validate    check RealmRelay manifests
-  render      print the objects that the operator would apply
-  import      convert a configuration of Realm to a RealmRelay
-  version     print the version
-
-Run realm-operator COMMAND --help for the options of a command.
-`;
-
 /** What is printed without loading a command, both as a word and as an option. */
-const texts: Readonly<Record<string, string>> = {
-  help: usage,
-  h: usage,
-  version: `${version}\n`,
-  v: `${version}\n`,
+const texts: Readonly<Record<string, () => Promise<string>>> = {
+  help: overview,
+  h: overview,
+  version: () => Promise.resolve(`${version}\n`),
+  v: () => Promise.resolve(`${version}\n`),
 };
 
 /** Runs the command that `argv` names; see {@link Command} for the exit code. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const [name = '', ...rest] = argv;
-  const printed = ownValue(texts, name.replace(/^--?/, ''));
-  if (printed !== undefined) return print(io.stdout, printed, 0);
+  const text = ownValue(texts, name.replace(/^--?/, ''));
+  if (text !== undefined) return print(io.stdout, await text(), 0);
   const load = ownValue(commands, name);
-  if (load === undefined) return print(io.stderr, `realm-operator: unknown command "${name}"\n\n${usage}`, 2);
-  const command = await load();
-  if (rest.includes('--help') || rest.includes('-h')) return print(io.stdout, command.usage, 0);
+  if (load === undefined) return print(io.stderr, await unknownCommand(name), 2);
+  const run = await load();
+  const options = rest.slice(0, rest.includes('--') ? rest.indexOf('--') : undefined);
+  if (options.includes('--help') || options.includes('-h')) return print(io.stdout, await usage(name), 0);
   try {
-    return await command.run(rest, io);
+    return await run(rest, io);
   } catch (error) {
-    if (!(error instanceof RealmError)) throw error;
-    const help = error instanceof UsageError ? `\n${command.usage}` : '';
-    return print(
-      io.stderr,
-      `realm-operator ${name}: ${withCause(error)}\n${help}`,
-      error instanceof UsageError ? 2 : 1,
-    );
+    return failure(error, name, io);
   }
+}
+
+/** Prints why a command failed. @throws `error` if it is not one of ours. */
+async function failure(error: unknown, name: string, { stderr }: Io): Promise<number> {
+  if (!(error instanceof RealmError)) throw error;
+  const isUsage = error instanceof UsageError;
+  const help = isUsage ? `\n${await usage(name)}` : '';
+  return print(stderr, `realm-operator ${name}: ${withCause(error)}\n${help}`, isUsage ? 2 : 1);
+}
+
+async function overview(): Promise<string> {
+  return (await import('./command-table.ts')).overviewText();
+}
+
+async function usage(name: string): Promise<string> {
+  const { commandUsage } = await import('./command-table.ts');
+  return commandUsage(name);
+}
+
+async function unknownCommand(name: string): Promise<string> {
+  const near = nearest(name, [...Object.keys(commands), 'version', 'help']);
+  const meant = near === undefined || name === '' ? '' : `: did you mean "${near}"?`;
+  return `realm-operator: unknown command "${name}"${meant}\n\n${await overview()}`;
 }
 
 /** Message and cause: a message does not repeat its cause, and people need both. */

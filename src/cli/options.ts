@@ -61,7 +61,7 @@ class CommandLine {
 
   /** @param rest  the arguments after `argument`; its value is taken from there. */
   #readFlag(argument: string, rest: string[]): void {
-    const { name, value } = this.#split(argument);
+    const { name, value } = this.#split(argument, rest);
     const option = ownValue(this.#options, name);
     if (option === undefined) throw unknownFlag(argument, Object.keys(this.#options));
     const flag = `--${name}`;
@@ -78,13 +78,22 @@ class CommandLine {
     if (value === 'true') this.flags.push(flag);
   }
 
-  /** The long name of the flag in `argument`, and its value if that is there, too. */
-  #split(argument: string): { name: string; value?: string } {
-    const [, name = '', value] = /^--([^=]+)(?:=(.*))?$/s.exec(argument) ?? [];
-    if (name !== '') return value === undefined ? { name } : { name, value };
+  /**
+   * The long name of the flag in `argument`, and its value if that is there, too. As in kubectl, short flags without a value
+   * may be written together, `-qR`; the others then go to `rest`.
+   */
+  #split(argument: string, rest: string[]): { name: string; value?: string } {
+    const [, long = '', value] = /^--([^=]+)(?:=(.*))?$/s.exec(argument) ?? [];
+    if (long !== '') return value === undefined ? { name: long } : { name: long, value };
     const short = Object.entries(this.#options).find(([, option]) => option.short === argument[1]);
-    if (short === undefined) return { name };
-    return argument.length === 2 ? { name: short[0] } : { name: short[0], value: argument.slice(2) };
+    if (short === undefined) return { name: long };
+    const [name, { type }] = short;
+    const after = argument.slice(2);
+    if (after === '') return { name };
+    if (after.startsWith('=')) return { name, value: after.slice(1) };
+    if (type === 'string') return { name, value: after };
+    rest.unshift(`-${after}`);
+    return { name };
   }
 }
 

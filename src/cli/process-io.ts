@@ -1,9 +1,23 @@
+import { errorCode } from '../lib/errors.ts';
 import { logOutput } from '../telemetry/log-outputs.ts';
 import type { Io, TextStream } from './command.ts';
 
 /** Opened at the first write: Node makes a pipe non-blocking for all programs that share it. */
-const stdout: TextStream = { write: (text) => process.stdout.write(text) };
-const stderr: TextStream = { write: (text) => process.stderr.write(text) };
+const stdout = printed(() => process.stdout);
+const stderr = printed(() => process.stderr);
+
+/** A stream whose reader may leave early, as `head` does: the rest of the text is then lost without a word. */
+function printed(open: () => NodeJS.WriteStream): TextStream {
+  let stream: NodeJS.WriteStream | undefined;
+  return {
+    write: (text) => {
+      stream ??= open().on('error', (error) => {
+        if (errorCode(error) !== 'EPIPE') throw error;
+      });
+      return stream.write(text);
+    },
+  };
+}
 
 /**
  * What `command` uses of this process. A command that serves must never wait for the reader of its messages; any other

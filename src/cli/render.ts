@@ -1,46 +1,18 @@
 import { dump } from 'js-yaml';
 import { desiredObjects } from '../desired/desired-objects.ts';
-import { defaultOperatorNamespace } from '../desired/platform.ts';
-import { defaultRelayImage } from '../desired/relay-image.ts';
-import { UsageError } from '../lib/usage-error.ts';
 import type { Command } from './command.ts';
-import {
-  defaultDenied,
-  deniedDestinations,
-  namespaceName,
-  relayDefaults,
-  relayEngine,
-  relayImage,
-} from './flag-values.ts';
-import { findingText, readManifests } from './manifests.ts';
+import { renderOptions } from './command-table.ts';
+import { counts, findingsText, skippedText } from './findings.ts';
+import { deniedDestinations, namespaceName, relayDefaults, relayEngine, relayImage } from './flag-values.ts';
+import { anyNumber, findingFormat, manifestPaths } from './manifest-flags.ts';
+import { readManifests } from './manifests.ts';
 import { parseOptions } from './options.ts';
-
-export const usage = `Usage: realm-operator render -f PATH… [options]
-
-Prints the objects that the operator would apply for RealmRelay manifests, as YAML.
-
-  -f, --filename PATH      a file, a folder (its .yaml, .yml and .json files) or - for standard input; may be repeated
-      --relay-image IMAGE  image for relays that do not set one (default ${defaultRelayImage})
-      --operator-namespace NAME
-                           where the operator runs, which a NetworkPolicy admits (default ${defaultOperatorNamespace})
-      --relay-engine NAME, --relay-defaults YAML, --omit-user-ids, --denied-destinations LIST
-                           as of the operator, whose defaults are the same
-
-Exit code: 0 success, 1 a manifest is not valid (nothing is printed), 2 wrong usage.
-`;
 
 /** `realm-operator render`: prints what the operator would apply. */
 export const render: Command = async (argv, { stdin, stdout, stderr }) => {
-  const { values: options } = parseOptions(argv, {
-    filename: { type: 'string', short: 'f', multiple: true, default: [] },
-    'relay-image': { type: 'string', default: defaultRelayImage },
-    'relay-engine': { type: 'string', default: 'auto' },
-    'relay-defaults': { type: 'string', default: '{}' },
-    'omit-user-ids': { type: 'boolean', default: false },
-    'denied-destinations': { type: 'string', default: defaultDenied },
-    'operator-namespace': { type: 'string', default: defaultOperatorNamespace },
-  });
-  if (options.filename.length === 0) throw new UsageError('give the manifests with -f PATH');
+  const { values: options, positionals } = parseOptions(argv, renderOptions, anyNumber);
+  const paths = manifestPaths(options, positionals);
+  const format = findingFormat(options);
   const platform = {
     relayImage: relayImage(options['relay-image']),
     relayEngine: relayEngine(options['relay-engine']),
@@ -49,10 +21,20 @@ export const render: Command = async (argv, { stdin, stdout, stderr }) => {
     relayDefaults: relayDefaults(options['relay-defaults']),
     omitUserIds: options['omit-user-ids'],
   };
-  const { relays, findings } = await readManifests(options.filename, stdin);
-  for (const finding of findings) stderr.write(`${findingText(finding)}\n`);
-  if (findings.some(({ severity }) => severity === 'error')) return 1;
+  const { relays, findings, skipped } = await readManifests(paths, stdin);
+  const report = { findings, relays: relays.length, skipped };
+  if (findings.length > 0) stderr.write(findingsText(report, format));
+  if (skipped > 0 && !options.quiet && format === 'text') stderr.write(`${skippedText(skipped)}\n`);
+  if (counts(report).errors > 0) return 1;
   const objects = relays.flatMap((relay) => desiredObjects(relay, platform));
-  stdout.write(objects.map((object) => dump(object, { noRefs: true, lineWidth: -1 })).join('---\n'));
+  stdout.write(format === 'json' ? listText(objects) : yamlText(objects));
   return 0;
 };
+
+function yamlText(objects: readonly object[]): string {
+  return objects.map((object) => dump(object, { noRefs: true, lineWidth: -1 })).join('---\n');
+}
+
+function listText(items: readonly object[]): string {
+  return `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, undefined, 2)}\n`;
+}

@@ -1,7 +1,4 @@
-import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Relay as ParsedRelay } from '../api/relay.ts';
-import { adminPort } from '../api/schema/realm-relay.ts';
 import type { SocketAddress } from '../config/address.ts';
 import { configFindings, type ConfigFindings } from '../config/config-findings.ts';
 import { relayConfig } from '../config/parsed-config.ts';
@@ -16,74 +13,66 @@ import { adminSocket, inheritance, serveToTheEnd } from '../relay/handover/hando
 import { chooseEngine } from '../relay/net/engine.ts';
 import { RelayServer, ReloadError } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
-import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
+import type { HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logger.ts';
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
+import { startAdminServer } from './admin-server.ts';
 import type { Command, Io } from './command.ts';
+import { standaloneOptions } from './command-table.ts';
+import { counts, findingsText, skippedText, type FindingFormat } from './findings.ts';
 import { adminAddress, filePath } from './flag-values.ts';
 import { parseOptions } from './options.ts';
-import { UsageError } from '../lib/usage-error.ts';
-import { hostDocument, hostDrainSeconds, hostSecrets, runningRelays } from './host-relay.ts';
-import { findingText, readManifests } from './manifests.ts';
+import { hostDocument, hostDrainSeconds, hostSecrets, runsOnHost } from './host-relay.ts';
+import { ManifestReader } from './manifest-files.ts';
+import { anyNumber, findingFormat, manifestPaths } from './manifest-flags.ts';
+import { manifestsOf } from './manifests.ts';
 import { screen } from './standalone-screen.ts';
-
-const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
-
-export const usage = `Usage: realm-operator standalone -f PATH… [options]
-
-Runs RealmRelay manifests on this machine, without a cluster, and applies changes of the files.
-
-  -f, --filename PATH  a file or a folder (its .yaml, .yml and .json files); may be repeated
-      --admin ADDRESS  where /livez, /readyz, /status and /metrics are served, or off (default ${defaultAdmin})
-      --log-output FILE  stdout, stderr or a file, which SIGHUP opens again for its rotation (default stderr)
-
-Standard output shows what runs. A change that is not valid is reported and has no effect.
-SIGHUP reads the manifests at once. SIGUSR2 hands the ports to a new process of the installed version, without a lost connection.
-Ctrl-C drains connections for spec.drainSeconds; pressing it again ends them at once.
-Exit code: 0 success, 1 the manifests are not valid at the start or no endpoint could be bound, 2 wrong usage.
-`;
 
 /** `realm-operator standalone`: runs manifests on this machine. */
 export const standalone: Command = async (argv, io) => {
-  const { paths, admin: address, logOutput } = options(argv);
+  const { reader, readsInput, admin: address, logOutput, ...shown } = flags(argv, io);
   const output = await openedLogOutput(logOutput);
   const log = createLogger('info', output);
-  const { sockets: inherited, serves } = await inheritance(process.env, io.signals);
+  const begun = await inheritance(process.env, io.signals);
   const relay = new RelayServer({
     log,
-    inherited,
+    inherited: begun.sockets,
     clock: systemClock,
     engine: await chooseEngine('auto', log),
     identity: { relay: '', pod: '', madeOf: 'RealmRelay' },
     logLinesDropped: () => output.droppedLines,
   });
-  const host = new Host(relay, log, io, { paths, admin: address });
+  const host = new Host(relay, log, io, { reader, admin: address, ...shown });
   const signals = stopSignals(io.signals);
   reopenLogAtHangup(io.signals, output, log);
   let adminServer: HealthServer | undefined;
   try {
-    if (!(await host.readAndRun())) return 1;
-    const routes = adminRoutes(relay, systemClock);
-    const fd = inherited.take(adminSocket)?.fd;
+    if (!(await host.read())) return 1;
+    // Before any endpoint is bound: if it cannot start, no client must have been accepted.
+    const fd = begun.sockets.take(adminSocket)?.fd;
     adminServer =
-      address && (await startHealthServer({ ...address, ...present('fd', fd) }, routes, systemClock));
-    io.stdout.write(screen(relay.status(), adminServer?.url));
+      address &&
+      (await startAdminServer({ ...address, ...present('fd', fd) }, adminRoutes(relay, systemClock)));
+    if (!(await host.run())) return 1;
+    host.show(adminServer?.url);
     if (!relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    const follow = coalesced(() => host.follow(adminServer?.url));
-    const watch = new FolderWatch(await folders(paths), systemClock, () => void follow());
-    watch.start();
-    io.signals.on('SIGHUP', () => void follow());
-    const serving = { relay, admin: adminServer, log, clock: systemClock, signals: io.signals };
-    await serveToTheEnd(serving, serves, {
+    const stopFollowing = await host.follow(adminServer?.url);
+    const serving = {
+      relay,
+      admin: adminServer,
+      log,
+      clock: systemClock,
+      signals: io.signals,
+      ...present(
+        'obstacle',
+        readsInput ? 'a new process cannot read standard input again: give files' : undefined,
+      ),
+    };
+    await serveToTheEnd(serving, begun, {
       stop: signals,
       drainMs: () => host.drainSeconds * 1000,
-      leaving: () => {
-        watch.stop();
-      },
-      drain: async () => {
-        io.stdout.write('Draining connections; press Ctrl-C again to end them at once.\n');
-        await relay.drain(host.drainSeconds * 1000);
-      },
+      leaving: stopFollowing,
+      drain: () => host.drain(),
     });
     return 0;
   } finally {
@@ -92,22 +81,27 @@ export const standalone: Command = async (argv, io) => {
   }
 };
 
-function options(argv: readonly string[]): HostOptions & { readonly logOutput: string } {
-  const { values } = parseOptions(argv, {
-    filename: { type: 'string', short: 'f', multiple: true, default: [] },
-    admin: { type: 'string', default: defaultAdmin },
-    'log-output': { type: 'string', default: 'stderr' },
-  });
-  const { filename: paths, admin, 'log-output': logOutput } = values;
-  if (paths.length === 0 || paths.includes('-')) throw new UsageError('give the manifests with -f PATH');
-  return { paths, admin: adminAddress(admin), logOutput: filePath('--log-output', logOutput) };
+function flags(argv: readonly string[], io: Io) {
+  const { values, positionals } = parseOptions(argv, standaloneOptions, anyNumber);
+  const manifests = manifestPaths(values, positionals);
+  return {
+    reader: new ManifestReader(manifests, io.stdin),
+    readsInput: manifests.paths.includes('-'),
+    format: findingFormat(values),
+    admin: adminAddress(values.admin),
+    logOutput: filePath('--log-output', values['log-output']),
+    isQuiet: values.quiet,
+  };
 }
 
 type HostOptions = {
-  /** Of files and folders with manifests. */
-  readonly paths: readonly string[];
+  readonly reader: ManifestReader;
   /** Where the admin server listens; undefined = there is none. */
   readonly admin: SocketAddress | undefined;
+  /** How problems of manifests are printed. */
+  readonly format: FindingFormat;
+  /** Whether nothing is shown but problems. */
+  readonly isQuiet: boolean;
 };
 
 /** Keeps a relay in step with the manifests under some paths. */
@@ -115,8 +109,9 @@ class Host {
   readonly #relay: RelayServer;
   readonly #log: Logger;
   readonly #io: Io;
-  readonly #paths: readonly string[];
-  readonly #admin: SocketAddress | undefined;
+  readonly #options: HostOptions;
+  /** The relays that were read last; undefined if their manifests are not valid. */
+  #relays: readonly ParsedRelay[] | undefined;
   /** What was read last, to detect changes. */
   #last = '';
   /** Which files are missing, so that the same manifests have to be tried again; '' if none are. */
@@ -124,40 +119,75 @@ class Host {
   /** How long connections are drained at shutdown. */
   drainSeconds = 0;
 
-  constructor(relay: RelayServer, log: Logger, io: Io, { paths, admin }: HostOptions) {
+  constructor(relay: RelayServer, log: Logger, io: Io, options: HostOptions) {
     this.#relay = relay;
     this.#log = log;
     this.#io = io;
-    this.#paths = paths;
-    this.#admin = admin;
+    this.#options = options;
   }
 
-  /** Runs the current manifests and shows the result if something changed. */
-  async follow(adminUrl: string | undefined): Promise<void> {
+  /** Shows what runs. */
+  show(adminUrl: string | undefined): void {
+    if (!this.#options.isQuiet) this.#io.stdout.write(screen(this.#relay.status(), adminUrl));
+  }
+
+  /** Runs the manifests again whenever something of them may have changed, and at SIGHUP. @returns the end of that. */
+  async follow(adminUrl: string | undefined): Promise<() => void> {
+    const { reader } = this.#options;
+    const readAndRun = coalesced(async () => {
+      await this.#runChanged(adminUrl);
+      watch.watch(await reader.folders());
+    });
+    const watch = new FolderWatch(await reader.folders(), systemClock, () => void readAndRun());
+    watch.start();
+    this.#io.signals.on('SIGHUP', () => void readAndRun());
+    return () => {
+      watch.stop();
+    };
+  }
+
+  /** Ends connections within `spec.drainSeconds`. */
+  async drain(): Promise<void> {
+    const note = 'Draining connections; press Ctrl-C again to end them at once.\n';
+    if (!this.#options.isQuiet) this.#io.stdout.write(note);
+    await this.#relay.drain(this.drainSeconds * 1000);
+  }
+
+  async #runChanged(adminUrl: string | undefined): Promise<void> {
     const [before, isRetry] = [this.#last, this.#missing !== ''];
-    const isRunning = await this.readAndRun();
-    if (this.#last === before && !(isRetry && isRunning)) return;
-    if (isRunning) this.#io.stdout.write(`\n${screen(this.#relay.status(), adminUrl)}`);
+    const isValid = await this.read();
+    if (this.#last === before && !isRetry) return;
+    const isRunning = isValid && (await this.run());
+    if (this.#last === before && !isRunning) return;
+    if (isRunning && !this.#options.isQuiet) this.#io.stdout.write('\n');
+    if (isRunning) this.show(adminUrl);
     else this.#io.stderr.write('The change was rejected; the previous manifests keep running.\n');
   }
 
   /**
-   * Runs the current manifests, unless they have not changed and no file was missing. Prints problems.
+   * Reads the manifests, and prints what is wrong with them unless that was printed before.
    *
-   * @returns whether they are valid and run.
+   * @returns whether they are valid.
    */
-  async readAndRun(): Promise<boolean> {
-    const { relays: all, findings } = await readManifests(this.#paths, this.#io.stdin);
-    const relays = runningRelays(all);
+  async read(): Promise<boolean> {
+    const { reader, format, isQuiet } = this.#options;
+    const { placed: all, findings, skipped } = manifestsOf(await reader.files(), true);
+    const placed = all.filter(({ relay }) => runsOnHost(relay));
+    const relays = placed.map(({ relay }) => relay);
     const { problems, warnings } = this.#found(relays);
-    const lines = [...findings.map(findingText), ...problems, ...warnings, ...hostSecrets(relays)];
-    const read = JSON.stringify([relays, lines]);
-    const isKnown = read === this.#last;
-    if (isKnown && this.#missing === '') return true;
+    const report = { findings: [...findings, ...hostSecrets(placed)], relays: all.length, skipped };
+    const lines = [...problems, ...warnings];
+    const read = JSON.stringify([relays, report, lines]);
+    if (read !== this.#last) {
+      if (report.findings.length > 0) this.#io.stderr.write(findingsText(report, format));
+      this.#print(lines);
+      if (skipped > 0 && !isQuiet && format === 'text') this.#print([skippedText(skipped)]);
+    }
+    const isValid = problems.length === 0 && counts(report).errors === 0;
+    if (!isValid && read !== this.#last) this.#refuse('the manifests are not valid');
     this.#last = read;
-    if (!isKnown) this.#print(lines);
-    const isValid = problems.length === 0 && findings.every(({ severity }) => severity === 'warning');
-    return isValid ? this.#run(relays) : this.#refuse('the manifests are not valid');
+    this.#relays = isValid ? relays : undefined;
+    return isValid;
   }
 
   /** What the endpoints of all `relays` cannot do beside each other: here they share a machine. */
@@ -166,14 +196,22 @@ class Host {
       relays.map((each) => [`${each.metadata.namespace}/${each.metadata.name}`, each]),
     );
     const { config } = relayConfig(hostDocument([...distinct.values()]), 'the manifests');
-    return configFindings(config.endpoints, { own: machineNames(), admin: this.#admin });
+    const surroundings = {
+      own: machineNames(),
+      admin: this.#options.admin,
+      writtenAs: 'RealmRelay',
+    } as const;
+    return configFindings(config.endpoints, surroundings);
   }
 
   #print(lines: readonly string[]): void {
     for (const line of lines) this.#io.stderr.write(`${line}\n`);
   }
 
-  async #run(relays: readonly ParsedRelay[]): Promise<boolean> {
+  /** Runs the manifests that were read. @returns false if they are not valid, or a file that they name is missing. */
+  async run(): Promise<boolean> {
+    const relays = this.#relays;
+    if (relays === undefined) return false;
     const { config } = relayConfig(hostDocument(relays), 'the manifests');
     try {
       await this.#relay.reload(config);
@@ -189,14 +227,8 @@ class Host {
     return true;
   }
 
-  #refuse(problem: string): boolean {
+  #refuse(problem: string): void {
     this.#missing = '';
     this.#relay.reportRejected(problem);
-    return false;
   }
-}
-
-/** The folders to watch for changes under `paths`. */
-async function folders(paths: readonly string[]): Promise<string[]> {
-  return Promise.all(paths.map(async (path) => ((await stat(path)).isDirectory() ? path : dirname(path))));
 }

@@ -1,39 +1,24 @@
-import { UsageError } from '../lib/usage-error.ts';
 import type { Command } from './command.ts';
-import { findingText, readManifests } from './manifests.ts';
+import { validateOptions } from './command-table.ts';
+import { counts, findingsText, summaryText } from './findings.ts';
+import { anyNumber, findingFormat, manifestPaths } from './manifest-flags.ts';
+import { readManifests } from './manifests.ts';
 import { nodeFindings } from './node-findings.ts';
 import { parseOptions } from './options.ts';
 
-export const usage = `Usage: realm-operator validate -f PATH… [--strict]
-
-Checks RealmRelay manifests and prints every problem as "file:line: field: problem, value: remedy". Relays on hostNetwork that
-need the same ports on the same nodes are a warning.
-
-  -f, --filename PATH  a file, a folder (its .yaml, .yml and .json files) or - for standard input; may be repeated
-      --strict         fail on warnings, too
-
-Exit code: 0 success, 1 a manifest is not valid, 2 wrong usage.
-`;
-
 /** `realm-operator validate`: checks manifests, e.g. in a pipeline. */
 export const validate: Command = async (argv, { stdin, stdout }) => {
-  const { values } = parseOptions(argv, {
-    filename: { type: 'string', short: 'f', multiple: true, default: [] },
-    strict: { type: 'boolean', default: false },
-  });
-  const { filename, strict } = values;
-  if (filename.length === 0) throw new UsageError('give the manifests with -f PATH');
-  const { relays, placed, findings: ofFiles } = await readManifests(filename, stdin);
-  const findings = [...ofFiles, ...nodeFindings(placed)];
-  for (const finding of findings) stdout.write(`${findingText(finding)}\n`);
-  const errors = findings.filter(({ severity }) => severity === 'error').length;
-  const warnings = findings.length - errors;
-  stdout.write(
-    `${counted(relays.length, 'valid relay')}, ${counted(errors, 'problem')}, ${counted(warnings, 'warning')}\n`,
+  const { values, positionals } = parseOptions(argv, validateOptions, anyNumber);
+  const format = findingFormat(values);
+  const { relays, placed, findings, skipped } = await readManifests(
+    manifestPaths(values, positionals),
+    stdin,
   );
-  return errors > 0 || (strict && warnings > 0) ? 1 : 0;
+  const report = { findings: [...findings, ...nodeFindings(placed)], relays: relays.length, skipped };
+  const text = findingsText(report, format);
+  if (text !== '') stdout.write(text);
+  const hasSummary = format === 'text' || format === 'github';
+  if (hasSummary && !values.quiet) stdout.write(summaryText(report));
+  const { errors, warnings } = counts(report);
+  return errors > 0 || (values.strict && warnings > 0) ? 1 : 0;
 };
-
-function counted(count: number, noun: string): string {
-  return `${String(count)} ${noun}${count === 1 ? '' : 's'}`;
-}

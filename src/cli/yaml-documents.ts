@@ -1,75 +1,162 @@
-import {
-  constructFromEvents,
-  EVENT_ID,
-  getScalarValue,
-  parseEvents,
-  SCALAR_STYLE,
-  YAML11_SCHEMA,
-  YAMLException,
-  type Event,
-} from 'js-yaml';
-import { RealmError } from '../lib/errors.ts';
-import { pathText, type Path, type Problem } from '../lib/problem.ts';
+import { constructFromEvents, EVENT_ID, parseEvents, YAMLException, type Event } from 'js-yaml';
+import type { Path, Problem } from '../lib/problem.ts';
+import { YamlFault } from './yaml-fault.ts';
+import { Positions, type PlacedFault } from './yaml-positions.ts';
+import { explained } from './yaml-reasons.ts';
+import { Repairs } from './yaml-repairs.ts';
+import { kubernetesSchema } from './yaml-schema.ts';
+import { tabbedLines } from './yaml-tabs.ts';
+
+/** A place in a text: both numbers are counted from 1, columns in UTF-16 code units. */
+export type Position = { readonly line: number; readonly column: number };
+
+/** A problem and its place. */
+export type PlacedProblem = Position & { readonly problem: Problem };
 
 /** One document of a YAML text. */
 export type YamlDocument = {
+  /** undefined if the document is not YAML. */
   readonly value: unknown;
-  /** The line, counted from 1, of the value at `path`, or of the nearest one around it. */
-  readonly lineOf: (path: Path) => number;
-  /** Values that this parser accepts and kubectl's does not. */
-  readonly warnings: readonly Problem[];
+  /** Why it is not YAML, or what of it kubectl refuses; nothing of the text is quoted if it is no RealmRelay. */
+  readonly problems: readonly PlacedProblem[];
+  /** The position of the value at a path, or of the nearest one around it. */
+  readonly positionOf: (path: Path) => Position;
+  /** The position of the key at the end of a path, if there is one, else of the value. */
+  readonly keyPositionOf: (path: Path) => Position;
 };
-
-/** The text is not YAML, or not YAML that is accepted here. */
-export class YamlError extends RealmError {
-  readonly code = 'REALM_YAML_INVALID';
-  /** Counted from 1. */
-  readonly line: number;
-  readonly remedy: string;
-
-  constructor(line: number, what: string, remedy: string) {
-    super(what);
-    this.line = line;
-    this.remedy = remedy;
-  }
-}
 
 /** Length limit of a text: the API server accepts no larger object, since the limit of etcd is 1.5 MiB. */
 export const maxCharacters = 3 * 1024 * 1024;
-/** Limit of the values in a document with its aliases expanded; a RealmRelay with 64 endpoints has some 10,000. */
-const maxValues = 200_000;
 
 /**
- * Parses `text` as kubectl does: YAML 1.1 (`on` is true, `0443` is 291), or JSON, with any number of documents.
- * Empty documents are left out.
- *
- * @throws YamlError if the text is not YAML, is too large, or its aliases expand to too many values.
+ * Parses `text` as kubectl does: YAML as Kubernetes reads it, or JSON, with any number of documents. A document that is not
+ * YAML does not hide those after it. Empty documents are left out. Never throws.
  */
 export function yamlDocuments(text: string): YamlDocument[] {
+  const positionAt = positions(text);
   if (text.length > maxCharacters) {
-    throw new YamlError(1, `has ${String(text.length)} characters`, `use at most ${String(maxCharacters)}`);
+    const what = `has ${String(text.length)} characters`;
+    const problem = { path: [], what, remedy: `use at most ${String(maxCharacters)}` };
+    return [broken([{ line: 1, column: 1, problem }])];
   }
-  const lines = lineStarts(text);
-  try {
+  return sections(text).flatMap(({ source, start }) =>
+    new Section(source, (offset) => positionAt(start + offset)).documents(),
+  );
+}
+
+/** The text from one line `---` to the next. */
+class Section {
+  readonly #repairs: Repairs;
+  readonly #positionAt: (offset: number) => Position;
+  /** Whether it is ours to quote. */
+  readonly #isOwn: boolean;
+
+  constructor(source: string, positionAt: (offset: number) => Position) {
+    this.#repairs = new Repairs(source);
+    this.#positionAt = (offset) => positionAt(this.#repairs.original(offset));
+    this.#isOwn = /\bkind["']?\s*:\s*["']?RealmRelay/.test(source);
+  }
+
+  documents(): YamlDocument[] {
+    for (;;) {
+      const { text } = this.#repairs;
+      try {
+        return this.#read(text);
+      } catch (error) {
+        if (error instanceof YamlFault) return [this.#broken(error)];
+        if (!(error instanceof YAMLException)) throw error;
+        const stop = { text, offset: error.mark?.position ?? 0, reason: error.reason };
+        if (this.#repairs.repair(stop)) continue;
+        const { offset = stop.offset, what, remedy } = explained(stop);
+        return [this.#broken(new YamlFault(offset, { what: `is not YAML: ${what}`, remedy }))];
+      }
+    }
+  }
+
+  /** @throws YAMLException, YamlFault */
+  #read(text: string): YamlDocument[] {
+    const control = controlCharacter.exec(text);
+    if (control !== null) throw new YamlFault(control.index, controlFault);
     const events = parseEvents(text, {});
-    const positions = documentEvents(events).map((document) => new Positions(text, document, lines));
-    const values = constructFromEvents(events, { source: text, schema: YAML11_SCHEMA });
-    return positions
-      .map(({ lineOf, warnings }, index) => ({ value: values[index], lineOf, warnings }))
-      .filter(({ value }) => value !== null && value !== undefined);
-  } catch (error) {
-    if (!(error instanceof YAMLException)) throw error;
-    throw new YamlError(
-      (error.mark?.line ?? 0) + 1,
-      `is not YAML: ${withoutContent(error.reason)}`,
-      'correct the syntax',
+    if (events.some(isOtherVersion)) throw new YamlFault(text.indexOf('%'), versionFault);
+    const lineOf = (offset: number): number => this.#positionAt(offset).line;
+    const read = documentEvents(events).map((document) => new Positions(text, document, lineOf));
+    // Duplicate keys are among the faults, all of them.
+    const values = constructFromEvents(events, { source: text, schema: kubernetesSchema, json: true });
+    const tabs = tabbedLines(text, events);
+    if (this.#isOwn && tabs.length > 0) return [broken(tabs.map((offset) => this.#placed(tabFault(offset))))];
+    return read
+      .map((each, index) => this.#document(each, values[index]))
+      .filter(({ value, problems }) => (value !== null && value !== undefined) || problems.length > 0);
+  }
+
+  #document(read: Positions, value: unknown): YamlDocument {
+    const quoted = this.#repairs.made.flatMap(({ offset, fault }) =>
+      fault === undefined ? [] : [{ ...fault, offset, path: read.pathAt(offset) }],
     );
+    const faults = this.#isOwn ? [...read.faults, ...quoted] : [];
+    return {
+      value,
+      problems: faults.map((fault) => this.#placed(fault)),
+      positionOf: (path) => this.#positionAt(read.valueAt(path)),
+      keyPositionOf: (path) => this.#positionAt(read.keyAt(path)),
+    };
+  }
+
+  #broken({ offset, diagnosis }: YamlFault): YamlDocument {
+    const quoted = this.#isOwn
+      ? this.#repairs.made.flatMap(({ offset: at, fault }) =>
+          fault ? [{ ...fault, offset: at, path: [] }] : [],
+        )
+      : [];
+    const faults = [...quoted, { ...diagnosis, offset, path: [] }];
+    return broken(faults.map((fault) => this.#placed(fault)));
+  }
+
+  #placed({ offset, ...problem }: PlacedFault): PlacedProblem {
+    return { ...this.#positionAt(offset), problem };
   }
 }
 
-/** `reason` of the parser without what it quotes of the text, which may be that of a file that is no manifest. */
-function withoutContent(reason: string): string {
-  return reason.replaceAll(/"[^"]*"/g, '"…"').replace(/(?<=such characters): .*/s, '');
+/** Source: go.yaml.in/yaml/v2, readerc.go: what it rejects as control characters. */
+
+const controlCharacter = /[\0-\x08\v\f\x0E-\x1F\x7F-\x84\x86-\x9F\uFFFE\uFFFF]/;
+const controlFault = {
+  what: 'is not YAML: it contains a control character',
+  remedy: 'remove it, or write it in double quotes as \\xNN',
+};
+
+const versionFault = {
+  what: 'is not YAML: it requests another version than 1.1, which kubectl does not read',
+  remedy: 'remove the line that begins with "%YAML"',
+};
+
+function isOtherVersion(event: Event): boolean {
+  if (event.type !== EVENT_ID.DOCUMENT) return false;
+  return event.directives.some((directive) => directive.kind === 'yaml' && directive.version !== '1.1');
+}
+
+function tabFault(offset: number): PlacedFault {
+  return { path: [], offset, what: 'is not YAML: a tab indents a line', remedy: 'use spaces' };
+}
+
+function broken(problems: readonly PlacedProblem[]): YamlDocument {
+  const [first = { line: 1, column: 1 }] = problems;
+  const position = { line: first.line, column: first.column };
+  return { value: undefined, problems, positionOf: () => position, keyPositionOf: () => position };
+}
+
+type SectionText = { readonly source: string; readonly start: number };
+
+/** `text`, cut before each line that begins with `---`. Directives stay with the document that they are for. */
+function sections(text: string): SectionText[] {
+  const marks = [...text.matchAll(/^---(?=\s|$)/gm)].map(({ index }) => index).filter((index) => index > 0);
+  const starts = [0, ...marks];
+  const all = starts.map((start, index) => ({ start, source: text.slice(start, starts[index + 1]) }));
+  const [first, second, ...rest] = all;
+  const isHead = first !== undefined && /^(?:\uFEFF?(?:[%#].*|[ \t]*)(?:\r?\n|$))+$/.test(first.source);
+  if (!isHead || second === undefined || !/^%/m.test(first.source)) return all;
+  return [{ start: 0, source: first.source + second.source }, ...rest];
 }
 
 function documentEvents(events: readonly Event[]): Event[][] {
@@ -81,129 +168,16 @@ function documentEvents(events: readonly Event[]): Event[][] {
   return documents;
 }
 
-type ValueEvent = Exclude<Event, { type: typeof EVENT_ID.DOCUMENT | typeof EVENT_ID.POP }>;
-type ScalarEvent = Extract<Event, { type: typeof EVENT_ID.SCALAR }>;
-
-/** A mapping or list that is still open. */
-type Collection = {
-  readonly path: Path;
-  readonly isMapping: boolean;
-  /** Its anchor; '' if it has none. */
-  readonly anchor: string;
-  /** The number of values before it. */
-  readonly before: number;
-  /** In a mapping: the key of the next value, once it has been read. */
-  key: string | undefined;
-  /** In a list: the index of the next value. */
-  index: number;
-};
-
-/** The position of each value of a document, from the parser's events. */
-class Positions {
-  readonly warnings: Problem[] = [];
-  readonly #text: string;
-  readonly #lineStarts: readonly number[];
-  readonly #lines = new Map<string, number>();
-  readonly #open: Collection[] = [];
-  /** The number of values under each anchor, with aliases expanded. */
-  readonly #anchors = new Map<string, number>();
-  #values = 0;
-
-  constructor(text: string, events: readonly Event[], lines: readonly number[]) {
-    this.#text = text;
-    this.#lineStarts = lines;
-    for (const event of events) {
-      if (event.type === EVENT_ID.DOCUMENT) continue;
-      if (event.type === EVENT_ID.POP) this.#close();
-      else this.#add(event);
-    }
-  }
-
-  readonly lineOf = (path: Path): number => {
-    for (let length = path.length; length >= 0; length -= 1) {
-      const line = this.#lines.get(pathText(path.slice(0, length)));
-      if (line !== undefined) return line;
-    }
-    return 1;
-  };
-
-  #add(event: ValueEvent): void {
-    const parent = this.#open.at(-1);
-    if (event.type === EVENT_ID.SCALAR && parent?.isMapping === true && parent.key === undefined) {
-      parent.key = getScalarValue(this.#text, event);
-      this.#lines.set(pathText([...parent.path, parent.key]), this.#lineAt(event.valueStart));
-      return;
-    }
-    const before = this.#values;
-    this.#values += 1;
-    const path = parent === undefined ? [] : [...parent.path, step(parent)];
-    const start = offset(event);
-    if (start >= 0) this.#lines.set(pathText(path), this.#lineAt(start));
-    const anchor = event.anchorStart < 0 ? '' : this.#text.slice(event.anchorStart, event.anchorEnd);
-    if (event.type === EVENT_ID.ALIAS) this.#expand(anchor, start);
-    else if (event.type === EVENT_ID.SCALAR) this.#checkColon(event, path);
-    else
-      this.#open.push({
-        path,
-        isMapping: event.type === EVENT_ID.MAPPING,
-        anchor,
-        before,
-        key: undefined,
-        index: 0,
-      });
-  }
-
-  #close(): void {
-    const collection = this.#open.pop();
-    if (collection !== undefined) this.#anchors.set(collection.anchor, this.#values - collection.before);
-  }
-
-  #expand(anchor: string, start: number): void {
-    this.#values += this.#anchors.get(anchor) ?? 0;
-    if (this.#values <= maxValues) return;
-    throw new YamlError(
-      this.#lineAt(start),
-      `has aliases that expand to more than ${String(maxValues)} values`,
-      'write the values out, or use fewer aliases',
-    );
-  }
-
-  /** kubectl's parser reads `{address: ::1}` as a mapping; this one reads the address. */
-  #checkColon(event: ScalarEvent, path: Path): void {
-    const isPlain = event.style === SCALAR_STYLE.PLAIN && event.valueStart >= 0;
-    if (!isPlain || this.#text[event.valueStart] !== ':') return;
-    const value = this.#text.slice(event.valueStart, event.valueEnd);
-    const what = 'starts with a colon and is not quoted, which kubectl cannot read';
-    this.warnings.push({ path, what, value, remedy: `write "${value}" in quotes` });
-  }
-
-  /** The line at `position`, by binary search. */
-  #lineAt(position: number): number {
-    let [low, high] = [0, this.#lineStarts.length];
+/** Finds the position of an offset in `text`, by binary search among the lines. */
+function positions(text: string): (offset: number) => Position {
+  const starts = [0, ...[...text.matchAll(/\r\n?|\n/g)].map(({ 0: end, index }) => index + end.length)];
+  return (offset) => {
+    let [low, high] = [0, starts.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#lineStarts[middle] ?? 0) <= position) low = middle + 1;
+      if ((starts[middle] ?? 0) <= offset) low = middle + 1;
       else high = middle;
     }
-    return low;
-  }
-}
-
-/** The key or index of the next value of `collection`; advances it. */
-function step(collection: Collection): string | number {
-  if (!collection.isMapping) return collection.index++;
-  const { key = '' } = collection;
-  collection.key = undefined;
-  return key;
-}
-
-/** Where `event` begins; -1 for an empty value. */
-function offset(event: ValueEvent): number {
-  if (event.type === EVENT_ID.ALIAS) return event.anchorStart;
-  return event.type === EVENT_ID.SCALAR ? event.valueStart : event.start;
-}
-
-/** Offsets at which the lines of `text` begin. */
-function lineStarts(text: string): number[] {
-  return [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
+    return { line: low, column: offset - (starts[low - 1] ?? 0) + 1 };
+  };
 }

@@ -4,7 +4,8 @@ export type EngineName = 'kernel' | 'node';
 /** Which engine a relay is to use; `auto` = the kernel's if it works there. */
 export type EngineChoice = 'auto' | EngineName;
 
-const engineChoices: readonly EngineChoice[] = ['auto', 'kernel', 'node'];
+/** Every choice of engine. */
+export const engineChoices: readonly EngineChoice[] = ['auto', 'kernel', 'node'];
 
 /** `word` as a choice of engine. @returns what is wrong with it, if it is none. */
 export function parseEngineChoice(word: string): EngineChoice | { readonly fault: string } {

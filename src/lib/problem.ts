@@ -41,7 +41,8 @@ export function problemText(problem: Problem): string {
 }
 
 function valueText(value: unknown): string {
-  return cutToCharacters(JSON.stringify(value), maxValueLength);
+  // JSON has neither infinity nor NaN.
+  return cutToCharacters(typeof value === 'number' ? String(value) : JSON.stringify(value), maxValueLength);
 }
 
 /** `path` as users write it, e.g. `spec.endpoints[0].listen.port`; `document` for the document itself. */

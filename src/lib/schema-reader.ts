@@ -1,6 +1,7 @@
 import type { z } from 'zod';
-import { type Diagnosis, nearest, type Path, type Problem } from './problem.ts';
+import { type Diagnosis, type Path, type Problem } from './problem.ts';
 import { isRecord, ownValue } from './record.ts';
+import { knownFieldFor } from './schema-fields.ts';
 
 /** The result of validating an input against a schema. */
 export type Reading<T> = {
@@ -19,18 +20,28 @@ export type Reading<T> = {
  * @param schema  of plain objects, records, arrays and scalars; the `error` of a pattern is its remedy.
  */
 export function readWith<T>(schema: z.ZodType<T>, input: unknown): Reading<T> {
+  const problems: Problem[] = [];
   const warnings: Problem[] = [];
-  const known = withoutUnknown(schema, input, { path: [], warnings });
+  const known = withoutUnknown(schema, input, { root: schema, path: [], problems, warnings });
   const result = schema.safeParse(known, { reportInput: true });
-  if (result.success) return { value: result.data, problems: [], warnings };
-  return { problems: result.error.issues.map(problem), warnings };
+  if (!result.success) problems.push(...result.error.issues.map((issue) => problem(issue, known)));
+  if (!result.success || problems.length > 0) return { problems, warnings };
+  return { value: result.data, problems, warnings };
 }
 
 type AnyType = z.core.$ZodType;
 type Fields = Record<string, unknown>;
 
-/** The position in the input, and the warnings found so far. */
-type Place = { readonly path: (string | number)[]; readonly warnings: Problem[] };
+/** The position in the input, and what was found so far. */
+type Place = {
+  readonly root: AnyType;
+  readonly path: (string | number)[];
+  readonly problems: Problem[];
+  readonly warnings: Problem[];
+};
+
+/** zod drops it from maps without a word. No name, label or annotation of Kubernetes begins with an underscore. */
+const unusableKey = '__proto__';
 
 /** `input` without nulls and without the keys that `schema` does not know; each of those becomes a warning. */
 function withoutUnknown(schema: AnyType, input: unknown, place: Place): unknown {
@@ -42,6 +53,7 @@ function withoutUnknown(schema: AnyType, input: unknown, place: Place): unknown 
   if (def.type === 'object') return knownFields(def, input, place);
   if (def.type !== 'record') return input;
   const fields = Object.entries(input).filter(([, value]) => isGiven(value));
+  if (Object.hasOwn(input, unusableKey)) place.problems.push(invalidKey([...place.path, unusableKey]));
   return Object.fromEntries(fields.map(([key, value]) => [key, inside(key, def.valueType, value, place)]));
 }
 
@@ -57,7 +69,8 @@ function knownFields({ shape, catchall }: z.core.$ZodObjectDef, input: Fields, p
   const fields = new Map<string, unknown>();
   for (const [key, value] of Object.entries(input)) {
     const field = ownValue(shape, key) ?? catchall;
-    if (field === undefined) place.warnings.push(unknownKey([...place.path, key], key, Object.keys(shape)));
+    if (field !== undefined && key === unusableKey) place.problems.push(invalidKey([...place.path, key]));
+    else if (field === undefined) place.warnings.push(unknownKey(place, key, Object.keys(shape)));
     else if (isGiven(value)) fields.set(key, inside(key, field, value, place));
   }
   return Object.fromEntries(fields);
@@ -67,16 +80,29 @@ function isGiven(value: unknown): boolean {
   return value !== null && value !== undefined;
 }
 
-function unknownKey(path: Path, key: string, known: readonly string[]): Problem {
-  const near = nearest(key, known);
+function unknownKey({ root, path }: Place, key: string, known: readonly string[]): Problem {
+  const meant = knownFieldFor(root, path, key);
   const remedy =
-    near === undefined ? `remove it, or use one of ${known.join(', ')}` : `did you mean "${near}"?`;
-  return { path, what: 'is an unknown key and has no effect', remedy };
+    meant === undefined ? `remove it, or use one of ${known.join(', ')}` : `did you mean "${meant}"?`;
+  return { path: [...path, key], what: 'is an unknown key and has no effect', remedy };
 }
 
-function problem(issue: z.core.$ZodIssue): Problem {
+function invalidKey(path: Path): Problem {
+  return { path, what: 'is not a valid key', remedy: 'begin it with a letter or a digit' };
+}
+
+function problem(issue: z.core.$ZodIssue, input: unknown): Problem {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
-  return { path, value: issue.input, ...explanation(issue) };
+  // A rule of a mapping may be about one of its fields.
+  const value = issue.code === 'custom' ? valueAt(input, path) : issue.input;
+  return { path, value, ...explanation(issue) };
+}
+
+function valueAt(input: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined),
+    input,
+  );
 }
 
 function explanation(issue: z.core.$ZodIssue): Diagnosis {
@@ -106,7 +132,7 @@ const typeWords: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   object: 'a mapping of fields',
   record: 'a mapping of strings',
-  array: 'a list',
+  array: 'a list, each item after "- "',
 };
 
 const unitWords: Readonly<Record<string, string>> = { string: ' characters', array: ' items' };

@@ -7,14 +7,11 @@
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
 import type { LogConfig } from '../config/log-config.ts';
-import { configFindings } from '../config/config-findings.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
-import { machineNames } from '../lib/own-addresses.ts';
 import { setOpenFilesLimit } from '../lib/open-files.ts';
-import { problemText } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import { stopSignals, type SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
@@ -24,7 +21,8 @@ import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logge
 import type { LogOutput } from '../telemetry/log-output.ts';
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
-import { advice, logWarnings, type WarningContext } from './advice.ts';
+import { logWarnings, type WarningContext } from './advice.ts';
+import { checkConfig } from './check.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
 import { helpText } from './command-line/flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './command-line/flags.ts';
@@ -46,7 +44,7 @@ import { setFileLimit } from './kernel/file-limit.ts';
 import { returnMemory } from './limits/memory-return.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
-import { TransportFilesError, transportProblems } from './transport/transports.ts';
+import { TransportFilesError } from './transport/transports.ts';
 import { isWorker } from './workers/environment.ts';
 import type { WorkerPool } from './workers/worker-pool.ts';
 import type { WorkerPoolContext } from './workers/worker-pool-options.ts';
@@ -112,27 +110,9 @@ async function convertFile(argv: readonly string[], io: RelayIo): Promise<number
 /** Checks, daemonizes or runs, as the flags request, with a valid configuration. */
 async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Promise<number> {
   if (initial.parsed.isLegacy) io.stderr.write('attention: you are using a legacy config file!\n'); // Realm's words
-  if (flags.action === 'check') return check(flags, initial.parsed, io);
+  if (flags.action === 'check') return checkConfig(flags, initial.parsed, io);
   if (flags.isDaemon && !isInBackground(io.env ?? {})) return daemonize(initial.parsed, io);
   return run(flags, initial, io);
-}
-
-async function check(
-  { admin }: RelayFlags,
-  { config, warnings }: ParsedConfig,
-  io: RelayIo,
-): Promise<number> {
-  for (const { what, names } of advice(config, 'Realm'))
-    io.stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
-  for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
-  const found = configFindings(config.endpoints, { own: machineNames(), admin });
-  for (const warning of found.warnings) io.stderr.write(`warning: ${warning}\n`);
-  const log = createLogger('off', { write: () => undefined });
-  const files = await transportProblems(config.endpoints, { clock: systemClock, log });
-  const problems = [...found.problems, ...files];
-  for (const problem of problems) io.stderr.write(`${problem}\n`);
-  if (problems.length > 0) return 1;
-  return print(io, `valid, ${String(config.endpoints.length)} endpoints\n`);
 }
 
 /** The configuration is valid by now; a bind that fails shows only in the log of the background process. */
@@ -153,27 +133,26 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   await limitOpenFiles(flags, log);
   const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(parsed.config.dns);
-  const identity = identityOf(io.env);
   const context = {
     log,
-    identity,
+    identity: identityOf(io.env),
     errors: new RecentErrors(systemClock),
     clock: systemClock,
     lookup: resolver.lookup,
     engine: await chooseEngine(flags.engine, log),
     retireMs: flags.drainSeconds * 1000,
   };
-  const { sockets: inherited, serves } = await inheritance(process.env, io.signals);
+  const begun = await inheritance(process.env, io.signals);
   const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
   const relay = new RelayServer({
     ...context,
     ...present('dataPlane', pool),
-    inherited,
+    inherited: begun.sockets,
     logLinesDropped: () => output?.droppedLines ?? 0,
   });
   reopenLogs(io.signals, log, output, pool);
   const signals = stopSignals(io.signals);
-  const admin = await startAdmin(flags, relay, log, inherited).catch(async (error: unknown) => {
+  const admin = await startAdmin(flags, relay, log, begun.sockets).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
     throw error;
   });
@@ -185,10 +164,10 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     const started = { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash };
     log.info(started, 'relay started');
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    await serveToTheEnd({ ...context, relay, admin, signals: io.signals }, serves, {
+    await serveToTheEnd({ ...context, relay, admin, signals: io.signals }, begun, {
       stop: signals,
       drainMs: () => flags.drainSeconds * 1000,
-      leaving: followFile(file, flags, { relay, resolver, log, identity }, io.signals),
+      leaving: followFile(file, flags, { ...context, relay, resolver }, io.signals),
       drain: (signal) => drain(flags, relay, log, signal),
     });
     return 0;

@@ -1,7 +1,7 @@
 /** A program as a process, from its start to its end, which no log can stop. */
 import { inspect } from 'node:util';
 import { isSingleExecutable } from '../lib/own-command.ts';
-import { disableInspectorSignal } from '../lib/inspector.ts';
+import { ignoreUserSignals } from '../lib/user-signals.ts';
 import { areLogOutputsStuck, flushLogOutputs, logOutput } from './log-outputs.ts';
 
 /**
@@ -9,7 +9,7 @@ import { areLogOutputsStuck, flushLogOutputs, logOutput } from './log-outputs.ts
  * An uncaught exception is printed to standard error, and the exit code is 1.
  */
 export async function runProgram(program: () => Promise<number>): Promise<void> {
-  disableInspectorSignal(process);
+  ignoreUserSignals(process);
   process.on('uncaughtException', (error) => void crash(error)); // Node itself would wait for the reader of a full pipe
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while no socket is open, e.g. between two retries
   const code = await program().catch(crash);

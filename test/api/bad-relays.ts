@@ -54,17 +54,17 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
   'port 70000': bad('spec.endpoints[0].listen.port', 'at most 65535', withEndpoint({ port: 70_000 })),
   'the admin port': bad('spec.endpoints[0].listen.port', 'another port', withEndpoint({ port: 9465 })),
   'a range that ends before it begins': bad(
-    'spec.endpoints[0].listen',
+    'spec.endpoints[0].listen.endPort',
     'not below port',
     withEndpoint({ port: 8000, endPort: 7999 }),
   ),
   'a range of 16,385 ports': bad(
-    'spec.endpoints[0].listen',
+    'spec.endpoints[0].listen.endPort',
     'at most 16383 above port',
     withEndpoint({ port: 10_000, endPort: 26_384 }),
   ),
   'a range with the admin port': bad(
-    'spec.endpoints[0].listen',
+    'spec.endpoints[0].listen.endPort',
     'the range holds 9465',
     withEndpoint({ port: 9400, endPort: 9465 }),
   ),
@@ -162,7 +162,7 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
   ),
   'a remote with its port in the address': bad(
     `${remote}.address`,
-    'host name',
+    'put 80 into port',
     withEndpoint({ remotes: [{ address: 'b:80', port: 80 }] }),
   ),
   ...Object.fromEntries(

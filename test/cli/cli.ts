@@ -17,21 +17,28 @@ export type RunningCli = {
   /** Waits until standard output, or standard error, holds `text`. */
   readonly shown: (text: string) => Promise<unknown>;
   readonly reported: (text: string) => Promise<unknown>;
+  readonly signal: (name: NodeJS.Signals) => void;
   /** Asks it to end by SIGTERM, unless it has ended; its exit code. */
   readonly end: () => Promise<number>;
 };
 
 /** Starts `realm-operator` with `argv` in this process, `stdin` being what it may read. */
-export function startCli(argv: readonly string[], stdin = ''): RunningCli {
+export function startCli(argv: readonly string[], stdin: string | Buffer = ''): RunningCli {
   const [stdout, stderr] = [new Collected(), new Collected()];
   const signals = new EventEmitter();
-  const ended = main(argv, { stdin: Readable.from([Buffer.from(stdin)]), stdout, stderr, signals });
+  const ended = main(argv, {
+    stdin: Readable.from([typeof stdin === 'string' ? Buffer.from(stdin) : stdin]),
+    stdout,
+    stderr,
+    signals,
+  });
   return {
     stdout: () => stdout.text,
     stderr: () => stderr.text,
     ended,
     shown: (text) => eventually(`"${text}" on standard output`, () => stdout.text.includes(text)),
     reported: (text) => eventually(`"${text}" on standard error`, () => stderr.text.includes(text)),
+    signal: (name) => signals.emit(name, name),
     end: async () => {
       signals.emit('SIGTERM', 'SIGTERM');
       return ended;
@@ -40,7 +47,7 @@ export function startCli(argv: readonly string[], stdin = ''): RunningCli {
 }
 
 /** Runs `realm-operator` with `argv` to its end. */
-export async function runCli(argv: readonly string[], stdin = ''): Promise<Outcome> {
+export async function runCli(argv: readonly string[], stdin: string | Buffer = ''): Promise<Outcome> {
   const cli = startCli(argv, stdin);
   return { code: await cli.ended, stdout: cli.stdout(), stderr: cli.stderr() };
 }

@@ -11,6 +11,7 @@ import {
   rmdirSync,
   rmSync,
   writeFileSync,
+  readFileSync,
 } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -57,8 +58,8 @@ function write(
   name = 'web',
 ): void {
   const manifest = { ...realmRelay(endpoints, spec), metadata: { name } };
-  writeFileSync(join(folder, `.${file}`), dump(manifest, { noRefs: true }));
-  renameSync(join(folder, `.${file}`), join(folder, file)); // as editors and pipelines do: all at once
+  writeFileSync(join(folder, '.new'), dump(manifest, { noRefs: true }));
+  renameSync(join(folder, '.new'), join(folder, file)); // as editors and pipelines do: all at once
 }
 
 function start(...argv: string[]): RunningCli {
@@ -179,7 +180,7 @@ describe('realm-operator standalone', () => {
     const cli = start();
     await cli.shown('there is no such file');
     expect(cli.stderr()).to.contain(
-      'web: warning: there is no Secret "web-tls" without a cluster: put ca.crt, tls.crt, tls.key into /etc/realm-secrets/web-tls\n',
+      'web.yaml:4:9: warning: metadata.name: there is no Secret "web-tls" without a cluster: put ca.crt, tls.crt, tls.key into /etc/realm-secrets/web-tls\n',
     );
     expect(cli.stdout()).to.match(/web-tls\/tls\.crt: there is no such file/);
   });
@@ -274,8 +275,97 @@ describe('realm-operator standalone', () => {
     }
   });
 
-  it('asks for manifests that it can follow', async () => {
-    const cli = startCli(['standalone', '-f', '-']);
+  it('reads standard input once, beside files that it follows', async () => {
+    write('web.yaml', [endpoint({ name: 'v4', address: '0.0.0.0', port, remotes: await backend('four') })]);
+    const piped = realmRelay([endpoint({ name: 'v6', address: '::1', port, remotes: await backend('six') })]);
+    const cli = startCli(
+      ['standalone', folder, '-', '--admin', '127.0.0.1:0'],
+      JSON.stringify({ ...piped, metadata: { name: 'piped' } }),
+    );
+    running.push(cli);
+    await cli.shown('Try:');
+    expect(await greeting('::1')).to.equal('six');
+    write('web.yaml', [
+      endpoint({ name: 'v4', address: '0.0.0.0', port, remotes: await backend('new four') }),
+    ]);
+    await eventually('the new remote', async () => (await greeting('127.0.0.1')) === 'new four');
+    expect(await greeting('::1')).to.equal('six');
+  });
+
+  it('starts no new process at SIGUSR2 that would miss standard input', async () => {
+    const piped = realmRelay([endpoint({ port, remotes: await backend('piped') })]);
+    const log = join(folder, 'log');
+    const cli = startCli(
+      ['standalone', '-', '--admin', '127.0.0.1:0', '--log-output', log],
+      JSON.stringify(piped),
+    );
+    running.push(cli);
+    await cli.shown('Try:');
+    cli.signal('SIGUSR2');
+    await eventually('the reason', () =>
+      readFileSync(log, 'utf8').includes('cannot read standard input again: give files'),
+    );
+    expect(await greeting('127.0.0.1')).to.equal('piped');
+  });
+
+  it('follows folders that are made inside, with -R, and skips objects of other kinds', async () => {
+    write('web.yaml', [endpoint({ name: 'v4', address: '0.0.0.0', port, remotes: await backend('four') })]);
+    writeFileSync(join(folder, 'service.yaml'), 'apiVersion: v1\nkind: Service\nmetadata: {name: web}\n');
+    const cli = start('-R');
+    await cli.shown('Try:');
+    expect(cli.stderr()).to.contain('1 object of another kind skipped');
+    mkdirSync(join(folder, 'more'));
+    write(
+      'more/six.yaml',
+      [endpoint({ name: 'v6', address: '::1', port, remotes: await backend('six') })],
+      {},
+      'six',
+    );
+    await eventually('the relay of the new folder', () =>
+      greeting('::1').then(
+        (text) => text === 'six',
+        () => false,
+      ),
+    );
+  });
+
+  it('shows nothing but problems with -q', async () => {
+    write('web.yaml', [endpoint({ name: 'v4', address: '0.0.0.0', port, remotes: await backend('four') })]);
+    const cli = start('-q');
+    await eventually('the relay', () =>
+      greeting('127.0.0.1').then(
+        (text) => text === 'four',
+        () => false,
+      ),
+    );
+    expect(cli.stdout()).to.equal('');
+  });
+
+  it('prints problems in the format of -o', async () => {
+    write('web.yaml', [endpoint({ port: 70_000 })]);
+    const cli = start('-o', 'github');
+    expect(await cli.ended).to.equal(1);
+    expect(cli.stderr()).to.match(/^::error file=.*web[.]yaml,line=\d+,col=\d+,title=realm-operator::spec/);
+  });
+
+  it('names who has the admin port, and the remedy, before it listens anywhere', async () => {
+    write('web.yaml', [endpoint({ name: 'v4', address: '0.0.0.0', port })]);
+    const taken = createServer().listen(0, '127.0.0.1');
+    backends.push(taken);
+    await once(taken, 'listening');
+    const admin = String((taken.address() as AddressInfo).port);
+    const cli = startCli(['standalone', folder, '--admin', `127.0.0.1:${admin}`]);
+    expect(await cli.ended).to.equal(1);
+    expect(cli.stderr()).to.contain(
+      `(process ${String(process.pid)}) does: end that one, or choose another address with --admin ADDRESS:PORT, or --admin off`,
+    );
+    expect(cli.stderr())
+      .to.contain(`cannot listen on 127.0.0.1:${admin}, since `)
+      .and.to.not.contain('listening');
+  });
+
+  it('asks for manifests', async () => {
+    const cli = startCli(['standalone']);
     expect(await cli.ended).to.equal(2);
     expect(cli.stderr()).to.contain('give the manifests with -f');
   });

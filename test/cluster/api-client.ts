@@ -33,7 +33,7 @@ export class ApiClient {
     this.#headers = headers;
   }
 
-  /** Sends one request; `body` is sent as JSON with `contentType`. */
+  /** Sends one request; `body` is sent as JSON with `contentType`, a Buffer as it is. */
   async request(
     method: string,
     path: string,
@@ -41,7 +41,7 @@ export class ApiClient {
     contentType = 'application/json',
   ): Promise<ApiResponse> {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
-    const sent = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const sent = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
     // Node sends the body of a DELETE without a length, so that it would not be read.
     const type = sent && { 'content-type': contentType, 'content-length': String(sent.length) };
     const outgoing = request(

@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import { parseRealmRelay } from '../../src/api/parse.ts';
-import { YamlError, yamlDocuments } from '../../src/cli/yaml-documents.ts';
+import { parseManifest } from '../../src/api/manifest.ts';
+import { decodedText } from '../../src/cli/text-encoding.ts';
+import { yamlDocuments } from '../../src/cli/yaml-documents.ts';
 import { isFault, parseSocketAddress, socketAddressText } from '../../src/config/address.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { parseRelayConfig } from '../../src/config/parsed-config.ts';
@@ -44,13 +45,17 @@ function require(isTrue: boolean, promise: string): void {
 }
 
 function realmRelayYaml(input: Buffer): void {
-  tolerating([YamlError], () => {
-    for (const { value } of yamlDocuments(input.toString('utf8'))) {
-      const { problems, warnings } = parseRealmRelay(value);
-      for (const problem of [...problems, ...warnings])
-        require(problemText(problem) !== '', 'every problem has a text');
+  const decoded = decodedText(input);
+  if ('fault' in decoded) return;
+  for (const { value, problems: ofYaml, positionOf } of yamlDocuments(decoded.text)) {
+    require(value !== undefined || ofYaml.length > 0, 'a document has a value, or a reason why not');
+    const { problems, warnings, unknownKeys } = parseManifest(value);
+    for (const problem of [...problems, ...warnings, ...unknownKeys]) {
+      require(problemText(problem) !== '', 'every problem has a text');
+      const { line, column } = positionOf(problem.path);
+      require(line > 0 && column > 0, 'every problem has a position');
     }
-  });
+  }
 }
 
 function relayConfig(input: Buffer): void {

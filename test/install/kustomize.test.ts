@@ -35,6 +35,8 @@ if (typeof programs === 'string') {
         'CustomResourceDefinition',
         'ServiceAccount',
         'ClusterRole',
+        'ClusterRole', // of users who view
+        'ClusterRole', // of users who edit
         'ClusterRoleBinding',
         'Role',
         'RoleBinding',

@@ -32,12 +32,16 @@ type Rule<T> = {
   readonly holds: (value: T) => boolean;
   /** What to do if the rule is violated. */
   readonly remedy: string;
+  /** The field of the mapping that the rule is about; default: the mapping itself. */
+  readonly field?: string;
 };
 
 /** `schema` with `rule` added to its rules. */
-export function rule<S extends z.ZodType>(schema: S, { cel, holds, remedy }: Rule<z.output<S>>): S {
+export function rule<S extends z.ZodType>(schema: S, { cel, holds, remedy, field }: Rule<z.output<S>>): S {
   const before = (schema.meta()?.[validations] ?? []) as readonly object[];
-  return schema.refine(holds, remedy).meta({ [validations]: [...before, { rule: cel, message: remedy }] });
+  const refined = schema.refine(holds, { error: remedy, ...(field !== undefined && { path: [field] }) });
+  const own = { rule: cel, message: remedy, ...(field !== undefined && { fieldPath: `.${field}` }) };
+  return refined.meta({ [validations]: [...before, own] });
 }
 
 const validations = 'x-kubernetes-validations';

@@ -82,6 +82,7 @@ const listen = rangeRules.reduce(
       cel: `!has(self.endPort) || ${cel}`,
       holds: ({ port, endPort = port }) => holds(port, endPort),
       remedy,
+      field: 'endPort',
     }),
   listenFields,
 );
@@ -268,15 +269,18 @@ export const specSchema = z.object({
   paused: flag('Reconcile nothing until it is false again; the status reports it. Default: false.'),
 });
 
-/** The whole object, as in a manifest or on the API server. */
+/** The name of a RealmRelay. */
+export const nameSchema = text(maxNameLength).regex(
+  /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
+  `use lower-case letters, digits and "-", first a letter, at most ${String(maxNameLength)} characters`,
+);
+
+/** The whole object, as the API server has it. */
 export const realmRelaySchema = z.object({
   apiVersion: z.literal(apiVersion),
   kind: z.literal(kind),
   metadata: z.looseObject({
-    name: text(maxNameLength).regex(
-      /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
-      `use lower-case letters, digits and "-", first a letter, at most ${String(maxNameLength)} characters`,
-    ),
+    name: nameSchema,
     namespace: text(63).optional(),
     uid: z.string().optional(),
     generation: z.int().optional(),

@@ -35,6 +35,8 @@ class HandoverError extends RealmError {
 /** What a process starts with. */
 export type Start = {
   readonly sockets: InheritedSockets;
+  /** Whether an upgrade was requested already: it starts as soon as this process serves. */
+  readonly isUpgradeRequested: () => boolean;
   /**
    * Reports to the predecessor, if there is one, and to systemd that this process serves.
    *
@@ -47,17 +49,21 @@ export type Start = {
  * What this process inherits: nothing, unless a predecessor started it.
  *
  * @param env  the process's own, from which the marker is removed, so that children of this process are no successors.
- * @param signals  a request to upgrade that comes before this process serves is ignored, instead of ending it.
+ * @param signals  a request to upgrade is remembered from now on, instead of ending the process.
  */
 export async function inheritance(env: NodeJS.ProcessEnv, signals: SignalSource): Promise<Start> {
-  signals.on('SIGUSR2', () => undefined);
+  let isRequested = false;
+  signals.on('SIGUSR2', () => (isRequested = true));
+  const isUpgradeRequested = (): boolean => isRequested;
   const hasPredecessor = env[successorMarker] !== undefined && process.send !== undefined;
   Reflect.deleteProperty(env, successorMarker);
-  if (!hasPredecessor) return { sockets: new InheritedSockets(), serves: ({ log }) => reportToSystemd(log) };
+  if (!hasPredecessor)
+    return { sockets: new InheritedSockets(), isUpgradeRequested, serves: ({ log }) => reportToSystemd(log) };
   const [{ names }] = (await once(process, 'message')) as [Inheritance];
   const sockets = new InheritedSockets(names.map((name, index) => [name, firstSocket + index]));
   return {
     sockets,
+    isUpgradeRequested,
     serves: async ({ relay, log }) => {
       const bound = new Set(relay.sockets.map(({ name }) => name)).add(adminSocket);
       const lost = [...sockets.taken].filter((name) => !bound.has(name));
@@ -95,6 +101,8 @@ export type Serving = {
   readonly log: Logger;
   readonly clock: Clock;
   readonly signals: SignalSource;
+  /** Why a successor could not do the same; undefined if it can. */
+  readonly obstacle?: string;
 };
 
 /**
@@ -102,23 +110,25 @@ export type Serving = {
  *
  * @returns when a successor serves.
  */
-async function handedOver(serving: Serving): Promise<undefined> {
+async function handedOver(serving: Serving, { isUpgradeRequested }: Start): Promise<undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   let isBusy = false;
-  serving.signals.on('SIGUSR2', () => {
+  const upgrade = (): void => {
     if (isBusy) return;
     isBusy = true;
     void succeed(serving).then((isDone) => {
       isBusy = isDone;
       if (isDone) resolve(undefined);
     });
-  });
+  };
+  serving.signals.on('SIGUSR2', upgrade);
+  if (isUpgradeRequested()) upgrade();
   return promise;
 }
 
 /** @returns whether a successor serves. */
-async function succeed({ relay, admin, log, clock }: Serving): Promise<boolean> {
-  const problem = obstacle();
+async function succeed({ relay, admin, log, clock, obstacle }: Serving): Promise<boolean> {
+  const problem = obstacle ?? processObstacle();
   const own = [...relay.sockets, ...(admin === undefined ? [] : [socketOf(admin)])];
   const succession =
     problem === undefined ? await startSuccessor(await handable(own, log), clock) : { problem };
@@ -131,7 +141,7 @@ async function succeed({ relay, admin, log, clock }: Serving): Promise<boolean> 
 }
 
 /** Why this process cannot have a successor; undefined if it can. */
-function obstacle(): string | undefined {
+function processObstacle(): string | undefined {
   if (process.platform !== 'linux') return 'descriptors can be found on Linux only: restart the program';
   return process.pid === 1 ? 'a container ends with its process 1: replace the container' : undefined;
 }
@@ -170,11 +180,15 @@ export type End = {
   readonly drain: (signal: NodeJS.Signals) => Promise<unknown>;
 };
 
-/** Serves until a request to stop, or until a successor serves, and until everything open has ended. @throws HandoverError */
-export async function serveToTheEnd(serving: Serving, serves: Start['serves'], end: End): Promise<void> {
+/**
+ * Serves until a request to stop, or until a successor serves, and until everything open has ended.
+ *
+ * @throws HandoverError
+ */
+export async function serveToTheEnd(serving: Serving, start: Start, end: End): Promise<void> {
   const { first, second } = end.stop;
-  const ending = Promise.race([first, handedOver(serving)]);
-  await serves(serving);
+  const ending = Promise.race([first, handedOver(serving, start)]);
+  await start.serves(serving);
   const signal = await ending;
   end.leaving();
   void second.then(() => serving.relay.close());

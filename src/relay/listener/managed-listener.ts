@@ -10,7 +10,7 @@ import type { Lookup } from '../dns/lookup.ts';
 import type { LogLimiter } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
-import { socketKey, type SocketSpec } from './socket-plan.ts';
+import type { SocketSpec } from './socket-plan.ts';
 import { bindAddress, type ListenRequest, type OpenListener } from './listener.ts';
 
 const retryBackoff: Backoff = { initialMs: 1000, maxMs: 30_000 };
@@ -25,7 +25,7 @@ export type ListenerContext = {
   readonly random: () => number;
   /** Opens a listening socket and serves its clients. @throws the kernel's error, for example EADDRINUSE. */
   readonly listen: (request: ListenRequest) => Promise<OpenListener>;
-  /** What to listen on instead of binding, by `socketKey`. */
+  /** What to listen on instead of binding, by the key of its spec. */
   readonly inherited: InheritedSockets;
 };
 
@@ -152,7 +152,7 @@ export class ManagedListener {
       address,
       endpoint,
       onLost,
-      ...present('inherited', inherited.take(socketKey(spec))),
+      ...present('inherited', inherited.take(spec.key)),
     });
   }
 

@@ -90,8 +90,11 @@ export class RemotePools {
 
   /** Adds the ports of `config` that are new, because their sockets are bound before `configure`. */
   addPorts(config: EndpointConfig): void {
-    this.#ports = new Map([...byPort(config), ...this.#ports]);
-    this.#portsByRemote = undefined;
+    for (const port of portsOf(config)) {
+      if (this.#ports.has(port.listen.port)) continue;
+      this.#ports.set(port.listen.port, port);
+      this.#portsByRemote = undefined;
+    }
   }
 
   /** Switches to the remotes of `config`; known ones keep their state. */

@@ -16,7 +16,7 @@ const flags = [
   '0',
 ];
 
-describe('SIGUSR1', function () {
+describe('signals that Node.js or the system would act on', function () {
   this.timeout(30_000); // programs start, workers one after the other
 
   let child: ChildProcess;
@@ -28,7 +28,7 @@ describe('SIGUSR1', function () {
     ['its workers', ['realm.ts', ...flags, '--workers', '2']],
     ['realm-operator', ['main.ts', 'relay', ...flags]],
   ] as const) {
-    it(`opens no inspector in ${what}`, async () => {
+    it(`SIGUSR1 opens no inspector in ${what}`, async () => {
       const [program = '', ...rest] = argv;
       const started = spawn(process.execPath, [join(folder, program), ...rest]);
       child = started;
@@ -46,6 +46,20 @@ describe('SIGUSR1', function () {
       expect(await ended).to.deep.equal([0, null]);
       // "Debugger listening on", or "Starting inspector on … failed" if another process has the port.
       expect(stderr).to.not.match(/debugger|inspector/i);
+    });
+  }
+
+  for (const signal of ['SIGUSR1', 'SIGUSR2']) {
+    it(`${signal} does not end a program that gives it no meaning`, async () => {
+      const module = new URL('../../src/telemetry/program.ts', import.meta.url).href;
+      const program = `
+        const { runProgram } = await import(${JSON.stringify(module)});
+        await runProgram(() => {
+          process.kill(process.pid, '${signal}'); // the default action would end it here and now
+          return Promise.resolve(7);
+        });`;
+      child = spawn(process.execPath, ['--input-type=module', '--eval', program]);
+      expect(await once(child, 'close')).to.deep.equal([7, null]);
     });
   }
 });
