@@ -156,6 +156,7 @@ docs: site build ## The same, and run every command of it on a real node, with r
 cluster: ## Build the test cluster (Kubernetes, etcd, Helm, containerd, runc) from Go modules.
 	test/cluster/build.sh
 	test/cluster/fetch-crds.sh
+	test/github/build.sh
 
 .PHONY: image
 image: build ## Build the image as an OCI archive, without a container engine.
@@ -172,6 +173,10 @@ e2e: build ## Test the image on a real node: kubelet, containerd, kube-proxy.
 .PHONY: e2e-full
 e2e-full: build ## The same, with the tests that take minutes: traffic, Helm, Flux, every page, a network partition.
 	node tools/e2e.ts full
+
+.PHONY: conformance
+conformance: build ## Run the Gateway API's conformance suite on a real node; ADDRESSES=ClusterIP FAMILY=IPv6.
+	node tools/conformance.ts --addresses=$${ADDRESSES:-LoadBalancer} --family=$${FAMILY:-IPv4}
 
 .PHONY: help
 help: ## Show this help.

@@ -10,8 +10,8 @@ import { present } from '../lib/record.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
 import { adminSocket, inheritance, serveToTheEnd } from '../relay/handover/handover.ts';
-import { chooseEngine, type Engine } from '../relay/net/engine.ts';
-import { RelayServer, ReloadError } from '../relay/server.ts';
+import { chooseEngine } from '../relay/net/engine.ts';
+import { RelayServer, ReloadError, type RelayOptions } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
 import { startWorkers } from '../relay/workers/start-workers.ts';
 import type { HealthServer } from '../telemetry/health-server.ts';
@@ -35,13 +35,11 @@ export const standalone: Command = async (argv, io) => {
   const output = await openedLogOutput(logOutput);
   const log = createLogger('info', output);
   const begun = await inheritance(process.env, io.signals);
-  const engine = await chooseEngine('auto', log);
   const relay = new RelayServer({
     log,
     inherited: begun.sockets,
     clock: systemClock,
-    engine,
-    ...present('threads', await threads(reader, engine, log)),
+    ...(await movers(reader, log)),
     identity: { relay: '', pod: '', madeOf: 'RealmRelay' },
     logLinesDropped: () => output.droppedLines,
   });
@@ -84,10 +82,14 @@ export const standalone: Command = async (argv, io) => {
   }
 };
 
-/** The threads that the manifests ask for at the start. */
-async function threads(reader: ManifestReader, engine: Engine, log: Logger): ReturnType<typeof startWorkers> {
+/** What moves the bytes: the engine, and as many threads as the manifests ask for at the start. */
+async function movers(
+  reader: ManifestReader,
+  log: Logger,
+): Promise<Pick<RelayOptions, 'engine' | 'threads'>> {
+  const engine = await chooseEngine('auto', log);
   const count = hostWorkers(manifestsOf(await reader.files(), true).relays);
-  return startWorkers({ log, clock: systemClock, count }, engine);
+  return { engine, ...present('threads', await startWorkers({ log, clock: systemClock, count }, engine)) };
 }
 
 function flags(argv: readonly string[], io: Io) {

@@ -59,6 +59,13 @@ export type RelayOptions = {
   readonly logLinesDropped?: () => number;
 };
 
+const defaults = {
+  identity: { relay: '', pod: '', madeOf: 'Realm' },
+  retireMs: 30_000,
+  random: Math.random,
+  logLinesDropped: () => 0,
+} as const;
+
 /** In stage `leaving` it still accepts, but is no longer ready. */
 type Stage = 'serving' | 'leaving' | 'stopping';
 
@@ -90,27 +97,19 @@ export class RelayServer {
   #endLag: () => void = () => undefined;
   #lastReload: Promise<void> = Promise.resolve();
 
-  constructor({
-    log,
-    clock,
-    lookup = new NameResolver({ clock, log }).lookup,
-    retireMs = 30_000,
-    random = Math.random,
-    errors = new RecentErrors(clock),
-    engine,
-    identity = { relay: '', pod: '', madeOf: 'Realm' },
-    openFiles = openFilesLimit(),
-    logLinesDropped = () => 0,
-    threads,
-    memoryBytes,
-    inherited = new InheritedSockets(),
-  }: RelayOptions) {
+  constructor(options: RelayOptions) {
+    const { log, clock, engine, identity, retireMs, random, logLinesDropped } = { ...defaults, ...options };
+    const {
+      lookup = new NameResolver({ clock, log }).lookup,
+      errors = new RecentErrors(clock),
+      openFiles = openFilesLimit(),
+      inherited = new InheritedSockets(),
+      memoryBytes,
+      threads,
+    } = options;
     this.#log = log;
     this.#clock = clock;
     this.#errors = errors;
-    this.#identity = identity;
-    this.#openFiles = openFiles;
-    this.#startedAt = clock.now().toISOString();
     this.#dataPlane = new LocalDataPlane({
       log,
       errors,
@@ -123,6 +122,9 @@ export class RelayServer {
       ...present('memoryBytes', memoryBytes),
       ...present('threads', threads),
     });
+    this.#identity = identity;
+    this.#openFiles = openFiles;
+    this.#startedAt = clock.now().toISOString();
     this.#logLinesDropped = logLinesDropped;
     this.#inherited = inherited;
     this.#listeners = new ListenerSet({

@@ -5,7 +5,7 @@ type Chapter = { readonly title: string; readonly pages: readonly RegExp[] };
 
 /** The chapters in their order, and the pages of each; a page that none has is in the last one. */
 const chapters: readonly Chapter[] = [
-  { title: 'Start', pages: [/^README\.md$/, /^docs\/quickstart\.md$/, /^docs\/concepts\.md$/] },
+  { title: 'Start', pages: [/^README\.md$/, /^docs\/(?:quickstart|install)\.md$/, /^docs\/concepts\.md$/] },
   { title: 'How to', pages: [/^docs\/how-to\//] },
   {
     title: 'Operate',

@@ -10,7 +10,7 @@ import { MemoryBudget, memoryBudgetBytes } from '../limits/memory-budget.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
-import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
+import { listenUdp } from '../listener/udp-listener.ts';
 import type { Engine } from '../net/engine.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { TransportFilesError, Transports, type PlannedTransports } from '../transport/transports.ts';
@@ -62,8 +62,9 @@ export class LocalDataPlane implements DataPlane {
     const guard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors, ...used });
     const ownSockets = { TCP: new OwnSockets(clock, threads?.sync), UDP: new OwnSockets(clock) };
     this.#descriptorGuard = guard;
-    this.#context = { ...rest, ownSockets, budget: guard.budget, memory, tcp: engine.tcp };
-    engine.tcp.countDescriptors(guard.budget, count);
+    const { tcp, udp } = engine;
+    this.#context = { ...rest, ownSockets, budget: guard.budget, memory, tcp, udp };
+    tcp.countDescriptors(guard.budget, count);
     this.engine = engine.name;
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
@@ -167,9 +168,11 @@ export class LocalDataPlane implements DataPlane {
       address,
       port,
       ipv6Only: spec.ipv6Only,
+      device: spec.device,
+      udp: this.#context.udp,
       ...present('handle', inherited),
       log: this.#context.log,
-      isIpv6OnlySystem: isIpv6OnlySystem(),
+      dscp: () => serving.endpoint.config.network.dscp,
       associate: (...client) => serving.endpoint.associate(port, ...client),
     });
   }
