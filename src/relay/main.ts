@@ -244,7 +244,7 @@ async function startAdmin(
 function followFile(
   file: ConfigFile | undefined,
   flags: RelayFlags,
-  { relay, resolver, log, identity }: Configurable,
+  { relay, resolver, log, identity, engine }: Configurable,
   signals: SignalSource,
 ): () => void {
   if (file === undefined) return () => undefined;
@@ -254,7 +254,7 @@ function followFile(
     const { dns, log: logConfig, endpoints } = parsed.config;
     resolver.configure(dns);
     log.level = logConfig.level === 'off' ? 'silent' : logConfig.level;
-    logWarnings(flags.withoutEffect, parsed, { log, identity });
+    logWarnings(flags.withoutEffect, parsed, { log, identity, engine });
     log.info({ configHash, endpoints: endpoints.length }, 'configuration applied');
   };
   const follower = new ConfigFollower(file.path, file.source, {
