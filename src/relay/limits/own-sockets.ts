@@ -73,9 +73,8 @@ export class OwnSockets {
     if (!this.#mayBeOwn(client)) return [];
     this.#sync?.();
     for (const socket of this.#unread) this.#read(socket);
-    const key = keyOf(client);
     for (let each = this.#byPort.get(client.port); each !== undefined; each = each.next) {
-      if (each.local === undefined || keyOf(each.local) !== key) continue;
+      if (each.local === undefined || keyOf(each.local) !== keyOf(client)) continue;
       if (destination === undefined || leadsTo(each.remote, destination())) return each.path;
     }
     return [];
