@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 import { slim } from './slim.ts';
@@ -100,4 +100,8 @@ if (import.meta.main) {
   rmSync(join(root, 'dist', 'chunks'), { recursive: true, force: true }); // their names change with their contents
   await bundle({ write: true });
   for (const name of Object.keys(programs)) chmodSync(join(root, 'dist', `${name}.js`), 0o755);
+  // In PATH, it makes `kubectl realm` a command.
+  const plugin = join(root, 'dist', 'kubectl-realm');
+  rmSync(plugin, { force: true });
+  symlinkSync('realm-operator.js', plugin);
 }
