@@ -3,6 +3,7 @@ const layers = [
   'lib',
   'telemetry',
   'api',
+  'gateway',
   'config',
   'desired',
   'kube',
@@ -37,6 +38,7 @@ const relayRooms = {
   udp: [...ground, 'proxy-protocol', 'upstream', 'listener'],
   'data-plane': [...ground, 'upstream', 'listener', 'connection', 'transport', 'udp'],
   workers: [...ground, 'upstream', 'listener', 'transport', 'data-plane'],
+  handover: ['net', 'listener'],
   admin: ['stats', 'upstream', 'listener', 'data-plane'],
   'command-line': ['config-file'],
 };
@@ -65,6 +67,7 @@ const relayForCommands = [
   'admin/status',
   'command-line/flag-table',
   'config-file/read-config',
+  'handover/handover',
   'listener/port-owner',
   'net/engine',
   'transport/transports',
@@ -79,13 +82,14 @@ export default {
       comment: 'the operator and the relay never import each other',
       severity: 'error',
       from: { path: '^src/relay/' },
-      to: { path: '^src/(operator|controller|kube|desired)/' },
+      to: { path: '^src/(operator|controller|kube|desired|gateway)/' },
     },
     {
       name: 'pure-folders',
-      comment: 'api, config and desired do no I/O: no Node modules but those that compute, no logger',
+      comment:
+        'api, gateway, config and desired do no I/O: no Node modules but those that compute, no logger',
       severity: 'error',
-      from: { path: '^src/(api|config|desired)/' },
+      from: { path: '^src/(api|gateway|config|desired)/' },
       to: {
         path: '^(src/telemetry/|node:|fs|net|dns|http|https|child_process|process|os|timers)',
         pathNot: '^(node:)?(crypto|net)$',

@@ -6,7 +6,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 relay_socket_tests := 'test/relay/*.test.ts' \
-  'test/relay/{connection,data-plane,limits,listener,net,proxy-protocol,transport,udp,upstream}/*.test.ts'
+  'test/relay/{connection,data-plane,handover,limits,listener,net,proxy-protocol,transport,udp,upstream}/*.test.ts'
 
 ##@ Use
 .PHONY: run
@@ -60,7 +60,7 @@ coverage: node_modules ## Run the tests that need no cluster and print their cov
 
 .PHONY: golden
 golden: node_modules ## Rewrite test/golden from the code; review the diff.
-	UPDATE_GOLDEN=1 mocha 'test/desired/*.test.ts'
+	UPDATE_GOLDEN=1 mocha 'test/{desired,gateway}/*.test.ts'
 
 ##@ Check
 .PHONY: check
@@ -77,7 +77,9 @@ format-check: node_modules
 .PHONY: typecheck
 typecheck: node_modules
 	tsc
+	tsc --project src/telemetry/page
 	tsc --project src/relay/admin/page
+	tsc --project tools/docs/assets
 
 .PHONY: lint
 lint: node_modules
@@ -108,11 +110,53 @@ merge-table: node_modules ## Generate src/kube/merge-table.ts from the test clus
 verify-generated: node_modules ## Fail if a generated file was edited by hand or is stale.
 	node tools/generate.ts --check
 
+##@ Package
+.PHONY: packages
+packages: npm-package host-packages executable install-manifest chart-package ## Build everything that can be installed, for this machine's processor.
+
+.PHONY: npm-package
+npm-package: build ## Build the npm package in dist/npm/.
+	rm -rf dist/npm
+	mkdir -p dist/npm
+	npm pack --silent --ignore-scripts --pack-destination dist/npm >/dev/null
+
+.PHONY: host-packages
+host-packages: build ## Build a tarball and a Debian package in dist/host/, each with Node.js and a systemd unit.
+	rm -rf dist/host
+	tools/host-packages.sh
+
+.PHONY: executable
+executable: node_modules ## Build the single executable in dist/executable/.
+	rm -rf dist/executable
+	node tools/executable.ts
+
+.PHONY: arm64
+arm64: build ## Build host packages and executable for arm64 on x64; downloads the pinned Node.js of arm64.
+	tools/arm64.sh
+
+.PHONY: install-manifest
+install-manifest: node_modules ## Build dist/install.yaml, the manifests of config/ in one file.
+	node tools/install-manifest.ts
+
+.PHONY: chart-package
+chart-package: ## Pack the Helm chart in dist/chart/. Needs `make cluster`, or HELM=helm.
+	tools/chart-package.sh
+
+##@ Documentation
+.PHONY: site
+site: node_modules ## Build the documentation as a static site, dist/site/; fail on dead links and on commands that no test runs.
+	node tools/docs.ts
+
+.PHONY: docs
+docs: site build ## The same, and run every command of it on a real node, with real clients.
+	node tools/e2e.ts guides
+
 ##@ Cluster
 .PHONY: cluster
 cluster: ## Build the test cluster (Kubernetes, etcd, Helm, containerd, runc) from Go modules.
 	test/cluster/build.sh
 	test/cluster/fetch-crds.sh
+	test/github/build.sh
 
 .PHONY: image
 image: build ## Build the image as an OCI archive, without a container engine.
@@ -127,8 +171,12 @@ e2e: build ## Test the image on a real node: kubelet, containerd, kube-proxy.
 	node tools/e2e.ts
 
 .PHONY: e2e-full
-e2e-full: build ## The same, with the tests that take minutes: traffic, Helm, a network partition.
+e2e-full: build ## The same, with the tests that take minutes: traffic, Helm, Flux, every page, a network partition.
 	node tools/e2e.ts full
+
+.PHONY: conformance
+conformance: build ## Run the Gateway API's conformance suite on a real node; ADDRESSES=ClusterIP FAMILY=IPv6.
+	node tools/conformance.ts --addresses=$${ADDRESSES:-LoadBalancer} --family=$${FAMILY:-IPv4}
 
 .PHONY: help
 help: ## Show this help.

@@ -9,7 +9,7 @@ export default tseslint.config(
       'coverage/',
       'node_modules/',
       'test/cluster/bin/',
-      'src/relay/admin/page/html.ts',
+      'src/**/page/html.ts',
       '*.config.js',
       '.dependency-cruiser.js',
     ],

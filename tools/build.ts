@@ -1,4 +1,4 @@
-import { chmodSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 import { slim } from './slim.ts';
@@ -61,6 +61,25 @@ export async function bundle({ write, folder = options.outdir, version }: Bundle
   };
 }
 
+/** Bundles `realm-operator` into the one file `outfile`, for an executable that can load no other. */
+export async function bundleInOneFile(outfile: string): Promise<void> {
+  const {
+    outdir: _outdir,
+    splitting: _splitting,
+    chunkNames: _chunkNames,
+    metafile: _metafile,
+    ...rest
+  } = options;
+  await build({
+    ...rest,
+    entryPoints: [programs['realm-operator']],
+    outfile,
+    banner: { js: requireForCommonJs.replace('import.meta.url', 'process.execPath') },
+    legalComments: 'inline',
+    plugins: [slim],
+  });
+}
+
 function otherVersion(version: string): Plugin {
   const contents = `export const version = ${JSON.stringify(version)};`;
   return {
@@ -100,8 +119,4 @@ if (import.meta.main) {
   rmSync(join(root, 'dist', 'chunks'), { recursive: true, force: true }); // their names change with their contents
   await bundle({ write: true });
   for (const name of Object.keys(programs)) chmodSync(join(root, 'dist', `${name}.js`), 0o755);
-  // In PATH, it makes `kubectl realm` a command.
-  const plugin = join(root, 'dist', 'kubectl-realm');
-  rmSync(plugin, { force: true });
-  symlinkSync('realm-operator.js', plugin);
 }

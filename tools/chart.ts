@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
-import { customResourceDefinition } from '../src/api/crd.ts';
+import { customResourceDefinition, gatewayParametersDefinition } from '../src/api/crd.ts';
+import { chartReadme } from './chart-readme.ts';
 import { dashboards } from './dashboards.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -31,19 +32,27 @@ const requesterVariables = {
 /** The generated files of the Helm chart, by their path in the repository. */
 export function chartFiles(): ReadonlyMap<string, string> {
   return new Map([
-    [`${chart}/templates/crd.yaml`, crdTemplate()],
+    [`${chart}/templates/crd.yaml`, crdTemplate('realm-relay', customResourceDefinition())],
+    [
+      `${chart}/templates/gateway-parameters-crd.yaml`,
+      crdTemplate('gateway-parameters', gatewayParametersDefinition()),
+    ],
     [`${chart}/templates/admission-policy.yaml`, renderedIf(crds, policies, policyTemplate(policies))],
     [`${chart}/templates/admission-requester.yaml`, requesterTemplate()],
     [`${chart}/templates/admission-operator.yaml`, operatorTemplate()],
-    [`${chart}/files/rules.yaml`, clusterRules(text('config/rbac.yaml'))],
+    [`${chart}/files/rules.yaml`, clusterRules('realm-operator')],
+    [`${chart}/files/gateway-rules.yaml`, clusterRules('realm-operator-gateways')],
+    [`${chart}/files/gateway-class-rules.yaml`, clusterRules('realm-operator-classes')],
+    [`${chart}/README.md`, chartReadme()],
     ...[...dashboards()].map(([file, json]) => [`${chart}/dashboards/${file}`, json] as const),
   ]);
 }
 
-function crdTemplate(): string {
-  const { spec, ...head } = customResourceDefinition() as Record<string, unknown>;
+/** @param source  the file in src/api/schema that `definition` is made of. */
+function crdTemplate(source: string, definition: object): string {
+  const { spec, ...head } = definition as Record<string, unknown>;
   const body = escaped(dump({ spec }, { noRefs: true, lineWidth: 100 }));
-  return renderedIf(crds, 'src/api/schema/realm-relay.ts', `${dump(head)}${labels}${keep}${body}`);
+  return renderedIf(crds, `src/api/schema/${source}.ts`, `${dump(head)}${labels}${keep}${body}`);
 }
 
 function requesterTemplate(): string {
@@ -57,6 +66,7 @@ function operatorTemplate(): string {
   const namespace = '{{ .Release.Namespace }}';
   const template = withVariables(policyTemplate(operator), {
     hostNetworkEverywhere: '{{ .Values.admission.operator.hostNetwork | default false | quote }}',
+    servesGateways: '{{ include "realm-operator.servesGateways" . | quote }}',
   })
     .replaceAll('realm-operator-system:realm-operator', `${namespace}:${account}`)
     .replaceAll('realm-operator.realm-operator-system.operator', `${account}.${namespace}.operator`);
@@ -94,11 +104,14 @@ function generatedFrom(source: string): string {
   return `{{- /* Generated from ${source} by \`make generate\`; do not edit. */ -}}\n`;
 }
 
-/** The text of the rules of the ClusterRole, without indentation. */
-function clusterRules(manifests: string): string {
-  const role = manifests.split(/^---\n/m).find((document) => /^kind: ClusterRole$/m.test(document));
+/** The text of the rules of the ClusterRole `name`, without indentation. */
+function clusterRules(name: string): string {
+  const documents = text('config/rbac.yaml').split(/^---\n/m);
+  const role = documents.find(
+    (document) => /^kind: ClusterRole$/m.test(document) && document.includes(`\n  name: ${name}\n`),
+  );
   const rules = role?.split(/^rules:\n/m)[1];
-  if (rules === undefined) throw new Error('config/rbac.yaml has no ClusterRole with rules');
+  if (rules === undefined) throw new Error(`config/rbac.yaml has no ClusterRole ${name} with rules`);
   return `# Generated from config/rbac.yaml by \`make generate\`; do not edit.\n${rules.replaceAll(/^ {2}/gm, '')}`;
 }
 

@@ -1,3 +1,4 @@
+import { bundle } from './build.ts';
 import { packageSbom, type Component } from './sbom.ts';
 
 /** Licences of packages that may be shipped with this Apache-2.0 project. Adding one needs a decision. */
@@ -23,7 +24,8 @@ export function licenceProblems(components: readonly Component[]): string[] {
 }
 
 if (import.meta.main) {
-  for (const problem of licenceProblems(packageSbom().components)) {
+  const { components } = packageSbom(await bundle({ write: false }));
+  for (const problem of licenceProblems(components)) {
     process.stderr.write(`${problem}\n`);
     process.exitCode = 1;
   }

@@ -3,22 +3,26 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 
-const folder = join(import.meta.dirname, '..', 'src', 'relay', 'admin', 'page');
+const src = join(import.meta.dirname, '..', 'src');
+const style = 'telemetry/page/page.css';
+const pages = ['relay/admin/page'];
 
-/**
- * The text of src/relay/admin/page/html.ts: the relay's page in one piece, and the policy that allows a browser only its
- * script and style.
- */
-export function pageModule(): string {
-  const [style, script] = [built('page.css'), built('script.ts')];
-  const html = readFileSync(join(folder, 'page.html'), 'utf8')
-    .replace(/<style><\/style>/, () => `<style>${style}</style>`)
+/** The pages of relay and operator, as TypeScript, by their path in the repository. */
+export function pageModules(): readonly (readonly [path: string, text: string])[] {
+  return pages.map((folder) => [`src/${folder}/html.ts`, pageModule(folder)]);
+}
+
+/** A page in one piece, and the policy that allows a browser only its script and style. */
+function pageModule(folder: string): string {
+  const [css, script] = [built(style), built(`${folder}/script.ts`)];
+  const html = readFileSync(join(src, folder, 'page.html'), 'utf8')
+    .replace(/<style><\/style>/, () => `<style>${css}</style>`)
     .replace(/<script type="module"><\/script>/, () => `<script type="module">${script}</script>`)
     .replace(/\n\s*/g, '\n');
   const policy = [
     "default-src 'none'",
     `script-src ${hash(script)}`,
-    `style-src ${hash(style)}`,
+    `style-src ${hash(css)}`,
     "connect-src 'self'",
     'img-src data:',
     "base-uri 'none'",
@@ -26,7 +30,7 @@ export function pageModule(): string {
     "frame-ancestors 'none'",
   ];
   return [
-    '// Generated from the other files of this folder by `make generate`; do not edit.',
+    '// Generated from the other files of this folder and src/telemetry/page by `make generate`; do not edit.',
     '',
     '/** The whole page: style and script are in it. */',
     `export const html = ${JSON.stringify(html)};`,
@@ -40,7 +44,7 @@ export function pageModule(): string {
 /** `entry` bundled with its imports and minified. */
 function built(entry: string): string {
   const { outputFiles } = buildSync({
-    entryPoints: [join(folder, entry)],
+    entryPoints: [join(src, entry)],
     bundle: true,
     minify: true,
     write: false,

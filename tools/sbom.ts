@@ -35,18 +35,23 @@ type Locked = {
   readonly dev?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
 };
 
 type Lockfile = { readonly name: string; readonly packages: Readonly<Record<string, Locked>> };
 
 /**
  * The packages that an installation contains, from package-lock.json: names, versions, licences, hashes and dependencies.
- * Equal lockfiles give equal text, without a timestamp and a serial number. (`npm sbom` also leaves out packages that
- * development tools need.)
+ * They are those that the programs bundle, and Node.js. Equal sources give equal text, without a timestamp and a serial
+ * number. (`npm sbom` knows nothing of bundles.)
  */
-export function packageSbom(): Sbom {
+export function packageSbom(metafile: Metafile): Sbom {
   const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lockfile;
-  const shipped = Object.entries(lockfile.packages).filter(([, { dev = false }]) => !dev);
+  const bundled = bundledPackages(metafile);
+  const shipped = Object.entries(lockfile.packages).filter(
+    ([path, { dev = false }]) => !dev || bundled.has(path),
+  );
+  const names = new Set(shipped.map(([path, locked]) => purl(nameAt(path) ?? lockfile.name, locked)));
   const components = shipped.map(([path, locked]) => component(nameAt(path) ?? lockfile.name, locked));
   const [own, ...others] = components;
   if (own === undefined) throw new Error('package-lock.json has no packages');
@@ -57,7 +62,7 @@ export function packageSbom(): Sbom {
     components: others,
     dependencies: shipped.map(([path, locked]) => ({
       ref: purl(nameAt(path) ?? lockfile.name, locked),
-      dependsOn: dependenciesOf(path, locked, lockfile),
+      dependsOn: dependenciesOf(path, locked, lockfile).filter((name) => names.has(name)),
     })),
   };
 }
@@ -86,7 +91,8 @@ function purl(name: string, { version }: Locked): string {
 
 /** The dependencies of the package at `path`, found like Node.js does: in its own node_modules, or in one further up. */
 function dependenciesOf(path: string, locked: Locked, { packages }: Lockfile): string[] {
-  const names = Object.keys({ ...locked.dependencies, ...locked.optionalDependencies });
+  const { dependencies, optionalDependencies, devDependencies } = locked;
+  const names = Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }); // of this project, bundled
   return names.flatMap((name) => {
     for (let folder = path; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
       const found = packages[`${folder === '' ? '' : `${folder}/`}node_modules/${name}`];
@@ -97,14 +103,12 @@ function dependenciesOf(path: string, locked: Locked, { packages }: Lockfile): s
 }
 
 /**
- * The contents of the image: the npm packages that the programs bundle, Node.js, and the libraries that Node.js is linked
- * to.
+ * The contents of the image: those of the package, for this processor, and the libraries that Node.js is linked to.
  *
  * @param rootfs  the image's root file system, built by tools/image.sh.
  */
-export function imageSbom(sbom: Sbom, metafile: Metafile, rootfs: string): Sbom {
-  const bundled = bundledPackages(metafile);
-  const isShipped = ({ name }: Component): boolean => bundled.has(name) || name === nodePackage;
+export function imageSbom(sbom: Sbom, rootfs: string): Sbom {
+  const isShipped = ({ name }: Component): boolean => !name.startsWith('node-linux-') || name === nodePackage;
   const libraries = files(rootfs).filter((path) => /\.so(\.|$)/.test(path));
   return {
     ...sbom,
@@ -117,10 +121,17 @@ export function imageSbom(sbom: Sbom, metafile: Metafile, rootfs: string): Sbom 
 /** The npm package that the image's Node.js comes from. */
 const nodePackage = `node-${process.platform}-${process.arch}`;
 
-/** The npm packages with at least one file in a bundle. */
+/** The npm packages with at least one file in a bundle, as paths of package-lock.json. */
 export function bundledPackages({ outputs }: Metafile): ReadonlySet<string> {
   const sources = Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs));
-  return new Set(sources.flatMap((source) => nameAt(source) ?? []));
+  return new Set(sources.flatMap((source) => packagePath(source) ?? []));
+}
+
+function packagePath(source: string): string | undefined {
+  const name = nameAt(source);
+  if (name === undefined) return undefined;
+  const [first, last] = [source.indexOf('node_modules/'), source.lastIndexOf('node_modules/')];
+  return `${source.slice(first, last)}node_modules/${name}`;
 }
 
 /** `node_modules/@scope/name/file.js` → `@scope/name`; for a nested package, the innermost name. */
@@ -145,8 +156,8 @@ function library(rootfs: string, path: string): Component {
 
 if (import.meta.main) {
   const folder = join(root, 'dist', 'sbom');
-  const sbom = packageSbom();
-  const image = imageSbom(sbom, await bundle({ write: false }), join(root, 'dist', 'image', 'rootfs'));
+  const sbom = packageSbom(await bundle({ write: false }));
+  const image = imageSbom(sbom, join(root, 'dist', 'image', 'rootfs'));
   mkdirSync(folder, { recursive: true });
   for (const [name, content] of Object.entries({ package: sbom, image }))
     writeFileSync(join(folder, `${name}.cdx.json`), `${JSON.stringify(content, null, 2)}\n`);

@@ -18,6 +18,7 @@ const kinds: readonly Patterns[] = [
     needsCluster: true,
     patterns: [
       'test/operator/{adoption,bad-days,hanging-api-server,leader,outage,permissions,single-stack}.test.ts',
+      'test/operator/gateway/*.test.ts',
     ],
   },
   {
@@ -25,7 +26,7 @@ const kinds: readonly Patterns[] = [
     needsCluster: false,
     patterns: [
       'test/relay/*.test.ts',
-      'test/relay/{workers,command-line,config-file,dns,rust-realm}/*.test.ts',
+      'test/relay/{workers,command-line,handover,config-file,dns,rust-realm}/*.test.ts',
     ],
   },
   {
@@ -42,6 +43,11 @@ const kinds: readonly Patterns[] = [
       'test/{admission,chart,cluster,explore,faults,gitops,install}/*.test.ts',
       'test/desired/quantity.test.ts',
     ],
+  },
+  {
+    title: 'packages, built and installed',
+    needsCluster: true,
+    patterns: ['test/{packages,github}/*.test.ts'],
   },
   { title: 'relay, on sockets', needsCluster: false, patterns: ['test/relay/**/*.test.ts'] },
   { title: 'all that needs neither', needsCluster: false, patterns: ['test/**/*.test.ts'] },

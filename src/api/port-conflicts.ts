@@ -7,7 +7,8 @@ export type Protocol = 'TCP' | 'UDP';
 /** The settings that decide which sockets an endpoint needs; a parsed endpoint has them. */
 export type Listener = {
   readonly name: string;
-  readonly listen: { readonly address: IpAddress } & ListenPorts;
+  /** `host` is the name that the address was looked up for; absent if the document has an address. */
+  readonly listen: { readonly address: IpAddress; readonly host?: string } & ListenPorts;
   readonly network: { readonly tcp: boolean; readonly udp: boolean; readonly ipv6Only: boolean };
 };
 
@@ -24,9 +25,14 @@ export type PortConflict = {
   /** Names both endpoints and the addresses and families of each. */
   readonly what: string;
   readonly remedy: string;
-  /** `what` and `remedy` in one sentence, the same as the admission policy's. */
+  /** `what` and `remedy` in one sentence; of a RealmRelay the same as the admission policy's. */
   readonly message: string;
 };
+
+/** The document that the user wrote, whose keys a remedy names. */
+export type WrittenAs = 'RealmRelay' | 'Realm';
+
+const ipv6OnlyOn = { RealmRelay: 'ipv6Only: true', Realm: 'ipv6_only to true' } as const;
 
 /** The outcome of binding both sockets, in either order. */
 export type Prediction = 'fits' | 'conflicts' | 'cannot bind';
@@ -35,18 +41,23 @@ export type Prediction = 'fits' | 'conflicts' | 'cannot bind';
  * Every pair of `listeners` that cannot be bound side by side, sorted by the names of the two. In the order of their ports
  * each is compared only with those that begin before it ends: a relay may have thousands.
  */
-export function portConflicts(listeners: readonly Listener[]): PortConflict[] {
+export function portConflicts(
+  listeners: readonly Listener[],
+  writtenAs: WrittenAs = 'RealmRelay',
+): PortConflict[] {
   const byPort = listeners.toSorted((a, b) => a.listen.port - b.listen.port);
   const conflicts: PortConflict[] = [];
   for (const [index, first] of byPort.entries()) {
     const last = lastPort(first.listen);
     for (let next = index + 1; (byPort[next]?.listen.port ?? Infinity) <= last; next += 1) {
-      const pair = [first, byPort[next] as Listener].toSorted(byName) as [Listener, Listener];
-      conflicts.push(...(conflict(...pair) ?? []));
+      const pair = [first, byPort[next] as Listener].toSorted(byName) as Pair;
+      conflicts.push(...(conflict(pair, writtenAs) ?? []));
     }
   }
   return conflicts.toSorted((a, b) => compared(a.endpoints, b.endpoints) || a.ports.first - b.ports.first);
 }
+
+type Pair = [Listener, Listener];
 
 function byName(a: Listener, b: Listener): number {
   return compared([a.name], [b.name]);
@@ -99,7 +110,7 @@ export function lastPort({ port, endPort = port }: ListenPorts): number {
   return endPort;
 }
 
-function conflict(first: Listener, second: Listener): [PortConflict] | undefined {
+function conflict([first, second]: Pair, writtenAs: WrittenAs): [PortConflict] | undefined {
   const ports = {
     first: Math.max(first.listen.port, second.listen.port),
     last: Math.min(lastPort(first.listen), lastPort(second.listen)),
@@ -109,7 +120,7 @@ function conflict(first: Listener, second: Listener): [PortConflict] | undefined
   if (shared.length === 0 || !addressesOverlap(bound(first), bound(second))) return undefined;
   const which = `port${ports.first === ports.last ? '' : 's'} ${portsText(ports.first, ports.last)}`;
   const what = `endpoints ${described(first)} and ${described(second)} cannot share ${shared.join(' and ')} ${which}`;
-  const remedy = remedyFor(first, second);
+  const remedy = remedyFor(first, second, writtenAs);
   const endpoints = [first.name, second.name] as const;
   return [{ endpoints, protocols: shared, ports, what, remedy, message: `${what}: ${remedy}` }];
 }
@@ -118,15 +129,17 @@ function conflict(first: Listener, second: Listener): [PortConflict] | undefined
 function described(listener: Listener): string {
   const isAddress = addressFamily(listener.listen.address.text) !== undefined;
   const families = isAddress ? ` for ${boundFamilies(bound(listener)).join(' and ')}` : '';
-  return `"${listener.name}" (${listenText(listener)}${families})`;
+  const { host, port } = listener.listen;
+  const name = host === undefined ? '' : `${host}:${portsText(port, lastPort(listener.listen))} is `;
+  return `"${listener.name}" (${name}${listenText(listener)}${families})`;
 }
 
 /** ipv6Only only helps if one of them serves both families and the other only IPv4. */
-function remedyFor(first: Listener, second: Listener): string {
+function remedyFor(first: Listener, second: Listener, writtenAs: WrittenAs): string {
   const [dual, other] = isDualStack(bound(first)) ? [first, second] : [second, first];
   const parts = isDualStack(bound(dual)) && boundFamilies(bound(other)).join() === 'IPv4';
   return parts
-    ? `set ipv6Only: true on "${dual.name}", or choose another port`
+    ? `set ${ipv6OnlyOn[writtenAs]} on "${dual.name}", or choose another port`
     : 'choose another port or address for one of them';
 }
 

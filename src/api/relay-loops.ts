@@ -74,6 +74,7 @@ export function relayLoops(endpoints: readonly LoopEndpoint[], own: OwnNames): R
 /** The ports of one protocol that lead to another one of them. */
 function connected(endpoints: readonly LoopEndpoint[], protocol: Protocol, own: OwnNames): Port[] {
   const served = endpoints.filter((endpoint) => protocols(endpoint).includes(protocol));
+  if (!someRemoteIsListenedOn(served)) return []; // as in nearly every configuration, of which some are large
   const ports = served.flatMap((endpoint) =>
     endpoint.ports
       .filter(({ listen }) => listen.port !== 0)
@@ -87,6 +88,14 @@ function connected(endpoints: readonly LoopEndpoint[], protocol: Protocol, own: 
     });
   for (const port of ports) port.steps.push(...port.remotes.flatMap(steps));
   return ports.filter(({ steps }) => steps.length > 0);
+}
+
+/** Whether any remote has a port that one of `endpoints` listens on, at whatever host. */
+function someRemoteIsListenedOn(endpoints: readonly LoopEndpoint[]): boolean {
+  const listening = new Set(endpoints.flatMap(({ ports }) => ports.map(({ listen }) => listen.port)));
+  return endpoints.some(({ ports }) =>
+    ports.some(({ remotes }) => remotes.some(({ port }) => listening.has(port))),
+  );
 }
 
 /** Whether dialling `remote` reaches the socket of `port`; undefined if not, as far as known. */

@@ -19,16 +19,18 @@ type CompleteBut<Spec, Optional extends keyof Spec> = Complete<Omit<Spec, Option
  * The only input of rendering, whatever it was parsed from: an object of the API server, a file, or another kind.
  */
 export type Relay = {
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace: string;
-    /** The UID of the object on the API server; absent if the relay came from a file. */
-    readonly uid?: string;
-  };
+  /** The objects of the relay are called `name`, or that and a suffix. */
+  readonly metadata: { readonly name: string; readonly namespace: string };
+  /** The object on the API server that the relay was made of, which owns its objects; absent if it came from a file. */
+  readonly owner?: Owner;
   readonly replicas: number;
-  /** In the order of the manifest, at least one. */
+  /** In the order of the manifest; a RealmRelay has at least one. */
   readonly endpoints: readonly Endpoint[];
   readonly service: Service;
+  /** The ports of the Service, if they are not those of the endpoints: no field of a RealmRelay sets them. */
+  readonly servicePorts?: readonly ServicePort[];
+  /** The address that the load balancer is asked for; no field of a RealmRelay sets it, either. */
+  readonly loadBalancerIP?: string;
   /** Image of the Pods, if the user chose one. */
   readonly image?: string;
   readonly resources: Resources;
@@ -50,6 +52,17 @@ export type Relay = {
   /** Whether the platform chooses the user and the group of its Pods; no field of a RealmRelay sets it, either. */
   readonly omitUserIds?: boolean;
 };
+
+/** An object of the namespace of the relay: what identifies it in the owner references of others. */
+export type Owner = {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+};
+
+/** A port of the Service. */
+export type ServicePort = { readonly port: number; readonly protocol: 'TCP' | 'UDP' };
 
 /** How a changed configuration reaches the Pods. */
 export type UpdateStrategy = NonNullable<RealmRelaySpec['updateStrategy']>;

@@ -7,13 +7,21 @@ import type {
   HealthCheck,
   ListenTransport,
   Network,
+  Owner,
   Relay,
   Remote,
   RemoteTransport,
   Service,
   WebSocketSettings,
 } from './relay.ts';
-import type { EndpointSpec, NetworkSpec, RealmRelay, ServiceSpec } from './schema/realm-relay.ts';
+import {
+  apiVersion,
+  type EndpointSpec,
+  kind,
+  type NetworkSpec,
+  type RealmRelay,
+  type ServiceSpec,
+} from './schema/realm-relay.ts';
 
 const networkDefaults: Network = {
   ipv6Only: false,
@@ -39,7 +47,8 @@ const networkDefaults: Network = {
 export function resolve({ metadata, spec }: RealmRelay): Relay {
   const network = over(networkDefaults, spec.network);
   return {
-    metadata: identity(metadata),
+    metadata: { name: metadata.name, namespace: metadata.namespace ?? 'default' },
+    ...present('owner', metadata.uid === undefined ? undefined : owner(metadata.name, metadata.uid)),
     replicas: spec.replicas ?? 1,
     endpoints: spec.endpoints.map((endpoint) => resolvedEndpoint(endpoint, network)),
     service: resolvedService(spec.service ?? {}),
@@ -63,8 +72,8 @@ function operation(
   };
 }
 
-function identity({ name, namespace, uid }: RealmRelay['metadata']): Relay['metadata'] {
-  return { name, namespace: namespace ?? 'default', ...present('uid', uid) };
+function owner(name: string, uid: string): Owner {
+  return { apiVersion, kind, name, uid };
 }
 
 function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {

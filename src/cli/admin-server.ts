@@ -1,4 +1,4 @@
-import { socketAddressText, type SocketAddress } from '../config/address.ts';
+import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { errorCode, RealmError } from '../lib/errors.ts';
 import { portOwner } from '../relay/listener/port-owner.ts';
@@ -6,6 +6,7 @@ import {
   HealthServerError,
   startHealthServer,
   type HealthServer,
+  type HealthServerAddress,
   type Routes,
 } from '../telemetry/health-server.ts';
 
@@ -20,7 +21,7 @@ class AdminPortError extends RealmError {
  * @throws AdminPortError if its port is taken; it names the process that has it, and the remedy.
  * @throws HealthServerError if the address cannot be bound for another reason.
  */
-export async function startAdminServer(address: SocketAddress, routes: Routes): Promise<HealthServer> {
+export async function startAdminServer(address: HealthServerAddress, routes: Routes): Promise<HealthServer> {
   try {
     return await startHealthServer(address, routes, systemClock);
   } catch (error) {

@@ -195,6 +195,11 @@ export const operatorOptions = {
     help: `image for relays that do not set one (default: that of the operator's own Pod; outside a cluster ${defaultRelayImage})`,
   },
   ...platformOptions,
+  'no-gateway-api': {
+    type: 'boolean',
+    default: false,
+    help: 'leave Gateways and their routes alone; else they are served once the Gateway API is installed',
+  },
   admin: {
     ...admin,
     help: `where /livez, /readyz and /metrics are served, or off (default ${defaultAdmin})`,

@@ -61,6 +61,7 @@ Exit code: 0 after SIGTERM or SIGINT, 1 after losing the lease, 2 wrong usage.`,
 ${pathsText}`,
     options: standaloneOptions,
     notes: `Standard output shows what runs. A change that is not valid is reported and has no effect.
+SIGHUP reads the manifests at once. SIGUSR2 hands the ports to a new process of the installed version, without a lost connection.
 Ctrl-C drains connections for spec.drainSeconds; pressing it again ends them at once.
 Exit code: 0 success, 1 the manifests are not valid at the start or no endpoint could be bound, 2 wrong usage.`,
     operands: 'paths',

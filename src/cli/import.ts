@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { dump } from 'js-yaml';
 import { parseRealmRelay } from '../api/parse.ts';
+import { portConflicts } from '../api/port-conflicts.ts';
 import { conflictProblem } from '../api/rules.ts';
 import { apiVersion, kind, maxNameLength, type RealmRelay } from '../api/schema/realm-relay.ts';
 import { ConfigError, type SourcedProblem } from '../config/config-error.ts';
@@ -101,7 +102,8 @@ type Findings = { readonly errors: readonly SourcedProblem[]; readonly warnings:
 
 /** What is reported: about the source file if it concerns an endpoint, else about `path`. */
 function findings(manifest: RealmRelay, { origins, warnings: known }: ImportedRelay, path: string): Findings {
-  const { relay, problems, conflicts, warnings } = parseRealmRelay(manifest);
+  const { relay, problems, warnings } = parseRealmRelay(manifest);
+  const conflicts = portConflicts(relay?.endpoints ?? [], 'Realm');
   const conflictProblems =
     relay === undefined ? [] : conflicts.map((conflict) => conflictProblem(relay, conflict));
   const placed = (problem: Problem): SourcedProblem => ({

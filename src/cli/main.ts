@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import './require-node.ts';
-import { basename } from 'node:path';
 import { RealmError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import { runProgram } from '../telemetry/program.ts';
@@ -93,16 +92,8 @@ function print(stream: TextStream, text: string, code: number): number {
 /** How long an operator that has ended waits for what it left behind. */
 const lingerMs = 1_000;
 
-/** The arguments of `kubectl realm`, whose commands `doctor` and `top` look at the cluster. */
-function pluginArguments([name = '', ...rest]: readonly string[]): string[] {
-  return ['doctor', 'top'].includes(name) ? [name, '--cluster', ...rest] : [name, ...rest];
-}
-
 if (import.meta.main) {
-  const given = process.argv.slice(2);
-  // kubectl calls the program by this name if it is a plugin.
-  const isPlugin = basename(process.argv[1] ?? '').startsWith('kubectl-realm');
-  const argv = isPlugin ? pluginArguments(given) : given;
+  const argv = process.argv.slice(2);
   await runProgram(() => main(argv, processIo(argv[0] ?? '')));
   // A connection that is being made to an API server that hangs would keep the operator alive.
   if (argv[0] === 'operator') setTimeout(() => process.exit(), lingerMs).unref();

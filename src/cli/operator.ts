@@ -40,7 +40,7 @@ export const operator: Command = async (argv, { signals: source }) => {
   const log = createLogger(level, output);
   const registry = createRegistry();
   const signals = stopSignals(source);
-  const stopReopening = reopenLogAtHangup(source, output, log);
+  reopenLogAtHangup(source, output, log);
   const running = startOperator({
     ...options,
     instance: hostname(),
@@ -60,8 +60,6 @@ export const operator: Command = async (argv, { signals: source }) => {
   } finally {
     await Promise.race([running.stop(), signals.second]);
     await admin?.close();
-    signals.release();
-    stopReopening();
   }
 };
 
@@ -88,6 +86,7 @@ function operatorFlags(argv: readonly string[]) {
       omitUserIds: values['omit-user-ids'],
     },
     ...(image === undefined && home !== undefined && { ownPod: { namespace: home, name: hostname() } }),
+    gatewayApi: !values['no-gateway-api'],
     namespaces: namespaceNames(namespace),
     ...installation(values['leader-elect'] ? lease(leaseNamespace, seconds) : undefined, home),
   };

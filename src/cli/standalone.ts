@@ -5,8 +5,11 @@ import { relayConfig } from '../config/parsed-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { machineNames } from '../lib/own-addresses.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
+import { coalesced } from '../lib/coalesced.ts';
+import { present } from '../lib/record.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
+import { adminSocket, inheritance, serveToTheEnd } from '../relay/handover/handover.ts';
 import { chooseEngine } from '../relay/net/engine.ts';
 import { RelayServer, ReloadError } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
@@ -27,49 +30,69 @@ import { screen } from './standalone-screen.ts';
 
 /** `realm-operator standalone`: runs manifests on this machine. */
 export const standalone: Command = async (argv, io) => {
-  const { values, positionals } = parseOptions(argv, standaloneOptions, anyNumber);
-  const { admin, 'log-output': logOutput, quiet } = values;
-  const reader = new ManifestReader(manifestPaths(values, positionals), io.stdin);
-  const format = findingFormat(values);
-  const address = adminAddress(admin);
-  const output = await openedLogOutput(filePath('--log-output', logOutput));
+  const { reader, readsInput, admin: address, logOutput, ...shown } = flags(argv, io);
+  const output = await openedLogOutput(logOutput);
   const log = createLogger('info', output);
+  const begun = await inheritance(process.env, io.signals);
   const relay = new RelayServer({
     log,
+    inherited: begun.sockets,
     clock: systemClock,
     engine: await chooseEngine('auto', log),
+    identity: { relay: '', pod: '', madeOf: 'RealmRelay' },
     logLinesDropped: () => output.droppedLines,
   });
-  const host = new Host(relay, log, io, { reader, admin: address, format, isQuiet: quiet });
+  const host = new Host(relay, log, io, { reader, admin: address, ...shown });
   const signals = stopSignals(io.signals);
-  const stopReopening = reopenLogAtHangup(io.signals, output, log);
+  reopenLogAtHangup(io.signals, output, log);
   let adminServer: HealthServer | undefined;
   try {
     if (!(await host.read())) return 1;
     // Before any endpoint is bound: if it cannot start, no client must have been accepted.
-    adminServer = address && (await startAdminServer(address, adminRoutes(relay, systemClock)));
+    const fd = begun.sockets.take(adminSocket)?.fd;
+    adminServer =
+      address &&
+      (await startAdminServer({ ...address, ...present('fd', fd) }, adminRoutes(relay, systemClock)));
     if (!(await host.run())) return 1;
     host.show(adminServer?.url);
     if (!relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    const watch = new FolderWatch(await reader.folders(), systemClock, () => {
-      void host.follow(adminServer?.url).then(async () => {
-        watch.watch(await reader.folders());
-      });
+    const stopFollowing = await host.follow(adminServer?.url);
+    const serving = {
+      relay,
+      admin: adminServer,
+      log,
+      clock: systemClock,
+      signals: io.signals,
+      ...present(
+        'obstacle',
+        readsInput ? 'a new process cannot read standard input again: give files' : undefined,
+      ),
+    };
+    await serveToTheEnd(serving, begun, {
+      stop: signals,
+      drainMs: () => host.drainSeconds * 1000,
+      leaving: stopFollowing,
+      drain: () => host.drain(),
     });
-    watch.start();
-    await signals.first;
-    watch.stop();
-    if (!quiet) io.stdout.write('Draining connections; press Ctrl-C again to end them at once.\n');
-    void signals.second.then(() => relay.close());
-    await relay.drain(host.drainSeconds * 1000);
     return 0;
   } finally {
-    signals.release();
-    stopReopening();
     await relay.close();
     await adminServer?.close();
   }
 };
+
+function flags(argv: readonly string[], io: Io) {
+  const { values, positionals } = parseOptions(argv, standaloneOptions, anyNumber);
+  const manifests = manifestPaths(values, positionals);
+  return {
+    reader: new ManifestReader(manifests, io.stdin),
+    readsInput: manifests.paths.includes('-'),
+    format: findingFormat(values),
+    admin: adminAddress(values.admin),
+    logOutput: filePath('--log-output', values['log-output']),
+    isQuiet: values.quiet,
+  };
+}
 
 type HostOptions = {
   readonly reader: ManifestReader;
@@ -93,7 +116,6 @@ class Host {
   #last = '';
   /** Which files are missing, so that the same manifests have to be tried again; '' if none are. */
   #missing = '';
-  #following: Promise<unknown> = Promise.resolve();
   /** How long connections are drained at shutdown. */
   drainSeconds = 0;
 
@@ -109,19 +131,37 @@ class Host {
     if (!this.#options.isQuiet) this.#io.stdout.write(screen(this.#relay.status(), adminUrl));
   }
 
-  /** Runs the current manifests and shows the result if something changed. Calls run one after the other. */
-  follow(adminUrl: string | undefined): Promise<unknown> {
-    this.#following = this.#following.then(async () => {
-      const [before, isRetry] = [this.#last, this.#missing !== ''];
-      const isValid = await this.read();
-      if (this.#last === before && !isRetry) return;
-      const isRunning = isValid && (await this.run());
-      if (this.#last === before && !isRunning) return;
-      if (isRunning && !this.#options.isQuiet) this.#io.stdout.write('\n');
-      if (isRunning) this.show(adminUrl);
-      else this.#io.stderr.write('The change was rejected; the previous manifests keep running.\n');
+  /** Runs the manifests again whenever something of them may have changed, and at SIGHUP. @returns the end of that. */
+  async follow(adminUrl: string | undefined): Promise<() => void> {
+    const { reader } = this.#options;
+    const readAndRun = coalesced(async () => {
+      await this.#runChanged(adminUrl);
+      watch.watch(await reader.folders());
     });
-    return this.#following;
+    const watch = new FolderWatch(await reader.folders(), systemClock, () => void readAndRun());
+    watch.start();
+    this.#io.signals.on('SIGHUP', () => void readAndRun());
+    return () => {
+      watch.stop();
+    };
+  }
+
+  /** Ends connections within `spec.drainSeconds`. */
+  async drain(): Promise<void> {
+    const note = 'Draining connections; press Ctrl-C again to end them at once.\n';
+    if (!this.#options.isQuiet) this.#io.stdout.write(note);
+    await this.#relay.drain(this.drainSeconds * 1000);
+  }
+
+  async #runChanged(adminUrl: string | undefined): Promise<void> {
+    const [before, isRetry] = [this.#last, this.#missing !== ''];
+    const isValid = await this.read();
+    if (this.#last === before && !isRetry) return;
+    const isRunning = isValid && (await this.run());
+    if (this.#last === before && !isRunning) return;
+    if (isRunning && !this.#options.isQuiet) this.#io.stdout.write('\n');
+    if (isRunning) this.show(adminUrl);
+    else this.#io.stderr.write('The change was rejected; the previous manifests keep running.\n');
   }
 
   /**
@@ -156,7 +196,12 @@ class Host {
       relays.map((each) => [`${each.metadata.namespace}/${each.metadata.name}`, each]),
     );
     const { config } = relayConfig(hostDocument([...distinct.values()]), 'the manifests');
-    return configFindings(config.endpoints, { own: machineNames(), admin: this.#options.admin });
+    const surroundings = {
+      own: machineNames(),
+      admin: this.#options.admin,
+      writtenAs: 'RealmRelay',
+    } as const;
+    return configFindings(config.endpoints, surroundings);
   }
 
   #print(lines: readonly string[]): void {

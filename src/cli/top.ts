@@ -45,7 +45,6 @@ export const top: Command = async (argv, { stdout, signals: source }) => {
       if (stop.signal.aborted) return 0;
     }
   } finally {
-    signals.release();
     await sampler.close();
   }
 };

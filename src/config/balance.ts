@@ -54,7 +54,7 @@ export function parseBalance(
 }
 
 function off(remotes: number): BalanceConfig {
-  return { strategy: 'off', weights: Array.from({ length: remotes }, () => 1) };
+  return { strategy: 'off', weights: new Array<number>(remotes).fill(1) };
 }
 
 function parseWeights(list: string): number[] | undefined {

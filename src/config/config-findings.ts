@@ -1,3 +1,4 @@
+import type { WrittenAs } from '../api/port-conflicts.ts';
 import { relayLoops, type OwnNames } from '../api/relay-loops.ts';
 import type { SocketAddress } from './address.ts';
 import { listenConflicts } from './listen-conflicts.ts';
@@ -10,6 +11,8 @@ export type Surroundings = {
   readonly own: OwnNames;
   /** Where the admin server listens, which is bound before any endpoint; undefined = there is none. */
   readonly admin: SocketAddress | undefined;
+  /** What the user wrote, whose keys the remedies name. */
+  readonly writtenAs: WrittenAs;
 };
 
 /** What is wrong with endpoints that are each valid on their own: one sentence each, with the remedy. */
@@ -21,16 +24,20 @@ export type ConfigFindings = { readonly problems: readonly string[]; readonly wa
  */
 export function configFindings(
   endpoints: readonly EndpointConfig[],
-  { own, admin }: Surroundings,
+  { own, admin, writtenAs }: Surroundings,
 ): ConfigFindings {
   const loops = loopFindings(endpoints, own);
-  return { ...loops, problems: [...listenConflicts(endpoints, admin), ...loops.problems] };
+  return { ...loops, problems: [...listenConflicts(endpoints, admin, writtenAs), ...loops.problems] };
 }
 
 /** The loops among these, which no failed bind reports. */
 export function loopFindings(endpoints: readonly EndpointConfig[], own: OwnNames): ConfigFindings {
   const loops = relayLoops(
-    endpoints.map((endpoint) => ({ ...endpoint, ports: portsOf(endpoint) })),
+    endpoints.map((endpoint) => ({
+      name: endpoint.name,
+      network: endpoint.network,
+      ports: portsOf(endpoint),
+    })),
     own,
   );
   const { problems = [], warnings = [] } = Object.groupBy(loops, ({ isCertain }) =>

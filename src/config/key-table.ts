@@ -103,10 +103,12 @@ export function rulesOf<Keys extends KeyTable>(keys: Keys): { [K in keyof Keys]:
 /** The settings of `written`, with defaults applied. */
 export function settingsOf<Keys extends SettingTable>(keys: Keys, written: Written<Keys>): Settings<Keys> {
   const given = written as Readonly<Record<string, unknown>>;
-  const settings = Object.entries(keys).map(([name, row]) => {
-    return [row.field, row.conversion.toSetting((ownValue(given, name) ?? row.default) as never)];
-  });
-  return Object.fromEntries(settings) as Settings<Keys>;
+  const settings: Record<string, unknown> = {};
+  for (const [name, { field, conversion, default: fallback }] of Object.entries(keys)) {
+    // eslint-disable-next-line realm/own-lookup -- the fields are words of our own tables
+    settings[field] = conversion.toSetting((ownValue(given, name) ?? fallback) as never);
+  }
+  return settings as Settings<Keys>;
 }
 
 /** The table that gives `settings`, with every key; an absent field gets its default. */

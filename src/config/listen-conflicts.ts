@@ -1,5 +1,5 @@
-import { lastPort, listenText, portConflicts, type Listener } from '../api/port-conflicts.ts';
-import { addressFamily } from '../lib/ip-address.ts';
+import { lastPort, listenText, portConflicts, type Listener, type WrittenAs } from '../api/port-conflicts.ts';
+import { addressFamily, parseIpAddress } from '../lib/ip-address.ts';
 import { memoize } from '../lib/memoize.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
 import { portsOf } from './port-config.ts';
@@ -9,17 +9,19 @@ import type { EndpointConfig } from './relay-config.ts';
  * Every two listening sockets of the relay that cannot be bound side by side, one sentence each, with the remedy.
  *
  * `--check` and `standalone` report all of them, a failed bind its own, `validate` and the operator those within a RealmRelay:
- * all by `portConflicts`. Host names are compared as text: only a lookup could find more.
+ * all by `portConflicts`. Host names that were not looked up are compared as text.
  *
  * @param admin  where the admin server listens, which is bound before any endpoint; undefined = there is none.
  */
 export function listenConflicts(
   endpoints: readonly EndpointConfig[],
   admin: SocketAddress | undefined,
+  writtenAs: WrittenAs,
 ): readonly string[] {
   const all = endpoints.flatMap(listeners);
   const addresses = all.filter(hasAddress);
-  const conflicts = [...portConflicts(addresses), ...portConflicts(all.filter((each) => !hasAddress(each)))];
+  const names = all.filter((each) => !hasAddress(each));
+  const conflicts = [addresses, names].flatMap((each) => portConflicts(each, writtenAs));
   return [...conflicts.map(({ message }) => message), ...adminConflicts(addresses, admin)];
 }
 
@@ -38,7 +40,7 @@ export function conflictAt(
   const there = others
     .filter((other) => other.listen.port <= listen.port && listen.port <= lastPort(other.listen))
     .map((other) => ({ ...other, listen: { address: other.listen.address, port: listen.port } }));
-  const conflicts = portConflicts([...mine, ...there].filter(hasAddress));
+  const conflicts = portConflicts([...mine, ...there].filter(hasAddress), 'Realm');
   return conflicts.find(({ endpoints: pair }) => pair.includes(name))?.message;
 }
 
@@ -58,6 +60,7 @@ function listenPorts(addresses: readonly SocketAddress[]): Listener['listen'][] 
   }
   return runs.map(({ first: { host, port, ip }, endPort }) => ({
     address: ip ?? { family: 'IPv4', text: host.toLowerCase(), zone: '' },
+    ...(ip !== undefined && parseIpAddress(host) === undefined && { host }),
     port,
     ...(endPort > port && { endPort }),
   }));

@@ -8,9 +8,10 @@ import type { EndpointConfig } from './relay-config.ts';
 /** The endpoints, each with a unique name; those that only add a port to another endpoint become part of it. */
 export function namedEndpoints(all: readonly UnnamedEndpoint[]): EndpointConfig[] {
   const endpoints = named(all.filter(({ rangeOf }) => rangeOf === undefined));
+  const further = all.filter(({ rangeOf }) => rangeOf !== undefined);
+  if (further.length === 0) return endpoints;
   const ranges = new Map(endpoints.map((endpoint) => [endpoint.name, rangeFrom(endpoint)]));
-  for (const { rangeOf, endpoint, path, findings } of all) {
-    if (rangeOf === undefined) continue;
+  for (const { rangeOf = '', endpoint, path, findings } of further) {
     const { listen, remotes } = endpoint;
     const range = ranges.get(rangeOf);
     const problem = rangeProblem(endpoint, rangeOf, range);

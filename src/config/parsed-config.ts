@@ -81,11 +81,9 @@ export function mergedConfig(sources: readonly SourceDocument[], overrides: Over
     reads[0]?.findings ?? { problems: [], warnings: [] },
   );
   const { denied_destinations: denied = [] } = firstOf(reads.map(({ read }) => read));
-  const named = namedEndpoints(endpoints).map((endpoint) => ({
-    ...endpoint,
-    ...(denied.length > 0 && { deniedDestinations: denied }),
-  }));
-  const config = { log: logConfig(log), ...(dns && { dns }), endpoints: named };
+  const named = namedEndpoints(endpoints);
+  const limited = denied.length > 0 ? named.map((each) => ({ ...each, deniedDestinations: denied })) : named;
+  const config = { log: logConfig(log), ...(dns && { dns }), endpoints: limited };
   const problems = sourced(reads, ({ problems: each }) => each);
   if (problems.length > 0) throw new ConfigError(problems);
   const network = endpointNetwork({ ...networks.global, ...networks.overrides });

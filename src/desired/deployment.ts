@@ -93,6 +93,11 @@ function container(relay: Relay, { relayImage, relayEngine }: RelayProgram): V1C
       `--drain-seconds=${String(relay.drainSeconds)}`,
       ...(relayEngine === 'auto' ? [] : [`--engine=${relayEngine}`]), // a relay of an earlier version has no such flag
     ],
+    // Who it is, for the relay's page.
+    env: [
+      { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
+      { name: 'REALM_RELAY', value: `${relay.metadata.namespace}/${relay.metadata.name}` },
+    ],
     ports: containerPorts(relay),
     ...resources(withMemory(relay.resources, portPairs(relay.endpoints))),
     startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60 }),

@@ -1,7 +1,6 @@
 import type { V1OwnerReference } from '@kubernetes/client-node';
 import { isOwnObjectLabel, ownAnnotationPrefix } from '../api/label-rules.ts';
-import type { Relay } from '../api/relay.ts';
-import { apiVersion, kind } from '../api/schema/realm-relay.ts';
+import type { Owner, Relay } from '../api/relay.ts';
 import { version } from '../lib/version.ts';
 
 /** The value of the label `managed-by`, by which the operator watches its objects; also its field manager. */
@@ -65,17 +64,13 @@ function without(
 }
 
 /**
- * The metadata of an object that `relay` owns. A relay from a file has no UID, so it owns nothing.
+ * The metadata of an object of `relay`. A relay from a file has no owner, so neither have its objects.
  *
  * @param own  labels and annotations that users give this object alone.
  */
 export function objectMeta(relay: Relay, name: string, own: Partial<LabelsAndAnnotations> = {}): DesiredMeta {
   const common = commonMetadata(relay);
   const annotations = { ...common.annotations, ...own.annotations };
-  const owners =
-    relay.metadata.uid === undefined
-      ? {}
-      : { ownerReferences: [controllerReference(relay, relay.metadata.uid)] };
   return {
     name,
     namespace: relay.metadata.namespace,
@@ -86,10 +81,10 @@ export function objectMeta(relay: Relay, name: string, own: Partial<LabelsAndAnn
       'app.kubernetes.io/version': version,
     },
     ...(Object.keys(annotations).length > 0 && { annotations }),
-    ...owners,
+    ...(relay.owner && { ownerReferences: [controllerReference(relay.owner)] }),
   };
 }
 
-function controllerReference(relay: Relay, uid: string): OwnerReference {
-  return { apiVersion, kind, name: relay.metadata.name, uid, controller: true, blockOwnerDeletion: true };
+function controllerReference({ apiVersion, kind, name, uid }: Owner): OwnerReference {
+  return { apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true };
 }

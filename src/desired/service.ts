@@ -1,6 +1,6 @@
 import type { V1Service, V1ServicePort, V1ServiceSpec } from '@kubernetes/client-node';
 import { lastPort, protocols } from '../api/port-conflicts.ts';
-import type { Endpoint, Relay } from '../api/relay.ts';
+import type { Endpoint, Relay, ServicePort } from '../api/relay.ts';
 import { nodePorts, type NodePort } from '../api/service-rules.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import type { Problem } from '../lib/problem.ts';
@@ -75,19 +75,24 @@ export function immutableFields(relay: Relay, observed: ObservedService): Proble
 }
 
 /** The class of the live Service, if it has one: it cannot change, which {@link immutableFields} reports. */
-function balancer({ service: wanted }: Relay, observed: ObservedService | undefined): Partial<V1ServiceSpec> {
+function balancer(
+  { service: wanted, loadBalancerIP }: Relay,
+  observed: ObservedService | undefined,
+): Partial<V1ServiceSpec> {
   const { loadBalancerClass: chosen, loadBalancerSourceRanges: ranges } = wanted;
   const isLive = observed?.type === 'LoadBalancer';
   const lbClass = chosen !== undefined && isLive ? observed.loadBalancerClass : chosen;
   return {
     ...present('loadBalancerClass', lbClass),
+    ...present('loadBalancerIP', loadBalancerIP),
     ...(ranges.length > 0 && { loadBalancerSourceRanges: [...ranges] }),
   };
 }
 
 /** Named `tcp-443`: names are unique, and service meshes read the protocol from the prefix. */
 function servicePorts(relay: Relay): V1ServicePort[] {
-  const distinct = new Map(relay.endpoints.flatMap(endpointPorts).map((port) => [port.name, port]));
+  const ports = relay.servicePorts?.map(servicePort) ?? relay.endpoints.flatMap(endpointPorts);
+  const distinct = new Map(ports.map((port) => [port.name, port]));
   return [...distinct.values()].map((port) => ({ ...port, ...present('nodePort', nodePort(relay, port)) }));
 }
 
@@ -95,13 +100,12 @@ function servicePorts(relay: Relay): V1ServicePort[] {
 function endpointPorts(endpoint: Endpoint) {
   const { listen } = endpoint;
   return portsFrom(listen.port, lastPort(listen)).flatMap((port) =>
-    protocols(endpoint).map((protocol) => ({
-      name: `${protocol.toLowerCase()}-${String(port)}`,
-      port,
-      protocol,
-      targetPort: port,
-    })),
+    protocols(endpoint).map((protocol) => servicePort({ port, protocol })),
   );
+}
+
+function servicePort({ port, protocol }: ServicePort) {
+  return { name: `${protocol.toLowerCase()}-${String(port)}`, port, protocol, targetPort: port };
 }
 
 function nodePort(relay: Relay, { port, protocol }: Pick<NodePort, 'port' | 'protocol'>): number | undefined {

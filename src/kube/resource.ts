@@ -1,6 +1,6 @@
 import type { KubeObject } from './object.ts';
 
-/** A namespaced kind of object and where the API server serves it. */
+/** A kind of object and where the API server serves it. */
 export type Resource = {
   /** `v1`, `apps/v1`, … */
   readonly apiVersion: string;
@@ -9,7 +9,7 @@ export type Resource = {
   readonly plural: string;
 };
 
-/** The path of all objects of `resource`, in `namespace` or, if absent, in all namespaces. */
+/** The path of all objects of `resource`, in `namespace` or, if absent, in all namespaces or of the cluster. */
 export function collectionPath(resource: Resource, namespace?: string): string {
   const root = resource.apiVersion.includes('/') ? '/apis' : '/api';
   const scope = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
@@ -18,5 +18,5 @@ export function collectionPath(resource: Resource, namespace?: string): string {
 
 /** The path of the object of `resource` with the name and namespace of `object`. */
 export function objectPath(resource: Resource, object: KubeObject): string {
-  return `${collectionPath(resource, object.metadata.namespace ?? '')}/${encodeURIComponent(object.metadata.name)}`;
+  return `${collectionPath(resource, object.metadata.namespace)}/${encodeURIComponent(object.metadata.name)}`;
 }

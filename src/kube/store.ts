@@ -65,6 +65,11 @@ export class Store<T extends KubeObject> {
     return this.#groups.get(name) ?? none;
   }
 
+  /** The group of the object at `key`, if there is one and it belongs to one. */
+  groupOf(key: ObjectKey): ObjectKey | undefined {
+    return this.#objects.get(key)?.group;
+  }
+
   /** Every object, in no particular order. */
   all(): Iterable<PackedObject<T>> {
     return this.#objects.values();

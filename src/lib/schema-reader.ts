@@ -20,22 +20,28 @@ export type Reading<T> = {
  * @param schema  of plain objects, records, arrays and scalars; the `error` of a pattern is its remedy.
  */
 export function readWith<T>(schema: z.ZodType<T>, input: unknown): Reading<T> {
+  const problems: Problem[] = [];
   const warnings: Problem[] = [];
-  const known = withoutUnknown(schema, input, { root: schema, path: [], warnings });
+  const known = withoutUnknown(schema, input, { root: schema, path: [], problems, warnings });
   const result = schema.safeParse(known, { reportInput: true });
-  if (result.success) return { value: result.data, problems: [], warnings };
-  return { problems: result.error.issues.map((issue) => problem(issue, known)), warnings };
+  if (!result.success) problems.push(...result.error.issues.map((issue) => problem(issue, known)));
+  if (!result.success || problems.length > 0) return { problems, warnings };
+  return { value: result.data, problems, warnings };
 }
 
 type AnyType = z.core.$ZodType;
 type Fields = Record<string, unknown>;
 
-/** The position in the input, and the warnings found so far. */
+/** The position in the input, and what was found so far. */
 type Place = {
   readonly root: AnyType;
   readonly path: (string | number)[];
+  readonly problems: Problem[];
   readonly warnings: Problem[];
 };
+
+/** zod drops it from maps without a word. No name, label or annotation of Kubernetes begins with an underscore. */
+const unusableKey = '__proto__';
 
 /** `input` without nulls and without the keys that `schema` does not know; each of those becomes a warning. */
 function withoutUnknown(schema: AnyType, input: unknown, place: Place): unknown {
@@ -47,6 +53,7 @@ function withoutUnknown(schema: AnyType, input: unknown, place: Place): unknown 
   if (def.type === 'object') return knownFields(def, input, place);
   if (def.type !== 'record') return input;
   const fields = Object.entries(input).filter(([, value]) => isGiven(value));
+  if (Object.hasOwn(input, unusableKey)) place.problems.push(invalidKey([...place.path, unusableKey]));
   return Object.fromEntries(fields.map(([key, value]) => [key, inside(key, def.valueType, value, place)]));
 }
 
@@ -62,7 +69,8 @@ function knownFields({ shape, catchall }: z.core.$ZodObjectDef, input: Fields, p
   const fields = new Map<string, unknown>();
   for (const [key, value] of Object.entries(input)) {
     const field = ownValue(shape, key) ?? catchall;
-    if (field === undefined) place.warnings.push(unknownKey(place, key, Object.keys(shape)));
+    if (field !== undefined && key === unusableKey) place.problems.push(invalidKey([...place.path, key]));
+    else if (field === undefined) place.warnings.push(unknownKey(place, key, Object.keys(shape)));
     else if (isGiven(value)) fields.set(key, inside(key, field, value, place));
   }
   return Object.fromEntries(fields);
@@ -77,6 +85,10 @@ function unknownKey({ root, path }: Place, key: string, known: readonly string[]
   const remedy =
     meant === undefined ? `remove it, or use one of ${known.join(', ')}` : `did you mean "${meant}"?`;
   return { path: [...path, key], what: 'is an unknown key and has no effect', remedy };
+}
+
+function invalidKey(path: Path): Problem {
+  return { path, what: 'is not a valid key', remedy: 'begin it with a letter or a digit' };
 }
 
 function problem(issue: z.core.$ZodIssue, input: unknown): Problem {

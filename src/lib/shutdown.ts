@@ -4,19 +4,16 @@ export type StopSignals = {
   readonly first: Promise<NodeJS.Signals>;
   /** The second signal: stop at once. */
   readonly second: Promise<NodeJS.Signals>;
-  /** Stops listening, which restores the default action of the signals. */
-  readonly release: () => void;
 };
 
 /** Emits signals as `process` does. */
 export type SignalSource = {
   on: (signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void) => unknown;
-  off: (signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void) => unknown;
 };
 
 const stopping = ['SIGTERM', 'SIGINT'] as const;
 
-/** Listens for SIGTERM and SIGINT, which PID 1 of a container would otherwise ignore. */
+/** Listens for SIGTERM and SIGINT until the process ends. PID 1 of a container would otherwise ignore them. */
 export function stopSignals(source: SignalSource): StopSignals {
   const first = Promise.withResolvers<NodeJS.Signals>();
   const second = Promise.withResolvers<NodeJS.Signals>();
@@ -26,8 +23,5 @@ export function stopSignals(source: SignalSource): StopSignals {
     (count === 1 ? first : second).resolve(signal);
   };
   for (const signal of stopping) source.on(signal, onSignal);
-  const release = (): void => {
-    for (const signal of stopping) source.off(signal, onSignal);
-  };
-  return { first: first.promise, second: second.promise, release };
+  return { first: first.promise, second: second.promise };
 }

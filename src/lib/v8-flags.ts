@@ -12,3 +12,12 @@ export function setHeapFlags(): void {
   setFlagsFromString('--no-parallel-scavenge'); // waking helper threads costs more than collecting so small a generation
   setFlagsFromString('--no-turbofan'); // nothing runs long enough to pay for that compiler
 }
+
+/**
+ * Keeps the heap of a relay close to what its connections need: they live for long, and a young generation that grows with
+ * them would hold mostly garbage. To be called once the relay serves: a start with a thousand endpoints is faster without.
+ * `docs/performance.md` has the figures.
+ */
+export function setRelayHeapFlag(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+}

@@ -1,10 +1,11 @@
 import type { Applied } from '../kube/apply.ts';
-import type { KubeObject, WithMetadata } from '../kube/object.ts';
+import type { KubeObject } from '../kube/object.ts';
 import type { Rivalry } from '../kube/rivals.ts';
 import type { DesiredObject } from '../desired/desired-objects.ts';
 import type { Platform } from '../desired/platform.ts';
 import type { StackAnswer } from './cluster-stack.ts';
 import type { NodeSharingCluster } from './node-sharing.ts';
+import type { OwnerId } from './owners.ts';
 import type { Verdict } from './verdict.ts';
 import type { WatchProblem } from './watches.ts';
 
@@ -31,7 +32,7 @@ export type ApplyCluster = NodeSharingCluster & {
   /** The watches of objects of these kinds in `namespace` that do not work. */
   watchProblemsOf: (kinds: readonly string[], namespace: string) => readonly WatchProblem[];
   /** What `owner` owns: this object, not another one of its name. */
-  ownedBy: (owner: WithMetadata) => KubeObject[];
+  ownedBy: (owner: OwnerId) => KubeObject[];
 };
 
 /** What applying the objects of a relay works with. */

@@ -5,7 +5,7 @@ import { ApplyFailedError, type RefusedError, type ResourceConflictError } from 
 import { FencedError } from '../kube/fence.ts';
 import type { Rivalry } from '../kube/rivals.ts';
 import { isLasting, KubeError } from '../kube/kube-error.ts';
-import type { KubeObject } from '../kube/object.ts';
+import { controllerOf, type KubeObject } from '../kube/object.ts';
 import { asError, errorCode, RealmError } from '../lib/errors.ts';
 import { plainText } from '../lib/plain-text.ts';
 import type { ApplyResult } from './apply-context.ts';
@@ -15,12 +15,14 @@ import { configured, type Reason, type Verdict } from './verdict.ts';
 /** Characters of the message of an error that is not the API server's. */
 const maxErrorLength = 1_000;
 
-/** The verdict if an object of the wanted name belongs to someone else. Pure. */
+/** The verdict if an object of the wanted name belongs to someone else than the owner of `wanted`. Pure. */
 export function conflictVerdict(
   { kind, objectName }: ResourceConflictError,
+  wanted: KubeObject,
   configured: Relay | undefined,
 ): Verdict {
-  const message = `${kind} "${objectName}" exists and does not belong to this RealmRelay: delete or rename it, or give the RealmRelay another name.`;
+  const owner = controllerOf(wanted)?.kind ?? 'owner';
+  const message = `${kind} "${objectName}" exists and does not belong to this ${owner}: delete or rename it, or give the ${owner} another name.`;
   return { kind: 'blocked', configured, reason: 'ResourceConflict', message };
 }
 

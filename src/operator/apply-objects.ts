@@ -10,6 +10,7 @@ import { failed, withError, withRivalries } from './apply-failures.ts';
 import { applyInStages } from './apply-stages.ts';
 import type { RelayObject } from './kinds.ts';
 import { nodeSharing } from './node-sharing.ts';
+import { ownerOf } from './owners.ts';
 import { prune } from './prune.ts';
 import type { Verdict } from './verdict.ts';
 import { wantedObjects } from './wanted-objects.ts';
@@ -24,7 +25,7 @@ export async function applyObjects(object: RelayObject, context: ApplyContext): 
   try {
     return await applySpec(object, context);
   } catch (error) {
-    return failed(error, undefined); // before the ConfigMap was applied
+    return failed(error, undefined);
   }
 }
 
@@ -36,7 +37,7 @@ async function applySpec(object: RelayObject, context: ApplyContext): Promise<Ap
   if (relay.paused) return { verdict: { kind: 'paused' } };
   const { notes, isConflict } = await nodeSharing(relay, context.cluster);
   const warnings = [...parsed.warnings.map(problemText), ...notes].join('; ');
-  return applyRelay(relay, { kind: 'programmed', relay, warnings, isNodeConflict: isConflict }, context);
+  return programRelay(relay, { kind: 'programmed', relay, warnings, isNodeConflict: isConflict }, context);
 }
 
 /** What the user wrote and what identifies it; the schema has no field for what the API server and the operator add. */
@@ -58,15 +59,28 @@ function problemsText(problems: readonly Problem[]): string {
   return problems.map(problemText).join('; ');
 }
 
-/** @param success  the verdict if every object can be applied. */
-async function applyRelay(relay: Relay, success: Verdict, context: ApplyContext): Promise<ApplyResult> {
+/**
+ * Applies the objects of `relay` up to the first that cannot be applied; if all can, deletes what its owner owns and no longer
+ * wants. Never rejects, so that every error reaches the status.
+ *
+ * @param success  the verdict if every object can be applied.
+ */
+export async function programRelay(
+  relay: Relay,
+  success: Verdict,
+  context: ApplyContext,
+): Promise<ApplyResult> {
   const rivalries: Rivalry[] = [];
   const onContested = (rivalry: Rivalry): void => {
     rivalries.push(rivalry);
     context.onContested(rivalry);
   };
-  const result = await applyWanted(relay, success, { ...context, onContested });
-  return withRivalries(result, rivalries);
+  try {
+    const result = await applyWanted(relay, success, { ...context, onContested });
+    return withRivalries(result, rivalries);
+  } catch (error) {
+    return failed(error, undefined); // before the ConfigMap was applied
+  }
 }
 
 async function applyWanted(relay: Relay, success: Verdict, context: ApplyContext): Promise<ApplyResult> {
@@ -122,7 +136,7 @@ async function recreateService(
 ): Promise<ApplyResult | undefined> {
   const verdict = failure?.verdict;
   if (verdict?.kind !== 'blocked' || verdict.reason !== 'ServiceImmutable') return undefined;
-  const live = cluster.ownedBy(relay).find(({ kind }) => kind === 'Service');
+  const live = cluster.ownedBy(ownerOf(relay)).find(({ kind }) => kind === 'Service');
   if (relay.service.recreatePolicy === 'Never' || live === undefined) return undefined;
   await cluster.delete(live);
   onWritten('deleted', live);

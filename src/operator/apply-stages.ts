@@ -5,15 +5,17 @@ import type { ApplyContext, ApplyResult, Observed, WantedObject } from './apply-
 import { conflictVerdict, failed, joined, refusedVerdict, terminatingVerdict } from './apply-failures.ts';
 import { deleteAutoscaler } from './prune.ts';
 
-// The order in which the objects of a relay are applied: the ConfigMap, then what restricts the Pods, then the Pods and
-// what goes with them. The Service is applied beside the Pods, since it depends on nothing but the configuration.
+// The order in which the objects of a relay are applied: the ConfigMap, then what restricts the Pods, then the Pods, then
+// what goes with them, of which one that is refused does not stop the others. The Service is applied beside the Pods, since
+// it depends on nothing but the configuration.
 
-type StageName = 'config' | 'policy' | 'pods' | 'service';
+type StageName = 'config' | 'policy' | 'pods' | 'companions' | 'service';
 
 function stageOf({ object: { kind } }: WantedObject): StageName {
   if (kind === 'ConfigMap') return 'config';
   if (kind === 'NetworkPolicy') return 'policy';
-  return kind === 'Service' ? 'service' : 'pods';
+  if (kind === 'Service') return 'service';
+  return kind === 'Deployment' || kind === 'DaemonSet' ? 'pods' : 'companions';
 }
 
 /** What a stage works with: `configured` is the relay once its ConfigMap is applied, undefined before. */
@@ -29,16 +31,34 @@ export async function applyInStages(
   wanted: readonly WantedObject[],
   context: ApplyContext,
 ): Promise<ApplyResult | undefined> {
-  const { config = [], policy = [], pods = [], service = [] } = Object.groupBy(wanted, stageOf);
+  const {
+    config = [],
+    policy = [],
+    pods = [],
+    companions = [],
+    service = [],
+  } = Object.groupBy(wanted, stageOf);
   const configuring = { ...context, relay, configured: undefined };
   const configured = { ...context, relay, configured: relay };
   const early = (await applyInTurn(config, configuring)) ?? (await applyInTurn(policy, configured));
   if (early !== undefined) return early;
-  const [ofPods, ofService] = await Promise.all([
-    applyInTurn(pods, configured),
-    applyInTurn(service, configured),
-  ]);
-  return ofPods !== undefined && ofService !== undefined ? joined(ofPods, ofService) : (ofPods ?? ofService);
+  const applyPods = async (): Promise<ApplyResult | undefined> =>
+    (await applyInTurn(pods, configured)) ?? (await applyEach(companions, configured));
+  return both(...(await Promise.all([applyPods(), applyInTurn(service, configured)])));
+}
+
+function both(first: ApplyResult | undefined, second: ApplyResult | undefined): ApplyResult | undefined {
+  return first !== undefined && second !== undefined ? joined(first, second) : (first ?? second);
+}
+
+/** Applies all, also after a failure. */
+async function applyEach(
+  wanted: readonly WantedObject[],
+  context: StageContext,
+): Promise<ApplyResult | undefined> {
+  let result: ApplyResult | undefined;
+  for (const one of wanted) result = both(result, await applyOne(one, context));
+  return result;
 }
 
 async function applyInTurn(
@@ -82,7 +102,7 @@ async function prepareReplicas(
 
 /** What an error of applying `wanted` comes to. */
 function failureResult(error: unknown, wanted: KubeObject, configured: Relay | undefined): ApplyResult {
-  if (error instanceof ResourceConflictError) return { verdict: conflictVerdict(error, configured) };
+  if (error instanceof ResourceConflictError) return { verdict: conflictVerdict(error, wanted, configured) };
   if (!(error instanceof RefusedError)) return failed(error, configured);
   const verdict = refusedVerdict(error, wanted, configured);
   // Which IP families a cluster has does not change from one try to the next, so no backoff.

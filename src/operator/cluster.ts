@@ -2,21 +2,12 @@ import type { V1DaemonSet } from '@kubernetes/client-node';
 import { parseRealmRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
-import { kind as relayKind } from '../api/schema/realm-relay.ts';
 import { type Applied, Applier, fieldManager, type OwnedKind } from '../kube/apply.ts';
-import { appliedHash } from '../kube/applied-hash.ts';
-import { type Contest, Contests } from '../kube/contests.ts';
+import type { Contest } from '../kube/contests.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
 import { writeError } from '../kube/apply-errors.ts';
 import { isKubeError } from '../kube/kube-error.ts';
-import { withoutManagedFields } from '../kube/managed-fields.ts';
-import {
-  controllerOf,
-  type KubeObject,
-  type ObjectKey,
-  objectKey,
-  type WithMetadata,
-} from '../kube/object.ts';
+import { controllerOf, type KubeObject, type ObjectKey } from '../kube/object.ts';
 import { configHashAnnotation } from '../desired/object-meta.ts';
 import type { PackedObject } from '../kube/packed-object.ts';
 import { objectPath } from '../kube/resource.ts';
@@ -32,9 +23,19 @@ import { ClusterStackProbe, type StackAnswer } from './cluster-stack.ts';
 import { podResource, type RelayPod, relayOf } from './pods.ts';
 import { PodRefusals } from './pod-refusals.ts';
 import { isOnHostNetwork } from './node-sharing.ts';
-import { deploymentResource, ownedKinds, relayResource, serviceOf, type RelayObject } from './kinds.ts';
+import {
+  deploymentResource,
+  gatewayResource,
+  ownedKinds,
+  relayResource,
+  serviceOf,
+  type RelayObject,
+  workloadKinds,
+} from './kinds.ts';
+import { keyOfOwner, type OwnerId, ownerKey } from './owners.ts';
 import { handOverReplicas } from './replicas.ts';
 import type { ReconcileCluster } from './reconcile.ts';
+import { StatusWriter } from './status-writer.ts';
 
 /** The group of the RealmRelays that share nodes, in all namespaces; its name cannot be that of an object. */
 const onHostNetwork: ObjectKey = '*/hostNetwork';
@@ -47,10 +48,12 @@ const parsed = memoize((packed: PackedObject<RelayObject>) => parseRealmRelay(pa
  */
 export class Cluster implements ReconcileCluster {
   readonly relays = new Store<RelayObject>((object) => (isOnHostNetwork(object) ? onHostNetwork : undefined));
-  /** One entry for each kind that is written; objects are grouped by the key of their relay. */
+  /** One entry for each kind that is written; objects are grouped by the key of their owner. */
   readonly owned: readonly OwnedKind[];
-  /** The Pods of relays, grouped by the key of their relay. */
+  /** The Pods of relays, grouped by namespace and name of their relay. */
   readonly pods = new Store<RelayPod>(relayOf);
+  /** Writes the statuses of all kinds. */
+  readonly statuses: StatusWriter;
   /** The watches that do not work. */
   watchProblems: () => readonly WatchProblem[] = () => [];
   readonly #client: KubeClient;
@@ -58,14 +61,13 @@ export class Cluster implements ReconcileCluster {
   readonly #stack: ClusterStackProbe;
   readonly #events: Events;
   readonly #log: Logger;
-  readonly #statuses: Contests;
   readonly #namespaceReads: OutageLog;
   readonly #refusals: PodRefusals;
 
   constructor(client: KubeClient, events: Events, { clock, log }: { clock: Clock; log: Logger }) {
-    this.owned = ownedKinds(ownerKey);
+    this.owned = ownedKinds(keyOfOwner);
     this.#client = client;
-    this.#statuses = new Contests(clock);
+    this.statuses = new StatusWriter(client, clock);
     this.#applier = new Applier({
       client,
       clock,
@@ -82,7 +84,7 @@ export class Cluster implements ReconcileCluster {
     });
   }
 
-  /** Calls `listener` with the key of every RealmRelay that changed, or whose owned objects or Pods did. */
+  /** Calls `listener` with the key of every RealmRelay that changed, and of every owner whose objects or Pods did. */
   subscribe(listener: (key: ObjectKey) => void): void {
     this.relays.subscribe(({ now, before }) => {
       const changed = now ?? before;
@@ -92,7 +94,10 @@ export class Cluster implements ReconcileCluster {
         for (const { key } of this.relays.packedGroup(onHostNetwork)) listener(key);
     });
     this.pods.subscribe(({ now, before }) => {
-      if (!isSamePod(now, before)) notifyGroups([now, before], listener);
+      if (isSamePod(now, before)) return;
+      notifyGroups([now, before], (key) => {
+        listener(this.#ownerOfPods(key));
+      });
     });
     for (const { store } of this.owned) {
       store.subscribe(({ now, before }) => {
@@ -122,11 +127,12 @@ export class Cluster implements ReconcileCluster {
     }
   }
 
-  /** Asks by a write that changes nothing, since the operator may not read single RealmRelays. */
+  /** Asks by a write that changes nothing, since the operator may not read single RealmRelays and Gateways. */
   async #isOwnerThere(object: KubeObject): Promise<boolean> {
-    const { name = '', uid } = controllerOf(object) ?? {};
+    const { name = '', uid, kind } = controllerOf(object) ?? {};
     const { namespace = '' } = object.metadata;
-    const path = objectPath(relayResource, { ...relayResource, metadata: { name, namespace } });
+    const resource = kind === gatewayResource.kind ? gatewayResource : relayResource;
+    const path = objectPath(resource, { ...resource, metadata: { name, namespace } });
     const request = {
       method: 'PATCH',
       path: `${path}/status`,
@@ -143,10 +149,10 @@ export class Cluster implements ReconcileCluster {
     }
   }
 
-  ownedBy(owner: WithMetadata): KubeObject[] {
-    const key = objectKey(owner);
+  ownedBy(owner: OwnerId): KubeObject[] {
+    const key = ownerKey(owner);
     const ofItsName = this.owned.flatMap(({ store }) => store.group(key));
-    return ofItsName.filter((object) => controllerOf(object)?.uid === owner.metadata.uid);
+    return ofItsName.filter((object) => controllerOf(object)?.uid === owner.uid);
   }
 
   observe(desired: KubeObject): Promise<KubeObject | undefined> {
@@ -197,7 +203,13 @@ export class Cluster implements ReconcileCluster {
     );
   }
 
-  /** The Pods of the relay at `key`, in no particular order. */
+  /** The key of the owner of the relay called `key`, by the workload of its Pods; `key` if there is none. */
+  #ownerOfPods(key: ObjectKey): ObjectKey {
+    const workloads = this.owned.filter(({ resource }) => workloadKinds.includes(resource.kind));
+    return workloads.flatMap(({ store }) => store.groupOf(key) ?? [])[0] ?? key;
+  }
+
+  /** The Pods of the relay called `key`, in no particular order. */
   podsOf(key: ObjectKey): RelayPod[] {
     return this.pods.group(key);
   }
@@ -224,46 +236,17 @@ export class Cluster implements ReconcileCluster {
   }
 
   undoneStatus(object: RelayObject, status: RealmRelayStatus): Contest | undefined {
-    return this.#statuses.undone(objectKey(object), statusHash(status));
+    return this.statuses.undone(object, status);
   }
 
   recordEvent(event: KubeEvent): void {
     this.#events.record(event);
   }
 
-  /**
-   * Writes the status of `object`, if it still exists.
-   *
-   * @throws KubeError with status 409 if it has changed since: the answer would otherwise put a change of others into the
-   *   store without a notification.
-   */
-  async writeStatus(object: RelayObject, status: RealmRelayStatus): Promise<void> {
-    const { apiVersion, kind } = relayResource;
-    const { name, namespace, uid, resourceVersion } = object.metadata;
-    const request = {
-      method: 'PATCH',
-      path: `${objectPath(relayResource, object)}/status`,
-      query: { fieldManager, force: 'true', fieldValidation: 'Strict' },
-      contentType: 'application/apply-patch+yaml',
-      body: { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status },
-    } as const;
-    try {
-      await this.relays.writeThrough(objectKey(object), async () =>
-        withoutManagedFields((await this.#client.request(request)) as RelayObject),
-      );
-      this.#statuses.written(objectKey(object), statusHash(status));
-    } catch (error) {
-      if (!isKubeError(error, 404)) throw error;
-    }
+  /** Writes the status of `object`, if it still exists; see `StatusWriter.apply`. */
+  writeStatus(object: RelayObject, status: RealmRelayStatus): Promise<void> {
+    return this.statuses.apply({ resource: relayResource, store: this.relays }, object, status);
   }
-}
-
-/** The hash of `status` without the times of its conditions, which are new each time that others undo it. */
-function statusHash({ conditions = [], ...status }: RealmRelayStatus): string {
-  return appliedHash({
-    ...status,
-    conditions: conditions.map(({ lastTransitionTime: _time, ...rest }) => rest),
-  });
 }
 
 function lacksFamily(service: KubeObject): boolean {
@@ -302,11 +285,4 @@ function notifyGroups(
   listener: (key: ObjectKey) => void,
 ): void {
   for (const key of new Set(objects.flatMap((object) => object?.group ?? []))) listener(key);
-}
-
-/** The key of the RealmRelay that owns `object`; by name, so that it also finds a relay that was recreated. */
-function ownerKey(object: KubeObject): ObjectKey | undefined {
-  const owner = controllerOf(object);
-  const isRelay = owner?.kind === relayKind && owner.apiVersion.startsWith('realm-operator.dev/');
-  return isRelay ? `${object.metadata.namespace ?? ''}/${owner.name}` : undefined;
 }

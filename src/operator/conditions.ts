@@ -1,43 +1,22 @@
+import { type Dating, datedConditions, type Finding as UndatedCondition } from '../api/dated-conditions.ts';
 import type { Condition } from '../api/schema/realm-relay.ts';
-import { cutToBytes } from '../lib/plain-text.ts';
 import type { Rollout } from './rollout.ts';
 import type { Reason, Verdict } from './verdict.ts';
 
-/** A condition before it gets its times. */
-type Finding = { readonly type: string; readonly status: Condition['status'] } & Reason;
-
-/** What conditions are dated by. */
-export type ConditionsInput = {
-  readonly previous: readonly Condition[];
-  /** `metadata.generation` of the reconciled object. */
-  readonly generation: number;
-  /** ISO 8601, seconds. */
-  readonly now: string;
-};
-
-const maxMessageBytes = 4_096;
+/** A condition before it gets its times, with a reason that docs/status.md lists. */
+type Finding = UndatedCondition & Reason;
 
 /**
  * The conditions of a RealmRelay, sorted by type.
  *
  * Accepted, Programmed and Ready are always present; Reconciling and Stalled only while they are true, as kstatus expects
  * (it reports an object as failed only if Stalled is true, and as current only if neither is and Ready is true).
- * `lastTransitionTime` changes only with the status of its condition. Pure.
+ * Pure.
  */
-export function conditions(verdict: Verdict, rollout: Rollout, input: ConditionsInput): Condition[] {
+export function conditions(verdict: Verdict, rollout: Rollout, dating: Dating): Condition[] {
   const ready = readiness(verdict, rollout);
   const findings = [accepted(verdict), programmed(verdict), ready, ...activity(verdict, rollout, ready)];
-  return findings.map((finding) => dated(finding, input)).toSorted((a, b) => (a.type < b.type ? -1 : 1));
-}
-
-function dated({ message, ...finding }: Finding, { previous, generation, now }: ConditionsInput): Condition {
-  const before = previous.find(({ type }) => type === finding.type);
-  return {
-    ...finding,
-    message: cutToBytes(message, maxMessageBytes),
-    observedGeneration: generation,
-    lastTransitionTime: before?.status === finding.status ? before.lastTransitionTime : now,
-  };
+  return datedConditions(findings, dating);
 }
 
 function accepted(verdict: Verdict): Finding {

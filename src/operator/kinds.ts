@@ -1,6 +1,7 @@
 import type { V1DaemonSet, V1Deployment, V1Service } from '@kubernetes/client-node';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { apiVersion, kind, plural } from '../api/schema/realm-relay.ts';
+import { gatewayGroup } from '../gateway/types.ts';
 import { plainRules } from '../kube/apply-rules.ts';
 import type { OwnedKind } from '../kube/apply.ts';
 import type { KubeObject, ObjectKey } from '../kube/object.ts';
@@ -13,6 +14,13 @@ export type RelayObject = KubeObject & { readonly spec?: unknown; readonly statu
 
 /** Where RealmRelays are served. */
 export const relayResource: Resource = { apiVersion, kind, plural };
+
+/** Where Gateways are served, if the Gateway API is installed. */
+export const gatewayResource: Resource = {
+  apiVersion: `${gatewayGroup}/v1`,
+  kind: 'Gateway',
+  plural: 'gateways',
+};
 
 /** Where Deployments are served. */
 export const deploymentResource: Resource = {
@@ -43,6 +51,9 @@ export function ownedKinds(groupOf?: (object: KubeObject) => ObjectKey | undefin
     rules: resource.kind === 'Service' ? serviceRules : plainRules,
   }));
 }
+
+/** The kinds of objects that run Pods. */
+export const workloadKinds: readonly string[] = ['Deployment', 'DaemonSet'];
 
 /** What runs Pods. */
 export type WorkloadObject = V1Deployment | V1DaemonSet;

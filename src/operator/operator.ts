@@ -15,6 +15,7 @@ import { within } from '../lib/within.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Registry } from '../telemetry/metrics.ts';
 import { Cluster } from './cluster.ts';
+import { GatewayFront } from './gateway/front.ts';
 import { Installations } from './installations.ts';
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
 import { relayResource, serviceResource } from './kinds.ts';
@@ -50,6 +51,8 @@ export type OperatorOptions = {
   readonly ownPod?: OwnPod;
   /** The namespaces that it watches; all if empty. */
   readonly namespaces: readonly string[];
+  /** Whether it serves the Gateway API, too, once that is installed. */
+  readonly gatewayApi: boolean;
   /** The name of the installation: the same for all its replicas and versions, and of no other in the cluster. */
   readonly installation: string;
   /** The reporting instance in events: the name of the Pod or of the host. */
@@ -95,7 +98,7 @@ export function startOperator(options: OperatorOptions): Operator {
     workers: workers + spareWorkers,
     isLeading: () => election?.lease.holds() ?? true,
     relays: () => cluster.relays.all(),
-    watchProblems: () => watches.problems,
+    watchProblems: () => problems(),
     relaysOfOthers: () => installations.counts(),
     logLinesDropped: options.logLinesDropped ?? (() => 0),
   });
@@ -108,14 +111,18 @@ export function startOperator(options: OperatorOptions): Operator {
   const stopping = new AbortController();
   const platform = platformReader(options, { client, clock, log, signal: stopping.signal });
   const installations = installationsOf(options, { cluster, queue });
-  const controller = relayController(options, { cluster, queue, metrics, poller, platform, installations });
+  const front = gatewayFront(options, { client, cluster, queue, metrics, poller, platform });
+  const parts = { cluster, queue, metrics, poller, platform, installations, front };
+  const controller = operatorController(options, parts);
   cluster.subscribe((key) => {
     // Relays of the initial list are most likely as the previous operator left them: changes go before them.
     queue.add(key, controller.isStarted ? 'news' : 'background');
   });
   const watches = clusterWatches(options, { cluster, client, metrics, queue });
-  cluster.watchProblems = () => watches.problems;
+  const problems = (): readonly WatchProblem[] => [...watches.problems, ...(front?.problems ?? [])];
+  cluster.watchProblems = problems;
   watches.start();
+  front?.start();
   const ready = watches.ready.then(() => {
     log.info({ objects: cluster.relays.size }, 'operator ready');
   });
@@ -124,14 +131,14 @@ export function startOperator(options: OperatorOptions): Operator {
   });
   return {
     isReady: () => watches.isReady,
-    watchProblems: () => watches.problems,
+    watchProblems: problems,
     relaysOfOthers: () => installations.counts(),
     ready,
     lost: election?.lease.lost ?? new Promise(() => undefined),
     stop: () => {
       stopping.abort();
       installations.stop();
-      return stop({ clock, watches, controller, poller, events, client, election });
+      return stop({ clock, watches, front, controller, poller, events, client, election });
     },
   };
 }
@@ -139,6 +146,7 @@ export function startOperator(options: OperatorOptions): Operator {
 type Running = {
   readonly clock: Clock;
   readonly watches: Watches;
+  readonly front: GatewayFront | undefined;
   readonly controller: Controller<ObjectKey>;
   readonly poller: RelayPoller;
   readonly events: Events;
@@ -147,9 +155,9 @@ type Running = {
 };
 
 async function stop({ clock, client, election, ...running }: Running): Promise<void> {
-  const { watches, controller, poller, events } = running;
+  const { watches, front, controller, poller, events } = running;
   const ended = async (): Promise<void> => {
-    await watches.stop();
+    await Promise.all([watches.stop(), front?.stop()]);
     await Promise.all([controller.stop(), poller.stop()]);
     await events.flush();
   };
@@ -190,11 +198,16 @@ type Parts = {
   readonly queue: WorkQueue<ObjectKey>;
 };
 
-type RenderParts = {
-  readonly poller: RelayPoller;
-  readonly platform: () => Promise<Platform>;
-  readonly installations: Installations;
-};
+type RenderParts = { readonly poller: RelayPoller; readonly platform: () => Promise<Platform> };
+
+function gatewayFront(
+  { gatewayApi, clock, log, namespaces }: OperatorOptions,
+  { metrics, ...parts }: Parts & RenderParts & { readonly client: KubeClient },
+): GatewayFront | undefined {
+  if (!gatewayApi) return undefined;
+  const { watchFailed: onWatchFailure, statusFailed: onStatusFailure } = metrics;
+  return new GatewayFront({ ...parts, clock, log, namespaces, onWatchFailure, onStatusFailure });
+}
 
 function installationsOf(
   { installation, clock, log, lease }: OperatorOptions,
@@ -226,13 +239,17 @@ function relayPoller(
   return new RelayPoller({ fetch, clock, log, onChange, onPolled: metrics.relayPolled });
 }
 
-function relayController(
+type ControllerParts = Parts &
+  RenderParts & { readonly installations: Installations; readonly front: GatewayFront | undefined };
+
+function operatorController(
   { clock, log }: OperatorOptions,
-  { cluster, queue, metrics, poller, platform, installations }: Parts & RenderParts,
+  { cluster, queue, metrics, poller, platform, installations, front }: ControllerParts,
 ): Controller<ObjectKey> {
   return new Controller({
-    reconcile: async (key, turn) =>
-      reconcile(key, {
+    reconcile: async (key, turn) => {
+      if (front?.owns(key) === true) return front.reconcile(key, turn);
+      return reconcile(key, {
         ...turn,
         cluster,
         poller,
@@ -240,7 +257,8 @@ function relayController(
         platform: await platform(),
         now: clock.now,
         onStatusFailure: metrics.statusFailed,
-      }),
+      });
+    },
     queue,
     workers,
     spareWorkers,

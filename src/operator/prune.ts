@@ -1,6 +1,7 @@
 import type { Relay } from '../api/relay.ts';
 import { objectKey, type KubeObject } from '../kube/object.ts';
 import type { ApplyContext, WantedObject } from './apply-context.ts';
+import { ownerOf } from './owners.ts';
 import { predecessor } from './workload-handover.ts';
 
 /**
@@ -15,21 +16,32 @@ export async function prune(
   context: ApplyContext,
 ): Promise<void> {
   const kept = new Set(wanted.map(({ object }) => kindAndKey(object as KubeObject)));
-  const owned = context.cluster.ownedBy(relay);
+  const owned = context.cluster.ownedBy(ownerOf(relay));
   const serving = predecessor(relay, owned);
-  const errors: unknown[] = [];
-  for (const object of owned)
-    if (object !== serving && !kept.has(kindAndKey(object)))
-      await deleteObject(object, context).catch((error: unknown) => errors.push(error));
-  if (errors.length > 0) throw errors[0];
+  await deleteObjects(
+    owned.filter((object) => object !== serving && !kept.has(kindAndKey(object))),
+    context,
+  );
 }
 
 /** What deleting objects uses. */
 type DeleteContext = Pick<ApplyContext, 'cluster' | 'onWritten'>;
 
+/**
+ * Deletes `objects`, except those that are being deleted already.
+ *
+ * @throws the first error, after every object was tried.
+ */
+export async function deleteObjects(objects: readonly KubeObject[], context: DeleteContext): Promise<void> {
+  const errors: unknown[] = [];
+  for (const object of objects)
+    await deleteObject(object, context).catch((error: unknown) => errors.push(error));
+  if (errors.length > 0) throw errors[0];
+}
+
 /** Deletes the autoscaler of `relay`, if it has one. */
 export async function deleteAutoscaler(relay: Relay, context: DeleteContext): Promise<void> {
-  const owned = context.cluster.ownedBy(relay);
+  const owned = context.cluster.ownedBy(ownerOf(relay));
   const autoscaler = owned.find(({ kind }) => kind === 'HorizontalPodAutoscaler');
   if (autoscaler !== undefined) await deleteObject(autoscaler, context);
 }

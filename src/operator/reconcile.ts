@@ -1,31 +1,26 @@
-import type { V1DaemonSet } from '@kubernetes/client-node';
 import { type Action, awaitChange, requeueAfter, resyncAfter, retryAfter } from '../controller/action.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { Contest } from '../kube/contests.ts';
-import type { KubeEvent } from '../kube/events.ts';
 import { configHash } from '../desired/config-map.ts';
 import type { Platform } from '../desired/platform.ts';
-import { type KubeObject, type ObjectKey, objectKey } from '../kube/object.ts';
+import { type ObjectKey, objectKey } from '../kube/object.ts';
 import { asError } from '../lib/errors.ts';
-import type { Rivalry } from '../kube/rivals.ts';
-import { present } from '../lib/record.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Installations } from './installations.ts';
 import type { RelayObject } from './kinds.ts';
-import type { ApplyCluster, ApplyResult } from './apply-context.ts';
+import type { ApplyResult } from './apply-context.ts';
+import { type EventContext, withEvents } from './apply-events.ts';
 import { isPassing, withError } from './apply-failures.ts';
 import { applyObjects } from './apply-objects.ts';
-import { hotReload } from './hot-reload.ts';
-import { shortDaemonSet } from './pod-refusals.ts';
-import { isLive, podResource, type RelayPod } from './pods.ts';
+import { currentPods, followPods, type PodCluster } from './follow-pods.ts';
+import { asOwner } from './owners.ts';
+import { isLive, type RelayPod } from './pods.ts';
 import type { PodPoller } from './relay-poller.ts';
-import { type RunningPods, runningPods } from './running-pods.ts';
 import { statusEvents } from './status-events.ts';
 import { status } from './status.ts';
 import { configured, type Verdict } from './verdict.ts';
-import { watchText } from './watches.ts';
 
 /** For relays that are as wanted: watches report every change, so this is only a safety net. */
 const resyncMs = 36_000_000;
@@ -35,17 +30,14 @@ const problemResyncMs = 600_000;
 const blockedResyncMs = 30_000;
 
 /** What a reconcile needs of the cluster. */
-export type ReconcileCluster = ApplyCluster & {
-  relay: (key: ObjectKey) => RelayObject | undefined;
-  writeStatus: (object: RelayObject, status: RealmRelayStatus) => Promise<void>;
-  podsOf: (key: ObjectKey) => RelayPod[];
-  /** Whether others undo `status`, which was written before, again and again; with `waitMs` above 0, writing must wait. */
-  undoneStatus: (object: RelayObject, status: RealmRelayStatus) => Contest | undefined;
-  /** Why the API server refuses Pods of `daemonSet`, if that is known; see `PodRefusals`. */
-  podRefusal: (daemonSet: V1DaemonSet) => Promise<string | undefined>;
-  annotatePod: (pod: RelayPod, hash: string) => Promise<void>;
-  recordEvent: (event: KubeEvent) => void;
-};
+export type ReconcileCluster = EventContext['cluster'] &
+  PodCluster & {
+    relay: (key: ObjectKey) => RelayObject | undefined;
+    writeStatus: (object: RelayObject, status: RealmRelayStatus) => Promise<void>;
+    podsOf: (key: ObjectKey) => RelayPod[];
+    /** Whether others undo `status`, which was written before, again and again; with `waitMs` above 0, writing must wait. */
+    undoneStatus: (object: RelayObject, status: RealmRelayStatus) => Contest | undefined;
+  };
 
 /** What a reconcile works with. */
 export type ReconcileContext = {
@@ -97,7 +89,8 @@ async function act(object: RelayObject, context: ReconcileContext): Promise<Appl
   }
 }
 
-function actionAfter({ verdict, error, againMs }: ApplyResult): Action {
+/** What follows a reconcile that came to this. @throws its error, for the controller to retry with backoff. */
+export function actionAfter({ verdict, error, againMs }: ApplyResult): Action {
   if (error === undefined)
     return againMs === undefined ? resyncAfter(resyncDelayMs(verdict)) : requeueAfter(againMs);
   if (isKubeError(error, 429) && error.retryAfterMs !== undefined) return retryAfter(error.retryAfterMs);
@@ -112,26 +105,9 @@ function resyncDelayMs(verdict: Verdict): number {
 }
 
 /** Applies the objects, and records one event for each outcome of a write. Never rejects. */
-async function apply(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
-  const { cluster, platform, log } = context;
-  const written = new Map<string, string[]>();
-  const onWritten = (outcome: string, { kind, metadata: { name } }: KubeObject): void => {
-    log.info({ outcome, kind, name }, 'object written');
-    written.set(outcome, [...(written.get(outcome) ?? []), `${kind} ${name}`]);
-  };
-  const onContested = ({ object: { kind, metadata }, managers, fields, waitMs, isNews }: Rivalry): void => {
-    if (isNews && !isKnownContest(object))
-      log.warn({ kind, name: metadata.name, managers, fields, waitMs }, 'object is undone again and again');
-  };
-  const result = await applyObjects(object, { cluster, platform, onWritten, onContested });
-  for (const [outcome, names] of written)
-    if (deservesEvent(outcome, object)) cluster.recordEvent(writtenEvent(object, outcome, names));
-  return result;
-}
-
-/** Whether the status states already that an object is contested. */
-function isKnownContest({ status }: RelayObject): boolean {
-  return (status?.conditions ?? []).some(({ reason }) => reason === 'Contested');
+function apply(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
+  const subject = { object, conditions: object.status?.conditions ?? [] };
+  return withEvents(subject, context, (applying) => applyObjects(object, applying));
 }
 
 /** Hash of the configuration that the Pods of `object` are to run; undefined if none was ever applied. */
@@ -141,24 +117,19 @@ function wantedHash({ status }: RelayObject, verdict: Verdict): string | undefin
 }
 
 /** Annotates Pods with the configuration that was applied and polls those that are not known to run it. */
-async function updatePods(
-  object: RelayObject,
-  verdict: Verdict,
-  { cluster, poller }: ReconcileContext,
-): Promise<void> {
+async function updatePods(object: RelayObject, verdict: Verdict, context: ReconcileContext): Promise<void> {
   const key = objectKey(object);
   const relay = configured(verdict);
   const previous = object.status ?? {};
-  const hash = wantedHash(object, verdict);
-  const pods = cluster.podsOf(key).filter(isLive);
-  const strategy = relay?.updateStrategy;
-  const endpoints = (relay ?? previous).endpoints?.map(({ name }) => name) ?? [];
-  const reports = poller.reports(key);
-  const { annotate, targets } = hotReload({ pods, reports, hash, endpoints, strategy, previous });
-  poller.poll(key, targets);
-  const annotated = await Promise.allSettled(annotate.map((pod) => cluster.annotatePod(pod, hash ?? '')));
-  const refused = annotated.find((one) => one.status === 'rejected');
-  if (refused !== undefined) throw refused.reason;
+  const followed = {
+    key,
+    pods: context.cluster.podsOf(key).filter(isLive),
+    hash: wantedHash(object, verdict),
+    endpoints: (relay ?? previous).endpoints?.map(({ name }) => name) ?? [],
+    strategy: relay?.updateStrategy,
+    previous,
+  };
+  await followPods(followed, context);
 }
 
 /** Writes the status if it differs, with the events of its changes. Returns why and when to try again, if it could not. */
@@ -168,8 +139,16 @@ async function report(
   context: ReconcileContext,
 ): Promise<Omit<ApplyResult, 'verdict'>> {
   const { cluster, now, log, installations } = context;
-  const owned = cluster.ownedBy(object);
-  const running = await currentPods(object, verdict, context);
+  const owned = cluster.ownedBy(asOwner(object));
+  const key = objectKey(object);
+  const pods = cluster.podsOf(key).filter(isLive);
+  const followed = {
+    key,
+    pods,
+    hash: wantedHash(object, verdict),
+    namespace: object.metadata.namespace ?? '',
+  };
+  const running = await currentPods(followed, owned, context);
   const next = status({ object, operator: installations.own, verdict, owned, running, now: now() });
   const { generation } = object.metadata;
   log.debug({ generation, objects: owned.length, verdict: verdict.kind }, 'reconciled');
@@ -203,26 +182,6 @@ function waitMs({ conditions = [] }: RealmRelayStatus, now: Date): number {
   return Math.min(Math.max(elapsedMs / 4, 1_000), 60_000);
 }
 
-/** What is known of the Pods of `object`. Never rejects. */
-async function currentPods(
-  object: RelayObject,
-  verdict: Verdict,
-  { cluster, poller }: ReconcileContext,
-): Promise<RunningPods> {
-  const key = objectKey(object);
-  const pods = cluster.podsOf(key).filter(isLive);
-  const short = shortDaemonSet(cluster.ownedBy(object));
-  const running = {
-    ...runningPods(pods, poller.reports(key), wantedHash(object, verdict)),
-    isShort: short !== undefined,
-    ...present('refusal', short && (await cluster.podRefusal(short))),
-  };
-  const [problem] = cluster.watchProblemsOf([podResource.kind], object.metadata.namespace ?? '');
-  return problem === undefined
-    ? running
-    : { ...running, updated: undefined, unknownBecause: watchText(problem) };
-}
-
 /** Records an event for each change that `next` brings. */
 function recordEvents(object: RelayObject, next: RealmRelayStatus, { cluster }: ReconcileContext): void {
   for (const event of statusEvents(object.status?.conditions ?? [], next.conditions ?? []))
@@ -240,18 +199,4 @@ function unwritten(
   context.onStatusFailure();
   recordEvents(object, next, context); // which are then all that users see
   return { error };
-}
-
-/**
- * Whether a write deserves an event. Users expect that a new RealmRelay gets its objects, and see that in its status. It is
- * worth an event if an object is created later, because it was deleted or a field was added.
- */
-function deservesEvent(outcome: string, { status }: RelayObject): boolean {
-  return outcome !== 'created' || (status?.conditions ?? []).length > 0;
-}
-
-/** One event for all writes with this outcome in a reconcile, since thousands of relays produce many. */
-function writtenEvent(regarding: RelayObject, outcome: string, names: readonly string[]): KubeEvent {
-  const reason = `${outcome.slice(0, 1).toUpperCase()}${outcome.slice(1)}`;
-  return { regarding, type: 'Normal', reason, action: 'Apply', note: `${reason} ${names.join(', ')}` };
 }

@@ -19,12 +19,17 @@ const maxListed = 3;
 export function serviceAddresses(
   service: V1Service | undefined,
 ): Pick<RealmRelayStatus, 'addresses' | 'addressSummary'> {
-  const addresses = isBalanced(service)
-    ? ingressPoints(service).flatMap(ofIngress)
-    : (service?.spec?.clusterIPs ?? []).flatMap((ip) => ofIp(ip));
+  const addresses = addressesOf(service);
   if (addresses.length === 0) return isPending(service) ? { addressSummary: '<pending>' } : {};
   const sorted = addresses.toSorted((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1)).slice(0, maxAddresses);
   return { addresses: sorted, addressSummary: shortList(sorted.map(({ address }) => address)) };
+}
+
+/** The same addresses in the order of the load balancer, or of the families of `service`. Pure. */
+export function addressesOf(service: V1Service | undefined): Address[] {
+  return isBalanced(service)
+    ? ingressPoints(service).flatMap(ofIngress)
+    : (service?.spec?.clusterIPs ?? []).flatMap((ip) => ofIp(ip));
 }
 
 /** `items` separated by commas: the first three, and how many more there are. */

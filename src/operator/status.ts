@@ -1,3 +1,4 @@
+import { conditionTime } from '../api/dated-conditions.ts';
 import { boundFamilies, listenText, protocols } from '../api/port-conflicts.ts';
 import type { Endpoint, Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
@@ -43,7 +44,7 @@ export function status({ object, operator, verdict, owned, running, now }: Statu
   const dating = {
     previous: previous.conditions ?? [],
     generation,
-    now: `${now.toISOString().slice(0, 19)}Z`,
+    now: conditionTime(now),
   };
   const service = serviceOf(owned);
   const progress = rolloutOf(rollout(workload, kind), running, secrets);

@@ -7,25 +7,23 @@
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
 import type { LogConfig } from '../config/log-config.ts';
-import { configFindings, loopFindings } from '../config/config-findings.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
-import type { RelayConfig } from '../config/relay-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
-import { machineNames } from '../lib/own-addresses.ts';
 import { setOpenFilesLimit } from '../lib/open-files.ts';
-import { problemText } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import { stopSignals, type SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
+import { setRelayHeapFlag } from '../lib/v8-flags.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
-import { createLogger, reopenLog, type Logger } from '../telemetry/logger.ts';
+import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logger.ts';
 import type { LogOutput } from '../telemetry/log-output.ts';
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { adminRoutes } from './admin/routes.ts';
-import { advice } from './advice.ts';
+import { logWarnings, type WarningContext } from './advice.ts';
+import { checkConfig } from './check.ts';
 import { isInBackground, startInBackground } from './command-line/daemonize.ts';
 import { helpText } from './command-line/flag-table.ts';
 import { ownFlags, parseFlags, type RelayFlags } from './command-line/flags.ts';
@@ -38,13 +36,16 @@ import {
 import { ConfigFollower } from './config-file/config-follower.ts';
 import type { ConfigSource } from './config-file/read-config.ts';
 import { NameResolver } from './dns/resolver.ts';
+import { identityOf } from './identity.ts';
+import { adminSocket, inheritance, serveToTheEnd } from './handover/handover.ts';
+import type { InheritedSockets } from './listener/inherited-sockets.ts';
 import { chooseEngine } from './net/engine.ts';
 import { KernelUnavailableError } from './kernel/errno.ts';
 import { setFileLimit } from './kernel/file-limit.ts';
 import { returnMemory } from './limits/memory-return.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
-import { TransportFilesError, transportProblems } from './transport/transports.ts';
+import { TransportFilesError } from './transport/transports.ts';
 import { isWorker } from './workers/environment.ts';
 import type { WorkerPool } from './workers/worker-pool.ts';
 import type { WorkerPoolContext } from './workers/worker-pool-options.ts';
@@ -110,27 +111,9 @@ async function convertFile(argv: readonly string[], io: RelayIo): Promise<number
 /** Checks, daemonizes or runs, as the flags request, with a valid configuration. */
 async function start(flags: RelayFlags, initial: InitialConfig, io: RelayIo): Promise<number> {
   if (initial.parsed.isLegacy) io.stderr.write('attention: you are using a legacy config file!\n'); // Realm's words
-  if (flags.action === 'check') return check(flags, initial.parsed, io);
+  if (flags.action === 'check') return checkConfig(flags, initial.parsed, io);
   if (flags.isDaemon && !isInBackground(io.env ?? {})) return daemonize(initial.parsed, io);
   return run(flags, initial, io);
-}
-
-async function check(
-  { admin }: RelayFlags,
-  { config, warnings }: ParsedConfig,
-  io: RelayIo,
-): Promise<number> {
-  for (const { what, names } of advice(config))
-    io.stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
-  for (const warning of warnings) io.stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
-  const found = configFindings(config.endpoints, { own: machineNames(), admin });
-  for (const warning of found.warnings) io.stderr.write(`warning: ${warning}\n`);
-  const log = createLogger('off', { write: () => undefined });
-  const files = await transportProblems(config.endpoints, { clock: systemClock, log });
-  const problems = [...found.problems, ...files];
-  for (const problem of problems) io.stderr.write(`${problem}\n`);
-  if (problems.length > 0) return 1;
-  return print(io, `valid, ${String(config.endpoints.length)} endpoints\n`);
 }
 
 /** The configuration is valid by now; a bind that fails shows only in the log of the background process. */
@@ -143,7 +126,7 @@ async function daemonize({ config }: ParsedConfig, io: RelayIo): Promise<number>
 }
 
 /** Everything that a new configuration changes. */
-type Configurable = { readonly relay: RelayServer; readonly resolver: NameResolver; readonly log: Logger };
+type Configurable = WarningContext & { readonly relay: RelayServer; readonly resolver: NameResolver };
 
 async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: RelayIo): Promise<number> {
   const output = io.log === undefined ? await openedLogOutput(parsed.config.log.output) : undefined;
@@ -153,50 +136,58 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   resolver.configure(parsed.config.dns);
   const context = {
     log,
+    identity: identityOf(io.env),
     errors: new RecentErrors(systemClock),
     clock: systemClock,
     lookup: resolver.lookup,
     engine: await chooseEngine(flags.engine, log),
     retireMs: flags.drainSeconds * 1000,
   };
+  const begun = await inheritance(process.env, io.signals);
   const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
   const relay = new RelayServer({
     ...context,
     ...present('dataPlane', pool),
+    inherited: begun.sockets,
     logLinesDropped: () => output?.droppedLines ?? 0,
   });
   reopenLogs(io.signals, log, output, pool);
   const signals = stopSignals(io.signals);
-  const admin = await startAdmin(flags, relay, log).catch(async (error: unknown) => {
+  const admin = await startAdmin(flags, relay, log, begun.sockets).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
     throw error;
   });
   const stopReturning = returnMemory(systemClock);
   const configHash = file?.source.hash ?? '';
   try {
-    logWarnings(flags, parsed, log);
+    logWarnings(flags.withoutEffect, parsed, context);
     await relay.reload(parsed.config, configHash);
-    const started = { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash };
-    log.info(started, 'relay started');
+    reportStart(log, { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash });
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
-    const stopFollowing = followFile(file, flags, { relay, resolver, log }, io.signals);
-    const signal = await signals.first;
-    stopFollowing();
-    void signals.second.then(() => relay.close());
-    await drain(flags, relay, log, signal);
+    await serveToTheEnd({ ...context, relay, admin, signals: io.signals }, begun, {
+      stop: signals,
+      drainMs: () => flags.drainSeconds * 1000,
+      leaving: followFile(file, flags, { ...context, relay, resolver }, io.signals),
+      drain: (signal) => drain(flags, relay, log, signal),
+    });
     return 0;
   } finally {
     stopReturning();
-    signals.release();
     await relay.close();
     await admin?.close();
   }
 }
 
+/** To be called once the relay serves. */
+function reportStart(log: Logger, fields: object): void {
+  log.info(fields, 'relay started');
+  setRelayHeapFlag();
+}
+
 /** Opens log files again at SIGHUP, which is always handled, since its default action would end the relay. */
 function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput, pool?: WorkerPool): void {
+  if (output !== undefined) reopenLogAtHangup(signals, output, log);
   signals.on('SIGHUP', () => {
-    if (output !== undefined) void reopenLog(output, log);
     pool?.reopenLog();
   });
 }
@@ -233,10 +224,12 @@ async function startAdmin(
   { admin, isAdminGiven }: RelayFlags,
   relay: RelayServer,
   log: Logger,
+  inherited: InheritedSockets,
 ): Promise<HealthServer | undefined> {
   if (admin === undefined) return undefined;
   try {
-    return await startHealthServer(admin, adminRoutes(relay, systemClock), systemClock);
+    const address = { ...admin, ...present('fd', inherited.take(adminSocket)?.fd) };
+    return await startHealthServer(address, adminRoutes(relay, systemClock), systemClock);
   } catch (error) {
     if (isAdminGiven) throw error;
     log.warn(
@@ -247,27 +240,11 @@ async function startAdmin(
   }
 }
 
-function logWarnings(flags: RelayFlags, { config, warnings }: ParsedConfig, log: Logger): void {
-  for (const { what, names } of advice(config)) log.warn({ endpoints: names.length, first: names[0] }, what);
-  for (const flag of flags.withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
-  for (const warning of warnings) {
-    log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');
-  }
-  logLoops(config, log);
-}
-
-/** The endpoints run nevertheless: what comes back to them is reset, and the others serve. */
-function logLoops({ endpoints }: RelayConfig, log: Logger): void {
-  const { problems, warnings } = loopFindings(endpoints, machineNames());
-  for (const problem of problems) log.error({ problem }, 'configuration problem');
-  for (const problem of warnings) log.warn({ problem }, 'configuration warning');
-}
-
 /** Applies the file's changes from now on. @returns stops it; without a file it does nothing. */
 function followFile(
   file: ConfigFile | undefined,
   flags: RelayFlags,
-  { relay, resolver, log }: Configurable,
+  { relay, resolver, log, identity, engine }: Configurable,
   signals: SignalSource,
 ): () => void {
   if (file === undefined) return () => undefined;
@@ -277,7 +254,7 @@ function followFile(
     const { dns, log: logConfig, endpoints } = parsed.config;
     resolver.configure(dns);
     log.level = logConfig.level === 'off' ? 'silent' : logConfig.level;
-    logWarnings(flags, parsed, log);
+    logWarnings(flags.withoutEffect, parsed, { log, identity, engine });
     log.info({ configHash, endpoints: endpoints.length }, 'configuration applied');
   };
   const follower = new ConfigFollower(file.path, file.source, {

@@ -9,16 +9,20 @@ import type { RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
+import { version } from '../lib/version.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
 import type { Lookup } from './dns/lookup.ts';
 import { NameResolver } from './dns/resolver.ts';
+import type { RelayIdentity } from './identity.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { memoryBudgetBytes } from './limits/memory-budget.ts';
+import { InheritedSockets } from './listener/inherited-sockets.ts';
 import { ListenerSet } from './listener/listener-set.ts';
 import type { Engine } from './net/engine.ts';
+import type { OwnSocket } from './handover/own-descriptors.ts';
 import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
 
 /** The new configuration cannot run, and the previous one runs again. */
@@ -34,6 +38,8 @@ export type RelayOptions = {
   readonly lookup?: Lookup;
   /** Moves the bytes. */
   readonly engine: Engine;
+  /** What it runs for, and where; by default for no RealmRelay, outside a cluster. */
+  readonly identity?: RelayIdentity;
   /** Remembers recent errors. */
   readonly errors?: RecentErrors;
   /** How long connections of a removed endpoint may go on; 30,000 by default. */
@@ -44,11 +50,20 @@ export type RelayOptions = {
   readonly openFiles?: number;
   /** How much memory clients may make the process use; by default what the system's limit allows. */
   readonly memoryBytes?: number;
+  /** Sockets to listen on instead of binding them; none by default. */
+  readonly inherited?: InheritedSockets;
   /** Serves the clients; this process by default. */
   readonly dataPlane?: DataPlane;
   /** Lines that this process dropped from its log so far; none by default. */
   readonly logLinesDropped?: () => number;
 };
+
+const defaults = {
+  identity: { relay: '', pod: '', madeOf: 'Realm' },
+  retireMs: 30_000,
+  random: Math.random,
+  logLinesDropped: () => 0,
+} as const;
 
 /** In stage `leaving` it still accepts, but is no longer ready. */
 type Stage = 'serving' | 'leaving' | 'stopping';
@@ -68,7 +83,11 @@ export class RelayServer {
   readonly #errors: RecentErrors;
   readonly #dataPlane: DataPlane;
   readonly #listeners: ListenerSet;
+  readonly #inherited: InheritedSockets;
   readonly #logLinesDropped: () => number;
+  readonly #identity: RelayIdentity;
+  readonly #openFiles: number;
+  readonly #startedAt: string;
   #configHash = '';
   #configProblem = '';
   #isConfigured = false;
@@ -77,40 +96,42 @@ export class RelayServer {
   #endLag: () => void = () => undefined;
   #lastReload: Promise<void> = Promise.resolve();
 
-  constructor({
-    log,
-    clock,
-    lookup = new NameResolver({ clock, log }).lookup,
-    retireMs = 30_000,
-    random = Math.random,
-    errors = new RecentErrors(clock),
-    engine,
-    openFiles,
-    logLinesDropped = () => 0,
-    memoryBytes,
-    dataPlane = new LocalDataPlane({
-      log,
-      errors,
-      clock,
-      lookup,
-      engine,
-      random,
-      retireMs,
-      openFiles: openFiles ?? openFilesLimit(),
-      memoryBytes: memoryBytes ?? memoryBudgetBytes(1),
-    }),
-  }: RelayOptions) {
+  constructor(options: RelayOptions) {
+    const { log, clock, engine, identity, retireMs, random, logLinesDropped } = { ...defaults, ...options };
+    const {
+      lookup = new NameResolver({ clock, log }).lookup,
+      errors = new RecentErrors(clock),
+      openFiles = openFilesLimit(),
+      memoryBytes = memoryBudgetBytes(1),
+      inherited = new InheritedSockets(),
+      dataPlane = new LocalDataPlane({
+        log,
+        errors,
+        clock,
+        lookup,
+        engine,
+        random,
+        retireMs,
+        openFiles,
+        memoryBytes,
+      }),
+    } = options;
     this.#log = log;
     this.#clock = clock;
     this.#errors = errors;
     this.#dataPlane = dataPlane;
+    this.#identity = identity;
+    this.#openFiles = openFiles;
+    this.#startedAt = clock.now().toISOString();
     this.#logLinesDropped = logLinesDropped;
+    this.#inherited = inherited;
     this.#listeners = new ListenerSet({
       log,
       errors,
       clock,
       lookup,
       random,
+      inherited,
       listen: (request) => dataPlane.listen(request),
     });
   }
@@ -160,17 +181,22 @@ export class RelayServer {
       this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
+      version,
+      startedAt: this.#startedAt,
+      relay: this.#identity.relay,
+      pod: this.#identity.pod,
       engine,
       configHash: this.#configHash,
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort,
+      openFilesLimit: Number.isFinite(this.#openFiles) ? this.#openFiles : null,
       logLinesDropped: this.#logLinesDropped() + workerLogLinesDropped,
       memory,
       ...(workers && { workers }),
       endpoints,
-      recentErrors: mergedErrors([...this.#errors.list, ...workerErrors]),
+      recentErrors: mergedErrors([...this.#errors.list, ...workerErrors], this.#identity.madeOf),
     };
   }
 
@@ -196,6 +222,22 @@ export class RelayServer {
     stopTimer();
     const cut = this.#dataPlane.cutCount - cutBefore;
     return { ended: Math.max(0, open - cut), cut };
+  }
+
+  /** The sockets that it listens on. */
+  get sockets(): OwnSocket[] {
+    return [...this.#listeners].flatMap(({ spec, open }) =>
+      open === undefined
+        ? []
+        : [{ name: spec.key, protocol: spec.protocol, address: open.address, port: open.port }],
+    );
+  }
+
+  /** Leaves new clients to a successor that has the same sockets, and waits until everything open has ended. */
+  async release(): Promise<void> {
+    this.#enter('stopping');
+    await this.#listeners.release();
+    await this.#dataPlane.idle();
   }
 
   /** Ends everything now, a running drain, too. */
@@ -232,6 +274,7 @@ export class RelayServer {
       discard: () => this.#dataPlane.discard(),
     });
     if (faults.length > 0) throw new ReloadError(`rolled back: ${faultsText(faults)}`);
+    this.#inherited.closeRest(); // of endpoints that are gone
     this.#isConfigured = true;
     this.#configHash = configHash;
     this.#configProblem = '';

@@ -33,7 +33,12 @@ export type HealthServer = {
 };
 
 /** Where to listen. */
-export type HealthServerAddress = { readonly host: string; readonly port: number };
+export type HealthServerAddress = {
+  readonly host: string;
+  readonly port: number;
+  /** A socket that listens there already, for the server to own; absent = to be bound. */
+  readonly fd?: number;
+};
 
 /** Of kubelet: they are served however many other requests are in progress. */
 const probePaths: readonly string[] = ['/livez', '/readyz'];
@@ -167,10 +172,10 @@ async function listen(server: Server, address: HealthServerAddress): Promise<voi
   }
 }
 
-async function bind(server: Server, { host, port }: HealthServerAddress): Promise<void> {
+async function bind(server: Server, { host, port, fd }: HealthServerAddress): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   server.once('error', reject);
-  server.listen({ host, port }, () => {
+  server.listen(fd === undefined ? { host, port } : { fd }, () => {
     server.off('error', reject);
     resolve(undefined);
   });

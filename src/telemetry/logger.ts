@@ -1,4 +1,5 @@
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
+import { coalesced } from '../lib/coalesced.ts';
 import { errorCode } from '../lib/errors.ts';
 import type { LogLevel } from '../lib/log-level.ts';
 import type { SignalSource } from '../lib/shutdown.ts';
@@ -53,13 +54,8 @@ export async function reopenLog(output: LogOutput, log: Logger): Promise<void> {
 
 /**
  * Opens the file of a log again at each SIGHUP, for its rotation. Without a file, SIGHUP does nothing.
- *
- * @returns a function that restores the default action of SIGHUP.
  */
-export function reopenLogAtHangup(source: SignalSource, output: LogOutput, log: Logger): () => void {
-  const reopen = (): void => void reopenLog(output, log);
-  source.on('SIGHUP', reopen);
-  return () => {
-    source.off('SIGHUP', reopen);
-  };
+export function reopenLogAtHangup(source: SignalSource, output: LogOutput, log: Logger): void {
+  const reopen = coalesced(() => reopenLog(output, log));
+  source.on('SIGHUP', () => void reopen());
 }

@@ -23,6 +23,25 @@ export type MetricFamily = {
   readonly read: () => readonly Sample[];
 };
 
+/** A histogram that is read when it is scraped. */
+export type HistogramFamily = {
+  /** E.g. `realm_relay_dial_seconds`. */
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds, ascending. */
+  readonly bounds: readonly number[];
+  readonly read: () => readonly HistogramSample[];
+};
+
+/** The values of a histogram. */
+export type HistogramSample = {
+  readonly labels: Readonly<Record<string, string>>;
+  /** Values in each bucket alone, the last above every bound. */
+  readonly counts: readonly number[];
+  readonly sum: number;
+};
+
 /** A new registry with the metrics of this process; nothing is registered globally. */
 export function createRegistry(): Registry {
   const registry = new Registry();
@@ -57,6 +76,49 @@ export function register(registry: Registry, { name, help, type, labels, read }:
       for (const sample of read()) counter.inc(sample.labels, sample.value);
     },
   });
+}
+
+/** Adds `family` to `registry`. */
+export function registerHistogram(registry: Registry, family: HistogramFamily): void {
+  registry.registerMetric(new ReadHistogram(family));
+}
+
+/** A histogram of prom-client that does not observe values, but reads the counts of others. */
+class ReadHistogram extends Histogram {
+  readonly #family: HistogramFamily;
+
+  constructor(family: HistogramFamily) {
+    const { name, help, labels, bounds } = family;
+    super({ name, help, labelNames: [...labels], buckets: [...bounds], registers: [] });
+    this.#family = family;
+  }
+
+  /** What prom-client calls for every format. */
+  getForPromString(): Promise<object> {
+    const { name, help, bounds, read } = this.#family;
+    const values = read().flatMap((sample) => histogramValues(name, bounds, sample));
+    return Promise.resolve({ name, help, type: 'histogram', values, aggregator: 'sum' });
+  }
+}
+
+type HistogramValue = Awaited<ReturnType<Histogram['get']>>['values'][number];
+
+/** Cumulative buckets, sum and count, as the text format of Prometheus has them. */
+function histogramValues(
+  name: string,
+  bounds: readonly number[],
+  { labels, counts, sum }: HistogramSample,
+): HistogramValue[] {
+  let total = 0;
+  const buckets = [...bounds, '+Inf'].map((le, index) => {
+    total += counts[index] ?? 0;
+    return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: total };
+  });
+  return [
+    ...buckets,
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: total },
+  ];
 }
 
 /** The usual build metric: always 1, with the versions in its labels. */

@@ -1,6 +1,7 @@
 /** A program as a process, from its start to its end, which no log can stop. */
 import { inspect } from 'node:util';
-import { disableInspectorSignal } from '../lib/inspector.ts';
+import { isSingleExecutable } from '../lib/own-command.ts';
+import { ignoreUserSignals } from '../lib/user-signals.ts';
 import { areLogOutputsStuck, flushLogOutputs, logOutput } from './log-outputs.ts';
 
 /**
@@ -8,12 +9,12 @@ import { areLogOutputsStuck, flushLogOutputs, logOutput } from './log-outputs.ts
  * An uncaught exception is printed to standard error, and the exit code is 1.
  */
 export async function runProgram(program: () => Promise<number>): Promise<void> {
-  disableInspectorSignal(process);
+  ignoreUserSignals(process);
   process.on('uncaughtException', (error) => void crash(error)); // Node itself would wait for the reader of a full pipe
   const stayAlive = setInterval(() => undefined, 2 ** 31 - 1); // even while no socket is open, e.g. between two retries
   const code = await program().catch(crash);
-  // What is left takes half a second, and a second signal must not change the exit code.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
+  // Node's own teardown would restore the default action of signals, and a late one would then change the exit code.
+  process.once('exit', (exitCode) => process.exit(exitCode));
   clearInterval(stayAlive);
   process.exitCode = code;
   await flushLogOutputs();
@@ -33,11 +34,11 @@ function crash(error: unknown): Promise<never> {
 
 /** `process.exit` waits for the threads that write files, maybe for ever; a new program in place of this one does not. */
 function exit(code: number): never {
-  if (areLogOutputsStuck())
-    process.execve?.(
-      process.execPath,
-      [process.execPath, '--eval', `process.exitCode = ${String(code)}`],
-      {},
-    );
+  if (areLogOutputsStuck()) {
+    const [file, ...args] = isSingleExecutable()
+      ? ['/bin/sh', '-c', `exit ${String(code)}`]
+      : [process.execPath, '--eval', `process.exitCode = ${String(code)}`];
+    process.execve?.(file, [file, ...args], {});
+  }
   return process.exit(code);
 }

@@ -55,6 +55,28 @@ describe('parseRealmRelay', () => {
     expect([...problems, ...warnings]).to.deep.equal([]);
   });
 
+  const maps: readonly (readonly [field: string, spec: object])[] = [
+    ['spec.service.nodePorts', { service: { nodePorts: JSON.parse('{"__proto__": 30443}') as object } }],
+    ['spec.service.labels', { service: { labels: JSON.parse('{"__proto__": "a"}') as object } }],
+    ['spec.service.annotations', { service: { annotations: JSON.parse('{"__proto__": "a"}') as object } }],
+    [
+      'spec.podTemplate.spec.nodeSelector',
+      { podTemplate: { spec: { nodeSelector: JSON.parse('{"__proto__": "a"}') as object } } },
+    ],
+    ['spec.resources.limits', { resources: { limits: JSON.parse('{"__proto__": "1"}') as object } }],
+    ['metadata', {}],
+  ];
+  for (const [field, spec] of maps) {
+    it(`reports the key __proto__ of ${field}, which objects of JavaScript inherit`, () => {
+      const { metadata, ...rest } = realmRelay([endpoint()], spec);
+      const of = field === 'metadata' ? (JSON.parse('{"__proto__": "a"}') as object) : {};
+      const { problems } = parseRealmRelay({ ...rest, metadata: { ...metadata, ...of } });
+      expect(problems.map(({ path, what }) => `${pathText(path)} ${what}`)).to.deep.equal([
+        `${field}.__proto__ is not a valid key`,
+      ]);
+    });
+  }
+
   it('warns of a Service family that no endpoint listens on', () => {
     const { problems, warnings } = parseRealmRelay(
       realmRelay([endpoint()], { network: { ipv6Only: true }, service: { ipFamilies: ['IPv6', 'IPv4'] } }),

@@ -17,6 +17,7 @@ export type RunningCli = {
   /** Waits until standard output, or standard error, holds `text`. */
   readonly shown: (text: string) => Promise<unknown>;
   readonly reported: (text: string) => Promise<unknown>;
+  readonly signal: (name: NodeJS.Signals) => void;
   /** Asks it to end by SIGTERM, unless it has ended; its exit code. */
   readonly end: () => Promise<number>;
 };
@@ -37,6 +38,7 @@ export function startCli(argv: readonly string[], stdin: string | Buffer = ''): 
     ended,
     shown: (text) => eventually(`"${text}" on standard output`, () => stdout.text.includes(text)),
     reported: (text) => eventually(`"${text}" on standard error`, () => stderr.text.includes(text)),
+    signal: (name) => signals.emit(name, name),
     end: async () => {
       signals.emit('SIGTERM', 'SIGTERM');
       return ended;

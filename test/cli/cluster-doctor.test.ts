@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -125,14 +125,16 @@ describeWithCluster('realm-operator doctor --cluster', (cluster) => {
     await pod({});
     const folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
     try {
-      const plugin = join(folder, 'kubectl-realm.ts');
-      symlinkSync(join(import.meta.dirname, '../../src/cli/main.ts'), plugin);
+      const root = join(import.meta.dirname, '../..');
+      const plugin = join(folder, 'kubectl-realm');
+      copyFileSync(join(root, 'bin/kubectl-realm'), plugin);
+      const program = `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'src/cli/main.ts')}' "$@"\n`;
+      writeFileSync(join(folder, 'realm-operator'), program);
+      chmodSync(join(folder, 'realm-operator'), 0o755);
       const run = (...argv: readonly string[]) =>
-        spawnSync(
-          process.execPath,
-          [plugin, ...argv, '--kubeconfig', cluster().kubeconfig, '-n', namespace],
-          { encoding: 'utf8' },
-        );
+        spawnSync(plugin, [...argv, '--kubeconfig', cluster().kubeconfig, '-n', namespace], {
+          encoding: 'utf8',
+        });
       expect(run('doctor').stdout).to.contain('no operator has seen it');
       expect(run('top', '--once').stdout).to.match(new RegExp(`${namespace}/web-1 .*NO ANSWER`));
     } finally {

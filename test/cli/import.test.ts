@@ -101,7 +101,7 @@ spec:
     {
       why: 'endpoints that conflict',
       text: `${web}${web.replace('[::]', '0.0.0.0')}`,
-      told: 'endpoints[1].listen: endpoints "tcp-443" ([::]:443 for IPv4 and IPv6) and "tcp-443-v4" (0.0.0.0:443 for IPv4) cannot share TCP port 443: set ipv6Only: true on "tcp-443", or choose another port',
+      told: 'endpoints[1].listen: endpoints "tcp-443" ([::]:443 for IPv4 and IPv6) and "tcp-443-v4" (0.0.0.0:443 for IPv4) cannot share TCP port 443: set ipv6_only to true on "tcp-443", or choose another port',
     },
     {
       why: 'no endpoint',

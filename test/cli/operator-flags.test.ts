@@ -180,6 +180,7 @@ describe('flags of realm-operator operator', () => {
     ['--relay-image=registry.example:5000/team/relay:1.2-rc_1@sha256:' + '0'.repeat(64)],
     ['--denied-destinations=', '--admin=off', '--log-level=off'],
     ['--admin', '[::1]:0'],
+    ['--no-gateway-api'],
     ['--omit-user-ids', '--relay-defaults={"resources": {"requests": {"cpu": "10m"}}}'],
   ];
   for (const flags of accepted) {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -10,6 +11,7 @@ import {
   rmdirSync,
   rmSync,
   writeFileSync,
+  readFileSync,
 } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -251,6 +253,28 @@ describe('realm-operator standalone', () => {
     expect(cli.stdout()).to.contain('NOT READY').and.to.contain('address in use');
   });
 
+  it('hands its ports to a new process at SIGUSR2', async () => {
+    write('web.yaml', [endpoint({ port, remotes: await backend('hello') })]);
+    const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+    const child = spawn(process.execPath, [program, 'standalone', '-f', folder, '--admin', '127.0.0.1:0'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let successor = 0;
+    try {
+      await eventually('it serves', async () => (await greeting('127.0.0.1').catch(() => '')) === 'hello');
+      let log = '';
+      child.stderr.on('data', (part: Buffer) => (log += part.toString()));
+      child.kill('SIGUSR2');
+      await once(child, 'exit');
+      successor = Number(/"successor":([0-9]+)/.exec(log)?.[1]);
+      expect(await greeting('127.0.0.1')).to.equal('hello');
+      expect(child.exitCode).to.equal(0);
+    } finally {
+      child.kill('SIGKILL');
+      if (successor > 0) process.kill(successor, 'SIGKILL');
+    }
+  });
+
   it('reads standard input once, beside files that it follows', async () => {
     write('web.yaml', [endpoint({ name: 'v4', address: '0.0.0.0', port, remotes: await backend('four') })]);
     const piped = realmRelay([endpoint({ name: 'v6', address: '::1', port, remotes: await backend('six') })]);
@@ -266,6 +290,22 @@ describe('realm-operator standalone', () => {
     ]);
     await eventually('the new remote', async () => (await greeting('127.0.0.1')) === 'new four');
     expect(await greeting('::1')).to.equal('six');
+  });
+
+  it('starts no new process at SIGUSR2 that would miss standard input', async () => {
+    const piped = realmRelay([endpoint({ port, remotes: await backend('piped') })]);
+    const log = join(folder, 'log');
+    const cli = startCli(
+      ['standalone', '-', '--admin', '127.0.0.1:0', '--log-output', log],
+      JSON.stringify(piped),
+    );
+    running.push(cli);
+    await cli.shown('Try:');
+    cli.signal('SIGUSR2');
+    await eventually('the reason', () =>
+      readFileSync(log, 'utf8').includes('cannot read standard input again: give files'),
+    );
+    expect(await greeting('127.0.0.1')).to.equal('piped');
   });
 
   it('follows folders that are made inside, with -R, and skips objects of other kinds', async () => {

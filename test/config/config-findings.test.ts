@@ -8,6 +8,7 @@ const own = {
   addresses: ['192.0.2.7', '2001:db8::7'],
   names: new Map([['gateway', 'probable']] as const),
 };
+const surroundings = { own, admin: undefined, writtenAs: 'Realm' } as const;
 const v6Only = { network: { ipv6_only: true } };
 const udp = { network: { use_udp: true, no_tcp: true } };
 
@@ -22,7 +23,7 @@ function found(rows: readonly Row[], admin?: string) {
   });
   const { config } = relayConfig({ endpoints }, 'test');
   const address = admin === undefined ? undefined : (parseSocketAddress(admin) as SocketAddress);
-  return configFindings(config.endpoints, { own, admin: address });
+  return configFindings(config.endpoints, { own, admin: address, writtenAs: 'Realm' });
 }
 
 function range(first: number, count: number, remote: (shift: number) => string): RealmEndpoint[] {
@@ -66,9 +67,9 @@ describe('findings of a configuration: port conflicts', () => {
   it('reports the ports that a range shares with another endpoint, once', () => {
     const endpoints = [...range(8000, 100, () => away), { name: 'b', listen: '[::]:8050', remote: away }];
     const { config } = relayConfig({ endpoints }, 'test');
-    expect(configFindings(config.endpoints, { own, admin: undefined }).problems).to.deep.equal([
+    expect(configFindings(config.endpoints, surroundings).problems).to.deep.equal([
       'endpoints "b" ([::]:8050 for IPv4 and IPv6) and "range" (0.0.0.0:8000-8099 for IPv4) cannot share TCP port 8050: ' +
-        'set ipv6Only: true on "b", or choose another port',
+        'set ipv6_only to true on "b", or choose another port',
     ]);
   });
 
@@ -158,7 +159,6 @@ describe('findings of a configuration: loops', () => {
       { endpoints: range(8000, 3000, (shift) => `localhost:${String(8001 + shift)}`) },
       'test',
     );
-    const surroundings = { own, admin: undefined };
     expect(configFindings(itself.config.endpoints, surroundings).problems).to.have.length(1);
     const { problems, warnings } = configFindings(along.config.endpoints, surroundings);
     expect(problems).to.deep.equal([]);

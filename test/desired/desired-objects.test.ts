@@ -131,8 +131,8 @@ describe('desiredObjects', () => {
 
   it('names its owner if the relay has a UID', () => {
     const input = relay();
-    const owned = { ...input, metadata: { ...input.metadata, uid: 'u' } };
     const owner = { apiVersion: 'realm-operator.dev/v1alpha1', kind: 'RealmRelay', name: 'web', uid: 'u' };
+    const owned = { ...input, owner };
     for (const { metadata } of desiredObjects(owned, platform)) {
       expect(metadata.ownerReferences).to.deep.equal([
         { ...owner, controller: true, blockOwnerDeletion: true },

@@ -6,8 +6,8 @@ const module = new URL('../../src/lib/v8-flags.ts', import.meta.url).href;
 /** Creates thousands of objects that live for a while, as an informer does, and prints the size of the young heap. */
 const program = `
   import { getHeapSpaceStatistics } from 'node:v8';
-  const { setHeapFlags } = await import(${JSON.stringify(module)});
-  if (process.argv[1] === 'small') setHeapFlags();
+  const flags = await import(${JSON.stringify(module)});
+  flags[process.argv[1]]?.();
   const kept = [];
   for (let round = 0; round < 200_000; round += 1) {
     kept.push(JSON.parse('{"metadata":{"name":"web","labels":{"a":"b"}},"spec":[1,2,3]}'));
@@ -17,14 +17,15 @@ const program = `
   process.stdout.write(String(young.space_size));
 `;
 
-async function youngHeapBytes(mode: 'small' | 'usual'): Promise<number> {
+async function youngHeapBytes(mode: 'setHeapFlags' | 'setRelayHeapFlag' | 'none'): Promise<number> {
   return Number(await runOrThrow([process.execPath, '--input-type=module', '--eval', program, mode]));
 }
 
-describe('setHeapFlags', () => {
-  it('keeps the young generation at a few megabytes, which otherwise grows', async () => {
-    const small = await youngHeapBytes('small');
-    expect(small).to.be.below(5_000_000);
-    expect(await youngHeapBytes('usual')).to.be.above(3 * small);
+for (const flags of ['setHeapFlags', 'setRelayHeapFlag'] as const)
+  describe(flags, () => {
+    it('keeps the young generation at a few megabytes, which otherwise grows', async () => {
+      const small = await youngHeapBytes(flags);
+      expect(small).to.be.below(5_000_000);
+      expect(await youngHeapBytes('none')).to.be.above(3 * small);
+    });
   });
-});

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { Edge, type Seen, spec } from './edge.ts';
+import { refusal, refuse } from './refusing-policy.ts';
 
 /** Objects that a relay has only where its spec asks for them. */
 const companions: {
@@ -54,6 +55,24 @@ describeWithCluster('operator, objects that only some relays have', function (cl
       await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     });
   }
+
+  it('makes the budget although the autoscaler is refused, and reports that one', async () => {
+    const refused = { group: 'autoscaling', version: 'v2', resource: 'horizontalpodautoscalers' };
+    const body = {
+      metadata: { name: 'probe' },
+      spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 2 },
+    };
+    const probe = { method: 'POST', object: refused.resource, body, contentType: 'application/json' };
+    const allow = await refuse(edge, { ...refused, operations: ['CREATE', 'UPDATE'] }, probe);
+    const autoscaling = { minReplicas: 2, maxReplicas: 3 };
+    await edge.applyRelay('web', spec(8443, { autoscaling, podDisruptionBudget: {} }));
+    await edge.expect('poddisruptionbudgets/web');
+    const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'InvalidObject');
+    expect(message).to.include('HorizontalPodAutoscaler "web"').and.include(refusal);
+    await allow();
+    await edge.expect('horizontalpodautoscalers/web');
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+  });
 
   it('refuses an autoscaler for a DaemonSet', async () => {
     const autoscaling = { maxReplicas: 3 };

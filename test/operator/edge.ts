@@ -33,6 +33,12 @@ const paths: Readonly<Record<string, string>> = {
   horizontalpodautoscalers: '/apis/autoscaling/v2',
   realmrelays: '/apis/realm-operator.dev/v1alpha1',
   events: '/apis/events.k8s.io/v1',
+  endpointslices: '/apis/discovery.k8s.io/v1',
+  realmgatewayparameters: '/apis/realm-operator.dev/v1alpha1',
+  gateways: '/apis/gateway.networking.k8s.io/v1',
+  tcproutes: '/apis/gateway.networking.k8s.io/v1',
+  udproutes: '/apis/gateway.networking.k8s.io/v1',
+  referencegrants: '/apis/gateway.networking.k8s.io/v1',
 };
 
 /** The objects of a RealmRelay called `web`, as `resource/name`. */
@@ -64,6 +70,8 @@ export class Edge {
   };
   /** The lease that it works under; none unless a test gives one. */
   lease: LeaseTerms | undefined;
+  /** Whether it serves the Gateway API. */
+  gatewayApi = false;
   /** The installation that it belongs to. */
   installation = 'operators/test';
   /** The Pod whose image relays get, if there is one. */
@@ -99,6 +107,7 @@ export class Edge {
       kubeConfig: this.#kubeConfig,
       platform: this.platform,
       ...(this.ownPod === undefined ? {} : { ownPod: this.ownPod }),
+      gatewayApi: this.gatewayApi,
       namespaces,
       installation: this.installation,
       instance: 'test',

@@ -5,47 +5,23 @@ import { expect } from 'chai';
 import { fetchRelayReport, relayReport, WrongAnswerError } from '../../src/operator/relay-client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { adminRoutes } from '../../src/relay/admin/routes.ts';
-import type { EndpointStatus, RelayStatus } from '../../src/relay/admin/status.ts';
 import { type HealthServer, startHealthServer } from '../../src/telemetry/health-server.ts';
+import { endpointStatus, relayStatus } from '../support/relay-status.ts';
 
 const hash = '0123456789abcdef'.repeat(4);
-const traffic = { active: 0, total: 0 };
-const https: EndpointStatus = {
+const https = endpointStatus({
   name: 'https',
-  listen: '[::]:443',
   families: [],
-  protocols: ['TCP'],
   ready: false,
   message: 'TCP [::]:443: address in use: choose another port',
   sockets: [{ protocol: 'TCP', address: '[::]:443', bound: false, reason: 'AddressInUse' }],
-  remotes: [],
-  balance: 'roundrobin',
-  transport: '',
-  transportProblem: '',
-  health: { TCP: [], UDP: [] },
-  waiting: 0,
-  refused: { connections: 0, associations: 0 },
-  notAllowed: { connections: 0, associations: 0 },
-  tooManyOfClient: { connections: 0, associations: 0 },
-  looped: { connections: 0, associations: 0 },
-  probes: 0,
-  evicted: 0,
-  connections: traffic as unknown as EndpointStatus['connections'],
-  associations: traffic as unknown as EndpointStatus['associations'],
-};
-const status: RelayStatus = {
-  asOf: '2026-01-01T00:00:00.000Z',
-  engine: 'kernel',
+});
+const status = relayStatus({
   configHash: hash,
   ready: false,
-  draining: false,
   configProblem: 'unknown field',
-  descriptorsShort: 0,
-  logLinesDropped: 0,
-  memory: { budgetBytes: 1, usedBytes: 0, dropped: 0 },
-  endpoints: [https, { ...https, name: 'dns', ready: true, message: '', sockets: [] }],
-  recentErrors: [],
-};
+  endpoints: [https, endpointStatus({ name: 'dns' })],
+});
 
 describe('fetchRelayReport', () => {
   let relay: HealthServer | undefined;

@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { RealmDocument, RealmEndpoint } from '../../src/config/realm-document.ts';
 import { version } from '../../src/lib/version.ts';
@@ -256,6 +257,26 @@ describe('relay program, stopping', () => {
         expect(await relay.ended).to.equal(0);
         expect(await relay.logged('relay stopped')).to.deep.include({ ended: 0, cut: 1 });
       });
+
+      it('ends with 0 even if signals arrive until its last moment', async () => {
+        const { relay, pid } = await connected(['--drain-seconds', '0']);
+        let code: number | string | undefined;
+        void relay.ended.then((ended) => (code = ended));
+        while (code === undefined) {
+          for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) sendSignal(pid, signal);
+          await nextTurn();
+        }
+        expect(code).to.equal(0);
+      });
     });
   }
 });
+
+/** Signals a process that may have ended. */
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended.
+  }
+}

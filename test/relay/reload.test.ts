@@ -160,7 +160,7 @@ describe('relay, a port in use', () => {
     expect(statusOf(relay, 'v4').message)
       .to.contain('"v4" (0.0.0.0:')
       .and.to.contain('"v6" ([::]:')
-      .and.to.contain('set ipv6Only: true on "v6"');
+      .and.to.contain('set ipv6_only to true on "v6"');
     await retried(clock, relay, 'v4');
     const told = lines.filter(({ level, msg }) => level === 'error' && msg === 'bind failed, retrying');
     expect(told).to.have.length(1);

@@ -30,7 +30,8 @@ const relayName = 'soak';
 const secretName = 'soak-tls';
 const ports = { TCP: 7001, TLS: 7002, WebSocket: 7003, UDP: 7004 } as const;
 const replicas = 2;
-const patience = { timeoutMs: 180_000, intervalMs: 200 };
+// The kubelet waits up to five minutes before it starts a container again that ends often.
+const patience = { timeoutMs: 360_000, intervalMs: 200 };
 
 /** The kernel closes the sockets of a process that was killed, by FIN if all was read. */
 const ofKilled = ['reset', 'ended early', 'reset not passed on'] as const;
@@ -171,7 +172,7 @@ export class NodeRelay implements RelayUnderLoad {
       excuses,
       begin: async () => {
         const pods = await this.#pods();
-        const pod = pods.at(-1);
+        const pod = pods.toSorted((a, b) => a.restarts - b.restarts)[0];
         if (pod === undefined) throw new Error('no relay Pod is ready');
         await act(pod);
         return { lasted: this.#replaced(pod), end: () => Promise.resolve() };
@@ -186,7 +187,8 @@ export class NodeRelay implements RelayUnderLoad {
       async () => {
         const pods = await this.#pods();
         const isThere = pods.some(({ uid, restarts }) => uid === pod.uid && restarts === pod.restarts);
-        return pods.length === replicas && !isThere;
+        if (pods.length === replicas && !isThere) return true;
+        throw new Error(`ready are ${JSON.stringify(pods)}, in place of ${JSON.stringify(pod)}`);
       },
       patience,
     );

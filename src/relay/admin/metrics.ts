@@ -2,19 +2,23 @@ import {
   buildInfo,
   createRegistry,
   register,
+  registerHistogram,
   type MetricFamily,
   type Registry,
   type Sample,
 } from '../../telemetry/metrics.ts';
 import type { WorkersStatus } from '../data-plane/data-plane.ts';
 import type { Traffic } from '../stats/traffic.ts';
-import type { RemoteHealth } from '../upstream/remote.ts';
+import { family, type Values } from './endpoint-family.ts';
+import { histogramFamilies } from './histogram-metrics.ts';
+import { remoteFamilies } from './remote-metrics.ts';
 import type { EndpointStatus, RelayStatus } from './status.ts';
 
 /** A registry that reads `status` at each scrape; the configuration bounds the number of label values. */
 export function relayRegistry(status: () => RelayStatus): Registry {
   const registry = createRegistry();
-  for (const family of relayFamilies(status)) register(registry, family);
+  for (const each of relayFamilies(status)) register(registry, each);
+  for (const each of histogramFamilies(status)) registerHistogram(registry, each);
   return registry;
 }
 
@@ -197,51 +201,6 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
   ];
 }
 
-function remoteFamilies(status: () => RelayStatus): readonly MetricFamily[] {
-  const labels = ['protocol', 'remote'];
-  return [
-    family('gauge', status)(
-      'remote_healthy',
-      '1 if the remote is tried in turn, 0 if it is ejected or unhealthy and tried last; absent while remote_unknown is 1.',
-      labels,
-      (endpoint) => remotes(endpoint, ({ healthy }) => (healthy === null ? undefined : Number(healthy))),
-    ),
-    family('gauge', status)(
-      'remote_unknown',
-      '1 until the first dial or check of the remote has ended, so that its health is unknown, else 0.',
-      labels,
-      (endpoint) => remotes(endpoint, ({ state }) => Number(state === 'unknown')),
-    ),
-    family('gauge', status)(
-      'remote_active',
-      'Open connections or associations of the remote.',
-      labels,
-      (endpoint) => remotes(endpoint, ({ active }) => active),
-    ),
-    family('counter', status)('remote_dials_total', 'Dials of the remote.', labels, (endpoint) =>
-      remotes(endpoint, ({ dials }) => dials),
-    ),
-    family('counter', status)(
-      'remote_dials_failed_total',
-      'Failed dials of the remote.',
-      labels,
-      (endpoint) => remotes(endpoint, ({ failed }) => failed),
-    ),
-  ];
-}
-
-/** @param value  undefined = the remote has no sample. */
-function remotes({ health }: EndpointStatus, value: (remote: RemoteHealth) => number | undefined): Values {
-  return Object.entries(health).flatMap(([protocol, each]) =>
-    each.flatMap((remote): Values => {
-      const sample = value(remote);
-      return sample === undefined ? [] : [[[protocol.toLowerCase(), remote.address], sample]];
-    }),
-  );
-}
-
-type Values = readonly (readonly [labels: readonly string[], value: number])[];
-
 function refusals(
   { refused, notAllowed, tooManyOfClient, looped }: EndpointStatus,
   what: 'connections' | 'associations',
@@ -259,30 +218,4 @@ function bytes(protocol: string, traffic: Traffic): Values {
     [[protocol, 'client'], traffic.fromClientBytes],
     [[protocol, 'upstream'], traffic.fromUpstreamBytes],
   ];
-}
-
-/** Makes metric families of one type with the label `endpoint`, and others. */
-function family(type: 'counter' | 'gauge', status: () => RelayStatus) {
-  return (
-    name: string,
-    help: string,
-    labels: readonly string[],
-    values: (endpoint: EndpointStatus) => Values,
-  ): MetricFamily => ({
-    name: `realm_relay_${name}`,
-    help,
-    type,
-    labels: ['endpoint', ...labels],
-    read: () => status().endpoints.flatMap((endpoint) => samples(endpoint, labels, values(endpoint))),
-  });
-}
-
-function samples({ name }: EndpointStatus, labels: readonly string[], values: Values): Sample[] {
-  return values.map(([words, value]) => ({
-    labels: {
-      endpoint: name,
-      ...Object.fromEntries(labels.map((label, index) => [label, words[index] ?? ''])),
-    },
-    value,
-  }));
 }

@@ -7,9 +7,10 @@ import { transportText } from '../../config/transport.ts';
 import type { IpFamily } from '../../lib/ip-address.ts';
 import { faultsText } from '../listener/bind-fault.ts';
 import type { EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
+import type { HistogramCounts } from '../stats/histogram.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
-import type { RemoteHealth } from '../upstream/remote.ts';
+import type { RemoteHealth } from '../upstream/remote-health.ts';
 import type { ManagedListener } from '../listener/managed-listener.ts';
 import type { Traffic } from '../stats/traffic.ts';
 
@@ -17,6 +18,14 @@ import type { Traffic } from '../stats/traffic.ts';
 export type RelayStatus = {
   /** When it was computed, in ISO 8601: a response may be a second old. */
   readonly asOf: string;
+  /** Of the program. */
+  readonly version: string;
+  /** When the relay started, in ISO 8601. */
+  readonly startedAt: string;
+  /** The RealmRelay that it runs for, as namespace/name; '' if it runs for none, or for several. */
+  readonly relay: string;
+  /** The Pod that it runs in; '' outside a cluster. */
+  readonly pod: string;
   /** What moves the bytes: `kernel` = system calls, `node` = the modules of Node.js. */
   readonly engine: EngineName;
   /** Names the running configuration: SHA-256 in hex of the file; '' without a file. */
@@ -28,6 +37,8 @@ export type RelayStatus = {
   readonly configProblem: string;
   /** Number of processes without file descriptors for another TCP client: new ones wait in the kernel. */
   readonly descriptorsShort: number;
+  /** How many files each process may have open, a TCP client takes two; null = the system reports no limit. */
+  readonly openFilesLimit: number | null;
   /** Log lines of all processes that could not be written. */
   readonly logLinesDropped: number;
   /** What clients make the relay use of its memory budget, all processes together. */
@@ -63,6 +74,15 @@ export type EndpointStatus = {
   readonly health: Readonly<Record<Protocol, readonly RemoteHealth[]>>;
   readonly connections: Traffic;
   readonly associations: Traffic;
+  /** 0 = no limit. */
+  readonly limits: {
+    /** TCP connections; `max_connections`. */
+    readonly connections: number;
+    /** Connections and associations of one client, each; `max_connections_per_client`. */
+    readonly connectionsPerClient: number;
+    /** TCP clients that wait; `max_waiting`. */
+    readonly waiting: number;
+  };
   /** TCP clients that wait, since the connection limit is reached. */
   readonly waiting: number;
   /** Clients refused by a limit: of connections, of waiting clients, or of file descriptors. */
@@ -77,6 +97,9 @@ export type EndpointStatus = {
   readonly probes: number;
   /** Associations ended to make room for another client. */
   readonly evicted: number;
+  /** How long TCP clients waited for a remote, and how long their connections lasted, as `/metrics` explains. */
+  readonly dialTime: HistogramCounts;
+  readonly connectionTime: HistogramCounts;
 };
 
 /** One listening socket, or consecutive ports of a range with equal status. */
@@ -111,6 +134,7 @@ export function endpointStatus(endpoint: EndpointStats, sockets: readonly Manage
     health: endpoint.health,
     connections: endpoint.connections,
     associations: endpoint.associations,
+    limits: limitsOf(endpoint.config),
     waiting: endpoint.waiting,
     refused: endpoint.refused,
     notAllowed: endpoint.notAllowed,
@@ -118,7 +142,14 @@ export function endpointStatus(endpoint: EndpointStats, sockets: readonly Manage
     looped: endpoint.looped,
     probes: endpoint.probes,
     evicted: endpoint.evicted,
+    dialTime: endpoint.dialTime,
+    connectionTime: endpoint.connectionTime,
   };
+}
+
+function limitsOf({ network }: EndpointConfig): EndpointStatus['limits'] {
+  const { maxConnections, maxConnectionsPerClient, maxWaiting } = network;
+  return { connections: maxConnections, connectionsPerClient: maxConnectionsPerClient, waiting: maxWaiting };
 }
 
 const families = ['IPv4', 'IPv6'] as const;

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { ownCommand } from '../../lib/own-command.ts';
 
 const marker = 'REALM_OPERATOR_BACKGROUND';
 
@@ -16,7 +17,8 @@ export function isInBackground(env: Readonly<Record<string, string | undefined>>
  */
 export async function startInBackground(): Promise<number> {
   const { spawn } = await import('node:child_process'); // costs memory, so only with --daemon
-  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+  const { file, args } = ownCommand();
+  const child = spawn(file, args, {
     detached: true,
     stdio: 'ignore',
     env: { ...process.env, [marker]: '1' },

@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts';
+import { coalesced } from '../../lib/coalesced.ts';
 import { asError } from '../../lib/errors.ts';
 import { FolderWatch } from '../../lib/folder-watch.ts';
 import { readConfig, type ConfigSource } from './read-config.ts';
@@ -22,7 +23,6 @@ export class ConfigWatcher {
   #lastHash: string;
   #lastError = '';
   #isStopped = false;
-  #lastRead: Promise<void> = Promise.resolve();
 
   /** @param last  what was read already: only what differs from it is delivered. */
   constructor(path: string, last: ConfigSource, clock: Clock, listeners: ConfigWatcherListeners) {
@@ -46,16 +46,19 @@ export class ConfigWatcher {
 
   /** Reads now, without waiting for the file system to report a change. */
   reread(): void {
-    this.#lastRead = this.#lastRead.then(async () => {
-      const changed = await this.#readChanged();
-      if (changed !== undefined) await this.#listeners.onChange(changed);
-    });
+    void this.#deliver();
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#watch.stop();
   }
+
+  readonly #deliver = coalesced(async () => {
+    if (this.#isStopped) return;
+    const changed = await this.#readChanged();
+    if (changed !== undefined) await this.#listeners.onChange(changed);
+  });
 
   /** @returns undefined if the source is the last one, or cannot be read. */
   async #readChanged(): Promise<ConfigSource | undefined> {

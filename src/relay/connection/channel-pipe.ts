@@ -75,9 +75,10 @@ export class ChannelPipe implements Reader {
    */
   writeTo(to: Channel, header?: Uint8Array): boolean {
     this.#to = to;
-    const parts = [...(header === undefined ? [] : [header]), ...(this.#held ?? [])];
+    const held = this.#held ?? [];
     this.#held = undefined;
-    const isWritten = parts.map((part) => to.write(part)).every(Boolean);
+    let isWritten = header === undefined || to.write(header);
+    for (const part of held) if (!to.write(part)) isWritten = false;
     this.#wait(isWritten ? 0 : to.waitingBytes);
     if (this.#hasEnded) to.end();
     return isWritten;

@@ -38,6 +38,8 @@ export type Connection = {
   path: RelayPath;
   readonly fromClient: Direction;
   readonly fromUpstream: Direction;
+  /** Brings the traffic of its remote up to date. */
+  readonly countTraffic: () => void;
   /** Serves the client. The connection may already be settled when this returns. */
   readonly start: () => void;
   /** Resets both sides at once, because the relay decides so. */
@@ -66,6 +68,12 @@ export type ConnectionContext = {
   readonly errors: RecentErrors;
   /** Rate-limited, since thousands of connections may fail at once. */
   readonly warn: Warn;
+  /** Called once, when a remote is connected. @param waitedMs  since the dial began, failed tries included. */
+  readonly onDialled: (waitedMs: number) => void;
   /** Called once, when both sides are closed; `probe` if the client sent nothing, as a load balancer's check. */
-  readonly onSettled: (connection: Connection, failure: Side | 'probe' | undefined) => void;
+  readonly onSettled: (
+    connection: Connection,
+    failure: Side | 'probe' | undefined,
+    durationMs: number,
+  ) => void;
 };

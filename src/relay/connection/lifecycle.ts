@@ -60,6 +60,9 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
   #remote: Remote | undefined;
   /** The last remote dialled, as configured; '' before that. */
   #upstream = '';
+  /** Bytes that its remote has counted. */
+  #countedFromClient = 0;
+  #countedFromUpstream = 0;
   #parts = 1;
   /** Progress at the last idle check, and since when it has not changed. */
   #quietProgress = 0;
@@ -87,6 +90,8 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
   async dial(port: number, connect: Connect<C>): Promise<void> {
     if (this.hasFailed()) return;
     this.#hasDialled = true;
+    const { clock } = this.#context;
+    const dialledMs = clock.monotonicMs();
     this.#dial = this.#newDial((target, onConnected) => {
       const socket = connect(target, onConnected);
       this.#sockets.push(socket);
@@ -104,6 +109,7 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
       }
       this.#forgetSockets(dialled.channel);
       this.#remote = dialled.remote;
+      this.#context.onDialled(clock.monotonicMs() - dialledMs);
       this.#upstream = dialled.remote.text;
       this.addPart();
       this.#owner.join(dialled.channel);
@@ -156,13 +162,25 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
     return this.#parts === 0;
   }
 
+  /** Counts the bytes since the last call as traffic of the remote; before it is connected, there is none to count. */
+  countTraffic(): void {
+    if (this.#remote === undefined) return;
+    const { bytes: fromClient } = this.#owner.fromClient;
+    const { bytes: fromUpstream } = this.#owner.fromUpstream;
+    this.#remote.transferred(fromClient - this.#countedFromClient, fromUpstream - this.#countedFromUpstream);
+    this.#countedFromClient = fromClient;
+    this.#countedFromUpstream = fromUpstream;
+  }
+
   /** Ends the connection: writes its log line and reports it to the endpoint. To be called once, at the end. */
   settle(): void {
+    const durationMs = this.#context.clock.monotonicMs() - this.#startedMs;
+    this.countTraffic();
     this.#remote?.release();
     this.#forgetSockets();
-    this.#logEnd();
+    this.#logEnd(durationMs);
     const isProbe = this.#failure?.error instanceof NoDataError;
-    this.#context.onSettled(this.#owner, isProbe ? 'probe' : this.#failure?.side);
+    this.#context.onSettled(this.#owner, isProbe ? 'probe' : this.#failure?.side, durationMs);
   }
 
   /** Load balancers end their checks by a reset, too; where clients are plain TCP, a remote may be dialled by then. */
@@ -191,15 +209,15 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
     });
   }
 
-  #logEnd(): void {
-    const { log, warn, clock } = this.#context;
+  #logEnd(durationMs: number): void {
+    const { log, warn } = this.#context;
     if (this.#failure === undefined && !log.isLevelEnabled('info')) return;
     const fields = {
       ...this.#names(),
       upstream: this.#upstream,
       fromClientBytes: this.#owner.fromClient.bytes,
       fromUpstreamBytes: this.#owner.fromUpstream.bytes,
-      durationMs: Math.round(clock.monotonicMs() - this.#startedMs),
+      durationMs: Math.round(durationMs),
     };
     if (this.#failure === undefined) {
       log.info(fields, 'connection closed');

@@ -64,6 +64,10 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
     if (untrusted !== undefined) this.#headerReader?.fail(untrusted);
   }
 
+  countTraffic(): void {
+    this.#lifecycle.countTraffic();
+  }
+
   cut(): void {
     this.#lifecycle.cut();
   }

@@ -13,10 +13,11 @@ import type { EngineName } from '../../config/engine.ts';
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
-import type { RecentError } from '../stats/recent-errors.ts';
+import type { HistogramCounts } from '../stats/histogram.ts';
+import type { KeptError } from '../stats/recent-errors.ts';
 import type { Traffic } from '../stats/traffic.ts';
 import type { TransportState } from '../transport/endpoint-transport.ts';
-import type { RemoteHealth } from '../upstream/remote.ts';
+import type { RemoteHealth } from '../upstream/remote-health.ts';
 
 /** Clients by protocol: TCP connections, and UDP associations or the datagrams that wanted one. */
 export type ClientCounts = { readonly connections: number; readonly associations: number };
@@ -39,6 +40,10 @@ export type EndpointCounts = {
   readonly probes: number;
   /** Associations that were ended to make room for another client. */
   readonly evicted: number;
+  /** How long TCP clients waited for a remote that was connected at last: buckets of `dialBounds`. */
+  readonly dialTime: HistogramCounts;
+  /** How long TCP connections lasted, those of probes excluded: buckets of `connectionBounds`. */
+  readonly connectionTime: HistogramCounts;
 };
 
 /** A running endpoint at one moment. */
@@ -77,7 +82,7 @@ export type DataPlane = {
   /** Of the running endpoints, in the order of the configuration. */
   readonly endpointStats: readonly EndpointStats[];
   /** Recent errors of other processes than this one. */
-  readonly workerErrors: readonly RecentError[];
+  readonly workerErrors: readonly KeptError[];
   /** What moves the bytes. */
   readonly engine: EngineName;
   /** How many processes lack the file descriptors for another TCP client. */

@@ -10,10 +10,11 @@ import { MemoryBudget } from '../limits/memory-budget.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
-import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
+import { listenUdp } from '../listener/udp-listener.ts';
+import { present } from '../../lib/record.ts';
 import type { BoundHandle } from '../net/channel.ts';
 import type { Engine } from '../net/engine.ts';
-import type { RecentError, RecentErrors } from '../stats/recent-errors.ts';
+import type { KeptError, RecentErrors } from '../stats/recent-errors.ts';
 import { TransportFilesError, Transports, type PlannedTransports } from '../transport/transports.ts';
 import type { RemoteId } from '../upstream/endpoint-remotes.ts';
 import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
@@ -63,8 +64,9 @@ export class LocalDataPlane implements DataPlane {
     const memory = new MemoryBudget({ budgetBytes: memoryBytes, log, clock, errors });
     this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors });
     const ownSockets = { TCP: new OwnSockets(clock), UDP: new OwnSockets(clock) };
-    this.#context = { ...rest, ownSockets, budget: this.#descriptorGuard.budget, memory, tcp: engine.tcp };
-    engine.tcp.countDescriptors(this.#descriptorGuard.budget);
+    const { tcp, udp } = engine;
+    this.#context = { ...rest, ownSockets, budget: this.#descriptorGuard.budget, memory, tcp, udp };
+    tcp.countDescriptors(this.#descriptorGuard.budget);
     this.engine = engine.name;
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
@@ -74,7 +76,7 @@ export class LocalDataPlane implements DataPlane {
     return this.#endpoints.running.map(({ stats }) => stats);
   }
 
-  get workerErrors(): readonly RecentError[] {
+  get workerErrors(): readonly KeptError[] {
     return [];
   }
 
@@ -117,8 +119,8 @@ export class LocalDataPlane implements DataPlane {
     return Promise.resolve();
   }
 
-  /** @param handle  a bound TCP socket to listen with; absent = binds one. */
-  async listen(request: ListenRequest, handle?: BoundHandle): Promise<OpenListener> {
+  /** @param handle  a bound TCP socket to listen with; absent = the inherited one, or binds one. */
+  async listen(request: ListenRequest, handle = request.inherited): Promise<OpenListener> {
     const serving = { endpoint: this.#endpointNamed(request.endpoint) };
     const listener =
       request.spec.protocol === 'UDP'
@@ -164,20 +166,23 @@ export class LocalDataPlane implements DataPlane {
     throw new TransportFilesError(problems.join('; '));
   }
 
-  #listenUdp({ spec, address }: ListenRequest, serving: Serving): Promise<OpenListener> {
+  #listenUdp({ spec, address, inherited }: ListenRequest, serving: Serving): Promise<OpenListener> {
     const { port } = spec.listen;
     return listenUdp({
       address,
       port,
       ipv6Only: spec.ipv6Only,
+      device: spec.device,
+      udp: this.#context.udp,
+      ...present('handle', inherited),
       log: this.#context.log,
-      isIpv6OnlySystem: isIpv6OnlySystem(),
+      dscp: () => serving.endpoint.config.network.dscp,
       associate: (...client) => serving.endpoint.associate(port, ...client),
     });
   }
 
   async #listenTcp(
-    { spec, address }: ListenRequest,
+    { spec, address, inherited }: ListenRequest,
     serving: Serving,
     handle?: BoundHandle,
   ): Promise<TcpListener> {
@@ -186,8 +191,8 @@ export class LocalDataPlane implements DataPlane {
       address,
       port,
       ipv6Only: spec.ipv6Only,
-      device: spec.device,
-      ...(handle !== undefined && { handle }),
+      device: inherited === undefined ? spec.device : undefined, // which an inherited socket has already
+      ...present('handle', handle),
       tcp: this.#context.tcp,
       onAccepted: (client) => {
         this.#descriptorGuard.accepted(listener);
@@ -210,6 +215,10 @@ export class LocalDataPlane implements DataPlane {
       drain: async () => {
         if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
         await listener.drain();
+      },
+      release: async () => {
+        if (listener instanceof TcpListener) this.#descriptorGuard.remove(listener);
+        await listener.release();
       },
       close: async () => {
         this.#serving.delete(socket);

@@ -13,8 +13,16 @@ export type OwnSocket = {
   readonly local: () => Address;
 };
 
-/** A socket of the relay: the path of its client, where it connects to, and the key of its local address once that is read. */
-type Opened = { readonly path: RelayPath; readonly remote: Address; key: string };
+/** A socket that is open. */
+type Opened = {
+  /** The path of its client. */
+  readonly path: RelayPath;
+  /** Where it connects to. */
+  readonly remote: Address;
+  /** Its local address, and the next one with the same port; undefined until it is read. */
+  local: Address | undefined;
+  next: Opened | undefined;
+};
 
 /** The listening ports that a client has come through within this relay, the first one first. */
 export type RelayPath = readonly string[];
@@ -29,8 +37,8 @@ export class OwnSockets {
   readonly #clock: Clock;
   readonly #sockets = new Map<OwnSocket, Opened>();
   readonly #unread = new Set<OwnSocket>();
-  /** By local address. Connections to different remotes may share one. */
-  readonly #byLocal = new Map<string, Set<Opened>>();
+  /** By local port. Connections to different remotes may share one, which is rare: so a chain, no set for each. */
+  readonly #byPort = new Map<number, Opened>();
   #addresses: ReadonlySet<string> = new Set();
   #readMs = -Infinity;
 
@@ -40,7 +48,7 @@ export class OwnSockets {
 
   /** To be called once a socket begins to connect to `remote`. */
   opened(socket: OwnSocket, path: RelayPath, remote: Address): void {
-    this.#sockets.set(socket, { path, remote, key: '' });
+    this.#sockets.set(socket, { path, remote, local: undefined, next: undefined });
     this.#unread.add(socket);
   }
 
@@ -49,9 +57,7 @@ export class OwnSockets {
     if (opened === undefined) return;
     this.#sockets.delete(socket);
     this.#unread.delete(socket);
-    const sameLocal = this.#byLocal.get(opened.key);
-    sameLocal?.delete(opened);
-    if (sameLocal?.size === 0) this.#byLocal.delete(opened.key);
+    if (opened.local !== undefined) this.#forget(opened, opened.local.port);
   }
 
   /**
@@ -63,10 +69,11 @@ export class OwnSockets {
   pathOf(client: Address, destination?: () => Address): RelayPath {
     if (this.#sockets.size === 0 || !this.#isOwnAddress(clientIp(client.address))) return [];
     for (const socket of this.#unread) this.#read(socket);
-    const candidates = this.#byLocal.get(keyOf(client));
-    if (candidates === undefined) return [];
-    const at = destination?.();
-    for (const { path, remote } of candidates) if (at === undefined || leadsTo(remote, at)) return path;
+    const key = keyOf(client);
+    for (let each = this.#byPort.get(client.port); each !== undefined; each = each.next) {
+      if (each.local === undefined || keyOf(each.local) !== key) continue;
+      if (destination === undefined || leadsTo(each.remote, destination())) return each.path;
+    }
     return [];
   }
 
@@ -75,9 +82,18 @@ export class OwnSockets {
     const known = this.#sockets.get(socket);
     if (local.port === 0 || known === undefined) return;
     this.#unread.delete(socket);
-    known.key = keyOf(local);
-    const sameLocal = this.#byLocal.get(known.key) ?? new Set();
-    this.#byLocal.set(known.key, sameLocal.add(known));
+    known.local = local;
+    known.next = this.#byPort.get(local.port);
+    this.#byPort.set(local.port, known);
+  }
+
+  #forget(opened: Opened, port: number): void {
+    const first = this.#byPort.get(port);
+    if (first !== opened) {
+      for (let each = first; each !== undefined; each = each.next)
+        if (each.next === opened) each.next = opened.next;
+    } else if (opened.next === undefined) this.#byPort.delete(port);
+    else this.#byPort.set(port, opened.next);
   }
 
   #isOwnAddress(address: string): boolean {

@@ -74,7 +74,7 @@ export class SourceFilter {
       endpoint: this.#context.config().name,
       side: 'client',
       reason: 'SourceNotAllowed',
-      error: { message: 'clients rejected, their addresses are not in allowed_sources' },
+      error: { message: 'clients rejected, their addresses are not allowed' },
     });
   }
 }

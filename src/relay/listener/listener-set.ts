@@ -4,7 +4,7 @@ import type { OpenListener } from './listener.ts';
 import { ManagedListener, type ListenerContext, type ManagedListenerContext } from './managed-listener.ts';
 import { SearchLimit } from './search-limit.ts';
 import { LogLimiter } from '../stats/log-limiter.ts';
-import { socketKey, socketPlan, wantedSockets, type SocketPlan, type WantedSocket } from './socket-plan.ts';
+import { socketPlan, wantedSockets, type SocketPlan, type WantedSocket } from './socket-plan.ts';
 
 /** What serves the clients of a listener set, as far as a change of the set concerns it. */
 export type Handover = {
@@ -103,6 +103,13 @@ export class ListenerSet implements Iterable<ManagedListener> {
     await Promise.all([...this].map((listener) => listener.drain()));
   }
 
+  /** Leaves new clients to a successor, which has the same sockets; open connections continue. */
+  async release(): Promise<void> {
+    this.#isStopped = true;
+    this.#endLogs(() => true);
+    await Promise.all([...this].map((listener) => listener.release()));
+  }
+
   /** Frees every port, those of a `replace` that is still running, too. */
   async close(): Promise<void> {
     this.#isStopped = true;
@@ -115,7 +122,7 @@ export class ListenerSet implements Iterable<ManagedListener> {
     const unbound = [...this].filter(({ isBound }) => !isBound);
     for (const listener of unbound) {
       void listener.close();
-      this.#listeners.delete(socketKey(listener.spec));
+      this.#listeners.delete(listener.spec.key);
     }
     return unbound;
   }
@@ -129,10 +136,10 @@ export class ListenerSet implements Iterable<ManagedListener> {
   /** Closes what is in the way of `plan.rebind` and binds that at once. After a fault the closed ones are restored. */
   async #rebind(plan: SocketPlan): Promise<{ rebound: ManagedListener[]; faults: BindFault[] }> {
     if (plan.rebind.length === 0) return { rebound: [], faults: [] };
-    const closing = plan.closeFirst.map(socketKey);
+    const closing = plan.closeFirst.map(({ key }) => key);
     const { log } = this.#context;
     log.warn(
-      { closing, binding: plan.rebind.map(socketKey) },
+      { closing, binding: plan.rebind.map(({ key }) => key) },
       'replacing conflicting sockets, connections may be refused for a moment',
     );
     const previous = closing.flatMap((key) => this.#listeners.get(key) ?? []);
@@ -156,20 +163,20 @@ export class ListenerSet implements Iterable<ManagedListener> {
   async #commit(plan: SocketPlan, { commit }: Handover): Promise<void> {
     const kept = new Map<OpenListener, string>();
     for (const spec of plan.keep) {
-      const listener = this.#listeners.get(socketKey(spec));
+      const listener = this.#listeners.get(spec.key);
       if (listener === undefined) continue;
       listener.endpoint = spec.endpoint;
       if (listener.open !== undefined) kept.set(listener.open, spec.endpoint);
     }
     await commit(kept);
-    const unwanted = [...plan.closeFirst, ...plan.close].map(socketKey);
+    const unwanted = [...plan.closeFirst, ...plan.close].map(({ key }) => key);
     const closing = unwanted.flatMap((key) => this.#listeners.get(key) ?? []);
     for (const key of unwanted) this.#listeners.delete(key);
     await closeAll(closing);
   }
 
   #add(listener: ManagedListener): void {
-    this.#listeners.set(socketKey(listener.spec), listener);
+    this.#listeners.set(listener.spec.key, listener);
     if (this.#isStopped) void listener.close();
     listener.retryUntilBound();
   }

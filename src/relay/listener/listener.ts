@@ -14,6 +14,7 @@ import { boundFamilies } from '../../api/port-conflicts.ts';
 import { parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
 import type { SocketSpec } from './socket-plan.ts';
 import type { Lookup } from '../dns/lookup.ts';
+import type { BoundHandle } from '../net/channel.ts';
 import { withZoneName } from '../dns/zone.ts';
 
 /** A listening socket that is bound, until `close`. */
@@ -26,6 +27,8 @@ export type OpenListener = {
   readonly families: readonly IpFamily[];
   /** Accepts no new clients; connections and associations go on. */
   readonly drain: () => Promise<void>;
+  /** Leaves new clients to another process that has this socket, too; connections go on, UDP associations end. */
+  readonly release: () => Promise<void>;
   /**
    * Frees the port, at the latest when the promise resolves. TCP connections go on; UDP associations end, because they
    * answer through the socket.
@@ -40,6 +43,8 @@ export type ListenRequest = {
   readonly address: string;
   /** Name of the endpoint, planned or running, that serves its clients. */
   readonly endpoint: string;
+  /** The socket, which a predecessor bound and listens on; absent = to be bound. */
+  readonly inherited?: BoundHandle;
   /** Called if the socket is lost after it was opened, without `close`. */
   readonly onLost: (error: Error) => void;
 };

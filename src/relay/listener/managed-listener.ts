@@ -1,6 +1,7 @@
 import { socketAddressText } from '../../config/address.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { backoffMs, type Backoff } from '../../lib/backoff.ts';
+import { present } from '../../lib/record.ts';
 import { hostText, parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
 import type { BindFault } from './bind-fault.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -8,6 +9,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { LogLimiter } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
+import type { InheritedSockets } from './inherited-sockets.ts';
 import type { SocketSpec } from './socket-plan.ts';
 import { bindAddress, type ListenRequest, type OpenListener } from './listener.ts';
 
@@ -23,6 +25,8 @@ export type ListenerContext = {
   readonly random: () => number;
   /** Opens a listening socket and serves its clients. @throws the kernel's error, for example EADDRINUSE. */
   readonly listen: (request: ListenRequest) => Promise<OpenListener>;
+  /** What to listen on instead of binding, by the key of its spec. */
+  readonly inherited: InheritedSockets;
 };
 
 /** What a managed listener works with. */
@@ -123,8 +127,15 @@ export class ManagedListener {
     await this.#open?.drain();
   }
 
+  /** Leaves new clients to a successor. */
+  async release(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopRetry();
+    await this.#open?.release();
+  }
+
   async #listen(): Promise<OpenListener> {
-    const { listen, lookup } = this.#context;
+    const { listen, lookup, inherited } = this.#context;
     const address = await bindAddress(this.spec, lookup);
     const onLost = (error: Error): void => {
       if (this.#isClosed) return;
@@ -135,7 +146,14 @@ export class ManagedListener {
         this.retryUntilBound();
       });
     };
-    return listen({ spec: this.spec, address, endpoint: this.endpoint, onLost });
+    const { spec, endpoint } = this;
+    return listen({
+      spec,
+      address,
+      endpoint,
+      onLost,
+      ...present('inherited', inherited.take(spec.key)),
+    });
   }
 
   #logBound(): void {

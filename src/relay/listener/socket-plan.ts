@@ -12,8 +12,8 @@ export type SocketSpec = {
   readonly ipv6Only: boolean;
   /** The network interface whose clients arrive; absent = every one. */
   readonly device?: string;
-  /** How many earlier endpoints want the same socket; 0 for the first. */
-  readonly copy: number;
+  /** Equal for equal specs, however their addresses are spelt. A copy for another endpoint has a key of its own. */
+  readonly key: string;
 };
 
 /** A listening socket that an endpoint needs. */
@@ -39,16 +39,17 @@ export type SocketPlan = {
 export function wantedSockets(endpoints: readonly EndpointConfig[]): WantedSocket[] {
   const copies = new Map<string, number>();
   return endpoints.flatMap((endpoint) =>
-    endpointSockets(endpoint).map((base) => {
-      const copy = copies.get(socketKey(base)) ?? 0;
-      copies.set(socketKey(base), copy + 1);
-      return { ...base, copy, endpoint: endpoint.name };
+    endpointSockets(endpoint).map((socket) => {
+      const name = socketName(socket);
+      const copy = copies.get(name) ?? 0;
+      copies.set(name, copy + 1);
+      return { ...socket, key: `${name} ${String(copy)}`, endpoint: endpoint.name };
     }),
   );
 }
 
 /** Ordered by port, TCP before UDP. */
-function endpointSockets(endpoint: EndpointConfig): SocketSpec[] {
+function endpointSockets(endpoint: EndpointConfig): Omit<SocketSpec, 'key'>[] {
   const { network } = endpoint;
   return portsOf(endpoint).flatMap(({ listen }) => {
     const ipv6Only = network.ipv6Only && listen.ip?.family !== 'IPv4';
@@ -57,7 +58,6 @@ function endpointSockets(endpoint: EndpointConfig): SocketSpec[] {
       listen,
       ipv6Only,
       ...present('device', endpoint.listenDevice),
-      copy: 0,
     }));
   });
 }
@@ -66,22 +66,22 @@ function protocols({ tcp, udp }: EndpointConfig['network']): Protocol[] {
   return [...(tcp ? (['TCP'] as const) : []), ...(udp ? (['UDP'] as const) : [])];
 }
 
-/** Equal for equal specs, however their addresses are spelt. */
-export function socketKey({ protocol, listen, ipv6Only, device, copy }: SocketSpec): string {
-  const words = [...(ipv6Only ? ['ipv6Only'] : []), ...(device === undefined ? [] : [`interface ${device}`])];
-  return [protocol, socketAddressText(listen), ...words, String(copy)].join(' ');
+function socketName({ protocol, listen, ipv6Only, device }: Omit<SocketSpec, 'key'>): string {
+  const where = device === undefined ? '' : ` interface ${device}`;
+  return `${protocol} ${socketAddressText(listen)}${ipv6Only ? ' ipv6Only' : ''}${where}`;
 }
 
 /** Plans a reload from predicted conflicts; whether a bind succeeds is up to the kernel. */
 export function socketPlan(running: readonly SocketSpec[], wanted: readonly WantedSocket[]): SocketPlan {
-  const [runningKeys, wantedKeys] = [new Set(running.map(socketKey)), new Set(wanted.map(socketKey))];
-  const keep = wanted.filter((socket) => runningKeys.has(socketKey(socket)));
-  const obsolete = running.filter((socket) => !wantedKeys.has(socketKey(socket)));
+  const runningKeys = new Set(running.map(({ key }) => key));
+  const wantedKeys = new Set(wanted.map(({ key }) => key));
+  const keep = wanted.filter(({ key }) => runningKeys.has(key));
+  const obsolete = running.filter(({ key }) => !wantedKeys.has(key));
   const winners = new SpecsByPort(keep);
   const contested: WantedSocket[] = [];
   const added: WantedSocket[] = [];
   for (const socket of wanted) {
-    if (runningKeys.has(socketKey(socket))) continue;
+    if (runningKeys.has(socket.key)) continue;
     const loses = winners.conflictWith(socket);
     (loses ? contested : added).push(socket);
     if (!loses) winners.add(socket);

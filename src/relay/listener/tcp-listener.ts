@@ -63,4 +63,8 @@ export class TcpListener implements OpenListener, PausableListener {
   drain(): Promise<void> {
     return this.close();
   }
+
+  release(): Promise<void> {
+    return this.close();
+  }
 }

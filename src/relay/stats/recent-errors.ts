@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 import { errorCode } from '../../lib/errors.ts';
-import { remedy } from './remedy.ts';
+import { remedy, type ConfigLanguage } from './remedy.ts';
 import type { Side } from './side.ts';
 
 /** How many kinds of errors are kept. */
@@ -8,8 +8,8 @@ const maxErrors = 32;
 /** Characters of a message that are kept. */
 const maxMessageLength = 400;
 
-/** A kind of failure, as `/status` reports it: each further one is counted. */
-export type RecentError = {
+/** A kind of failure, as it is kept: each further one is counted. */
+export type KeptError = {
   /** When it occurred last, ISO 8601. */
   readonly time: string;
   /** How often it has occurred since it was first kept. */
@@ -20,6 +20,10 @@ export type RecentError = {
   /** For machines, e.g. `ECONNREFUSED` or `AddressInUse`; '' if the failure has no code. */
   readonly reason: string;
   readonly message: string;
+};
+
+/** A kind of failure, as `/status` reports it. */
+export type RecentError = KeptError & {
   /** What to do; '' if the message states it. */
   readonly remedy: string;
 };
@@ -68,11 +72,10 @@ export class RecentErrors {
   }
 
   /** The latest first. */
-  get list(): readonly RecentError[] {
+  get list(): readonly KeptError[] {
     return [...this.#entries.values()].toReversed().map(({ timeMs, ...entry }) => ({
       time: new Date(timeMs).toISOString(),
       ...entry,
-      remedy: remedy(entry.side, entry.reason),
     }));
   }
 }
@@ -83,8 +86,12 @@ function messageOf({ message }: Failure['error'], upstream: string): string {
   return text.length > maxMessageLength ? `${text.slice(0, maxMessageLength)}…` : text;
 }
 
-/** The errors of several processes as one list, the latest first: equal kinds are counted together. */
-export function mergedErrors(errors: readonly RecentError[]): readonly RecentError[] {
+/**
+ * The errors of several processes as one list with remedies, the latest first: equal kinds are counted together.
+ *
+ * @param language  whose fields the remedies name.
+ */
+export function mergedErrors(errors: readonly KeptError[], language: ConfigLanguage): readonly RecentError[] {
   const kinds = Map.groupBy(errors, ({ endpoint, side, reason, message }) =>
     JSON.stringify([endpoint, side, reason, message]),
   );
@@ -92,9 +99,12 @@ export function mergedErrors(errors: readonly RecentError[]): readonly RecentErr
     const [latest] = alike.toSorted(byTime);
     return latest === undefined ? [] : { ...latest, count: alike.reduce((sum, { count }) => sum + count, 0) };
   });
-  return merged.toSorted(byTime).slice(0, maxErrors);
+  return merged
+    .toSorted(byTime)
+    .slice(0, maxErrors)
+    .map((error) => ({ ...error, remedy: remedy(error.side, error.reason, language) }));
 }
 
-function byTime(a: RecentError, b: RecentError): number {
+function byTime(a: KeptError, b: KeptError): number {
   return b.time.localeCompare(a.time);
 }

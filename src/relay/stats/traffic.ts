@@ -13,6 +13,8 @@ import type { Side } from './side.ts';
 export type Traffic = {
   /** Open connections or associations. */
   readonly active: number;
+  /** The most that were open at a time; of several processes, the sum of the most in each. */
+  readonly max: number;
   /** Opened so far. */
   readonly total: number;
   /** Ended by a failure, by its side. */
@@ -28,6 +30,7 @@ export class TrafficStats<T> implements Iterable<T> {
   readonly #fromUpstream: (item: T) => number;
   readonly #failed = { client: 0, upstream: 0, relay: 0 };
   readonly #waiters: (() => void)[] = [];
+  #max = 0;
   #total = 0;
   #fromClientBytes = 0;
   #fromUpstreamBytes = 0;
@@ -48,6 +51,7 @@ export class TrafficStats<T> implements Iterable<T> {
     const open = [...this.#open];
     return {
       active: open.length,
+      max: this.#max,
       total: this.#total,
       failed: { ...this.#failed },
       fromClientBytes: open.reduce((bytes, item) => bytes + this.#fromClient(item), this.#fromClientBytes),
@@ -60,6 +64,7 @@ export class TrafficStats<T> implements Iterable<T> {
 
   opened(item: T): void {
     this.#open.add(item);
+    if (this.#open.size > this.#max) this.#max = this.#open.size;
     this.#total += 1;
   }
 

@@ -89,6 +89,10 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     void this.#run();
   }
 
+  countTraffic(): void {
+    this.#lifecycle.countTraffic();
+  }
+
   cut(): void {
     this.#lifecycle.cut();
   }

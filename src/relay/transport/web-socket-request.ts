@@ -48,16 +48,23 @@ function requestedAt(target: string, field = ''): RequestedAt {
 }
 
 /**
- * Whether the Host field `requested` names `host`: in any case of letters, and with any port unless `host` has one
- * (RFC 9110, section 7.2: clients add the port of their URI, which may be empty: RFC 3986, section 3.2.3).
+ * Whether the Host field `requested` names `host`: in any case of letters, with or without the dot of the root, and with any
+ * port unless `host` has one (RFC 9110, section 7.2: clients add the port of their URI, which may be empty: RFC 3986,
+ * section 3.2.3).
  */
 function isSameHost(requested: string, host: string): boolean {
-  const [given, wanted] = [requested.toLowerCase(), host.toLowerCase()];
-  return given === wanted || withoutPort(given) === wanted;
+  const [given, wanted] = [partsOf(requested), partsOf(host)];
+  return given.name === wanted.name && (wanted.port === '' || given.port === wanted.port);
 }
 
-function withoutPort(host: string): string {
-  return host.replace(/:[0-9]{0,5}$/, '');
+const portAtEnd = /:[0-9]{0,5}$/;
+
+/** The port with its colon, '' if there is none. */
+function partsOf(host: string): { readonly name: string; readonly port: string } {
+  const [port = ''] = portAtEnd.exec(host) ?? [];
+  const name = host.slice(0, host.length - port.length).toLowerCase();
+  // RFC 3986, section 3.2.2: a dot at the end of a registered name is that of the root
+  return { name: name.length > 1 && name.endsWith('.') ? name.slice(0, -1) : name, port };
 }
 
 /** Whether a valid request is that of Realm's client: the required fields alone, and `upgrade` in lower case. */

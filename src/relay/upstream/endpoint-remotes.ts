@@ -6,11 +6,13 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { TcpStack } from '../net/channel.ts';
+import type { UdpStack } from '../net/datagrams.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { HealthChecks } from './health-checks.ts';
 import type { RemotePool } from './remote-pool.ts';
 import { RemotePools } from './remote-pools.ts';
-import type { Remote, RemoteEvent, RemoteHealth, RemoteState } from './remote.ts';
+import type { RemoteHealth } from './remote-health.ts';
+import type { Remote, RemoteEvent, RemoteState } from './remote.ts';
 
 /** Identifies a remote among all processes: by its address, because remotes with one address share their fate. */
 export type RemoteId = { readonly endpoint: string; readonly protocol: Protocol; readonly remote: string };
@@ -24,6 +26,7 @@ export type EndpointRemotesContext = {
   readonly random: () => number;
   readonly lookup: Lookup;
   readonly tcp: TcpStack;
+  readonly udp: UdpStack;
   readonly budget: DescriptorBudget;
   /** Called for each event of a remote in this process, so that the other processes learn of it. */
   readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;

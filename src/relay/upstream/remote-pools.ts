@@ -2,7 +2,8 @@ import { socketAddressText, type SocketAddress } from '../../config/address.ts';
 import { addressesText, portsOf, type PortConfig } from '../../config/port-config.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { RemotePool } from './remote-pool.ts';
-import { healthOf, Remote, type RemoteContext, type RemoteHealth } from './remote.ts';
+import { healthOf, latest, sumOfCounts, type RemoteHealth } from './remote-health.ts';
+import { Remote, type RemoteContext } from './remote.ts';
 
 /**
  * The remotes of an endpoint for one protocol, with a pool for each listening port: a dial that fails at one port
@@ -63,15 +64,13 @@ export class RemotePools {
       const each = [...remotes].map(({ health }) => health);
       const { state, reason } = each.find((one) => one.healthy === true) ??
         each.find((one) => one.healthy === false) ?? { state: 'unknown', reason: '' };
-      const sum = (count: 'active' | 'dials' | 'failed'): number =>
-        each.reduce((total, one) => total + one[count], 0);
       return {
         address,
         ...healthOf(state),
         reason,
-        active: sum('active'),
-        dials: sum('dials'),
-        failed: sum('failed'),
+        ...sumOfCounts(each),
+        lastCheck: latest(each.map(({ lastCheck }) => lastCheck)),
+        lastFailure: latest(each.map(({ lastFailure }) => lastFailure)),
       };
     });
   }
@@ -91,8 +90,11 @@ export class RemotePools {
 
   /** Adds the ports of `config` that are new, because their sockets are bound before `configure`. */
   addPorts(config: EndpointConfig): void {
-    this.#ports = new Map([...byPort(config), ...this.#ports]);
-    this.#portsByRemote = undefined;
+    for (const port of portsOf(config)) {
+      if (this.#ports.has(port.listen.port)) continue;
+      this.#ports.set(port.listen.port, port);
+      this.#portsByRemote = undefined;
+    }
   }
 
   /** Switches to the remotes of `config`; known ones keep their state. */

@@ -2,12 +2,19 @@ import { socketAddressText, type SocketAddress } from '../../config/address.ts';
 import { backoffMs, type Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { IpAddress } from '../../lib/ip-address.ts';
+import { plainText } from '../../lib/plain-text.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { AddressOrder } from './address-order.ts';
+import { healthOf, type RemoteFailure, type RemoteHealth } from './remote-health.ts';
 
 /** How long a remote whose dials fail is ejected. */
 const ejectionBackoff: Backoff = { initialMs: 1000, maxMs: 60_000 };
+/** Characters of a message that are kept. */
+const maxMessageLength = 200;
+
+/** The outcome of a dial or a check; '' = it succeeded. */
+type Outcome = { readonly timeMs: number; readonly message: string };
 
 /** What a remote works with. */
 export type RemoteContext = {
@@ -38,28 +45,6 @@ export type RemoteState = {
   readonly ejectedForMs: number;
 };
 
-/** The health of a remote, as `/status` reports it. */
-export type RemoteHealth = {
-  readonly address: string;
-  /** `unknown` until the first dial or check has ended. */
-  readonly state: 'healthy' | 'unhealthy' | 'unknown';
-  /** Whether checks pass and the last dial succeeded; null if that is unknown. */
-  readonly healthy: boolean | null;
-  /** Why it is unhealthy; '' if it is not. */
-  readonly reason: '' | 'DialFailed' | 'CheckFailed';
-  /** Connections or associations that are open or being dialled. */
-  readonly active: number;
-  /** Dials so far, including failed ones. */
-  readonly dials: number;
-  /** Dials that failed. */
-  readonly failed: number;
-};
-
-/** The fields of a remote's health that follow from its state. */
-export function healthOf(state: RemoteHealth['state']): Pick<RemoteHealth, 'state' | 'healthy'> {
-  return { state, healthy: state === 'unknown' ? null : state === 'healthy' };
-}
-
 /** A configured remote and what is known of it: how many connections it has, and whether dials and checks succeed. */
 export class Remote implements SocketAddress {
   readonly host: string;
@@ -74,6 +59,10 @@ export class Remote implements SocketAddress {
   #active = 0;
   #dials = 0;
   #failed = 0;
+  #fromClientBytes = 0;
+  #fromUpstreamBytes = 0;
+  #lastFailure: Outcome | undefined;
+  #lastCheck: Outcome | undefined;
   #failedInARow = 0;
   #ejectedUntilMs = 0;
   #isUp = true;
@@ -119,7 +108,8 @@ export class Remote implements SocketAddress {
   get health(): RemoteHealth {
     const failing = this.isHealthy ? '' : 'DialFailed';
     const reason = this.passesChecks ? failing : 'CheckFailed';
-    const isKnown = this.#isDialled || (this.#mirrored ?? this).#isChecked;
+    const checked = this.#mirrored ?? this;
+    const isKnown = this.#isDialled || checked.#isChecked;
     const working = isKnown ? 'healthy' : 'unknown';
     return {
       address: this.text,
@@ -128,6 +118,10 @@ export class Remote implements SocketAddress {
       active: this.#active,
       dials: this.#dials,
       failed: this.#failed,
+      fromClientBytes: this.#fromClientBytes,
+      fromUpstreamBytes: this.#fromUpstreamBytes,
+      lastCheck: checkOf(checked.#lastCheck),
+      lastFailure: failureOf(this.#lastFailure),
     };
   }
 
@@ -158,6 +152,12 @@ export class Remote implements SocketAddress {
     this.#dials += 1;
   }
 
+  /** Counts bytes that went to the remote, and that came from it. */
+  transferred(fromClientBytes: number, fromUpstreamBytes: number): void {
+    this.#fromClientBytes += fromClientBytes;
+    this.#fromUpstreamBytes += fromUpstreamBytes;
+  }
+
   /** The dial or connection that `acquire` counted has ended. */
   release(): void {
     this.#active -= 1;
@@ -171,6 +171,7 @@ export class Remote implements SocketAddress {
   /** A dial failed: ejects the remote, longer with each consecutive failure. */
   fail(err: Error): void {
     this.#failed += 1;
+    this.#lastFailure = this.#outcome(err);
     this.#record('failed');
     this.#context.errors.add({ ...this.#logFields(), side: 'upstream', error: err });
     if (this.#failedInARow > 1) return;
@@ -188,6 +189,7 @@ export class Remote implements SocketAddress {
   /** A health check passed: healthy again after `threshold` in a row. */
   passCheck(threshold: number): void {
     this.#isChecked = true;
+    this.#lastCheck = this.#outcome();
     if (this.#failedInARow > 0) this.succeed();
     if (!this.#flips(true, threshold)) return;
     this.#context.log.info(this.#logFields(), 'remote is healthy again');
@@ -195,6 +197,7 @@ export class Remote implements SocketAddress {
 
   /** A health check failed: unhealthy, and therefore tried last, after `threshold` in a row. */
   failCheck(threshold: number, err: Error): void {
+    this.#lastCheck = this.#lastFailure = this.#outcome(err);
     if (!this.#flips(false, threshold)) return;
     this.#isChecked = true;
     const reason = 'HealthCheckFailed';
@@ -205,6 +208,7 @@ export class Remote implements SocketAddress {
   /** Adopts the result of the checks of another remote, which logs and counts it. */
   follow(checked: Remote): void {
     this.#isChecked = checked.#isChecked;
+    this.#lastCheck = checked.#lastCheck;
     if (this.#isUp === checked.#isUp) return;
     this.#isUp = checked.#isUp;
     this.#contraryChecks = 0;
@@ -220,6 +224,7 @@ export class Remote implements SocketAddress {
   clearChecks(): void {
     this.#isUp = true;
     this.#isChecked = false;
+    this.#lastCheck = undefined;
     this.#contraryChecks = 0;
   }
 
@@ -244,7 +249,24 @@ export class Remote implements SocketAddress {
     this.#ejectedUntilMs = clock.monotonicMs() + delayMs;
   }
 
+  #outcome(error?: Error): Outcome {
+    const message = error === undefined ? '' : error.message || error.name;
+    return { timeMs: this.#context.clock.now().getTime(), message };
+  }
+
   #logFields(): { endpoint: string; upstream: string } {
     return { endpoint: this.#endpoint, upstream: this.text };
   }
+}
+
+function checkOf(outcome: Outcome | undefined): RemoteHealth['lastCheck'] {
+  return outcome === undefined ? null : { ...outcomeText(outcome), passed: outcome.message === '' };
+}
+
+function failureOf(outcome: Outcome | undefined): RemoteHealth['lastFailure'] {
+  return outcome === undefined ? null : outcomeText(outcome);
+}
+
+function outcomeText({ timeMs, message }: Outcome): RemoteFailure {
+  return { time: new Date(timeMs).toISOString(), message: plainText(message, maxMessageLength) };
 }

@@ -64,6 +64,21 @@ export function bindHandle(address: string, port: number, ipv6Only: boolean): Bo
   throw new BindError('EADDRINUSE', address, port); // libuv reports it only when the socket listens
 }
 
+/** The bound socket `fd`, which the handle owns from now on. */
+export function inheritedHandle(fd: number, port: number): BoundHandle {
+  const handle = createServerHandle()?.('', 0, 4, fd, 0);
+  if (typeof handle !== 'object') throw new BindError('EINVAL', `descriptor ${String(fd)} for port`, port);
+  const bound: Partial<AddressInfo> = {};
+  handle.getsockname(bound);
+  return {
+    handle,
+    port: bound.port ?? port,
+    close: () => {
+      handle.close();
+    },
+  };
+}
+
 function createServerHandle(): CreateServerHandle | undefined {
   const { _createServerHandle: create } = net as { _createServerHandle?: CreateServerHandle };
   return typeof create === 'function' ? create : undefined;

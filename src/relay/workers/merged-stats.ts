@@ -3,7 +3,8 @@ import type { Protocol } from '../../api/port-conflicts.ts';
 import { isRecord, ownValue } from '../../lib/record.ts';
 import type { EndpointStats } from '../data-plane/data-plane.ts';
 import { remoteNames } from '../upstream/remote-pools.ts';
-import type { RemoteHealth } from '../upstream/remote.ts';
+import { latest, sumOfCounts, type RemoteHealth } from '../upstream/remote-health.ts';
+import { connectionBounds, dialBounds, noCounts } from '../stats/histogram.ts';
 import type { Traffic } from '../stats/traffic.ts';
 import { hasTransport } from '../transport/transports.ts';
 import type { WorkerStats, WorkerReport } from './messages.ts';
@@ -67,15 +68,15 @@ function withCounts(health: readonly RemoteHealth[], counted: readonly RemoteHea
   const left = [...counted];
   return health.map((remote) => {
     const index = left.findIndex(({ address }) => address === remote.address);
-    const [{ active, dials, failed } = none] = index === -1 ? [] : left.splice(index, 1);
-    return { ...remote, active, dials, failed };
+    const ofWorkers = index === -1 ? [] : left.splice(index, 1);
+    const lastFailure = latest([remote, ...ofWorkers].map((each) => each.lastFailure));
+    return { ...remote, ...sumOfCounts(ofWorkers), lastFailure };
   });
 }
 
-const none = { active: 0, dials: 0, failed: 0 };
-
 const noTraffic: Traffic = {
   active: 0,
+  max: 0,
   total: 0,
   failed: { client: 0, upstream: 0, relay: 0 },
   fromClientBytes: 0,
@@ -95,6 +96,8 @@ function nothing(name: string): WorkerStats {
     looped: { connections: 0, associations: 0 },
     probes: 0,
     evicted: 0,
+    dialTime: noCounts(dialBounds),
+    connectionTime: noCounts(connectionBounds),
     problem: '',
     isUsable: true,
   };
@@ -132,6 +135,8 @@ function sumOf(a: WorkerStats, b: WorkerStats): WorkerStats {
 /** The sum of each number of `a` and `b`, which have the same shape. */
 function sumOfFigures<T>(a: T, b: T): T {
   if (typeof a === 'number' && typeof b === 'number') return (a + b) as T;
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.map((each: unknown, index) => sumOfFigures(each, b[index] as unknown)) as T;
   if (!isRecord(a) || !isRecord(b)) return a;
   return Object.fromEntries(
     Object.entries(a).map(([key, value]) => [key, sumOfFigures(value, ownValue(b, key))]),
@@ -144,14 +149,9 @@ function sumOfRemotes(a: readonly RemoteHealth[], b: readonly RemoteHealth[]): R
   const both = a.map((remote) => {
     const index = left.findIndex(({ address }) => address === remote.address);
     const [same] = index === -1 ? [] : left.splice(index, 1);
-    return same === undefined
-      ? remote
-      : {
-          ...remote,
-          active: remote.active + same.active,
-          dials: remote.dials + same.dials,
-          failed: remote.failed + same.failed,
-        };
+    if (same === undefined) return remote;
+    const lastFailure = latest([remote.lastFailure, same.lastFailure]);
+    return { ...remote, ...sumOfCounts([remote, same]), lastFailure };
   });
   return [...both, ...left];
 }

@@ -7,8 +7,9 @@ import type { EndpointCounts } from '../data-plane/data-plane.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { SocketSpec } from '../listener/socket-plan.ts';
 import type { TransportState } from '../transport/endpoint-transport.ts';
-import type { RecentError } from '../stats/recent-errors.ts';
-import type { RemoteEvent, RemoteHealth, RemoteState } from '../upstream/remote.ts';
+import type { KeptError } from '../stats/recent-errors.ts';
+import type { RemoteHealth } from '../upstream/remote-health.ts';
+import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
 
 /** What a worker needs to start. */
 export type WorkerStart = {
@@ -74,7 +75,7 @@ export type WorkerReport = {
   /** Lines that it dropped from its log. */
   readonly logLinesDropped: number;
   readonly memory: MemoryUse;
-  readonly errors: readonly RecentError[];
+  readonly errors: readonly KeptError[];
   readonly endpoints: readonly WorkerStats[];
 };
 

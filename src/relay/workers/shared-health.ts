@@ -1,7 +1,8 @@
 import type { RelayConfig } from '../../config/relay-config.ts';
 import { EndpointRemotes, type EndpointRemotesContext, type RemoteId } from '../upstream/endpoint-remotes.ts';
 import type { WorkerPoolOptions } from './worker-pool-options.ts';
-import type { RemoteEvent, RemoteHealth } from '../upstream/remote.ts';
+import type { RemoteHealth } from '../upstream/remote-health.ts';
+import type { RemoteEvent } from '../upstream/remote.ts';
 import type { Note } from './messages.ts';
 
 /** The health of remotes, for all workers: the parent runs the checks, and workers report their dials. */
@@ -23,6 +24,7 @@ export class SharedHealth {
       random,
       lookup,
       tcp: engine.tcp,
+      udp: engine.udp,
       budget,
       onRemoteEvent: (remote) => {
         this.#share(remote);

@@ -17,7 +17,7 @@ import { memoryUseOf, type MemoryUse } from '../stats/memory-use.ts';
 import { familiesOf, type ListenRequest, type OpenListener } from '../listener/listener.ts';
 import { TransportFilesError } from '../transport/transports.ts';
 import { MergedStats } from './merged-stats.ts';
-import { bindHandle, requireBoundHandles, type BoundHandle } from './bound-socket.ts';
+import { bindHandle, inheritedHandle, requireBoundHandles, type BoundHandle } from './bound-socket.ts';
 import { LostError } from './rpc.ts';
 import {
   withoutHealthChecks,
@@ -28,7 +28,7 @@ import {
   type SocketId,
 } from './messages.ts';
 import { PermitLedger, type PermitHolder } from './permit-ledger.ts';
-import type { RecentError } from '../stats/recent-errors.ts';
+import type { KeptError } from '../stats/recent-errors.ts';
 import { SharedHealth } from './shared-health.ts';
 import { listenParams, type SharedOpenSocket, type SharedSocket } from './shared-socket.ts';
 import { WorkerStartError, type WorkerPoolOptions } from './worker-pool-options.ts';
@@ -82,7 +82,7 @@ export class WorkerPool implements DataPlane {
     );
   }
 
-  get workerErrors(): readonly RecentError[] {
+  get workerErrors(): readonly KeptError[] {
     return this.#workers.flatMap(({ report }) => report.errors);
   }
 
@@ -177,10 +177,14 @@ export class WorkerPool implements DataPlane {
   }
 
   async listen(socket: ListenRequest): Promise<OpenListener> {
-    const { spec, address } = socket;
+    const { spec, address, inherited } = socket;
     this.#nextId += 1;
     if (spec.protocol === 'UDP') return this.#listenUdp({ ...socket, id: this.#nextId });
-    const bound = bindHandle(address, spec.listen.port, spec.ipv6Only);
+    const { port } = spec.listen;
+    const bound =
+      inherited === undefined
+        ? bindHandle(address, port, spec.ipv6Only)
+        : inheritedHandle(inherited.fd, port);
     return this.#listenTcp({ ...socket, id: this.#nextId, bound }, bound);
   }
 
@@ -240,16 +244,13 @@ export class WorkerPool implements DataPlane {
   }
 
   #openListener(shared: SharedSocket<Slot>, bound: BoundAddress): SharedOpenSocket {
-    return {
-      ...bound,
-      id: shared.id,
-      close: () => this.#close(shared),
-      drain: async () => {
-        this.#sockets.delete(shared.id); // later workers shall not listen
-        shared.bound?.close();
-        await this.#all('drain', shared.id);
-      },
+    const drain = async (): Promise<void> => {
+      this.#sockets.delete(shared.id); // later workers shall not listen
+      shared.bound?.close();
+      await this.#all('drain', shared.id);
     };
+    const close = (): Promise<void> => this.#close(shared);
+    return { ...bound, id: shared.id, close, drain, release: shared.bound === undefined ? close : drain };
   }
 
   async #close({ id, bound }: SharedSocket<Slot>): Promise<void> {

@@ -73,6 +73,32 @@ describe('relay, admin server', () => {
     expect(status.endpoints[0]?.connections).to.deep.include({ total: 1, fromUpstreamBytes: 2 });
   });
 
+  it('reports what it is: version, start, RealmRelay, Pod, and limits', async () => {
+    const clock = new FakeClock();
+    const identity = { relay: 'edge/web', pod: 'web-5d8f7c9b6d-x2k4z', madeOf: 'RealmRelay' as const };
+    const network = { max_connections: 10, max_waiting: 5, max_connections_per_client: 3 };
+    const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1', {}, network)), {
+      clock,
+      identity,
+      openFiles: 1000,
+    });
+    clock.advance(60_000);
+    const status = JSON.parse((await get(await admin(relay), '/status')).body) as RelayStatus;
+    expect(status).to.include({
+      version,
+      startedAt: '2026-01-01T00:00:00.000Z',
+      asOf: '2026-01-01T00:01:00.000Z',
+      relay: 'edge/web',
+      pod: 'web-5d8f7c9b6d-x2k4z',
+      openFilesLimit: 1000,
+    });
+    expect(status.endpoints[0]?.limits).to.deep.equal({
+      connections: 10,
+      waiting: 5,
+      connectionsPerClient: 3,
+    });
+  });
+
   it('serves metrics of every endpoint, which count', async () => {
     const { relay } = await loopback.relay(config(endpoint(await loopback.greeter('hi'))));
     const clock = new FakeClock();

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { parseRelayConfig } from '../../../src/config/parsed-config.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
+import { DnsServer } from '../dns/dns-server.ts';
 import { endpoint, failure, Loopback, received } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
@@ -125,6 +126,38 @@ describe('relay program, command line', () => {
         .filter((line) => !line.startsWith('warning: '))
         .map((line) => line.split(' (')[0]),
     ).to.deep.equal(['endpoints "v4"', 'endpoint "admin"', 'endpoint "loop"']);
+  });
+
+  it('--check looks up the names of listen, and prints their conflicts and which it does not find', async () => {
+    const server = new DnsServer({
+      'first.example': { A: ['127.0.0.1', '127.0.0.2'] },
+      'second.example': { A: ['127.0.0.2'] },
+      'v6.example': { AAAA: ['::1'] },
+      'silent.example': 'silent',
+    });
+    const dns = { nameservers: [await server.listen(loopback)], mode: 'ipv4_and_ipv6' };
+    const at = (name: string, listen: string): object => ({ name, listen, remote: '192.0.2.1:80' });
+    const endpoints = [
+      at('a', 'first.example:8080'),
+      at('b', '127.0.0.1:8080'),
+      at('c', 'second.example:8080'), // first.example is bound to its first address alone
+      at('d', '[::1]:8080'),
+      at('e', 'v6.example:8080'),
+      at('f', 'silent.example:8080'),
+    ];
+    const relay = start(['--check', '-c', file('a.json', { dns, endpoints })]);
+    expect(await relay.ended).to.equal(1);
+    const lines = relay.stderr.trim().split('\n').slice(1);
+    expect(lines).to.have.length(3);
+    expect(lines[0]).to.match(
+      /^warning: endpoint "f" cannot listen on silent\.example, which is not resolved/,
+    );
+    expect(lines.slice(1)).to.deep.equal([
+      'endpoints "a" (first.example:8080 is 127.0.0.1:8080 for IPv4) and "b" (127.0.0.1:8080 for IPv4) cannot share TCP port 8080: ' +
+        'choose another port or address for one of them',
+      'endpoints "d" ([::1]:8080 for IPv6) and "e" (v6.example:8080 is [::1]:8080 for IPv6) cannot share TCP port 8080: ' +
+        'choose another port or address for one of them',
+    ]);
   });
 
   it('logs a loop at the start and with each configuration that has one', async () => {

@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import {
   socketPlan,
-  socketKey,
   wantedSockets,
   type SocketSpec,
   type WantedSocket,
@@ -28,7 +27,7 @@ function sockets(...texts: string[]): WantedSocket[] {
 }
 
 function keys(specs: readonly SocketSpec[]): string[] {
-  return specs.map(socketKey);
+  return specs.map(({ key }) => key);
 }
 
 type Case = {

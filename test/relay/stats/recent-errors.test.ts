@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { RecentErrors, type RecentError } from '../../../src/relay/stats/recent-errors.ts';
+import { mergedErrors, RecentErrors, type RecentError } from '../../../src/relay/stats/recent-errors.ts';
 import type { RelayServer } from '../../../src/relay/server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -48,7 +48,8 @@ describe('recent errors', () => {
       'read ECONNRESET',
       '192.0.2.1:80: read ECONNRESET',
     ]);
-    expect(errors.list.map(({ remedy }) => remedy.split(' ', 2).join(' '))).to.deep.equal([
+    const reported = mergedErrors(errors.list, 'Realm');
+    expect(reported.map(({ remedy }) => remedy.split(' ', 2).join(' '))).to.deep.equal([
       'The client',
       'The remote',
     ]);

@@ -47,6 +47,22 @@ describe('WebSocket request', () => {
     { configured: 'relay.example', requested: 'relay.example:', isTaken: true, why: 'a port may be empty' },
     { configured: '[::1]', requested: '[::1]:8080', isTaken: true, why: 'an address may have a port, too' },
     { configured: 'relay.example', requested: '', isTaken: false, why: 'it is empty' },
+    { configured: 'relay.example', requested: 'relay.example.', isTaken: true, why: 'the root has a dot' },
+    { configured: 'relay.example', requested: 'RELAY.example.:80', isTaken: true, why: 'a port may follow' },
+    { configured: 'relay.example.', requested: 'relay.example', isTaken: true, why: 'the dot is optional' },
+    {
+      configured: 'relay.example.:80',
+      requested: 'relay.example:80',
+      isTaken: true,
+      why: 'a port may follow either',
+    },
+    {
+      configured: 'relay.example',
+      requested: 'relay.example..',
+      isTaken: false,
+      why: 'it has an empty label',
+    },
+    { configured: 'relay.example', requested: '.', isTaken: false, why: 'the root is another name' },
   ];
   for (const { configured, requested, isTaken, why } of hosts) {
     it(`host=${configured} ${isTaken ? 'accepts' : 'refuses'} Host: "${requested}", since ${why}`, () => {

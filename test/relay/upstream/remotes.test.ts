@@ -272,6 +272,10 @@ describe('relay, remotes that fail', () => {
       active: 0,
       dials: 1,
       failed: 1,
+      fromClientBytes: 0,
+      fromUpstreamBytes: 0,
+      lastCheck: null,
+      lastFailure: { time: clock.now().toISOString(), message: `connect ECONNREFUSED ${first}` },
     });
     const server = await loopback.tcpServer((socket) => socket.end('first'), '127.0.0.1', port);
     expect(await loopback.greeting(listenOf(relay))).to.equal('second');
@@ -337,7 +341,7 @@ describe('relay, remotes that fail', () => {
       client.send('x', listen.port, listen.host);
       expect((await answer).toString()).to.equal('second x');
     }
-    expect(statusOf(relay).health.UDP).to.deep.include({
+    expect(statusOf(relay).health.UDP[0]).to.deep.include({
       address: `127.0.0.1:${String(port)}`,
       state: 'unhealthy',
       healthy: false,

@@ -44,6 +44,39 @@ describe('relay, workers, limits and health', () => {
     expect(relay.lines.filter(({ msg }) => msg === 'connection limit reached').length).to.be.at.least(1);
   });
 
+  it('report the traffic of each remote, its last check and histograms, of all together', async () => {
+    const remote = await loopback.echo();
+    const relay = await start([endpoint(remote, { health_check: {} })]);
+    const clients = await servedByAll(relay);
+    const { health, dialTime, connections } = await web(relay);
+    const bytes = clients.length;
+    expect(health.TCP[0]).to.include({ fromClientBytes: bytes, fromUpstreamBytes: bytes });
+    expect(dialTime.counts.reduce((sum, count) => sum + count, 0)).to.equal(bytes);
+    expect(connections).to.include({ active: bytes, max: bytes });
+    const check = await eventually(
+      'a check',
+      async () => (await web(relay)).health.TCP[0]?.lastCheck ?? undefined,
+    );
+    expect(check).to.include({ passed: true, message: '' });
+    for (const client of clients) client.end();
+    await eventually('the end', async () => (await web(relay)).connections.active === 0);
+    const { connectionTime, health: after } = await web(relay);
+    expect(connectionTime.counts.reduce((sum, count) => sum + count, 0)).to.equal(bytes);
+    expect(after.TCP[0]).to.include({ fromClientBytes: bytes, fromUpstreamBytes: bytes });
+  });
+
+  it('report why a remote failed in one of them', async () => {
+    const remote = `127.0.0.1:${String(await freePort())}`;
+    const relay = await start([endpoint(remote)]);
+    const { listen } = await web(relay);
+    await failure(loopback.dial(listen));
+    const failed = await eventually(
+      'it',
+      async () => (await web(relay)).health.TCP[0]?.lastFailure ?? undefined,
+    );
+    expect(failed.message).to.equal(`connect ECONNREFUSED ${remote}`);
+  });
+
   it('reset clients beyond max_waiting, counted over all workers', async () => {
     const network = { max_connections: 2, max_waiting: 1 };
     const relay = await start([endpoint(await loopback.echo(), {}, network)]);

@@ -1,5 +1,6 @@
 import type { EndpointStatus, RelayStatus } from '../status.ts';
-import type { RemoteHealth } from '../../upstream/remote.ts';
+import { numberText } from '../../../telemetry/page/texts.ts';
+import type { RemoteHealth } from '../../upstream/remote-health.ts';
 
 // Computes the figures of the page from snapshots of the status.
 
@@ -11,6 +12,8 @@ export type Counter = (endpoint: EndpointStatus) => number;
 
 export const opened: Counter = ({ connections, associations }) => connections.total + associations.total;
 export const active: Counter = ({ connections, associations }) => connections.active + associations.active;
+/** The most that were open at a time. */
+export const most: Counter = ({ connections, associations }) => connections.max + associations.max;
 export const fromClients: Counter = ({ connections, associations }) =>
   connections.fromClientBytes + associations.fromClientBytes;
 export const fromRemotes: Counter = ({ connections, associations }) =>
@@ -67,22 +70,55 @@ export function shares(
   return parts.map((part) => (sum === 0 ? undefined : part / sum));
 }
 
-/** `count` for people. */
-export function numberText(count: number): string {
-  return number.format(count);
+/** Which remote: of remotes with one address, the one at this place. */
+type RemotePlace = {
+  readonly endpoint: string;
+  readonly protocol: 'TCP' | 'UDP';
+  readonly remote: RemoteHealth;
+  readonly index: number;
+};
+
+/** Bytes per second of a remote; undefined if there is nothing to compare. */
+export function remoteRate(
+  before: Snapshot | undefined,
+  now: Snapshot | undefined,
+  { endpoint, protocol, remote, index }: RemotePlace,
+): { fromClients: number | undefined; fromRemote: number | undefined } {
+  const known = before?.status.endpoints.find(({ name }) => name === endpoint)?.health[protocol][index];
+  if (before === undefined || now === undefined || known?.address !== remote.address)
+    return { fromClients: undefined, fromRemote: undefined };
+  const seconds = (now.ms - before.ms) / 1000;
+  return {
+    fromClients: growth(remote.fromClientBytes - known.fromClientBytes, seconds),
+    fromRemote: growth(remote.fromUpstreamBytes - known.fromUpstreamBytes, seconds),
+  };
 }
 
-const number = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
-
-/** E.g. `1.5 MB/s`. */
-export function bytesText(perSecond: number | undefined): string {
-  if (perSecond === undefined) return '–';
-  const units = ['B/s', 'kB/s', 'MB/s', 'GB/s'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, perSecond)) / 3));
-  return `${number.format(perSecond / 1000 ** power)} ${units[power] ?? ''}`;
+/** Less than 0: the relay restarted. */
+function growth(count: number, seconds: number): number | undefined {
+  return count < 0 ? undefined : count / seconds;
 }
 
-/** E.g. `12/s`. */
-export function rateText(perSecond: number | undefined): string {
-  return perSecond === undefined ? '–' : `${number.format(perSecond)}/s`;
+/** A count of all endpoints together. */
+export function total({ endpoints }: RelayStatus, counter: Counter): number {
+  return endpoints.reduce((sum, endpoint) => sum + counter(endpoint), 0);
+}
+
+/** What is wrong with the relay as a whole, a sentence each. */
+export function warnings({ descriptorsShort, memory, logLinesDropped, workers }: RelayStatus): string[] {
+  const dropped = numberText(memory.dropped);
+  const lines = numberText(logLinesDropped);
+  const replaced = workers?.replaced ?? 0;
+  return [
+    ...(descriptorsShort > 0 ? ['File descriptors are short: new TCP clients wait until others leave.'] : []),
+    ...(memory.dropped > 0
+      ? [`Memory was short ${dropped} times: waiting datagrams of UDP clients were dropped.`]
+      : []),
+    ...(logLinesDropped > 0
+      ? [`${lines} lines of the log were dropped: it is full, failed, or not read.`]
+      : []),
+    ...(replaced > 0
+      ? [`${numberText(replaced)} workers exited and were replaced: the log has the reason.`]
+      : []),
+  ];
 }

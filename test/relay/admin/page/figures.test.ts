@@ -1,15 +1,17 @@
 import { expect } from 'chai';
 import {
-  bytesText,
   fromClients,
   opened,
   rate,
   refused,
+  remoteRate,
   shares,
+  warnings,
   type Snapshot,
 } from '../../../../src/relay/admin/page/figures.ts';
-import type { EndpointStatus, RelayStatus } from '../../../../src/relay/admin/status.ts';
-import type { RemoteHealth } from '../../../../src/relay/upstream/remote.ts';
+import { bytesText, durationText, sizeText } from '../../../../src/telemetry/page/texts.ts';
+import type { RemoteHealth } from '../../../../src/relay/upstream/remote-health.ts';
+import { endpointStatus, noTraffic, relayStatus, remoteHealth } from '../../../support/relay-status.ts';
 
 type Counts = {
   readonly total?: number;
@@ -18,49 +20,14 @@ type Counts = {
 };
 
 function snapshot(ms: number, endpoints: Readonly<Record<string, Counts>>): Snapshot {
-  const traffic = { active: 0, total: 0, failed: { client: 0, upstream: 0, relay: 0 }, fromUpstreamBytes: 0 };
-  const list = Object.entries(endpoints).map(
-    ([name, { total = 0, bytes = 0, remotes = [] }]): EndpointStatus => ({
+  const list = Object.entries(endpoints).map(([name, { total = 0, bytes = 0, remotes = [] }]) =>
+    endpointStatus({
       name,
-      listen: '[::]:443',
-      families: ['IPv6'],
-      protocols: ['TCP'],
-      ready: true,
-      message: '',
-      sockets: [],
-      remotes: [],
-      balance: 'off',
       health: { TCP: remotes, UDP: [] },
-      connections: { ...traffic, total, fromClientBytes: bytes },
-      associations: { ...traffic, fromClientBytes: 0 },
-      waiting: 0,
-      refused: { connections: 0, associations: 0 },
-      notAllowed: { connections: 0, associations: 0 },
-      tooManyOfClient: { connections: 0, associations: 0 },
-      looped: { connections: 0, associations: 0 },
-      probes: 0,
-      evicted: 0,
-      transport: '',
-      transportProblem: '',
+      connections: { ...noTraffic, total, fromClientBytes: bytes },
     }),
   );
-  const status = {
-    asOf: '',
-    engine: 'kernel' as const,
-    configHash: '',
-    ready: true,
-    draining: false,
-    configProblem: '',
-    descriptorsShort: 0,
-    logLinesDropped: 0,
-    memory: { budgetBytes: 1, usedBytes: 0, dropped: 0 },
-    recentErrors: [],
-  };
-  return { ms, status: { ...status, endpoints: list } satisfies RelayStatus };
-}
-
-function remote(address: string, counts: Partial<RemoteHealth>): RemoteHealth {
-  return { address, state: 'healthy', healthy: true, reason: '', active: 0, dials: 0, failed: 0, ...counts };
+  return { ms, status: relayStatus({ endpoints: list }) };
 }
 
 describe('page, figures', () => {
@@ -86,14 +53,18 @@ describe('page, figures', () => {
   });
 
   it('include shares of new connections, else of open ones, else none', () => {
-    const first = snapshot(0, { a: { remotes: [remote('x', { dials: 10, failed: 4 }), remote('y', {})] } });
+    const first = snapshot(0, {
+      a: { remotes: [remoteHealth('x', { dials: 10, failed: 4 }), remoteHealth('y', {})] },
+    });
     const share = (...remotes: RemoteHealth[]): unknown => shares(first, 'a', 'TCP', remotes);
-    expect(share(remote('x', { dials: 14, failed: 5 }), remote('y', { dials: 1 }))).to.deep.equal([
-      0.75, 0.25,
-    ]);
-    expect(share(remote('x', { dials: 10, failed: 4, active: 1 }), remote('y', {}))).to.deep.equal([1, 0]);
-    expect(share(remote('x', { dials: 10, failed: 4 }))).to.deep.equal([undefined]);
-    expect(shares(undefined, 'a', 'TCP', [remote('x', { dials: 3 })])).to.deep.equal([1]);
+    expect(share(remoteHealth('x', { dials: 14, failed: 5 }), remoteHealth('y', { dials: 1 }))).to.deep.equal(
+      [0.75, 0.25],
+    );
+    expect(
+      share(remoteHealth('x', { dials: 10, failed: 4, active: 1 }), remoteHealth('y', {})),
+    ).to.deep.equal([1, 0]);
+    expect(share(remoteHealth('x', { dials: 10, failed: 4 }))).to.deep.equal([undefined]);
+    expect(shares(undefined, 'a', 'TCP', [remoteHealth('x', { dials: 3 })])).to.deep.equal([1]);
   });
 
   it('count clients refused by a limit, and by allowed_sources', () => {
@@ -113,7 +84,49 @@ describe('page, figures', () => {
       '1.5 kB/s',
       '2.5 MB/s',
       '3 GB/s',
-      '4,000 GB/s',
+      '4 TB/s',
     ]);
+  });
+
+  it('include durations by their two largest units', () => {
+    const cases: Record<string, number> = {
+      '0 s': 999,
+      '59 s': 59_000,
+      '1 min': 60_000,
+      '1 min 1 s': 61_000,
+      '2 h 5 min': 7_500_000,
+      '3 d 4 h': 273_600_000 + 5 * 60_000,
+    };
+    for (const [text, ms] of Object.entries(cases)) expect(durationText(ms)).to.equal(text);
+    expect(sizeText(4e12)).to.equal('4 TB');
+  });
+
+  it('include the traffic of a remote, unknown after a restart and for a new one', () => {
+    const at = (ms: number, bytes: number): Snapshot =>
+      snapshot(ms, { a: { remotes: [remoteHealth('x', { fromClientBytes: bytes })] } });
+    const rateOf = (before: Snapshot | undefined, address: string, bytes: number): unknown =>
+      remoteRate(before, at(2000, bytes), {
+        endpoint: 'a',
+        protocol: 'TCP',
+        remote: remoteHealth(address, { fromClientBytes: bytes }),
+        index: 0,
+      }).fromClients;
+    expect(rateOf(at(0, 100), 'x', 300)).to.equal(100);
+    expect(rateOf(at(0, 100), 'x', 50)).to.equal(undefined);
+    expect(rateOf(at(0, 100), 'y', 300)).to.equal(undefined);
+    expect(rateOf(undefined, 'x', 300)).to.equal(undefined);
+  });
+
+  it('include warnings about the relay as a whole', () => {
+    expect(warnings(relayStatus())).to.deep.equal([]);
+    const memory = { budgetBytes: 1, usedBytes: 1, dropped: 2 };
+    const short = relayStatus({
+      memory,
+      descriptorsShort: 1,
+      logLinesDropped: 1000,
+      workers: { running: [], replaced: 1 },
+    });
+    expect(warnings(short)).to.have.lengthOf(4);
+    expect(warnings(short).join(' ')).to.match(/1,000 lines of the log/);
   });
 });

@@ -1,0 +1,107 @@
+import type { Finding } from '../api/dated-conditions.ts';
+import { adminPort } from '../api/schema/realm-relay.ts';
+import { ownValue } from '../lib/record.ts';
+import { type Gateway, gatewayGroup, type Listener, type RouteGroupKind, type RouteKind } from './types.ts';
+
+/** A listener with what is to be reported about it; `isValid` if it is to be served. */
+export type JudgedListener = {
+  readonly spec: Listener;
+  /** The kinds of routes that can be attached. */
+  readonly kinds: readonly RouteKind[];
+  readonly accepted: Finding;
+  readonly conflicted: Finding;
+  readonly resolvedRefs: Finding;
+  readonly isValid: boolean;
+};
+
+const kindOfProtocol: Readonly<Record<string, RouteKind>> = { TCP: 'TCPRoute', UDP: 'UDPRoute' };
+/** Protocols whose listeners need a TCP socket. */
+const overTcp: readonly string[] = ['TCP', 'TLS', 'HTTP', 'HTTPS'];
+
+/** Every listener of `gateway`, judged, in the order of the spec. Pure. */
+export function judgedListeners({ spec: { listeners } }: Gateway): JudgedListener[] {
+  return listeners.map((listener) => judged(listener, listeners));
+}
+
+/** Whether the spec of `listener` is accepted. */
+export function isAccepted({ accepted }: JudgedListener): boolean {
+  return accepted.status === 'True';
+}
+
+function judged(spec: Listener, all: readonly Listener[]): JudgedListener {
+  const kind = ownValue(kindOfProtocol, spec.protocol);
+  const accepted = acceptance(spec);
+  const conflicted = conflict(spec, all);
+  const { kinds, resolvedRefs } = routeKindsOf(spec, kind);
+  const isValid = accepted.status === 'True' && conflicted.status === 'False';
+  return { spec, kinds, accepted, conflicted, resolvedRefs, isValid };
+}
+
+function acceptance({ protocol, port }: Listener): Finding {
+  const accepted = (reason: string, message: string, status: 'True' | 'False' = 'False'): Finding => ({
+    type: 'Accepted',
+    status,
+    reason,
+    message,
+  });
+  if (ownValue(kindOfProtocol, protocol) === undefined) {
+    const message = `Protocol "${protocol}" is not supported: use TCP or UDP.`;
+    return accepted('UnsupportedProtocol', message);
+  }
+  if (port === adminPort) {
+    const message = `Port ${String(port)} is the port of the relay's own admin server: choose another port.`;
+    return accepted('PortUnavailable', message);
+  }
+  return accepted('Accepted', 'The listener is valid.', 'True');
+}
+
+/** GEP-2644: listeners that need the same socket conflict, all of them, since none has precedence. */
+function conflict(spec: Listener, all: readonly Listener[]): Finding {
+  const rivals = all.filter(
+    (other) => other !== spec && other.port === spec.port && transport(other) === transport(spec),
+  );
+  if (rivals.length === 0)
+    return {
+      type: 'Conflicted',
+      status: 'False',
+      reason: 'NoConflicts',
+      message: 'No other listener needs the port.',
+    };
+  const names = rivals.map(({ name }) => `"${name}"`).join(', ');
+  const message = `Port ${String(spec.port)} over ${transport(spec)} is also the port of listener ${names}: give each a port of its own.`;
+  return { type: 'Conflicted', status: 'True', reason: 'ProtocolConflict', message };
+}
+
+function transport({ protocol }: Listener): string {
+  return overTcp.includes(protocol) ? 'TCP' : protocol;
+}
+
+function routeKindsOf(
+  { allowedRoutes }: Listener,
+  kind: RouteKind | undefined,
+): Pick<JudgedListener, 'kinds' | 'resolvedRefs'> {
+  const resolved: Finding = {
+    type: 'ResolvedRefs',
+    status: 'True',
+    reason: 'ResolvedRefs',
+    message: 'All references are resolved.',
+  };
+  if (kind === undefined) return { kinds: [], resolvedRefs: resolved };
+  const named = allowedRoutes?.kinds ?? [];
+  const others = named.filter((each) => !isKind(each, kind));
+  const kinds = named.length === 0 || others.length < named.length ? [kind] : [];
+  if (others.length === 0) return { kinds, resolvedRefs: resolved };
+  const message = `allowedRoutes.kinds: ${others.map(kindText).join(', ')} cannot be attached to this listener: use ${kind}.`;
+  return {
+    kinds,
+    resolvedRefs: { ...resolved, status: 'False', reason: 'InvalidRouteKinds', message },
+  };
+}
+
+function isKind({ group = gatewayGroup, kind }: RouteGroupKind, wanted: RouteKind): boolean {
+  return group === gatewayGroup && kind === wanted;
+}
+
+function kindText({ group = gatewayGroup, kind }: RouteGroupKind): string {
+  return group === gatewayGroup ? kind : `${kind}.${group}`;
+}

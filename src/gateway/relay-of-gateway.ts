@@ -1,0 +1,108 @@
+import type { Relay, ServicePort } from '../api/relay.ts';
+import { resolve } from '../api/resolve.ts';
+import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts';
+import { apiVersion, type EndpointSpec, kind } from '../api/schema/realm-relay.ts';
+import { addressFamily } from '../lib/ip-address.ts';
+import { present } from '../lib/record.ts';
+import { endpointAddresses } from './endpoints.ts';
+import type { JudgedListener } from './listeners.ts';
+import { labelValue, relayName } from './names.ts';
+import { backendNamespace, backendRefs, protocolOf, resolvedBackend } from './references.ts';
+import { type Gateway, gatewayGroup, type Labels, type Lookup, type Route } from './types.ts';
+import { remoteWeights } from './weights.ts';
+
+/** An address of a Pod that was replaced is silent, and each dial of it waits this long before the next one is tried. */
+const dialTimeoutSeconds = 1;
+
+/** A listener with the routes that are attached to it, in no particular order. */
+export type ServedListener = { readonly listener: JudgedListener; readonly routes: readonly Route[] };
+
+/**
+ * The relay that serves the valid ones of `listeners`; undefined if none is valid. A listener without a route, or whose route
+ * has no backend to go to, has a port of the Service and no endpoint, so that clients are refused at once. Pure.
+ */
+export function relayOfGateway(
+  gateway: Gateway,
+  listeners: readonly ServedListener[],
+  parameters: GatewayParametersSpec,
+  lookup: Lookup,
+): Relay | undefined {
+  const valid = listeners.filter(({ listener }) => listener.isValid);
+  if (valid.length === 0) return undefined;
+  const { namespace, name, uid } = gateway.metadata;
+  const relay = resolve({
+    apiVersion,
+    kind,
+    metadata: { name: relayName(gateway), namespace },
+    spec: {
+      ...parameters,
+      endpoints: valid.flatMap((served) => endpoint(served, lookup)),
+      service: { type: 'LoadBalancer', ...parameters.service },
+      commonMetadata: commonMetadata(gateway),
+      network: { tcpTimeoutSeconds: dialTimeoutSeconds },
+    },
+  });
+  return {
+    ...relay,
+    servicePorts: valid.map(({ listener }) => servicePort(listener)),
+    ...present('loadBalancerIP', requestedAddresses(gateway)[0]),
+    ...(uid !== undefined && {
+      owner: { apiVersion: `${gatewayGroup}/v1`, kind: 'Gateway', name, uid },
+    }),
+  };
+}
+
+/** The IP addresses that `gateway` asks for; an entry without a value leaves the choice to the load balancer. */
+export function requestedAddresses({ spec: { addresses = [] } }: Gateway): string[] {
+  return addresses.flatMap(({ type = 'IPAddress', value = '' }) =>
+    type === 'IPAddress' && addressFamily(value) !== undefined ? [value] : [],
+  );
+}
+
+/** The route among `routes` that serves a listener: the oldest, then by `NAMESPACE/NAME`; undefined if there is none. */
+export function servingRoute(routes: readonly Route[]): Route | undefined {
+  return routes.toSorted((a, b) => (age(a) < age(b) ? -1 : 1))[0];
+}
+
+function age({ metadata: { creationTimestamp = '', namespace, name } }: Route): string {
+  return `${creationTimestamp} ${namespace}/${name}`; // RFC 3339 in UTC sorts as text
+}
+
+function commonMetadata({ metadata, spec }: Gateway): { labels: Labels; annotations: Labels } {
+  const { labels = {}, annotations = {} } = spec.infrastructure ?? {};
+  return {
+    annotations,
+    labels: {
+      ...labels,
+      [`${gatewayGroup}/gateway-name`]: labelValue(metadata.name),
+      [`${gatewayGroup}/gateway-class-name`]: labelValue(spec.gatewayClassName),
+    },
+  };
+}
+
+function servicePort({ spec: { port, protocol } }: JudgedListener): ServicePort {
+  return { port, protocol: protocol === 'UDP' ? 'UDP' : 'TCP' };
+}
+
+function endpoint({ listener, routes }: ServedListener, lookup: Lookup): EndpointSpec[] {
+  const { name, port } = listener.spec;
+  const route = servingRoute(routes);
+  const remotes = route === undefined ? [] : remotesOf(route, lookup);
+  if (route === undefined || remotes.length === 0) return [];
+  const isUdp = protocolOf(route) === 'UDP';
+  return [{ name, listen: { port }, remotes, network: { tcp: !isUdp, udp: isUdp } }];
+}
+
+/** The endpoints of all backends of `route`, which share the weight of their backend; one of weight 0 gets no traffic. */
+function remotesOf(route: Route, lookup: Lookup): EndpointSpec['remotes'] {
+  const shares = backendRefs(route).flatMap((ref) => {
+    const { weight = 1 } = ref;
+    const backend = resolvedBackend(ref, route, lookup);
+    if (weight === 0 || 'reason' in backend) return [];
+    const slices = lookup.slices(backendNamespace(route, ref), ref.name);
+    const found = endpointAddresses(backend.service, backend.port, slices);
+    return found.map((each) => ({ ...each, share: weight / found.length }));
+  });
+  const weights = remoteWeights(shares.map(({ share }) => share));
+  return shares.map(({ address, port }, index) => ({ address, port, weight: weights[index] ?? 1 }));
+}

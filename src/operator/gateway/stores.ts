@@ -1,0 +1,283 @@
+import { parentKey } from '../../gateway/attachment.ts';
+import { backendNamespace, backendRefs } from '../../gateway/references.ts';
+import { parametersKey } from '../../gateway/parameters.ts';
+import type { Gateway, Lookup, ParametersRef, Route, RouteKind } from '../../gateway/types.ts';
+import { controllerName } from '../../gateway/types.ts';
+import type { KubeObject, ObjectKey } from '../../kube/object.ts';
+import type { ObjectChange, PackedObject } from '../../kube/packed-object.ts';
+import { Store } from '../../kube/store.ts';
+import { sameJson } from '../../lib/same-json.ts';
+import type {
+  BackendServiceObject,
+  EndpointSliceObject,
+  GatewayClassObject,
+  GatewayObject,
+  ReferenceGrantObject,
+  RouteObject,
+} from './kinds.ts';
+import { ReferenceIndex } from './reference-index.ts';
+
+const serviceNameLabel = 'kubernetes.io/service-name';
+
+/** What a change touches: `soon` if it may be one of many, as those of endpoints are. */
+export type Touched = (key: ObjectKey, pace: 'now' | 'soon') => void;
+
+/** What is known of Gateways and of all that they depend on. Informers fill the stores. */
+export class GatewayStores {
+  readonly classes = new Store<GatewayClassObject>();
+  readonly gateways = new Store<GatewayObject>((gateway) => `class//${gateway.spec.gatewayClassName}`);
+  readonly routes: Readonly<Record<RouteKind, Store<RouteObject>>> = {
+    TCPRoute: new Store<RouteObject>(),
+    UDPRoute: new Store<RouteObject>(),
+  };
+  readonly grants = new Store<ReferenceGrantObject>(({ metadata }) => `${metadata.namespace}/*`);
+  readonly parameters = new Store<KubeObject>();
+  readonly services = new Store<BackendServiceObject>();
+  readonly slices = new Store<EndpointSliceObject>(serviceOfSlice);
+  readonly namespaces = new Store<KubeObject>();
+  readonly #references = new ReferenceIndex();
+
+  /** What the decisions about Gateways and routes look up. */
+  readonly lookup: Lookup = {
+    service: (namespace, name) => this.services.get(`${namespace}/${name}`),
+    slices: (namespace, service) => this.slices.group(`${namespace}/${service}`),
+    grants: (namespace) => this.grants.group(`${namespace}/*`),
+    parameters: (namespace, name) => this.parameters.get(`${namespace}/${name}`),
+    namespaceLabels: (name) => {
+      const namespace = this.namespaces.get(`/${name}`);
+      return namespace && (namespace.metadata.labels ?? {});
+    },
+  };
+
+  /** Calls `touched` with the key of each class, Gateway and route that a change of others makes worth a look. */
+  subscribe(touched: Touched): void {
+    this.classes.subscribe(({ now, before }) => {
+      const { key } = now ?? before ?? { key: undefined };
+      if (key === undefined) return;
+      this.#references.set(`class/${key}`, parametersOf(now?.object().spec.parametersRef));
+      this.#touchClass(`class/${key}`, touched);
+    });
+    this.parameters.subscribe((change) => {
+      for (const key of keysOf(change))
+        for (const source of this.#references.sources(`parameters/${key}`))
+          if (source.startsWith('class/')) this.#touchClass(source, touched);
+          else touched(source, 'now');
+    });
+    this.gateways.subscribe((change) => {
+      for (const key of keysOf(change)) this.#touchGateway(`gateway/${key}`, change, touched);
+    });
+    for (const [kind, store] of Object.entries(this.routes))
+      store.subscribe((change) => {
+        for (const key of keysOf(change)) this.#routeChanged(routeKey(kind, key), change, touched);
+      });
+    this.services.subscribe((change) => {
+      if (!isSame(change)) for (const key of keysOf(change)) this.#touchRoutes(`service/${key}`, touched);
+    });
+    this.slices.subscribe((change) => {
+      if (!isSame(change)) for (const key of groupsOf(change)) this.#touchParents(`service/${key}`, touched);
+    });
+    this.grants.subscribe((change) => {
+      for (const key of groupsOf(change)) this.#touchRoutes(`granted/${key}`, touched);
+    });
+    this.namespaces.subscribe((change) => {
+      if (!isSame(change)) for (const key of keysOf(change)) this.#touchRoutes(`namespace/${key}`, touched);
+    });
+  }
+
+  /** Whether a GatewayClass names this controller. */
+  hasOwnClass(): boolean {
+    return [...this.classes.all()].some((packed) => isOwnClass(packed.object()));
+  }
+
+  /** The Gateway at `key` if its class names this controller. */
+  ownGateway(key: string): GatewayObject | undefined {
+    const gateway = this.gateways.get(key as ObjectKey);
+    return gateway && isOwnClass(this.classOf(gateway)) ? gateway : undefined;
+  }
+
+  /** The class of `gateway`, whoever serves it; undefined if it does not exist. */
+  classOf({ spec }: Gateway): GatewayClassObject | undefined {
+    return this.classes.get(`/${spec.gatewayClassName}`);
+  }
+
+  /** The routes that name the Gateway at `key` as a parent. */
+  routesOf(key: string): Route[] {
+    return this.#references.sources(`gateway/${key}`).flatMap((source) => this.route(source) ?? []);
+  }
+
+  /** The route that is queued by `key`. */
+  route(key: ObjectKey): RouteObject | undefined {
+    const [kind, ...rest] = key.split('/');
+    const store = kind === 'tcproute' ? this.routes.TCPRoute : this.routes.UDPRoute;
+    return store.get(rest.join('/') as ObjectKey);
+  }
+
+  /** The keys of all classes, Gateways and routes. */
+  *keys(): Iterable<ObjectKey> {
+    for (const { key } of this.classes.all()) yield `class/${key}`;
+    for (const { key } of this.gateways.all()) yield `gateway/${key}`;
+    for (const [kind, store] of Object.entries(this.routes))
+      for (const { key } of store.all()) yield routeKey(kind, key);
+  }
+
+  #touchClass(key: ObjectKey, touched: Touched): void {
+    touched(key, 'now');
+    for (const gateway of this.gateways.packedGroup(key)) touched(`gateway/${gateway.key}`, 'now');
+  }
+
+  #touchGateway(key: ObjectKey, change: ObjectChange<GatewayObject>, touched: Touched): void {
+    touched(key, 'now');
+    if (isSameGeneration(change)) return;
+    const { metadata, spec } = change.now?.object() ?? {};
+    this.#references.set(key, parametersOf(spec?.infrastructure?.parametersRef, metadata?.namespace));
+    for (const route of this.#references.sources(key)) touched(route, 'now');
+  }
+
+  #routeChanged(key: ObjectKey, change: ObjectChange<RouteObject>, touched: Touched): void {
+    touched(key, 'now');
+    if (isSameGeneration(change)) return;
+    const before = this.#parents(key);
+    this.#references.set(key, change.now === undefined ? [] : referencesOf(change.now.object()));
+    const parents = new Set([...before, ...this.#parents(key)]);
+    for (const parent of parents) {
+      touched(parent, 'now');
+      // Which of several routes serves a listener depends on all of them.
+      for (const sibling of this.#references.sources(parent)) if (sibling !== key) touched(sibling, 'now');
+    }
+  }
+
+  #touchRoutes(target: string, touched: Touched): void {
+    for (const route of this.#references.sources(target)) touched(route, 'now');
+    this.#touchParents(target, touched);
+  }
+
+  #touchParents(target: string, touched: Touched): void {
+    const parents = this.#references.sources(target).flatMap((route) => this.#parents(route));
+    for (const parent of new Set(parents)) touched(parent, 'soon');
+  }
+
+  /** The keys of the Gateways that the route at `key` names as parents. */
+  #parents(key: ObjectKey): ObjectKey[] {
+    return this.#references
+      .targets(key)
+      .filter((target): target is ObjectKey => target.startsWith('gateway/'));
+  }
+}
+
+/** Whether `gatewayClass` names this controller. */
+export function isOwnClass(gatewayClass: GatewayClassObject | undefined): boolean {
+  return gatewayClass?.spec.controllerName === controllerName;
+}
+
+/** The part of a Service that is kept: there are many, and most of one is not needed here. Pure. */
+export function strippedService(service: BackendServiceObject): BackendServiceObject {
+  const { type, ipFamilies, ports } = service.spec;
+  return {
+    ...bare(service),
+    spec: {
+      ...(type !== undefined && { type }),
+      ...(ipFamilies !== undefined && { ipFamilies }),
+      ports: (ports ?? []).map(({ name = '', port, protocol = 'TCP' }) => ({ name, port, protocol })),
+    },
+  };
+}
+
+/** The part of an EndpointSlice that is kept; nodes, zones and hints are not. Pure. */
+export function strippedSlice(slice: EndpointSliceObject): EndpointSliceObject {
+  const { addressType, ports, endpoints } = slice;
+  const object = bare(slice);
+  const service = slice.metadata.labels?.[serviceNameLabel];
+  return {
+    ...object,
+    metadata: {
+      ...object.metadata,
+      ...(service !== undefined && { labels: { [serviceNameLabel]: service } }),
+    },
+    addressType,
+    ports: ports ?? [],
+    endpoints: (endpoints ?? []).map(({ addresses, conditions = {}, targetRef }) => ({
+      addresses: addresses.slice(0, 1),
+      conditions,
+      ...(targetRef?.uid !== undefined && { targetRef: { uid: targetRef.uid } }),
+    })),
+  };
+}
+
+/** The part of a Namespace that is kept: its labels. Pure. */
+export function strippedNamespace(namespace: KubeObject): KubeObject {
+  const object = bare(namespace);
+  return { ...object, metadata: { ...object.metadata, labels: namespace.metadata.labels ?? {} } };
+}
+
+/** `object` with nothing but what identifies it and its version. */
+function bare<T extends KubeObject>({
+  apiVersion,
+  kind,
+  metadata,
+}: T): Pick<T, 'apiVersion' | 'kind' | 'metadata'> {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  const kept = { name, ...(namespace !== undefined && { namespace }), uid, resourceVersion };
+  return { apiVersion, kind, metadata: kept as T['metadata'] };
+}
+
+function serviceOfSlice({ metadata: { namespace, labels } }: EndpointSliceObject): ObjectKey | undefined {
+  const service = labels?.[serviceNameLabel];
+  return service === undefined ? undefined : `${namespace}/${service}`;
+}
+
+function routeKey(kind: string, key: ObjectKey): ObjectKey {
+  return `${kind.toLowerCase()}/${key}`;
+}
+
+function parametersOf(ref: ParametersRef | undefined, namespace?: string): string[] {
+  const key = parametersKey(ref, namespace);
+  return key === undefined ? [] : [`parameters/${key}`];
+}
+
+/** What the status of `route`, or what its Gateways run, depends on. */
+function referencesOf(route: Route): string[] {
+  const { namespace } = route.metadata;
+  const parents = (route.spec.parentRefs ?? []).flatMap((ref) => parentKey(route, ref) ?? []);
+  const backends = backendRefs(route).map((ref) => ({
+    namespace: backendNamespace(route, ref),
+    name: ref.name,
+  }));
+  return [
+    ...new Set([
+      `namespace//${namespace}`,
+      ...parents.map((key) => `gateway/${key}`),
+      ...backends.map((backend) => `service/${backend.namespace}/${backend.name}`),
+      ...backends
+        .filter((backend) => backend.namespace !== namespace)
+        .map((backend) => `granted/${backend.namespace}/*`),
+    ]),
+  ];
+}
+
+function keysOf({ now, before }: ObjectChange<KubeObject>): ObjectKey[] {
+  return [...new Set([now, before].flatMap((packed) => packed?.key ?? []))];
+}
+
+function groupsOf({ now, before }: ObjectChange<KubeObject>): ObjectKey[] {
+  return [...new Set([now, before].flatMap((packed) => packed?.group ?? []))];
+}
+
+/** Whether nothing but the status or the metadata of an object changed. */
+function isSameGeneration({ now, before }: ObjectChange<KubeObject>): boolean {
+  return now !== undefined && now.uid === before?.uid && generation(now) === generation(before);
+}
+
+function generation(packed: PackedObject<KubeObject> | undefined): number | undefined {
+  return packed?.object().metadata.generation;
+}
+
+/** Whether nothing changed of what is kept of an object. */
+function isSame({ now, before }: ObjectChange<KubeObject>): boolean {
+  if (now === undefined || before === undefined || now.uid !== before.uid) return false;
+  return sameJson(versionless(now), versionless(before));
+}
+
+function versionless(packed: PackedObject<KubeObject>): KubeObject {
+  const { metadata, ...object } = packed.object();
+  return { ...object, metadata: { ...metadata, resourceVersion: '' } };
+}

@@ -1,0 +1,108 @@
+import { expect } from 'chai';
+import { judgedListeners } from '../../src/gateway/listeners.ts';
+import type { Listener } from '../../src/gateway/types.ts';
+import { gateway, listener } from './world.ts';
+
+type Case = {
+  readonly why: string;
+  readonly listeners: readonly Listener[];
+  /** Of each listener: reasons of Accepted, Conflicted and ResolvedRefs, the kinds, and whether it is served. */
+  readonly judged: readonly string[];
+};
+
+const fine = 'Accepted NoConflicts ResolvedRefs';
+const kinds = (...names: string[]): Partial<Listener> => ({
+  allowedRoutes: { kinds: names.map((kind) => ({ kind })) },
+});
+
+const cases: Case[] = [
+  { why: 'TCP', listeners: [listener('a', 80)], judged: [`${fine} [TCPRoute] served`] },
+  { why: 'UDP', listeners: [listener('a', 53, 'UDP')], judged: [`${fine} [UDPRoute] served`] },
+  {
+    why: 'TCP and UDP on one port need two sockets',
+    listeners: [listener('a', 53), listener('b', 53, 'UDP')],
+    judged: [`${fine} [TCPRoute] served`, `${fine} [UDPRoute] served`],
+  },
+  ...['HTTP', 'HTTPS', 'TLS', 'example.com/own', 'constructor'].map((protocol) => ({
+    why: `${protocol}, beside a TCP listener that is served`,
+    listeners: [listener('a', 80, protocol), listener('b', 81)],
+    judged: ['UnsupportedProtocol NoConflicts ResolvedRefs []', `${fine} [TCPRoute] served`],
+  })),
+  ...['TCP', 'TLS', 'HTTP', 'HTTPS'].map((protocol) => ({
+    why: `the port of a listener of protocol ${protocol}: both conflict, since neither has precedence`,
+    listeners: [listener('a', 80), listener('b', 80, protocol), listener('c', 81)],
+    judged: [
+      'Accepted ProtocolConflict ResolvedRefs [TCPRoute]',
+      protocol === 'TCP'
+        ? 'Accepted ProtocolConflict ResolvedRefs [TCPRoute]'
+        : 'UnsupportedProtocol ProtocolConflict ResolvedRefs []',
+      `${fine} [TCPRoute] served`,
+    ],
+  })),
+  ...['TCP', 'UDP'].map((protocol) => ({
+    why: `the port of the admin server, ${protocol}`,
+    listeners: [listener('a', 9465, protocol)],
+    judged: [`PortUnavailable NoConflicts ResolvedRefs [${protocol}Route]`],
+  })),
+  {
+    why: 'its own kind, named',
+    listeners: [listener('a', 80, 'TCP', kinds('TCPRoute'))],
+    judged: [`${fine} [TCPRoute] served`],
+  },
+  {
+    why: 'another kind beside its own',
+    listeners: [listener('a', 80, 'TCP', kinds('HTTPRoute', 'TCPRoute'))],
+    judged: ['Accepted NoConflicts InvalidRouteKinds [TCPRoute] served'],
+  },
+  {
+    why: 'another kind alone',
+    listeners: [listener('a', 80, 'TCP', kinds('UDPRoute'))],
+    judged: ['Accepted NoConflicts InvalidRouteKinds [] served'],
+  },
+  {
+    why: 'its kind in another group',
+    listeners: [
+      listener('a', 80, 'TCP', { allowedRoutes: { kinds: [{ group: 'example.com', kind: 'TCPRoute' }] } }),
+    ],
+    judged: ['Accepted NoConflicts InvalidRouteKinds [] served'],
+  },
+];
+
+describe('listeners of a Gateway', () => {
+  for (const { why, listeners, judged } of cases) {
+    it(`are judged: ${why}`, () => {
+      const found = judgedListeners(gateway(listeners)).map(
+        ({ accepted, conflicted, resolvedRefs, kinds, isValid }) =>
+          [
+            accepted.reason,
+            conflicted.reason,
+            resolvedRefs.reason,
+            `[${kinds.join()}]`,
+            ...(isValid ? ['served'] : []),
+          ].join(' '),
+      );
+      expect(found).to.deep.equal(judged);
+    });
+  }
+
+  it('say what is wrong and what to do', () => {
+    const [http, admin, a] = judgedListeners(
+      gateway([
+        listener('http', 80, 'HTTP'),
+        listener('admin', 9465),
+        listener('a', 443, 'TCP', kinds('HTTPRoute')),
+        listener('b', 443, 'TLS'),
+      ]),
+    );
+    expect(http?.accepted.message).to.equal('Protocol "HTTP" is not supported: use TCP or UDP.');
+    expect(admin?.accepted.message).to.equal(
+      "Port 9465 is the port of the relay's own admin server: choose another port.",
+    );
+    expect(a?.conflicted.message).to.equal(
+      'Port 443 over TCP is also the port of listener "b": give each a port of its own.',
+    );
+    expect(a?.resolvedRefs.message).to.equal(
+      'allowedRoutes.kinds: HTTPRoute cannot be attached to this listener: use TCPRoute.',
+    );
+  });
+});
