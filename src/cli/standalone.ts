@@ -19,7 +19,7 @@ import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logge
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { startAdminServer } from './admin-server.ts';
 import type { Command, Io } from './command.ts';
-import { standaloneOptions } from './command-table.ts';
+import { standaloneOptions } from './command-options.ts';
 import { counts, findingsText, skippedText, type FindingFormat } from './findings.ts';
 import { adminAddress, filePath } from './flag-values.ts';
 import { parseOptions } from './options.ts';
