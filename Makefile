@@ -174,6 +174,10 @@ e2e: build ## Test the image on a real node: kubelet, containerd, kube-proxy.
 e2e-full: build ## The same, with the tests that take minutes: traffic, Helm, Flux, every page, a network partition.
 	node tools/e2e.ts full
 
+.PHONY: conformance
+conformance: build ## Run the Gateway API's conformance suite on a real node; ADDRESSES=ClusterIP FAMILY=IPv6.
+	node tools/conformance.ts --addresses=$${ADDRESSES:-LoadBalancer} --family=$${FAMILY:-IPv4}
+
 .PHONY: help
 help: ## Show this help.
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

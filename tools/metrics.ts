@@ -1,5 +1,6 @@
 import { operatorMetrics } from '../src/operator/metrics.ts';
 import { relayRegistry } from '../src/relay/admin/metrics.ts';
+import { connectionBounds, dialBounds } from '../src/relay/stats/histogram.ts';
 import { Counter, createRegistry, Histogram, type Registry } from '../src/telemetry/metrics.ts';
 
 /** The description of a metric, without its values. */
@@ -65,11 +66,38 @@ export function metricsReference(): string {
     '',
     ...table(own(operator)),
     '',
+    ...aboutScraping,
     '## The process, in both programs',
     '',
     ...table(relay.filter(isOfProcess)),
     '',
   ].join('\n');
+}
+
+/** What is to be known beside the list. */
+const aboutScraping: readonly string[] = [
+  '## In Prometheus and Grafana',
+  '',
+  'The [chart](../charts/realm-operator/README.md#monitoring) has a ServiceMonitor for the operator, a PodMonitor for relays, alerts with',
+  '[runbooks](runbooks.md), and two dashboards. Without the chart: scrape port 9465 of the Pods with the label',
+  '`app.kubernetes.io/name: realm-relay` at `/metrics`, with the labels `namespace` and `pod`.',
+  '',
+  '## Histograms',
+  '',
+  'Those of a relay are counted for each endpoint into arrays of fixed length: a connection costs two values, each some',
+  'comparisons and no memory ([performance](performance.md)). Buckets of `realm_relay_dial_seconds` end at',
+  `${bucketsText(dialBounds)} seconds, those of \`realm_relay_connection_seconds\` at ${bucketsText(connectionBounds)} seconds.`,
+  '',
+  '## OpenTelemetry',
+  '',
+  'There is none. A relay copies bytes and knows no requests, so a trace would have one span for each connection, with what its log',
+  'line has already; and prom-client’s own OpenTelemetry part alone takes 14 MiB of memory in each relay when it is off. An',
+  'OpenTelemetry Collector scrapes `/metrics` with its Prometheus receiver, and reads the log, which is JSON.',
+  '',
+];
+
+function bucketsText(bounds: readonly number[]): string {
+  return bounds.map((bound) => bound.toLocaleString('en')).join(', ');
 }
 
 function table(metrics: readonly Metric[]): string[] {

@@ -83,7 +83,7 @@ export const matrix: Readonly<Record<string, object>> = {
   'a CRD that is not kept': { crds: { keep: false } },
   'objects that are there already': {
     serviceAccount: { create: false, name: 'mine' },
-    rbac: { create: false },
+    rbac: { create: false, aggregateRoles: false },
   },
   'images by digest': {
     image: { repository: 'registry.example:5000/a/operator', digest, pullPolicy: 'Always' },
@@ -102,18 +102,33 @@ export const matrix: Readonly<Record<string, object>> = {
     },
   },
   'images by tag': { image: { tag: '1.2.3' }, relayImage: { tag: '1.2.2' }, fullnameOverride: 'relays' },
+  'names and fields of its own': {
+    nameOverride: 'relays',
+    commonLabels: { 'example.com/team': 'edge' },
+    extraArgs: ['--lease-seconds=30'],
+    extraEnv: [{ name: 'HTTPS_PROXY', value: 'http://proxy.example:3128' }],
+    volumes: [{ name: 'cache', emptyDir: { medium: 'Memory' } }],
+    volumeMounts: [{ name: 'cache', mountPath: '/var/cache' }],
+    podSecurityContext: { fsGroup: 65_532, runAsUser: 1000 },
+    securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
+  },
   monitoring: {
     metrics: {
+      podMonitor: { enabled: true, labels: { release: 'prometheus' }, interval: '30s' },
       service: { enabled: true, annotations: { team: 'edge' } },
       serviceMonitor: { enabled: true, labels: { release: 'prometheus' }, interval: '30s' },
-      prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
+      prometheusRule: {
+        enabled: true,
+        labels: { release: 'prometheus' },
+        runbookUrl: 'https://runbooks.example/relays',
+      },
       grafanaDashboard: { enabled: true, labels: { team: 'edge' }, namespace: watchedNamespaces[0] },
     },
   },
   'dashboards alone': { metrics: { grafanaDashboard: { enabled: true } } },
   'a ServiceMonitor alone': { metrics: { serviceMonitor: { enabled: true } } },
   'Pods to taste': {
-    replicas: 0,
+    replicaCount: 0,
     logLevel: 'debug',
     serviceAccount: { annotations: { team: 'edge' } },
     podLabels: { team: 'edge' },

@@ -1,14 +1,19 @@
 import { expect } from 'chai';
 import { operatorMetricsList, relayMetricsList } from '../../tools/metrics.ts';
+import { relayRegistry } from '../../src/relay/admin/metrics.ts';
 import { describeWithHelm, judge } from '../cluster/helm.ts';
 import { runOrThrow } from '../cluster/run.ts';
+import { config, endpoint, listenOf, Loopback } from '../relay/loopback.ts';
+import { eventually } from '../support/eventually.ts';
 import { releaseNamespace, rendered, watchedNamespaces } from './chart.ts';
 
+type Place = { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
 type Target = { readonly expr: string; readonly legendFormat: string };
 type Panel = {
   readonly id: number;
   readonly title: string;
-  readonly gridPos: { readonly x: number; readonly y: number };
+  readonly type: string;
+  readonly gridPos: Place;
   readonly targets: readonly Target[];
 };
 type Dashboard = {
@@ -24,7 +29,14 @@ type ConfigMap = {
 /** The labels that Prometheus adds to the series of a Pod. */
 const scraped = ['namespace', 'pod'];
 
+/** Whether two places of Grafana's grid do not overlap. */
+function areApart(a: Place, b: Place): boolean {
+  return a.x + a.w <= b.x || b.x + b.w <= a.x || a.y + a.h <= b.y || b.y + b.h <= a.y;
+}
+
 describeWithHelm('chart: dashboards', (helm) => {
+  const loopback = new Loopback();
+  afterEach(() => loopback.closeAll());
   let dashboards: readonly Dashboard[] = [];
 
   async function configMap(grafanaDashboard: object): Promise<ConfigMap> {
@@ -97,8 +109,42 @@ describeWithHelm('chart: dashboards', (helm) => {
     }
   });
 
+  it('have figures and tables as well as curves', () => {
+    for (const { panels } of dashboards) {
+      const kinds = panels.map(({ type }) => type);
+      expect(kinds).to.include.members(['stat', 'table', 'timeseries']);
+    }
+  });
+
+  it('show something on the metrics of a real relay with traffic', async () => {
+    const remote = await loopback.echo();
+    const { relay } = await loopback.relay(
+      config(
+        endpoint(remote, { health_check: {} }, { use_udp: true }),
+        endpoint('127.0.0.1:1', { name: 'idle' }),
+      ),
+    );
+    await loopback.exchange(await loopback.client(listenOf(relay)), 'x');
+    await eventually('a check', () => relay.status().endpoints[0]?.health.TCP[0]?.lastCheck ?? undefined);
+    const lines = (await relayRegistry(() => relay.status()).metrics()).split('\n');
+    const [relays] = dashboards;
+    const exprs = (relays?.panels ?? []).flatMap(({ targets }) => targets.map(({ expr }) => expr));
+    const queried = await selectors(exprs.map((expr) => expr.replaceAll('$__rate_interval', '1m')));
+    for (const [index, expr] of exprs.entries()) {
+      for (const selector of queried[index] ?? []) {
+        const name = selector.replace(/\{.*$/, '');
+        const sample = lines.find((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+        expect(sample, `${name} in ${expr}`).not.to.equal(undefined);
+      }
+    }
+  });
+
   it('have no panel on top of another', () => {
     for (const { panels } of dashboards) {
+      const overlaps = panels.flatMap(({ gridPos }, index) =>
+        panels.slice(index + 1).filter((other) => !areApart(gridPos, other.gridPos)),
+      );
+      expect(overlaps.map(({ title }) => title)).to.deep.equal([]);
       const places = panels.map(({ gridPos: { x, y } }) => `${String(x)} ${String(y)}`);
       expect(new Set(places).size).to.equal(panels.length);
       expect(new Set(panels.map(({ id }) => id)).size).to.equal(panels.length);

@@ -33,8 +33,15 @@ if (typeof programs === 'string') {
       expect(manifests.map(({ kind }) => kind)).to.have.members([
         'Namespace',
         'CustomResourceDefinition',
+        'CustomResourceDefinition',
         'ServiceAccount',
         'ClusterRole',
+        'ClusterRole', // of users who view
+        'ClusterRole', // of users who edit
+        'ClusterRoleBinding',
+        'ClusterRole', // of Gateways
+        'ClusterRoleBinding',
+        'ClusterRole', // of GatewayClasses
         'ClusterRoleBinding',
         'Role',
         'RoleBinding',

@@ -1,15 +1,21 @@
+{{/* The chart's name in labels and names of objects. */}}
+{{- define "realm-operator.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 54 | trimSuffix "-" -}}
+{{- end -}}
+
 {{/* Name of the objects. At most 54 characters, so that "-metrics" still goes behind it. */}}
 {{- define "realm-operator.fullname" -}}
 {{- $name := .Release.Name -}}
-{{- if not (contains .Chart.Name $name) -}}
-{{- $name = printf "%s-%s" $name .Chart.Name -}}
+{{- $chart := include "realm-operator.name" . -}}
+{{- if not (contains $chart $name) -}}
+{{- $name = printf "%s-%s" $name $chart -}}
 {{- end -}}
 {{- .Values.fullnameOverride | default $name | trunc 54 | trimSuffix "-" -}}
 {{- end -}}
 
 {{/* Labels by which the operator's Pods are selected; they cannot change on an upgrade. */}}
 {{- define "realm-operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/name: {{ include "realm-operator.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
@@ -19,6 +25,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "realm-operator.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* "true" if the operator serves the Gateway API, "false" if not. */}}
@@ -47,6 +56,6 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Labels of the Pod of `helm test`; not those of the operator's Pods, which Services select. */}}
 {{- define "realm-operator.testLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}-test
+app.kubernetes.io/name: {{ include "realm-operator.name" . }}-test
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}

@@ -73,7 +73,7 @@ describe('the Helm chart on a real node', () => {
   });
 
   it('is upgraded, with its CRD', async () => {
-    await run('upgrade', release, chart, '--set', 'replicas=2', ...waited);
+    await run('upgrade', release, chart, '--set', 'replicaCount=2', ...waited);
     await expectTested();
     expect(await kubectl(node, ['explain', 'realmrelay.spec.paused'])).to.include('FIELD: paused');
   });

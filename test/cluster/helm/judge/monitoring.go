@@ -35,8 +35,11 @@ func selectorsOf(object json.RawMessage) ([]string, error) {
 	if err := json.Unmarshal(object, &typed); err != nil {
 		return nil, err
 	}
-	if typed.Kind == monitoring.ServiceMonitorsKind {
+	switch typed.Kind {
+	case monitoring.ServiceMonitorsKind:
 		return found, strict(object, &monitoring.ServiceMonitor{})
+	case monitoring.PodMonitorsKind:
+		return found, strict(object, &monitoring.PodMonitor{})
 	}
 	rules := monitoring.PrometheusRule{}
 	if err := strict(object, &rules); err != nil {
