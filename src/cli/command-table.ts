@@ -4,18 +4,16 @@
  */
 
 import { adminPort } from '../api/schema/realm-relay.ts';
-import { engineChoices } from '../config/engine.ts';
-import { defaultDeniedDestinations, defaultOperatorNamespace } from '../desired/platform.ts';
+import { defaultOperatorNamespace } from '../desired/platform.ts';
 import { defaultRelayImage } from '../desired/relay-image.ts';
 import { logLevels } from '../lib/log-level.ts';
 import { ownValue } from '../lib/record.ts';
 import { helpText, shownFlagTable } from '../relay/command-line/flag-table.ts';
 import { findingFormats } from './findings.ts';
 import { sourceFormats } from './import/formats.ts';
+import { platformOptions } from './platform-options.ts';
 import { usageText, type CommandText, type Option, type Options } from './usage.ts';
 
-/** The default of `--denied-destinations`. */
-const defaultDenied = defaultDeniedDestinations.join(',');
 const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 const exitOfManifests = 'Exit code: 0 success, 1 a manifest is not valid';
 
@@ -71,39 +69,6 @@ export const validateOptions = {
   strict: { type: 'boolean', default: false, help: 'fail on warnings, too' },
   output,
   quiet,
-} satisfies Options;
-
-/** What the operator, and no RealmRelay, decides about rendering. */
-const platformOptions = {
-  'relay-engine': {
-    type: 'string',
-    default: 'auto',
-    value: 'NAME',
-    words: engineChoices,
-    help: 'what moves the bytes of relays: kernel, node or auto (default auto)',
-  },
-  'relay-defaults': {
-    type: 'string',
-    default: '{}',
-    value: 'YAML',
-    help: 'resources and podTemplate, as in the spec of a RealmRelay, for relays that leave them out',
-  },
-  'omit-user-ids': {
-    type: 'boolean',
-    default: false,
-    help: "let the cluster assign user and group of relay Pods, as OpenShift's restricted-v2 does",
-  },
-  'no-gateway-api': {
-    type: 'boolean',
-    default: false,
-    help: 'leave Gateways and their routes alone; else they are served once the Gateway API is installed',
-  },
-  'denied-destinations': {
-    type: 'string',
-    default: defaultDenied,
-    value: 'LIST',
-    help: `addresses and ranges, separated by commas, that no relay may dial; '' for none (default ${defaultDenied})`,
-  },
 } satisfies Options;
 
 export const renderOptions = {
