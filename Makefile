@@ -79,6 +79,7 @@ typecheck: node_modules
 	tsc
 	tsc --project src/telemetry/page
 	tsc --project src/relay/admin/page
+	tsc --project src/operator/page
 
 .PHONY: lint
 lint: node_modules

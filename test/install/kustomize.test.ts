@@ -35,8 +35,12 @@ if (typeof programs === 'string') {
         'CustomResourceDefinition',
         'ServiceAccount',
         'ClusterRole',
+        'ClusterRole', // for Gateways
+        'ClusterRole', // for GatewayClasses
         'ClusterRole', // of users who view
         'ClusterRole', // of users who edit
+        'ClusterRoleBinding',
+        'ClusterRoleBinding',
         'ClusterRoleBinding',
         'Role',
         'RoleBinding',
