@@ -86,7 +86,8 @@ export default {
     },
     {
       name: 'pure-folders',
-      comment: 'api, gateway, config and desired do no I/O: no Node modules but those that compute, no logger',
+      comment:
+        'api, gateway, config and desired do no I/O: no Node modules but those that compute, no logger',
       severity: 'error',
       from: { path: '^src/(api|gateway|config|desired)/' },
       to: {

@@ -80,6 +80,7 @@ typecheck: node_modules
 	tsc --project src/telemetry/page
 	tsc --project src/relay/admin/page
 	tsc --project src/operator/page
+	tsc --project tools/docs/assets
 
 .PHONY: lint
 lint: node_modules
@@ -142,11 +143,21 @@ install-manifest: node_modules ## Build dist/install.yaml, the manifests of conf
 chart-package: ## Pack the Helm chart in dist/chart/. Needs `make cluster`, or HELM=helm.
 	tools/chart-package.sh
 
+##@ Documentation
+.PHONY: site
+site: node_modules ## Build the documentation as a static site, dist/site/; fail on dead links and on commands that no test runs.
+	node tools/docs.ts
+
+.PHONY: docs
+docs: site build ## The same, and run every command of it on a real node, with real clients.
+	node tools/e2e.ts guides
+
 ##@ Cluster
 .PHONY: cluster
 cluster: ## Build the test cluster (Kubernetes, etcd, Helm, containerd, runc) from Go modules.
 	test/cluster/build.sh
 	test/cluster/fetch-crds.sh
+	test/github/build.sh
 
 .PHONY: image
 image: build ## Build the image as an OCI archive, without a container engine.
@@ -161,8 +172,12 @@ e2e: build ## Test the image on a real node: kubelet, containerd, kube-proxy.
 	node tools/e2e.ts
 
 .PHONY: e2e-full
-e2e-full: build ## The same, with the tests that take minutes: traffic, Helm, a network partition.
+e2e-full: build ## The same, with the tests that take minutes: traffic, Helm, Flux, every page, a network partition.
 	node tools/e2e.ts full
+
+.PHONY: conformance
+conformance: build ## Run the Gateway API's conformance suite on a real node; FAMILY=IPv6 for that family first.
+	node tools/conformance.ts --family=$${FAMILY:-IPv4}
 
 .PHONY: help
 help: ## Show this help.

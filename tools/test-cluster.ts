@@ -21,6 +21,7 @@ export async function buildTestCluster(what: 'all' | 'control-plane'): Promise<C
   const outcome = outcomes[await run(modules, 'build.sh', what)] ?? 'failed';
   if (outcome !== 'built') return outcome;
   if ((await run(modules, 'fetch-crds.sh')) !== 0) return 'failed';
+  if ((await run(modules, '../github/build.sh')) !== 0) return 'failed';
   const took = durationText(performance.now() - startMs);
   print(`ready after ${took}, ${String(modules.downloaded)} Go modules downloaded`);
   return 'built';

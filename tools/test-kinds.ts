@@ -43,7 +43,11 @@ const kinds: readonly Patterns[] = [
       'test/desired/quantity.test.ts',
     ],
   },
-  { title: 'packages, built and installed', needsCluster: true, patterns: ['test/packages/*.test.ts'] },
+  {
+    title: 'packages, built and installed',
+    needsCluster: true,
+    patterns: ['test/{packages,github}/*.test.ts'],
+  },
   { title: 'relay, on sockets', needsCluster: false, patterns: ['test/relay/**/*.test.ts'] },
   { title: 'all that needs neither', needsCluster: false, patterns: ['test/**/*.test.ts'] },
 ];

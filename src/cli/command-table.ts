@@ -11,6 +11,7 @@ import { logLevels } from '../lib/log-level.ts';
 import { ownValue } from '../lib/record.ts';
 import { helpText, shownFlagTable } from '../relay/command-line/flag-table.ts';
 import { findingFormats } from './findings.ts';
+import { sourceFormats } from './import/formats.ts';
 import { usageText, type CommandText, type Option, type Options } from './usage.ts';
 
 /** The default of `--denied-destinations`. */
@@ -157,6 +158,13 @@ const kubeconfig = {
 } satisfies Option;
 
 export const importOptions = {
+  from: {
+    type: 'string',
+    default: 'auto',
+    value: 'PROGRAM',
+    words: sourceFormats,
+    help: 'whose configuration it is: realm, haproxy, nginx, gost or rinetd; default auto: as it looks',
+  },
   name: {
     type: 'string',
     value: 'NAME',
@@ -201,6 +209,11 @@ export const operatorOptions = {
     help: `image for relays that do not set one (default: that of the operator's own Pod; outside a cluster ${defaultRelayImage})`,
   },
   ...platformOptions,
+  'no-gateway-api': {
+    type: 'boolean',
+    default: false,
+    help: 'leave Gateways and their routes alone; else they are served once the Gateway API is installed',
+  },
   admin: {
     ...admin,
     help: `where /livez, /readyz and /metrics are served, and to this machine a page of all RealmRelays, or off (default ${defaultAdmin})`,
@@ -282,11 +295,12 @@ ${pathsText}`,
     operands: 'paths',
   },
   import: {
-    summary: 'convert a configuration of Realm to a RealmRelay',
+    summary: 'convert a configuration of Realm, HAProxy, nginx, gost or rinetd to RealmRelays',
     synopsis: 'PATH [options]',
     about: `Prints the RealmRelay for a Realm configuration: a file in TOML, JSON or the JSON of Realm before 2.0, a folder of
-them, or - for standard input. Standard error lists what a RealmRelay cannot express, and the Secrets to create from
-certificate files.`,
+them, or - for standard input; or for the TCP and UDP of one file of HAProxy (listen, frontend), nginx (stream), gost
+or rinetd. More ports than a Service can have become several RealmRelays. Standard error lists, with their lines, what a
+RealmRelay cannot express, and the Secrets to create from certificate files.`,
     options: importOptions,
     notes: 'Exit code: 0 success, 1 the configuration is not valid (nothing is printed), 2 wrong usage.',
     operands: 'paths',

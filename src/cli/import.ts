@@ -6,57 +6,79 @@ import { portConflicts } from '../api/port-conflicts.ts';
 import { conflictProblem } from '../api/rules.ts';
 import { apiVersion, kind, maxNameLength, type RealmRelay } from '../api/schema/realm-relay.ts';
 import { ConfigError, type SourcedProblem } from '../config/config-error.ts';
-import { sourceDocument, type ConfigText } from '../config/config-text.ts';
+import type { SourceDocument } from '../config/config-text.ts';
 import { importedRelay, type ImportedRelay } from '../config/import/imported-relay.ts';
 import { originOf } from '../config/import/origins.ts';
 import { secretCommand } from '../config/import/secrets.ts';
-import { problemText, type Problem } from '../lib/problem.ts';
+import { splitSpec } from '../config/import/split.ts';
+import { oneOf } from '../lib/document-rules.ts';
+import type { Problem } from '../lib/problem.ts';
 import { trimmedEnd } from '../lib/trimmed.ts';
 import { readConfig } from '../relay/config-file/read-config.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import type { Command } from './command.ts';
 import { importOptions } from './command-table.ts';
 import { namespaceName } from './flag-values.ts';
-import { parseOptions } from './options.ts';
+import { sourceFormats } from './import/formats.ts';
+import { readSources } from './import/sources.ts';
+import { flagValue, parseOptions } from './options.ts';
 
-/** `realm-operator import`: converts a configuration of Realm to a RealmRelay. */
+/** `realm-operator import`: converts a configuration of Realm, or of another relay, to RealmRelays. */
 export const importRealm: Command = async (argv, { stdin, stdout, stderr }) => {
-  const { path, name, namespace } = options(argv);
+  const { path, from, ...identity } = options(argv);
   const report = (line: string) => stderr.write(`${line}\n`);
   const texts =
     path === '-' ? [{ source: 'stdin', text: await text(stdin) }] : (await readConfig(path)).texts;
-  const imported = read(texts);
+  const { sources, notes, place } = readSources(texts, from);
+  for (const note of notes) report(note.text);
+  if (notes.some(({ isError }) => isError)) return 1;
+  const imported = read(sources);
   if (imported instanceof ConfigError) {
-    for (const problem of imported.problems) report(sourcedText(problem));
+    for (const problem of imported.problems) report(place(problem));
     return 1;
   }
-  const metadata = { name: name ?? nameFrom(path), ...(namespace !== undefined && { namespace }) };
-  const manifest = { apiVersion, kind, metadata, spec: imported.spec } satisfies RealmRelay;
+  const manifest = manifestOf(imported, path, identity);
   const { errors, warnings } = findings(manifest, imported, path);
-  for (const problem of errors) report(sourcedText(problem));
-  for (const { source, ...problem } of warnings) report(`${source}: warning: ${problemText(problem)}`);
+  for (const problem of errors) report(place(problem));
+  for (const warning of warnings) report(place(warning, 'warning: '));
   if (errors.length > 0) return 1;
   for (const secret of imported.secrets)
-    report(`Create the Secret "${secret.name}": ${secretCommand(secret, namespace)}`);
-  stdout.write(dump(manifest, { noRefs: true, lineWidth: -1 }));
+    report(`Create the Secret "${secret.name}": ${secretCommand(secret, identity.namespace)}`);
+  const printed = manifests(manifest).map((each) => dump(each, { noRefs: true, lineWidth: -1 }));
+  stdout.write(printed.join('---\n'));
   return 0;
 };
 
-type Options = {
-  readonly path: string;
-  readonly name: string | undefined;
-  readonly namespace: string | undefined;
-};
+function manifestOf({ spec }: ImportedRelay, path: string, { name, namespace }: Identity): RealmRelay {
+  const metadata = { name: name ?? nameFrom(path), ...(namespace !== undefined && { namespace }) };
+  return { apiVersion, kind, metadata, spec };
+}
+
+/** `manifest`, or several that each can have a Service. */
+function manifests(manifest: RealmRelay): RealmRelay[] {
+  if (manifest.spec.service?.enabled !== false) return [manifest];
+  return splitSpec(manifest.spec).map((spec, index) => {
+    const number = `-${String(index + 1)}`;
+    const name = `${trimmedEnd(manifest.metadata.name.slice(0, maxNameLength - number.length), '-')}${number}`;
+    return { ...manifest, metadata: { ...manifest.metadata, name }, spec };
+  });
+}
+
+/** What names the RealmRelay. */
+type Identity = { readonly name: string | undefined; readonly namespace: string | undefined };
+
+type Options = Identity & { readonly path: string; readonly from: string };
 
 function options(argv: readonly string[]): Options {
   const { values, positionals } = parseOptions(argv, importOptions, 1);
   const [path] = positionals;
   if (path === undefined) throw new UsageError('give one file or folder, or - for standard input');
-  const { name, namespace } = values;
+  const { name, namespace, from } = values;
   return {
     path,
     name,
     namespace: namespace === undefined ? undefined : namespaceName('--namespace', namespace),
+    from: flagValue('--from', from, oneOf(sourceFormats)),
   };
 }
 
@@ -67,9 +89,9 @@ function nameFrom(path: string): string {
   return trimmedEnd(word.replace(/^[^a-z]+/, '').slice(0, maxNameLength), '-') || 'realm';
 }
 
-function read(texts: readonly ConfigText[]): ImportedRelay | ConfigError {
+function read(sources: readonly SourceDocument[]): ImportedRelay | ConfigError {
   try {
-    return importedRelay(texts.map(sourceDocument));
+    return importedRelay(sources);
   } catch (error) {
     if (error instanceof ConfigError) return error;
     throw error;
@@ -92,8 +114,4 @@ function findings(manifest: RealmRelay, { origins, warnings: known }: ImportedRe
     errors: [...problems, ...conflictProblems].map(placed),
     warnings: [...known, ...warnings.map(placed)],
   };
-}
-
-function sourcedText({ source, ...problem }: SourcedProblem): string {
-  return `${source}: ${problemText(problem)}`;
 }

@@ -8,7 +8,6 @@ import { advice } from './advice.ts';
 import type { RelayFlags } from './command-line/flags.ts';
 import { NameResolver } from './dns/resolver.ts';
 import { withListenAddresses } from './listener/listen-names.ts';
-import type { RelayIo } from './main.ts';
 import { transportProblems } from './transport/transports.ts';
 
 /** How long the names of `listen` may take altogether. */
@@ -23,7 +22,7 @@ const lookupMs = 5000;
 export async function checkConfig(
   { admin }: RelayFlags,
   { config, warnings }: ParsedConfig,
-  { stdout, stderr }: RelayIo,
+  { stdout, stderr }: Readonly<Record<'stdout' | 'stderr', { write: (text: string) => unknown }>>,
 ): Promise<number> {
   for (const { what, names } of advice(config, 'Realm'))
     stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);

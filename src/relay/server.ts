@@ -58,6 +58,13 @@ export type RelayOptions = {
   readonly logLinesDropped?: () => number;
 };
 
+const defaults = {
+  identity: { relay: '', pod: '', madeOf: 'Realm' },
+  retireMs: 30_000,
+  random: Math.random,
+  logLinesDropped: () => 0,
+} as const;
+
 /** In stage `leaving` it still accepts, but is no longer ready. */
 type Stage = 'serving' | 'leaving' | 'stopping';
 
@@ -89,31 +96,26 @@ export class RelayServer {
   #endLag: () => void = () => undefined;
   #lastReload: Promise<void> = Promise.resolve();
 
-  constructor({
-    log,
-    clock,
-    lookup = new NameResolver({ clock, log }).lookup,
-    retireMs = 30_000,
-    random = Math.random,
-    errors = new RecentErrors(clock),
-    engine,
-    identity = { relay: '', pod: '', madeOf: 'Realm' },
-    openFiles = openFilesLimit(),
-    logLinesDropped = () => 0,
-    memoryBytes,
-    inherited = new InheritedSockets(),
-    dataPlane = new LocalDataPlane({
-      log,
-      errors,
-      clock,
-      lookup,
-      engine,
-      random,
-      retireMs,
-      openFiles,
-      memoryBytes: memoryBytes ?? memoryBudgetBytes(1),
-    }),
-  }: RelayOptions) {
+  constructor(options: RelayOptions) {
+    const { log, clock, engine, identity, retireMs, random, logLinesDropped } = { ...defaults, ...options };
+    const {
+      lookup = new NameResolver({ clock, log }).lookup,
+      errors = new RecentErrors(clock),
+      openFiles = openFilesLimit(),
+      memoryBytes = memoryBudgetBytes(1),
+      inherited = new InheritedSockets(),
+      dataPlane = new LocalDataPlane({
+        log,
+        errors,
+        clock,
+        lookup,
+        engine,
+        random,
+        retireMs,
+        openFiles,
+        memoryBytes,
+      }),
+    } = options;
     this.#log = log;
     this.#clock = clock;
     this.#errors = errors;

@@ -48,8 +48,8 @@ type Attempt = {
 
 /** Removes our label. */
 export const unlabelled = { metadata: { labels: { 'app.kubernetes.io/managed-by': null } } };
-const notOwned = 'is not named after a RealmRelay that controls it';
-const others = 'selects other Pods than those of its RealmRelay';
+const notOwned = 'is not named after a RealmRelay or Gateway that controls it';
+const others = 'selects other Pods than those of its owner';
 /** A volume with the node's whole file system. */
 export const hostRoot = { name: 'a', hostPath: { path: '/' } };
 const token = { name: 'a', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } };
@@ -268,6 +268,6 @@ export const attempts: readonly Attempt[] = [
     what: 'an autoscaler of another Deployment',
     kind: 'HorizontalPodAutoscaler',
     change: { spec: { scaleTargetRef: { name: 'coredns' } } },
-    refusal: 'scales Deployment "coredns", which is not that of its RealmRelay',
+    refusal: 'scales Deployment "coredns", which is not that of its owner',
   },
 ];

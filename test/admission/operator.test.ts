@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 import { apiVersion, plural, type RealmRelay } from '../../src/api/schema/realm-relay.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
+import type { Platform } from '../../src/desired/platform.ts';
 import type { ApiClient } from '../cluster/api-client.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { goldenRelayManifests } from '../desired/golden-relays.ts';
+import { decide, gateway, listener } from '../gateway/world.ts';
 import { eventually } from '../support/eventually.ts';
 import { parsed, realmRelay } from '../support/realm-relays.ts';
 import { operatorAccount, operatorPolicy } from './operator-account.ts';
@@ -35,13 +37,15 @@ const collections: Readonly<Record<string, string>> = {
 /** The objects of `manifest` as the operator applies them, for a RealmRelay in `namespace` with this UID. */
 function objectsOf(manifest: RealmRelay, namespace: string, uid: string): Manifest[] {
   const relay = parsed({ ...manifest, metadata: { ...manifest.metadata, namespace, uid } });
-  return desiredObjects(relay, {
-    relayImage: 'example.com/relay:1',
-    relayEngine: 'auto',
-    operatorNamespace: 'operators',
-    deniedDestinations: [],
-  });
+  return desiredObjects(relay, platform);
 }
+
+const platform: Platform = {
+  relayImage: 'example.com/relay:1',
+  relayEngine: 'auto',
+  operatorNamespace: 'operators',
+  deniedDestinations: [],
+};
 
 /** Relays that together have an object of every kind. */
 const all = [
@@ -153,7 +157,8 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
     const data = { Corefile: '.' };
     const foreign: Manifest = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web-config' }, data };
     await expectMade(foreign);
-    const none = 'belongs to no RealmRelay: the account of the operator may change and delete only what';
+    const none =
+      'belongs to no RealmRelay or Gateway: the account of the operator may change and delete only what';
     const answers = [
       await applied(account, ours('ConfigMap')),
       await patched(account, foreign, { metadata: ours('ConfigMap').metadata }),
@@ -213,6 +218,76 @@ describeWithCluster('the policy of the operator’s own account', (cluster) => {
       async () => (await sent(cluster(), 'GET', path('ConfigMap', 'web-config'))).status === 404,
       { timeoutMs: 50_000 },
     );
+  });
+
+  describe('of a Gateway', () => {
+    function ofGateway(name: string): Manifest[] {
+      const owner = gateway([listener('db', 5432)]);
+      const { relay } = decide({ ...owner, metadata: { ...owner.metadata, name, namespace } }, []);
+      return relay === undefined ? [] : desiredObjects(relay, platform);
+    }
+
+    for (const name of ['web', 'web.example.com', '1st.example', `${'long-'.repeat(40)}name`])
+      it(`allows it to apply every object of ${name}`, async () => {
+        const objects = ofGateway(name);
+        expect(objects).to.have.lengthOf(3);
+        for (const object of objects)
+          expect(await applied(account, object)).to.deep.equal({ status: 201, message: '' });
+      });
+
+    const instance = (name: string): object => ({ labels: { 'app.kubernetes.io/instance': name } });
+    const ownedBy = (change: object): object => ({
+      ownerReferences: [
+        {
+          apiVersion: 'gateway.networking.k8s.io/v1',
+          kind: 'Gateway',
+          name: 'web',
+          uid: 'u',
+          controller: true,
+          ...change,
+        },
+      ],
+    });
+    const refused: { what: string; metadata: object; spec?: object; refusal: string }[] = [
+      {
+        what: 'the name of an object of another Gateway',
+        metadata: { name: 'other-realm' },
+        refusal: 'is not named after',
+      },
+      {
+        what: 'the label of another Gateway',
+        metadata: instance('other-realm'),
+        refusal: 'is not named after',
+      },
+      {
+        what: 'name and label of a Gateway whose name begins with its own',
+        metadata: { name: 'website-realm', ...instance('website-realm') },
+        refusal: 'is not named after',
+      },
+      {
+        what: 'a Gateway of another API as its owner',
+        metadata: ownedBy({ apiVersion: 'example.com/v1' }),
+        refusal: 'is not named after',
+      },
+      {
+        what: 'a Gateway that does not control it',
+        metadata: ownedBy({ controller: false }),
+        refusal: 'is not named after',
+      },
+      {
+        what: 'the Pods of a RealmRelay',
+        metadata: {},
+        spec: { selector: { 'app.kubernetes.io/instance': 'web' } },
+        refusal: 'selects other Pods than those of its owner',
+      },
+    ];
+    for (const { what, metadata, spec = {}, refusal } of refused)
+      it(`refuses ${what}`, async () => {
+        const service = ofGateway('web').find(({ kind }) => kind === 'Service');
+        const { status, message } = await applied(account, changed(service, { metadata, spec }) as Manifest);
+        expect(message).to.include(refusal);
+        expect(status).to.equal(403);
+      });
   });
 
   describe('of a Pod', () => {

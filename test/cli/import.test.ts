@@ -115,7 +115,7 @@ spec:
       const path = file('realm.toml', text);
       const { code, stdout, stderr } = await runCli(['import', path]);
       expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' });
-      expect(stderr).to.include(`${path}: ${told}`);
+      expect(stderr.replace(/toml:[1-9]:/, 'toml:')).to.include(`${path}: ${told}`);
     });
   }
 

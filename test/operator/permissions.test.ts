@@ -13,6 +13,7 @@ import { accountKubeConfig } from './account.ts';
 import { AuditLog } from './audit-log.ts';
 import { childrenOfWeb, Edge, spec } from './edge.ts';
 import { useEveryRight } from './every-right.ts';
+import { GatewayEdge, hasGatewayCrds, installKinds } from './gateway/gateway-edge.ts';
 import { OperatorProcess } from './operator-process.ts';
 
 const name = 'realm-operator';
@@ -21,6 +22,7 @@ const leaseRole = `${rbac}/namespaces/${releaseNamespace}/roles/${name}-lease`;
 const verbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'];
 /** The plugin that asks for it leaves no trace in the audit log; a test takes it away. */
 const unseen = 'update realm-operator.dev/realmrelays/finalizers';
+const unseenOfGateways = 'update gateway.networking.k8s.io/gateways/finalizers';
 
 const shellLabels = {
   'app.kubernetes.io/managed-by': 'realm-operator',
@@ -251,6 +253,7 @@ const clusterWide: Scope = {
     const policies = ['policy', 'requester', 'operator'].map((file) => `config/admission/${file}.yaml`);
     for (const manifest of ['crds/realmrelays.yaml', 'config/rbac.yaml', ...policies])
       await installed.kubectl(['apply', '--server-side', '--filename', manifest]);
+    if (hasGatewayCrds) await installKinds(installed.controlPlane);
     return ['--leader-elect'];
   },
   role: () => `${rbac}/clusterroles/${name}`,
@@ -265,6 +268,32 @@ describeRights('operator with the rights of config/rbac.yaml', clusterWide, (ins
       await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     }
     expect(installed().audit.forbidden(name)).to.deep.equal([]);
+  });
+
+  const ofGateways = hasGatewayCrds ? it : it.skip;
+  ofGateways('serves Gateways, and uses every right of the two roles for that', async () => {
+    const { controlPlane, audit, edges } = installed();
+    const edge = new GatewayEdge(controlPlane, edges[0].namespace);
+    await edge.applyClass();
+    await edge.applyBackend('pg', ['192.0.2.1']);
+    await edge.applyBackend('bind', ['192.0.2.53'], 'UDP');
+    await edge.applyGateway([
+      { name: 'db', port: 5432, protocol: 'TCP' },
+      { name: 'dns', port: 53, protocol: 'UDP' },
+    ]);
+    await edge.applyRoute('TCPRoute', 'pg', [{ name: 'pg' }]);
+    await edge.applyRoute('UDPRoute', 'bind', [{ name: 'bind' }]);
+    await edge.expectRemotes('192.0.2.1:8080', '192.0.2.53:8080');
+    await edge.expectOfGateway('Programmed', 'False', 'Pending');
+    for (const route of ['tcproutes/pg', 'udproutes/bind'])
+      await edge.expectParents(route, ({ length }) => length === 1);
+    const role = (suffix: string): string => `${rbac}/clusterroles/${name}-${suffix}`;
+    await eventually(
+      'every right to classes used',
+      async () => (await installed().unused(role('classes'))).length === 0,
+    );
+    expect(await installed().unused(role('gateways'))).to.deep.equal([unseenOfGateways]);
+    expect(audit.forbidden(name)).to.deep.equal([]);
   });
 
   it('has a token that runs nothing privileged in kube-system', async () => {

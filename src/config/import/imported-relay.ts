@@ -9,7 +9,7 @@ import { mergedConfig } from '../parsed-config.ts';
 import { portsOf, type PortConfig } from '../port-config.ts';
 import type { EndpointConfig } from '../relay-config.ts';
 import { endpointNames, type Unnamed } from './endpoint-names.ts';
-import { endpointLosses, tableLosses } from './losses.ts';
+import { endpointLosses, tableLosses, withoutDevices } from './losses.ts';
 import { healthCheckSpec, networkSpec } from './network-spec.ts';
 import { endpointOrigins, type EndpointOrigin, type Origin } from './origins.ts';
 import { portRuns, type PortRun } from './port-runs.ts';
@@ -29,11 +29,12 @@ export type ImportedRelay = {
 };
 
 /**
- * The RealmRelay for the configuration in `sources`, merged as `mergedConfig` does.
+ * The RealmRelay for the configuration in `given`, merged as `mergedConfig` does.
  *
  * @throws ConfigError if the relay would reject it.
  */
-export function importedRelay(sources: readonly SourceDocument[]): ImportedRelay {
+export function importedRelay(given: readonly SourceDocument[]): ImportedRelay {
+  const { sources, warnings: devices } = withoutDevices(given);
   const { config, network, warnings } = mergedConfig(sources, {});
   const places = endpointOrigins(sources);
   const placed = config.endpoints.flatMap((endpoint, index) => {
@@ -61,6 +62,7 @@ export function importedRelay(sources: readonly SourceDocument[]): ImportedRelay
       ...warnings,
       ...tableLosses(config, network, sources),
       ...losses,
+      ...devices,
       ...renamed(listeners, names),
       ...notes,
     ],

@@ -1,3 +1,4 @@
+import { isMapping } from '../../lib/document-rules.ts';
 import { isLoopback } from '../../lib/ip-address.ts';
 import type { Path } from '../../lib/problem.ts';
 import { sourceText } from '../address.ts';
@@ -45,7 +46,6 @@ export function endpointLosses(
     ...networkLosses(endpoint.network, network, ownNetwork),
     ...transportLosses(endpoint, origin),
     ...addressLosses(endpoint, origin),
-    ...deviceLosses(endpoint, origin),
   ];
 }
 
@@ -95,14 +95,39 @@ function selfSignedCommand(name: string): string {
 
 const wildcards = ['::', '0.0.0.0', '::ffff:0.0.0.0'];
 
-/** A Pod has interfaces of its own, too. */
-function deviceLosses({ dialDevice, listenDevice }: EndpointConfig, origin: Origin): SourcedProblem[] {
-  const { source, path } = origin;
-  const what = 'is an interface of one machine, which a RealmRelay cannot name';
-  return Object.entries({ interface: dialDevice, listen_interface: listenDevice }).flatMap(([key, value]) =>
-    value === undefined ? [] : [{ source, path: [...path, key], what, value, remedy: 'remove it' }],
-  );
+/**
+ * `sources` without the interfaces that endpoints name, and warnings about those: a Pod has interfaces of its own. A relay
+ * of UDP would refuse them.
+ */
+export function withoutDevices(sources: readonly SourceDocument[]): {
+  readonly sources: readonly SourceDocument[];
+  readonly warnings: readonly SourcedProblem[];
+} {
+  const warnings: SourcedProblem[] = [];
+  const kept = sources.map((each) => {
+    const { source, document } = each;
+    if (!isMapping(document) || !Array.isArray(document['endpoints'])) return each;
+    const endpoints = document['endpoints'].map((endpoint: unknown, index) => {
+      if (!isMapping(endpoint)) return endpoint;
+      const { interface: dial, listen_interface: listen, ...others } = endpoint;
+      const devices = Object.entries({ interface: dial, listen_interface: listen });
+      for (const [key, value] of devices)
+        if (value !== undefined)
+          warnings.push({
+            source,
+            path: ['endpoints', index, key],
+            what: ofMachine,
+            value,
+            remedy: 'remove it',
+          });
+      return others;
+    });
+    return { ...each, document: { ...document, endpoints } };
+  });
+  return { sources: kept, warnings };
 }
+
+const ofMachine = 'is an interface of one machine, which a RealmRelay cannot name';
 
 /** A Pod has addresses of its own, not those of the machine that Realm ran on. */
 function addressLosses({ listen, remotes, through }: EndpointConfig, origin: Origin): SourcedProblem[] {

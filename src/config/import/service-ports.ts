@@ -4,7 +4,7 @@ import type { SourcedProblem } from '../config-error.ts';
 import type { Origin } from './origins.ts';
 
 /**
- * The Service of an imported relay: none if `endpoints` have more ports than a Service can have, with a note.
+ * The Service of an imported relay: none if `endpoints` have more ports than a Service can have, with a note. It is to be split.
  *
  * @param first  the place of the first endpoint; undefined if there is none.
  */
@@ -18,8 +18,8 @@ export function importedService(
   const note = {
     source: first.source,
     path: first.path.slice(0, 1),
-    what: `have ${String(ports)} ports, TCP and UDP counted apart, of which a Service can have ${max}, so that the RealmRelay gets none (service.enabled: false)`,
-    remedy: `set workload.hostNetwork: true, so that clients reach the ports at the nodes, or split it into RealmRelays of up to ${max} ports, each with its Service`,
+    what: `have ${String(ports)} ports, TCP and UDP counted apart, of which a Service can have ${max}, so that they become several RealmRelays`,
+    remedy: `make it one RealmRelay with service.enabled: false and workload.hostNetwork: true if clients reach the ports at the nodes`,
   };
   return { service: { service: { enabled: false } }, notes: [note] };
 }

@@ -40,7 +40,7 @@ export function child(parent: Element, index: number, name: string): Element {
 }
 
 /** Makes `parent` have a child for each of `items`, which `show` writes. */
-export function list<T>(
+function list<T>(
   parent: Element,
   name: string,
   items: readonly T[],

@@ -2,7 +2,7 @@ import { element, showState, write } from './dom.ts';
 import type { Filter } from './table.ts';
 
 /** How often a page asks for its status, in ms. */
-export const periodMs = 2000;
+const periodMs = 2000;
 
 /** A time of day, as the reader writes it. */
 export const clockTime = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });

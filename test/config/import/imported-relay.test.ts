@@ -200,14 +200,14 @@ describe('importedRelay', () => {
       remote_ports: [range],
     });
 
-  it('leaves the Service out if the ports do not fit into one, and says what to do', () => {
+  it('leaves the Service out if the ports do not fit into one, so that it is split, and notes it', () => {
     const { spec, warnings } = imported(legacyRange('20000-29999'));
     expect(spec.service).to.deep.equal({ enabled: false });
     expect(spec.endpoints.map(({ listen }) => listen)).to.deep.equal([
       { address: '0.0.0.0', port: 20_000, endPort: 29_999 },
     ]);
     expect(warnings.map(problemText)).to.deep.equal([
-      'listening_ports: have 10000 ports, TCP and UDP counted apart, of which a Service can have 512, so that the RealmRelay gets none (service.enabled: false): set workload.hostNetwork: true, so that clients reach the ports at the nodes, or split it into RealmRelays of up to 512 ports, each with its Service',
+      'listening_ports: have 10000 ports, TCP and UDP counted apart, of which a Service can have 512, so that they become several RealmRelays: make it one RealmRelay with service.enabled: false and workload.hostNetwork: true if clients reach the ports at the nodes',
     ]);
     expect(imported(legacyRange('20000-20511'))).to.deep.include({ warnings: [] });
     expect(imported(legacyRange('20000-20511')).spec).to.not.have.property('service');

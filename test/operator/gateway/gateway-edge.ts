@@ -1,5 +1,4 @@
-import { readdirSync } from 'node:fs';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Condition } from '../../../src/api/schema/realm-relay.ts';
 import type { GatewayStatus, Listener, RouteParentStatus } from '../../../src/gateway/types.ts';
@@ -10,6 +9,8 @@ import { Edge, type Seen } from '../edge.ts';
 
 /** The CRDs of the Gateway API, which `make cluster` fetches. */
 const gatewayCrds = join(import.meta.dirname, '..', '..', 'cluster', 'bin', 'gateway-crds');
+/** Whether they are there. */
+export const hasGatewayCrds = existsSync(gatewayCrds);
 const relayCrd = join(import.meta.dirname, '..', '..', '..', 'crds', 'realmrelays.yaml');
 const group = 'gateway.networking.k8s.io/v1';
 const classes = `/apis/${group}/gatewayclasses`;
@@ -22,7 +23,7 @@ export type SeenRoute = Omit<Seen, 'status'> & { readonly status?: { parents?: R
 
 /** A suite on a control plane of its own; `kinds` are there from the start, or later by `installKinds`. */
 export function describeGateways(title: string, body: (controlPlane: () => ControlPlane) => void): void {
-  if (!existsSync(gatewayCrds)) {
+  if (!hasGatewayCrds) {
     describe.skip(`${title} (skipped: \`make cluster\` could not fetch the CRDs of the Gateway API)`, () => {
       it('works');
     });

@@ -18,6 +18,18 @@ describe('reset', () => {
     expect(await promise).to.equal('ECONNRESET');
   });
 
+  it('reaches a peer that has ended its side, too, and not as the end of the stream', async () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const remote = await loopback.tcpRemote((peer) => {
+      peer.end();
+      void failure(peer.resume()).then(resolve);
+    });
+    const socket = await loopback.client(remote);
+    await once(socket.resume(), 'end');
+    reset(socket);
+    expect(await promise).to.equal('ECONNRESET');
+  });
+
   it('closes a socket that was ended and still has data to send, which libuv cannot reset', async () => {
     const socket = await loopback.client(await loopback.tcpRemote((peer) => peer.pause()));
     socket.write(Buffer.alloc(20_000_000));

@@ -57,7 +57,10 @@ async function listening(transport: string, options = {}): Promise<TestRelay & {
 }
 
 /** A TLS client of `relay` that trusts the authority of the tests; its handshake may not be done yet. */
-function tlsClient({ relay }: Pick<TestRelay, 'relay'>, options: ConnectionOptions = {}): TLSSocket {
+function tlsClient(
+  { relay }: Pick<TestRelay, 'relay'>,
+  options: ConnectionOptions & { readonly allowHalfOpen?: boolean } = {},
+): TLSSocket {
   const trust = { ca: readFileSync(pki.ca), servername: 'relay.example' };
   const socket = connect({ ...split(listenOf(relay)), ...trust, ...options });
   socket.on('error', () => undefined);
@@ -393,6 +396,17 @@ describe('relay, TLS towards the remote', () => {
     const [error] = running.relay.status().recentErrors;
     expect(error).to.include({ side: 'upstream', reason: 'REALM_HANDSHAKE_FAILED' });
     expect(error?.remedy).to.contain('The remote does not match remote_transport');
+  });
+
+  it('resets a client that has ended its side, if the remote resets the connection then', async () => {
+    const remote = await loopback.tcpRemote((socket) => {
+      socket.on('end', () => socket.resetAndDestroy()).resume();
+      socket.write('an answer');
+    });
+    const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: words() })));
+    const socket = tlsClient({ relay }, { allowHalfOpen: true });
+    socket.once('data', () => socket.end());
+    expect(await failure(socket)).to.equal('ECONNRESET');
   });
 
   it('resets the client if the remote does not speak TLS', async () => {

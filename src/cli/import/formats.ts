@@ -1,0 +1,30 @@
+import { ownValue } from '../../lib/record.ts';
+import type { ForeignReader } from './foreign.ts';
+import { readGost } from './gost.ts';
+import { readHaproxy } from './haproxy.ts';
+import { readNginx } from './nginx.ts';
+import { readRinetd } from './rinetd.ts';
+
+/** The programs other than Realm whose configurations are read, with what their files look like. */
+const formats: Readonly<Record<string, { readonly read: ForeignReader; readonly looks: RegExp }>> = {
+  haproxy: {
+    read: readHaproxy,
+    looks: /^(?:listen|frontend|backend|defaults|global)\b[^={\n]*$/m,
+  },
+  nginx: { read: readNginx, looks: /^[ \t]*(?:stream|upstream[ \t]+\S+|server)\s*\{/m },
+  gost: { read: readGost, looks: /^services[ \t]*:|"(?:ServeNodes|services)"[ \t\n]*:/m },
+  rinetd: {
+    read: readRinetd,
+    looks:
+      /^[0-9A-Fa-f.:*]+[ \t]+[0-9a-z]+(?:\/(?:tcp|udp))?[ \t]+[0-9A-Za-z.:_-]+[ \t]+[0-9a-z]+(?:\/(?:tcp|udp))?(?:[ \t]|$)/m,
+  },
+};
+
+/** The words of `--from`. */
+export const sourceFormats = ['auto', 'realm', ...Object.keys(formats)];
+
+/** The reader for `text`: of the program `format`, or of the one that it looks like; undefined for Realm. */
+export function foreignReader(format: string, text: string): ForeignReader | undefined {
+  if (format !== 'auto') return ownValue(formats, format)?.read;
+  return Object.values(formats).find(({ looks }) => looks.test(text))?.read;
+}

@@ -1,0 +1,118 @@
+import type { RealmNetwork } from '../../config/realm-document.ts';
+import { fault, leftOut, portsIn, type ForeignNote, type Ports } from './foreign.ts';
+import { parametersIn, type Directive } from './haproxy-words.ts';
+
+/** An address of `bind`. */
+type Binding = {
+  readonly line: number;
+  readonly host: string;
+  readonly ports: Ports;
+  readonly network: RealmNetwork;
+  /** TLS towards the clients, in Realm's words. */
+  readonly transport?: string;
+};
+
+/** Parameters of `bind` that are read. */
+const known = ['accept-proxy', 'v6only', 'ssl', 'crt', 'alpn', 'ca-file', 'verify', 'maxconn'];
+/** Parameters of `bind` without a counterpart that nobody misses. */
+const silent = [
+  'v4v6',
+  'tfo',
+  'name',
+  'id',
+  'backlog',
+  'defer-accept',
+  'level',
+  'process',
+  'thread',
+  'shards',
+  'mss',
+  'tcp-ut',
+];
+const withValue = [
+  'name',
+  'id',
+  'backlog',
+  'level',
+  'process',
+  'thread',
+  'shards',
+  'mss',
+  'tcp-ut',
+  'crt',
+  'interface',
+  'maxconn',
+  'alpn',
+  'ca-file',
+  'verify',
+  'user',
+  'group',
+  'mode',
+  'nice',
+  'ssl-min-ver',
+  'ssl-max-ver',
+  'ciphers',
+  'ciphersuites',
+  'crt-list',
+];
+
+/** The addresses that `section` listens on, with their parameters. */
+export function bindings(
+  { directives }: { readonly directives: readonly Directive[] },
+  notes: ForeignNote[],
+): Binding[] {
+  return directives
+    .filter(({ words }) => words[0] === 'bind')
+    .flatMap(({ line, words }) => {
+      const [, addresses = '', ...parameters] = words;
+      const settings = settingsOf(line, parameters, notes);
+      return addresses.split(',').flatMap((address) => {
+        const place = addressOf(address);
+        if (place !== undefined) return [{ line, ...place, ...settings }];
+        const remedy = 'write ADDRESS:PORT, or ADDRESS:FIRST-LAST';
+        notes.push(fault({ line, word: 'bind', value: address }, 'is no address with a port', remedy));
+        return [];
+      });
+    });
+}
+
+/** HAProxy reads an empty address and a star as every IPv4 address. */
+function addressOf(text: string): { readonly host: string; readonly ports: Ports } | undefined {
+  const [, bracketed, plain = '', port = ''] =
+    /^(?:ipv[46]@)?(?:\[([^\]]*)\]|([^[\]]*)):([0-9-]+)$/.exec(text) ?? [];
+  const ports = portsIn(port);
+  if (ports === undefined) return undefined;
+  const host = bracketed ?? plain;
+  if (host !== '' && host !== '*') return { host, ports };
+  return { host: text.startsWith('ipv6@') ? '::' : '0.0.0.0', ports };
+}
+
+function settingsOf(
+  line: number,
+  parameters: readonly string[],
+  notes: ForeignNote[],
+): Pick<Binding, 'network' | 'transport'> {
+  const given = parametersIn(parameters, withValue);
+  const unknown = [...given].filter(([word]) => !known.includes(word) && !silent.includes(word));
+  notes.push(...unknown.map(([word, value]) => leftOut(line, `bind ${word}`, undefined, value || undefined)));
+  return {
+    network: {
+      ...(given.has('accept-proxy') && { accept_proxy: true }),
+      ...(given.has('v6only') && { ipv6_only: true }),
+    },
+    ...(given.has('ssl') && { transport: transportOf(given) }),
+  };
+}
+
+/** HAProxy has certificate and key in one file. */
+function transportOf(given: ReadonlyMap<string, string>): string {
+  const file = given.get('crt') ?? '';
+  const authorities = given.get('verify') === 'required' ? given.get('ca-file') : undefined;
+  return [
+    'tls',
+    `cert=${file}`,
+    `key=${file}`,
+    ...(given.has('alpn') ? [`alpn=${given.get('alpn') ?? ''}`] : []),
+    ...(authorities === undefined ? [] : [`clientca=${authorities}`]),
+  ].join(';');
+}

@@ -1,0 +1,393 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { loadAll } from 'js-yaml';
+import type { RealmRelay } from '../../src/api/schema/realm-relay.ts';
+import { runCli } from './cli.ts';
+
+type Imported = { readonly relays: RealmRelay[]; readonly stderr: string };
+
+/** Imports `text`, whose program has to be recognized; what is printed is valid. */
+async function imported(text: string, ...argv: readonly string[]): Promise<Imported> {
+  const { code, stdout, stderr } = await runCli(['import', '-', ...argv], text);
+  expect({ code, stderr }).to.have.property('code', 0);
+  expect(await runCli(['validate', '-q', '-'], stdout)).to.have.property('code', 0);
+  return { relays: loadAll(stdout) as RealmRelay[], stderr };
+}
+
+async function endpoints(text: string): Promise<RealmRelay['spec']['endpoints']> {
+  return (await imported(text)).relays.flatMap(({ spec }) => spec.endpoints);
+}
+
+const haproxy = `global
+    maxconn 4096   # of all
+defaults
+    mode tcp
+    timeout connect 7s
+    timeout client 1m
+    timeout server 30s
+frontend https
+    bind :443
+    bind [::]:443 v6only accept-proxy
+    maxconn 2000
+    tcp-request inspect-delay 5s
+    use_backend other if { src 10.0.0.0/8 }
+    default_backend web
+backend web
+    balance leastconn
+    server a 192.0.2.10:8443 check inter 3s fall 2 weight 200 send-proxy-v2
+    server b [2001:db8::1]:8443 check weight 512
+    server c 192.0.2.12:8443 disabled
+listen pg
+    bind 0.0.0.0:5432-5433
+    server db1 db1.example check
+    server db2 db2.example backup
+frontend site
+    mode http
+    bind :80
+`;
+
+describe('realm-operator import of HAProxy', () => {
+  it('reads frontends with their backend, and listen', async () => {
+    const { relays, stderr } = await imported(haproxy);
+    const [v4, v6, pg] = relays[0]?.spec.endpoints ?? [];
+    expect(v4).to.deep.equal({
+      name: 'https-1',
+      listen: { address: '0.0.0.0', port: 443 },
+      remotes: [
+        { address: '192.0.2.10', port: 8443, weight: 100 },
+        { address: '2001:db8::1', port: 8443, weight: 255 },
+      ],
+      balance: 'LeastConnections',
+      healthCheck: { intervalSeconds: 3, unhealthyThreshold: 2, healthyThreshold: 2 },
+      network: {
+        tcpTimeoutSeconds: 7,
+        tcpIdleTimeoutSeconds: 30,
+        maxConnections: 2000,
+        sendProxy: { enabled: true },
+      },
+    });
+    expect(v6).to.have.nested.property('network.acceptProxy.enabled', true);
+    expect(v6).to.deep.include({ listen: { address: '::', port: 443 } });
+    expect(pg).to.deep.include({
+      name: 'pg',
+      listen: { address: '0.0.0.0', port: 5432, endPort: 5433 },
+      remotes: [
+        { address: 'db1.example', port: 5432 },
+        { address: 'db2.example', port: 5432 },
+      ],
+      balance: 'Failover',
+    });
+    expect(stderr.split('\n').slice(0, 3)).to.deep.equal([
+      'stdin:12: warning: tcp-request inspect-delay: has no counterpart in a RealmRelay and is left out, got "5s": check whether you need it',
+      'stdin:13: warning: use_backend: has no counterpart in a RealmRelay and is left out, got "other if { src 10.0.0.0/8 }": a RealmRelay has no conditions: use an endpoint for each',
+      'stdin:24: warning: mode http: has no counterpart in a RealmRelay and is left out, got "site": a RealmRelay relays TCP and UDP without reading them',
+    ]);
+  });
+
+  it('reads TLS on both sides', async () => {
+    const { relays, stderr } = await imported(
+      'listen tls\n  bind :443 ssl crt /etc/ssl/web.pem alpn h2,http/1.1\n  server a backend.example:8443 ssl verify none sni str(web.example)\n',
+    );
+    expect(relays[0]?.spec.endpoints[0]).to.deep.include({
+      listenTransport: { tls: { secretName: 'web', alpn: ['h2', 'http/1.1'] } },
+      remoteTransport: { tls: { serverName: 'web.example', insecure: true } },
+    });
+    expect(stderr).to.contain('kubectl create secret tls web');
+  });
+
+  const refused = [
+    {
+      why: 'a backend that is not there',
+      text: 'frontend a\n bind :1\n default_backend b\n',
+      says: 'stdin:3: default_backend: is no backend of the file, got "b"',
+    },
+    {
+      why: 'a section without servers',
+      text: 'listen a\n bind :1\n',
+      says: 'stdin:1: listen a: has no server',
+    },
+    {
+      why: 'a socket of a file system',
+      text: 'listen a\n bind :1\n server b /run/b.sock\n',
+      says: 'stdin:3: server: is no address that a RealmRelay can dial, got "/run/b.sock"',
+    },
+    {
+      why: 'an address without a port',
+      text: 'listen a\n bind eth0\n server b c:1\n',
+      says: 'stdin:2: bind: is no address with a port, got "eth0"',
+    },
+    {
+      why: 'HTTP alone',
+      text: 'listen a\n mode http\n bind :1\n server b c:1\n',
+      says: 'contains no forwarding of TCP or UDP',
+    },
+  ];
+  for (const { why, text, says } of refused)
+    it(`refuses ${why}`, async () => {
+      const { code, stdout, stderr } = await runCli(['import', '-'], text);
+      expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' });
+      expect(stderr).to.contain(says);
+    });
+});
+
+const nginx = `events {}
+http { server { listen 80; } }
+stream {
+    upstream dns { least_conn; server 192.0.2.53:53 weight=2 max_fails=3; server 192.0.2.54:53; server 192.0.2.55:53 backup; }
+    upstream web {
+        hash $remote_addr consistent;
+        server web1.example:443;
+        server web2.example:443 down;
+        server "web3.example:443";
+    }
+    server {
+        listen 53 udp reuseport; # queries
+        listen [::]:53 udp;
+        proxy_pass dns;
+        proxy_timeout 20s;
+    }
+    server {
+        listen [::]:443 ipv6only=off;
+        proxy_pass web;
+        proxy_protocol on;
+        proxy_connect_timeout 1m30s;
+        allow 10.0.0.0/8;
+        allow 2001:db8::/32;
+        deny all;
+    }
+    server { listen 8000-8010; proxy_pass 192.0.2.1:9000; ssl_preread on; }
+}
+`;
+
+describe('realm-operator import of nginx', () => {
+  it('reads the servers of stream, and upstreams', async () => {
+    const { relays, stderr } = await imported(nginx);
+    const [dns4, dns6, web, range] = relays[0]?.spec.endpoints ?? [];
+    expect(dns4).to.deep.equal({
+      name: 'udp-53-v4',
+      listen: { address: '0.0.0.0', port: 53 },
+      remotes: [
+        { address: '192.0.2.53', port: 53, weight: 2 },
+        { address: '192.0.2.54', port: 53 },
+      ],
+      balance: 'LeastConnections',
+      network: { tcp: false, udp: true, udpTimeoutSeconds: 20 },
+    });
+    expect(dns6?.network).to.deep.include({ ipv6Only: true });
+    expect(web).to.deep.include({
+      listen: { address: '::', port: 443 },
+      balance: 'IPHash',
+      network: {
+        tcpTimeoutSeconds: 90,
+        allowedSources: ['10.0.0.0/8', '2001:db8::/32'],
+        sendProxy: { enabled: true, version: 1 },
+      },
+    });
+    expect(web?.remotes.map(({ address }) => address)).to.deep.equal(['web1.example', 'web3.example']);
+    expect(range).to.deep.include({
+      listen: { address: '0.0.0.0', port: 8000, endPort: 8010 },
+      remotes: [{ address: '192.0.2.1', port: 9000, fixedPort: true }],
+    });
+    expect(stderr.split('\n').map((line) => line.split(': has')[0])).to.include.members([
+      'stdin:2: warning: http',
+      'stdin:4: warning: backup',
+      'stdin:26: warning: ssl_preread',
+    ]);
+  });
+
+  it('reads a file that stream includes, and TLS', async () => {
+    const [only] = await endpoints(
+      'server {\n  listen 443 ssl;\n  ssl_certificate /etc/ssl/a.crt;\n  ssl_certificate_key /etc/ssl/a.key;\n  proxy_ssl on;\n  proxy_ssl_verify on;\n  proxy_pass backend.example:8443;\n}\n',
+    );
+    expect(only).to.deep.include({
+      listenTransport: { tls: { secretName: 'a' } },
+      remoteTransport: { tls: { serverName: 'backend.example' } },
+    });
+  });
+
+  it('refuses a variable as the remote', async () => {
+    const { code, stderr } = await runCli(
+      ['import', '-'],
+      'stream {\n server { listen 1;\n proxy_pass $name; }\n}\n',
+    );
+    expect(code).to.equal(1);
+    expect(stderr).to.contain(
+      'stdin:3: proxy_pass: is no address that a RealmRelay can dial, got "$name": name an upstream, or HOST:PORT',
+    );
+  });
+});
+
+describe('realm-operator import of gost', () => {
+  it('reads the services of version 3', async () => {
+    const { relays, stderr } = await imported(`services:
+- name: service-0
+  addr: ":8443"
+  handler: {type: tcp}
+  listener: {type: tcp}
+  forwarder:
+    nodes: [{name: a, addr: "192.168.1.1:443"}, {name: b, addr: "[2001:db8::1]:443"}]
+    selector: {strategy: fifo, maxFails: 1}
+- name: dns
+  addr: 127.0.0.1:53
+  handler: {type: udp}
+  listener: {type: udp}
+  forwarder: {nodes: [{addr: "8.8.8.8:53"}]}
+- name: socks
+  addr: :1080
+  handler: {type: socks5}
+`);
+    expect(relays[0]?.spec.endpoints).to.deep.equal([
+      {
+        name: 'service-0',
+        listen: { address: '::', port: 8443 },
+        remotes: [
+          { address: '192.168.1.1', port: 443 },
+          { address: '2001:db8::1', port: 443 },
+        ],
+        balance: 'Failover',
+      },
+      {
+        name: 'dns',
+        listen: { address: '127.0.0.1', port: 53 },
+        remotes: [{ address: '8.8.8.8', port: 53 }],
+        network: { tcp: false, udp: true },
+      },
+    ]);
+    expect(stderr).to.contain('stdin:14: warning: service: has no counterpart');
+  });
+
+  it('reads the nodes of version 2', async () => {
+    const { relays, stderr } = await imported(
+      '{"ServeNodes": [\n"tcp://:2222/192.168.1.1:22,192.168.1.2:22?strategy=rand",\n"udp://:53/8.8.8.8:53",\n"socks5://:1080"]}',
+    );
+    expect(relays[0]?.spec.endpoints.map(({ name }) => name)).to.deep.equal(['tcp-2222', 'udp-53']);
+    expect(stderr).to.contain('stdin:4: warning: ServeNodes');
+  });
+});
+
+describe('realm-operator import of rinetd', () => {
+  it('reads forwarding rules, allow and deny', async () => {
+    const { relays, stderr } = await imported(`# a comment
+allow 10.0.*.*
+logfile /var/log/rinetd.log
+0.0.0.0 80 192.0.2.10 8080
+0.0.0.0 443/tcp web.example https
+allow 192.0.2.7
+deny 10.0.0.1
+:: 53/udp 2001:db8::53 53/udp
+`);
+    expect(relays[0]?.spec.endpoints).to.deep.equal([
+      {
+        name: 'tcp-80-v4',
+        listen: { address: '0.0.0.0', port: 80 },
+        remotes: [{ address: '192.0.2.10', port: 8080 }],
+        network: { allowedSources: ['10.0.0.0/16'] },
+      },
+      {
+        name: 'tcp-443-v4',
+        listen: { address: '0.0.0.0', port: 443 },
+        remotes: [{ address: 'web.example', port: 443 }],
+        network: { allowedSources: ['10.0.0.0/16', '192.0.2.7'] },
+      },
+      {
+        name: 'udp-53',
+        listen: { address: '::', port: 53 },
+        remotes: [{ address: '2001:db8::53', port: 53 }],
+        network: { tcp: false, udp: true, allowedSources: ['10.0.0.0/16'] },
+      },
+    ]);
+    expect(stderr).to.contain(
+      'stdin:7: warning: deny: has no counterpart in a RealmRelay and is left out, got "10.0.0.1"',
+    );
+  });
+
+  it('refuses a rule that is not whole, and a pattern of digits', async () => {
+    const { code, stderr } = await runCli(
+      ['import', '--from', 'rinetd', '-'],
+      '0.0.0.0 80 192.0.2.10\nallow 10.?.0.1\n:: 1 a 2\n',
+    );
+    expect(code).to.equal(1);
+    expect(stderr)
+      .to.contain('stdin:1: 0.0.0.0 80 192.0.2.10: is no forwarding rule')
+      .and.to.contain('stdin:2: allow: is no range of addresses');
+  });
+});
+
+describe('realm-operator import of Realm', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  const cases = [
+    {
+      why: 'TOML',
+      text: '[network]\nuse_udp = true\n\n[[endpoints]]\nlisten = "[::]:1"\nremote = "a:1"\n[[endpoints]]\nremote = "a:2"\n# a port\nlisten = "[::]:x"\n',
+      line: 10,
+    },
+    {
+      why: 'a table of an endpoint',
+      text: '[[endpoints]]\nlisten = "[::]:1"\nremote = "a:1"\n[endpoints.network]\ntcp_timeout = "x"\n',
+      line: 5,
+    },
+    {
+      why: 'inline tables',
+      text: 'endpoints = [\n  {listen = "[::]:1", remote = "a:1"},\n  {listen = "[::]:x", remote = "a:1"},\n]\n',
+      line: 3,
+    },
+    { why: 'JSON', text: '{"endpoints": [\n  {"listen": "[::]:1",\n   "remote": "a:x"}]}', line: 3 },
+  ];
+  for (const { why, text, line } of cases)
+    it(`reports problems with their line: ${why}`, async () => {
+      const path = join(folder, 'realm.toml');
+      writeFileSync(path, text);
+      const { code, stderr } = await runCli(['import', path]);
+      expect(code).to.equal(1);
+      expect(stderr).to.match(new RegExp(`^${path}:${String(line)}: endpoints\\[`));
+    });
+
+  it('takes interfaces, also with UDP, and warns that they are left out', async () => {
+    const { stderr } = await imported(
+      '[[endpoints]]\nlisten = "[::]:1"\nremote = "a:1"\ninterface = "eth0"\nnetwork = {use_udp = true}\n',
+    );
+    expect(stderr).to.equal(
+      'stdin:4: warning: endpoints[0].interface: is an interface of one machine, which a RealmRelay cannot name, got "eth0": remove it\n',
+    );
+  });
+
+  it('prints several RealmRelays for more ports than a Service can have', async () => {
+    const text =
+      '[network]\nuse_udp = true\n[[endpoints]]\nlisten = "[::]:10000"\nlisten_end_port = 10699\nremote = "a:20000"\n';
+    const { relays, stderr } = await imported(text, '--name', 'voip');
+    expect(
+      relays.map(
+        ({
+          metadata: { name },
+          spec: {
+            endpoints: [first],
+            service,
+          },
+        }) => [name, first?.listen, first?.remotes[0]?.port, service],
+      ),
+    ).to.deep.equal([
+      ['voip-1', { address: '::', port: 10_000, endPort: 10_255 }, 20_000, undefined],
+      ['voip-2', { address: '::', port: 10_256, endPort: 10_511 }, 20_256, undefined],
+      ['voip-3', { address: '::', port: 10_512, endPort: 10_699 }, 20_512, undefined],
+    ]);
+    expect(stderr).to.contain('become several RealmRelays');
+  });
+
+  it('is what other files are taken for, and what --from realm requests', async () => {
+    expect((await runCli(['import', '--from', 'realm', '-'], nginx)).stderr).to.contain(
+      'is neither TOML nor JSON',
+    );
+    const { code, stderr } = await runCli(['import', '--from', 'squid', '-'], '');
+    expect(code).to.equal(2);
+    expect(stderr).to.contain('use one of auto, realm, haproxy, nginx, gost, rinetd');
+  });
+});

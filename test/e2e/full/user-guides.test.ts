@@ -1,0 +1,3 @@
+import { describeGuides, guides } from '../guides/suite.ts';
+
+describeGuides(guides().others);
