@@ -100,7 +100,7 @@ licences: node_modules ## Fail if a shipped package has a licence that is not ap
 
 ##@ Generate
 .PHONY: generate
-generate: node_modules ## Generate the CRD, docs/api.md, docs/metrics.md, files of the chart, and the relay's page.
+generate: node_modules ## Generate the CRD, docs/api.md, docs/metrics.md, files of the chart, and the pages.
 	node tools/generate.ts
 
 .PHONY: merge-table
