@@ -176,8 +176,8 @@ e2e-full: build ## The same, with the tests that take minutes: traffic, Helm, Fl
 	node tools/e2e.ts full
 
 .PHONY: conformance
-conformance: build ## Run the Gateway API's conformance suite on a real node; FAMILY=IPv6 for that family first.
-	node tools/conformance.ts --family=$${FAMILY:-IPv4}
+conformance: build ## Run the Gateway API's conformance suite on a real node; ADDRESSES=ClusterIP FAMILY=IPv6.
+	node tools/conformance.ts --addresses=$${ADDRESSES:-LoadBalancer} --family=$${FAMILY:-IPv4}
 
 .PHONY: help
 help: ## Show this help.

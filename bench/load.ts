@@ -12,6 +12,8 @@ export type LoadResult = {
   /** The divisor of the CPU time: GB, requests, connections or datagrams. */
   readonly units: number;
   readonly seconds: number;
+  /** Datagrams that did not arrive, if they were counted. */
+  readonly lost?: number;
   /** Microseconds from request to answer, if each was timed. */
   readonly latencyUs?: { readonly p50: number; readonly p99: number };
 };
@@ -126,7 +128,41 @@ const datagrams: Work = async (port, amount, connections) => {
   return { units: answered };
 };
 
-const works: Readonly<Record<string, Work>> = { stream, requests, newConnections, paced, idle, datagrams };
+/** How bulk datagrams are sent. */
+const bulk = { perSecond: 60_000, burst: 32, bytes: 1200 } as const;
+/** Datagrams that have not arrived after this silence are lost. */
+const lostAfterMs = 500;
+
+/** `amount` datagrams one way, in bursts at a steady pace, which the backend counts. */
+const bulkDatagrams: Work = async (port, amount) => {
+  const socket = createSocket('udp4');
+  socket.connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  const payload = Buffer.alloc(bulk.bytes, 'x');
+  const burstMs = (bulk.burst / bulk.perSecond) * 1e3;
+  const startMs = performance.now();
+  for (let sent = 0; sent < amount;) {
+    await delay(1);
+    const due = Math.floor((performance.now() - startMs) / burstMs) * bulk.burst;
+    for (; sent < Math.min(due, amount); sent += 1) socket.send(payload);
+  }
+  for (let before = -1; arrived < amount && arrived !== before;) {
+    before = arrived;
+    await delay(lostAfterMs);
+  }
+  socket.close();
+  return { units: amount, lost: amount - arrived };
+};
+
+const works: Readonly<Record<string, Work>> = {
+  stream,
+  requests,
+  newConnections,
+  paced,
+  idle,
+  datagrams,
+  bulkDatagrams,
+};
 
 async function connected(port: number): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -142,6 +178,9 @@ async function exchange(socket: Socket): Promise<void> {
   }
 }
 
+/** Datagrams that the backend has received. */
+let arrived = 0;
+
 /** Starts a backend that echoes on TCP and UDP, or only reads if `isSink`, and returns its port. */
 async function backend(isSink: boolean): Promise<number> {
   const server = createServer({ noDelay: true }, (socket) => {
@@ -151,9 +190,10 @@ async function backend(isSink: boolean): Promise<number> {
   }).listen({ port: 0, host: '127.0.0.1', backlog: 1024 });
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const echo = createSocket('udp4');
+  const echo = createSocket({ type: 'udp4', recvBufferSize: 4 * 1024 * 1024 });
   echo.on('message', (received, client) => {
-    echo.send(received, client.port, client.address);
+    arrived += 1;
+    if (!isSink) echo.send(received, client.port, client.address);
   });
   echo.bind(port, '127.0.0.1');
   await once(echo, 'listening');
@@ -167,7 +207,7 @@ function print(value: unknown): void {
 async function main([work = '', amount = '', connections = '']: readonly string[]): Promise<void> {
   const run = works[work];
   if (run === undefined) throw new Error(`no such work: ${work}`);
-  print(await backend(work === 'stream'));
+  print(await backend(work === 'stream' || work === 'bulkDatagrams'));
   const [line] = (await once(process.stdin, 'data')) as [Buffer];
   const startMs = performance.now();
   const done = await run(Number(line), Number(amount), Number(connections));

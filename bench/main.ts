@@ -48,6 +48,20 @@ const measurements: readonly Measurement[] = [
     figure: perUnit(1e6),
   },
   {
+    what: 'datagram of 1,200 bytes, 60,000/s in bursts of 32, CPU',
+    unit: 'µs',
+    load: ['bulkDatagrams', 120_000, 1],
+    protocol: 'udp',
+    figure: perUnit(1e6),
+  },
+  {
+    what: 'the same, lost of 120,000',
+    unit: 'datagrams',
+    load: ['bulkDatagrams', 120_000, 1],
+    protocol: 'udp',
+    figure: ({ load }) => load.lost ?? NaN,
+  },
+  {
     what: 'latency at 4,000 requests/s, p50',
     unit: 'µs',
     load: ['paced', 8_000, 48],

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
-import { customResourceDefinition } from '../src/api/crd.ts';
+import { customResourceDefinition, gatewayParametersDefinition } from '../src/api/crd.ts';
 import { chartReadme } from './chart-readme.ts';
 import { dashboards } from './dashboards.ts';
 
@@ -32,7 +32,11 @@ const requesterVariables = {
 /** The generated files of the Helm chart, by their path in the repository. */
 export function chartFiles(): ReadonlyMap<string, string> {
   return new Map([
-    [`${chart}/templates/crd.yaml`, crdTemplate()],
+    [`${chart}/templates/crd.yaml`, crdTemplate('realm-relay', customResourceDefinition())],
+    [
+      `${chart}/templates/gateway-parameters-crd.yaml`,
+      crdTemplate('gateway-parameters', gatewayParametersDefinition()),
+    ],
     [`${chart}/templates/admission-policy.yaml`, renderedIf(crds, policies, policyTemplate(policies))],
     [`${chart}/templates/admission-requester.yaml`, requesterTemplate()],
     [`${chart}/templates/admission-operator.yaml`, operatorTemplate()],
@@ -44,10 +48,11 @@ export function chartFiles(): ReadonlyMap<string, string> {
   ]);
 }
 
-function crdTemplate(): string {
-  const { spec, ...head } = customResourceDefinition() as Record<string, unknown>;
+/** @param source  the file in src/api/schema that `definition` is made of. */
+function crdTemplate(source: string, definition: object): string {
+  const { spec, ...head } = definition as Record<string, unknown>;
   const body = escaped(dump({ spec }, { noRefs: true, lineWidth: 100 }));
-  return renderedIf(crds, 'src/api/schema/realm-relay.ts', `${dump(head)}${labels}${keep}${body}`);
+  return renderedIf(crds, `src/api/schema/${source}.ts`, `${dump(head)}${labels}${keep}${body}`);
 }
 
 function requesterTemplate(): string {

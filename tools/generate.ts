@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { dump } from 'js-yaml';
 import { apiReference } from '../src/api/api-reference.ts';
-import { customResourceDefinition } from '../src/api/crd.ts';
+import { customResourceDefinition, gatewayParametersDefinition } from '../src/api/crd.ts';
 import { chartFiles } from './chart.ts';
 import { metricsReference } from './metrics.ts';
 import { pageModules } from './page.ts';
@@ -15,6 +15,11 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   const header = '# Generated from src/api/schema/realm-relay.ts by `make generate`; do not edit.\n';
   return new Map([
     ['crds/realmrelays.yaml', header + dump(customResourceDefinition(), { noRefs: true, lineWidth: 100 })],
+    [
+      'crds/realmgatewayparameters.yaml',
+      header.replace('realm-relay', 'gateway-parameters') +
+        dump(gatewayParametersDefinition(), { noRefs: true, lineWidth: 100 }),
+    ],
     ['docs/api.md', apiReference()],
     ['docs/metrics.md', metricsReference()],
     ...pageModules(),

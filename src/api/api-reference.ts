@@ -1,4 +1,5 @@
-import { specStructure, statusStructure, type StructuralSchema } from './crd.ts';
+import { parametersStructure, specStructure, statusStructure, type StructuralSchema } from './crd.ts';
+import { parametersKind } from './schema/gateway-parameters.ts';
 import { apiVersion, kind } from './schema/realm-relay.ts';
 
 type Row = { readonly field: string; readonly schema: StructuralSchema; readonly isRequired: boolean };
@@ -19,6 +20,13 @@ ${table(rows('', specStructure()))}
 ## status
 
 ${table(rows('', statusStructure()))}
+
+# RealmGatewayParameters
+
+Generated from \`src/api/schema/gateway-parameters.ts\`. \`kind: ${parametersKind}\`, in the namespace of the Gateways that refer to it, or in
+any that a GatewayClass names: see [Gateway API](gateway-api.md#parameters).
+
+${table(rows('', parametersStructure()))}
 `;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { gatewayParametersSchema, parametersKind, parametersPlural } from './schema/gateway-parameters.ts';
 import { apiVersion, group, kind, maxNameLength, plural, specSchema, version } from './schema/realm-relay.ts';
 import { statusSchema } from './schema/status.ts';
 
@@ -62,6 +63,48 @@ export function customResourceDefinition(): object {
   };
 }
 
+/** The CustomResourceDefinition of RealmGatewayParameters, which only users write. */
+export function gatewayParametersDefinition(): object {
+  const schema = {
+    description: `The Pods and the Service of Gateways that refer to it, or whose GatewayClass does (${apiVersion}).`,
+    type: 'object',
+    required: ['spec'],
+    properties: {
+      ...objectFields,
+      spec: { ...parametersStructure(), description: 'What the user wants.' },
+    },
+  };
+  const names = {
+    kind: parametersKind,
+    listKind: `${parametersKind}List`,
+    plural: parametersPlural,
+    singular: parametersPlural,
+  };
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${parametersPlural}.${group}` },
+    spec: {
+      group,
+      names,
+      scope: 'Namespaced',
+      versions: [{ name: version, served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+    },
+  };
+}
+
+/** The schema of the spec of RealmGatewayParameters. */
+export function parametersStructure(): StructuralSchema {
+  return structural(z.toJSONSchema(gatewayParametersSchema, { target: 'openapi-3.0', io: 'input' }));
+}
+
+/** The fields that every object has. */
+const objectFields = {
+  apiVersion: { description: 'Version of the schema of this object.', type: 'string' },
+  kind: { description: 'Kind of this object.', type: 'string' },
+  metadata: { type: 'object' },
+};
+
 /** Of what the condition Ready has as `field`. */
 const ofReady = (field: string): string => `.status.conditions[?(@.type=="Ready")].${field}`;
 
@@ -84,9 +127,7 @@ function rootSchema(): object {
     type: 'object',
     required: ['spec'],
     properties: {
-      apiVersion: { description: 'Version of the schema of this object.', type: 'string' },
-      kind: { description: 'Kind of this object.', type: 'string' },
-      metadata: { type: 'object' },
+      ...objectFields,
       spec: {
         ...spec,
         description: 'What the user wants.',

@@ -18,8 +18,6 @@ const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
     return (await import('./operator.ts')).operator;
   },
   relay: async () => {
-    const { setRelayHeapFlags } = await import('../lib/v8-flags.ts');
-    setRelayHeapFlags();
     const { runRelay } = await import('../relay/main.ts');
     const { env } = process;
     return (argv, { stdout, stderr, signals }) => runRelay(argv, { stdout, stderr, signals, env });

@@ -59,10 +59,7 @@ export function endpointConfig(
   const remotes = [remote, ...extra];
   const written = { ...global, ...own, ...overrides };
   const network = endpointNetwork(written);
-  findings.problems.push(
-    ...networkProblems(listen, network, path),
-    ...deviceProblems({ interface: dialDevice, listen_interface: listenDevice }, network, path),
-  );
+  findings.problems.push(...networkProblems(listen, network, path));
   const healthCheck = check && healthCheckConfig(check);
   findings.warnings.push(...networkWarnings({ network, written, healthCheck, rangeOf }, path));
   const further = furtherPorts({ listen, remotes }, { ...range, range_of: rangeOf }, path, findings);
@@ -102,20 +99,6 @@ function networkProblems(listen: SocketAddress, network: EndpointNetwork, path: 
     problems.push({ path: [...path, 'network', 'send_proxy_version'], what, value: 1, remedy });
   }
   return problems;
-}
-
-/** Datagrams would leave, or come, by any interface. */
-function deviceProblems(
-  devices: Readonly<Record<string, string | undefined>>,
-  { udp }: EndpointNetwork,
-  path: Path,
-): Problem[] {
-  if (!udp) return [];
-  const what = 'binds the sockets of TCP alone, and the endpoint relays UDP, too';
-  const remedy = 'relay UDP with an endpoint of its own';
-  return Object.entries(devices).flatMap(([key, value]) =>
-    value === undefined ? [] : [{ path: [...path, key], what, value, remedy }],
-  );
 }
 
 type Networking = {

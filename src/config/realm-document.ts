@@ -67,9 +67,9 @@ export type RealmEndpoint = {
   readonly balance?: string;
   /** Source address for dialling: `192.0.2.1`, `[2001:db8::1]`; a port other than 0 gives a warning. */
   readonly through?: string;
-  /** Network interface that dials leave by, TCP alone; default: the system's choice. */
+  /** Network interface that dials and datagrams leave by; default: the system's choice. */
   readonly interface?: string;
-  /** Network interface whose clients are accepted, TCP alone; default: every one. */
+  /** Network interface whose clients are served; default: every one. */
   readonly listen_interface?: string;
   /** TLS and WebSocket towards the client, e.g. `tls;cert=FILE;key=FILE`, `ws;host=H;path=P`; default plain TCP. */
   readonly listen_transport?: string;

@@ -25,9 +25,9 @@ export type EndpointConfig = PortConfig &
     readonly network: EndpointNetwork;
     /** The source address for dialling, any port if its port is 0; absent = the system's choice. */
     readonly through?: SocketAddress;
-    /** The network interface that TCP dials leave by; absent = the system's choice. */
+    /** The network interface that dials and datagrams to remotes leave by; absent = the system's choice. */
     readonly dialDevice?: string;
-    /** The network interface whose TCP clients are accepted; absent = every one. */
+    /** The network interface whose clients are served; absent = every one. */
     readonly listenDevice?: string;
     /** Addresses and ranges that it may not dial, by TCP, UDP or a health check; absent = none. */
     readonly deniedDestinations?: readonly string[];

@@ -24,8 +24,8 @@ export type ObservedFamilies = Required<ServiceFamilies>;
  * The families to apply to the Service of `relay`: what its endpoints bind, unless the user chose.
  *
  * The result can always be applied: if the live Service cannot get the wanted families, it is what that Service has, and
- * {@link immutableFamilies} reports that. PreferDualStack never comes with a single family, since the API server accepts
- * that once and rejects it afterwards.
+ * {@link immutableFamilies} reports that. PreferDualStack comes with a single family only while there is no Service, or one
+ * with that family alone: the API server adds the second one if the cluster has it, and rejects its removal.
  *
  * @param observed  families of the live Service; undefined if there is none yet.
  * @param stack     what Services of the cluster can have. The API server gives a Service that prefers two families what the
@@ -40,14 +40,18 @@ export function serviceFamilies(
   const wanted = wantedFamilies(relay);
   if (observed === undefined) return wanted;
   if (immutableFamilies(relay, observed) !== undefined) return observed;
-  if (wanted.ipFamilies !== undefined) return wanted;
+  if (wanted.ipFamilies !== undefined && !isExtensible(wanted)) return wanted;
   return { ...wanted, ...inObservedOrder(wanted, observed, stack) };
 }
 
 /** Whether the live Service has one family and `relay` prefers two, so that what it can get depends on the cluster. */
 export function lacksPreferredFamily(relay: Relay, observed: ObservedFamilies): boolean {
-  const { ipFamilyPolicy, ipFamilies } = wantedFamilies(relay);
-  return ipFamilyPolicy === 'PreferDualStack' && ipFamilies === undefined && observed.ipFamilies.length === 1;
+  return isExtensible(wantedFamilies(relay)) && observed.ipFamilies.length === 1;
+}
+
+/** Whether the cluster adds the families that it has. */
+function isExtensible({ ipFamilyPolicy, ipFamilies = [] }: ServiceFamilies): boolean {
+  return ipFamilyPolicy === 'PreferDualStack' && ipFamilies.length < 2;
 }
 
 /**
@@ -74,7 +78,7 @@ function wantedFamilies(relay: Relay): ServiceFamilies {
   const only = chosen ?? (bound.length === 1 ? bound : undefined);
   const policy = ipFamilyPolicy ?? (only?.length === 1 ? 'SingleStack' : 'PreferDualStack');
   if (only === undefined) return { ipFamilyPolicy: policy };
-  return { ipFamilyPolicy: policy, ipFamilies: policy === 'SingleStack' ? only : both(only) };
+  return { ipFamilyPolicy: policy, ipFamilies: policy === 'RequireDualStack' ? both(only) : only };
 }
 
 /** Both families: `families` with the missing one appended. */

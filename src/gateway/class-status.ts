@@ -1,6 +1,6 @@
 import { datedConditions, type Finding } from '../api/dated-conditions.ts';
 import type { Condition } from '../api/schema/realm-relay.ts';
-import { parametersText } from './gateway-decision.ts';
+import type { Parameters } from './parameters.ts';
 import type { GatewayClass } from './types.ts';
 
 /** The features of the Gateway API that are supported, sorted, as the CRD requires. */
@@ -15,21 +15,23 @@ export type GatewayClassStatus = {
 /**
  * The status of `gatewayClass`. Pure.
  *
+ * @param parameters  those that it refers to.
  * @param missing  the kinds that the API server does not have in a version that this operator reads.
  */
 export function classStatus(
-  { metadata: { generation = 0 }, spec: { parametersRef }, status }: GatewayClass,
+  { metadata: { generation = 0 }, status }: GatewayClass,
+  parameters: Parameters,
   missing: readonly string[],
   now: string,
 ): GatewayClassStatus {
   const accepted: Finding =
-    parametersRef === undefined
+    'spec' in parameters
       ? { type: 'Accepted', status: 'True', reason: 'Accepted', message: 'The operator serves this class.' }
       : {
           type: 'Accepted',
           status: 'False',
           reason: 'InvalidParameters',
-          message: parametersText(parametersRef),
+          message: parameters.problem,
         };
   const dating = { previous: status?.conditions ?? [], generation, now };
   return { conditions: datedConditions([accepted, version(missing)], dating), supportedFeatures };

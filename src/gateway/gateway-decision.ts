@@ -1,18 +1,22 @@
 import type { Finding } from '../api/dated-conditions.ts';
 import { weakeningProblems } from '../api/label-rules.ts';
 import type { Relay } from '../api/relay.ts';
+import { serviceFieldProblems } from '../api/service-rules.ts';
 import { addressFamily } from '../lib/ip-address.ts';
 import { problemText } from '../lib/problem.ts';
 import { attachment, parentKey } from './attachment.ts';
 import { isAccepted, judgedListeners } from './listeners.ts';
+import { gatewayParameters } from './parameters.ts';
 import { relayOfGateway, type ServedListener } from './relay-of-gateway.ts';
-import type { Gateway, GatewayClass, Lookup, ParametersRef, Route } from './types.ts';
+import type { Gateway, GatewayClass, Lookup, Route } from './types.ts';
 
 /** What is decided about a Gateway before anything is done. */
 export type GatewayDecision = {
   readonly listeners: readonly ServedListener[];
   readonly accepted: Finding;
-  /** What has to run for it; undefined if nothing does. */
+  /** Whether the Gateway as a whole is not accepted, so that what runs for it stays as it is. */
+  readonly isRefused: boolean;
+  /** What has to run for it; undefined if nothing does, or if it is refused. */
   readonly relay: Relay | undefined;
 };
 
@@ -38,9 +42,13 @@ export function gatewayDecision(
     const attached = attachments.filter((each) => each.listeners.includes(listener));
     return { listener, routes: [...new Set(attached.map(({ route }) => route))] };
   });
-  const accepted = refusal(gateway, gatewayClass) ?? acceptance(listeners);
-  const isServed = accepted.status === 'True';
-  return { listeners, accepted, relay: isServed ? relayOfGateway(gateway, listeners, lookup) : undefined };
+  const parameters = gatewayParameters(gateway, gatewayClass, lookup);
+  const relay =
+    'spec' in parameters ? relayOfGateway(gateway, listeners, parameters.spec, lookup) : undefined;
+  const refused =
+    'problem' in parameters ? refusal('InvalidParameters', parameters.problem) : ownRefusal(gateway, relay);
+  if (refused !== undefined) return { listeners, accepted: refused, isRefused: true, relay: undefined };
+  return { listeners, accepted: acceptance(listeners), isRefused: false, relay };
 }
 
 /** The references of `route` to `gateway`. */
@@ -60,16 +68,8 @@ function acceptance(listeners: readonly ServedListener[]): Finding {
   return { type, status, reason: 'ListenersNotValid', message };
 }
 
-/** Why `gateway` is not accepted as a whole; undefined if it is. */
-function refusal({ spec }: Gateway, { spec: { parametersRef: ofClass } }: GatewayClass): Finding | undefined {
-  const refused = (reason: string, message: string): Finding => ({
-    type: 'Accepted',
-    status: 'False',
-    reason,
-    message,
-  });
-  const { annotations = {}, parametersRef = ofClass } = spec.infrastructure ?? {};
-  if (parametersRef !== undefined) return refused('InvalidParameters', parametersText(parametersRef));
+/** Why `gateway`, or what its parameters make of it, is not accepted as a whole; undefined if it is. */
+function ownRefusal({ spec }: Gateway, relay: Relay | undefined): Finding | undefined {
   const address = (spec.addresses ?? []).find(
     ({ type = 'IPAddress', value = '' }) =>
       type !== 'IPAddress' || (value !== '' && addressFamily(value) === undefined),
@@ -77,13 +77,17 @@ function refusal({ spec }: Gateway, { spec: { parametersRef: ofClass } }: Gatewa
   if (address !== undefined) {
     const { type = 'IPAddress', value = '' } = address;
     const message = `spec.addresses: type ${type} with value "${value}" is not supported: use an IP address of type IPAddress, or remove it.`;
-    return refused('UnsupportedAddress', message);
+    return refusal('UnsupportedAddress', message);
   }
-  const problems = weakeningProblems(annotations, ['spec', 'infrastructure', 'annotations']);
-  return problems.length === 0 ? undefined : refused('Invalid', problems.map(problemText).join('; '));
+  const { annotations = {} } = spec.infrastructure ?? {};
+  const weakening = weakeningProblems(annotations, ['spec', 'infrastructure', 'annotations']);
+  if (weakening.length > 0) return refusal('Invalid', weakening.map(problemText).join('; '));
+  const ofService = relay === undefined ? [] : serviceFieldProblems(relay);
+  return ofService.length === 0
+    ? undefined
+    : refusal('InvalidParameters', `parametersRef: ${ofService.map(problemText).join('; ')}`);
 }
 
-/** What is said of `parametersRef`, of a GatewayClass or a Gateway. */
-export function parametersText({ group, kind, name }: ParametersRef): string {
-  return `parametersRef: ${kind}.${group} "${name}" is not supported: remove the reference.`;
+function refusal(reason: string, message: string): Finding {
+  return { type: 'Accepted', status: 'False', reason, message };
 }

@@ -25,6 +25,8 @@ export type GatewayOutcome = {
   readonly faults: ReadonlyMap<string, string>;
 };
 
+const notAccepted = 'The Gateway is not accepted; objects applied earlier are left unchanged.';
+
 /** The schema of the status allows no more. */
 const maxAddresses = 16;
 
@@ -76,14 +78,10 @@ function sortedListeners(listeners: readonly ListenerStatus[]): ListenerStatus[]
   return listeners.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function programmed(
-  { accepted, relay, listeners }: GatewayDecision,
-  { pods, address }: GatewayOutcome,
-): Finding {
+function programmed({ isRefused, relay }: GatewayDecision, { pods, address }: GatewayOutcome): Finding {
   const type = 'Programmed';
-  if (accepted.status !== 'True')
-    return { type, status: 'False', reason: 'Invalid', message: 'The Gateway is not accepted.' };
-  if (relay === undefined && listeners.length > 0)
+  if (isRefused) return { type, status: 'False', reason: 'Invalid', message: notAccepted };
+  if (relay === undefined)
     return { type, status: 'False', reason: 'Invalid', message: 'No listener is valid.' };
   const { isDone, reason, message } = pods.isDone ? address : pods;
   return { type, status: isDone ? 'True' : 'False', reason, message };

@@ -1,5 +1,6 @@
 import type { Relay, ServicePort } from '../api/relay.ts';
 import { resolve } from '../api/resolve.ts';
+import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts';
 import { apiVersion, type EndpointSpec, kind } from '../api/schema/realm-relay.ts';
 import { addressFamily } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
@@ -23,6 +24,7 @@ export type ServedListener = { readonly listener: JudgedListener; readonly route
 export function relayOfGateway(
   gateway: Gateway,
   listeners: readonly ServedListener[],
+  parameters: GatewayParametersSpec,
   lookup: Lookup,
 ): Relay | undefined {
   const valid = listeners.filter(({ listener }) => listener.isValid);
@@ -33,8 +35,9 @@ export function relayOfGateway(
     kind,
     metadata: { name: relayName(gateway), namespace },
     spec: {
+      ...parameters,
       endpoints: valid.flatMap((served) => endpoint(served, lookup)),
-      service: { type: 'LoadBalancer' },
+      service: { type: 'LoadBalancer', ...parameters.service },
       commonMetadata: commonMetadata(gateway),
       network: { tcpTimeoutSeconds: dialTimeoutSeconds },
     },

@@ -24,7 +24,13 @@ type Meta = {
 export type NamespacedMeta = Meta & { readonly namespace: string };
 
 /** A reference to the settings of an implementation. */
-export type ParametersRef = { readonly group: string; readonly kind: string; readonly name: string };
+export type ParametersRef = {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  /** Only in a GatewayClass; a Gateway refers to its own namespace. */
+  readonly namespace?: string;
+};
 
 /** A GatewayClass. */
 export type GatewayClass = {
@@ -183,6 +189,8 @@ export type Lookup = {
   readonly slices: (namespace: string, service: string) => readonly EndpointSlice[];
   /** The ReferenceGrants in a namespace. */
   readonly grants: (namespace: string) => readonly ReferenceGrant[];
+  /** The RealmGatewayParameters of this name, not validated; undefined if it does not exist. */
+  readonly parameters: (namespace: string, name: string) => unknown;
   /** The labels of a namespace; undefined if it is not known. */
   readonly namespaceLabels: (namespace: string) => Labels | undefined;
 };

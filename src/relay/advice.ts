@@ -5,27 +5,40 @@ import { hostAddresses, machineNames } from '../lib/own-addresses.ts';
 import { problemText } from '../lib/problem.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RelayIdentity } from './identity.ts';
+import type { Engine } from './net/engine.ts';
 import { withUncertainReplies } from './listener/reply-source.ts';
 import { inLanguage, type ConfigLanguage } from './stats/remedy.ts';
 
 /** What is recommended for several endpoints, and their names. */
 export type Advice = { readonly what: string; readonly names: readonly string[] };
 
-/** What is recommended on this host, one item for all endpoints each, since what it is about is rarely set for one alone. */
-export function advice({ endpoints }: RelayConfig, language: ConfigLanguage): readonly Advice[] {
+/**
+ * What is recommended on this host, one item for all endpoints each, since what it is about is rarely set for one alone.
+ *
+ * @param language  whose fields are named.
+ */
+export function advice(
+  { endpoints }: RelayConfig,
+  { udp }: Engine,
+  language: ConfigLanguage,
+): readonly Advice[] {
   const unlimited = endpoints.filter(({ network }) => network.tcp && network.tcpIdleTimeoutMs === 0);
   const idle = `no idle limit, silent connections stay open: set ${inLanguage('tcp_idle_timeout', language)}, 600 is a good choice`;
-  const uncertain = withUncertainReplies(endpoints, hostAddresses());
+  const uncertain = udp.answersFromAsked ? [] : withUncertainReplies(endpoints, hostAddresses());
   const replies =
-    'this host has several addresses, and UDP answers may leave from another one than the client asked: listen on each address by an endpoint of its own';
+    'this host has several addresses, and UDP answers may leave from another one than the client asked: use --engine kernel, or listen on each address by an endpoint of its own';
   return [
     { what: idle, names: unlimited.map(({ name }) => name) },
     { what: replies, names: uncertain.map(({ name }) => name) },
   ].filter(({ names }) => names.length > 0);
 }
 
-/** Where warnings go, and whose fields they name. */
-export type WarningContext = { readonly log: Logger; readonly identity: RelayIdentity };
+/** Where warnings go, whose fields they name, and what moves the bytes. */
+export type WarningContext = {
+  readonly log: Logger;
+  readonly identity: RelayIdentity;
+  readonly engine: Engine;
+};
 
 /**
  * Logs what is recommended, and what has no effect.
@@ -35,9 +48,9 @@ export type WarningContext = { readonly log: Logger; readonly identity: RelayIde
 export function logWarnings(
   withoutEffect: readonly string[],
   { config, warnings }: ParsedConfig,
-  { log, identity }: WarningContext,
+  { log, identity, engine }: WarningContext,
 ): void {
-  for (const { what, names } of advice(config, identity.madeOf))
+  for (const { what, names } of advice(config, engine, identity.madeOf))
     log.warn({ endpoints: names.length, first: names[0] }, what);
   for (const flag of withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {

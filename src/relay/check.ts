@@ -8,6 +8,7 @@ import { advice } from './advice.ts';
 import type { RelayFlags } from './command-line/flags.ts';
 import { NameResolver } from './dns/resolver.ts';
 import { withListenAddresses } from './listener/listen-names.ts';
+import { chooseEngine } from './net/engine.ts';
 import { transportProblems } from './transport/transports.ts';
 
 /** How long the names of `listen` may take altogether. */
@@ -17,17 +18,18 @@ const lookupMs = 5000;
  * Prints what is wrong with a configuration, and what is probably not meant, without running it. Names of `listen` are looked
  * up as for a bind.
  *
- * @returns the exit code: 1 if something is wrong.
+ * @returns the exit code: 1 if something is wrong. @throws KernelUnavailableError if `--engine kernel` does not work here.
  */
 export async function checkConfig(
-  { admin }: RelayFlags,
+  { admin, engine: choice }: RelayFlags,
   { config, warnings }: ParsedConfig,
   { stdout, stderr }: Readonly<Record<'stdout' | 'stderr', { write: (text: string) => unknown }>>,
 ): Promise<number> {
-  for (const { what, names } of advice(config, 'Realm'))
+  const log = createLogger('off', { write: () => undefined });
+  const engine = await chooseEngine(choice, log);
+  for (const { what, names } of advice(config, engine, 'Realm'))
     stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
   for (const warning of warnings) stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
-  const log = createLogger('off', { write: () => undefined });
   const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(config.dns);
   const listening = await withListenAddresses(

@@ -15,6 +15,7 @@ import { setOpenFilesLimit } from '../lib/open-files.ts';
 import { present } from '../lib/record.ts';
 import { stopSignals, type SignalSource } from '../lib/shutdown.ts';
 import { UsageError } from '../lib/usage-error.ts';
+import { setRelayHeapFlag } from '../lib/v8-flags.ts';
 import { version } from '../lib/version.ts';
 import { startHealthServer, type HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logger.ts';
@@ -161,8 +162,7 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
   try {
     logWarnings(flags.withoutEffect, parsed, context);
     await relay.reload(parsed.config, configHash);
-    const started = { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash };
-    log.info(started, 'relay started');
+    reportStart(log, { version, engine: context.engine.name, admin: admin?.url ?? 'off', configHash });
     if (file === undefined && !relay.status().endpoints.some(({ ready }) => ready)) return 1;
     await serveToTheEnd({ ...context, relay, admin, signals: io.signals }, begun, {
       stop: signals,
@@ -176,6 +176,12 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     await relay.close();
     await admin?.close();
   }
+}
+
+/** To be called once the relay serves. */
+function reportStart(log: Logger, fields: object): void {
+  log.info(fields, 'relay started');
+  setRelayHeapFlag();
 }
 
 /** Opens log files again at SIGHUP, which is always handled, since its default action would end the relay. */
@@ -238,7 +244,7 @@ async function startAdmin(
 function followFile(
   file: ConfigFile | undefined,
   flags: RelayFlags,
-  { relay, resolver, log, identity }: Configurable,
+  { relay, resolver, log, identity, engine }: Configurable,
   signals: SignalSource,
 ): () => void {
   if (file === undefined) return () => undefined;
@@ -248,7 +254,7 @@ function followFile(
     const { dns, log: logConfig, endpoints } = parsed.config;
     resolver.configure(dns);
     log.level = logConfig.level === 'off' ? 'silent' : logConfig.level;
-    logWarnings(flags.withoutEffect, parsed, { log, identity });
+    logWarnings(flags.withoutEffect, parsed, { log, identity, engine });
     log.info({ configHash, endpoints: endpoints.length }, 'configuration applied');
   };
   const follower = new ConfigFollower(file.path, file.source, {

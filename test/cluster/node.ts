@@ -92,6 +92,8 @@ export class TestNode extends Cluster {
   async stop(): Promise<void> {
     await this.#init.stop(0); // its pid 1 handles no signal, so only SIGKILL ends it
     await eventually('cgroups of the node gone', () => removeCgroups(basename(this.#folder)));
+    // Sockets that wait for an answer keep its network for minutes; the next node needs the name of its link.
+    await run(['ip', 'link', 'delete', 'node']); // fails if it is gone already
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

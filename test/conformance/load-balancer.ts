@@ -4,7 +4,8 @@ import { runOrThrow } from '../cluster/run.ts';
 
 /** Addresses for documentation (RFC 5737, RFC 3849), which nobody has, on a network of our own. */
 const pools = { IPv4: '198.51.100.', IPv6: '2001:db8::' } as const;
-type Family = keyof typeof pools;
+/** An IP family. */
+export type Family = keyof typeof pools;
 const everyMs = 200;
 
 type Service = {
@@ -20,13 +21,10 @@ type Service = {
 export class LoadBalancer {
   readonly #node: TestNode;
   readonly #stopped = new AbortController();
-  readonly #first: Family;
   #next = 1;
 
-  /** @param first  the family of the address that it reports first. */
-  constructor(node: TestNode, first: Family) {
+  constructor(node: TestNode) {
     this.#node = node;
-    this.#first = first;
   }
 
   /** Makes the routes and starts. */
@@ -56,7 +54,7 @@ export class LoadBalancer {
     for (const { metadata, spec, status } of items) {
       if (spec.type !== 'LoadBalancer' || status.loadBalancer?.ingress !== undefined) continue;
       const host = this.#next++;
-      const ingress = this.#inOrder(spec.ipFamilies ?? []).map((family) => ({
+      const ingress = (spec.ipFamilies ?? []).map((family) => ({
         ip: `${pools[family]}${family === 'IPv6' ? host.toString(16) : String(host)}`,
       }));
       const path = `/api/v1/namespaces/${metadata.namespace}/services/${metadata.name}/status`;
@@ -67,9 +65,5 @@ export class LoadBalancer {
         'application/merge-patch+json',
       );
     }
-  }
-
-  #inOrder(families: readonly Family[]): Family[] {
-    return families.toSorted((a, b) => Number(b === this.#first) - Number(a === this.#first));
   }
 }

@@ -5,20 +5,43 @@ import { createWriteStream, mkdirSync, readdirSync, readFileSync } from 'node:fs
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startNode, type TestNode } from '../cluster/node.ts';
-import { imageArchive, imageTag, installOperator, kubectl, printDiagnosis } from '../e2e/install.ts';
-import { LoadBalancer } from './load-balancer.ts';
+import {
+  imageArchive,
+  imageTag,
+  installOperator,
+  kubectl,
+  operatorNamespace,
+  printDiagnosis,
+} from '../e2e/install.ts';
+import { type Family, LoadBalancer } from './load-balancer.ts';
 
 const bin = join(import.meta.dirname, 'bin');
 const className = 'realm';
 const suiteNamespace = 'gateway-conformance-infra';
 const startMs = Date.now();
 
-const gatewayClass = {
-  apiVersion: 'gateway.networking.k8s.io/v1',
-  kind: 'GatewayClass',
-  metadata: { name: className },
-  spec: { controllerName: 'realm-operator.dev/gateway-controller' },
-};
+type Settings = { readonly addresses: 'LoadBalancer' | 'ClusterIP'; readonly family: Family };
+
+/** The GatewayClass, and its parameters: which type of Service Gateways have, and which family comes first. */
+function manifests({ addresses, family }: Settings): object[] {
+  const parameters = {
+    apiVersion: 'realm-operator.dev/v1alpha1',
+    kind: 'RealmGatewayParameters',
+    metadata: { name: className, namespace: operatorNamespace },
+    spec: {
+      service: { type: addresses, ipFamilies: family === 'IPv4' ? ['IPv4', 'IPv6'] : ['IPv6', 'IPv4'] },
+    },
+  };
+  const { kind, metadata } = parameters;
+  const parametersRef = { group: 'realm-operator.dev', kind, ...metadata };
+  const gatewayClass = {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'GatewayClass',
+    metadata: { name: className },
+    spec: { controllerName: 'realm-operator.dev/gateway-controller', parametersRef },
+  };
+  return [parameters, gatewayClass];
+}
 
 /** What the report says of us. */
 const described = [
@@ -41,24 +64,25 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
+      addresses: { type: 'string', default: 'LoadBalancer' },
       family: { type: 'string', default: 'IPv4' },
       out: { type: 'string', default: join(bin, 'out') },
     },
   });
-  const { family } = values;
-  if (family !== 'IPv4' && family !== 'IPv6') throw new Error(`no family ${family}: use IPv4 or IPv6`);
+  const settings = checked(values);
   const out = resolve(values.out);
   mkdirSync(out, { recursive: true });
   const images = readdirSync(join(bin, 'images')).map((name) => join(bin, 'images', name));
   const node = await startNode([...images, imageArchive]);
   say('node Ready, images loaded');
-  const balancer = new LoadBalancer(node, family);
+  const balancer = new LoadBalancer(node);
   try {
     await kubectl(node, ['apply', '--server-side', '-f', join(bin, 'crds')]);
     await kubectl(node, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=50s']);
     await balancer.start();
-    await kubectl(node, ['apply', '-f', '-'], JSON.stringify(gatewayClass));
     await installOperator(node);
+    for (const manifest of manifests(settings))
+      await kubectl(node, ['apply', '-f', '-'], JSON.stringify(manifest));
     say('operator Available');
     const log = join(out, 'conformance.log');
     const report = `--report-output=${join(out, 'report.yaml')}`;
@@ -72,6 +96,13 @@ async function main(): Promise<number> {
     balancer.stop();
     await node.stop();
   }
+}
+
+function checked({ addresses, family }: { addresses: string; family: string }): Settings {
+  if (addresses !== 'LoadBalancer' && addresses !== 'ClusterIP')
+    throw new Error(`--addresses=${addresses}: use LoadBalancer or ClusterIP`);
+  if (family !== 'IPv4' && family !== 'IPv6') throw new Error(`--family=${family}: use IPv4 or IPv6`);
+  return { addresses, family };
 }
 
 async function runSuite(node: TestNode, flags: readonly string[], log: string): Promise<number> {

@@ -47,8 +47,30 @@ describe('serviceFamilies', () => {
     {
       endpoints: [dual],
       service: { ipFamilies: ['IPv6'], ipFamilyPolicy: 'PreferDualStack' },
+      wanted: preferred('IPv6'),
+      why: 'a new Service that prefers both gets the second one from the cluster, if that has it',
+    },
+    {
+      endpoints: [dual],
+      service: { ipFamilies: ['IPv6'], ipFamilyPolicy: 'PreferDualStack' },
+      observed: preferred('IPv6', 'IPv4'),
       wanted: preferred('IPv6', 'IPv4'),
-      why: 'PreferDualStack is never combined with one family',
+      why: 'and keeps it, although the user names one',
+    },
+    {
+      endpoints: [dual],
+      service: { ipFamilies: ['IPv6'], ipFamilyPolicy: 'PreferDualStack' },
+      observed: preferred('IPv6'),
+      wanted: preferred('IPv6'),
+      why: 'one that the user names and the cluster has is enough',
+    },
+    {
+      endpoints: [dual],
+      service: { ipFamilies: ['IPv6'], ipFamilyPolicy: 'PreferDualStack' },
+      observed: preferred('IPv6'),
+      stack: 'dual',
+      wanted: preferred('IPv6', 'IPv4'),
+      why: 'and gets the other one once the cluster has it',
     },
     {
       endpoints: [dual],

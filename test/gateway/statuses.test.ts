@@ -207,7 +207,7 @@ describe('the status of a route', () => {
 
 describe('the status of a GatewayClass', () => {
   it('accepts it, with the features that are supported, sorted', () => {
-    const { conditions, supportedFeatures } = classStatus(gatewayClass, [], now);
+    const { conditions, supportedFeatures } = classStatus(gatewayClass, { spec: {} }, [], now);
     expect(reasons(conditions)).to.deep.equal([
       'Accepted True Accepted',
       'SupportedVersion True SupportedVersion',
@@ -220,15 +220,13 @@ describe('the status of a GatewayClass', () => {
     ]);
   });
 
-  it('names kinds that are missing, and parameters that are not supported', () => {
-    const parametersRef = { group: 'example.com', kind: 'Settings', name: 'x' };
-    const spec = { ...gatewayClass.spec, parametersRef };
-    const { conditions } = classStatus({ ...gatewayClass, spec }, ['UDPRoute'], now);
+  it('names kinds that are missing, and what is wrong with its parameters', () => {
+    const { conditions } = classStatus(gatewayClass, { problem: 'no such object' }, ['UDPRoute'], now);
     expect(reasons(conditions)).to.deep.equal([
       'Accepted False InvalidParameters',
       'SupportedVersion False UnsupportedVersion',
     ]);
-    expect(conditions[0]?.message).to.include('Settings.example.com "x"');
+    expect(conditions[0]?.message).to.equal('no such object');
     expect(conditions[1]?.message).to.include('no supported version of UDPRoute');
   });
 });

@@ -22,9 +22,12 @@ export type World = {
   readonly slices?: readonly EndpointSlice[];
   readonly grants?: readonly ReferenceGrant[];
   readonly namespaces?: Readonly<Record<string, Labels>>;
+  /** Specs of RealmGatewayParameters, by `NAMESPACE/NAME`. */
+  readonly parameters?: Readonly<Record<string, object>>;
 };
 
-export function lookupIn({ services = [], slices = [], grants = [], namespaces = {} }: World): Lookup {
+export function lookupIn(world: World): Lookup {
+  const { services = [], slices = [], grants = [], namespaces = {}, parameters = {} } = world;
   return {
     service: (namespace, name) =>
       services.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
@@ -35,6 +38,11 @@ export function lookupIn({ services = [], slices = [], grants = [], namespaces =
       ),
     grants: (namespace) => grants.filter(({ metadata }) => metadata.namespace === namespace),
     namespaceLabels: (name) => namespaces[name],
+    parameters: (namespace, name) => {
+      const spec = parameters[`${namespace}/${name}`];
+      const apiVersion = 'realm-operator.dev/v1alpha1';
+      return spec && { apiVersion, kind: 'RealmGatewayParameters', metadata: { name, namespace }, spec };
+    },
   };
 }
 

@@ -33,14 +33,15 @@ if (typeof programs === 'string') {
       expect(manifests.map(({ kind }) => kind)).to.have.members([
         'Namespace',
         'CustomResourceDefinition',
+        'CustomResourceDefinition',
         'ServiceAccount',
         'ClusterRole',
-        'ClusterRole', // for Gateways
-        'ClusterRole', // for GatewayClasses
         'ClusterRole', // of users who view
         'ClusterRole', // of users who edit
         'ClusterRoleBinding',
+        'ClusterRole', // of Gateways
         'ClusterRoleBinding',
+        'ClusterRole', // of GatewayClasses
         'ClusterRoleBinding',
         'Role',
         'RoleBinding',

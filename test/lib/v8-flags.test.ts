@@ -17,11 +17,11 @@ const program = `
   process.stdout.write(String(young.space_size));
 `;
 
-async function youngHeapBytes(mode: 'setHeapFlags' | 'setRelayHeapFlags' | 'none'): Promise<number> {
+async function youngHeapBytes(mode: 'setHeapFlags' | 'setRelayHeapFlag' | 'none'): Promise<number> {
   return Number(await runOrThrow([process.execPath, '--input-type=module', '--eval', program, mode]));
 }
 
-for (const flags of ['setHeapFlags', 'setRelayHeapFlags'] as const)
+for (const flags of ['setHeapFlags', 'setRelayHeapFlag'] as const)
   describe(flags, () => {
     it('keeps the young generation at a few megabytes, which otherwise grows', async () => {
       const small = await youngHeapBytes(flags);

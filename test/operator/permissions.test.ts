@@ -251,7 +251,8 @@ function describeRights(
 const clusterWide: Scope = {
   install: async (installed) => {
     const policies = ['policy', 'requester', 'operator'].map((file) => `config/admission/${file}.yaml`);
-    for (const manifest of ['crds/realmrelays.yaml', 'config/rbac.yaml', ...policies])
+    const crds = ['realmrelays', 'realmgatewayparameters'].map((plural) => `crds/${plural}.yaml`);
+    for (const manifest of [...crds, 'config/rbac.yaml', ...policies])
       await installed.kubectl(['apply', '--server-side', '--filename', manifest]);
     if (hasGatewayCrds) await installKinds(installed.controlPlane);
     return ['--leader-elect'];

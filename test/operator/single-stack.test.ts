@@ -58,7 +58,12 @@ function describeSingleStack({ has, lacks, flags }: Stack): void {
       await own.stop();
     });
 
-    const served = { 'of both families': spec(), [`of ${has} alone`]: only[has] };
+    const preferred: RealmRelaySpec['service'] = { ipFamilyPolicy: 'PreferDualStack', ipFamilies: [has] };
+    const served = {
+      'of both families': spec(),
+      [`of ${has} alone`]: only[has],
+      [`that prefer both families and name ${has}`]: spec(8443, { service: preferred }),
+    };
     for (const [what, wanted] of Object.entries(served)) {
       it(`gives endpoints ${what} a Service of ${has}, and writes no more`, async () => {
         await edge.applyRelay('web', wanted);
@@ -76,6 +81,12 @@ function describeSingleStack({ has, lacks, flags }: Stack): void {
         await eventually('looked again', async () => (await edge.turns()) > turns);
         const { metadata: later } = await edge.expect('services/web');
         expect(later.resourceVersion).to.equal(metadata.resourceVersion);
+        await edge.applyRelay('web', {
+          ...wanted,
+          service: { ...wanted.service, labels: { edited: 'yes' } },
+        });
+        await edge.expect('services/web', (seen) => seen.metadata.labels?.['edited'] === 'yes');
+        await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
       });
     }
 

@@ -1,17 +1,22 @@
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
+import { version } from '../../src/lib/version.ts';
 import { blockProblems } from '../../tools/docs/block-kinds.ts';
 import { linkProblems } from '../../tools/docs/links.ts';
 import { pageProblemText } from '../../tools/docs/page-problem.ts';
 import { parsedPage, readPages } from '../../tools/docs/pages.ts';
 import { writeSite } from '../../tools/docs/site.ts';
+import { describeWithChromium } from '../support/browser.ts';
+import { eventually } from '../support/eventually.ts';
 import { matches } from '../e2e/guides/guide.ts';
 import { scenes } from '../e2e/guides/scenes.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const pages = readPages(root);
+const exampleText = readFileSync(join(root, 'examples', 'cluster', 'web.yaml'), 'utf8');
 
 /** The problems of a page in docs/ with this text. */
 function problemsOf(source: string): readonly string[] {
@@ -35,6 +40,11 @@ describe('the documentation', () => {
       Object.keys(events ?? {}).map((name) => `${path}: ${name}`),
     );
     expect(named).to.have.members(known);
+  });
+
+  it('has examples with the image of this version', () => {
+    const [, tag] = /realm-operator\/realm-operator:(\S+)/.exec(exampleText) ?? [];
+    expect(tag).to.equal(version);
   });
 
   const dead: { source: string; problem: string; why: string }[] = [
@@ -145,15 +155,15 @@ describe('the documentation', () => {
   }
 });
 
-describe('the site of the documentation', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'realm-operator-site-'));
-  before(() => {
-    writeSite(pages, root, folder);
-  });
-  after(() => {
-    rmSync(folder, { recursive: true });
-  });
+const folder = mkdtempSync(join(tmpdir(), 'realm-operator-site-'));
+before(() => {
+  writeSite(pages, root, folder);
+});
+after(() => {
+  rmSync(folder, { recursive: true });
+});
 
+describe('the site of the documentation', () => {
   it('works from a folder: every file that a page names is there, and nothing comes from elsewhere', () => {
     const files = globSync('**/*.html', { cwd: folder });
     expect(files).to.include.members(['index.html', 'docs/concepts.html', 'docs/adr/index.html']);
@@ -189,5 +199,50 @@ describe('the site of the documentation', () => {
     for (const { headings } of pages) {
       for (const { anchor } of headings) expect(data).to.include(`#${anchor}"`);
     }
+  });
+});
+
+describeWithChromium('the site in a browser, from a folder', (browser) => {
+  const address = (page: string): string => pathToFileURL(join(folder, page)).href;
+
+  async function open(page: string): Promise<void> {
+    await browser().open(address(page));
+    const isLoaded = `location.href === ${JSON.stringify(address(page))} && document.readyState === 'complete'`;
+    await eventually(`${page} loaded`, () => browser().value<boolean>(isLoaded));
+  }
+
+  /** Types into the search, and returns the headings that are found. */
+  function found(words: string): Promise<readonly string[]> {
+    return browser().value(`(() => {
+      const field = document.querySelector('#search');
+      field.value = ${JSON.stringify(words)};
+      field.dispatchEvent(new Event('input'));
+      return [...document.querySelectorAll('#found a')].map((link) => link.firstChild.textContent);
+    })()`);
+  }
+
+  it('finds headings by words, by their beginnings, and with a typing error', async () => {
+    await open('docs/how-to/redis.html');
+    for (const words of ['conflicts', 'postgres failov', 'postgresql falover']) {
+      expect(await found(words), words).not.to.deep.equal([]);
+    }
+    expect(await found('PostgreSQL with failover')).to.include('PostgreSQL with failover');
+    expect(await found('zzzzzz')).to.deep.equal([]);
+  });
+
+  it('leads from a result to its page, at any depth of folders', async () => {
+    for (const page of ['index.html', 'docs/concepts.html', 'docs/how-to/redis.html']) {
+      await open(page);
+      await found('PostgreSQL with failover');
+      const href = await browser().value<string>(`document.querySelector('#found a').href`);
+      expect(href, page).to.equal(`${address('docs/how-to/postgresql.html')}#postgresql-with-failover`);
+    }
+    expect(browser().complaints).to.deep.equal([]);
+  });
+
+  it('fits a narrow screen', async () => {
+    await open('docs/concepts.html');
+    await browser().resize(390);
+    expect(await browser().value('document.documentElement.scrollWidth')).to.be.at.most(390);
   });
 });

@@ -5,7 +5,7 @@ import { Marked, type Token, type Tokens } from 'marked';
 import { targetOf } from './links.ts';
 import { navigation } from './navigation.ts';
 import { type Page, plainText } from './pages.ts';
-import { layout } from './template.ts';
+import { escaped, layout } from './template.ts';
 
 const repository = 'https://github.com/realm-operator/realm-operator';
 const assets = join(import.meta.dirname, 'assets');
@@ -94,6 +94,12 @@ function htmlOf(page: Page, files: ReadonlyMap<string, string>, root: string, fo
         const link = `<a class="anchor" href="#${anchor}" aria-label="Link to this section">#</a>`;
         const level = String(depth);
         return `<h${level} id="${anchor}">${this.parser.parseInline(tokens)} ${link}</h${level}>\n`;
+      },
+      // Its renderer is larger than this site; GitHub has one.
+      code({ lang, text }: Tokens.Code) {
+        if (lang !== 'mermaid') return false;
+        const link = `<a href="${repository}/blob/main/${page.path}">The diagram as a picture</a>`;
+        return `<p>${link}, from this text:</p>\n<pre><code>${escaped(text)}</code></pre>\n`;
       },
       table(token: Tokens.Table) {
         const row = (cells: readonly Tokens.TableCell[], tag: string): string =>

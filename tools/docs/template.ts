@@ -59,6 +59,7 @@ function chapter({ title, entries }: Group, out: string, toRoot: string): string
   return `<h2>${escaped(title)}</h2>\n<ul>${items.join('')}</ul>`;
 }
 
-function escaped(text: string): string {
+/** `text` as HTML, for elements and attributes. */
+export function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

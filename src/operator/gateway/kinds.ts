@@ -1,3 +1,5 @@
+import { parametersKind, parametersPlural } from '../../api/schema/gateway-parameters.ts';
+import { apiVersion } from '../../api/schema/realm-relay.ts';
 import {
   type BackendService,
   type EndpointSlice,
@@ -42,11 +44,14 @@ const kinds = {
 /** A kind of the Gateway API. */
 export type GatewayKind = keyof typeof kinds;
 
+/** Where RealmGatewayParameters are served, if their CRD is as new as this operator. */
+const parametersResource: Resource = { apiVersion, kind: parametersKind, plural: parametersPlural };
+
 /** Every kind of the Gateway API that is read. */
 export const gatewayKinds = Object.keys(kinds) as GatewayKind[];
 
 /** Where the API server serves each kind that it has. */
-export type ServedKinds = ReadonlyMap<GatewayKind, Resource>;
+export type ServedKinds = ReadonlyMap<GatewayKind | typeof parametersKind, Resource>;
 
 type Discovery = { readonly versions?: readonly { readonly version: string }[] };
 type ResourceList = { readonly resources?: readonly { readonly name: string }[] };
@@ -58,25 +63,32 @@ type ResourceList = { readonly resources?: readonly { readonly name: string }[] 
  */
 export async function servedKinds(client: KubeClient): Promise<ServedKinds> {
   const group = (await client.find(`/apis/${gatewayGroup}`)) as Discovery | undefined;
+  if (group === undefined) return new Map();
   const understood = new Set<string>(Object.values(kinds).flatMap(({ versions }) => versions));
-  const offered = (group?.versions ?? [])
-    .map(({ version }) => version)
-    .filter((each) => understood.has(each));
+  const offered = (group.versions ?? []).map(({ version }) => version).filter((each) => understood.has(each));
   const plurals = new Map(
     await Promise.all(
-      offered.map(async (version) => {
-        const list = (await client.find(`/apis/${gatewayGroup}/${version}`)) as ResourceList | undefined;
-        return [version, (list?.resources ?? []).map(({ name }) => name)] as const;
-      }),
+      offered.map(
+        async (version) => [version, await pluralsOf(client, `${gatewayGroup}/${version}`)] as const,
+      ),
     ),
   );
-  return new Map(
-    gatewayKinds.flatMap((kind) => {
-      const { plural, versions } = kinds[kind];
-      const version = versions.find((each) => plurals.get(each)?.includes(plural));
-      return version === undefined
-        ? []
-        : [[kind, { apiVersion: `${gatewayGroup}/${version}`, kind, plural }] as const];
-    }),
-  );
+  const own = await pluralsOf(client, apiVersion);
+  const served = gatewayKinds.flatMap((kind) => {
+    const { plural, versions } = kinds[kind];
+    const version = versions.find((each) => plurals.get(each)?.includes(plural));
+    return version === undefined
+      ? []
+      : [[kind, { apiVersion: `${gatewayGroup}/${version}`, kind, plural }] as const];
+  });
+  return new Map<GatewayKind | typeof parametersKind, Resource>([
+    ...served,
+    ...(own.includes(parametersPlural) ? [[parametersKind, parametersResource] as const] : []),
+  ]);
+}
+
+/** The resources of a version of an API. */
+async function pluralsOf(client: KubeClient, version: string): Promise<readonly string[]> {
+  const list = (await client.find(`/apis/${version}`)) as ResourceList | undefined;
+  return (list?.resources ?? []).map(({ name }) => name);
 }

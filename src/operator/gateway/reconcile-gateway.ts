@@ -84,21 +84,28 @@ async function serve(
   const relay = decision.relay && onPlatform(decision.relay, platform);
   const waitMs = relay === undefined ? 0 : pacer.waitMs(key, configHash(relay));
   if (waitMs > 0) return requeueAfter(waitMs);
-  const result = await act(key, { gateway, relay }, context);
+  const result = await act(key, { gateway, relay, isRefused: decision.isRefused }, context);
   const mayPass = result.error !== undefined && isPassing(result.error) && failures === 0;
   const reported = mayPass ? {} : await report(key, { gateway, decision, verdict: result.verdict }, context);
   return actionAfter({ ...reported, ...result });
 }
 
-type Served = { readonly gateway: GatewayObject; readonly relay: Relay | undefined };
+const nothing: Verdict = {
+  kind: 'rejected',
+  reason: 'Invalid',
+  message: 'Nothing new runs for this Gateway.',
+};
+
+type Served = {
+  readonly gateway: GatewayObject;
+  readonly relay: Relay | undefined;
+  readonly isRefused: boolean;
+};
 
 /** Does what is to be done. Never rejects, so that whatever happens reaches the one place where the status is written. */
-async function act(
-  key: ObjectKey,
-  { gateway, relay }: Served,
-  context: GatewayContext,
-): Promise<ApplyResult> {
-  const result = await apply(gateway, relay, context);
+async function act(key: ObjectKey, served: Served, context: GatewayContext): Promise<ApplyResult> {
+  const { gateway, relay } = served;
+  const result = served.isRefused ? { verdict: nothing } : await apply(gateway, relay, context);
   const done = configured(result.verdict);
   if (done !== undefined) context.pacer.written(key, configHash(done));
   try {
@@ -127,11 +134,6 @@ function apply(
   return withEvents(subject, context, async (applying) => {
     if (relay !== undefined)
       return programRelay(relay, { kind: 'programmed', relay, warnings: '' }, applying);
-    const nothing = {
-      kind: 'rejected',
-      reason: 'Invalid',
-      message: 'Nothing runs for this Gateway.',
-    } as const;
     try {
       await deleteObjects(context.cluster.ownedBy(asOwner(gateway)), applying);
       return { verdict: nothing };

@@ -1,6 +1,7 @@
 import { conditionTime } from '../../api/dated-conditions.ts';
 import { type Action, awaitChange, requeueAfter } from '../../controller/action.ts';
 import { classStatus } from '../../gateway/class-status.ts';
+import { classParameters } from '../../gateway/parameters.ts';
 import { hasRouteParents, routeParents } from '../../gateway/route-status.ts';
 import type { KubeObject, ObjectKey } from '../../kube/object.ts';
 import type { Resource } from '../../kube/resource.ts';
@@ -41,7 +42,12 @@ export async function reconcileClass(key: ObjectKey, context: KindContext): Prom
   const gatewayClass = stores.classes.get(key.slice('class/'.length) as ObjectKey);
   const resource: Resource | undefined = kinds.get('GatewayClass');
   if (gatewayClass === undefined || resource === undefined || !isOwnClass(gatewayClass)) return awaitChange;
-  const status = classStatus(gatewayClass, missing, conditionTime(now()));
+  const status = classStatus(
+    gatewayClass,
+    classParameters(gatewayClass, stores.lookup),
+    missing,
+    conditionTime(now()),
+  );
   const { conditions = [], ...before } = (gatewayClass as KubeObject & { status?: Partial<typeof status> })
     .status ?? { conditions: [] };
   const types = new Set(status.conditions.map(({ type }) => type));

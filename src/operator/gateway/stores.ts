@@ -1,6 +1,7 @@
 import { parentKey } from '../../gateway/attachment.ts';
 import { backendNamespace, backendRefs } from '../../gateway/references.ts';
-import type { Gateway, Lookup, Route, RouteKind } from '../../gateway/types.ts';
+import { parametersKey } from '../../gateway/parameters.ts';
+import type { Gateway, Lookup, ParametersRef, Route, RouteKind } from '../../gateway/types.ts';
 import { controllerName } from '../../gateway/types.ts';
 import type { KubeObject, ObjectKey } from '../../kube/object.ts';
 import type { ObjectChange, PackedObject } from '../../kube/packed-object.ts';
@@ -30,6 +31,7 @@ export class GatewayStores {
     UDPRoute: new Store<RouteObject>(),
   };
   readonly grants = new Store<ReferenceGrantObject>(({ metadata }) => `${metadata.namespace}/*`);
+  readonly parameters = new Store<KubeObject>();
   readonly services = new Store<BackendServiceObject>();
   readonly slices = new Store<EndpointSliceObject>(serviceOfSlice);
   readonly namespaces = new Store<KubeObject>();
@@ -40,6 +42,7 @@ export class GatewayStores {
     service: (namespace, name) => this.services.get(`${namespace}/${name}`),
     slices: (namespace, service) => this.slices.group(`${namespace}/${service}`),
     grants: (namespace) => this.grants.group(`${namespace}/*`),
+    parameters: (namespace, name) => this.parameters.get(`${namespace}/${name}`),
     namespaceLabels: (name) => {
       const namespace = this.namespaces.get(`/${name}`);
       return namespace && (namespace.metadata.labels ?? {});
@@ -51,9 +54,14 @@ export class GatewayStores {
     this.classes.subscribe(({ now, before }) => {
       const { key } = now ?? before ?? { key: undefined };
       if (key === undefined) return;
-      touched(`class/${key}`, 'now');
-      for (const gateway of this.gateways.packedGroup(`class/${key}`))
-        touched(`gateway/${gateway.key}`, 'now');
+      this.#references.set(`class/${key}`, parametersOf(now?.object().spec.parametersRef));
+      this.#touchClass(`class/${key}`, touched);
+    });
+    this.parameters.subscribe((change) => {
+      for (const key of keysOf(change))
+        for (const source of this.#references.sources(`parameters/${key}`))
+          if (source.startsWith('class/')) this.#touchClass(source, touched);
+          else touched(source, 'now');
     });
     this.gateways.subscribe((change) => {
       for (const key of keysOf(change)) this.#touchGateway(`gateway/${key}`, change, touched);
@@ -112,9 +120,16 @@ export class GatewayStores {
       for (const { key } of store.all()) yield routeKey(kind, key);
   }
 
+  #touchClass(key: ObjectKey, touched: Touched): void {
+    touched(key, 'now');
+    for (const gateway of this.gateways.packedGroup(key)) touched(`gateway/${gateway.key}`, 'now');
+  }
+
   #touchGateway(key: ObjectKey, change: ObjectChange<GatewayObject>, touched: Touched): void {
     touched(key, 'now');
     if (isSameGeneration(change)) return;
+    const { metadata, spec } = change.now?.object() ?? {};
+    this.#references.set(key, parametersOf(spec?.infrastructure?.parametersRef, metadata?.namespace));
     for (const route of this.#references.sources(key)) touched(route, 'now');
   }
 
@@ -212,6 +227,11 @@ function serviceOfSlice({ metadata: { namespace, labels } }: EndpointSliceObject
 
 function routeKey(kind: string, key: ObjectKey): ObjectKey {
   return `${kind.toLowerCase()}/${key}`;
+}
+
+function parametersOf(ref: ParametersRef | undefined, namespace?: string): string[] {
+  const key = parametersKey(ref, namespace);
+  return key === undefined ? [] : [`parameters/${key}`];
 }
 
 /** What the status of `route`, or what its Gateways run, depends on. */

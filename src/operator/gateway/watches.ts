@@ -1,3 +1,4 @@
+import { parametersKind } from '../../api/schema/gateway-parameters.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Informer } from '../../kube/informer.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
@@ -178,6 +179,7 @@ export class GatewayWatches {
       ...this.#ofKind('TCPRoute', stores.routes.TCPRoute),
       ...this.#ofKind('UDPRoute', stores.routes.UDPRoute),
       ...this.#ofKind('ReferenceGrant', stores.grants),
+      ...this.#ofKind(parametersKind, stores.parameters),
       {
         ...ofBackends,
         resource: serviceResource,
@@ -201,7 +203,11 @@ export class GatewayWatches {
     ];
   }
 
-  #ofKind<T extends KubeObject>(kind: GatewayKind, store: Store<T>, isOfCluster = false): Wanted[] {
+  #ofKind<T extends KubeObject>(
+    kind: GatewayKind | typeof parametersKind,
+    store: Store<T>,
+    isOfCluster = false,
+  ): Wanted[] {
     const resource = this.#kinds.get(kind);
     return resource === undefined
       ? []

@@ -13,8 +13,8 @@ import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
 import { LoopGuard, type OwnSocketsByProtocol } from '../limits/loop-guard.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { SourceError, SourceFilter, isAllowed } from '../limits/source-filter.ts';
-import type { Reply, UdpClient } from '../listener/udp-listener.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
+import type { DatagramClient, UdpStack } from '../net/datagrams.ts';
 import { connectionBounds, dialBounds, Histogram } from '../stats/histogram.ts';
 import { LogLimiter, type Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
@@ -34,6 +34,7 @@ export type EndpointContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly tcp: TcpStack;
+  readonly udp: UdpStack;
   /** In [0, 1), for the jitter of retries. */
   readonly random: () => number;
   readonly budget: DescriptorBudget;
@@ -203,12 +204,12 @@ export class Endpoint {
    *
    * @returns undefined if the client may not have one, there is no room, or the endpoint no longer has the port.
    */
-  associate(port: number, client: UdpClient, reply: Reply, onClosed: () => void): UdpAssociation | undefined {
+  associate(port: number, client: DatagramClient, onClosed: () => void): UdpAssociation | undefined {
     const pool = (): RemotePool | undefined => this.remotes.forPort('UDP', port);
     if (pool() === undefined || !this.#sourceFilter.allowsAssociation(client)) return undefined;
     const path = this.#loopGuard.path('UDP', client, port);
     if (path === undefined) return undefined;
-    return this.#associations.associate({ port, client, path, pool, reply, onClosed });
+    return this.#associations.associate({ port, client, path, pool, onClosed });
   }
 
   /** Whether to serve the client that a PROXY header names. */

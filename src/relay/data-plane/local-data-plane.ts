@@ -10,7 +10,7 @@ import { MemoryBudget } from '../limits/memory-budget.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
-import { isIpv6OnlySystem, listenUdp } from '../listener/udp-listener.ts';
+import { listenUdp } from '../listener/udp-listener.ts';
 import { present } from '../../lib/record.ts';
 import type { BoundHandle } from '../net/channel.ts';
 import type { Engine } from '../net/engine.ts';
@@ -64,8 +64,9 @@ export class LocalDataPlane implements DataPlane {
     const memory = new MemoryBudget({ budgetBytes: memoryBytes, log, clock, errors });
     this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors });
     const ownSockets = { TCP: new OwnSockets(clock), UDP: new OwnSockets(clock) };
-    this.#context = { ...rest, ownSockets, budget: this.#descriptorGuard.budget, memory, tcp: engine.tcp };
-    engine.tcp.countDescriptors(this.#descriptorGuard.budget);
+    const { tcp, udp } = engine;
+    this.#context = { ...rest, ownSockets, budget: this.#descriptorGuard.budget, memory, tcp, udp };
+    tcp.countDescriptors(this.#descriptorGuard.budget);
     this.engine = engine.name;
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
@@ -171,9 +172,11 @@ export class LocalDataPlane implements DataPlane {
       address,
       port,
       ipv6Only: spec.ipv6Only,
+      device: spec.device,
+      udp: this.#context.udp,
       ...present('handle', inherited),
       log: this.#context.log,
-      isIpv6OnlySystem: isIpv6OnlySystem(),
+      dscp: () => serving.endpoint.config.network.dscp,
       associate: (...client) => serving.endpoint.associate(port, ...client),
     });
   }

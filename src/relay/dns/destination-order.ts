@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { addressFamily, parseIpAddress } from '../../lib/ip-address.ts';
-import { literalAddress } from './lookup.ts';
+import { literalAddress } from '../../lib/literal-address.ts';
 
 /** A range of IPv6 addresses and a value; IPv4 addresses count as IPv4-mapped ones. */
 type Policy = { readonly prefix: bigint; readonly bits: number; readonly value: number };

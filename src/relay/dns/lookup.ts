@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import type { SocketAddress } from '../../config/address.ts';
 import { withZoneName } from './zone.ts';
 
@@ -16,13 +15,4 @@ export async function addressesOf(
   signal?: AbortSignal,
 ): Promise<readonly string[]> {
   return ip === undefined ? lookup(host, signal) : [withZoneName(host)];
-}
-
-/** A lookup for dgram sockets that are given IP addresses only, which dgram would resolve at the cost of a DNS call. */
-export function literalAddress(
-  host: string,
-  _options: unknown,
-  callback: (error: null, address: string, family: number) => void,
-): void {
-  callback(null, host, isIPv6(host) ? 6 : 4);
 }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
-import { literalAddress } from './lookup.ts';
+import { literalAddress } from '../../lib/literal-address.ts';
 import { messageId, queryMessage, readReply, type DnsQuestion, type Reply } from './message.ts';
 
 /** Where a name server listens. `host` is an IP address, with its zone if it has one. */

@@ -16,7 +16,6 @@ export const constants = {
   MSG_PEEK: 2,
   MSG_DONTWAIT: 0x40,
   MSG_NOSIGNAL: 0x4000,
-  MSG_TRUNC: 0x20,
 
   EPOLLIN: 1,
   EPOLLOUT: 4,
@@ -45,6 +44,7 @@ export const constants = {
   IPPROTO_TCP: 6,
   SO_REUSEADDR: 2,
   SO_ERROR: 4,
+  SO_SNDBUF: 7,
   SO_RCVBUF: 8,
   SO_KEEPALIVE: 9,
   SO_LINGER: 13,
@@ -68,8 +68,12 @@ export const constants = {
   RLIMIT_NOFILE: 7,
 
   EINTR: 4,
+  EIO: 5,
   EAGAIN: 11,
   EINVAL: 22,
+  EMSGSIZE: 90,
+  ENETUNREACH: 101,
+  ENOBUFS: 105,
   EINPROGRESS: 115,
 } as const;
 

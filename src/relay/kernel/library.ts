@@ -39,6 +39,7 @@ const signatures = {
   close: { return: 'i32', arguments: ['i32'] },
   recv: { return: 'i32', arguments: ['i32', 'buffer', size, 'i32'] },
   send: { return: 'i32', arguments: ['i32', 'buffer', size, 'i32'] },
+  sendmsg: { return: 'i32', arguments: ['i32', 'buffer', 'i32'] },
   recvmmsg: { return: 'i32', arguments: ['i32', 'buffer', 'u32', 'i32', 'pointer'] },
   sendmmsg: { return: 'i32', arguments: ['i32', 'buffer', 'u32', 'i32'] },
   pipe2: { return: 'i32', arguments: ['buffer', 'i32'] },
@@ -86,6 +87,7 @@ type Functions = {
   readonly close: (fd: number) => number;
   readonly recv: (fd: number, into: Bytes, length: Size, flags: number) => number;
   readonly send: (fd: number, from: Bytes, length: Size, flags: number) => number;
+  readonly sendmsg: (fd: number, message: Bytes, flags: number) => number;
   readonly recvmmsg: (
     ...args: [fd: number, messages: Bytes, count: number, flags: number, timeout: null]
   ) => number;

@@ -1,10 +1,11 @@
 import { asError } from '../../lib/errors.ts';
 import { constants } from './constants.ts';
 import { checked, KernelUnavailableError } from './errno.ts';
+import { DatagramSender } from './datagram-sender.ts';
 import { KernelSocket } from './kernel-socket.ts';
-import { Messages } from './messages.ts';
 import { Pipe } from './pipe.ts';
 import { Poller } from './poller.ts';
+import { ReceivedDatagrams } from './received-datagrams.ts';
 
 /** How long an event may take that is there already. */
 const timeoutMs = 5000;
@@ -80,14 +81,21 @@ async function readable(poller: Poller, socket: KernelSocket): Promise<void> {
 }
 
 function tryDatagrams(a: KernelSocket, b: KernelSocket): void {
-  const sent = ['one', 'two'];
-  const [out, into] = [new Messages(2, 16), new Messages(2, 16)];
-  sent.forEach((text, index) => {
-    out.set(index, Buffer.from(text));
+  const sent = ['one', 'three'];
+  const received = new ReceivedDatagrams(sent.length, 16);
+  const sender = new DatagramSender(received.data);
+  let status = 0;
+  const outlet = { descriptor: a, maxSegmentBytes: 0, onSendError: (number: number) => (status = number) };
+  sender.hold();
+  for (const text of sent) sender.add(outlet, Buffer.from(text));
+  sender.release();
+  expectSame('sendmmsg', status, 0);
+  expectSame('recvmmsg', received.receive(b), sent.length);
+  const got: string[] = [];
+  const take = (datagram: Uint8Array): unknown => got.push(Buffer.from(datagram).toString());
+  sent.forEach((_, index) => {
+    received.deliver(index, { take });
   });
-  expectSame('sendmmsg', out.send(a, sent.length), sent.length);
-  expectSame('recvmmsg', into.receive(b), sent.length);
-  const got = sent.map((_, index) => Buffer.from(into.received(index).data).toString());
   expectSame('what recvmmsg read', Number(got.join() !== sent.join()), 0);
 }
 

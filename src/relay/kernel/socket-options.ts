@@ -28,9 +28,8 @@ export function setUserTimeout(socket: KernelSocket, timeoutMs: number): void {
   if (timeoutMs > 0) socket.setOption(IPPROTO_TCP, constants.TCP_USER_TIMEOUT, timeoutMs);
 }
 
-/** Marks its packets with the code point `dscp`, 0 to 63, in IPv4 and IPv6. */
+/** Marks its packets with the code point `dscp`, 0 to 63, in IPv4 and IPv6; a socket without one has 0. */
 export function setDscp(socket: KernelSocket, dscp: number): void {
-  if (dscp === 0) return;
   const field = dscp << 2; // RFC 2474, section 3: the upper six bits of the octet
   socket.setOption(constants.IPPROTO_IP, constants.IP_TOS, field); // also of IPv4 on an IPv6 socket
   socket.setOption(IPPROTO_IPV6, constants.IPV6_TCLASS, field); // fails on an IPv4 socket, which has none
@@ -57,6 +56,24 @@ export function setIpv6Only(socket: KernelSocket, isOn: boolean): void {
 /** Lets a listening socket bind a port whose earlier connections are in TIME_WAIT. @throws the system's error. */
 export function setReuseAddress(socket: KernelSocket): void {
   required(socket, SOL_SOCKET, constants.SO_REUSEADDR, 1);
+}
+
+/** Has each datagram come with the address of this host that it was sent to. @throws the system's error. */
+export function receiveWithLocalAddress(socket: KernelSocket, isIpv6: boolean): void {
+  if (isIpv6)
+    required(socket, IPPROTO_IPV6, constants.IPV6_RECVPKTINFO, 1); // also for IPv4, whose addresses are mapped
+  else required(socket, constants.IPPROTO_IP, constants.IP_PKTINFO, 1);
+}
+
+/** Has the kernel put datagrams of one size and flow together, if it can. */
+export function receiveMerged(socket: KernelSocket): void {
+  socket.setOption(constants.SOL_UDP, constants.UDP_GRO, 1); // not before Linux 5.0
+}
+
+/** The buffers of a socket, which the system caps at net.core.rmem_max and net.core.wmem_max. */
+export function setBufferBytes(socket: KernelSocket, bytes: number): void {
+  socket.setOption(SOL_SOCKET, constants.SO_RCVBUF, bytes);
+  socket.setOption(SOL_SOCKET, constants.SO_SNDBUF, bytes);
 }
 
 function required(socket: KernelSocket, level: number, name: number, value: number): void {

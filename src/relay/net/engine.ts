@@ -3,19 +3,22 @@ import type { Logger } from '../../telemetry/logger.ts';
 import { KernelUnavailableError } from '../kernel/errno.ts';
 import { selfTest } from '../kernel/self-test.ts';
 import type { TcpStack } from './channel.ts';
+import type { UdpStack } from './datagrams.ts';
+import { kernelDatagrams } from './kernel-datagrams.ts';
 import { kernelStack } from './kernel-stack.ts';
+import { socketDatagrams } from './socket-datagrams.ts';
 import { socketStack } from './socket-stack.ts';
 
 /** What moves the bytes of a relay. */
-export type Engine = { readonly name: EngineName; readonly tcp: TcpStack };
+export type Engine = { readonly name: EngineName; readonly tcp: TcpStack; readonly udp: UdpStack };
 
 /** The engine `name`, which has been tried by `chooseEngine`, perhaps in another process. */
 export function engineNamed(name: EngineName): Engine {
-  return name === 'kernel' ? { name, tcp: kernelStack() } : nodeEngine;
+  return name === 'kernel' ? { name, tcp: kernelStack(), udp: kernelDatagrams() } : nodeEngine;
 }
 
 /** The engine that runs everywhere. */
-export const nodeEngine: Engine = { name: 'node', tcp: socketStack };
+export const nodeEngine: Engine = { name: 'node', tcp: socketStack, udp: socketDatagrams };
 
 /**
  * The engine to use. `auto` tries the kernel's, and logs why if that does not work here.

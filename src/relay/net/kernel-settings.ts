@@ -7,7 +7,7 @@ import type { SocketSettings } from './channel.ts';
 export function applySettings(socket: KernelSocket, settings: SocketSettings): void {
   const { tcpKeepaliveMs, tcpKeepaliveProbes, tcpUserTimeoutMs, dscp } = settings;
   setKeepalive(socket, tcpKeepaliveMs, tcpKeepaliveProbes);
-  setDscp(socket, dscp);
+  if (dscp > 0) setDscp(socket, dscp);
   if (tcpUserTimeoutMs === 0) return;
   // tcp(7): the timeout overrides keepalive, which gives up after its last probe
   setUserTimeout(socket, Math.max(tcpUserTimeoutMs, tcpKeepaliveMs * (tcpKeepaliveProbes + 1)));

@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import { constants } from '../kernel/constants.ts';
 import { systemError } from '../kernel/errno.ts';
 import { KernelSocket } from '../kernel/kernel-socket.ts';
-import { Poller, type Watcher } from '../kernel/poller.ts';
+import type { Watcher } from '../kernel/poller.ts';
 import {
   bindToDevice,
   setBindAddressNoPort,
@@ -24,6 +24,7 @@ import { KernelChannel, type ChannelContext } from './kernel-channel.ts';
 import { applySettings, streamOf } from './kernel-settings.ts';
 import { LentPipes } from './lent-pipes.ts';
 import { asError } from '../../lib/errors.ts';
+import { sharedPoller } from './shared-poller.ts';
 import { backlog } from './socket-stack.ts';
 
 const { EPOLLIN, EAGAIN } = constants;
@@ -44,16 +45,13 @@ const ofClient = new Set([
   'ENETUNREACH',
 ]);
 
-let poller: Poller | undefined;
-
 /**
  * TCP on system calls.
  *
  * @throws KernelUnavailableError if this process cannot make them.
  */
 export function kernelStack(): TcpStack {
-  poller ??= new Poller();
-  const context: ChannelContext = { poller, pipes: new LentPipes() };
+  const context: ChannelContext = { poller: sharedPoller(), pipes: new LentPipes() };
   return {
     listen: (options) => Promise.resolve(new KernelListener(context, options)),
     connect: (target, onConnected) => connect(context, target, onConnected),

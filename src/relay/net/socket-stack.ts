@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer, Socket, type AddressInfo } from 'node:net';
-import { RealmError } from '../../lib/errors.ts';
 import type {
   Accepted,
   Address,
@@ -13,18 +12,8 @@ import type {
   Target,
   TcpStack,
 } from './channel.ts';
+import { DeviceError } from './device-error.ts';
 import { reset } from './reset.ts';
-
-/** Node.js has no function to bind a socket to a network interface. */
-class DeviceError extends RealmError {
-  readonly code = 'REALM_ENGINE_DEVICE';
-
-  constructor(device: string) {
-    super(
-      `cannot bind to the interface ${device} with the engine node: use --engine kernel, or remove the interface`,
-    );
-  }
-}
 
 /** TCP on documented `node:net` only: sockets, read by their events. */
 export const socketStack: TcpStack = {

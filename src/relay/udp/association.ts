@@ -5,6 +5,7 @@ import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
+import type { UdpStack } from '../net/datagrams.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 import type { Side } from '../stats/side.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
@@ -30,6 +31,10 @@ export type AssociationContext = {
   readonly pool: () => RemotePool | undefined;
   /** Source address of its datagrams; undefined = the system's choice. */
   readonly through: SocketAddress | undefined;
+  /** The network interface that its datagrams leave by; undefined = the system's choice. */
+  readonly device: string | undefined;
+  /** Code point of its datagrams to the remote, 0 to 63. */
+  readonly dscp: number;
   /** Addresses and ranges to which it sends nothing; undefined = none. */
   readonly denied: readonly string[] | undefined;
   /** PROXY header before its datagrams; undefined = none. */
@@ -38,6 +43,7 @@ export type AssociationContext = {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly lookup: Lookup;
+  readonly udp: UdpStack;
   /** Grants the descriptor of a second socket while another remote is tried. */
   readonly budget: DescriptorBudget;
   readonly memory: MemoryBudget;

@@ -19,7 +19,7 @@ import type { ClientLimit } from '../limits/client-limit.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
-import type { Reply, UdpClient } from '../listener/udp-listener.ts';
+import type { DatagramClient, UdpStack } from '../net/datagrams.ts';
 import { Incident } from '../stats/incident.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
@@ -38,6 +38,7 @@ export type AssociationsContext = {
   readonly errors: RecentErrors;
   readonly clock: Clock;
   readonly lookup: Lookup;
+  readonly udp: UdpStack;
   readonly budget: DescriptorBudget;
   readonly memory: MemoryBudget;
   readonly clientLimit: ClientLimit;
@@ -48,15 +49,13 @@ export type AssociationsContext = {
 
 /** A client that is to have an association. */
 export type AssociationRequest = {
-  readonly client: UdpClient;
+  readonly client: DatagramClient;
   /** The listening port that it came to, as configured. */
   readonly port: number;
   /** The listening ports that it came through, that one included. */
   readonly path: RelayPath;
   /** The remotes of that port, which a reload may change; undefined if it removed the port. */
   readonly pool: () => RemotePool | undefined;
-  /** Sends a datagram to the client. */
-  readonly reply: Reply;
   /** Called once, when the association has ended. */
   readonly onClosed: () => void;
 };
@@ -149,15 +148,16 @@ export class Associations {
     return this.#stats.idle();
   }
 
-  #newAssociation({ client, port, path, pool, reply, onClosed }: AssociationRequest): UdpAssociation {
-    const { log, warn, clock, lookup, budget, memory, clientLimit, ownSockets, config } = this.#context;
-    const { name: endpoint, network, through, deniedDestinations: denied } = config();
+  #newAssociation({ client, port, path, pool, onClosed }: AssociationRequest): UdpAssociation {
+    const { log, warn, clock, lookup, udp, budget, memory, clientLimit, ownSockets, config } = this.#context;
+    const { name: endpoint, network, through, dialDevice: device, deniedDestinations: denied } = config();
     const ip = clientIp(client.address);
     return new UdpAssociation({
       log,
       warn,
       clock,
       lookup,
+      udp,
       memory,
       endpoint,
       client: clientText(client.address, client.port),
@@ -170,8 +170,12 @@ export class Associations {
       header: headerOf(client, network),
       timeoutMs: network.udpTimeoutMs,
       through,
+      device,
       denied,
-      reply,
+      dscp: network.dscp,
+      reply: (datagram) => {
+        client.reply(datagram);
+      },
       onAnswered: (answered) => {
         this.#evictionOrder.answered(answered);
       },
@@ -209,7 +213,7 @@ export class Associations {
 }
 
 /** The PROXY header of the client's datagrams; undefined = none. */
-function headerOf(client: UdpClient, network: EndpointNetwork): DatagramHeader | undefined {
+function headerOf(client: DatagramClient, network: EndpointNetwork): DatagramHeader | undefined {
   if (network.sendProxyUdp !== true) return undefined;
   const bytes = datagramHeader({ source: client, destination: client.local });
   return { bytes, isForEach: network.sendProxyEveryDatagram === true };

@@ -24,7 +24,7 @@ export class KeptDatagrams {
   /** Keeps `datagram` until it can be sent; if too many wait, it is lost. */
   wait(datagram: Uint8Array): void {
     if (this.#waiting.length === maxWaiting || this.#waitingBytes + datagram.length > maxWaitingBytes) return;
-    this.#waiting.push(datagram);
+    this.#waiting.push(new Uint8Array(datagram)); // its memory is used again
     this.#waitingBytes += datagram.length;
     this.#count();
   }
@@ -40,7 +40,7 @@ export class KeptDatagrams {
 
   /** Keeps `datagram`, which was sent, in place of an earlier one. */
   keepLatest(datagram: Uint8Array): void {
-    this.#latest = datagram;
+    this.#latest = new Uint8Array(datagram);
     this.#count();
   }
 

@@ -3,6 +3,7 @@ import { asError } from '../../lib/errors.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { Target } from '../net/channel.ts';
+import type { UdpStack } from '../net/datagrams.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
 import type { Remote } from '../upstream/remote.ts';
 import { candidates, hasAlternatives, isToLeave } from './candidates.ts';
@@ -29,6 +30,9 @@ export type RouteContext = TargetsContext & {
   /** See `Pace`. */
   readonly timeoutMs: number;
   readonly header: DatagramHeader | undefined;
+  readonly udp: UdpStack;
+  /** Code point of what is sent, 0 to 63. */
+  readonly dscp: number;
   /** Knows the sockets of the home and the trial. */
   readonly ownSockets: OwnSockets;
   /** The listening ports that the client came through. */
@@ -70,6 +74,8 @@ export class Route {
     this.#pace = new Pace(context.timeoutMs);
     this.#upstreamContext = {
       header: context.header,
+      udp: context.udp,
+      dscp: context.dscp,
       ownSockets: context.ownSockets,
       path: context.path,
       onOpen: (upstream) => {
@@ -130,6 +136,7 @@ export class Route {
   }
 
   #move(): void {
+    this.#context.udp.needsTick();
     this.#isMoving = true;
     const current = this.#current;
     if (current?.isFailed === false) this.#silent = [...this.#silent, current.remote];
@@ -315,7 +322,8 @@ export class Route {
 
   /** Looks the name of the home up again; if it has moved, sends `datagram` there. */
   async #lookAgain(home: Upstream, datagram: Uint8Array): Promise<void> {
-    const { kept } = this.#context;
+    const { kept, udp } = this.#context;
+    udp.needsTick();
     kept.keepLatest(datagram);
     const turn = this.#nextTurn();
     const targets = await targetsOf(home.remote, this.#context, turn).catch(() => []); // see `#onLookupError`

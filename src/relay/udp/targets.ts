@@ -10,6 +10,8 @@ export type TargetsContext = {
   readonly lookup: Lookup;
   /** Source address of datagrams; undefined = the system's choice. */
   readonly through: SocketAddress | undefined;
+  /** The network interface that datagrams leave by; undefined = the system's choice. */
+  readonly device: string | undefined;
   /** Addresses and ranges to which nothing is sent; undefined = none. */
   readonly denied: readonly string[] | undefined;
 };
@@ -22,7 +24,7 @@ export type TargetsContext = {
  */
 export async function targetsOf(
   remote: Remote,
-  { lookup: lookupName, through, denied }: TargetsContext,
+  { lookup: lookupName, through, device, denied }: TargetsContext,
   signal: AbortSignal,
 ): Promise<readonly Target[]> {
   const lookup: Lookup = (name) => lookupName(name, signal);
@@ -33,7 +35,7 @@ export async function targetsOf(
   return hosts.map((address) => ({
     address,
     port: remote.port,
-    device: undefined,
+    device,
     from: fromAddress(address, source),
   }));
 }

@@ -1,9 +1,8 @@
-import type { Socket } from 'node:dgram';
-import { errorCode, RealmError } from '../../lib/errors.ts';
+import { RealmError } from '../../lib/errors.ts';
 import type { OwnSocket, OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { Target } from '../net/channel.ts';
+import type { UdpChannel, UdpStack } from '../net/datagrams.ts';
 import type { Remote } from '../upstream/remote.ts';
-import { connectUdp } from '../upstream/udp-socket.ts';
 
 /** A remote did not answer a client, and another one did. */
 export class SilentRemoteError extends RealmError {
@@ -25,6 +24,9 @@ export type DatagramHeader = {
 export type UpstreamContext = {
   /** What it puts before datagrams; undefined = nothing. */
   readonly header: DatagramHeader | undefined;
+  readonly udp: UdpStack;
+  /** Code point of what it sends, 0 to 63. */
+  readonly dscp: number;
   /** Knows its socket. */
   readonly ownSockets: OwnSockets;
   /** The listening ports that the client came through. */
@@ -50,12 +52,10 @@ export class Upstream {
   readonly #targets: readonly Target[];
   readonly #context: UpstreamContext;
   #index = 0;
-  #isClosed = false;
-  #socket: Socket;
+  #channel: UdpChannel;
   /** The same socket, as a client of this relay if the remote leads back. */
   readonly #own: OwnSocket = {
-    // Its address is complete, and something may have come from it, once it is connected.
-    local: () => (this.isOpen ? this.#socket.address() : { address: '', port: 0 }),
+    local: () => this.#channel.local(),
   };
   /** When the first datagram was sent that has no answer. */
   #unansweredMs: number | undefined;
@@ -66,7 +66,7 @@ export class Upstream {
     this.remote = remote;
     this.#targets = targets;
     this.#context = context;
-    this.#socket = this.#open();
+    this.#channel = this.#open();
   }
 
   /** The IP address that it sends to. */
@@ -83,12 +83,7 @@ export class Upstream {
   send(datagram: Uint8Array, nowMs: number): void {
     this.#unansweredMs ??= nowMs;
     this.remote.transferred(datagram.length, 0);
-    const socket = this.#socket;
-    socket.send(this.#withHeader(datagram), (error) => {
-      // A datagram that is too large for the remote's family is lost; the association goes on.
-      if (error === null || errorCode(error) === 'EMSGSIZE') return;
-      this.#onError(socket, error);
-    });
+    this.#channel.send(datagram, this.#takeHeader());
   }
 
   /** Forgets that it was silent. */
@@ -100,12 +95,12 @@ export class Upstream {
   advance(): boolean {
     if (this.#index + 1 >= this.#targets.length) return false;
     this.#index += 1;
-    this.#closeSocket();
+    this.#closeChannel();
     this.isOpen = false;
     this.isAnswered = false;
     this.#isHeaderDue = true;
     this.#unansweredMs = undefined;
-    this.#socket = this.#open();
+    this.#channel = this.#open();
     return true;
   }
 
@@ -118,49 +113,44 @@ export class Upstream {
 
   /** To be called once; nothing is reported afterwards. */
   close(): void {
-    this.#isClosed = true;
     this.remote.release();
-    this.#closeSocket();
+    this.#closeChannel();
   }
 
   get #target(): Target {
     return this.#targets[this.#index] as Target; // there is at least one
   }
 
-  #open(): Socket {
-    const socket = connectUdp(this.#target, {
+  /** Its listeners are called only until it is closed, and it is replaced only then. */
+  #open(): UdpChannel {
+    const { udp, dscp, ownSockets, path } = this.#context;
+    const channel = udp.connect(this.#target, dscp, {
       onConnected: () => {
-        if (this.#isCurrent(socket)) this.#onOpen();
+        this.isOpen = true;
+        this.#context.onOpen(this);
       },
       onDatagram: (datagram) => {
-        if (this.#isCurrent(socket)) this.#onAnswer(datagram);
+        this.#onAnswer(datagram);
       },
       onError: (error) => {
-        this.#onError(socket, error);
+        this.#isHeaderDue = true; // what listens there next has not seen the first datagram
+        this.#context.onError(this, error);
       },
     });
-    this.#context.ownSockets.opened(this.#own, this.#context.path, this.#target);
-    return socket;
+    ownSockets.opened(this.#own, path, this.#target);
+    return channel;
   }
 
-  #closeSocket(): void {
+  #closeChannel(): void {
     this.#context.ownSockets.closed(this.#own);
-    this.#socket.close();
-  }
-
-  #isCurrent(socket: Socket): boolean {
-    return this.#socket === socket && !this.#isClosed;
-  }
-
-  #onOpen(): void {
-    this.isOpen = true;
-    this.#context.onOpen(this);
+    this.#channel.close();
   }
 
   #onAnswer(datagram: Uint8Array): void {
     this.remote.transferred(0, datagram.length);
     this.#unansweredMs = undefined;
     if (!this.isAnswered || this.isFailed) {
+      this.#context.udp.needsTick();
       this.isAnswered = true;
       this.isFailed = false;
       this.remote.addresses.restore(this.address);
@@ -170,17 +160,12 @@ export class Upstream {
     this.#context.onAnswer(this, datagram);
   }
 
-  #onError(socket: Socket, error: Error): void {
-    if (!this.#isCurrent(socket)) return;
-    this.#isHeaderDue = true; // what listens there next has not seen the first datagram
-    this.#context.onError(this, error);
-  }
-
-  #withHeader(datagram: Uint8Array): Uint8Array | Uint8Array[] {
+  /** What the next datagram begins with. */
+  #takeHeader(): Uint8Array | undefined {
     const { header } = this.#context;
-    if (header === undefined || !(this.#isHeaderDue || header.isForEach)) return datagram;
+    if (header === undefined || !(this.#isHeaderDue || header.isForEach)) return undefined;
     this.#isHeaderDue = false;
-    return [header.bytes, datagram];
+    return header.bytes;
   }
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { TcpStack } from '../net/channel.ts';
+import type { UdpStack } from '../net/datagrams.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { HealthChecks } from './health-checks.ts';
 import type { RemotePool } from './remote-pool.ts';
@@ -25,6 +26,7 @@ export type EndpointRemotesContext = {
   readonly random: () => number;
   readonly lookup: Lookup;
   readonly tcp: TcpStack;
+  readonly udp: UdpStack;
   readonly budget: DescriptorBudget;
   /** Called for each event of a remote in this process, so that the other processes learn of it. */
   readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;

@@ -3,6 +3,7 @@ import type { HealthCheckConfig } from '../../config/health-check-keys.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Target, TcpStack } from '../net/channel.ts';
+import type { UdpStack } from '../net/datagrams.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import { ownProxyHeader } from '../proxy-protocol/header.ts';
@@ -16,6 +17,7 @@ export type HealthChecksContext = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly tcp: TcpStack;
+  readonly udp: UdpStack;
   readonly budget: DescriptorBudget;
 };
 
@@ -39,7 +41,7 @@ export class HealthChecks {
     this.stop();
     const { healthCheck: settings, through, dialDevice: device, deniedDestinations: denied } = config;
     const context = { ...this.#context, through, device, denied };
-    const [connect, ask] = [tcpConnect(this.#context.tcp, config), udpConnect(config)];
+    const [connect, ask] = [tcpConnect(this.#context.tcp, config), udpConnect(this.#context.udp, config)];
     for (const each of uncheckedRemotes(remotes, config)) each.clearChecks();
     if (settings === undefined) return;
     const hasOwn = ask !== undefined;
@@ -99,12 +101,10 @@ function tcpConnect({ connect }: TcpStack, { network }: EndpointConfig): Connect
 }
 
 /** How the remotes of UDP are asked; undefined if they have no check of their own. */
-function udpConnect({ healthCheck, network }: EndpointConfig): Connect | undefined {
+function udpConnect(udp: UdpStack, { healthCheck, network }: EndpointConfig): Connect | undefined {
   if (healthCheck?.udp === undefined || !network.udp) return undefined;
-  const query = udpQuery(
-    healthCheck.udp,
-    network.sendProxyUdp === true ? ownProxyHeader(2) : new Uint8Array(),
-  );
+  const header = network.sendProxyUdp === true ? ownProxyHeader(2) : new Uint8Array();
+  const query = { udp, dscp: network.dscp, ...udpQuery(healthCheck.udp, header) };
   return (target, onConnected) => new UdpProbe(target, query, onConnected);
 }
 

@@ -1,19 +1,24 @@
-import type { Socket } from 'node:dgram';
 import { payloadBytes } from '../../lib/payload.ts';
 import type { UdpCheckConfig } from '../../config/health-check-keys.ts';
 import type { Target } from '../net/channel.ts';
+import type { UdpChannel, UdpStack } from '../net/datagrams.ts';
 import type { ConnectionAttempt } from './happy-eyeballs.ts';
-import { connectUdp } from './udp-socket.ts';
 
 /** A check by UDP, with its texts as bytes. */
 export type UdpQuery = {
+  readonly udp: UdpStack;
+  /** Code point of its packets, 0 to 63. */
+  readonly dscp: number;
   readonly datagram: Uint8Array;
   /** What the answer must contain; empty = any answer will do. */
   readonly expected: Uint8Array;
 };
 
-/** The query of `check`. @param header  goes before the datagram; empty = nothing. */
-export function udpQuery({ send, expect = '' }: UdpCheckConfig, header: Uint8Array): UdpQuery {
+/** The texts of `check` as bytes. @param header  goes before the datagram; empty = nothing. */
+export function udpQuery(
+  { send, expect = '' }: UdpCheckConfig,
+  header: Uint8Array,
+): Pick<UdpQuery, 'datagram' | 'expected'> {
   return { datagram: Buffer.concat([header, bytesOf(send)]), expected: bytesOf(expect) };
 }
 
@@ -27,13 +32,13 @@ function bytesOf(text: string): Uint8Array {
  * when another one has, or an ICMP error.
  */
 export class UdpProbe implements ConnectionAttempt {
-  readonly #socket: Socket;
+  readonly #channel: UdpChannel;
   #isDone = false;
 
   /** @param onConnected  called once, later, with the error if it failed. */
   constructor(
     target: Target,
-    { datagram, expected }: UdpQuery,
+    { udp, dscp, datagram, expected }: UdpQuery,
     onConnected: (error: Error | undefined) => void,
   ) {
     const end = (error: Error | undefined): void => {
@@ -41,12 +46,9 @@ export class UdpProbe implements ConnectionAttempt {
       this.#isDone = true;
       onConnected(error);
     };
-    this.#socket = connectUdp(target, {
+    this.#channel = udp.connect(target, dscp, {
       onConnected: () => {
-        if (this.#isDone) return;
-        this.#socket.send(datagram, (error) => {
-          if (error !== null) end(error);
-        });
+        this.#channel.send(datagram);
       },
       onDatagram: (answer) => {
         end(
@@ -62,6 +64,6 @@ export class UdpProbe implements ConnectionAttempt {
   /** To be called once. */
   close(): void {
     this.#isDone = true;
-    this.#socket.close();
+    this.#channel.close();
   }
 }

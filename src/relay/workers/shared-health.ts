@@ -24,6 +24,7 @@ export class SharedHealth {
       random,
       lookup,
       tcp: engine.tcp,
+      udp: engine.udp,
       budget,
       onRemoteEvent: (remote) => {
         this.#share(remote);

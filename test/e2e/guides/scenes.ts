@@ -13,11 +13,10 @@ import { type Servers, startWebServers } from './servers.ts';
 export type Scene = {
   /** Debian packages that may be missing, and the shell command that succeeds if one is installed. */
   readonly needs: Readonly<Record<string, string>>;
-  /** Starts the servers; `folder` is the reader's. It returns variables of the reader's shell, if it sets any. */
-  readonly start: (
-    servers: Servers,
-    folder: string,
-  ) => Promise<Readonly<Record<string, string>>> | Promise<void>;
+  /** Starts the servers; `folder` is the reader's. */
+  readonly start: (servers: Servers, folder: string) => Promise<void>;
+  /** Variables of the reader's shell, once the servers run. */
+  readonly variables?: (servers: Servers) => Readonly<Record<string, string>>;
   /** What the commands get from elsewhere, and what the test has in its place. */
   readonly substitutes?: Readonly<Record<string, string>>;
   /** What happens where the page has `<!-- test: NAME -->`. */

@@ -21,11 +21,14 @@ export class Servers {
     for (const address of addresses) await runOrThrow(['ip', 'address', 'replace', address, 'dev', 'lo']);
   }
 
-  /** Starts a server, and returns its process id. */
-  start(name: string, command: Command): number {
-    const daemon = new Daemon(name, command, join(this.folder, `${name}.log`));
-    this.#daemons.set(name, daemon);
-    return daemon.pid;
+  /** Starts a server. */
+  start(name: string, command: Command): void {
+    this.#daemons.set(name, new Daemon(name, command, join(this.folder, `${name}.log`)));
+  }
+
+  /** The process id of a server. */
+  pid(name: string): number {
+    return this.#daemons.get(name)?.pid ?? -1;
   }
 
   /** Stops one of them. */

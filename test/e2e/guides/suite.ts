@@ -92,7 +92,8 @@ function pageSuite(node: () => TestNode, page: Page, scene: Scene | undefined): 
       guide = new Guide({ KUBECONFIG: kubeconfig });
       guide.prepare(page.blocks);
       if (!entrances.includes(page.path)) await installChart(node());
-      guide.set((await scene?.start(servers, guide.folder)) ?? {});
+      await scene?.start(servers, guide.folder);
+      guide.set(scene?.variables?.(servers) ?? {});
     });
 
     afterEach(async function () {

@@ -11,6 +11,7 @@ const namespace = '--namespace realm-operator-system';
 export const upgradeScene = {
   needs: {},
   start: startRelay,
+  variables: (servers: Servers) => ({ PID: String(servers.pid(relay)) }),
   // No registry can be reached from here.
   substitutes: {
     'oci://ghcr.io/realm-operator/charts/realm-operator --version NEW': 'charts/realm-operator',
@@ -36,10 +37,9 @@ export const upgradeScene = {
   },
 };
 
-async function startRelay(servers: Servers): Promise<Readonly<Record<string, string>>> {
+async function startRelay(servers: Servers): Promise<void> {
   const program = join(root, 'dist', 'realm-operator.js');
   const flags = ['-l', '[::]:9000', '-r', '192.0.2.80:8080', '--admin', 'off'];
-  const pid = servers.start(relay, [process.execPath, program, 'relay', ...flags]);
+  servers.start(relay, [process.execPath, program, 'relay', ...flags]);
   await eventually('the relay started', () => servers.output(relay).includes('relay started'));
-  return { PID: String(pid) };
 }

@@ -11,7 +11,9 @@ import { Edge, type Seen } from '../edge.ts';
 const gatewayCrds = join(import.meta.dirname, '..', '..', 'cluster', 'bin', 'gateway-crds');
 /** Whether they are there. */
 export const hasGatewayCrds = existsSync(gatewayCrds);
-const relayCrd = join(import.meta.dirname, '..', '..', '..', 'crds', 'realmrelays.yaml');
+const ownCrds = ['realmrelays', 'realmgatewayparameters'].map((plural) =>
+  join(import.meta.dirname, '..', '..', '..', 'crds', `${plural}.yaml`),
+);
 const group = 'gateway.networking.k8s.io/v1';
 const classes = `/apis/${group}/gatewayclasses`;
 
@@ -32,7 +34,7 @@ export function describeGateways(title: string, body: (controlPlane: () => Contr
   describeWithCluster(title, () => {
     let own: ControlPlane;
     before(async () => {
-      own = await startControlPlane({ manifests: [relayCrd], controllerManager: false });
+      own = await startControlPlane({ manifests: ownCrds, controllerManager: false });
     });
     after(() => own.stop());
     body(() => own);

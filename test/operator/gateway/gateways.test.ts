@@ -127,6 +127,35 @@ describeGateways('operator with Gateways', (controlPlane) => {
     for (const child of children) await edge.expectMissing(child);
   });
 
+  it('follows RealmGatewayParameters, and leaves what runs as it is while they are not valid', async () => {
+    const parameters = (spec: object) =>
+      edge.applyObject(
+        'realmgatewayparameters/own',
+        'realm-operator.dev/v1alpha1',
+        'RealmGatewayParameters',
+        spec,
+      );
+    const parametersRef = { group: 'realm-operator.dev', kind: 'RealmGatewayParameters', name: 'own' };
+    await edge.applyGateway([db], { infrastructure: { parametersRef } });
+    const { message } = await edge.expectOfGateway('Accepted', 'False', 'InvalidParameters');
+    expect(message).to.include('does not exist');
+    await parameters({ replicas: 2, service: { type: 'ClusterIP' } });
+    await edge.expectOfGateway('Accepted', 'True', 'Accepted');
+    await edge.expect('deployments/web-realm', ({ spec }) => spec?.['replicas'] === 2);
+    const service = await edge.expect('services/web-realm', ({ spec }) => spec?.['type'] === 'ClusterIP');
+    const addresses = (service.spec as { clusterIPs: string[] }).clusterIPs;
+    await edge.expectGateway(
+      ({ status }) => status?.addresses?.map(({ value }) => value).join() === addresses.join(),
+    );
+    await parameters({ replicas: 2, service: { type: 'ClusterIP', labels: { team: 'not a label' } } });
+    await edge.expectOfGateway('Accepted', 'False', 'InvalidParameters');
+    await edge.expectOfGateway('Programmed', 'False', 'Invalid');
+    for (const child of children) await edge.expect(child);
+    await edge.write('DELETE', 'realmgatewayparameters/own');
+    await edge.applyGateway([db]);
+    await edge.expect('services/web-realm', ({ spec }) => spec?.['type'] === 'LoadBalancer');
+  });
+
   it('keeps what other controllers report about a route, and removes its own entry with the Gateway', async () => {
     await edge.applyGateway([db]);
     await edge.applyRoute('TCPRoute', 'pg', [{ name: 'pg' }], [{ name: 'web' }, { name: 'other' }]);

@@ -3,7 +3,6 @@ import { constants } from '../../../src/relay/kernel/constants.ts';
 import { Descriptor } from '../../../src/relay/kernel/descriptor.ts';
 import { KernelMisuseError, systemError } from '../../../src/relay/kernel/errno.ts';
 import { KernelSocket } from '../../../src/relay/kernel/kernel-socket.ts';
-import { Messages } from '../../../src/relay/kernel/messages.ts';
 import { Pipe } from '../../../src/relay/kernel/pipe.ts';
 import {
   setIpv6Only,
@@ -38,12 +37,6 @@ describeKernel('sockets of the kernel', () => {
     socket.listen(16);
     return socket;
   };
-  const datagrams = (address = '127.0.0.1'): KernelSocket => {
-    const socket = kept(KernelSocket.open(address, { type: 'datagram' }));
-    socket.bind({ address, port: 0 });
-    return socket;
-  };
-
   it('carry bytes, and an end, to each other', () => {
     const [a, b] = pair();
     const into = new Uint8Array(16);
@@ -89,22 +82,6 @@ describeKernel('sockets of the kernel', () => {
       expect(client.remoteAddress()).to.deep.equal(server.localAddress());
       expect(client.takeError()).to.equal(0);
       expect(server.accept()).to.equal(-EAGAIN);
-    });
-
-    it(`carry datagrams, several with one call, on ${address}`, () => {
-      const [from, to] = [datagrams(address), datagrams(address)];
-      const [out, into] = [new Messages(4, 100), new Messages(4, 8)];
-      const texts = ['one', '', 'a long datagram'];
-      texts.forEach((text, index) => {
-        out.set(index, Buffer.from(text), to.localAddress());
-      });
-      expect(out.send(from, 3)).to.equal(3);
-      expect(into.receive(to)).to.equal(3);
-      const received = [0, 1, 2].map((index) => into.received(index));
-      expect(received.map(({ data }) => Buffer.from(data).toString())).to.deep.equal(['one', '', 'a long d']);
-      expect(received.map(({ isTruncated }) => isTruncated)).to.deep.equal([false, false, true]);
-      for (const each of received) expect(each.from).to.deep.equal(from.localAddress());
-      expect(into.receive(to)).to.equal(-EAGAIN);
     });
   }
 
@@ -179,18 +156,6 @@ describeKernel('sockets of the kernel', () => {
       expect(() => b.spliceTo(pipe)).to.throw(KernelMisuseError, 'not empty');
       pipe.close();
       expect(() => c.spliceFrom(pipe)).to.throw(KernelMisuseError, 'closed');
-    });
-
-    it('of a message that does not exist, or data that does not fit', () => {
-      const messages = new Messages(2, 8);
-      expect(() => {
-        messages.set(0, Buffer.alloc(9));
-      }).to.throw(KernelMisuseError);
-      expect(() => {
-        messages.set(2, Buffer.alloc(1));
-      }).to.throw(KernelMisuseError);
-      expect(() => messages.received(2)).to.throw(KernelMisuseError);
-      expect(() => messages.send(datagrams(), 3)).to.throw(KernelMisuseError);
     });
 
     it('of text that is too long for an option', () => {

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { HostAddress } from '../../../src/lib/own-addresses.ts';
 import { withUncertainReplies } from '../../../src/relay/listener/reply-source.ts';
 import { onOwnHost } from '../../support/own-host.ts';
+import { engines, testEngine } from '../engines.ts';
 import { config, endpoint, Loopback } from '../loopback.ts';
 import { RelayProcess } from '../relay-process.ts';
 
@@ -85,18 +86,26 @@ const canUnshare = spawnSync(unshare, [...args, 'true']).status === 0;
 
 describe('relay, a wildcard UDP endpoint on a host', () => {
   const warning =
-    'this host has several addresses, and UDP answers may leave from another one than the client asked: listen on each address by an endpoint of its own';
+    'this host has several addresses, and UDP answers may leave from another one than the client asked: use --engine kernel, or listen on each address by an endpoint of its own';
   const argv = ['-l', '0.0.0.0:5353', '-r', '192.0.2.9:53', '-u', '-t', '--admin', 'off'];
-  for (const { commands, isWarned, why } of [
-    { commands: twoAddresses, isWarned: true, why: 'of two addresses is warned of' },
-    { commands: oneAddress, isWarned: false, why: 'of one address is not' },
+  const own = engines[0]?.name ?? 'node';
+  for (const { commands, engine, isWarned, why } of [
+    { commands: twoAddresses, engine: 'node', isWarned: true, why: 'of two addresses is warned of' },
+    { commands: oneAddress, engine: 'node', isWarned: false, why: 'of one address is not' },
+    {
+      commands: twoAddresses,
+      engine: own,
+      isWarned: own === 'node',
+      why: `of two addresses is ${own === 'node' ? 'warned of' : 'not'}`,
+    },
   ]) {
-    (canUnshare ? it : it.skip)(`${why}, with --check and at the start`, async () => {
-      const checked = new RelayProcess([...argv, '--check'], onOwnHost(commands));
+    (canUnshare ? it : it.skip)(`${why}, with --check and at the start, engine ${engine}`, async () => {
+      const flags = ['--engine', engine];
+      const checked = new RelayProcess([...argv, '--check'], onOwnHost(commands), {}, flags);
       expect(await checked.ended).to.equal(0);
       const line = `warning: ${warning} (1 endpoints, first: 0.0.0.0:5353)\n`;
       expect(checked.stderr).to.equal(isWarned ? line : '');
-      const relay = new RelayProcess(argv, onOwnHost(commands));
+      const relay = new RelayProcess(argv, onOwnHost(commands), {}, flags);
       loopback.onClose(() => relay.end());
       await relay.logged('relay started');
       const warned = relay.lines.find(({ msg }) => msg === warning);
@@ -105,3 +114,76 @@ describe('relay, a wildcard UDP endpoint on a host', () => {
     });
   }
 });
+
+const room = new URL('../', import.meta.url).href;
+
+/** Runs `body`, whose result is returned, on a host of its own, with the names of a loopback test in scope. */
+function onHost(commands: string, body: string): unknown {
+  const source = `
+    import { createSocket } from 'node:dgram';
+    import { once } from 'node:events';
+    const { Loopback, config, endpoint, listenOf, split } = await import('${room}loopback.ts');
+    const loopback = new Loopback();
+    /** From where the answers to one socket come, when it asks each of these addresses. */
+    const askedFrom = async (client, addresses, port) => {
+      const found = [];
+      for (const address of addresses) {
+        client.send('x', port, address);
+        const [, { address: from }] = await once(client, 'message');
+        found.push(from);
+      }
+      return found;
+    };
+    const wildcard = async (listen) => {
+      const udp = endpoint(await loopback.udpEcho(), { listen }, { no_tcp: true, use_udp: true });
+      const { relay } = await loopback.relay(config(udp));
+      return { relay, port: split(listenOf(relay)).port };
+    };
+    const result = await (async () => { ${body} })();
+    await loopback.closeAll();
+    console.log(JSON.stringify(result));
+    process.exit(0);`;
+  const [command, ...before] = onOwnHost(commands);
+  const args = [...before, process.execPath, '--input-type=module', '-e', source];
+  const { stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 60_000 });
+  if (stdout === '') throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+if (testEngine.name === 'kernel') {
+  describe('relay, UDP answers', () => {
+    const host = `${twoAddresses}; ip link set lo up; ip addr add 2001:db8::1/64 dev v0 nodad; ip addr add 2001:db8::2/64 dev v0 nodad`;
+    for (const { listen, client, asked } of [
+      { listen: '0.0.0.0:0', client: '192.0.2.1', asked: ['192.0.2.2', '192.0.2.1', '127.0.0.1'] },
+      { listen: '[::]:0', client: '192.0.2.1', asked: ['192.0.2.2', '192.0.2.1', '127.0.0.1'] },
+      { listen: '[::]:0', client: '2001:db8::1', asked: ['2001:db8::2', '2001:db8::1'] },
+    ]) {
+      (canUnshare ? it : it.skip)(
+        `leave from the address that was asked: ${listen}, client ${client}`,
+        () => {
+          const found = onHost(
+            host,
+            `const { port } = await wildcard('${listen}');
+           const client = await loopback.udp('${client}');
+           return askedFrom(client, ${JSON.stringify(asked)}, port);`,
+          );
+          expect(found).to.deep.equal(asked);
+        },
+      );
+    }
+
+    (canUnshare ? it : it.skip)(
+      'serve both families of one socket without ipv6_only, where net.ipv6.bindv6only is 1',
+      () => {
+        const found = onHost(
+          'sysctl -qw net.ipv6.bindv6only=1; ip link set lo up',
+          `const { relay, port } = await wildcard('[::]:0');
+           const four = await askedFrom(await loopback.udp(), ['127.0.0.1'], port);
+           const six = await askedFrom(await loopback.udp('::1'), ['::1'], port);
+           return [relay.status().endpoints[0].families, four, six];`,
+        );
+        expect(found).to.deep.equal([['IPv4', 'IPv6'], ['127.0.0.1'], ['::1']]);
+      },
+    );
+  });
+}

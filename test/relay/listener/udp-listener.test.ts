@@ -1,12 +1,15 @@
 import { expect } from 'chai';
 import { listenUdp } from '../../../src/relay/listener/udp-listener.ts';
-import { keptLog, Loopback } from '../loopback.ts';
+import { nodeEngine } from '../../../src/relay/net/engine.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { testEngine } from '../engines.ts';
+import { addressText, config, datagram, endpoint, keptLog, listenOf, Loopback, split } from '../loopback.ts';
 
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-describe('UDP listener where net.ipv6.bindv6only may be 1', () => {
-  const cases = [
+describe('UDP listener', () => {
+  for (const { address, ipv6Only, isIpv6OnlySystem, families, warnings, why } of [
     {
       address: '::',
       ipv6Only: false,
@@ -39,17 +42,61 @@ describe('UDP listener where net.ipv6.bindv6only may be 1', () => {
       warnings: 0,
       why: 'IPv4 sockets are not affected',
     },
-  ];
-  for (const { address, ipv6Only, isIpv6OnlySystem, families, warnings, why } of cases) {
-    it(`${address}, ipv6_only ${String(ipv6Only)}, the system's ${String(isIpv6OnlySystem)}: ${why}`, async () => {
+  ]) {
+    it(`${address}, ipv6_only ${String(ipv6Only)}, of the socket ${String(isIpv6OnlySystem)}: ${why}`, async () => {
       const { log, lines } = keptLog();
-      const associate = (): never => {
-        throw new Error('no client comes');
-      };
-      const listener = await listenUdp({ address, port: 0, ipv6Only, isIpv6OnlySystem, log, associate });
+      const listener = await listenUdp({
+        address,
+        port: 0,
+        ipv6Only,
+        device: undefined,
+        dscp: () => 0,
+        log,
+        udp: {
+          ...nodeEngine.udp,
+          listen: async (options) => {
+            const socket = await nodeEngine.udp.listen(options);
+            return {
+              port: socket.port,
+              isIpv6Only: ipv6Only || isIpv6OnlySystem,
+              stopReceiving: () => socket.stopReceiving(),
+              close: () => {
+                socket.close();
+              },
+            };
+          },
+        },
+        associate: () => undefined,
+      });
       loopback.onClose(() => listener.close());
       expect(listener.families).to.deep.equal(families);
       expect(lines.filter(({ level }) => level === 'warn')).to.have.length(warnings);
+    });
+  }
+
+  if (testEngine.name === 'kernel') {
+    it('whose socket a successor has, too, reads no more and passes on the answers that are under way', async () => {
+      const asked = Promise.withResolvers<() => void>();
+      const remote = await loopback.udp('127.0.0.1', (datagramOf, { address, port }, self) => {
+        asked.resolve(() => {
+          self.send(datagramOf, port, address);
+        });
+      });
+      const only = endpoint(addressText(remote.address()), {}, { no_tcp: true, use_udp: true });
+      const clock = new FakeClock();
+      const { relay } = await loopback.relay(config(only), { clock });
+      const { host, port } = split(listenOf(relay));
+      const client = await loopback.udp();
+      client.send('x', port, host);
+      const answer = await asked.promise;
+      const released = relay.release();
+      const got = datagram(client);
+      answer();
+      expect(String(await got)).to.equal('x');
+      client.send('for the successor', port, host);
+      clock.advance(2000);
+      await released;
+      expect(relay.status().endpoints[0]?.associations.fromClientBytes).to.equal(1);
     });
   }
 });

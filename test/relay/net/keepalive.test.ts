@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
+import type { RelayConfig } from '../../../src/config/relay-config.ts';
 import { constants } from '../../../src/relay/kernel/constants.ts';
 import { KernelSocket } from '../../../src/relay/kernel/kernel-socket.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -66,9 +67,7 @@ describeKernel('relay, settings of sockets', () => {
     expect(await loopback.exchange(client, 'x')).to.equal('x');
     const ports = [split(listen).port, split(remote).port];
     const found = new Map<number, number>();
-    for (const fd of readdirSync('/proc/self/fd')) {
-      const socket = duplicate(Number(fd));
-      if (socket === undefined) continue;
+    for (const socket of ownSockets()) {
       const [local, peer] = [socket.localAddress().port, socket.remoteAddress().port];
       // The sockets of the test itself have the other direction.
       if (local === ports[0] && peer !== 0) found.set(0, socket.option(level, option));
@@ -76,6 +75,11 @@ describeKernel('relay, settings of sockets', () => {
       socket.close();
     }
     return [found.get(0) ?? NaN, found.get(1) ?? NaN];
+  }
+
+  /** Another descriptor of every file of this process, to be closed. */
+  function ownSockets(): KernelSocket[] {
+    return readdirSync('/proc/self/fd').flatMap((fd) => duplicate(Number(fd)) ?? []);
   }
 
   function duplicate(fd: number): KernelSocket | undefined {
@@ -108,4 +112,29 @@ describeKernel('relay, settings of sockets', () => {
   it('marks the packets of both sides with dscp', async () => {
     expect(await valuesOf({ dscp: 46 }, IPPROTO_IP, IP_TOS)).to.deep.equal([184, 184]);
   });
+
+  if (testEngine.name === 'kernel') {
+    it('marks the datagrams of both sides with dscp, and those of new clients as a reload has it', async () => {
+      const remote = await loopback.udpEcho();
+      const marked = (dscp: number): RelayConfig =>
+        config(endpoint(remote, {}, { no_tcp: true, use_udp: true, dscp }));
+      const { relay } = await loopback.relay(marked(46));
+      const listen = split(listenOf(relay)).port;
+      const values = (): number[] => {
+        const [answers, questions]: number[][] = [[], []];
+        for (const socket of ownSockets()) {
+          const [local, peer] = [socket.localAddress().port, socket.remoteAddress().port];
+          if (local === listen) answers?.push(socket.option(IPPROTO_IP, IP_TOS));
+          if (peer === split(remote).port) questions?.push(socket.option(IPPROTO_IP, IP_TOS));
+          socket.close();
+        }
+        return [...(answers ?? []), ...(questions ?? [])];
+      };
+      await loopback.exchangeDatagram(await loopback.udp(), listenOf(relay), 'x');
+      expect(values()).to.deep.equal([184, 184]);
+      await relay.reload(marked(0));
+      await loopback.exchangeDatagram(await loopback.udp(), listenOf(relay), 'x');
+      expect(values().sort()).to.deep.equal([0, 0, 184]);
+    });
+  }
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { eventually } from '../../support/eventually.ts';
 import { engineFlags, testEngine } from '../engines.ts';
-import { endpoint, Loopback } from '../loopback.ts';
+import { endpoint, Loopback, split } from '../loopback.ts';
 import { RelayProcess, replaceConfig } from '../relay-process.ts';
 
 const loopback = new Loopback();
@@ -154,16 +154,66 @@ async function run(
   expect(received.get(id), what).to.equal(hashOf(from, up));
 }
 
+/** Datagrams that a client has under way: a socket with the smallest buffers has room for those of all clients. */
+const burst = 8;
+
+/**
+ * Sends bursts of datagrams, each of which comes back, from one client: runs of one size, empty ones, and large ones alone.
+ *
+ * @returns the bytes that it has sent. @throws if a datagram is another one than was sent, or comes in another order.
+ */
+async function runDatagrams(listen: string, id: number, random: (limit: number) => number): Promise<number> {
+  const client = await loopback.udp();
+  const { host, port } = split(listen);
+  let bytes = 0;
+  for (let round = 0; round < 4; round += 1) {
+    const size = [0, 512, 1200, 1 + random(1400), 20_000 + random(40_000)][random(5)] ?? 1;
+    const count = size > 1400 ? 1 : 1 + random(burst);
+    const sent = Array.from({ length: count }, (_, index) => {
+      const isShorter = index === count - 1 && random(2) === 0;
+      return block.subarray(random(block.length - size)).subarray(0, isShorter ? random(size + 1) : size);
+    });
+    const got: Buffer[] = [];
+    const onDatagram = (datagram: Buffer): unknown => got.push(datagram);
+    client.on('message', onDatagram);
+    await Promise.all(
+      sent.map(async (datagram) => {
+        const { promise, resolve } = Promise.withResolvers<unknown>();
+        client.send(datagram, port, host, resolve);
+        await promise;
+      }),
+    );
+    bytes += Buffer.concat(sent).length;
+    if (round === 3 && random(2) === 0) break; // it has gone when they come back
+    const what = `datagrams of client ${String(id)}, round ${String(round)}`;
+    await eventually(what, () => got.length >= sent.length);
+    client.off('message', onDatagram);
+    expect(got.map(digest), what).to.deep.equal(sent.map(digest));
+  }
+  client.close();
+  return bytes;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+function digest(datagram: Buffer): string {
+  return `${String(datagram.length)} ${createHash('sha256').update(datagram).digest('hex')}`;
+}
+
 describe(`relay, stress, engine ${testEngine.name}`, () => {
-  it('carries every byte while connections open, end and break, configurations change and garbage is collected', async function () {
+  it('carries every byte and every datagram while connections open, end and break, configurations change and garbage is collected', async function () {
     this.timeout(Math.max(180_000, operations * 1000));
     const random = numbers(seed);
     const received = new Map<number, string | undefined>();
     const echo = await remote(received);
+    const udpEcho = await loopback.udpEcho();
     const path = join(loopback.folder(), 'config.json');
     const write = (withOther: boolean): void => {
       const other = withOther ? [endpoint(echo, { name: 'other' })] : [];
-      replaceConfig(path, { endpoints: [endpoint(echo), ...other] });
+      const udp = endpoint(udpEcho, { name: 'udp' }, { no_tcp: true, use_udp: true });
+      replaceConfig(path, { endpoints: [endpoint(echo), udp, ...other] });
     };
     write(false);
     const collecting = 'setInterval(() => gc(), 25).unref()';
@@ -176,7 +226,7 @@ describe(`relay, stress, engine ${testEngine.name}`, () => {
       engineFlags,
     );
     loopback.onClose(() => relay.end());
-    const { listen } = (await relay.status()).endpoints[0] ?? { listen: '' };
+    const [listen = '', udpListen = ''] = (await relay.status()).endpoints.map((each) => each.listen);
     let next = 0;
     const lane = async (): Promise<void> => {
       for (let id = next++; id < operations; id = next++) {
@@ -191,10 +241,19 @@ describe(`relay, stress, engine ${testEngine.name}`, () => {
         await run(listen, id, plan, received);
       }
     };
-    await Promise.all(Array.from({ length: atOnce }, lane));
-    await eventually('their end', async () =>
-      (await relay.status()).endpoints.every(({ connections }) => connections.active === 0),
-    );
+    let nextClient = 0;
+    const datagramBytes: number[] = [];
+    const datagramLane = async (): Promise<void> => {
+      for (let id = nextClient++; id < operations; id = nextClient++)
+        datagramBytes.push(await runDatagrams(udpListen, id, random));
+    };
+    const lanes = [...Array.from({ length: atOnce }, lane), ...Array.from({ length: 4 }, datagramLane)];
+    await Promise.all(lanes);
+    await eventually('their end', async () => {
+      const now = (await relay.status()).endpoints;
+      const isCounted = now[1]?.associations.fromClientBytes === sum(datagramBytes);
+      return isCounted && now.every(({ connections }) => connections.active === 0);
+    });
     const { endpoints, memory } = await relay.status();
     expect(endpoints[0]?.connections.total).to.equal(operations);
     expect(memory.usedBytes).to.equal(0);

@@ -404,7 +404,7 @@ describe('relay, TLS towards the remote', () => {
       socket.write('an answer');
     });
     const { relay } = await loopback.relay(config(endpoint(remote, { listen_transport: words() })));
-    const socket = tlsClient({ relay }, { allowHalfOpen: true });
+    const socket = tlsClient({ relay });
     socket.once('data', () => socket.end());
     expect(await failure(socket)).to.equal('ECONNRESET');
   });

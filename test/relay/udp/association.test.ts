@@ -71,7 +71,7 @@ describe('relay, UDP', () => {
     expect(statusOf(relay, 'v4').message)
       .to.contain('"v4"')
       .and.to.contain('"v6"')
-      .and.to.contain('ipv6Only: true');
+      .and.to.contain('ipv6_only to true');
   });
 
   it('gives each client an association of its own', async () => {
