@@ -79,6 +79,7 @@ typecheck: node_modules
 	tsc
 	tsc --project src/telemetry/page
 	tsc --project src/relay/admin/page
+	tsc --project src/operator/page
 	tsc --project tools/docs/assets
 
 .PHONY: lint
@@ -99,7 +100,7 @@ licences: node_modules ## Fail if a shipped package has a licence that is not ap
 
 ##@ Generate
 .PHONY: generate
-generate: node_modules ## Generate the CRD, docs/api.md, docs/metrics.md, files of the chart, and the relay's page.
+generate: node_modules ## Generate the CRD, docs/api.md, docs/metrics.md, files of the chart, and the pages.
 	node tools/generate.ts
 
 .PHONY: merge-table

@@ -5,7 +5,7 @@ import { buildSync } from 'esbuild';
 
 const src = join(import.meta.dirname, '..', 'src');
 const style = 'telemetry/page/page.css';
-const pages = ['relay/admin/page'];
+const pages = ['relay/admin/page', 'operator/page'];
 
 /** The pages of relay and operator, as TypeScript, by their path in the repository. */
 export function pageModules(): readonly (readonly [path: string, text: string])[] {

@@ -202,7 +202,7 @@ export const operatorOptions = {
   },
   admin: {
     ...admin,
-    help: `where /livez, /readyz and /metrics are served, or off (default ${defaultAdmin})`,
+    help: `where /livez, /readyz and /metrics are served, and to this machine a page of all RealmRelays, or off (default ${defaultAdmin})`,
   },
   'log-level': {
     type: 'string',

@@ -49,7 +49,7 @@ export const operator: Command = async (argv, { signals: source }) => {
     clock: systemClock,
     registry,
   });
-  const routes = operatorRoutes(running, registry, systemClock);
+  const routes = operatorRoutes({ ...running, instance: hostname() }, registry, systemClock);
   let admin: HealthServer | undefined;
   try {
     admin = address && (await startAdminServer(address, routes));

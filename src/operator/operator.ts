@@ -7,6 +7,7 @@ import type { KubeConfigLoader } from '../kube/kube-config.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeObject, ObjectKey } from '../kube/object.ts';
 import { Lease, type LeaseTerms } from '../kube/lease.ts';
+import type { PackedObject } from '../kube/packed-object.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import { KubeClient } from '../kube/client.ts';
@@ -18,7 +19,7 @@ import { Cluster } from './cluster.ts';
 import { GatewayFront } from './gateway/front.ts';
 import { Installations } from './installations.ts';
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
-import { relayResource, serviceResource } from './kinds.ts';
+import { type RelayObject, relayResource, serviceResource } from './kinds.ts';
 import { type OwnPod, platformReader } from './own-image.ts';
 import { podResource, podSelector, strippedPod } from './pods.ts';
 import { reconcile } from './reconcile.ts';
@@ -77,6 +78,10 @@ export type Operator = {
   readonly watchProblems: () => readonly WatchProblem[];
   /** How many RealmRelays other installations serve, by the name of the installation. */
   readonly relaysOfOthers: () => ReadonlyMap<string, number>;
+  /** Whether it is the leader, or the only one. */
+  readonly isLeading: () => boolean;
+  /** The RealmRelays that it knows. */
+  readonly relays: () => Iterable<PackedObject<RelayObject>>;
   /** Resolves when the operator is ready for the first time. */
   readonly ready: Promise<void>;
   /** Resolves if the lease was lost, so that the operator may not write any more: stop it, and start a new one. */
@@ -93,13 +98,16 @@ export type Operator = {
  */
 export function startOperator(options: OperatorOptions): Operator {
   const { kubeConfig, clock, log, instance, registry } = options;
-  const metrics = operatorMetrics(registry, {
-    queue: () => queue,
-    workers: workers + spareWorkers,
+  const known: Pick<Operator, 'isLeading' | 'relays' | 'watchProblems' | 'relaysOfOthers'> = {
     isLeading: () => election?.lease.holds() ?? true,
     relays: () => cluster.relays.all(),
-    watchProblems: () => problems(),
+    watchProblems: () => [...watches.problems, ...(front?.problems ?? [])],
     relaysOfOthers: () => installations.counts(),
+  };
+  const metrics = operatorMetrics(registry, {
+    ...known,
+    queue: () => queue,
+    workers: workers + spareWorkers,
     logLinesDropped: options.logLinesDropped ?? (() => 0),
   });
   const election = startElection(options, metrics);
@@ -119,20 +127,16 @@ export function startOperator(options: OperatorOptions): Operator {
     queue.add(key, controller.isStarted ? 'news' : 'background');
   });
   const watches = clusterWatches(options, { cluster, client, metrics, queue });
-  const problems = (): readonly WatchProblem[] => [...watches.problems, ...(front?.problems ?? [])];
-  cluster.watchProblems = problems;
+  cluster.watchProblems = known.watchProblems;
   watches.start();
   front?.start();
   const ready = watches.ready.then(() => {
     log.info({ objects: cluster.relays.size }, 'operator ready');
   });
-  void Promise.all([ready, election?.lease.acquired]).then(() => {
-    controller.start();
-  });
+  startAfter([ready, election?.lease.acquired ?? ready], controller);
   return {
+    ...known,
     isReady: () => watches.isReady,
-    watchProblems: problems,
-    relaysOfOthers: () => installations.counts(),
     ready,
     lost: election?.lease.lost ?? new Promise(() => undefined),
     stop: () => {
@@ -141,6 +145,12 @@ export function startOperator(options: OperatorOptions): Operator {
       return stop({ clock, watches, front, controller, poller, events, client, election });
     },
   };
+}
+
+function startAfter(all: readonly Promise<unknown>[], controller: Controller<ObjectKey>): void {
+  void Promise.all(all).then(() => {
+    controller.start();
+  });
 }
 
 type Running = {

@@ -17,8 +17,20 @@ export type HttpResponse = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
+/** What a route knows of a request. */
+export type RouteRequest = {
+  readonly query: URLSearchParams;
+  /**
+   * Whether it comes from this machine, or the own Pod, by a loopback address and for a name of loopback: as through
+   * `kubectl port-forward`, and not from a page that a browser was lured to.
+   */
+  readonly isLocal: boolean;
+};
+
 /** For each path, e.g. `/livez`, the handler of GET. */
-export type Routes = Readonly<Record<string, () => HttpResponse | Promise<HttpResponse>>>;
+export type Routes = Readonly<
+  Record<string, (request: RouteRequest) => HttpResponse | Promise<HttpResponse>>
+>;
 
 /** The health server could not listen; `cause` is the system's error. */
 export class HealthServerError extends RealmError {
@@ -132,10 +144,23 @@ async function respond(routes: Routes, request: IncomingMessage): Promise<HttpRe
     return { ...text(405, 'method not allowed, use GET\n'), headers };
   }
   try {
-    return await route();
+    return await route(routeRequest(request));
   } catch {
     return text(500, 'internal error\n');
   }
+}
+
+function routeRequest({ url = '', headers, socket }: IncomingMessage): RouteRequest {
+  const [, query = ''] = url.split('?', 2);
+  const peer = clientIp(socket.remoteAddress ?? '');
+  const isLocal = ['127.0.0.1', '::1'].includes(peer) && localHosts.includes(hostOf(headers.host ?? ''));
+  return { query: new URLSearchParams(query), isLocal };
+}
+
+/** The name or address in a Host header, without port and brackets. */
+function hostOf(header: string): string {
+  const [, inBrackets, plain = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?$/.exec(header) ?? [];
+  return (inBrackets ?? plain).toLowerCase();
 }
 
 /** Who may be in the Host header of a request to a loopback address, besides that address. */
@@ -144,9 +169,7 @@ const localHosts: readonly string[] = ['localhost', '127.0.0.1', '::1'];
 /** The refusal of a request for the name of another host, if the server listens on the loopback address `bound`. */
 function foreignHost({ headers }: IncomingMessage, bound: string): HttpResponse | undefined {
   if (!isLoopback(clientIp(bound)) || headers.host === undefined) return undefined; // HTTP/1.0, which no browser speaks
-  const [, inBrackets, plain = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?$/.exec(headers.host) ?? [];
-  const host = (inBrackets ?? plain).toLowerCase();
-  if ([...localHosts, bound].includes(host)) return undefined;
+  if ([...localHosts, bound].includes(hostOf(headers.host))) return undefined;
   return text(403, 'this address serves its own machine only: use localhost, 127.0.0.1 or [::1] as host\n');
 }
 

@@ -8,25 +8,41 @@ import type { WatchProblem } from '../../src/operator/watches.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
+const request = { query: new URLSearchParams(), isLocal: true };
+const quiet = {
+  instance: 'realm-operator-0',
+  isReady: () => true,
+  isLeading: () => true,
+  watchProblems: () => [],
+  relaysOfOthers: () => new Map<string, number>(),
+  relays: () => [],
+};
+
 describe('operatorRoutes', () => {
   it('lives at once, and is ready once it knows the cluster', async () => {
     let isReady = false;
     const problems: WatchProblem[] = [];
     const others = new Map<string, number>();
-    const health = { isReady: () => isReady, watchProblems: () => problems, relaysOfOthers: () => others };
+    const health = {
+      ...quiet,
+      isReady: () => isReady,
+      watchProblems: () => problems,
+      relaysOfOthers: () => others,
+    };
     const routes = operatorRoutes(health, new Registry(), new FakeClock());
-    const answer = async (path: string): Promise<number | undefined> => (await routes[path]?.())?.status;
+    const answer = async (path: string): Promise<number | undefined> =>
+      (await routes[path]?.(request))?.status;
     expect([await answer('/livez'), await answer('/readyz')]).to.deep.equal([200, 503]);
     isReady = true;
     expect(await answer('/readyz')).to.equal(200);
     problems.push({ kind: 'Pod', namespace: 'edge', problem: 'pods is forbidden' });
-    expect(await routes['/readyz']?.()).to.deep.include({
+    expect(await routes['/readyz']?.(request)).to.deep.include({
       status: 200,
       body: 'ok\nthe operator cannot watch Pod objects in namespace "edge" (pods is forbidden): grant its account get, list and watch\n',
     });
     problems.pop();
     others.set('edge/realm-operator', 2);
-    expect((await routes['/readyz']?.())?.body).to.match(
+    expect((await routes['/readyz']?.(request))?.body).to.match(
       /^ok\ninstallation "edge\/realm-operator" serves 2 RealmRelays, .*--namespace/,
     );
   });
@@ -55,11 +71,7 @@ describe('operatorRoutes', () => {
     metrics.queue.taken(0.02);
     metrics.apiResponded('PATCH', '201');
     metrics.watchFailed('Service');
-    const answer = await operatorRoutes(
-      { isReady: () => true, watchProblems: () => [], relaysOfOthers: () => new Map() },
-      registry,
-      new FakeClock(),
-    )['/metrics']?.();
+    const answer = await operatorRoutes(quiet, registry, new FakeClock())['/metrics']?.(request);
     const lines = answer?.body.split('\n');
     expect(lines).to.include.members([
       'controller_runtime_reconcile_total{controller="realmrelay",result="success"} 0',
