@@ -39,5 +39,6 @@ export async function startPostfix(servers: Servers): Promise<void> {
   servers.write('config/main.cf', `${main.join('\n')}\n`);
   servers.write('config/master.cf', `${master.join('\n')}\n`);
   servers.start('postfix', ['postfix', '-c', config ?? '', 'start-fg']);
+  servers.atEnd(['postfix', '-c', config ?? '', 'stop']);
   await eventually('Postfix started', () => servers.output('postfix').includes('daemon started'));
 }

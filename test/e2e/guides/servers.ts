@@ -11,6 +11,7 @@ export class Servers {
   /** Everybody may read it, because some servers run as users of their own. */
   readonly folder = mkdtempSync(join(tmpdir(), 'realm-operator-scene-'));
   readonly #daemons = new Map<string, Daemon>();
+  readonly #lastCommands: Command[] = [];
 
   constructor() {
     chmodSync(this.folder, 0o755);
@@ -29,6 +30,11 @@ export class Servers {
   /** The process id of a server. */
   pid(name: string): number {
     return this.#daemons.get(name)?.pid ?? -1;
+  }
+
+  /** Runs a command before the servers are stopped, for one that leaves the process that started it. */
+  atEnd(command: Command): void {
+    this.#lastCommands.push(command);
   }
 
   /** Stops one of them. */
@@ -50,6 +56,7 @@ export class Servers {
 
   /** Stops all of them, and removes the folder. */
   async stop(): Promise<void> {
+    for (const command of this.#lastCommands) await runOrThrow(command);
     for (const daemon of this.#daemons.values()) await daemon.stop();
     await rm(this.folder, { recursive: true, force: true });
   }
