@@ -37,7 +37,7 @@ const relayRooms = {
   transport: ['net', 'stats', 'limits', 'proxy-protocol', 'upstream', 'connection'],
   udp: [...ground, 'proxy-protocol', 'upstream', 'listener'],
   'data-plane': [...ground, 'upstream', 'listener', 'connection', 'transport', 'udp'],
-  workers: [...ground, 'upstream', 'listener', 'transport', 'data-plane'],
+  workers: ['kernel', ...ground, 'upstream', 'connection', 'transport', 'data-plane'],
   handover: ['net', 'listener'],
   admin: ['stats', 'upstream', 'listener', 'data-plane'],
   'command-line': ['config-file'],
@@ -71,6 +71,7 @@ const relayForCommands = [
   'listener/port-owner',
   'net/engine',
   'transport/transports',
+  'workers/start-workers',
 ];
 
 export default {

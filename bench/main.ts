@@ -10,6 +10,7 @@ import type { LoadResult } from './load.ts';
 import { endpoints, manyEndpoints, type ManyEndpoints } from './many-endpoints.ts';
 import { cpuSeconds, residentKib } from './process-figures.ts';
 import { relayPrograms, startRelay, type RelayProgram, type RunningRelay } from './relays.ts';
+import { twoWorkers } from './two-workers.ts';
 
 /** One row of the table. */
 type Measurement = {
@@ -163,6 +164,12 @@ async function endpointRows(programs: readonly RelayProgram[]): Promise<string[]
   });
 }
 
+/** Requests a second with two workers; more is better. */
+async function workersRow(programs: readonly RelayProgram[]): Promise<string> {
+  const able = programs.filter(({ hasWorkers }) => hasWorkers === true);
+  return line('two workers: requests on kept connections, 1/s', programs, await inTurn(able, twoWorkers));
+}
+
 /** The result of each program in each round. */
 async function inTurn<T>(
   programs: readonly RelayProgram[],
@@ -202,9 +209,10 @@ const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 print(
-  `${String(rounds)} rounds on ${cpus()[0]?.model ?? 'an unknown processor'}; relay on processor 0, load on processor 1`,
+  `${String(rounds)} rounds on ${cpus()[0]?.model ?? 'an unknown processor'}; relay on processor 0, load on processor 1; two workers on processors 0 and 1`,
 );
 print(`| what | ${programs.map(({ name }) => name).join(' | ')} |`);
 print(`| --- |${' --- |'.repeat(programs.length)}`);
 for (const measurement of measurements) print(await row(measurement, programs));
+print(await workersRow(programs));
 for (const text of await endpointRows(programs)) print(text);

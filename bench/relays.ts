@@ -14,7 +14,9 @@ export type RelayProgram = {
   /** Whether it forwards UDP. */
   readonly udp: boolean;
   /** The command that runs it in the foreground; it may write its configuration into `folder`. */
-  readonly command: (routes: readonly Route[], folder: string) => readonly string[];
+  readonly command: (routes: readonly Route[], folder: string, workers: number) => readonly string[];
+  /** Whether it can have several workers; absent = no. */
+  readonly hasWorkers?: true;
   /** File descriptors per TCP connection; absent = one for each side. */
   readonly descriptors?: number;
   /** How it reloads a changed configuration: it follows the file, or needs a signal; undefined = only by a restart. */
@@ -47,9 +49,11 @@ const ours: RelayProgram = {
   name: 'realm-operator',
   udp: true,
   reload: 'file',
-  command: (routes, folder) => {
+  hasWorkers: true,
+  command: (routes, folder, workers) => {
     const file = written(folder, 'config.json', realmDocument(routes));
-    return [process.execPath, join(root, 'dist', 'realm.js'), '-c', file, '--admin', 'off'];
+    const flags = ['--admin', 'off', '--workers', String(workers)];
+    return [process.execPath, join(root, 'dist', 'realm.js'), '-c', file, ...flags];
   },
 };
 
@@ -57,14 +61,15 @@ const nginx: RelayProgram = {
   name: 'nginx',
   udp: true,
   reload: 'SIGHUP',
-  command: (routes, folder) => {
+  hasWorkers: true,
+  command: (routes, folder, workers) => {
     const servers = routes.map(
       ({ listen, remote, protocol }) =>
         `server { listen 127.0.0.1:${String(listen)}${protocol === 'udp' ? ' udp' : ' backlog=1024'}; proxy_buffer_size 64k; proxy_pass 127.0.0.1:${String(remote)}; }`,
     );
     const lines = [
       ...(existsSync(nginxModule) ? [`load_module ${nginxModule};`] : []),
-      `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log ${folder}/error.log crit;`,
+      `daemon off; worker_processes ${String(workers)}; pid ${folder}/nginx.pid; error_log ${folder}/error.log crit;`,
       'events { worker_connections 20000; }',
       `stream { access_log off; ${servers.join('\n')} }`,
     ];
@@ -124,8 +129,11 @@ export function relayPrograms(): RelayProgram[] {
   return [ours, ...installed, ...(process.env['REALM'] === undefined ? [] : [realm])];
 }
 
+/** How many workers a program gets, and on which processors, as taskset(1) lists them. */
+export type Workers = { readonly count: number; readonly processors: string };
+
 /**
- * Starts `program` on processor 0 and waits until it accepts.
+ * Starts `program` and waits until it accepts.
  *
  * @throws Error if it exits before.
  */
@@ -133,15 +141,16 @@ export async function startRelay(
   program: RelayProgram,
   routes: readonly Route[],
   folder: string,
+  workers: Workers = { count: 1, processors: '0' },
 ): Promise<RunningRelay> {
-  const command = ['-c', '0', ...program.command(routes, folder)];
+  const command = ['-c', workers.processors, ...program.command(routes, folder, workers.count)];
   const child = spawn('taskset', command, { stdio: ['ignore', 'ignore', 'inherit'] });
   for (const { listen, protocol } of routes) if (protocol === 'tcp') await accepts(listen, child);
   if (routes.some(({ protocol }) => protocol === 'udp')) await delay(500); // there is no sign that a UDP port is bound
   return {
     pids: () => processTree(child.pid ?? 0),
     reload: async (changed, { listen }) => {
-      program.command(changed, folder);
+      program.command(changed, folder, workers.count);
       if (program.reload === 'SIGHUP') child.kill('SIGHUP');
       await accepts(listen, child);
     },

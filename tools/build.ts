@@ -11,7 +11,12 @@ const requireForCommonJs = [
   'const require = createRequireOfBundle(import.meta.url);',
 ].join('\n');
 
-const programs = { 'realm-operator': 'src/cli/main.ts', realm: 'src/cli/realm.ts' };
+// The thread that a relay starts for each further worker goes beside the parts, where the part that starts it finds it.
+const programs = {
+  'realm-operator': 'src/cli/main.ts',
+  realm: 'src/cli/realm.ts',
+  'chunks/relay-worker': 'src/relay/workers/relay-worker.ts',
+};
 
 const options = {
   absWorkingDir: root,
@@ -42,7 +47,7 @@ type Bundle = {
 };
 
 /**
- * Bundles the programs: realm-operator.js with all commands, realm.js with the relay alone.
+ * Bundles the programs: realm-operator.js with all commands, realm.js with the relay alone, and its worker threads.
  *
  * @returns esbuild's metafile: the inputs of each output file.
  */

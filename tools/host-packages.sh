@@ -21,6 +21,7 @@ tree() {
   cp -r dist/realm-operator.js dist/chunks "$home/"
   echo '{"type":"module"}' >"$home/package.json"
   cp packaging/launcher "$1/bin/realm-operator"
+  cp bin/kubectl-realm "$1/bin/"
   sed "s|@PREFIX@|$2|" packaging/realm-operator.service >"$1/lib/systemd/system/realm-operator.service"
   cp packaging/sysusers.conf "$1/lib/sysusers.d/realm-operator.conf"
   cp -r examples/web.yaml CHANGELOG.md "$1/share/doc/realm-operator/"

@@ -39,6 +39,7 @@ const kinds: readonly Patterns[] = [
     needsCluster: true,
     patterns: [
       'test/{api,cli}/api-server.test.ts',
+      'test/cli/cluster-doctor.test.ts',
       'test/{admission,chart,cluster,explore,faults,gitops,install}/*.test.ts',
       'test/desired/quantity.test.ts',
     ],

@@ -44,6 +44,8 @@ export type Relay = {
   readonly podDisruptionBudget?: PodDisruptionBudget;
   readonly networkPolicy: NetworkPolicy;
   readonly logLevel: LogLevel;
+  /** Threads of each Pod that serve clients. */
+  readonly workers: number;
   readonly drainSeconds: number;
   readonly updateStrategy: UpdateStrategy;
   readonly paused: boolean;

@@ -63,9 +63,10 @@ export function resolve({ metadata, spec }: RealmRelay): Relay {
 
 function operation(
   spec: RealmRelay['spec'],
-): Pick<Relay, 'logLevel' | 'drainSeconds' | 'updateStrategy' | 'paused'> {
+): Pick<Relay, 'logLevel' | 'workers' | 'drainSeconds' | 'updateStrategy' | 'paused'> {
   return {
     logLevel: spec.logLevel ?? 'info',
+    workers: spec.workers ?? 1,
     drainSeconds: spec.drainSeconds ?? 30,
     updateStrategy: spec.updateStrategy ?? 'HotReload',
     paused: spec.paused ?? false,

@@ -3,230 +3,23 @@
  * completion. It loads nothing of what the commands do.
  */
 
-import { adminPort } from '../api/schema/realm-relay.ts';
-import { engineChoices } from '../config/engine.ts';
-import { defaultDeniedDestinations, defaultOperatorNamespace } from '../desired/platform.ts';
-import { defaultRelayImage } from '../desired/relay-image.ts';
-import { logLevels } from '../lib/log-level.ts';
 import { ownValue } from '../lib/record.ts';
 import { helpText, shownFlagTable } from '../relay/command-line/flag-table.ts';
-import { findingFormats } from './findings.ts';
-import { sourceFormats } from './import/formats.ts';
-import { usageText, type CommandText, type Option, type Options } from './usage.ts';
+import {
+  validateOptions,
+  renderOptions,
+  standaloneOptions,
+  importOptions,
+  operatorOptions,
+  doctorOptions,
+  topOptions,
+} from './command-options.ts';
+import { usageText, type CommandText, type Option } from './usage.ts';
 
-/** The default of `--denied-destinations`. */
-const defaultDenied = defaultDeniedDestinations.join(',');
-const defaultAdmin = `127.0.0.1:${String(adminPort)}`;
 const exitOfManifests = 'Exit code: 0 success, 1 a manifest is not valid';
-
-/** Where manifests are read from. */
-const manifestOptions = {
-  filename: {
-    type: 'string',
-    short: 'f',
-    multiple: true,
-    default: [],
-    value: 'PATH',
-    isPath: true,
-    help: 'the same as the argument PATH, as in kubectl; may be repeated',
-  },
-  recursive: {
-    type: 'boolean',
-    short: 'R',
-    default: false,
-    help: 'also read the folders inside folders',
-  },
-  kustomize: {
-    type: 'string',
-    short: 'k',
-    multiple: true,
-    default: [],
-    value: 'DIR',
-    isPath: true,
-    help: 'a folder that kustomize builds, by the program kustomize or kubectl; may be repeated',
-  },
-} satisfies Options;
-
-const quiet = {
-  type: 'boolean',
-  short: 'q',
-  default: false,
-  help: 'print problems and warnings alone',
-} satisfies Option;
-
-const output = {
-  type: 'string',
-  short: 'o',
-  default: 'text',
-  value: 'FORMAT',
-  words: findingFormats,
-  help: 'how problems are printed: text, json, sarif (2.1.0), or github (annotations of a workflow); default text',
-} satisfies Option;
 
 const pathsText = `PATH is a file, a folder (its .yaml, .yml and .json files) or - for standard input. Lists are unwrapped; objects of other
 kinds are skipped.`;
-
-export const validateOptions = {
-  ...manifestOptions,
-  strict: { type: 'boolean', default: false, help: 'fail on warnings, too' },
-  output,
-  quiet,
-} satisfies Options;
-
-/** What the operator, and no RealmRelay, decides about rendering. */
-const platformOptions = {
-  'relay-engine': {
-    type: 'string',
-    default: 'auto',
-    value: 'NAME',
-    words: engineChoices,
-    help: 'what moves the bytes of relays: kernel, node or auto (default auto)',
-  },
-  'relay-defaults': {
-    type: 'string',
-    default: '{}',
-    value: 'YAML',
-    help: 'resources and podTemplate, as in the spec of a RealmRelay, for relays that leave them out',
-  },
-  'omit-user-ids': {
-    type: 'boolean',
-    default: false,
-    help: "let the cluster assign user and group of relay Pods, as OpenShift's restricted-v2 does",
-  },
-  'no-gateway-api': {
-    type: 'boolean',
-    default: false,
-    help: 'leave Gateways and their routes alone; else they are served once the Gateway API is installed',
-  },
-  'denied-destinations': {
-    type: 'string',
-    default: defaultDenied,
-    value: 'LIST',
-    help: `addresses and ranges, separated by commas, that no relay may dial; '' for none (default ${defaultDenied})`,
-  },
-} satisfies Options;
-
-export const renderOptions = {
-  ...manifestOptions,
-  'relay-image': {
-    type: 'string',
-    default: defaultRelayImage,
-    value: 'IMAGE',
-    help: `image for relays that do not set one (default ${defaultRelayImage})`,
-  },
-  'operator-namespace': {
-    type: 'string',
-    default: defaultOperatorNamespace,
-    value: 'NAME',
-    help: `where the operator runs, which a NetworkPolicy admits (default ${defaultOperatorNamespace})`,
-  },
-  ...platformOptions,
-  output: {
-    ...output,
-    help: 'how problems are printed, on standard error: text, json, sarif or github; with json, the objects are a List in JSON; default text',
-  },
-  quiet,
-} satisfies Options;
-
-const logOutput = {
-  type: 'string',
-  value: 'FILE',
-  isPath: true,
-  help: 'stdout, stderr or a file, which SIGHUP opens again for its rotation',
-} satisfies Option;
-
-const admin = {
-  type: 'string',
-  default: defaultAdmin,
-  value: 'ADDRESS',
-  help: `where /livez, /readyz, /status and /metrics are served, or off (default ${defaultAdmin})`,
-} satisfies Option;
-
-export const standaloneOptions = {
-  ...manifestOptions,
-  admin,
-  'log-output': { ...logOutput, default: 'stderr', help: `${logOutput.help} (default stderr)` },
-  output: { ...output, help: `${output.help}; problems are on standard error` },
-  quiet: { ...quiet, help: 'do not show what runs' },
-} satisfies Options;
-
-const kubeconfig = {
-  type: 'string',
-  value: 'FILE',
-  isPath: true,
-  help: 'kubeconfig with the cluster and the credentials',
-} satisfies Option;
-
-export const importOptions = {
-  from: {
-    type: 'string',
-    default: 'auto',
-    value: 'PROGRAM',
-    words: sourceFormats,
-    help: 'whose configuration it is: realm, haproxy, nginx, gost or rinetd; default auto: as it looks',
-  },
-  name: {
-    type: 'string',
-    value: 'NAME',
-    help: 'name of the RealmRelay (default: from the file name)',
-  },
-  namespace: {
-    type: 'string',
-    short: 'n',
-    value: 'NAME',
-    help: 'namespace of the RealmRelay (default: none, so that kubectl chooses)',
-  },
-} satisfies Options;
-
-export const operatorOptions = {
-  kubeconfig,
-  namespace: {
-    type: 'string',
-    multiple: true,
-    default: [],
-    value: 'NAME',
-    help: 'watch only this namespace; several are separated by commas, or by repeating the flag (default: all)',
-  },
-  'leader-elect': {
-    type: 'boolean',
-    default: false,
-    help: 'work only while holding a lease, so that several operators may run: one leads, the others stand by',
-  },
-  'lease-namespace': {
-    type: 'string',
-    value: 'NAME',
-    help: 'namespace of the lease "realm-operator" (default: the namespace of the Pod)',
-  },
-  'lease-seconds': {
-    type: 'string',
-    default: '15',
-    value: 'N',
-    help: 'how long others wait before they take the lease from a silent leader, 5 to 300 (default 15); the leader renews it five times in that time',
-  },
-  'relay-image': {
-    type: 'string',
-    value: 'IMAGE',
-    help: `image for relays that do not set one (default: that of the operator's own Pod; outside a cluster ${defaultRelayImage})`,
-  },
-  ...platformOptions,
-  'no-gateway-api': {
-    type: 'boolean',
-    default: false,
-    help: 'leave Gateways and their routes alone; else they are served once the Gateway API is installed',
-  },
-  admin: {
-    ...admin,
-    help: `where /livez, /readyz and /metrics are served, or off (default ${defaultAdmin})`,
-  },
-  'log-level': {
-    type: 'string',
-    default: 'info',
-    value: 'LEVEL',
-    words: logLevels,
-    help: `${logLevels.join(', ')} (default info)`,
-  },
-  'log-output': { ...logOutput, default: 'stdout', help: `${logOutput.help} (default stdout)` },
-} satisfies Options;
 
 /** The shells that completion is written for. */
 export const shells = ['bash', 'zsh', 'fish'] as const;
@@ -269,6 +62,7 @@ ${pathsText}`,
     options: standaloneOptions,
     notes: `Standard output shows what runs. A change that is not valid is reported and has no effect.
 SIGHUP reads the manifests at once. SIGUSR2 hands the ports to a new process of the installed version, without a lost connection.
+The largest spec.workers at the start is the number of threads that serve.
 Ctrl-C drains connections for spec.drainSeconds; pressing it again ends them at once.
 Exit code: 0 success, 1 the manifests are not valid at the start or no endpoint could be bound, 2 wrong usage.`,
     operands: 'paths',
@@ -304,6 +98,27 @@ RealmRelay cannot express, and the Secrets to create from certificate files.`,
     options: importOptions,
     notes: 'Exit code: 0 success, 1 the configuration is not valid (nothing is printed), 2 wrong usage.',
     operands: 'paths',
+  },
+  doctor: {
+    summary: 'find out why relays do not work, on this machine or in a cluster',
+    synopsis: '[PATH…] [options]\n       realm-operator doctor --cluster [NAME…] [options]',
+    about: `On this machine: checks the IP families, settings of the kernel, limits, the engine and DNS, and for the RealmRelay manifests
+at PATH whether their ports can be bound, who holds those that cannot, and whether the names of remotes have addresses.
+
+In a cluster: why is a RealmRelay not Ready, from its status, its Pods and their events, and what the relays report.`,
+    options: doctorOptions,
+    notes: 'Each finding has its remedy. Exit code: 0 no problem, 1 a problem, 2 wrong usage.',
+    operands: 'paths',
+  },
+  top: {
+    summary: 'show what relays do: connections, failures, bytes a second',
+    synopsis: '[options]\n       realm-operator top --cluster [NAME…] [options]',
+    about: `Shows a line for each endpoint of relays, again and again: open TCP connections and UDP associations, waiting clients,
+failures, remotes that are down, and bytes a second from clients (IN) and from remotes (OUT). In a cluster, it asks the
+Pods of RealmRelays through the API server, which requires the right to get pods/proxy.`,
+    options: topOptions,
+    notes: 'Ctrl-C ends it. Exit code: 0 success, 1 with --once no relay answers, 2 wrong usage.',
+    operands: 'none',
   },
   completion: {
     summary: 'print the completion of commands and flags for a shell',

@@ -41,6 +41,11 @@ export function hostDrainSeconds(relays: readonly Relay[]): number {
   return Math.max(0, ...relays.map(({ drainSeconds }) => drainSeconds));
 }
 
+/** How many threads serve: the most that a relay of `relays` that runs asks for. */
+export function hostWorkers(relays: readonly Relay[]): number {
+  return Math.max(1, ...relays.filter(runsOnHost).map(({ workers }) => workers));
+}
+
 /** `relay/endpoint`, in the namespace `default`; `namespace/relay/endpoint` in others. */
 function endpointName({ metadata: { namespace, name } }: Relay, endpoint: string): string {
   return [...(namespace === 'default' ? [] : [namespace]), name, endpoint].join('/');

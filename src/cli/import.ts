@@ -17,7 +17,7 @@ import { trimmedEnd } from '../lib/trimmed.ts';
 import { readConfig } from '../relay/config-file/read-config.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import type { Command } from './command.ts';
-import { importOptions } from './command-table.ts';
+import { importOptions } from './command-options.ts';
 import { namespaceName } from './flag-values.ts';
 import { sourceFormats } from './import/formats.ts';
 import { readSources } from './import/sources.ts';

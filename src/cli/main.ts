@@ -26,6 +26,8 @@ const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   validate: async () => (await import('./validate.ts')).validate,
   render: async () => (await import('./render.ts')).render,
   import: async () => (await import('./import.ts')).importRealm,
+  doctor: async () => (await import('./doctor.ts')).doctor,
+  top: async () => (await import('./top.ts')).top,
   completion: async () => (await import('./completion.ts')).completion,
 };
 

@@ -16,7 +16,7 @@ import { createRegistry } from '../telemetry/metrics.ts';
 import { UsageError } from '../lib/usage-error.ts';
 import { startAdminServer } from './admin-server.ts';
 import type { Command } from './command.ts';
-import { operatorOptions } from './command-table.ts';
+import { operatorOptions } from './command-options.ts';
 import {
   adminAddress,
   deniedDestinations,

@@ -1,7 +1,7 @@
 import { dump } from 'js-yaml';
 import { desiredObjects } from '../desired/desired-objects.ts';
 import type { Command } from './command.ts';
-import { renderOptions } from './command-table.ts';
+import { renderOptions } from './command-options.ts';
 import { counts, findingsText, skippedText } from './findings.ts';
 import { deniedDestinations, namespaceName, relayDefaults, relayEngine, relayImage } from './flag-values.ts';
 import { anyNumber, findingFormat, manifestPaths } from './manifest-flags.ts';

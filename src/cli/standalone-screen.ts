@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { parseIpAddress, type IpFamily } from '../lib/ip-address.ts';
 import type { EndpointStatus, RelayStatus } from '../relay/admin/status.ts';
+import { columns } from './columns.ts';
 
 /** The screen of `standalone`: a line for each endpoint, and commands to try. */
 export function screen(status: RelayStatus, adminUrl: string | undefined): string {
@@ -16,7 +17,7 @@ export function screen(status: RelayStatus, adminUrl: string | undefined): strin
     .filter(({ ready }) => !ready)
     .map(({ name, message }) => `${name}: ${message}`);
   const lines = [
-    ...table([['ENDPOINT', 'LISTENS ON', 'FAMILIES', 'PROTOCOLS', 'REMOTES', 'STATE'], ...rows]),
+    ...columns([['ENDPOINT', 'LISTENS ON', 'FAMILIES', 'PROTOCOLS', 'REMOTES', 'STATE'], ...rows]),
     ...(faults.length === 0 ? [] : ['', ...faults]),
     '',
     'Try:',
@@ -25,16 +26,6 @@ export function screen(status: RelayStatus, adminUrl: string | undefined): strin
     ),
   ];
   return `${lines.join('\n')}\n`;
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }
 
 /** One command for each family, with the first TCP endpoint that serves it. */

@@ -11,18 +11,19 @@ import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
 import { adminSocket, inheritance, serveToTheEnd } from '../relay/handover/handover.ts';
 import { chooseEngine } from '../relay/net/engine.ts';
-import { RelayServer, ReloadError } from '../relay/server.ts';
+import { RelayServer, ReloadError, type RelayOptions } from '../relay/server.ts';
 import { TransportFilesError } from '../relay/transport/transports.ts';
+import { startWorkers } from '../relay/workers/start-workers.ts';
 import type { HealthServer } from '../telemetry/health-server.ts';
 import { createLogger, reopenLogAtHangup, type Logger } from '../telemetry/logger.ts';
 import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { startAdminServer } from './admin-server.ts';
 import type { Command, Io } from './command.ts';
-import { standaloneOptions } from './command-table.ts';
+import { standaloneOptions } from './command-options.ts';
 import { counts, findingsText, skippedText, type FindingFormat } from './findings.ts';
 import { adminAddress, filePath } from './flag-values.ts';
 import { parseOptions } from './options.ts';
-import { hostDocument, hostDrainSeconds, hostSecrets, runsOnHost } from './host-relay.ts';
+import { hostDocument, hostDrainSeconds, hostSecrets, hostWorkers, runsOnHost } from './host-relay.ts';
 import { ManifestReader } from './manifest-files.ts';
 import { anyNumber, findingFormat, manifestPaths } from './manifest-flags.ts';
 import { manifestsOf } from './manifests.ts';
@@ -38,7 +39,7 @@ export const standalone: Command = async (argv, io) => {
     log,
     inherited: begun.sockets,
     clock: systemClock,
-    engine: await chooseEngine('auto', log),
+    ...(await movers(reader, log)),
     identity: { relay: '', pod: '', madeOf: 'RealmRelay' },
     logLinesDropped: () => output.droppedLines,
   });
@@ -80,6 +81,16 @@ export const standalone: Command = async (argv, io) => {
     await adminServer?.close();
   }
 };
+
+/** What moves the bytes: the engine, and as many threads as the manifests ask for at the start. */
+async function movers(
+  reader: ManifestReader,
+  log: Logger,
+): Promise<Pick<RelayOptions, 'engine' | 'threads'>> {
+  const engine = await chooseEngine('auto', log);
+  const count = hostWorkers(manifestsOf(await reader.files(), true).relays);
+  return { engine, ...present('threads', await startWorkers({ log, clock: systemClock, count }, engine)) };
+}
 
 function flags(argv: readonly string[], io: Io) {
   const { values, positionals } = parseOptions(argv, standaloneOptions, anyNumber);

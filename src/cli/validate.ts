@@ -1,5 +1,5 @@
 import type { Command } from './command.ts';
-import { validateOptions } from './command-table.ts';
+import { validateOptions } from './command-options.ts';
 import { counts, findingsText, summaryText } from './findings.ts';
 import { anyNumber, findingFormat, manifestPaths } from './manifest-flags.ts';
 import { readManifests } from './manifests.ts';

@@ -91,6 +91,7 @@ function container(relay: Relay, { relayImage, relayEngine }: RelayProgram): V1C
       `--admin=[::]:${String(adminPort)}`,
       `--drain-lag-seconds=${String(drainLagSeconds)}`,
       `--drain-seconds=${String(relay.drainSeconds)}`,
+      ...(relay.workers === 1 ? [] : [`--workers=${String(relay.workers)}`]),
       ...(relayEngine === 'auto' ? [] : [`--engine=${relayEngine}`]), // a relay of an earlier version has no such flag
     ],
     // Who it is, for the relay's page.

@@ -6,7 +6,6 @@
  */
 import type { DestinationStream } from 'pino';
 import { environmentName } from '../config/environment-config.ts';
-import type { LogConfig } from '../config/log-config.ts';
 import { parseRelayConfig, type ParsedConfig } from '../config/parsed-config.ts';
 import { socketAddressText } from '../config/address.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -46,9 +45,7 @@ import { returnMemory } from './limits/memory-return.ts';
 import { RelayServer } from './server.ts';
 import { RecentErrors } from './stats/recent-errors.ts';
 import { TransportFilesError } from './transport/transports.ts';
-import { isWorker } from './workers/environment.ts';
-import type { WorkerPool } from './workers/worker-pool.ts';
-import type { WorkerPoolContext } from './workers/worker-pool-options.ts';
+import { startWorkers } from './workers/start-workers.ts';
 
 /** The streams, signals and environment that the program uses. */
 export type RelayIo = {
@@ -85,7 +82,6 @@ export async function runRelay(argv: readonly string[], io: RelayIo): Promise<nu
 }
 
 async function readCommandLine(argv: readonly string[], io: RelayIo): Promise<number> {
-  if (isWorker(io.env ?? {})) return (await import('./workers/entry.ts')).runWorker();
   if (argv[0] === 'convert') return convertFile(argv.slice(1), io);
   const variable = variableConfig(io.env?.[environmentName], (line) => {
     io.stderr.write(`${line}\n`);
@@ -144,14 +140,14 @@ async function run(flags: RelayFlags, { parsed, file }: InitialConfig, io: Relay
     retireMs: flags.drainSeconds * 1000,
   };
   const begun = await inheritance(process.env, io.signals);
-  const pool = await startWorkers({ ...context, count: flags.workers }, parsed.config.log);
+  const threads = await startWorkers({ ...context, count: flags.workers }, context.engine);
   const relay = new RelayServer({
     ...context,
-    ...present('dataPlane', pool),
+    ...present('threads', threads),
     inherited: begun.sockets,
     logLinesDropped: () => output?.droppedLines ?? 0,
   });
-  reopenLogs(io.signals, log, output, pool);
+  reopenLogs(io.signals, log, output);
   const signals = stopSignals(io.signals);
   const admin = await startAdmin(flags, relay, log, begun.sockets).catch(async (error: unknown) => {
     await relay.close(); // the workers run already
@@ -185,11 +181,9 @@ function reportStart(log: Logger, fields: object): void {
 }
 
 /** Opens log files again at SIGHUP, which is always handled, since its default action would end the relay. */
-function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput, pool?: WorkerPool): void {
-  if (output !== undefined) reopenLogAtHangup(signals, output, log);
-  signals.on('SIGHUP', () => {
-    pool?.reopenLog();
-  });
+function reopenLogs(signals: SignalSource, log: Logger, output?: LogOutput): void {
+  if (output === undefined) signals.on('SIGHUP', () => undefined);
+  else reopenLogAtHangup(signals, output, log);
 }
 
 /** Sets the limit. @returns why that failed; undefined if it did not. */
@@ -207,16 +201,6 @@ async function limitOpenFiles({ nofile: limit }: RelayFlags, log: Logger): Promi
   const fault = await openFilesFault(limit);
   if (fault === undefined) return;
   log.warn({ limit, problem: fault }, 'open file limit not changed, start the relay under "ulimit -n"');
-}
-
-/** @returns undefined if this process serves alone. */
-async function startWorkers(
-  context: WorkerPoolContext,
-  logConfig: LogConfig,
-): Promise<WorkerPool | undefined> {
-  if (context.count === 1) return undefined;
-  const { startWorkerPool } = await import('./workers/entry.ts'); // costs memory, so only with workers
-  return startWorkerPool(context, logConfig);
 }
 
 /** If the default address is in use, e.g. by another relay, the program logs that and runs without an admin server. */

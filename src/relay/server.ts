@@ -9,21 +9,22 @@ import type { RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
+import { present } from '../lib/record.ts';
 import { version } from '../lib/version.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { endpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
+import type { ServingThreads } from './data-plane/serving-threads.ts';
 import type { Lookup } from './dns/lookup.ts';
 import { NameResolver } from './dns/resolver.ts';
 import type { RelayIdentity } from './identity.ts';
 import { faultsText } from './listener/bind-fault.ts';
-import { memoryBudgetBytes } from './limits/memory-budget.ts';
 import { InheritedSockets } from './listener/inherited-sockets.ts';
 import { ListenerSet } from './listener/listener-set.ts';
 import type { Engine } from './net/engine.ts';
 import type { OwnSocket } from './handover/own-descriptors.ts';
-import { mergedErrors, RecentErrors } from './stats/recent-errors.ts';
+import { errorsWithRemedies, RecentErrors } from './stats/recent-errors.ts';
 
 /** The new configuration cannot run, and the previous one runs again. */
 export class ReloadError extends RealmError {
@@ -52,9 +53,9 @@ export type RelayOptions = {
   readonly memoryBytes?: number;
   /** Sockets to listen on instead of binding them; none by default. */
   readonly inherited?: InheritedSockets;
-  /** Serves the clients; this process by default. */
-  readonly dataPlane?: DataPlane;
-  /** Lines that this process dropped from its log so far; none by default. */
+  /** Threads that serve connections beside this one; none by default. */
+  readonly threads?: ServingThreads;
+  /** Lines that were dropped from the log so far; none by default. */
   readonly logLinesDropped?: () => number;
 };
 
@@ -102,24 +103,25 @@ export class RelayServer {
       lookup = new NameResolver({ clock, log }).lookup,
       errors = new RecentErrors(clock),
       openFiles = openFilesLimit(),
-      memoryBytes = memoryBudgetBytes(1),
       inherited = new InheritedSockets(),
-      dataPlane = new LocalDataPlane({
-        log,
-        errors,
-        clock,
-        lookup,
-        engine,
-        random,
-        retireMs,
-        openFiles,
-        memoryBytes,
-      }),
+      memoryBytes,
+      threads,
     } = options;
     this.#log = log;
     this.#clock = clock;
     this.#errors = errors;
-    this.#dataPlane = dataPlane;
+    this.#dataPlane = new LocalDataPlane({
+      log,
+      errors,
+      clock,
+      lookup,
+      engine,
+      random,
+      retireMs,
+      openFiles,
+      ...present('memoryBytes', memoryBytes),
+      ...present('threads', threads),
+    });
     this.#identity = identity;
     this.#openFiles = openFiles;
     this.#startedAt = clock.now().toISOString();
@@ -132,7 +134,7 @@ export class RelayServer {
       lookup,
       random,
       inherited,
-      listen: (request) => dataPlane.listen(request),
+      listen: (request) => this.#dataPlane.listen(request),
     });
   }
 
@@ -166,19 +168,18 @@ export class RelayServer {
     return this.#revision;
   }
 
-  /** Brings up to date what `status` reports of workers. */
+  /** Brings up to date what `status` reports of other threads. */
   async refresh(): Promise<void> {
     await this.#dataPlane.refresh();
   }
 
-  /** The present state; of workers, that of the last `refresh`. */
+  /** The present state; the bytes that other threads have carried, as of the last `refresh`. */
   status(): RelayStatus {
     const listeners = Map.groupBy(this.#listeners, ({ endpoint }) => endpoint);
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { engine, workers, workerErrors, descriptorsShort, workerLogLinesDropped, memory } =
-      this.#dataPlane;
+    const { engine, workers, descriptorsShort, memory } = this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
       version,
@@ -190,13 +191,13 @@ export class RelayServer {
       ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
-      descriptorsShort,
+      descriptorsShort: Number(descriptorsShort),
       openFilesLimit: Number.isFinite(this.#openFiles) ? this.#openFiles : null,
-      logLinesDropped: this.#logLinesDropped() + workerLogLinesDropped,
+      logLinesDropped: this.#logLinesDropped(),
       memory,
       ...(workers && { workers }),
       endpoints,
-      recentErrors: mergedErrors([...this.#errors.list, ...workerErrors], this.#identity.madeOf),
+      recentErrors: errorsWithRemedies(this.#errors.list, this.#identity.madeOf),
     };
   }
 

@@ -23,24 +23,15 @@ const outputs = new Map<string, LogOutput>();
 
 const streams: Readonly<Record<string, StandardStream>> = { stdout: 'stdout', stderr: 'stderr' };
 
-const descriptors: Record<StandardStream, number> = { stdout: 1, stderr: 2 };
-
-/**
- * Makes `stdout` and `stderr` other descriptors of this process than 1 and 2. A child's 1 and 2 are made blocking when it
- * is started, and with them those of its parent if they are sockets; other descriptors are left as they are.
- */
-export function setStandardDescriptors(stdout: number, stderr: number): void {
-  Object.assign(descriptors, { stdout, stderr });
-}
+const descriptors: Readonly<Record<StandardStream, number>> = { stdout: 1, stderr: 2 };
 
 /**
  * A destination of log lines. On a terminal they are made readable, elsewhere they stay JSON. A file is opened in the
  * background; until that succeeds, lines are buffered and then dropped.
  *
  * @param name  `stdout`, `stderr`, or the path of a file, which is created if it does not exist, and appended to.
- * @param fields  of the line that reports dropped ones.
  */
-export function logOutput(name = 'stdout', fields: Readonly<Record<string, unknown>> = {}): LogOutput {
+export function logOutput(name = 'stdout'): LogOutput {
   const known = outputs.get(name);
   if (known !== undefined) return known;
   const stream = ownValue(streams, name);
@@ -48,7 +39,7 @@ export function logOutput(name = 'stdout', fields: Readonly<Record<string, unkno
     clock: systemClock,
     format: stream !== undefined && isatty(descriptors[stream]) ? readableLine : unchanged,
     dropReport: (lines: number, problem: string) =>
-      `${JSON.stringify({ level: 'warn', time: new Date(), ...fields, lines, problem, msg: 'log lines dropped' })}\n`,
+      `${JSON.stringify({ level: 'warn', time: new Date(), lines, problem, msg: 'log lines dropped' })}\n`,
   };
   const output =
     stream === undefined

@@ -45,7 +45,7 @@ function loggedError(error: Error): object {
  *
  * @param log  writes to `output`.
  */
-export async function reopenLog(output: LogOutput, log: Logger): Promise<void> {
+async function reopenLog(output: LogOutput, log: Logger): Promise<void> {
   if (!output.isFile) return;
   const err = await output.reopen();
   if (err === undefined) log.info('log file opened again');

@@ -22,7 +22,7 @@ export async function runProgram(program: () => Promise<number>): Promise<void> 
 }
 
 /** Ends the process, whatever is open in it, once the log is written, or cannot be. */
-export async function exitProgram(code: number): Promise<never> {
+async function exitProgram(code: number): Promise<never> {
   await flushLogOutputs();
   return exit(code);
 }

@@ -183,6 +183,7 @@ export const goldenRelayManifests = {
         ],
       },
       logLevel: 'debug',
+      workers: 4,
       drainSeconds: 300,
       updateStrategy: 'Rollout',
     },

@@ -40,7 +40,9 @@ describe('workflows of GitHub', () => {
 
     it(`${file}: calls only targets that the Makefile has`, () => {
       const targets = [...text('Makefile').matchAll(/^([a-z0-9-]+):/gm)].map(([, name]) => name);
-      const calls = [...text('.github', 'workflows', file).matchAll(/^ +(?:- )?(?:run: )?make ((?:[a-z0-9-]+ ?)+)/gm)];
+      const calls = [
+        ...text('.github', 'workflows', file).matchAll(/^ +(?:- )?(?:run: )?make ((?:[a-z0-9-]+ ?)+)/gm),
+      ];
       const called = calls.flatMap(([, names = '']) => names.trim().split(' '));
       expect(targets).to.include.members(called);
     });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { numericEnd } from '../../lib/host-name.ts';
 import { logLevels } from '../../lib/log-level.ts';
+import { maxWorkers } from '../../lib/max-workers.ts';
 import { maxPayloadLength, payloadPattern, payloadRemedy } from '../../lib/payload.ts';
 import { network } from './network.ts';
 import { podTemplate } from './pod-template.ts';
@@ -241,6 +242,11 @@ export const specSchema = z.object({
     .enum(logLevels)
     .optional()
     .describe('What the relay logs, each level with those before it. Default: info.'),
+  workers: bounded(
+    1,
+    maxWorkers,
+    'Number of threads of each Pod that serve TCP connections; limits are those of the Pod, whatever their number. More than one pays off if the Pod may use more than one CPU. A change replaces the Pods. Default: 1.',
+  ),
   drainSeconds: seconds(
     0,
     3600,

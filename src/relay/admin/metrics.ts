@@ -5,9 +5,7 @@ import {
   registerHistogram,
   type MetricFamily,
   type Registry,
-  type Sample,
 } from '../../telemetry/metrics.ts';
-import type { WorkersStatus } from '../data-plane/data-plane.ts';
 import type { Traffic } from '../stats/traffic.ts';
 import { family, type Values } from './endpoint-family.ts';
 import { histogramFamilies } from './histogram-metrics.ts';
@@ -69,7 +67,7 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
     },
     {
       name: 'realm_relay_descriptors_short',
-      help: 'Relay processes at their file descriptor limit; new TCP clients wait in the kernel.',
+      help: '1 while the relay is at its file descriptor limit and new TCP clients wait in the kernel, else 0.',
       type: 'gauge',
       labels: [],
       read: () => [{ labels: {}, value: status().descriptorsShort }],
@@ -77,17 +75,17 @@ function processFamilies(status: () => RelayStatus): readonly MetricFamily[] {
     ...memoryFamilies(status),
     {
       name: 'realm_relay_workers',
-      help: 'Running worker processes; absent if the relay is a single process.',
+      help: 'Threads that serve clients.',
       type: 'gauge',
       labels: [],
-      read: () => workerSample(status(), ({ running }) => running.length),
+      read: () => [{ labels: {}, value: status().workers?.running.length ?? 1 }],
     },
     {
       name: 'realm_relay_workers_replaced_total',
-      help: 'Worker processes that exited and were replaced.',
+      help: 'Threads that failed and were replaced.',
       type: 'counter',
       labels: [],
-      read: () => workerSample(status(), ({ replaced }) => replaced),
+      read: () => [{ labels: {}, value: status().workers?.replaced ?? 0 }],
     },
     family('gauge', status)(
       'endpoint_ready',
@@ -112,7 +110,7 @@ function memoryFamilies(status: () => RelayStatus): readonly MetricFamily[] {
   return [
     {
       name: 'realm_relay_memory_budget_bytes',
-      help: 'Memory that clients may make the relay use beside a fixed amount each, all processes together.',
+      help: 'Memory that clients may make the relay use beside a fixed amount each.',
       type: 'gauge',
       labels: [],
       read: () => [{ labels: {}, value: status().memory.budgetBytes }],
@@ -132,10 +130,6 @@ function memoryFamilies(status: () => RelayStatus): readonly MetricFamily[] {
       read: () => [{ labels: {}, value: status().memory.dropped }],
     },
   ];
-}
-
-function workerSample({ workers }: RelayStatus, value: (workers: WorkersStatus) => number): Sample[] {
-  return workers === undefined ? [] : [{ labels: {}, value: value(workers) }];
 }
 
 function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] {

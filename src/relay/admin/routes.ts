@@ -22,7 +22,7 @@ const metricsFreshMs = 1000;
 /** The relay, as the admin server reports it. */
 export type ReportedRelay = {
   readonly status: () => RelayStatus;
-  /** Brings up to date what `status` reports of workers. */
+  /** Brings up to date what `status` reports of other threads. */
   readonly refresh: () => Promise<void>;
   /** Changes with the configuration and the stage of the relay: an earlier status is out of date then. */
   readonly revision: number;

@@ -35,15 +35,15 @@ export type RelayStatus = {
   readonly draining: boolean;
   /** Why the newest configuration was rejected; '' if it runs. */
   readonly configProblem: string;
-  /** Number of processes without file descriptors for another TCP client: new ones wait in the kernel. */
+  /** 1 while there are no file descriptors for another TCP client, so that new ones wait in the kernel, else 0. */
   readonly descriptorsShort: number;
-  /** How many files each process may have open, a TCP client takes two; null = the system reports no limit. */
+  /** How many files the process may have open, a TCP client takes two; null = the system reports no limit. */
   readonly openFilesLimit: number | null;
-  /** Log lines of all processes that could not be written. */
+  /** Log lines that could not be written. */
   readonly logLinesDropped: number;
-  /** What clients make the relay use of its memory budget, all processes together. */
+  /** What clients make the relay use of its memory budget. */
   readonly memory: MemoryUse;
-  /** Absent if the relay is one process. */
+  /** Absent if one thread serves. */
   readonly workers?: WorkersStatus;
   readonly endpoints: readonly EndpointStatus[];
   /** The latest first; each kind once, and a bounded number of kinds. */

@@ -22,6 +22,7 @@ import {
 import { givenFlags, type GivenFlags } from './given-flags.ts';
 import { overrides } from './override-flags.ts';
 import { UsageError } from '../../lib/usage-error.ts';
+import { maxWorkers } from '../../lib/max-workers.ts';
 import { ownValue } from '../../lib/record.ts';
 
 /** What the command line requests. */
@@ -43,7 +44,7 @@ export type RelayFlags = {
   readonly drainLagSeconds: number;
   /** What moves the bytes. */
   readonly engine: EngineChoice;
-  /** Number of processes that serve clients; 1 = this one. */
+  /** Number of threads that serve clients. */
   readonly workers: number;
   /** The limit of open files to set. */
   readonly nofile?: number;
@@ -52,7 +53,6 @@ export type RelayFlags = {
   readonly withoutEffect: readonly string[];
 };
 
-const maxWorkers = 64;
 const maxDrainSeconds = 86_400;
 const maxFiles = 1_073_741_816; // Linux: the maximum of fs.nr_open
 

@@ -1,4 +1,4 @@
-import type { MemoryBudget } from '../limits/memory-budget.ts';
+import type { ConnectionMemory } from '../limits/taken-memory.ts';
 import type { Channel, Reader } from '../net/channel.ts';
 
 /** How many bytes are read from a side while its other side is not connected yet. */
@@ -18,12 +18,12 @@ export class ChannelPipe implements Reader {
   #to: Channel | undefined;
   #held: Uint8Array[] | undefined;
   #hasEnded = false;
-  readonly #memory: MemoryBudget;
+  readonly #memory: ConnectionMemory;
   /** What waits to be written, as counted in the memory budget. */
   #waitingBytes = 0;
   #isReleased = false;
 
-  constructor(memory: MemoryBudget) {
+  constructor(memory: ConnectionMemory) {
     this.#memory = memory;
   }
 

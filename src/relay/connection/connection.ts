@@ -10,17 +10,15 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { RealmError } from '../../lib/errors.ts';
-import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
-import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
 import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
-import type { MemoryBudget } from '../limits/memory-budget.ts';
-import type { TcpStack } from '../net/channel.ts';
+import type { ConnectionMemory } from '../limits/taken-memory.ts';
+import type { DescriptorAllowance, TcpStack } from '../net/channel.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { Side } from '../stats/side.ts';
-import type { Remote } from '../upstream/remote.ts';
+import type { DialTarget } from '../upstream/dial.ts';
 
 /** One direction of a connection. */
 export type Direction = {
@@ -51,21 +49,37 @@ export type Connection = {
   readonly endIfOver: (nowMs: number, limits: IdleLimits) => void;
 };
 
+/** Where connections log what is no failure: a `Logger`, or what passes it on to one. */
+export type ConnectionLog = {
+  readonly info: (fields: object, message: string) => void;
+  readonly debug: (fields: object, message: string) => void;
+  readonly isLevelEnabled: (level: 'debug' | 'info') => boolean;
+};
+
+/** A promise if another thread has to tell. */
+export type Soon<T> = T | Promise<T>;
+
+/** A remote of a connection, which counts what it carries. */
+export type ConnectionRemote = DialTarget & {
+  /** Counts bytes that went to the remote, and that came from it. */
+  readonly transferred: (fromClientBytes: number, fromUpstreamBytes: number) => void;
+};
+
 /** What connections need of their endpoint. */
 export type ConnectionContext = {
   /** The remotes of a listening port, in the order in which to try them for a client. */
-  readonly order: (port: number, clientIp: string) => readonly Remote[];
+  readonly order: (port: number, clientIp: string) => Soon<readonly ConnectionRemote[]>;
   /** Counts the client that a PROXY header names. @returns why it may not be served; undefined if it may. */
-  readonly admitSource: (connection: Connection, address: string) => RealmError | undefined;
+  readonly admitSource: (connection: Connection, address: string) => Soon<RealmError | undefined>;
   readonly clock: Clock;
   readonly lookup: Lookup;
-  readonly budget: DescriptorBudget;
-  readonly memory: MemoryBudget;
-  readonly tcp: TcpStack;
+  readonly budget: DescriptorAllowance;
+  readonly memory: ConnectionMemory;
+  readonly tcp: Pick<TcpStack, 'connect'>;
   /** Knows the connection's socket towards its remote. */
-  readonly ownSockets: OwnSockets;
-  readonly log: Logger;
-  readonly errors: RecentErrors;
+  readonly ownSockets: Pick<OwnSockets, 'opened' | 'closed'>;
+  readonly log: ConnectionLog;
+  readonly errors: Pick<RecentErrors, 'add'>;
   /** Rate-limited, since thousands of connections may fail at once. */
   readonly warn: Warn;
   /** Called once, when a remote is connected. @param waitedMs  since the dial began, failed tries included. */
@@ -76,4 +90,9 @@ export type ConnectionContext = {
     failure: Side | 'probe' | undefined,
     durationMs: number,
   ) => void;
+};
+
+/** The context of the thread that decides where connections go. */
+export type DecidingContext = Omit<ConnectionContext, 'order'> & {
+  readonly order: (port: number, clientIp: string) => readonly ConnectionRemote[];
 };

@@ -9,8 +9,7 @@ import type { Address, Target } from '../net/channel.ts';
 import { NoDataError } from '../net/no-data-error.ts';
 import type { Side } from '../stats/side.ts';
 import { Dial, DialError } from '../upstream/dial.ts';
-import type { Remote } from '../upstream/remote.ts';
-import type { Connection, ConnectionContext } from './connection.ts';
+import type { Connection, ConnectionContext, ConnectionRemote } from './connection.ts';
 
 /** Neither side sent a byte for too long. */
 class IdleError extends RealmError {
@@ -57,7 +56,7 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
   #hasDialled = false;
   /** Its sockets towards remotes: connection attempts, then the one that is connected. */
   #sockets: C[] = [];
-  #remote: Remote | undefined;
+  #remote: ConnectionRemote | undefined;
   /** The last remote dialled, as configured; '' before that. */
   #upstream = '';
   /** Bytes that its remote has counted. */
@@ -99,7 +98,9 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
       return socket;
     });
     try {
-      const remotes = this.#context.order(port, clientIp(this.client.address));
+      const order = this.#context.order(port, clientIp(this.client.address));
+      const remotes = order instanceof Promise ? await order : order;
+      if (this.hasFailed()) return;
       const dialled = await this.#dial.connect(remotes);
       if (dialled === undefined) return;
       if (this.hasFailed()) {

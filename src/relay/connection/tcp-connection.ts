@@ -124,14 +124,19 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
           this.#addresses = addresses;
           this.#lifecycle.client = addresses.source;
         }
-        const refusal = this.#context.admitSource(this, this.#lifecycle.client.address);
-        if (refusal === undefined) this.#dial();
-        else this.fail('client', refusal);
+        void this.#admit();
       },
       onError: (error) => {
         this.fail('client', error);
       },
     });
+  }
+
+  /** Dials if the client that the PROXY header names may be served. */
+  async #admit(): Promise<void> {
+    const refusal = await this.#context.admitSource(this, this.#lifecycle.client.address);
+    if (refusal === undefined) this.#dial();
+    else this.fail('client', refusal);
   }
 
   #dial(): void {

@@ -3,7 +3,8 @@
  *
  * A data plane runs *endpoints*; each of them brings the clients of its sockets to its remotes. A *listener* belongs to
  * one endpoint at a time. A configuration is *planned* first, so that sockets can be opened for its new endpoints, and
- * then either *committed* or *discarded*. `LocalDataPlane` does all this in this process, `WorkerPool` in several.
+ * then either *committed* or *discarded*. `LocalDataPlane` does all this in one thread, which may hand admitted TCP
+ * clients to others (`ServingThreads`).
  *
  * Guarantee: until a commit every client is served by the previous configuration, and a commit cannot fail. An
  * endpoint that stays keeps its connections, its counts and what it knows of its remotes.
@@ -14,7 +15,6 @@ import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import type { HistogramCounts } from '../stats/histogram.ts';
-import type { KeptError } from '../stats/recent-errors.ts';
 import type { Traffic } from '../stats/traffic.ts';
 import type { TransportState } from '../transport/endpoint-transport.ts';
 import type { RemoteHealth } from '../upstream/remote-health.ts';
@@ -22,7 +22,7 @@ import type { RemoteHealth } from '../upstream/remote-health.ts';
 /** Clients by protocol: TCP connections, and UDP associations or the datagrams that wanted one. */
 export type ClientCounts = { readonly connections: number; readonly associations: number };
 
-/** What is counted of an endpoint, since it was created. The counts of several processes add up. */
+/** What is counted of an endpoint, since it was created. */
 export type EndpointCounts = {
   readonly connections: Traffic;
   readonly associations: Traffic;
@@ -57,14 +57,15 @@ export type EndpointStats = EndpointCounts & {
   readonly transport: TransportState | undefined;
 };
 
-/** One worker process. */
+/** One thread that serves clients. */
 export type WorkerStatus = {
-  readonly pid: number;
-  /** Its load: open connections and associations, and clients that wait. */
+  /** 0 for the main thread; a thread that replaces another one has a new number. */
+  readonly thread: number;
+  /** Open connections that it serves; for the main thread also associations, and clients that wait. */
   readonly load: number;
 };
 
-/** The worker processes of a relay, and how many had to be replaced. */
+/** The threads that serve the clients of a relay, and how many had to be replaced. */
 export type WorkersStatus = { readonly running: readonly WorkerStatus[]; readonly replaced: number };
 
 /** Serves the clients of the listening sockets, by the configuration that was committed last. */
@@ -81,18 +82,13 @@ export type DataPlane = {
   readonly refresh: () => Promise<number>;
   /** Of the running endpoints, in the order of the configuration. */
   readonly endpointStats: readonly EndpointStats[];
-  /** Recent errors of other processes than this one. */
-  readonly workerErrors: readonly KeptError[];
   /** What moves the bytes. */
   readonly engine: EngineName;
-  /** How many processes lack the file descriptors for another TCP client. */
-  readonly descriptorsShort: number;
-  /** Log lines that other processes than this one dropped. */
-  readonly workerLogLinesDropped: number;
-  /** Of all processes together. */
+  /** Whether there are too few file descriptors for another TCP client. */
+  readonly descriptorsShort: boolean;
   readonly memory: MemoryUse;
-  /** Absent if there are none. */
-  readonly workers?: WorkersStatus;
+  /** Undefined if one thread serves. */
+  readonly workers: WorkersStatus | undefined;
   /** How many connections, associations and waiting clients were cut so far. */
   readonly cutCount: number;
   /** Resets every connection and ends every association. */

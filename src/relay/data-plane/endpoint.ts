@@ -3,11 +3,11 @@ import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientNetwork } from '../../lib/client-address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import type { Connection, ConnectionContext } from '../connection/connection.ts';
+import type { Connection, DecidingContext } from '../connection/connection.ts';
 import { serveTcp } from '../connection/tcp-connection.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import { ClientLimit, ClientLimitError } from '../limits/client-limit.ts';
-import { ConnectionLimiter, type PermitClient, type Permits } from '../limits/connection-limiter.ts';
+import { ConnectionLimiter } from '../limits/connection-limiter.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
 import { LoopGuard, type OwnSocketsByProtocol } from '../limits/loop-guard.ts';
@@ -22,10 +22,10 @@ import { TrafficStats } from '../stats/traffic.ts';
 import type { EndpointTransport } from '../transport/endpoint-transport.ts';
 import type { UdpAssociation } from '../udp/association.ts';
 import { Associations } from '../udp/associations.ts';
-import { EndpointRemotes, type RemoteId } from '../upstream/endpoint-remotes.ts';
+import { EndpointRemotes } from '../upstream/endpoint-remotes.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
-import type { RemoteEvent } from '../upstream/remote.ts';
 import type { EndpointStats } from './data-plane.ts';
+import type { ServingThreads } from './serving-threads.ts';
 
 /** What every endpoint of a data plane works with. */
 export type EndpointContext = {
@@ -40,10 +40,8 @@ export type EndpointContext = {
   readonly budget: DescriptorBudget;
   readonly ownSockets: OwnSocketsByProtocol;
   readonly memory: MemoryBudget;
-  /** Grants permits if a connection limit applies to several processes together. */
-  readonly permits?: (endpoint: string, client: PermitClient) => Permits;
-  /** Called when something happens to a remote that other processes have to know. */
-  readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;
+  /** Threads that serve connections, too. */
+  readonly threads?: ServingThreads;
 };
 
 /** One running endpoint: serves the clients of its listening sockets, which are opened and closed elsewhere. */
@@ -58,10 +56,10 @@ export class Endpoint {
   readonly #loopGuard: LoopGuard;
   readonly #clientLimits: Readonly<Record<Protocol, ClientLimit>>;
   readonly #limiter: ConnectionLimiter;
-  readonly #connectionContext: ConnectionContext;
+  readonly #connectionContext: DecidingContext;
+  readonly #remotes: EndpointRemotes;
+  readonly #threads: ServingThreads | undefined;
   readonly #idleSweep: IdleSweep;
-  /** Public for the health that other processes know. */
-  readonly remotes: EndpointRemotes;
   readonly #dialTime = new Histogram(dialBounds);
   readonly #connectionTime = new Histogram(connectionBounds);
   #probes = 0;
@@ -72,7 +70,8 @@ export class Endpoint {
   constructor(config: EndpointConfig, context: EndpointContext, transport?: EndpointTransport) {
     this.#config = config;
     this.#transport = transport;
-    this.remotes = new EndpointRemotes(config, context);
+    this.#threads = context.threads;
+    this.#remotes = new EndpointRemotes(config, context);
     this.#logLimiter = new LogLimiter(context.log, context.clock, () => this.#config.name);
     const limited = { ...context, warn: this.#logLimiter.warn, config: () => this.#config };
     this.#sourceFilter = new SourceFilter(limited);
@@ -88,7 +87,7 @@ export class Endpoint {
       ownSockets: context.ownSockets.TCP,
       warn: this.#logLimiter.warn,
       admitSource: (connection, address) => this.#admitSource(connection, address),
-      order: (port, ip) => this.remotes.forPort('TCP', port)?.order(ip) ?? [],
+      order: (port, ip) => this.#remotes.forPort('TCP', port)?.order(ip) ?? [],
       onDialled: (waitedMs) => {
         this.#dialTime.observe(waitedMs);
       },
@@ -96,6 +95,7 @@ export class Endpoint {
         if (failure === 'probe') this.#probes += 1;
         else this.#connectionTime.observe(durationMs);
         this.#connections.closed(settled, failure === 'probe' ? undefined : failure);
+        this.#threads?.settled(settled);
         this.#limiter.release(settled.countedAs);
       },
     };
@@ -116,8 +116,8 @@ export class Endpoint {
     for (const connection of this.#connections) connection.countTraffic();
     return {
       config: this.#config,
-      remoteNames: this.remotes.names,
-      health: this.remotes.health,
+      remoteNames: this.#remotes.names,
+      health: this.#remotes.health,
       transport: this.#transport && {
         problem: this.#transport.problem,
         isUsable: this.#transport.isUsable,
@@ -151,7 +151,7 @@ export class Endpoint {
 
   /** Prepares for the new ports of `config`, since their clients may come before `reconfigure`. */
   addPorts(config: EndpointConfig): void {
-    this.remotes.addPorts(config);
+    this.#remotes.addPorts(config);
   }
 
   /**
@@ -166,9 +166,9 @@ export class Endpoint {
     this.#limiter.keepOnly(({ remote }) => this.#sourceFilter.allowsPeer(remote));
     this.#limiter.dequeue(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
-    if (this.remotes.configure(config)) {
+    if (this.#remotes.configure(config)) {
       const isListed = ({ port, remote }: UdpAssociation): boolean =>
-        remote !== undefined && this.remotes.forPort('UDP', port)?.remotes.includes(remote) === true;
+        remote !== undefined && this.#remotes.forPort('UDP', port)?.remotes.includes(remote) === true;
       this.#associations.keepOnly(isListed, 'RemoteRemoved');
     }
     if (allowedSources.join() === config.network.allowedSources.join()) return;
@@ -188,8 +188,7 @@ export class Endpoint {
       return;
     }
     this.#limiter.admit(accepted, (countedAs) => {
-      const serve = this.#transport?.serve ?? serveTcp;
-      const connection = serve(accepted, port, this.#config, this.#connectionContext);
+      const connection = this.#newConnection(accepted, port);
       connection.countedAs = countedAs;
       connection.path = path;
       this.#connections.opened(connection);
@@ -205,11 +204,17 @@ export class Endpoint {
    * @returns undefined if the client may not have one, there is no room, or the endpoint no longer has the port.
    */
   associate(port: number, client: DatagramClient, onClosed: () => void): UdpAssociation | undefined {
-    const pool = (): RemotePool | undefined => this.remotes.forPort('UDP', port);
+    const pool = (): RemotePool | undefined => this.#remotes.forPort('UDP', port);
     if (pool() === undefined || !this.#sourceFilter.allowsAssociation(client)) return undefined;
     const path = this.#loopGuard.path('UDP', client, port);
     if (path === undefined) return undefined;
     return this.#associations.associate({ port, client, path, pool, onClosed });
+  }
+
+  #newConnection(accepted: Accepted, port: number): Connection {
+    const [config, context] = [this.#config, this.#connectionContext];
+    const handed = this.#threads?.serve(accepted, port, config, context);
+    return handed ?? (this.#transport?.serve ?? serveTcp)(accepted, port, config, context);
   }
 
   /** Whether to serve the client that a PROXY header names. */
@@ -223,7 +228,7 @@ export class Endpoint {
 
   /** No new clients will come. */
   retire(): void {
-    this.remotes.stop();
+    this.#remotes.stop();
   }
 
   /** Resets every open connection and every client that waits, and ends every association. */

@@ -1,26 +1,23 @@
 import type { EngineName } from '../../config/engine.ts';
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { present } from '../../lib/record.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Lookup } from '../dns/lookup.ts';
-import type { PermitClient, Permits } from '../limits/connection-limiter.ts';
 import { DescriptorGuard } from '../limits/descriptor-guard.ts';
 import { OwnSockets } from '../limits/own-sockets.ts';
-import { MemoryBudget } from '../limits/memory-budget.ts';
+import { MemoryBudget, memoryBudgetBytes } from '../limits/memory-budget.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
 import { listenUdp } from '../listener/udp-listener.ts';
-import { present } from '../../lib/record.ts';
-import type { BoundHandle } from '../net/channel.ts';
 import type { Engine } from '../net/engine.ts';
-import type { KeptError, RecentErrors } from '../stats/recent-errors.ts';
+import type { RecentErrors } from '../stats/recent-errors.ts';
 import { TransportFilesError, Transports, type PlannedTransports } from '../transport/transports.ts';
-import type { RemoteId } from '../upstream/endpoint-remotes.ts';
-import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
-import type { DataPlane, EndpointStats } from './data-plane.ts';
+import type { DataPlane, EndpointStats, WorkersStatus } from './data-plane.ts';
 import type { Endpoint, EndpointContext } from './endpoint.ts';
 import { Endpoints } from './endpoints.ts';
+import type { MainThread, ServingThreads } from './serving-threads.ts';
 
 /** What a data plane in this process works with. */
 export type LocalDataPlaneOptions = {
@@ -33,14 +30,12 @@ export type LocalDataPlaneOptions = {
   readonly random: () => number;
   /** How many files the process may have open. */
   readonly openFiles: number;
-  /** How much memory clients may make the process use. */
-  readonly memoryBytes: number;
+  /** How much memory clients may make the process use; by default what the system's limit allows. */
+  readonly memoryBytes?: number;
   /** How long connections of a removed endpoint may go on. */
   readonly retireMs: number;
-  /** Grants permits if a connection limit applies to several processes together. */
-  readonly permits?: (endpoint: string, client: PermitClient) => Permits;
-  /** Called when something happens to a remote that other processes have to know. */
-  readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;
+  /** Threads that serve connections, too. */
+  readonly threads?: ServingThreads;
 };
 
 /** The endpoint that an open listener belongs to; a reload may change it. */
@@ -59,33 +54,35 @@ export class LocalDataPlane implements DataPlane {
   #isConfigured = false;
 
   constructor({ openFiles, memoryBytes, retireMs, engine, ...rest }: LocalDataPlaneOptions) {
-    const { log, clock, errors } = rest;
-    const listening = (): number => this.#serving.size;
-    const memory = new MemoryBudget({ budgetBytes: memoryBytes, log, clock, errors });
-    this.#descriptorGuard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors });
-    const ownSockets = { TCP: new OwnSockets(clock), UDP: new OwnSockets(clock) };
+    const { log, clock, errors, threads } = rest;
+    const { count, ownDescriptors, cells, used } = sharedWith(threads);
+    const listening = (): number => this.#serving.size + ownDescriptors;
+    const budgetBytes = memoryBytes ?? memoryBudgetBytes(count);
+    const memory = new MemoryBudget({ budgetBytes, log, clock, errors, ...cells });
+    const guard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors, ...used });
+    const ownSockets = { TCP: new OwnSockets(clock, threads?.sync), UDP: new OwnSockets(clock) };
+    this.#descriptorGuard = guard;
     const { tcp, udp } = engine;
-    this.#context = { ...rest, ownSockets, budget: this.#descriptorGuard.budget, memory, tcp, udp };
-    tcp.countDescriptors(this.#descriptorGuard.budget);
+    this.#context = { ...rest, ownSockets, budget: guard.budget, memory, tcp, udp };
+    tcp.countDescriptors(guard.budget, count);
     this.engine = engine.name;
     this.#endpoints = new Endpoints(this.#context, retireMs);
     this.#transports = new Transports(this.#context);
+    threads?.share(this.#mainThread());
+    threads?.limitDescriptors(guard.budget.total);
   }
 
   get endpointStats(): readonly EndpointStats[] {
     return this.#endpoints.running.map(({ stats }) => stats);
   }
 
-  get workerErrors(): readonly KeptError[] {
-    return [];
+  get descriptorsShort(): boolean {
+    return this.#descriptorGuard.isShort;
   }
 
-  get workerLogLinesDropped(): number {
-    return 0;
-  }
-
-  get descriptorsShort(): number {
-    return Number(this.#descriptorGuard.isShort);
+  get workers(): WorkersStatus | undefined {
+    const { threads } = this.#context;
+    return threads?.status(this.#endpoints.active - threads.load);
   }
 
   get memory(): MemoryUse {
@@ -111,6 +108,7 @@ export class LocalDataPlane implements DataPlane {
   commit({ endpoints }: RelayConfig, serves: ReadonlyMap<OpenListener, string>): Promise<void> {
     this.#endpoints.replace(this.#planned, endpoints, this.#plannedTransports);
     this.#transports.replace(this.#plannedTransports);
+    this.#context.threads?.configure(endpoints);
     this.#isConfigured = true;
     for (const [socket, name] of serves) {
       const serving = this.#serving.get(socket);
@@ -119,27 +117,25 @@ export class LocalDataPlane implements DataPlane {
     return Promise.resolve();
   }
 
-  /** @param handle  a bound TCP socket to listen with; absent = the inherited one, or binds one. */
-  async listen(request: ListenRequest, handle = request.inherited): Promise<OpenListener> {
+  async listen(request: ListenRequest): Promise<OpenListener> {
     const serving = { endpoint: this.#endpointNamed(request.endpoint) };
     const listener =
       request.spec.protocol === 'UDP'
         ? await this.#listenUdp(request, serving)
-        : await this.#listenTcp(request, serving, handle);
+        : await this.#listenTcp(request, serving);
     const socket = this.#openListener(listener, serving);
     this.#serving.set(socket, serving);
-    if (listener instanceof TcpListener) this.#descriptorGuard.add(listener);
+    if (listener instanceof TcpListener) {
+      this.#descriptorGuard.add(listener);
+      this.#context.threads?.listens(listener.port, true);
+    }
+    this.#context.threads?.limitDescriptors(this.#descriptorGuard.budget.total);
     return socket;
   }
 
-  /** Applies what another process knows of a remote. */
-  restore({ state, ...remote }: RemoteId & { readonly state: RemoteState }): void {
-    const endpoint = this.#endpoints.running.find(({ config }) => config.name === remote.endpoint);
-    for (const each of endpoint?.remotes.byAddress(remote) ?? []) each.restore(state);
-  }
-
-  refresh(): Promise<number> {
-    return Promise.resolve(this.#endpoints.active);
+  async refresh(): Promise<number> {
+    await this.#context.threads?.refresh();
+    return this.#endpoints.active;
   }
 
   cut(): void {
@@ -150,11 +146,11 @@ export class LocalDataPlane implements DataPlane {
     return this.#endpoints.idle();
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#transports.stop();
     this.#descriptorGuard.stop();
     this.#context.memory.end();
-    return Promise.resolve();
+    await this.#context.threads?.close();
   }
 
   /** Missing files make a start go on without their endpoint, and a reload fail, so that what runs goes on. */
@@ -181,18 +177,14 @@ export class LocalDataPlane implements DataPlane {
     });
   }
 
-  async #listenTcp(
-    { spec, address, inherited }: ListenRequest,
-    serving: Serving,
-    handle?: BoundHandle,
-  ): Promise<TcpListener> {
+  async #listenTcp({ spec, address, inherited }: ListenRequest, serving: Serving): Promise<TcpListener> {
     const { port } = spec.listen;
     const listener: TcpListener = await listenTcp({
       address,
       port,
       ipv6Only: spec.ipv6Only,
       device: inherited === undefined ? spec.device : undefined, // which an inherited socket has already
-      ...present('handle', handle),
+      ...present('handle', inherited),
       tcp: this.#context.tcp,
       onAccepted: (client) => {
         this.#descriptorGuard.accepted(listener);
@@ -217,26 +209,51 @@ export class LocalDataPlane implements DataPlane {
         await listener.drain();
       },
       release: async () => {
-        if (listener instanceof TcpListener) this.#descriptorGuard.remove(listener);
+        if (listener instanceof TcpListener) this.#unguard(listener);
         await listener.release();
       },
       close: async () => {
         this.#serving.delete(socket);
         if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
         await listener.close();
+        this.#context.threads?.limitDescriptors(this.#descriptorGuard.budget.total);
       },
     };
     return socket;
   }
 
+  /** No client of `listener` is accepted any more; to be called any number of times. */
+  #unguard(listener: TcpListener): void {
+    if (this.#descriptorGuard.remove(listener)) this.#context.threads?.listens(listener.port, false);
+  }
+
   /** To be called before `listener` is closed: logs how many clients it kept waiting, since the kernel resets them. */
   async #stopGuarding(listener: TcpListener, { endpoint }: Serving): Promise<void> {
-    this.#descriptorGuard.remove(listener);
+    this.#unguard(listener);
     if (!listener.isPaused) return;
     const clients = await listener.waiting();
     if (clients === 0) return;
     const { name } = endpoint.config;
     this.#context.log.warn({ endpoint: name, clients }, 'resetting clients that wait in the kernel');
+  }
+
+  /** What other threads use and change here. */
+  #mainThread(): MainThread {
+    const { lookup, errors, memory } = this.#context;
+    return {
+      lookup,
+      errors,
+      descriptorsChanged: () => {
+        this.#descriptorGuard.check();
+      },
+      memoryChanged: () => {
+        memory.shortChanged();
+      },
+      givenBack: () => {
+        memory.update();
+        this.#descriptorGuard.check();
+      },
+    };
   }
 
   #endpointNamed(name: string): Endpoint {
@@ -245,4 +262,11 @@ export class LocalDataPlane implements DataPlane {
     if (endpoint === undefined) throw new Error(`no endpoint "${name}" is planned or runs`);
     return endpoint;
   }
+}
+
+/** What is shared with `threads`; nothing if there are none. */
+function sharedWith(threads: ServingThreads | undefined) {
+  if (threads === undefined) return { count: 1, ownDescriptors: 0, cells: {}, used: {} };
+  const { count, ownDescriptors, memory: cells, descriptors: used } = threads;
+  return { count, ownDescriptors, cells: { cells }, used: { used } };
 }

@@ -82,3 +82,10 @@ export const uvPollType = 8;
 
 /** The events of libuv's poll handles. Source: uv.h, `UV_READABLE` of `uv_poll_event`. */
 export const uvReadable = 1;
+
+/**
+ * The flags of libuv's handles: where they are in a `uv_handle_t`, those of a poll handle that was started, and the one
+ * of handles that `uv_loop_close` does not count. Source: uv.h (UV_HANDLE_FIELDS), uv/unix.h, and uv-common.h
+ * (UV_HANDLE_ACTIVE and UV_HANDLE_REF; UV_HANDLE_INTERNAL).
+ */
+export const uvHandleFlags = { offset: 88, started: 0x4 | 0x8, internal: 0x10 } as const;

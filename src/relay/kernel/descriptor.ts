@@ -3,6 +3,17 @@ import { library } from './library.ts';
 
 const closed = -1;
 
+/** The open descriptors of this thread by number, if it records them: 1 = open. */
+let recorded: Uint8Array | undefined;
+
+/**
+ * Records the open descriptors of this thread in `memory` from now on, by number, so that another thread can close them
+ * when this one has ended. What Node.js itself opened, it closes itself.
+ */
+export function recordDescriptors(memory: Uint8Array): void {
+  recorded = memory;
+}
+
 /** An open file of the kernel, owned by this object. */
 export class Descriptor {
   #fd: number;
@@ -11,6 +22,7 @@ export class Descriptor {
   constructor(fd: number) {
     if (!Number.isInteger(fd) || fd < 0) throw new KernelMisuseError(`${String(fd)} is no descriptor`);
     this.#fd = fd;
+    if (recorded !== undefined) recorded[fd] = 1;
   }
 
   /** Its number. @throws KernelMisuseError once it is closed: the kernel may have given the number to another file. */
@@ -33,6 +45,7 @@ export class Descriptor {
   release(): number {
     const { fd } = this;
     this.#fd = closed;
+    if (recorded !== undefined) recorded[fd] = 0;
     return fd;
   }
 }

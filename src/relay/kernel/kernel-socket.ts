@@ -58,6 +58,21 @@ export class KernelSocket extends Descriptor {
     return new KernelSocket(checked('fcntl', copy < 0 ? errno() : copy));
   }
 
+  /** Closes, with a reset if they are sockets, the descriptors that a thread recorded in `memory` before it ended. */
+  static closeRecorded(memory: Uint8Array): void {
+    for (let fd = memory.indexOf(1); fd !== -1; fd = memory.indexOf(1, fd + 1)) {
+      memory[fd] = 0;
+      new KernelSocket(fd).reset(); // of a pipe only the close has an effect
+    }
+  }
+
+  /** Where the socket `fd` of another thread is bound; '' and 0 if nowhere, or if it is no socket any more. */
+  static boundAt(fd: number): Where {
+    addressMemory.reset();
+    library().getsockname(fd, addressMemory.bytes, addressMemory.length);
+    return addressMemory.get();
+  }
+
   /** Two sockets of this process that are connected to each other. @throws the system's error. */
   static pair(type: SocketKind['type'] = 'stream'): readonly [KernelSocket, KernelSocket] {
     const { socketpair, errno } = library();

@@ -8,6 +8,7 @@
  * Guarantee: no pointer leaves the room. Every call takes views of memory that a living object holds, and their own
  * length; a descriptor that is closed, or a length that a view does not have, throws before anything is called.
  */
+import { uvHandleFlags } from './constants.ts';
 import { KernelUnavailableError } from './errno.ts';
 import { loadFfi, type FfiModule } from './ffi.ts';
 import { isKnownArchitecture } from './structs.ts';
@@ -122,6 +123,15 @@ export type Library = Functions & {
   readonly newCallback: (callback: () => void) => Pointer;
   /** To be called when nothing calls the function any more, not from within it. */
   readonly endCallback: (pointer: Pointer) => void;
+  /** A C function that libuv may call back, and that does nothing. */
+  readonly noCallback: Pointer;
+  /**
+   * Lets the event loop of this thread end although `handle`, a poll handle that was started, is open: Node.js ends the
+   * process otherwise if a worker thread ends by a failure, and so cannot close it.
+   *
+   * @throws KernelUnavailableError if the memory of a handle is not as it is known.
+   */
+  readonly keepOffLoopEnd: (handle: Pointer) => void;
 };
 
 let opened: Library | undefined;
@@ -163,6 +173,13 @@ function bound(ffi: FfiModule): Library {
       lib.registerCallback({ return: 'void', arguments: ['pointer', 'i32', 'i32'] }, callback),
     endCallback: (pointer) => {
       lib.unregisterCallback(pointer);
+    },
+    noCallback: lib.getSymbol('uv_is_active'), // it only reads the handle, which is its first argument
+    keepOffLoopEnd: (handle) => {
+      const flags = ffi.getUint32(handle, uvHandleFlags.offset);
+      if (flags !== uvHandleFlags.started)
+        throw new KernelUnavailableError(`the flags of a poll handle of libuv are ${flags.toString(16)}`);
+      ffi.setUint32(handle, uvHandleFlags.offset, flags | uvHandleFlags.internal);
     },
   };
 }

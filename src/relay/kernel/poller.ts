@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads';
 import { constants, uvPollType, uvReadable } from './constants.ts';
 import { Descriptor } from './descriptor.ts';
 import { checked, KernelMisuseError, KernelUnavailableError } from './errno.ts';
@@ -24,6 +25,10 @@ export type Work = { readonly run: () => void };
  *
  * A callback of `node:ffi` runs neither microtasks nor `process.nextTick`: a watcher that starts something asynchronous
  * calls `needsTick`. It keeps the process alive while it watches something.
+ *
+ * Node.js ends a worker thread that runs out of heap, or that another thread stops, wherever it is: within a callback of
+ * `node:ffi` that would end the process. So in a worker thread libuv calls nothing of ours; it only wakes the event loop,
+ * and an immediate of each of its turns asks for the events. This costs a microsecond a turn, which the main thread saves.
  */
 export class Poller {
   readonly #epoll: Descriptor;
@@ -48,10 +53,13 @@ export class Poller {
     const fd = create(EPOLL_CLOEXEC);
     this.#epoll = new Descriptor(checked('epoll_create1', fd < 0 ? errno() : fd));
     this.#handle = malloc(handleSize(uvPollType));
-    this.#onReadable = library().newCallback(() => {
-      this.#onEvents();
-    });
+    this.#onReadable = isMainThread
+      ? library().newCallback(() => {
+          this.#onEvents();
+        })
+      : library().noCallback;
     this.#start();
+    if (!isMainThread) this.#everyTurn();
   }
 
   /** How many descriptors it watches. */
@@ -122,18 +130,25 @@ export class Poller {
     closeHandle(this.#handle, onClosed);
     await promise;
     endCallback(onClosed);
-    endCallback(this.#onReadable);
+    if (isMainThread) endCallback(this.#onReadable);
     free(this.#handle);
     this.#epoll.close();
   }
 
   #start(): void {
-    const { loop, uv_poll_init: init, uv_poll_start: start, uv_unref: unref } = library();
+    const { loop, uv_poll_init: init, uv_poll_start: start, uv_unref: unref, keepOffLoopEnd } = library();
     const status =
       init(loop(), this.#handle, this.#epoll.fd) || start(this.#handle, uvReadable, this.#onReadable);
     if (status !== 0) throw new KernelUnavailableError(`libuv does not watch epoll: error ${String(status)}`);
+    if (!isMainThread) keepOffLoopEnd(this.#handle);
     unref(this.#handle);
   }
+
+  /** In a worker thread: after whatever woke the event loop. An unreferenced immediate does not keep it from waiting. */
+  readonly #everyTurn = (): void => {
+    this.#onEvents();
+    if (!this.#isClosed) setImmediate(this.#everyTurn).unref();
+  };
 
   #watcherOf(descriptor: Descriptor): Watcher {
     const watcher = this.#watchers[descriptor.fd];
@@ -149,7 +164,7 @@ export class Poller {
     checked('epoll_ctl', control(this.#epoll.fd, operation, fd, this.#control) < 0 ? errno() : 0);
   }
 
-  /** Called by libuv. Whatever is thrown is thrown again where Node.js sees it, since libuv cannot. */
+  /** Whatever is thrown is thrown again where Node.js sees it, since libuv cannot pass it on. */
   #onEvents(): void {
     try {
       const { epoll_wait: wait } = library();

@@ -3,10 +3,10 @@
  *
  * The *source filter* admits clients by address. The *client limit* bounds what one client has of an endpoint. The
  * *connection limiter* of an endpoint serves clients up to its limit; the others wait in its *queue*, which is fair by
- * client. A *client* is an IPv4 address or an IPv6 /64 (`clientNetwork`). If the limit applies to several processes
- * together, one of them grants *permits* to the others. The *descriptor budget* counts the file descriptors that clients
- * use, and the *memory budget* what they make the process keep in memory. The *descriptor guard* pauses all TCP listeners
- * while either is used up. The *idle sweep* ends what has been idle for too long.
+ * client. A *client* is an IPv4 address or an IPv6 /64 (`clientNetwork`). The *descriptor budget* counts the file
+ * descriptors that clients use, and the *memory budget* what they make the process keep in memory; threads share both. The
+ * *descriptor guard* pauses all TCP listeners while either is used up. The *idle sweep* ends what has been idle for too
+ * long.
  *
  * Guarantee: no client is dropped silently. It waits, in a queue or in the kernel, or it is reset and counted, and each
  * incident is logged when it starts and when it ends.
@@ -24,25 +24,6 @@ import { FairQueue } from './fair-queue.ts';
 /** How often the queue is searched for clients that are gone. */
 const searchMs = 10_000;
 
-/** The share of one process in a connection limit that applies to several processes together. */
-export type Permits = {
-  /** How many connections this process may serve. */
-  readonly granted: number;
-  /** To be called whenever a client came or went: requests permits that are missing, returns those not needed. */
-  readonly rebalance: (clients: { readonly active: number; readonly waiting: number }) => void;
-};
-
-/** The endpoint that permits are granted to. */
-export type PermitClient = {
-  /** TCP connections that all processes together may serve at a time; 0 = no limit. */
-  readonly limit: () => number;
-  readonly active: () => number;
-  /** More permits were granted: serves clients that wait. */
-  readonly dequeue: () => void;
-  /** Not even waiting is possible for `count` clients of the queue. */
-  readonly reject: (count: number) => void;
-};
-
 /** What a connection limiter needs of its endpoint. */
 export type ConnectionLimiterContext = {
   readonly log: Logger;
@@ -54,7 +35,6 @@ export type ConnectionLimiterContext = {
   readonly config: () => EndpointConfig;
   /** Connections that are being served. */
   readonly active: () => number;
-  readonly permits?: (endpoint: string, client: PermitClient) => Permits;
 };
 
 /**
@@ -82,23 +62,11 @@ export class ConnectionLimiter {
   readonly #context: ConnectionLimiterContext;
   readonly #queue = new FairQueue<QueuedClient>();
   readonly #idlers: (() => void)[] = [];
-  readonly #permits: Permits | undefined;
   #stopSearching: (() => void) | undefined;
   #incident: { waited: number; refused: number } | undefined;
 
   constructor(context: ConnectionLimiterContext) {
     this.#context = context;
-    this.#permits = context.permits?.(context.config().name, {
-      limit: () => this.#limit,
-      active: context.active,
-      dequeue: () => {
-        this.dequeue();
-        this.#rebalance();
-      },
-      reject: (count) => {
-        this.#reject(count);
-      },
-    });
   }
 
   /** Clients that wait. */
@@ -127,13 +95,11 @@ export class ConnectionLimiter {
       budget.take(clientDescriptors);
       serve(countedAs);
     }
-    this.#rebalance();
   }
 
   /** A client that was served is gone. @param countedAs  what the client limit counts it as. */
   release(countedAs: string | undefined): void {
     this.#uncount(countedAs);
-    this.#rebalance();
     this.#context.budget.release(clientDescriptors);
     this.dequeue();
     this.#endIncident();
@@ -153,12 +119,11 @@ export class ConnectionLimiter {
   /** Resets every client that waits. */
   cut(): void {
     this.#resetLast(this.waiting);
-    this.#rebalance();
   }
 
   /** Resets the clients that wait and for which `mayStay` is false. */
   keepOnly(mayStay: (accepted: Accepted) => boolean): void {
-    if (this.#resetIf(({ accepted }) => !mayStay(accepted)) > 0) this.#rebalance();
+    this.#resetIf(({ accepted }) => !mayStay(accepted));
   }
 
   /** Resolves when no client waits. */
@@ -166,41 +131,25 @@ export class ConnectionLimiter {
     if (this.waiting > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve));
   }
 
-  /** With permits the process that grants them limits the queue. */
   #mayQueue(): boolean {
-    return this.#grantedLimit !== undefined || this.waiting < this.#context.config().network.maxWaiting;
+    return this.waiting < this.#context.config().network.maxWaiting;
   }
 
   #isBelowLimit(): boolean {
-    return this.#limit === 0 || this.#context.active() < (this.#grantedLimit ?? this.#limit);
+    return this.#limit === 0 || this.#context.active() < this.#limit;
   }
 
   get #limit(): number {
     return this.#context.config().network.maxConnections;
   }
 
-  /** Undefined if there is no limit, or it applies to this process alone. */
-  get #grantedLimit(): number | undefined {
-    return this.#limit === 0 ? undefined : this.#permits?.granted;
-  }
-
-  #rebalance(): void {
-    this.#permits?.rebalance({ active: this.#context.active(), waiting: this.waiting });
-  }
-
-  #reject(count: number): void {
-    this.refused += this.#resetLast(count);
-  }
-
-  /** Resets clients that wait, those with the most first. @returns how many of `count` there were. */
-  #resetLast(count: number): number {
-    let done = 0;
-    for (; done < count; done += 1) {
+  /** Resets `count` clients that wait, those with the most first. */
+  #resetLast(count: number): void {
+    for (let done = 0; done < count; done += 1) {
       const last = this.#queue.pop();
-      if (last === undefined) break;
+      if (last === undefined) return;
       this.#resetQueued(last);
     }
-    return done;
   }
 
   /** Resets the clients that wait and for which `isOver` is true. @returns how many. */
@@ -214,10 +163,7 @@ export class ConnectionLimiter {
   #searchLater(): void {
     this.#stopSearching ??= this.#context.clock.after(searchMs, () => {
       this.#stopSearching = undefined;
-      if (this.#resetIf(({ accepted }) => accepted.isGone()) > 0) {
-        this.#rebalance();
-        this.#endIncident();
-      }
+      if (this.#resetIf(({ accepted }) => accepted.isGone()) > 0) this.#endIncident();
       if (this.waiting > 0) this.#searchLater();
     });
   }
@@ -254,7 +200,7 @@ export class ConnectionLimiter {
     const { budget, log, config } = this.#context;
     const { address, port } = queued.accepted.remote;
     log.debug({ endpoint: config().name, client: clientText(address, port) }, 'client queued');
-    if (this.#grantedLimit === undefined) this.#logIncident().waited += 1; // else the granting process logs it
+    this.#logIncident().waited += 1;
     budget.take(clientDescriptors);
     queued.accepted.keepAlive(config().network);
     this.#queue.push(client, queued);
@@ -303,8 +249,7 @@ export class ConnectionLimiter {
   }
 
   #endIncident(): void {
-    if (this.#incident === undefined || this.waiting > 0) return;
-    if (this.#grantedLimit === undefined && !this.#isBelowLimit()) return;
+    if (this.#incident === undefined || this.waiting > 0 || !this.#isBelowLimit()) return;
     this.#context.log.info(
       { endpoint: this.#context.config().name, ...this.#incident },
       'connection limit no longer reached',

@@ -1,4 +1,6 @@
 import { maxAdminConnections } from '../../telemetry/connection-slots.ts';
+import type { DescriptorAllowance } from '../net/channel.ts';
+import { OwnCount, type Count } from './count.ts';
 
 /** Descriptors of `openFiles` kept for the program itself: event loop, files, name lookups, connections of the admin server. */
 export function reserveOf(openFiles: number): number {
@@ -16,27 +18,30 @@ export type DescriptorBudgetOptions = {
   readonly listening: () => number;
   /** Called after each change. */
   readonly onChange?: () => void;
+  /** Shared with other threads that use descriptors; its own by default. */
+  readonly used?: Count;
 };
 
 /**
  * The file descriptors that clients may use. A process without any makes libuv accept and close connections
  * silently, so the relay stops before that. A TCP client uses two, a UDP association one.
  */
-export class DescriptorBudget {
+export class DescriptorBudget implements DescriptorAllowance {
   readonly #options: DescriptorBudgetOptions;
-  #used = 0;
+  readonly #used: Count;
 
   constructor(options: DescriptorBudgetOptions) {
     this.#options = options;
+    this.#used = options.used ?? new OwnCount();
   }
 
   /** Whether `count` more may be used. */
   hasRoom(count: number): boolean {
-    return this.#used + count <= this.#total;
+    return this.#used.value + count <= this.total;
   }
 
   take(count: number): void {
-    this.#used += count;
+    this.#used.add(count);
     this.#options.onChange?.();
   }
 
@@ -44,8 +49,8 @@ export class DescriptorBudget {
     this.take(-count);
   }
 
-  /** One client is served, however low the limit is. */
-  get #total(): number {
+  /** How many may be used at a time. One client is served, however low the limit is. */
+  get total(): number {
     const { limit, listening } = this.#options;
     return Math.max(clientDescriptors, limit - reserveOf(limit) - listening());
   }

@@ -1,6 +1,8 @@
 import type { Clock } from '../../lib/clock.ts';
+import { present } from '../../lib/record.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
+import type { Count } from './count.ts';
 import { clientDescriptors, DescriptorBudget } from './descriptor-budget.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 
@@ -26,6 +28,8 @@ export type DescriptorGuardContext = {
   readonly log: Logger;
   readonly clock: Clock;
   readonly errors: RecentErrors;
+  /** Shared with other threads that use descriptors; its own by default. */
+  readonly used?: Count;
 };
 
 /**
@@ -44,18 +48,13 @@ export class DescriptorGuard {
   #stopTimer: () => void = () => undefined;
 
   constructor(context: DescriptorGuardContext) {
-    const { limit, listening, memory } = context;
+    const { limit, listening, memory, used } = context;
+    const onChange = (): void => {
+      this.check();
+    };
     this.#context = context;
-    this.budget = new DescriptorBudget({
-      limit,
-      listening,
-      onChange: () => {
-        this.#check();
-      },
-    });
-    memory.watch(() => {
-      this.#check();
-    });
+    this.budget = new DescriptorBudget({ limit, listening, onChange, ...present('used', used) });
+    memory.watch(onChange);
   }
 
   /** Whether there are too few descriptors for another client. */
@@ -65,7 +64,7 @@ export class DescriptorGuard {
 
   add(listener: PausableListener): void {
     this.#listeners.add(listener);
-    this.#check(); // a listening socket uses a descriptor, too
+    this.check(); // a listening socket uses a descriptor, too
     if (!this.#isPaused) return;
     listener.pause();
     if (!this.#hasDescriptors) this.#logStart();
@@ -81,9 +80,11 @@ export class DescriptorGuard {
     this.#stopTimer();
   }
 
-  remove(listener: PausableListener): void {
-    this.#listeners.delete(listener);
-    this.#check();
+  /** @returns whether it was guarded until now. */
+  remove(listener: PausableListener): boolean {
+    const isGuarded = this.#listeners.delete(listener);
+    this.check();
+    return isGuarded;
   }
 
   get #hasDescriptors(): boolean {
@@ -94,7 +95,8 @@ export class DescriptorGuard {
     return this.#hasDescriptors && !this.#context.memory.isShort;
   }
 
-  #check(): void {
+  /** Pauses or resumes the listeners; to be called when another thread has used or freed descriptors. */
+  check(): void {
     if (!this.#isPaused && !this.#hasRoom) this.#pauseAll();
     else if (this.#isPaused && this.#hasRoom) this.#resumeSoon();
   }

@@ -5,6 +5,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import { Incident } from '../stats/incident.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
+import { ownMemoryCells, TakenMemory, type ConnectionMemory, type MemoryCells } from './taken-memory.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -13,16 +14,20 @@ const defaultBytes = 256 * mebibyte;
 const minBytes = 16 * mebibyte;
 /** What a process uses without clients, and what the runtime has not collected yet. */
 const ownBytes = 96 * mebibyte;
+/** The same for each further thread. */
+const threadBytes = 24 * mebibyte;
 
 /**
- * The memory budget of each of `processes`: half of what the cgroup's limit leaves beside their own need, since garbage
- * that is not collected yet counts, too; 256 MiB without a limit, at least 16 MiB.
+ * The memory budget of a process: half of what the cgroup's limit leaves beside its own need, since garbage that is not
+ * collected yet counts, too; 256 MiB without a limit, at least 16 MiB.
  *
+ * @param threads     number of threads that serve clients.
  * @param limitBytes  the cgroup's limit; 0, or more than the machine has, if there is none.
  */
-export function memoryBudgetBytes(processes: number, limitBytes = process.constrainedMemory()): number {
-  if (limitBytes === 0 || limitBytes >= totalmem()) return Math.floor(defaultBytes / processes);
-  return Math.max(minBytes, Math.floor((limitBytes / processes - ownBytes) / 2));
+export function memoryBudgetBytes(threads: number, limitBytes = process.constrainedMemory()): number {
+  if (limitBytes === 0 || limitBytes >= totalmem()) return defaultBytes;
+  const needed = ownBytes + (threads - 1) * threadBytes;
+  return Math.max(minBytes, Math.floor((limitBytes - needed) / 2));
 }
 
 /** What a memory budget works with. */
@@ -31,6 +36,8 @@ export type MemoryBudgetContext = {
   readonly log: Logger;
   readonly clock: Clock;
   readonly errors: RecentErrors;
+  /** Shared with other threads that take memory; its own by default. */
+  readonly cells?: MemoryCells;
 };
 
 /** What waits and may be dropped gets no more than this part of the budget. */
@@ -66,27 +73,28 @@ export class Holding {
  * it. If what is taken uses half of it, reads are small (`isTight`); if it uses all of it, new TCP clients wait (`isShort`)
  * until an eighth is free.
  */
-export class MemoryBudget {
-  isTight = false;
-  isShort = false;
+export class MemoryBudget implements ConnectionMemory {
   readonly #budgetBytes: number;
+  readonly #taken: TakenMemory;
   readonly #errors: RecentErrors;
   readonly #incident: Incident;
   /** Those that are not empty, in the order in which they began to wait. */
   readonly #holdings = new LinkedList<Holding>();
-  #takenBytes = 0;
   #heldBytes = 0;
   #dropped = 0;
   #onChange: () => void = () => undefined;
 
-  constructor({ budgetBytes, log, clock, errors }: MemoryBudgetContext) {
+  constructor({ budgetBytes, log, clock, errors, cells = ownMemoryCells() }: MemoryBudgetContext) {
     this.#budgetBytes = budgetBytes;
+    this.#taken = new TakenMemory(budgetBytes, cells, () => {
+      this.shortChanged();
+    });
     this.#errors = errors;
     let droppedBefore = 0;
     this.#incident = new Incident(clock, {
       started: () => {
         droppedBefore = this.#dropped;
-        const [waitingDatagramBytes, otherBytes] = [this.#heldBytes, this.#takenBytes];
+        const [waitingDatagramBytes, otherBytes] = [this.#heldBytes, this.#taken.bytes];
         log.warn({ budgetBytes, waitingDatagramBytes, otherBytes }, shortage);
       },
       ended: () => {
@@ -95,8 +103,16 @@ export class MemoryBudget {
     });
   }
 
+  get isTight(): boolean {
+    return this.#taken.isTight;
+  }
+
+  get isShort(): boolean {
+    return this.#taken.isShort;
+  }
+
   get use(): MemoryUse {
-    const usedBytes = this.#takenBytes + this.#heldBytes;
+    const usedBytes = this.#taken.bytes + this.#heldBytes;
     return { budgetBytes: this.#budgetBytes, usedBytes, dropped: this.#dropped };
   }
 
@@ -106,14 +122,23 @@ export class MemoryBudget {
   }
 
   take(bytes: number): void {
-    this.#takenBytes += bytes;
+    this.#taken.take(bytes);
     this.#makeRoom();
-    this.#updatePressure();
   }
 
   release(bytes: number): void {
-    this.#takenBytes -= bytes;
-    this.#updatePressure();
+    this.#taken.release(bytes);
+  }
+
+  /** Another thread has made it short, or ended that. */
+  shortChanged(): void {
+    if (this.isShort) this.#occurred();
+    this.#onChange();
+  }
+
+  /** Another thread has ended, and what it had taken was given back. */
+  update(): void {
+    this.#taken.update();
   }
 
   /** A holding, empty at first. @param drop  drops what it holds; called when it has waited longest and memory is short. */
@@ -137,7 +162,7 @@ export class MemoryBudget {
   }
 
   #makeRoom(): void {
-    const maxHeldBytes = Math.min(this.#budgetBytes * heldPart, this.#budgetBytes - this.#takenBytes);
+    const maxHeldBytes = Math.min(this.#budgetBytes * heldPart, this.#budgetBytes - this.#taken.bytes);
     while (this.#heldBytes > maxHeldBytes) {
       const oldest = this.#holdings.first?.value;
       if (oldest === undefined) return;
@@ -146,16 +171,6 @@ export class MemoryBudget {
       this.resize(oldest, 0);
       oldest.drop();
     }
-  }
-
-  #updatePressure(): void {
-    const [bytes, budgetBytes] = [this.#takenBytes, this.#budgetBytes];
-    this.isTight = bytes >= budgetBytes / 2;
-    const isShort = bytes >= (this.isShort ? (budgetBytes * 7) / 8 : budgetBytes);
-    if (isShort === this.isShort) return;
-    this.isShort = isShort;
-    if (isShort) this.#occurred();
-    this.#onChange();
   }
 
   #occurred(): void {

@@ -39,11 +39,14 @@ export class OwnSockets {
   readonly #unread = new Set<OwnSocket>();
   /** By local port. Connections to different remotes may share one, which is rare: so a chain, no set for each. */
   readonly #byPort = new Map<number, Opened>();
+  readonly #sync: (() => void) | undefined;
   #addresses: ReadonlySet<string> = new Set();
   #readMs = -Infinity;
 
-  constructor(clock: Clock) {
+  /** @param sync  has other threads call `opened` for each socket that began to connect; undefined = there are none. */
+  constructor(clock: Clock, sync?: () => void) {
     this.#clock = clock;
+    this.#sync = sync;
   }
 
   /** To be called once a socket begins to connect to `remote`. */
@@ -67,13 +70,19 @@ export class OwnSockets {
    *   destinations, so another program's may have the address of a socket of the relay. Absent for UDP, where it gives a port once.
    */
   pathOf(client: Address, destination?: () => Address): RelayPath {
-    if (this.#sockets.size === 0 || !this.#isOwnAddress(clientIp(client.address))) return [];
+    if (!this.#mayBeOwn(client)) return [];
+    this.#sync?.();
     for (const socket of this.#unread) this.#read(socket);
     for (let each = this.#byPort.get(client.port); each !== undefined; each = each.next) {
       if (each.local === undefined || keyOf(each.local) !== keyOf(client)) continue;
       if (destination === undefined || leadsTo(each.remote, destination())) return each.path;
     }
     return [];
+  }
+
+  #mayBeOwn({ address }: Address): boolean {
+    const mayHaveSockets = this.#sockets.size > 0 || this.#sync !== undefined;
+    return mayHaveSockets && this.#isOwnAddress(clientIp(address));
   }
 
   #read(socket: OwnSocket): void {

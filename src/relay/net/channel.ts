@@ -96,6 +96,8 @@ export type Address = { readonly address: string; readonly port: number };
 
 /** A client that was accepted and that nobody reads yet. */
 export type Accepted = {
+  /** Gives its descriptor to another thread. @returns the number, which that thread owns. Absent if the stack cannot. */
+  readonly handOver?: () => number;
   /** Read from the kernel on accept, because it forgets a client that leaves; '' and 0 if it has left already. */
   readonly remote: Address;
   readonly local: () => Address;
@@ -117,6 +119,8 @@ export type Target = Address & {
   readonly from: Address | undefined;
   /** The network interface to leave by; undefined = the system's choice. */
   readonly device: string | undefined;
+  /** Called with the descriptor before it connects, if the stack has descriptors. */
+  readonly onOpened?: (fd: number) => void;
 };
 
 /** A bound socket, as Node.js passes it to a child process. */
@@ -173,6 +177,11 @@ export type TcpStack = {
    * @param onConnected  called once, later, with the error if it failed; never after `close`.
    */
   readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => Channel;
-  /** Counts there, from now on, the descriptors that it uses beside those of connections, and does without if there is no room. */
-  readonly countDescriptors: (allowance: DescriptorAllowance) => void;
+  /** A client of another thread, which has handed the descriptor `fd` over; absent if the stack cannot. */
+  readonly adopt?: (fd: number, remote: Address) => Accepted;
+  /**
+   * Counts there, from now on, the descriptors that it uses beside those of connections, and does without if there is no
+   * room. @param threads  how many threads share what the system grants a user.
+   */
+  readonly countDescriptors: (allowance: DescriptorAllowance, threads: number) => void;
 };

@@ -12,8 +12,8 @@ import { socketStack } from './socket-stack.ts';
 /** What moves the bytes of a relay. */
 export type Engine = { readonly name: EngineName; readonly tcp: TcpStack; readonly udp: UdpStack };
 
-/** The engine `name`, which has been tried by `chooseEngine`, perhaps in another process. */
-export function engineNamed(name: EngineName): Engine {
+/** The engine `name`, which has been tried. */
+function engineNamed(name: EngineName): Engine {
   return name === 'kernel' ? { name, tcp: kernelStack(), udp: kernelDatagrams() } : nodeEngine;
 }
 

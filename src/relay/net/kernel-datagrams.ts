@@ -286,12 +286,12 @@ class KernelUdpChannel implements UdpChannel, Watcher, DatagramOutlet, DatagramS
     this.#listeners.onError(systemError(call, number));
   }
 
+  /** In this turn of the event loop: the client's first datagram waits for it. */
   #later(report: () => void): void {
-    this.#shared.poller.later({
-      run: () => {
-        if (!this.#isClosed) report();
-      },
+    queueMicrotask(() => {
+      if (!this.#isClosed) report();
     });
+    this.#shared.poller.needsTick();
   }
 }
 

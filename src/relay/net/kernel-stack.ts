@@ -55,8 +55,9 @@ export function kernelStack(): TcpStack {
   return {
     listen: (options) => Promise.resolve(new KernelListener(context, options)),
     connect: (target, onConnected) => connect(context, target, onConnected),
-    countDescriptors: (allowance) => {
-      context.pipes.limit(allowance);
+    adopt: (fd, remote) => new AcceptedClient(context, new KernelSocket(fd), remote),
+    countDescriptors: (allowance, threads) => {
+      context.pipes.limit(allowance, threads);
     },
   };
 }
@@ -162,6 +163,10 @@ class AcceptedClient implements Accepted {
     this.remote = remote;
   }
 
+  handOver(): number {
+    return this.#socket.release();
+  }
+
   local(): Address {
     return this.#socket.localAddress();
   }
@@ -198,6 +203,7 @@ function connect(
     setNoDelay(socket);
     if (target.device !== undefined) bindToDevice(socket, target.device);
     if (target.from !== undefined) bindSource(socket, target.from);
+    target.onOpened?.(socket.fd);
     const status = socket.connect(target);
     if (status !== 0) throw systemError('connect', status, { address: target.address, port: target.port });
     const channel = new KernelChannel(context, socket);

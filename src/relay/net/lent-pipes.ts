@@ -54,11 +54,13 @@ export class LentPipe {
 export class LentPipes {
   readonly #lent = new Set<LentPipe>();
   #allowance: DescriptorAllowance | undefined;
+  #maxPipes = maxPipes;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Counts the descriptors of pipes there from now on. */
-  limit(allowance: DescriptorAllowance): void {
+  /** Counts the descriptors of pipes there from now on. @param threads  how many share what a user may have. */
+  limit(allowance: DescriptorAllowance, threads: number): void {
     this.#allowance = allowance;
+    this.#maxPipes = Math.max(1, Math.floor(maxPipes / threads));
   }
 
   /**
@@ -67,7 +69,7 @@ export class LentPipes {
    */
   lend(takeBack: () => void): LentPipe | undefined {
     const allowance = this.#allowance;
-    if (this.#lent.size >= maxPipes || allowance?.hasRoom(pipeDescriptors) === false) return undefined;
+    if (this.#lent.size >= this.#maxPipes || allowance?.hasRoom(pipeDescriptors) === false) return undefined;
     const pipe = newPipe();
     if (pipe === undefined) return undefined;
     allowance?.take(pipeDescriptors);

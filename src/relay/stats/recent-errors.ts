@@ -86,25 +86,10 @@ function messageOf({ message }: Failure['error'], upstream: string): string {
   return text.length > maxMessageLength ? `${text.slice(0, maxMessageLength)}…` : text;
 }
 
-/**
- * The errors of several processes as one list with remedies, the latest first: equal kinds are counted together.
- *
- * @param language  whose fields the remedies name.
- */
-export function mergedErrors(errors: readonly KeptError[], language: ConfigLanguage): readonly RecentError[] {
-  const kinds = Map.groupBy(errors, ({ endpoint, side, reason, message }) =>
-    JSON.stringify([endpoint, side, reason, message]),
-  );
-  const merged = [...kinds.values()].flatMap((alike) => {
-    const [latest] = alike.toSorted(byTime);
-    return latest === undefined ? [] : { ...latest, count: alike.reduce((sum, { count }) => sum + count, 0) };
-  });
-  return merged
-    .toSorted(byTime)
-    .slice(0, maxErrors)
-    .map((error) => ({ ...error, remedy: remedy(error.side, error.reason, language) }));
-}
-
-function byTime(a: KeptError, b: KeptError): number {
-  return b.time.localeCompare(a.time);
+/** `errors` with remedies. @param language  whose fields the remedies name. */
+export function errorsWithRemedies(
+  errors: readonly KeptError[],
+  language: ConfigLanguage,
+): readonly RecentError[] {
+  return errors.map((error) => ({ ...error, remedy: remedy(error.side, error.reason, language) }));
 }

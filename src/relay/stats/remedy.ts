@@ -45,6 +45,7 @@ const remedies: Readonly<Record<string, string>> = {
   ConnectionLimit: 'Raise {max_connections}, or {add relays}.',
   DescriptorsShort: 'Raise the open file limit with {ulimit -n}, or {add relays}.',
   MemoryShort: 'Raise {the memory limit}, {add relays}, or limit clients with {max_connections_per_client}.',
+  WorkerFailed: 'A thread of the relay failed and was replaced: report the error, which the log has.',
   AddressInUse: 'Free the address, or choose another; the relay retries the bind.',
   AddressNotAvailable: 'Choose an address of this machine; the relay retries the bind.',
   NotPermitted: 'Choose a port from 1024, or lower net.ipv4.ip_unprivileged_port_start.',

@@ -16,7 +16,7 @@ import type { Connection, ConnectionContext } from '../connection/connection.ts'
 import type { Accepted } from '../net/channel.ts';
 
 /** What transports work with. */
-export type TransportContext = { readonly clock: Clock; readonly log: Logger };
+export type TransportContext = { readonly clock: Clock; readonly log: Pick<Logger, 'info' | 'error'> };
 
 /** The state of an endpoint's certificate files. */
 export type TransportState = {

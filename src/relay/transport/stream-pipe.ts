@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 
-import type { MemoryBudget } from '../limits/memory-budget.ts';
+import type { ConnectionMemory } from '../limits/taken-memory.ts';
 
 /** One direction of a connection with transports. What waits to be written counts in the memory budget. */
 export class StreamPipe {
@@ -8,11 +8,11 @@ export class StreamPipe {
   bytes = 0;
   /** Whether the side that is read has ended. */
   hasEnded = false;
-  readonly #memory: MemoryBudget;
+  readonly #memory: ConnectionMemory;
   #waitingBytes = 0;
   #isReleased = false;
 
-  constructor(memory: MemoryBudget) {
+  constructor(memory: ConnectionMemory) {
     this.#memory = memory;
   }
 

@@ -144,7 +144,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
       this.#addresses = addresses;
       this.#lifecycle.client = addresses.source;
     }
-    const refusal = this.#context.admitSource(this, this.#lifecycle.client.address);
+    const refusal = await this.#context.admitSource(this, this.#lifecycle.client.address);
     if (refusal !== undefined) throw refusal;
   }
 

@@ -16,8 +16,7 @@ import type { SocketAddress } from '../../config/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { asError, RealmError } from '../../lib/errors.ts';
 import { addressesOf, type Lookup } from '../dns/lookup.ts';
-import type { Target } from '../net/channel.ts';
-import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import type { DescriptorAllowance, Target } from '../net/channel.ts';
 import { permitted } from './denied-destinations.ts';
 import { HappyEyeballs, interleaved, type ConnectionAttempt } from './happy-eyeballs.ts';
 import { fromAddress, reachable, type SourceAddress, sourceOf } from './source-address.ts';
@@ -63,7 +62,7 @@ export type DialOptions<C extends ConnectionAttempt> = {
   readonly clock: Clock;
   readonly lookup: Lookup;
   /** Has granted one descriptor to the dial; simultaneous attempts draw theirs from it. */
-  readonly budget: DescriptorBudget;
+  readonly budget: DescriptorAllowance;
   /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
   readonly through: SocketAddress | undefined;
   /** The network interface to leave by; undefined = the system's choice. */

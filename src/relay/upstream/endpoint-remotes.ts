@@ -12,10 +12,7 @@ import { HealthChecks } from './health-checks.ts';
 import type { RemotePool } from './remote-pool.ts';
 import { RemotePools } from './remote-pools.ts';
 import type { RemoteHealth } from './remote-health.ts';
-import type { Remote, RemoteEvent, RemoteState } from './remote.ts';
-
-/** Identifies a remote among all processes: by its address, because remotes with one address share their fate. */
-export type RemoteId = { readonly endpoint: string; readonly protocol: Protocol; readonly remote: string };
+import type { Remote } from './remote.ts';
 
 /** What the remotes of an endpoint work with. */
 export type EndpointRemotesContext = {
@@ -28,8 +25,6 @@ export type EndpointRemotesContext = {
   readonly tcp: TcpStack;
   readonly udp: UdpStack;
   readonly budget: DescriptorBudget;
-  /** Called for each event of a remote in this process, so that the other processes learn of it. */
-  readonly onRemoteEvent?: (event: RemoteId & { readonly event: RemoteEvent }) => void;
 };
 
 /** The remotes of an endpoint, separately for each protocol, because a remote may serve one and not the other. */
@@ -39,14 +34,8 @@ export class EndpointRemotes {
   #config: EndpointConfig;
 
   constructor(config: EndpointConfig, context: EndpointRemotesContext) {
-    const { name: endpoint } = config;
-    const pools = (protocol: Protocol): RemotePools =>
-      new RemotePools(config, {
-        ...context,
-        onEvent: (remote, event) => context.onRemoteEvent?.({ endpoint, protocol, remote, event }),
-      });
     this.#config = config;
-    this.#pools = { TCP: pools('TCP'), UDP: pools('UDP') };
+    this.#pools = { TCP: new RemotePools(config, context), UDP: new RemotePools(config, context) };
     this.#healthChecks = new HealthChecks(context);
     this.#healthChecks.run(this.#firstRemotes, config);
   }
@@ -55,14 +44,6 @@ export class EndpointRemotes {
   get health(): Readonly<Record<Protocol, readonly RemoteHealth[]>> {
     const { tcp, udp } = this.#config.network;
     return { TCP: tcp ? this.#pools.TCP.health : [], UDP: udp ? this.#pools.UDP.health : [] };
-  }
-
-  /** The state of each remote that is in use, for other processes. */
-  get states(): readonly (RemoteId & { readonly state: RemoteState })[] {
-    const { name: endpoint } = this.#config;
-    return (['TCP', 'UDP'] as const).flatMap((protocol) =>
-      this.#pools[protocol].known.map(({ text: remote, state }) => ({ endpoint, protocol, remote, state })),
-    );
   }
 
   /**
@@ -104,11 +85,6 @@ export class EndpointRemotes {
   addPorts(config: EndpointConfig): void {
     this.#pools.TCP.addPorts(config);
     this.#pools.UDP.addPorts(config);
-  }
-
-  /** The remotes with that address, at any listening port. */
-  byAddress({ protocol, remote }: RemoteId): readonly Remote[] {
-    return this.#pools[protocol].byAddress(remote);
   }
 
   /** Ends the health checks. */

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
-import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
+import type { DescriptorAllowance } from '../net/channel.ts';
 
 /**
  * Milliseconds before the next attempt starts beside a silent one. RFC 8305, section 5: "Connection Attempt Delay",
@@ -18,7 +18,7 @@ export type ConnectionAttempt = {
 export type HappyEyeballsOptions<C> = {
   readonly clock: Clock;
   /** Grants descriptors to simultaneous attempts; without room for one, it has to wait. */
-  readonly budget: DescriptorBudget;
+  readonly budget: DescriptorAllowance;
   /** Starts to connect to `address`; calls `onConnected` once, later, with the error if it failed. */
   readonly connect: (address: string, onConnected: (error: Error | undefined) => void) => C;
 };

@@ -13,8 +13,6 @@ export class RemotePools {
   readonly #context: RemoteContext;
   #config: EndpointConfig;
   #ports: Map<number, PortConfig>;
-  /** The listening ports of each remote, by its text: of a large range a search per event would be slow. */
-  #portsByRemote: ReadonlyMap<string, readonly number[]> | undefined;
   #first: RemotePool;
   /** By listening port; each is created for its first client. */
   #pools = new Map<number, RemotePool>();
@@ -33,23 +31,6 @@ export class RemotePools {
   /** The pool of the first port. */
   get first(): RemotePool {
     return this.#first;
-  }
-
-  /** Every remote of the ports in use. */
-  get known(): readonly Remote[] {
-    return [...this.#known.values()];
-  }
-
-  /** The remotes with the address `text`, at any listening port. */
-  byAddress(text: string): readonly Remote[] {
-    this.#portsByRemote ??= portsByRemote(this.#ports.values());
-    for (const port of this.#portsByRemote.get(text) ?? []) this.forPort(port);
-    const found: Remote[] = [];
-    for (let copy = 0; ; copy += 1) {
-      const remote = this.#known.get(remoteKey(text, copy));
-      if (remote === undefined) return found;
-      found.push(remote);
-    }
   }
 
   /** Each remote as configured, with all of its ports: `192.0.2.1:9000-9255`. */
@@ -90,11 +71,8 @@ export class RemotePools {
 
   /** Adds the ports of `config` that are new, because their sockets are bound before `configure`. */
   addPorts(config: EndpointConfig): void {
-    for (const port of portsOf(config)) {
-      if (this.#ports.has(port.listen.port)) continue;
-      this.#ports.set(port.listen.port, port);
-      this.#portsByRemote = undefined;
-    }
+    for (const port of portsOf(config))
+      if (!this.#ports.has(port.listen.port)) this.#ports.set(port.listen.port, port);
   }
 
   /** Switches to the remotes of `config`; known ones keep their state. */
@@ -102,7 +80,6 @@ export class RemotePools {
     const used = [...this.#pools.keys()];
     this.#config = config;
     this.#ports = byPort(config);
-    this.#portsByRemote = undefined;
     this.#names = remoteNames(config);
     this.#pools = new Map();
     this.#first = this.#firstPool();
@@ -146,7 +123,7 @@ function byPort(config: EndpointConfig): Map<number, PortConfig> {
 }
 
 /** The remotes of an endpoint as configured, with all of their ports: `192.0.2.1:9000-9255`. */
-export function remoteNames(config: EndpointConfig): string[] {
+function remoteNames(config: EndpointConfig): string[] {
   const ports = portsOf(config);
   return config.remotes.map((_, index) =>
     addressesText(ports.flatMap(({ remotes }) => remotes[index] ?? [])),
@@ -163,16 +140,4 @@ function remoteKeys(addresses: readonly SocketAddress[]): string[] {
 
 function remoteKey(text: string, copy: number): string {
   return `${text}#${String(copy)}`;
-}
-
-function portsByRemote(ports: Iterable<PortConfig>): Map<string, number[]> {
-  const found = new Map<string, number[]>();
-  for (const { listen, remotes } of ports) {
-    for (const text of new Set(remotes.map(socketAddressText))) {
-      const known = found.get(text);
-      if (known === undefined) found.set(text, [listen.port]);
-      else known.push(listen.port);
-    }
-  }
-  return found;
 }

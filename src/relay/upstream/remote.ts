@@ -23,26 +23,6 @@ export type RemoteContext = {
   readonly clock: Clock;
   /** In [0, 1), for the jitter of backoffs. */
   readonly random: () => number;
-  /** Called for each event of the remote with the address `text`, so that other processes that dial it learn of it. */
-  readonly onEvent?: (text: string, event: RemoteEvent) => void;
-};
-
-/**
- * `failed`: a dial failed; `works`: the first one, or the first after a failure, succeeded; `probed`: a client tries it after its backoff;
- * `checked`: checks changed its state.
- */
-export type RemoteEvent = 'failed' | 'works' | 'probed' | 'checked';
-
-/** What is known of a remote, as processes exchange it. */
-export type RemoteState = {
-  /** Whether health checks pass; true without checks. */
-  readonly isUp: boolean;
-  /** Whether a dial has succeeded or failed yet. */
-  readonly isDialled: boolean;
-  /** Failed dials since the last that succeeded. */
-  readonly failedInARow: number;
-  /** How much longer it is ejected; 0 = it is not. */
-  readonly ejectedForMs: number;
 };
 
 /** A configured remote and what is known of it: how many connections it has, and whether dials and checks succeed. */
@@ -125,27 +105,6 @@ export class Remote implements SocketAddress {
     };
   }
 
-  get state(): RemoteState {
-    const ejectedForMs = Math.max(0, this.#ejectedUntilMs - this.#context.clock.monotonicMs());
-    return { isUp: this.#isUp, isDialled: this.#isDialled, failedInARow: this.#failedInARow, ejectedForMs };
-  }
-
-  /** Adopts the state that another process reports. */
-  restore({ isUp, isDialled, failedInARow, ejectedForMs }: RemoteState): void {
-    this.#isUp = isUp;
-    this.#isDialled = isDialled;
-    this.#failedInARow = failedInARow;
-    this.#ejectedUntilMs = this.#context.clock.monotonicMs() + ejectedForMs;
-  }
-
-  /** Applies an event of another process, which has logged and counted it. */
-  apply(event: RemoteEvent): void {
-    if (event === 'works' || event === 'failed') this.#isDialled = true;
-    if (event === 'works') this.#failedInARow = 0;
-    if (event === 'failed') this.#failedInARow += 1;
-    if (event === 'failed' || event === 'probed') this.#eject();
-  }
-
   /** A dial begins; its connection counts until `release`. */
   acquire(): void {
     this.#active += 1;
@@ -165,14 +124,16 @@ export class Remote implements SocketAddress {
 
   /** A client tries it after its backoff; until the outcome is known it stays ejected for the others. */
   probe(): void {
-    this.#record('probed');
+    this.#eject();
   }
 
   /** A dial failed: ejects the remote, longer with each consecutive failure. */
   fail(err: Error): void {
     this.#failed += 1;
     this.#lastFailure = this.#outcome(err);
-    this.#record('failed');
+    this.#isDialled = true;
+    this.#failedInARow += 1;
+    this.#eject();
     this.#context.errors.add({ ...this.#logFields(), side: 'upstream', error: err });
     if (this.#failedInARow > 1) return;
     this.#context.log.warn({ ...this.#logFields(), err }, 'remote ejected');
@@ -181,8 +142,8 @@ export class Remote implements SocketAddress {
   /** A dial succeeded. */
   succeed(): void {
     const wasFailing = this.#failedInARow > 0;
-    if (this.#isDialled && !wasFailing) return;
-    this.#record('works');
+    this.#isDialled = true;
+    this.#failedInARow = 0;
     if (wasFailing) this.#context.log.info(this.#logFields(), 'remote recovered');
   }
 
@@ -212,7 +173,6 @@ export class Remote implements SocketAddress {
     if (this.#isUp === checked.#isUp) return;
     this.#isUp = checked.#isUp;
     this.#contraryChecks = 0;
-    this.#record('checked');
   }
 
   /** Makes the checks of `checked` count for this remote, too; undefined = it has checks of its own. */
@@ -228,18 +188,12 @@ export class Remote implements SocketAddress {
     this.#contraryChecks = 0;
   }
 
-  #record(event: RemoteEvent): void {
-    this.apply(event);
-    this.#context.onEvent?.(this.text, event);
-  }
-
   /** Counts a check with the result `isUp`. @returns whether it changes the state. */
   #flips(isUp: boolean, threshold: number): boolean {
     this.#contraryChecks = this.#isUp === isUp ? 0 : this.#contraryChecks + 1;
     if (this.#contraryChecks === 0 || this.#contraryChecks < threshold) return false;
     this.#isUp = isUp;
     this.#contraryChecks = 0;
-    this.#record('checked');
     return true;
   }
 

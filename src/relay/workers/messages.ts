@@ -1,116 +1,113 @@
-import type { EngineName } from '../../config/engine.ts';
-import type { RelayConfig } from '../../config/relay-config.ts';
-import type { RemoteId } from '../upstream/endpoint-remotes.ts';
-import type { Protocol } from '../../api/port-conflicts.ts';
-import type { IpFamily } from '../../lib/ip-address.ts';
-import type { EndpointCounts } from '../data-plane/data-plane.ts';
-import type { MemoryUse } from '../stats/memory-use.ts';
-import type { SocketSpec } from '../listener/socket-plan.ts';
-import type { TransportState } from '../transport/endpoint-transport.ts';
-import type { KeptError } from '../stats/recent-errors.ts';
-import type { RemoteHealth } from '../upstream/remote-health.ts';
-import type { RemoteEvent, RemoteState } from '../upstream/remote.ts';
+import type { MessagePort } from 'node:worker_threads';
+import type { SocketAddress } from '../../config/address.ts';
+import type { EndpointConfig } from '../../config/relay-config.ts';
+import type { Address } from '../net/channel.ts';
+import type { Failure } from '../stats/recent-errors.ts';
+import type { Side } from '../stats/side.ts';
+import type { ErrorRecord } from './error-record.ts';
+import type { SharedMemory } from './shared-memory.ts';
 
 /** What a worker needs to start. */
 export type WorkerStart = {
-  readonly log: RelayConfig['log'];
-  /** How long connections of a removed endpoint may go on. */
-  readonly retireMs: number;
-  /** What moves the bytes, as its parent has chosen. */
-  readonly engine: EngineName;
-  /** Number of workers, which share the memory. */
-  readonly processes: number;
+  readonly port: MessagePort;
+  readonly memory: SharedMemory;
+  /** Where it records its open descriptors. */
+  readonly openDescriptors: Uint8Array;
+  /** Its number among the threads that share memory; 0 is the main thread. */
+  readonly thread: number;
+  /** How many threads serve. */
+  readonly threads: number;
+  /** How much memory clients may make the process use. */
+  readonly memoryBytes: number;
 };
 
-/** Number of a listening socket, the same in every process. */
-export type SocketId = number;
+/** Number of a connection, for one worker. */
+export type ConnectionId = number;
 
-/** A listening socket that a worker opens. */
-export type ListenParams = {
-  readonly id: SocketId;
-  readonly spec: SocketSpec;
-  /** The IP address to bind. */
-  readonly address: string;
-  /** Name of the endpoint, planned or running, that serves its clients. */
-  readonly endpoint: string;
-};
+/** A remote, as a worker dials it. */
+export type RemoteInfo = SocketAddress & { readonly text: string };
 
-/** Where a listening socket is bound. */
-export type BoundAddress = {
-  readonly address: string;
-  /** Never 0. */
-  readonly port: number;
-  /** The families of its clients, IPv4 first. */
-  readonly families: readonly IpFamily[];
-};
+/** Which limit turns a client away. */
+export type Refusal = 'source' | 'client';
 
-/** The calls that the parent makes to a worker: parameters and result of each. */
-export type Calls = {
-  readonly start: { readonly params: WorkerStart; readonly result: undefined };
-  readonly plan: { readonly params: RelayConfig; readonly result: undefined };
-  readonly discard: { readonly params: undefined; readonly result: undefined };
-  readonly commit: {
-    readonly params: { readonly config: RelayConfig; readonly serves: ReadonlyMap<SocketId, string> };
-    /** By endpoint: permits that it took for connections older than the limit. */
-    readonly result: ReadonlyMap<string, number>;
-  };
-  /** For TCP the call carries a bound handle. */
-  readonly listen: { readonly params: ListenParams; readonly result: BoundAddress };
-  readonly drain: { readonly params: SocketId; readonly result: undefined };
-  readonly close: { readonly params: SocketId; readonly result: undefined };
-  readonly refresh: { readonly params: undefined; readonly result: WorkerReport };
-  readonly idle: { readonly params: undefined; readonly result: undefined };
-  /** Returns how many were cut. */
-  readonly cut: { readonly params: undefined; readonly result: number };
-};
-
-export type CallName = keyof Calls;
-
-/** The state of a worker. */
-export type WorkerReport = {
-  /** Open connections and associations, and clients that wait. */
-  readonly load: number;
-  /** 1 while it has no file descriptors for another TCP client, else 0. */
-  readonly descriptorsShort: number;
-  /** Lines that it dropped from its log. */
-  readonly logLinesDropped: number;
-  readonly memory: MemoryUse;
-  readonly errors: readonly KeptError[];
-  readonly endpoints: readonly WorkerStats[];
-};
-
-/** An endpoint in a worker; its health is that of this worker's dials alone. */
-export type WorkerStats = EndpointCounts &
-  TransportState & {
-    readonly name: string;
-    readonly health: Readonly<Record<Protocol, readonly RemoteHealth[]>>;
-  };
-
-/** Permits of an endpoint's connection limit that are requested, granted, denied or released. */
-export type PermitCount = { readonly endpoint: string; readonly count: number };
-
-/** A message that has no result. */
-export type Note =
-  | ({ readonly note: 'acquire' | 'release' | 'grant' | 'deny' } & PermitCount)
-  | { readonly note: 'reopenLog' }
-  | ({ readonly note: 'remoteEvent'; readonly event: RemoteEvent } & RemoteId)
+/** What the main thread tells a worker. */
+export type Order =
+  /** How connections of an endpoint are served from now on; its remotes have new numbers, from 0. */
+  | { readonly kind: 'configure'; readonly config: EndpointConfig }
+  | { readonly kind: 'remote'; readonly endpoint: string; readonly remote: RemoteInfo }
+  | { readonly kind: 'forget'; readonly endpoint: string }
+  /** Serve the client whose descriptor is `fd`. */
   | {
-      readonly note: 'remoteStates';
-      readonly states: readonly (RemoteId & { readonly state: RemoteState })[];
-    };
+      readonly kind: 'serve';
+      readonly id: ConnectionId;
+      readonly fd: number;
+      readonly client: Address;
+      readonly endpoint: string;
+      readonly port: number;
+      /** Numbers of the remotes, in the order in which to try them; undefined: to be asked for. */
+      readonly remotes: readonly number[] | undefined;
+    }
+  /** The answer to `order`. */
+  | {
+      readonly kind: 'ordered';
+      readonly id: ConnectionId;
+      readonly endpoint: string;
+      readonly remotes: readonly number[];
+    }
+  /** The answer to `admit`. */
+  | { readonly kind: 'admitted'; readonly id: ConnectionId; readonly refusal: Refusal | undefined }
+  | { readonly kind: 'cut'; readonly id: ConnectionId }
+  /** The answer to `look up`. */
+  | { readonly kind: 'found'; readonly seq: number; readonly addresses: readonly string[] }
+  | { readonly kind: 'not found'; readonly seq: number; readonly error: ErrorRecord }
+  /** Answer by a `report`. */
+  | { readonly kind: 'report'; readonly seq: number };
 
-/** A call; `seq` identifies it in its result. */
-export type CallMessage = { readonly seq: number; readonly call: CallName; readonly params: unknown };
+/** How a dial of a remote goes on. */
+export type DialEvent = 'acquire' | 'release' | 'succeed' | 'fail';
 
-/** The result of the call `seq`, or its error. */
-export type ResultMessage =
-  | { readonly seq: number; readonly result: unknown }
-  | { readonly seq: number; readonly error: { readonly message: string; readonly code: string } };
-
-/** Every message between parent and worker. */
-export type Message = CallMessage | ResultMessage | Note;
-
-/** The configuration for workers: their parent checks the health of remotes for all of them. */
-export function withoutHealthChecks(config: RelayConfig): RelayConfig {
-  return { ...config, endpoints: config.endpoints.map(({ healthCheck: _, ...endpoint }) => endpoint) };
-}
+/** What a worker tells the main thread. */
+export type Report =
+  | { readonly kind: 'ready' }
+  /** The client that a PROXY header names: may it be served? */
+  | { readonly kind: 'admit'; readonly id: ConnectionId; readonly address: string }
+  /** In which order are the remotes to be tried? */
+  | { readonly kind: 'order'; readonly id: ConnectionId; readonly clientIp: string }
+  /** The dial of the remote at `index` of its order. */
+  | {
+      readonly kind: 'dial';
+      readonly id: ConnectionId;
+      readonly index: number;
+      readonly event: DialEvent;
+      readonly error?: ErrorRecord;
+    }
+  /** A remote is connected; `waitedMs` since the dial began. */
+  | { readonly kind: 'dialled'; readonly id: ConnectionId; readonly waitedMs: number }
+  /** The descriptor `fd` is about to connect to a port that the relay listens on. */
+  | { readonly kind: 'opened'; readonly id: ConnectionId; readonly fd: number; readonly remote: Address }
+  | {
+      readonly kind: 'settled';
+      readonly id: ConnectionId;
+      readonly failure: Side | 'probe' | undefined;
+      readonly fromClientBytes: number;
+      readonly fromUpstreamBytes: number;
+      readonly durationMs: number;
+    }
+  | { readonly kind: 'look up'; readonly seq: number; readonly host: string }
+  | {
+      readonly kind: 'log';
+      readonly level: 'debug' | 'info' | 'warn';
+      readonly fields: object;
+      readonly message: string;
+    }
+  | {
+      readonly kind: 'failure';
+      readonly failure: Omit<Failure, 'error'>;
+      readonly error: ErrorRecord;
+    }
+  /** Descriptors for another client were freed. */
+  | { readonly kind: 'descriptors' }
+  /** Memory became short, or is no longer. */
+  | { readonly kind: 'memory' }
+  /** By open connection: number, bytes from the client, bytes from the upstream. */
+  | { readonly kind: 'report'; readonly seq: number; readonly bytes: Float64Array };

@@ -1,363 +1,264 @@
 /**
- * The data plane in several processes.
+ * The workers room: several threads of this process serve TCP connections.
  *
- * Vocabulary: a *worker* is a process that serves clients, and the *parent* the one that has the configuration; a
- * *slot* is the place of a worker in the pool; a *shared socket* is bound here and listened on there; *permits* are a
- * worker's part of a connection limit, which the parent's *ledger* grants; a *call* has a result, a *note* has none.
+ * Vocabulary. The *main thread* accepts and admits every client, orders its remotes and counts; it serves connections,
+ * too. A *worker* is another thread that does. A client is *handed over* by the number of its descriptor, which is valid
+ * in every thread of a process. The main thread gives *orders*, and a worker answers with *reports*.
  *
- * Guarantee: workers act as one relay. Limits, health and stats are those of all together, and a worker that ends takes
- * only its own connections with it.
+ * Guarantee: limits, balancing, health and counts are those of one thread, because one thread decides them. A worker
+ * that ends takes only its own connections with it, and leaves no descriptor open.
  */
-import type { RelayConfig } from '../../config/relay-config.ts';
-import { backoffMs, type Backoff } from '../../lib/backoff.ts';
-import { asError, errorCode } from '../../lib/errors.ts';
-import { fnv1a, mixed } from '../../lib/hash.ts';
-import type { DataPlane, EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
-import { memoryUseOf, type MemoryUse } from '../stats/memory-use.ts';
-import { familiesOf, type ListenRequest, type OpenListener } from '../listener/listener.ts';
-import { TransportFilesError } from '../transport/transports.ts';
-import { MergedStats } from './merged-stats.ts';
-import { bindHandle, inheritedHandle, requireBoundHandles, type BoundHandle } from './bound-socket.ts';
-import { LostError } from './rpc.ts';
-import {
-  withoutHealthChecks,
-  type BoundAddress,
-  type CallName,
-  type Calls,
-  type Note,
-  type SocketId,
-} from './messages.ts';
-import { PermitLedger, type PermitHolder } from './permit-ledger.ts';
-import type { KeptError } from '../stats/recent-errors.ts';
-import { SharedHealth } from './shared-health.ts';
-import { listenParams, type SharedOpenSocket, type SharedSocket } from './shared-socket.ts';
-import { WorkerStartError, type WorkerPoolOptions } from './worker-pool-options.ts';
-import { WorkerProcess } from './worker-process.ts';
+import { Worker } from 'node:worker_threads';
+import { getHeapStatistics } from 'node:v8';
+import type { EndpointConfig } from '../../config/relay-config.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { asError, RealmError } from '../../lib/errors.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Connection, DecidingContext } from '../connection/connection.ts';
+import type { WorkersStatus } from '../data-plane/data-plane.ts';
+import type { MainThread, ServingThreads } from '../data-plane/serving-threads.ts';
+import { SharedCount } from '../limits/count.ts';
+import type { MemoryCells } from '../limits/taken-memory.ts';
+import { errorRecord, loggedFields, recordedError } from './error-record.ts';
+import { HandedConnection } from './handed-connection.ts';
+import type { Report, WorkerStart } from './messages.ts';
+import { memoryCells, newSharedMemory, setting, type SharedMemory } from './shared-memory.ts';
+import { WorkerSlot } from './worker-slot.ts';
+import { WorkerThread } from './worker-thread.ts';
 
-/** A worker that ends is replaced at once; one that did not run for `stableMs` is replaced later each time. */
-const replaceBackoff: Backoff = { initialMs: 1000, maxMs: 30_000 };
-const stableMs = 60_000;
+/** How often workers are asked whether they hang. */
+const watchMs = 10_000;
+/** Descriptors of a worker itself: the event loop and what wakes it. */
+const workerDescriptors = 8;
+const mebibyte = 1024 * 1024;
+const minHeapMb = 64;
 
-/** The place of a worker: the present one, its start, and how many in a row did not run for `stableMs`. */
-type Slot = { worker: WorkerProcess | undefined; startedMs: number; failures: number };
+/** A worker could not be started. */
+class WorkerStartError extends RealmError {
+  readonly code = 'REALM_WORKER_START';
+}
 
-const emptySlot = (): Slot => ({ worker: undefined, startedMs: 0, failures: 0 });
+/** What a worker pool works with. */
+export type WorkerPoolOptions = {
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Number of threads that serve, the main thread included; at least 2. */
+  readonly count: number;
+  /** How many files the process may have open. */
+  readonly openFiles: number;
+  /** How much memory clients may make the process use. */
+  readonly memoryBytes: number;
+};
 
-/**
- * A pool of worker processes. This process binds the TCP sockets, keeps them, and never accepts; each worker listens on
- * all of them, and the kernel distributes the clients. A UDP endpoint belongs to one worker. Limits and the health of
- * remotes are kept here, for all workers.
- */
-export class WorkerPool implements DataPlane {
-  readonly engine: DataPlane['engine'];
-  #cutCount = 0;
+/** The worker threads of this process. */
+export class WorkerPool implements ServingThreads {
+  readonly count: number;
+  readonly descriptors: SharedCount;
+  readonly memory: MemoryCells;
+  readonly ownDescriptors: number;
   readonly #options: WorkerPoolOptions;
-  readonly #slots: Slot[];
-  readonly #mergedStats = new MergedStats();
-  readonly #ledger: PermitLedger;
-  readonly #health: SharedHealth;
-  readonly #sockets = new Map<SocketId, SharedSocket<Slot>>();
-  #running: RelayConfig = { log: { level: 'info' }, endpoints: [] };
-  #planned: RelayConfig | undefined;
-  #nextId: SocketId = 0;
+  readonly #shared: SharedMemory;
+  readonly #takenBytes: SharedCount;
+  readonly #slots: readonly WorkerSlot[];
+  /** By endpoint, for reports that name one. */
+  readonly #contexts = new Map<string, DecidingContext>();
+  /** Resolves once all are ready. */
+  readonly #started = Promise.withResolvers<undefined>();
+  #hasStarted = false;
+  #main: MainThread | undefined;
+  /** How many connections the main thread serves. */
+  #ownLoad = 0;
   #replaced = 0;
   #isClosed = false;
-  #refreshing: Promise<void> | undefined;
+  #stopTimer: () => void = () => undefined;
 
   constructor(options: WorkerPoolOptions) {
-    requireBoundHandles();
+    const { count, clock } = options;
     this.#options = options;
-    this.engine = options.engine.name;
-    this.#slots = Array.from({ length: options.count }, emptySlot);
-    this.#ledger = new PermitLedger(options.log);
-    this.#health = new SharedHealth(options, (note) => {
-      for (const worker of this.#workers) worker.send(note);
-    });
+    this.count = count;
+    this.ownDescriptors = (count - 1) * workerDescriptors;
+    this.#shared = newSharedMemory(count);
+    this.descriptors = new SharedCount(this.#shared.descriptors, 0);
+    this.memory = memoryCells(this.#shared, 0);
+    this.#takenBytes = new SharedCount(this.#shared.takenBytes, 0);
+    this.#slots = Array.from({ length: count - 1 }, (_, index) => new WorkerSlot(index + 1, clock));
   }
 
-  get endpointStats(): readonly EndpointStats[] {
-    const reports = this.#workers.map(({ report }) => report);
-    return this.#running.endpoints.map((config) =>
-      this.#mergedStats.of(config, this.#health.healthOf(config.name), reports),
-    );
-  }
-
-  get workerErrors(): readonly KeptError[] {
-    return this.#workers.flatMap(({ report }) => report.errors);
-  }
-
-  get workers(): WorkersStatus {
-    return {
-      running: this.#workers.map(({ pid, report }) => ({ pid, load: report.load })),
-      replaced: this.#replaced,
-    };
-  }
-
-  get descriptorsShort(): number {
-    return this.#workers.reduce((count, { report }) => count + report.descriptorsShort, 0);
-  }
-
-  get workerLogLinesDropped(): number {
-    return this.#mergedStats.logLinesDropped(this.#workers.map(({ report }) => report));
-  }
-
-  get memory(): MemoryUse {
-    return memoryUseOf(this.#workers.map(({ report }) => report.memory));
-  }
-
-  get cutCount(): number {
-    return this.#cutCount;
-  }
-
-  /**
-   * Starts the workers.
-   *
-   * @param log  where and at which level they log.
-   * @throws WorkerStartError
-   */
-  async start(log: RelayConfig['log']): Promise<void> {
-    this.#running = { ...this.#running, log };
+  /** Starts the workers. @throws WorkerStartError */
+  async start(): Promise<void> {
+    for (const slot of this.#slots) this.#fill(slot);
     try {
-      await Promise.all(this.#slots.map((slot) => this.#fill(slot)));
+      await this.#started.promise;
     } catch (cause) {
       await this.close();
       throw new WorkerStartError('a worker could not be started', { cause });
     }
+    this.#watchLater();
   }
 
-  /** Has every worker open its log file again. */
-  reopenLog(): void {
-    for (const worker of this.#workers) worker.send({ note: 'reopenLog' });
+  get load(): number {
+    return this.#workers.reduce((sum, { load }) => sum + load, 0);
   }
 
-  async plan(config: RelayConfig): Promise<void> {
-    this.#planned = config;
-    try {
-      await this.#all('plan', withoutHealthChecks(config));
-    } catch (error) {
-      await this.discard();
-      throw errorCode(error) === 'REALM_TRANSPORT_FILES'
-        ? new TransportFilesError(asError(error).message)
-        : error;
+  status(ownLoad: number): WorkersStatus {
+    const workers = this.#workers.map(({ number: thread, load }) => ({ thread, load }));
+    return { running: [{ thread: 0, load: ownLoad }, ...workers], replaced: this.#replaced };
+  }
+
+  share(main: MainThread): void {
+    this.#main = main;
+  }
+
+  limitDescriptors(total: number): void {
+    Atomics.store(this.#shared.settings, setting.descriptors, total);
+  }
+
+  listens(port: number, isListening: boolean): void {
+    Atomics.add(this.#shared.ports, port, isListening ? 1 : -1);
+  }
+
+  readonly serve: ServingThreads['serve'] = (accepted, port, config, context) => {
+    const worker = this.#leastLoaded();
+    if (worker === undefined || accepted.handOver === undefined) {
+      this.#ownLoad += 1;
+      return undefined;
     }
+    this.#contexts.set(config.name, context);
+    const { settings } = this.#shared;
+    for (const level of ['debug', 'info'] as const)
+      Atomics.store(settings, setting[level], Number(context.log.isLevelEnabled(level)));
+    return worker.serve({ accepted, port, config, context });
+  };
+
+  settled(connection: Connection): void {
+    if (!(connection instanceof HandedConnection)) this.#ownLoad -= 1;
   }
 
-  async discard(): Promise<void> {
-    this.#planned = undefined;
-    await this.#all('discard', undefined);
-    this.#ledger.discard();
+  configure(endpoints: readonly EndpointConfig[]): void {
+    const byName = new Map(endpoints.map((config) => [config.name, config]));
+    for (const worker of this.#workers) worker.configure(byName);
+    for (const name of this.#contexts.keys()) if (!byName.has(name)) this.#contexts.delete(name);
   }
 
-  async commit(config: RelayConfig, serves: ReadonlyMap<OpenListener, string>): Promise<void> {
-    const renamed = new Map<SocketId, string>();
-    for (const [socket, endpoint] of serves) {
-      const shared = this.#sockets.get((socket as SharedOpenSocket).id);
-      if (shared === undefined) continue;
-      renamed.set(shared.id, endpoint);
-      this.#sockets.set(shared.id, { ...shared, endpoint });
-    }
-    this.#running = config;
-    this.#planned = undefined;
-    this.#ledger.beginCommit();
-    const taken = new Map<PermitHolder, ReadonlyMap<string, number>>();
-    await Promise.all(
-      this.#workers.map(async (worker) => {
-        const result = await this.#call(worker, 'commit', {
-          config: withoutHealthChecks(config),
-          serves: renamed,
-        });
-        if (result !== undefined) taken.set(worker, result);
-      }),
-    );
-    for (const lost of [...taken.keys()].filter((worker) => !this.#workers.includes(worker as WorkerProcess)))
-      taken.delete(lost);
-    this.#ledger.endCommit(config.endpoints, taken);
-    this.#mergedStats.keep(config.endpoints);
-    this.#health.configure(config);
-  }
+  readonly sync = (): void => {
+    for (const worker of this.#workers) worker.sync();
+  };
 
-  async listen(socket: ListenRequest): Promise<OpenListener> {
-    const { spec, address, inherited } = socket;
-    this.#nextId += 1;
-    if (spec.protocol === 'UDP') return this.#listenUdp({ ...socket, id: this.#nextId });
-    const { port } = spec.listen;
-    const bound =
-      inherited === undefined
-        ? bindHandle(address, port, spec.ipv6Only)
-        : inheritedHandle(inherited.fd, port);
-    return this.#listenTcp({ ...socket, id: this.#nextId, bound }, bound);
-  }
-
-  async refresh(): Promise<number> {
-    this.#refreshing ??= Promise.all(this.#workers.map((worker) => worker.refresh())).then(() => {
-      this.#refreshing = undefined;
-    });
-    await this.#refreshing;
-    return this.#workers.reduce((load, { report }) => load + report.load, 0);
-  }
-
-  cut(): void {
-    for (const worker of this.#workers) {
-      const { load } = worker.report;
-      void worker.call('cut', undefined).then(
-        (count) => (this.#cutCount += count),
-        () => (this.#cutCount += load), // it is gone, with everything open in it
-      );
-    }
-  }
-
-  async idle(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.idle()));
+  async refresh(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.refresh()));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#health.stop();
-    for (const { bound } of this.#sockets.values()) bound?.close();
-    this.#sockets.clear();
-    await Promise.all(this.#workers.map((worker) => worker.end()));
+    this.#stopTimer();
+    await Promise.all(this.#workers.map((worker) => worker.stop()));
   }
 
-  get #workers(): WorkerProcess[] {
+  get #workers(): WorkerThread[] {
     return this.#slots.flatMap(({ worker }) => worker ?? []);
   }
 
-  async #listenTcp(shared: SharedSocket<Slot>, bound: BoundHandle): Promise<OpenListener> {
-    this.#sockets.set(shared.id, shared);
-    try {
-      await Promise.all(this.#workers.map((worker) => this.#open(worker, shared)));
-    } catch (error) {
-      await this.#close(shared);
-      throw error;
+  /** The worker with the fewest connections; undefined if the main thread has fewer. */
+  #leastLoaded(): WorkerThread | undefined {
+    let best: WorkerThread | undefined;
+    let load = this.#ownLoad + 1;
+    for (const { worker, isReady } of this.#slots) {
+      if (!isReady || worker === undefined || worker.load >= load) continue;
+      best = worker;
+      load = worker.load;
     }
-    const families = familiesOf(shared.address, shared.spec.ipv6Only);
-    return this.#openListener(shared, { address: shared.address, port: bound.port, families });
+    return best;
   }
 
-  async #listenUdp(shared: SharedSocket<Slot>): Promise<OpenListener> {
-    const owner = this.#ownerOf(shared.endpoint);
-    if (owner?.worker === undefined) throw new Error('its worker is being replaced');
-    const result = await owner.worker.call('listen', listenParams(shared));
-    const listen = { ...shared.spec.listen, port: result.port }; // port 0 is resolved once
-    this.#sockets.set(shared.id, { ...shared, spec: { ...shared.spec, listen }, owner });
-    return this.#openListener(shared, result);
+  #fill(slot: WorkerSlot): void {
+    const { clock, openFiles, memoryBytes } = this.#options;
+    const { thread } = slot;
+    slot.started(
+      new WorkerThread({
+        clock,
+        openFiles,
+        newWorker: (start) => this.#newWorker(start),
+        start: { memory: this.#shared, thread, threads: this.count, memoryBytes },
+        onReport: (report, worker) => {
+          if (report.kind === 'ready') this.#onReady(slot);
+          else this.#onReport(report, worker);
+        },
+        onEnded: (why, connections) => {
+          this.#onEnded(slot, why, connections);
+        },
+      }),
+    );
   }
 
-  #openListener(shared: SharedSocket<Slot>, bound: BoundAddress): SharedOpenSocket {
-    const drain = async (): Promise<void> => {
-      this.#sockets.delete(shared.id); // later workers shall not listen
-      shared.bound?.close();
-      await this.#all('drain', shared.id);
-    };
-    const close = (): Promise<void> => this.#close(shared);
-    return { ...bound, id: shared.id, close, drain, release: shared.bound === undefined ? close : drain };
-  }
-
-  async #close({ id, bound }: SharedSocket<Slot>): Promise<void> {
-    if (this.#sockets.delete(id)) bound?.close();
-    await this.#all('close', id);
-  }
-
-  /** Opens the socket in `worker`. @throws the kernel's error; a lost worker is no error. */
-  async #open(worker: WorkerProcess, shared: SharedSocket<Slot>): Promise<void> {
-    try {
-      await worker.call('listen', listenParams(shared), shared.bound?.handle);
-    } catch (error) {
-      if (!(error instanceof LostError)) throw error;
-    }
-  }
-
-  /** The slot whose worker serves the UDP clients of `endpoint`. */
-  #ownerOf(endpoint: string): Slot | undefined {
-    return this.#slots[mixed(fnv1a(endpoint)) % this.#slots.length];
-  }
-
-  async #all<Name extends CallName>(call: Name, what: Calls[Name]['params']): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => this.#call(worker, call, what)));
-  }
-
-  /** @returns undefined if the worker is gone: the one that replaces it starts with the same knowledge. */
-  async #call<Name extends CallName>(
-    worker: WorkerProcess,
-    call: Name,
-    what: Calls[Name]['params'],
-  ): Promise<Calls[Name]['result'] | undefined> {
-    try {
-      return await worker.call(call, what);
-    } catch (error) {
-      if (error instanceof LostError) return undefined;
-      if (call === 'plan') throw error;
-      this.#options.log.error({ err: error, worker: worker.pid, call }, 'worker failed, stopping it');
-      worker.kill();
-      return undefined;
-    }
-  }
-
-  /** Starts a worker in `slot`, and brings it to the state of the others. */
-  async #fill(slot: Slot): Promise<void> {
-    const { log, clock, fork, retireMs, count } = this.#options;
-    const worker = new WorkerProcess({
-      log,
-      clock,
-      fork,
-      onNote: this.#receive,
-      onLost: (lost, how) => {
-        this.#onLost(slot, lost, how);
-      },
+  #newWorker(start: WorkerStart): Worker {
+    // in the bundle, this file is in the folder of the worker's
+    const file = import.meta.url.endsWith('.ts') ? './relay-worker.ts' : './relay-worker.js';
+    const heapMb = getHeapStatistics().heap_size_limit / mebibyte / this.count;
+    return new Worker(new URL(file, import.meta.url), {
+      name: 'relay-worker',
+      workerData: start,
+      transferList: [start.port],
+      resourceLimits: { maxOldGenerationSizeMb: Math.max(minHeapMb, Math.floor(heapMb)) },
     });
-    slot.worker = worker;
-    slot.startedMs = clock.monotonicMs();
-    const running = withoutHealthChecks(this.#running);
-    const calls: Promise<unknown>[] = [
-      worker.call('start', { log: running.log, retireMs, engine: this.engine, processes: count }),
-      worker.call('plan', running),
-      worker.call('commit', { config: running, serves: new Map() }),
-    ];
-    if (this.#planned !== undefined) calls.push(worker.call('plan', withoutHealthChecks(this.#planned)));
-    for (const shared of this.#sockets.values()) {
-      if (shared.bound !== undefined || shared.owner === slot) calls.push(this.#openAgain(worker, shared));
-    }
-    worker.send(this.#health.states);
-    await Promise.all(calls);
   }
 
-  async #openAgain(worker: WorkerProcess, shared: SharedSocket<Slot>): Promise<void> {
+  #onReady(slot: WorkerSlot): void {
+    slot.isReady = true;
+    if (this.#hasStarted) this.#options.log.info({ worker: slot.worker?.number }, 'worker started');
+    else if (this.#slots.every(({ isReady }) => isReady)) {
+      this.#hasStarted = true;
+      this.#started.resolve(undefined);
+    }
+  }
+
+  #onReport(report: Report, worker: WorkerThread): void {
+    if (report.kind === 'look up') void this.#lookUp(report, worker);
+    else if (report.kind === 'log') this.#log(report);
+    else if (report.kind === 'descriptors') this.#main?.descriptorsChanged();
+    else if (report.kind === 'memory') this.#main?.memoryChanged();
+    else if (report.kind === 'failure')
+      this.#main?.errors.add({ ...report.failure, error: recordedError(report.error) });
+  }
+
+  #log({ level, fields, message }: Extract<Report, { kind: 'log' }>): void {
+    const { log } = this.#options;
+    const warn = this.#contexts.get(String((fields as { endpoint?: string }).endpoint))?.warn;
+    if (level === 'warn' && warn !== undefined) warn(loggedFields(fields), message);
+    else log[level](loggedFields(fields), message);
+  }
+
+  async #lookUp({ seq, host }: Extract<Report, { kind: 'look up' }>, worker: WorkerThread): Promise<void> {
     try {
-      await this.#open(worker, shared);
+      worker.post({ kind: 'found', seq, addresses: (await this.#main?.lookup(host)) ?? [] });
     } catch (error) {
-      await this.#close(shared);
-      shared.onLost(asError(error));
+      worker.post({ kind: 'not found', seq, error: errorRecord(asError(error)) });
     }
   }
 
-  readonly #receive = (worker: WorkerProcess, note: Note): void => {
-    if (note.note === 'acquire') this.#ledger.acquire(worker, note);
-    else if (note.note === 'release') this.#ledger.release(worker, note);
-    else if (note.note === 'remoteEvent') this.#health.receive(note);
-  };
-
-  #onLost(slot: Slot, worker: WorkerProcess, how: string): void {
-    slot.worker = undefined;
-    if (this.#isClosed) return;
-    this.#mergedStats.workerLost(worker.report);
-    this.#ledger.holderLost(worker);
+  #onEnded(slot: WorkerSlot, why: Error, connections: number): void {
     const { log, clock } = this.#options;
-    slot.failures = clock.monotonicMs() - slot.startedMs < stableMs ? slot.failures + 1 : 0;
-    const delayMs = slot.failures <= 1 ? 0 : backoffMs(replaceBackoff, slot.failures - 1, Math.random());
-    log.error({ worker: worker.pid, how, delayMs }, 'worker exited, starting a replacement');
+    const worker = slot.worker?.number;
+    const delayMs = slot.ended();
+    if (this.#isClosed) return;
+    for (const count of [this.descriptors, this.#takenBytes]) count.giveBack(slot.thread);
+    this.#main?.givenBack();
+    if (!this.#hasStarted) {
+      this.#started.reject(why);
+      return;
+    }
+    log.error({ worker, err: why, connections, delayMs }, 'worker failed, starting a replacement');
+    this.#main?.errors.add({ endpoint: '', side: 'relay', reason: 'WorkerFailed', error: why });
     clock.after(delayMs, () => {
-      void this.#replace(slot);
+      if (this.#isClosed) return;
+      this.#replaced += 1;
+      this.#fill(slot);
     });
   }
 
-  async #replace(slot: Slot): Promise<void> {
-    if (this.#isClosed) return;
-    this.#replaced += 1;
-    try {
-      await this.#fill(slot);
-      this.#options.log.info({ worker: slot.worker?.pid }, 'worker started');
-    } catch (err) {
-      this.#options.log.error({ err }, 'worker could not be started'); // `#onLost` starts the next attempt
-    }
+  #watchLater(): void {
+    this.#stopTimer = this.#options.clock.after(watchMs, () => {
+      for (const worker of this.#workers) void worker.watch();
+      this.#watchLater();
+    });
   }
 }

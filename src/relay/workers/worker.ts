@@ -1,138 +1,106 @@
-import type { RelayConfig } from '../../config/relay-config.ts';
-import { systemClock } from '../../lib/clock.ts';
-import { openFilesLimit } from '../../lib/open-files.ts';
-import { createLogger, reopenLog, type Logger } from '../../telemetry/logger.ts';
-import type { LogOutput } from '../../telemetry/log-output.ts';
-import { logOutput } from '../../telemetry/log-outputs.ts';
-import type { EndpointStats } from '../data-plane/data-plane.ts';
-import type { OpenListener } from '../listener/listener.ts';
-import { LocalDataPlane } from '../data-plane/local-data-plane.ts';
-import { memoryBudgetBytes } from '../limits/memory-budget.ts';
-import { NameResolver } from '../dns/resolver.ts';
-import { RecentErrors } from '../stats/recent-errors.ts';
-import type { BoundHandle } from '../net/channel.ts';
-import { engineNamed } from '../net/engine.ts';
-import type { RpcHandlers } from './rpc.ts';
-import { WorkerPermits } from './worker-permits.ts';
-import type { Calls, Note, SocketId, WorkerStats, WorkerStart } from './messages.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { serveTcp } from '../connection/tcp-connection.ts';
+import type { Accepted, TcpStack } from '../net/channel.ts';
+import { Lookups } from './lookups.ts';
+import type { ConnectionId, Order, RemoteInfo, Report, WorkerStart } from './messages.ts';
+import { Outbox } from './outbox.ts';
+import { ServedConnection, type WorkerContext } from './served-connection.ts';
+import { workerContext } from './worker-context.ts';
+import { WorkerEndpoints, type WorkerEndpoint } from './worker-endpoints.ts';
 
-/** The inside of a worker process: a data plane that its parent controls. */
+/** A client that the main thread has handed over. */
+type Client = { readonly accepted: Accepted; readonly endpoint: WorkerEndpoint; readonly port: number };
+
+/** The inside of a worker: serves connections as the main thread orders. */
 export class Worker {
-  readonly handlers: RpcHandlers;
-  readonly #output: LogOutput;
-  readonly #log: Logger;
-  readonly #resolver: NameResolver;
-  readonly #errors = new RecentErrors(systemClock);
-  readonly #permits: WorkerPermits;
-  readonly #dataPlane: LocalDataPlane;
-  readonly #sockets = new Map<SocketId, OpenListener>();
-  #lastTurn: Promise<unknown> = Promise.resolve();
+  readonly #outbox: Outbox<Report>;
+  readonly #endpoints: WorkerEndpoints;
+  readonly #lookups: Lookups;
+  readonly #context: WorkerContext;
+  readonly #tcp: TcpStack;
+  readonly #served = new Map<ConnectionId, ServedConnection>();
 
-  constructor({ log, retireMs, processes, engine }: WorkerStart, send: (note: Note) => void) {
-    const fields = { worker: process.pid };
-    this.#output = logOutput(log.output, fields);
-    this.#log = createLogger(log.level, this.#output).child(fields);
-    this.#resolver = new NameResolver({ clock: systemClock, log: this.#log });
-    this.#permits = new WorkerPermits(send);
-    this.#dataPlane = new LocalDataPlane({
-      log: this.#log,
-      errors: this.#errors,
-      engine: engineNamed(engine),
-      clock: systemClock,
-      lookup: this.#resolver.lookup,
-      random: Math.random,
-      openFiles: openFilesLimit(),
-      memoryBytes: memoryBudgetBytes(processes),
-      retireMs,
-      permits: this.#permits.permits,
-      onRemoteEvent: (event) => {
-        send({ note: 'remoteEvent', ...event });
-      },
-    });
-    this.handlers = this.#newHandlers();
-  }
-
-  receive(note: Note): void {
-    if (note.note === 'grant') this.#permits.grant(note);
-    else if (note.note === 'deny') this.#permits.deny(note);
-    else if (note.note === 'reopenLog') void reopenLog(this.#output, this.#log);
-    else if (note.note === 'remoteStates') for (const each of note.states) this.#dataPlane.restore(each);
-  }
-
-  #newHandlers(): RpcHandlers {
-    const nothing = Promise.resolve(undefined);
-    return {
-      start: () => nothing,
-      plan: (config) => this.#inTurn(() => this.#done(this.#dataPlane.plan(config))),
-      discard: () => this.#inTurn(() => this.#done(this.#dataPlane.discard())),
-      commit: (params) => this.#inTurn(() => this.#commit(params)),
-      listen: (params, handle) => this.#inTurn(() => this.#listen(params, handle)),
-      drain: async (id) => this.#done(this.#sockets.get(id)?.drain()),
-      close: async (id) => {
-        const socket = this.#sockets.get(id);
-        this.#sockets.delete(id);
-        return this.#done(socket?.close());
-      },
-      refresh: async () => ({
-        load: await this.#dataPlane.refresh(),
-        descriptorsShort: this.#dataPlane.descriptorsShort,
-        logLinesDropped: this.#output.droppedLines,
-        memory: this.#dataPlane.memory,
-        errors: this.#errors.list,
-        endpoints: this.#dataPlane.endpointStats.map(workerStats),
-      }),
-      idle: async () => this.#done(this.#dataPlane.idle()),
-      cut: () => {
-        const before = this.#dataPlane.cutCount;
-        this.#dataPlane.cut();
-        return Promise.resolve(this.#dataPlane.cutCount - before);
+  /** @param tcp  adopts the clients that the main thread hands over. */
+  constructor(start: WorkerStart, tcp: TcpStack, clock: Clock) {
+    const post = (report: Report): void => {
+      this.#outbox.post(report);
+    };
+    const postNow = (report: Report): void => {
+      this.#outbox.post(report);
+      this.#outbox.flush();
+    };
+    this.#outbox = new Outbox(start.port);
+    this.#endpoints = new WorkerEndpoints(clock);
+    this.#lookups = new Lookups(post);
+    this.#tcp = tcp;
+    const context = workerContext({ start, clock, tcp, lookups: this.#lookups, post, postNow });
+    this.#context = {
+      ...context,
+      onSettled: (served) => {
+        this.#onSettled(served);
       },
     };
+    tcp.countDescriptors(context.budget, start.threads);
+    post({ kind: 'ready' });
   }
 
-  /** Runs `work` after the previous calls, which it builds on. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#lastTurn.then(work);
-    this.#lastTurn = done.catch(() => undefined);
-    return done;
+  /** Does what the main thread orders. */
+  receive(order: Order): void {
+    if (order.kind === 'serve') this.#serve(order);
+    else if (order.kind === 'configure') this.#endpoints.configure(order.config);
+    else if (order.kind === 'remote') this.#endpoints.get(order.endpoint).remotes.push(order.remote);
+    else if (order.kind === 'forget') this.#endpoints.forget(order.endpoint);
+    else if (order.kind === 'report') this.#report(order.seq);
+    else if (order.kind === 'found' || order.kind === 'not found') this.#lookups.answer(order);
+    else this.#goOn(order);
   }
 
-  async #done(work: Promise<void> | undefined): Promise<undefined> {
-    await work;
-    return undefined;
-  }
-
-  async #commit({ config, serves }: Calls['commit']['params']): Promise<Calls['commit']['result']> {
-    const open = [...serves].flatMap(([id, name]) => {
-      const socket = this.#sockets.get(id);
-      return socket === undefined ? [] : [[socket, name] as const];
+  #serve({ id, fd, client, endpoint: name, port, remotes }: Extract<Order, { kind: 'serve' }>): void {
+    const accepted = this.#tcp.adopt?.(fd, client);
+    if (accepted === undefined) throw new Error('the engine of a worker cannot adopt clients');
+    const endpoint = this.#endpoints.get(name);
+    const served = new ServedConnection(id, endpoint, this.#context);
+    this.#served.set(id, served);
+    if (remotes !== undefined) served.dials(remotesOf(endpoint, remotes), true);
+    void endpoint.ready(() => {
+      this.#start(served, { accepted, endpoint, port });
     });
-    this.#configure(config);
-    await this.#dataPlane.commit(config, new Map(open));
-    return this.#permits.reconfigure(new Set(config.endpoints.map(({ name }) => name)));
   }
 
-  #configure({ dns, log }: RelayConfig): void {
-    this.#resolver.configure(dns);
-    this.#log.level = log.level === 'off' ? 'silent' : log.level;
+  #start(served: ServedConnection, { accepted, endpoint, port }: Client): void {
+    if (served.isCut) {
+      accepted.reset();
+      served.reject();
+      return;
+    }
+    const serve = endpoint.transport?.serve ?? serveTcp;
+    served.connection = serve(accepted, port, endpoint.config, served);
+    endpoint.opened(served.connection);
+    served.connection.start();
   }
 
-  async #listen(
-    { id, ...rest }: Calls['listen']['params'],
-    handle?: object,
-  ): Promise<Calls['listen']['result']> {
-    const onLost = (error: Error): never => {
-      throw error; // ends this worker; its successor opens the socket again
-    };
-    const socket = await this.#dataPlane.listen({ ...rest, onLost }, handle as BoundHandle | undefined);
-    this.#sockets.set(id, socket);
-    const { address, port, families } = socket;
-    return { address, port, families };
+  /** The rest concerns a connection, which may have ended. */
+  #goOn(order: Extract<Order, { kind: 'ordered' | 'admitted' | 'cut' }>): void {
+    const served = this.#served.get(order.id);
+    if (served === undefined) return;
+    if (order.kind === 'admitted') served.admitted(order.refusal);
+    else if (order.kind === 'cut') served.cut();
+    else served.dials(remotesOf(this.#endpoints.get(order.endpoint), order.remotes), false);
+  }
+
+  #onSettled({ id, endpoint, connection }: ServedConnection): void {
+    this.#served.delete(id);
+    if (connection !== undefined) endpoint.closed(connection);
+  }
+
+  #report(seq: number): void {
+    const numbers = [...this.#served.values()].flatMap(({ id, connection }) =>
+      connection === undefined ? [] : [id, connection.fromClient.bytes, connection.fromUpstream.bytes],
+    );
+    this.#outbox.post({ kind: 'report', seq, bytes: Float64Array.from(numbers) });
   }
 }
 
-/** The parent has the configuration of the endpoint: its name is enough. */
-function workerStats({ config, remoteNames: _, transport, ...stats }: EndpointStats): WorkerStats {
-  const { problem, isUsable } = transport ?? { problem: '', isUsable: true };
-  return { name: config.name, problem, isUsable, ...stats };
+function remotesOf({ remotes }: WorkerEndpoint, numbers: readonly number[]): RemoteInfo[] {
+  return numbers.flatMap((number) => remotes[number] ?? []);
 }

@@ -25,16 +25,16 @@ function times(lines: readonly LogLine[], wanted: string): number {
 
 describe('memory budget', () => {
   const defaults = [
-    { why: 'no limit', processes: 1, limit: 0, budget: 256 },
-    { why: 'more than the machine has is no limit', processes: 1, limit: 2 * totalmem(), budget: 256 },
-    { why: 'half of what a limit leaves', processes: 1, limit: 256 * mebibyte, budget: 80 },
-    { why: 'workers share it', processes: 2, limit: 512 * mebibyte, budget: 80 },
-    { why: 'without a limit, too', processes: 4, limit: 0, budget: 64 },
-    { why: 'a small limit leaves little', processes: 1, limit: 64 * mebibyte, budget: 16 },
+    { why: 'no limit', threads: 1, limit: 0, budget: 256 },
+    { why: 'more than the machine has is no limit', threads: 1, limit: 2 * totalmem(), budget: 256 },
+    { why: 'half of what a limit leaves', threads: 1, limit: 256 * mebibyte, budget: 80 },
+    { why: 'further threads need some themselves', threads: 2, limit: 256 * mebibyte, budget: 68 },
+    { why: 'threads share it', threads: 4, limit: 0, budget: 256 },
+    { why: 'a small limit leaves little', threads: 1, limit: 64 * mebibyte, budget: 16 },
   ];
-  for (const { why, processes, limit, budget } of defaults) {
+  for (const { why, threads, limit, budget } of defaults) {
     it(`is ${String(budget)} MiB by default: ${why}`, () => {
-      expect(memoryBudgetBytes(processes, limit)).to.equal(budget * mebibyte);
+      expect(memoryBudgetBytes(threads, limit)).to.equal(budget * mebibyte);
     });
   }
 

@@ -1,6 +1,10 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { mergedErrors, RecentErrors, type RecentError } from '../../../src/relay/stats/recent-errors.ts';
+import {
+  errorsWithRemedies,
+  RecentErrors,
+  type RecentError,
+} from '../../../src/relay/stats/recent-errors.ts';
 import type { RelayServer } from '../../../src/relay/server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -48,7 +52,7 @@ describe('recent errors', () => {
       'read ECONNRESET',
       '192.0.2.1:80: read ECONNRESET',
     ]);
-    const reported = mergedErrors(errors.list, 'Realm');
+    const reported = errorsWithRemedies(errors.list, 'Realm');
     expect(reported.map(({ remedy }) => remedy.split(' ', 2).join(' '))).to.deep.equal([
       'The client',
       'The remote',

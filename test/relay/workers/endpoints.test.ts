@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import { expect } from 'chai';
 import { eventually } from '../../support/eventually.ts';
-import { freePorts } from '../../support/free-port.ts';
+import { freePort, freePorts } from '../../support/free-port.ts';
 import { endpoint, failure, split } from '../loopback.ts';
-import { loopback, makeFolder, start, web, write } from './relay-with-workers.ts';
+import { loopback, makeFolder, served, start, web, workersOf, write } from './relay-with-workers.ts';
 
 beforeEach(makeFolder);
 afterEach(() => loopback.closeAll());
@@ -15,10 +15,13 @@ describe('relay, workers, endpoints of every kind', () => {
     const relay = await start([endpoint(remote, { listen_transport: 'tls;servername=a.example' })]);
     const { listen, transport } = await web(relay);
     expect(transport).to.equal('[tls][plain]||[plain]');
-    const client = connectTls({ ...split(listen), rejectUnauthorized: false });
-    client.write('through TLS');
-    expect(String((await once(client, 'data'))[0])).to.equal('through TLS');
-    client.destroy();
+    for (let i = 0; i < 4; i += 1) {
+      const client = connectTls({ ...split(listen), rejectUnauthorized: false });
+      loopback.onClose(() => void client.destroy());
+      client.write('through TLS');
+      expect(String((await once(client, 'data'))[0])).to.equal('through TLS');
+    }
+    expect((await workersOf(relay)).running.map(({ load }) => load)).to.deep.equal([2, 2]);
     write([endpoint(remote, { listen_transport: 'tls;cert=/no/such/file;key=/no/such/key' })]);
     const refused = await eventually('the refusal', async () => {
       const { configProblem } = await relay.status();
@@ -28,7 +31,7 @@ describe('relay, workers, endpoints of every kind', () => {
     expect(await web(relay)).to.include({ ready: true, transport: '[tls][plain]||[plain]' });
   });
 
-  it('serve each port of a range, and report the errors of every worker', async () => {
+  it('serve each port of a range, and report the errors of every thread', async () => {
     const first = await freePorts(2);
     const [listen, further] = [`127.0.0.1:${String(first)}`, `127.0.0.1:${String(first + 1)}`];
     const relay = await start([
@@ -43,5 +46,35 @@ describe('relay, workers, endpoints of every kind', () => {
     expect(
       recentErrors.map(({ endpoint: name, side, reason, count }) => [name, side, reason, count]),
     ).to.deep.equal([['web', 'upstream', 'ECONNREFUSED', 20]]);
+  });
+
+  it('look up names, dial through WebSocket, and pass through another endpoint', async () => {
+    const remote = await loopback.echo();
+    const listen = `127.0.0.1:${String(await freePort())}`;
+    const transport = 'ws;host=a;path=/b';
+    const relay = await start(
+      [
+        endpoint(remote.replace('127.0.0.1', 'localhost'), {
+          name: 'behind',
+          listen,
+          listen_transport: transport,
+        }),
+        endpoint(listen, { remote_transport: transport }),
+      ],
+      ['--dns-mode', 'ipv4_only'],
+    );
+    for (let i = 0; i < 4; i += 1) await served((await web(relay)).listen);
+    const { endpoints } = await relay.status();
+    expect(endpoints.map(({ connections }) => connections.active)).to.deep.equal([4, 4]);
+  });
+
+  it('end open connections by the idle limit that a reload sets', async () => {
+    const remote = await loopback.echo();
+    const relay = await start([endpoint(remote)]);
+    const { listen } = await web(relay);
+    const clients = [await served(listen), await served(listen)];
+    const failures = Promise.all(clients.map(failure));
+    write([endpoint(remote, {}, { tcp_idle_timeout: 1 })]);
+    expect(await failures).to.deep.equal(['ECONNRESET', 'ECONNRESET']);
   });
 });

@@ -1,7 +1,10 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import type { AddressInfo, Socket } from 'node:net';
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { expect } from 'chai';
+import { bundle } from '../../../tools/build.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
 import { endpoint, failure } from '../loopback.ts';
@@ -25,10 +28,9 @@ describe('relay, workers', () => {
     const relay = await start([endpoint(await loopback.echo())], ['--workers', '3']);
     const clients = await servedByAll(relay);
     const { running, replaced } = await workersOf(relay);
-    expect(running).to.have.length(3);
+    expect(running.map(({ thread }) => thread)).to.deep.equal([0, 1, 2]); // the main thread serves, too
     expect(replaced).to.equal(0);
     expect(running.reduce((sum, { load }) => sum + load, 0)).to.equal(clients.length);
-    expect(running.map(({ pid }) => pid)).to.not.include(relay.pid);
     const { connections, health } = await web(relay);
     const count = String(clients.length);
     expect(connections).to.deep.include({
@@ -48,30 +50,40 @@ describe('relay, workers', () => {
   it('are not used by default', async () => {
     const relay = await start([endpoint(await loopback.echo())], ['--workers', '1']);
     expect(await relay.status()).to.not.have.property('workers');
+    expect((await relay.get('/metrics')).body.split('\n')).to.include('realm_relay_workers 1');
+  });
+
+  it('are not used with the engine node, which says so', async () => {
+    const relay = await start([endpoint(await loopback.echo())], ['--engine', 'node']);
+    const line = await relay.logged('this engine serves with one thread, use --engine kernel for more');
+    expect(line).to.include({ level: 'warn', workers: 2, engine: 'node' });
+    expect(await relay.status()).to.not.have.property('workers');
+    await served((await web(relay)).listen);
+  });
+
+  it('serve as many of 200 connections each, one process for the system', async () => {
+    const relay = await start([endpoint(await loopback.echo())], ['--workers', '4']);
+    const { listen } = await web(relay);
+    await Promise.all(Array.from({ length: 200 }, () => served(listen)));
+    const loads = (await workersOf(relay)).running.map(({ load }) => load);
+    expect(loads).to.deep.equal([50, 50, 50, 50]);
     expect(spawnSync('pgrep', ['-P', String(relay.pid)], { encoding: 'utf8' }).stdout).to.equal('');
   });
 
-  it('report a port in use, and serve once it is free', async () => {
-    const foreign = await loopback.tcpServer(() => undefined);
-    const listen = `127.0.0.1:${String((foreign.address() as AddressInfo).port)}`;
-    const relay = await start([endpoint(await loopback.echo(), { listen })]);
-    expect((await web(relay)).sockets[0]).to.deep.include({ bound: false, reason: 'AddressInUse' });
-    foreign.close();
-    await relay.logged('listening again');
-    await served(listen);
-  });
-
-  it('report a conflict that shows only when both sockets listen', async () => {
-    const port = String(await freePort());
-    const remote = await loopback.echo();
-    const endpoints = [
-      endpoint(remote, { name: 'a', listen: `127.0.0.1:${port}` }),
-      endpoint(remote, { name: 'b', listen: `localhost:${port}` }), // is bound beside it, which no plan foresees
-    ];
-    const relay = await start(endpoints, ['--dns-mode', 'ipv4_only']);
-    const sockets = (await relay.status()).endpoints.flatMap((each) => each.sockets);
-    expect(sockets.map(({ reason }) => reason).toSorted()).to.deep.equal(['', 'AddressInUse']);
-    await served(`127.0.0.1:${port}`);
+  it('take 15 MiB of memory each at most', async () => {
+    const folder = loopback.folder();
+    await bundle({ write: true, folder });
+    const residentMiB = async (workers: string): Promise<number> => {
+      const argv = ['-l', '127.0.0.1:0', '-r', '127.0.0.1:1', '--admin', 'off', '--workers', workers];
+      const relay = spawn(process.execPath, [join(folder, 'realm.js'), ...argv]);
+      loopback.onClose(() => void relay.kill('SIGKILL'));
+      for await (const line of createInterface({ input: relay.stdout }))
+        if (line.includes('relay started')) break;
+      const status = readFileSync(`/proc/${String(relay.pid)}/status`, 'utf8');
+      return Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]) / 1024;
+    };
+    const added = 4;
+    expect(((await residentMiB('5')) - (await residentMiB('1'))) / added).to.be.below(15);
   });
 
   it('lose no connection and refuse no client while the configuration changes', async () => {
@@ -127,53 +139,21 @@ describe('relay, workers', () => {
     for (const client of clients) expect(await loopback.exchange(client, 'on')).to.equal('on');
   });
 
-  it('keep serving when one is killed, and lose only its connections', async () => {
-    const relay = await start([endpoint(await loopback.echo())]);
+  it('log their connections as one relay does', async () => {
+    const dead = `127.0.0.1:${String(await freePort())}`;
+    const relay = await start([endpoint(dead)]);
     const { listen } = await web(relay);
-    const clients = await servedByAll(relay);
-    const [victim] = (await workersOf(relay)).running;
-    const lost: Socket[] = [];
-    for (const client of clients) client.once('close', () => lost.push(client));
-    for (const client of clients) client.resume().once('end', () => client.destroy());
-    process.kill(victim?.pid ?? 0, 'SIGKILL');
-    await served(listen); // by the neighbour
-    const { running, replaced } = await eventually('another worker', async () => {
-      const workers = await workersOf(relay);
-      return workers.running.length === 2 && workers.replaced === 1 && workers;
+    for (let i = 0; i < 4; i += 1) expect(await failure(loopback.dial(listen))).to.equal('ECONNRESET');
+    const lines = await eventually('all lines', () => {
+      const failed = relay.lines.filter(({ msg }) => msg === 'connection failed');
+      return failed.length === 4 && failed;
     });
-    expect(replaced).to.equal(1);
-    expect(running.map(({ pid }) => pid)).to.not.include(victim?.pid);
-    await eventually('its connections', () => lost.length === victim?.load);
-    for (const client of clients.filter((each) => !lost.includes(each))) {
-      expect(await loopback.exchange(client, 'still here')).to.equal('still here');
+    for (const line of lines) {
+      expect(line).to.include({ level: 'warn', endpoint: 'web', side: 'upstream', upstream: dead });
+      expect(line['err']).to.include({ type: 'DialError', code: 'REALM_DIAL_FAILED' });
     }
-    await eventually('clients in the new one', async () => {
-      await served(listen);
-      return (await workersOf(relay)).running.every(({ load }) => load > 0);
-    });
-    expect((await web(relay)).connections.total).to.be.greaterThan(clients.length);
-    expect(await relay.logged('worker exited, starting a replacement')).to.include({ how: 'SIGKILL' });
-  });
-
-  it('serve clients that arrived while every worker was gone', async () => {
-    const relay = await start([endpoint(await loopback.echo())]);
-    const { listen } = await web(relay);
-    const pids = (await workersOf(relay)).running.map(({ pid }) => pid);
-    for (const pid of pids) process.kill(pid, 'SIGSTOP'); // so that nobody accepts
-    const clients = await Promise.all(Array.from({ length: 20 }, () => loopback.client(listen)));
-    const answers = clients.map((client) => loopback.exchange(client, 'waited'));
-    for (const pid of pids) process.kill(pid, 'SIGKILL');
-    for (const answer of answers) expect(await answer).to.equal('waited');
-  });
-
-  it('end with their parent', async () => {
-    const relay = await start([endpoint(await loopback.echo())]);
-    const clients = await servedByAll(relay);
-    const pids = (await workersOf(relay)).running.map(({ pid }) => pid);
-    relay.kill('SIGKILL');
-    expect(await relay.ended).to.equal('SIGKILL');
-    await eventually('their end', () => pids.every((pid) => !existsSync(`/proc/${String(pid)}`)));
-    for (const client of clients) client.destroy();
+    const [error] = (await relay.status()).recentErrors;
+    expect(error).to.include({ endpoint: 'web', side: 'upstream', reason: 'ECONNREFUSED', count: 4 });
   });
 });
 
@@ -221,25 +201,5 @@ describe('relay, workers, stopping', () => {
     loopback.onClose(() => relay.end());
     expect(await relay.ended).to.equal(1);
     expect(relay.stderr).to.match(/^the admin server cannot listen on 127\.0\.0\.1 port \d+/);
-  });
-
-  it('ignore a signal that their parent does not receive', async () => {
-    const relay = await start([endpoint(await loopback.echo())]);
-    const clients = await servedByAll(relay);
-    for (const { pid } of (await workersOf(relay)).running) process.kill(pid, 'SIGTERM');
-    for (const client of clients) expect(await loopback.exchange(client, 'on')).to.equal('on');
-    expect((await workersOf(relay)).replaced).to.equal(0);
-  });
-
-  it('are killed at the deadline if one hangs', async () => {
-    const relay = await start([endpoint(await loopback.echo())], ['--drain-seconds', '0']);
-    await servedByAll(relay);
-    const [hung] = (await workersOf(relay)).running;
-    process.kill(hung?.pid ?? 0, 'SIGSTOP');
-    relay.kill('SIGTERM');
-    await relay.logged('draining');
-    relay.kill('SIGTERM');
-    expect(await relay.ended).to.equal(0);
-    expect(existsSync(`/proc/${String(hung?.pid)}`)).to.equal(false);
   });
 });

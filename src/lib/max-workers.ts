@@ -1,0 +1,2 @@
+/** How many threads of one relay may serve clients. */
+export const maxWorkers = 64;
