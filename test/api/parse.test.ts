@@ -197,7 +197,13 @@ describe('parseRealmRelay', () => {
 describe('resolve', () => {
   it('applies the documented defaults', () => {
     const parsed = relay();
-    expect(parsed).to.deep.include({ replicas: 1, logLevel: 'info', workers: 1, drainSeconds: 30, paused: false });
+    expect(parsed).to.deep.include({
+      replicas: 1,
+      logLevel: 'info',
+      workers: 1,
+      drainSeconds: 30,
+      paused: false,
+    });
     expect(parsed.service).to.deep.equal({
       enabled: true,
       type: 'ClusterIP',
