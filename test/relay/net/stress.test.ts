@@ -12,7 +12,7 @@ const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 /** How many connections are made; more by hand, for as long as wanted. */
-const operations = Number(process.env['STRESS_OPERATIONS'] ?? 400);
+const operations = Number(process.env['STRESS_OPERATIONS'] ?? 250);
 const seed = Number(process.env['STRESS_SEED'] ?? 1);
 const atOnce = 16;
 const reloadEvery = 20;
@@ -203,62 +203,69 @@ function digest(datagram: Buffer): string {
 }
 
 describe(`relay, stress, engine ${testEngine.name}`, () => {
-  it('carries every byte and every datagram while connections open, end and break, configurations change and garbage is collected', async function () {
-    this.timeout(Math.max(180_000, operations * 1000));
-    const random = numbers(seed);
-    const received = new Map<number, string | undefined>();
-    const echo = await remote(received);
-    const udpEcho = await loopback.udpEcho();
-    const path = join(loopback.folder(), 'config.json');
-    const write = (withOther: boolean): void => {
-      const other = withOther ? [endpoint(echo, { name: 'other' })] : [];
-      const udp = endpoint(udpEcho, { name: 'udp' }, { no_tcp: true, use_udp: true });
-      replaceConfig(path, { endpoints: [endpoint(echo), udp, ...other] });
-    };
-    write(false);
-    const collecting = 'setInterval(() => gc(), 25).unref()';
-    const relay = new RelayProcess(
-      ['-c', path, '--admin', '127.0.0.1:0'],
-      [],
-      {
-        NODE_OPTIONS: `--expose-gc --import=data:text/javascript,${encodeURIComponent(collecting)}`,
-      },
-      engineFlags,
-    );
-    loopback.onClose(() => relay.end());
-    const [listen = '', udpListen = ''] = (await relay.status()).endpoints.map((each) => each.listen);
-    let next = 0;
-    const lane = async (): Promise<void> => {
-      for (let id = next++; id < operations; id = next++) {
-        if (id % reloadEvery === 0) write(random(2) === 0);
-        const size = (): number => random([100, 70_000, 70_000, 3_000_000][random(4)] ?? 1);
-        const plan = {
-          way: ways[random(ways.length)] ?? 'full',
-          up: size(),
-          down: size(),
-          from: random(block.length),
-        };
-        await run(listen, id, plan, received);
-      }
-    };
-    let nextClient = 0;
-    const datagramBytes: number[] = [];
-    const datagramLane = async (): Promise<void> => {
-      for (let id = nextClient++; id < operations; id = nextClient++)
-        datagramBytes.push(await runDatagrams(udpListen, id, random));
-    };
-    const lanes = [...Array.from({ length: atOnce }, lane), ...Array.from({ length: 4 }, datagramLane)];
-    await Promise.all(lanes);
-    await eventually('their end', async () => {
-      const now = (await relay.status()).endpoints;
-      const isCounted = now[1]?.associations.fromClientBytes === sum(datagramBytes);
-      return isCounted && now.every(({ connections }) => connections.active === 0);
+  const threads = testEngine.name === 'kernel' ? [1, 3] : [1];
+  for (const workers of threads)
+    it(`carries every byte and every datagram while connections open, end and break, configurations change and garbage is collected: ${String(workers)} threads`, async function () {
+      this.timeout(Math.max(180_000, operations * 1000));
+      await stress(workers);
     });
-    const { endpoints, memory } = await relay.status();
-    expect(endpoints[0]?.connections.total).to.equal(operations);
-    expect(memory.usedBytes).to.equal(0);
-    expect(relay.stderr).to.equal('');
-    relay.kill('SIGTERM');
-    expect(await relay.ended).to.equal(0);
-  });
 });
+
+/** All operations on a relay with `workers` threads. @throws if a byte is lost, or something is left over. */
+async function stress(workers: number): Promise<void> {
+  const random = numbers(seed);
+  const received = new Map<number, string | undefined>();
+  const echo = await remote(received);
+  const udpEcho = await loopback.udpEcho();
+  const path = join(loopback.folder(), 'config.json');
+  const write = (withOther: boolean): void => {
+    const other = withOther ? [endpoint(echo, { name: 'other' })] : [];
+    const udp = endpoint(udpEcho, { name: 'udp' }, { no_tcp: true, use_udp: true });
+    replaceConfig(path, { endpoints: [endpoint(echo), udp, ...other] });
+  };
+  write(false);
+  const collecting = 'setInterval(() => gc(), 25).unref()';
+  const relay = new RelayProcess(
+    ['-c', path, '--admin', '127.0.0.1:0'],
+    [],
+    {
+      NODE_OPTIONS: `--expose-gc --import=data:text/javascript,${encodeURIComponent(collecting)}`,
+    },
+    [...engineFlags, '--workers', String(workers)],
+  );
+  loopback.onClose(() => relay.end());
+  const [listen = '', udpListen = ''] = (await relay.status()).endpoints.map((each) => each.listen);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let id = next++; id < operations; id = next++) {
+      if (id % reloadEvery === 0) write(random(2) === 0);
+      const size = (): number => random([100, 70_000, 70_000, 3_000_000][random(4)] ?? 1);
+      const plan = {
+        way: ways[random(ways.length)] ?? 'full',
+        up: size(),
+        down: size(),
+        from: random(block.length),
+      };
+      await run(listen, id, plan, received);
+    }
+  };
+  let nextClient = 0;
+  const datagramBytes: number[] = [];
+  const datagramLane = async (): Promise<void> => {
+    for (let id = nextClient++; id < operations; id = nextClient++)
+      datagramBytes.push(await runDatagrams(udpListen, id, random));
+  };
+  const lanes = [...Array.from({ length: atOnce }, lane), ...Array.from({ length: 4 }, datagramLane)];
+  await Promise.all(lanes);
+  await eventually('their end', async () => {
+    const now = (await relay.status()).endpoints;
+    const isCounted = now[1]?.associations.fromClientBytes === sum(datagramBytes);
+    return isCounted && now.every(({ connections }) => connections.active === 0);
+  });
+  const { endpoints, memory } = await relay.status();
+  expect(endpoints[0]?.connections.total).to.equal(operations);
+  expect(memory.usedBytes).to.equal(0);
+  expect(relay.stderr).to.equal('');
+  relay.kill('SIGTERM');
+  expect(await relay.ended).to.equal(0);
+}
