@@ -11,7 +11,6 @@ const {
   SOCK_DGRAM,
   SOCK_NONBLOCK,
   SOCK_CLOEXEC,
-  MSG_NOSIGNAL,
   SHUT_WR,
   EINPROGRESS,
   SPLICE_F_MOVE,
@@ -112,16 +111,20 @@ export class KernelSocket extends Descriptor {
   }
 
   /** Reads into `into`. @returns the count, 0 at the end of the stream, or a negative error number. */
-  receive(into: Uint8Array, flags = 0): number {
-    const { recv, errno } = library();
-    const count = recv(this.fd, into, into.byteLength, flags);
+  receive(into: Uint8Array): number {
+    const { read, errno } = library();
+    const count = read(this.fd, into, into.byteLength);
     return count < 0 ? errno() : count;
   }
 
-  /** @returns how many of the bytes of `part` the kernel has accepted, or a negative error number. */
+  /**
+   * Node.js ignores SIGPIPE, so a connection that is gone is an error number here, too.
+   *
+   * @returns how many of the bytes of `part` the kernel has accepted, or a negative error number.
+   */
   send(part: Uint8Array): number {
-    const { send, errno } = library();
-    const count = send(this.fd, part, part.byteLength, MSG_NOSIGNAL);
+    const { write, errno } = library();
+    const count = write(this.fd, part, part.byteLength);
     return count < 0 ? errno() : count;
   }
 

@@ -38,8 +38,9 @@ const signatures = {
   setsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'buffer', 'u32'] },
   shutdown: { return: 'i32', arguments: ['i32', 'i32'] },
   close: { return: 'i32', arguments: ['i32'] },
-  recv: { return: 'i32', arguments: ['i32', 'buffer', size, 'i32'] },
-  send: { return: 'i32', arguments: ['i32', 'buffer', size, 'i32'] },
+  // Not recv and send, which have a fourth argument: Node.js compiles calls of at most three, and others cost 0.2 µs more.
+  read: { return: 'i32', arguments: ['i32', 'buffer', size] },
+  write: { return: 'i32', arguments: ['i32', 'buffer', size] },
   sendmsg: { return: 'i32', arguments: ['i32', 'buffer', 'i32'] },
   recvmmsg: { return: 'i32', arguments: ['i32', 'buffer', 'u32', 'i32', 'pointer'] },
   sendmmsg: { return: 'i32', arguments: ['i32', 'buffer', 'u32', 'i32'] },
@@ -86,8 +87,8 @@ type Functions = {
   ) => number;
   readonly shutdown: (fd: number, how: number) => number;
   readonly close: (fd: number) => number;
-  readonly recv: (fd: number, into: Bytes, length: Size, flags: number) => number;
-  readonly send: (fd: number, from: Bytes, length: Size, flags: number) => number;
+  readonly read: (fd: number, into: Bytes, length: Size) => number;
+  readonly write: (fd: number, from: Bytes, length: Size) => number;
   readonly sendmsg: (fd: number, message: Bytes, flags: number) => number;
   readonly recvmmsg: (
     ...args: [fd: number, messages: Bytes, count: number, flags: number, timeout: null]
@@ -187,14 +188,14 @@ function bound(ffi: FfiModule): Library {
 /** Where sizes are declared as u64, they are converted. */
 function withSizes(functions: Functions): Functions {
   if (size === 'u32') return functions;
-  const { malloc, recv, send, splice, uv_handle_size: handleSize } = functions;
+  const { malloc, read, write, splice, uv_handle_size: handleSize } = functions;
   const wide = BigInt as unknown as (length: number) => number;
   const narrow = Number as (length: unknown) => number;
   return {
     ...functions,
     malloc: (bytes) => malloc(wide(bytes)),
-    recv: (fd, into, length, flags) => recv(fd, into, wide(length), flags),
-    send: (fd, from, length, flags) => send(fd, from, wide(length), flags),
+    read: (fd, into, length) => read(fd, into, wide(length)),
+    write: (fd, from, length) => write(fd, from, wide(length)),
     splice: (...args) => {
       const [from, fromOffset, to, toOffset, length, flags] = args;
       return splice(from, fromOffset, to, toOffset, wide(length), flags);

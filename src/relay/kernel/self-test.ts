@@ -47,7 +47,7 @@ async function withPair(type: 'stream' | 'datagram', use: Use): Promise<void> {
 
 async function tryStream(poller: Poller, a: KernelSocket, b: KernelSocket): Promise<void> {
   const sent = Buffer.from('stream');
-  expectSame('send', a.send(sent), sent.length);
+  expectSame('write', a.send(sent), sent.length);
   await readable(poller, b);
   const pipe = new Pipe(65_536);
   try {
@@ -57,8 +57,8 @@ async function tryStream(poller: Poller, a: KernelSocket, b: KernelSocket): Prom
     pipe.close();
   }
   const got = new Uint8Array(16);
-  expectSame('recv', a.receive(got), sent.length);
-  expectSame('what recv read', sent.compare(got, 0, sent.length), 0);
+  expectSame('read', a.receive(got), sent.length);
+  expectSame('what read returned', sent.compare(got, 0, sent.length), 0);
 }
 
 async function readable(poller: Poller, socket: KernelSocket): Promise<void> {

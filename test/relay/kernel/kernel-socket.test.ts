@@ -48,6 +48,12 @@ describeKernel('sockets of the kernel', () => {
     expect(b.receive(into)).to.equal(0);
   });
 
+  it('report a peer that is gone, and no signal ends the process', () => {
+    const [a, b] = pair();
+    b.close();
+    expect(systemError('write', a.send(Buffer.from('x')))).to.include({ code: 'EPIPE' });
+  });
+
   it('read no more than the view that they are given', () => {
     const [a, b] = pair();
     const memory = Buffer.alloc(16, '.');
