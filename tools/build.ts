@@ -10,13 +10,15 @@ const requireForCommonJs = [
   "import { createRequire as createRequireOfBundle } from 'node:module';",
   'const require = createRequireOfBundle(import.meta.url);',
 ].join('\n');
+// The same where the module's URL names no file.
+const requireOfOneFile = requireForCommonJs.replace('import.meta.url', 'process.execPath');
 
-// The thread that a relay starts for each further worker goes beside the parts, where the part that starts it finds it.
 const programs = {
   'realm-operator': 'src/cli/main.ts',
   realm: 'src/cli/realm.ts',
-  'chunks/relay-worker': 'src/relay/workers/relay-worker.ts',
 };
+
+const workerSource = 'src/relay/workers/relay-worker.ts';
 
 const options = {
   absWorkingDir: root,
@@ -47,19 +49,22 @@ type Bundle = {
 };
 
 /**
- * Bundles the programs: realm-operator.js with all commands, realm.js with the relay alone, and its worker threads.
+ * Bundles the programs: realm-operator.js with all commands, and realm.js with the relay alone. Both have the program of
+ * its worker threads in them.
  *
- * @returns esbuild's metafile: the inputs of each output file.
+ * @returns esbuild's metafile: the inputs of each output file, and those of the worker's program as `relay-worker.js`,
+ * although that is no file.
  */
 export async function bundle({ write, folder = options.outdir, version }: Bundle): Promise<Metafile> {
-  const plugins = version === undefined ? [slim] : [slim, otherVersion(version)];
+  const worker = await bundledWorker();
+  const plugins = [slim, worker.plugin, ...(version === undefined ? [] : [otherVersion(version)])];
   // Separate builds: together, shared code would be split into many small files, each of which costs a relay memory.
   const built = await Promise.all(
     Object.entries(programs).map(([name, source]) =>
       build({ ...options, entryPoints: { [name]: source }, outdir: folder, plugins, write }),
     ),
   );
-  const all = built.map(({ metafile }) => metafile);
+  const all = [worker, ...built].map(({ metafile }) => metafile);
   return {
     inputs: Object.fromEntries(all.flatMap(({ inputs }) => Object.entries(inputs))),
     outputs: Object.fromEntries(all.flatMap(({ outputs }) => Object.entries(outputs))),
@@ -79,18 +84,46 @@ export async function bundleInOneFile(outfile: string): Promise<void> {
     ...rest,
     entryPoints: [programs['realm-operator']],
     outfile,
-    banner: { js: requireForCommonJs.replace('import.meta.url', 'process.execPath') },
+    banner: { js: requireOfOneFile },
     legalComments: 'inline',
-    plugins: [slim],
+    plugins: [slim, (await bundledWorker()).plugin],
   });
 }
 
-function otherVersion(version: string): Plugin {
-  const contents = `export const version = ${JSON.stringify(version)};`;
+/**
+ * The program of a worker thread in one piece, and the plugin that puts it into the program that starts it. It is an ES
+ * module, because Node.js does not apply `--import` to a thread that evaluates CommonJS.
+ */
+async function bundledWorker(): Promise<{ readonly metafile: Metafile; readonly plugin: Plugin }> {
+  const { metafile, outputFiles } = await build({
+    ...options,
+    entryPoints: [workerSource],
+    splitting: false,
+    banner: { js: requireOfOneFile },
+    legalComments: 'inline',
+    plugins: [slim],
+    write: false,
+  });
+  const program = outputFiles.map(({ text }) => text).join('');
   return {
-    name: 'other version',
+    metafile,
+    plugin: replaced(/src\/relay\/workers\/worker-program\.ts$/, { workerProgram: program }),
+  };
+}
+
+function otherVersion(version: string): Plugin {
+  return replaced(/src\/lib\/version\.ts$/, { version });
+}
+
+/** Bundles `constants` in place of the module that `filter` names. */
+function replaced(filter: RegExp, constants: Readonly<Record<string, string>>): Plugin {
+  const lines = Object.entries(constants).map(
+    ([name, value]) => `export const ${name} = ${JSON.stringify(value)};\n`,
+  );
+  return {
+    name: `replaced ${String(filter)}`,
     setup: (building) => {
-      building.onLoad({ filter: /src\/lib\/version\.ts$/ }, () => ({ contents, loader: 'ts' }));
+      building.onLoad({ filter }, () => ({ contents: lines.join(''), loader: 'ts' }));
     },
   };
 }

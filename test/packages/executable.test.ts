@@ -25,13 +25,15 @@ describe('single executable', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('serves from a folder that contains nothing else, and hands its ports to another process of it', async () => {
+  it('serves by two threads from a folder that contains nothing else, and hands its ports to another process of it', async () => {
     const relay = await InstalledRelay.start(command, {});
     try {
       expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
+      expect(await relay.threads()).to.equal(2);
       process.kill(relay.pids[0] ?? 0, 'SIGUSR2');
       await relay.succeeded();
       expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
+      expect(await relay.threads()).to.equal(2);
     } finally {
       relay.end();
     }

@@ -34,12 +34,13 @@ describe('packages for hosts', () => {
     return path;
   }
 
-  it('tarball: serves from the folder where it is extracted', async () => {
+  it('tarball: serves by two threads from the folder where it is extracted', async () => {
     const path = empty('local');
     runOrThrow('tar', ['-xzf', tarball, '-C', path, '--strip-components=1']);
     const relay = await InstalledRelay.start(join(path, 'bin', 'realm-operator'));
     try {
       expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
+      expect(await relay.threads()).to.equal(2);
     } finally {
       relay.end();
     }
@@ -49,7 +50,7 @@ describe('packages for hosts', () => {
 
   const asRoot = process.getuid?.() === 0 ? withDpkg : it.skip; // dpkg installs as root only
   asRoot(
-    'Debian package: serves from a clean root, and an upgrade hands its ports to the new version',
+    'Debian package: serves by two threads from a clean root, and an upgrade hands its ports to the new version',
     async function () {
       this.timeout(600_000);
       const system = empty('system');
@@ -78,10 +79,12 @@ describe('packages for hosts', () => {
       const relay = await InstalledRelay.start(join(system, 'usr/bin/realm-operator'));
       try {
         expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
+        expect(await relay.threads()).to.equal(2);
         writeFileSync(mainPid, String(relay.pids[0]));
         expect(dpkg('--install', deb)).to.not.include('systemctl enable');
         await relay.succeeded();
         expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
+        expect(await relay.threads()).to.equal(2);
       } finally {
         relay.end();
       }

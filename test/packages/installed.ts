@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { dump } from 'js-yaml';
+import type { RelayStatus } from '../../src/relay/admin/status.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { endpoint, realmRelay } from '../support/realm-relays.ts';
@@ -33,23 +34,25 @@ export function runOrThrow(
 /** What an installed program needs besides its files: programs of the system, but no Node.js of this project. */
 export const systemOnly: NodeJS.ProcessEnv = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
-/** An installed program that relays from one port of both families to a remote. */
+/** An installed program that relays from one port of both families to a remote, by two threads. */
 export class InstalledRelay {
   readonly port: number;
+  readonly #adminPort: number;
   readonly folder: string;
   log = '';
   #remote: Server | undefined;
   /** Of the processes that served: more than one after upgrades. */
   readonly pids: number[] = [];
 
-  private constructor(port: number) {
+  private constructor(port: number, adminPort: number) {
     this.port = port;
+    this.#adminPort = adminPort;
     this.folder = mkdtempSync(join(tmpdir(), 'realm-installed-'));
   }
 
   /** @param command  of the installed program, without arguments. */
   static async start(command: string, env: NodeJS.ProcessEnv = systemOnly): Promise<InstalledRelay> {
-    const relay = new InstalledRelay(await freePort());
+    const relay = new InstalledRelay(await freePort(), await freePort());
     relay.#remote = createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1');
     await once(relay.#remote, 'listening');
     const remotes = [{ address: '127.0.0.1', port: (relay.#remote.address() as AddressInfo).port }];
@@ -60,8 +63,9 @@ export class InstalledRelay {
     ];
     const manifests = join(relay.folder, 'manifests');
     mkdirSync(manifests);
-    writeFileSync(join(manifests, 'web.yaml'), dump(realmRelay(endpoints, {}), { noRefs: true }));
-    const child = spawn(command, ['standalone', '--filename', manifests, '--admin', 'off'], {
+    writeFileSync(join(manifests, 'web.yaml'), dump(realmRelay(endpoints, { workers: 2 }), { noRefs: true }));
+    const admin = `127.0.0.1:${String(relay.#adminPort)}`;
+    const child = spawn(command, ['standalone', '--filename', manifests, '--admin', admin], {
       env,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -79,6 +83,12 @@ export class InstalledRelay {
         throw new Error(`not served: ${this.log}`, { cause });
       },
     );
+  }
+
+  /** How many threads serve, as the relay reports it. The first client of an idle relay goes to the second one. */
+  async threads(): Promise<number | undefined> {
+    const response = await fetch(`http://127.0.0.1:${String(this.#adminPort)}/status`);
+    return ((await response.json()) as RelayStatus).workers?.running.length;
   }
 
   /** Waits until another process serves in place of this one. */

@@ -41,6 +41,7 @@ describe('npm package', () => {
       'package/CHANGELOG.md',
       'package/LICENSE',
       'package/README.md',
+      'package/bin/kubectl-realm',
       'package/bin/realm-operator',
       'package/dist/realm-operator.js',
       'package/package.json',
@@ -73,7 +74,7 @@ describe('npm package', () => {
     const places = ['lib/node_modules/realm-operator/node_modules', 'lib/node_modules'];
 
     for (const place of places)
-      it(`serves by the Node.js in ${place}, whatever node is on PATH`, async function () {
+      it(`serves by two threads of the Node.js in ${place}, whatever node is on PATH`, async function () {
         const old = join(folder, 'old');
         mkdirSync(old, { recursive: true });
         writeFileSync(join(old, 'node'), '#!/bin/sh\necho an old Node.js ran >&2\nexit 9\n');
@@ -84,6 +85,7 @@ describe('npm package', () => {
         const relay = await InstalledRelay.start(command, { PATH: `${old}:${systemOnly['PATH'] ?? ''}` });
         try {
           expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
+          expect(await relay.threads()).to.equal(2);
         } finally {
           relay.end();
           rmSync(link);

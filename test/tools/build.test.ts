@@ -33,7 +33,11 @@ describe('bundle', () => {
     const metafile = await bundle({ write: false });
     const heavy = /(^|\/)node_modules\/(@kubernetes\/client-node|undici|zod)\//;
     const isHeavy = (source: string): boolean => heavy.test(source);
-    expect([...bundledSources(metafile, 'dist/realm.js')].filter(isHeavy)).to.deep.equal([]);
+    for (const program of ['dist/realm.js', 'dist/relay-worker.js']) {
+      const sources = [...bundledSources(metafile, program)];
+      expect(sources, program).to.include('src/relay/connection/tcp-connection.ts');
+      expect(sources.filter(isHeavy), program).to.deep.equal([]);
+    }
     expect([...bundledSources(metafile, 'dist/realm-operator.js')].some(isHeavy)).to.equal(true);
   });
 

@@ -1,4 +1,4 @@
-/** The program of a worker thread. `tools/build.ts` bundles it on its own, so that a worker loads what it needs only. */
+/** The program of a worker thread. `tools/build.ts` bundles it on its own, so that a worker loads only what it needs. */
 import { workerData } from 'node:worker_threads';
 import { systemClock } from '../../lib/clock.ts';
 import { recordDescriptors } from '../kernel/descriptor.ts';

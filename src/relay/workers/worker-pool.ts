@@ -23,6 +23,7 @@ import { errorRecord, loggedFields, recordedError } from './error-record.ts';
 import { HandedConnection } from './handed-connection.ts';
 import type { Report, WorkerStart } from './messages.ts';
 import { memoryCells, newSharedMemory, setting, type SharedMemory } from './shared-memory.ts';
+import { workerProgram } from './worker-program.ts';
 import { WorkerSlot } from './worker-slot.ts';
 import { WorkerThread } from './worker-thread.ts';
 
@@ -191,10 +192,9 @@ export class WorkerPool implements ServingThreads {
   }
 
   #newWorker(start: WorkerStart): Worker {
-    // in the bundle, this file is in the folder of the worker's
-    const file = import.meta.url.endsWith('.ts') ? './relay-worker.ts' : './relay-worker.js';
     const heapMb = getHeapStatistics().heap_size_limit / mebibyte / this.count;
-    return new Worker(new URL(file, import.meta.url), {
+    return new Worker(workerProgram, {
+      eval: typeof workerProgram === 'string',
       name: 'relay-worker',
       workerData: start,
       transferList: [start.port],

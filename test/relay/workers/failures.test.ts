@@ -1,6 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import { bundle } from '../../../tools/build.ts';
 import { eventually } from '../../support/eventually.ts';
 import { endpoint, failure } from '../loopback.ts';
 import type { RelayProcess } from '../relay-process.ts';
@@ -68,6 +70,18 @@ describe('relay, workers that fail', () => {
       expect(error).to.include({ endpoint: '', side: 'relay', reason: 'WorkerFailed' });
     });
   }
+
+  it('are replaced by threads of the same version although an upgrade has removed its files', async () => {
+    const folder = join(loopback.folder(), 'program');
+    await bundle({ write: true, folder });
+    const script = `shift 2 && exec "${process.execPath}" "${join(folder, 'realm.js')}" "$@"`;
+    const relay = await start([endpoint(await loopback.echo())], [], ['sh', '-c', script, 'sh']);
+    rmSync(folder, { recursive: true });
+    const victim = (await workersOf(relay)).running.find(({ thread }) => thread > 0);
+    fail(victim?.thread ?? 0, 'exception');
+    await replaced(relay);
+    await servedByAll(relay);
+  });
 
   it('give their place to the next client at a connection limit', async () => {
     const relay = await start([endpoint(await loopback.echo(), {}, { max_connections: 2 })]);
