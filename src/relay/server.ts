@@ -179,7 +179,7 @@ export class RelayServer {
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
-    const { engine, workers, descriptorsShort, memory } = this.#dataPlane;
+    const { engine, workers, descriptorsShort, memory, datagramsLost } = this.#dataPlane;
     return {
       asOf: this.#clock.now().toISOString(),
       version,
@@ -195,6 +195,7 @@ export class RelayServer {
       openFilesLimit: Number.isFinite(this.#openFiles) ? this.#openFiles : null,
       logLinesDropped: this.#logLinesDropped(),
       memory,
+      datagramsLost,
       ...(workers && { workers }),
       endpoints,
       recentErrors: errorsWithRemedies(this.#errors.list, this.#identity.madeOf),

@@ -81,6 +81,7 @@ export function relayStatus(fields: Partial<RelayStatus> = {}): RelayStatus {
     openFilesLimit: 1024,
     logLinesDropped: 0,
     memory: { budgetBytes: 1, usedBytes: 0, dropped: 0 },
+    datagramsLost: 0,
     endpoints: [],
     recentErrors: [],
     ...fields,

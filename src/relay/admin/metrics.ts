@@ -27,6 +27,7 @@ function relayFamilies(status: () => RelayStatus): readonly MetricFamily[] {
     engineInfo(status),
     ...processFamilies(status),
     logFamily(status),
+    datagramFamily(status),
     ...connectionFamilies(status),
     ...associationFamilies(status),
     ...remoteFamilies(status),
@@ -103,6 +104,16 @@ function logFamily(status: () => RelayStatus): MetricFamily {
     type: 'counter',
     labels: [],
     read: () => [{ labels: {}, value: status().logLinesDropped }],
+  };
+}
+
+function datagramFamily(status: () => RelayStatus): MetricFamily {
+  return {
+    name: 'realm_relay_datagrams_lost_total',
+    help: 'UDP datagrams, to clients and to remotes, lost because their socket had no room; always 0 with the engine node.',
+    type: 'counter',
+    labels: [],
+    read: () => [{ labels: {}, value: status().datagramsLost }],
   };
 }
 

@@ -43,6 +43,8 @@ export type RelayStatus = {
   readonly logLinesDropped: number;
   /** What clients make the relay use of its memory budget. */
   readonly memory: MemoryUse;
+  /** UDP datagrams, to clients and to remotes, that were lost since their socket had no room; always 0 with the engine `node`. */
+  readonly datagramsLost: number;
   /** Absent if one thread serves. */
   readonly workers?: WorkersStatus;
   readonly endpoints: readonly EndpointStatus[];

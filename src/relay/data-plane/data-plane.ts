@@ -87,6 +87,8 @@ export type DataPlane = {
   /** Whether there are too few file descriptors for another TCP client. */
   readonly descriptorsShort: boolean;
   readonly memory: MemoryUse;
+  /** UDP datagrams that were lost since their socket had no room. */
+  readonly datagramsLost: number;
   /** Undefined if one thread serves. */
   readonly workers: WorkersStatus | undefined;
   /** How many connections, associations and waiting clients were cut so far. */

@@ -89,6 +89,10 @@ export class LocalDataPlane implements DataPlane {
     return this.#context.memory.use;
   }
 
+  get datagramsLost(): number {
+    return this.#context.udp.lost();
+  }
+
   get cutCount(): number {
     return this.#endpoints.cutCount;
   }

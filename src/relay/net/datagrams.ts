@@ -94,6 +94,8 @@ export type UdpStack = {
   readonly connect: (target: Target, dscp: number, listeners: UdpChannelListeners) => UdpChannel;
   /** Whether answers leave from the address that the client asked, on a wildcard address, too. */
   readonly answersFromAsked: boolean;
+  /** Datagrams that were lost so far since their socket had no room; always 0 with `node:dgram`, which does not report it. */
+  readonly lost: () => number;
   /** To be called where something asynchronous is started while a datagram is handled. */
   readonly needsTick: () => void;
 };

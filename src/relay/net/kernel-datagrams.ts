@@ -64,6 +64,7 @@ export function kernelDatagrams(): UdpStack {
     listen: (options) => Promise.resolve(new KernelListener(sharedMemory(), options)),
     connect: (target, dscp, listeners) => new KernelUdpChannel(sharedMemory(), { target, dscp, listeners }),
     answersFromAsked: true,
+    lost: () => shared?.sender.lost ?? 0,
     needsTick: () => {
       poller.needsTick();
     },

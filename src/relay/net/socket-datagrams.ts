@@ -22,6 +22,7 @@ export const socketDatagrams: UdpStack = {
   listen,
   connect: (target, _dscp, listeners) => connect(target, listeners),
   answersFromAsked: false,
+  lost: () => 0,
   needsTick: () => undefined,
 };
 

@@ -6,6 +6,7 @@ import type { RelayStatus } from '../../../src/relay/admin/status.ts';
 import { startHealthServer, type HealthServer } from '../../../src/telemetry/health-server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { freePort } from '../../support/free-port.ts';
+import { testEngine } from '../engines.ts';
 import { config, endpoint, listenOf, Loopback, received } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -97,6 +98,16 @@ describe('relay, admin server', () => {
       waiting: 5,
       connectionsPerClient: 3,
     });
+  });
+
+  it('reports the UDP datagrams that a socket had no room for, in the status and as a metric', async () => {
+    const engine = { ...testEngine, udp: { ...testEngine.udp, lost: () => 3 } };
+    const { relay } = await loopback.relay(config(endpoint('127.0.0.1:1')), { engine });
+    const server = await admin(relay);
+    const status = JSON.parse((await get(server, '/status')).body) as RelayStatus;
+    expect(status.datagramsLost).to.equal(3);
+    const metrics = (await get(server, '/metrics')).body.split('\n');
+    expect(metrics).to.include('realm_relay_datagrams_lost_total 3');
   });
 
   it('serves metrics of every endpoint, which count', async () => {
