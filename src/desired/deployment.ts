@@ -1,6 +1,7 @@
 import { defaultPullPolicy } from '../lib/image-reference.ts';
 import type {
   V1Container,
+  V1EnvVar,
   V1Deployment,
   V1PodSpec,
   V1PodTemplateSpec,
@@ -96,8 +97,9 @@ function container(relay: Relay, { relayImage, relayEngine }: RelayProgram): V1C
     ],
     // Who it is, for the relay's page.
     env: [
-      { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
-      { name: 'REALM_RELAY', value: `${relay.metadata.namespace}/${relay.metadata.name}` },
+      fromPod('POD_NAME', 'metadata.name'),
+      fromPod('POD_NAMESPACE', 'metadata.namespace'),
+      { name: 'REALM_RELAY', value: `$(POD_NAMESPACE)/${relay.metadata.name}` }, // which Kubernetes expands
     ],
     ports: containerPorts(relay),
     ...resources(withMemory(relay.resources, portPairs(relay.endpoints))),
@@ -113,6 +115,10 @@ function container(relay: Relay, { relayImage, relayEngine }: RelayProgram): V1C
     // The folder, not the file: a file mounted by subPath is never refreshed.
     volumeMounts: [{ name: 'config', mountPath: configFolder, readOnly: true }, ...secretMounts(relay)],
   };
+}
+
+function fromPod(name: string, fieldPath: string): V1EnvVar {
+  return { name, valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } } };
 }
 
 function probe(path: string, timing: Pick<V1Probe, 'periodSeconds' | 'failureThreshold'>): V1Probe {

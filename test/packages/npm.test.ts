@@ -41,6 +41,7 @@ describe('npm package', () => {
       'package/CHANGELOG.md',
       'package/LICENSE',
       'package/README.md',
+      'package/bin/kubectl-realm',
       'package/bin/realm-operator',
       'package/dist/realm-operator.js',
       'package/package.json',

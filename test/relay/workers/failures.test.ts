@@ -61,7 +61,7 @@ describe('relay, workers that fail', () => {
         failed: { client: 0, upstream: 0, relay: lost.length },
       });
       for (const client of clients) client.destroy();
-      await eventually('its descriptors closed', () => descriptorsOf(relay) === before);
+      await eventually('its descriptors closed', () => descriptorsOf(relay) <= before);
       await servedByAll(relay); // by the replacement, too
       await served(listen);
       const [error] = (await relay.status()).recentErrors;
