@@ -30,6 +30,10 @@ const plainKeys = {
   use_udp: setting('udp', flag, false),
   /** IPV6_V6ONLY of an IPv6 listening socket; default false: it serves IPv4, too. */
   ipv6_only: setting('ipv6Only', flag, false),
+  /** Dial by Multipath TCP; default false. With the engine node, or a kernel without it, dials fail. */
+  send_mptcp: setting('sendMptcp', flag, false),
+  /** Accept clients of Multipath TCP beside those of TCP; default false. Where it is missing, listening fails. */
+  accept_mptcp: setting('acceptMptcp', flag, false),
   /** Connect timeout in seconds, name lookup included; default 5, 0 = no limit. */
   tcp_timeout: setting('tcpTimeoutMs', wholeNumber(0, maxSeconds), 5, milliseconds),
   /** Seconds without a datagram after which an association ends; default 30, 0 = never. */

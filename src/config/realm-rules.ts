@@ -9,22 +9,11 @@ import { networkKeys } from './network-keys.ts';
 import type { RealmEndpoint } from './realm-document.ts';
 import { listenTransport, remoteTransport } from './transport.ts';
 
-/** A key of Realm that this relay does not support; the value `harmless` is accepted, because it changes nothing. */
-function unsupported(harmless: unknown, what: string): Rule<never> {
-  return (value, path, findings) => {
-    if (value === harmless) return undefined;
-    findings.problems.push({ path, what, value, remedy: 'remove it' });
-    return undefined;
-  };
-}
-
 /** A key that Realm still accepts and that has no effect there either. */
 const withoutEffect: Rule<never> = (_value, path, findings) => {
   findings.warnings.push({ path, what: 'has no effect', remedy: 'remove it' });
   return undefined;
 };
-
-const noMptcp = 'requests MPTCP sockets, which Node.js cannot create';
 
 /** The name of a network interface; '' = none. Source: Linux, dev_valid_name and IFNAMSIZ. */
 const deviceName: Rule<string> = (value, path, findings) => {
@@ -38,8 +27,6 @@ const deviceName: Rule<string> = (value, path, findings) => {
 
 const networkRules = {
   ...rulesOf(networkKeys),
-  send_mptcp: unsupported(false, noMptcp),
-  accept_mptcp: unsupported(false, noMptcp),
   fast_open: withoutEffect,
   zero_copy: withoutEffect,
 };

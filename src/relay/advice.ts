@@ -5,7 +5,9 @@ import { hostAddresses, machineNames } from '../lib/own-addresses.ts';
 import { problemText } from '../lib/problem.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RelayIdentity } from './identity.ts';
+import type { TcpStack } from './net/channel.ts';
 import type { Engine } from './net/engine.ts';
+import { mptcpProblem } from './net/mptcp-error.ts';
 import { withUncertainReplies } from './listener/reply-source.ts';
 import { inLanguage, type ConfigLanguage } from './stats/remedy.ts';
 
@@ -33,6 +35,26 @@ export function advice(
   ].filter(({ names }) => names.length > 0);
 }
 
+/** The MPTCP sockets that endpoints request and that cannot be opened here, one item for all endpoints each. */
+export function mptcpProblems({ endpoints }: RelayConfig, tcp: TcpStack): readonly Advice[] {
+  const tcpEndpoints = endpoints.filter(({ network }) => network.tcp);
+  const users = {
+    send_mptcp: tcpEndpoints.filter(({ network }) => network.sendMptcp),
+    accept_mptcp: tcpEndpoints.filter(({ network }) => network.acceptMptcp),
+  };
+  if (users.send_mptcp.length + users.accept_mptcp.length === 0) return [];
+  const fault = tcp.mptcpFault();
+  if (fault === undefined) return [];
+  return (['send_mptcp', 'accept_mptcp'] as const)
+    .map((key) => ({ what: mptcpProblem(key, fault), names: users[key].map(({ name }) => name) }))
+    .filter(({ names }) => names.length > 0);
+}
+
+/** An item of advice for people. */
+export function adviceText({ what, names }: Advice): string {
+  return `${what} (${String(names.length)} endpoints, first: ${String(names[0])})`;
+}
+
 /** Where warnings go, whose fields they name, and what moves the bytes. */
 export type WarningContext = {
   readonly log: Logger;
@@ -52,6 +74,8 @@ export function logWarnings(
 ): void {
   for (const { what, names } of advice(config, engine, identity.madeOf))
     log.warn({ endpoints: names.length, first: names[0] }, what);
+  for (const { what: problem, names } of mptcpProblems(config, engine.tcp))
+    log.error({ problem, endpoints: names.length, first: names[0] }, 'configuration problem');
   for (const flag of withoutEffect) log.warn({ flag: `--${flag}` }, 'flag has no effect');
   for (const warning of warnings) {
     log.warn({ source: warning.source, problem: problemText(warning) }, 'configuration warning');

@@ -4,7 +4,7 @@ import { systemClock } from '../lib/clock.ts';
 import { machineNames } from '../lib/own-addresses.ts';
 import { problemText } from '../lib/problem.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { advice } from './advice.ts';
+import { advice, adviceText, mptcpProblems } from './advice.ts';
 import type { RelayFlags } from './command-line/flags.ts';
 import { NameResolver } from './dns/resolver.ts';
 import { withListenAddresses } from './listener/listen-names.ts';
@@ -27,8 +27,7 @@ export async function checkConfig(
 ): Promise<number> {
   const log = createLogger('off', { write: () => undefined });
   const engine = await chooseEngine(choice, log);
-  for (const { what, names } of advice(config, engine, 'Realm'))
-    stderr.write(`warning: ${what} (${String(names.length)} endpoints, first: ${String(names[0])})\n`);
+  for (const each of advice(config, engine, 'Realm')) stderr.write(`warning: ${adviceText(each)}\n`);
   for (const warning of warnings) stderr.write(`${warning.source}: warning: ${problemText(warning)}\n`);
   const resolver = new NameResolver({ clock: systemClock, log });
   resolver.configure(config.dns);
@@ -41,7 +40,8 @@ export async function checkConfig(
   const found = configFindings(listening.endpoints, surroundings);
   for (const warning of [...listening.warnings, ...found.warnings]) stderr.write(`warning: ${warning}\n`);
   const files = await transportProblems(config.endpoints, { clock: systemClock, log });
-  const problems = [...found.problems, ...files];
+  const mptcp = mptcpProblems(config, engine.tcp).map(adviceText);
+  const problems = [...found.problems, ...files, ...mptcp];
   for (const problem of problems) stderr.write(`${problem}\n`);
   if (problems.length > 0) return 1;
   stdout.write(`valid, ${String(config.endpoints.length)} endpoints\n`);

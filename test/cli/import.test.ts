@@ -94,11 +94,6 @@ spec:
       told: 'endpoints[0].listen: is too small, got 0: use at least 1',
     },
     {
-      why: 'MPTCP',
-      text: `${web}network = { send_mptcp = true }\n`,
-      told: 'endpoints[0].network.send_mptcp: requests MPTCP sockets, which Node.js cannot create, got true: remove it',
-    },
-    {
       why: 'endpoints that conflict',
       text: `${web}${web.replace('[::]', '0.0.0.0')}`,
       told: 'endpoints[1].listen: endpoints "tcp-443" ([::]:443 for IPv4 and IPv6) and "tcp-443-v4" (0.0.0.0:443 for IPv4) cannot share TCP port 443: set ipv6_only to true on "tcp-443", or choose another port',

@@ -27,13 +27,26 @@ describe('endpoints of the file, network interfaces', () => {
       problem: 'listen_interface: is no name of a network interface',
     },
     { endpoint: { interface: '..' }, problem: 'interface: is no name of a network interface' },
-    {
-      endpoint: { network: { send_mptcp: true } },
-      problem: 'send_mptcp: requests MPTCP sockets, which Node.js cannot create',
-    },
   ]) {
     it(`rejects ${JSON.stringify(endpoint)}`, () => {
       expect(() => read(endpoint)).to.throw(problem);
     });
   }
+});
+
+describe('endpoints of the file, Multipath TCP', () => {
+  it('is read for each direction, and off by default', () => {
+    const network = { send_mptcp: true, accept_mptcp: false };
+    expect(read({ network })).to.deep.nested.include({
+      'network.sendMptcp': true,
+      'network.acceptMptcp': false,
+    });
+    expect(read({})).to.deep.nested.include({ 'network.sendMptcp': false, 'network.acceptMptcp': false });
+  });
+
+  it('rejects a value that is neither true nor false', () => {
+    expect(() => read({ network: { accept_mptcp: 'yes' } })).to.throw(
+      'network.accept_mptcp: has the wrong type',
+    );
+  });
 });

@@ -37,6 +37,8 @@ describe('relay config', () => {
               tcp: true,
               udp: false,
               ipv6Only: false,
+              sendMptcp: false,
+              acceptMptcp: false,
               tcpTimeoutMs: 5000,
               udpTimeoutMs: 30_000,
               tcpKeepaliveMs: 15_000,
@@ -104,6 +106,8 @@ describe('relay config', () => {
         tcp: false,
         udp: true,
         ipv6Only: true,
+        sendMptcp: false,
+        acceptMptcp: false,
         tcpTimeoutMs: 0,
         udpTimeoutMs: 1000,
         tcpKeepaliveMs: 2000,
@@ -129,11 +133,9 @@ describe('relay config', () => {
   ];
   for (const { global, own, flag, expected, why } of precedence) {
     it(`resolves ipv6_only: ${why}`, () => {
-      const document = {
-        network: { ipv6_only: global },
-        endpoints: [{ ...endpoint, network: { ipv6_only: own } }],
-      };
-      const { config } = parse(document, { network: flag === undefined ? {} : { ipv6_only: flag } });
+      const endpoints = [{ ...endpoint, network: { ipv6_only: own } }];
+      const overrides = { network: flag === undefined ? {} : { ipv6_only: flag } };
+      const { config } = parse({ network: { ipv6_only: global }, endpoints }, overrides);
       expect(config.endpoints[0]?.network.ipv6Only).to.equal(expected);
     });
   }

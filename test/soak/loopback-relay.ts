@@ -98,7 +98,7 @@ export class LoopbackRelay implements RelayUnderLoad {
 
   async #timers(): Promise<number> {
     const from = this.#relay.lines.length;
-    this.#relay.kill('SIGUSR2');
+    this.#relay.kill('SIGWINCH');
     const line = await eventually('the number of timers', () =>
       this.#relay.lines.slice(from).find(({ msg }) => msg === 'timers'),
     );

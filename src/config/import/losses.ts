@@ -60,6 +60,8 @@ const defaults = endpointNetwork({});
 /** The keys that have no field in a RealmRelay, with the behaviour of Pods without them. */
 const lostKeys: Readonly<Record<Exclude<keyof RealmNetwork, KeysIn<typeof networkFields>>, string>> = {
   max_associations: `each Pod keeps ${String(defaults.maxAssociations)} associations of an endpoint`,
+  send_mptcp: 'Pods dial by TCP, which remotes with MPTCP accept, too',
+  accept_mptcp: 'Pods accept TCP, to which clients with MPTCP fall back',
 };
 
 function networkLosses(network: EndpointNetwork, base: EndpointNetwork, origin: Origin): SourcedProblem[] {

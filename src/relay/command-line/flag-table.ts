@@ -68,6 +68,7 @@ const realmFlagTable: Readonly<Record<string, Flag>> = {
   'remote-transport': { short: 'b', value: 'OPTS', help: 'TLS and WebSocket towards the remote' },
   udp: { short: 'u', help: 'also relay UDP' },
   ntcp: { short: 't', help: 'do not relay TCP' },
+  mtcp: { short: 'm', help: 'dial and accept by Multipath TCP (send_mptcp, accept_mptcp)' },
   ipv6: { short: '6', help: 'IPv6 listen sockets accept IPv6 only (ipv6_only)' },
   'tcp-timeout': {
     ...seconds,
@@ -109,7 +110,6 @@ export const idleFlagTable: Readonly<Record<string, Flag>> = {
 
 /** Realm's flags that Node.js cannot implement; `help` is the reason. */
 export const impossibleFlagTable: Readonly<Record<string, Flag>> = {
-  mtcp: { short: 'm', help: 'Node.js has no MPTCP sockets' },
   'pre-conn-hook': { short: 'j', value: 'PATH', help: 'Node.js cannot load the hook library' },
 };
 

@@ -9,7 +9,7 @@ import { ownValue } from '../../lib/record.ts';
 type Section = keyof typeof overrideRules;
 type Override = {
   readonly section: Section;
-  readonly key: string;
+  readonly keys: readonly string[];
   readonly value: (word: string) => unknown;
 };
 
@@ -19,14 +19,19 @@ const number = (word: string): unknown => (/^[0-9]+$/.test(word) ? Number(word) 
 const boolean = (word: string): unknown => ({ true: true, false: false })[word] ?? word;
 const list = (word: string): string[] => word.split(',').map((part) => part.trim());
 
-function override(section: Section, key: string, value: (word: string) => unknown): Override {
-  return { section, key, value };
+function override(
+  section: Section,
+  keys: string | readonly string[],
+  value: (word: string) => unknown,
+): Override {
+  return { section, keys: [keys].flat(), value };
 }
 
-/** Flags that take precedence over a key of the file. */
+/** Flags that take precedence over keys of the file. */
 const table: Readonly<Record<string, Override>> = {
   udp: override('network', 'use_udp', always),
   ntcp: override('network', 'no_tcp', always),
+  mtcp: override('network', ['send_mptcp', 'accept_mptcp'], always),
   ipv6: override('network', 'ipv6_only', always),
   'tcp-timeout': override('network', 'tcp_timeout', number),
   'udp-timeout': override('network', 'udp_timeout', number),
@@ -54,11 +59,14 @@ const table: Readonly<Record<string, Override>> = {
 export function overrides(given: GivenFlags): Overrides {
   const findings: Findings = { problems: [], warnings: [] };
   const read: Record<Section, Record<string, unknown>> = { log: {}, dns: {}, network: {} };
-  for (const [name, { section, key, value }] of Object.entries(table)) {
+  for (const [name, { section, keys, value }] of Object.entries(table)) {
     const word = given.get(name);
     if (word === undefined) continue;
-    const rule = ownValue(overrideRules[section] as Readonly<Record<string, Rule<unknown>>>, key);
-    Object.assign(read[section], { [key]: rule?.(value(word), [`--${name}`], findings) });
+    const rules = overrideRules[section] as Readonly<Record<string, Rule<unknown>>>;
+    for (const key of keys) {
+      const rule = ownValue(rules, key);
+      Object.assign(read[section], { [key]: rule?.(value(word), [`--${name}`], findings) });
+    }
   }
   if (findings.problems.length > 0) throw new UsageError(findings.problems.map(problemText).join('\n'));
   return read;

@@ -203,6 +203,7 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
       through,
       device,
       denied,
+      mptcp: network.sendMptcp,
       timeoutMs: network.tcpTimeoutMs,
       onFailedTry: ({ text: upstream }, err) => {
         warn({ ...this.#names(), upstream, err }, 'remote failed, trying the next');

@@ -188,6 +188,7 @@ export class LocalDataPlane implements DataPlane {
       port,
       ipv6Only: spec.ipv6Only,
       device: inherited === undefined ? spec.device : undefined, // which an inherited socket has already
+      ...present('mptcp', spec.mptcp),
       ...present('handle', inherited),
       tcp: this.#context.tcp,
       onAccepted: (client) => {

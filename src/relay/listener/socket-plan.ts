@@ -12,6 +12,8 @@ export type SocketSpec = {
   readonly ipv6Only: boolean;
   /** The network interface whose clients arrive; absent = every one. */
   readonly device?: string;
+  /** Whether clients of TCP may use Multipath TCP; absent = no. */
+  readonly mptcp?: true;
   /** Equal for equal specs, however their addresses are spelt. A copy for another endpoint has a key of its own. */
   readonly key: string;
 };
@@ -58,6 +60,7 @@ function endpointSockets(endpoint: EndpointConfig): Omit<SocketSpec, 'key'>[] {
       listen,
       ipv6Only,
       ...present('device', endpoint.listenDevice),
+      ...(protocol === 'TCP' && network.acceptMptcp && { mptcp: true as const }),
     }));
   });
 }
@@ -66,9 +69,10 @@ function protocols({ tcp, udp }: EndpointConfig['network']): Protocol[] {
   return [...(tcp ? (['TCP'] as const) : []), ...(udp ? (['UDP'] as const) : [])];
 }
 
-function socketName({ protocol, listen, ipv6Only, device }: Omit<SocketSpec, 'key'>): string {
+function socketName({ protocol, listen, ipv6Only, device, mptcp }: Omit<SocketSpec, 'key'>): string {
   const where = device === undefined ? '' : ` interface ${device}`;
-  return `${protocol} ${socketAddressText(listen)}${ipv6Only ? ' ipv6Only' : ''}${where}`;
+  const options = `${ipv6Only ? ' ipv6Only' : ''}${mptcp === true ? ' mptcp' : ''}`;
+  return `${protocol} ${socketAddressText(listen)}${options}${where}`;
 }
 
 /** Plans a reload from predicted conflicts; whether a bind succeeds is up to the kernel. */

@@ -13,6 +13,7 @@
  */
 
 import type { Socket } from 'node:net';
+import type { MptcpFault } from './mptcp-error.ts';
 
 /** Consumes what a channel reads. */
 export type Reader = {
@@ -119,6 +120,8 @@ export type Target = Address & {
   readonly from: Address | undefined;
   /** The network interface to leave by; undefined = the system's choice. */
   readonly device: string | undefined;
+  /** Whether to use Multipath TCP, which falls back to TCP with a peer that has none (RFC 8684, 3.7); TCP only. */
+  readonly mptcp?: boolean;
   /** Called with the descriptor before it connects, if the stack has descriptors. */
   readonly onOpened?: (fd: number) => void;
 };
@@ -135,6 +138,8 @@ export type ListenOptions = {
   readonly ipv6Only: boolean;
   /** The network interface whose clients are accepted; undefined = every one. */
   readonly device: string | undefined;
+  /** Whether clients may use Multipath TCP; those of plain TCP are accepted, too. */
+  readonly mptcp?: boolean;
   /** A handle of Node.js that is bound to the address already, owned by the stack; absent = to be bound. */
   readonly handle?: BoundHandle;
   /** Receives each client, and owns it from then on. */
@@ -177,6 +182,8 @@ export type TcpStack = {
    * @param onConnected  called once, later, with the error if it failed; never after `close`.
    */
   readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => Channel;
+  /** Why it opens no sockets of Multipath TCP; undefined if it does. */
+  readonly mptcpFault: () => MptcpFault | undefined;
   /** A client of another thread, which has handed the descriptor `fd` over; absent if the stack cannot. */
   readonly adopt?: (fd: number, remote: Address) => Accepted;
   /**

@@ -22,6 +22,7 @@ import type {
 } from './channel.ts';
 import { KernelChannel, type ChannelContext } from './kernel-channel.ts';
 import { applySettings, streamOf } from './kernel-settings.ts';
+import { mptcpFaultOfKernel, openTcpSocket } from './kernel-mptcp.ts';
 import { LentPipes } from './lent-pipes.ts';
 import { asError } from '../../lib/errors.ts';
 import { sharedPoller } from './shared-poller.ts';
@@ -56,6 +57,7 @@ export function kernelStack(): TcpStack {
     listen: (options) => Promise.resolve(new KernelListener(context, options)),
     connect: (target, onConnected) => connect(context, target, onConnected),
     adopt: (fd, remote) => new AcceptedClient(context, new KernelSocket(fd), remote),
+    mptcpFault: mptcpFaultOfKernel,
     countDescriptors: (allowance, threads) => {
       context.pipes.limit(allowance, threads);
     },
@@ -133,9 +135,11 @@ class KernelListener implements ListeningSocket, Watcher {
 
 /** A listening socket. @throws the system's error. */
 function listening(options: ListenOptions): KernelSocket {
-  const { address, port, ipv6Only, device, handle } = options;
+  const { address, port, ipv6Only, device, mptcp, handle } = options;
   const socket =
-    handle === undefined ? KernelSocket.open(address, { type: 'stream' }) : KernelSocket.duplicate(handle.fd);
+    handle === undefined
+      ? openTcpSocket(address, mptcp === true ? 'accept_mptcp' : undefined)
+      : KernelSocket.duplicate(handle.fd);
   try {
     if (device !== undefined) bindToDevice(socket, device);
     if (handle === undefined) {
@@ -199,7 +203,7 @@ function connect(
 ): Channel {
   let socket: KernelSocket | undefined;
   try {
-    socket = KernelSocket.open(target.address, { type: 'stream' });
+    socket = openTcpSocket(target.address, target.mptcp === true ? 'send_mptcp' : undefined);
     setNoDelay(socket);
     if (target.device !== undefined) bindToDevice(socket, target.device);
     if (target.from !== undefined) bindSource(socket, target.from);

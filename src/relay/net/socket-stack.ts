@@ -13,23 +13,25 @@ import type {
   TcpStack,
 } from './channel.ts';
 import { DeviceError } from './device-error.ts';
+import { MptcpError, mptcpFaultOfNode } from './mptcp-error.ts';
 import { reset } from './reset.ts';
 
 /** TCP on documented `node:net` only: sockets, read by their events. */
 export const socketStack: TcpStack = {
-  listen: ({ device, ...options }) =>
-    device === undefined ? listen(options) : Promise.reject(new DeviceError(device)),
+  listen,
   connect: (target, onConnected) => new SocketChannel(connectSocket(target, onConnected)),
+  mptcpFault: () => mptcpFaultOfNode,
   countDescriptors: () => undefined,
 };
 
 /** Connects a socket to an IP address, and reports the outcome as `TcpStack.connect` does. */
 function connectSocket(
-  { address, port, from, device }: Target,
+  { address, port, from, device, mptcp }: Target,
   onConnected: (error: Error | undefined) => void,
 ): Socket {
   const socket = new Socket({ allowHalfOpen: true }).once('error', onConnected);
   if (device !== undefined) return socket.destroy(new DeviceError(device));
+  if (mptcp === true) return socket.destroy(new MptcpError('send_mptcp', mptcpFaultOfNode));
   const source = from === undefined ? {} : { localAddress: from.address, localPort: from.port };
   return socket.connect({ host: address, port, ...source, autoSelectFamily: false }, () => {
     socket.off('error', onConnected);
@@ -40,8 +42,10 @@ function connectSocket(
 /** Clients that may wait in the kernel to be accepted, which caps it at net.core.somaxconn. */
 export const backlog = 1024;
 
-async function listen(options: Omit<ListenOptions, 'device'>): Promise<ListeningSocket> {
-  const { address, port, ipv6Only, handle, onAccepted, onAcceptError } = options;
+async function listen(options: ListenOptions): Promise<ListeningSocket> {
+  const { address, port, ipv6Only, device, mptcp, handle, onAccepted, onAcceptError } = options;
+  if (device !== undefined) throw new DeviceError(device);
+  if (mptcp === true) throw new MptcpError('accept_mptcp', mptcpFaultOfNode);
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
     onAccepted(new AcceptedSocket(socket));
   });

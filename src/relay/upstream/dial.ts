@@ -15,6 +15,7 @@
 import type { SocketAddress } from '../../config/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { asError, RealmError } from '../../lib/errors.ts';
+import { present } from '../../lib/record.ts';
 import { addressesOf, type Lookup } from '../dns/lookup.ts';
 import type { DescriptorAllowance, Target } from '../net/channel.ts';
 import { permitted } from './denied-destinations.ts';
@@ -67,6 +68,8 @@ export type DialOptions<C extends ConnectionAttempt> = {
   readonly through: SocketAddress | undefined;
   /** The network interface to leave by; undefined = the system's choice. */
   readonly device: string | undefined;
+  /** Whether to dial by Multipath TCP; default false. */
+  readonly mptcp?: boolean;
   /** Addresses and ranges that are not dialled; undefined = none. */
   readonly denied: readonly string[] | undefined;
   /** Connects to an address, including any TLS or WebSocket handshake; for plain TCP it is `TcpStack.connect`. */
@@ -228,7 +231,9 @@ export class Dial<C extends ConnectionAttempt> {
   }
 
   #target(address: string, port: number): Target {
-    return { address, port, from: fromAddress(address, this.#source), device: this.#options.device };
+    const { device, mptcp } = this.#options;
+    const from = fromAddress(address, this.#source);
+    return { address, port, from, device, ...present('mptcp', mptcp) };
   }
 
   /** Calls `reject` when the time for this remote is over. @returns cancels that. */

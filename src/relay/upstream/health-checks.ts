@@ -87,8 +87,10 @@ type Checked = {
 type Connect = (target: Target, onConnected: (error: Error | undefined) => void) => ConnectionAttempt;
 
 /** How the remotes of TCP are connected to. */
-function tcpConnect({ connect }: TcpStack, { network }: EndpointConfig): Connect {
-  const { sendProxyVersion: version } = network;
+function tcpConnect(tcp: TcpStack, { network }: EndpointConfig): Connect {
+  const { sendProxyVersion: version, sendMptcp: mptcp } = network;
+  const connect: TcpStack['connect'] = (target, onConnected) =>
+    tcp.connect({ ...target, mptcp }, onConnected);
   if (version === undefined) return connect;
   return (target, onConnected) => {
     const channel = connect(target, (error) => {

@@ -279,7 +279,7 @@ describe('importedRelay', () => {
       through = "192.0.2.7"
       interface = "eth1"
       listen_transport = "tls;servername=a.example;ocsp=/ocsp"
-      network = { max_associations = 7 }`;
+      network = { max_associations = 7, send_mptcp = true, accept_mptcp = true }`;
     expect(imported(text).warnings.map(problemText)).to.deep.equal([
       'network.zero_copy: has no effect: remove it',
       'log.output: has no field in a RealmRelay and is left out, got "/var/log/realm.log": read the log with kubectl logs: Pods write it to standard output',
@@ -287,6 +287,8 @@ describe('importedRelay', () => {
       "denied_destinations: has no field in a RealmRelay and is left out: the operator's --denied-destinations applies to every relay",
       'network.max_associations: has no field in a RealmRelay and is left out, got 9: each Pod keeps 8192 associations of an endpoint',
       'endpoints[0].network.max_associations: has no field in a RealmRelay and is left out, got 7: each Pod keeps 8192 associations of an endpoint',
+      'endpoints[0].network.send_mptcp: has no field in a RealmRelay and is left out, got true: Pods dial by TCP, which remotes with MPTCP accept, too',
+      'endpoints[0].network.accept_mptcp: has no field in a RealmRelay and is left out, got true: Pods accept TCP, to which clients with MPTCP fall back',
       'endpoints[0].listen_transport: has no field in a RealmRelay and is left out, got "ocsp=/ocsp": clients get no stapled OCSP response',
       'endpoints[0].listen_transport: has a certificate generated at start, which a RealmRelay takes from a Secret, got "servername=a.example": have cert-manager make one, or first run: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=a.example -addext subjectAltName=DNS:a.example -keyout a.example.key -out a.example.crt',
       'endpoints[0].listen: is an address of one machine, which Pods do not have, got "192.0.2.1": listen on [::] or 0.0.0.0, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',

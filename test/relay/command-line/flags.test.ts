@@ -134,7 +134,7 @@ describe('relay flags', () => {
         '--tcp-keepalive-probe: is out of range, got 300: give a whole number from 1 to 127',
     },
     { argv: [...pair, '-n', 'many'], message: '--nofile: "many" is not a whole number from 0 to 1073741816' },
-    { argv: [...pair, '-m', '-i', 'eth0'], message: /^--mtcp: .*: remove it$/ },
+    { argv: [...pair, '-j', 'a', '-i', 'eth0'], message: /^--pre-conn-hook: .*: remove it$/ },
   ];
   for (const { argv, message } of bad) {
     it(`refuses "${argv.join(' ')}": ${String(message)}`, () => {
@@ -149,6 +149,7 @@ describe('relay flags', () => {
 
   const overriding = [
     { argv: ['-t', '-u', '-6'], network: { no_tcp: true, use_udp: true, ipv6_only: true } },
+    { argv: ['-m'], network: { send_mptcp: true, accept_mptcp: true } },
     { argv: ['--ntcp', '--udp'], network: { no_tcp: true, use_udp: true } },
     { argv: ['--tcp-timeout=1', '--udp-timeout', '0'], network: { tcp_timeout: 1, udp_timeout: 0 } },
     { argv: ['--tcp-keepalive', '20'], network: { tcp_keepalive: 20 } },

@@ -1,13 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
 import type { RelayConfig } from '../../../src/config/relay-config.ts';
 import { constants } from '../../../src/relay/kernel/constants.ts';
-import { KernelSocket } from '../../../src/relay/kernel/kernel-socket.ts';
 import { eventually } from '../../support/eventually.ts';
 import { testEngine } from '../engines.ts';
-import { describeKernel } from '../kernel/support.ts';
+import { describeKernel, ownSockets } from '../kernel/support.ts';
 import { config, endpoint, listenOf, Loopback, split } from '../loopback.ts';
 
 const loopback = new Loopback();
@@ -75,19 +74,6 @@ describeKernel('relay, settings of sockets', () => {
       socket.close();
     }
     return [found.get(0) ?? NaN, found.get(1) ?? NaN];
-  }
-
-  /** Another descriptor of every file of this process, to be closed. */
-  function ownSockets(): KernelSocket[] {
-    return readdirSync('/proc/self/fd').flatMap((fd) => duplicate(Number(fd)) ?? []);
-  }
-
-  function duplicate(fd: number): KernelSocket | undefined {
-    try {
-      return KernelSocket.duplicate(fd);
-    } catch {
-      return undefined; // closed meanwhile
-    }
   }
 
   const { IPPROTO_TCP, IPPROTO_IP, TCP_USER_TIMEOUT, IP_TOS } = constants;

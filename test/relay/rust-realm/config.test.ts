@@ -56,6 +56,7 @@ const everyKey = {
         send_proxy_version: 1,
         accept_proxy: true,
         accept_proxy_timeout: 8,
+        send_mptcp: true,
       },
     },
   ],
@@ -113,7 +114,7 @@ const outsides: readonly Outside[] = [
   {
     why: 'flags above every key of a file',
     files: { a: oneEndpoint },
-    argv: ['-c', '@/a', '-6u', ...everyFlag],
+    argv: ['-c', '@/a', '-6um', ...everyFlag],
   },
   {
     why: 'a flag that switches off what a file switches on',

@@ -79,8 +79,8 @@ function networkOptions(network: EndpointNetwork): Record<string, string> {
     'tcp-keepalive': `${seconds(network.tcpKeepaliveMs)}[${String(network.tcpKeepaliveProbes)}]`,
     'connect-timeout': seconds(network.tcpTimeoutMs),
     'associate-timeout': seconds(network.udpTimeoutMs),
-    'accept-mptcp': 'false',
-    'send-mptcp': 'false',
+    'accept-mptcp': String(network.acceptMptcp),
+    'send-mptcp': String(network.sendMptcp),
   };
 }
 
