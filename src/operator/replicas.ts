@@ -9,7 +9,7 @@ type Scaled = ManagedObject & { readonly spec?: { readonly replicas?: number } }
 /**
  * Keeps the number of Pods of `deployment` when our next apply does not contain it: if the field is ours, it is handed to a
  * field manager of its own, which owns it until someone sets another number. A field without an owner is reset to its
- * default, 1.
+ * default, 1; so is 0, which no autoscaler would ever change.
  *
  * @throws KubeError with status 409 if the Deployment was scaled at the same moment.
  */
@@ -21,7 +21,7 @@ export async function handOverReplicas(
   const path = objectPath(resource, deployment);
   const live = (await client.request({ method: 'GET', path })) as Scaled;
   const replicas = live.spec?.replicas;
-  if (replicas === undefined || !isOurs(live)) return;
+  if (replicas === undefined || replicas === 0 || !isOurs(live)) return;
   const { name, namespace, uid, resourceVersion } = live.metadata;
   await client.request({
     method: 'PATCH',

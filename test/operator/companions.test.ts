@@ -56,6 +56,13 @@ describeWithCluster('operator, objects that only some relays have', function (cl
     });
   }
 
+  it('gives an autoscaler a Pod to begin with, if there was none: it leaves a Deployment of 0 alone', async () => {
+    await edge.applyRelay('web', spec(8443, { replicas: 0 }));
+    await edge.expect('deployments/web', (seen) => seen.spec?.['replicas'] === 0);
+    await edge.applyRelay('web', spec(8443, { replicas: 0, autoscaling: { maxReplicas: 3 } }));
+    await edge.expect('deployments/web', (seen) => seen.spec?.['replicas'] === 1);
+  });
+
   it('makes the budget although the autoscaler is refused, and reports that one', async () => {
     const refused = { group: 'autoscaling', version: 'v2', resource: 'horizontalpodautoscalers' };
     const body = {

@@ -73,7 +73,14 @@ describe('relay, port ranges', () => {
     // One port of the remote refuses, three serve.
     const [served, ...others] = health.TCP;
     expect(others).to.deep.equal([]);
-    expect(served).to.include({ address: remote, state: 'healthy', reason: '', active: 0, dials: 4, failed: 1 });
+    expect(served).to.include({
+      address: remote,
+      state: 'healthy',
+      reason: '',
+      active: 0,
+      dials: 4,
+      failed: 1,
+    });
     expect(served?.lastFailure?.message).to.contain('ECONNREFUSED');
   });
 
