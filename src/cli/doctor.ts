@@ -1,6 +1,6 @@
 import { parseIpAddress } from '../lib/ip-address.ts';
 import type { Relay } from '../api/relay.ts';
-import { adminAddress, filePath, namespaceName } from './flag-values.ts';
+import { adminAddress, clusterScope } from './flag-values.ts';
 import { ClusterRelays } from './cluster-relays.ts';
 import type { Command, Io } from './command.ts';
 import { doctorOptions } from './command-options.ts';
@@ -32,13 +32,7 @@ function parsed(argv: readonly string[]) {
 }
 
 async function inCluster(flags: Flags, names: readonly string[]): Promise<Check[]> {
-  const { kubeconfig, namespace } = flags;
-  const cluster = new ClusterRelays({
-    kubeconfig: kubeconfig === undefined ? undefined : filePath('--kubeconfig', kubeconfig),
-    namespace: namespace === undefined ? undefined : namespaceName('--namespace', namespace),
-    isAllNamespaces: flags['all-namespaces'],
-    names,
-  });
+  const cluster = new ClusterRelays(clusterScope(flags, names));
   try {
     return await clusterChecks(cluster);
   } finally {

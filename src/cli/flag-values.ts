@@ -7,6 +7,7 @@ import { isImageReference } from '../lib/image-reference.ts';
 import { logLevels, type LogLevel } from '../lib/log-level.ts';
 import { problemText } from '../lib/problem.ts';
 import { UsageError } from '../lib/usage-error.ts';
+import type { ClusterScope } from './cluster-relays.ts';
 import { flagValue } from './options.ts';
 import { yamlDocuments } from './yaml-documents.ts';
 
@@ -36,6 +37,29 @@ const adminRule: Rule<SocketAddress> = (value, path, findings) => {
     findings.problems.push({ ...problem, remedy: `${problem.remedy}, or off` });
   return address;
 };
+
+/** The flags that choose RealmRelays of a cluster, as parsed. */
+type ScopeFlags = {
+  readonly kubeconfig?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly 'all-namespaces': boolean;
+};
+
+/**
+ * Which RealmRelays of a cluster the flags choose.
+ *
+ * @param names  the RealmRelays; [] = all.
+ * @throws UsageError
+ */
+export function clusterScope(flags: ScopeFlags, names: readonly string[]): ClusterScope {
+  const { kubeconfig, namespace } = flags;
+  return {
+    kubeconfig: kubeconfig === undefined ? undefined : filePath('--kubeconfig', kubeconfig),
+    namespace: namespace === undefined ? undefined : namespaceName('--namespace', namespace),
+    isAllNamespaces: flags['all-namespaces'],
+    names,
+  };
+}
 
 /**
  * Parses the values of `--namespace`: names, several in one value separated by commas.

@@ -8,7 +8,7 @@ import { withTimeout } from '../lib/with-timeout.ts';
 import { ClusterRelays } from './cluster-relays.ts';
 import type { Command } from './command.ts';
 import { topOptions } from './command-options.ts';
-import { filePath, namespaceName, numberBetween } from './flag-values.ts';
+import { clusterScope, numberBetween } from './flag-values.ts';
 import { anyNumber } from './manifest-flags.ts';
 import { parseOptions } from './options.ts';
 import { topScreen, type RelaySample } from './top-screen.ts';
@@ -90,13 +90,7 @@ async function statusAt(url: string): Promise<unknown> {
 }
 
 function clusterSampler(flags: Flags, names: readonly string[]): Sampler {
-  const { kubeconfig, namespace } = flags;
-  const cluster = new ClusterRelays({
-    kubeconfig: kubeconfig === undefined ? undefined : filePath('--kubeconfig', kubeconfig),
-    namespace: namespace === undefined ? undefined : namespaceName('--namespace', namespace),
-    isAllNamespaces: flags['all-namespaces'],
-    names,
-  });
+  const cluster = new ClusterRelays(clusterScope(flags, names));
   return {
     sample: async () => {
       const relays = await cluster.relays();
