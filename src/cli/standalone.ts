@@ -5,7 +5,6 @@ import { relayConfig } from '../config/parsed-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { machineNames } from '../lib/own-addresses.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
-import { coalesced } from '../lib/coalesced.ts';
 import { present } from '../lib/record.ts';
 import { stopSignals } from '../lib/shutdown.ts';
 import { adminRoutes } from '../relay/admin/routes.ts';
@@ -145,13 +144,14 @@ class Host {
   /** Runs the manifests again whenever something of them may have changed, and at SIGHUP. @returns the end of that. */
   async follow(adminUrl: string | undefined): Promise<() => void> {
     const { reader } = this.#options;
-    const readAndRun = coalesced(async () => {
+    const watch = new FolderWatch(await reader.folders(), systemClock, async () => {
       await this.#runChanged(adminUrl);
       watch.watch(await reader.folders());
     });
-    const watch = new FolderWatch(await reader.folders(), systemClock, () => void readAndRun());
     watch.start();
-    this.#io.signals.on('SIGHUP', () => void readAndRun());
+    this.#io.signals.on('SIGHUP', () => {
+      watch.check();
+    });
     return () => {
       watch.stop();
     };

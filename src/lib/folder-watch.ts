@@ -1,5 +1,6 @@
 import { watch, type FSWatcher } from 'node:fs';
 import type { Clock } from './clock.ts';
+import { coalesced } from './coalesced.ts';
 
 /** How long to wait after an event: an editor may write a file in several steps. */
 const settleMs = 10;
@@ -9,20 +10,25 @@ const pollMs = 5_000;
 
 /**
  * Calls back when something in a set of folders may have changed: soon after the file system reports a change, and every
- * five seconds without one. The callback finds out what has changed, if anything.
+ * five seconds without one. The callback finds out what has changed, if anything. It runs once at a time, and a burst of
+ * changes costs two runs.
  */
 export class FolderWatch {
   #folders: ReadonlySet<string>;
   readonly #clock: Clock;
-  readonly #onPossibleChange: () => void;
+  readonly #check: () => Promise<void>;
   readonly #watchers = new Map<string, FSWatcher>();
+  #isStopped = false;
   #stopSettling: () => void = () => undefined;
   #stopPolling: () => void = () => undefined;
 
-  constructor(folders: Iterable<string>, clock: Clock, onPossibleChange: () => void) {
+  /** @param onPossibleChange  never rejects. */
+  constructor(folders: Iterable<string>, clock: Clock, onPossibleChange: () => Promise<void>) {
     this.#folders = new Set(folders);
     this.#clock = clock;
-    this.#onPossibleChange = onPossibleChange;
+    this.#check = coalesced(async () => {
+      if (!this.#isStopped) await onPossibleChange();
+    });
   }
 
   /** Starts watching. Calls back at once, for changes that came before. */
@@ -31,7 +37,12 @@ export class FolderWatch {
     this.#stopPolling = this.#clock.after(pollMs, () => {
       this.start();
     });
-    this.#onPossibleChange();
+    this.check();
+  }
+
+  /** Calls back now, as for a change. */
+  check(): void {
+    void this.#check();
   }
 
   /** Watches `folders` from now on instead of the previous ones. */
@@ -43,6 +54,7 @@ export class FolderWatch {
 
   /** Stops watching; the callback is not called again. */
   stop(): void {
+    this.#isStopped = true;
     this.#stopSettling();
     this.#stopPolling();
     for (const folder of this.#watchers.keys()) this.#unwatch(folder);
@@ -58,7 +70,9 @@ export class FolderWatch {
     try {
       const watcher = watch(folder, { persistent: false }, () => {
         this.#stopSettling();
-        this.#stopSettling = this.#clock.after(settleMs, this.#onPossibleChange);
+        this.#stopSettling = this.#clock.after(settleMs, () => {
+          this.check();
+        });
       });
       watcher.on('error', () => {
         this.#unwatch(folder);

@@ -1,5 +1,4 @@
 import type { Clock } from '../../lib/clock.ts';
-import { coalesced } from '../../lib/coalesced.ts';
 import { asError } from '../../lib/errors.ts';
 import { FolderWatch } from '../../lib/folder-watch.ts';
 import { readConfig, type ConfigSource } from './read-config.ts';
@@ -29,9 +28,7 @@ export class ConfigWatcher {
     this.#path = path;
     this.#lastHash = last.hash;
     this.#listeners = listeners;
-    this.#watch = new FolderWatch(last.folders, clock, () => {
-      this.reread();
-    });
+    this.#watch = new FolderWatch(last.folders, clock, () => this.#deliver());
   }
 
   /** Starts watching; what changed since it was read is delivered, too. */
@@ -46,7 +43,7 @@ export class ConfigWatcher {
 
   /** Reads now, without waiting for the file system to report a change. */
   reread(): void {
-    void this.#deliver();
+    this.#watch.check();
   }
 
   stop(): void {
@@ -54,11 +51,10 @@ export class ConfigWatcher {
     this.#watch.stop();
   }
 
-  readonly #deliver = coalesced(async () => {
-    if (this.#isStopped) return;
+  async #deliver(): Promise<void> {
     const changed = await this.#readChanged();
     if (changed !== undefined) await this.#listeners.onChange(changed);
-  });
+  }
 
   /** @returns undefined if the source is the last one, or cannot be read. */
   async #readChanged(): Promise<ConfigSource | undefined> {

@@ -33,7 +33,6 @@ export class WatchedFiles<T> {
   #problem = '';
   /** What was read last; undefined if that failed. */
   #last: readonly FileBytes[] | undefined;
-  #reading: Promise<void> = Promise.resolve();
   #isStopped = false;
 
   constructor(options: WatchedFilesOptions<T>) {
@@ -41,9 +40,7 @@ export class WatchedFiles<T> {
     this.#watch = new FolderWatch(
       options.paths.map((path) => dirname(path)),
       options.clock,
-      () => {
-        this.#reading = this.#reading.then(() => this.load());
-      },
+      () => this.load(),
     );
   }
 
