@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import { errorCode } from '../../lib/errors.ts';
 import { constants } from '../kernel/constants.ts';
 import { systemError } from '../kernel/errno.ts';
-import type { KernelSocket } from '../kernel/kernel-socket.ts';
+import { KernelSocket } from '../kernel/kernel-socket.ts';
+import { landingBytes } from '../kernel/landing.ts';
 import type { Poller, Watcher, Work } from '../kernel/poller.ts';
 import type { Address, Channel, ChannelOwner, Reader, SocketSettings } from './channel.ts';
 import { applySettings, streamOf } from './kernel-settings.ts';
@@ -14,8 +15,6 @@ const { EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLET, EAGAIN, EINT
 const watchedEvents = (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0;
 const hangUps = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
-/** All channels read into this memory, one after the other: a reader is done with it when it returns. */
-const landing = new Uint8Array(new ArrayBuffer(65_536));
 /** After so many reads in a row that fill the memory, a direction borrows a pipe. */
 const largeReads = 4;
 /** A direction that moves fewer bytes at a time goes back to copying. */
@@ -203,7 +202,7 @@ export class KernelChannel implements Channel, Watcher, Work {
     if (
       this.#largeReads >= largeReads &&
       target instanceof KernelChannel &&
-      reader.maxBytes >= landing.length
+      reader.maxBytes >= landingBytes
     ) {
       const lent = this.#borrow();
       if (lent !== undefined) return this.#splice(reader, target, lent);
@@ -213,16 +212,15 @@ export class KernelChannel implements Channel, Watcher, Work {
 
   #copy(reader: Reader): number {
     const { maxBytes } = reader;
-    const into = maxBytes < landing.length ? landing.subarray(0, maxBytes) : landing;
-    const count = this.#socket.receive(into);
+    const count = this.#socket.land(maxBytes);
     if (count <= 0) return this.#onNothing(reader, count);
-    if (count < into.length) {
+    if (count < Math.min(maxBytes, landingBytes)) {
       // epoll(7): a stream that returned less than requested is drained
       this.#isReadable = this.#isHangUp;
       this.#largeReads = 0;
     } else this.#largeReads += 1;
     if (reader.target === undefined) this.#context.poller.needsTick();
-    if (!reader.take(landing.subarray(0, count))) this.#isReading = false;
+    if (!reader.take(KernelSocket.landed(count))) this.#isReading = false;
     return count;
   }
 
