@@ -164,6 +164,11 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
 }
 
 /** Serves clients of endpoints that are plain TCP on both sides. */
-export function serveTcp(...of: ConstructorParameters<typeof TcpConnection>): Connection {
-  return new TcpConnection(...of);
+export function serveTcp(
+  accepted: Accepted,
+  port: number,
+  config: EndpointConfig,
+  context: ConnectionContext,
+): Connection {
+  return new TcpConnection(accepted, port, config, context);
 }
