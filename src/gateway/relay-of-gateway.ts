@@ -4,15 +4,19 @@ import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts'
 import { apiVersion, type EndpointSpec, kind } from '../api/schema/realm-relay.ts';
 import { addressFamily } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
-import { endpointAddresses } from './endpoints.ts';
+import { portsFrom } from '../lib/port-range.ts';
+import { backendAddresses } from './endpoints.ts';
 import type { JudgedListener } from './listeners.ts';
 import { labelValue, relayName } from './names.ts';
+import { portRange, routePolicies, settingsOver } from './policies.ts';
+import type { PolicySettings } from './policy-rules.ts';
 import { backendNamespace, backendRefs, protocolOf, resolvedBackend } from './references.ts';
 import { type Gateway, gatewayGroup, type Labels, type Lookup, type Route } from './types.ts';
 import { remoteWeights } from './weights.ts';
 
 /** An address of a Pod that was replaced is silent, and each dial of it waits this long before the next one is tried. */
 const dialTimeoutSeconds = 1;
+const maxPort = 65_535;
 
 /** A listener with the routes that are attached to it, in no particular order. */
 export type ServedListener = { readonly listener: JudgedListener; readonly routes: readonly Route[] };
@@ -44,7 +48,7 @@ export function relayOfGateway(
   });
   return {
     ...relay,
-    servicePorts: valid.map(({ listener }) => servicePort(listener)),
+    servicePorts: valid.flatMap(({ listener }) => servicePorts(listener)),
     ...present('loadBalancerIP', requestedAddresses(gateway)[0]),
     ...(uid !== undefined && {
       owner: { apiVersion: `${gatewayGroup}/v1`, kind: 'Gateway', name, uid },
@@ -80,27 +84,34 @@ function commonMetadata({ metadata, spec }: Gateway): { labels: Labels; annotati
   };
 }
 
-function servicePort({ spec: { port, protocol } }: JudgedListener): ServicePort {
-  return { port, protocol: protocol === 'UDP' ? 'UDP' : 'TCP' };
+function servicePorts({ spec, policy }: JudgedListener): ServicePort[] {
+  const { first, last } = portRange(spec, policy);
+  const protocol = spec.protocol === 'UDP' ? 'UDP' : 'TCP';
+  return portsFrom(first, last).map((port) => ({ port, protocol }));
 }
 
 function endpoint({ listener, routes }: ServedListener, lookup: Lookup): EndpointSpec[] {
-  const { name, port } = listener.spec;
+  const { name } = listener.spec;
   const route = servingRoute(routes);
-  const remotes = route === undefined ? [] : remotesOf(route, lookup);
-  if (route === undefined || remotes.length === 0) return [];
+  if (route === undefined) return [];
+  const policy = settingsOver(listener.policy, routePolicies(route, lookup).settings);
+  const { first, last } = portRange(listener.spec, policy);
+  const remotes = remotesOf(route, policy, lookup).filter(({ port }) => port + last - first <= maxPort);
+  if (remotes.length === 0) return [];
   const isUdp = protocolOf(route) === 'UDP';
-  return [{ name, listen: { port }, remotes, network: { tcp: !isUdp, udp: isUdp } }];
+  const { endPort, network, backends: _backends, ...fields } = policy;
+  const listen = { port: first, ...present('endPort', endPort) };
+  return [{ ...fields, name, listen, remotes, network: { ...network, tcp: !isUdp, udp: isUdp } }];
 }
 
 /** The endpoints of all backends of `route`, which share the weight of their backend; one of weight 0 gets no traffic. */
-function remotesOf(route: Route, lookup: Lookup): EndpointSpec['remotes'] {
+function remotesOf(route: Route, { backends }: PolicySettings, lookup: Lookup): EndpointSpec['remotes'] {
   const shares = backendRefs(route).flatMap((ref) => {
     const { weight = 1 } = ref;
     const backend = resolvedBackend(ref, route, lookup);
     if (weight === 0 || 'reason' in backend) return [];
     const slices = lookup.slices(backendNamespace(route, ref), ref.name);
-    const found = endpointAddresses(backend.service, backend.port, slices);
+    const found = backendAddresses(backend.service, backend.port, slices, backends);
     return found.map((each) => ({ ...each, share: weight / found.length }));
   });
   const weights = remoteWeights(shares.map(({ share }) => share));
