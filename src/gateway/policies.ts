@@ -11,6 +11,10 @@ export type PolicyVerdict = {
   readonly policy: TrafficPolicy;
   readonly target: PolicyTarget;
   readonly accepted: Finding;
+  /** Why it is not valid, field by field. */
+  readonly problems: readonly Problem[];
+  /** Fields that are valid and have no effect. */
+  readonly warnings: readonly Problem[];
 };
 
 /** What the policies of a Gateway come to. */
@@ -56,7 +60,7 @@ export function gatewayPolicies({ metadata, spec }: Gateway, lookup: Lookup): Ga
     const meant = spec.listeners.filter((each) => (sectionName ?? each.name) === each.name);
     if (meant.length === 0) {
       const message = `Gateway "${namespace}/${name}" has no listener "${sectionName ?? ''}".`;
-      return { reason: 'TargetNotFound', message, settings: {} };
+      return { ...nothing, reason: 'TargetNotFound', message };
     }
     const decision = policyDecision(policy, target, meant);
     if (decision.reason !== undefined) return decision;
@@ -100,7 +104,13 @@ export function portRange(
 type SettingsBySection = ReadonlyMap<string, PolicySettings>;
 
 /** `settings` are in effect, whether the policy is accepted or, with a `reason`, not. */
-type Decision = { readonly reason?: string; readonly message: string; readonly settings: PolicySettings };
+type Decision = Pick<PolicyVerdict, 'problems' | 'warnings'> & {
+  readonly reason?: string;
+  readonly message: string;
+  readonly settings: PolicySettings;
+};
+
+const nothing = { settings: {}, problems: [], warnings: [] } as const;
 
 type Decide = (policy: TrafficPolicy, target: PolicyTarget, before: SettingsBySection) => Decision;
 
@@ -118,12 +128,14 @@ function judged(
       .map((target) => {
         const section = target.sectionName ?? '';
         const winner = winners.get(section);
-        if (winner !== undefined) return { policy, target, accepted: conflicted(winner) };
+        if (winner !== undefined)
+          return { ...nothing, policy, target, accepted: acceptance(conflicted(winner)) };
         const decision = decide(policy, target, settings);
         if (decision.reason === undefined) winners.set(section, policy);
         // What an older policy that is not accepted keeps closed, a valid one may decide about.
         if (decision.reason === undefined || !settings.has(section)) settings.set(section, decision.settings);
-        return { policy, target, accepted: acceptance(decision) };
+        const { problems, warnings } = decision;
+        return { policy, target, accepted: acceptance(decision), problems, warnings };
       }),
   );
   return { verdicts, settings };
@@ -136,9 +148,15 @@ function policyDecision(
 ): Decision {
   const { settings, problems, warnings } = checkedPolicy(policy, target, listeners);
   if (settings === undefined || problems.length > 0)
-    return { reason: 'Invalid', message: texts(problems), settings: restrictions(settings) };
+    return {
+      reason: 'Invalid',
+      message: texts(problems),
+      settings: restrictions(settings),
+      problems,
+      warnings,
+    };
   const notes = warnings.length === 0 ? '' : ` ${texts(warnings)}`;
-  return { message: `The policy is in effect.${notes}`, settings };
+  return { message: `The policy is in effect.${notes}`, settings, problems, warnings };
 }
 
 /** A mistake in one field must not open a port to everybody. */
@@ -154,16 +172,18 @@ function tooManyPorts(settings: PolicySettings, ports: number): Decision {
     value: settings.endPort,
     remedy: 'use a smaller range, or another Gateway for a part of it',
   };
-  return { reason: 'UnsupportedValue', message: problemText(problem), settings: restrictions(settings) };
+  const message = problemText(problem);
+  const kept = restrictions(settings);
+  return { reason: 'UnsupportedValue', message, settings: kept, problems: [problem], warnings: [] };
 }
 
-function acceptance({ reason = 'Accepted', message }: Decision): Finding {
+function acceptance({ reason = 'Accepted', message }: Pick<Decision, 'reason' | 'message'>): Finding {
   return { type: 'Accepted', status: reason === 'Accepted' ? 'True' : 'False', reason, message };
 }
 
-function conflicted({ metadata: { namespace, name } }: TrafficPolicy): Finding {
+function conflicted({ metadata: { namespace, name } }: TrafficPolicy): Decision {
   const message = `${policyKind} "${namespace}/${name}" has the same target and is older, so that one is in effect: merge the two, or remove one.`;
-  return { type: 'Accepted', status: 'False', reason: 'Conflicted', message };
+  return { ...nothing, reason: 'Conflicted', message };
 }
 
 function onListener(settings: SettingsBySection, name: string): PolicySettings {

@@ -39,7 +39,7 @@ export function policyAncestors(
       (each) => each.controllerName === controllerName && sameJson(each.ancestorRef, ancestorRef),
     );
     const dating = { previous: before?.conditions ?? [], generation, now };
-    const accepted = acceptance(policy, target, surroundings, lookup);
+    const { accepted } = policyVerdict(policy, target, surroundings, lookup);
     return { ancestorRef, controllerName, conditions: datedConditions([accepted], dating) };
   });
   return [...others, ...ours].slice(0, maxAncestors);
@@ -51,12 +51,12 @@ export function hasAncestors({ status }: TrafficPolicy, ancestors: readonly Poli
 }
 
 /** Whether `policy` is in effect on `target`. Pure. */
-export function acceptance(
+export function policyVerdict(
   policy: TrafficPolicy,
   target: PolicyTarget,
   surroundings: PolicySurroundings,
   lookup: Lookup,
-): Finding {
+): Omit<PolicyVerdict, 'policy' | 'target'> {
   const { namespace, name } = policy.metadata;
   const own = verdicts(`${namespace}/${target.name}`, target, surroundings, lookup)?.find(
     (each) =>
@@ -64,7 +64,7 @@ export function acceptance(
       each.policy.metadata.name === name &&
       isSameTarget(each.target, target),
   );
-  return own?.accepted ?? notFound(namespace, target);
+  return own ?? { accepted: notFound(namespace, target), problems: [], warnings: [] };
 }
 
 function verdicts(
@@ -83,6 +83,6 @@ function verdicts(
 
 function notFound(namespace: string, { kind, name }: PolicyTarget): Finding {
   const served = kind === 'Gateway' ? ', or its GatewayClass is of another controller' : '';
-  const message = `${kind} "${namespace}/${name}" does not exist${served}: targets are in the namespace of the policy.`;
+  const message = `${kind} "${namespace}/${name}" does not exist${served}: correct targetRefs, whose objects are in the namespace of the policy.`;
   return { type: 'Accepted', status: 'False', reason: 'TargetNotFound', message };
 }

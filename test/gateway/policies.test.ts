@@ -50,9 +50,9 @@ const cases: Case[] = [
     why: 'targets that do not exist',
     targets: [target('Gateway', 'none'), target('Gateway', 'web', 'none'), target('TCPRoute', 'bind')],
     reported: [
-      'False TargetNotFound: Gateway "edge/none" does not exist, or its GatewayClass is of another controller: targets are in the namespace of the policy.',
+      'False TargetNotFound: Gateway "edge/none" does not exist, or its GatewayClass is of another controller: correct targetRefs, whose objects are in the namespace of the policy.',
       'False TargetNotFound: Gateway "edge/web" has no listener "none".',
-      'False TargetNotFound: TCPRoute "edge/bind" does not exist: targets are in the namespace of the policy.',
+      'False TargetNotFound: TCPRoute "edge/bind" does not exist: correct targetRefs, whose objects are in the namespace of the policy.',
     ],
   },
   {
