@@ -3,20 +3,20 @@ import { resolve } from '../api/resolve.ts';
 import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts';
 import { apiVersion, type EndpointSpec, kind } from '../api/schema/realm-relay.ts';
 import { addressFamily } from '../lib/ip-address.ts';
-import { present } from '../lib/record.ts';
 import { portsFrom } from '../lib/port-range.ts';
-import { backendAddresses } from './endpoints.ts';
+import { present } from '../lib/record.ts';
+import { routeBackends, type RouteBackends } from './backends.ts';
 import type { JudgedListener } from './listeners.ts';
 import { labelValue, relayName } from './names.ts';
 import { portRange, routePolicies, settingsOver } from './policies.ts';
-import type { PolicySettings } from './policy-rules.ts';
-import { backendNamespace, backendRefs, protocolOf, resolvedBackend } from './references.ts';
+import { protocolOf } from './references.ts';
 import { type Gateway, gatewayGroup, type Labels, type Lookup, type Route } from './types.ts';
-import { remoteWeights } from './weights.ts';
 
 /** An address of a Pod that was replaced is silent, and each dial of it waits this long before the next one is tried. */
 const dialTimeoutSeconds = 1;
-const maxPort = 65_535;
+
+/** An endpoint, and the backends that share its clients, which no field of a RealmRelay sets. */
+type ServedEndpoint = { readonly spec: EndpointSpec } & Pick<RouteBackends, 'backends'>;
 
 /** A listener with the routes that are attached to it, in no particular order. */
 export type ServedListener = { readonly listener: JudgedListener; readonly routes: readonly Route[] };
@@ -34,13 +34,14 @@ export function relayOfGateway(
   const valid = listeners.filter(({ listener }) => listener.isValid);
   if (valid.length === 0) return undefined;
   const { namespace, name, uid } = gateway.metadata;
+  const served = valid.flatMap((each) => endpoint(each, lookup));
   const relay = resolve({
     apiVersion,
     kind,
     metadata: { name: relayName(gateway), namespace },
     spec: {
       ...parameters,
-      endpoints: valid.flatMap((served) => endpoint(served, lookup)),
+      endpoints: served.map(({ spec }) => spec),
       service: { type: 'LoadBalancer', ...parameters.service },
       commonMetadata: commonMetadata(gateway),
       network: { tcpTimeoutSeconds: dialTimeoutSeconds },
@@ -48,6 +49,10 @@ export function relayOfGateway(
   });
   return {
     ...relay,
+    endpoints: relay.endpoints.map((each, index) => ({
+      ...each,
+      ...present('backends', served[index]?.backends),
+    })),
     servicePorts: valid.flatMap(({ listener }) => servicePorts(listener)),
     ...present('loadBalancerIP', requestedAddresses(gateway)[0]),
     ...(uid !== undefined && {
@@ -90,30 +95,18 @@ function servicePorts({ spec, policy }: JudgedListener): ServicePort[] {
   return portsFrom(first, last).map((port) => ({ port, protocol }));
 }
 
-function endpoint({ listener, routes }: ServedListener, lookup: Lookup): EndpointSpec[] {
+function endpoint({ listener, routes }: ServedListener, lookup: Lookup): ServedEndpoint[] {
   const { name } = listener.spec;
   const route = servingRoute(routes);
   if (route === undefined) return [];
   const policy = settingsOver(listener.policy, routePolicies(route, lookup).settings);
+  const { endPort, network, backends: dialled, ...fields } = policy;
   const { first, last } = portRange(listener.spec, policy);
-  const remotes = remotesOf(route, policy, lookup).filter(({ port }) => port + last - first <= maxPort);
+  const dialling = { ...present('backends', dialled), morePorts: last - first };
+  const { remotes, backends } = routeBackends(route, dialling, lookup);
   if (remotes.length === 0) return [];
   const isUdp = protocolOf(route) === 'UDP';
-  const { endPort, network, backends: _backends, ...fields } = policy;
   const listen = { port: first, ...present('endPort', endPort) };
-  return [{ ...fields, name, listen, remotes, network: { ...network, tcp: !isUdp, udp: isUdp } }];
-}
-
-/** The endpoints of all backends of `route`, which share the weight of their backend; one of weight 0 gets no traffic. */
-function remotesOf(route: Route, { backends }: PolicySettings, lookup: Lookup): EndpointSpec['remotes'] {
-  const shares = backendRefs(route).flatMap((ref) => {
-    const { weight = 1 } = ref;
-    const backend = resolvedBackend(ref, route, lookup);
-    if (weight === 0 || 'reason' in backend) return [];
-    const slices = lookup.slices(backendNamespace(route, ref), ref.name);
-    const found = backendAddresses(backend.service, backend.port, slices, backends);
-    return found.map((each) => ({ ...each, share: weight / found.length }));
-  });
-  const weights = remoteWeights(shares.map(({ share }) => share));
-  return shares.map(({ address, port }, index) => ({ address, port, weight: weights[index] ?? 1 }));
+  const spec = { ...fields, name, listen, remotes, network: { ...network, tcp: !isUdp, udp: isUdp } };
+  return [{ spec, backends }];
 }
