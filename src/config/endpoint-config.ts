@@ -2,6 +2,7 @@ import type { Findings } from '../lib/document-rules.ts';
 import type { Path, Problem } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
+import { sniProblems } from './sni-rule.ts';
 import { parseBalance } from './balance.ts';
 import { furtherPorts } from './further-ports.ts';
 import { healthCheckConfig, type HealthCheckConfig } from './health-check-keys.ts';
@@ -38,6 +39,7 @@ export function endpointConfig(
     name,
     range_of: rangeOf,
     listen,
+    sni,
     remote,
     extra_remotes: extra = [],
     balance,
@@ -60,6 +62,7 @@ export function endpointConfig(
   const written = { ...global, ...own, ...overrides };
   const network = endpointNetwork(written);
   findings.problems.push(...networkProblems(listen, network, path));
+  findings.problems.push(...sniProblems({ sni, network, listenTransport }, path));
   const healthCheck = check && healthCheckConfig(check);
   findings.warnings.push(...networkWarnings({ network, written, healthCheck, rangeOf }, path));
   const further = furtherPorts({ listen, remotes }, { ...range, range_of: rangeOf }, path, findings);
@@ -68,6 +71,7 @@ export function endpointConfig(
   const chosen = {
     listen,
     remotes,
+    ...present('sni', sni),
     ...(further.length > 0 && { range: further }),
     balance: { ...parsed, ...(strategy && { strategy }) },
     network,

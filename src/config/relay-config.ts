@@ -1,3 +1,4 @@
+import type { Sni } from '../api/sni.ts';
 import type { SocketAddress } from './address.ts';
 import type { BalanceConfig } from './balance.ts';
 import type { DnsConfig } from './dns-config.ts';
@@ -21,6 +22,8 @@ export type EndpointConfig = PortConfig &
   PortRange & {
     /** Its name in status, log and metrics. */
     readonly name: string;
+    /** The clients of TLS that it serves; absent = every client. */
+    readonly sni?: Sni;
     readonly balance: BalanceConfig;
     readonly network: EndpointNetwork;
     /** The source address for dialling, any port if its port is 0; absent = the system's choice. */

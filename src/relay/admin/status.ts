@@ -5,8 +5,9 @@ import type { EngineName } from '../../config/engine.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { transportText } from '../../config/transport.ts';
 import type { IpFamily } from '../../lib/ip-address.ts';
+import { present } from '../../lib/record.ts';
 import { faultsText } from '../listener/bind-fault.ts';
-import type { EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
+import type { EndpointStats, HelloCounts, WorkersStatus } from '../data-plane/data-plane.ts';
 import type { HistogramCounts } from '../stats/histogram.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
@@ -97,6 +98,11 @@ export type EndpointStatus = {
   readonly looped: { readonly connections: number; readonly associations: number };
   /** TCP clients that closed the connection without sending anything, as load balancers check; they are no failures. */
   readonly probes: number;
+  /**
+   * Of an endpoint with `sni`: its names, and the TLS clients of its port that no endpoint serves; of a port that several share,
+   * the first has them.
+   */
+  readonly sni?: { readonly hosts: readonly string[]; readonly refused: HelloCounts };
   /** Associations ended to make room for another client. */
   readonly evicted: number;
   /** How long TCP clients waited for a remote, and how long their connections lasted, as `/metrics` explains. */
@@ -116,7 +122,7 @@ export type SocketStatus = {
 
 /** The status of `endpoint`, whose listening sockets are `sockets`. */
 export function endpointStatus(endpoint: EndpointStats, sockets: readonly ManagedListener[]): EndpointStatus {
-  const { name, balance, listenTransport, remoteTransport } = endpoint.config;
+  const { name, balance, listenTransport, remoteTransport, sni } = endpoint.config;
   const { problem = '', isUsable = true } = endpoint.transport ?? {};
   const faults = sockets.flatMap(({ fault }) => fault ?? []);
   return {
@@ -143,6 +149,7 @@ export function endpointStatus(endpoint: EndpointStats, sockets: readonly Manage
     tooManyOfClient: endpoint.tooManyOfClient,
     looped: endpoint.looped,
     probes: endpoint.probes,
+    ...present('sni', sni && { hosts: sni.hosts, refused: endpoint.hellos }),
     evicted: endpoint.evicted,
     dialTime: endpoint.dialTime,
     connectionTime: endpoint.connectionTime,

@@ -131,9 +131,13 @@ export class KernelChannel implements Channel, Watcher, Work {
   }
 
   stream(settings: SocketSettings): Socket {
-    if (this.#unwatched === undefined) this.#context.poller.remove(this.#socket);
-    this.#isClosed = true;
+    this.#leave();
     return streamOf(this.#socket, settings);
+  }
+
+  handOver(): number {
+    this.#leave();
+    return this.#socket.release();
   }
 
   end(): void {
@@ -345,6 +349,12 @@ export class KernelChannel implements Channel, Watcher, Work {
   #failUnwatched(number: number): void {
     if (this.#connecting === undefined) this.#fail('epoll_ctl', number);
     else this.#reportConnected(number);
+  }
+
+  /** Somebody else uses the socket from now on. */
+  #leave(): void {
+    if (this.#unwatched === undefined) this.#context.poller.remove(this.#socket);
+    this.#isClosed = true;
   }
 
   /** What is not sent is discarded with the socket. */

@@ -117,9 +117,10 @@ export class WorkerThread {
         this.#known.tell(config);
         const remotes = isOrderedLater(config) ? undefined : this.#ordered(handed, accepted.remote.address);
         if (remotes !== undefined) connection.acquireFirst();
+        const { received } = accepted;
         const fd = accepted.handOver?.() ?? -1;
         this.#openDescriptors[fd] = 1; // the worker may end before it has it
-        post({ kind: 'serve', id, fd, client: accepted.remote, endpoint, port, remotes });
+        post({ kind: 'serve', id, fd, client: accepted.remote, endpoint, port, remotes, received });
       },
     });
     const handed = { connection, config, port, context };
