@@ -1,4 +1,5 @@
 import type { Sni } from '../api/sni.ts';
+import type { Backend } from '../api/relay.ts';
 import type { SocketAddress } from './address.ts';
 import type { BalanceConfig } from './balance.ts';
 import type { DnsConfig } from './dns-config.ts';
@@ -25,6 +26,8 @@ export type EndpointConfig = PortConfig &
     /** The clients of TLS that it serves; absent = every client. */
     readonly sni?: Sni;
     readonly balance: BalanceConfig;
+    /** Groups of remotes that share the clients by weight, within which `balance` applies; absent = one of all. */
+    readonly backends?: readonly Backend[];
     readonly network: EndpointNetwork;
     /** The source address for dialling, any port if its port is 0; absent = the system's choice. */
     readonly through?: SocketAddress;

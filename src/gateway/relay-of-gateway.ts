@@ -4,15 +4,17 @@ import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts'
 import { apiVersion, type EndpointSpec, kind } from '../api/schema/realm-relay.ts';
 import { addressFamily } from '../lib/ip-address.ts';
 import { present } from '../lib/record.ts';
-import { endpointAddresses } from './endpoints.ts';
+import { routeBackends, type RouteBackends } from './backends.ts';
 import type { JudgedListener } from './listeners.ts';
 import { labelValue, relayName } from './names.ts';
-import { backendNamespace, backendRefs, protocolOf, resolvedBackend } from './references.ts';
+import { protocolOf } from './references.ts';
 import { type Gateway, gatewayGroup, type Labels, type Lookup, type Route } from './types.ts';
-import { remoteWeights } from './weights.ts';
 
 /** An address of a Pod that was replaced is silent, and each dial of it waits this long before the next one is tried. */
 const dialTimeoutSeconds = 1;
+
+/** An endpoint, and the backends that share its clients, which no field of a RealmRelay sets. */
+type ServedEndpoint = { readonly spec: EndpointSpec } & Pick<RouteBackends, 'backends'>;
 
 /** A listener with the routes that are attached to it, in no particular order. */
 export type ServedListener = { readonly listener: JudgedListener; readonly routes: readonly Route[] };
@@ -30,13 +32,14 @@ export function relayOfGateway(
   const valid = listeners.filter(({ listener }) => listener.isValid);
   if (valid.length === 0) return undefined;
   const { namespace, name, uid } = gateway.metadata;
+  const served = valid.flatMap((each) => endpoint(each, lookup));
   const relay = resolve({
     apiVersion,
     kind,
     metadata: { name: relayName(gateway), namespace },
     spec: {
       ...parameters,
-      endpoints: valid.flatMap((served) => endpoint(served, lookup)),
+      endpoints: served.map(({ spec }) => spec),
       service: { type: 'LoadBalancer', ...parameters.service },
       commonMetadata: commonMetadata(gateway),
       network: { tcpTimeoutSeconds: dialTimeoutSeconds },
@@ -44,6 +47,10 @@ export function relayOfGateway(
   });
   return {
     ...relay,
+    endpoints: relay.endpoints.map((each, index) => ({
+      ...each,
+      ...present('backends', served[index]?.backends),
+    })),
     servicePorts: valid.map(({ listener }) => servicePort(listener)),
     ...present('loadBalancerIP', requestedAddresses(gateway)[0]),
     ...(uid !== undefined && {
@@ -84,25 +91,13 @@ function servicePort({ spec: { port, protocol } }: JudgedListener): ServicePort 
   return { port, protocol: protocol === 'UDP' ? 'UDP' : 'TCP' };
 }
 
-function endpoint({ listener, routes }: ServedListener, lookup: Lookup): EndpointSpec[] {
+function endpoint({ listener, routes }: ServedListener, lookup: Lookup): ServedEndpoint[] {
   const { name, port } = listener.spec;
   const route = servingRoute(routes);
-  const remotes = route === undefined ? [] : remotesOf(route, lookup);
-  if (route === undefined || remotes.length === 0) return [];
+  if (route === undefined) return [];
+  const { remotes, backends } = routeBackends(route, lookup);
+  if (remotes.length === 0) return [];
   const isUdp = protocolOf(route) === 'UDP';
-  return [{ name, listen: { port }, remotes, network: { tcp: !isUdp, udp: isUdp } }];
-}
-
-/** The endpoints of all backends of `route`, which share the weight of their backend; one of weight 0 gets no traffic. */
-function remotesOf(route: Route, lookup: Lookup): EndpointSpec['remotes'] {
-  const shares = backendRefs(route).flatMap((ref) => {
-    const { weight = 1 } = ref;
-    const backend = resolvedBackend(ref, route, lookup);
-    if (weight === 0 || 'reason' in backend) return [];
-    const slices = lookup.slices(backendNamespace(route, ref), ref.name);
-    const found = endpointAddresses(backend.service, backend.port, slices);
-    return found.map((each) => ({ ...each, share: weight / found.length }));
-  });
-  const weights = remoteWeights(shares.map(({ share }) => share));
-  return shares.map(({ address, port }, index) => ({ address, port, weight: weights[index] ?? 1 }));
+  const spec = { name, listen: { port }, remotes, network: { tcp: !isUdp, udp: isUdp } };
+  return [{ spec, backends }];
 }

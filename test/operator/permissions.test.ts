@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { dump } from 'js-yaml';
 import { operatorContainer, releaseNamespace, rendered } from '../chart/chart.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
+import { crdsServed } from '../cluster/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithHelm } from '../cluster/helm.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
@@ -112,7 +113,7 @@ class Installed {
 
   /** Starts the operator with `flags` besides those that its Pod would give it, and resolves when it is at work. */
   async start(flags: readonly string[]): Promise<void> {
-    await this.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    await crdsServed((args) => this.kubectl(args));
     const file = join(this.#folder, 'kubeconfig');
     const config = await accountKubeConfig(this.controlPlane, { namespace: releaseNamespace, name });
     writeFileSync(file, config.exportConfig());

@@ -96,6 +96,8 @@ export type EndpointStatus = {
   readonly tooManyOfClient: { readonly connections: number; readonly associations: number };
   /** TCP clients, and datagrams of UDP clients, refused since a remote leads back to the relay. */
   readonly looped: { readonly connections: number; readonly associations: number };
+  /** TCP clients, and datagrams of UDP clients, refused since a backend with `refuse` has that share of them. */
+  readonly backendRefused: { readonly connections: number; readonly associations: number };
   /** TCP clients that closed the connection without sending anything, as load balancers check; they are no failures. */
   readonly probes: number;
   /**
@@ -148,6 +150,7 @@ export function endpointStatus(endpoint: EndpointStats, sockets: readonly Manage
     notAllowed: endpoint.notAllowed,
     tooManyOfClient: endpoint.tooManyOfClient,
     looped: endpoint.looped,
+    backendRefused: endpoint.backendRefused,
     probes: endpoint.probes,
     ...present('sni', sni && { hosts: sni.hosts, refused: endpoint.hellos }),
     evicted: endpoint.evicted,

@@ -180,7 +180,8 @@ class AcceptedClient implements Accepted {
   }
 
   stream(settings: SocketSettings): Socket {
-    return streamOf(this.#socket, settings).pause();
+    applySettings(this.#socket, settings);
+    return streamOf(this.#socket.release()).pause();
   }
 
   keepAlive(settings: SocketSettings): void {
@@ -211,7 +212,7 @@ function connect(
     const status = socket.connect(target);
     if (status !== 0) throw systemError('connect', status, { address: target.address, port: target.port });
     const channel = new KernelChannel(context, socket);
-    channel.awaitConnect({ address: target.address, port: target.port }, onConnected);
+    channel.awaitConnect(target, onConnected);
     return channel;
   } catch (error) {
     socket?.close();

@@ -11,6 +11,7 @@ import { probe } from '../net/socket-stack.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
 import { readProxyHeader } from '../proxy-protocol/socket-header.ts';
 import type { Side } from '../stats/side.ts';
+import type { RemotePool } from '../upstream/remote-pool.ts';
 import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
 import { quiet, type Layers } from './layers.ts';
 import { StreamPipe } from './stream-pipe.ts';
@@ -47,6 +48,7 @@ type Upstream = OwnSocket & { peer: Peer | undefined; readonly close: () => void
 export class TransportConnection implements LifecycleOwner<Upstream> {
   countedAs: string | undefined;
   path: RelayPath = [];
+  pool: RemotePool | undefined;
   readonly fromClient: StreamPipe;
   readonly fromUpstream: StreamPipe;
   readonly #port: number;
@@ -144,7 +146,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
       this.#addresses = addresses;
       this.#lifecycle.client = addresses.source;
     }
-    const refusal = await this.#context.admitSource(this, this.#lifecycle.client.address);
+    const refusal = await this.#context.admitSource(this, this.#lifecycle.client.address, this.#port);
     if (refusal !== undefined) throw refusal;
   }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Condition } from '../../../src/api/schema/realm-relay.ts';
 import type { GatewayStatus, Listener, RouteParentStatus } from '../../../src/gateway/types.ts';
 import { type ControlPlane, startControlPlane } from '../../cluster/control-plane.ts';
+import { crdsServed } from '../../cluster/crds.ts';
 import { describeWithCluster } from '../../cluster/shared.ts';
 import { JumpingClock } from '../../support/jumping-clock.ts';
 import { Edge, type Seen } from '../edge.ts';
@@ -46,13 +47,12 @@ export async function installKinds(controlPlane: ControlPlane, ...plurals: strin
   const files = readdirSync(gatewayCrds).filter(
     (file) => plurals.length === 0 || plurals.some((plural) => file.endsWith(`_${plural}.yaml`)),
   );
-  for (const args of [
-    ['apply', '--server-side', ...files.map((file) => `--filename=${join(gatewayCrds, file)}`)],
-    ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'],
-  ]) {
+  const kubectl = async (args: readonly string[]): Promise<void> => {
     const { code, stderr } = await controlPlane.kubectl(args);
     if (code !== 0) throw new Error(stderr);
-  }
+  };
+  await kubectl(['apply', '--server-side', ...files.map((file) => `--filename=${join(gatewayCrds, file)}`)]);
+  await crdsServed(kubectl);
 }
 
 /** A namespace with an operator that serves Gateways in it. */
