@@ -173,8 +173,7 @@ export class KernelChannel implements Channel, Watcher, Work {
     }
     if ((events & EPOLLOUT) !== 0 && this.#isWaiting) this.#flush();
     if (this.#isReading && this.#isReadable) this.#read();
-    // once the peer has ended its side, no read notices any more that it is gone
-    else if ((events & EPOLLERR) !== 0 && this.#hasPeerEnded) this.#noticeError();
+    else if ((events & EPOLLERR) !== 0) this.#noticeLateError();
   }
 
   /** Goes on reading in a later turn. */
@@ -209,11 +208,8 @@ export class KernelChannel implements Channel, Watcher, Work {
     const reader = this.#reader;
     if (reader === undefined) return 0;
     const { target } = reader;
-    if (
-      this.#largeReads >= largeReads &&
-      target instanceof KernelChannel &&
-      reader.maxBytes >= landingBytes
-    ) {
+    const isLarge = this.#largeReads >= largeReads && reader.maxBytes >= landingBytes;
+    if (isLarge && target instanceof KernelChannel) {
       const lent = this.#borrow();
       if (lent !== undefined) return this.#splice(reader, target, lent);
     }
@@ -280,6 +276,11 @@ export class KernelChannel implements Channel, Watcher, Work {
     this.#context.poller.needsTick();
     reader.end();
     if (this.#isShut) this.close();
+  }
+
+  /** Once the peer has ended its side, no read notices any more that it is gone. */
+  #noticeLateError(): void {
+    if (this.#hasPeerEnded) this.#noticeError();
   }
 
   /** Fails if the kernel has an error for the connection. */
