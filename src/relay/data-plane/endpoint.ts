@@ -23,6 +23,7 @@ import { TrafficStats } from '../stats/traffic.ts';
 import type { EndpointTransport } from '../transport/endpoint-transport.ts';
 import type { UdpAssociation } from '../udp/association.ts';
 import { Associations } from '../udp/associations.ts';
+import type { Connect } from '../upstream/health-checks.ts';
 import { BackendRefusedError } from '../upstream/backends.ts';
 import { EndpointRemotes } from '../upstream/endpoint-remotes.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
@@ -75,7 +76,7 @@ export class Endpoint {
     this.#config = config;
     this.#transport = transport;
     this.#threads = context.threads;
-    this.#remotes = new EndpointRemotes(config, context);
+    this.#remotes = new EndpointRemotes(config, { ...context, connect: () => this.#checkConnect() });
     const { clock } = context;
     this.#backends = new ClientBackends({ clock, remotes: this.#remotes, config: () => this.#config });
     this.#logLimiter = new LogLimiter(context.log, context.clock, () => this.#config.name);
@@ -226,6 +227,13 @@ export class Endpoint {
     if (path === undefined || chosen === undefined || chosen === 'refused') return undefined;
     const pool = (): RemotePool | undefined => this.#backends.current('UDP', port, chosen);
     return this.#associations.associate({ port, client, path, pool, onClosed });
+  }
+
+  /** How a check connects to remotes with transports. */
+  #checkConnect(): Connect | undefined {
+    const [transport, config, { tcp }] = [this.#transport, this.#config, this.#connectionContext];
+    if (transport === undefined) return undefined;
+    return (target, onConnected) => transport.connect(target, onConnected, config, tcp);
   }
 
   #newConnection(accepted: Accepted, port: number): Connection {
