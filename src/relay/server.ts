@@ -228,11 +228,11 @@ export class RelayServer {
 
   /** The sockets that it listens on. */
   get sockets(): OwnSocket[] {
-    return [...this.#listeners].flatMap(({ spec, open }) =>
-      open === undefined
-        ? []
-        : [{ name: spec.key, protocol: spec.protocol, address: open.address, port: open.port }],
-    );
+    return [...this.#listeners].flatMap(({ spec, open }) => {
+      if (open === undefined) return [];
+      const { address, port, sockets } = open;
+      return [{ name: spec.key, protocol: spec.protocol, address, port, sockets }];
+    });
   }
 
   /** Leaves new clients to a successor that has the same sockets, and waits until everything open has ended. */

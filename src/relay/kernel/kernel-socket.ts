@@ -3,8 +3,9 @@ import { Descriptor } from './descriptor.ts';
 import { checked, KernelMisuseError, type Where } from './errno.ts';
 import { library } from './library.ts';
 import { familyOf, SocketAddressMemory } from './socket-address.ts';
-import { layouts } from './structs.ts';
+import type { PinnedMemory } from './pinned-memory.ts';
 import type { Pipe } from './pipe.ts';
+import { layouts } from './structs.ts';
 
 const {
   SOCK_STREAM,
@@ -30,10 +31,12 @@ export type SocketKind = {
 const maxTextBytes = 16;
 /** Where tcp_info has the number of clients that a listening socket has not accepted. Source: linux/tcp.h, tcpi_unacked. */
 const unackedOffset = 24;
+/** Where the memory figures of a socket have its drops. Source: linux/sock_diag.h, SK_MEMINFO_DROPS. */
+const droppedOffset = 8 * 4;
 
 // Memory that calls of all sockets share, since each is done with it when it returns.
 const addressMemory = new SocketAddressMemory();
-const optionBytes = new Uint8Array(new ArrayBuffer(32));
+const optionBytes = new Uint8Array(new ArrayBuffer(64));
 const optionView = new DataView(optionBytes.buffer);
 const lengthBytes = new Uint8Array(new ArrayBuffer(4));
 const lengthView = new DataView(lengthBytes.buffer);
@@ -180,6 +183,12 @@ export class KernelSocket extends Descriptor {
     return setsockopt(this.fd, level, name, optionBytes, bytes.length) < 0 ? errno() : 0;
   }
 
+  /** Sets an option whose value is a struct. @returns 0, or a negative error number. */
+  setStructOption(level: number, name: number, struct: PinnedMemory): number {
+    const { setsockopt, errno } = library();
+    return setsockopt(this.fd, level, name, struct.bytes, struct.bytes.length) < 0 ? errno() : 0;
+  }
+
   /** The value of an option that is an int. @throws the system's error. */
   option(level: number, name: number): number {
     this.#readOption(level, name, 4);
@@ -190,6 +199,12 @@ export class KernelSocket extends Descriptor {
   waitingClients(): number {
     this.#readOption(constants.IPPROTO_TCP, constants.TCP_INFO, unackedOffset + 4);
     return optionView.getUint32(unackedOffset, true);
+  }
+
+  /** Datagrams that the kernel has dropped since their reader was too slow. @throws the system's error. */
+  droppedDatagrams(): number {
+    this.#readOption(constants.SOL_SOCKET, constants.SO_MEMINFO, droppedOffset + 4);
+    return optionView.getUint32(droppedOffset, true);
   }
 
   /** The error that the kernel has for the connection, negative, which this call clears; 0 if there is none. */

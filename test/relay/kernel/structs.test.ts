@@ -14,6 +14,7 @@ const headers = [
   'sys/un.h',
   'netinet/in.h',
   'netinet/tcp.h',
+  'linux/filter.h',
   'fcntl.h',
   'errno.h',
   'stddef.h',
