@@ -1,6 +1,7 @@
 import { constants } from '../kernel/constants.ts';
 import { peerLayout } from '../kernel/datagram-peer.ts';
 import { Descriptor } from '../kernel/descriptor.ts';
+import type { ConnectionMemory } from '../limits/taken-memory.ts';
 import { udpMemory, unsentDatagrams } from '../net/udp-memory.ts';
 import type { DatagramBatch } from '../net/udp-threads.ts';
 import { CarriedSocket, type Forwarded } from './carried-socket.ts';
@@ -14,6 +15,8 @@ const maxBacklogBytes = 4 * 1024 * 1024;
 /** What a flow carrier works with. */
 export type FlowCarrierContext = {
   readonly memory: CarriedMemory;
+  /** The memory budget. */
+  readonly taken: ConnectionMemory;
   /** Now, by the clock of the main thread. */
   readonly nowMs: () => number;
   readonly post: (report: UdpReport) => void;
@@ -66,7 +69,7 @@ export class FlowCarrier {
 
   #offer({ socket: number, flow: carried }: Extract<UdpOrder, { kind: 'offer' }>): void {
     const socket = this.#sockets.get(number);
-    const { memory, nowMs, post } = this.#context;
+    const { memory, taken, nowMs, post } = this.#context;
     const { id } = carried;
     if (socket === undefined) {
       post({ kind: 'returned', flow: id, error: 0 });
@@ -74,7 +77,8 @@ export class FlowCarrier {
     }
     const flow = new ServedFlow(carried, {
       socket,
-      figures: memory.figures,
+      memory,
+      taken,
       nowMs,
       onReturned: (error, waiting) => {
         this.#flows.delete(id);

@@ -4,19 +4,24 @@ import { anySegmentBytes, type DatagramOutlet } from '../kernel/datagram-sender.
 import { Descriptor } from '../kernel/descriptor.ts';
 import type { Watcher } from '../kernel/poller.ts';
 import type { DatagramSink } from '../kernel/received-datagrams.ts';
+import type { ConnectionMemory } from '../limits/taken-memory.ts';
 import { udpMemory } from '../net/udp-memory.ts';
 import type { CarriedSocket } from './carried-socket.ts';
-import { figure, figuresOfSlot, type CarriedFlow } from './udp-messages.ts';
+import { figure, figuresOfSlot, type CarriedFlow, type CarriedMemory } from './udp-messages.ts';
 
 const { EPOLLIN, EAGAIN, EINTR } = constants;
-/** Datagrams that are kept while the main thread processes earlier ones; further ones are lost, as UDP allows. */
-const maxKept = 512;
-const maxKeptBytes = 1024 * 1024;
+/** Bytes that are kept while the main thread processes earlier ones, as many as a socket has room for; further ones are lost. */
+const maxKeptBytes = 4 * 1024 * 1024;
+
+/** What an array takes beside its bytes. */
+const datagramOverhead = 200;
 
 /** What a served flow works with. */
 export type ServedFlowContext = {
   readonly socket: CarriedSocket;
-  readonly figures: Float64Array;
+  readonly memory: CarriedMemory;
+  /** The memory budget, which what is kept counts in. */
+  readonly taken: ConnectionMemory;
   /** Now, by the clock of the main thread. */
   readonly nowMs: () => number;
   /** Called once. @param error  of the remote's socket, negative; 0 if there is none. @param kept  what was not sent. */
@@ -31,10 +36,11 @@ export class ServedFlow extends DatagramPeer implements DatagramSink, Watcher, D
   maxSegmentBytes = anySegmentBytes;
   readonly #carried: CarriedFlow;
   readonly #context: ServedFlowContext;
+  readonly #figures: Float64Array;
   readonly #at: number;
   readonly #answers: DatagramSink = {
     take: (datagram) => {
-      this.#context.figures[this.#at + figure.fromUpstreamBytes] =
+      this.#figures[this.#at + figure.fromUpstreamBytes] =
         this.#figure(figure.fromUpstreamBytes) + datagram.length;
       udpMemory().sender.add(this.socket, datagram, this);
     },
@@ -49,6 +55,7 @@ export class ServedFlow extends DatagramPeer implements DatagramSink, Watcher, D
     this.socket = context.socket;
     this.#carried = carried;
     this.#context = context;
+    this.#figures = context.memory.figures;
     this.#at = carried.slot * figuresOfSlot;
   }
 
@@ -57,8 +64,7 @@ export class ServedFlow extends DatagramPeer implements DatagramSink, Watcher, D
     const { poller, sender } = udpMemory();
     this.descriptor = Descriptor.borrow(fd);
     poller.add(this.descriptor, EPOLLIN, this);
-    const kept = this.#kept;
-    this.#kept = [];
+    const kept = this.#takeKept();
     this.#nowMs = this.#context.nowMs();
     sender.hold();
     for (const datagram of kept) this.take(datagram);
@@ -80,7 +86,7 @@ export class ServedFlow extends DatagramPeer implements DatagramSink, Watcher, D
     if (this.#isReturned) this.socket.forward(this, [datagram]);
     else if (this.descriptor === undefined) this.#keep(datagram);
     else {
-      const { figures } = this.#context;
+      const figures = this.#figures;
       figures[this.#at + figure.lastMs] = this.#nowMs;
       figures[this.#at + figure.fromClientBytes] = this.#figure(figure.fromClientBytes) + datagram.length;
       if (this.#figure(figure.unansweredMs) === 0) figures[this.#at + figure.unansweredMs] = this.#nowMs;
@@ -98,9 +104,8 @@ export class ServedFlow extends DatagramPeer implements DatagramSink, Watcher, D
       if (count !== -EAGAIN && count !== -EINTR) this.giveBack(count);
       return;
     }
-    const { figures, nowMs } = this.#context;
-    figures[this.#at + figure.lastMs] = nowMs();
-    figures[this.#at + figure.unansweredMs] = 0;
+    this.#figures[this.#at + figure.lastMs] = this.#context.nowMs();
+    this.#figures[this.#at + figure.unansweredMs] = 0;
     sender.hold();
     for (let index = 0; index < count; index += 1) received.deliver(index, this.#answers);
     sender.release();
@@ -122,16 +127,30 @@ export class ServedFlow extends DatagramPeer implements DatagramSink, Watcher, D
       poller.remove(descriptor);
       this.descriptor = undefined;
     }
-    this.#context.onReturned(error, this.#kept);
+    this.#context.onReturned(error, this.#takeKept());
   }
 
   #keep(datagram: Uint8Array): void {
-    if (this.#kept.length === maxKept || this.#keptBytes + datagram.length > maxKeptBytes) return;
+    const { memory, taken } = this.#context;
+    const bytes = datagram.length + datagramOverhead;
+    if (this.#keptBytes + bytes > maxKeptBytes || taken.isTight) {
+      Atomics.add(memory.lost, 0, 1);
+      return;
+    }
     this.#kept.push(new Uint8Array(datagram)); // its memory is used again
-    this.#keptBytes += datagram.length;
+    this.#keptBytes += bytes;
+    taken.take(bytes);
+  }
+
+  #takeKept(): readonly Uint8Array[] {
+    const kept = this.#kept;
+    this.#context.taken.release(this.#keptBytes);
+    this.#kept = [];
+    this.#keptBytes = 0;
+    return kept;
   }
 
   #figure(offset: number): number {
-    return this.#context.figures[this.#at + offset] ?? 0;
+    return this.#figures[this.#at + offset] ?? 0;
   }
 }

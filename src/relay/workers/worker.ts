@@ -45,6 +45,7 @@ export class Worker {
     };
     this.#carrier = new FlowCarrier({
       memory: start.carried,
+      taken: context.memory,
       nowMs: clockOfMainThread(start, clock),
       post: (report) => {
         post({ kind: 'udp', report });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:dgram';
 import { expect } from 'chai';
+import { ownMemoryCells, TakenMemory } from '../../../src/relay/limits/taken-memory.ts';
 import { kernelDatagrams } from '../../../src/relay/net/kernel-datagrams.ts';
 import { kernelStack } from '../../../src/relay/net/kernel-stack.ts';
 import { FlowCarrier } from '../../../src/relay/workers/flow-carrier.ts';
@@ -28,6 +29,7 @@ class Carrying {
   start(): void {
     const carrier = new FlowCarrier({
       memory: this.sockets.memory,
+      taken: new TakenMemory(1024 * 1024, ownMemoryCells(), () => undefined),
       nowMs: () => this.clock.monotonicMs(),
       post: (report) => {
         this.#later(report, carrier, () => {
