@@ -24,9 +24,18 @@ tree() {
   cp bin/kubectl-realm "$1/bin/"
   sed "s|@PREFIX@|$2|" packaging/realm-operator.service >"$1/lib/systemd/system/realm-operator.service"
   cp packaging/sysusers.conf "$1/lib/sysusers.d/realm-operator.conf"
+  completion bash "$1/share/bash-completion/completions/realm-operator"
+  completion fish "$1/share/fish/vendor_completions.d/realm-operator.fish"
+  completion zsh "$1/share/zsh/site-functions/_realm-operator"
   cp -r examples/web.yaml CHANGELOG.md "$1/share/doc/realm-operator/"
   cat LICENSE "$(dirname "$(node -p process.execPath)")/../LICENSE" >"$1/share/doc/realm-operator/copyright"
   chmod -R u=rwX,go=rX "$1"
+}
+
+# completion SHELL FILE
+completion() {
+  mkdir -p "$(dirname "$2")"
+  node dist/realm-operator.js completion "$1" >"$2"
 }
 
 tarball() {
@@ -42,6 +51,7 @@ debian_package() {
   mkdir -p "$root/etc/realm-operator" "$root/usr"
   mv "$work"/realm-operator-*/* "$root/usr/"
   sed -i 's|/usr/local/bin/|/usr/bin/|' "$root/usr/lib/systemd/system/realm-operator.service"
+  mv "$root/usr/share/zsh/site-functions" "$root/usr/share/zsh/vendor-completions" # by the policy of Debian's zsh
   mkdir "$root/DEBIAN"
   cp packaging/debian/* "$root/DEBIAN/"
   cat >"$root/DEBIAN/control" <<CONTROL

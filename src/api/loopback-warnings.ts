@@ -1,4 +1,4 @@
-import { isLoopback, parseIpAddress } from '../lib/ip-address.ts';
+import { dialledAddress, isLoopback, parseIpAddress } from '../lib/ip-address.ts';
 import { isLocalhost } from '../lib/localhost.ts';
 import type { Problem } from '../lib/problem.ts';
 import type { Relay } from './relay.ts';
@@ -25,5 +25,5 @@ export function loopbackWarnings({ workload, endpoints }: Relay): Problem[] {
 
 function isOwnPod(address: string): boolean {
   const mapped = parseIpAddress(address)?.mapped ?? address;
-  return isLoopback(mapped) || isLocalhost(address.toLowerCase());
+  return isLoopback(dialledAddress(mapped)) || isLocalhost(address.toLowerCase());
 }

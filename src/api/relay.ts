@@ -69,6 +69,19 @@ export type ServicePort = { readonly port: number; readonly protocol: 'TCP' | 'U
 /** How a changed configuration reaches the Pods. */
 export type UpdateStrategy = NonNullable<RealmRelaySpec['updateStrategy']>;
 
+/**
+ * A group of remotes that takes a share of the clients by its weight, and fails over only within itself; or one that turns its
+ * share away.
+ */
+export type Backend =
+  | {
+      /** 1 to 1,000,000. */
+      readonly weight: number;
+      /** Positions in the `remotes` of the endpoint, from 0: at least one, and each once. */
+      readonly remotes: readonly number[];
+    }
+  | { readonly weight: number; readonly refuse: true };
+
 /** One listen address and its remotes. */
 export type Endpoint = {
   readonly name: string;
@@ -79,6 +92,8 @@ export type Endpoint = {
     readonly endPort?: number;
   };
   readonly remotes: readonly Remote[];
+  /** Absent = one of all remotes; no field of a RealmRelay sets it. */
+  readonly backends?: readonly Backend[];
   readonly balance: Balance;
   readonly network: Network;
   /** IP address in its canonical text. */

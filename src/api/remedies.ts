@@ -1,5 +1,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import type { Problem } from '../lib/problem.ts';
+import { addressIn, characterRemedy, templateRemedy } from './text-remedies.ts';
+import { booleanRemedy, listRemedy, numberRemedy, rangeRemedy } from './value-remedies.ts';
 
 /** What a person wrote in place of an address and a port. */
 type Written = { readonly host?: string; readonly port?: number; readonly endPort?: number };
@@ -19,10 +21,8 @@ export function precise(problem: Problem): Problem {
 }
 
 const refinements: readonly Refinement[] = [
-  ({ value }) =>
-    typeof value === 'string' && value.includes('{{') && value.includes('}}')
-      ? 'it is a template: pipe what Helm makes of it, helm template CHART | realm-operator validate -'
-      : undefined,
+  templateRemedy,
+  characterRemedy,
   ({ path, value }) => (path.at(-1) === 'listen' ? asMapping(value) : undefined),
   ({ path, value }) => (isItemOf(path, 'remotes') ? asMapping(value) : undefined),
   ({ path, value }) => {
@@ -31,12 +31,10 @@ const refinements: readonly Refinement[] = [
   },
   ({ path, value }) => (path.at(-1) === 'address' ? asAddress(value) : undefined),
   ({ path, value }) => (['port', 'endPort'].includes(String(path.at(-1))) ? asPort(value) : undefined),
-  ({ what, value }) => {
-    if (what !== 'has the wrong type' || typeof value !== 'string') return undefined;
-    return /^-?[0-9]{1,15}$/.test(value) ? `write ${value} without quotes` : undefined;
-  },
-  ({ value }) =>
-    typeof value === 'string' && /[\u2018-\u201F]/.test(value) ? 'use plain quotes, " or \'' : undefined,
+  rangeRemedy,
+  numberRemedy,
+  booleanRemedy,
+  listRemedy,
   ({ what, value, remedy }) =>
     what === 'is not one of the allowed values' && typeof value === 'boolean'
       ? `${remedy}, in quotes: on, off, yes and no are true and false in YAML`
@@ -62,7 +60,7 @@ function asAddress(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined;
   if (value === '*') return 'write "::" for every address of both families, or 0.0.0.0 for IPv4';
   const written = addressAndPort(value);
-  if (written?.host === undefined) return undefined;
+  if (written?.host === undefined) return addressIn(value);
   if (written.port !== undefined) return `put ${String(written.port)} into port: ${mapping(written)}`;
   return `write ${quoted(written.host)} without ${value.includes('://') ? 'what is around it' : 'brackets'}`;
 }
@@ -70,7 +68,14 @@ function asAddress(value: unknown): string | undefined {
 /** For `8000-8010`, `"443"` and `192.0.2.1:443` in place of a number. */
 function asPort(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined;
-  if (/^[0-9]{1,5}$/.test(value)) return `write ${value} without quotes`;
+  const [, number = '', protocol = ''] = /^([0-9]{1,5})\/(tcp|udp)$/.exec(value.toLowerCase()) ?? [];
+  if (number !== '') return `write ${number}, and set network.${protocol} to true`;
+  if (/^[0-9]+(?: ?, ?[0-9]+)+$/.test(value))
+    return 'give each port an endpoint, or a range by port and endPort';
+  return portIn(value);
+}
+
+function portIn(value: string): string | undefined {
   const written = addressAndPort(value) ?? ports(value);
   if (written?.port === undefined) return undefined;
   if (written.host !== undefined)

@@ -99,7 +99,12 @@ ${described.join('\n')}
 ${cases.join('\n')}
   esac
 }
-compdef _realm_operator ${programs.join(' ')}
+# In a folder of fpath the file is the body of a function, which zsh calls for the first completion.
+if [[ $funcstack[1] == _realm-operator ]]; then
+  _realm_operator "$@"
+else
+  compdef _realm_operator ${programs.join(' ')}
+fi
 `;
 }
 

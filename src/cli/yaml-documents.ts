@@ -150,9 +150,11 @@ type SectionText = { readonly source: string; readonly start: number };
 
 /** `text`, cut before each line that begins with `---`. Directives stay with the document that they are for. */
 function sections(text: string): SectionText[] {
-  const marks = [...text.matchAll(/^---(?=\s|$)/gm)].map(({ index }) => index).filter((index) => index > 0);
-  const starts = [0, ...marks];
-  const all = starts.map((start, index) => ({ start, source: text.slice(start, starts[index + 1]) }));
+  const marks = [...text.matchAll(/^---(?:[ \t]*\r?\n\uFEFF|(?=\s|$))/gm)].filter(({ index }) => index > 0);
+  const ends = [...marks.map(({ index }) => index), text.length];
+  // A byte order mark is that of a file which was appended to another.
+  const starts = [0, ...marks.map(({ index, 0: mark }) => (mark === '---' ? index : index + mark.length))];
+  const all = starts.map((start, index) => ({ start, source: text.slice(start, ends[index]) }));
   const [first, second, ...rest] = all;
   const isHead = first !== undefined && /^(?:\uFEFF?(?:[%#].*|[ \t]*)(?:\r?\n|$))+$/.test(first.source);
   if (!isHead || second === undefined || !/^%/m.test(first.source)) return all;

@@ -28,21 +28,48 @@ export function explained(stop: ParserStop): Explanation {
   return found?.explain(stop, line) ?? { what: withoutContent(stop.reason), remedy: 'correct the syntax' };
 }
 
-/** Whether `text` is a template, which contains `{{ … }}`. */
-function isTemplate(text: string): boolean {
-  return /\{\{[^{}\n]*\}\}/.test(text);
-}
+/** In a template of Helm. */
+const action = /\{\{[^{}\n]*\}\}/;
+/** In one of Jinja, as Ansible has them. */
+const jinja = /\{%.*%\}/;
 
 /** What to do with a template. */
 const templateRemedy = 'pipe what Helm makes of it: helm template CHART | realm-operator validate -';
 
+const conflictMarker = /^(?:<{7}|>{7}) /m;
+const codeFence = /^```/m;
+
 const rules: readonly Rule[] = [
   {
-    applies: ({ text }) => isTemplate(text),
+    applies: ({ text }) => jinja.test(text),
+    explain: ({ text }) => ({
+      what: 'it is a Jinja template',
+      remedy: 'check what it is rendered to',
+      offset: text.search(jinja),
+    }),
+  },
+  {
+    applies: ({ text }) => action.test(text),
     explain: ({ text }) => ({
       what: 'it is a Helm template',
       remedy: templateRemedy,
-      offset: text.search(/\{\{[^{}\n]*\}\}/),
+      offset: text.search(action),
+    }),
+  },
+  {
+    applies: ({ text }) => conflictMarker.test(text),
+    explain: ({ text }) => ({
+      what: 'it has a conflict of Git',
+      remedy: 'keep one side, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>',
+      offset: text.search(conflictMarker),
+    }),
+  },
+  {
+    applies: ({ text }) => codeFence.test(text),
+    explain: ({ text }) => ({
+      what: 'it has a code fence of Markdown',
+      remedy: 'remove the lines that begin with ```',
+      offset: text.search(codeFence),
     }),
   },
   {

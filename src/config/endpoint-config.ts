@@ -2,6 +2,7 @@ import type { Findings } from '../lib/document-rules.ts';
 import type { Path, Problem } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
+import { checkBackends } from './backends.ts';
 import { parseBalance } from './balance.ts';
 import { furtherPorts } from './further-ports.ts';
 import { healthCheckConfig, type HealthCheckConfig } from './health-check-keys.ts';
@@ -42,6 +43,7 @@ export function endpointConfig(
     extra_remotes: extra = [],
     balance,
     strategy,
+    backends,
     health_check: check,
     through,
     interface: dialDevice,
@@ -63,6 +65,7 @@ export function endpointConfig(
   const healthCheck = check && healthCheckConfig(check);
   findings.warnings.push(...networkWarnings({ network, written, healthCheck, rangeOf }, path));
   const further = furtherPorts({ listen, remotes }, { ...range, range_of: rangeOf }, path, findings);
+  checkBackends(backends, remotes.length, [...path, 'backends'], findings);
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
   if (parsed === undefined) return undefined;
   const chosen = {
@@ -70,6 +73,7 @@ export function endpointConfig(
     remotes,
     ...(further.length > 0 && { range: further }),
     balance: { ...parsed, ...(strategy && { strategy }) },
+    ...present('backends', backends),
     network,
     ...present('through', through),
     ...present('dialDevice', dialDevice),

@@ -1,3 +1,4 @@
+import type { RealmBackend } from './backends.ts';
 import type { ownStrategies } from './balance.ts';
 import type { dnsKeys } from './dns-config.ts';
 import type { healthCheckKeys, UdpCheckConfig } from './health-check-keys.ts';
@@ -77,6 +78,11 @@ export type RealmEndpoint = {
   readonly remote_transport?: string;
   /** Our own key: replaces the strategy of `balance` and uses its weights; `leastconnections`. */
   readonly strategy?: (typeof ownStrategies)[number];
+  /**
+   * Our own key: groups of remotes that share the clients by weight, or turn their share away; default: one group of all. The
+   * strategy and `balance` apply within each. Realm ignores the key and follows `balance`.
+   */
+  readonly backends?: readonly RealmBackend[];
   /** Our own key: checks of every remote by a TCP connect or a datagram; absent = none. */
   readonly health_check?: RealmHealthCheck;
   readonly network?: RealmNetwork;

@@ -1,5 +1,6 @@
 import { fields, flag, listOf, oneOf, text, wholeNumber, type Rule } from '../lib/document-rules.ts';
 import { ipRanges, listenAddress, remoteAddress, sourceAddress } from './address-rules.ts';
+import { backendsRule } from './backends.ts';
 import { ownStrategies } from './balance.ts';
 import { dnsKeys } from './dns-config.ts';
 import { healthCheckKeys, udpCheck } from './health-check-keys.ts';
@@ -42,6 +43,7 @@ export const endpointKeys = {
   extra_remotes: key(listOf(remoteAddress)),
   balance: key(text),
   strategy: ours(key(oneOf(ownStrategies))),
+  backends: ours(key(backendsRule)),
   health_check: ours(key(fields({ ...rulesOf(healthCheckKeys), udp: udpCheck }))),
   network: key(fields(networkRules)),
   through: key(sourceAddress),

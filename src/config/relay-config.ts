@@ -1,3 +1,4 @@
+import type { Backend } from '../api/relay.ts';
 import type { SocketAddress } from './address.ts';
 import type { BalanceConfig } from './balance.ts';
 import type { DnsConfig } from './dns-config.ts';
@@ -22,6 +23,8 @@ export type EndpointConfig = PortConfig &
     /** Its name in status, log and metrics. */
     readonly name: string;
     readonly balance: BalanceConfig;
+    /** Groups of remotes that share the clients by weight, within which `balance` applies; absent = one of all. */
+    readonly backends?: readonly Backend[];
     readonly network: EndpointNetwork;
     /** The source address for dialling, any port if its port is 0; absent = the system's choice. */
     readonly through?: SocketAddress;

@@ -104,6 +104,7 @@ function realmEndpoint(endpoint: Endpoint, port: number): RealmEndpoint {
     remote,
     ...(extraRemotes.length === 0 ? {} : { extra_remotes: extraRemotes }),
     ...balance(endpoint),
+    ...present('backends', endpoint.backends),
     ...(endpoint.through === undefined ? {} : { through: endpoint.through }),
     ...healthCheck(endpoint),
     ...transportKeys(endpoint),

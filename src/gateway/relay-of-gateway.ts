@@ -3,16 +3,20 @@ import { resolve } from '../api/resolve.ts';
 import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts';
 import { apiVersion, type EndpointSpec, kind } from '../api/schema/realm-relay.ts';
 import { addressFamily } from '../lib/ip-address.ts';
+import { portsFrom } from '../lib/port-range.ts';
 import { present } from '../lib/record.ts';
-import { endpointAddresses } from './endpoints.ts';
+import { routeBackends, type RouteBackends } from './backends.ts';
 import type { JudgedListener } from './listeners.ts';
 import { labelValue, relayName } from './names.ts';
-import { backendNamespace, backendRefs, protocolOf, resolvedBackend } from './references.ts';
+import { portRange, routePolicies, settingsOver } from './policies.ts';
+import { protocolOf } from './references.ts';
 import { type Gateway, gatewayGroup, type Labels, type Lookup, type Route } from './types.ts';
-import { remoteWeights } from './weights.ts';
 
 /** An address of a Pod that was replaced is silent, and each dial of it waits this long before the next one is tried. */
 const dialTimeoutSeconds = 1;
+
+/** An endpoint, and the backends that share its clients, which no field of a RealmRelay sets. */
+type ServedEndpoint = { readonly spec: EndpointSpec } & Pick<RouteBackends, 'backends'>;
 
 /** A listener with the routes that are attached to it, in no particular order. */
 export type ServedListener = { readonly listener: JudgedListener; readonly routes: readonly Route[] };
@@ -30,13 +34,14 @@ export function relayOfGateway(
   const valid = listeners.filter(({ listener }) => listener.isValid);
   if (valid.length === 0) return undefined;
   const { namespace, name, uid } = gateway.metadata;
+  const served = valid.flatMap((each) => endpoint(each, lookup));
   const relay = resolve({
     apiVersion,
     kind,
     metadata: { name: relayName(gateway), namespace },
     spec: {
       ...parameters,
-      endpoints: valid.flatMap((served) => endpoint(served, lookup)),
+      endpoints: served.map(({ spec }) => spec),
       service: { type: 'LoadBalancer', ...parameters.service },
       commonMetadata: commonMetadata(gateway),
       network: { tcpTimeoutSeconds: dialTimeoutSeconds },
@@ -44,7 +49,11 @@ export function relayOfGateway(
   });
   return {
     ...relay,
-    servicePorts: valid.map(({ listener }) => servicePort(listener)),
+    endpoints: relay.endpoints.map((each, index) => ({
+      ...each,
+      ...present('backends', served[index]?.backends),
+    })),
+    servicePorts: valid.flatMap(({ listener }) => servicePorts(listener)),
     ...present('loadBalancerIP', requestedAddresses(gateway)[0]),
     ...(uid !== undefined && {
       owner: { apiVersion: `${gatewayGroup}/v1`, kind: 'Gateway', name, uid },
@@ -80,29 +89,24 @@ function commonMetadata({ metadata, spec }: Gateway): { labels: Labels; annotati
   };
 }
 
-function servicePort({ spec: { port, protocol } }: JudgedListener): ServicePort {
-  return { port, protocol: protocol === 'UDP' ? 'UDP' : 'TCP' };
+function servicePorts({ spec, policy }: JudgedListener): ServicePort[] {
+  const { first, last } = portRange(spec, policy);
+  const protocol = spec.protocol === 'UDP' ? 'UDP' : 'TCP';
+  return portsFrom(first, last).map((port) => ({ port, protocol }));
 }
 
-function endpoint({ listener, routes }: ServedListener, lookup: Lookup): EndpointSpec[] {
-  const { name, port } = listener.spec;
+function endpoint({ listener, routes }: ServedListener, lookup: Lookup): ServedEndpoint[] {
+  const { name } = listener.spec;
   const route = servingRoute(routes);
-  const remotes = route === undefined ? [] : remotesOf(route, lookup);
-  if (route === undefined || remotes.length === 0) return [];
+  if (route === undefined) return [];
+  const policy = settingsOver(listener.policy, routePolicies(route, lookup).settings);
+  const { endPort, network, backends: dialled, ...fields } = policy;
+  const { first, last } = portRange(listener.spec, policy);
+  const dialling = { ...present('backends', dialled), morePorts: last - first };
+  const { remotes, backends } = routeBackends(route, dialling, lookup);
+  if (remotes.length === 0) return [];
   const isUdp = protocolOf(route) === 'UDP';
-  return [{ name, listen: { port }, remotes, network: { tcp: !isUdp, udp: isUdp } }];
-}
-
-/** The endpoints of all backends of `route`, which share the weight of their backend; one of weight 0 gets no traffic. */
-function remotesOf(route: Route, lookup: Lookup): EndpointSpec['remotes'] {
-  const shares = backendRefs(route).flatMap((ref) => {
-    const { weight = 1 } = ref;
-    const backend = resolvedBackend(ref, route, lookup);
-    if (weight === 0 || 'reason' in backend) return [];
-    const slices = lookup.slices(backendNamespace(route, ref), ref.name);
-    const found = endpointAddresses(backend.service, backend.port, slices);
-    return found.map((each) => ({ ...each, share: weight / found.length }));
-  });
-  const weights = remoteWeights(shares.map(({ share }) => share));
-  return shares.map(({ address, port }, index) => ({ address, port, weight: weights[index] ?? 1 }));
+  const listen = { port: first, ...present('endPort', endPort) };
+  const spec = { ...fields, name, listen, remotes, network: { ...network, tcp: !isUdp, udp: isUdp } };
+  return [{ spec, backends }];
 }

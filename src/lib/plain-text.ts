@@ -36,3 +36,9 @@ const ellipsisBytes = Buffer.byteLength('…');
 function isContinuation(byte = 0): boolean {
   return (byte & 0xc0) === 0x80;
 }
+
+/** The first character of `text` that looks like nothing, or like a space, as U+200B; undefined if there is none. */
+export function invisibleCharacter(text: string): string | undefined {
+  const code = /[\u0085\u00A0\u00AD\u200B-\u200F\u2028-\u202F\u2060\uFEFF]/.exec(text)?.[0].charCodeAt(0);
+  return code === undefined ? undefined : `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+}

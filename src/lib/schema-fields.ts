@@ -11,6 +11,15 @@ type Field = {
 
 type AnyType = z.core.$ZodType;
 
+/** What other programs call a field. */
+const synonyms: ReadonlyMap<string, string> = new Map([
+  ...['host', 'hostname', 'hostip', 'ip', 'addr', 'server'].map((word): [string, string] => [
+    word,
+    'address',
+  ]),
+  ...['targetport', 'containerport'].map((word): [string, string] => [word, 'port']),
+]);
+
 /** The shortest beginning of a word that is taken for it. */
 const minPrefixLength = 4;
 
@@ -30,6 +39,8 @@ export function knownFieldFor(schema: AnyType, path: Path, key: string): string 
   const same = names.find((name) => plain(name) === plain(key));
   const near = same ?? nearest(key, names) ?? names.find((name) => isBeginning(key, name));
   if (near !== undefined) return near;
+  const synonym = synonyms.get(plain(key));
+  if (synonym !== undefined && names.includes(synonym)) return synonym;
   const elsewhere = closest(
     fields.filter((field) => plain(nameOf(field)) === plain(key)),
     parent,

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { type Diagnosis, type Path, type Problem } from './problem.ts';
+import { nearest, type Diagnosis, type Path, type Problem } from './problem.ts';
+import { invisibleCharacter } from './plain-text.ts';
 import { isRecord, ownValue } from './record.ts';
 import { knownFieldFor } from './schema-fields.ts';
 
@@ -24,7 +25,7 @@ export function readWith<T>(schema: z.ZodType<T>, input: unknown): Reading<T> {
   const warnings: Problem[] = [];
   const known = withoutUnknown(schema, input, { root: schema, path: [], problems, warnings });
   const result = schema.safeParse(known, { reportInput: true });
-  if (!result.success) problems.push(...result.error.issues.map((issue) => problem(issue, known)));
+  if (!result.success) problems.push(...oneEach(result.error.issues).map((issue) => problem(issue, known)));
   if (!result.success || problems.length > 0) return { problems, warnings };
   return { value: result.data, problems, warnings };
 }
@@ -81,14 +82,30 @@ function isGiven(value: unknown): boolean {
 }
 
 function unknownKey({ root, path }: Place, key: string, known: readonly string[]): Problem {
+  const invisible = invisibleCharacter(key);
   const meant = knownFieldFor(root, path, key);
-  const remedy =
+  const guess =
     meant === undefined ? `remove it, or use one of ${known.join(', ')}` : `did you mean "${meant}"?`;
+  const remedy = invisible === undefined ? guess : `remove the invisible character ${invisible}`;
   return { path: [...path, key], what: 'is an unknown key and has no effect', remedy };
 }
 
 function invalidKey(path: Path): Problem {
   return { path, what: 'is not a valid key', remedy: 'begin it with a letter or a digit' };
+}
+
+/**
+ * `issues` with one for each value: its wrong type, or else the last, which is the narrowest, of those with its size and form.
+ * What rules of several fields find is kept.
+ */
+function oneEach(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIssue[] {
+  const chosen = new Map<string, z.core.$ZodIssue>();
+  const keyOf = ({ path }: z.core.$ZodIssue): string => JSON.stringify(path.map(String));
+  for (const issue of issues) {
+    if (issue.code === 'custom' || chosen.get(keyOf(issue))?.code === 'invalid_type') continue;
+    chosen.set(keyOf(issue), issue);
+  }
+  return issues.filter((issue) => issue.code === 'custom' || chosen.get(keyOf(issue)) === issue);
 }
 
 function problem(issue: z.core.$ZodIssue, input: unknown): Problem {
@@ -112,8 +129,12 @@ function explanation(issue: z.core.$ZodIssue): Diagnosis {
       if (issue.input === undefined) return { what: 'is missing', remedy: `add it: ${wanted}` };
       return { what: 'has the wrong type', remedy: `give ${wanted}` };
     }
-    case 'invalid_value':
-      return { what: 'is not one of the allowed values', remedy: `use ${oneOf(issue.values)}` };
+    case 'invalid_value': {
+      const near =
+        typeof issue.input === 'string' ? nearest(issue.input, issue.values.map(String)) : undefined;
+      const remedy = `use ${near ?? oneOf(issue.values)}`;
+      return { what: 'is not one of the allowed values', remedy };
+    }
     case 'too_big':
       return { what: 'is too large', remedy: `use at most ${bound(issue.maximum, issue.origin)}` };
     case 'too_small':
@@ -135,10 +156,12 @@ const typeWords: Readonly<Record<string, string>> = {
   array: 'a list, each item after "- "',
 };
 
-const unitWords: Readonly<Record<string, string>> = { string: ' characters', array: ' items' };
+const unitWords: Readonly<Record<string, string>> = { string: 'character', array: 'item' };
 
 function bound(limit: number | bigint, origin: string): string {
-  return `${String(limit)}${ownValue(unitWords, origin) ?? ''}`;
+  const unit = ownValue(unitWords, origin);
+  if (unit === undefined) return String(limit);
+  return `${String(limit)} ${unit}${Number(limit) === 1 ? '' : 's'}`;
 }
 
 function oneOf(values: readonly unknown[]): string {

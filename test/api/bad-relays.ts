@@ -212,7 +212,7 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
   ),
   'an allowed source that is not an address range': bad(
     'spec.network.allowedSources[1]',
-    '10.0.0.0/8',
+    'use a length of at most 128, as in 2001:db8::/32',
     withSpec({ network: { allowedSources: ['::/0', '2001:db8::/129'] } }),
   ),
   'an allowed source of an endpoint that is a host name': bad(

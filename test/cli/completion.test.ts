@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -42,7 +42,44 @@ const completions: Readonly<Record<string, (path: string, line: readonly string[
     const words = run('fish', ['--no-config', '-c', `source '${path}'; complete -C '${line.join(' ')}'`]);
     return words.map((word) => word.split('\t')[0] ?? '');
   },
+  zsh: (path, line) => zshCompletions({ after: `source '${path}'` }, line),
 };
+
+/**
+ * What an interactive zsh offers; its completion works only behind a terminal.
+ *
+ * @param setup  commands before and after compinit.
+ */
+function zshCompletions(
+  setup: { readonly before?: string; readonly after?: string },
+  line: readonly string[],
+): readonly string[] {
+  const offers = join(folder, 'offers');
+  writeFileSync(offers, '');
+  const commands = [
+    'PROMPT=',
+    `cd '${folder}'`,
+    setup.before ?? '',
+    `autoload -U compinit; compinit -u -d '${folder}/dump'`,
+    setup.after ?? '',
+    `compadd() {
+      if [[ \${@[1,(i)(-|--)]} != *-(O|A|D)* ]]; then
+        local -a offered; builtin compadd -A offered "$@"; print -rl -- $offered >>'${offers}'
+      fi
+      builtin compadd "$@"
+    }`,
+    'finish() { exit }; comppostfuncs=(finish)',
+    `zstyle ':completion:*' insert-tab false; bindkey '^I' complete-word`,
+  ];
+  const terminal = join(folder, 'terminal.zsh');
+  const ended = `zpty -r shell output '*shell has not ended*' || true`;
+  const code = `zmodload zsh/zpty\nzpty shell zsh -f -i\nzpty -w shell "$1"\nzpty -w -n shell "$2"$'\\t'\n${ended}\n`;
+  writeFileSync(terminal, code);
+  run('zsh', ['-f', terminal, commands.join('\n'), line.join(' ')]);
+  return readFileSync(offers, 'utf8')
+    .split('\n')
+    .filter((word) => word !== '');
+}
 
 function run(shell: string, args: readonly string[]): string[] {
   const { stdout, stderr } = spawnSync(shell, args, { cwd: folder, encoding: 'utf8' });
@@ -82,18 +119,11 @@ describe('realm-operator completion', () => {
       expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
     });
 
-  itWith('zsh', 'completes with the system of zsh', async () => {
-    const path = await script('zsh');
-    const { status, stderr } = spawnSync(
-      'zsh',
-      [
-        '-f',
-        '-c',
-        `autoload -U compinit; compinit -u -d ${folder}/dump; source ${path}; whence _realm_operator`,
-      ],
-      { encoding: 'utf8' },
-    );
-    expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
+  itWith('zsh', 'completes from a folder of functions, as packages install it', async () => {
+    renameSync(await script('zsh'), join(folder, '_realm-operator'));
+    expect(zshCompletions({ before: `fpath=('${folder}' $fpath)` }, ['realm-operator', 'va'])).to.deep.equal([
+      'validate',
+    ]);
   });
 
   it('bash: completes behind "=", and for the plugin of kubectl', async () => {
@@ -133,7 +163,8 @@ describe('the table of commands', () => {
     expect(stderr).to.match(
       /^realm-operator: unknown command "validte": did you mean "validate"\?\n\nUsage:/,
     );
-    expect((await runCli([''])).stderr).to.match(/^realm-operator: unknown command ""\n/);
+    for (const argv of [[], ['']])
+      expect((await runCli(argv)).stderr).to.match(/^realm-operator: give a command\n\nUsage:/);
   });
 
   it('has every command in the overview, and a help for each', async () => {
@@ -150,18 +181,31 @@ describe('the table of commands', () => {
   });
 });
 
-describe('a reader that leaves early', () => {
-  it('ends the output without a word', () => {
+describe('standard output', () => {
+  let program: string;
+  beforeEach(() => {
+    program = join(folder, 'realm-operator');
+    const main = join(import.meta.dirname, '../../src/cli/main.ts');
+    writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 });
+  });
+
+  it('ends without a word if its reader leaves early', () => {
     const relay = (name: string): string =>
       `apiVersion: realm-operator.dev/v1alpha1\nkind: RealmRelay\nmetadata: {name: ${name}}\nspec:\n  endpoints:\n  - {name: a, listen: {port: 443}, remotes: [{address: b, port: 1}]}\n`;
     const path = join(folder, 'many.yaml');
     writeFileSync(path, Array.from({ length: 200 }, (_, index) => relay(`r${String(index)}`)).join('---\n'));
-    const program = join(folder, 'realm-operator');
-    const main = join(import.meta.dirname, '../../src/cli/main.ts');
-    writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`);
-    chmodSync(program, 0o755);
     const line = `'${program}' render '${path}' | head -n 1; echo "code \${PIPESTATUS[0]}"`;
     const { stdout, stderr } = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
     expect({ stdout, stderr }).to.deep.equal({ stdout: 'apiVersion: v1\ncode 0\n', stderr: '' });
+  });
+
+  it('is named if it is on a full disk', () => {
+    const { status, stderr } = spawnSync('bash', ['-c', `'${program}' help >/dev/full`], {
+      encoding: 'utf8',
+    });
+    expect(status).to.equal(1);
+    expect(stderr).to.equal(
+      'realm-operator: standard output cannot be written: ENOSPC: no space left on device, write\n',
+    );
   });
 });

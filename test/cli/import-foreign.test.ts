@@ -2,135 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { loadAll } from 'js-yaml';
-import type { RealmRelay } from '../../src/api/schema/realm-relay.ts';
 import { runCli } from './cli.ts';
-
-type Imported = { readonly relays: RealmRelay[]; readonly stderr: string };
-
-/** Imports `text`, whose program has to be recognized; what is printed is valid. */
-async function imported(text: string, ...argv: readonly string[]): Promise<Imported> {
-  const { code, stdout, stderr } = await runCli(['import', '-', ...argv], text);
-  expect({ code, stderr }).to.have.property('code', 0);
-  expect(await runCli(['validate', '-q', '-'], stdout)).to.have.property('code', 0);
-  return { relays: loadAll(stdout) as RealmRelay[], stderr };
-}
-
-async function endpoints(text: string): Promise<RealmRelay['spec']['endpoints']> {
-  return (await imported(text)).relays.flatMap(({ spec }) => spec.endpoints);
-}
-
-const haproxy = `global
-    maxconn 4096   # of all
-defaults
-    mode tcp
-    timeout connect 7s
-    timeout client 1m
-    timeout server 30s
-frontend https
-    bind :443
-    bind [::]:443 v6only accept-proxy
-    maxconn 2000
-    tcp-request inspect-delay 5s
-    use_backend other if { src 10.0.0.0/8 }
-    default_backend web
-backend web
-    balance leastconn
-    server a 192.0.2.10:8443 check inter 3s fall 2 weight 200 send-proxy-v2
-    server b [2001:db8::1]:8443 check weight 512
-    server c 192.0.2.12:8443 disabled
-listen pg
-    bind 0.0.0.0:5432-5433
-    server db1 db1.example check
-    server db2 db2.example backup
-frontend site
-    mode http
-    bind :80
-`;
-
-describe('realm-operator import of HAProxy', () => {
-  it('reads frontends with their backend, and listen', async () => {
-    const { relays, stderr } = await imported(haproxy);
-    const [v4, v6, pg] = relays[0]?.spec.endpoints ?? [];
-    expect(v4).to.deep.equal({
-      name: 'https-1',
-      listen: { address: '0.0.0.0', port: 443 },
-      remotes: [
-        { address: '192.0.2.10', port: 8443, weight: 100 },
-        { address: '2001:db8::1', port: 8443, weight: 255 },
-      ],
-      balance: 'LeastConnections',
-      healthCheck: { intervalSeconds: 3, unhealthyThreshold: 2, healthyThreshold: 2 },
-      network: {
-        tcpTimeoutSeconds: 7,
-        tcpIdleTimeoutSeconds: 30,
-        maxConnections: 2000,
-        sendProxy: { enabled: true },
-      },
-    });
-    expect(v6).to.have.nested.property('network.acceptProxy.enabled', true);
-    expect(v6).to.deep.include({ listen: { address: '::', port: 443 } });
-    expect(pg).to.deep.include({
-      name: 'pg',
-      listen: { address: '0.0.0.0', port: 5432, endPort: 5433 },
-      remotes: [
-        { address: 'db1.example', port: 5432 },
-        { address: 'db2.example', port: 5432 },
-      ],
-      balance: 'Failover',
-    });
-    expect(stderr.split('\n').slice(0, 3)).to.deep.equal([
-      'stdin:12: warning: tcp-request inspect-delay: has no counterpart in a RealmRelay and is left out, got "5s": check whether you need it',
-      'stdin:13: warning: use_backend: has no counterpart in a RealmRelay and is left out, got "other if { src 10.0.0.0/8 }": a RealmRelay has no conditions: use an endpoint for each',
-      'stdin:24: warning: mode http: has no counterpart in a RealmRelay and is left out, got "site": a RealmRelay relays TCP and UDP without reading them',
-    ]);
-  });
-
-  it('reads TLS on both sides', async () => {
-    const { relays, stderr } = await imported(
-      'listen tls\n  bind :443 ssl crt /etc/ssl/web.pem alpn h2,http/1.1\n  server a backend.example:8443 ssl verify none sni str(web.example)\n',
-    );
-    expect(relays[0]?.spec.endpoints[0]).to.deep.include({
-      listenTransport: { tls: { secretName: 'web', alpn: ['h2', 'http/1.1'] } },
-      remoteTransport: { tls: { serverName: 'web.example', insecure: true } },
-    });
-    expect(stderr).to.contain('kubectl create secret tls web');
-  });
-
-  const refused = [
-    {
-      why: 'a backend that is not there',
-      text: 'frontend a\n bind :1\n default_backend b\n',
-      says: 'stdin:3: default_backend: is no backend of the file, got "b"',
-    },
-    {
-      why: 'a section without servers',
-      text: 'listen a\n bind :1\n',
-      says: 'stdin:1: listen a: has no server',
-    },
-    {
-      why: 'a socket of a file system',
-      text: 'listen a\n bind :1\n server b /run/b.sock\n',
-      says: 'stdin:3: server: is no address that a RealmRelay can dial, got "/run/b.sock"',
-    },
-    {
-      why: 'an address without a port',
-      text: 'listen a\n bind eth0\n server b c:1\n',
-      says: 'stdin:2: bind: is no address with a port, got "eth0"',
-    },
-    {
-      why: 'HTTP alone',
-      text: 'listen a\n mode http\n bind :1\n server b c:1\n',
-      says: 'contains no forwarding of TCP or UDP',
-    },
-  ];
-  for (const { why, text, says } of refused)
-    it(`refuses ${why}`, async () => {
-      const { code, stdout, stderr } = await runCli(['import', '-'], text);
-      expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' });
-      expect(stderr).to.contain(says);
-    });
-});
+import { endpoints, imported } from './imported.ts';
 
 const nginx = `events {}
 http { server { listen 80; } }
@@ -207,6 +80,21 @@ describe('realm-operator import of nginx', () => {
     });
   });
 
+  it('warns that remotes do not see the addresses of clients', async () => {
+    const { stderr } = await imported(
+      'stream { server { listen 1; proxy_pass a:1; proxy_bind $remote_addr transparent; } }\n',
+    );
+    expect(stderr).to.contain('stdin:1: warning: proxy_bind');
+  });
+
+  it('recognizes a file without streams', async () => {
+    const { code, stderr } = await runCli(['import', '-'], 'http {\n server { listen 80; }\n}\n');
+    expect(code).to.equal(1);
+    expect(stderr)
+      .to.contain('contains no forwarding of TCP or UDP')
+      .and.to.contain('only the block stream is read');
+  });
+
   it('refuses a variable as the remote', async () => {
     const { code, stderr } = await runCli(
       ['import', '-'],
@@ -264,6 +152,14 @@ describe('realm-operator import of gost', () => {
     );
     expect(relays[0]?.spec.endpoints.map(({ name }) => name)).to.deep.equal(['tcp-2222', 'udp-53']);
     expect(stderr).to.contain('stdin:4: warning: ServeNodes');
+  });
+
+  it('reads the nodes of routes', async () => {
+    const { relays, stderr } = await imported(
+      '{"Routes": [\n{"ServeNodes": ["tcp://:2222/[2001:db8::1]:22"],\n"ChainNodes": ["socks5://a:1"]}]}',
+    );
+    expect(relays[0]?.spec.endpoints.map(({ name }) => name)).to.deep.equal(['tcp-2222']);
+    expect(stderr).to.contain('stdin:3: warning: ChainNodes');
   });
 });
 

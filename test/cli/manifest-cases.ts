@@ -13,6 +13,7 @@ import {
   type ManifestCase,
 } from './manifest-text.ts';
 import { syntaxCases } from './syntax-cases.ts';
+import { valueCases } from './value-cases.ts';
 
 const whole = 'spec.endpoints[0].listen.port: has the wrong type';
 
@@ -111,7 +112,7 @@ const addresses: readonly ManifestCase[] = [
   ),
   refuses('a star', address('"*"'), 'write "::" for every address of both families'),
   refuses('a star without quotes', address('*'), 'quote the value'),
-  refuses('a zone', address('fe80::1%eth0'), 'without brackets, port or zone'),
+  refuses('a zone', address('fe80::1%eth0'), 'zones are not supported'),
   refuses('a host name', address('localhost'), 'use an IPv4 or IPv6 address'),
   refuses('an address that is a number', address('1.2'), 'give a string'),
   refuses('quotes of a word processor', address('\u201c::\u201d'), 'use plain quotes'),
@@ -260,7 +261,7 @@ const fields: readonly ManifestCase[] = [
   refuses('an unknown key beside the spec', top('data: {a: b}'), 'data: is an unknown key'),
   refuses('an unknown key of the status', top('status: {foo: 1}'), 'status.foo: is an unknown key'),
   refuses('a key without a space after it', listen('{port:443}'), 'write a space after the colon'),
-  refuses('a word in place of true', spec('network: {udp: "yes"}'), 'give true or false'),
+  refuses('a word in place of true', spec('network: {udp: "yes"}'), 'write true without quotes'),
   refuses(
     'a level that is false in YAML',
     spec('logLevel: off'),
@@ -291,4 +292,5 @@ export const manifestCases: readonly ManifestCase[] = [
   ...ofMetadata,
   ...fields,
   ...syntaxCases,
+  ...valueCases,
 ];

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Binaries, binaries } from './binaries.ts';
 import { Cluster } from './cluster.ts';
+import { crdsServed } from './crds.ts';
 import { Daemon } from './daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { apiServerFlags, controllerManagerFlags, etcdFlags } from './flags.ts';
@@ -158,7 +159,8 @@ async function applyManifests(controlPlane: ControlPlane, manifests: readonly st
     if (code !== 0) throw new Error(`${manifest}: ${stderr}`);
   }
   if (manifests.length === 0) return;
-  const wait = ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'];
-  const { code, stderr } = await controlPlane.kubectl(wait);
-  if (code !== 0) throw new Error(stderr);
+  await crdsServed(async (args) => {
+    const { code, stderr } = await controlPlane.kubectl(args);
+    if (code !== 0) throw new Error(stderr);
+  });
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createWriteStream, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { crdsServed } from '../cluster/crds.ts';
 import { startNode, type TestNode } from '../cluster/node.ts';
 import {
   imageArchive,
@@ -78,7 +79,7 @@ async function main(): Promise<number> {
   const balancer = new LoadBalancer(node);
   try {
     await kubectl(node, ['apply', '--server-side', '-f', join(bin, 'crds')]);
-    await kubectl(node, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=50s']);
+    await crdsServed((args) => kubectl(node, args));
     await balancer.start();
     await installOperator(node);
     for (const manifest of manifests(settings))

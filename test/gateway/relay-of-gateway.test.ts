@@ -1,17 +1,23 @@
 import { expect } from 'chai';
 import type { Relay } from '../../src/api/relay.ts';
+import { relayConfig } from '../../src/config/parsed-config.ts';
 import { realmDocument } from '../../src/desired/config-map.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
 import type { Gateway, Listener, Route } from '../../src/gateway/types.ts';
 import { expectGolden } from '../golden.ts';
 import { backend, decide, gateway, listener, route, slice, type World, worldOf } from './world.ts';
 
-/** The remotes of each endpoint, as `listener: address weight, …`. */
+/** The remotes of each endpoint, as `listener: address weight, …`, and its backends: `| weight of position, …`. */
 function served(relay: Relay | undefined): string[] {
-  return (relay?.endpoints ?? []).map(
-    ({ name, remotes }) =>
-      `${name}: ${remotes.map(({ address, port, weight }) => `${address}:${String(port)} ${String(weight)}`).join(', ')}`,
-  );
+  return (relay?.endpoints ?? []).map(({ name, remotes, backends = [] }) => {
+    const addresses = remotes.map(
+      ({ address, port, weight }) => `${address}:${String(port)} ${String(weight)}`,
+    );
+    const shares = backends.map(
+      (each) => ` | ${String(each.weight)} ${'refuse' in each ? 'refused' : `of ${each.remotes.join()}`}`,
+    );
+    return `${name}: ${addresses.join(', ')}${shares.join('')}`;
+  });
 }
 
 function ports({ servicePorts = [] }: Partial<Relay> = {}): string[] {
@@ -47,7 +53,7 @@ const cases: Case[] = [
         { name: 'b', port: 80, weight: 1 },
       ]),
     ],
-    endpoints: ['db: 192.0.2.1:8080 1, 192.0.2.2:8080 1, 192.0.2.3:8080 2'],
+    endpoints: ['db: 192.0.2.1:8080 1, 192.0.2.2:8080 1, 192.0.2.3:8080 2 | 1 of 0,1 | 1 of 2'],
   },
   {
     why: 'weight 0 gets no traffic, not even as a spare',
@@ -109,7 +115,71 @@ const cases: Case[] = [
       ]),
     ],
     world: worldOf(b, backend('far', ['192.0.2.7'], { namespace: 'data' })),
+    endpoints: ['db: 192.0.2.3:8080 1 | 1 refused | 1 of 0'],
+  },
+  ...[
+    { why: 'a Service that does not exist', ref: { name: 'x', port: 80 } },
+    { why: 'a port that the Service does not have', ref: { name: 'a', port: 81 } },
+    { why: 'a Service without endpoints', ref: { name: 'none', port: 80 } },
+    { why: 'a kind that is no Service', ref: { name: 'a', port: 80, kind: 'Bucket' } },
+    { why: 'a port of the other protocol', ref: { name: 'dns', port: 80 } },
+  ].map(({ why, ref }) => ({
+    why: `the share of ${why} is refused`,
+    routes: [
+      route([
+        { ...ref, weight: 800_000 },
+        { name: 'b', port: 80, weight: 200_000 },
+      ]),
+    ],
+    world: worldOf(a, b, none, backend('dns', ['192.0.2.9'], { protocol: 'UDP' })),
+    endpoints: ['db: 192.0.2.3:8080 1 | 800000 refused | 200000 of 0'],
+  })),
+  {
+    why: 'an invalid backend of weight 0 refuses nobody',
+    routes: [
+      route([
+        { name: 'x', port: 80, weight: 0 },
+        { name: 'b', port: 80 },
+      ]),
+    ],
     endpoints: ['db: 192.0.2.3:8080 1'],
+  },
+  {
+    why: 'every backend refuses: the port is closed, so that clients are refused at once',
+    routes: [
+      route([
+        { name: 'x', port: 80 },
+        { name: 'none', port: 80 },
+      ]),
+    ],
+    endpoints: [],
+  },
+  {
+    why: 'a backend that is listed twice has its remotes once, and both shares',
+    routes: [
+      route([
+        { name: 'a', port: 80, weight: 1 },
+        { name: 'b', port: 80, weight: 1 },
+        { name: 'a', port: 80, weight: 2 },
+      ]),
+    ],
+    endpoints: ['db: 192.0.2.1:8080 3, 192.0.2.2:8080 3, 192.0.2.3:8080 2 | 1 of 0,1 | 1 of 2 | 2 of 0,1'],
+  },
+  {
+    why: 'weights of UDP are shares, too',
+    listeners: [listener('udp', 53, 'UDP')],
+    routes: [
+      route(
+        [
+          { name: 'x', port: 80, weight: 4 },
+          { name: 'dns', port: 80 },
+        ],
+        { kind: 'UDPRoute' },
+      ),
+    ],
+    world: worldOf(backend('dns', ['192.0.2.9'], { protocol: 'UDP' })),
+    endpoints: ['udp: 192.0.2.9:8080 1 | 4 refused | 1 of 0'],
+    ports: ['53/UDP'],
   },
 ];
 
@@ -130,6 +200,30 @@ describe('the relay of a Gateway', () => {
 
   it('is none if no listener is valid', () => {
     expect(decide(gateway([listener('web', 80, 'HTTP')]), []).relay).to.equal(undefined);
+  });
+
+  it('has as many remotes as its Services have endpoints, 1,000 and more, by exact weights', () => {
+    const addresses = Array.from(
+      { length: 1000 },
+      (_, index) => `10.0.${String(index >> 8)}.${String(index & 255)}`,
+    );
+    const refs = [
+      { name: 'many', port: 80, weight: 1 },
+      { name: 'b', port: 80, weight: 1 },
+    ];
+    const { relay } = decide(
+      gateway([listener('db', 1)]),
+      [route(refs)],
+      worldOf(backend('many', addresses), b),
+    );
+    const [parsed] = relay ? relayConfig(realmDocument(relay), 'the ConfigMap').config.endpoints : [];
+    expect(parsed?.remotes).to.have.length(1001);
+    expect(
+      parsed?.backends?.map((each) => ('remotes' in each ? [each.weight, each.remotes.length] : [])),
+    ).to.deep.equal([
+      [1, 1000],
+      [1, 1],
+    ]);
   });
 
   it('is the same whatever the order of slices', () => {

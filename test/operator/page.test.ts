@@ -10,6 +10,7 @@ import { html, policy } from '../../src/operator/page/html.ts';
 import { operatorRoutes } from '../../src/operator/routes.ts';
 import { startHealthServer, type HealthServer } from '../../src/telemetry/health-server.ts';
 import { Registry } from '../../src/telemetry/metrics.ts';
+import { expectAccessible } from '../support/accessibility.ts';
 import { describeWithChromium } from '../support/browser.ts';
 
 const evil = `<img src=x onerror="document.title='taken'">`;
@@ -30,15 +31,15 @@ const relays = [
   ...Array.from({ length: 300 }, (_, index) => relay(`backend-${String(index)}`, 'True')),
 ];
 
-/** The health server of an operator that knows `relays`. */
-function start(host: string): Promise<HealthServer> {
+/** The health server of an operator that knows some RealmRelays. */
+function start(host: string, shown: readonly PackedObject<RelayObject>[] = relays): Promise<HealthServer> {
   const health = {
     instance: 'realm-operator-0',
     isReady: () => true,
     isLeading: () => true,
     watchProblems: () => [],
     relaysOfOthers: () => new Map<string, number>(),
-    relays: () => relays,
+    relays: () => shown,
   };
   return startHealthServer(
     { host, port: 0 },
@@ -137,4 +138,14 @@ describeWithChromium('operator, page in Chromium', (browser) => {
     }
     expect(browser().complaints).to.deep.equal([]);
   });
+
+  it('is accessible, as far as axe can find out', async () => {
+    server = await start('127.0.0.1', relays.slice(0, 3));
+    await browser().open(`${server.url}/`);
+    await browser().shows('#relays tbody tr', 'edge/dns');
+    await expectAccessible(browser());
+    await server.close();
+    await browser().shows('#lost', 'No answer from the operator');
+    await expectAccessible(browser());
+  }).timeout(60_000);
 });

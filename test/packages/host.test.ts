@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -44,6 +54,12 @@ describe('packages for hosts', () => {
     } finally {
       relay.end();
     }
+    for (const completion of [
+      'bash-completion/completions/realm-operator',
+      'fish/vendor_completions.d/realm-operator.fish',
+      'zsh/site-functions/_realm-operator',
+    ])
+      expect(readFileSync(join(path, 'share', completion), 'utf8')).to.include('validate');
     const unit = readFileSync(join(path, 'lib/systemd/system/realm-operator.service'), 'utf8');
     expect(unit).to.include('ExecStart=/usr/local/bin/realm-operator ');
   });
@@ -88,8 +104,16 @@ describe('packages for hosts', () => {
       } finally {
         relay.end();
       }
-      expect(dpkg('--remove', 'realm-operator')).to.include('disable --quiet --now realm-operator.service');
+      const wanted = join(system, 'etc/systemd/system/multi-user.target.wants');
+      const link = join(wanted, 'realm-operator.service'); // what the real systemctl makes to enable it
+      mkdirSync(wanted, { recursive: true });
+      symlinkSync('/lib/systemd/system/realm-operator.service', link);
+      expect(dpkg('--remove', 'realm-operator')).to.include('systemctl stop realm-operator.service');
       expect(existsSync(join(system, 'usr/bin/realm-operator'))).to.equal(false);
+      dpkg('--install', deb);
+      expect(readdirSync(wanted), 'after it is installed again').to.deep.equal(['realm-operator.service']);
+      dpkg('--purge', 'realm-operator');
+      expect(readdirSync(wanted), 'after a purge').to.deep.equal([]);
     },
   );
 
@@ -103,6 +127,7 @@ describe('packages for hosts', () => {
       .to.include('root/root')
       .and.to.include('./usr/lib/systemd/system/realm-operator.service');
     expect(contents).to.include('./usr/share/doc/realm-operator/copyright');
+    expect(contents).to.include('./usr/share/zsh/vendor-completions/_realm-operator');
   });
 
   const withSystemd = has('systemd-analyze') && has('dpkg-deb') ? it : it.skip;

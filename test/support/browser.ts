@@ -127,11 +127,12 @@ export class Browser {
     await this.send('Emulation.setDeviceMetricsOverride', size);
   }
 
-  /** What `expression` is in the page. */
+  /** What `expression` is in the page, or what it resolves to. */
   async value<T>(expression: string): Promise<T> {
     const { result } = await this.send<{ result: { value: T } }>('Runtime.evaluate', {
       expression,
       returnByValue: true,
+      awaitPromise: true,
     });
     return result.value;
   }

@@ -38,6 +38,7 @@ export function endpointStatus(fields: Partial<EndpointStatus> = {}): EndpointSt
     notAllowed: none,
     tooManyOfClient: none,
     looped: none,
+    backendRefused: none,
     probes: 0,
     evicted: 0,
     dialTime: noCounts(dialBounds),

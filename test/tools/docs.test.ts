@@ -9,6 +9,7 @@ import { linkProblems } from '../../tools/docs/links.ts';
 import { pageProblemText } from '../../tools/docs/page-problem.ts';
 import { parsedPage, readPages } from '../../tools/docs/pages.ts';
 import { writeSite } from '../../tools/docs/site.ts';
+import { expectAccessible } from '../support/accessibility.ts';
 import { describeWithChromium } from '../support/browser.ts';
 import { eventually } from '../support/eventually.ts';
 import { matches } from '../e2e/guides/guide.ts';
@@ -239,6 +240,14 @@ describeWithChromium('the site in a browser, from a folder', (browser) => {
     }
     expect(browser().complaints).to.deep.equal([]);
   });
+
+  it('is accessible, as far as axe can find out', async () => {
+    for (const page of ['index.html', 'docs/concepts.html', 'docs/relay.html']) {
+      await open(page);
+      await found('failover');
+      await expectAccessible(browser());
+    }
+  }).timeout(120_000);
 
   it('fits a narrow screen', async () => {
     await open('docs/concepts.html');

@@ -36,7 +36,7 @@ export function layout({ title, content, groups, out, toRoot }: Layout): string 
 <div class="search" role="search">
 <input type="search" id="search" placeholder="Search ( / )" aria-label="Search the documentation" autocomplete="off"
  role="combobox" aria-expanded="false" aria-controls="found" aria-autocomplete="list">
-<ul id="found" role="listbox" aria-label="Search results" hidden></ul>
+<div id="found" role="listbox" aria-label="Search results" hidden></div>
 </div>
 </header>
 <div class="columns">

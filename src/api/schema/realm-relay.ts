@@ -58,8 +58,8 @@ const listenFields = z.object({
   ),
 });
 
-/** Rules for endpoints with a range of ports. */
-const rangeRules = [
+/** Rules for endpoints with a range of ports; `holds` gets the first port and the last. */
+export const rangeRules = [
   {
     cel: 'self.endPort >= self.port',
     holds: (port: number, endPort: number) => endPort >= port,
@@ -138,7 +138,8 @@ const healthCheck = z.object({
   healthyThreshold: bounded(1, 100, 'Successes in a row after which it has its place back. Default: 1.'),
 });
 
-const endpoint = z.object({
+/** One endpoint, without the rules across its fields. */
+export const endpoint = z.object({
   name: text(15)
     .regex(
       /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,

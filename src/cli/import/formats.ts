@@ -9,10 +9,10 @@ import { readRinetd } from './rinetd.ts';
 const formats: Readonly<Record<string, { readonly read: ForeignReader; readonly looks: RegExp }>> = {
   haproxy: {
     read: readHaproxy,
-    looks: /^(?:listen|frontend|backend|defaults|global)\b[^={\n]*$/m,
+    looks: /^(?:listen|frontend|backend|defaults|global|peers|resolvers|userlist)\b[^={\n]*$/m,
   },
-  nginx: { read: readNginx, looks: /^[ \t]*(?:stream|upstream[ \t]+\S+|server)\s*\{/m },
-  gost: { read: readGost, looks: /^services[ \t]*:|"(?:ServeNodes|services)"[ \t\n]*:/m },
+  nginx: { read: readNginx, looks: /^[ \t]*(?:events|http|mail|stream|upstream[ \t]+\S+|server)\s*\{/m },
+  gost: { read: readGost, looks: /^services[ \t]*:|"(?:ServeNodes|Routes|services)"[ \t\n]*:/m },
   rinetd: {
     read: readRinetd,
     looks:

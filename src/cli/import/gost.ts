@@ -19,7 +19,7 @@ import {
 } from './foreign.ts';
 
 /**
- * Reads the file of gost: `services` with `forwarder` of version 3, in YAML or JSON, and `ServeNodes` of version 2, in JSON.
+ * Reads the file of gost: `services` with `forwarder` of version 3, in YAML or JSON, and `ServeNodes` of version 2, also inside `Routes`, in JSON.
  *
  * Source: gost.run, "Configuration" and "Port Forwarding"; ginuerzh/gost, docs.
  */
@@ -37,14 +37,21 @@ export const readGost: ForeignReader = (text) => {
   const services = listIn(value, 'services').flatMap((service, index) =>
     serviceEndpoint(service, lineOf(['services', index]), notes),
   );
-  const nodes = listIn(value, 'ServeNodes').flatMap((node, index) =>
-    nodeEndpoint(String(node), lineOf(['ServeNodes', index]), notes),
-  );
-  return { endpoints: [...services, ...nodes], notes };
+  const nodesIn = (holder: unknown, path: Path): ForeignEndpoint[] =>
+    listIn(holder, 'ServeNodes').flatMap((node, index) =>
+      nodeEndpoint(String(node), lineOf([...path, 'ServeNodes', index]), notes),
+    );
+  const routes = listIn(value, 'Routes').flatMap((route, index) => {
+    const path = ['Routes', index];
+    if (listIn(route, 'ChainNodes').length > 0)
+      notes.push(leftOut(lineOf([...path, 'ChainNodes']), 'ChainNodes'));
+    return nodesIn(route, path);
+  });
+  return { endpoints: [...services, ...nodesIn(value, []), ...routes], notes };
 };
 
 /** Keys that are read, or concern only the program. */
-const ownKeys = ['services', 'ServeNodes', 'log', 'api', 'metrics', 'Debug', 'Retries'];
+const ownKeys = ['services', 'ServeNodes', 'Routes', 'log', 'api', 'metrics', 'Debug', 'Retries'];
 
 function isEmpty(value: unknown): boolean {
   return value === null || (Array.isArray(value) && value.length === 0);
@@ -73,7 +80,7 @@ function serviceEndpoint(service: unknown, line: number, notes: ForeignNote[]): 
   const nodes = listIn(forwarder, 'nodes');
   if (![kind, transport].every((each) => ['tcp', 'udp'].includes(each)) || nodes.length === 0) {
     const remedy = 'only forwarding of tcp and udp without a chain is read';
-    notes.push(leftOut(line, 'service', remedy, `${String(name)}: ${kind}`));
+    notes.push(leftOut(line, 'service', remedy, `${String(name)}: ${kind} over ${transport}`));
     return [];
   }
   const chain = isRecord(handler) && handler['chain'] !== undefined ? ['chain'] : [];

@@ -1,6 +1,6 @@
 import type { RealmNetwork } from '../../config/realm-document.ts';
 import { fault, leftOut, portsIn, type ForeignNote, type Ports } from './foreign.ts';
-import { parametersIn, type Directive } from './haproxy-words.ts';
+import { parametersIn, variableFault, type Directive } from './haproxy-words.ts';
 
 /** An address of `bind`. */
 type Binding = {
@@ -61,25 +61,39 @@ export function bindings(
   { directives }: { readonly directives: readonly Directive[] },
   notes: ForeignNote[],
 ): Binding[] {
-  return directives
+  const all = directives
     .filter(({ words }) => words[0] === 'bind')
     .flatMap(({ line, words }) => {
       const [, addresses = '', ...parameters] = words;
       const settings = settingsOf(line, parameters, notes);
       return addresses.split(',').flatMap((address) => {
         const place = addressOf(address);
-        if (place !== undefined) return [{ line, ...place, ...settings }];
+        const variable = variableFault(line, 'bind', address);
+        if (place !== undefined && variable === undefined) return [{ line, ...place, ...settings }];
         const remedy = 'write ADDRESS:PORT, or ADDRESS:FIRST-LAST';
-        notes.push(fault({ line, word: 'bind', value: address }, 'is no address with a port', remedy));
+        notes.push(
+          variable ?? fault({ line, word: 'bind', value: address }, 'is no address with a port', remedy),
+        );
         return [];
       });
     });
+  return all.map((each) => besideIpv4(each, all));
+}
+
+/** HAProxy shares a port between `*:443` and `:::443`; whichever gets a client of IPv4 serves the same section. */
+function besideIpv4(binding: Binding, all: readonly Binding[]): Binding {
+  const isShared = all.some(
+    ({ host, ports }) =>
+      host === '0.0.0.0' && ports.first <= binding.ports.last && ports.last >= binding.ports.first,
+  );
+  if (binding.host !== '::' || !isShared) return binding;
+  return { ...binding, network: { ...binding.network, ipv6_only: true } };
 }
 
 /** HAProxy reads an empty address and a star as every IPv4 address. */
 function addressOf(text: string): { readonly host: string; readonly ports: Ports } | undefined {
   const [, bracketed, plain = '', port = ''] =
-    /^(?:ipv[46]@)?(?:\[([^\]]*)\]|([^[\]]*)):([0-9-]+)$/.exec(text) ?? [];
+    /^(?:ipv[46]@)?(?:\[([^\]]*)\]|([^[\]@]*)):([0-9-]+)$/.exec(text) ?? [];
   const ports = portsIn(port);
   if (ports === undefined) return undefined;
   const host = bracketed ?? plain;

@@ -8,7 +8,7 @@ import {
   type ForeignNote,
   type ForeignRemote,
 } from './foreign.ts';
-import { parametersIn, type Directive } from './haproxy-words.ts';
+import { parametersIn, variableFault, type Directive } from './haproxy-words.ts';
 
 /** A server of a section. */
 export type HaproxyServer = ForeignRemote & { readonly source?: string };
@@ -112,7 +112,7 @@ export function serverPool(directives: readonly Directive[], { defaults, notes }
   );
   const all = directives.map(({ line, words }): Read => {
     const [, name = '', address = '', ...rest] = words;
-    return { line, name, address, parameters: new Map([...common, ...parametersIn(rest, withValue)]) };
+    return { line, name, address, parameters: withDefaults(common, parametersIn(rest, withValue)) };
   });
   const used = all.filter(({ parameters }) => !parameters.has('disabled'));
   for (const read of used) noteUnknown(read, notes);
@@ -120,11 +120,19 @@ export function serverPool(directives: readonly Directive[], { defaults, notes }
   const mains = used.filter((read) => !backups.includes(read));
   const { chosen, isOrdered } = ordered(mains, backups);
   if (!isOrdered) notes.push(...backups.map(({ line, name }) => leftOut(line, 'backup', oneBefore, name)));
+  notes.push(...differences(chosen));
   return {
     servers: scaled(chosen.flatMap((read) => serverOf(read, notes))),
     hasBackups: isOrdered,
     ...(chosen[0] === undefined ? { network: {} } : ofFirst(chosen[0])),
   };
+}
+
+/** `no-check` takes back the `check` of a default. */
+function withDefaults(common: Parameters, own: Parameters): Parameters {
+  const all = new Map([...common, ...own]);
+  if (own.has('no-check')) all.delete('check');
+  return all;
 }
 
 const oneBefore = 'Failover has one remote before the others: use it, or relay to the servers alone';
@@ -139,6 +147,30 @@ function ofFirst(first: Read): Pick<HaproxyPool, 'check' | 'network' | 'transpor
   };
 }
 
+/** A warning for each server whose settings are not those of the first one. */
+function differences([first, ...others]: readonly Read[]): ForeignNote[] {
+  if (first === undefined) return [];
+  const shared = sharedOf(first);
+  return others.flatMap((other) => {
+    const own = sharedOf(other);
+    const words = shared.filter(([, value], index) => value !== own[index]?.[1]).map(([word]) => word);
+    if (words.length === 0) return [];
+    const what = `has other settings than the first server (${words.join(', ')}), which are those of all remotes`;
+    const remedy = 'check whether that is right, or use an endpoint for each';
+    return [{ severity: 'warning', line: other.line, word: `server ${other.name}`, what, remedy }];
+  });
+}
+
+/** The settings that all remotes of an endpoint share, by the words of HAProxy. */
+function sharedOf({ parameters }: Read): readonly (readonly [word: string, value: string])[] {
+  const tls = ['sni', 'verify', 'ca-file', 'alpn'].map((word) => parameters.get(word));
+  return [
+    ['check', parameters.has('check') ? JSON.stringify(checkOf(parameters)) : ''],
+    ['send-proxy', JSON.stringify(proxyKeys(parameters))],
+    ['ssl', parameters.has('ssl') ? JSON.stringify(tls) : ''],
+  ];
+}
+
 function noteUnknown({ line, parameters }: Read, notes: ForeignNote[]): void {
   for (const [word, value] of parameters)
     if (!known.includes(word) && !silent.includes(word))
@@ -150,7 +182,12 @@ function serverOf({ line, address, parameters }: Read, notes: ForeignNote[]): Ha
   const bare = address.replace(/^ipv[46]@/, '');
   const [, bracketed, plain = '', port] = /^(?:\[([^\]]*)\]|(.*?))(?::([0-9]{1,5}))?$/.exec(bare) ?? [];
   const host = bracketed ?? plain;
-  if (host === '' || /^(?:unix|abns|fd|sockpair)@|^\/|:[+-]/.test(bare)) {
+  const variable = variableFault(line, 'server', address);
+  if (variable !== undefined) {
+    notes.push(variable);
+    return [];
+  }
+  if (host === '' || /^[^:]*@|^\/|:[+-]/.test(bare)) {
     notes.push(undialable(line, 'server', address));
     return [];
   }

@@ -1,6 +1,6 @@
 import { bindings } from './haproxy-bind.ts';
 import { serverPool, type HaproxyPool, type HaproxyServer } from './haproxy-server.ts';
-import type { Directive } from './haproxy-words.ts';
+import { wordsOf, type Directive } from './haproxy-words.ts';
 import { ownValue } from '../../lib/record.ts';
 import {
   balanceKeys,
@@ -30,18 +30,43 @@ const silent =
 export const readHaproxy: ForeignReader = (text) => {
   const notes: ForeignNote[] = [];
   const endpoints: ForeignEndpoint[] = [];
-  const all = sections(text);
-  let defaults: Section | undefined;
+  const all = sections(text, notes);
+  const defaults = new Defaults();
   for (const section of all) {
     const [kind = ''] = section.words;
-    if (kind === 'defaults') defaults = section;
+    if (kind === 'defaults') defaults.add(section);
     else if (kind === 'listen' || kind === 'frontend')
-      endpoints.push(...relayOf(section, { defaults, all, notes }));
+      endpoints.push(...relayOf(section, { defaults: defaults.of(section), all, notes }));
     else if (!['global', 'backend'].includes(kind))
       notes.push(leftOut(section.line, section.words.join(' ')));
   }
   return { endpoints, notes } satisfies Foreign;
 };
+
+/**
+ * The sections `defaults`: the one before a section applies to it, unless it names another.
+ *
+ * Source: HAProxy Configuration Manual, chapter 4, "[from <defaults_name>]".
+ */
+class Defaults {
+  readonly #named = new Map<string, Section>();
+  #last: Section | undefined;
+
+  add(section: Section): void {
+    const directives = [...(this.#namedBy(section)?.directives ?? []), ...section.directives];
+    this.#last = { ...section, directives };
+    this.#named.set(section.words[1] ?? '', this.#last);
+  }
+
+  of(section: Section): Section | undefined {
+    return this.#namedBy(section) ?? this.#last;
+  }
+
+  #namedBy({ words }: Section): Section | undefined {
+    const at = words.indexOf('from');
+    return at < 0 ? undefined : this.#named.get(words[at + 1] ?? '');
+  }
+}
 
 type Context = {
   readonly defaults: Section | undefined;
@@ -49,14 +74,19 @@ type Context = {
   readonly notes: ForeignNote[];
 };
 
-function sections(text: string): Section[] {
+function sections(text: string, notes: ForeignNote[]): Section[] {
   const read: Section[] = [];
   for (const [index, written] of text.split('\n').entries()) {
     const words = wordsOf(written);
     const directive = { line: index + 1, words };
+    const [first = ''] = words;
     if (words.length === 0) continue;
+    if (first.startsWith('.')) {
+      notes.push(leftOut(index + 1, first, 'the lines between .if and .endif are read in any case'));
+      continue;
+    }
     if (/^\s/.test(written)) read.at(-1)?.directives.push(directive);
-    else if (sectionNames.includes(words[0] ?? '')) read.push({ ...directive, directives: [] });
+    else if (sectionNames.includes(first)) read.push({ ...directive, directives: [] });
     else read.at(-1)?.directives.push(directive);
   }
   return read;
@@ -82,13 +112,6 @@ const sectionNames = [
   'traces',
 ];
 
-/** The words of a line; `#` begins a comment, quotes and backslashes are removed. */
-function wordsOf(line: string): string[] {
-  const words = line.match(/"[^"]*"|'[^']*'|(?:\\.|[^\s"'#\\])+|#.*/g) ?? [];
-  const comment = words.findIndex((word) => word.startsWith('#'));
-  return words.slice(0, comment < 0 ? undefined : comment).map((word) => word.replaceAll(/^["']|["']$/g, ''));
-}
-
 function relayOf(section: Section, { defaults, all, notes }: Context): ForeignEndpoint[] {
   const [, name = ''] = section.words;
   const mode = lastOf('mode', section, defaults)?.words[1] ?? 'tcp';
@@ -111,7 +134,9 @@ function relayOf(section: Section, { defaults, all, notes }: Context): ForeignEn
       notes,
     },
   );
-  if (pool.servers.length > 0) return endpointsOf({ section, backend, defaults }, pool, notes);
+  const found = endpointsOf({ section, backend, defaults }, pool, notes);
+  if (pool.servers.length > 0) return found;
+  if (holders.some((each) => named('server', each).length > 0)) return []; // why is among the notes
   const place = { line: section.line, word: section.words.join(' ') };
   notes.push(fault(place, 'has no server', 'add one, or remove the section'));
   return [];

@@ -105,6 +105,7 @@ function noteUnknown(directives: readonly NginxDirective[], notes: ForeignNote[]
 function endpointsOf(server: NginxDirective, { stream, upstreams, notes }: Context): ForeignEndpoint[] {
   const block = server.block ?? [];
   noteUnknown(block, notes);
+  noteTransparent(last(block, 'proxy_bind') ?? last(stream, 'proxy_bind'), notes);
   const value = (name: string): string | undefined =>
     (last(block, name) ?? last(stream, name))?.words.slice(1).join(' ');
   const pass = last(block, 'proxy_pass');
@@ -127,6 +128,13 @@ function endpointsOf(server: NginxDirective, { stream, upstreams, notes }: Conte
       const listen = listenOf(line, words.slice(1), notes);
       return listen === undefined ? [] : [{ line, endpoint: endpointOf(listen, { pool, network, value }) }];
     });
+}
+
+function noteTransparent(bind: NginxDirective | undefined, notes: ForeignNote[]): void {
+  const [, address = '', ...parameters] = bind?.words ?? [];
+  if (bind === undefined || !(address.startsWith('$') || parameters.includes('transparent'))) return;
+  const remedy = 'sendProxy tells remotes the addresses of clients';
+  notes.push(leftOut(bind.line, 'proxy_bind', remedy, bind.words.slice(1).join(' ')));
 }
 
 type Settings = { readonly pool: Pool; readonly network: RealmNetwork; readonly value: Value };

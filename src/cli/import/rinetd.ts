@@ -71,10 +71,11 @@ function ruleIn([first, pattern = '']: readonly string[], line: number): Rule | 
 }
 
 function forwarding(words: readonly string[], line: number, notes: ForeignNote[]): ForeignEndpoint[] {
-  const [bindAddress = '', bindPort = '', address, port = '', ...options] = words;
+  const [bindAddress, bindPort, address, port, ...options] = words;
   const [from, to] = [portOf(bindPort), portOf(port)];
-  if (address === undefined || from === undefined || to === undefined) {
-    const remedy = 'write the addresses, and the ports as numbers: 0.0.0.0 80 192.0.2.10 8080';
+  if (bindAddress === undefined || address === undefined || from === undefined || from.isUdp !== to?.isUdp) {
+    const remedy =
+      'write the addresses, and the ports as numbers of one protocol: 0.0.0.0 80 192.0.2.10 8080';
     notes.push(fault({ line, word: words.slice(0, 4).join(' ') }, 'is no forwarding rule', remedy));
     return [];
   }
@@ -93,7 +94,7 @@ function optionNotes(options: string, line: number): ForeignNote[] {
 }
 
 /** `80`, `http` or `53/udp`. */
-function portOf(text: string): { readonly port: number; readonly isUdp: boolean } | undefined {
+function portOf(text = ''): { readonly port: number; readonly isUdp: boolean } | undefined {
   const [, name = '', protocol = 'tcp'] = /^([A-Za-z0-9-]+)(?:\/(tcp|udp))?$/.exec(text) ?? [];
   const port = /^[0-9]{1,5}$/.test(name) ? Number(name) : ownValue(portNames, name);
   return port === undefined ? undefined : { port, isUdp: protocol === 'udp' };

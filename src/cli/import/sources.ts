@@ -18,7 +18,8 @@ type Sources = {
 export function readSources(texts: readonly ConfigText[], from: string): Sources {
   const [first] = texts;
   const reader = first !== undefined && texts.length === 1 ? foreignReader(from, first.text) : undefined;
-  if (reader === undefined || first === undefined) return realmSources(texts);
+  if (reader === undefined || first === undefined)
+    return from === 'auto' ? recognized(texts) : realmSources(texts);
   const { endpoints, notes } = reader(first.text);
   const isEmpty = endpoints.length === 0 && !notes.some(({ severity }) => severity === 'error');
   return {
@@ -36,6 +37,29 @@ export function readSources(texts: readonly ConfigText[], from: string): Sources
     place: ({ source, ...problem }, mark = '') => `${source}: ${mark}${problemText(problem)}`,
   };
 }
+
+/** The files of Realm; an error for each that is none at first sight. */
+function recognized(texts: readonly ConfigText[]): Sources {
+  const strangers = texts.filter(({ text }) => !looksLikeRealm.test(text) && !isBlank(text));
+  const notes = strangers.map(({ source }) => ({ isError: true, text: `${source}:${noteText(unknown)}` }));
+  return notes.length === 0 ? realmSources(texts) : { sources: [], notes, place: () => '' };
+}
+
+/** A bracket of JSON, or a table or a key of TOML, at the beginning of a line. */
+const looksLikeRealm = /^\uFEFF?[ \t]*(?:[{[]|["'\w.-]+[ \t]*=)/m;
+
+/** Whether `text` has nothing but comments of TOML. */
+function isBlank(text: string): boolean {
+  return text.split('\n').every((line) => /^(?:#|$)/.test(line.trim()));
+}
+
+const unknown: ForeignNote = {
+  severity: 'error',
+  line: 1,
+  word: 'document',
+  what: 'is no configuration of Realm, HAProxy, nginx, gost or rinetd that is recognized',
+  remedy: 'give the right file, or its kind with --from',
+};
 
 const nothing: ForeignNote = {
   severity: 'error',

@@ -44,6 +44,7 @@ export function endpointLosses(
   const ownNetwork = { source, path: [...path, 'network'] };
   return [
     ...networkLosses(endpoint.network, network, ownNetwork),
+    ...backendLosses(endpoint, origin),
     ...transportLosses(endpoint, origin),
     ...addressLosses(endpoint, origin),
   ];
@@ -70,6 +71,11 @@ function networkLosses(network: EndpointNetwork, base: EndpointNetwork, origin: 
     const key = name as keyof typeof lostKeys;
     return written[key] === before[key] ? [] : loss(origin, [key], remedy, written[key]);
   });
+}
+
+function backendLosses({ backends }: EndpointConfig, origin: Origin): SourcedProblem[] {
+  if (backends === undefined) return [];
+  return [loss(origin, ['backends'], 'the weights of balance apply, and nothing is refused')];
 }
 
 function transportLosses({ listenTransport }: EndpointConfig, { source, path }: Origin): SourcedProblem[] {

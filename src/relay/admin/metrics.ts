@@ -168,7 +168,7 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
     ]),
     counter(
       'connections_refused_total',
-      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached), RelayLoop (a remote leads back to the relay).',
+      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached), RelayLoop (a remote leads back to the relay), BackendRefused (share of a backend with refuse).',
       ['reason'],
       (endpoint) => refusals(endpoint, 'connections'),
     ),
@@ -193,7 +193,7 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
     ),
     counter(
       'associations_refused_total',
-      'UDP datagrams refused an association, by reason: NoPlace (file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached), RelayLoop (a remote leads back to the relay).',
+      'UDP datagrams refused an association, by reason: NoPlace (file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached), RelayLoop (a remote leads back to the relay), BackendRefused (share of a backend with refuse).',
       ['reason'],
       (endpoint) => refusals(endpoint, 'associations'),
     ),
@@ -207,7 +207,7 @@ function associationFamilies(status: () => RelayStatus): readonly MetricFamily[]
 }
 
 function refusals(
-  { refused, notAllowed, tooManyOfClient, looped }: EndpointStatus,
+  { refused, notAllowed, tooManyOfClient, looped, backendRefused }: EndpointStatus,
   what: 'connections' | 'associations',
 ): Values {
   return [
@@ -215,6 +215,7 @@ function refusals(
     [['SourceNotAllowed'], notAllowed[what]],
     [['TooManyOfClient'], tooManyOfClient[what]],
     [['RelayLoop'], looped[what]],
+    [['BackendRefused'], backendRefused[what]],
   ];
 }
 

@@ -95,6 +95,8 @@ export type EndpointStatus = {
   readonly tooManyOfClient: { readonly connections: number; readonly associations: number };
   /** TCP clients, and datagrams of UDP clients, refused since a remote leads back to the relay. */
   readonly looped: { readonly connections: number; readonly associations: number };
+  /** TCP clients, and datagrams of UDP clients, refused since a backend with `refuse` has that share of them. */
+  readonly backendRefused: { readonly connections: number; readonly associations: number };
   /** TCP clients that closed the connection without sending anything, as load balancers check; they are no failures. */
   readonly probes: number;
   /** Associations ended to make room for another client. */
@@ -142,6 +144,7 @@ export function endpointStatus(endpoint: EndpointStats, sockets: readonly Manage
     notAllowed: endpoint.notAllowed,
     tooManyOfClient: endpoint.tooManyOfClient,
     looped: endpoint.looped,
+    backendRefused: endpoint.backendRefused,
     probes: endpoint.probes,
     evicted: endpoint.evicted,
     dialTime: endpoint.dialTime,

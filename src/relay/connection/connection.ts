@@ -19,6 +19,8 @@ import type { Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { Side } from '../stats/side.ts';
 import type { DialTarget } from '../upstream/dial.ts';
+import type { KnownOrder, RemoteOrder } from '../upstream/remote-order.ts';
+import type { RemotePool } from '../upstream/remote-pool.ts';
 
 /** One direction of a connection. */
 export type Direction = {
@@ -34,6 +36,8 @@ export type Connection = {
   countedAs: string | undefined;
   /** The listening ports that its client came through; set by its endpoint before `start`. */
   path: RelayPath;
+  /** The remotes of the backend that was chosen for its client; set by its endpoint, undefined before its PROXY header was read. */
+  pool: RemotePool | undefined;
   readonly fromClient: Direction;
   readonly fromUpstream: Direction;
   /** Brings the traffic of its remote up to date. */
@@ -67,10 +71,14 @@ export type ConnectionRemote = DialTarget & {
 
 /** What connections need of their endpoint. */
 export type ConnectionContext = {
-  /** The remotes of a listening port, in the order in which to try them for a client. */
-  readonly order: (port: number, clientIp: string) => Soon<readonly ConnectionRemote[]>;
-  /** Counts the client that a PROXY header names. @returns why it may not be served; undefined if it may. */
-  readonly admitSource: (connection: Connection, address: string) => Soon<RealmError | undefined>;
+  /** The remotes for the client of `connection`, which came to a listening port, in the order in which to try them. */
+  readonly order: (port: number, clientIp: string, connection: Connection) => RemoteOrder<ConnectionRemote>;
+  /** Counts the client that a PROXY header names, which came to the listening port `port`. @returns why it may not be served; undefined if it may. */
+  readonly admitSource: (
+    connection: Connection,
+    address: string,
+    port: number,
+  ) => Soon<RealmError | undefined>;
   readonly clock: Clock;
   readonly lookup: Lookup;
   readonly budget: DescriptorAllowance;
@@ -94,5 +102,5 @@ export type ConnectionContext = {
 
 /** The context of the thread that decides where connections go. */
 export type DecidingContext = Omit<ConnectionContext, 'order'> & {
-  readonly order: (port: number, clientIp: string) => readonly ConnectionRemote[];
+  readonly order: (port: number, clientIp: string, connection: Connection) => KnownOrder<ConnectionRemote>;
 };

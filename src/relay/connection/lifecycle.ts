@@ -8,6 +8,7 @@ import type { OwnSocket } from '../limits/own-sockets.ts';
 import type { Address, Target } from '../net/channel.ts';
 import { NoDataError } from '../net/no-data-error.ts';
 import type { Side } from '../stats/side.ts';
+import { BackendRefusedError } from '../upstream/backends.ts';
 import { Dial, DialError } from '../upstream/dial.ts';
 import type { Connection, ConnectionContext, ConnectionRemote } from './connection.ts';
 
@@ -52,7 +53,7 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
   readonly #config: EndpointConfig;
   readonly #context: ConnectionContext;
   readonly #startedMs: number;
-  #dial: Dial<C> | undefined;
+  #dial: Dial<C, ConnectionRemote> | undefined;
   #hasDialled = false;
   /** Its sockets towards remotes: connection attempts, then the one that is connected. */
   #sockets: C[] = [];
@@ -98,10 +99,8 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
       return socket;
     });
     try {
-      const order = this.#context.order(port, clientIp(this.client.address));
-      const remotes = order instanceof Promise ? await order : order;
-      if (this.hasFailed()) return;
-      const dialled = await this.#dial.connect(remotes);
+      const order = this.#context.order(port, clientIp(this.client.address), this.#owner);
+      const dialled = await this.#dial.connect(order);
       if (dialled === undefined) return;
       if (this.hasFailed()) {
         dialled.channel.close();
@@ -180,8 +179,14 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
     this.#remote?.release();
     this.#forgetSockets();
     this.#logEnd(durationMs);
-    const isProbe = this.#failure?.error instanceof NoDataError;
-    this.#context.onSettled(this.#owner, isProbe ? 'probe' : this.#failure?.side, durationMs);
+    this.#context.onSettled(this.#owner, this.#endedBy(), durationMs);
+  }
+
+  /** Which side failed; a refused share is counted as such, and is no failure. */
+  #endedBy(): Side | 'probe' | undefined {
+    const { side, error } = this.#failure ?? {};
+    if (error instanceof BackendRefusedError) return undefined;
+    return error instanceof NoDataError ? 'probe' : side;
   }
 
   /** Load balancers end their checks by a reset, too; where clients are plain TCP, a remote may be dialled by then. */
@@ -192,7 +197,7 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
     return fromClient.bytes + fromUpstream.bytes === 0;
   }
 
-  #newDial(connect: Connect<C>): Dial<C> {
+  #newDial(connect: Connect<C>): Dial<C, ConnectionRemote> {
     const { clock, lookup, budget, warn } = this.#context;
     const { through, dialDevice: device, network, deniedDestinations: denied } = this.#config;
     return new Dial({
@@ -226,6 +231,7 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
       return;
     }
     const { side, error } = this.#failure;
+    if (error instanceof BackendRefusedError) return;
     if (error instanceof NoDataError) {
       log.debug(fields, 'connection closed without data');
       return;

@@ -6,6 +6,7 @@ import { NoDataError } from '../net/no-data-error.ts';
 import { untrustedSource, ProxyHeaderReader } from '../proxy-protocol/header-reader.ts';
 import { proxyHeader, type ProxyAddresses } from '../proxy-protocol/header.ts';
 import type { Side } from '../stats/side.ts';
+import type { RemotePool } from '../upstream/remote-pool.ts';
 import { ChannelPipe } from './channel-pipe.ts';
 import type { Connection, ConnectionContext } from './connection.ts';
 import { DeferredReset } from './deferred-reset.ts';
@@ -21,6 +22,7 @@ import { ConnectionLifecycle, type LifecycleOwner } from './lifecycle.ts';
 class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
   countedAs: string | undefined;
   path: RelayPath = [];
+  pool: RemotePool | undefined;
   readonly fromClient: ChannelPipe;
   readonly fromUpstream: ChannelPipe;
   readonly #port: number;
@@ -134,7 +136,7 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
 
   /** Dials if the client that the PROXY header names may be served. */
   async #admit(): Promise<void> {
-    const refusal = await this.#context.admitSource(this, this.#lifecycle.client.address);
+    const refusal = await this.#context.admitSource(this, this.#lifecycle.client.address, this.#port);
     if (refusal === undefined) this.#dial();
     else this.fail('client', refusal);
   }
@@ -164,6 +166,11 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
 }
 
 /** Serves clients of endpoints that are plain TCP on both sides. */
-export function serveTcp(...of: ConstructorParameters<typeof TcpConnection>): Connection {
-  return new TcpConnection(...of);
+export function serveTcp(
+  accepted: Accepted,
+  port: number,
+  config: EndpointConfig,
+  context: ConnectionContext,
+): Connection {
+  return new TcpConnection(accepted, port, config, context);
 }

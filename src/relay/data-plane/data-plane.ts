@@ -36,6 +36,8 @@ export type EndpointCounts = {
   readonly tooManyOfClient: ClientCounts;
   /** Clients that were turned away because they had come through the same listening port before. */
   readonly looped: ClientCounts;
+  /** Clients that were turned away because their backend has `refuse`. */
+  readonly backendRefused: ClientCounts;
   /** TCP clients that closed the connection without sending anything, as load balancers check; they are no failures. */
   readonly probes: number;
   /** Associations that were ended to make room for another client. */

@@ -2,6 +2,7 @@ import type { Protocol } from '../../api/port-conflicts.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientNetwork } from '../../lib/client-address.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { RealmError } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Connection, DecidingContext } from '../connection/connection.ts';
 import { serveTcp } from '../connection/tcp-connection.ts';
@@ -22,8 +23,11 @@ import { TrafficStats } from '../stats/traffic.ts';
 import type { EndpointTransport } from '../transport/endpoint-transport.ts';
 import type { UdpAssociation } from '../udp/association.ts';
 import { Associations } from '../udp/associations.ts';
+import type { Connect } from '../upstream/health-checks.ts';
+import { BackendRefusedError } from '../upstream/backends.ts';
 import { EndpointRemotes } from '../upstream/endpoint-remotes.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
+import { ClientBackends } from './client-backends.ts';
 import type { EndpointStats } from './data-plane.ts';
 import type { ServingThreads } from './serving-threads.ts';
 
@@ -58,6 +62,7 @@ export class Endpoint {
   readonly #limiter: ConnectionLimiter;
   readonly #connectionContext: DecidingContext;
   readonly #remotes: EndpointRemotes;
+  readonly #backends: ClientBackends;
   readonly #threads: ServingThreads | undefined;
   readonly #idleSweep: IdleSweep;
   readonly #dialTime = new Histogram(dialBounds);
@@ -71,7 +76,9 @@ export class Endpoint {
     this.#config = config;
     this.#transport = transport;
     this.#threads = context.threads;
-    this.#remotes = new EndpointRemotes(config, context);
+    this.#remotes = new EndpointRemotes(config, { ...context, connect: () => this.#checkConnect() });
+    const { clock } = context;
+    this.#backends = new ClientBackends({ clock, remotes: this.#remotes, config: () => this.#config });
     this.#logLimiter = new LogLimiter(context.log, context.clock, () => this.#config.name);
     const limited = { ...context, warn: this.#logLimiter.warn, config: () => this.#config };
     this.#sourceFilter = new SourceFilter(limited);
@@ -86,8 +93,8 @@ export class Endpoint {
       ...context,
       ownSockets: context.ownSockets.TCP,
       warn: this.#logLimiter.warn,
-      admitSource: (connection, address) => this.#admitSource(connection, address),
-      order: (port, ip) => this.#remotes.forPort('TCP', port)?.order(ip) ?? [],
+      admitSource: (connection, address, port) => this.#admitSource(connection, address, port),
+      order: (port, ip, { pool }) => this.#backends.order(port, ip, pool),
       onDialled: (waitedMs) => {
         this.#dialTime.observe(waitedMs);
       },
@@ -129,6 +136,7 @@ export class Endpoint {
       refused: { connections: this.#limiter.refused, associations: this.#associations.refused },
       notAllowed: { ...this.#sourceFilter.refused },
       looped: { ...this.#loopGuard.refused },
+      backendRefused: { ...this.#backends.refused },
       tooManyOfClient: {
         connections: this.#clientLimits.TCP.refused,
         associations: this.#clientLimits.UDP.refused,
@@ -168,8 +176,9 @@ export class Endpoint {
     this.#limiter.dequeue(); // the limit may be higher now
     this.#idleSweep.limit(idleLimits(config));
     if (this.#remotes.configure(config)) {
+      this.#backends.forget();
       const isListed = ({ port, remote }: UdpAssociation): boolean =>
-        remote !== undefined && this.#remotes.forPort('UDP', port)?.remotes.includes(remote) === true;
+        remote !== undefined && this.#remotes.forPort('UDP', port)?.has(remote) === true;
       this.#associations.keepOnly(isListed, 'RemoteRemoved');
     }
     if (allowedSources.join() === config.network.allowedSources.join()) return;
@@ -177,14 +186,20 @@ export class Endpoint {
   }
 
   /**
-   * The way of a TCP client of a listening port: source filter → loop guard → limit per client → connection limiter (it may
-   * wait) → connection. With `accept_proxy` its header names the client, so filter and limit per client apply once it is read.
+   * The way of a TCP client of a listening port: source filter → loop guard → backend → limit per client → connection limiter
+   * (it may wait) → connection. With `accept_proxy` its header names the client, so filter, backend and limit per client apply
+   * once it is read.
    */
   serve(accepted: Accepted, port: number): void {
     const path = this.#sourceFilter.allowsPeer(accepted.remote)
       ? this.#loopGuard.path('TCP', accepted.remote, port, () => accepted.local())
       : undefined;
-    if (path === undefined) {
+    const isNamedLater = this.#config.network.acceptProxy !== undefined;
+    const pool =
+      path === undefined || isNamedLater
+        ? undefined
+        : this.#backends.ofConnection(port, accepted.remote.address);
+    if (path === undefined || pool === 'refused') {
       accepted.reset();
       return;
     }
@@ -192,6 +207,7 @@ export class Endpoint {
       const connection = this.#newConnection(accepted, port);
       connection.countedAs = countedAs;
       connection.path = path;
+      connection.pool = pool;
       this.#connections.opened(connection);
       this.#idleSweep.watch();
       connection.start();
@@ -199,17 +215,26 @@ export class Endpoint {
   }
 
   /**
-   * The way of a UDP client of a listening port: source filter → loop guard → limit per client → association. If there is no room,
+   * The way of a UDP client of a listening port: source filter → loop guard → backend → limit per client → association. If there is no room,
    * another association is evicted.
    *
    * @returns undefined if the client may not have one, there is no room, or the endpoint no longer has the port.
    */
   associate(port: number, client: DatagramClient, onClosed: () => void): UdpAssociation | undefined {
-    const pool = (): RemotePool | undefined => this.#remotes.forPort('UDP', port);
-    if (pool() === undefined || !this.#sourceFilter.allowsAssociation(client)) return undefined;
+    if (this.#remotes.forPort('UDP', port) === undefined) return undefined;
+    if (!this.#sourceFilter.allowsAssociation(client)) return undefined;
     const path = this.#loopGuard.path('UDP', client, port);
-    if (path === undefined) return undefined;
+    const chosen = path && this.#backends.ofAssociation(port, client);
+    if (path === undefined || chosen === undefined || chosen === 'refused') return undefined;
+    const pool = (): RemotePool | undefined => this.#backends.current('UDP', port, chosen);
     return this.#associations.associate({ port, client, path, pool, onClosed });
+  }
+
+  /** How a check connects to remotes with transports. */
+  #checkConnect(): Connect | undefined {
+    const [transport, config, { tcp }] = [this.#transport, this.#config, this.#connectionContext];
+    if (transport === undefined) return undefined;
+    return (target, onConnected) => transport.connect(target, onConnected, config, tcp);
   }
 
   #newConnection(accepted: Accepted, port: number): Connection {
@@ -219,12 +244,16 @@ export class Endpoint {
   }
 
   /** Whether to serve the client that a PROXY header names. */
-  #admitSource(connection: Connection, address: string): SourceError | ClientLimitError | undefined {
+  #admitSource(connection: Connection, address: string, port: number): RealmError | undefined {
     if (!this.#sourceFilter.allowsSource(address)) return new SourceError();
     const client = clientNetwork(address);
     if (connection.countedAs !== undefined) this.#clientLimits.TCP.release(connection.countedAs);
     connection.countedAs = this.#clientLimits.TCP.take(client) ? client : undefined;
-    return connection.countedAs === undefined ? new ClientLimitError() : undefined;
+    if (connection.countedAs === undefined) return new ClientLimitError();
+    const pool = this.#backends.ofConnection(port, address);
+    if (pool === 'refused') return new BackendRefusedError();
+    connection.pool = pool;
+    return undefined;
   }
 
   /** No new clients will come. */

@@ -1,6 +1,7 @@
 import { constants } from './constants.ts';
 import { systemError } from './errno.ts';
 import { library } from './library.ts';
+import { PinnedMemory } from './pinned-memory.ts';
 import { layouts } from './structs.ts';
 
 /**
@@ -11,11 +12,10 @@ import { layouts } from './structs.ts';
  */
 export function setFileLimit(limit: number): NodeJS.ErrnoException | undefined {
   const { size, offsets } = layouts.rlimit;
-  const limits = new Uint8Array(new ArrayBuffer(size));
-  const view = new DataView(limits.buffer);
-  for (const offset of Object.values(offsets)) view.setBigUint64(offset, BigInt(limit), true);
+  const limits = new PinnedMemory(size);
+  for (const offset of Object.values(offsets)) limits.view.setBigUint64(offset, BigInt(limit), true);
   const { prlimit, errno } = library();
   const thisProcess = 0;
-  const status = prlimit(thisProcess, constants.RLIMIT_NOFILE, limits, null) < 0 ? errno() : 0;
+  const status = prlimit(thisProcess, constants.RLIMIT_NOFILE, limits) < 0 ? errno() : 0;
   return status === 0 ? undefined : systemError('prlimit', status);
 }

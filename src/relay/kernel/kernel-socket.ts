@@ -1,9 +1,10 @@
 import { constants } from './constants.ts';
 import { Descriptor } from './descriptor.ts';
 import { checked, KernelMisuseError, type Where } from './errno.ts';
+import { Landing, landingBytes } from './landing.ts';
 import { library } from './library.ts';
+import { PinnedMemory } from './pinned-memory.ts';
 import { familyOf, SocketAddressMemory } from './socket-address.ts';
-import type { PinnedMemory } from './pinned-memory.ts';
 import type { Pipe } from './pipe.ts';
 import { layouts } from './structs.ts';
 
@@ -36,10 +37,9 @@ const droppedOffset = 8 * 4;
 
 // Memory that calls of all sockets share, since each is done with it when it returns.
 const addressMemory = new SocketAddressMemory();
-const optionBytes = new Uint8Array(new ArrayBuffer(64));
-const optionView = new DataView(optionBytes.buffer);
-const lengthBytes = new Uint8Array(new ArrayBuffer(4));
-const lengthView = new DataView(lengthBytes.buffer);
+const option = new PinnedMemory(64);
+const optionLength = new PinnedMemory(4);
+const landing = new Landing();
 
 /**
  * A socket that does not block. Methods that carry data return a count or a negative error number, for example
@@ -71,23 +71,28 @@ export class KernelSocket extends Descriptor {
   /** Where the socket `fd` of another thread is bound; '' and 0 if nowhere, or if it is no socket any more. */
   static boundAt(fd: number): Where {
     addressMemory.reset();
-    library().getsockname(fd, addressMemory.bytes, addressMemory.length);
+    library().getsockname(fd, addressMemory.memory, addressMemory.length);
     return addressMemory.get();
+  }
+
+  /** The `count` bytes that the last `land` has read. They change with the next one. */
+  static landed(count: number): Uint8Array {
+    return landing.landed(count);
   }
 
   /** Two sockets of this process that are connected to each other. @throws the system's error. */
   static pair(type: SocketKind['type'] = 'stream'): readonly [KernelSocket, KernelSocket] {
     const { socketpair, errno } = library();
     const kind = kindOf(type);
-    checked('socketpair', socketpair(constants.AF_UNIX, kind, 0, optionBytes) < 0 ? errno() : 0);
-    return [new KernelSocket(optionView.getInt32(0, true)), new KernelSocket(optionView.getInt32(4, true))];
+    checked('socketpair', socketpair(constants.AF_UNIX, kind, 0, option) < 0 ? errno() : 0);
+    return [new KernelSocket(option.view.getInt32(0, true)), new KernelSocket(option.view.getInt32(4, true))];
   }
 
   /** @throws the system's error, e.g. EADDRINUSE. */
   bind(where: Where): void {
     const { bind, errno } = library();
     const length = addressMemory.set(where);
-    checked('bind', bind(this.fd, addressMemory.bytes, length) < 0 ? errno() : 0, where);
+    checked('bind', bind(this.fd, addressMemory.memory, length) < 0 ? errno() : 0, where);
   }
 
   /** @throws the system's error, e.g. EADDRINUSE. */
@@ -100,7 +105,7 @@ export class KernelSocket extends Descriptor {
   accept(): { readonly socket: KernelSocket; readonly remote: Where } | number {
     const { accept4, errno } = library();
     addressMemory.reset();
-    const fd = accept4(this.fd, addressMemory.bytes, addressMemory.length, openFlags);
+    const fd = accept4(this.fd, addressMemory.memory, addressMemory.length, openFlags);
     return fd < 0 ? errno() : { socket: new KernelSocket(fd), remote: addressMemory.get() };
   }
 
@@ -108,15 +113,22 @@ export class KernelSocket extends Descriptor {
   connect(where: Where): number {
     const { connect, errno } = library();
     const length = addressMemory.set(where);
-    if (connect(this.fd, addressMemory.bytes, length) === 0) return 0;
+    if (connect(this.fd, addressMemory.memory, length) === 0) return 0;
     const number = errno();
     return number === -EINPROGRESS ? 0 : number;
   }
 
   /** Reads into `into`. @returns the count, 0 at the end of the stream, or a negative error number. */
   receive(into: Uint8Array): number {
+    const { read, errno, pointerTo } = library();
+    const count = read(this.fd, { pointer: pointerTo(into) }, into.byteLength);
+    return count < 0 ? errno() : count;
+  }
+
+  /** Like `receive`, into memory that all sockets share; `KernelSocket.landed` returns what was read. */
+  land(maxBytes: number): number {
     const { read, errno } = library();
-    const count = read(this.fd, into, into.byteLength);
+    const count = read(this.fd, landing.memory, Math.min(maxBytes, landingBytes));
     return count < 0 ? errno() : count;
   }
 
@@ -127,7 +139,7 @@ export class KernelSocket extends Descriptor {
    */
   send(part: Uint8Array): number {
     const { write, errno } = library();
-    const count = write(this.fd, part, part.byteLength);
+    const count = write(this.fd, landing.memoryOf(part), part.byteLength);
     return count < 0 ? errno() : count;
   }
 
@@ -135,7 +147,7 @@ export class KernelSocket extends Descriptor {
   spliceTo(pipe: Pipe): number {
     const { splice, errno } = library();
     if (pipe.held > 0) throw new KernelMisuseError('the pipe is not empty');
-    const count = splice(this.fd, null, pipe.writeEnd.fd, null, pipe.capacity, spliceFlags);
+    const count = splice(this.fd, pipe.writeEnd.fd, pipe.capacity, spliceFlags);
     if (count < 0) return errno();
     pipe.held = count;
     return count;
@@ -145,7 +157,7 @@ export class KernelSocket extends Descriptor {
   spliceFrom(pipe: Pipe): number {
     const { splice, errno } = library();
     if (pipe.held === 0) throw new KernelMisuseError('the pipe is empty');
-    const count = splice(pipe.readEnd.fd, null, this.fd, null, pipe.held, spliceFlags);
+    const count = splice(pipe.readEnd.fd, this.fd, pipe.held, spliceFlags);
     if (count < 0) return errno();
     pipe.held -= count;
     return count;
@@ -161,17 +173,17 @@ export class KernelSocket extends Descriptor {
   reset(): void {
     const { setsockopt } = library();
     const { size, offsets } = layouts.linger;
-    optionView.setInt32(offsets.l_onoff, 1, true);
-    optionView.setInt32(offsets.l_linger, 0, true);
-    setsockopt(this.fd, constants.SOL_SOCKET, constants.SO_LINGER, optionBytes, size);
+    option.view.setInt32(offsets.l_onoff, 1, true);
+    option.view.setInt32(offsets.l_linger, 0, true);
+    setsockopt(this.fd, constants.SOL_SOCKET, constants.SO_LINGER, option, size);
     this.close();
   }
 
   /** Sets an option whose value is an int. @returns 0, or a negative error number. */
   setOption(level: number, name: number, value: number): number {
     const { setsockopt, errno } = library();
-    optionView.setInt32(0, value, true);
-    return setsockopt(this.fd, level, name, optionBytes, 4) < 0 ? errno() : 0;
+    option.view.setInt32(0, value, true);
+    return setsockopt(this.fd, level, name, option, 4) < 0 ? errno() : 0;
   }
 
   /** Sets an option whose value is text of at most 15 characters. @returns 0, or a negative error number. */
@@ -179,32 +191,32 @@ export class KernelSocket extends Descriptor {
     const { setsockopt, errno } = library();
     const bytes = Buffer.from(`${value}\0`, 'latin1');
     if (bytes.length > maxTextBytes) throw new KernelMisuseError(`"${value}" is too long for an option`);
-    optionBytes.set(bytes);
-    return setsockopt(this.fd, level, name, optionBytes, bytes.length) < 0 ? errno() : 0;
+    option.bytes.set(bytes);
+    return setsockopt(this.fd, level, name, option, bytes.length) < 0 ? errno() : 0;
   }
 
   /** Sets an option whose value is a struct. @returns 0, or a negative error number. */
   setStructOption(level: number, name: number, struct: PinnedMemory): number {
     const { setsockopt, errno } = library();
-    return setsockopt(this.fd, level, name, struct.bytes, struct.bytes.length) < 0 ? errno() : 0;
+    return setsockopt(this.fd, level, name, struct, struct.bytes.length) < 0 ? errno() : 0;
   }
 
   /** The value of an option that is an int. @throws the system's error. */
   option(level: number, name: number): number {
     this.#readOption(level, name, 4);
-    return optionView.getInt32(0, true);
+    return option.view.getInt32(0, true);
   }
 
   /** How many clients of a listening socket wait to be accepted. @throws the system's error. */
   waitingClients(): number {
     this.#readOption(constants.IPPROTO_TCP, constants.TCP_INFO, unackedOffset + 4);
-    return optionView.getUint32(unackedOffset, true);
+    return option.view.getUint32(unackedOffset, true);
   }
 
   /** Datagrams that the kernel has dropped since their reader was too slow. @throws the system's error. */
   droppedDatagrams(): number {
     this.#readOption(constants.SOL_SOCKET, constants.SO_MEMINFO, droppedOffset + 4);
-    return optionView.getUint32(droppedOffset, true);
+    return option.view.getUint32(droppedOffset, true);
   }
 
   /** The error that the kernel has for the connection, negative, which this call clears; 0 if there is none. */
@@ -216,7 +228,7 @@ export class KernelSocket extends Descriptor {
   localAddress(): Where {
     const { getsockname } = library();
     addressMemory.reset();
-    getsockname(this.fd, addressMemory.bytes, addressMemory.length);
+    getsockname(this.fd, addressMemory.memory, addressMemory.length);
     return addressMemory.get();
   }
 
@@ -224,14 +236,14 @@ export class KernelSocket extends Descriptor {
   remoteAddress(): Where {
     const { getpeername } = library();
     addressMemory.reset();
-    getpeername(this.fd, addressMemory.bytes, addressMemory.length);
+    getpeername(this.fd, addressMemory.memory, addressMemory.length);
     return addressMemory.get();
   }
 
   #readOption(level: number, name: number, bytes: number): void {
     const { getsockopt, errno } = library();
-    lengthView.setUint32(0, bytes, true);
-    checked('getsockopt', getsockopt(this.fd, level, name, optionBytes, lengthBytes) < 0 ? errno() : 0);
+    optionLength.view.setUint32(0, bytes, true);
+    checked('getsockopt', getsockopt(this.fd, level, name, option, optionLength) < 0 ? errno() : 0);
   }
 }
 

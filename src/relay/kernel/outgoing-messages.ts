@@ -2,7 +2,7 @@ import { constants } from './constants.ts';
 import { peerLayout, type DatagramPeer } from './datagram-peer.ts';
 import type { Descriptor } from './descriptor.ts';
 import { library } from './library.ts';
-import { PinnedMemory } from './pinned-memory.ts';
+import { PinnedMemory, type Memory } from './pinned-memory.ts';
 import { layouts } from './structs.ts';
 
 const { msghdr, mmsghdr, iovec, cmsghdr, in_pktinfo, in6_pktinfo, sockaddr_in, sockaddr_in6 } = layouts;
@@ -113,9 +113,7 @@ export class OutgoingMessages {
 
   /** Sends the messages from number `first` on. @returns how many were sent, or a negative error number. */
   send(by: Descriptor, first: number): number {
-    const { bytes } = this.#headers;
-    const part = first === 0 ? bytes : bytes.subarray(first * mmsghdr.size);
-    return sendMessages(by, part, this.#messages - first);
+    return sendMessages(by, this.#headers.from(first * mmsghdr.size), this.#messages - first);
   }
 
   /** The datagrams of a message: the number of the first, and the one after the last. */
@@ -199,11 +197,10 @@ function sourceInfo({ isIpv4 }: DatagramPeer): { readonly size: number } {
 
 /** @returns 0, or a negative error number. */
 function sendMessage(by: Descriptor, header: PinnedMemory): number {
-  return Math.min(sendMessages(by, header.bytes, 1), 0);
+  return Math.min(sendMessages(by, header, 1), 0);
 }
 
-/** Node.js compiles calls of up to three arguments, and not those of more: sendmsg(2) for one saves a third of a µs. */
-function sendMessages(by: Descriptor, headers: Uint8Array, count: number): number {
+function sendMessages(by: Descriptor, headers: Memory, count: number): number {
   const { sendmsg, sendmmsg, errno } = library();
   for (;;) {
     const sent =

@@ -3,6 +3,7 @@ import { constants, uvPollType, uvReadable } from './constants.ts';
 import { Descriptor } from './descriptor.ts';
 import { checked, KernelMisuseError, KernelUnavailableError } from './errno.ts';
 import { library } from './library.ts';
+import { PinnedMemory } from './pinned-memory.ts';
 import { layouts } from './structs.ts';
 
 const { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL } = constants;
@@ -35,10 +36,8 @@ export class Poller {
   /** The uv_poll_t, in memory of malloc, since libuv may use it until its close callback. */
   readonly #handle: bigint;
   readonly #onReadable: bigint;
-  readonly #events = new Uint8Array(new ArrayBuffer(maxEvents * event.size));
-  readonly #eventsView = new DataView(this.#events.buffer);
-  readonly #control = new Uint8Array(new ArrayBuffer(event.size));
-  readonly #controlView = new DataView(this.#control.buffer);
+  readonly #events = new PinnedMemory(maxEvents * event.size);
+  readonly #control = new PinnedMemory(event.size);
   /** By descriptor number. A number is used again soon; its generation shows which use an event belongs to. */
   readonly #watchers: (Watcher | undefined)[] = [];
   readonly #generations: number[] = [];
@@ -158,9 +157,10 @@ export class Poller {
 
   #setEvents(operation: number, fd: number, events: number): void {
     const { epoll_ctl: control, errno } = library();
-    this.#controlView.setUint32(event.offsets.events, events >>> 0, true);
-    this.#controlView.setInt32(event.offsets.data, fd, true);
-    this.#controlView.setUint32(event.offsets.data + 4, this.#generations[fd] ?? 0, true);
+    const { view } = this.#control;
+    view.setUint32(event.offsets.events, events >>> 0, true);
+    view.setInt32(event.offsets.data, fd, true);
+    view.setUint32(event.offsets.data + 4, this.#generations[fd] ?? 0, true);
     checked('epoll_ctl', control(this.#epoll.fd, operation, fd, this.#control) < 0 ? errno() : 0);
   }
 
@@ -179,10 +179,11 @@ export class Poller {
   }
 
   #dispatch(at: number): void {
-    const fd = this.#eventsView.getInt32(at + event.offsets.data, true);
-    const generation = this.#eventsView.getUint32(at + event.offsets.data + 4, true);
+    const { view } = this.#events;
+    const fd = view.getInt32(at + event.offsets.data, true);
+    const generation = view.getUint32(at + event.offsets.data + 4, true);
     if (this.#generations[fd] !== generation) return; // of a descriptor that is closed
-    this.#watchers[fd]?.onEvents(this.#eventsView.getUint32(at + event.offsets.events, true));
+    this.#watchers[fd]?.onEvents(view.getUint32(at + event.offsets.events, true));
   }
 
   readonly #turn = (): void => {

@@ -112,7 +112,7 @@ export class ReceivedDatagrams {
   #receive(from: Descriptor, headers: PinnedMemory): number {
     this.#received = 0;
     const { recvmmsg, errno } = library();
-    const count = recvmmsg(from.fd, headers.bytes, this.#count, MSG_DONTWAIT, null);
+    const count = recvmmsg(from.fd, headers, this.#count, MSG_DONTWAIT);
     if (count < 0) return errno();
     this.#received = count;
     const { view } = headers;

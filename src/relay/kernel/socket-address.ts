@@ -1,6 +1,7 @@
 import { constants } from './constants.ts';
 import { checked, type Where } from './errno.ts';
 import { library } from './library.ts';
+import { PinnedMemory } from './pinned-memory.ts';
 import { layouts } from './structs.ts';
 
 const { AF_INET, AF_INET6, EINVAL } = constants;
@@ -17,26 +18,23 @@ export function familyOf(address: string): number {
 /** A socket address in memory, as the kernel reads and writes it: a `sockaddr_in` or a `sockaddr_in6`. */
 export class SocketAddressMemory {
   /** For calls: holds the address. */
-  readonly bytes: Uint8Array;
+  readonly memory = new PinnedMemory(in6.size);
   /** For calls that write an address: holds its length before and after. */
-  readonly length: Uint8Array;
-  readonly #view: DataView;
-  readonly #lengthView: DataView;
+  readonly length = new PinnedMemory(4);
+  readonly #view = this.memory.view;
   readonly #text = new Uint8Array(new ArrayBuffer(textBytes));
 
-  /** @param bytes  a part of a larger memory; by default memory of its own. */
-  constructor(bytes = new Uint8Array(new ArrayBuffer(in6.size))) {
-    if (bytes.length !== in6.size) throw new RangeError(`a socket address has ${String(in6.size)} bytes`);
-    this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.length = new Uint8Array(new ArrayBuffer(4));
-    this.#lengthView = new DataView(this.length.buffer);
+  constructor() {
     this.reset();
+  }
+
+  get bytes(): Uint8Array {
+    return this.memory.bytes;
   }
 
   /** Makes room for an address that the kernel is going to write. */
   reset(): this {
-    this.#lengthView.setUint32(0, this.bytes.length, true);
+    this.length.view.setUint32(0, this.bytes.length, true);
     this.#view.setUint16(0, 0, true);
     return this;
   }
@@ -59,7 +57,7 @@ export class SocketAddressMemory {
     const isText = library().inet_pton(family, text, this.bytes.subarray(offsets.address)) === 1;
     if (!isPort || !isText) checked('inet_pton', -EINVAL, { address, port });
     if (zone !== '') this.#view.setUint32(in6.offsets.sin6_scope_id, zoneIndex(zone), true);
-    this.#lengthView.setUint32(0, size, true);
+    this.length.view.setUint32(0, size, true);
     return size;
   }
 
@@ -74,8 +72,8 @@ export class SocketAddressMemory {
 
   #ipv4(): string {
     const { sin_addr: at } = in4.offsets;
-    const [a, b, c, d] = this.bytes.subarray(at, at + 4);
-    return `${String(a)}.${String(b)}.${String(c)}.${String(d)}`;
+    const { bytes } = this;
+    return `${String(bytes[at])}.${String(bytes[at + 1])}.${String(bytes[at + 2])}.${String(bytes[at + 3])}`;
   }
 
   #ipv6(): string {

@@ -17,10 +17,10 @@ export function setNoDelay(socket: KernelSocket): void {
 export function setKeepalive(socket: KernelSocket, intervalMs: number, probes: number): void {
   const seconds = Math.floor(intervalMs / 1000);
   if (seconds === 0) return;
-  socket.setOption(SOL_SOCKET, constants.SO_KEEPALIVE, 1);
   socket.setOption(IPPROTO_TCP, constants.TCP_KEEPIDLE, seconds);
   socket.setOption(IPPROTO_TCP, constants.TCP_KEEPINTVL, seconds);
   socket.setOption(IPPROTO_TCP, constants.TCP_KEEPCNT, probes);
+  socket.setOption(SOL_SOCKET, constants.SO_KEEPALIVE, 1); // starts the timer, which a later TCP_KEEPIDLE would set again
 }
 
 /** Ends the connection once what was sent has stayed unacknowledged for `timeoutMs`; 0 = as the system has it. */

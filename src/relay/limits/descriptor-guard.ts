@@ -42,6 +42,7 @@ export class DescriptorGuard {
   readonly #context: DescriptorGuardContext;
   /** The listener of the latest client comes last. */
   readonly #listeners = new Set<PausableListener>();
+  #latest: PausableListener | undefined;
   #isPaused = false;
   #isLogged = false;
   #isResuming = false;
@@ -64,6 +65,7 @@ export class DescriptorGuard {
 
   add(listener: PausableListener): void {
     this.#listeners.add(listener);
+    this.#latest = undefined;
     this.check(); // a listening socket uses a descriptor, too
     if (!this.#isPaused) return;
     listener.pause();
@@ -72,6 +74,8 @@ export class DescriptorGuard {
 
   /** `listener` accepted a client: it is resumed last, so that no listener is always the first. */
   accepted(listener: PausableListener): void {
+    if (listener === this.#latest) return;
+    this.#latest = listener;
     if (this.#listeners.delete(listener)) this.#listeners.add(listener);
   }
 

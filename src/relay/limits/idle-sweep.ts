@@ -42,10 +42,10 @@ export class IdleSweep {
 
   /** To be called when something was opened: starts the timer if it does not run. */
   watch(): void {
-    const shortestMs = Math.min(
-      ...[this.#limits.idleMs, this.#limits.halfClosedMs].map((ms) => ms || Infinity),
-    );
-    if (this.#stopTimer !== undefined || shortestMs === Infinity) return;
+    if (this.#stopTimer !== undefined) return;
+    const { idleMs, halfClosedMs } = this.#limits;
+    const shortestMs = Math.min(idleMs || Infinity, halfClosedMs || Infinity);
+    if (shortestMs === Infinity) return;
     this.#stopTimer = this.#clock.after(Math.min(maxSweepMs, Math.ceil(shortestMs / sweepsPerLimit)), () => {
       this.#sweep();
     });

@@ -49,7 +49,8 @@ export class LoopGuard {
     port: number,
     destination?: () => Address,
   ): RelayPath | undefined {
-    const before = this.#context.ownSockets[protocol].pathOf(client, destination);
+    const at = destination === undefined ? undefined : { port, address: destination };
+    const before = this.#context.ownSockets[protocol].pathOf(client, at);
     const here = this.#firstPath(port);
     if (before.length === 0) return here;
     if (!before.includes(here[0] ?? '')) return [...before, ...here];

@@ -13,6 +13,13 @@ export type OwnSocket = {
   readonly local: () => Address;
 };
 
+/** Where a client has connected to. */
+export type Destination = {
+  /** The listening port; 0 = not known. */
+  readonly port: number;
+  readonly address: () => Address;
+};
+
 /** A socket that is open. */
 type Opened = {
   /** The path of its client. */
@@ -31,12 +38,14 @@ export type RelayPath = readonly string[];
  * The relay's sockets towards remotes of one protocol, each with the path of its client: a client that is one of them has
  * come through that path already.
  *
- * Costs nearly nothing: the address of a socket is read only once a client comes from an address of this machine.
+ * Costs nearly nothing: the address of a socket is read only once a client comes from an address of this machine, and has
+ * connected to the port that the socket connects to.
  */
 export class OwnSockets {
   readonly #clock: Clock;
   readonly #sockets = new Map<OwnSocket, Opened>();
-  readonly #unread = new Set<OwnSocket>();
+  /** Those whose local address is not read yet, by the port that they connect to. */
+  readonly #unread = new Map<number, Set<OwnSocket>>();
   /** By local port. Connections to different remotes may share one, which is rare: so a chain, no set for each. */
   readonly #byPort = new Map<number, Opened>();
   readonly #sync: (() => void) | undefined;
@@ -52,32 +61,41 @@ export class OwnSockets {
   /** To be called once a socket begins to connect to `remote`. */
   opened(socket: OwnSocket, path: RelayPath, remote: Address): void {
     this.#sockets.set(socket, { path, remote, local: undefined, next: undefined });
-    this.#unread.add(socket);
+    const unread = this.#unread.get(remote.port);
+    if (unread === undefined) this.#unread.set(remote.port, new Set([socket]));
+    else unread.add(socket);
   }
 
   closed(socket: OwnSocket): void {
     const opened = this.#sockets.get(socket);
     if (opened === undefined) return;
     this.#sockets.delete(socket);
-    this.#unread.delete(socket);
+    this.#unread.get(opened.remote.port)?.delete(socket);
     if (opened.local !== undefined) this.#forget(opened, opened.local.port);
   }
 
   /**
    * The path of the socket that `client` is; [] if it is none of the relay's.
    *
-   * @param destination  the address that the client has connected to. The kernel gives one port to connections with different
+   * @param destination  what the client has connected to. The kernel gives one port to connections with different
    *   destinations, so another program's may have the address of a socket of the relay. Absent for UDP, where it gives a port once.
    */
-  pathOf(client: Address, destination?: () => Address): RelayPath {
+  pathOf(client: Address, destination?: Destination): RelayPath {
     if (!this.#mayBeOwn(client)) return [];
     this.#sync?.();
-    for (const socket of this.#unread) this.#read(socket);
+    for (const socket of this.#unreadTo(destination?.port)) this.#read(socket);
     for (let each = this.#byPort.get(client.port); each !== undefined; each = each.next) {
       if (each.local === undefined || keyOf(each.local) !== keyOf(client)) continue;
-      if (destination === undefined || leadsTo(each.remote, destination())) return each.path;
+      if (destination === undefined || leadsTo(each.remote, destination.address())) return each.path;
     }
     return [];
+  }
+
+  #unreadTo(port: number | undefined): OwnSocket[] {
+    const all = port === undefined || port === 0;
+    return all
+      ? [...this.#unread.values()].flatMap((each) => [...each])
+      : [...(this.#unread.get(port) ?? [])];
   }
 
   #mayBeOwn({ address }: Address): boolean {
@@ -89,7 +107,7 @@ export class OwnSockets {
     const local = socket.local();
     const known = this.#sockets.get(socket);
     if (local.port === 0 || known === undefined) return;
-    this.#unread.delete(socket);
+    this.#unread.get(known.remote.port)?.delete(socket);
     known.local = local;
     known.next = this.#byPort.get(local.port);
     this.#byPort.set(local.port, known);

@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import { errorCode } from '../../lib/errors.ts';
 import { constants } from '../kernel/constants.ts';
 import { systemError } from '../kernel/errno.ts';
-import type { KernelSocket } from '../kernel/kernel-socket.ts';
+import { KernelSocket } from '../kernel/kernel-socket.ts';
+import { landingBytes } from '../kernel/landing.ts';
 import type { Poller, Watcher, Work } from '../kernel/poller.ts';
 import type { Address, Channel, ChannelOwner, Reader, SocketSettings } from './channel.ts';
 import { applySettings, streamOf } from './kernel-settings.ts';
@@ -14,8 +15,6 @@ const { EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLET, EAGAIN, EINT
 const watchedEvents = (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0;
 const hangUps = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
-/** All channels read into this memory, one after the other: a reader is done with it when it returns. */
-const landing = new Uint8Array(new ArrayBuffer(65_536));
 /** After so many reads in a row that fill the memory, a direction borrows a pipe. */
 const largeReads = 4;
 /** A direction that moves fewer bytes at a time goes back to copying. */
@@ -27,6 +26,8 @@ const turnBytes = 1024 * 1024;
 export type ChannelContext = { readonly poller: Poller; readonly pipes: LentPipes };
 
 const unknown: Address = { address: '', port: 0 };
+/** Of a channel that has nothing to send, as most have most of the time. */
+const noOutput: (Uint8Array | LentPipe)[] = [];
 
 /** A TCP connection on system calls. */
 export class KernelChannel implements Channel, Watcher, Work {
@@ -37,9 +38,10 @@ export class KernelChannel implements Channel, Watcher, Work {
   /** Why it is not watched; undefined if it is. */
   readonly #unwatched: NodeJS.ErrnoException | undefined;
   /** While it connects: where to, and who is waiting. */
-  #connecting: { readonly to: Address; readonly report: (error: Error | undefined) => void } | undefined;
+  #connectingTo: Address = unknown;
+  #reportConnect: ((error: Error | undefined) => void) | undefined;
   /** What the kernel has not accepted yet, in order. */
-  #output: (Uint8Array | LentPipe)[] = [];
+  #output: (Uint8Array | LentPipe)[] = noOutput;
   /** Through which what is read here moves to the other side. */
   #lent: LentPipe | undefined;
   #largeReads = 0;
@@ -89,7 +91,8 @@ export class KernelChannel implements Channel, Watcher, Work {
 
   /** To be called right after `connect` of its socket: reports the outcome once it is known, unless it is closed before. */
   awaitConnect(to: Address, report: (error: Error | undefined) => void): void {
-    this.#connecting = { to, report };
+    this.#connectingTo = to;
+    this.#reportConnect = report;
   }
 
   open(reader: Reader, owner: ChannelOwner, settings: SocketSettings): void {
@@ -107,13 +110,13 @@ export class KernelChannel implements Channel, Watcher, Work {
   write(part: Uint8Array): boolean {
     if (this.#isClosed) return false;
     if (this.#isWaiting) {
-      this.#output.push(Buffer.from(part));
+      this.#queue(Buffer.from(part));
       return false;
     }
     const count = this.#socket.send(part);
     if (count === part.length) return true;
     if (count < 0 && count !== -EAGAIN) this.#fail('write', count);
-    else this.#output.push(Buffer.from(part.subarray(Math.max(0, count)))); // a copy: the memory is reused
+    else this.#queue(Buffer.from(part.subarray(Math.max(0, count)))); // a copy: the memory is reused
     return false;
   }
 
@@ -159,7 +162,7 @@ export class KernelChannel implements Channel, Watcher, Work {
   onEvents(events: number): void {
     if ((events & (EPOLLIN | hangUps)) !== 0) this.#isReadable = true;
     if ((events & hangUps) !== 0) this.#isHangUp = true;
-    if (this.#connecting !== undefined) {
+    if (this.#reportConnect !== undefined) {
       if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) !== 0) this.#reportConnected(this.#socket.takeError());
       return;
     }
@@ -177,10 +180,10 @@ export class KernelChannel implements Channel, Watcher, Work {
 
   /** @param number  0, or a negative error number. */
   #reportConnected(number: number): void {
-    const connecting = this.#connecting;
-    this.#connecting = undefined;
+    const [report, { address, port }] = [this.#reportConnect, this.#connectingTo];
+    this.#reportConnect = undefined;
     this.#context.poller.needsTick();
-    connecting?.report(number === 0 ? undefined : systemError('connect', number, connecting.to));
+    report?.(number === 0 ? undefined : systemError('connect', number, { address, port }));
   }
 
   /** Reads until nothing is left, the reader has enough, or others have to have a turn. */
@@ -203,7 +206,7 @@ export class KernelChannel implements Channel, Watcher, Work {
     if (
       this.#largeReads >= largeReads &&
       target instanceof KernelChannel &&
-      reader.maxBytes >= landing.length
+      reader.maxBytes >= landingBytes
     ) {
       const lent = this.#borrow();
       if (lent !== undefined) return this.#splice(reader, target, lent);
@@ -213,16 +216,15 @@ export class KernelChannel implements Channel, Watcher, Work {
 
   #copy(reader: Reader): number {
     const { maxBytes } = reader;
-    const into = maxBytes < landing.length ? landing.subarray(0, maxBytes) : landing;
-    const count = this.#socket.receive(into);
+    const count = this.#socket.land(maxBytes);
     if (count <= 0) return this.#onNothing(reader, count);
-    if (count < into.length) {
+    if (count < Math.min(maxBytes, landingBytes)) {
       // epoll(7): a stream that returned less than requested is drained
       this.#isReadable = this.#isHangUp;
       this.#largeReads = 0;
     } else this.#largeReads += 1;
     if (reader.target === undefined) this.#context.poller.needsTick();
-    if (!reader.take(landing.subarray(0, count))) this.#isReading = false;
+    if (!reader.take(KernelSocket.landed(count))) this.#isReading = false;
     return count;
   }
 
@@ -293,6 +295,7 @@ export class KernelChannel implements Channel, Watcher, Work {
       if (!(next instanceof Uint8Array)) next.release();
       this.#output.shift();
     }
+    this.#output = noOutput;
     if (this.#isEnding) this.#shutDown();
     if (!this.#isClosed) this.#owner?.onDrained(this);
   }
@@ -321,7 +324,12 @@ export class KernelChannel implements Channel, Watcher, Work {
   #queuePipe(lent: LentPipe): void {
     if (this.#isClosed || this.#hasFailed) return;
     lent.hold();
-    this.#output.push(lent);
+    this.#queue(lent);
+  }
+
+  #queue(part: Uint8Array | LentPipe): void {
+    if (this.#output === noOutput) this.#output = [];
+    this.#output.push(part);
   }
 
   /** Called only once everything is written. */
@@ -343,7 +351,7 @@ export class KernelChannel implements Channel, Watcher, Work {
   }
 
   #failUnwatched(number: number): void {
-    if (this.#connecting === undefined) this.#fail('epoll_ctl', number);
+    if (this.#reportConnect === undefined) this.#fail('epoll_ctl', number);
     else this.#reportConnected(number);
   }
 
@@ -351,11 +359,11 @@ export class KernelChannel implements Channel, Watcher, Work {
   #forget(): void {
     this.#isClosed = true;
     this.#isReading = false;
-    this.#connecting = undefined;
+    this.#reportConnect = undefined;
     if (this.#unwatched === undefined) this.#context.poller.forget(this.#socket);
     this.#giveBack();
     for (const each of this.#output) if (!(each instanceof Uint8Array)) each.release();
-    this.#output = [];
+    this.#output = noOutput;
   }
 
   #reportClosed(): void {

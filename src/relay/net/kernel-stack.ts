@@ -211,7 +211,7 @@ function connect(
     const status = socket.connect(target);
     if (status !== 0) throw systemError('connect', status, { address: target.address, port: target.port });
     const channel = new KernelChannel(context, socket);
-    channel.awaitConnect({ address: target.address, port: target.port }, onConnected);
+    channel.awaitConnect(target, onConnected);
     return channel;
   } catch (error) {
     socket?.close();

@@ -23,9 +23,10 @@ export function candidates(
   pool: RemotePool | undefined,
   ip: string,
   home: Pick<Upstream, 'remote' | 'isFailed'> | undefined,
-): readonly Remote[] {
-  const order = pool?.order(ip) ?? [];
-  if (home === undefined) return order;
+): Iterable<Remote> {
+  const lazyOrder = pool?.order(ip) ?? [];
+  if (home === undefined) return lazyOrder;
+  const order = [...lazyOrder];
   const { remote, isFailed } = home;
   const others = order.filter((each) => each !== remote);
   const passing = others.filter(({ passesChecks }) => passesChecks);

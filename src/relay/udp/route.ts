@@ -182,7 +182,9 @@ export class Route {
   /** The next remote to try, of those that are configured now; undefined if the search has tried all. */
   get #next(): Remote | undefined {
     const { pool, ip } = this.#context;
-    return candidates(pool(), ip, this.#home).find((each) => this.#tried?.includes(each) !== true);
+    for (const each of candidates(pool(), ip, this.#home))
+      if (this.#tried?.includes(each) !== true) return each;
+    return undefined;
   }
 
   async #tryNext(): Promise<void> {

@@ -14,9 +14,10 @@ export type Choice = SocketAddress & {
  * Chooses the order in which to try the remotes of an endpoint.
  *
  * @param clientIp  textual IP address of the client, with no port; an IPv4-mapped one as IPv4.
- * @returns every remote exactly once; the caller dials them in this order.
+ * @returns every remote exactly once; the caller dials them in this order. The first one is chosen at once; the others are
+ * put in order only if the caller asks for them.
  */
-export type Balancer<R extends Choice> = (clientIp: string) => readonly R[];
+export type Balancer<R extends Choice> = (clientIp: string) => Iterable<R>;
 
 /**
  * The balancer of an endpoint. `balance.weights` are in the order of `remotes`.
@@ -38,63 +39,105 @@ export function balancer<R extends Choice>(
 
 type Weighted<R> = { readonly remote: R; readonly weight: number };
 
+/** A remote that gets turns, and its place among all. */
+type Candidate<R> = Weighted<R> & { readonly index: number };
+
+/** Takes turns by weight. An ejected remote loses its turns, and the others share them. */
+function roundRobin<R extends Choice>(weighted: readonly Weighted<R>[]): Balancer<R> {
+  const active = weighted.flatMap((each, index) => (each.weight > 0 ? [{ ...each, index }] : []));
+  const isEven = active.every(({ weight }) => weight === active[0]?.weight);
+  const turn = isEven ? rotation(active) : smoothTurns(active);
+  return () => startingWith(turn(), weighted);
+}
+
+/** Turns by equal weights, at a cost that does not grow with their number. @returns the place of the next one. */
+function rotation<R extends Choice>(candidates: readonly Candidate<R>[]): () => number {
+  let last = -1;
+  return () => {
+    const { length } = candidates;
+    const after = (step: number): number => (last + step) % length;
+    let step = 1;
+    while (step < length && !isPreferred(candidates[after(step)]?.remote)) step += 1;
+    last = isPreferred(candidates[after(step)]?.remote) ? after(step) : after(1);
+    return candidates[last]?.index ?? 0;
+  };
+}
+
 /**
- * Smooth weighted round robin: weights 4, 2, 1 give a b a c a b a.
- *
- * An ejected remote loses its turns, and the others share them by weight.
+ * Smooth weighted round robin: weights 4, 2, 1 give a b a c a b a. @returns the place of the next one.
  *
  * Source: nginx, "Upstream: smooth weighted round-robin balancing", commit 52327e0, 2012.
  */
-function roundRobin<R extends Choice>(weighted: readonly Weighted<R>[]): Balancer<R> {
-  const credits = weighted.map(() => 0);
-  const orders = weighted.map((_, first) => startingWith(first, weighted));
-  const active = weighted.flatMap(({ remote, weight }, index) =>
-    weight > 0 ? [{ remote, weight, index }] : [],
-  );
+function smoothTurns<R extends Choice>(active: readonly Candidate<R>[]): () => number {
+  const credits = new Map(active.map(({ index }) => [index, 0]));
   return () => {
     const preferred = active.filter(({ remote }) => isPreferred(remote));
-    const best = nextTurn(credits, preferred.length > 0 ? preferred : active);
-    return orders[best] ?? [];
+    return nextTurn(credits, preferred.length > 0 ? preferred : active);
   };
 }
 
 /** The index of the candidate whose turn it is; updates `credits`. */
-function nextTurn(credits: number[], candidates: readonly { weight: number; index: number }[]): number {
+function nextTurn(
+  credits: Map<number, number>,
+  candidates: readonly { weight: number; index: number }[],
+): number {
   let [best, total, maxCredit] = [0, 0, -Infinity];
   for (const { weight, index } of candidates) {
-    const credit = (credits[index] ?? 0) + weight;
-    credits[index] = credit;
+    const credit = (credits.get(index) ?? 0) + weight;
+    credits.set(index, credit);
     total += weight;
     if (credit > maxCredit) [best, maxCredit] = [index, credit];
   }
-  credits[best] = maxCredit - total;
+  credits.set(best, maxCredit - total);
   return best;
 }
 
-function isPreferred(remote: Choice): boolean {
-  return remote.isPreferred ?? true;
+function isPreferred(remote: Choice | undefined): boolean {
+  return remote?.isPreferred ?? true;
+}
+
+/** The remote at `first`, those after it, those before it, and last those of weight 0. */
+function* startingWith<R>(first: number, weighted: readonly Weighted<R>[]): Iterable<R> {
+  for (const isBackup of [false, true])
+    for (let step = 0; step < weighted.length; step += 1) {
+      const each = weighted[(first + step) % weighted.length];
+      if (each !== undefined && (each.weight === 0) === isBackup) yield each.remote;
+    }
 }
 
 /** Fewest connections per weight first, including the new one. Among equals, the one that was first least recently. */
 function leastConnections<R extends Choice>(weighted: readonly Weighted<R>[]): Balancer<R> {
-  const turns = roundRobin(weighted.map(({ remote }) => ({ remote, weight: 1 })));
-  const weights = new Map(weighted.map(({ remote, weight }) => [remote, weight]));
-  return (clientIp) => {
-    const loads = turns(clientIp).map((remote) => {
-      return { remote, load: ((remote.active ?? 0) + 1) / (weights.get(remote) ?? 0) };
-    });
-    return loads.sort((a, b) => (a.load === b.load ? 0 : a.load - b.load)).map(({ remote }) => remote);
-  };
+  const turn = rotation(weighted.map(({ remote }, index) => ({ remote, weight: 1, index })));
+  return () => byRank(weighted, turn(), ({ remote, weight }) => ((remote.active ?? 0) + 1) / weight);
 }
 
-/** The remote at `first`, those after it, those before it, and last those of weight 0. */
-function startingWith<R>(first: number, weighted: readonly Weighted<R>[]): readonly R[] {
-  const rotated = [...weighted.slice(first), ...weighted.slice(0, first)];
-  const [active, backup] = [
-    rotated.filter(({ weight }) => weight > 0),
-    rotated.filter(({ weight }) => weight === 0),
-  ];
-  return [...active, ...backup].map(({ remote }) => remote);
+/** The remotes by the rank of each, the lowest first; those of one rank in the order that begins with `first`. */
+function byRank<R extends Choice>(
+  weighted: readonly Weighted<R>[],
+  first: number,
+  rankOf: (each: Weighted<R>, index: number) => number,
+): Iterable<R> {
+  let best: Ranked<R> | undefined;
+  const ranked: Ranked<R>[] = [];
+  for (const [index, each] of weighted.entries()) {
+    const place = (index - first + weighted.length) % weighted.length;
+    const one = { remote: each.remote, rank: rankOf(each, index), place };
+    ranked.push(one);
+    if (isPreferred(one.remote) && (best === undefined || before(one, best) < 0)) best = one;
+  }
+  return bestFirst(best, ranked);
+}
+
+/** A remote, and how soon it is tried: the lowest rank first, and of one rank the lowest place. */
+type Ranked<R> = { readonly remote: R; readonly rank: number; readonly place: number };
+
+function before(a: Ranked<unknown>, b: Ranked<unknown>): number {
+  return a.rank === b.rank ? a.place - b.place : a.rank - b.rank; // of two infinite ones the difference is no number
+}
+
+function* bestFirst<R>(best: Ranked<R> | undefined, ranked: Ranked<R>[]): Iterable<R> {
+  if (best !== undefined) yield best.remote;
+  for (const each of ranked.sort(before)) if (each !== best) yield each.remote;
 }
 
 /**
@@ -105,13 +148,13 @@ function startingWith<R>(first: number, weighted: readonly Weighted<R>[]): reado
  * Source: Thaler and Ravishankar, 1998; weights by Schindelhauer and Schomaker, 2005: score = -w / ln(h).
  */
 function ipHash<R extends Choice>(weighted: readonly Weighted<R>[], seeds: readonly number[]): Balancer<R> {
+  const isEven = weighted.every(({ weight }) => weight === weighted[0]?.weight);
   return (clientIp) => {
     const client = fnv1a(clientIp);
-    const scored = weighted.map(({ remote, weight }, index) => ({
-      remote,
-      score: -weight / Math.log((mixed(client ^ (seeds[index] ?? 0)) + 0.5) / 2 ** 32),
-    }));
-    return scored.sort((a, b) => b.score - a.score).map(({ remote }) => remote);
+    const hashed = (index: number): number => mixed(client ^ (seeds[index] ?? 0));
+    // Of equal weights the order of the scores is that of the hashes, which saves the logarithms.
+    if (isEven) return byRank(weighted, 0, (_, index) => -hashed(index));
+    return byRank(weighted, 0, ({ weight }, index) => weight / Math.log((hashed(index) + 0.5) / 2 ** 32));
   };
 }
 

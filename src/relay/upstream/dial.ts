@@ -3,44 +3,34 @@
  * connecting.
  *
  * Vocabulary. A `Remote` is one configured address and what is known of it. A dial connects to the first remote that
- * accepts; several addresses of one name race (Happy Eyeballs). A remote whose dials fail is ejected: it is tried
- * last until its backoff is over, when one client probes it. A health check is a dial without a client. A
- * `RemotePool` holds the remotes of one listening port, whose `Balancer` orders them; `EndpointRemotes` holds the
- * pools of an endpoint, for TCP and for UDP.
+ * accepts; another one is dialled beside it while it is silent, and several addresses of one name race in the same way
+ * (Happy Eyeballs). A remote whose dials fail is ejected: it is tried last until its backoff is over, when one client
+ * probes it. One that another remote has overtaken is checked, since it is slow or gone. A health check is a dial without
+ * a client. A `RemotePool` holds the remotes of one backend, whose `Balancer` orders them; `Backends` holds the pools of
+ * one listening port, and `EndpointRemotes` those of an endpoint, for TCP and for UDP.
  *
  * Guarantee: every remote stays in the order, so that a client is reset only after all of them failed; a dial owns its
  * descriptors and closes every attempt but the one that it returns; what is known of a remote outlives a reload.
  */
 
 import type { SocketAddress } from '../../config/address.ts';
-import type { Clock } from '../../lib/clock.ts';
 import { asError, RealmError } from '../../lib/errors.ts';
-import { present } from '../../lib/record.ts';
-import { addressesOf, type Lookup } from '../dns/lookup.ts';
-import type { DescriptorAllowance, Target } from '../net/channel.ts';
-import { permitted } from './denied-destinations.ts';
-import { HappyEyeballs, interleaved, type ConnectionAttempt } from './happy-eyeballs.ts';
-import { fromAddress, reachable, type SourceAddress, sourceOf } from './source-address.ts';
+import type { ConnectionAttempt } from './happy-eyeballs.ts';
+import { RemoteDial, type RemoteDialOptions } from './remote-dial.ts';
+import type { RemoteOrder } from './remote-order.ts';
+
+/** Remotes that are dialled at a time for one client: an outage of all must not take a descriptor for each of them. */
+const maxAtATime = 4;
 
 /** No remote accepted a connection; `cause` is the error of the last one. */
 export class DialError extends RealmError {
   readonly code = 'REALM_DIAL_FAILED';
-  /** The last remote that was tried, as configured. */
+  /** The last remote that failed, as configured. */
   readonly upstream: string;
 
   constructor(upstream: string, options: ErrorOptions) {
     super('no remote could be reached', options);
     this.upstream = upstream;
-  }
-}
-
-/** A remote did not answer within `tcp_timeout`. */
-class DialTimeoutError extends RealmError {
-  readonly code = 'REALM_DIAL_TIMEOUT';
-
-  /** @param what  the step that was not done in time. */
-  constructor(what: string, timeoutMs: number) {
-    super(`${what} timed out after ${String(timeoutMs)} ms`);
   }
 }
 
@@ -50,48 +40,49 @@ export type DialTarget = SocketAddress & {
   readonly text: string;
   /** A dial begins. */
   readonly acquire: () => void;
-  /** The dial failed, or its connection has ended. */
+  /** The dial has failed or was given up, or its connection has ended. */
   readonly release: () => void;
   readonly succeed: () => void;
   readonly fail: (error: Error) => void;
+  /** Another remote has accepted after this one had been silent, so its dial was given up: it may be slow, or gone. */
+  readonly overtaken: () => void;
 };
 
 /** What a dial needs besides the remotes. `C` is the connection that it makes. */
-export type DialOptions<C extends ConnectionAttempt> = {
-  /** Limit for each remote: its name lookup and the attempts at all its addresses together; 0 = no limit. */
-  readonly timeoutMs: number;
-  readonly clock: Clock;
-  readonly lookup: Lookup;
-  /** Has granted one descriptor to the dial; simultaneous attempts draw theirs from it. */
-  readonly budget: DescriptorAllowance;
-  /** Source address; undefined = the system's choice. Addresses of the other family are not tried. */
-  readonly through: SocketAddress | undefined;
-  /** The network interface to leave by; undefined = the system's choice. */
-  readonly device: string | undefined;
-  /** Whether to dial by Multipath TCP; default false. */
-  readonly mptcp?: boolean;
-  /** Addresses and ranges that are not dialled; undefined = none. */
-  readonly denied: readonly string[] | undefined;
-  /** Connects to an address, including any TLS or WebSocket handshake; for plain TCP it is `TcpStack.connect`. */
-  readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => C;
-  /** Called for each remote that failed and is followed by another. */
+export type DialOptions<C extends ConnectionAttempt> = Omit<RemoteDialOptions<C>, 'onSilent'> & {
+  /** Called for each remote that failed while another one is tried, or before it is. */
   readonly onFailedTry: (remote: DialTarget, error: Error) => void;
 };
 
 /** A connection and its remote, which counts it until `release`. */
 export type Dialled<C, T extends DialTarget> = { readonly channel: C; readonly remote: T };
 
+/** A remote that is dialled. */
+type Running<C extends ConnectionAttempt, T> = {
+  readonly remote: T;
+  readonly dial: RemoteDial<C>;
+  /** Whether another one was to be tried beside it. */
+  isSilent: boolean;
+};
+
 /**
- * Connects to the first of several remotes that accepts, one after the other; the addresses of one remote race. Owns
- * its connection attempts until one succeeds.
+ * Connects to the first of several remotes that accepts. The next one is dialled as soon as the last one has failed, or beside
+ * it once that has been silent for 250 ms: an address that drops packets costs a quarter of a second, not its timeout. Owns its
+ * connection attempts, and closes all but the first that succeeds.
  */
-export class Dial<C extends ConnectionAttempt> {
+export class Dial<C extends ConnectionAttempt, T extends DialTarget = DialTarget> {
   readonly #options: DialOptions<C>;
-  #deadlineMs = Infinity;
-  #source: SourceAddress | undefined;
-  #cancelled = false;
-  /** Ends the step that is in progress. */
-  #cancelStep: () => void = () => undefined;
+  readonly #running = new Set<Running<C, T>>();
+  readonly #outcome = Promise.withResolvers<Dialled<C, T> | undefined>();
+  #order: RemoteOrder<T> | undefined;
+  #started = 0;
+  /** Whether another thread is about to name the next remote. */
+  #isWaiting = false;
+  /** Whether every remote was tried. */
+  #isComplete = false;
+  #isOver = false;
+  /** The last that failed, until another one is tried. */
+  #failed: { readonly remote: T; readonly error: Error } | undefined;
 
   constructor(options: DialOptions<C>) {
     this.#options = options;
@@ -99,149 +90,126 @@ export class Dial<C extends ConnectionAttempt> {
 
   /** Ends the dial: `connect` resolves with undefined. */
   cancel(): void {
-    this.#cancelled = true;
-    this.#cancelStep();
+    if (this.#isOver) return;
+    this.#end();
+    this.#outcome.resolve(undefined);
   }
 
   /**
+   * To be called once.
+   *
    * @returns undefined if the dial was cancelled.
    * @throws DialError if no remote accepted.
    */
-  async connect<T extends DialTarget>(remotes: Iterable<T>): Promise<Dialled<C, T> | undefined> {
-    let failed: { remote: T; error: Error } | undefined;
-    for (const remote of remotes) {
-      if (failed !== undefined) this.#options.onFailedTry(failed.remote, failed.error);
-      try {
-        const channel = await this.#try(remote);
-        return channel && { channel, remote };
-      } catch (error) {
-        failed = { remote, error: asError(error) };
-        remote.fail(failed.error);
-      }
-    }
-    throw new DialError(failed?.remote.text ?? '', { cause: failed?.error });
+  connect(order: RemoteOrder<T>): Promise<Dialled<C, T> | undefined> {
+    this.#order = order;
+    this.#tryNext();
+    return this.#outcome.promise;
   }
 
-  async #try(remote: DialTarget): Promise<C | undefined> {
+  #tryNext(): void {
+    if (this.#isOver || this.#isWaiting || this.#isComplete) return;
+    const next = this.#order?.next();
+    if (next instanceof Promise) void this.#startLater(next);
+    else this.#start(next);
+  }
+
+  async #startLater(next: Promise<T | undefined>): Promise<void> {
+    this.#isWaiting = true;
+    const remote = await next;
+    this.#isWaiting = false;
+    this.#start(remote);
+  }
+
+  #start(remote: T | undefined): void {
+    if (this.#isOver) return;
+    if (remote === undefined) {
+      this.#isComplete = true;
+      this.#failIfLast();
+      return;
+    }
+    this.#reportFailed();
+    this.#started += 1;
+    if (this.#running.size > 0) this.#options.budget.take(1);
     remote.acquire();
-    let channel: C | undefined;
-    try {
-      channel = await this.#connectRemote(remote);
-      if (channel !== undefined) remote.succeed();
-      return channel;
-    } finally {
-      if (channel === undefined) remote.release();
-    }
-  }
-
-  async #connectRemote(remote: DialTarget): Promise<C | undefined> {
-    const { clock, timeoutMs } = this.#options;
-    this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
-    try {
-      const hosts = await this.#hosts(remote);
-      if (this.#isCancelled()) return undefined;
-      const [host] = hosts;
-      if (host === undefined) throw new Error('the name has no address');
-      const channel = await (hosts.length === 1
-        ? this.#connectAddress(host, remote.port)
-        : this.#connectFirst(interleaved(hosts), remote));
-      if (!this.#isCancelled()) return channel;
-      channel.close();
-    } catch (error) {
-      if (!this.#isCancelled()) throw error;
-    }
-    return undefined;
-  }
-
-  /** The addresses of `remote` that may be dialled, in the order in which to try them. */
-  async #hosts(remote: DialTarget): Promise<readonly string[]> {
-    const { through, denied } = this.#options;
-    const lookup = (host: string): Promise<readonly string[]> => this.#lookup(host);
-    const addresses = await addressesOf(remote, lookup);
-    if (through !== undefined) this.#source = await sourceOf(through, lookup);
-    return reachable(permitted(addresses, denied), this.#source);
-  }
-
-  /** A method, because the compiler would assume that the field does not change across an `await`. */
-  #isCancelled(): boolean {
-    return this.#cancelled;
-  }
-
-  async #lookup(host: string): Promise<readonly string[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
-    const ended = new AbortController();
-    const leave = (error: Error): void => {
-      reject(error);
-      ended.abort(error);
-    };
-    const stop = this.#limit(`looking up ${host}`, leave);
-    this.#cancelStep = () => {
-      leave(new Error('the dial was cancelled'));
-    };
-    this.#options.lookup(host, ended.signal).then(resolve, reject);
-    try {
-      return await promise;
-    } finally {
-      stop();
-      this.#cancelStep = () => undefined;
-    }
-  }
-
-  async #connectFirst(addresses: readonly string[], { host: name, port }: DialTarget): Promise<C> {
-    const { connect } = this.#options;
-    const race = new HappyEyeballs(addresses, {
+    const dial = new RemoteDial<C>(remote, {
       ...this.#options,
-      connect: (address, onConnected) => connect(this.#target(address, port), onConnected),
+      ...(this.#started < (this.#order?.size ?? 0) && {
+        onSilent: () => {
+          this.#onSilent(running);
+        },
+      }),
     });
-    const stop = this.#limit(`connecting to ${name}`, (error) => {
-      race.end(error);
-    });
-    this.#cancelStep = () => {
-      race.end(new Error('the dial was cancelled'));
-    };
-    try {
-      return await race.winner;
-    } finally {
-      stop();
-      this.#cancelStep = () => undefined;
-    }
+    const running: Running<C, T> = { remote, dial, isSilent: false };
+    this.#running.add(running);
+    void this.#run(running);
   }
 
-  async #connectAddress(address: string, port: number): Promise<C> {
-    const { connect } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-    const stop = this.#limit(`connecting to ${address}`, reject);
-    const channel = connect(this.#target(address, port), (error) => {
-      if (error === undefined) resolve(undefined);
-      else reject(error);
-    });
-    this.#cancelStep = () => {
-      reject(new Error('the dial was cancelled'));
-    };
+  async #run(running: Running<C, T>): Promise<void> {
     try {
-      await promise;
-      return channel;
+      const channel = await running.dial.connect();
+      if (channel !== undefined) this.#succeed(running, channel);
     } catch (error) {
-      channel.close();
-      throw error;
-    } finally {
-      stop();
-      this.#cancelStep = () => undefined;
+      this.#fail(running, asError(error));
     }
   }
 
-  #target(address: string, port: number): Target {
-    const { device, mptcp } = this.#options;
-    const from = fromAddress(address, this.#source);
-    return { address, port, from, device, ...present('mptcp', mptcp) };
+  #onSilent(running: Running<C, T>): void {
+    running.isSilent = true;
+    const isLast = [...this.#running].at(-1) === running;
+    const mayStart = this.#running.size < maxAtATime && this.#options.budget.hasRoom(1);
+    if (isLast && mayStart) this.#tryNext();
+    else if (isLast) running.dial.watchSilence(); // until others have failed, or there is a descriptor
   }
 
-  /** Calls `reject` when the time for this remote is over. @returns cancels that. */
-  #limit(what: string, reject: (error: Error) => void): () => void {
-    const { clock, timeoutMs } = this.#options;
-    if (timeoutMs === 0) return () => undefined;
-    return clock.after(Math.max(0, this.#deadlineMs - clock.monotonicMs()), () => {
-      reject(new DialTimeoutError(what, timeoutMs));
-    });
+  #succeed(winner: Running<C, T>, channel: C): void {
+    const { remote } = winner;
+    this.#remove(winner);
+    remote.succeed();
+    const overtaken = [...this.#running].filter(({ isSilent }) => isSilent);
+    this.#end();
+    for (const slow of overtaken) slow.remote.overtaken();
+    this.#outcome.resolve({ channel, remote });
+  }
+
+  #fail(running: Running<C, T>, error: Error): void {
+    const { remote } = running;
+    this.#remove(running);
+    remote.release();
+    remote.fail(error);
+    this.#failed = { remote, error };
+    if (this.#running.size > 0) this.#reportFailed();
+    this.#tryNext();
+    this.#failIfLast();
+  }
+
+  #failIfLast(): void {
+    if (!this.#isComplete || this.#running.size > 0 || this.#isOver) return;
+    this.#isOver = true;
+    const { remote, error: cause } = this.#failed ?? {};
+    this.#outcome.reject(new DialError(remote?.text ?? '', { cause }));
+  }
+
+  #reportFailed(): void {
+    if (this.#failed === undefined) return;
+    this.#options.onFailedTry(this.#failed.remote, this.#failed.error);
+    this.#failed = undefined;
+  }
+
+  /** The dial has one descriptor, and takes another one for each remote beside the first. */
+  #remove(running: Running<C, T>): void {
+    this.#running.delete(running);
+    if (this.#running.size > 0) this.#options.budget.release(1);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    for (const { remote, dial } of this.#running) {
+      dial.end();
+      remote.release();
+    }
+    const extra = this.#running.size - 1;
+    if (extra > 0) this.#options.budget.release(extra);
+    this.#running.clear();
   }
 }

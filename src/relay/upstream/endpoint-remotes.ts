@@ -8,8 +8,9 @@ import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { TcpStack } from '../net/channel.ts';
 import type { UdpStack } from '../net/datagrams.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
-import { HealthChecks } from './health-checks.ts';
-import type { RemotePool } from './remote-pool.ts';
+import type { Backends } from './backends.ts';
+import { HealthChecks, type Connect } from './health-checks.ts';
+import { OvertakenChecks } from './overtaken-checks.ts';
 import { RemotePools } from './remote-pools.ts';
 import type { RemoteHealth } from './remote-health.ts';
 import type { Remote } from './remote.ts';
@@ -25,17 +26,25 @@ export type EndpointRemotesContext = {
   readonly tcp: TcpStack;
   readonly udp: UdpStack;
   readonly budget: DescriptorBudget;
+  /** See `OvertakenChecksContext`. */
+  readonly connect: () => Connect | undefined;
 };
 
 /** The remotes of an endpoint, separately for each protocol, because a remote may serve one and not the other. */
 export class EndpointRemotes {
   readonly #pools: Readonly<Record<Protocol, RemotePools>>;
   readonly #healthChecks: HealthChecks;
+  readonly #overtakenChecks: OvertakenChecks;
   #config: EndpointConfig;
 
   constructor(config: EndpointConfig, context: EndpointRemotesContext) {
     this.#config = config;
-    this.#pools = { TCP: new RemotePools(config, context), UDP: new RemotePools(config, context) };
+    this.#overtakenChecks = new OvertakenChecks({ ...context, config: () => this.#config });
+    const onOvertaken = (remote: Remote): void => {
+      this.#overtakenChecks.run(remote);
+    };
+    const pools = (): RemotePools => new RemotePools(config, { ...context, onOvertaken });
+    this.#pools = { TCP: pools(), UDP: pools() };
     this.#healthChecks = new HealthChecks(context);
     this.#healthChecks.run(this.#firstRemotes, config);
   }
@@ -54,10 +63,18 @@ export class EndpointRemotes {
    */
   configure(config: EndpointConfig): boolean {
     const [before, after] = [this.#config, config].map((each) => {
-      const { balance, healthCheck, network, through, dialDevice, deniedDestinations } = each;
+      const { balance, backends, healthCheck, network, through, dialDevice, deniedDestinations } = each;
       const { tcp, udp, sendProxyVersion, sendProxyUdp } = network;
       const checks = healthCheck && [healthCheck, tcp, udp, sendProxyVersion, sendProxyUdp];
-      return JSON.stringify([balance, portsOf(each), checks, through, dialDevice, deniedDestinations]);
+      return JSON.stringify([
+        balance,
+        backends,
+        portsOf(each),
+        checks,
+        through,
+        dialDevice,
+        deniedDestinations,
+      ]);
     });
     this.#config = config;
     if (before === after) return false;
@@ -77,7 +94,7 @@ export class EndpointRemotes {
   }
 
   /** See `RemotePools.forPort`. */
-  forPort(protocol: Protocol, port: number): RemotePool | undefined {
+  forPort(protocol: Protocol, port: number): Backends | undefined {
     return this.#pools[protocol].forPort(port);
   }
 
@@ -87,8 +104,9 @@ export class EndpointRemotes {
     this.#pools.UDP.addPorts(config);
   }
 
-  /** Ends the health checks. */
+  /** Ends all checks. */
   stop(): void {
     this.#healthChecks.stop();
+    this.#overtakenChecks.stop();
   }
 }

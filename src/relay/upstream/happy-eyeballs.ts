@@ -6,7 +6,7 @@ import type { DescriptorAllowance } from '../net/channel.ts';
  * Milliseconds before the next attempt starts beside a silent one. RFC 8305, section 5: "Connection Attempt Delay",
  * 250 ms recommended.
  */
-const attemptDelayMs = 250;
+export const attemptDelayMs = 250;
 
 /** A connection attempt, and the connection that comes of it. */
 export type ConnectionAttempt = {
@@ -21,6 +21,8 @@ export type HappyEyeballsOptions<C> = {
   readonly budget: DescriptorAllowance;
   /** Starts to connect to `address`; calls `onConnected` once, later, with the error if it failed. */
   readonly connect: (address: string, onConnected: (error: Error | undefined) => void) => C;
+  /** Called once, when the attempt at the last address starts. */
+  readonly onLastStarted?: () => void;
 };
 
 /**
@@ -78,6 +80,7 @@ export class HappyEyeballs<C extends ConnectionAttempt> {
       else this.#fail(attempt, error);
     });
     this.#attempts.add(attempt);
+    if (this.#untried.length === 0) this.#options.onLastStarted?.();
   }
 
   #succeed(attempt: C): void {

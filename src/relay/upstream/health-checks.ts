@@ -9,6 +9,7 @@ import type { Lookup } from '../dns/lookup.ts';
 import { ownProxyHeader } from '../proxy-protocol/header.ts';
 import { Dial, type DialTarget } from './dial.ts';
 import type { ConnectionAttempt } from './happy-eyeballs.ts';
+import { inOrder } from './remote-order.ts';
 import type { Remote } from './remote.ts';
 import { UdpProbe, udpQuery } from './udp-probe.ts';
 
@@ -84,10 +85,10 @@ type Checked = {
 };
 
 /** Connects to an address, or asks it, as a `Dial` requires. */
-type Connect = (target: Target, onConnected: (error: Error | undefined) => void) => ConnectionAttempt;
+export type Connect = (target: Target, onConnected: (error: Error | undefined) => void) => ConnectionAttempt;
 
-/** How the remotes of TCP are connected to. */
-function tcpConnect(tcp: TcpStack, { network }: EndpointConfig): Connect {
+/** How checks connect to the remotes of TCP. */
+export function tcpConnect(tcp: TcpStack, { network }: EndpointConfig): Connect {
   const { sendProxyVersion: version, sendMptcp: mptcp } = network;
   const connect: TcpStack['connect'] = (target, onConnected) =>
     tcp.connect({ ...target, mptcp }, onConnected);
@@ -161,7 +162,7 @@ class Check {
     });
     this.#dial = dial;
     try {
-      const dialled = await dial.connect([this.#target()]);
+      const dialled = await dial.connect(inOrder([this.#target()], 1));
       dialled?.channel.close();
     } catch {
       // reported by `fail`
@@ -179,6 +180,7 @@ class Check {
       text,
       acquire: () => undefined,
       release: () => undefined,
+      overtaken: () => undefined,
       succeed: () => {
         if (this.#isStopped) return;
         remote.passCheck(this.#settings.healthyThreshold);

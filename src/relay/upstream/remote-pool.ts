@@ -3,18 +3,29 @@ import type { BalanceConfig } from '../../config/balance.ts';
 import { balancer, type Balancer } from './balancer.ts';
 import type { Remote } from './remote.ts';
 
-/** The remotes of one port of an endpoint, for one protocol. */
+/** What orders the remotes of a pool. */
+export type RemotePoolOptions = {
+  /** Its weights are in the order of the remotes. */
+  readonly balance: BalanceConfig;
+  /**
+   * The addresses that IPHash hashes: those of the endpoint's first port, so that a client keeps its host on every port.
+   */
+  readonly hashed: readonly SocketAddress[];
+  /** Its place among the backends of the port. */
+  readonly position: number;
+};
+
+/** The remotes of one backend at one port of an endpoint, for one protocol. */
 export class RemotePool {
   /** In the order of the configuration. */
   readonly remotes: readonly Remote[];
+  /** Its place among the backends of the port. */
+  readonly position: number;
   readonly #balancer: Balancer<Remote>;
 
-  /**
-   * @param hashed  the addresses that IPHash hashes: those of the endpoint's first port, so that a client keeps its
-   * host on every port.
-   */
-  constructor(remotes: readonly Remote[], balance: BalanceConfig, hashed: readonly SocketAddress[]) {
+  constructor(remotes: readonly Remote[], { balance, hashed, position }: RemotePoolOptions) {
     this.remotes = remotes;
+    this.position = position;
     this.#balancer = balancer(balance, remotes, hashed);
   }
 
@@ -24,13 +35,20 @@ export class RemotePool {
    *
    * @param clientIp  textual IP address with no port; an IPv4-mapped one as IPv4.
    */
-  order(clientIp: string): readonly Remote[] {
-    const order = this.#balancer(clientIp);
-    if (order.every(({ isHealthy }) => isHealthy)) return order;
-    const preferred = order.filter(({ isPreferred }) => isPreferred);
-    const [first] = preferred;
-    const ordered = [...preferred, ...order.filter(({ isPreferred }) => !isPreferred)];
-    if (first?.isHealthy === false) first.probe();
-    return ordered;
+  order(clientIp: string): Iterable<Remote> {
+    return preferredFirst(this.#balancer(clientIp));
   }
+}
+
+function* preferredFirst(order: Iterable<Remote>): Iterable<Remote> {
+  const others: Remote[] = [];
+  let isFirst = true;
+  for (const remote of order) {
+    if (remote.isPreferred) {
+      if (isFirst && !remote.isHealthy) remote.probe();
+      isFirst = false;
+      yield remote;
+    } else others.push(remote);
+  }
+  yield* others;
 }

@@ -1,7 +1,7 @@
 import { socketAddressText, type SocketAddress } from '../../config/address.ts';
 import { addressesText, portsOf, type PortConfig } from '../../config/port-config.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
-import { RemotePool } from './remote-pool.ts';
+import { Backends } from './backends.ts';
 import { healthOf, latest, sumOfCounts, type RemoteHealth } from './remote-health.ts';
 import { Remote, type RemoteContext } from './remote.ts';
 
@@ -13,11 +13,13 @@ export class RemotePools {
   readonly #context: RemoteContext;
   #config: EndpointConfig;
   #ports: Map<number, PortConfig>;
-  #first: RemotePool;
+  #first: Backends;
   /** By listening port; each is created for its first client. */
-  #pools = new Map<number, RemotePool>();
+  #pools = new Map<number, Backends>();
   /** Every remote of a pool, by its key: see `remoteKeys`. */
   #known = new Map<string, Remote>();
+  /** Those of the previous configuration, while `configure` replaces them. */
+  #before: ReadonlyMap<number, Backends> | undefined;
   #names: readonly string[];
 
   constructor(config: EndpointConfig, context: RemoteContext) {
@@ -28,8 +30,8 @@ export class RemotePools {
     this.#names = remoteNames(config);
   }
 
-  /** The pool of the first port. */
-  get first(): RemotePool {
+  /** The backends of the first port. */
+  get first(): Backends {
     return this.#first;
   }
 
@@ -57,11 +59,11 @@ export class RemotePools {
   }
 
   /**
-   * The pool of a listening port.
+   * The backends of a listening port.
    *
    * @returns undefined if the endpoint is a range without that port, which a reload has removed while a client waited.
    */
-  forPort(port: number): RemotePool | undefined {
+  forPort(port: number): Backends | undefined {
     const pool = this.#pools.get(port);
     if (pool !== undefined) return pool;
     const config = this.#ports.get(port);
@@ -77,34 +79,37 @@ export class RemotePools {
 
   /** Switches to the remotes of `config`; known ones keep their state. */
   configure(config: EndpointConfig): void {
-    const used = [...this.#pools.keys()];
+    const before = this.#pools;
     this.#config = config;
     this.#ports = byPort(config);
     this.#names = remoteNames(config);
     this.#pools = new Map();
+    this.#before = before;
     this.#first = this.#firstPool();
-    for (const port of used) this.forPort(port);
+    for (const port of before.keys()) this.forPort(port);
+    this.#before = undefined;
     const kept = new Set([...this.#pools.values()].flatMap(({ remotes }) => remotes));
     this.#known = new Map([...this.#known].filter(([, remote]) => kept.has(remote)));
   }
 
   /** Health checks run against the first port, and their result counts for all. */
-  #firstPool(): RemotePool {
+  #firstPool(): Backends {
     const pool = this.#add(this.#config);
     for (const remote of pool.remotes) remote.mirrorChecksOf(undefined);
     return pool;
   }
 
-  #furtherPool(config: PortConfig): RemotePool {
+  #furtherPool(config: PortConfig): Backends {
     const pool = this.#add(config);
+    const checked = new Set(this.#first.remotes);
     for (const [index, remote] of pool.remotes.entries()) {
-      if (!this.#first.remotes.includes(remote)) remote.mirrorChecksOf(this.#first.remotes[index]);
+      if (!checked.has(remote)) remote.mirrorChecksOf(this.#first.remotes[index]);
     }
     return pool;
   }
 
-  #add({ listen, remotes }: PortConfig): RemotePool {
-    const { name, balance, remotes: hashed } = this.#config;
+  #add({ listen, remotes }: PortConfig): Backends {
+    const { name } = this.#config;
     const all = remoteKeys(remotes).map((key, index) => {
       const known = this.#known.get(key);
       if (known !== undefined) return known;
@@ -112,7 +117,7 @@ export class RemotePools {
       this.#known.set(key, remote);
       return remote;
     });
-    const pool = new RemotePool(all, balance, hashed);
+    const pool = new Backends(all, this.#config, this.#before?.get(listen.port));
     this.#pools.set(listen.port, pool);
     return pool;
   }
@@ -132,12 +137,11 @@ function remoteNames(config: EndpointConfig): string[] {
 
 /** The text of each address, numbered because one may be listed twice. */
 function remoteKeys(addresses: readonly SocketAddress[]): string[] {
-  const texts = addresses.map(socketAddressText);
-  return texts.map((text, index) =>
-    remoteKey(text, texts.slice(0, index).filter((other) => other === text).length),
-  );
-}
-
-function remoteKey(text: string, copy: number): string {
-  return `${text}#${String(copy)}`;
+  const counts = new Map<string, number>();
+  return addresses.map((address) => {
+    const text = socketAddressText(address);
+    const count = counts.get(text) ?? 0;
+    counts.set(text, count + 1);
+    return `${text}#${String(count)}`;
+  });
 }

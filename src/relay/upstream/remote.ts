@@ -23,6 +23,8 @@ export type RemoteContext = {
   readonly clock: Clock;
   /** In [0, 1), for the jitter of backoffs. */
   readonly random: () => number;
+  /** Another remote has accepted after `remote` had been silent; see `OvertakenChecks`. */
+  readonly onOvertaken: (remote: Remote) => void;
 };
 
 /** A configured remote and what is known of it: how many connections it has, and whether dials and checks succeed. */
@@ -137,6 +139,11 @@ export class Remote implements SocketAddress {
     this.#context.errors.add({ ...this.#logFields(), side: 'upstream', error: err });
     if (this.#failedInARow > 1) return;
     this.#context.log.warn({ ...this.#logFields(), err }, 'remote ejected');
+  }
+
+  /** See `DialTarget.overtaken`. */
+  overtaken(): void {
+    this.#context.onOvertaken(this);
   }
 
   /** A dial succeeded. */

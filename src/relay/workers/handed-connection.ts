@@ -3,6 +3,8 @@ import { KernelSocket } from '../kernel/kernel-socket.ts';
 import type { OwnSocket, RelayPath } from '../limits/own-sockets.ts';
 import type { Address } from '../net/channel.ts';
 import type { Side } from '../stats/side.ts';
+import type { KnownOrder } from '../upstream/remote-order.ts';
+import type { RemotePool } from '../upstream/remote-pool.ts';
 import { recordedError } from './error-record.ts';
 import type { Report } from './messages.ts';
 
@@ -16,12 +18,14 @@ export type HandedOrders = Pick<Connection, 'start' | 'cut'>;
 export class HandedConnection implements Connection {
   countedAs: string | undefined;
   path: RelayPath = [];
+  pool: RemotePool | undefined;
   readonly fromClient: Counted = { bytes: 0, hasEnded: false };
   readonly fromUpstream: Counted = { bytes: 0, hasEnded: false };
   readonly #context: ConnectionContext;
   readonly #orders: HandedOrders;
-  /** In the order in which they are tried. */
-  #remotes: readonly ConnectionRemote[] = [];
+  #order: KnownOrder<ConnectionRemote> | undefined;
+  /** Those that the worker knows, in the order in which they are tried. */
+  readonly #remotes: ConnectionRemote[] = [];
   /** Those whose `release` is due. */
   readonly #acquired = new Set<ConnectionRemote>();
   readonly #sockets: OwnSocket[] = [];
@@ -57,9 +61,16 @@ export class HandedConnection implements Connection {
     // nothing is left to do here
   }
 
-  /** The worker tries `remotes` in this order. */
-  dials(remotes: readonly ConnectionRemote[]): void {
-    this.#remotes = remotes;
+  /** The next remotes for the worker to try, at most `count`. @param order  called for the first ones. */
+  nextRemotes(count: number, order: () => KnownOrder<ConnectionRemote>): readonly ConnectionRemote[] {
+    this.#order ??= order();
+    const known = this.#remotes.length;
+    while (this.#remotes.length < known + count) {
+      const next = this.#order.next();
+      if (next === undefined) break;
+      this.#remotes.push(next);
+    }
+    return this.#remotes.slice(known);
   }
 
   /** The worker is about to dial the first remote: counts that at once, so that the next client is balanced by it. */
@@ -73,6 +84,7 @@ export class HandedConnection implements Connection {
     if (remote === undefined) return;
     if (event === 'acquire') this.#acquire(remote);
     else if (event === 'release') this.#release(remote);
+    else if (event === 'overtaken') remote.overtaken();
     else if (event === 'succeed') {
       this.#remote = remote;
       remote.succeed();

@@ -38,8 +38,8 @@ export type ConnectionId = number;
 /** A remote, as a worker dials it. */
 export type RemoteInfo = SocketAddress & { readonly text: string };
 
-/** Which limit turns a client away. */
-export type Refusal = 'source' | 'client';
+/** What turns a client away. */
+export type Refusal = 'source' | 'client' | 'backend';
 
 /** What the main thread tells a worker. */
 export type Order =
@@ -55,10 +55,10 @@ export type Order =
       readonly client: Address;
       readonly endpoint: string;
       readonly port: number;
-      /** Numbers of the remotes, in the order in which to try them; undefined: to be asked for. */
+      /** Numbers of the first remotes to try; undefined: to be asked for. */
       readonly remotes: readonly number[] | undefined;
     }
-  /** The answer to `order`. */
+  /** The answer to `order`: the numbers of the next remotes to try; none = there is no further one. */
   | {
       readonly kind: 'ordered';
       readonly id: ConnectionId;
@@ -76,14 +76,14 @@ export type Order =
   | { readonly kind: 'udp'; readonly order: UdpOrder };
 
 /** How a dial of a remote goes on. */
-export type DialEvent = 'acquire' | 'release' | 'succeed' | 'fail';
+export type DialEvent = 'acquire' | 'release' | 'succeed' | 'fail' | 'overtaken';
 
 /** What a worker tells the main thread. */
 export type Report =
   | { readonly kind: 'ready' }
   /** The client that a PROXY header names: may it be served? */
   | { readonly kind: 'admit'; readonly id: ConnectionId; readonly address: string }
-  /** In which order are the remotes to be tried? */
+  /** Which remotes are to be tried next? */
   | { readonly kind: 'order'; readonly id: ConnectionId; readonly clientIp: string }
   /** The dial of the remote at `index` of its order. */
   | {

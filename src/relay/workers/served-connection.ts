@@ -5,6 +5,7 @@ import { ClientLimitError } from '../limits/client-limit.ts';
 import { SourceError } from '../limits/source-filter.ts';
 import type { ConnectionMemory } from '../limits/taken-memory.ts';
 import type { DescriptorAllowance, TcpStack } from '../net/channel.ts';
+import { BackendRefusedError } from '../upstream/backends.ts';
 import { errorRecord } from './error-record.ts';
 import type { WorkerEndpoint } from './worker-endpoints.ts';
 import type { ConnectionId, DialEvent, Refusal, RemoteInfo, Report } from './messages.ts';
@@ -39,9 +40,11 @@ export class ServedConnection implements ConnectionContext {
   /** Whether it is to be reset instead of being served. */
   isCut = false;
   readonly #worker: WorkerContext;
-  /** The remotes to dial; undefined until the main thread has told them. */
-  #targets: readonly ConnectionRemote[] | undefined;
-  #onOrdered: ((targets: readonly ConnectionRemote[]) => void) | undefined;
+  /** The remotes to dial next, as far as the main thread has named them. */
+  #targets: ConnectionRemote[] = [];
+  /** How many remotes the main thread has named. */
+  #named = 0;
+  #onOrdered: ((next: ConnectionRemote | undefined) => void) | undefined;
   #onAdmitted: ((refusal: Refusal | undefined) => void) | undefined;
 
   constructor(id: ConnectionId, endpoint: WorkerEndpoint, worker: WorkerContext) {
@@ -97,13 +100,10 @@ export class ServedConnection implements ConnectionContext {
     };
   }
 
-  readonly order: ConnectionContext['order'] = (_, clientIp) => {
-    if (this.#targets !== undefined) return this.#targets;
-    const { promise, resolve } = Promise.withResolvers<readonly ConnectionRemote[]>();
-    this.#onOrdered = resolve;
-    this.#worker.post({ kind: 'order', id: this.id, clientIp });
-    return promise;
-  };
+  readonly order: ConnectionContext['order'] = (_, clientIp) => ({
+    size: this.endpoint.config.remotes.length,
+    next: () => this.#targets.shift() ?? this.#askForNext(clientIp),
+  });
 
   readonly admitSource: ConnectionContext['admitSource'] = async (_, address) => {
     const { promise, resolve } = Promise.withResolvers<Refusal | undefined>();
@@ -111,6 +111,7 @@ export class ServedConnection implements ConnectionContext {
     this.#worker.post({ kind: 'admit', id: this.id, address });
     const refusal = await promise;
     if (refusal === undefined) return undefined;
+    if (refusal === 'backend') return new BackendRefusedError();
     return refusal === 'source' ? new SourceError() : new ClientLimitError();
   };
 
@@ -132,10 +133,14 @@ export class ServedConnection implements ConnectionContext {
     this.#worker.onSettled(this);
   }
 
-  /** The main thread has told where to dial. @param isAcquired  whether it counts the first dial already. */
+  /** The main thread has named the next remotes to dial, if any. @param isAcquired  whether it counts the first dial already. */
   dials(remotes: readonly RemoteInfo[], isAcquired: boolean): void {
-    this.#targets = remotes.map((remote, index) => this.#target(remote, index, isAcquired && index === 0));
-    this.#onOrdered?.(this.#targets);
+    this.#targets = remotes.map((remote, index) =>
+      this.#target(remote, this.#named + index, isAcquired && index === 0),
+    );
+    this.#named += remotes.length;
+    this.#onOrdered?.(this.#targets.shift());
+    this.#onOrdered = undefined;
   }
 
   cut(): void {
@@ -145,6 +150,13 @@ export class ServedConnection implements ConnectionContext {
 
   admitted(refusal: Refusal | undefined): void {
     this.#onAdmitted?.(refusal);
+  }
+
+  #askForNext(clientIp: string): Promise<ConnectionRemote | undefined> {
+    const { promise, resolve } = Promise.withResolvers<ConnectionRemote | undefined>();
+    this.#onOrdered = resolve;
+    this.#worker.post({ kind: 'order', id: this.id, clientIp });
+    return promise;
   }
 
   #target(remote: RemoteInfo, index: number, isAcquired: boolean): ConnectionRemote {
@@ -165,6 +177,9 @@ export class ServedConnection implements ConnectionContext {
       },
       fail: (error) => {
         tell('fail', error);
+      },
+      overtaken: () => {
+        tell('overtaken');
       },
       transferred: () => undefined, // the main thread counts what the connection reports
     };

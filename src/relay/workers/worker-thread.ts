@@ -3,14 +3,16 @@ import type { EndpointConfig } from '../../config/relay-config.ts';
 import { clientIp } from '../../lib/client-address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
-import type { DecidingContext } from '../connection/connection.ts';
+import type { ConnectionRemote, DecidingContext } from '../connection/connection.ts';
 import { KernelSocket } from '../kernel/kernel-socket.ts';
 import { ClientLimitError } from '../limits/client-limit.ts';
 import type { Accepted } from '../net/channel.ts';
+import { BackendRefusedError } from '../upstream/backends.ts';
+import type { KnownOrder } from '../upstream/remote-order.ts';
 import { hasTransport } from '../transport/transports.ts';
 import { HandedConnection } from './handed-connection.ts';
 import { KnownEndpoints } from './known-endpoints.ts';
-import type { ConnectionId, Order, Report, WorkerStart } from './messages.ts';
+import type { ConnectionId, Order, Refusal, Report, WorkerStart } from './messages.ts';
 import { Outbox } from './outbox.ts';
 
 /** A worker that does not answer for so long hangs. */
@@ -19,6 +21,8 @@ const hungMs = 30_000;
 const cutHungMs = 3000;
 /** How long `refresh` waits. */
 const refreshMs = 1000;
+/** Remotes that a worker learns at a time, once it has tried the first. */
+const batch = 8;
 /** How many descriptors are recorded at most, by number. */
 const maxRecorded = 1_048_576;
 
@@ -115,7 +119,8 @@ export class WorkerThread {
       cut,
       start: () => {
         this.#known.tell(config);
-        const remotes = isOrderedLater(config) ? undefined : this.#ordered(handed, accepted.remote.address);
+        const { address } = accepted.remote;
+        const remotes = isOrderedLater(config) ? undefined : this.#ordered(handed, address, 1);
         if (remotes !== undefined) connection.acquireFirst();
         const fd = accepted.handOver?.() ?? -1;
         this.#openDescriptors[fd] = 1; // the worker may end before it has it
@@ -220,21 +225,19 @@ export class WorkerThread {
   }
 
   async #admit({ id, address }: Extract<Report, { kind: 'admit' }>, handed: Handed): Promise<void> {
-    const error = await handed.context.admitSource(handed.connection, address);
-    const refusal = error instanceof ClientLimitError ? 'client' : 'source';
-    this.post({ kind: 'admitted', id, refusal: error === undefined ? undefined : refusal });
+    const error = await handed.context.admitSource(handed.connection, address, handed.port);
+    this.post({ kind: 'admitted', id, refusal: error && refusalOf(error) });
   }
 
   #onOrder({ id, clientIp: address }: Extract<Report, { kind: 'order' }>, handed: Handed): void {
-    const remotes = this.#ordered(handed, address);
+    const remotes = this.#ordered(handed, address, batch);
     this.post({ kind: 'ordered', id, endpoint: handed.config.name, remotes });
   }
 
-  /** The numbers of the remotes for a client, in the order in which to try them. */
-  #ordered({ connection, config, port, context }: Handed, address: string): readonly number[] {
-    const remotes = context.order(port, clientIp(address));
-    connection.dials(remotes);
-    return this.#known.numbersOf(config, remotes);
+  /** The numbers of the next remotes to try for a client, at most `count`. */
+  #ordered({ connection, config, port, context }: Handed, address: string, count: number): readonly number[] {
+    const order = (): KnownOrder<ConnectionRemote> => context.order(port, clientIp(address), connection);
+    return this.#known.numbersOf(config, connection.nextRemotes(count, order));
   }
 
   #onBytes({ seq, bytes }: Extract<Report, { kind: 'report' }>): void {
@@ -258,6 +261,11 @@ export class WorkerThread {
     this.#context.onEnded(why, lost.length);
     for (const { connection } of lost) connection.settle('relay');
   }
+}
+
+function refusalOf(error: Error): Refusal {
+  if (error instanceof BackendRefusedError) return 'backend';
+  return error instanceof ClientLimitError ? 'client' : 'source';
 }
 
 /** Whether the remotes are ordered only when they are dialled, since a PROXY header or a handshake comes first. */

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crdsServed } from '../../cluster/crds.ts';
 import { Daemon } from '../../cluster/daemon.ts';
 import type { TestNode } from '../../cluster/node.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -80,7 +81,7 @@ export class Flux {
   static async start(node: TestNode, changes: object): Promise<Flux> {
     const flux = new Flux(node);
     await kubectl(node, ['apply', '--server-side', '-f', crds]);
-    await kubectl(node, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    await crdsServed((args) => kubectl(node, args));
     await kubectl(node, ['create', 'namespace', namespace]);
     flux.#git('init', '--quiet', '--initial-branch=main', flux.#repository);
     await once(flux.#server.listen(0, '127.0.0.1'), 'listening');

@@ -1,19 +1,19 @@
 import { expect } from 'chai';
-import { OwnSockets } from '../../../src/relay/limits/own-sockets.ts';
+import { OwnSockets, type Destination } from '../../../src/relay/limits/own-sockets.ts';
 import type { Address } from '../../../src/relay/net/channel.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 
 const local: Address = { address: '127.0.0.1', port: 40_000 };
 const service: Address = { address: '127.0.0.1', port: 9000 };
 
-function at(address: string, port: number): () => Address {
-  return () => ({ address, port });
+function at(address: string, port: number): Destination {
+  return { port, address: () => ({ address, port }) };
 }
 
 describe('the sockets of the relay towards remotes', () => {
   const destinations: readonly {
     readonly why: string;
-    readonly at: () => Address;
+    readonly at: Destination;
     readonly path: readonly string[];
   }[] = [
     { why: 'the remote of the socket', at: at('127.0.0.1', 9000), path: ['a 1'] },
@@ -28,6 +28,23 @@ describe('the sockets of the relay towards remotes', () => {
       expect(sockets.pathOf(local, destination)).to.deep.equal(path);
     });
   }
+
+  it('is read only if it leads to the port that a client of this machine has connected to', () => {
+    const sockets = new OwnSockets(systemClock);
+    let reads = 0;
+    const socket = {
+      local: () => {
+        reads += 1;
+        return local;
+      },
+    };
+    sockets.opened(socket, ['a 1'], service);
+    sockets.pathOf({ address: '192.0.2.1', port: 40_000 }, at('127.0.0.1', 9000));
+    sockets.pathOf(local, at('127.0.0.1', 8000));
+    expect(reads).to.equal(0);
+    expect(sockets.pathOf(local, { ...at('127.0.0.1', 9000), port: 0 })).to.deep.equal(['a 1']);
+    expect(reads).to.equal(1);
+  });
 
   it('two with one local address and different remotes: each has its path, until it is closed', () => {
     const sockets = new OwnSockets(systemClock);

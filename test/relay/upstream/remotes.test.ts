@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { expect } from 'chai';
 import type { EndpointConfig } from '../../../src/config/relay-config.ts';
 import { portsFrom } from '../../../src/lib/port-range.ts';
+import type { Backends } from '../../../src/relay/upstream/backends.ts';
 import { Remote } from '../../../src/relay/upstream/remote.ts';
 import { RecentErrors } from '../../../src/relay/stats/recent-errors.ts';
 import { RemotePools } from '../../../src/relay/upstream/remote-pools.ts';
@@ -25,7 +26,13 @@ const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
 function context(clock: FakeClock): ConstructorParameters<typeof RemotePools>[1] {
-  return { log: keptLog().log, errors: new RecentErrors(clock), clock, random: () => 1 };
+  return {
+    log: keptLog().log,
+    errors: new RecentErrors(clock),
+    clock,
+    random: () => 1,
+    onOvertaken: () => undefined,
+  };
 }
 
 /** The pools of an endpoint with three remotes, `a:1`, `b:1` and `c:1`. */
@@ -61,9 +68,12 @@ function ranged(clock: FakeClock, ...range: Parameters<typeof rangedConfig>): Re
   return new RemotePools(rangedConfig(...range), context(clock));
 }
 
+function orderOf(backends: Backends | undefined, client: string): Remote[] {
+  return [...(backends?.choose(client)?.order(client) ?? [])];
+}
+
 function order(from: RemotePools): string {
-  return from.first
-    .order('::1')
+  return orderOf(from.first, '::1')
     .map(({ host }) => host)
     .join('');
 }
@@ -114,7 +124,7 @@ describe('remote pools', () => {
     const clock = new FakeClock();
     const remotes = ranged(clock, 80, 82);
     remotes.forPort(81)?.remotes[0]?.fail(refused);
-    expect([80, 81, 82].map((port) => remotes.forPort(port)?.order('::1')[0]?.text)).to.deep.equal([
+    expect([80, 81, 82].map((port) => orderOf(remotes.forPort(port), '::1')[0]?.text)).to.deep.equal([
       'a:1080',
       'b:1081',
       'a:1082',
@@ -127,7 +137,7 @@ describe('remote pools', () => {
     expect(remotes.forPort(80)?.remotes[0]?.text).to.equal('a:1080');
     remotes.configure(rangedConfig(81, 84));
     expect(remotes.forPort(80)).to.equal(undefined);
-    expect([81, 82].map((port) => remotes.forPort(port)?.order('::1')[0]?.text)).to.deep.equal([
+    expect([81, 82].map((port) => orderOf(remotes.forPort(port), '::1')[0]?.text)).to.deep.equal([
       'b:1081',
       'a:1082',
     ]);
@@ -138,10 +148,10 @@ describe('remote pools', () => {
     const remotes = ranged(new FakeClock(), 80, 82);
     const second = remotes.forPort(81);
     remotes.first.remotes[0]?.failCheck(1, refused);
-    for (const port of [81, 82]) expect(remotes.forPort(port)?.order('::1')[0]?.host).to.equal('b');
+    for (const port of [81, 82]) expect(orderOf(remotes.forPort(port), '::1')[0]?.host).to.equal('b');
     expect(remotes.health[0]).to.include({ address: 'a:1080-1082', healthy: false, reason: 'CheckFailed' });
     remotes.first.remotes[0]?.passCheck(1);
-    expect(second?.order('::1')[0]?.host).to.equal('a');
+    expect(orderOf(second, '::1')[0]?.host).to.equal('a');
     expect(remotes.health[0]).to.include({ healthy: true, reason: '' });
   });
 
@@ -177,7 +187,7 @@ describe('remote pools', () => {
     const remotes = new RemotePools({ ...rangedConfig(80, 89), balance }, context(new FakeClock()));
     const hostsOf = (client: string): string =>
       portsFrom(80, 89)
-        .map((port) => remotes.forPort(port)?.order(client)[0]?.host ?? '')
+        .map((port) => orderOf(remotes.forPort(port), client)[0]?.host ?? '')
         .join('');
     const clients = Array.from({ length: 64 }, (_, index) => `10.0.0.${String(index)}`);
     expect(new Set(clients.map(hostsOf))).to.deep.equal(new Set(['a'.repeat(10), 'b'.repeat(10)]));
@@ -189,7 +199,7 @@ describe('remote pools', () => {
       { length: 300 },
       (_, index) => `10.0.${String(index >> 6)}.${String(index & 63)}`,
     );
-    const firsts = (): string[] => clients.map((client) => remotes.first.order(client)[0]?.host ?? '');
+    const firsts = (): string[] => clients.map((client) => orderOf(remotes.first, client)[0]?.host ?? '');
     const before = firsts();
     remotes.first.remotes[0]?.fail(refused);
     const after = firsts();
@@ -205,7 +215,7 @@ describe('remote', () => {
     if (address === undefined) throw new Error('no remote');
     const clock = new FakeClock();
     const errors = new RecentErrors(clock);
-    const remote = new Remote('web', address, { log, errors, clock, random: () => 1 });
+    const remote = new Remote('web', address, { ...context(clock), log, errors });
     const seen = ['f', 'f', 'p', 'f', 'f', 'f', 'f', 'p', 'f', 'p', 'p', 'p'].map((check) => {
       if (check === 'p') remote.passCheck(2);
       else remote.failCheck(3, refused);

@@ -3,9 +3,11 @@ import type { AddressInfo, Socket } from 'node:net';
 import { expect } from 'chai';
 import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
 import { present } from '../../../src/lib/record.ts';
+import { errorCode } from '../../../src/lib/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
-import { endpoint, failure } from '../loopback.ts';
+import { endpoint, failure, received } from '../loopback.ts';
+import { silentPort } from '../upstream/silent-port.ts';
 import { loopback, makeFolder, served, servedByAll, start, web, write } from './relay-with-workers.ts';
 
 beforeEach(makeFolder);
@@ -55,6 +57,58 @@ describe('relay, workers, limits and health', () => {
     const { connectionTime, health: after } = await web(relay);
     expect(connectionTime.counts.reduce((sum, count) => sum + count, 0)).to.equal(bytes);
     expect(after.TCP[0]).to.include({ fromClientBytes: bytes, fromUpstreamBytes: bytes });
+  });
+
+  it('refuse the share of a backend that refuses, of all threads together', async () => {
+    const remote = await loopback.greeter('hello');
+    const backends = [
+      { weight: 1, remotes: [0] },
+      { weight: 4, refuse: true },
+    ];
+    const relay = await start([endpoint(remote, { backends })], ['--workers', '3']);
+    const { listen } = await web(relay);
+    const outcomes = Array.from({ length: 50 }, () =>
+      received(loopback.dial(listen)).catch((error: unknown) => errorCode(error)),
+    );
+    const sorted = (await Promise.all(outcomes)).toSorted();
+    expect(sorted).to.deep.equal([
+      ...new Array<string>(40).fill('ECONNRESET'),
+      ...new Array<string>(10).fill('hello'),
+    ]);
+    expect(await web(relay)).to.deep.include({ backendRefused: { connections: 40, associations: 0 } });
+  });
+
+  it('refuse that share once a PROXY header has named the client', async () => {
+    const backends = [{ weight: 1, refuse: true }];
+    const relay = await start([endpoint(await loopback.echo(), { backends }, { accept_proxy: true })]);
+    const { listen } = await web(relay);
+    for (let client = 0; client < 4; client += 1) {
+      const socket = loopback.dial(listen);
+      socket.write('PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n');
+      expect(await failure(socket)).to.equal('ECONNRESET');
+    }
+    await eventually('the end', async () => (await web(relay)).connections.active === 0);
+    const { backendRefused, connections } = await web(relay);
+    expect(backendRefused.connections).to.equal(4);
+    expect(connections.failed).to.deep.equal({ client: 0, upstream: 0, relay: 0 });
+    expect(relay.lines.filter(({ msg }) => /fail|reject/.test(msg))).to.deep.equal([]);
+  });
+
+  it('dial the next remotes beside those that are silent', async () => {
+    const [first, second] = [await silentPort(loopback), await silentPort(loopback)];
+    const remotes = [second.address, await loopback.echo()];
+    const relay = await start([endpoint(first.address, { extra_remotes: remotes }, { tcp_timeout: 600 })]);
+    await servedByAll(relay);
+    const { health } = await web(relay);
+    expect(health.TCP.map(({ failed }) => failed)).to.deep.equal([0, 0, 0]);
+    expect(health.TCP[0]?.active).to.equal(0);
+  });
+
+  it('try every remote of many', async () => {
+    const down = `127.0.0.1:${String(await freePort())}`;
+    const remotes = [...Array.from({ length: 30 }, () => down), await loopback.echo()];
+    const relay = await start([endpoint(down, { extra_remotes: remotes })]);
+    await servedByAll(relay);
   });
 
   it('report why a remote failed in one of them', async () => {

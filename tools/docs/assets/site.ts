@@ -16,7 +16,7 @@ declare global {
 const maxResults = 12;
 const toRoot = document.documentElement.dataset['root'] ?? '';
 const field = element('#search', HTMLInputElement);
-const found = element('#found', HTMLUListElement);
+const found = element('#found', HTMLDivElement);
 let index: MiniSearch<Section> | undefined;
 let selected = -1;
 
@@ -49,22 +49,22 @@ function show(): void {
   toggle(query !== '');
 }
 
-function item(heading: string, page: string, url: string): HTMLLIElement {
+function item(heading: string, page: string, url: string): HTMLAnchorElement {
   const link = document.createElement('a');
+  link.role = 'option';
   link.href = url;
   link.tabIndex = -1;
   link.textContent = heading;
   const small = document.createElement('small');
   small.textContent = page;
   link.append(small);
-  const line = document.createElement('li');
-  line.role = 'option';
-  line.append(link);
-  return line;
+  return link;
 }
 
-function noResult(): HTMLLIElement {
-  const line = document.createElement('li');
+function noResult(): HTMLParagraphElement {
+  const line = document.createElement('p');
+  line.role = 'option';
+  line.ariaDisabled = 'true';
   line.textContent = 'Nothing found.';
   return line;
 }
@@ -137,6 +137,15 @@ for (const code of document.querySelectorAll('pre > code.language-sh')) {
   block?.replaceWith(frame);
   if (block !== null) frame.append(block, button);
 }
+
+// The keyboard scrolls only what it can reach.
+const scrolling = new ResizeObserver((parts) => {
+  for (const { target } of parts) {
+    if (target.scrollWidth > target.clientWidth) target.setAttribute('tabindex', '0');
+    else target.removeAttribute('tabindex');
+  }
+});
+for (const part of document.querySelectorAll('pre, .scroll')) scrolling.observe(part);
 
 // On a narrow screen the menu is closed at first.
 if (matchMedia('(max-width: 52rem)').matches) document.querySelector('nav details')?.removeAttribute('open');

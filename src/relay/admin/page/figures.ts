@@ -23,12 +23,15 @@ export const failures: Counter = ({ connections, associations }) =>
     (sum, { failed }) => sum + failed.client + failed.upstream + failed.relay,
     0,
   );
-/** Refused by a limit, or by `allowed_sources`. */
+/** Refused by a limit, by `allowed_sources`, as a loop, or by a backend. */
 export const refused: Counter = (endpoint) =>
-  [endpoint.refused, endpoint.notAllowed, endpoint.tooManyOfClient, endpoint.looped].reduce(
-    (sum, { connections, associations }) => sum + connections + associations,
-    0,
-  );
+  [
+    endpoint.refused,
+    endpoint.notAllowed,
+    endpoint.tooManyOfClient,
+    endpoint.looped,
+    endpoint.backendRefused,
+  ].reduce((sum, { connections, associations }) => sum + connections + associations, 0);
 
 /**
  * Growth of `counter` per second, over the endpoints in both snapshots.

@@ -3,6 +3,7 @@ import { systemClock } from '../../../../src/lib/clock.ts';
 import { adminRoutes } from '../../../../src/relay/admin/routes.ts';
 import type { RelayServer } from '../../../../src/relay/server.ts';
 import { startHealthServer, type HealthServer } from '../../../../src/telemetry/health-server.ts';
+import { expectAccessible } from '../../../support/accessibility.ts';
 import { describeWithChromium } from '../../../support/browser.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { freePort } from '../../../support/free-port.ts';
@@ -100,6 +101,23 @@ describeWithChromium('relay, page in Chromium', (browser) => {
       expect(await browser().value(overhang), `at ${String(width)} px`).to.equal(0);
     }
   });
+
+  it('is accessible, as far as axe can find out', async () => {
+    const remote = `127.0.0.1:${String(await freePort())}`;
+    const checked = endpoint(remote, { health_check: { unhealthy_threshold: 1 } });
+    const { relay } = await loopback.relay(config(checked, endpoint('127.0.0.1:1', { name: 'idle' })), {
+      logLinesDropped: () => 5,
+    });
+    await failure(loopback.dial(listenOf(relay)));
+    relay.reportRejected('endpoints[0].listen: is wrong');
+    const admin = await open(relay);
+    await browser().shows('#remotes tbody', 'Unhealthy');
+    await browser().shows('#errors tbody', 'refuses connections');
+    await expectAccessible(browser());
+    await admin.close();
+    await browser().shows('#state', 'Unreachable');
+    await expectAccessible(browser());
+  }).timeout(60_000);
 
   it('shows what the relay is, its totals, its limits and what is wrong with it', async () => {
     const remote = `127.0.0.1:${String(await freePort())}`;

@@ -1,0 +1,13 @@
+import { eventually } from '../support/eventually.ts';
+
+/**
+ * Waits until every CRD of a cluster is served. For a moment a new one has no conditions, which `kubectl wait` reports as an error.
+ *
+ * @param kubectl  runs it with arguments; rejects if it fails.
+ */
+export async function crdsServed(kubectl: (args: readonly string[]) => Promise<unknown>): Promise<void> {
+  await eventually('every CRD is served', async () => {
+    await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    return true;
+  });
+}
