@@ -17,6 +17,8 @@ export type SharedNetworks = {
   readonly global: RealmNetwork;
   /** Overrides both. */
   readonly overrides: RealmNetwork;
+  /** What was made of them so far, by the JSON of what is written: thousands of endpoints may have the same settings. */
+  readonly known: Map<string, EndpointNetwork>;
 };
 
 /** An endpoint whose name is not final yet, with the path and the findings for its problems. */
@@ -28,6 +30,13 @@ export type UnnamedEndpoint = {
   readonly path: Path;
   readonly findings: Findings;
 };
+
+function networkOf(written: RealmNetwork, known: SharedNetworks['known']): EndpointNetwork {
+  const key = JSON.stringify(written);
+  const network = known.get(key) ?? endpointNetwork(written);
+  known.set(key, network);
+  return network;
+}
 
 /**
  * The endpoint at `path` with defaults applied.
@@ -53,14 +62,14 @@ export function endpointConfig(
     network: own,
     ...range
   }: ReadEndpoint,
-  { global, overrides }: SharedNetworks,
+  { global, overrides, known }: SharedNetworks,
   path: Path,
   findings: Findings,
 ): UnnamedEndpoint | undefined {
   if (listen === undefined || remote === undefined) return undefined; // reported by the rules
   const remotes = [remote, ...extra];
   const written = { ...global, ...own, ...overrides };
-  const network = endpointNetwork(written);
+  const network = networkOf(written, known);
   findings.problems.push(...networkProblems(listen, network, path));
   const healthCheck = check && healthCheckConfig(check);
   findings.warnings.push(...networkWarnings({ network, written, healthCheck, rangeOf }, path));
