@@ -1,13 +1,25 @@
 import type { Finding } from '../api/dated-conditions.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
+import { portsText } from '../lib/port-range.ts';
 import { ownValue } from '../lib/record.ts';
-import { type Gateway, gatewayGroup, type Listener, type RouteGroupKind, type RouteKind } from './types.ts';
+import { gatewayPolicies, type GatewayPolicies, portRange } from './policies.ts';
+import type { PolicySettings } from './policy-rules.ts';
+import {
+  type Gateway,
+  gatewayGroup,
+  type Listener,
+  type Lookup,
+  type RouteGroupKind,
+  type RouteKind,
+} from './types.ts';
 
 /** A listener with what is to be reported about it; `isValid` if it is to be served. */
 export type JudgedListener = {
   readonly spec: Listener;
   /** The kinds of routes that can be attached. */
   readonly kinds: readonly RouteKind[];
+  /** What policies set on it. */
+  readonly policy: PolicySettings;
   readonly accepted: Finding;
   readonly conflicted: Finding;
   readonly resolvedRefs: Finding;
@@ -19,8 +31,10 @@ const kindOfProtocol: Readonly<Record<string, RouteKind>> = { TCP: 'TCPRoute', U
 const overTcp: readonly string[] = ['TCP', 'TLS', 'HTTP', 'HTTPS'];
 
 /** Every listener of `gateway`, judged, in the order of the spec. Pure. */
-export function judgedListeners({ spec: { listeners } }: Gateway): JudgedListener[] {
-  return listeners.map((listener) => judged(listener, listeners));
+export function judgedListeners(gateway: Gateway, lookup: Lookup): JudgedListener[] {
+  const { listeners } = gateway.spec;
+  const policies = gatewayPolicies(gateway, lookup);
+  return listeners.map((listener) => judged(listener, listeners, policies));
 }
 
 /** Whether the spec of `listener` is accepted. */
@@ -28,13 +42,13 @@ export function isAccepted({ accepted }: JudgedListener): boolean {
   return accepted.status === 'True';
 }
 
-function judged(spec: Listener, all: readonly Listener[]): JudgedListener {
+function judged(spec: Listener, all: readonly Listener[], policies: GatewayPolicies): JudgedListener {
   const kind = ownValue(kindOfProtocol, spec.protocol);
   const accepted = acceptance(spec);
-  const conflicted = conflict(spec, all);
+  const conflicted = conflict(spec, all, policies);
   const { kinds, resolvedRefs } = routeKindsOf(spec, kind);
   const isValid = accepted.status === 'True' && conflicted.status === 'False';
-  return { spec, kinds, accepted, conflicted, resolvedRefs, isValid };
+  return { spec, kinds, policy: policies.ofListener(spec.name), accepted, conflicted, resolvedRefs, isValid };
 }
 
 function acceptance({ protocol, port }: Listener): Finding {
@@ -56,10 +70,15 @@ function acceptance({ protocol, port }: Listener): Finding {
 }
 
 /** GEP-2644: listeners that need the same socket conflict, all of them, since none has precedence. */
-function conflict(spec: Listener, all: readonly Listener[]): Finding {
-  const rivals = all.filter(
-    (other) => other !== spec && other.port === spec.port && transport(other) === transport(spec),
-  );
+function conflict(spec: Listener, all: readonly Listener[], { ofListener }: GatewayPolicies): Finding {
+  const rangeOf = (listener: Listener) => portRange(listener, ofListener(listener.name));
+  const { first, last } = rangeOf(spec);
+  const rivals = all.filter((other) => {
+    const range = rangeOf(other);
+    return (
+      other !== spec && first <= range.last && range.first <= last && transport(other) === transport(spec)
+    );
+  });
   if (rivals.length === 0)
     return {
       type: 'Conflicted',
@@ -68,7 +87,10 @@ function conflict(spec: Listener, all: readonly Listener[]): Finding {
       message: 'No other listener needs the port.',
     };
   const names = rivals.map(({ name }) => `"${name}"`).join(', ');
-  const message = `Port ${String(spec.port)} over ${transport(spec)} is also the port of listener ${names}: give each a port of its own.`;
+  const isRange = rivals.some((rival) => rival.port !== first) || first !== last;
+  const message = isRange
+    ? `Port ${portsText(first, last)} over ${transport(spec)} overlaps with the ports of listener ${names}: give each ports of its own, or change endPort of its policy.`
+    : `Port ${String(first)} over ${transport(spec)} is also the port of listener ${names}: give each a port of its own.`;
   return { type: 'Conflicted', status: 'True', reason: 'ProtocolConflict', message };
 }
 

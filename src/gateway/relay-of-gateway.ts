@@ -3,10 +3,12 @@ import { resolve } from '../api/resolve.ts';
 import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts';
 import { apiVersion, type EndpointSpec, kind } from '../api/schema/realm-relay.ts';
 import { addressFamily } from '../lib/ip-address.ts';
+import { portsFrom } from '../lib/port-range.ts';
 import { present } from '../lib/record.ts';
 import { routeBackends, type RouteBackends } from './backends.ts';
 import type { JudgedListener } from './listeners.ts';
 import { labelValue, relayName } from './names.ts';
+import { portRange, routePolicies, settingsOver } from './policies.ts';
 import { protocolOf } from './references.ts';
 import { type Gateway, gatewayGroup, type Labels, type Lookup, type Route } from './types.ts';
 
@@ -51,7 +53,7 @@ export function relayOfGateway(
       ...each,
       ...present('backends', served[index]?.backends),
     })),
-    servicePorts: valid.map(({ listener }) => servicePort(listener)),
+    servicePorts: valid.flatMap(({ listener }) => servicePorts(listener)),
     ...present('loadBalancerIP', requestedAddresses(gateway)[0]),
     ...(uid !== undefined && {
       owner: { apiVersion: `${gatewayGroup}/v1`, kind: 'Gateway', name, uid },
@@ -87,17 +89,24 @@ function commonMetadata({ metadata, spec }: Gateway): { labels: Labels; annotati
   };
 }
 
-function servicePort({ spec: { port, protocol } }: JudgedListener): ServicePort {
-  return { port, protocol: protocol === 'UDP' ? 'UDP' : 'TCP' };
+function servicePorts({ spec, policy }: JudgedListener): ServicePort[] {
+  const { first, last } = portRange(spec, policy);
+  const protocol = spec.protocol === 'UDP' ? 'UDP' : 'TCP';
+  return portsFrom(first, last).map((port) => ({ port, protocol }));
 }
 
 function endpoint({ listener, routes }: ServedListener, lookup: Lookup): ServedEndpoint[] {
-  const { name, port } = listener.spec;
+  const { name } = listener.spec;
   const route = servingRoute(routes);
   if (route === undefined) return [];
-  const { remotes, backends } = routeBackends(route, lookup);
+  const policy = settingsOver(listener.policy, routePolicies(route, lookup).settings);
+  const { endPort, network, backends: dialled, ...fields } = policy;
+  const { first, last } = portRange(listener.spec, policy);
+  const dialling = { ...present('backends', dialled), morePorts: last - first };
+  const { remotes, backends } = routeBackends(route, dialling, lookup);
   if (remotes.length === 0) return [];
   const isUdp = protocolOf(route) === 'UDP';
-  const spec = { name, listen: { port }, remotes, network: { tcp: !isUdp, udp: isUdp } };
+  const listen = { port: first, ...present('endPort', endPort) };
+  const spec = { ...fields, name, listen, remotes, network: { ...network, tcp: !isUdp, udp: isUdp } };
   return [{ spec, backends }];
 }
