@@ -8,6 +8,7 @@
 import type { RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
+import { keepLaterModules } from '../lib/later-modules.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
 import { present } from '../lib/record.ts';
 import { version } from '../lib/version.ts';
@@ -22,6 +23,7 @@ import type { RelayIdentity } from './identity.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { InheritedSockets } from './listener/inherited-sockets.ts';
 import { ListenerSet } from './listener/listener-set.ts';
+import type { ManagedListener } from './listener/managed-listener.ts';
 import type { Engine } from './net/engine.ts';
 import type { OwnSocket } from './handover/own-descriptors.ts';
 import { errorsWithRemedies, RecentErrors } from './stats/recent-errors.ts';
@@ -77,6 +79,9 @@ export type Drained = {
   readonly cut: number;
 };
 
+/** What a serving relay imports only when it is needed. */
+export const laterModules: readonly string[] = ['html', 'port-owner', 'watched-transport'];
+
 /** A running relay: its configuration, its listening sockets, and the data plane that serves their clients. */
 export class RelayServer {
   readonly #log: Logger;
@@ -98,6 +103,7 @@ export class RelayServer {
   #lastReload: Promise<void> = Promise.resolve();
 
   constructor(options: RelayOptions) {
+    keepLaterModules(laterModules);
     const { log, clock, engine, identity, retireMs, random, logLinesDropped } = { ...defaults, ...options };
     const {
       lookup = new NameResolver({ clock, log }).lookup,
@@ -175,7 +181,13 @@ export class RelayServer {
 
   /** The present state; the bytes that other threads have carried, as of the last `refresh`. */
   status(): RelayStatus {
-    const listeners = Map.groupBy(this.#listeners, ({ endpoint }) => endpoint);
+    const listeners = new Map<string, ManagedListener[]>();
+    for (const listener of this.#listeners)
+      for (const name of listener.endpoints) {
+        const known = listeners.get(name);
+        if (known === undefined) listeners.set(name, [listener]);
+        else known.push(listener);
+      }
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );
@@ -228,11 +240,11 @@ export class RelayServer {
 
   /** The sockets that it listens on. */
   get sockets(): OwnSocket[] {
-    return [...this.#listeners].flatMap(({ spec, open }) =>
-      open === undefined
-        ? []
-        : [{ name: spec.key, protocol: spec.protocol, address: open.address, port: open.port }],
-    );
+    return [...this.#listeners].flatMap(({ spec, open }) => {
+      if (open === undefined) return [];
+      const { address, port, sockets } = open;
+      return [{ name: spec.key, protocol: spec.protocol, address, port, sockets }];
+    });
   }
 
   /** Leaves new clients to a successor that has the same sockets, and waits until everything open has ended. */

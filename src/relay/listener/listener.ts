@@ -7,12 +7,12 @@
  * pause a listener is to leave its new clients in the kernel; to drain it is to accept no new ones.
  *
  * Guarantee: a socket whose spec stays the same stays open across a reload, and so do its clients; IPV6_V6ONLY is set
- * explicitly, and SO_REUSEPORT never, so that a port is either the relay's alone or its bind fails.
+ * explicitly, and SO_REUSEPORT only on what is bound already, so that a port is either the relay's alone or its bind fails.
  */
 
 import { boundFamilies } from '../../api/port-conflicts.ts';
 import { parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
-import type { SocketSpec } from './socket-plan.ts';
+import type { ServedEndpoints, SocketSpec } from './socket-plan.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { BoundHandle } from '../net/channel.ts';
 import { withZoneName } from '../dns/zone.ts';
@@ -25,6 +25,8 @@ export type OpenListener = {
   readonly port: number;
   /** The families whose clients it serves, IPv4 first. */
   readonly families: readonly IpFamily[];
+  /** How many sockets of the system it is; more than one only if several threads receive UDP. */
+  readonly sockets: number;
   /** Accepts no new clients; connections and associations go on. */
   readonly drain: () => Promise<void>;
   /** Leaves new clients to another process that has this socket, too; connections go on, UDP associations end. */
@@ -41,8 +43,8 @@ export type ListenRequest = {
   readonly spec: SocketSpec;
   /** The IP address to bind; of a host name the first one. */
   readonly address: string;
-  /** Name of the endpoint, planned or running, that serves its clients. */
-  readonly endpoint: string;
+  /** Names of the endpoints, planned or running, that serve its clients. */
+  readonly endpoints: ServedEndpoints;
   /** The socket, which a predecessor bound and listens on; absent = to be bound. */
   readonly inherited?: BoundHandle;
   /** Called if the socket is lost after it was opened, without `close`. */
