@@ -49,8 +49,13 @@ function nodeConflict(relay: Relay, other: Relay): NodeConflict {
   return { isCertain, what, remedy, message: `${what}: ${remedy}` };
 }
 
+/** Without `sni`, since two processes cannot share a socket by it. */
 function listeners(relay: Relay): Listener[] {
-  return relay.endpoints.map((endpoint) => ({ ...endpoint, name: `${title(relay)}/${endpoint.name}` }));
+  return relay.endpoints.map(({ name, listen, network }) => ({
+    name: `${title(relay)}/${name}`,
+    listen,
+    network,
+  }));
 }
 
 function title({ metadata: { namespace, name } }: Relay): string {

@@ -1,5 +1,6 @@
 import { addressFamily, hostText, isUnspecified, type IpAddress, type IpFamily } from '../lib/ip-address.ts';
 import { portsText } from '../lib/port-range.ts';
+import { sharingRemedy, type Sni, type SniListener } from './sni.ts';
 
 /** A transport protocol, spelled as in Kubernetes. */
 export type Protocol = 'TCP' | 'UDP';
@@ -9,8 +10,12 @@ export type Listener = {
   readonly name: string;
   /** `host` is the name that the address was looked up for; absent if the document has an address. */
   readonly listen: { readonly address: IpAddress; readonly host?: string } & ListenPorts;
-  readonly network: { readonly tcp: boolean; readonly udp: boolean; readonly ipv6Only: boolean };
+  readonly network: Protocols & SniListener['network'] & { readonly ipv6Only: boolean };
+  readonly sni?: Sni;
 };
+
+/** The protocols that are served. */
+export type Protocols = { readonly tcp: boolean; readonly udp: boolean };
 
 /** One port, or those from `port` to `endPort`. */
 export type ListenPorts = { readonly port: number; readonly endPort?: number };
@@ -96,7 +101,7 @@ export function boundFamilies({ address, ipv6Only }: BindAddress): IpFamily[] {
 }
 
 /** The protocols that a listener serves, TCP first. */
-export function protocols({ network }: Pick<Listener, 'network'>): Protocol[] {
+export function protocols({ network }: { readonly network: Protocols }): Protocol[] {
   return [...(network.tcp ? (['TCP'] as const) : []), ...(network.udp ? (['UDP'] as const) : [])];
 }
 
@@ -118,9 +123,10 @@ function conflict([first, second]: Pair, writtenAs: WrittenAs): [PortConflict] |
   if (ports.first > ports.last) return undefined;
   const shared = protocols(first).filter((protocol) => protocols(second).includes(protocol));
   if (shared.length === 0 || !addressesOverlap(bound(first), bound(second))) return undefined;
+  const remedy = remedyFor(first, second, writtenAs);
+  if (remedy === undefined) return undefined;
   const which = `port${ports.first === ports.last ? '' : 's'} ${portsText(ports.first, ports.last)}`;
   const what = `endpoints ${described(first)} and ${described(second)} cannot share ${shared.join(' and ')} ${which}`;
-  const remedy = remedyFor(first, second, writtenAs);
   const endpoints = [first.name, second.name] as const;
   return [{ endpoints, protocols: shared, ports, what, remedy, message: `${what}: ${remedy}` }];
 }
@@ -134,8 +140,22 @@ function described(listener: Listener): string {
   return `"${listener.name}" (${name}${listenText(listener)}${families})`;
 }
 
+/** Undefined if they share one socket by the names of TLS clients. */
+function remedyFor(first: Listener, second: Listener, writtenAs: WrittenAs): string | undefined {
+  const remedy = isOneSocket(first, second) ? sharingRemedy([first, second], writtenAs) : '';
+  if (remedy !== '') return remedy;
+  if (first.sni === undefined || second.sni === undefined) return partingRemedy(first, second, writtenAs);
+  return 'listen on the same address, for the same families, so that they share it by sni, or choose another port';
+}
+
+/** Whether both need the very same socket. */
+function isOneSocket(first: Listener, second: Listener): boolean {
+  const [a, b] = [bound(first), bound(second)];
+  return addressKey(a) === addressKey(b) && boundFamilies(a).join() === boundFamilies(b).join();
+}
+
 /** ipv6Only only helps if one of them serves both families and the other only IPv4. */
-function remedyFor(first: Listener, second: Listener, writtenAs: WrittenAs): string {
+function partingRemedy(first: Listener, second: Listener, writtenAs: WrittenAs): string {
   const [dual, other] = isDualStack(bound(first)) ? [first, second] : [second, first];
   const parts = isDualStack(bound(dual)) && boundFamilies(bound(other)).join() === 'IPv4';
   return parts

@@ -1,4 +1,4 @@
-import { lastPort, protocols, type Listener, type ListenPorts } from './port-conflicts.ts';
+import { lastPort, protocols, type ListenPorts, type Protocols } from './port-conflicts.ts';
 import { maxListeningPorts } from './schema/realm-relay.ts';
 
 /** Maximum number of remotes of a relay, each counted at every port: the relay keeps the address of each in memory. */
@@ -7,7 +7,7 @@ export const maxPortRemotes = 65_536;
 /** What decides how many ports a relay has, and how many remotes at them. */
 export type CountedEndpoint = {
   readonly listen: ListenPorts;
-  readonly network: Listener['network'];
+  readonly network: Protocols;
   readonly remotes: readonly unknown[];
 };
 

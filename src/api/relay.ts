@@ -1,5 +1,6 @@
 import type { IpAddress } from '../lib/ip-address.ts';
 import type { LogLevel } from '../lib/log-level.ts';
+import type { Sni } from './sni.ts';
 import type { EndpointSpec, NetworkSpec, RealmRelaySpec, ServiceSpec } from './schema/realm-relay.ts';
 
 /** `Spec` with nothing left out: each field has what the user wrote, or its default. Lists are as they were written. */
@@ -92,6 +93,8 @@ export type Endpoint = {
     readonly endPort?: number;
   };
   readonly remotes: readonly Remote[];
+  /** The names of its TLS clients; absent = every client of its port. */
+  readonly sni?: Sni;
   /** Absent = one of all remotes; no field of a RealmRelay sets it. */
   readonly backends?: readonly Backend[];
   readonly balance: Balance;

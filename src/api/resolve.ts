@@ -81,6 +81,7 @@ function resolvedEndpoint(endpoint: EndpointSpec, network: Network): Endpoint {
   return {
     name: endpoint.name,
     listen: resolvedListen(endpoint.listen),
+    ...present('sni', endpoint.sni && { hosts: endpoint.sni.hosts ?? [] }),
     remotes: endpoint.remotes.map(resolvedRemote),
     balance: endpoint.balance ?? 'RoundRobin',
     network: over(network, endpoint.network),

@@ -175,6 +175,7 @@ function endpointProblems(endpoint: Endpoint, index: number): Problem[] {
       remedy: `set ipv6Only: false on it, or listen on ${endpoint.listen.address.mapped ?? ''}`,
     });
   }
+  problems.push(...sniProblems(endpoint, path));
   if (network.udp && isUdpVersion1(network)) {
     problems.push({
       path: [...path, 'network', 'sendProxy', 'version'],
@@ -182,6 +183,21 @@ function endpointProblems(endpoint: Endpoint, index: number): Problem[] {
       value: 1,
       remedy: 'set version to 2, or sendProxy.udp to false',
     });
+  }
+  return problems;
+}
+
+function sniProblems({ name, sni, network, listenTransport }: Endpoint, path: Path): Problem[] {
+  if (sni === undefined) return [];
+  const problems: Problem[] = [];
+  if (network.udp) {
+    const what = `of endpoint "${name}" is for TLS over TCP, and the endpoint relays ${network.tcp ? 'UDP, too' : 'UDP'}`;
+    const remedy = 'set tcp to true and udp to false, and relay UDP with an endpoint of its own';
+    problems.push({ path: [...path, 'sni'], what, remedy });
+  }
+  if (listenTransport !== undefined && listenTransport.tls === undefined) {
+    const what = `of endpoint "${name}" is for clients of TLS, and listenTransport has no tls`;
+    problems.push({ path: [...path, 'sni'], what, remedy: 'set listenTransport.tls, or remove sni' });
   }
   return problems;
 }

@@ -2,6 +2,7 @@ import type { Findings } from '../lib/document-rules.ts';
 import type { Path, Problem } from '../lib/problem.ts';
 import { present } from '../lib/record.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
+import { sniProblems } from './sni-rule.ts';
 import { checkBackends } from './backends.ts';
 import { parseBalance } from './balance.ts';
 import { furtherPorts } from './further-ports.ts';
@@ -17,6 +18,8 @@ export type SharedNetworks = {
   readonly global: RealmNetwork;
   /** Overrides both. */
   readonly overrides: RealmNetwork;
+  /** What was made of them so far, by the JSON of what is written: thousands of endpoints may have the same settings. */
+  readonly known: Map<string, EndpointNetwork>;
 };
 
 /** An endpoint whose name is not final yet, with the path and the findings for its problems. */
@@ -29,6 +32,13 @@ export type UnnamedEndpoint = {
   readonly findings: Findings;
 };
 
+function networkOf(written: RealmNetwork, known: SharedNetworks['known']): EndpointNetwork {
+  const key = JSON.stringify(written);
+  const network = known.get(key) ?? endpointNetwork(written);
+  known.set(key, network);
+  return network;
+}
+
 /**
  * The endpoint at `path` with defaults applied.
  *
@@ -39,50 +49,57 @@ export function endpointConfig(
     name,
     range_of: rangeOf,
     listen,
+    sni,
     remote,
     extra_remotes: extra = [],
     balance,
     strategy,
     backends,
     health_check: check,
-    through,
-    interface: dialDevice,
-    listen_interface: listenDevice,
     listen_transport: listenTransport,
     remote_transport: remoteTransport,
     network: own,
-    ...range
+    ...rest
   }: ReadEndpoint,
-  { global, overrides }: SharedNetworks,
+  { global, overrides, known }: SharedNetworks,
   path: Path,
   findings: Findings,
 ): UnnamedEndpoint | undefined {
   if (listen === undefined || remote === undefined) return undefined; // reported by the rules
   const remotes = [remote, ...extra];
   const written = { ...global, ...own, ...overrides };
-  const network = endpointNetwork(written);
+  const network = networkOf(written, known);
   findings.problems.push(...networkProblems(listen, network, path));
+  findings.problems.push(...sniProblems({ sni, network, listenTransport }, path));
   const healthCheck = check && healthCheckConfig(check);
   findings.warnings.push(...networkWarnings({ network, written, healthCheck, rangeOf }, path));
-  const further = furtherPorts({ listen, remotes }, { ...range, range_of: rangeOf }, path, findings);
+  const further = furtherPorts({ listen, remotes }, { ...rest, range_of: rangeOf }, path, findings);
   checkBackends(backends, remotes.length, [...path, 'backends'], findings);
   const parsed = parseBalance(balance, remotes.length, [...path, 'balance'], findings);
   if (parsed === undefined) return undefined;
   const chosen = {
     listen,
     remotes,
+    ...present('sni', sni),
     ...(further.length > 0 && { range: further }),
     balance: { ...parsed, ...(strategy && { strategy }) },
     ...present('backends', backends),
     network,
-    ...present('through', through),
-    ...present('dialDevice', dialDevice),
-    ...present('listenDevice', listenDevice),
+    ...waysOf(rest),
     ...present('healthCheck', healthCheck),
     ...(listenTransport && { listenTransport }),
     ...(remoteTransport && { remoteTransport }),
   };
   return { name, rangeOf, endpoint: chosen, path, findings };
+}
+
+/** Where it dials from, and the interfaces that it uses. */
+function waysOf({ through, interface: dialDevice, listen_interface: listenDevice }: ReadEndpoint) {
+  return {
+    ...present('through', through),
+    ...present('dialDevice', dialDevice),
+    ...present('listenDevice', listenDevice),
+  };
 }
 
 function networkProblems(listen: SocketAddress, network: EndpointNetwork, path: Path): Problem[] {

@@ -1,6 +1,7 @@
 import { lastPort, listenText, portConflicts, type Listener, type WrittenAs } from '../api/port-conflicts.ts';
 import { addressFamily, parseIpAddress } from '../lib/ip-address.ts';
 import { memoize } from '../lib/memoize.ts';
+import { present } from '../lib/record.ts';
 import { socketAddressText, type SocketAddress } from './address.ts';
 import { portsOf } from './port-config.ts';
 import type { EndpointConfig } from './relay-config.ts';
@@ -32,10 +33,11 @@ export function listenConflicts(
  * @returns undefined if no other endpoint is in its way.
  */
 export function conflictAt(
-  { name, network, listen }: EndpointConfig,
+  endpoint: EndpointConfig,
   endpoints: readonly EndpointConfig[],
 ): string | undefined {
-  const mine = listenPorts([listen]).map((ports) => ({ name, network, listen: ports }));
+  const { name, listen } = endpoint;
+  const mine = listenPorts([listen]).map((ports) => listener(endpoint, ports));
   const others = endpoints.filter((other) => other.name !== name).flatMap(listeners);
   const there = others
     .filter((other) => other.listen.port <= listen.port && listen.port <= lastPort(other.listen))
@@ -46,10 +48,19 @@ export function conflictAt(
 
 /** The listening sockets of an endpoint, consecutive ports as one; a port that the kernel chooses is none. */
 const listeners = memoize((endpoint: EndpointConfig): readonly Listener[] => {
-  const { name, network } = endpoint;
   const ports = portsOf(endpoint).map(({ listen }) => listen);
-  return listenPorts(ports).map((listen) => ({ name, network, listen }));
+  return listenPorts(ports).map((listen) => listener(endpoint, listen));
 });
+
+function listener({ name, network, sni }: EndpointConfig, listen: Listener['listen']): Listener {
+  const { tcp, udp, ipv6Only, acceptMptcp, acceptProxy } = network;
+  return {
+    name,
+    listen,
+    network: { tcp, udp, ipv6Only, acceptMptcp, acceptProxy: { enabled: acceptProxy !== undefined } },
+    ...present('sni', sni),
+  };
+}
 
 function listenPorts(addresses: readonly SocketAddress[]): Listener['listen'][] {
   const runs: { readonly first: SocketAddress; endPort: number }[] = [];

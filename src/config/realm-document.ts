@@ -39,6 +39,12 @@ export type RealmNetwork = Written<typeof networkKeys>;
 /** Our own table: how remotes are checked; `healthCheckKeys` documents its keys, `udpCheck` the check by UDP. */
 export type RealmHealthCheck = Written<typeof healthCheckKeys> & { readonly udp?: UdpCheckConfig };
 
+/** Our own table: which clients of TLS an endpoint serves. */
+export type RealmSni = {
+  /** `a.example`, or `*.b.example` for every name below b.example; default: every name that no other endpoint of `listen` has. */
+  readonly hosts?: readonly string[];
+};
+
 /** One of Realm's `[[endpoints]]`. */
 export type RealmEndpoint = {
   /** Our own key: the unique name of the endpoint in status, log and metrics; default: its `listen`. */
@@ -60,6 +66,11 @@ export type RealmEndpoint = {
    * one port; default false.
    */
   readonly fixed_remote_ports?: readonly boolean[];
+  /**
+   * Our own key: serves only the clients of TLS that ask for certain names, so that several endpoints share `listen`. Realm
+   * ignores the key, and spreads the clients over these endpoints at random.
+   */
+  readonly sni?: RealmSni;
   /** The first remote, written like `listen`. */
   readonly remote: string;
   /** The other remotes, tried in this order if the previous ones fail. */

@@ -8,6 +8,7 @@ import { key, ours, rulesOf, type Key } from './key-table.ts';
 import { logKeys } from './log-config.ts';
 import { networkKeys } from './network-keys.ts';
 import type { RealmEndpoint } from './realm-document.ts';
+import { sniRule } from './sni-rule.ts';
 import { listenTransport, remoteTransport } from './transport.ts';
 
 /** A key that Realm still accepts and that has no effect there either. */
@@ -39,6 +40,7 @@ export const endpointKeys = {
   listen: key(listenAddress),
   listen_end_port: ours(key(wholeNumber(1, 65_535))),
   fixed_remote_ports: ours(key(listOf(flag))),
+  sni: ours(key(sniRule)),
   remote: key(remoteAddress),
   extra_remotes: key(listOf(remoteAddress)),
   balance: key(text),

@@ -1,3 +1,4 @@
+import type { Sni } from '../api/sni.ts';
 import type { Backend } from '../api/relay.ts';
 import type { SocketAddress } from './address.ts';
 import type { BalanceConfig } from './balance.ts';
@@ -22,6 +23,8 @@ export type EndpointConfig = PortConfig &
   PortRange & {
     /** Its name in status, log and metrics. */
     readonly name: string;
+    /** The clients of TLS that it serves; absent = every client. */
+    readonly sni?: Sni;
     readonly balance: BalanceConfig;
     /** Groups of remotes that share the clients by weight, within which `balance` applies; absent = one of all. */
     readonly backends?: readonly Backend[];

@@ -3,11 +3,12 @@ import type { V1ConfigMap } from '@kubernetes/client-node';
 import { lastPort, listenText } from '../api/port-conflicts.ts';
 import { portPairs, portRemotes } from '../api/port-limits.ts';
 import type { Endpoint, Relay, Remote } from '../api/relay.ts';
+import type { Sni } from '../api/sni.ts';
 import { maxServicePorts } from '../api/schema/realm-relay.ts';
 import { keysOf } from '../config/field-table.ts';
 import { realmsKeys } from '../config/key-table.ts';
 import { networkKeys } from '../config/network-keys.ts';
-import type { RealmDocument, RealmEndpoint, RealmNetwork } from '../config/realm-document.ts';
+import type { RealmDocument, RealmEndpoint, RealmNetwork, RealmSni } from '../config/realm-document.ts';
 import { endpointKeys } from '../config/realm-rules.ts';
 import { healthCheckFields, networkFields } from '../config/spec-fields.ts';
 import { hostText, parseIpAddress } from '../lib/ip-address.ts';
@@ -101,6 +102,7 @@ function realmEndpoint(endpoint: Endpoint, port: number): RealmEndpoint {
   return {
     name: endpoint.name,
     listen: listenText({ listen: { address: endpoint.listen.address, port } }),
+    ...present('sni', endpoint.sni && sniTable(endpoint.sni)),
     remote,
     ...(extraRemotes.length === 0 ? {} : { extra_remotes: extraRemotes }),
     ...balance(endpoint),
@@ -110,6 +112,10 @@ function realmEndpoint(endpoint: Endpoint, port: number): RealmEndpoint {
     ...transportKeys(endpoint),
     network: realmNetwork(endpoint),
   };
+}
+
+function sniTable({ hosts }: Sni): RealmSni {
+  return hosts.length === 0 ? {} : { hosts };
 }
 
 function healthCheck({ healthCheck: check }: Endpoint): Pick<RealmEndpoint, 'health_check'> {

@@ -23,6 +23,7 @@ import type { RelayIdentity } from './identity.ts';
 import { faultsText } from './listener/bind-fault.ts';
 import { InheritedSockets } from './listener/inherited-sockets.ts';
 import { ListenerSet } from './listener/listener-set.ts';
+import type { ManagedListener } from './listener/managed-listener.ts';
 import type { Engine } from './net/engine.ts';
 import type { OwnSocket } from './handover/own-descriptors.ts';
 import { errorsWithRemedies, RecentErrors } from './stats/recent-errors.ts';
@@ -180,7 +181,13 @@ export class RelayServer {
 
   /** The present state; the bytes that other threads have carried, as of the last `refresh`. */
   status(): RelayStatus {
-    const listeners = Map.groupBy(this.#listeners, ({ endpoint }) => endpoint);
+    const listeners = new Map<string, ManagedListener[]>();
+    for (const listener of this.#listeners)
+      for (const name of listener.endpoints) {
+        const known = listeners.get(name);
+        if (known === undefined) listeners.set(name, [listener]);
+        else known.push(listener);
+      }
     const endpoints = this.#dataPlane.endpointStats.map((stats) =>
       endpointStatus(stats, listeners.get(stats.config.name) ?? []),
     );

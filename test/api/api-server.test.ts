@@ -120,7 +120,7 @@ describeWithCluster('the admission policy', (cluster) => {
   }
 
   it('agrees with our own rules about 2,500 generated relays', async () => {
-    const relays = fc.sample(anyRelay, 2_500);
+    const relays = [...fc.sample(anyRelay, 2_000), ...fc.sample(sniRelay, 500)];
     let refused = 0;
     for (const relay of relays) {
       const own = parseRealmRelay(relay);
@@ -181,6 +181,35 @@ describeWithCluster('the admission policy', (cluster) => {
     expect(objects.map(({ kind }) => kind)).to.have.members(['ConfigMap', 'Deployment', 'NetworkPolicy']);
   });
 
+  it('admits 64 endpoints of 32 names each on one port, and of 512 names reports one that is there twice', async () => {
+    const sharing = (hosts: number, last: string): RealmRelay =>
+      realmRelay(
+        Array.from({ length: 64 }, (_, index) =>
+          endpoint({
+            name: `e${String(index)}`,
+            sni: {
+              hosts: Array.from({ length: hosts }, (__, host) =>
+                index === 63 && host === hosts - 1
+                  ? last
+                  : `${String(host)}.${String(index)}.${'a'.repeat(60)}.example`,
+              ),
+            },
+          }),
+        ),
+      );
+    expect(await dryRun(cluster(), namespace, sharing(32, 'b.example'))).to.deep.equal({
+      status: 201,
+      message: '',
+    });
+    const twice = sharing(8, `0.0.${'a'.repeat(60)}.example`);
+    const { message } = await dryRun(cluster(), namespace, twice);
+    expect(message).to.contain(ownMessages(twice)[0]);
+    expect(
+      ownMessages(sharing(32, `0.0.${'a'.repeat(60)}.example`)),
+      'the operator reports it',
+    ).to.have.length(1);
+  });
+
   it('rejects 64 endpoints whose ranges all conflict, within its cost budget', async () => {
     const all = realmRelay(
       Array.from({ length: 64 }, (_, index) =>
@@ -230,6 +259,35 @@ const anySendProxy = fc.record(
   { requiredKeys: [] },
 );
 
+const anySni: readonly NonNullable<EndpointSpec['sni']>[] = [
+  {},
+  { hosts: ['a.example'] },
+  { hosts: ['*.a.example', 'b.example'] },
+  { hosts: ['b.example', 'a.example'] },
+];
+
+/** Endpoints that share one port by the names of TLS clients, or almost. */
+const sniRelay: fc.Arbitrary<RealmRelay> = fc
+  .array(
+    fc.record(
+      {
+        listen: fc.record(
+          { address: fc.constantFrom('::', '0:0::0', '0.0.0.0'), port: fc.constant(443) },
+          { requiredKeys: ['port'] },
+        ),
+        remotes: fc.constant<EndpointSpec['remotes']>([{ address: 'b', port: 80 }]),
+        network: fc.record(
+          { ipv6Only: fc.boolean(), acceptProxy: fc.record({ enabled: fc.boolean() }) },
+          { requiredKeys: [] },
+        ),
+        sni: fc.constantFrom(...anySni, { hosts: ['c.example'] }, { hosts: ['d.example'] }),
+      },
+      { requiredKeys: ['listen', 'remotes'] },
+    ),
+    { minLength: 2, maxLength: 3 },
+  )
+  .map((endpoints) => realmRelay(endpoints.map((rest, index) => ({ name: `e${String(index)}`, ...rest }))));
+
 /** Few addresses and ports, so that many conflict. */
 const anyEndpoint: fc.Arbitrary<Omit<EndpointSpec, 'name'>> = fc.record(
   {
@@ -255,6 +313,11 @@ const anyEndpoint: fc.Arbitrary<Omit<EndpointSpec, 'name'>> = fc.record(
       { ipv6Only: fc.boolean(), tcp: fc.boolean(), udp: fc.boolean(), sendProxy: anySendProxy },
       { requiredKeys: [] },
     ),
+    listenTransport: fc.constantFrom<EndpointSpec['listenTransport'] & object>(
+      { tls: { secretName: 'a' } },
+      { webSocket: { host: 'a', path: '/' } },
+    ),
+    sni: fc.constantFrom(...anySni),
   },
   { requiredKeys: ['listen', 'remotes'] },
 );

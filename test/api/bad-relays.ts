@@ -25,6 +25,7 @@ function withSpec(spec: Omit<RealmRelaySpec, 'endpoints'>, endpoints?: EndpointS
 }
 
 const address = 'spec.endpoints[0].listen.address';
+const sni = 'spec.endpoints[0].sni';
 const remote = 'spec.endpoints[0].remotes[0]';
 const named = (name: string): unknown => ({ ...realmRelay(), metadata: { name } });
 
@@ -49,6 +50,28 @@ export const badRelays: Readonly<Record<string, BadRelay>> = {
     'spec.endpoints[1].name',
     'a name of its own',
     realmRelay([endpoint(), endpoint({ port: 444 })]),
+  ),
+  'an address as a name': bad(
+    'spec.endpoints[0].sni.hosts[0]',
+    'host name',
+    withEndpoint({ sni: { hosts: ['192.0.2.1'] } }),
+  ),
+  'a wildcard within a name': bad(
+    'spec.endpoints[0].sni.hosts[0]',
+    'lower-case',
+    withEndpoint({ sni: { hosts: ['a.*.b'] } }),
+  ),
+  '33 names': bad(
+    'spec.endpoints[0].sni.hosts',
+    'at most 32',
+    withEndpoint({ sni: { hosts: Array.from({ length: 33 }, (_, index) => `a${String(index)}`) } }),
+  ),
+  'sni for UDP': bad(sni, 'udp to false', withEndpoint({ sni: {}, network: { udp: true } }), 'policy'),
+  'sni of a plain WebSocket': bad(
+    'spec.endpoints[0].sni',
+    'set listenTransport.tls',
+    withEndpoint({ sni: {}, listenTransport: { webSocket: { host: 'a', path: '/' } } }),
+    'policy',
   ),
   'port 0': bad('spec.endpoints[0].listen.port', 'at least 1', withEndpoint({ port: 0 })),
   'port 70000': bad('spec.endpoints[0].listen.port', 'at most 65535', withEndpoint({ port: 70_000 })),

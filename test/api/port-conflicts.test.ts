@@ -44,6 +44,81 @@ describe('prediction', () => {
   });
 });
 
+describe('portConflicts, names of TLS clients', () => {
+  const named = (...hosts: string[]) => ({ sni: { hosts } });
+  const others = { sni: {} };
+  const acceptProxy = { network: { acceptProxy: { enabled: true } } };
+  const onIpv6 = { address: '::', network: { ipv6Only: true } };
+  const share = 'set sni on both, so that they share it, or choose another port';
+  const cases = [
+    { why: 'different names share a port', first: named('a.example'), second: named('b.example') },
+    { why: 'a name and the wildcard above it', first: named('a.b.example'), second: named('*.b.example') },
+    { why: 'names and all others', first: named('a.example'), second: others },
+    {
+      why: 'another spelling of the address',
+      first: { ...others, address: '::' },
+      second: { ...named('a'), address: '0:0::' },
+    },
+    {
+      why: 'both with a PROXY header',
+      first: { ...others, ...acceptProxy },
+      second: { ...named('a'), ...acceptProxy },
+    },
+    {
+      why: 'each for its own family',
+      first: { ...others, ...onIpv6 },
+      second: { ...others, address: '0.0.0.0' },
+    },
+    {
+      why: 'the same name',
+      first: named('a.example', 'b.example'),
+      second: named('c.example', 'b.example'),
+      remedy: 'both serve "b.example": remove it from sni.hosts of one of them',
+    },
+    {
+      why: 'all others, twice',
+      first: others,
+      second: others,
+      remedy: 'set sni.hosts on one of them: without it, an endpoint serves every other name',
+    },
+    { why: 'an endpoint without sni', first: named('a.example'), second: {}, remedy: share },
+    {
+      why: 'a PROXY header at one of them',
+      first: named('a.example'),
+      second: { ...others, ...acceptProxy },
+      remedy: 'set acceptProxy.enabled to the same on both: the header precedes the name',
+    },
+    {
+      why: 'another address',
+      first: { ...named('a.example'), address: '::' },
+      second: { ...others, address: '::1' },
+      remedy:
+        'listen on the same address, for the same families, so that they share it by sni, or choose another port',
+    },
+    {
+      why: 'other families',
+      first: { ...named('a.example'), address: '::' },
+      second: { ...others, ...onIpv6 },
+      remedy:
+        'listen on the same address, for the same families, so that they share it by sni, or choose another port',
+    },
+    {
+      why: 'an endpoint without sni on another address',
+      first: { ...named('a.example'), address: '::' },
+      second: { address: '0.0.0.0' },
+      remedy: 'set ipv6Only: true on "first", or choose another port',
+    },
+  ];
+  for (const { why, first, second, remedy } of cases)
+    it(`${remedy === undefined ? 'fit' : 'conflict'}: ${why}`, () => {
+      const both = [endpoint({ name: 'first', ...first }), endpoint({ name: 'second', ...second })];
+      for (const endpoints of [both, both.toReversed()])
+        expect(portConflicts(relay(endpoints).endpoints).map((each) => each.remedy)).to.deep.equal(
+          remedy === undefined ? [] : [remedy],
+        );
+    });
+});
+
 describe('portConflicts', () => {
   const v6 = endpoint({ name: 'v6', address: '::' });
   const v4 = endpoint({ name: 'v4', address: '0.0.0.0' });

@@ -283,6 +283,18 @@ export const goldenRelayManifests = {
     }),
     endpoint({ name: 'ws', port: 445, listenTransport: { webSocket: { host: 'c.example', path: '/' } } }),
   ]),
+  sni: realmRelay(
+    [
+      endpoint({ name: 'a', sni: { hosts: ['a.example', '*.b.example'] } }),
+      endpoint({
+        name: 'own',
+        sni: { hosts: ['c.example'] },
+        listenTransport: { tls: { secretName: 'c-tls' } },
+      }),
+      endpoint({ name: 'others', sni: {} }),
+    ],
+    { networkPolicy: { enabled: true } },
+  ),
   'no-service': realmRelay([endpoint()], { service: { enabled: false } }),
 };
 

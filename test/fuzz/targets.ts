@@ -17,6 +17,11 @@ import { hostServices } from '../../src/relay/dns/nsswitch.ts';
 import { parseResolvConf, searchNames } from '../../src/relay/dns/resolv-conf.ts';
 import { parseProxyHeader, ProxyHeaderError } from '../../src/relay/proxy-protocol/header.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import {
+  ClientHelloError,
+  ClientHelloParser,
+  maxHelloRecordBytes,
+} from '../../src/relay/transport/client-hello.ts';
 import { readRequest } from '../../src/relay/transport/web-socket-request.ts';
 import { acceptWebSocket } from '../../src/relay/transport/web-socket.ts';
 
@@ -162,6 +167,32 @@ function dnsReply(input: Buffer): void {
   }
 }
 
+/** The outcome for a ClientHello that comes in parts of `size`: its name, what it is refused for, or '' if more is to come. */
+function helloOutcome(input: Buffer, size: number): string {
+  const parser = new ClientHelloParser();
+  try {
+    for (let at = 0; at < input.length; at += size) {
+      const hello = parser.push(input.subarray(at, at + size));
+      if (hello !== undefined) return `name ${hello.serverName}`;
+    }
+  } catch (error) {
+    if (error instanceof ClientHelloError) return `alert ${String(error.alert)}: ${error.message}`;
+    throw error;
+  }
+  return '';
+}
+
+function clientHello(input: Buffer): void {
+  const outcome = helloOutcome(input, input.length);
+  for (const size of [1, 7]) require(helloOutcome(input, size) === outcome, 'the split does not matter');
+  require(/^(name [!-~]{0,255}|alert .*|)$/.test(outcome), 'a name is printable');
+  require(!/^name .*[A-Z]/.test(outcome), 'a name is in lower case');
+  require(input.length <= maxHelloRecordBytes + 16_389 || outcome !== '', 'there is an end to waiting');
+}
+
+/** A ClientHello of 61 bytes, up to its extensions. */
+const helloHead = `\x01\0\0\x3d\x03\x03${'r'.repeat(32)}\0\0\x02\x13\x01\x01\0`;
+
 /** Every parser that reads what an outsider wrote. */
 export const targets: readonly Target[] = [
   {
@@ -223,6 +254,26 @@ export const targets: readonly Target[] = [
     ],
     tokens: ['PROXY ', 'TCP4 ', 'TCP6 ', 'UNKNOWN', '\r\n', ' ', '65536', '::1'],
     run: proxyHeader,
+  },
+  {
+    name: 'client-hello',
+    seeds: [
+      `\x16\x03\x01\0\x41${helloHead}\0\x12\0\0\0\x0e\0\x0c\0\0\x09a.example`,
+      `\x16\x03\x03\0\x2d\x01\0\0\x29\x03\x03${'r'.repeat(32)}\0\0\x02\x13\x01\x01\0`,
+      `\x16\x03\x01\0\x01\x01\x16\x03\x01\0\x03\0\0\x29`,
+      '\x15\x03\x01\0\x02\x02\x28',
+    ],
+    tokens: [
+      '\x16\x03\x01',
+      '\x01\0\0',
+      '\0\0\0',
+      '\x5a\x5a',
+      'A.example.',
+      '\xff\xff',
+      '\0\x01',
+      '\x03\x03',
+    ],
+    run: clientHello,
   },
   {
     name: 'web-socket-request',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { numericEnd } from '../../lib/host-name.ts';
 import { logLevels } from '../../lib/log-level.ts';
 import { maxWorkers } from '../../lib/max-workers.ts';
+import { maxServerNameLength, serverNamePattern, serverNameRemedy } from '../../lib/server-name.ts';
 import { maxPayloadLength, payloadPattern, payloadRemedy } from '../../lib/payload.ts';
 import { network } from './network.ts';
 import { podTemplate } from './pod-template.ts';
@@ -11,6 +12,9 @@ import { service } from './service.ts';
 import { statusSchema } from './status.ts';
 import { listenTransport, remoteTransport } from './transport.ts';
 import { autoscaling, networkPolicy, podDisruptionBudget, workload } from './workload.ts';
+
+/** Maximum number of names of an endpoint. */
+const maxHosts = 32;
 
 /** API group of RealmRelay. */
 export const group = 'realm-operator.dev';
@@ -138,6 +142,24 @@ const healthCheck = z.object({
   healthyThreshold: bounded(1, 100, 'Successes in a row after which it has its place back. Default: 1.'),
 });
 
+const host = rule(text(maxServerNameLength).regex(serverNamePattern, serverNameRemedy), {
+  cel: `!self.matches('${numericEnd.source}')`,
+  holds: (name) => !numericEnd.test(name),
+  remedy: 'use a host name: clients of TLS name no IP addresses',
+});
+
+const sni = z.object({
+  hosts: z
+    .array(host)
+    .min(1)
+    .max(maxHosts)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'set' })
+    .describe(
+      'Names that clients ask for, such as "a.example", or "*.b.example" for every name below b.example. An exact name goes before a wildcard, and a longer wildcard before a shorter one. Default: every name that no other endpoint of the port has, and clients that ask for none.',
+    ),
+});
+
 /** One endpoint, without the rules across its fields. */
 export const endpoint = z.object({
   name: text(15)
@@ -147,6 +169,11 @@ export const endpoint = z.object({
     )
     .describe('Name of the endpoint, unique within the relay: a DNS label of at most 15 characters.'),
   listen: listen.describe('Where clients connect.'),
+  sni: sni
+    .optional()
+    .describe(
+      'Serves the clients of TLS that ask for certain names, so that several endpoints share a port. The name is read from the ClientHello, and TLS goes on to the remotes unchanged, or ends here with listenTransport.tls. Clients that no endpoint of the port serves get the alert unrecognized_name. Default: every client of the port.',
+    ),
   remotes: rule(z.array(remote).min(1).max(32), {
     cel: '!self.all(r, has(r.weight) && r.weight == 0)',
     holds: (remotes) => remotes.length === 0 || !remotes.every(({ weight }) => weight === 0),

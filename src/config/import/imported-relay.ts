@@ -127,6 +127,10 @@ function endpointSpec(
   return {
     name,
     listen: { address: host, port, ...(run.lastPort > port && { endPort: run.lastPort }) },
+    ...present(
+      'sni',
+      endpoint.sni && (endpoint.sni.hosts.length === 0 ? {} : { hosts: [...endpoint.sni.hosts] }),
+    ),
     remotes: remotes(endpoint, run),
     ...present('balance', balance(endpoint)),
     ...present('through', endpoint.through?.ip && endpoint.through.host),

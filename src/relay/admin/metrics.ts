@@ -168,9 +168,9 @@ function connectionFamilies(status: () => RelayStatus): readonly MetricFamily[] 
     ]),
     counter(
       'connections_refused_total',
-      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached), RelayLoop (a remote leads back to the relay), BackendRefused (share of a backend with refuse).',
+      'TCP clients refused, by reason: NoPlace (queue full or file descriptor limit reached), SourceNotAllowed (not in allowed_sources), TooManyOfClient (max_connections_per_client reached), RelayLoop (a remote leads back to the relay), BackendRefused (share of a backend with refuse); of endpoints with sni, and of those of a port counted at the first: UnknownServerName (no endpoint serves the name), InvalidClientHello (no ClientHello of TLS), ClientHelloTimeout (it took too long).',
       ['reason'],
-      (endpoint) => refusals(endpoint, 'connections'),
+      (endpoint) => [...refusals(endpoint, 'connections'), ...helloRefusals(endpoint)],
     ),
   ];
 }
@@ -216,6 +216,15 @@ function refusals(
     [['TooManyOfClient'], tooManyOfClient[what]],
     [['RelayLoop'], looped[what]],
     [['BackendRefused'], backendRefused[what]],
+  ];
+}
+
+function helloRefusals({ sni }: EndpointStatus): Values {
+  if (sni === undefined) return [];
+  return [
+    [['UnknownServerName'], sni.refused.unknownName],
+    [['InvalidClientHello'], sni.refused.invalid],
+    [['ClientHelloTimeout'], sni.refused.late],
   ];
 }
 

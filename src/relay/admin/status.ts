@@ -5,8 +5,9 @@ import type { EngineName } from '../../config/engine.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { transportText } from '../../config/transport.ts';
 import type { IpFamily } from '../../lib/ip-address.ts';
+import { present } from '../../lib/record.ts';
 import { faultsText } from '../listener/bind-fault.ts';
-import type { EndpointStats, WorkersStatus } from '../data-plane/data-plane.ts';
+import type { EndpointStats, HelloCounts, WorkersStatus } from '../data-plane/data-plane.ts';
 import type { HistogramCounts } from '../stats/histogram.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { RecentError } from '../stats/recent-errors.ts';
@@ -99,6 +100,11 @@ export type EndpointStatus = {
   readonly backendRefused: { readonly connections: number; readonly associations: number };
   /** TCP clients that closed the connection without sending anything, as load balancers check; they are no failures. */
   readonly probes: number;
+  /**
+   * Of an endpoint with `sni`: its names, and the TLS clients of its port that no endpoint serves; of a port that several share,
+   * the first has them.
+   */
+  readonly sni?: { readonly hosts: readonly string[]; readonly refused: HelloCounts };
   /** Associations ended to make room for another client. */
   readonly evicted: number;
   /** How long TCP clients waited for a remote, and how long their connections lasted, as `/metrics` explains. */
@@ -118,7 +124,7 @@ export type SocketStatus = {
 
 /** The status of `endpoint`, whose listening sockets are `sockets`. */
 export function endpointStatus(endpoint: EndpointStats, sockets: readonly ManagedListener[]): EndpointStatus {
-  const { name, balance, listenTransport, remoteTransport } = endpoint.config;
+  const { name, balance, listenTransport, remoteTransport, sni } = endpoint.config;
   const { problem = '', isUsable = true } = endpoint.transport ?? {};
   const faults = sockets.flatMap(({ fault }) => fault ?? []);
   return {
@@ -146,6 +152,7 @@ export function endpointStatus(endpoint: EndpointStats, sockets: readonly Manage
     looped: endpoint.looped,
     backendRefused: endpoint.backendRefused,
     probes: endpoint.probes,
+    ...present('sni', sni && { hosts: sni.hosts, refused: endpoint.hellos }),
     evicted: endpoint.evicted,
     dialTime: endpoint.dialTime,
     connectionTime: endpoint.connectionTime,

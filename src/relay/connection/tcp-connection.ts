@@ -29,6 +29,8 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
   readonly #config: EndpointConfig;
   readonly #context: ConnectionContext;
   readonly #client: Channel;
+  /** What was read of the client before. */
+  #received: Uint8Array | undefined;
   readonly #lifecycle: ConnectionLifecycle<Channel>;
   /** What a PROXY header to the remote names. */
   #addresses: ProxyAddresses | undefined;
@@ -51,6 +53,7 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
     if (config.network.sendProxyVersion !== undefined) {
       this.#addresses = { source: accepted.remote, destination: accepted.local() };
     }
+    this.#received = accepted.received;
     this.#client = accepted.channel();
     this.#lifecycle = new ConnectionLifecycle(this, accepted.remote, config, context);
   }
@@ -59,11 +62,14 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
     const { network } = this.#config;
     const { address } = this.#lifecycle.client;
     this.#headerReader = this.#proxyHeaderReader();
-    this.#client.open(this.#headerReader ?? this.fromClient, this, network);
-    this.#client.resume();
-    if (this.#headerReader === undefined) this.#dial();
+    const reader = this.#headerReader ?? this.fromClient;
+    this.#client.open(reader, this, network);
     const untrusted = network.acceptProxy && untrustedSource(network.acceptProxy, address);
     if (untrusted !== undefined) this.#headerReader?.fail(untrusted);
+    const received = this.#received;
+    this.#received = undefined; // it may be large, and the connection may last
+    if (received === undefined || reader.take(received)) this.#client.resume();
+    if (this.#headerReader === undefined) this.#dial();
   }
 
   countTraffic(): void {

@@ -14,6 +14,7 @@ import type { EngineName } from '../../config/engine.ts';
 import type { EndpointConfig, RelayConfig } from '../../config/relay-config.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
+import type { ServedEndpoints } from '../listener/socket-plan.ts';
 import type { HistogramCounts } from '../stats/histogram.ts';
 import type { Traffic } from '../stats/traffic.ts';
 import type { TransportState } from '../transport/endpoint-transport.ts';
@@ -21,6 +22,16 @@ import type { RemoteHealth } from '../upstream/remote-health.ts';
 
 /** Clients by protocol: TCP connections, and UDP associations or the datagrams that wanted one. */
 export type ClientCounts = { readonly connections: number; readonly associations: number };
+
+/** TLS clients that no endpoint served, by reason. */
+export type HelloCounts = {
+  /** No endpoint serves the name. */
+  readonly unknownName: number;
+  /** They sent no ClientHello, but something else. */
+  readonly invalid: number;
+  /** They took too long. */
+  readonly late: number;
+};
 
 /** What is counted of an endpoint, since it was created. */
 export type EndpointCounts = {
@@ -40,6 +51,8 @@ export type EndpointCounts = {
   readonly backendRefused: ClientCounts;
   /** TCP clients that closed the connection without sending anything, as load balancers check; they are no failures. */
   readonly probes: number;
+  /** TLS clients that were turned away before their name led to an endpoint; of a port that several share, the first has them. */
+  readonly hellos: HelloCounts;
   /** Associations that were ended to make room for another client. */
   readonly evicted: number;
   /** How long TCP clients waited for a remote that was connected at last: buckets of `dialBounds`. */
@@ -77,7 +90,7 @@ export type DataPlane = {
   /** Drops the plan. */
   readonly discard: () => Promise<void>;
   /** Runs what was planned. @param serves  the names of the endpoints that the open sockets belong to. */
-  readonly commit: (config: RelayConfig, serves: ReadonlyMap<OpenListener, string>) => Promise<void>;
+  readonly commit: (config: RelayConfig, serves: ReadonlyMap<OpenListener, ServedEndpoints>) => Promise<void>;
   /** @throws the kernel's error, e.g. EADDRINUSE. */
   readonly listen: (socket: ListenRequest) => Promise<OpenListener>;
   /** Updates what workers report: `endpointStats` and `workers` are as of the last call. @returns the load. */

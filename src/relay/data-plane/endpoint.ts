@@ -1,6 +1,6 @@
 import type { Protocol } from '../../api/port-conflicts.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
-import { clientNetwork } from '../../lib/client-address.ts';
+import { clientNetwork, clientText } from '../../lib/client-address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { RealmError } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
@@ -14,13 +14,16 @@ import { IdleSweep, type IdleLimits } from '../limits/idle-sweep.ts';
 import { LoopGuard, type OwnSocketsByProtocol } from '../limits/loop-guard.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
 import { SourceError, SourceFilter, isAllowed } from '../limits/source-filter.ts';
-import type { Accepted, TcpStack } from '../net/channel.ts';
+import type { Accepted, Address, TcpStack } from '../net/channel.ts';
+import { NoDataError } from '../net/no-data-error.ts';
 import type { DatagramClient, UdpStack } from '../net/datagrams.ts';
 import { connectionBounds, dialBounds, Histogram } from '../stats/histogram.ts';
 import { LogLimiter, type Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { TrafficStats } from '../stats/traffic.ts';
+import { UnknownNameError } from '../transport/client-hello.ts';
 import type { EndpointTransport } from '../transport/endpoint-transport.ts';
+import { LateHelloError } from '../transport/waiting-client.ts';
 import type { UdpAssociation } from '../udp/association.ts';
 import { Associations } from '../udp/associations.ts';
 import type { Connect } from '../upstream/health-checks.ts';
@@ -67,6 +70,7 @@ export class Endpoint {
   readonly #idleSweep: IdleSweep;
   readonly #dialTime = new Histogram(dialBounds);
   readonly #connectionTime = new Histogram(connectionBounds);
+  readonly #hellos = { unknownName: 0, invalid: 0, late: 0 };
   #probes = 0;
   #config: EndpointConfig;
   #transport: EndpointTransport | undefined;
@@ -142,6 +146,7 @@ export class Endpoint {
         associations: this.#clientLimits.UDP.refused,
       },
       probes: this.#probes,
+      hellos: { ...this.#hellos },
       evicted: this.#associations.evicted,
       dialTime: this.#dialTime.counts,
       connectionTime: this.#connectionTime.counts,
@@ -212,6 +217,27 @@ export class Endpoint {
       this.#idleSweep.watch();
       connection.start();
     });
+  }
+
+  /** Turns away a TLS client of which too many wait, before its name leads to an endpoint. */
+  refuseMany(accepted: Accepted): void {
+    accepted.reset();
+    this.#clientLimits.TCP.refuse(clientNetwork(accepted.remote.address));
+  }
+
+  /** Counts, logs and remembers a TLS client that was turned away before its name led to an endpoint. */
+  helloRefused({ address, port }: Address, error: Error): void {
+    if (error instanceof NoDataError) {
+      this.#probes += 1;
+      return;
+    }
+    if (error instanceof UnknownNameError) this.#hellos.unknownName += 1;
+    else if (error instanceof LateHelloError) this.#hellos.late += 1;
+    else this.#hellos.invalid += 1;
+    const { name: endpoint } = this.#config;
+    this.#connectionContext.errors.add({ endpoint, side: 'client', error });
+    const fields = { endpoint, client: clientText(address, port), side: 'client', err: error };
+    this.warn(fields, 'client rejected before its endpoint was known');
   }
 
   /**

@@ -9,6 +9,7 @@ import { OwnSockets } from '../limits/own-sockets.ts';
 import { MemoryBudget, memoryBudgetBytes } from '../limits/memory-budget.ts';
 import type { MemoryUse } from '../stats/memory-use.ts';
 import type { ListenRequest, OpenListener } from '../listener/listener.ts';
+import type { ServedEndpoints } from '../listener/socket-plan.ts';
 import { listenTcp, TcpListener } from '../listener/tcp-listener.ts';
 import { listenUdp } from '../listener/udp-listener.ts';
 import type { Engine } from '../net/engine.ts';
@@ -17,6 +18,8 @@ import { TransportFilesError, Transports, type PlannedTransports } from '../tran
 import type { DataPlane, EndpointStats, WorkersStatus } from './data-plane.ts';
 import type { Endpoint, EndpointContext } from './endpoint.ts';
 import { Endpoints } from './endpoints.ts';
+import type { SharedBy } from './hello-router.ts';
+import { Serving } from './serving.ts';
 import type { MainThread, ServingThreads } from './serving-threads.ts';
 
 /** What a data plane in this process works with. */
@@ -38,9 +41,6 @@ export type LocalDataPlaneOptions = {
   readonly threads?: ServingThreads;
 };
 
-/** The endpoint that an open listener belongs to; a reload may change it. */
-type Serving = { endpoint: Endpoint };
-
 /** Serves clients in this process: the endpoints, and which of them each open listener belongs to. */
 export class LocalDataPlane implements DataPlane {
   readonly engine: EngineName;
@@ -52,6 +52,7 @@ export class LocalDataPlane implements DataPlane {
   #planned = new Map<string, Endpoint>();
   #plannedTransports: PlannedTransports = new Map();
   #isConfigured = false;
+  #cutAwaited = 0;
 
   constructor({ openFiles, memoryBytes, retireMs, engine, ...rest }: LocalDataPlaneOptions) {
     const { log, clock, errors, threads } = rest;
@@ -96,7 +97,12 @@ export class LocalDataPlane implements DataPlane {
   }
 
   get cutCount(): number {
-    return this.#endpoints.cutCount;
+    return this.#endpoints.cutCount + this.#cutAwaited;
+  }
+
+  /** Clients that no endpoint has yet. */
+  get #awaited(): number {
+    return [...this.#serving.values()].reduce((sum, { load }) => sum + load, 0);
   }
 
   async plan({ endpoints }: RelayConfig): Promise<void> {
@@ -111,20 +117,17 @@ export class LocalDataPlane implements DataPlane {
     return Promise.resolve();
   }
 
-  commit({ endpoints }: RelayConfig, serves: ReadonlyMap<OpenListener, string>): Promise<void> {
+  commit({ endpoints }: RelayConfig, serves: ReadonlyMap<OpenListener, ServedEndpoints>): Promise<void> {
     this.#endpoints.replace(this.#planned, endpoints, this.#plannedTransports);
     this.#transports.replace(this.#plannedTransports);
     this.#context.threads?.configure(endpoints);
     this.#isConfigured = true;
-    for (const [socket, name] of serves) {
-      const serving = this.#serving.get(socket);
-      if (serving !== undefined) serving.endpoint = this.#endpointNamed(name);
-    }
+    for (const [socket, names] of serves) this.#serving.get(socket)?.share(this.#endpointsNamed(names));
     return Promise.resolve();
   }
 
   async listen(request: ListenRequest): Promise<OpenListener> {
-    const serving = { endpoint: this.#endpointNamed(request.endpoint) };
+    const serving = new Serving(this.#endpointsNamed(request.endpoints), this.#context);
     const listener =
       request.spec.protocol === 'UDP'
         ? await this.#listenUdp(request, serving)
@@ -141,15 +144,20 @@ export class LocalDataPlane implements DataPlane {
 
   async refresh(): Promise<number> {
     await this.#context.threads?.refresh();
-    return this.#endpoints.active;
+    return this.#endpoints.active + this.#awaited;
   }
 
   cut(): void {
+    this.#cutAwaited += this.#awaited;
+    for (const serving of this.#serving.values()) serving.cut();
     this.#endpoints.cut();
   }
 
-  idle(): Promise<void> {
-    return this.#endpoints.idle();
+  async idle(): Promise<void> {
+    do {
+      await Promise.all([...this.#serving.values()].map((serving) => serving.idle()));
+      await this.#endpoints.idle();
+    } while (this.#awaited > 0);
   }
 
   async close(): Promise<void> {
@@ -195,7 +203,7 @@ export class LocalDataPlane implements DataPlane {
       tcp: this.#context.tcp,
       onAccepted: (client) => {
         this.#descriptorGuard.accepted(listener);
-        serving.endpoint.serve(client, port);
+        serving.serve(client, port);
       },
       onAcceptError: (err) => {
         const { config, warn } = serving.endpoint;
@@ -222,6 +230,7 @@ export class LocalDataPlane implements DataPlane {
       },
       close: async () => {
         this.#serving.delete(socket);
+        serving.cut(); // no endpoint has the port any more
         if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
         await listener.close();
         this.#context.threads?.limitDescriptors(this.#descriptorGuard.budget.total);
@@ -262,6 +271,10 @@ export class LocalDataPlane implements DataPlane {
         this.#descriptorGuard.check();
       },
     };
+  }
+
+  #endpointsNamed([first, ...others]: ServedEndpoints): SharedBy {
+    return [this.#endpointNamed(first), ...others.map((name) => this.#endpointNamed(name))];
   }
 
   #endpointNamed(name: string): Endpoint {

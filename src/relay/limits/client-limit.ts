@@ -69,7 +69,7 @@ export class ClientLimit {
     const { maxConnectionsPerClient: limit } = this.#context.config().network;
     const count = this.#counts.get(client) ?? 0;
     if (limit > 0 && count >= limit) {
-      this.#refuse(client);
+      this.refuse(client);
       return false;
     }
     this.#counts.set(client, count + 1);
@@ -83,17 +83,18 @@ export class ClientLimit {
     else this.#counts.delete(client);
   }
 
-  /** To be called at the end of the endpoint: ends a running incident. */
-  end(): void {
-    this.#incident.end();
-  }
-
-  #refuse(client: string): void {
+  /** Counts that one more of `client` was turned away. */
+  refuse(client: string): void {
     const { errors, config } = this.#context;
     this.refused += 1;
     this.#client = client;
     this.#incident.occurred();
     const error = { message: 'clients rejected, they have reached max_connections_per_client' };
     errors.add({ endpoint: config().name, side: 'client', reason: 'TooManyOfClient', error });
+  }
+
+  /** To be called at the end of the endpoint: ends a running incident. */
+  end(): void {
+    this.#incident.end();
   }
 }

@@ -4,12 +4,18 @@ import type { OpenListener } from './listener.ts';
 import { ManagedListener, type ListenerContext, type ManagedListenerContext } from './managed-listener.ts';
 import { SearchLimit } from './search-limit.ts';
 import { LogLimiter } from '../stats/log-limiter.ts';
-import { socketPlan, wantedSockets, type SocketPlan, type WantedSocket } from './socket-plan.ts';
+import {
+  socketPlan,
+  wantedSockets,
+  type ServedEndpoints,
+  type SocketPlan,
+  type WantedSocket,
+} from './socket-plan.ts';
 
 /** What serves the clients of a listener set, as far as a change of the set concerns it. */
 export type Handover = {
   /** Serves the new endpoints. @param kept  sockets that stay open, with the names of their new endpoints. */
-  readonly commit: (kept: ReadonlyMap<OpenListener, string>) => Promise<void>;
+  readonly commit: (kept: ReadonlyMap<OpenListener, ServedEndpoints>) => Promise<void>;
   /** Drops the new endpoints: the previous ones stay. */
   readonly discard: () => Promise<void>;
 };
@@ -128,7 +134,7 @@ export class ListenerSet implements Iterable<ManagedListener> {
   }
 
   async #bind(wanted: readonly WantedSocket[]): Promise<ManagedListener[]> {
-    const listeners = wanted.map((spec) => new ManagedListener(spec, spec.endpoint, this.#context));
+    const listeners = wanted.map((spec) => new ManagedListener(spec, spec.endpoints, this.#context));
     await Promise.all(listeners.map((listener) => listener.bind()));
     return listeners;
   }
@@ -154,19 +160,21 @@ export class ListenerSet implements Iterable<ManagedListener> {
   }
 
   async #restore(previous: readonly ManagedListener[]): Promise<void> {
-    const restored = previous.map(({ spec, endpoint }) => new ManagedListener(spec, endpoint, this.#context));
+    const restored = previous.map(
+      ({ spec, endpoints }) => new ManagedListener(spec, endpoints, this.#context),
+    );
     await Promise.all(restored.map((listener) => listener.bind()));
     for (const listener of restored) this.#add(listener);
   }
 
   /** Nothing can fail from here on. */
   async #commit(plan: SocketPlan, { commit }: Handover): Promise<void> {
-    const kept = new Map<OpenListener, string>();
+    const kept = new Map<OpenListener, ServedEndpoints>();
     for (const spec of plan.keep) {
       const listener = this.#listeners.get(spec.key);
       if (listener === undefined) continue;
-      listener.endpoint = spec.endpoint;
-      if (listener.open !== undefined) kept.set(listener.open, spec.endpoint);
+      listener.endpoints = spec.endpoints;
+      if (listener.open !== undefined) kept.set(listener.open, spec.endpoints);
     }
     await commit(kept);
     const unwanted = [...plan.closeFirst, ...plan.close].map(({ key }) => key);

@@ -12,7 +12,7 @@
 
 import { boundFamilies } from '../../api/port-conflicts.ts';
 import { parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
-import type { SocketSpec } from './socket-plan.ts';
+import type { ServedEndpoints, SocketSpec } from './socket-plan.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import type { BoundHandle } from '../net/channel.ts';
 import { withZoneName } from '../dns/zone.ts';
@@ -43,8 +43,8 @@ export type ListenRequest = {
   readonly spec: SocketSpec;
   /** The IP address to bind; of a host name the first one. */
   readonly address: string;
-  /** Name of the endpoint, planned or running, that serves its clients. */
-  readonly endpoint: string;
+  /** Names of the endpoints, planned or running, that serve its clients. */
+  readonly endpoints: ServedEndpoints;
   /** The socket, which a predecessor bound and listens on; absent = to be bound. */
   readonly inherited?: BoundHandle;
   /** Called if the socket is lost after it was opened, without `close`. */

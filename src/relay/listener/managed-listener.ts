@@ -10,7 +10,7 @@ import type { Lookup } from '../dns/lookup.ts';
 import type { LogLimiter } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
-import type { SocketSpec } from './socket-plan.ts';
+import type { ServedEndpoints, SocketSpec } from './socket-plan.ts';
 import { bindAddress, type ListenRequest, type OpenListener } from './listener.ts';
 
 const retryBackoff: Backoff = { initialMs: 1000, maxMs: 30_000 };
@@ -39,11 +39,11 @@ export type ManagedListenerContext = ListenerContext & {
   readonly limitedLog: (endpoint: string) => LogLimiter;
 };
 
-/** One listening socket, bound or still to be bound. Its `spec` is fixed; the endpoint that it serves may change. */
+/** One listening socket, bound or still to be bound. Its `spec` is fixed; the endpoints that it serves may change. */
 export class ManagedListener {
   readonly spec: SocketSpec;
-  /** Name of the endpoint whose clients arrive here. */
-  endpoint: string;
+  /** Names of the endpoints whose clients arrive here. */
+  endpoints: ServedEndpoints;
   readonly #context: ManagedListenerContext;
   #open: OpenListener | undefined;
   #fault: BindFault | undefined;
@@ -51,10 +51,15 @@ export class ManagedListener {
   #isClosed = false;
   #stopRetry: () => void = () => undefined;
 
-  constructor(spec: SocketSpec, endpoint: string, context: ManagedListenerContext) {
+  constructor(spec: SocketSpec, endpoints: ServedEndpoints, context: ManagedListenerContext) {
     this.spec = spec;
-    this.endpoint = endpoint;
+    this.endpoints = endpoints;
     this.#context = context;
+  }
+
+  /** The first of them, for the log. */
+  get endpoint(): string {
+    return this.endpoints[0];
   }
 
   /** Why it is not bound; undefined if it is, or was not tried yet. */
@@ -146,11 +151,11 @@ export class ManagedListener {
         this.retryUntilBound();
       });
     };
-    const { spec, endpoint } = this;
+    const { spec, endpoints } = this;
     return listen({
       spec,
       address,
-      endpoint,
+      endpoints,
       onLost,
       ...present('inherited', inherited.take(spec.key)),
     });

@@ -1,4 +1,5 @@
 import { prediction, type Protocol } from '../../api/port-conflicts.ts';
+import { servedHosts } from '../../api/sni.ts';
 import { socketAddressText, type SocketAddress } from '../../config/address.ts';
 import { portsOf } from '../../config/port-config.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
@@ -18,8 +19,11 @@ export type SocketSpec = {
   readonly key: string;
 };
 
-/** A listening socket that an endpoint needs. */
-export type WantedSocket = SocketSpec & { readonly endpoint: string };
+/** A listening socket that is needed, by one endpoint, or by several that share it by the names of TLS clients. */
+export type WantedSocket = SocketSpec & { readonly endpoints: ServedEndpoints };
+
+/** The names of the endpoints whose clients arrive at a socket, in the order of the configuration. */
+export type ServedEndpoints = readonly [string, ...string[]];
 
 /** How to get from the running sockets to the wanted ones; each list is in the order of the configuration. */
 export type SocketPlan = {
@@ -40,14 +44,49 @@ export type SocketPlan = {
 /** Every listening socket that `endpoints` need, in their order. */
 export function wantedSockets(endpoints: readonly EndpointConfig[]): WantedSocket[] {
   const copies = new Map<string, number>();
+  const shared = new SharedSockets();
   return endpoints.flatMap((endpoint) =>
-    endpointSockets(endpoint).map((socket) => {
+    endpointSockets(endpoint).flatMap((socket) => {
       const name = socketName(socket);
+      if (shared.join(name, endpoint)) return [];
       const copy = copies.get(name) ?? 0;
       copies.set(name, copy + 1);
-      return { ...socket, key: `${name} ${String(copy)}`, endpoint: endpoint.name };
+      const names: [string, ...string[]] = [endpoint.name];
+      if (socket.listen.port !== 0) shared.offer(name, endpoint, names);
+      return { ...socket, key: `${name} ${String(copy)}`, endpoints: names };
     }),
   );
+}
+
+/** A socket that endpoints with other names of TLS clients may share. */
+type SharedSocket = {
+  readonly endpoints: string[];
+  readonly hosts: Set<string>;
+  readonly acceptsProxy: boolean;
+};
+
+/** The sockets of TLS clients whose names decide about the endpoint, by their name. */
+class SharedSockets {
+  readonly #sockets = new Map<string, SharedSocket>();
+
+  /** Others may share the socket `name` of `endpoint`. @param endpoints  gets their names. */
+  offer(name: string, { sni, network }: EndpointConfig, endpoints: string[]): void {
+    if (sni === undefined || this.#sockets.has(name)) return;
+    const acceptsProxy = network.acceptProxy !== undefined;
+    this.#sockets.set(name, { endpoints, hosts: new Set(servedHosts(sni)), acceptsProxy });
+  }
+
+  /** @returns whether `endpoint` shares the socket `name` of others from now on. */
+  join(name: string, { name: endpoint, sni, network }: EndpointConfig): boolean {
+    const socket = this.#sockets.get(name);
+    if (socket === undefined || sni === undefined) return false;
+    const hosts = servedHosts(sni);
+    const isTaken = hosts.some((host) => socket.hosts.has(host));
+    if (isTaken || socket.acceptsProxy !== (network.acceptProxy !== undefined)) return false;
+    for (const host of hosts) socket.hosts.add(host);
+    socket.endpoints.push(endpoint);
+    return true;
+  }
 }
 
 /** Ordered by port, TCP before UDP. */

@@ -63,7 +63,7 @@ export type SocketSettings = {
  * writing when its peer ends, and closes once both sides have ended.
  */
 export type Channel = {
-  /** Sets the reader and the owner. Reading begins with `resume()`. */
+  /** Sets the reader and the owner; again, only while nothing is read. Reading begins with `resume()`. */
   readonly open: (reader: Reader, owner: ChannelOwner, settings: SocketSettings) => void;
   readonly resume: () => void;
   /**
@@ -71,8 +71,10 @@ export type Channel = {
    * @returns whether all of it is written.
    */
   readonly write: (part: Uint8Array) => boolean;
-  /** The same connection as a stream, instead of as a channel: to be called before `open`, if at all. */
+  /** The same connection as a stream from now on, while nothing is read: no event of the channel follows. */
   readonly stream: (settings: SocketSettings) => Socket;
+  /** The same for another thread, by the number of its descriptor, which that thread owns. Absent if the stack cannot. */
+  readonly handOver?: () => number;
   /** Sends FIN after everything that was written. */
   readonly end: () => void;
   /** Closes at once, without a reset. */
@@ -97,8 +99,13 @@ export type Address = { readonly address: string; readonly port: number };
 
 /** A client that was accepted and that nobody reads yet. */
 export type Accepted = {
+  /**
+   * What was read of it before; absent = nothing. Its stream has it, while whoever takes its channel, or hands it over, takes
+   * this first and begins with it.
+   */
+  readonly received?: Uint8Array;
   /** Gives its descriptor to another thread. @returns the number, which that thread owns. Absent if the stack cannot. */
-  readonly handOver?: () => number;
+  readonly handOver?: (() => number) | undefined;
   /** Read from the kernel on accept, because it forgets a client that leaves; '' and 0 if it has left already. */
   readonly remote: Address;
   readonly local: () => Address;

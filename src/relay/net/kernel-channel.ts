@@ -134,9 +134,14 @@ export class KernelChannel implements Channel, Watcher, Work {
   }
 
   stream(settings: SocketSettings): Socket {
+    applySettings(this.#socket, settings);
+    return streamOf(this.handOver());
+  }
+
+  handOver(): number {
     if (this.#unwatched === undefined) this.#context.poller.remove(this.#socket);
     this.#isClosed = true;
-    return streamOf(this.#socket, settings);
+    return this.#socket.release();
   }
 
   end(): void {
@@ -203,11 +208,8 @@ export class KernelChannel implements Channel, Watcher, Work {
     const reader = this.#reader;
     if (reader === undefined) return 0;
     const { target } = reader;
-    if (
-      this.#largeReads >= largeReads &&
-      target instanceof KernelChannel &&
-      reader.maxBytes >= landingBytes
-    ) {
+    const isLarge = this.#largeReads >= largeReads && reader.maxBytes >= landingBytes;
+    if (isLarge && target instanceof KernelChannel) {
       const lent = this.#borrow();
       if (lent !== undefined) return this.#splice(reader, target, lent);
     }

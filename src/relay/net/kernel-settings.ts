@@ -13,8 +13,7 @@ export function applySettings(socket: KernelSocket, settings: SocketSettings): v
   setUserTimeout(socket, Math.max(tcpUserTimeoutMs, tcpKeepaliveMs * (tcpKeepaliveProbes + 1)));
 }
 
-/** A stream on the descriptor of `socket`, which nothing else uses from now on. */
-export function streamOf(socket: KernelSocket, settings: SocketSettings): Socket {
-  applySettings(socket, settings);
-  return new Socket({ fd: socket.release(), readable: true, writable: true, allowHalfOpen: true });
+/** A stream on the descriptor `fd`, which nothing else uses from now on. */
+export function streamOf(fd: number): Socket {
+  return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
 }

@@ -180,7 +180,8 @@ class AcceptedClient implements Accepted {
   }
 
   stream(settings: SocketSettings): Socket {
-    return streamOf(this.#socket, settings).pause();
+    applySettings(this.#socket, settings);
+    return streamOf(this.#socket.release()).pause();
   }
 
   keepAlive(settings: SocketSettings): void {

@@ -134,6 +134,7 @@ function localOf({ localAddress = '', localPort = 0 }: Socket): Address {
 
 class SocketChannel implements Channel {
   readonly #socket: Socket;
+  #reader: Reader | undefined;
   #owner: ChannelOwner | undefined;
   #isWaiting = false;
 
@@ -154,22 +155,14 @@ class SocketChannel implements Channel {
   }
 
   open(reader: Reader, owner: ChannelOwner, settings: SocketSettings): void {
-    const socket = this.#socket;
+    const isOpen = this.#owner !== undefined;
+    this.#reader = reader;
     this.#owner = owner;
-    socket.pause();
-    applySettings(socket, settings);
-    socket.on('data', (part: Buffer) => {
-      if (!reader.take(part)) socket.pause();
-    });
-    socket.once('end', () => {
-      reader.end();
-    });
-    socket.on('error', (error) => {
-      owner.onFailed(this, error);
-    });
-    socket.once('close', () => {
-      owner.onClosed(this);
-    });
+    this.#socket.pause();
+    applySettings(this.#socket, settings);
+    if (isOpen) return;
+    this.#socket.on('data', this.#onData).on('end', this.#onEnd);
+    this.#socket.on('error', this.#onError).on('close', this.#onClose);
   }
 
   resume(): void {
@@ -183,6 +176,8 @@ class SocketChannel implements Channel {
   }
 
   stream(settings: SocketSettings): Socket {
+    this.#socket.off('data', this.#onData).off('end', this.#onEnd);
+    this.#socket.off('error', this.#onError).off('close', this.#onClose);
     applySettings(this.#socket, settings);
     return this.#socket;
   }
@@ -202,6 +197,22 @@ class SocketChannel implements Channel {
   reset(): void {
     reset(this.#socket);
   }
+
+  readonly #onData = (part: Buffer): void => {
+    if (this.#reader?.take(part) === false) this.#socket.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#reader?.end();
+  };
+
+  readonly #onError = (error: Error): void => {
+    this.#owner?.onFailed(this, error);
+  };
+
+  readonly #onClose = (): void => {
+    this.#owner?.onClosed(this);
+  };
 
   /** Instead of 'drain', which is emitted only above the high-water mark: a small write can have to wait, too. */
   readonly #onWritten = (error?: Error | null): void => {

@@ -31,6 +31,12 @@ const remedies: Readonly<Record<string, string>> = {
     'Check that the peer runs and answers WebSocket pings; for one that does not, as Realm, remove {pingtimeout}.',
   REALM_PROXY_HEADER:
     'Have clients send a PROXY header and list them in {accept_proxy_trusted}, or turn {accept_proxy} off.',
+  REALM_CLIENT_HELLO:
+    'Have clients begin with TLS, whose ClientHello has at most 16 KiB; of those that do not speak TLS, listen on another port.',
+  REALM_CLIENT_HELLO_TIMEOUT:
+    'The client connects and does not begin TLS; if the network is slow, raise {tcp_timeout}.',
+  REALM_SERVER_NAME_UNKNOWN:
+    'Add the name to {sni.hosts} of an endpoint, or remove {sni.hosts} of one, so that it serves all other names.',
   SourceNotAllowed:
     'Add the clients to serve to {allowed_sources}; the log has their addresses. If none is missing, nothing needs to be done.',
   TooManyOfClient:
@@ -78,6 +84,7 @@ const sided: Readonly<Record<string, Readonly<Record<Side, string>>>> = {
 const words: Readonly<Record<string, Readonly<Record<ConfigLanguage, string>>>> = {
   through: { Realm: 'through', RealmRelay: 'through' },
   listen: { Realm: 'listen', RealmRelay: 'listen.address' },
+  'sni.hosts': { Realm: 'sni.hosts', RealmRelay: 'sni.hosts' },
   pingtimeout: { Realm: 'pingtimeout', RealmRelay: 'webSocket.pingTimeoutSeconds' },
   denied_destinations: { Realm: 'denied_destinations', RealmRelay: '--denied-destinations of the operator' },
   listen_transport: { Realm: 'listen_transport', RealmRelay: 'listenTransport' },

@@ -57,6 +57,8 @@ export type Order =
       readonly port: number;
       /** Numbers of the first remotes to try; undefined: to be asked for. */
       readonly remotes: readonly number[] | undefined;
+      /** What was read of the client before. */
+      readonly received: Uint8Array | undefined;
     }
   /** The answer to `order`: the numbers of the next remotes to try; none = there is no further one. */
   | {

@@ -122,9 +122,10 @@ export class WorkerThread {
         const { address } = accepted.remote;
         const remotes = isOrderedLater(config) ? undefined : this.#ordered(handed, address, 1);
         if (remotes !== undefined) connection.acquireFirst();
+        const { received } = accepted;
         const fd = accepted.handOver?.() ?? -1;
         this.#openDescriptors[fd] = 1; // the worker may end before it has it
-        post({ kind: 'serve', id, fd, client: accepted.remote, endpoint, port, remotes });
+        post({ kind: 'serve', id, fd, client: accepted.remote, endpoint, port, remotes, received });
       },
     });
     const handed = { connection, config, port, context };

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { serveTcp } from '../connection/tcp-connection.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
+import { withReceived } from '../net/received.ts';
 import { FlowCarrier } from './flow-carrier.ts';
 import { Lookups } from './lookups.ts';
 import { clockBegan } from './messages.ts';
@@ -67,9 +68,11 @@ export class Worker {
     else this.#goOn(order);
   }
 
-  #serve({ id, fd, client, endpoint: name, port, remotes }: Extract<Order, { kind: 'serve' }>): void {
-    const accepted = this.#tcp.adopt?.(fd, client);
-    if (accepted === undefined) throw new Error('the engine of a worker cannot adopt clients');
+  #serve(order: Extract<Order, { kind: 'serve' }>): void {
+    const { id, fd, client, endpoint: name, port, remotes, received } = order;
+    const adopted = this.#tcp.adopt?.(fd, client);
+    if (adopted === undefined) throw new Error('the engine of a worker cannot adopt clients');
+    const accepted = received === undefined ? adopted : withReceived(adopted, received);
     const endpoint = this.#endpoints.get(name);
     const served = new ServedConnection(id, endpoint, this.#context);
     this.#served.set(id, served);

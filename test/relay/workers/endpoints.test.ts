@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { eventually } from '../../support/eventually.ts';
 import { freePort, freePorts } from '../../support/free-port.ts';
 import { endpoint, failure, split } from '../loopback.ts';
+import { hello } from '../transport/hellos.ts';
 import { loopback, makeFolder, served, start, web, workersOf, write } from './relay-with-workers.ts';
 
 beforeEach(makeFolder);
@@ -29,6 +30,46 @@ describe('relay, workers, endpoints of every kind', () => {
     });
     expect(refused).to.include('/no/such/file');
     expect(await web(relay)).to.include({ ready: true, transport: '[tls][plain]||[plain]' });
+  });
+
+  it('serve TLS clients by name, of which the main thread has read the first bytes', async () => {
+    const listen = `127.0.0.1:${String(await freePort())}`;
+    const shared = { listen, network: { accept_proxy: true } };
+    const relay = await start([
+      endpoint(await loopback.echo(), { ...shared, sni: { hosts: ['a.example'] } }),
+      endpoint(await loopback.echo(), {
+        ...shared,
+        name: 'tls',
+        sni: { hosts: ['b.example'] },
+        listen_transport: 'tls;servername=b.example',
+      }),
+    ]);
+    const header = 'PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n';
+    const clients = await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const client = await loopback.client(listen);
+        client.write(header);
+        const bytes = hello('a.example').toString('latin1');
+        client.write(bytes.slice(0, 50), 'latin1');
+        await new Promise((resolve) => setImmediate(resolve));
+        client.write(bytes.slice(50), 'latin1');
+        let echoed = '';
+        while (echoed.length < bytes.length)
+          echoed += ((await once(client, 'data')) as [Buffer])[0].toString('latin1');
+        expect(echoed).to.equal(bytes);
+        return client;
+      }),
+    );
+    expect((await workersOf(relay)).running.map(({ load }) => load)).to.deep.equal([3, 3]);
+    for (const client of clients) expect(await loopback.exchange(client, 'and more')).to.equal('and more');
+    for (let i = 0; i < 4; i += 1) {
+      const raw = await loopback.client(listen);
+      raw.write(header);
+      const client = connectTls({ socket: raw, servername: 'b.example', rejectUnauthorized: false });
+      client.write('through TLS');
+      expect(String((await once(client, 'data'))[0])).to.equal('through TLS');
+    }
+    expect((await web(relay)).connections.total).to.equal(6);
   });
 
   it('serve each port of a range, and report the errors of every thread', async () => {
