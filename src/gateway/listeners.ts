@@ -1,6 +1,7 @@
 import type { Finding } from '../api/dated-conditions.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
 import { ownValue } from '../lib/record.ts';
+import { hostnameOf } from './hostnames.ts';
 import { type Gateway, gatewayGroup, type Listener, type RouteGroupKind, type RouteKind } from './types.ts';
 
 /** A listener with what is to be reported about it; `isValid` if it is to be served. */
@@ -14,7 +15,13 @@ export type JudgedListener = {
   readonly isValid: boolean;
 };
 
-const kindOfProtocol: Readonly<Record<string, RouteKind>> = { TCP: 'TCPRoute', UDP: 'UDPRoute' };
+const kindOfProtocol: Readonly<Record<string, RouteKind>> = {
+  TCP: 'TCPRoute',
+  TLS: 'TLSRoute',
+  UDP: 'UDPRoute',
+};
+/** Protocols whose listeners may share a port by their hostnames. */
+const byHostname: readonly string[] = ['TLS', 'HTTPS'];
 /** Protocols whose listeners need a TCP socket. */
 const overTcp: readonly string[] = ['TCP', 'TLS', 'HTTP', 'HTTPS'];
 
@@ -37,7 +44,7 @@ function judged(spec: Listener, all: readonly Listener[]): JudgedListener {
   return { spec, kinds, accepted, conflicted, resolvedRefs, isValid };
 }
 
-function acceptance({ protocol, port }: Listener): Finding {
+function acceptance({ protocol, port, tls }: Listener): Finding {
   const accepted = (reason: string, message: string, status: 'True' | 'False' = 'False'): Finding => ({
     type: 'Accepted',
     status,
@@ -45,8 +52,13 @@ function acceptance({ protocol, port }: Listener): Finding {
     message,
   });
   if (ownValue(kindOfProtocol, protocol) === undefined) {
-    const message = `Protocol "${protocol}" is not supported: use TCP or UDP.`;
+    const message = `Protocol "${protocol}" is not supported: use TCP, TLS or UDP.`;
     return accepted('UnsupportedProtocol', message);
+  }
+  const mode = tls?.mode ?? 'Terminate';
+  if (protocol === 'TLS' && mode !== 'Passthrough') {
+    const message = `tls.mode ${mode} is not supported: use Passthrough, so that TLS ends at the backend.`;
+    return accepted('UnsupportedValue', message);
   }
   if (port === adminPort) {
     const message = `Port ${String(port)} is the port of the relay's own admin server: choose another port.`;
@@ -55,10 +67,17 @@ function acceptance({ protocol, port }: Listener): Finding {
   return accepted('Accepted', 'The listener is valid.', 'True');
 }
 
-/** GEP-2644: listeners that need the same socket conflict, all of them, since none has precedence. */
+/**
+ * GEP-2644: listeners that need the same socket conflict, all of them, since none has precedence. Those of TLS share it, if each has
+ * a hostname of its own.
+ */
 function conflict(spec: Listener, all: readonly Listener[]): Finding {
   const rivals = all.filter(
-    (other) => other !== spec && other.port === spec.port && transport(other) === transport(spec),
+    (other) =>
+      other !== spec &&
+      other.port === spec.port &&
+      transport(other) === transport(spec) &&
+      !shares(spec, other),
   );
   if (rivals.length === 0)
     return {
@@ -68,8 +87,21 @@ function conflict(spec: Listener, all: readonly Listener[]): Finding {
       message: 'No other listener needs the port.',
     };
   const names = rivals.map(({ name }) => `"${name}"`).join(', ');
+  if (rivals.every((rival) => isByHostname(spec, rival))) {
+    const message = `Listener ${names} has the same hostname on port ${String(spec.port)}: give each a hostname of its own.`;
+    return { type: 'Conflicted', status: 'True', reason: 'HostnameConflict', message };
+  }
   const message = `Port ${String(spec.port)} over ${transport(spec)} is also the port of listener ${names}: give each a port of its own.`;
   return { type: 'Conflicted', status: 'True', reason: 'ProtocolConflict', message };
+}
+
+/** Whether both may have the same port. */
+function shares(a: Listener, b: Listener): boolean {
+  return isByHostname(a, b) && hostnameOf(a) !== hostnameOf(b);
+}
+
+function isByHostname(a: Listener, b: Listener): boolean {
+  return byHostname.includes(a.protocol) && byHostname.includes(b.protocol);
 }
 
 function transport({ protocol }: Listener): string {
