@@ -35,7 +35,7 @@ bench: build ## Measure the relay beside nginx, HAProxy and socat, if they are i
 	node bench/main.ts
 
 .PHONY: bench-operator
-bench-operator: build ## Measure the operator on a real API server; RELAYS=2660,10000 REST_SECONDS=60. Needs `make cluster`.
+bench-operator: build ## Measure the operator on a real API server; RELAYS=2660,10000 GATEWAYS=200 REST_SECONDS=60. Needs `make cluster`.
 	node bench/operator.ts
 
 .PHONY: fuzz

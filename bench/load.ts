@@ -1,11 +1,12 @@
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-// A program with the clients and the backend of one measurement, on both sides of the relay. It prints the port of its
-// backend, reads the port of the relay from standard input, runs the load, and prints the result as JSON. Usage: node
-// bench/load.ts WORK AMOUNT CONNECTIONS
+// A program with the clients and the backends of one measurement, on both sides of the relay. It prints the ports of its
+// backends, reads the relay's port for each of them from standard input, runs the load, and prints the result, all as JSON.
+// Usage: node bench/load.ts WORK AMOUNT CONNECTIONS
 
 /** The result of a load. */
 export type LoadResult = {
@@ -19,6 +20,9 @@ export type LoadResult = {
 };
 
 type Work = (port: number, amount: number, connections: number) => Promise<Omit<LoadResult, 'seconds'>>;
+
+/** Another program, which streams to its backend, as fast as it can, until this one ends. */
+type Streamer = { readonly port: number; readonly start: (to: number) => void };
 
 const chunk = Buffer.alloc(65_536, 'x');
 const message = Buffer.alloc(100, 'x');
@@ -154,11 +158,40 @@ const bulkDatagrams: Work = async (port, amount) => {
   return { units: arrived, lost: amount - arrived }; // a lost one has cost the relay nothing
 };
 
+/** Streams to `port` until standard input ends. */
+const endlessStream: Work = async (port) => {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  const pump = (): void => {
+    while (socket.write(chunk));
+  };
+  socket.on('drain', pump);
+  pump();
+  await once(process.stdin.resume(), 'end');
+  return { units: 1 };
+};
+
+async function startStreamer(): Promise<Streamer> {
+  const child = spawn(process.execPath, [import.meta.filename, 'endlessStream', '1', '1'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  process.on('exit', () => child.kill('SIGKILL'));
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  return {
+    port: (JSON.parse(String(line)) as number[])[0] ?? 0,
+    start: (to) => {
+      child.stdin.write(`${JSON.stringify([to])}\n`);
+    },
+  };
+}
+
 const works: Readonly<Record<string, Work>> = {
   stream,
   requests,
   newConnections,
   paced,
+  pacedPastStream: paced,
+  pacedBesideStream: paced,
+  endlessStream,
   idle,
   datagrams,
   bulkDatagrams,
@@ -181,39 +214,54 @@ async function exchange(socket: Socket): Promise<void> {
 /** Datagrams that the backend has received. */
 let arrived = 0;
 
-/** Starts a backend that echoes on TCP and UDP, or only reads if `isSink`, and returns its port. */
-async function backend(isSink: boolean): Promise<number> {
+/** Starts a backend that echoes, or only reads if `isSink`, and returns its port. */
+async function tcpBackend(isSink: boolean): Promise<number> {
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => undefined);
     if (isSink) socket.resume().on('end', () => socket.end());
     else socket.pipe(socket);
   }).listen({ port: 0, host: '127.0.0.1', backlog: 1024 });
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const echo = createSocket({ type: 'udp4', recvBufferSize: 4 * 1024 * 1024 });
-  echo.on('message', (received, client) => {
+  return (server.address() as AddressInfo).port;
+}
+
+/** The same for datagrams, which it counts. */
+async function udpBackend(isSink: boolean): Promise<number> {
+  const socket = createSocket({ type: 'udp4', recvBufferSize: 4 * 1024 * 1024 });
+  socket.on('message', (received, client) => {
     arrived += 1;
-    if (!isSink) echo.send(received, client.port, client.address);
+    if (!isSink) socket.send(received, client.port, client.address);
   });
-  echo.bind(port, '127.0.0.1');
-  await once(echo, 'listening');
-  return port;
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  return socket.address().port;
 }
 
 function print(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-async function main([work = '', amount = '', connections = '']: readonly string[]): Promise<void> {
+/** Works whose backend only reads, and those of UDP. */
+const sinks = ['stream', 'endlessStream', 'bulkDatagrams'];
+const ofUdp = ['datagrams', 'bulkDatagrams'];
+/** Works beside which a stream runs, past the relay or through it. */
+const withStream = ['pacedPastStream', 'pacedBesideStream'];
+
+/** Runs `work` between standard input and output. @throws Error if there is no such work. */
+async function perform(work: string, amount: number, connections: number): Promise<void> {
   const run = works[work];
   if (run === undefined) throw new Error(`no such work: ${work}`);
-  print(await backend(work === 'stream' || work === 'bulkDatagrams'));
+  const streamer = withStream.includes(work) ? await startStreamer() : undefined;
+  const backend = ofUdp.includes(work) ? udpBackend : tcpBackend;
+  print([await backend(sinks.includes(work)), ...(streamer ? [streamer.port] : [])]);
   const [line] = (await once(process.stdin, 'data')) as [Buffer];
+  const [port = 0, streamPort = 0] = JSON.parse(String(line)) as number[];
+  streamer?.start(work === 'pacedPastStream' ? streamer.port : streamPort);
   const startMs = performance.now();
-  const done = await run(Number(line), Number(amount), Number(connections));
-  const seconds = (performance.now() - startMs) / 1e3;
-  if (work !== 'idle') print({ ...done, seconds });
+  const done = await run(port, amount, connections);
+  if (work !== 'idle') print({ ...done, seconds: (performance.now() - startMs) / 1e3 });
 }
 
-await main(process.argv.slice(2));
+const [work = '', amount, connections] = process.argv.slice(2);
+await perform(work, Number(amount), Number(connections));
 process.exit(0);

@@ -3,10 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ControlPlane, startControlPlane } from '../test/cluster/control-plane.ts';
 import { settledWrites } from '../test/operator/writes.ts';
 import { Crowd } from './crowd.ts';
+import { measureGateways } from './gateways.ts';
 import { OperatorProcess } from './operator-process.ts';
 
 /** The numbers of RealmRelays to measure with, one after the other. */
-const sizes = (process.env['RELAYS'] ?? '2660,10000').split(',').map(Number);
+const sizes = (process.env['RELAYS'] ?? '2660,10000').split(',').filter(Boolean).map(Number);
+/** The number of Gateways to measure with; 0 for none. */
+const gateways = Number(process.env['GATEWAYS'] ?? 200);
 const restSeconds = Number(process.env['REST_SECONDS'] ?? 60);
 const tries = 31;
 const quietProbes = 40;
@@ -161,15 +164,19 @@ async function restart(bench: Bench): Promise<void> {
 print(`on ${String(cpus().length)} × ${cpus()[0]?.model ?? 'an unknown processor'}`);
 print('| what | figure |');
 print('| --- | --- |');
-await withOperator(true, (bench) => latency(bench, 'with the controller manager'));
-await withOperator(false, async (bench) => {
-  row('RSS just started', `${bench.operator.residentMb.toFixed(0)} MB`);
-  await latency(bench, 'without the controller manager');
-  for (const size of sizes) {
-    row(`**with ${String(size)} relays**`, '');
-    await grow(bench, size);
-    await rest(bench);
-    await edits(bench);
-    await restart(bench);
-  }
-});
+if (sizes.length > 0) {
+  await withOperator(true, (bench) => latency(bench, 'with the controller manager'));
+  await withOperator(false, async (bench) => {
+    row('RSS just started', `${bench.operator.residentMb.toFixed(0)} MB`);
+    await latency(bench, 'without the controller manager');
+    for (const size of sizes) {
+      row(`**with ${String(size)} relays**`, '');
+      await grow(bench, size);
+      await rest(bench);
+      await edits(bench);
+      await restart(bench);
+    }
+  });
+}
+if (gateways > 0)
+  await measureGateways({ gateways, listeners: 5, slices: 10_000 }, { row, repeated, restSeconds });

@@ -4,6 +4,7 @@ import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ownName } from './table.ts';
 
 /** A route of a relay, from one port of 127.0.0.1 to another. */
 export type Route = { readonly listen: number; readonly remote: number; readonly protocol: 'tcp' | 'udp' };
@@ -46,7 +47,7 @@ function realmDocument(routes: readonly Route[]): string {
 }
 
 const ours: RelayProgram = {
-  name: 'realm-operator',
+  name: ownName,
   udp: true,
   reload: 'file',
   hasWorkers: true,
@@ -55,6 +56,14 @@ const ours: RelayProgram = {
     const flags = ['--admin', 'off', '--workers', String(workers)];
     return [process.execPath, join(root, 'dist', 'realm.js'), '-c', file, ...flags];
   },
+};
+
+/** The same by the public modules of Node.js alone, which serves with one thread. */
+const withEngineNode: RelayProgram = {
+  name: `${ownName}, engine node`,
+  udp: true,
+  reload: 'file',
+  command: (...of) => [...ours.command(...of), '--engine', 'node'],
 };
 
 const nginx: RelayProgram = {
@@ -119,14 +128,14 @@ function written(folder: string, name: string, text: string): string {
 }
 
 /**
- * Our relay and the peers on this machine: nginx, haproxy and socat of the distribution, and Realm if `REALM` names its
+ * Our relay with both engines, and the peers on this machine: nginx, haproxy and socat of the distribution, and Realm if `REALM` names its
  * binary.
  */
 export function relayPrograms(): RelayProgram[] {
   const installed = [nginx, haproxy, socat].filter(
     ({ name }) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0,
   );
-  return [ours, ...installed, ...(process.env['REALM'] === undefined ? [] : [realm])];
+  return [ours, withEngineNode, ...installed, ...(process.env['REALM'] === undefined ? [] : [realm])];
 }
 
 /** How many workers a program gets, and on which processors, as taskset(1) lists them. */

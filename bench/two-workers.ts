@@ -50,9 +50,9 @@ async function startLoad(): Promise<Load> {
   const exit = once(child, 'exit');
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   return {
-    remote: Number((await lines.next()).value),
+    remote: (JSON.parse(String((await lines.next()).value)) as number[])[0] ?? 0,
     run: async (port) => {
-      child.stdin.write(`${String(port)}\n`);
+      child.stdin.write(`${JSON.stringify([port])}\n`);
       return JSON.parse(String((await lines.next()).value)) as LoadResult;
     },
     end: async () => {

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
-import { customResourceDefinition, gatewayParametersDefinition } from '../src/api/crd.ts';
+import {
+  customResourceDefinition,
+  gatewayParametersDefinition,
+  trafficPolicyDefinition,
+} from '../src/api/crd.ts';
 import { chartReadme } from './chart-readme.ts';
 import { dashboards } from './dashboards.ts';
 
@@ -37,6 +41,7 @@ export function chartFiles(): ReadonlyMap<string, string> {
       `${chart}/templates/gateway-parameters-crd.yaml`,
       crdTemplate('gateway-parameters', gatewayParametersDefinition()),
     ],
+    [`${chart}/templates/traffic-policy-crd.yaml`, crdTemplate('traffic-policy', trafficPolicyDefinition())],
     [`${chart}/templates/admission-policy.yaml`, renderedIf(crds, policies, policyTemplate(policies))],
     [`${chart}/templates/admission-requester.yaml`, requesterTemplate()],
     [`${chart}/templates/admission-operator.yaml`, operatorTemplate()],

@@ -2,7 +2,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { dump } from 'js-yaml';
 import { apiReference } from '../src/api/api-reference.ts';
-import { customResourceDefinition, gatewayParametersDefinition } from '../src/api/crd.ts';
+import {
+  customResourceDefinition,
+  gatewayParametersDefinition,
+  trafficPolicyDefinition,
+} from '../src/api/crd.ts';
 import { chartFiles } from './chart.ts';
 import { metricsReference } from './metrics.ts';
 import { pageModules } from './page.ts';
@@ -12,20 +16,22 @@ const root = join(import.meta.dirname, '..');
 
 /** The required text of every generated file, by its path in the repository. */
 export function generatedFiles(): ReadonlyMap<string, string> {
-  const header = '# Generated from src/api/schema/realm-relay.ts by `make generate`; do not edit.\n';
   return new Map([
-    ['crds/realmrelays.yaml', header + dump(customResourceDefinition(), { noRefs: true, lineWidth: 100 })],
-    [
-      'crds/realmgatewayparameters.yaml',
-      header.replace('realm-relay', 'gateway-parameters') +
-        dump(gatewayParametersDefinition(), { noRefs: true, lineWidth: 100 }),
-    ],
+    ['crds/realmrelays.yaml', crd('realm-relay', customResourceDefinition())],
+    ['crds/realmgatewayparameters.yaml', crd('gateway-parameters', gatewayParametersDefinition())],
+    ['crds/realmtrafficpolicies.yaml', crd('traffic-policy', trafficPolicyDefinition())],
     ['docs/api.md', apiReference()],
     ['docs/metrics.md', metricsReference()],
     ...pageModules(),
     ...chartFiles(),
     ['charts/realm-operator/values.schema.json', valuesSchema()],
   ]);
+}
+
+/** @param source  the file in src/api/schema that `definition` is made of. */
+function crd(source: string, definition: object): string {
+  const header = `# Generated from src/api/schema/${source}.ts by \`make generate\`; do not edit.\n`;
+  return header + dump(definition, { noRefs: true, lineWidth: 100 });
 }
 
 /** The generated files whose text on disk differs. */

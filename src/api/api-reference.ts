@@ -1,6 +1,14 @@
-import { parametersStructure, specStructure, statusStructure, type StructuralSchema } from './crd.ts';
+import {
+  parametersStructure,
+  policyStatusStructure,
+  policyStructure,
+  specStructure,
+  statusStructure,
+  type StructuralSchema,
+} from './crd.ts';
 import { parametersKind } from './schema/gateway-parameters.ts';
 import { apiVersion, kind } from './schema/realm-relay.ts';
+import { policyKind } from './schema/traffic-policy.ts';
 
 type Row = { readonly field: string; readonly schema: StructuralSchema; readonly isRequired: boolean };
 
@@ -27,6 +35,17 @@ Generated from \`src/api/schema/gateway-parameters.ts\`. \`kind: ${parametersKin
 any that a GatewayClass names: see [Gateway API](gateway-api.md#parameters).
 
 ${table(rows('', parametersStructure()))}
+
+# RealmTrafficPolicy
+
+Generated from \`src/api/schema/traffic-policy.ts\`. \`kind: ${policyKind}\`, in the namespace of its targets: see
+[Gateway API](gateway-api.md#policies). \`kubectl explain realmtrafficpolicy.spec\` shows the same.
+
+${table(rows('', policyStructure()))}
+
+## Status of a RealmTrafficPolicy
+
+${table(rows('', policyStatusStructure()))}
 `;
 }
 

@@ -2,6 +2,12 @@ import { z } from 'zod';
 import { gatewayParametersSchema, parametersKind, parametersPlural } from './schema/gateway-parameters.ts';
 import { apiVersion, group, kind, maxNameLength, plural, specSchema, version } from './schema/realm-relay.ts';
 import { statusSchema } from './schema/status.ts';
+import {
+  policyKind,
+  policyPlural,
+  trafficPolicySchema,
+  trafficPolicyStatusSchema,
+} from './schema/traffic-policy.ts';
 
 /** A schema as in a CustomResourceDefinition: OpenAPI 3.0, structural. */
 export type StructuralSchema = {
@@ -65,32 +71,96 @@ export function customResourceDefinition(): object {
 
 /** The CustomResourceDefinition of RealmGatewayParameters, which only users write. */
 export function gatewayParametersDefinition(): object {
-  const schema = {
-    description: `The Pods and the Service of Gateways that refer to it, or whose GatewayClass does (${apiVersion}).`,
-    type: 'object',
-    required: ['spec'],
-    properties: {
-      ...objectFields,
-      spec: { ...parametersStructure(), description: 'What the user wants.' },
-    },
-  };
   const names = {
     kind: parametersKind,
     listKind: `${parametersKind}List`,
     plural: parametersPlural,
     singular: parametersPlural,
   };
+  return definition(names, {
+    description: `The Pods and the Service of Gateways that refer to it, or whose GatewayClass does (${apiVersion}).`,
+    spec: parametersStructure(),
+  });
+}
+
+/** The CustomResourceDefinition of RealmTrafficPolicy, a direct policy attachment (GEP-713). */
+export function trafficPolicyDefinition(): object {
+  const ofRefused = (field: string): string =>
+    `.status.ancestors[*].conditions[?(@.status=="False")].${field}`;
+  const names = {
+    kind: policyKind,
+    listKind: 'RealmTrafficPolicyList',
+    plural: policyPlural,
+    singular: 'realmtrafficpolicy',
+  };
+  const crd = definition(
+    names,
+    {
+      description: `How Gateways, listeners and routes relay (${apiVersion}).`,
+      spec: policyStructure(),
+      status: policyStatusStructure(),
+    },
+    // The table shows the first value of each path: the first target, and the first one on which it is not in effect.
+    [
+      { name: 'Target', type: 'string', jsonPath: '.spec.targetRefs[0].name' },
+      {
+        name: 'Accepted',
+        type: 'string',
+        jsonPath: '.status.ancestors[0].conditions[?(@.type=="Accepted")].status',
+      },
+      { name: 'Problem', type: 'string', jsonPath: ofRefused('reason') },
+      { name: 'Message', type: 'string', jsonPath: ofRefused('message'), priority: 1 },
+      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+    ],
+  );
+  // By this label, tools find the kinds of policies (GEP-713).
+  const labels = { 'gateway.networking.k8s.io/policy': 'Direct' };
+  return { ...crd, metadata: { ...crd.metadata, labels } };
+}
+
+type Names = { readonly kind: string; readonly plural: string };
+type Schemas = {
+  readonly description: string;
+  readonly spec: StructuralSchema;
+  readonly status?: StructuralSchema;
+};
+
+/** The CustomResourceDefinition of a namespaced kind with these schemas. */
+function definition(names: Names, { description, spec, status }: Schemas, columns: readonly object[] = []) {
+  const schema = {
+    description,
+    type: 'object',
+    required: ['spec'],
+    properties: {
+      ...objectFields,
+      spec: { ...spec, description: 'What the user wants.' },
+      ...(status && { status: { ...status, description: 'What the operator reports.' } }),
+    },
+  };
+  const ofVersion = {
+    name: version,
+    served: true,
+    storage: true,
+    ...(columns.length > 0 && { additionalPrinterColumns: columns }),
+    schema: { openAPIV3Schema: schema },
+    ...(status && { subresources: { status: {} } }),
+  };
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${parametersPlural}.${group}` },
-    spec: {
-      group,
-      names,
-      scope: 'Namespaced',
-      versions: [{ name: version, served: true, storage: true, schema: { openAPIV3Schema: schema } }],
-    },
+    metadata: { name: `${names.plural}.${group}` },
+    spec: { group, names, scope: 'Namespaced', versions: [ofVersion] },
   };
+}
+
+/** The schema of the spec of RealmTrafficPolicy. */
+export function policyStructure(): StructuralSchema {
+  return structural(z.toJSONSchema(trafficPolicySchema, { target: 'openapi-3.0', io: 'input' }));
+}
+
+/** The schema of the status of RealmTrafficPolicy. */
+export function policyStatusStructure(): StructuralSchema {
+  return structural(z.toJSONSchema(trafficPolicyStatusSchema, { target: 'openapi-3.0', io: 'input' }));
 }
 
 /** The schema of the spec of RealmGatewayParameters. */

@@ -26,6 +26,11 @@ class MissingRelayError extends RealmError {
   }
 }
 
+/** The API server cannot be asked, or refuses the credentials. */
+class ClusterError extends RealmError {
+  readonly code = 'REALM_CLUSTER';
+}
+
 /** A Pod, as far as it is read here. */
 export type RelayPod = {
   readonly metadata: { readonly name: string; readonly namespace: string };
@@ -55,23 +60,31 @@ export type PodWarning = {
   readonly involvedObject: { readonly name: string };
 };
 
+/** A person waits for the answer. */
+const requestTimeoutMs = 10_000;
+
 /** Reads RealmRelays and their Pods. */
 export class ClusterRelays {
   readonly #client: KubeClient;
   readonly #scope: ClusterScope;
   readonly #namespace: string;
+  /** Which API server, for messages. */
+  readonly #server: string;
 
   /** @throws KubeConfigError */
   constructor(scope: ClusterScope) {
     const load = kubeConfigLoader(scope.kubeconfig === undefined ? {} : { file: scope.kubeconfig });
-    const { currentContext, contexts } = load();
+    const kubeConfig = load();
+    const { currentContext, contexts } = kubeConfig;
+    const server = kubeConfig.getCurrentCluster()?.server ?? '';
+    this.#server = `the API server ${server} of context "${currentContext}"`;
     const context = contexts.find(({ name }) => name === currentContext);
     this.#client = new KubeClient(load, systemClock);
     this.#scope = scope;
     this.#namespace = scope.namespace ?? context?.namespace ?? 'default';
   }
 
-  /** The RealmRelays of the scope. @throws MissingRelayError; KubeError */
+  /** The RealmRelays of the scope. @throws MissingRelayError; ClusterError; KubeError */
   async relays(): Promise<RealmRelay[]> {
     const { names, isAllNamespaces } = this.#scope;
     const folder = isAllNamespaces ? '' : `/namespaces/${this.#namespace}`;
@@ -109,7 +122,24 @@ export class ClusterRelays {
   }
 
   async #items<T>(path: string, query: Readonly<Record<string, string>> = {}): Promise<T[]> {
-    const { items } = (await this.#client.request({ method: 'GET', path, query })) as { items: T[] };
-    return items;
+    const request = { method: 'GET', path, query, timeoutMs: requestTimeoutMs } as const;
+    const answer = await this.#client.request(request).catch((cause: unknown) => {
+      throw this.#explained(cause);
+    });
+    return (answer as { items: T[] }).items;
+  }
+
+  #explained(cause: unknown): unknown {
+    if (isKubeError(cause, 401))
+      return new ClusterError(`${this.#server} refuses the credentials (sign in again, or renew them)`, {
+        cause,
+      });
+    if (isKubeError(cause, 404))
+      return new ClusterError(`${this.#server} has no RealmRelays (install realm-operator with its CRDs)`, {
+        cause,
+      });
+    if (cause instanceof RealmError) return cause; // in the words of the API server
+    const remedy = 'check it, your network and the context of kubectl';
+    return new ClusterError(`${this.#server} cannot be asked (${remedy})`, { cause });
   }
 }

@@ -19,7 +19,7 @@ import { usageText, type CommandText, type Option } from './usage.ts';
 const exitOfManifests = 'Exit code: 0 success, 1 a manifest is not valid';
 
 const pathsText = `PATH is a file, a folder (its .yaml, .yml and .json files) or - for standard input. Lists are unwrapped; objects of other
-kinds are skipped.`;
+kinds are skipped. Gateways are judged with the routes, grants, Services, EndpointSlices, parameters and policies of the files.`;
 
 /** The shells that completion is written for. */
 export const shells = ['bash', 'zsh', 'fish'] as const;
@@ -54,9 +54,9 @@ Exit code: 0 after SIGTERM or SIGINT, 1 after losing the lease, 2 wrong usage.`,
     operands: 'paths',
   },
   standalone: {
-    summary: 'run RealmRelay manifests on this machine, without a cluster',
+    summary: 'run manifests of RealmRelays and Gateways on this machine, without a cluster',
     synopsis: 'PATH… [options]',
-    about: `Runs RealmRelay manifests on this machine, without a cluster, and applies changes of the files.
+    about: `Runs manifests of RealmRelays and Gateways on this machine, without a cluster, and applies changes of the files.
 
 ${pathsText}`,
     options: standaloneOptions,
@@ -68,10 +68,10 @@ Exit code: 0 success, 1 the manifests are not valid at the start or no endpoint 
     operands: 'paths',
   },
   validate: {
-    summary: 'check RealmRelay manifests',
+    summary: 'check manifests of RealmRelays and Gateways',
     synopsis: 'PATH… [options]',
-    about: `Checks RealmRelay manifests and prints every problem as "file:line:column: field: problem, value: remedy". What it accepts,
-kubectl apply accepts, too. Relays on hostNetwork that need the same ports on the same nodes are a warning.
+    about: `Checks manifests of RealmRelays and Gateways, and prints every problem as "file:line:column: field: problem, value: remedy".
+What it accepts, kubectl apply accepts, too. Relays on hostNetwork that need the same ports on the same nodes are a warning.
 
 ${pathsText}`,
     options: validateOptions,
@@ -81,7 +81,7 @@ ${pathsText}`,
   render: {
     summary: 'print the objects that the operator would apply',
     synopsis: 'PATH… [options]',
-    about: `Prints the objects that the operator would apply for RealmRelay manifests, as YAML.
+    about: `Prints the objects that the operator would apply for RealmRelays and Gateways, as YAML.
 
 ${pathsText}`,
     options: renderOptions,

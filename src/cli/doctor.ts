@@ -43,7 +43,7 @@ async function inCluster(flags: Flags, names: readonly string[]): Promise<Check[
 /** @returns undefined if the manifests at `paths` are not valid, which is reported. */
 async function onHost({ admin }: Flags, paths: readonly string[], io: Io): Promise<Check[] | undefined> {
   const reader = new ManifestReader({ paths, kustomizations: [], isRecursive: false }, io.stdin);
-  const { relays, findings, skipped } = manifestsOf(await reader.files(), true);
+  const { relays, findings, skipped } = manifestsOf(await reader.files(), { isHost: true });
   const report = { findings, relays: relays.length, skipped };
   if (findings.length > 0) io.stderr.write(findingsText(report, 'text'));
   if (counts(report).errors > 0) return undefined;

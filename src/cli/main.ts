@@ -74,8 +74,9 @@ async function usage(name: string): Promise<string> {
 }
 
 async function unknownCommand(name: string): Promise<string> {
+  if (name === '') return `realm-operator: give a command\n\n${await overview()}`;
   const near = nearest(name, [...Object.keys(commands), 'version', 'help']);
-  const meant = near === undefined || name === '' ? '' : `: did you mean "${near}"?`;
+  const meant = near === undefined ? '' : `: did you mean "${near}"?`;
   return `realm-operator: unknown command "${name}"${meant}\n\n${await overview()}`;
 }
 

@@ -6,6 +6,7 @@ import { apiVersion, group, kind } from '../api/schema/realm-relay.ts';
 import { firstProblems, nearest, type Diagnosis, type Path, type Problem } from '../lib/problem.ts';
 import { isRecord } from '../lib/record.ts';
 import type { Finding } from './findings.ts';
+import { gatewayManifests, type GatewayMember, type ReadMember, readMember } from './gateway-manifests.ts';
 import { ManifestReader, type ManifestFile, type ManifestPaths } from './manifest-files.ts';
 import { yamlDocuments, type PlacedProblem, type Position, type YamlDocument } from './yaml-documents.ts';
 
@@ -14,7 +15,7 @@ export type PlacedRelay = { readonly relay: Relay; readonly file: string; readon
 
 /** The result of reading manifests. */
 export type Manifests = {
-  /** The valid relays, in the order of files and documents. */
+  /** The valid relays, in the order of files and documents: of RealmRelays, then of Gateways. */
   readonly relays: readonly Relay[];
   /** The same relays with their positions. */
   readonly placed: readonly PlacedRelay[];
@@ -23,35 +24,62 @@ export type Manifests = {
   readonly skipped: number;
 };
 
+/** What the manifests are read for. */
+export type ManifestPurpose = {
+  /** Whether the relays run on this machine, and not in Pods. */
+  readonly isHost?: boolean;
+  /** Whether nobody makes the EndpointSlices that have no manifest. */
+  readonly areBackendsComplete?: boolean;
+};
+
 /**
- * Reads the RealmRelay manifests of `paths`. A file may contain several documents, and lists of objects; objects of other
- * kinds are skipped.
+ * Reads the manifests of `paths`: RealmRelays, Gateways, and what Gateways depend on. A file may contain several documents, and
+ * lists of objects; objects of other kinds are skipped.
  *
  * Does not throw for paths that cannot be read or contents that are not valid: `findings` has all of that.
  */
-export async function readManifests(paths: ManifestPaths, stdin: NodeJS.ReadableStream): Promise<Manifests> {
-  return manifestsOf(await new ManifestReader(paths, stdin).files());
+export async function readManifests(
+  paths: ManifestPaths,
+  stdin: NodeJS.ReadableStream,
+  purpose: ManifestPurpose = {},
+): Promise<Manifests> {
+  return manifestsOf(await new ManifestReader(paths, stdin).files(), purpose);
 }
 
-/** The same for `files` that have been read. @param isHost  whether the relays run on this machine, and not in Pods. */
-export function manifestsOf(files: readonly ManifestFile[], isHost = false): Manifests {
+/** The same for `files` that have been read. */
+export function manifestsOf(files: readonly ManifestFile[], purpose: ManifestPurpose = {}): Manifests {
+  const { isHost = false, areBackendsComplete = isHost } = purpose;
   const read = files.map((file) => readObjects(file, isHost));
-  const objects = read.flat();
-  const placed = objects.flatMap(({ relay, file, position }) => (relay ? [{ relay, file, position }] : []));
-  const skipped = objects.filter(({ isSkipped }) => isSkipped);
-  const [first] = skipped;
-  const isAllSkipped = first !== undefined && skipped.length === objects.length;
+  const all = read.flat();
+  // Services and the like are objects of other kinds unless there are Gateways that they matter to.
+  const hasGateways = all.some(({ role }) => role === 'gateway');
+  const isLookedAt = ({ role, isSkipped }: ManifestObject): boolean =>
+    !isSkipped && (role !== 'surrounding' || hasGateways);
+  const objects = all.filter(isLookedAt);
+  // What is not valid would be missing for the others, and reports about those would be wrong.
+  const isReadable = objects.every(({ role, member }) => role === undefined || member !== undefined);
+  const members = objects.flatMap(({ member }) => member ?? []);
+  const gateways = isReadable ? gatewayManifests(members, areBackendsComplete) : nothing;
+  const placed = [
+    ...objects.flatMap(({ relay, file, position }) => (relay ? [{ relay, file, position }] : [])),
+    ...gateways.placed,
+  ];
+  const [first] = all;
+  const isAllSkipped = first !== undefined && objects.length === 0;
   return {
     relays: placed.map(({ relay }) => relay),
     placed,
     findings: [
-      ...read.flatMap(fileFindings),
+      ...read.flatMap((ofFile) => fileFindings(ofFile.filter(isLookedAt))),
       ...duplicates(objects),
+      ...gateways.findings,
       ...(isAllSkipped ? failed(first.file, first.position, foreign).findings : []),
     ],
-    skipped: skipped.length,
+    skipped: all.length - objects.length + gateways.skipped,
   };
 }
+
+const nothing = { placed: [], findings: [], skipped: 0 } as const;
 
 /** The findings of one file. If there are too many, the last one states how many more, as severe as the worst of them. */
 function fileFindings(objects: readonly ManifestObject[]): readonly Finding[] {
@@ -67,6 +95,10 @@ type ManifestObject = {
   readonly position: Position;
   /** Absent if the object is not a valid relay. */
   readonly relay?: Relay;
+  /** Whether it is of a kind of the Gateway API or of ours beside it, or of one that these depend on; absent if of another kind. */
+  readonly role?: 'gateway' | 'surrounding';
+  /** The same object, if it is valid. */
+  readonly member?: GatewayMember;
   readonly isSkipped: boolean;
   readonly findings: readonly Finding[];
 };
@@ -126,7 +158,10 @@ function unwrapped(value: unknown, path: Path): Placed[] {
   return items.flatMap((item, index) => unwrapped(item, [...path, 'items', index]));
 }
 
-function readObject({ file, document, isHost, object, path }: Source & Placed): ManifestObject {
+function readObject(source: Source & Placed): ManifestObject {
+  const { file, document, isHost, object, path } = source;
+  const member = readMember(object);
+  if (member !== undefined) return readGatewayObject(source, member);
   // It may be a link to a file that its reader may not see: nothing of what it contains is printed.
   if (!isRecord(object) || object['kind'] !== kind) {
     const position = document.positionOf([...path, 'kind']);
@@ -136,27 +171,63 @@ function readObject({ file, document, isHost, object, path }: Source & Placed): 
   const { relay, unknownKeys, problems, conflicts, warnings } = parseManifest(object, isHost);
   const conflictProblems =
     relay === undefined ? [] : conflicts.map((conflict) => conflictProblem(relay, conflict));
-  const found =
-    (severity: Finding['severity'], position: YamlDocument['positionOf']) => (problem: Problem) => {
-      const placed = { ...problem, path: [...path, ...problem.path] };
-      return { severity, file, ...position(placed.path), problem: placed } as const;
-    };
-  const errors = [
-    ...errorsAt(
-      file,
-      document.problems.filter(({ problem }) => isInside(problem.path, path)),
-    ),
-    ...unknownKeys.map(found('error', document.keyPositionOf)),
-    ...[...problems, ...conflictProblems].map(found('error', document.positionOf)),
-  ];
-  const all = [...errors, ...warnings.map(found('warning', document.positionOf))];
+  const errors = errorsOf(source, unknownKeys, [...problems, ...conflictProblems]);
+  const all = [...errors, ...warnings.map(placing(source, 'warning', document.positionOf))];
   return {
     file,
     position: document.positionOf([...path, 'metadata', 'name']),
     isSkipped: false,
     ...(relay === undefined || errors.length > 0 ? {} : { relay }),
-    findings: all.toSorted((a, b) => a.line - b.line || a.column - b.column),
+    findings: byPosition(all),
   };
+}
+
+/** An object of a kind that goes with Gateways. */
+function readGatewayObject(source: Source & Placed, read: ReadMember): ManifestObject {
+  const { file, document, path } = source;
+  const { kind: name, object, isSurrounding } = read;
+  const errors = errorsOf(source, read.unknownKeys, read.problems);
+  const positionOf = (inside: Path): Position => document.positionOf([...path, ...inside]);
+  const position = positionOf(isSurrounding ? ['kind'] : ['metadata', 'name']);
+  const isValid = object !== undefined && errors.length === 0;
+  return {
+    file,
+    position,
+    isSkipped: false,
+    role: isSurrounding ? 'surrounding' : 'gateway',
+    ...(isValid && { member: { kind: name, object, file, positionOf } }),
+    findings: byPosition(errors),
+  };
+}
+
+/** What of an object is an error: of its YAML, unknown keys, and problems. */
+function errorsOf(
+  source: Source & Placed,
+  unknownKeys: readonly Problem[],
+  problems: readonly Problem[],
+): Finding[] {
+  const { file, document, path } = source;
+  const ofYaml = document.problems.filter(({ problem }) => isInside(problem.path, path));
+  return [
+    ...errorsAt(file, ofYaml),
+    ...unknownKeys.map(placing(source, 'error', document.keyPositionOf)),
+    ...problems.map(placing(source, 'error', document.positionOf)),
+  ];
+}
+
+function placing(
+  { file, path }: Source & Placed,
+  severity: Finding['severity'],
+  position: YamlDocument['positionOf'],
+): (problem: Problem) => Finding {
+  return (problem) => {
+    const placed = { ...problem, path: [...path, ...problem.path] };
+    return { severity, file, ...position(placed.path), problem: placed };
+  };
+}
+
+function byPosition(findings: readonly Finding[]): Finding[] {
+  return findings.toSorted((a, b) => a.line - b.line || a.column - b.column);
 }
 
 /** Whether `path` is that of a value in the object at `object`, or in what is around it. */
@@ -184,24 +255,22 @@ function failed(file: string, position: Position, diagnosis: Diagnosis): Manifes
   return { file, position, isSkipped: false, findings: [{ severity: 'error', file, ...position, problem }] };
 }
 
-/** Relays with the same namespace and name, which are errors: the API server would keep only the last one. */
+/** Objects of one kind with the same namespace and name, which are errors: the API server would keep only the last one. */
 function duplicates(objects: readonly ManifestObject[]): Finding[] {
   const seen = new Map<string, ManifestObject>();
-  const findings: Finding[] = [];
-  for (const object of objects) {
-    if (object.relay === undefined) continue;
-    const { namespace, name } = object.relay.metadata;
-    const first = seen.get(`${namespace}/${name}`);
-    seen.set(`${namespace}/${name}`, first ?? object);
-    if (first === undefined) continue;
-    const what = `is the name of another RealmRelay in namespace ${namespace}, at ${first.file}:${String(first.position.line)}`;
-    const problem = {
-      path: ['metadata', 'name'],
-      what,
-      value: name,
-      remedy: 'rename one of them, or remove it',
-    };
-    findings.push({ severity: 'error', file: object.file, ...object.position, problem });
-  }
-  return findings;
+  return objects.flatMap((object) => {
+    const { member, relay, file, position } = object;
+    const metadata = member?.object.metadata ?? relay?.metadata;
+    if (metadata === undefined) return [];
+    const { namespace, name } = metadata;
+    const objectKind = member?.kind ?? kind;
+    const key = `${objectKind} ${namespace}/${name}`;
+    const first = seen.get(key);
+    seen.set(key, first ?? object);
+    if (first === undefined) return [];
+    const what = `is the name of another ${objectKind} in namespace ${namespace}, at ${first.file}:${String(first.position.line)}`;
+    const remedy = 'rename one of them, or remove it';
+    const problem = { path: ['metadata', 'name'], what, value: name, remedy };
+    return [{ severity: 'error' as const, file, ...position, problem }];
+  });
 }

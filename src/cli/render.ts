@@ -21,7 +21,9 @@ export const render: Command = async (argv, { stdin, stdout, stderr }) => {
     relayDefaults: relayDefaults(options['relay-defaults']),
     omitUserIds: options['omit-user-ids'],
   };
-  const { relays, findings, skipped } = await readManifests(paths, stdin);
+  const { relays, findings, skipped } = await readManifests(paths, stdin, {
+    areBackendsComplete: true,
+  });
   const report = { findings, relays: relays.length, skipped };
   if (findings.length > 0) stderr.write(findingsText(report, format));
   if (skipped > 0 && !options.quiet && format === 'text') stderr.write(`${skippedText(skipped)}\n`);

@@ -87,7 +87,7 @@ async function movers(
   log: Logger,
 ): Promise<Pick<RelayOptions, 'engine' | 'threads'>> {
   const engine = await chooseEngine('auto', log);
-  const count = hostWorkers(manifestsOf(await reader.files(), true).relays);
+  const count = hostWorkers(manifestsOf(await reader.files(), { isHost: true }).relays);
   return { engine, ...present('threads', await startWorkers({ log, clock: systemClock, count }, engine)) };
 }
 
@@ -182,7 +182,7 @@ class Host {
    */
   async read(): Promise<boolean> {
     const { reader, format, isQuiet } = this.#options;
-    const { placed: all, findings, skipped } = manifestsOf(await reader.files(), true);
+    const { placed: all, findings, skipped } = manifestsOf(await reader.files(), { isHost: true });
     const placed = all.filter(({ relay }) => runsOnHost(relay));
     const relays = placed.map(({ relay }) => relay);
     const { problems, warnings } = this.#found(relays);

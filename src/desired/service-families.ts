@@ -74,7 +74,8 @@ export function immutableFamilies(relay: Relay, observed: ObservedFamilies): Pro
 
 function wantedFamilies(relay: Relay): ServiceFamilies {
   const { ipFamilies: chosen, ipFamilyPolicy } = relay.service;
-  const bound = endpointFamilies(relay);
+  // Endpoints of a Gateway come and go with routes and backends, and the addresses of its Service have to stay.
+  const bound = relay.servicePorts === undefined ? endpointFamilies(relay) : [];
   const only = chosen ?? (bound.length === 1 ? bound : undefined);
   const policy = ipFamilyPolicy ?? (only?.length === 1 ? 'SingleStack' : 'PreferDualStack');
   if (only === undefined) return { ipFamilyPolicy: policy };

@@ -11,6 +11,9 @@ export type Attachment = {
   readonly accepted: Finding;
 };
 
+/** The message of a route that is attached, and about which there is nothing more to say. */
+export const attachedMessage = 'The route is attached.';
+
 /** `NAMESPACE/NAME` of the Gateway that `parentRef` of `route` names; undefined if it names another kind. */
 export function parentKey({ metadata }: Route, parentRef: ParentRef): string | undefined {
   const { group = gatewayGroup, kind = 'Gateway', namespace = metadata.namespace, name } = parentRef;
@@ -38,8 +41,7 @@ export function attachment(
     denial: namespaceDenial(listener, route, gateway, lookup),
   }));
   const taken = denials.filter(({ denial }) => denial === undefined).map(({ listener }) => listener);
-  if (taken.length > 0)
-    return { listeners: taken, accepted: accepted('True', 'Accepted', 'The route is attached.') };
+  if (taken.length > 0) return { listeners: taken, accepted: accepted('True', 'Accepted', attachedMessage) };
   return refused('NotAllowedByListeners', denials.flatMap(({ denial }) => denial ?? []).join(' '));
 }
 

@@ -1,6 +1,7 @@
 import type { Backend } from '../api/relay.ts';
 import type { EndpointSpec } from '../api/schema/realm-relay.ts';
-import { endpointAddresses, type EndpointAddress } from './endpoints.ts';
+import type { TrafficPolicySpec } from '../api/schema/traffic-policy.ts';
+import { backendAddresses, type EndpointAddress } from './endpoints.ts';
 import { backendNamespace, backendRefs, resolvedBackend } from './references.ts';
 import type { Lookup, Route } from './types.ts';
 import { remoteWeights } from './weights.ts';
@@ -13,6 +14,14 @@ export type RouteBackends = {
   readonly backends: readonly Backend[] | undefined;
 };
 
+/** How they are dialled. */
+export type Dialling = Pick<TrafficPolicySpec, 'backends'> & {
+  /** How many ports the listener has after the first one; those of the backends shift along. */
+  readonly morePorts?: number;
+};
+
+const maxPort = 65_535;
+
 type Share = { readonly weight: number; readonly endpoints: readonly EndpointAddress[] };
 
 /**
@@ -22,8 +31,8 @@ type Share = { readonly weight: number; readonly endpoints: readonly EndpointAdd
  * Source: Gateway API, BackendRef: "If an invalid backend is requested to have 80% of connections, then 80% of connections must
  * be rejected instead."
  */
-export function routeBackends(route: Route, lookup: Lookup): RouteBackends {
-  const shares = sharesOf(route, lookup);
+export function routeBackends(route: Route, dialling: Dialling, lookup: Lookup): RouteBackends {
+  const shares = sharesOf(route, dialling, lookup);
   const positions = new Map<string, number>();
   const remotes: EndpointAddress[] = [];
   const backends = shares.map(({ weight, endpoints }): Backend => {
@@ -44,14 +53,15 @@ export function routeBackends(route: Route, lookup: Lookup): RouteBackends {
   };
 }
 
-function sharesOf(route: Route, lookup: Lookup): Share[] {
+function sharesOf(route: Route, { backends, morePorts = 0 }: Dialling, lookup: Lookup): Share[] {
   return backendRefs(route).flatMap((ref) => {
     const { weight = 1 } = ref;
     if (weight === 0) return [];
     const backend = resolvedBackend(ref, route, lookup);
     if ('reason' in backend) return [{ weight, endpoints: [] }];
     const slices = lookup.slices(backendNamespace(route, ref), ref.name);
-    return [{ weight, endpoints: endpointAddresses(backend.service, backend.port, slices) }];
+    const found = backendAddresses(backend.service, backend.port, slices, backends);
+    return [{ weight, endpoints: found.filter(({ port }) => port + morePorts <= maxPort) }];
   });
 }
 

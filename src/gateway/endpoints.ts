@@ -12,6 +12,19 @@ type Found = EndpointAddress & {
   readonly target: string | undefined;
 };
 
+/** What is dialled for `port` of `service`: its endpoints in `slices`, or its cluster IP, if it has one and `dialled` asks for it. Pure. */
+export function backendAddresses(
+  service: BackendService,
+  port: BackendPort,
+  slices: readonly EndpointSlice[],
+  dialled: 'EndpointSlices' | 'ClusterIP' = 'EndpointSlices',
+): EndpointAddress[] {
+  const { clusterIPs: [address = 'None'] = [] } = service.spec;
+  if (dialled === 'EndpointSlices' || address === 'None' || address === '')
+    return endpointAddresses(service, port, slices);
+  return [{ address, port: port.port }];
+}
+
 /**
  * The endpoints of `port` of `service` in `slices`, sorted: those that are ready, or if none is, those that still serve while
  * they terminate, as kube-proxy does (KEP-1669). A Pod of both families counts once, by the first family of the Service. Pure.

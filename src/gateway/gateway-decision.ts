@@ -32,7 +32,7 @@ export function gatewayDecision(
   routes: readonly Route[],
   lookup: Lookup,
 ): GatewayDecision {
-  const judged = judgedListeners(gateway);
+  const judged = judgedListeners(gateway, lookup);
   const attachments = routes.flatMap((route) =>
     parentRefsTo(gateway, route).map((parentRef) => ({
       route,

@@ -1,14 +1,26 @@
 import type { Finding } from '../api/dated-conditions.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
+import { portsText } from '../lib/port-range.ts';
 import { ownValue } from '../lib/record.ts';
 import { hostnameOf } from './hostnames.ts';
-import { type Gateway, gatewayGroup, type Listener, type RouteGroupKind, type RouteKind } from './types.ts';
+import { gatewayPolicies, type GatewayPolicies, portRange } from './policies.ts';
+import type { PolicySettings } from './policy-rules.ts';
+import {
+  type Gateway,
+  gatewayGroup,
+  type Listener,
+  type Lookup,
+  type RouteGroupKind,
+  type RouteKind,
+} from './types.ts';
 
 /** A listener with what is to be reported about it; `isValid` if it is to be served. */
 export type JudgedListener = {
   readonly spec: Listener;
   /** The kinds of routes that can be attached. */
   readonly kinds: readonly RouteKind[];
+  /** What policies set on it. */
+  readonly policy: PolicySettings;
   readonly accepted: Finding;
   readonly conflicted: Finding;
   readonly resolvedRefs: Finding;
@@ -26,8 +38,10 @@ const byHostname: readonly string[] = ['TLS', 'HTTPS'];
 const overTcp: readonly string[] = ['TCP', 'TLS', 'HTTP', 'HTTPS'];
 
 /** Every listener of `gateway`, judged, in the order of the spec. Pure. */
-export function judgedListeners({ spec: { listeners } }: Gateway): JudgedListener[] {
-  return listeners.map((listener) => judged(listener, listeners));
+export function judgedListeners(gateway: Gateway, lookup: Lookup): JudgedListener[] {
+  const { listeners } = gateway.spec;
+  const policies = gatewayPolicies(gateway, lookup);
+  return listeners.map((listener) => judged(listener, listeners, policies));
 }
 
 /** Whether the spec of `listener` is accepted. */
@@ -35,13 +49,17 @@ export function isAccepted({ accepted }: JudgedListener): boolean {
   return accepted.status === 'True';
 }
 
-function judged(spec: Listener, all: readonly Listener[]): JudgedListener {
+function judged(spec: Listener, all: readonly Listener[], policies: GatewayPolicies): JudgedListener {
   const kind = ownValue(kindOfProtocol, spec.protocol);
   const accepted = acceptance(spec);
-  const conflicted = conflict(spec, all);
-  const { kinds, resolvedRefs } = routeKindsOf(spec, kind);
+  const conflicted = conflict(spec, all, policies);
+  // a value that is not supported leaves no kind that could be attached
+  const { kinds, resolvedRefs } = routeKindsOf(
+    spec,
+    accepted.reason === 'UnsupportedValue' ? undefined : kind,
+  );
   const isValid = accepted.status === 'True' && conflicted.status === 'False';
-  return { spec, kinds, accepted, conflicted, resolvedRefs, isValid };
+  return { spec, kinds, policy: policies.ofListener(spec.name), accepted, conflicted, resolvedRefs, isValid };
 }
 
 function acceptance({ protocol, port, tls }: Listener): Finding {
@@ -71,14 +89,19 @@ function acceptance({ protocol, port, tls }: Listener): Finding {
  * GEP-2644: listeners that need the same socket conflict, all of them, since none has precedence. Those of TLS share it, if each has
  * a hostname of its own.
  */
-function conflict(spec: Listener, all: readonly Listener[]): Finding {
-  const rivals = all.filter(
-    (other) =>
+function conflict(spec: Listener, all: readonly Listener[], { ofListener }: GatewayPolicies): Finding {
+  const rangeOf = (listener: Listener) => portRange(listener, ofListener(listener.name));
+  const { first, last } = rangeOf(spec);
+  const rivals = all.filter((other) => {
+    const range = rangeOf(other);
+    return (
       other !== spec &&
-      other.port === spec.port &&
+      first <= range.last &&
+      range.first <= last &&
       transport(other) === transport(spec) &&
-      !shares(spec, other),
-  );
+      !shares(spec, other)
+    );
+  });
   if (rivals.length === 0)
     return {
       type: 'Conflicted',
@@ -88,10 +111,13 @@ function conflict(spec: Listener, all: readonly Listener[]): Finding {
     };
   const names = rivals.map(({ name }) => `"${name}"`).join(', ');
   if (rivals.every((rival) => isByHostname(spec, rival))) {
-    const message = `Listener ${names} has the same hostname on port ${String(spec.port)}: give each a hostname of its own.`;
+    const message = `Listener ${names} has the same hostname on port ${portsText(first, last)}: give each a hostname of its own.`;
     return { type: 'Conflicted', status: 'True', reason: 'HostnameConflict', message };
   }
-  const message = `Port ${String(spec.port)} over ${transport(spec)} is also the port of listener ${names}: give each a port of its own.`;
+  const isRange = rivals.some((rival) => rival.port !== first) || first !== last;
+  const message = isRange
+    ? `Port ${portsText(first, last)} over ${transport(spec)} overlaps with the ports of listener ${names}: give each ports of its own, or change endPort of its policy.`
+    : `Port ${String(first)} over ${transport(spec)} is also the port of listener ${names}: give each a port of its own.`;
   return { type: 'Conflicted', status: 'True', reason: 'ProtocolConflict', message };
 }
 

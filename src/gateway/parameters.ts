@@ -5,7 +5,13 @@ import { problemText } from '../lib/problem.ts';
 import type { Gateway, GatewayClass, Lookup, ParametersRef } from './types.ts';
 
 /** Parameters, or why there are none. */
-export type Parameters = { readonly spec: GatewayParametersSpec } | { readonly problem: string };
+export type Parameters =
+  | { readonly spec: GatewayParametersSpec }
+  | {
+      readonly problem: string;
+      /** Whether the object that is referred to does not exist. */
+      readonly isMissing?: true;
+    };
 
 /** The parameters of `gatewayClass`; empty if it refers to none. Pure. */
 export function classParameters({ spec: { parametersRef } }: GatewayClass, lookup: Lookup): Parameters {
@@ -45,7 +51,7 @@ function referredTo(ref: ParametersRef, namespace: string, lookup: Lookup): Para
   }
   const document = lookup.parameters(namespace, name);
   const what = `${parametersKind} "${namespace}/${name}"`;
-  if (document === undefined) return { problem: `parametersRef: ${what} does not exist.` };
+  if (document === undefined) return { problem: `parametersRef: ${what} does not exist.`, isMissing: true };
   const { spec, problems } = parseGatewayParameters(document);
   return spec === undefined
     ? { problem: `parametersRef: ${what}: ${problems.map(problemText).join('; ')}` }

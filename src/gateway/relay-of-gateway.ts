@@ -3,12 +3,14 @@ import { resolve } from '../api/resolve.ts';
 import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts';
 import { apiVersion, kind } from '../api/schema/realm-relay.ts';
 import { addressFamily } from '../lib/ip-address.ts';
+import { portsFrom } from '../lib/port-range.ts';
 import { present } from '../lib/record.ts';
-import { routeBackends } from './backends.ts';
 import type { JudgedListener } from './listeners.ts';
 import { labelValue, relayName } from './names.ts';
+import { portRange } from './policies.ts';
 import { servingRoute } from './precedence.ts';
 import { protocolOf } from './references.ts';
+import { routeEndpoint } from './route-endpoint.ts';
 import type { ServedEndpoint, ServedListener } from './served.ts';
 import { tlsEndpoints } from './tls-endpoints.ts';
 import { type Gateway, gatewayGroup, type Labels, type Lookup } from './types.ts';
@@ -48,7 +50,7 @@ export function relayOfGateway(
       ...each,
       ...present('backends', served[index]?.backends),
     })),
-    servicePorts: valid.map(({ listener }) => servicePort(listener)),
+    servicePorts: valid.flatMap(({ listener }) => servicePorts(listener)),
     ...present('loadBalancerIP', requestedAddresses(gateway)[0]),
     ...(uid !== undefined && {
       owner: { apiVersion: `${gatewayGroup}/v1`, kind: 'Gateway', name, uid },
@@ -75,17 +77,18 @@ function commonMetadata({ metadata, spec }: Gateway): { labels: Labels; annotati
   };
 }
 
-function servicePort({ spec: { port, protocol } }: JudgedListener): ServicePort {
-  return { port, protocol: protocol === 'UDP' ? 'UDP' : 'TCP' };
+function servicePorts({ spec, policy }: JudgedListener): ServicePort[] {
+  const { first, last } = portRange(spec, policy);
+  const protocol = spec.protocol === 'UDP' ? 'UDP' : 'TCP';
+  return portsFrom(first, last).map((port) => ({ port, protocol }));
 }
 
 function endpoint({ listener, routes }: ServedListener, lookup: Lookup): ServedEndpoint[] {
-  const { name, port, protocol } = listener.spec;
+  const { name, protocol } = listener.spec;
   const route = servingRoute(routes);
   if (route === undefined || protocol === 'TLS') return []; // of which tlsEndpoints makes one for each route
-  const { remotes, backends } = routeBackends(route, lookup);
-  if (remotes.length === 0) return [];
+  const { spec, backends } = routeEndpoint(listener, route, lookup);
+  if (spec.remotes.length === 0) return [];
   const isUdp = protocolOf(route) === 'UDP';
-  const spec = { name, listen: { port }, remotes, network: { tcp: !isUdp, udp: isUdp } };
-  return [{ spec, backends }];
+  return [{ spec: { ...spec, name, network: { ...spec.network, tcp: !isUdp, udp: isUdp } }, backends }];
 }

@@ -69,7 +69,7 @@ type Surroundings = {
 };
 
 function acceptance(route: Route, ref: ParentRef, { gateway, surroundings, lookup }: Surroundings): Finding {
-  const judged = judgedListeners(gateway);
+  const judged = judgedListeners(gateway, lookup);
   const { accepted, listeners } = attachment(route, ref, { gateway, listeners: judged }, lookup);
   const { namespace, name } = gateway.metadata;
   const others = surroundings.routesOf(`${namespace}/${name}`);

@@ -1,6 +1,6 @@
-import { routeBackends } from './backends.ts';
 import { hostnameOf, isBelow, namedRoutes } from './hostnames.ts';
 import { byPrecedence } from './precedence.ts';
+import { routeEndpoint, type RouteEndpoint } from './route-endpoint.ts';
 import type { ServedEndpoint, ServedListener } from './served.ts';
 import type { Lookup } from './types.ts';
 
@@ -12,59 +12,46 @@ const nowhere = [{ address: '100::1', port: 9 }];
 
 /**
  * The endpoints of the TLS listeners among `listeners`: one for each route, called `LISTENER/NAMESPACE/NAME`, with the names that
- * lead to it. Where none of a port has a backend, the port is closed. Where another one has, a name whose route has no backend
- * is refused, and so is one that a listener has and no route of it: else a wider name would lead its clients to a backend that is
- * not theirs. Pure.
+ * lead to it. A name whose route has no backend is refused, and so is one that a listener has and no route of it, if another
+ * listener of the port has a wider one: else that would lead its clients to a backend that is not theirs. Pure.
  */
 export function tlsEndpoints(listeners: readonly ServedListener[], lookup: Lookup): ServedEndpoint[] {
   const ofTls = listeners.filter(({ listener }) => listener.spec.protocol === 'TLS');
-  const ports = Map.groupBy(ofTls, ({ listener }) => listener.spec.port);
-  return [...ports.values()].flatMap((sharing) => {
-    const endpoints = sharing.flatMap((each) => listenerEndpoints(each, sharing, lookup));
-    return endpoints.some(({ spec }) => spec.remotes !== nowhere) ? endpoints : [];
+  return ofTls.flatMap((each) => {
+    const { port } = each.listener.spec;
+    const sharing = ofTls.filter(({ listener }) => listener.spec.port === port);
+    return listenerEndpoints(each, sharing, lookup);
   });
 }
 
 function listenerEndpoints(
-  { listener: { spec: listener }, routes }: ServedListener,
+  { listener, routes }: ServedListener,
   sharing: readonly ServedListener[],
   lookup: Lookup,
 ): ServedEndpoint[] {
+  const { spec } = listener;
   const ofPort = sharing.map((each) => each.listener.spec);
-  const named = namedRoutes(listener, byPrecedence(routes), ofPort).filter(({ hosts }) => hosts.length > 0);
+  const named = namedRoutes(spec, byPrecedence(routes), ofPort).filter(({ hosts }) => hosts.length > 0);
   const endpoints = named.map(({ route, hosts }) => {
     const { namespace, name } = route.metadata;
-    return endpoint(
-      `${listener.name}/${namespace}/${name}`,
-      listener.port,
-      hosts,
-      routeBackends(route, lookup),
-    );
+    return endpoint(`${spec.name}/${namespace}/${name}`, hosts, routeEndpoint(listener, route, lookup));
   });
-  const own = hostnameOf(listener);
-  const isOpen = ofPort.some((other) => other !== listener && isBelow(own, hostnameOf(other)));
+  const own = hostnameOf(spec);
+  const isOpen = ofPort.some((other) => other !== spec && isBelow(own, hostnameOf(other)));
   const isNamed = named.some(({ hosts }) => hosts.includes(own));
-  return isNamed || !isOpen
-    ? endpoints
-    : [...endpoints, endpoint(listener.name, listener.port, [own], nothing)];
+  if (isNamed || !isOpen) return endpoints;
+  return [...endpoints, endpoint(spec.name, [own], routeEndpoint(listener, undefined, lookup))];
 }
 
-const nothing = { remotes: [], backends: undefined };
-
-function endpoint(
-  name: string,
-  port: number,
-  hosts: readonly string[],
-  { remotes, backends }: ReturnType<typeof routeBackends>,
-): ServedEndpoint {
-  const isRefused = remotes.length === 0;
+function endpoint(name: string, hosts: readonly string[], { spec, backends }: RouteEndpoint): ServedEndpoint {
+  const isRefused = spec.remotes.length === 0;
   return {
     spec: {
+      ...spec,
       name,
-      listen: { port },
       sni: hosts.includes('') ? {} : { hosts: [...hosts] },
-      remotes: isRefused ? nowhere : remotes,
-      network: { tcpTimeoutSeconds: handshakeTimeoutSeconds },
+      remotes: isRefused ? nowhere : spec.remotes,
+      network: { tcpTimeoutSeconds: handshakeTimeoutSeconds, ...spec.network, tcp: true, udp: false },
     },
     backends: isRefused ? [{ weight: 1, refuse: true }] : backends,
   };

@@ -131,6 +131,11 @@ export type RouteParentStatus = {
 export const routeKinds = ['TCPRoute', 'TLSRoute', 'UDPRoute'] as const;
 export type RouteKind = (typeof routeKinds)[number];
 
+/** Whether `kind` is one of those. */
+export function isRouteKind(kind: string): kind is RouteKind {
+  return (routeKinds as readonly string[]).includes(kind);
+}
+
 /** A TCPRoute, TLSRoute or UDPRoute. */
 export type Route = {
   readonly kind: RouteKind;
@@ -159,6 +164,8 @@ export type BackendService = {
   readonly spec: {
     readonly type?: string;
     readonly ipFamilies?: readonly string[];
+    /** `None` for a headless Service. */
+    readonly clusterIPs?: readonly string[];
     readonly ports?: readonly {
       readonly name?: string;
       readonly port: number;
@@ -187,6 +194,29 @@ export type EndpointSlice = {
   readonly endpoints?: readonly SliceEndpoint[] | null;
 };
 
+/** What a RealmTrafficPolicy is about: a Gateway, one of its listeners, or a route, in the namespace of the policy. */
+export type PolicyTarget = {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  /** The name of a listener. */
+  readonly sectionName?: string;
+};
+
+/** What one controller reports about a policy and one of its targets. */
+export type PolicyAncestorStatus = {
+  readonly ancestorRef: Omit<PolicyTarget, 'group' | 'kind'> & Partial<PolicyTarget> & { namespace?: string };
+  readonly controllerName: string;
+  readonly conditions: readonly Condition[];
+};
+
+/** A RealmTrafficPolicy, whose spec is not validated. */
+export type TrafficPolicy = {
+  readonly metadata: NamespacedMeta;
+  readonly spec?: unknown;
+  readonly status?: { readonly ancestors?: readonly PolicyAncestorStatus[] };
+};
+
 /** What the decisions about Gateways and routes look up. */
 export type Lookup = {
   readonly service: (namespace: string, name: string) => BackendService | undefined;
@@ -196,6 +226,8 @@ export type Lookup = {
   readonly grants: (namespace: string) => readonly ReferenceGrant[];
   /** The RealmGatewayParameters of this name, not validated; undefined if it does not exist. */
   readonly parameters: (namespace: string, name: string) => unknown;
+  /** The RealmTrafficPolicies that target the object of this kind, or a part of it. */
+  readonly policies: (kind: string, namespace: string, name: string) => readonly TrafficPolicy[];
   /** The labels of a namespace; undefined if it is not known. */
   readonly namespaceLabels: (namespace: string) => Labels | undefined;
 };

@@ -50,7 +50,10 @@ function loaded(file: string | undefined, named: string): KubeConfig {
     for (const path of namedFiles(kubeConfig)) checkSize(path);
     return kubeConfig;
   } catch (cause) {
-    throw new KubeConfigError(`the kubeconfig${named} cannot be read`, { cause });
+    throw new KubeConfigError(
+      `the kubeconfig${named} cannot be read (give another one with --kubeconfig or KUBECONFIG)`,
+      { cause },
+    );
   }
 }
 

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { dump, load } from 'js-yaml';
 import { apiVersion, plural } from '../../src/api/schema/realm-relay.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { realmRelay } from '../support/realm-relays.ts';
@@ -49,6 +50,23 @@ describeWithCluster('realm-operator doctor --cluster', (cluster) => {
   }
 
   const time = { lastTransitionTime: '2026-01-31T12:00:00Z', observedGeneration: 1 };
+
+  it('reports credentials that the API server refuses', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
+    try {
+      const config = load(readFileSync(cluster().kubeconfig, 'utf8')) as { users: { user: object }[] };
+      for (const each of config.users) each.user = { token: 'expired' };
+      const path = join(folder, 'config');
+      writeFileSync(path, dump(config));
+      const { code, stderr } = await runCli(['doctor', '--cluster', '--kubeconfig', path]);
+      expect(code).to.equal(1);
+      expect(stderr).to.match(
+        /^realm-operator doctor: the API server https:\S+ of context ".+" refuses the credentials \(sign in again, or renew them\): Unauthorized\n$/,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   it('reports a relay that no operator has seen', async () => {
     await relay();

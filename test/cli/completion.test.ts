@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -163,7 +163,8 @@ describe('the table of commands', () => {
     expect(stderr).to.match(
       /^realm-operator: unknown command "validte": did you mean "validate"\?\n\nUsage:/,
     );
-    expect((await runCli([''])).stderr).to.match(/^realm-operator: unknown command ""\n/);
+    for (const argv of [[], ['']])
+      expect((await runCli(argv)).stderr).to.match(/^realm-operator: give a command\n\nUsage:/);
   });
 
   it('has every command in the overview, and a help for each', async () => {
@@ -180,18 +181,31 @@ describe('the table of commands', () => {
   });
 });
 
-describe('a reader that leaves early', () => {
-  it('ends the output without a word', () => {
+describe('standard output', () => {
+  let program: string;
+  beforeEach(() => {
+    program = join(folder, 'realm-operator');
+    const main = join(import.meta.dirname, '../../src/cli/main.ts');
+    writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 });
+  });
+
+  it('ends without a word if its reader leaves early', () => {
     const relay = (name: string): string =>
       `apiVersion: realm-operator.dev/v1alpha1\nkind: RealmRelay\nmetadata: {name: ${name}}\nspec:\n  endpoints:\n  - {name: a, listen: {port: 443}, remotes: [{address: b, port: 1}]}\n`;
     const path = join(folder, 'many.yaml');
     writeFileSync(path, Array.from({ length: 200 }, (_, index) => relay(`r${String(index)}`)).join('---\n'));
-    const program = join(folder, 'realm-operator');
-    const main = join(import.meta.dirname, '../../src/cli/main.ts');
-    writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`);
-    chmodSync(program, 0o755);
     const line = `'${program}' render '${path}' | head -n 1; echo "code \${PIPESTATUS[0]}"`;
     const { stdout, stderr } = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
     expect({ stdout, stderr }).to.deep.equal({ stdout: 'apiVersion: v1\ncode 0\n', stderr: '' });
+  });
+
+  it('is named if it is on a full disk', () => {
+    const { status, stderr } = spawnSync('bash', ['-c', `'${program}' help >/dev/full`], {
+      encoding: 'utf8',
+    });
+    expect(status).to.equal(1);
+    expect(stderr).to.equal(
+      'realm-operator: standard output cannot be written: ENOSPC: no space left on device, write\n',
+    );
   });
 });

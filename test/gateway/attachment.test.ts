@@ -111,7 +111,7 @@ describe('a route', () => {
       const found = attachment(
         route([], { kind, namespace }),
         { name: 'web', namespace: 'edge', ...parentRef },
-        { gateway: owner, listeners: judgedListeners(owner) },
+        { gateway: owner, listeners: judgedListeners(owner, lookupIn({})) },
         lookupIn({ namespaces }),
       );
       expect(found.accepted.reason).to.equal(reason);
@@ -125,7 +125,7 @@ describe('a route', () => {
     const { accepted } = attachment(
       route([], { namespace: 'team' }),
       { name: 'web', namespace: 'edge' },
-      { gateway: owner, listeners: judgedListeners(owner) },
+      { gateway: owner, listeners: judgedListeners(owner, lookupIn({})) },
       lookupIn({}),
     );
     expect(accepted.message).to.include('grant its account list and watch of namespaces');

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import { judgedListeners } from '../../src/gateway/listeners.ts';
-import type { Listener } from '../../src/gateway/types.ts';
-import { gateway, listener } from './world.ts';
+import type { Listener, TrafficPolicy } from '../../src/gateway/types.ts';
+import { gateway, listener, lookupIn, policy, target } from './world.ts';
 
 type Case = {
   readonly why: string;
   readonly listeners: readonly Listener[];
+  readonly policies?: readonly TrafficPolicy[];
   /** Of each listener: reasons of Accepted, Conflicted and ResolvedRefs, the kinds, and whether it is served. */
   readonly judged: readonly string[];
 };
@@ -17,7 +18,7 @@ const kinds = (...names: string[]): Partial<Listener> => ({
 
 const beside: Readonly<Record<string, string>> = {
   TCP: 'Accepted ProtocolConflict ResolvedRefs [TCPRoute]',
-  TLS: 'UnsupportedValue ProtocolConflict ResolvedRefs [TLSRoute]',
+  TLS: 'UnsupportedValue ProtocolConflict ResolvedRefs []',
 };
 
 const cases: Case[] = [
@@ -69,12 +70,38 @@ const cases: Case[] = [
     ],
     judged: ['Accepted NoConflicts InvalidRouteKinds [] served'],
   },
+  {
+    why: 'a range that holds the port of another listener: both conflict',
+    listeners: [listener('a', 80), listener('b', 85), listener('c', 90)],
+    policies: [range('a', 89)],
+    judged: [
+      'Accepted ProtocolConflict ResolvedRefs [TCPRoute]',
+      'Accepted ProtocolConflict ResolvedRefs [TCPRoute]',
+      `${fine} [TCPRoute] served`,
+    ],
+  },
+  {
+    why: 'two ranges that overlap',
+    listeners: [listener('a', 80), listener('b', 85)],
+    policies: [range('a', 85), range('b', 89)],
+    judged: Array<string>(2).fill('Accepted ProtocolConflict ResolvedRefs [TCPRoute]'),
+  },
+  {
+    why: 'a range that ends before the next port, and the same range over UDP',
+    listeners: [listener('a', 80), listener('b', 90), listener('c', 85, 'UDP')],
+    policies: [range('a', 89), range('c', 95)],
+    judged: [`${fine} [TCPRoute] served`, `${fine} [TCPRoute] served`, `${fine} [UDPRoute] served`],
+  },
 ];
 
+function range(name: string, endPort: number): TrafficPolicy {
+  return policy(name, { targetRefs: [target('Gateway', 'web', name)], endPort });
+}
+
 describe('listeners of a Gateway', () => {
-  for (const { why, listeners, judged } of cases) {
+  for (const { why, listeners, policies = [], judged } of cases) {
     it(`are judged: ${why}`, () => {
-      const found = judgedListeners(gateway(listeners)).map(
+      const found = judgedListeners(gateway(listeners), lookupIn({ policies })).map(
         ({ accepted, conflicted, resolvedRefs, kinds, isValid }) =>
           [
             accepted.reason,
@@ -96,6 +123,7 @@ describe('listeners of a Gateway', () => {
         listener('a', 443, 'TCP', kinds('HTTPRoute')),
         listener('b', 443, 'TLS'),
       ]),
+      lookupIn({}),
     );
     expect(http?.accepted.message).to.equal('Protocol "HTTP" is not supported: use TCP, TLS or UDP.');
     expect(admin?.accepted.message).to.equal(
@@ -107,5 +135,16 @@ describe('listeners of a Gateway', () => {
     expect(a?.resolvedRefs.message).to.equal(
       'allowedRoutes.kinds: HTTPRoute cannot be attached to this listener: use TCPRoute.',
     );
+  });
+
+  it('name the other listener of ranges that overlap', () => {
+    const [a, b] = judgedListeners(
+      gateway([listener('a', 80), listener('b', 85)]),
+      lookupIn({ policies: [range('a', 89)] }),
+    );
+    expect(a?.conflicted.message).to.equal(
+      'Port 80-89 over TCP overlaps with the ports of listener "b": give each ports of its own, or change endPort of its policy.',
+    );
+    expect(b?.conflicted.message).to.match(/^Port 85 over TCP overlaps with the ports of listener "a"/);
   });
 });

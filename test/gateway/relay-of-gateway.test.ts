@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { Relay } from '../../src/api/relay.ts';
+import { relayConfig } from '../../src/config/parsed-config.ts';
 import { realmDocument } from '../../src/desired/config-map.ts';
 import { desiredObjects } from '../../src/desired/desired-objects.ts';
 import type { Gateway, Listener, Route } from '../../src/gateway/types.ts';
@@ -199,6 +200,30 @@ describe('the relay of a Gateway', () => {
 
   it('is none if no listener is valid', () => {
     expect(decide(gateway([listener('web', 80, 'HTTP')]), []).relay).to.equal(undefined);
+  });
+
+  it('has as many remotes as its Services have endpoints, 1,000 and more, by exact weights', () => {
+    const addresses = Array.from(
+      { length: 1000 },
+      (_, index) => `10.0.${String(index >> 8)}.${String(index & 255)}`,
+    );
+    const refs = [
+      { name: 'many', port: 80, weight: 1 },
+      { name: 'b', port: 80, weight: 1 },
+    ];
+    const { relay } = decide(
+      gateway([listener('db', 1)]),
+      [route(refs)],
+      worldOf(backend('many', addresses), b),
+    );
+    const [parsed] = relay ? relayConfig(realmDocument(relay), 'the ConfigMap').config.endpoints : [];
+    expect(parsed?.remotes).to.have.length(1001);
+    expect(
+      parsed?.backends?.map((each) => ('remotes' in each ? [each.weight, each.remotes.length] : [])),
+    ).to.deep.equal([
+      [1, 1000],
+      [1, 1],
+    ]);
   });
 
   it('is the same whatever the order of slices', () => {

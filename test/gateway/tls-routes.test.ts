@@ -121,12 +121,13 @@ describe('listeners of TLS', () => {
   ];
   for (const [why, listeners, reasons] of cases)
     it(`are judged: ${why}`, () => {
-      const judged = judgedListeners(gateway(listeners));
+      const judged = judgedListeners(gateway(listeners), lookupIn(world));
       expect(
         judged.map(({ accepted, conflicted }) => `${accepted.reason} ${conflicted.reason}`),
       ).to.deep.equal(reasons);
-      for (const { spec, kinds } of judged)
-        if (spec.protocol === 'TLS') expect(kinds).to.deep.equal(['TLSRoute']);
+      for (const { spec, kinds, accepted } of judged)
+        if (spec.protocol === 'TLS')
+          expect(kinds).to.deep.equal(accepted.status === 'True' ? ['TLSRoute'] : []);
     });
 
   it('share one port of the Service, and each reports its own routes', () => {
@@ -234,10 +235,10 @@ describe('the relay of a Gateway with TLSRoutes', () => {
     ]);
   });
 
-  it('has no endpoint for a route without a backend, and none for a name that is an address', () => {
+  it('refuses the clients of a route without a backend, and has no endpoint for a name that is an address', () => {
     expect(
       served([passthrough('tls')], [tlsRoute('none', ['a.example']), tlsRoute('a', ['a.1'])]),
-    ).to.deep.equal([]);
+    ).to.deep.equal(['tls/edge/none [::]:443 [a.example] refused']);
   });
 });
 
@@ -247,7 +248,7 @@ describe('a TLSRoute', () => {
     return attachment(
       tlsRoute('a', hostnames),
       { name: 'web', namespace: 'edge' },
-      { gateway: of, listeners: judgedListeners(of) },
+      { gateway: of, listeners: judgedListeners(of, lookupIn(world)) },
       lookupIn(world),
     );
   };

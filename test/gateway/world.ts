@@ -1,4 +1,5 @@
 import { gatewayDecision, type GatewayDecision } from '../../src/gateway/gateway-decision.ts';
+import { targetsOf } from '../../src/gateway/policies.ts';
 import type {
   BackendRef,
   BackendService,
@@ -9,10 +10,12 @@ import type {
   Listener,
   Lookup,
   ParentRef,
+  PolicyTarget,
   ReferenceGrant,
   Route,
   RouteKind,
   SliceEndpoint,
+  TrafficPolicy,
 } from '../../src/gateway/types.ts';
 import { controllerName } from '../../src/gateway/types.ts';
 
@@ -24,10 +27,12 @@ export type World = {
   readonly namespaces?: Readonly<Record<string, Labels>>;
   /** Specs of RealmGatewayParameters, by `NAMESPACE/NAME`. */
   readonly parameters?: Readonly<Record<string, object>>;
+  readonly policies?: readonly TrafficPolicy[];
 };
 
 export function lookupIn(world: World): Lookup {
   const { services = [], slices = [], grants = [], namespaces = {}, parameters = {} } = world;
+  const { policies = [] } = world;
   return {
     service: (namespace, name) =>
       services.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
@@ -38,6 +43,12 @@ export function lookupIn(world: World): Lookup {
       ),
     grants: (namespace) => grants.filter(({ metadata }) => metadata.namespace === namespace),
     namespaceLabels: (name) => namespaces[name],
+    policies: (kind, namespace, name) =>
+      policies.filter(
+        (each) =>
+          each.metadata.namespace === namespace &&
+          targetsOf(each).some((target) => target.kind === kind && target.name === name),
+      ),
     parameters: (namespace, name) => {
       const spec = parameters[`${namespace}/${name}`];
       const apiVersion = 'realm-operator.dev/v1alpha1';
@@ -114,6 +125,30 @@ export function slice(
     addressType,
     ports: [{ name: portName, port, protocol }],
     endpoints,
+  };
+}
+
+/** The RealmTrafficPolicy `edge/NAME` with this spec. */
+export function policy(
+  name: string,
+  spec: object,
+  created = '2026-01-01T00:00:00Z',
+): TrafficPolicy & { readonly apiVersion: string; readonly kind: string } {
+  return {
+    apiVersion: 'realm-operator.dev/v1alpha1',
+    kind: 'RealmTrafficPolicy',
+    metadata: { name, namespace: 'edge', generation: 4, creationTimestamp: created },
+    spec,
+  };
+}
+
+/** A reference to a target of a policy: a Gateway, a listener of it, or a route. */
+export function target(kind: string, name: string, sectionName?: string): PolicyTarget {
+  return {
+    group: 'gateway.networking.k8s.io',
+    kind,
+    name,
+    ...(sectionName !== undefined && { sectionName }),
   };
 }
 

@@ -34,6 +34,7 @@ if (typeof programs === 'string') {
         'Namespace',
         'CustomResourceDefinition',
         'CustomResourceDefinition',
+        'CustomResourceDefinition',
         'ServiceAccount',
         'ClusterRole',
         'ClusterRole', // of users who view

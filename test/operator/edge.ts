@@ -35,6 +35,7 @@ const paths: Readonly<Record<string, string>> = {
   events: '/apis/events.k8s.io/v1',
   endpointslices: '/apis/discovery.k8s.io/v1',
   realmgatewayparameters: '/apis/realm-operator.dev/v1alpha1',
+  realmtrafficpolicies: '/apis/realm-operator.dev/v1alpha1',
   gateways: '/apis/gateway.networking.k8s.io/v1',
   tcproutes: '/apis/gateway.networking.k8s.io/v1',
   tlsroutes: '/apis/gateway.networking.k8s.io/v1',

@@ -252,7 +252,9 @@ function describeRights(
 const clusterWide: Scope = {
   install: async (installed) => {
     const policies = ['policy', 'requester', 'operator'].map((file) => `config/admission/${file}.yaml`);
-    const crds = ['realmrelays', 'realmgatewayparameters'].map((plural) => `crds/${plural}.yaml`);
+    const crds = ['realmrelays', 'realmgatewayparameters', 'realmtrafficpolicies'].map(
+      (plural) => `crds/${plural}.yaml`,
+    );
     for (const manifest of [...crds, 'config/rbac.yaml', ...policies])
       await installed.kubectl(['apply', '--server-side', '--filename', manifest]);
     if (hasGatewayCrds) await installKinds(installed.controlPlane);
@@ -290,6 +292,8 @@ describeRights('operator with the rights of config/rbac.yaml', clusterWide, (ins
       hostnames: ['a.example'],
     });
     await edge.expectRemotes('192.0.2.1:8080', '192.0.2.53:8080', '192.0.2.1:8080');
+    await edge.applyPolicy('idle', ['TCPRoute/pg'], { balance: 'IPHash' });
+    await edge.expectReasons('idle', 'Accepted');
     await edge.expectOfGateway('Programmed', 'False', 'Pending');
     for (const route of ['tcproutes/pg', 'udproutes/bind', 'tlsroutes/pg'])
       await edge.expectParents(route, ({ length }) => length === 1);

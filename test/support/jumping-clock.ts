@@ -33,7 +33,7 @@ export class JumpingClock implements Clock {
 
   #start(timer: Timer): void {
     timer.cancel();
-    timer.cancel = systemClock.after(timer.dueMs - this.monotonicMs(), () => {
+    timer.cancel = systemClock.after(Math.max(timer.dueMs - this.monotonicMs(), 0), () => {
       this.#run(timer);
     });
   }

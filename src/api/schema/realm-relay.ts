@@ -62,8 +62,8 @@ const listenFields = z.object({
   ),
 });
 
-/** Rules for endpoints with a range of ports. */
-const rangeRules = [
+/** Rules for endpoints with a range of ports; `holds` gets the first port and the last. */
+export const rangeRules = [
   {
     cel: 'self.endPort >= self.port',
     holds: (port: number, endPort: number) => endPort >= port,
@@ -160,7 +160,8 @@ const sni = z.object({
     ),
 });
 
-const endpoint = z.object({
+/** One endpoint, without the rules across its fields. */
+export const endpoint = z.object({
   name: text(15)
     .regex(
       /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
@@ -171,7 +172,7 @@ const endpoint = z.object({
   sni: sni
     .optional()
     .describe(
-      'Serves the clients of TLS that ask for certain names, so that several endpoints share a port. The name is read from the ClientHello, and TLS goes on to the remotes unchanged, or ends here with listenTransport.tls. Clients that no endpoint of the port serves get the alert unrecognized_name. Default: every client of the port.',
+      'Serves the clients of TLS that ask for certain names, so that several endpoints share a port. The name is read from the ClientHello, and TLS goes on to the remotes unchanged, or ends here with listenTransport.tls. Clients that no endpoint of the port serves are reset. Default: every client of the port.',
     ),
   remotes: rule(z.array(remote).min(1).max(32), {
     cel: '!self.all(r, has(r.weight) && r.weight == 0)',

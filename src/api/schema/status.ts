@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { bounded, ipFamily, text } from './parts.ts';
 
-const condition = z.object({
+/** A condition, in the shape of `metav1.Condition`. */
+export const condition = z.object({
   type: text(316).describe('Accepted, Programmed, Ready, and Reconciling or Stalled while they hold.'),
   status: z.enum(['True', 'False', 'Unknown']).describe('Whether the condition holds.'),
   observedGeneration: z

@@ -10,7 +10,9 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { PodPoller } from '../relay-poller.ts';
 import type { WatchProblem } from '../watches.ts';
 import { Pacer } from './pacer.ts';
+import { policyPrefix } from './policy-index.ts';
 import { type GatewayCluster, reconcileGateway } from './reconcile-gateway.ts';
+import { reconcilePolicy } from './reconcile-policy.ts';
 import { type KindContext, reconcileClass, reconcileRoute } from './reconcile-route.ts';
 import { GatewayStores } from './stores.ts';
 import { GatewayWatches } from './watches.ts';
@@ -31,7 +33,7 @@ export type GatewayFrontOptions = {
 };
 
 /** The prefixes of its keys in the queue, in front of `NAMESPACE/NAME`. */
-const prefixes = ['class', 'gateway', ...routeKinds.map((kind) => kind.toLowerCase())];
+const prefixes = ['class', 'gateway', ...routeKinds.map((kind) => kind.toLowerCase()), policyPrefix];
 
 /**
  * The Gateway API as a second front beside RealmRelays: it watches GatewayClasses, Gateways and routes, and reconciles them
@@ -99,7 +101,8 @@ export class GatewayFront {
     if (key.startsWith('class/')) return reconcileClass(key, await this.#context(turn));
     if (!this.#watches.isReady) return awaitChange;
     const context = await this.#context(turn);
-    return key.startsWith('gateway/') ? reconcileGateway(key, context) : reconcileRoute(key, context);
+    if (key.startsWith('gateway/')) return reconcileGateway(key, context);
+    return key.startsWith(`${policyPrefix}/`) ? reconcilePolicy(key, context) : reconcileRoute(key, context);
   }
 
   async #context(turn: Turn): Promise<KindContext> {

@@ -1,5 +1,6 @@
 import { parametersKind, parametersPlural } from '../../api/schema/gateway-parameters.ts';
 import { apiVersion } from '../../api/schema/realm-relay.ts';
+import { policyKind, policyPlural } from '../../api/schema/traffic-policy.ts';
 import {
   type BackendService,
   type EndpointSlice,
@@ -8,6 +9,7 @@ import {
   gatewayGroup,
   type ReferenceGrant,
   type Route,
+  type TrafficPolicy,
 } from '../../gateway/types.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
@@ -20,6 +22,7 @@ export type GatewayObject = KubeObject & Gateway;
 export type RouteObject = KubeObject & Route;
 export type ReferenceGrantObject = KubeObject & ReferenceGrant;
 export type BackendServiceObject = KubeObject & BackendService;
+export type TrafficPolicyObject = KubeObject & TrafficPolicy;
 export type EndpointSliceObject = KubeObject & EndpointSlice;
 
 /** Where EndpointSlices are served. */
@@ -45,14 +48,20 @@ const kinds = {
 /** A kind of the Gateway API. */
 export type GatewayKind = keyof typeof kinds;
 
-/** Where RealmGatewayParameters are served, if their CRD is as new as this operator. */
-const parametersResource: Resource = { apiVersion, kind: parametersKind, plural: parametersPlural };
+/** A kind of our own that goes with Gateways. */
+export type OwnKind = typeof parametersKind | typeof policyKind;
+
+/** Where those are served, if their CRDs are as new as this operator. */
+const ownResources: readonly (Resource & { readonly kind: OwnKind })[] = [
+  { apiVersion, kind: parametersKind, plural: parametersPlural },
+  { apiVersion, kind: policyKind, plural: policyPlural },
+];
 
 /** Every kind of the Gateway API that is read. */
 export const gatewayKinds = Object.keys(kinds) as GatewayKind[];
 
 /** Where the API server serves each kind that it has. */
-export type ServedKinds = ReadonlyMap<GatewayKind | typeof parametersKind, Resource>;
+export type ServedKinds = ReadonlyMap<GatewayKind | OwnKind, Resource>;
 
 type Discovery = { readonly versions?: readonly { readonly version: string }[] };
 type ResourceList = { readonly resources?: readonly { readonly name: string }[] };
@@ -82,10 +91,10 @@ export async function servedKinds(client: KubeClient): Promise<ServedKinds> {
       ? []
       : [[kind, { apiVersion: `${gatewayGroup}/${version}`, kind, plural }] as const];
   });
-  return new Map<GatewayKind | typeof parametersKind, Resource>([
-    ...served,
-    ...(own.includes(parametersPlural) ? [[parametersKind, parametersResource] as const] : []),
-  ]);
+  const ownServed = ownResources
+    .filter(({ plural }) => own.includes(plural))
+    .map((resource) => [resource.kind, resource] as const);
+  return new Map<GatewayKind | OwnKind, Resource>([...served, ...ownServed]);
 }
 
 /** The resources of a version of an API. */

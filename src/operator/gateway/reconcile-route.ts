@@ -66,7 +66,8 @@ export async function reconcileClass(key: ObjectKey, context: KindContext): Prom
   );
 }
 
-function after({ error, againMs }: Omit<ApplyResult, 'verdict'>): Action {
+/** What follows a write of a status. @throws why it failed. */
+export function after({ error, againMs }: Omit<ApplyResult, 'verdict'>): Action {
   if (error !== undefined) throw error;
   return againMs === undefined ? awaitChange : requeueAfter(againMs);
 }

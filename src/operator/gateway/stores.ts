@@ -15,6 +15,7 @@ import type {
   ReferenceGrantObject,
   RouteObject,
 } from './kinds.ts';
+import { PolicyIndex } from './policy-index.ts';
 import { ReferenceIndex } from './reference-index.ts';
 
 const serviceNameLabel = 'kubernetes.io/service-name';
@@ -33,6 +34,7 @@ export class GatewayStores {
   };
   readonly grants = new Store<ReferenceGrantObject>(({ metadata }) => `${metadata.namespace}/*`);
   readonly parameters = new Store<KubeObject>();
+  readonly policies = new PolicyIndex();
   readonly services = new Store<BackendServiceObject>();
   readonly slices = new Store<EndpointSliceObject>(serviceOfSlice);
   readonly namespaces = new Store<KubeObject>();
@@ -44,6 +46,7 @@ export class GatewayStores {
     slices: (namespace, service) => this.slices.group(`${namespace}/${service}`),
     grants: (namespace) => this.grants.group(`${namespace}/*`),
     parameters: (namespace, name) => this.parameters.get(`${namespace}/${name}`),
+    policies: (kind, namespace, name) => this.policies.of(kind, namespace, name),
     namespaceLabels: (name) => {
       const namespace = this.namespaces.get(`/${name}`);
       return namespace && (namespace.metadata.labels ?? {});
@@ -64,12 +67,24 @@ export class GatewayStores {
           if (source.startsWith('class/')) this.#touchClass(source, touched);
           else touched(source, 'now');
     });
+    this.policies.subscribe(
+      (key) => {
+        touched(key, 'now');
+      },
+      (kind, key) => {
+        if (kind === 'Gateway') touched(`gateway/${key}`, 'now');
+        else for (const parent of this.#parents(routeKey(kind, key))) touched(parent, 'now');
+      },
+    );
     this.gateways.subscribe((change) => {
       for (const key of keysOf(change)) this.#touchGateway(`gateway/${key}`, change, touched);
     });
     for (const [kind, store] of Object.entries(this.routes))
       store.subscribe((change) => {
-        for (const key of keysOf(change)) this.#routeChanged(routeKey(kind, key), change, touched);
+        for (const key of keysOf(change)) {
+          this.#routeChanged(routeKey(kind, key), change, touched);
+          if (!isSameGeneration(change)) this.#touchPolicies(kind, key, touched);
+        }
       });
     this.services.subscribe((change) => {
       if (!isSame(change)) for (const key of keysOf(change)) this.#touchRoutes(`service/${key}`, touched);
@@ -119,11 +134,15 @@ export class GatewayStores {
     for (const { key } of this.gateways.all()) yield `gateway/${key}`;
     for (const [kind, store] of Object.entries(this.routes))
       for (const { key } of store.all()) yield routeKey(kind, key);
+    yield* this.policies.keys();
   }
 
   #touchClass(key: ObjectKey, touched: Touched): void {
     touched(key, 'now');
-    for (const gateway of this.gateways.packedGroup(key)) touched(`gateway/${gateway.key}`, 'now');
+    for (const gateway of this.gateways.packedGroup(key)) {
+      touched(`gateway/${gateway.key}`, 'now');
+      this.#touchPolicies('Gateway', gateway.key, touched);
+    }
   }
 
   #touchGateway(key: ObjectKey, change: ObjectChange<GatewayObject>, touched: Touched): void {
@@ -132,6 +151,11 @@ export class GatewayStores {
     const { metadata, spec } = change.now?.object() ?? {};
     this.#references.set(key, parametersOf(spec?.infrastructure?.parametersRef, metadata?.namespace));
     for (const route of this.#references.sources(key)) touched(route, 'now');
+    this.#touchPolicies('Gateway', key.slice('gateway/'.length) as ObjectKey, touched);
+  }
+
+  #touchPolicies(kind: string, key: ObjectKey, touched: Touched): void {
+    for (const policy of this.policies.keysOf(kind, key)) touched(policy, 'now');
   }
 
   #routeChanged(key: ObjectKey, change: ObjectChange<RouteObject>, touched: Touched): void {
@@ -172,12 +196,13 @@ export function isOwnClass(gatewayClass: GatewayClassObject | undefined): boolea
 
 /** The part of a Service that is kept: there are many, and most of one is not needed here. Pure. */
 export function strippedService(service: BackendServiceObject): BackendServiceObject {
-  const { type, ipFamilies, ports } = service.spec;
+  const { type, ipFamilies, clusterIPs, ports } = service.spec;
   return {
     ...bare(service),
     spec: {
       ...(type !== undefined && { type }),
       ...(ipFamilies !== undefined && { ipFamilies }),
+      ...(clusterIPs !== undefined && { clusterIPs: clusterIPs.slice(0, 1) }),
       ports: (ports ?? []).map(({ name = '', port, protocol = 'TCP' }) => ({ name, port, protocol })),
     },
   };

@@ -1,4 +1,5 @@
 import { parametersKind } from '../../api/schema/gateway-parameters.ts';
+import { policyKind } from '../../api/schema/traffic-policy.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Informer } from '../../kube/informer.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
@@ -15,6 +16,7 @@ import {
   type GatewayKind,
   gatewayKinds,
   namespaceResource,
+  type OwnKind,
   type ServedKinds,
   servedKinds,
   sliceResource,
@@ -181,6 +183,7 @@ export class GatewayWatches {
       ...this.#ofKind('UDPRoute', stores.routes.UDPRoute),
       ...this.#ofKind('ReferenceGrant', stores.grants),
       ...this.#ofKind(parametersKind, stores.parameters),
+      ...this.#ofKind(policyKind, stores.policies.store),
       {
         ...ofBackends,
         resource: serviceResource,
@@ -204,11 +207,7 @@ export class GatewayWatches {
     ];
   }
 
-  #ofKind<T extends KubeObject>(
-    kind: GatewayKind | typeof parametersKind,
-    store: Store<T>,
-    isOfCluster = false,
-  ): Wanted[] {
+  #ofKind<T extends KubeObject>(kind: GatewayKind | OwnKind, store: Store<T>, isOfCluster = false): Wanted[] {
     const resource = this.#kinds.get(kind);
     return resource === undefined
       ? []

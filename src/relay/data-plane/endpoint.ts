@@ -26,6 +26,7 @@ import type { EndpointTransport } from '../transport/endpoint-transport.ts';
 import { LateHelloError } from '../transport/waiting-client.ts';
 import type { UdpAssociation } from '../udp/association.ts';
 import { Associations } from '../udp/associations.ts';
+import type { Connect } from '../upstream/health-checks.ts';
 import { BackendRefusedError } from '../upstream/backends.ts';
 import { EndpointRemotes } from '../upstream/endpoint-remotes.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
@@ -79,7 +80,7 @@ export class Endpoint {
     this.#config = config;
     this.#transport = transport;
     this.#threads = context.threads;
-    this.#remotes = new EndpointRemotes(config, context);
+    this.#remotes = new EndpointRemotes(config, { ...context, connect: () => this.#checkConnect() });
     const { clock } = context;
     this.#backends = new ClientBackends({ clock, remotes: this.#remotes, config: () => this.#config });
     this.#logLimiter = new LogLimiter(context.log, context.clock, () => this.#config.name);
@@ -252,6 +253,13 @@ export class Endpoint {
     if (path === undefined || chosen === undefined || chosen === 'refused') return undefined;
     const pool = (): RemotePool | undefined => this.#backends.current('UDP', port, chosen);
     return this.#associations.associate({ port, client, path, pool, onClosed });
+  }
+
+  /** How a check connects to remotes with transports. */
+  #checkConnect(): Connect | undefined {
+    const [transport, config, { tcp }] = [this.#transport, this.#config, this.#connectionContext];
+    if (transport === undefined) return undefined;
+    return (target, onConnected) => transport.connect(target, onConnected, config, tcp);
   }
 
   #newConnection(accepted: Accepted, port: number): Connection {

@@ -13,7 +13,8 @@ import type { EndpointConfig } from '../../config/relay-config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Connection, ConnectionContext } from '../connection/connection.ts';
-import type { Accepted } from '../net/channel.ts';
+import type { Accepted, Target, TcpStack } from '../net/channel.ts';
+import type { ConnectionAttempt } from '../upstream/happy-eyeballs.ts';
 
 /** What transports work with. */
 export type TransportContext = { readonly clock: Clock; readonly log: Pick<Logger, 'info' | 'error'> };
@@ -35,6 +36,13 @@ export type EndpointTransport = TransportState & {
     config: EndpointConfig,
     context: ConnectionContext,
   ) => Connection;
+  /** Connects to a remote as for a client, handshake included, for a check; `config` is the endpoint's. */
+  readonly connect: (
+    target: Target,
+    onConnected: (error: Error | undefined) => void,
+    config: EndpointConfig,
+    tcp: Pick<TcpStack, 'connect'>,
+  ) => ConnectionAttempt;
   /** Watches the files from now on. */
   readonly watch: () => void;
   /** Stops watching them. */

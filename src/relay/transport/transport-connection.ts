@@ -4,7 +4,7 @@ import { asError } from '../../lib/errors.ts';
 import type { ConnectionContext } from '../connection/connection.ts';
 import { ConnectionLifecycle, type LifecycleOwner } from '../connection/lifecycle.ts';
 import type { IdleLimits } from '../limits/idle-sweep.ts';
-import type { OwnSocket, RelayPath } from '../limits/own-sockets.ts';
+import type { RelayPath } from '../limits/own-sockets.ts';
 import type { Accepted, Target } from '../net/channel.ts';
 import { reset } from '../net/reset.ts';
 import { probe } from '../net/socket-stack.ts';
@@ -14,6 +14,7 @@ import type { Side } from '../stats/side.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
 import { HandshakeError, ClientRefusedError } from './handshake-error.ts';
 import { quiet, type Layers } from './layers.ts';
+import { bare, connectRemotePeer, type Peer, type RemotePeer } from './remote-peer.ts';
 import { StreamPipe } from './stream-pipe.ts';
 
 /** The handshakes of an endpoint's transports. */
@@ -31,12 +32,6 @@ export type TransportConnectionContext = {
   readonly handshakes: Handshakes;
 };
 
-/** One side of a connection: its socket, and the layers on it, from the handshake on. */
-type Peer = { readonly raw: Socket; layers: Layers };
-
-/** A remote that is dialled; its side is there once it is connected. */
-type Upstream = OwnSocket & { peer: Peer | undefined; readonly close: () => void };
-
 /**
  * One client's connection through TLS or WebSocket, on one side or both, from accept to settle.
  *
@@ -45,7 +40,7 @@ type Upstream = OwnSocket & { peer: Peer | undefined; readonly close: () => void
  * A remote is dialled only after the handshake with the client. A connection that is plain on both sides is a
  * `TcpConnection`.
  */
-export class TransportConnection implements LifecycleOwner<Upstream> {
+export class TransportConnection implements LifecycleOwner<RemotePeer> {
   countedAs: string | undefined;
   path: RelayPath = [];
   pool: RemotePool | undefined;
@@ -56,7 +51,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
   readonly #context: ConnectionContext;
   readonly #handshakes: Handshakes;
   readonly #client: Peer;
-  readonly #lifecycle: ConnectionLifecycle<Upstream>;
+  readonly #lifecycle: ConnectionLifecycle<RemotePeer>;
   /** What a PROXY header to the remote names. */
   #addresses: ProxyAddresses;
   #upstream: Peer | undefined;
@@ -105,7 +100,7 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     this.#lifecycle.endIfIdle(nowMs, limits);
   }
 
-  join({ peer: upstream }: Upstream): void {
+  join({ peer: upstream }: RemotePeer): void {
     if (upstream === undefined) throw new Error('joined before it was connected');
     this.#upstream = upstream;
     this.#own(upstream.raw);
@@ -177,41 +172,14 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     });
   }
 
-  /** Connects and does the handshake: a remote that fails in either is followed by the next one. */
-  #connect(target: Target, onConnected: (error: Error | undefined) => void): Upstream {
-    let report = onConnected;
-    const channel = this.#context.tcp.connect(target, (error) => {
-      if (error !== undefined) {
-        report(error);
-        return;
-      }
-      upstream.peer = bare(quiet(channel.stream(this.#config.network)));
-      void this.#requestUpstream(upstream.peer)
-        .catch(asError)
-        .then((fault) => {
-          report(fault);
-        });
+  #connect(target: Target, onConnected: (error: Error | undefined) => void): RemotePeer {
+    const { sendProxyVersion: version } = this.#config.network;
+    return connectRemotePeer(target, onConnected, {
+      tcp: this.#context.tcp,
+      settings: this.#config.network,
+      header: version && proxyHeader(version, this.#addresses),
+      request: this.#handshakes.request,
     });
-    const upstream: Upstream = {
-      peer: undefined,
-      local: () => {
-        const { localAddress: address = '', localPort: port = 0 } = upstream.peer?.raw ?? {};
-        return upstream.peer === undefined ? channel.local() : { address, port };
-      },
-      close: () => {
-        report = () => undefined;
-        if (upstream.peer === undefined) channel.close();
-        else upstream.peer.raw.destroy();
-      },
-    };
-    return upstream;
-  }
-
-  async #requestUpstream(peer: Peer): Promise<undefined> {
-    const { raw } = peer;
-    const { sendProxyVersion } = this.#config.network;
-    if (sendProxyVersion !== undefined) raw.write(proxyHeader(sendProxyVersion, this.#addresses));
-    peer.layers = await this.#handshakes.request(raw);
   }
 
   #own(raw: Socket): void {
@@ -243,11 +211,6 @@ export class TransportConnection implements LifecycleOwner<Upstream> {
     this.fromUpstream.release();
     this.#lifecycle.settle();
   }
-}
-
-/** A side before its handshake. */
-function bare(raw: Socket): Peer {
-  return { raw, layers: { all: [raw], top: raw } };
 }
 
 /** The highest layer that is a socket: with TLS its state, not that of the socket below, shows whether it is read. */

@@ -5,9 +5,11 @@ import type { Clock } from '../../lib/clock.ts';
 import type { ListenTls, RemoteTls, ServerCertificate } from '../../config/transport.ts';
 import type { EndpointTransport, TransportContext } from './endpoint-transport.ts';
 import { certificateChain, keyPair, type FileBytes } from './certificates.ts';
+import { ownProxyHeader } from '../proxy-protocol/header.ts';
 import { WatchedFiles } from './watched-files.ts';
 import { HandshakeError } from './handshake-error.ts';
 import { acceptLayers, connectLayers, type Layers } from './layers.ts';
+import { connectRemotePeer } from './remote-peer.ts';
 import { selfSigned } from './self-signed.ts';
 import { clientContext } from './tls-client.ts';
 import { TlsServer, type ServerMaterial } from './tls-server.ts';
@@ -69,6 +71,16 @@ class WatchedTransport implements EndpointTransport {
 
   readonly serve: EndpointTransport['serve'] = (accepted, port, config, connection) =>
     new TransportConnection(accepted, port, config, { connection, handshakes: this.#handshakes });
+
+  readonly connect: EndpointTransport['connect'] = (target, onConnected, { network }, tcp) => {
+    const { sendProxyVersion: version, sendMptcp: mptcp } = network;
+    return connectRemotePeer({ ...target, mptcp }, onConnected, {
+      tcp,
+      settings: network,
+      header: version && ownProxyHeader(version),
+      request: this.#handshakes.request,
+    });
+  };
 
   get #files(): readonly WatchedFiles<unknown>[] {
     return [this.#listen, this.#remote].filter((files) => files !== undefined);

@@ -9,7 +9,7 @@ import type { TcpStack } from '../net/channel.ts';
 import type { UdpStack } from '../net/datagrams.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { Backends } from './backends.ts';
-import { HealthChecks } from './health-checks.ts';
+import { HealthChecks, type Connect } from './health-checks.ts';
 import { OvertakenChecks } from './overtaken-checks.ts';
 import { RemotePools } from './remote-pools.ts';
 import type { RemoteHealth } from './remote-health.ts';
@@ -26,6 +26,8 @@ export type EndpointRemotesContext = {
   readonly tcp: TcpStack;
   readonly udp: UdpStack;
   readonly budget: DescriptorBudget;
+  /** See `OvertakenChecksContext`. */
+  readonly connect: () => Connect | undefined;
 };
 
 /** The remotes of an endpoint, separately for each protocol, because a remote may serve one and not the other. */
@@ -37,7 +39,7 @@ export class EndpointRemotes {
 
   constructor(config: EndpointConfig, context: EndpointRemotesContext) {
     this.#config = config;
-    this.#overtakenChecks = new OvertakenChecks(context, () => this.#config);
+    this.#overtakenChecks = new OvertakenChecks({ ...context, config: () => this.#config });
     const onOvertaken = (remote: Remote): void => {
       this.#overtakenChecks.run(remote);
     };

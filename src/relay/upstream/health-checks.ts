@@ -85,7 +85,7 @@ type Checked = {
 };
 
 /** Connects to an address, or asks it, as a `Dial` requires. */
-type Connect = (target: Target, onConnected: (error: Error | undefined) => void) => ConnectionAttempt;
+export type Connect = (target: Target, onConnected: (error: Error | undefined) => void) => ConnectionAttempt;
 
 /** How checks connect to the remotes of TCP. */
 export function tcpConnect(tcp: TcpStack, { network }: EndpointConfig): Connect {

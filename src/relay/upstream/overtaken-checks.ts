@@ -1,12 +1,20 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { Dial } from './dial.ts';
 import type { ConnectionAttempt } from './happy-eyeballs.ts';
-import { tcpConnect, type HealthChecksContext } from './health-checks.ts';
+import { tcpConnect, type Connect, type HealthChecksContext } from './health-checks.ts';
 import { inOrder } from './remote-order.ts';
 import type { Remote } from './remote.ts';
 
 /** How long after the end of a check a remote may be checked again. */
 const pauseMs = 1000;
+
+/** What the checks of an endpoint work with. */
+export type OvertakenChecksContext = HealthChecksContext & {
+  /** The endpoint's configuration, which a reload may change. */
+  readonly config: () => EndpointConfig;
+  /** Connects to remotes through their transports; undefined if they are plain TCP. */
+  readonly connect: () => Connect | undefined;
+};
 
 /**
  * Checks remotes that others have overtaken, one check of each at a time: a dial without a client, which has the time that
@@ -14,16 +22,13 @@ const pauseMs = 1000;
  * that succeeds changes nothing, because the remote is merely slow.
  */
 export class OvertakenChecks {
-  readonly #context: HealthChecksContext;
-  readonly #config: () => EndpointConfig;
+  readonly #context: OvertakenChecksContext;
   readonly #running = new Map<Remote, Dial<ConnectionAttempt>>();
   /** When a remote that is merely slow may be checked again. */
   readonly #paused = new WeakMap<Remote, number>();
 
-  /** @param config  of the endpoint, which a reload may change. */
-  constructor(context: HealthChecksContext, config: () => EndpointConfig) {
+  constructor(context: OvertakenChecksContext) {
     this.#context = context;
-    this.#config = config;
   }
 
   /** Checks `remote`, unless that is being done, was done within the last second, or there is no descriptor for it. */
@@ -73,7 +78,7 @@ export class OvertakenChecks {
   }
 
   #newDial(): Dial<ConnectionAttempt> {
-    const config = this.#config();
+    const config = this.#context.config();
     const { through, dialDevice: device, deniedDestinations: denied, network } = config;
     return new Dial({
       ...this.#context,
@@ -81,7 +86,7 @@ export class OvertakenChecks {
       device,
       denied,
       timeoutMs: network.tcpTimeoutMs,
-      connect: tcpConnect(this.#context.tcp, config),
+      connect: this.#context.connect() ?? tcpConnect(this.#context.tcp, config),
       onFailedTry: () => undefined,
     });
   }

@@ -1,7 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Condition } from '../../../src/api/schema/realm-relay.ts';
-import type { GatewayStatus, Listener, RouteKind, RouteParentStatus } from '../../../src/gateway/types.ts';
+import type {
+  GatewayStatus,
+  Listener,
+  PolicyAncestorStatus,
+  RouteKind,
+  RouteParentStatus,
+} from '../../../src/gateway/types.ts';
 import { type ControlPlane, startControlPlane } from '../../cluster/control-plane.ts';
 import { crdsServed } from '../../cluster/crds.ts';
 import { describeWithCluster } from '../../cluster/shared.ts';
@@ -12,7 +18,7 @@ import { Edge, type Seen } from '../edge.ts';
 const gatewayCrds = join(import.meta.dirname, '..', '..', 'cluster', 'bin', 'gateway-crds');
 /** Whether they are there. */
 export const hasGatewayCrds = existsSync(gatewayCrds);
-const ownCrds = ['realmrelays', 'realmgatewayparameters'].map((plural) =>
+const ownCrds = ['realmrelays', 'realmgatewayparameters', 'realmtrafficpolicies'].map((plural) =>
   join(import.meta.dirname, '..', '..', '..', 'crds', `${plural}.yaml`),
 );
 const group = 'gateway.networking.k8s.io/v1';
@@ -22,6 +28,7 @@ const classes = `/apis/${group}/gatewayclasses`;
 const className = 'realm';
 
 export type SeenGateway = Omit<Seen, 'status'> & { readonly status?: GatewayStatus };
+export type SeenPolicy = Omit<Seen, 'status'> & { readonly status?: { ancestors?: PolicyAncestorStatus[] } };
 export type SeenRoute = Omit<Seen, 'status'> & { readonly status?: { parents?: RouteParentStatus[] } };
 
 /** A suite on a control plane of its own; `kinds` are there from the start, or later by `installKinds`. */
@@ -99,6 +106,33 @@ export class GatewayEdge extends Edge {
       ...spec,
       rules: [{ backendRefs }],
     });
+  }
+
+  /** Applies the RealmTrafficPolicy `name` for these targets, each as `KIND/NAME` or `Gateway/NAME/LISTENER`. */
+  async applyPolicy(name: string, targets: readonly string[], fields: object): Promise<void> {
+    const targetRefs = targets.map((target) => {
+      const [kind, object, sectionName] = target.split('/');
+      return { group: 'gateway.networking.k8s.io', kind, name: object, ...(sectionName && { sectionName }) };
+    });
+    await this.applyObject(
+      `realmtrafficpolicies/${name}`,
+      'realm-operator.dev/v1alpha1',
+      'RealmTrafficPolicy',
+      { targetRefs, ...fields },
+    );
+  }
+
+  /** Resolves with `status.ancestors` of a policy once these are its reasons, in the order of its targets. */
+  async expectReasons(
+    policy: string,
+    ...reasons: readonly string[]
+  ): Promise<readonly PolicyAncestorStatus[]> {
+    const seen = (await this.expect(`realmtrafficpolicies/${policy}`, (object) => {
+      const { status } = object as unknown as SeenPolicy;
+      const own = status?.ancestors?.filter((each) => each.controllerName.startsWith('realm-operator.dev/'));
+      return own?.map(({ conditions }) => conditions[0]?.reason).join() === reasons.join();
+    })) as unknown as SeenPolicy;
+    return seen.status?.ancestors ?? [];
   }
 
   /** Creates a Service of one port, and a slice with these addresses on port 8080, by hand. */

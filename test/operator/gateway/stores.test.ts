@@ -1,15 +1,31 @@
 import { expect } from 'chai';
-import type { EndpointSlice, Gateway, ReferenceGrant, Route } from '../../../src/gateway/types.ts';
+import type {
+  EndpointSlice,
+  Gateway,
+  PolicyTarget,
+  ReferenceGrant,
+  Route,
+  TrafficPolicy,
+} from '../../../src/gateway/types.ts';
 import type { KubeObject } from '../../../src/kube/object.ts';
 import type { Store } from '../../../src/kube/store.ts';
-import type { EndpointSliceObject } from '../../../src/operator/gateway/kinds.ts';
+import type { EndpointSliceObject, TrafficPolicyObject } from '../../../src/operator/gateway/kinds.ts';
 import {
   GatewayStores,
   strippedNamespace,
   strippedService,
   strippedSlice,
 } from '../../../src/operator/gateway/stores.ts';
-import { backend, gateway, gatewayClass, listener, route, slice } from '../../gateway/world.ts';
+import {
+  backend,
+  gateway,
+  gatewayClass,
+  listener,
+  policy,
+  route,
+  slice,
+  target,
+} from '../../gateway/world.ts';
 
 let version = 0;
 
@@ -145,5 +161,54 @@ describe('stores of Gateways', () => {
     put(stores.slices, zoned('a', ['192.0.2.1']));
     expect(touched).to.deep.equal([]);
     expect(stores.routesOf('edge/web')).to.deep.equal([]);
+  });
+
+  describe('with policies', () => {
+    const versioned = (
+      name: string,
+      generation: number,
+      targets: readonly PolicyTarget[],
+    ): TrafficPolicyObject => {
+      const { kind, apiVersion: _version, ...rest } = policy(name, { targetRefs: targets });
+      return sent<TrafficPolicy>(kind, { ...rest, metadata: { ...rest.metadata, uid: name, generation } });
+    };
+    const ofWeb = target('Gateway', 'web');
+    const ofListener = target('Gateway', 'web', 'db');
+
+    it('touch the Gateway of a policy, that of its route, and policies with a target in common', () => {
+      put(stores.policies.store, versioned('a', 1, [ofListener]));
+      expect(touched.splice(0)).to.deep.equal(['policy/edge/a now', 'gateway/edge/web now']);
+      put(stores.policies.store, versioned('b', 1, [ofWeb]));
+      expect(touched.splice(0)).to.deep.equal([
+        'policy/edge/b now',
+        'gateway/edge/web now',
+        'policy/edge/a now',
+      ]);
+      put(stores.policies.store, versioned('c', 1, [target('TCPRoute', 'route')]));
+      expect(touched).to.deep.equal(['policy/edge/c now', 'gateway/edge/web now']);
+    });
+
+    it('touch a target that a policy no longer has, and nobody for its status', () => {
+      put(stores.policies.store, versioned('a', 1, [ofWeb]));
+      touched.length = 0;
+      put(stores.policies.store, versioned('a', 1, [ofWeb]));
+      expect(touched.splice(0)).to.deep.equal(['policy/edge/a now']);
+      put(stores.policies.store, versioned('a', 2, [target('UDPRoute', 'other')]));
+      expect(touched).to.include('gateway/edge/web now');
+      expect(stores.lookup.policies('Gateway', 'edge', 'web')).to.deep.equal([]);
+    });
+
+    it('touch the policies of a Gateway and of a route that change', () => {
+      put(stores.policies.store, versioned('a', 1, [ofListener, target('TCPRoute', 'route')]));
+      touched.length = 0;
+      const { metadata, spec } = gateway([listener('db', 5432)]);
+      put(stores.gateways, sent<Gateway>('Gateway', { metadata: { ...metadata, generation: 9 }, spec }));
+      expect(touched.splice(0)).to.include('policy/edge/a now');
+      put(
+        stores.routes.TCPRoute,
+        sent('TCPRoute', { ...routeTo({}), metadata: { ...routeTo({}).metadata, generation: 3 } }),
+      );
+      expect(touched).to.include('policy/edge/a now');
+    });
   });
 });

@@ -66,6 +66,30 @@ describe('relay, a remote that does not answer', () => {
     expect(await received(await loopback.client(listenOf(relay)))).to.equal('awake');
   });
 
+  for (const { what, transport, end } of [
+    { what: 'a TLS', transport: 'tls;sni=a.example;insecure', end: 'tls;servername=a.example' },
+    { what: 'a WebSocket', transport: 'ws;host=a;path=/', end: 'ws;host=a;path=/' },
+  ])
+    it(`is ejected, too, if it accepts TCP and is silent in ${what} handshake`, async () => {
+      const mute = await loopback.tcpRemote((socket) => socket.resume());
+      const greeter = await loopback.greeter('second');
+      const wrapped = await loopback.relay(config(endpoint(greeter, { listen_transport: end })));
+      const clock = new FakeClock();
+      const fields = { remote_transport: transport, extra_remotes: [listenOf(wrapped.relay)] };
+      const { relay, lines } = await loopback.relay(
+        config(endpoint(mute, fields, { ...noIdleSweep, tcp_timeout: 7 })),
+        {
+          clock,
+        },
+      );
+      const answer = received(await loopback.client(listenOf(relay)));
+      await eventually('the dial', () => clock.timers >= 2);
+      clock.advance(250);
+      expect(await answer).to.equal('second');
+      clock.advance(7000);
+      expect(await loggedLine(lines, 'remote ejected')).to.include({ upstream: mute });
+    });
+
   const ways: { why: string; fields: Partial<RealmEndpoint>; network?: RealmNetwork; end?: string }[] = [
     { why: 'plain TCP', fields: {} },
     {
