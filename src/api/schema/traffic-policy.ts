@@ -9,7 +9,7 @@ export const policyKind = 'RealmTrafficPolicy';
 export const policyPlural = 'realmtrafficpolicies';
 
 /** The kinds that a policy can target. */
-const targetKinds = ['Gateway', 'TCPRoute', 'UDPRoute'] as const;
+const targetKinds = ['Gateway', 'TCPRoute', 'TLSRoute', 'UDPRoute'] as const;
 
 /** `PolicyStatus` of the Gateway API has no room for more. */
 export const maxAncestors = 16;
