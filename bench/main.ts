@@ -137,7 +137,8 @@ function writeDocs(rows: readonly Row[], programs: readonly RelayProgram[], head
   const [, after] = rest.split(end);
   if (after === undefined) throw new Error(`${page}: there is no ${begin} with a ${end} after it: add them`);
   const table = [...tableHead(programs), ...rows.map((row) => tableLine(row, programs))].join('\n');
-  writeFileSync(page, `${String(before)}${begin}\n\n${head}.\n\n${table}\n\n${end}${after}`);
+  const image = '![Medians of every row, a bar for each program](images/performance.svg)';
+  writeFileSync(page, `${String(before)}${begin}\n\n${head}.\n\n${table}\n\n${image}\n\n${end}${after}`);
   writeFileSync(join(docs, 'images', 'performance.svg'), chart(rows, programs, 'Cost of a relay, medians'));
 }
 
