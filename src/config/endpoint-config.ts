@@ -18,6 +18,8 @@ export type SharedNetworks = {
   readonly global: RealmNetwork;
   /** Overrides both. */
   readonly overrides: RealmNetwork;
+  /** What was made of them so far, by the JSON of what is written: thousands of endpoints may have the same settings. */
+  readonly known: Map<string, EndpointNetwork>;
 };
 
 /** An endpoint whose name is not final yet, with the path and the findings for its problems. */
@@ -29,6 +31,13 @@ export type UnnamedEndpoint = {
   readonly path: Path;
   readonly findings: Findings;
 };
+
+function networkOf(written: RealmNetwork, known: SharedNetworks['known']): EndpointNetwork {
+  const key = JSON.stringify(written);
+  const network = known.get(key) ?? endpointNetwork(written);
+  known.set(key, network);
+  return network;
+}
 
 /**
  * The endpoint at `path` with defaults applied.
@@ -52,14 +61,14 @@ export function endpointConfig(
     network: own,
     ...rest
   }: ReadEndpoint,
-  { global, overrides }: SharedNetworks,
+  { global, overrides, known }: SharedNetworks,
   path: Path,
   findings: Findings,
 ): UnnamedEndpoint | undefined {
   if (listen === undefined || remote === undefined) return undefined; // reported by the rules
   const remotes = [remote, ...extra];
   const written = { ...global, ...own, ...overrides };
-  const network = endpointNetwork(written);
+  const network = networkOf(written, known);
   findings.problems.push(...networkProblems(listen, network, path));
   findings.problems.push(...sniProblems({ sni, network, listenTransport }, path));
   const healthCheck = check && healthCheckConfig(check);

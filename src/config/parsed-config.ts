@@ -70,6 +70,7 @@ export function mergedConfig(sources: readonly SourceDocument[], overrides: Over
   const networks = {
     global: firstOf(reads.map(({ read }) => read.network)),
     overrides: overrides.network ?? {},
+    known: new Map<string, EndpointNetwork>(),
   };
   const endpoints = reads.flatMap(({ read, findings }) =>
     (read.endpoints ?? []).flatMap((endpoint, index) => {

@@ -8,6 +8,7 @@
 import type { RelayConfig } from '../config/relay-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asError, RealmError } from '../lib/errors.ts';
+import { keepLaterModules } from '../lib/later-modules.ts';
 import { openFilesLimit } from '../lib/open-files.ts';
 import { present } from '../lib/record.ts';
 import { version } from '../lib/version.ts';
@@ -78,6 +79,9 @@ export type Drained = {
   readonly cut: number;
 };
 
+/** What a serving relay imports only when it is needed. */
+export const laterModules: readonly string[] = ['html', 'port-owner', 'watched-transport'];
+
 /** A running relay: its configuration, its listening sockets, and the data plane that serves their clients. */
 export class RelayServer {
   readonly #log: Logger;
@@ -99,6 +103,7 @@ export class RelayServer {
   #lastReload: Promise<void> = Promise.resolve();
 
   constructor(options: RelayOptions) {
+    keepLaterModules(laterModules);
     const { log, clock, engine, identity, retireMs, random, logLinesDropped } = { ...defaults, ...options };
     const {
       lookup = new NameResolver({ clock, log }).lookup,
@@ -235,11 +240,11 @@ export class RelayServer {
 
   /** The sockets that it listens on. */
   get sockets(): OwnSocket[] {
-    return [...this.#listeners].flatMap(({ spec, open }) =>
-      open === undefined
-        ? []
-        : [{ name: spec.key, protocol: spec.protocol, address: open.address, port: open.port }],
-    );
+    return [...this.#listeners].flatMap(({ spec, open }) => {
+      if (open === undefined) return [];
+      const { address, port, sockets } = open;
+      return [{ name: spec.key, protocol: spec.protocol, address, port, sockets }];
+    });
   }
 
   /** Leaves new clients to a successor that has the same sockets, and waits until everything open has ended. */

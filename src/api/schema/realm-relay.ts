@@ -273,7 +273,7 @@ export const specSchema = z.object({
   workers: bounded(
     1,
     maxWorkers,
-    'Number of threads of each Pod that serve TCP connections; limits are those of the Pod, whatever their number. More than one pays off if the Pod may use more than one CPU. A change replaces the Pods. Default: 1.',
+    'Number of threads of each Pod that serve TCP connections and carry UDP; limits are those of the Pod, whatever their number. More than one pays off if the Pod may use more than one CPU. A change replaces the Pods. Default: 1.',
   ),
   drainSeconds: seconds(
     0,

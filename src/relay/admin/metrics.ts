@@ -110,7 +110,7 @@ function logFamily(status: () => RelayStatus): MetricFamily {
 function datagramFamily(status: () => RelayStatus): MetricFamily {
   return {
     name: 'realm_relay_datagrams_lost_total',
-    help: 'UDP datagrams, to clients and to remotes, lost because their socket had no room; always 0 with the engine node.',
+    help: 'UDP datagrams lost because a socket had no room: a listening one to receive them, or one to send them; always 0 with the engine node.',
     type: 'counter',
     labels: [],
     read: () => [{ labels: {}, value: status().datagramsLost }],

@@ -37,7 +37,7 @@ export const ownFlagTable: Readonly<Record<string, Flag>> = {
   },
   workers: {
     value: 'N',
-    help: 'threads that serve TCP connections, 1 to 64; default 1',
+    help: 'threads that serve TCP connections and carry UDP, 1 to 64; default 1',
   },
 };
 

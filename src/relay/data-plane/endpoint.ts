@@ -125,6 +125,7 @@ export class Endpoint {
   /** How it is now. */
   get stats(): EndpointStats {
     for (const connection of this.#connections) connection.countTraffic();
+    this.#associations.countTraffic();
     return {
       config: this.#config,
       remoteNames: this.#remotes.names,

@@ -57,13 +57,15 @@ export class LocalDataPlane implements DataPlane {
   constructor({ openFiles, memoryBytes, retireMs, engine, ...rest }: LocalDataPlaneOptions) {
     const { log, clock, errors, threads } = rest;
     const { count, ownDescriptors, cells, used } = sharedWith(threads);
-    const listening = (): number => this.#serving.size + ownDescriptors;
+    const listening = (): number =>
+      [...this.#serving.keys()].reduce((sum, { sockets }) => sum + sockets, ownDescriptors);
     const budgetBytes = memoryBytes ?? memoryBudgetBytes(count);
     const memory = new MemoryBudget({ budgetBytes, log, clock, errors, ...cells });
     const guard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors, ...used });
     const ownSockets = { TCP: new OwnSockets(clock, threads?.sync), UDP: new OwnSockets(clock) };
     this.#descriptorGuard = guard;
-    const { tcp, udp } = engine;
+    const { tcp } = engine;
+    const udp = threads === undefined ? engine.udp : (engine.udpOver?.(threads.udp) ?? engine.udp);
     this.#context = { ...rest, ownSockets, budget: guard.budget, memory, tcp, udp };
     tcp.countDescriptors(guard.budget, count);
     this.engine = engine.name;
@@ -212,11 +214,12 @@ export class LocalDataPlane implements DataPlane {
   }
 
   #openListener(listener: OpenListener, serving: Serving): OpenListener {
-    const { address, port, families } = listener;
+    const { address, port, families, sockets } = listener;
     const socket: OpenListener = {
       address,
       port,
       families,
+      sockets,
       drain: async () => {
         if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
         await listener.drain();

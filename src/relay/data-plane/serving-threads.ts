@@ -4,6 +4,7 @@ import type { Lookup } from '../dns/lookup.ts';
 import type { Count } from '../limits/count.ts';
 import type { MemoryCells } from '../limits/taken-memory.ts';
 import type { Accepted } from '../net/channel.ts';
+import type { UdpThread } from '../net/udp-threads.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import type { WorkersStatus } from './data-plane.ts';
 
@@ -19,10 +20,12 @@ export type MainThread = {
   readonly givenBack: () => void;
 };
 
-/** Other threads of this process, which serve TCP connections that this thread has accepted and admitted. */
+/** Other threads of this process, which serve TCP connections that this thread has accepted and admitted, and carry UDP. */
 export type ServingThreads = {
   /** How many threads serve, this one included. */
   readonly count: number;
+  /** The same threads, as UDP uses them. */
+  readonly udp: readonly UdpThread[];
   /** The descriptors that all threads use. */
   readonly descriptors: Count;
   /** The memory that all threads take. */
@@ -56,7 +59,7 @@ export type ServingThreads = {
   readonly refresh: () => Promise<void>;
   /** @param ownLoad  the load of this thread. */
   readonly status: (ownLoad: number) => WorkersStatus;
-  /** How many connections the other threads serve. */
+  /** How many connections the other threads serve, and how many clients of UDP send to them. */
   readonly load: number;
   /** Ends the threads; to be called when nothing is open. */
   readonly close: () => Promise<void>;

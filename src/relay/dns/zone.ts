@@ -8,6 +8,7 @@ import { networkInterfaces } from 'node:os';
  * @param host  an IP address such as `fe80::1%2`; returned unchanged if it has no zone or no interface has that number.
  */
 export function withZoneName(host: string): string {
+  if (!host.includes('%')) return host;
   const [address = '', zone = ''] = host.split('%', 2);
   if (!/^[0-9]+$/.test(zone)) return host;
   for (const [name, addresses] of Object.entries(networkInterfaces())) {

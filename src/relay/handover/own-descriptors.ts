@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import type { Protocol } from '../../api/port-conflicts.ts';
+import { partName } from '../listener/inherited-sockets.ts';
 import { procAddress, procSockets, type ProcSocket } from '../net/proc-net.ts';
 
 /** A listening socket of this process. */
@@ -10,11 +11,14 @@ export type OwnSocket = {
   /** The IP address and the port that it is bound to. */
   readonly address: string;
   readonly port: number;
+  /** How many sockets of the system it is; 1 by default. */
+  readonly sockets?: number;
 };
 
 /**
  * The descriptors of `sockets`, by name, as Linux lists them: it does not matter which engine or thread opened them.
- * Two sockets that differ only in their network interface cannot be told apart there, and are left out.
+ * Two sockets that differ only in their network interface cannot be told apart there, and are left out. One that is several
+ * sockets of the system has an entry for each, see `partName`.
  */
 export async function descriptorsOf(sockets: readonly OwnSocket[]): Promise<ReadonlyMap<string, number>> {
   const descriptors = socketDescriptors();
@@ -28,11 +32,11 @@ export async function descriptorsOf(sockets: readonly OwnSocket[]): Promise<Read
     UDP: Map.groupBy(udp?.filter(isOwn) ?? [], ({ local }) => local),
   };
   return new Map(
-    sockets.flatMap(({ name, protocol, address, port }) => {
+    sockets.flatMap(({ name, protocol, address, port, sockets: parts = 1 }) => {
       const [withoutZone = ''] = address.split('%');
-      const [found, ...others] = own[protocol].get(procAddress(withoutZone, port)) ?? [];
-      const fd = found && descriptors.get(found.inode);
-      return fd === undefined || others.length > 0 ? [] : [[name, fd] as const];
+      const found = own[protocol].get(procAddress(withoutZone, port)) ?? [];
+      if (found.length !== parts) return [];
+      return found.map(({ inode }, index) => [partName(name, index), descriptors.get(inode) ?? -1] as const);
     }),
   );
 }

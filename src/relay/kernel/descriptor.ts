@@ -16,6 +16,13 @@ export function recordDescriptors(memory: Uint8Array): void {
 
 /** An open file of the kernel, owned by this object. */
 export class Descriptor {
+  /** The descriptor `fd` of another thread, which keeps it open for as long as the result is used. Not to be closed. */
+  static borrow(fd: number): Descriptor {
+    const borrowed = new Descriptor(fd);
+    if (recorded !== undefined) recorded[fd] = 0;
+    return borrowed;
+  }
+
   #fd: number;
 
   /** @param fd  an open descriptor, which nothing else closes. */

@@ -5,8 +5,8 @@ import { Landing, landingBytes } from './landing.ts';
 import { library } from './library.ts';
 import { PinnedMemory } from './pinned-memory.ts';
 import { familyOf, SocketAddressMemory } from './socket-address.ts';
-import { layouts } from './structs.ts';
 import type { Pipe } from './pipe.ts';
+import { layouts } from './structs.ts';
 
 const {
   SOCK_STREAM,
@@ -32,10 +32,12 @@ export type SocketKind = {
 const maxTextBytes = 16;
 /** Where tcp_info has the number of clients that a listening socket has not accepted. Source: linux/tcp.h, tcpi_unacked. */
 const unackedOffset = 24;
+/** Where the memory figures of a socket have its drops. Source: linux/sock_diag.h, SK_MEMINFO_DROPS. */
+const droppedOffset = 8 * 4;
 
 // Memory that calls of all sockets share, since each is done with it when it returns.
 const addressMemory = new SocketAddressMemory();
-const option = new PinnedMemory(32);
+const option = new PinnedMemory(64);
 const optionLength = new PinnedMemory(4);
 const landing = new Landing();
 
@@ -193,6 +195,12 @@ export class KernelSocket extends Descriptor {
     return setsockopt(this.fd, level, name, option, bytes.length) < 0 ? errno() : 0;
   }
 
+  /** Sets an option whose value is a struct. @returns 0, or a negative error number. */
+  setStructOption(level: number, name: number, struct: PinnedMemory): number {
+    const { setsockopt, errno } = library();
+    return setsockopt(this.fd, level, name, struct, struct.bytes.length) < 0 ? errno() : 0;
+  }
+
   /** The value of an option that is an int. @throws the system's error. */
   option(level: number, name: number): number {
     this.#readOption(level, name, 4);
@@ -203,6 +211,12 @@ export class KernelSocket extends Descriptor {
   waitingClients(): number {
     this.#readOption(constants.IPPROTO_TCP, constants.TCP_INFO, unackedOffset + 4);
     return option.view.getUint32(unackedOffset, true);
+  }
+
+  /** Datagrams that the kernel has dropped since their reader was too slow. @throws the system's error. */
+  droppedDatagrams(): number {
+    this.#readOption(constants.SOL_SOCKET, constants.SO_MEMINFO, droppedOffset + 4);
+    return option.view.getUint32(droppedOffset, true);
   }
 
   /** The error that the kernel has for the connection, negative, which this call clears; 0 if there is none. */

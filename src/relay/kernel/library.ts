@@ -20,51 +20,53 @@ type Memory = { readonly pointer: Pointer };
 type Pointer = bigint;
 
 const nothing = 0n;
+/** Options, flags and most descriptors are small: their BigInts are made once. */
+const small = Array.from({ length: 1024 }, (_, number) => BigInt(number));
+const big = (number: number): bigint => small[number] ?? BigInt(number);
 
 /** The functions as this room calls them: with numbers, and with the memory that they read or write. */
 function callable(call: DeclaredFunctions) {
   return {
     ...call,
-    malloc: (bytes: number) => call.malloc(BigInt(bytes)),
+    malloc: (bytes: number) => call.malloc(big(bytes)),
     epoll_ctl: (epoll: number, operation: number, fd: number, event: Memory) =>
-      call.epoll_ctl(BigInt(epoll), BigInt(operation), BigInt(fd), event.pointer),
+      call.epoll_ctl(big(epoll), big(operation), big(fd), event.pointer),
     epoll_wait: (epoll: number, events: Memory, max: number, timeoutMs: number) =>
-      call.epoll_wait(BigInt(epoll), events.pointer, BigInt(max), BigInt(timeoutMs)),
+      call.epoll_wait(big(epoll), events.pointer, big(max), big(timeoutMs)),
     socket: (family: number, type: number, protocol: number) =>
-      call.socket(BigInt(family), BigInt(type), BigInt(protocol)),
+      call.socket(big(family), big(type), big(protocol)),
     socketpair: (family: number, type: number, protocol: number, pair: Memory) =>
-      call.socketpair(BigInt(family), BigInt(type), BigInt(protocol), pair.pointer),
-    bind: (fd: number, address: Memory, length: number) =>
-      call.bind(BigInt(fd), address.pointer, BigInt(length)),
-    listen: (fd: number, backlog: number) => call.listen(BigInt(fd), BigInt(backlog)),
+      call.socketpair(big(family), big(type), big(protocol), pair.pointer),
+    bind: (fd: number, address: Memory, length: number) => call.bind(big(fd), address.pointer, big(length)),
+    listen: (fd: number, backlog: number) => call.listen(big(fd), big(backlog)),
     accept4: (fd: number, address: Memory, length: Memory, flags: number) =>
-      call.accept4(BigInt(fd), address.pointer, length.pointer, BigInt(flags)),
+      call.accept4(big(fd), address.pointer, length.pointer, big(flags)),
     connect: (fd: number, address: Memory, length: number) =>
-      call.connect(BigInt(fd), address.pointer, BigInt(length)),
+      call.connect(big(fd), address.pointer, big(length)),
     getsockname: (fd: number, address: Memory, length: Memory) =>
-      call.getsockname(BigInt(fd), address.pointer, length.pointer),
+      call.getsockname(big(fd), address.pointer, length.pointer),
     getpeername: (fd: number, address: Memory, length: Memory) =>
-      call.getpeername(BigInt(fd), address.pointer, length.pointer),
+      call.getpeername(big(fd), address.pointer, length.pointer),
     getsockopt: (...of: [fd: number, level: number, name: number, value: Memory, length: Memory]) =>
-      call.getsockopt(BigInt(of[0]), BigInt(of[1]), BigInt(of[2]), of[3].pointer, of[4].pointer),
+      call.getsockopt(big(of[0]), big(of[1]), big(of[2]), of[3].pointer, of[4].pointer),
     setsockopt: (...of: [fd: number, level: number, name: number, value: Memory, length: number]) =>
-      call.setsockopt(BigInt(of[0]), BigInt(of[1]), BigInt(of[2]), of[3].pointer, BigInt(of[4])),
-    shutdown: (fd: number, how: number) => call.shutdown(BigInt(fd), BigInt(how)),
-    read: (fd: number, into: Memory, length: number) => call.read(BigInt(fd), into.pointer, BigInt(length)),
-    write: (fd: number, from: Memory, length: number) => call.write(BigInt(fd), from.pointer, BigInt(length)),
+      call.setsockopt(big(of[0]), big(of[1]), big(of[2]), of[3].pointer, big(of[4])),
+    shutdown: (fd: number, how: number) => call.shutdown(big(fd), big(how)),
+    read: (fd: number, into: Memory, length: number) => call.read(big(fd), into.pointer, big(length)),
+    write: (fd: number, from: Memory, length: number) => call.write(big(fd), from.pointer, big(length)),
     sendmsg: (fd: number, message: Memory, flags: number) =>
-      call.sendmsg(BigInt(fd), message.pointer, BigInt(flags)),
+      call.sendmsg(big(fd), message.pointer, big(flags)),
     recvmmsg: (fd: number, messages: Memory, count: number, flags: number) =>
-      call.recvmmsg(BigInt(fd), messages.pointer, BigInt(count), BigInt(flags), nothing),
+      call.recvmmsg(big(fd), messages.pointer, big(count), big(flags), nothing),
     sendmmsg: (fd: number, messages: Memory, count: number, flags: number) =>
-      call.sendmmsg(BigInt(fd), messages.pointer, BigInt(count), BigInt(flags)),
-    pipe2: (pair: Memory, flags: number) => call.pipe2(pair.pointer, BigInt(flags)),
+      call.sendmmsg(big(fd), messages.pointer, big(count), big(flags)),
+    pipe2: (pair: Memory, flags: number) => call.pipe2(pair.pointer, big(flags)),
     fcntl: (fd: number, command: number, argument: number) =>
-      call.fcntl(BigInt(fd), BigInt(command), BigInt(argument)),
+      call.fcntl(big(fd), big(command), big(argument)),
     splice: (from: number, to: number, length: number, flags: number) =>
-      call.splice(BigInt(from), nothing, BigInt(to), nothing, BigInt(length), BigInt(flags)),
+      call.splice(big(from), nothing, big(to), nothing, big(length), big(flags)),
     prlimit: (process: number, resource: number, limits: Memory) =>
-      call.prlimit(BigInt(process), BigInt(resource), limits.pointer, nothing),
+      call.prlimit(big(process), big(resource), limits.pointer, nothing),
     uv_handle_size: (type: number) => Number(call.uv_handle_size(type)),
   };
 }

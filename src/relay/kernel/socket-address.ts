@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { constants } from './constants.ts';
 import { checked, type Where } from './errno.ts';
 import { library } from './library.ts';
@@ -46,17 +47,14 @@ export class SocketAddressMemory {
    * @returns its length. @throws EINVAL if it is no IP address, or port is not 0 to 65535.
    */
   set({ address, port }: Where): number {
-    const family = familyOf(address);
-    const [text = '', zone = ''] = address.split('%', 2);
-    const { size, offsets } =
-      family === AF_INET6 ? { ...in6, offsets: addressOf(in6) } : { ...in4, offsets: addressOf(in4) };
+    const isIpv6 = familyOf(address) === AF_INET6;
     this.bytes.fill(0);
-    this.#view.setUint16(0, family, true);
-    this.#view.setUint16(offsets.port, port);
+    this.#view.setUint16(0, isIpv6 ? AF_INET6 : AF_INET, true);
+    this.#view.setUint16(isIpv6 ? in6.offsets.sin6_port : in4.offsets.sin_port, port);
     const isPort = Number.isInteger(port) && port >= 0 && port <= 65_535;
-    const isText = library().inet_pton(family, text, this.bytes.subarray(offsets.address)) === 1;
+    const isText = isIpv6 ? this.#setIpv6(address) : this.#setIpv4(address);
     if (!isPort || !isText) checked('inet_pton', -EINVAL, { address, port });
-    if (zone !== '') this.#view.setUint32(in6.offsets.sin6_scope_id, zoneIndex(zone), true);
+    const { size } = isIpv6 ? in6 : in4;
     this.length.view.setUint32(0, size, true);
     return size;
   }
@@ -68,6 +66,26 @@ export class SocketAddressMemory {
       return { address: this.#ipv4(), port: this.#view.getUint16(in4.offsets.sin_port) };
     if (family !== AF_INET6) return { address: '', port: 0 };
     return { address: this.#ipv6(), port: this.#view.getUint16(in6.offsets.sin6_port) };
+  }
+
+  /** @returns whether `text` is an IPv4 address. */
+  #setIpv4(text: string): boolean {
+    if (!isIPv4(text)) return false;
+    let [at, value]: [number, number] = [in4.offsets.sin_addr, 0];
+    for (const character of text) {
+      if (character === '.') {
+        this.bytes[at] = value;
+        [at, value] = [at + 1, 0];
+      } else value = value * 10 + Number(character);
+    }
+    this.bytes[at] = value;
+    return true;
+  }
+
+  #setIpv6(address: string): boolean {
+    const [text = '', zone = ''] = address.split('%', 2);
+    if (zone !== '') this.#view.setUint32(in6.offsets.sin6_scope_id, zoneIndex(zone), true);
+    return library().inet_pton(AF_INET6, text, this.bytes.subarray(in6.offsets.sin6_addr)) === 1;
   }
 
   #ipv4(): string {
@@ -87,15 +105,6 @@ export class SocketAddressMemory {
     // RFC 4007, section 11: the zone is written after a percent sign
     return `${address}%${toName(index, this.#text) === 0n ? String(index) : terminated(this.#text)}`;
   }
-}
-
-function addressOf({ offsets }: typeof in4 | typeof in6): {
-  readonly port: number;
-  readonly address: number;
-} {
-  return 'sin_port' in offsets
-    ? { port: offsets.sin_port, address: offsets.sin_addr }
-    : { port: offsets.sin6_port, address: offsets.sin6_addr };
 }
 
 /** 0, which the kernel refuses, if there is no such interface. */

@@ -58,6 +58,11 @@ export function setReuseAddress(socket: KernelSocket): void {
   required(socket, SOL_SOCKET, constants.SO_REUSEADDR, 1);
 }
 
+/** Whether further sockets may be bound to the port of a socket that is bound, and have this option, too. @throws the system's error. */
+export function setReusePort(socket: KernelSocket, isOn: boolean): void {
+  required(socket, SOL_SOCKET, constants.SO_REUSEPORT, Number(isOn));
+}
+
 /** Has each datagram come with the address of this host that it was sent to. @throws the system's error. */
 export function receiveWithLocalAddress(socket: KernelSocket, isIpv6: boolean): void {
   if (isIpv6)

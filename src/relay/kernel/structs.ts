@@ -24,6 +24,8 @@ export type Layouts = {
   readonly in_pktinfo: Layout<'ipi_ifindex' | 'ipi_spec_dst' | 'ipi_addr'>;
   readonly in6_pktinfo: Layout<'ipi6_addr' | 'ipi6_ifindex'>;
   readonly rlimit: Layout<'rlim_cur' | 'rlim_max'>;
+  readonly sock_filter: Layout<'code' | 'jt' | 'jf' | 'k'>;
+  readonly sock_fprog: Layout<'len' | 'filter'>;
 };
 
 const common = {
@@ -51,6 +53,8 @@ const common = {
   in_pktinfo: { size: 12, offsets: { ipi_ifindex: 0, ipi_spec_dst: 4, ipi_addr: 8 } },
   in6_pktinfo: { size: 20, offsets: { ipi6_addr: 0, ipi6_ifindex: 16 } },
   rlimit: { size: 16, offsets: { rlim_cur: 0, rlim_max: 8 } },
+  sock_filter: { size: 8, offsets: { code: 0, jt: 2, jf: 3, k: 4 } },
+  sock_fprog: { size: 16, offsets: { len: 0, filter: 8 } },
 } as const satisfies Omit<Layouts, 'epoll_event'>;
 
 const layoutsOf: Readonly<Record<Architecture, Layouts>> = {

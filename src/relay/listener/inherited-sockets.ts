@@ -1,6 +1,11 @@
 import { closeSync } from 'node:fs';
 import type { BoundHandle } from '../net/channel.ts';
 
+/** The name of socket `index`, from 0, of those that `name` has together. */
+export function partName(name: string, index: number): string {
+  return index === 0 ? name : `${name} part ${String(index)}`;
+}
+
 /** Listening sockets that this process was started with, by a name; each can be taken once. */
 export class InheritedSockets {
   readonly #descriptors: Map<string, number>;
@@ -16,12 +21,23 @@ export class InheritedSockets {
     return this.#taken;
   }
 
-  /** The socket called `name`, which the caller owns from now on; undefined if there is none. */
+  /** The socket called `name`, with its further parts, which the caller owns from now on; undefined if there is none. */
   take(name: string): BoundHandle | undefined {
+    const handle = this.#take(name);
+    if (handle === undefined) return undefined;
+    this.#taken.add(name);
+    const others: BoundHandle[] = [];
+    for (let next = this.#take(partName(name, 1)); next !== undefined;) {
+      others.push(next);
+      next = this.#take(partName(name, others.length + 1));
+    }
+    return { ...handle, others };
+  }
+
+  #take(name: string): BoundHandle | undefined {
     const fd = this.#descriptors.get(name);
     if (fd === undefined) return undefined;
     this.#descriptors.delete(name);
-    this.#taken.add(name);
     return {
       fd,
       close: () => {

@@ -7,7 +7,7 @@
  * pause a listener is to leave its new clients in the kernel; to drain it is to accept no new ones.
  *
  * Guarantee: a socket whose spec stays the same stays open across a reload, and so do its clients; IPV6_V6ONLY is set
- * explicitly, and SO_REUSEPORT never, so that a port is either the relay's alone or its bind fails.
+ * explicitly, and SO_REUSEPORT only on what is bound already, so that a port is either the relay's alone or its bind fails.
  */
 
 import { boundFamilies } from '../../api/port-conflicts.ts';
@@ -25,6 +25,8 @@ export type OpenListener = {
   readonly port: number;
   /** The families whose clients it serves, IPv4 first. */
   readonly families: readonly IpFamily[];
+  /** How many sockets of the system it is; more than one only if several threads receive UDP. */
+  readonly sockets: number;
   /** Accepts no new clients; connections and associations go on. */
   readonly drain: () => Promise<void>;
   /** Leaves new clients to another process that has this socket, too; connections go on, UDP associations end. */

@@ -16,6 +16,7 @@ export class TcpListener implements OpenListener, PausableListener {
   readonly address: string;
   readonly port: number;
   readonly families: readonly IpFamily[];
+  readonly sockets = 1;
   readonly #socket: ListeningSocket;
   #isPaused = false;
   #isClosed = false;

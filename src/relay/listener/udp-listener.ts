@@ -50,6 +50,7 @@ class UdpListener implements OpenListener {
   readonly address: string;
   readonly port: number;
   readonly families: readonly IpFamily[];
+  readonly sockets: number;
   readonly #socket: UdpListeningSocket;
   readonly #associate: Associate;
   readonly #associations = new Set<UdpSession>();
@@ -59,6 +60,7 @@ class UdpListener implements OpenListener {
   constructor(socket: UdpListeningSocket, { address, ipv6Only, associate, log }: UdpListenerOptions) {
     this.address = address;
     this.port = socket.port;
+    this.sockets = socket.sockets;
     this.families = familiesOf(address, socket.isIpv6Only);
     this.#socket = socket;
     this.#associate = associate;
@@ -82,8 +84,7 @@ class UdpListener implements OpenListener {
   }
 
   close(): Promise<void> {
-    this.#close();
-    return Promise.resolve();
+    return this.#close();
   }
 
   /** Answers under way still reach their clients, if the engine can do that. */
@@ -98,14 +99,14 @@ class UdpListener implements OpenListener {
     return Promise.resolve();
   }
 
-  #close(): void {
+  async #close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const association of [...this.#associations]) association.close('Stopped');
-    this.#socket.close();
+    await this.#socket.close();
   }
 
   #closeWhenDrained(): void {
-    if (this.#isDraining && this.#associations.size === 0) this.#close();
+    if (this.#isDraining && this.#associations.size === 0) void this.#close();
   }
 }

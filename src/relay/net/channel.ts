@@ -134,7 +134,12 @@ export type Target = Address & {
 };
 
 /** A bound socket, as Node.js passes it to a child process. */
-export type BoundHandle = { readonly fd: number; readonly close: () => void };
+export type BoundHandle = {
+  readonly fd: number;
+  readonly close: () => void;
+  /** Further sockets of the same UDP port. */
+  readonly others?: readonly BoundHandle[];
+};
 
 /** What a stack listens on, and who receives its clients. */
 export type ListenOptions = {

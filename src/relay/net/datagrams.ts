@@ -38,12 +38,52 @@ export type UdpChannel = {
 /** The session of a client with the relay. */
 export type DatagramSession = { readonly send: (datagram: Uint8Array) => void };
 
+/** What was counted of a flow. */
+export type FlowFigures = {
+  /** When either side sent last, by the clock of the main thread; 0 before. */
+  readonly lastMs: number;
+  readonly fromClientBytes: number;
+  readonly fromUpstreamBytes: number;
+  /** When the first datagram was sent that has no answer; undefined if all have. */
+  readonly unansweredMs: number | undefined;
+};
+
+/** What is carried, and when it comes back. */
+export type FlowRequest = {
+  /** Leads to the remote. */
+  readonly channel: UdpChannel;
+  /** Goes before each datagram; undefined = nothing. */
+  readonly header: Uint8Array | undefined;
+  /** Whether the remote has answered; otherwise its first answer returns the flow. */
+  readonly isAnswered: boolean;
+  /** A datagram of the client returns the flow if the remote has been silent for so long, but not before `notBeforeMs`. */
+  readonly silentMs: number;
+  readonly notBeforeMs: number;
+  /** Asked when the thread takes over: since when a datagram has no answer. */
+  readonly unansweredMs: () => number | undefined;
+  /** Called once, when the flow is back here; `figures` do not change any more. */
+  readonly onReturned: () => void;
+};
+
+/** A flow that was offered to a thread, until `onReturned`. */
+export type Flow = {
+  readonly figures: FlowFigures;
+  /** Has it returned soon. */
+  readonly end: () => void;
+};
+
 /** A client of a listening socket. */
 export type DatagramClient = Address & {
   /** What it has sent to: the address that it asked, if the engine knows it, else what the socket is bound to. */
   readonly local: Address;
   /** Sends it a datagram, from the address that it asked if the engine knows it. Does nothing once the socket is closed. */
   readonly reply: (datagram: Uint8Array) => void;
+  /**
+   * Offers a flow to the thread that receives the client's datagrams.
+   *
+   * @returns undefined if that is this thread, or if it has no room for another flow.
+   */
+  readonly carry?: (request: FlowRequest) => Flow | undefined;
   /** Ends its session: its next datagram is that of a new client. */
   readonly forget: () => void;
 };
@@ -77,15 +117,17 @@ export type UdpListeningSocket = {
   readonly isIpv6Only: boolean;
   /** Leaves further datagrams to another process that has the socket, and still sends. @returns false if that is not possible. */
   readonly stopReceiving: () => boolean;
-  /** Frees the port, in this turn of the event loop. */
-  readonly close: () => void;
+  /** How many sockets of the system it is: one for each thread that receives. */
+  readonly sockets: number;
+  /** Frees the port, at the latest when the promise resolves. */
+  readonly close: () => Promise<void>;
 };
 
 /** How the relay does UDP. */
 export type UdpStack = {
   /**
-   * Listens. Sets neither SO_REUSEADDR nor SO_REUSEPORT, with which two sockets could bind one port and the kernel would
-   * silently split the traffic.
+   * Listens. A port that is in use is refused: neither SO_REUSEADDR nor SO_REUSEPORT is set before the first socket is bound,
+   * since two programs could then bind one port, and the kernel would silently split the traffic.
    *
    * @throws the kernel's error, for example EADDRINUSE.
    */
@@ -94,7 +136,10 @@ export type UdpStack = {
   readonly connect: (target: Target, dscp: number, listeners: UdpChannelListeners) => UdpChannel;
   /** Whether answers leave from the address that the client asked, on a wildcard address, too. */
   readonly answersFromAsked: boolean;
-  /** Datagrams that were lost so far since their socket had no room; always 0 with `node:dgram`, which does not report it. */
+  /**
+   * Datagrams that were lost so far since a socket had no room: one of a remote or of a client to send them, or one that listens
+   * to receive them. Always 0 with `node:dgram`, which does not report it.
+   */
   readonly lost: () => number;
   /** To be called where something asynchronous is started while a datagram is handled. */
   readonly needsTick: () => void;

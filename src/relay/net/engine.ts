@@ -8,13 +8,21 @@ import { kernelDatagrams } from './kernel-datagrams.ts';
 import { kernelStack } from './kernel-stack.ts';
 import { socketDatagrams } from './socket-datagrams.ts';
 import { socketStack } from './socket-stack.ts';
+import type { UdpThread } from './udp-threads.ts';
 
 /** What moves the bytes of a relay. */
-export type Engine = { readonly name: EngineName; readonly tcp: TcpStack; readonly udp: UdpStack };
+export type Engine = {
+  readonly name: EngineName;
+  readonly tcp: TcpStack;
+  readonly udp: UdpStack;
+  /** UDP with further threads that receive; absent if the engine cannot do that. */
+  readonly udpOver?: (threads: readonly UdpThread[]) => UdpStack;
+};
 
 /** The engine `name`, which has been tried. */
 function engineNamed(name: EngineName): Engine {
-  return name === 'kernel' ? { name, tcp: kernelStack(), udp: kernelDatagrams() } : nodeEngine;
+  if (name !== 'kernel') return nodeEngine;
+  return { name, tcp: kernelStack(), udp: kernelDatagrams(), udpOver: kernelDatagrams };
 }
 
 /** The engine that runs everywhere. */

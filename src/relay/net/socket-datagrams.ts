@@ -59,6 +59,7 @@ function isIpv6OnlySystem(): boolean {
 }
 
 class SocketListener implements UdpListeningSocket {
+  readonly sockets = 1;
   readonly port: number;
   readonly isIpv6Only: boolean;
   readonly #socket: Socket;
@@ -82,9 +83,10 @@ class SocketListener implements UdpListeningSocket {
     return false;
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.#isClosed = true;
     this.#socket.close();
+    return Promise.resolve();
   }
 
   #onDatagram(datagram: Buffer, { address, port }: RemoteInfo): void {

@@ -5,17 +5,20 @@ import type { Lookup } from '../dns/lookup.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
-import type { UdpStack } from '../net/datagrams.ts';
+import type { FlowFigures, UdpStack } from '../net/datagrams.ts';
 import type { Warn } from '../stats/log-limiter.ts';
 import type { Side } from '../stats/side.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
 import type { Remote } from '../upstream/remote.ts';
 import { KeptDatagrams } from './kept-datagrams.ts';
 import { Route } from './route.ts';
-import type { DatagramHeader } from './upstream.ts';
+import type { Carry, DatagramHeader } from './upstream.ts';
 
 /** Why an association ended. */
 export type AssociationEnd = 'Idle' | 'Evicted' | 'RemoteRemoved' | 'NotAllowed' | 'Stopped';
+
+/** Datagrams of both sides that pass before another thread is asked to carry the next ones: few have none of that cost. */
+const carriedFrom = 16;
 
 /** What one association works with. */
 export type AssociationContext = {
@@ -56,6 +59,10 @@ export type AssociationContext = {
   readonly path: RelayPath;
   /** Sends a datagram of the remote to the client. */
   readonly reply: (datagram: Uint8Array) => void;
+  /** Offers a flow to the thread that receives the client's datagrams; undefined if that is this one. */
+  readonly carry: Carry | undefined;
+  /** Called when another thread was asked to carry it: `review` is to be called now and then. */
+  readonly onCarried: () => void;
   /** Called once, with the remote's first answer. */
   readonly onAnswered: (association: UdpAssociation) => void;
   /** Called once, when it has ended. */
@@ -67,8 +74,12 @@ export type AssociationContext = {
  * neither side has sent for the idle time.
  */
 export class UdpAssociation {
-  fromClientBytes = 0;
-  fromUpstreamBytes = 0;
+  #fromClientBytes = 0;
+  #fromUpstreamBytes = 0;
+  /** What another thread counts that carries its datagrams. */
+  #carried: FlowFigures | undefined;
+  /** Datagrams since it was created, or since another thread has carried them. */
+  #passed = 0;
   readonly #context: AssociationContext;
   readonly #startedMs: number;
   readonly #kept: KeptDatagrams;
@@ -113,14 +124,33 @@ export class UdpAssociation {
 
   /** When either side sent last. */
   get lastMs(): number {
-    return this.#lastMs;
+    return Math.max(this.#lastMs, this.#carried?.lastMs ?? 0);
+  }
+
+  get fromClientBytes(): number {
+    return this.#fromClientBytes + (this.#carried?.fromClientBytes ?? 0);
+  }
+
+  get fromUpstreamBytes(): number {
+    return this.#fromUpstreamBytes + (this.#carried?.fromUpstreamBytes ?? 0);
+  }
+
+  /** Whether another thread carries its datagrams, or was asked to. */
+  get isCarried(): boolean {
+    return this.#carried !== undefined;
+  }
+
+  /** See `Route.review`. */
+  review(): void {
+    if (this.#carried !== undefined) this.#route.review();
   }
 
   /** Sends the client's datagram to the remote. */
   send(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
-    this.fromClientBytes += datagram.length;
+    this.#fromClientBytes += datagram.length;
     this.#route.send(datagram, this.#lastMs);
+    this.#hasPassed();
   }
 
   /** Ends it after `timeoutMs` without a datagram, counted from now. */
@@ -143,18 +173,32 @@ export class UdpAssociation {
 
   #receiveAnswer(datagram: Uint8Array): void {
     this.#lastMs = this.#context.clock.monotonicMs();
-    this.fromUpstreamBytes += datagram.length;
+    this.#fromUpstreamBytes += datagram.length;
     if (!this.#isAnswered) {
       this.#isAnswered = true;
       this.#context.onAnswered(this);
     }
     this.#context.reply(datagram);
+    this.#hasPassed();
+  }
+
+  #hasPassed(): void {
+    const { carry, onCarried } = this.#context;
+    if (carry === undefined || this.#carried !== undefined || (this.#passed += 1) < carriedFrom) return;
+    this.#passed = 0;
+    this.#carried = this.#route.carry(carry, (figures) => {
+      this.#lastMs = Math.max(this.#lastMs, figures.lastMs);
+      this.#fromClientBytes += figures.fromClientBytes;
+      this.#fromUpstreamBytes += figures.fromUpstreamBytes;
+      this.#carried = undefined;
+    });
+    if (this.#carried !== undefined) onCarried();
   }
 
   #watchIdle(): void {
     this.#stopTimer();
     if (this.#timeoutMs === 0) return;
-    const idleMs = this.#context.clock.monotonicMs() - this.#lastMs;
+    const idleMs = this.#context.clock.monotonicMs() - this.lastMs;
     if (idleMs >= this.#timeoutMs) {
       this.close('Idle');
       return;

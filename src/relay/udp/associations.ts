@@ -30,6 +30,9 @@ import { UdpAssociation, type AssociationEnd } from './association.ts';
 import { EvictionOrder } from './eviction-order.ts';
 import type { DatagramHeader } from './upstream.ts';
 
+/** How often the associations that another thread carries are reviewed. */
+const reviewMs = 1000;
+
 /** What the associations of an endpoint need of it. */
 export type AssociationsContext = {
   readonly log: Logger;
@@ -75,6 +78,7 @@ export class Associations {
   readonly #evictionOrder = new EvictionOrder<UdpAssociation>();
   readonly #limitIncident: Incident;
   readonly #shortageIncident: Incident;
+  #isReviewDue = false;
 
   constructor(context: AssociationsContext) {
     const { clock, log, config } = context;
@@ -108,6 +112,11 @@ export class Associations {
 
   get active(): number {
     return this.#stats.active;
+  }
+
+  /** Counts, in the remotes too, what other threads have carried so far. */
+  countTraffic(): void {
+    for (const association of this.#open) association.review();
   }
 
   /** Creates the association of a client. @returns undefined if the client has too many, or there is no room for it. */
@@ -176,6 +185,10 @@ export class Associations {
       reply: (datagram) => {
         client.reply(datagram);
       },
+      carry: client.carry && ((request) => client.carry?.(request)),
+      onCarried: () => {
+        this.#reviewLater();
+      },
       onAnswered: (answered) => {
         this.#evictionOrder.answered(answered);
       },
@@ -187,6 +200,17 @@ export class Associations {
         budget.release(1);
         clientLimit.release(clientNetwork(client.address));
       },
+    });
+  }
+
+  #reviewLater(): void {
+    if (this.#isReviewDue) return;
+    this.#isReviewDue = true;
+    this.#context.clock.after(reviewMs, () => {
+      this.#isReviewDue = false;
+      const carried = [...this.#open].filter(({ isCarried }) => isCarried);
+      for (const association of carried) association.review();
+      if (carried.length > 0) this.#reviewLater();
     });
   }
 

@@ -1,9 +1,14 @@
 import type { Holding, MemoryBudget } from '../limits/memory-budget.ts';
 
-/** Datagrams that wait while the remote's name is looked up; further ones are lost, as UDP allows. */
-const maxWaiting = 32;
-/** Bytes of these datagrams; the largest datagram fits. */
-const maxWaitingBytes = 65_536;
+/**
+ * Datagrams that wait while the remote's name is looked up, or its socket is opened; further ones are lost, as UDP allows. A client may
+ * begin with a burst: one turn of the event loop receives 64.
+ */
+const maxWaiting = 256;
+/** Bytes of these datagrams: as many of the usual size of Ethernet; the largest datagram fits. */
+const maxWaitingBytes = maxWaiting * 1472;
+/** What a datagram takes beside its bytes: empty ones count, too. */
+const overheadBytes = 200;
 
 /**
  * The datagrams of a client that an association keeps: those that wait until they can be sent, and the latest one that
@@ -64,6 +69,7 @@ export class KeptDatagrams {
   }
 
   #count(): void {
-    this.#holding.resize(this.#waitingBytes + (this.#latest?.length ?? 0));
+    const latestBytes = this.#latest === undefined ? 0 : this.#latest.length + overheadBytes;
+    this.#holding.resize(this.#waitingBytes + this.#waiting.length * overheadBytes + latestBytes);
   }
 }

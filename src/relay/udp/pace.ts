@@ -59,6 +59,18 @@ export class Pace {
     this.#patienceMs = this.#timeoutMs;
   }
 
+  /**
+   * When a silent remote is a reason to act once the client sends again: after silence of `silentMs`, but not before
+   * `notBeforeMs`.
+   *
+   * @param isName  whether a name leads to the remote, which is looked up then.
+   */
+  limits(isName: boolean): { readonly silentMs: number; readonly notBeforeMs: number } {
+    return isName
+      ? { silentMs, notBeforeMs: this.#lookupNotBeforeMs }
+      : { silentMs: this.#patienceMs, notBeforeMs: 0 };
+  }
+
   /** Whether to look the name of a remote up again that has been silent for `ms`; counts a lookup if so. */
   takeLookup(ms: number, nowMs: number): boolean {
     if (ms < silentMs || nowMs < this.#lookupNotBeforeMs) return false;

@@ -3,7 +3,7 @@ import { asError } from '../../lib/errors.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { Target } from '../net/channel.ts';
-import type { UdpStack } from '../net/datagrams.ts';
+import type { FlowFigures, UdpStack } from '../net/datagrams.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
 import type { Remote } from '../upstream/remote.ts';
 import { candidates, hasAlternatives, isToLeave } from './candidates.ts';
@@ -14,6 +14,7 @@ import {
   isInUse,
   SilentRemoteError,
   Upstream,
+  type Carry,
   type DatagramHeader,
   type UpstreamContext,
 } from './upstream.ts';
@@ -112,10 +113,39 @@ export class Route {
     }
   }
 
+  /**
+   * Offers what goes to the home and comes from it to another thread, if there is nothing to decide here for now.
+   *
+   * @returns what that thread counts, until `onReturned`; undefined if there is something to decide.
+   */
+  carry(carry: Carry, onReturned: (figures: FlowFigures) => void): FlowFigures | undefined {
+    const home = this.#home;
+    if (home === undefined || this.#trial !== undefined || this.#isMoving) return undefined;
+    const hasAlternatives = this.#hasAlternatives;
+    if (hasAlternatives && !this.#isSettled(home)) return undefined;
+    const limits = hasAlternatives
+      ? this.#pace.limits(home.remote.ip === undefined)
+      : { silentMs: Infinity, notBeforeMs: 0 };
+    const figures = home.carry(carry, { ...limits, onReturned });
+    if (figures !== undefined) this.#context.kept.forgetLatest();
+    return figures;
+  }
+
+  /** To be called now and then while another thread carries: takes over again if there is something to decide. */
+  review(): void {
+    this.#home?.countTraffic();
+    if (this.#hasAlternatives && this.#home?.remote.passesChecks === false) this.#home.endFlow();
+  }
+
   /** Closes its sockets; to be called once. */
   close(): void {
     this.#endSearch();
     this.#home?.close();
+  }
+
+  /** Whether the client stays at `home` for now. */
+  #isSettled({ isAnswered, remote }: Upstream): boolean {
+    return !this.#isSearching && remote.passesChecks && (isAnswered || this.#pace.hasSlowed);
   }
 
   get #current(): Upstream | undefined {
@@ -137,6 +167,7 @@ export class Route {
 
   #move(): void {
     this.#context.udp.needsTick();
+    this.#home?.endFlow();
     this.#isMoving = true;
     const current = this.#current;
     if (current?.isFailed === false) this.#silent = [...this.#silent, current.remote];
@@ -326,6 +357,7 @@ export class Route {
   async #lookAgain(home: Upstream, datagram: Uint8Array): Promise<void> {
     const { kept, udp } = this.#context;
     udp.needsTick();
+    home.endFlow();
     kept.keepLatest(datagram);
     const turn = this.#nextTurn();
     const targets = await targetsOf(home.remote, this.#context, turn).catch(() => []); // see `#onLookupError`

@@ -1,7 +1,7 @@
 import { RealmError } from '../../lib/errors.ts';
 import type { OwnSocket, OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { Target } from '../net/channel.ts';
-import type { UdpChannel, UdpStack } from '../net/datagrams.ts';
+import type { DatagramClient, Flow, FlowFigures, UdpChannel, UdpStack } from '../net/datagrams.ts';
 import type { Remote } from '../upstream/remote.ts';
 
 /** A remote did not answer a client, and another one did. */
@@ -18,6 +18,16 @@ export type DatagramHeader = {
   readonly bytes: Uint8Array;
   /** Before every datagram; otherwise before the first that an address gets. */
   readonly isForEach: boolean;
+};
+
+/** Offers a flow to the thread that receives the client's datagrams: see `DatagramClient.carry`. */
+export type Carry = NonNullable<DatagramClient['carry']>;
+
+/** When a flow comes back, see `FlowRequest`, and who is informed. */
+export type FlowTerms = {
+  readonly silentMs: number;
+  readonly notBeforeMs: number;
+  readonly onReturned: (figures: FlowFigures) => void;
 };
 
 /** What an `Upstream` works with, and what it reports. */
@@ -60,6 +70,10 @@ export class Upstream {
   /** When the first datagram was sent that has no answer. */
   #unansweredMs: number | undefined;
   #isHeaderDue = true;
+  /** What was offered to another thread, and which of its bytes the remote has counted. */
+  #flow: Flow | undefined;
+  #countedFromClient = 0;
+  #countedFromUpstream = 0;
 
   /** @param targets  the addresses to try, at least one. */
   constructor(remote: Remote, targets: readonly Target[], context: UpstreamContext) {
@@ -89,6 +103,48 @@ export class Upstream {
   /** Forgets that it was silent. */
   startAgain(): void {
     this.#unansweredMs = undefined;
+  }
+
+  /** Offers what goes to it and comes from it to another thread. @returns undefined if that is not possible now. */
+  carry(carry: Carry, { onReturned, ...terms }: FlowTerms): FlowFigures | undefined {
+    const { header } = this.#context;
+    const isHeaderForEach = header?.isForEach === true;
+    const isReady =
+      this.isOpen && !this.isFailed && (header === undefined || isHeaderForEach || !this.#isHeaderDue);
+    if (!isReady || this.#flow !== undefined) return undefined;
+    const flow = carry({
+      ...terms,
+      channel: this.#channel,
+      header: isHeaderForEach ? header.bytes : undefined,
+      isAnswered: this.isAnswered,
+      unansweredMs: () => this.#unansweredMs,
+      onReturned: () => {
+        this.countTraffic();
+        if (flow !== undefined && flow.figures.lastMs > 0) this.#unansweredMs = flow.figures.unansweredMs;
+        this.#flow = undefined;
+        this.#countedFromClient = this.#countedFromUpstream = 0;
+        if (flow !== undefined) onReturned(flow.figures);
+      },
+    });
+    this.#flow = flow;
+    return flow?.figures;
+  }
+
+  /** Has what another thread carries come back soon. */
+  endFlow(): void {
+    this.#flow?.end();
+  }
+
+  /** Counts what another thread has carried so far. */
+  countTraffic(): void {
+    if (this.#flow === undefined) return;
+    const { fromClientBytes, fromUpstreamBytes } = this.#flow.figures;
+    this.remote.transferred(
+      fromClientBytes - this.#countedFromClient,
+      fromUpstreamBytes - this.#countedFromUpstream,
+    );
+    this.#countedFromClient = fromClientBytes;
+    this.#countedFromUpstream = fromUpstreamBytes;
   }
 
   /** Opens a socket to the next address. @returns false if there is none. */
@@ -142,6 +198,7 @@ export class Upstream {
   }
 
   #closeChannel(): void {
+    this.endFlow();
     this.#context.ownSockets.closed(this.#own);
     this.#channel.close();
   }

@@ -14,7 +14,7 @@
  */
 
 import type { SocketAddress } from '../../config/address.ts';
-import { asError, RealmError } from '../../lib/errors.ts';
+import { RealmError } from '../../lib/errors.ts';
 import type { ConnectionAttempt } from './happy-eyeballs.ts';
 import { RemoteDial, type RemoteDialOptions } from './remote-dial.ts';
 import type { RemoteOrder } from './remote-order.ts';
@@ -49,7 +49,7 @@ export type DialTarget = SocketAddress & {
 };
 
 /** What a dial needs besides the remotes. `C` is the connection that it makes. */
-export type DialOptions<C extends ConnectionAttempt> = Omit<RemoteDialOptions<C>, 'onSilent'> & {
+export type DialOptions<C extends ConnectionAttempt> = RemoteDialOptions<C> & {
   /** Called for each remote that failed while another one is tried, or before it is. */
   readonly onFailedTry: (remote: DialTarget, error: Error) => void;
 };
@@ -132,26 +132,17 @@ export class Dial<C extends ConnectionAttempt, T extends DialTarget = DialTarget
     this.#started += 1;
     if (this.#running.size > 0) this.#options.budget.take(1);
     remote.acquire();
-    const dial = new RemoteDial<C>(remote, {
-      ...this.#options,
-      ...(this.#started < (this.#order?.size ?? 0) && {
-        onSilent: () => {
-          this.#onSilent(running);
-        },
-      }),
-    });
+    const isLast = this.#started >= (this.#order?.size ?? 0);
+    const onSilent = (): void => {
+      this.#onSilent(running);
+    };
+    const dial = new RemoteDial<C>(remote, this.#options, isLast ? undefined : onSilent);
     const running: Running<C, T> = { remote, dial, isSilent: false };
     this.#running.add(running);
-    void this.#run(running);
-  }
-
-  async #run(running: Running<C, T>): Promise<void> {
-    try {
-      const channel = await running.dial.connect();
-      if (channel !== undefined) this.#succeed(running, channel);
-    } catch (error) {
-      this.#fail(running, asError(error));
-    }
+    dial.connect((outcome) => {
+      if (outcome instanceof Error) this.#fail(running, outcome);
+      else this.#succeed(running, outcome);
+    });
   }
 
   #onSilent(running: Running<C, T>): void {
@@ -166,7 +157,7 @@ export class Dial<C extends ConnectionAttempt, T extends DialTarget = DialTarget
     const { remote } = winner;
     this.#remove(winner);
     remote.succeed();
-    const overtaken = [...this.#running].filter(({ isSilent }) => isSilent);
+    const overtaken = this.#running.size === 0 ? [] : [...this.#running].filter(({ isSilent }) => isSilent);
     this.#end();
     for (const slow of overtaken) slow.remote.overtaken();
     this.#outcome.resolve({ channel, remote });

@@ -32,7 +32,9 @@ export type EndpointRemotesContext = {
 
 /** The remotes of an endpoint, separately for each protocol, because a remote may serve one and not the other. */
 export class EndpointRemotes {
-  readonly #pools: Readonly<Record<Protocol, RemotePools>>;
+  /** Each is created when its protocol is relayed, or checked. */
+  readonly #pools = new Map<Protocol, RemotePools>();
+  readonly #newPools: () => RemotePools;
   readonly #healthChecks: HealthChecks;
   readonly #overtakenChecks: OvertakenChecks;
   #config: EndpointConfig;
@@ -43,8 +45,7 @@ export class EndpointRemotes {
     const onOvertaken = (remote: Remote): void => {
       this.#overtakenChecks.run(remote);
     };
-    const pools = (): RemotePools => new RemotePools(config, { ...context, onOvertaken });
-    this.#pools = { TCP: pools(), UDP: pools() };
+    this.#newPools = () => new RemotePools(this.#config, { ...context, onOvertaken });
     this.#healthChecks = new HealthChecks(context);
     this.#healthChecks.run(this.#firstRemotes, config);
   }
@@ -52,7 +53,7 @@ export class EndpointRemotes {
   /** The health of each remote, in the order of the configuration; [] for a protocol that is not relayed. */
   get health(): Readonly<Record<Protocol, readonly RemoteHealth[]>> {
     const { tcp, udp } = this.#config.network;
-    return { TCP: tcp ? this.#pools.TCP.health : [], UDP: udp ? this.#pools.UDP.health : [] };
+    return { TCP: tcp ? this.#of('TCP').health : [], UDP: udp ? this.#of('UDP').health : [] };
   }
 
   /**
@@ -78,30 +79,43 @@ export class EndpointRemotes {
     });
     this.#config = config;
     if (before === after) return false;
-    this.#pools.TCP.configure(config);
-    this.#pools.UDP.configure(config);
+    for (const pools of this.#pools.values()) pools.configure(config);
     this.#healthChecks.run(this.#firstRemotes, config);
     return true;
   }
 
   get #firstRemotes(): Readonly<Record<Protocol, readonly Remote[]>> {
-    return { TCP: this.#pools.TCP.first.remotes, UDP: this.#pools.UDP.first.remotes };
+    const { network, healthCheck } = this.#config;
+    const isTcpUsed = network.tcp || healthCheck !== undefined || this.#pools.has('TCP');
+    const isUdpUsed = network.udp || this.#pools.has('UDP');
+    return {
+      TCP: isTcpUsed ? this.#of('TCP').first.remotes : [],
+      UDP: isUdpUsed ? this.#of('UDP').first.remotes : [],
+    };
   }
 
   /** As configured, in order, with all of their ports. */
   get names(): readonly string[] {
-    return this.#pools.TCP.names;
+    return (this.#pools.get('UDP') ?? this.#of('TCP')).names;
   }
 
   /** See `RemotePools.forPort`. */
   forPort(protocol: Protocol, port: number): Backends | undefined {
-    return this.#pools[protocol].forPort(port);
+    return this.#of(protocol).forPort(port);
   }
 
   /** See `RemotePools.addPorts`. */
   addPorts(config: EndpointConfig): void {
-    this.#pools.TCP.addPorts(config);
-    this.#pools.UDP.addPorts(config);
+    if (config.network.tcp) this.#of('TCP').addPorts(config);
+    if (config.network.udp) this.#of('UDP').addPorts(config);
+  }
+
+  #of(protocol: Protocol): RemotePools {
+    const known = this.#pools.get(protocol);
+    if (known !== undefined) return known;
+    const pools = this.#newPools();
+    this.#pools.set(protocol, pools);
+    return pools;
   }
 
   /** Ends all checks. */

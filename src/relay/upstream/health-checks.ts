@@ -41,10 +41,10 @@ export class HealthChecks {
   run(remotes: CheckedRemotes, config: EndpointConfig): void {
     this.stop();
     const { healthCheck: settings, through, dialDevice: device, deniedDestinations: denied } = config;
-    const context = { ...this.#context, through, device, denied };
-    const [connect, ask] = [tcpConnect(this.#context.tcp, config), udpConnect(this.#context.udp, config)];
     for (const each of uncheckedRemotes(remotes, config)) each.clearChecks();
     if (settings === undefined) return;
+    const context = { ...this.#context, through, device, denied };
+    const [connect, ask] = [tcpConnect(this.#context.tcp, config), udpConnect(this.#context.udp, config)];
     const hasOwn = ask !== undefined;
     const tcp = isTcpChecked(config)
       ? remotes.TCP.map((remote, index) => {

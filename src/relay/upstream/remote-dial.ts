@@ -1,12 +1,14 @@
 import type { SocketAddress } from '../../config/address.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { RealmError } from '../../lib/errors.ts';
-import { present } from '../../lib/record.ts';
+import { asError, RealmError } from '../../lib/errors.ts';
 import { addressesOf, type Lookup } from '../dns/lookup.ts';
+import { withZoneName } from '../dns/zone.ts';
 import type { DescriptorAllowance, Target } from '../net/channel.ts';
 import { permitted } from './denied-destinations.ts';
 import { attemptDelayMs, HappyEyeballs, interleaved, type ConnectionAttempt } from './happy-eyeballs.ts';
 import { fromAddress, reachable, type SourceAddress, sourceOf } from './source-address.ts';
+
+const nothing = (): void => undefined;
 
 /** A remote did not answer within `tcp_timeout`. */
 class DialTimeoutError extends RealmError {
@@ -36,30 +38,38 @@ export type RemoteDialOptions<C extends ConnectionAttempt> = {
   readonly denied: readonly string[] | undefined;
   /** Connects to an address, including any TLS or WebSocket handshake; for plain TCP it is `TcpStack.connect`. */
   readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => C;
-  /** Called once the remote has been silent for 250 ms and has no further address to try; absent = nobody needs to know. */
-  readonly onSilent?: () => void;
 };
+
+/** Receives the outcome of a dial: the connection, or the error of the last address. */
+export type DialEnd<C> = (outcome: C | Error) => void;
 
 /** Connects to one remote, whose addresses race. Owns its connection attempts until one succeeds. */
 export class RemoteDial<C extends ConnectionAttempt> {
   readonly #remote: SocketAddress;
   readonly #options: RemoteDialOptions<C>;
+  readonly #onSilent: (() => void) | undefined;
   readonly #deadlineMs: number;
   #source: SourceAddress | undefined;
   #hasEnded = false;
   /** Ends the step that is in progress. */
-  #cancelStep: () => void = () => undefined;
-  #stopSilence: () => void = () => undefined;
+  #cancelStep: () => void = nothing;
+  #stopSilence: () => void = nothing;
 
-  /** The time for the remote begins. */
-  constructor(remote: SocketAddress, options: RemoteDialOptions<C>) {
+  /**
+   * The time for the remote begins.
+   *
+   * @param onSilent  called once the remote has been silent for 250 ms and has no further address to try; undefined = nobody
+   * needs to know.
+   */
+  constructor(remote: SocketAddress, options: RemoteDialOptions<C>, onSilent: (() => void) | undefined) {
     const { clock, timeoutMs } = options;
     this.#remote = remote;
     this.#options = options;
+    this.#onSilent = onSilent;
     this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
   }
 
-  /** Gives the dial up: `connect` resolves with undefined. */
+  /** Gives the dial up. */
   end(): void {
     this.#hasEnded = true;
     this.#stopSilence();
@@ -68,35 +78,39 @@ export class RemoteDial<C extends ConnectionAttempt> {
 
   /** Calls `onSilent` in 250 ms. */
   watchSilence(): void {
-    const { clock, onSilent } = this.#options;
     this.#stopSilence();
-    if (onSilent !== undefined) this.#stopSilence = clock.after(attemptDelayMs, onSilent);
+    if (this.#onSilent !== undefined)
+      this.#stopSilence = this.#options.clock.after(attemptDelayMs, this.#onSilent);
   }
 
-  /**
-   * To be called once.
-   *
-   * @returns undefined if the dial was given up.
-   * @throws the error of the last address.
-   */
-  async connect(): Promise<C | undefined> {
+  /** To be called once. Calls `onEnd` once, later, unless the dial is given up before. */
+  connect(onEnd: DialEnd<C>): void {
     this.watchSilence();
+    const { through, denied } = this.#options;
+    const { host, ip } = this.#remote;
+    // What most connections need is done without promises: they would be half of the garbage of a connection
+    if (ip !== undefined && through === undefined && denied === undefined)
+      this.#connectAddress(withZoneName(host), onEnd);
+    else void this.#lookUpAndConnect(onEnd);
+  }
+
+  async #lookUpAndConnect(onEnd: DialEnd<C>): Promise<void> {
     try {
       const hosts = await this.#hosts();
-      if (this.#isGivenUp()) return undefined;
+      if (this.#isGivenUp()) return;
       const [host] = hosts;
       if (host === undefined) throw new Error('the name has no address');
-      const channel = await (hosts.length === 1
-        ? this.#connectAddress(host)
-        : this.#connectFirst(interleaved(hosts)));
-      if (!this.#isGivenUp()) return channel;
-      channel.close();
+      if (hosts.length === 1) this.#connectAddress(host, onEnd);
+      else await this.#connectFirst(interleaved(hosts), onEnd);
     } catch (error) {
-      if (!this.#isGivenUp()) throw error;
-    } finally {
-      this.#stopSilence();
+      this.#settle(asError(error), onEnd);
     }
-    return undefined;
+  }
+
+  #settle(outcome: C | Error, onEnd: DialEnd<C>): void {
+    this.#stopSilence();
+    if (!this.#hasEnded) onEnd(outcome);
+    else if (!(outcome instanceof Error)) outcome.close();
   }
 
   /** The addresses of the remote that may be dialled, in the order in which to try them. */
@@ -131,11 +145,11 @@ export class RemoteDial<C extends ConnectionAttempt> {
       return found;
     } finally {
       stop();
-      this.#cancelStep = () => undefined;
+      this.#cancelStep = nothing;
     }
   }
 
-  async #connectFirst(addresses: readonly string[]): Promise<C> {
+  async #connectFirst(addresses: readonly string[], onEnd: DialEnd<C>): Promise<void> {
     const { connect } = this.#options;
     const { host: name, port } = this.#remote;
     this.#stopSilence();
@@ -153,46 +167,49 @@ export class RemoteDial<C extends ConnectionAttempt> {
       race.end(new Error('the dial was cancelled'));
     };
     try {
-      return await race.winner;
+      this.#settle(await race.winner, onEnd);
     } finally {
       stop();
-      this.#cancelStep = () => undefined;
+      this.#cancelStep = nothing;
     }
   }
 
-  async #connectAddress(address: string): Promise<C> {
+  #connectAddress(address: string, onEnd: DialEnd<C>): void {
     const { connect } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-    const stop = this.#limit(`connecting to ${address}`, reject);
-    const channel = connect(this.#target(address, this.#remote.port), (error) => {
-      if (error === undefined) resolve(undefined);
-      else reject(error);
+    const stop = this.#limit(`connecting to ${address}`, (error) => {
+      fail(error);
     });
-    this.#cancelStep = () => {
-      reject(new Error('the dial was cancelled'));
-    };
-    try {
-      await promise;
-      return channel;
-    } catch (error) {
-      channel.close();
-      throw error;
-    } finally {
+    const channel = connect(this.#target(address, this.#remote.port), (error) => {
+      if (error !== undefined) {
+        fail(error);
+        return;
+      }
       stop();
-      this.#cancelStep = () => undefined;
-    }
+      this.#cancelStep = nothing;
+      this.#settle(channel, onEnd);
+    });
+    const fail = (error: Error): void => {
+      stop();
+      this.#cancelStep = nothing;
+      channel.close();
+      this.#settle(error, onEnd);
+    };
+    this.#cancelStep = () => {
+      stop();
+      channel.close();
+    };
   }
 
   #target(address: string, port: number): Target {
     const { device, mptcp } = this.#options;
     const from = fromAddress(address, this.#source);
-    return { address, port, from, device, ...present('mptcp', mptcp) };
+    return mptcp === true ? { address, port, from, device, mptcp } : { address, port, from, device };
   }
 
   /** Calls `reject` when the time for this remote is over. @returns cancels that. */
   #limit(what: string, reject: (error: Error) => void): () => void {
     const { clock, timeoutMs } = this.#options;
-    if (timeoutMs === 0) return () => undefined;
+    if (timeoutMs === 0) return nothing;
     return clock.after(Math.max(0, this.#deadlineMs - clock.monotonicMs()), () => {
       reject(new DialTimeoutError(what, timeoutMs));
     });

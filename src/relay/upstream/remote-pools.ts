@@ -20,14 +20,13 @@ export class RemotePools {
   #known = new Map<string, Remote>();
   /** Those of the previous configuration, while `configure` replaces them. */
   #before: ReadonlyMap<number, Backends> | undefined;
-  #names: readonly string[];
+  #names: readonly string[] | undefined;
 
   constructor(config: EndpointConfig, context: RemoteContext) {
     this.#context = context;
     this.#config = config;
     this.#ports = byPort(config);
     this.#first = this.#firstPool();
-    this.#names = remoteNames(config);
   }
 
   /** The backends of the first port. */
@@ -37,12 +36,13 @@ export class RemotePools {
 
   /** Each remote as configured, with all of its ports: `192.0.2.1:9000-9255`. */
   get names(): readonly string[] {
+    this.#names ??= remoteNames(this.#config); // thousands of endpoints may never be asked
     return this.#names;
   }
 
   /** The health of each remote over all of its ports: healthy if any port in use is, unknown if all are. */
   get health(): readonly RemoteHealth[] {
-    return this.#names.map((address, index) => {
+    return this.names.map((address, index) => {
       const remotes = new Set([...this.#pools.values()].flatMap((pool) => pool.remotes[index] ?? []));
       const each = [...remotes].map(({ health }) => health);
       const { state, reason } = each.find((one) => one.healthy === true) ??
@@ -82,7 +82,7 @@ export class RemotePools {
     const before = this.#pools;
     this.#config = config;
     this.#ports = byPort(config);
-    this.#names = remoteNames(config);
+    this.#names = undefined;
     this.#pools = new Map();
     this.#before = before;
     this.#first = this.#firstPool();

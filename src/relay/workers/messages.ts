@@ -1,11 +1,13 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { SocketAddress } from '../../config/address.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Address } from '../net/channel.ts';
 import type { Failure } from '../stats/recent-errors.ts';
 import type { Side } from '../stats/side.ts';
 import type { ErrorRecord } from './error-record.ts';
 import type { SharedMemory } from './shared-memory.ts';
+import type { CarriedMemory, UdpOrder, UdpReport } from './udp-messages.ts';
 
 /** What a worker needs to start. */
 export type WorkerStart = {
@@ -13,6 +15,10 @@ export type WorkerStart = {
   readonly memory: SharedMemory;
   /** Where it records its open descriptors. */
   readonly openDescriptors: Uint8Array;
+  /** What it shares with the main thread about flows of UDP. */
+  readonly carried: CarriedMemory;
+  /** When the monotonic clock of the main thread was 0: see `clockBegan`. */
+  readonly clockBeganMs: number;
   /** Its number among the threads that share memory; 0 is the main thread. */
   readonly thread: number;
   /** How many threads serve. */
@@ -20,6 +26,11 @@ export type WorkerStart = {
   /** How much memory clients may make the process use. */
   readonly memoryBytes: number;
 };
+
+/** When the monotonic clock of this thread was 0, by that of the system, in milliseconds. */
+export function clockBegan(clock: Clock): number {
+  return Number(process.hrtime.bigint()) / 1e6 - clock.monotonicMs();
+}
 
 /** Number of a connection, for one worker. */
 export type ConnectionId = number;
@@ -63,7 +74,8 @@ export type Order =
   | { readonly kind: 'found'; readonly seq: number; readonly addresses: readonly string[] }
   | { readonly kind: 'not found'; readonly seq: number; readonly error: ErrorRecord }
   /** Answer by a `report`. */
-  | { readonly kind: 'report'; readonly seq: number };
+  | { readonly kind: 'report'; readonly seq: number }
+  | { readonly kind: 'udp'; readonly order: UdpOrder };
 
 /** How a dial of a remote goes on. */
 export type DialEvent = 'acquire' | 'release' | 'succeed' | 'fail' | 'overtaken';
@@ -111,5 +123,6 @@ export type Report =
   | { readonly kind: 'descriptors' }
   /** Memory became short, or is no longer. */
   | { readonly kind: 'memory' }
+  | { readonly kind: 'udp'; readonly report: UdpReport }
   /** By open connection: number, bytes from the client, bytes from the upstream. */
   | { readonly kind: 'report'; readonly seq: number; readonly bytes: Float64Array };

@@ -1,5 +1,5 @@
 /**
- * The workers room: several threads of this process serve TCP connections.
+ * The workers room: several threads of this process serve TCP connections and carry UDP.
  *
  * Vocabulary. The *main thread* accepts and admits every client, orders its remotes and counts; it serves connections,
  * too. A *worker* is another thread that does. A client is *handed over* by the number of its descriptor, which is valid
@@ -15,13 +15,14 @@ import type { Clock } from '../../lib/clock.ts';
 import { asError, RealmError } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Connection, DecidingContext } from '../connection/connection.ts';
-import type { WorkersStatus } from '../data-plane/data-plane.ts';
+import type { WorkersStatus, WorkerStatus } from '../data-plane/data-plane.ts';
 import type { MainThread, ServingThreads } from '../data-plane/serving-threads.ts';
 import { SharedCount } from '../limits/count.ts';
 import type { MemoryCells } from '../limits/taken-memory.ts';
+import type { UdpThread } from '../net/udp-threads.ts';
 import { errorRecord, loggedFields, recordedError } from './error-record.ts';
 import { HandedConnection } from './handed-connection.ts';
-import type { Report, WorkerStart } from './messages.ts';
+import { clockBegan, type Report, type WorkerStart } from './messages.ts';
 import { memoryCells, newSharedMemory, setting, type SharedMemory } from './shared-memory.ts';
 import { workerProgram } from './worker-program.ts';
 import { WorkerSlot } from './worker-slot.ts';
@@ -57,6 +58,7 @@ export class WorkerPool implements ServingThreads {
   readonly descriptors: SharedCount;
   readonly memory: MemoryCells;
   readonly ownDescriptors: number;
+  readonly udp: readonly UdpThread[];
   readonly #options: WorkerPoolOptions;
   readonly #shared: SharedMemory;
   readonly #takenBytes: SharedCount;
@@ -83,6 +85,7 @@ export class WorkerPool implements ServingThreads {
     this.memory = memoryCells(this.#shared, 0);
     this.#takenBytes = new SharedCount(this.#shared.takenBytes, 0);
     this.#slots = Array.from({ length: count - 1 }, (_, index) => new WorkerSlot(index + 1, clock));
+    this.udp = this.#slots.map(({ udp }) => udp);
   }
 
   /** Starts the workers. @throws WorkerStartError */
@@ -98,12 +101,18 @@ export class WorkerPool implements ServingThreads {
   }
 
   get load(): number {
-    return this.#workers.reduce((sum, { load }) => sum + load, 0);
+    return this.#slots.reduce((sum, { worker, udp }) => sum + (worker?.load ?? 0) + udp.clients, 0);
   }
 
   status(ownLoad: number): WorkersStatus {
-    const workers = this.#workers.map(({ number: thread, load }) => ({ thread, load }));
-    return { running: [{ thread: 0, load: ownLoad }, ...workers], replaced: this.#replaced };
+    let main = ownLoad;
+    const workers: WorkerStatus[] = [];
+    for (const { worker, udp, isReady } of this.#slots) {
+      if (!isReady) main += udp.clients;
+      if (worker === undefined) continue;
+      workers.push({ thread: worker.number, load: worker.load + (isReady ? udp.clients : 0) });
+    }
+    return { running: [{ thread: 0, load: main }, ...workers], replaced: this.#replaced };
   }
 
   share(main: MainThread): void {
@@ -173,15 +182,23 @@ export class WorkerPool implements ServingThreads {
 
   #fill(slot: WorkerSlot): void {
     const { clock, openFiles, memoryBytes } = this.#options;
-    const { thread } = slot;
+    const { thread, udp } = slot;
     slot.started(
       new WorkerThread({
         clock,
         openFiles,
         newWorker: (start) => this.#newWorker(start),
-        start: { memory: this.#shared, thread, threads: this.count, memoryBytes },
+        start: {
+          memory: this.#shared,
+          carried: udp.memory,
+          thread,
+          threads: this.count,
+          memoryBytes,
+          clockBeganMs: clockBegan(clock),
+        },
         onReport: (report, worker) => {
           if (report.kind === 'ready') this.#onReady(slot);
+          else if (report.kind === 'udp') udp.onReport(report.report);
           else this.#onReport(report, worker);
         },
         onEnded: (why, connections) => {
@@ -204,6 +221,9 @@ export class WorkerPool implements ServingThreads {
 
   #onReady(slot: WorkerSlot): void {
     slot.isReady = true;
+    slot.udp.attach((order) => {
+      slot.worker?.post({ kind: 'udp', order });
+    });
     if (this.#hasStarted) this.#options.log.info({ worker: slot.worker?.number }, 'worker started');
     else if (this.#slots.every(({ isReady }) => isReady)) {
       this.#hasStarted = true;

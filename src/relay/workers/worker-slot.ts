@@ -1,5 +1,6 @@
 import { backoffMs, type Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { UdpSockets } from './udp-sockets.ts';
 import type { WorkerThread } from './worker-thread.ts';
 
 /** A worker that ends is replaced at once; one that did not run for `stableMs` is replaced later each time. */
@@ -10,6 +11,8 @@ const stableMs = 60_000;
 export class WorkerSlot {
   /** Its number among the threads that share memory. */
   readonly thread: number;
+  /** The UDP of the present worker and of those that come after it. */
+  readonly udp = new UdpSockets();
   /** The present worker; undefined while there is none. */
   worker: WorkerThread | undefined;
   /** Whether clients can be handed over to the worker. */
@@ -33,6 +36,7 @@ export class WorkerSlot {
   ended(): number {
     this.worker = undefined;
     this.isReady = false;
+    this.udp.detach();
     this.#failures = this.#clock.monotonicMs() - this.#startedMs < stableMs ? this.#failures + 1 : 0;
     return this.#failures <= 1 ? 0 : backoffMs(replaceBackoff, this.#failures - 1, Math.random());
   }

@@ -2,7 +2,9 @@ import type { Clock } from '../../lib/clock.ts';
 import { serveTcp } from '../connection/tcp-connection.ts';
 import type { Accepted, TcpStack } from '../net/channel.ts';
 import { withReceived } from '../net/received.ts';
+import { FlowCarrier } from './flow-carrier.ts';
 import { Lookups } from './lookups.ts';
+import { clockBegan } from './messages.ts';
 import type { ConnectionId, Order, RemoteInfo, Report, WorkerStart } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { ServedConnection, type WorkerContext } from './served-connection.ts';
@@ -19,6 +21,7 @@ export class Worker {
   readonly #lookups: Lookups;
   readonly #context: WorkerContext;
   readonly #tcp: TcpStack;
+  readonly #carrier: FlowCarrier;
   readonly #served = new Map<ConnectionId, ServedConnection>();
 
   /** @param tcp  adopts the clients that the main thread hands over. */
@@ -41,6 +44,14 @@ export class Worker {
         this.#onSettled(served);
       },
     };
+    this.#carrier = new FlowCarrier({
+      memory: start.carried,
+      taken: context.memory,
+      nowMs: clockOfMainThread(start, clock),
+      post: (report) => {
+        post({ kind: 'udp', report });
+      },
+    });
     tcp.countDescriptors(context.budget, start.threads);
     post({ kind: 'ready' });
   }
@@ -52,6 +63,7 @@ export class Worker {
     else if (order.kind === 'remote') this.#endpoints.get(order.endpoint).remotes.push(order.remote);
     else if (order.kind === 'forget') this.#endpoints.forget(order.endpoint);
     else if (order.kind === 'report') this.#report(order.seq);
+    else if (order.kind === 'udp') this.#carrier.receive(order.order);
     else if (order.kind === 'found' || order.kind === 'not found') this.#lookups.answer(order);
     else this.#goOn(order);
   }
@@ -97,11 +109,18 @@ export class Worker {
   }
 
   #report(seq: number): void {
+    this.#carrier.count();
     const numbers = [...this.#served.values()].flatMap(({ id, connection }) =>
       connection === undefined ? [] : [id, connection.fromClient.bytes, connection.fromUpstream.bytes],
     );
     this.#outbox.post({ kind: 'report', seq, bytes: Float64Array.from(numbers) });
   }
+}
+
+/** The monotonic clock of each thread begins at a time of its own, and is as fast as that of the system. */
+function clockOfMainThread({ clockBeganMs }: WorkerStart, clock: Clock): () => number {
+  const laterMs = clockBegan(clock) - clockBeganMs;
+  return () => clock.monotonicMs() + laterMs;
 }
 
 function remotesOf({ remotes }: WorkerEndpoint, numbers: readonly number[]): RemoteInfo[] {

@@ -129,6 +129,29 @@ describe('upgrade of a relay', () => {
     expect(await loopback.greeting(listen)).to.equal('hello');
   });
 
+  it('hands over the UDP sockets of several workers, and loses no datagram of any', async () => {
+    write(endpoint(await loopback.udpEcho('echo '), {}, { use_udp: true, no_tcp: true }));
+    const relay = new Relay(['--workers', '3']);
+    const [listen = ''] = await started(relay);
+    const clients = await Promise.all(Array.from({ length: 24 }, () => loopback.udp()));
+    const talk = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i += 1) {
+        const text = `datagram ${String(i)}`;
+        const answers = clients.map((client) => loopback.exchangeDatagram(client, listen, text));
+        expect(await Promise.all(answers)).to.deep.equal(clients.map(() => `echo ${text}`));
+      }
+    };
+    await talk(20); // so that workers carry them
+    const state = { isUpgraded: false };
+    const upgraded = relay.upgrade().finally(() => (state.isUpgraded = true));
+    while (!state.isUpgraded) await talk(1);
+    await upgraded;
+    await talk(20);
+    await relay.logged('relay stopped');
+    await talk(1);
+    expect(relay.lines('cannot hand over sockets, they refuse clients for a moment')).to.deep.equal([]);
+  });
+
   it('works with several workers', async () => {
     write(endpoint(await loopback.echo()));
     const relay = new Relay(['--workers', '2']);

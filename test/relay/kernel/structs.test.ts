@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { constants } from '../../../src/relay/kernel/constants.ts';
-import { isKnownArchitecture, layoutsFor, layouts } from '../../../src/relay/kernel/structs.ts';
+import { isKnownArchitecture, layoutsFor, layouts, type Layouts } from '../../../src/relay/kernel/structs.ts';
 
 const headers = [
   'sys/epoll.h',
@@ -14,16 +14,34 @@ const headers = [
   'sys/un.h',
   'netinet/in.h',
   'netinet/tcp.h',
+  'linux/filter.h',
   'fcntl.h',
   'errno.h',
   'stddef.h',
   'stdio.h',
 ];
 
+/** Debian: gcc-aarch64-linux-gnu. */
+const arm64Compiler = 'aarch64-linux-gnu-gcc';
+
 // Newer than the headers of some systems; the kernel's documentation has their numbers.
 const fallbacks = { IPPROTO_MPTCP: 262, UDP_SEGMENT: 103, UDP_GRO: 104, SOL_UDP: 17 };
 
-/** A C program that prints each layout and each constant as the compiler has it. */
+/** A C program whose function `main` has these statements. */
+function source(statements: readonly string[]): string {
+  const defined = Object.entries(fallbacks).map(
+    ([name, value]) => `#ifndef ${name}\n#define ${name} ${String(value)}\n#endif`,
+  );
+  return [
+    '#define _GNU_SOURCE',
+    ...headers.map((header) => `#include <${header}>`),
+    ...defined,
+    `int main(void) { ${statements.join('\n')} return 0; }`,
+    '',
+  ].join('\n');
+}
+
+/** Prints each layout and each constant as the compiler has it. */
 function program(): string {
   const lines = Object.entries(layouts).flatMap(([struct, { offsets }]) => [
     `printf("${struct} %zu\\n", sizeof(struct ${struct}));`,
@@ -34,16 +52,27 @@ function program(): string {
   const numbers = Object.keys(constants).map(
     (name) => `printf("${name} %lld\\n", (long long)(unsigned)${name});`,
   );
-  const defined = Object.entries(fallbacks).map(
-    ([name, value]) => `#ifndef ${name}\n#define ${name} ${String(value)}\n#endif`,
-  );
-  return [
-    '#define _GNU_SOURCE',
-    ...headers.map((header) => `#include <${header}>`),
-    ...defined,
-    `int main(void) { ${[...lines, ...numbers].join('\n')} return 0; }`,
-    '',
-  ].join('\n');
+  return source([...lines, ...numbers]);
+}
+
+/** Compiles only if the compiler has each layout and each constant as they are here: so it need not run. */
+function assertions(expectedLayouts: Layouts): string {
+  const equal = (text: string, value: number): string =>
+    `_Static_assert((unsigned)(${text}) == ${String(value)}u, "${text}");`;
+  const structs = Object.entries(expectedLayouts).flatMap(([struct, { size, offsets }]) => [
+    equal(`sizeof(struct ${struct})`, size),
+    ...Object.entries(offsets).map(([field, offset]) =>
+      equal(`offsetof(struct ${struct}, ${field})`, offset),
+    ),
+  ]);
+  return source([...structs, ...Object.entries(constants).map(([name, value]) => equal(name, value))]);
+}
+
+/** What the cross compiler of arm64 reports about `text`; '' if it accepts it. */
+function arm64Errors(text: string): string {
+  const options = ['-std=c11', '-fsyntax-only', '-x', 'c', '-'];
+  const { status, stderr } = spawnSync(arm64Compiler, options, { input: text, encoding: 'utf8' });
+  return status === 0 ? '' : stderr;
 }
 
 function expected(): Record<string, number> {
@@ -76,6 +105,19 @@ describe('structs of the kernel', () => {
       } finally {
         rmSync(folder, { recursive: true });
       }
+    },
+  );
+
+  const hasArm64 = spawnSync(arm64Compiler, ['--version']).status === 0;
+  const arm64Skipped = hasArm64 ? '' : ` (skipped: no ${arm64Compiler} here)`;
+  (hasArm64 ? it : it.skip)(
+    `have the layout, and the constants the values, that a C compiler for arm64 gives them${arm64Skipped}`,
+    function () {
+      this.timeout(60_000);
+      expect(arm64Errors(assertions(layoutsFor('arm64')))).to.equal('');
+      expect(arm64Errors(assertions(layoutsFor('x64')))) // epoll_event alone differs
+        .to.include('sizeof(struct epoll_event)')
+        .and.not.include('sizeof(struct msghdr)');
     },
   );
 

@@ -58,11 +58,10 @@ describe('UDP listener', () => {
             const socket = await nodeEngine.udp.listen(options);
             return {
               port: socket.port,
+              sockets: socket.sockets,
               isIpv6Only: ipv6Only || isIpv6OnlySystem,
               stopReceiving: () => socket.stopReceiving(),
-              close: () => {
-                socket.close();
-              },
+              close: () => socket.close(),
             };
           },
         },

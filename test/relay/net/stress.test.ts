@@ -11,8 +11,10 @@ import { RelayProcess, replaceConfig } from '../relay-process.ts';
 const loopback = new Loopback();
 afterEach(() => loopback.closeAll());
 
-/** How many connections are made; more by hand, for as long as wanted. */
+/** How many connections are made, and how many clients send datagrams. */
 const operations = Number(process.env['STRESS_OPERATIONS'] ?? 250);
+/** By hand: for how long they are made instead, with each number of threads. */
+const seconds = Number(process.env['STRESS_SECONDS'] ?? 0);
 const seed = Number(process.env['STRESS_SEED'] ?? 1);
 const atOnce = 16;
 const reloadEvery = 20;
@@ -206,13 +208,16 @@ describe(`relay, stress, engine ${testEngine.name}`, () => {
   const threads = testEngine.name === 'kernel' ? [1, 3] : [1];
   for (const workers of threads)
     it(`carries every byte and every datagram while connections open, end and break, configurations change and garbage is collected: ${String(workers)} threads`, async function () {
-      this.timeout(Math.max(180_000, operations * 1000));
-      await stress(workers);
+      this.timeout(Math.max(180_000, operations * 1000, seconds * 2000));
+      const counts = await stress(workers);
+      if (seconds > 0) process.stdout.write(`      ${JSON.stringify({ workers, ...counts })}\n`);
     });
 });
 
+type Counts = { readonly connections: number; readonly clients: number; readonly datagramBytes: number };
+
 /** All operations on a relay with `workers` threads. @throws if a byte is lost, or something is left over. */
-async function stress(workers: number): Promise<void> {
+async function stress(workers: number): Promise<Counts> {
   const random = numbers(seed);
   const received = new Map<number, string | undefined>();
   const echo = await remote(received);
@@ -235,9 +240,12 @@ async function stress(workers: number): Promise<void> {
   );
   loopback.onClose(() => relay.end());
   const [listen = '', udpListen = ''] = (await relay.status()).endpoints.map((each) => each.listen);
+  const endMs = performance.now() + seconds * 1000;
+  const isToGoOn = (id: number): boolean => (seconds > 0 ? performance.now() < endMs : id < operations);
   let next = 0;
   const lane = async (): Promise<void> => {
-    for (let id = next++; id < operations; id = next++) {
+    for (; isToGoOn(next);) {
+      const id = next++;
       if (id % reloadEvery === 0) write(random(2) === 0);
       const size = (): number => random([100, 70_000, 70_000, 3_000_000][random(4)] ?? 1);
       const plan = {
@@ -252,8 +260,7 @@ async function stress(workers: number): Promise<void> {
   let nextClient = 0;
   const datagramBytes: number[] = [];
   const datagramLane = async (): Promise<void> => {
-    for (let id = nextClient++; id < operations; id = nextClient++)
-      datagramBytes.push(await runDatagrams(udpListen, id, random));
+    for (; isToGoOn(nextClient);) datagramBytes.push(await runDatagrams(udpListen, nextClient++, random));
   };
   const lanes = [...Array.from({ length: atOnce }, lane), ...Array.from({ length: 4 }, datagramLane)];
   await Promise.all(lanes);
@@ -263,9 +270,10 @@ async function stress(workers: number): Promise<void> {
     return isCounted && now.every(({ connections }) => connections.active === 0);
   });
   const { endpoints, memory } = await relay.status();
-  expect(endpoints[0]?.connections.total).to.equal(operations);
+  expect(endpoints[0]?.connections.total).to.equal(next);
   expect(memory.usedBytes).to.equal(0);
   expect(relay.stderr).to.equal('');
   relay.kill('SIGTERM');
   expect(await relay.ended).to.equal(0);
+  return { connections: next, clients: nextClient, datagramBytes: sum(datagramBytes) };
 }

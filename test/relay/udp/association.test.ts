@@ -212,6 +212,28 @@ describe('relay, UDP', () => {
     expect(await answer).to.equal('early');
   });
 
+  it('holds a whole first burst until there is a socket to the remote, in order', async () => {
+    const texts: string[] = [];
+    const remote = await loopback.udp('127.0.0.1', (message) => texts.push(message.toString()));
+    const { promise, resolve } = Promise.withResolvers<string[]>();
+    const { relay } = await loopback.relay(
+      config(endpoint(`late.test:${String(remote.address().port)}`, {}, onlyUdp)),
+      { lookup: () => promise },
+    );
+    const client = await loopback.udp();
+    const { host, port } = split(listenOf(relay));
+    const burst = Array.from({ length: 200 }, (_, index) => `datagram ${String(index)}`);
+    for (const text of burst) {
+      const { promise: sent, resolve: onSent } = Promise.withResolvers<unknown>();
+      client.send(text, port, host, onSent);
+      await sent;
+    }
+    await eventually('it', () => statusOf(relay).associations.fromClientBytes === burst.join('').length);
+    resolve(['127.0.0.1']);
+    await eventually('the burst at the remote', () => texts.length === burst.length);
+    expect(texts).to.deep.equal(burst);
+  });
+
   it('ends associations with a remote that a reload removed, and keeps the others', async () => {
     const [a, b, c] = [await loopback.udpEcho('a'), await loopback.udpEcho('b'), await loopback.udpEcho('c')];
     const { relay } = await loopback.relay(

@@ -106,9 +106,9 @@ describe('dial', () => {
     await dial.answer(2);
     expect(dial.events.slice(2)).to.deep.equal([
       'succeed 2',
+      'close 1',
       'release 1',
       'overtaken 1',
-      'close 1',
       'connected 2',
     ]);
     expect(dial.taken).to.equal(0);

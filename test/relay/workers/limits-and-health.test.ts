@@ -1,4 +1,3 @@
-import type { Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { expect } from 'chai';
@@ -7,18 +6,9 @@ import { present } from '../../../src/lib/record.ts';
 import { errorCode } from '../../../src/lib/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
-import { datagram, endpoint, failure, received, split } from '../loopback.ts';
+import { endpoint, failure, received } from '../loopback.ts';
 import { silentPort } from '../upstream/silent-port.ts';
-import {
-  loopback,
-  makeFolder,
-  served,
-  servedByAll,
-  start,
-  web,
-  workersOf,
-  write,
-} from './relay-with-workers.ts';
+import { loopback, makeFolder, served, servedByAll, start, web, write } from './relay-with-workers.ts';
 
 beforeEach(makeFolder);
 afterEach(() => loopback.closeAll());
@@ -297,20 +287,5 @@ describe('relay, workers, limits and health', () => {
     await eventually('unhealthy', async () => (await web(relay)).health.TCP[0]?.reason === 'CheckFailed');
     await servedByAll(relay);
     expect((await web(relay)).health.TCP[0]?.failed).to.equal(0); // nobody tried it
-  });
-
-  it('leave UDP to the main thread', async () => {
-    const network = { no_tcp: true, use_udp: true };
-    const relay = await start([endpoint(await loopback.udpEcho('re: '), {}, network)], ['--workers', '3']);
-    const { host, port } = split((await web(relay)).listen);
-    const echoed = async (socket: UdpSocket): Promise<string> => {
-      const answer = datagram(socket);
-      socket.send('x', port, host);
-      return (await answer).toString();
-    };
-    const clients = await Promise.all(Array.from({ length: 12 }, () => loopback.udp()));
-    for (const client of clients) expect(await echoed(client)).to.equal('re: x');
-    expect((await web(relay)).associations).to.deep.include({ active: 12, total: 12 });
-    expect((await workersOf(relay)).running.map(({ load }) => load)).to.deep.equal([12, 0, 0]);
   });
 });
