@@ -1,5 +1,5 @@
-import type { RelayProgram } from './relays.ts';
-import { median, ownName, short, type Row } from './table.ts';
+import { ownName, type RelayProgram } from './relays.ts';
+import { median, short, type Row } from './table.ts';
 
 const [labelWidth, barWidth, valueWidth, barHeight, rowGap] = [330, 320, 130, 14, 22];
 const titleHeight = 34;
