@@ -55,10 +55,15 @@ export function chartFiles(): ReadonlyMap<string, string> {
 
 /** @param source  the file in src/api/schema that `definition` is made of. */
 function crdTemplate(source: string, definition: object): string {
-  const { spec, ...head } = definition as Record<string, unknown>;
+  const { spec, metadata, ...head } = definition as Record<string, unknown> & { metadata: Metadata };
+  const { labels: own = {}, ...named } = metadata;
   const body = escaped(dump({ spec }, { noRefs: true, lineWidth: 100 }));
-  return renderedIf(crds, `src/api/schema/${source}.ts`, `${dump(head)}${labels}${keep}${body}`);
+  const ownLabels = Object.entries(own).map(([key, value]) => `    ${key}: ${value}\n`);
+  const top = `${dump({ ...head, metadata: named })}${labels}${ownLabels.join('')}`;
+  return renderedIf(crds, `src/api/schema/${source}.ts`, `${top}${keep}${body}`);
 }
+
+type Metadata = { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
 
 function requesterTemplate(): string {
   const template = withVariables(policyTemplate(requester), requesterVariables);

@@ -79,7 +79,7 @@ export function checkBackends(
     }
   }
   const idle = Array.from({ length: remotes }, (_, index) => index).filter((each) => !listed.has(each));
-  if (idle.length === 0) return;
+  if (idle.length === 0 || backends.every((each) => 'refuse' in each)) return; // an endpoint has to have a remote
   const what = `leaves out remotes ${idle.join(', ')}, which get no clients`;
   warnings.push({ path, what, remedy: 'list them in a backend, or remove them' });
 }

@@ -1,13 +1,7 @@
 import type { Sni } from '../api/sni.ts';
 import { fields, listOf, text, type Rule } from '../lib/document-rules.ts';
-import { numericEnd } from '../lib/host-name.ts';
 import type { Path, Problem } from '../lib/problem.ts';
-import {
-  canonicalServerName,
-  maxServerNameLength,
-  serverNamePattern,
-  serverNameRemedy,
-} from '../lib/server-name.ts';
+import { canonicalServerName, isServerName, serverNameRemedy } from '../lib/server-name.ts';
 import type { EndpointNetwork } from './network-keys.ts';
 import type { ListenTransportConfig } from './transport.ts';
 
@@ -15,8 +9,7 @@ const host: Rule<string> = (value, path, findings) => {
   const written = text(value, path, findings);
   if (written === undefined) return undefined;
   const name = canonicalServerName(written);
-  if (name.length <= maxServerNameLength && serverNamePattern.test(name) && !numericEnd.test(name))
-    return name;
+  if (isServerName(name)) return name;
   const what = 'is no name that clients of TLS can ask for';
   findings.problems.push({ path, what, value, remedy: serverNameRemedy });
   return undefined;

@@ -1,4 +1,5 @@
 import type { Finding } from '../api/dated-conditions.ts';
+import { hostnameOf, sharedHostnames } from './hostnames.ts';
 import type { JudgedListener } from './listeners.ts';
 import { matchesSelector } from './label-selector.ts';
 import { type Gateway, gatewayGroup, type Lookup, type ParentRef, type Route } from './types.ts';
@@ -33,7 +34,9 @@ export function attachment(
     const message = `No listener that parentRef names takes a ${route.kind}: see its protocol and allowedRoutes.kinds.`;
     return refused('NotAllowedByListeners', message);
   }
-  const denials = ofKind.map((listener) => ({
+  const named = ofKind.filter(({ spec }) => sharedHostnames(spec, route).length > 0);
+  if (named.length === 0) return refused('NoMatchingListenerHostname', noHostname(ofKind, route));
+  const denials = named.map((listener) => ({
     listener,
     denial: namespaceDenial(listener, route, gateway, lookup),
   }));
@@ -60,6 +63,11 @@ function noMatch({ metadata: { namespace, name } }: Gateway, { sectionName, port
     ...(port === undefined ? [] : [`on port ${String(port)}`]),
   ];
   return `Gateway "${namespace}/${name}" has no listener ${asked.join(' ')}: see parentRef.sectionName and port.`;
+}
+
+function noHostname(listeners: readonly JudgedListener[], { spec: { hostnames = [] } }: Route): string {
+  const names = listeners.map(({ spec }) => `"${spec.name}" has "${hostnameOf(spec)}"`).join(', ');
+  return `hostnames ${hostnames.map((host) => `"${host}"`).join(', ')}: no listener that parentRef names has one of them (${names}).`;
 }
 
 function namespacesOf({ allowedRoutes: { namespaces = {} } = {} }: JudgedListener['spec']) {

@@ -4,7 +4,9 @@ import type { Parameters } from './parameters.ts';
 import type { GatewayClass } from './types.ts';
 
 /** The features of the Gateway API that are supported, sorted, as the CRD requires. */
-const supportedFeatures = ['Gateway', 'ReferenceGrant', 'TCPRoute', 'UDPRoute'].map((name) => ({ name }));
+const supportedFeatures = ['Gateway', 'ReferenceGrant', 'TCPRoute', 'TLSRoute', 'UDPRoute'].map((name) => ({
+  name,
+}));
 
 /** The part of the status of a GatewayClass that this controller writes. */
 export type GatewayClassStatus = {
@@ -46,6 +48,6 @@ function version(missing: readonly string[]): Finding {
       reason: 'SupportedVersion',
       message: 'All kinds are served in a supported version.',
     };
-  const message = `The API server serves no supported version of ${missing.join(', ')}: install the CRDs of Gateway API 1.5 or later; those of TCPRoute and UDPRoute are in its standard channel since 1.6.`;
+  const message = `The API server serves no supported version of ${missing.join(', ')}: install the CRDs of Gateway API 1.5 or later; those of TCPRoute, TLSRoute and UDPRoute are in its standard channel since 1.6.`;
   return { type, status: 'False', reason: 'UnsupportedVersion', message };
 }

@@ -7,7 +7,8 @@ import { problemText } from '../lib/problem.ts';
 import { attachment, parentKey } from './attachment.ts';
 import { isAccepted, judgedListeners } from './listeners.ts';
 import { gatewayParameters } from './parameters.ts';
-import { relayOfGateway, type ServedListener } from './relay-of-gateway.ts';
+import { relayOfGateway } from './relay-of-gateway.ts';
+import type { ServedListener } from './served.ts';
 import type { Gateway, GatewayClass, Lookup, Route } from './types.ts';
 
 /** What is decided about a Gateway before anything is done. */

@@ -2,7 +2,7 @@ import { datedConditions, type Finding } from '../api/dated-conditions.ts';
 import type { Condition } from '../api/schema/realm-relay.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { GatewayDecision } from './gateway-decision.ts';
-import type { ServedListener } from './relay-of-gateway.ts';
+import type { ServedListener } from './served.ts';
 import {
   type Gateway,
   type GatewayAddress,

@@ -2,6 +2,7 @@ import type { Finding } from '../api/dated-conditions.ts';
 import { adminPort } from '../api/schema/realm-relay.ts';
 import { portsText } from '../lib/port-range.ts';
 import { ownValue } from '../lib/record.ts';
+import { hostnameOf } from './hostnames.ts';
 import { gatewayPolicies, type GatewayPolicies, portRange } from './policies.ts';
 import type { PolicySettings } from './policy-rules.ts';
 import {
@@ -26,7 +27,13 @@ export type JudgedListener = {
   readonly isValid: boolean;
 };
 
-const kindOfProtocol: Readonly<Record<string, RouteKind>> = { TCP: 'TCPRoute', UDP: 'UDPRoute' };
+const kindOfProtocol: Readonly<Record<string, RouteKind>> = {
+  TCP: 'TCPRoute',
+  TLS: 'TLSRoute',
+  UDP: 'UDPRoute',
+};
+/** Protocols whose listeners may share a port by their hostnames. */
+const byHostname: readonly string[] = ['TLS', 'HTTPS'];
 /** Protocols whose listeners need a TCP socket. */
 const overTcp: readonly string[] = ['TCP', 'TLS', 'HTTP', 'HTTPS'];
 
@@ -46,12 +53,16 @@ function judged(spec: Listener, all: readonly Listener[], policies: GatewayPolic
   const kind = ownValue(kindOfProtocol, spec.protocol);
   const accepted = acceptance(spec);
   const conflicted = conflict(spec, all, policies);
-  const { kinds, resolvedRefs } = routeKindsOf(spec, kind);
+  // a value that is not supported leaves no kind that could be attached
+  const { kinds, resolvedRefs } = routeKindsOf(
+    spec,
+    accepted.reason === 'UnsupportedValue' ? undefined : kind,
+  );
   const isValid = accepted.status === 'True' && conflicted.status === 'False';
   return { spec, kinds, policy: policies.ofListener(spec.name), accepted, conflicted, resolvedRefs, isValid };
 }
 
-function acceptance({ protocol, port }: Listener): Finding {
+function acceptance({ protocol, port, tls }: Listener): Finding {
   const accepted = (reason: string, message: string, status: 'True' | 'False' = 'False'): Finding => ({
     type: 'Accepted',
     status,
@@ -59,8 +70,13 @@ function acceptance({ protocol, port }: Listener): Finding {
     message,
   });
   if (ownValue(kindOfProtocol, protocol) === undefined) {
-    const message = `Protocol "${protocol}" is not supported: use TCP or UDP.`;
+    const message = `Protocol "${protocol}" is not supported: use TCP, TLS or UDP.`;
     return accepted('UnsupportedProtocol', message);
+  }
+  const mode = tls?.mode ?? 'Terminate';
+  if (protocol === 'TLS' && mode !== 'Passthrough') {
+    const message = `tls.mode ${mode} is not supported: use Passthrough, so that TLS ends at the backend.`;
+    return accepted('UnsupportedValue', message);
   }
   if (port === adminPort) {
     const message = `Port ${String(port)} is the port of the relay's own admin server: choose another port.`;
@@ -69,14 +85,21 @@ function acceptance({ protocol, port }: Listener): Finding {
   return accepted('Accepted', 'The listener is valid.', 'True');
 }
 
-/** GEP-2644: listeners that need the same socket conflict, all of them, since none has precedence. */
+/**
+ * GEP-2644: listeners that need the same socket conflict, all of them, since none has precedence. Those of TLS share it, if each has
+ * a hostname of its own.
+ */
 function conflict(spec: Listener, all: readonly Listener[], { ofListener }: GatewayPolicies): Finding {
   const rangeOf = (listener: Listener) => portRange(listener, ofListener(listener.name));
   const { first, last } = rangeOf(spec);
   const rivals = all.filter((other) => {
     const range = rangeOf(other);
     return (
-      other !== spec && first <= range.last && range.first <= last && transport(other) === transport(spec)
+      other !== spec &&
+      first <= range.last &&
+      range.first <= last &&
+      transport(other) === transport(spec) &&
+      !shares(spec, other)
     );
   });
   if (rivals.length === 0)
@@ -87,11 +110,24 @@ function conflict(spec: Listener, all: readonly Listener[], { ofListener }: Gate
       message: 'No other listener needs the port.',
     };
   const names = rivals.map(({ name }) => `"${name}"`).join(', ');
+  if (rivals.every((rival) => isByHostname(spec, rival))) {
+    const message = `Listener ${names} has the same hostname on port ${portsText(first, last)}: give each a hostname of its own.`;
+    return { type: 'Conflicted', status: 'True', reason: 'HostnameConflict', message };
+  }
   const isRange = rivals.some((rival) => rival.port !== first) || first !== last;
   const message = isRange
     ? `Port ${portsText(first, last)} over ${transport(spec)} overlaps with the ports of listener ${names}: give each ports of its own, or change endPort of its policy.`
     : `Port ${String(first)} over ${transport(spec)} is also the port of listener ${names}: give each a port of its own.`;
   return { type: 'Conflicted', status: 'True', reason: 'ProtocolConflict', message };
+}
+
+/** Whether both may have the same port. */
+function shares(a: Listener, b: Listener): boolean {
+  return isByHostname(a, b) && hostnameOf(a) !== hostnameOf(b);
+}
+
+function isByHostname(a: Listener, b: Listener): boolean {
+  return byHostname.includes(a.protocol) && byHostname.includes(b.protocol);
 }
 
 function transport({ protocol }: Listener): string {

@@ -3,6 +3,7 @@ import { gatewayParametersSchema, parametersKind } from '../api/schema/gateway-p
 import { objectMeta } from '../api/schema/object-meta.ts';
 import { apiVersion as ownVersion } from '../api/schema/realm-relay.ts';
 import { policyKind, trafficPolicySchema } from '../api/schema/traffic-policy.ts';
+import { serverNamePattern, serverNameRemedy } from '../lib/server-name.ts';
 import { gatewayGroup } from './types.ts';
 
 // Every key that the CRDs of Gateway API 1.6 have, and the bounds of what is read here; a test compares the keys.
@@ -140,6 +141,9 @@ const route = z.object({
     .max(1),
 });
 
+const hostnames = z.array(text(253).regex(serverNamePattern, serverNameRemedy)).min(1).max(16);
+const tlsRoute = route.extend({ hostnames });
+
 const referenceGrant = z.object({
   from: z
     .array(z.object({ group: named.group, kind: named.kind, namespace }))
@@ -208,6 +212,13 @@ const schemas: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
       (version) => [`${version} ${kind}`, ofSpec(version, kind, route)] as const,
     ),
   ),
+  ...[v1, `${gatewayGroup}/v1alpha3`].map(
+    (version) => [`${version} TLSRoute`, ofSpec(version, 'TLSRoute', tlsRoute)] as const,
+  ),
+  [
+    `${gatewayGroup}/v1alpha2 TLSRoute`,
+    ofSpec(`${gatewayGroup}/v1alpha2`, 'TLSRoute', route.extend({ hostnames: hostnames.optional() })),
+  ],
   ...[v1, `${gatewayGroup}/v1beta1`].map(
     (version) => [`${version} ReferenceGrant`, ofSpec(version, 'ReferenceGrant', referenceGrant)] as const,
   ),

@@ -11,7 +11,7 @@ export type Backend =
 
 /** The transport protocol of what `route` relays. */
 export function protocolOf({ kind }: Pick<Route, 'kind'>): 'TCP' | 'UDP' {
-  return kind === 'TCPRoute' ? 'TCP' : 'UDP';
+  return kind === 'UDPRoute' ? 'UDP' : 'TCP';
 }
 
 /** The references to backends of all rules of `route`. */

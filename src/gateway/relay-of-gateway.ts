@@ -1,25 +1,22 @@
 import type { Relay, ServicePort } from '../api/relay.ts';
 import { resolve } from '../api/resolve.ts';
 import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts';
-import { apiVersion, type EndpointSpec, kind } from '../api/schema/realm-relay.ts';
+import { apiVersion, kind } from '../api/schema/realm-relay.ts';
 import { addressFamily } from '../lib/ip-address.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { present } from '../lib/record.ts';
-import { routeBackends, type RouteBackends } from './backends.ts';
 import type { JudgedListener } from './listeners.ts';
 import { labelValue, relayName } from './names.ts';
-import { portRange, routePolicies, settingsOver } from './policies.ts';
+import { portRange } from './policies.ts';
+import { servingRoute } from './precedence.ts';
 import { protocolOf } from './references.ts';
-import { type Gateway, gatewayGroup, type Labels, type Lookup, type Route } from './types.ts';
+import { routeEndpoint } from './route-endpoint.ts';
+import type { ServedEndpoint, ServedListener } from './served.ts';
+import { tlsEndpoints } from './tls-endpoints.ts';
+import { type Gateway, gatewayGroup, type Labels, type Lookup } from './types.ts';
 
 /** An address of a Pod that was replaced is silent, and each dial of it waits this long before the next one is tried. */
 const dialTimeoutSeconds = 1;
-
-/** An endpoint, and the backends that share its clients, which no field of a RealmRelay sets. */
-type ServedEndpoint = { readonly spec: EndpointSpec } & Pick<RouteBackends, 'backends'>;
-
-/** A listener with the routes that are attached to it, in no particular order. */
-export type ServedListener = { readonly listener: JudgedListener; readonly routes: readonly Route[] };
 
 /**
  * The relay that serves the valid ones of `listeners`; undefined if none is valid. A listener without a route, or whose route
@@ -34,7 +31,7 @@ export function relayOfGateway(
   const valid = listeners.filter(({ listener }) => listener.isValid);
   if (valid.length === 0) return undefined;
   const { namespace, name, uid } = gateway.metadata;
-  const served = valid.flatMap((each) => endpoint(each, lookup));
+  const served = [...valid.flatMap((each) => endpoint(each, lookup)), ...tlsEndpoints(valid, lookup)];
   const relay = resolve({
     apiVersion,
     kind,
@@ -68,15 +65,6 @@ export function requestedAddresses({ spec: { addresses = [] } }: Gateway): strin
   );
 }
 
-/** The route among `routes` that serves a listener: the oldest, then by `NAMESPACE/NAME`; undefined if there is none. */
-export function servingRoute(routes: readonly Route[]): Route | undefined {
-  return routes.toSorted((a, b) => (age(a) < age(b) ? -1 : 1))[0];
-}
-
-function age({ metadata: { creationTimestamp = '', namespace, name } }: Route): string {
-  return `${creationTimestamp} ${namespace}/${name}`; // RFC 3339 in UTC sorts as text
-}
-
 function commonMetadata({ metadata, spec }: Gateway): { labels: Labels; annotations: Labels } {
   const { labels = {}, annotations = {} } = spec.infrastructure ?? {};
   return {
@@ -96,17 +84,11 @@ function servicePorts({ spec, policy }: JudgedListener): ServicePort[] {
 }
 
 function endpoint({ listener, routes }: ServedListener, lookup: Lookup): ServedEndpoint[] {
-  const { name } = listener.spec;
+  const { name, protocol } = listener.spec;
   const route = servingRoute(routes);
-  if (route === undefined) return [];
-  const policy = settingsOver(listener.policy, routePolicies(route, lookup).settings);
-  const { endPort, network, backends: dialled, ...fields } = policy;
-  const { first, last } = portRange(listener.spec, policy);
-  const dialling = { ...present('backends', dialled), morePorts: last - first };
-  const { remotes, backends } = routeBackends(route, dialling, lookup);
-  if (remotes.length === 0) return [];
+  if (route === undefined || protocol === 'TLS') return []; // of which tlsEndpoints makes one for each route
+  const { spec, backends } = routeEndpoint(listener, route, lookup);
+  if (spec.remotes.length === 0) return [];
   const isUdp = protocolOf(route) === 'UDP';
-  const listen = { port: first, ...present('endPort', endPort) };
-  const spec = { ...fields, name, listen, remotes, network: { ...network, tcp: !isUdp, udp: isUdp } };
-  return [{ spec, backends }];
+  return [{ spec: { ...spec, name, network: { ...spec.network, tcp: !isUdp, udp: isUdp } }, backends }];
 }

@@ -2,9 +2,10 @@ import { datedConditions, type Finding } from '../api/dated-conditions.ts';
 import { sameJson } from '../lib/same-json.ts';
 import { attachment, parentKey } from './attachment.ts';
 import { parentRefsTo } from './gateway-decision.ts';
+import { sharedHostnames } from './hostnames.ts';
 import { type JudgedListener, judgedListeners } from './listeners.ts';
 import { resolvedRefs } from './references.ts';
-import { servingRoute } from './relay-of-gateway.ts';
+import { byPrecedence, servingRoute } from './precedence.ts';
 import {
   controllerName,
   type Gateway,
@@ -73,7 +74,9 @@ function acceptance(route: Route, ref: ParentRef, { gateway, surroundings, looku
   const { namespace, name } = gateway.metadata;
   const others = surroundings.routesOf(`${namespace}/${name}`);
   const notes = listeners.flatMap((listener) => {
-    const first = servingRoute(attachedTo(listener, others, { gateway, judged, lookup }));
+    const attached = attachedTo(listener, others, { gateway, judged, lookup });
+    if (listener.spec.protocol === 'TLS') return namedPrecedence(listener, route, attached);
+    const first = servingRoute(attached);
     return first === undefined || isSameRoute(first, route) ? [] : [precedence(listener, first)];
   });
   return notes.length === 0 ? accepted : { ...accepted, message: notes.join(' ') };
@@ -101,6 +104,22 @@ function isSameRoute(a: Route, b: Route): boolean {
   );
 }
 
-function precedence({ spec }: JudgedListener, { kind, metadata: { namespace, name } }: Route): string {
+/** Which older routes have all the hostnames of `route` at a listener of TLS; none if it has one of its own. */
+function namedPrecedence({ spec }: JudgedListener, route: Route, attached: readonly Route[]): string[] {
+  const older = byPrecedence(attached);
+  older.length = Math.max(
+    0,
+    older.findIndex((each) => isSameRoute(each, route)),
+  );
+  const hosts = sharedHostnames(spec, route);
+  const owners = hosts.map((host) => older.find((each) => sharedHostnames(spec, each).includes(host)));
+  const [first] = owners;
+  return first === undefined || owners.includes(undefined) ? [] : [precedence({ spec }, first)];
+}
+
+function precedence(
+  { spec }: Pick<JudgedListener, 'spec'>,
+  { kind, metadata: { namespace, name } }: Route,
+): string {
   return `The route is attached to listener "${spec.name}" and gets no traffic there, since ${kind} "${namespace}/${name}" is older and serves it.`;
 }

@@ -57,6 +57,9 @@ export type Listener = {
   readonly name: string;
   readonly port: number;
   readonly protocol: string;
+  /** The names of clients, exact or `*.` and a name; absent or empty = every one. */
+  readonly hostname?: string;
+  readonly tls?: { readonly mode?: string };
   readonly allowedRoutes?: {
     readonly kinds?: readonly RouteGroupKind[];
     readonly namespaces?: { readonly from?: string; readonly selector?: LabelSelector };
@@ -125,7 +128,7 @@ export type RouteParentStatus = {
 };
 
 /** The kinds of routes that are served. */
-export const routeKinds = ['TCPRoute', 'UDPRoute'] as const;
+export const routeKinds = ['TCPRoute', 'TLSRoute', 'UDPRoute'] as const;
 export type RouteKind = (typeof routeKinds)[number];
 
 /** Whether `kind` is one of those. */
@@ -133,12 +136,14 @@ export function isRouteKind(kind: string): kind is RouteKind {
   return (routeKinds as readonly string[]).includes(kind);
 }
 
-/** A TCPRoute or UDPRoute. */
+/** A TCPRoute, TLSRoute or UDPRoute. */
 export type Route = {
   readonly kind: RouteKind;
   readonly metadata: NamespacedMeta;
   readonly spec: {
     readonly parentRefs?: readonly ParentRef[];
+    /** Only of a TLSRoute. */
+    readonly hostnames?: readonly string[];
     readonly rules?: readonly { readonly backendRefs?: readonly BackendRef[] }[];
   };
   readonly status?: { readonly parents?: readonly RouteParentStatus[] };

@@ -1,3 +1,5 @@
+import { numericEnd } from './host-name.ts';
+
 /** The longest host name. Source: RFC 1035, section 2.3.4, without the root label. */
 export const maxServerNameLength = 253;
 
@@ -7,6 +9,11 @@ export const maxServerNameLength = 253;
  */
 export const serverNamePattern =
   /^([*][.])?([a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?[.])*[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?$/;
+
+/** Whether `name`, in its canonical form, is one that clients of TLS can ask for, or a wildcard for such names. */
+export function isServerName(name: string): boolean {
+  return name.length <= maxServerNameLength && serverNamePattern.test(name) && !numericEnd.test(name);
+}
 
 /** What to write in place of another text. */
 export const serverNameRemedy =

@@ -1,25 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { apiVersion } from '../../src/api/schema/realm-relay.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { runCli } from './cli.ts';
 
-let folder: string;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
-});
-
-afterEach(() => {
-  rmSync(folder, { recursive: true });
-});
-
-function file(name: string, text: string): string {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-}
+const { folder, file } = temporaryFolder();
 
 const web = `[[endpoints]]
 listen = "[::]:443"
@@ -51,13 +37,13 @@ spec:
   });
 
   it('takes a folder, merged, and standard input, and the given name and namespace', async () => {
-    mkdirSync(join(folder, 'realm.d'));
+    mkdirSync(join(folder(), 'realm.d'));
     file('realm.d/a.toml', web);
     file(
       'realm.d/b.json',
       '{"endpoints": [{"listen": "[::]:80", "remote": "a:1"}], "network": {"use_udp": true}}',
     );
-    const merged = await runCli(['import', join(folder, 'realm.d')]);
+    const merged = await runCli(['import', join(folder(), 'realm.d')]);
     expect(merged.stdout).to.include('name: realm\n').and.include('udp: true');
     expect(merged.stdout.match(/port: (443|80)$/gm)).to.have.length(2);
     const named = await runCli(['import', '-', '--name', 'web', '--namespace', 'edge'], web);
@@ -123,7 +109,7 @@ spec:
   }
 
   it('reports a file that is not there, and wrong usage', async () => {
-    expect(await runCli(['import', join(folder, 'none.toml')])).to.deep.include({ code: 1, stdout: '' });
+    expect(await runCli(['import', join(folder(), 'none.toml')])).to.deep.include({ code: 1, stdout: '' });
     for (const argv of [[], ['a', 'b'], ['--nmae', 'x', 'a']]) {
       const { code, stderr } = await runCli(['import', ...argv]);
       expect(code).to.equal(2);

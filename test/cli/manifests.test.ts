@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { loadAll } from 'js-yaml';
 import { binaries } from '../cluster/binaries.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { runCli } from './cli.ts';
 
 const web = `apiVersion: realm-operator.dev/v1alpha1
@@ -19,20 +19,7 @@ const dns = web.replace('name: web', 'name: dns');
 const service = 'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {topsecret: 1, topsecret: 2}\n';
 const bad = web.replace('443}', '70000}');
 
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
-});
-afterEach(() => {
-  rmSync(folder, { recursive: true });
-});
-
-function file(name: string, text: string): string {
-  const path = join(folder, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text);
-  return path;
-}
+const { folder, file } = temporaryFolder();
 
 /** `manifests` as items of a list of `kind`. */
 function list(kind: string, ...manifests: readonly string[]): string {
@@ -79,7 +66,7 @@ describe('manifests of other kinds', () => {
   it('are kustomizations, even if they do not name their kind', async () => {
     file('kustomization.yaml', 'resources: [web.yaml]\n');
     file('web.yaml', web);
-    expect((await runCli(['validate', folder])).stdout).to.contain('1 valid relay, 0 problems');
+    expect((await runCli(['validate', folder()])).stdout).to.contain('1 valid relay, 0 problems');
   });
 });
 
@@ -113,11 +100,11 @@ describe('paths of manifests', () => {
     file('web.yaml', web);
     file('more/dns.yaml', dns);
     file('.git/web.yaml', web);
-    expect((await runCli(['validate', folder])).stdout).to.contain('1 valid relay,');
-    expect((await runCli(['validate', '-R', folder])).stdout).to.equal(
+    expect((await runCli(['validate', folder()])).stdout).to.contain('1 valid relay,');
+    expect((await runCli(['validate', '-R', folder()])).stdout).to.equal(
       '2 valid relays, 0 problems, 0 warnings\n',
     );
-    expect((await runCli(['validate', '-qRf', folder])).stdout).to.equal('');
+    expect((await runCli(['validate', '-qRf', folder()])).stdout).to.equal('');
   });
 
   it('are asked for, and standard input once', async () => {
@@ -158,14 +145,14 @@ describe('-k DIR', () => {
   withKubectl('reads what kubectl makes of a kustomization', async () => {
     const [kube = '', ...args] = typeof programs === 'string' ? [] : programs.kubectl;
     program('kubectl', `exec ${kube} ${args.join(' ')} "$@"`, true);
-    const { code, stdout } = await runCli(['render', '-k', join(folder, 'edge')]);
+    const { code, stdout } = await runCli(['render', '-k', join(folder(), 'edge')]);
     expect(code).to.equal(0);
     expect(stdout).to.contain('name: eu-web');
   });
 
   it('prefers kustomize, and reports findings in its output', async () => {
-    program('kustomize', `test "$1" = build && sed s/443}/0}/ ${join(folder, 'base/web.yaml')}`);
-    const overlay = join(folder, 'edge');
+    program('kustomize', `test "$1" = build && sed s/443}/0}/ ${join(folder(), 'base/web.yaml')}`);
+    const overlay = join(folder(), 'edge');
     const { code, stdout } = await runCli(['validate', '-k', overlay]);
     expect(code).to.equal(1);
     expect(stdout).to.contain(`${overlay}:7:20: spec.endpoints[0].listen.port: is too small`);
@@ -173,19 +160,19 @@ describe('-k DIR', () => {
 
   it('reports why a kustomization cannot be built', async () => {
     program('kustomize', 'echo "accumulating resources: no such file" >&2; exit 1');
-    const { code, stdout } = await runCli(['validate', '-k', folder]);
+    const { code, stdout } = await runCli(['validate', '-k', folder()]);
     expect(code).to.equal(1);
     expect(stdout).to.contain(
-      `${folder}:1:1: document: cannot be built by kustomize (accumulating resources: no such file): correct the kustomization`,
+      `${folder()}:1:1: document: cannot be built by kustomize (accumulating resources: no such file): correct the kustomization`,
     );
   });
 
   it('names the remedy if neither program is there', async () => {
-    process.env['PATH'] = folder;
-    const { code, stdout } = await runCli(['validate', '-k', folder]);
+    process.env['PATH'] = folder();
+    const { code, stdout } = await runCli(['validate', '-k', folder()]);
     expect(code).to.equal(1);
     expect(stdout).to.contain(
-      `neither kustomize nor kubectl is in PATH: install one of them, or pipe its output: kustomize build ${folder} | realm-operator validate -`,
+      `neither kustomize nor kubectl is in PATH: install one of them, or pipe its output: kustomize build ${folder()} | realm-operator validate -`,
     );
   });
 });

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadAll } from 'js-yaml';
@@ -7,6 +6,7 @@ import { desiredObjects } from '../../src/desired/desired-objects.ts';
 import { parsed } from '../support/realm-relays.ts';
 import type { RealmRelay } from '../../src/api/schema/realm-relay.ts';
 import { defaultDeniedDestinations } from '../../src/desired/platform.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { runCli } from './cli.ts';
 
 const web = `apiVersion: realm-operator.dev/v1alpha1
@@ -20,28 +20,14 @@ spec:
 `;
 const dns = web.replace('name: web', 'name: dns');
 
-let folder: string;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'realm-operator-'));
-});
-
-afterEach(() => {
-  rmSync(folder, { recursive: true });
-});
-
-function file(name: string, text: string): string {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-}
+const { folder, file } = temporaryFolder();
 
 describe('realm-operator validate', () => {
   it('takes files, folders and standard input, several documents each', async () => {
     file('dns.yml', dns);
     file('notes.txt', 'not a manifest');
     const { code, stdout } = await runCli(
-      ['validate', '-f', folder, '-f', '-'],
+      ['validate', '-f', folder(), '-f', '-'],
       `${web}---\n${web.replace('web', 'www')}`,
     );
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: '3 valid relays, 0 problems, 0 warnings\n' });
@@ -59,7 +45,7 @@ describe('realm-operator validate', () => {
     ['a list', '[topsecret]\n'],
   ] as const) {
     it(`prints nothing of ${what} that a manifest is a link to`, async () => {
-      const path = join(folder, 'web.yaml');
+      const path = join(folder(), 'web.yaml');
       symlinkSync(file('target', text), path);
       const { code, stdout } = await runCli(['validate', '-f', path]);
       expect(code).to.equal(1);
@@ -70,7 +56,7 @@ describe('realm-operator validate', () => {
   }
 
   it('reads no device without an end', async () => {
-    const path = join(folder, 'web.yaml');
+    const path = join(folder(), 'web.yaml');
     symlinkSync('/dev/zero', path);
     const { code, stdout } = await runCli(['validate', '-f', path]);
     expect(code).to.equal(1);
@@ -154,7 +140,7 @@ describe('realm-operator validate', () => {
       ],
     });
     file('a.yaml', onNodes(web, 'Deployment')); // a scheduler keeps these apart
-    expect((await runCli(['validate', '-f', folder])).stdout).to.equal(
+    expect((await runCli(['validate', '-f', folder()])).stdout).to.equal(
       '2 valid relays, 0 problems, 0 warnings\n',
     );
   });
@@ -178,7 +164,7 @@ describe('realm-operator validate', () => {
   }
 
   it('reports what cannot be read, and a folder without manifests', async () => {
-    const { code, stdout } = await runCli(['validate', '-f', join(folder, 'nothing.yaml'), '-f', folder]);
+    const { code, stdout } = await runCli(['validate', '-f', join(folder(), 'nothing.yaml'), '-f', folder()]);
     expect(code).to.equal(1);
     expect(stdout).to.contain('no such file').and.to.contain('contains no .yaml');
   });
@@ -243,7 +229,9 @@ describe('realm-operator', () => {
   it('prints the cause of a failure, once', async () => {
     const { code, stderr } = await runCli(['operator', '--kubeconfig', '/no/such/file']);
     expect(code).to.equal(1);
-    expect(stderr).to.contain('/no/such/file cannot be read: ENOENT').and.not.to.contain('    at ');
+    expect(stderr)
+      .to.contain('/no/such/file cannot be read (give another one with --kubeconfig or KUBECONFIG): ENOENT')
+      .and.not.to.contain('    at ');
   });
 });
 

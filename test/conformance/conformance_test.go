@@ -35,11 +35,11 @@ func env(name, otherwise string) []string {
 
 // TestConformance runs the official suite. The suite's own flags choose the GatewayClass, the profiles, the report.
 //
-//	PROTOCOLS   of listeners that the implementation serves; TCP,UDP by default; ALL leaves the suite as it is
+//	PROTOCOLS   of listeners that the implementation serves; TCP,TLS,UDP by default; ALL leaves the suite as it is
 //	NEED_HTTP   run: also the tests that need HTTP, to see them fail
 func TestConformance(t *testing.T) {
 	options := conformance.DefaultOptions(t)
-	protocols := env("PROTOCOLS", "TCP,UDP")
+	protocols := env("PROTOCOLS", "TCP,TLS,UDP")
 	if !slices.Contains(protocols, "ALL") {
 		manifests, marked, err := manifestsFor(protocols, &conformance.Manifests)
 		if err != nil {
@@ -56,7 +56,7 @@ func TestConformance(t *testing.T) {
 
 // TestList prints the tests that the suite runs for FEATURES, and the description of each.
 func TestList(t *testing.T) {
-	supported := env("FEATURES", "Gateway,ReferenceGrant,TCPRoute,UDPRoute")
+	supported := env("FEATURES", "Gateway,ReferenceGrant,TCPRoute,TLSRoute,UDPRoute")
 	for _, test := range tests.ConformanceTests {
 		missing := slices.ContainsFunc(test.Features, func(feature features.FeatureName) bool {
 			return !slices.Contains(supported, string(feature))

@@ -53,8 +53,8 @@ const described = [
   `--version=v${imageTag}`,
 ];
 const profiles = [
-  '--conformance-profiles=GATEWAY-TCP,GATEWAY-UDP',
-  '--supported-features=Gateway,ReferenceGrant,TCPRoute,UDPRoute',
+  '--conformance-profiles=GATEWAY-TCP,GATEWAY-TLS,GATEWAY-UDP',
+  '--supported-features=Gateway,ReferenceGrant,TCPRoute,TLSRoute,UDPRoute',
 ];
 
 function say(text: string): void {

@@ -45,27 +45,29 @@ type PodStatus = {
 };
 
 function pod(name: string): unknown {
+  const metadata = { name, labels: { app: name } };
+  return { apiVersion: 'v1', kind: 'Pod', metadata, spec: backendPod(name) };
+}
+
+/** The spec of a backend's Pod. @param more  further fields of its container. */
+export function backendPod(name: string, more: object = {}): object {
   return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, labels: { app: name } },
-    spec: {
-      automountServiceAccountToken: false,
-      securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: 'RuntimeDefault' } },
-      containers: [
-        {
-          name: 'backend',
-          image,
-          command: ['node', '-e', script],
-          env: [{ name: 'NAME', value: name }],
-          readinessProbe: { tcpSocket: { port: backendPort }, periodSeconds: 1 },
-          securityContext: {
-            allowPrivilegeEscalation: false,
-            readOnlyRootFilesystem: true,
-            capabilities: { drop: ['ALL'] },
-          },
+    automountServiceAccountToken: false,
+    securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: 'RuntimeDefault' } },
+    containers: [
+      {
+        name: 'backend',
+        image,
+        command: ['node', '-e', script],
+        env: [{ name: 'NAME', value: name }],
+        readinessProbe: { tcpSocket: { port: backendPort }, periodSeconds: 1 },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
         },
-      ],
-    },
+        ...more,
+      },
+    ],
   };
 }

@@ -22,6 +22,7 @@ import {
 import type { Place } from './place.ts';
 import { forbiddenRequests, grantedRights, usedRights } from './rights.ts';
 import { describeServices } from './service.ts';
+import { expectTop } from './top.ts';
 import { describeWorkloads } from './workload.ts';
 
 const port = 443;
@@ -102,6 +103,11 @@ describe('a RealmRelay on a real node', () => {
     expect(status).to.have.property('engine', 'kernel');
     const metrics = await (await fetch(new URL('/metrics', admin))).text();
     expect(metrics).to.contain('realm_relay_engine_info{engine="kernel"} 1');
+  });
+
+  it('shows the live traffic of its Pod in top, and in kubectl realm top', async () => {
+    const [pod = ''] = await relayPods(node, namespace, 'web');
+    await expectTop(node, { namespace, pod, address: web.ipv4, port });
   });
 
   for (const family of ['ipv4', 'ipv6'] as const) {

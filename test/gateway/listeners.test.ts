@@ -16,6 +16,11 @@ const kinds = (...names: string[]): Partial<Listener> => ({
   allowedRoutes: { kinds: names.map((kind) => ({ kind })) },
 });
 
+const beside: Readonly<Record<string, string>> = {
+  TCP: 'Accepted ProtocolConflict ResolvedRefs [TCPRoute]',
+  TLS: 'UnsupportedValue ProtocolConflict ResolvedRefs []',
+};
+
 const cases: Case[] = [
   { why: 'TCP', listeners: [listener('a', 80)], judged: [`${fine} [TCPRoute] served`] },
   { why: 'UDP', listeners: [listener('a', 53, 'UDP')], judged: [`${fine} [UDPRoute] served`] },
@@ -24,7 +29,7 @@ const cases: Case[] = [
     listeners: [listener('a', 53), listener('b', 53, 'UDP')],
     judged: [`${fine} [TCPRoute] served`, `${fine} [UDPRoute] served`],
   },
-  ...['HTTP', 'HTTPS', 'TLS', 'example.com/own', 'constructor'].map((protocol) => ({
+  ...['HTTP', 'HTTPS', 'example.com/own', 'constructor'].map((protocol) => ({
     why: `${protocol}, beside a TCP listener that is served`,
     listeners: [listener('a', 80, protocol), listener('b', 81)],
     judged: ['UnsupportedProtocol NoConflicts ResolvedRefs []', `${fine} [TCPRoute] served`],
@@ -34,9 +39,7 @@ const cases: Case[] = [
     listeners: [listener('a', 80), listener('b', 80, protocol), listener('c', 81)],
     judged: [
       'Accepted ProtocolConflict ResolvedRefs [TCPRoute]',
-      protocol === 'TCP'
-        ? 'Accepted ProtocolConflict ResolvedRefs [TCPRoute]'
-        : 'UnsupportedProtocol ProtocolConflict ResolvedRefs []',
+      beside[protocol] ?? 'UnsupportedProtocol ProtocolConflict ResolvedRefs []',
       `${fine} [TCPRoute] served`,
     ],
   })),
@@ -122,7 +125,7 @@ describe('listeners of a Gateway', () => {
       ]),
       lookupIn({}),
     );
-    expect(http?.accepted.message).to.equal('Protocol "HTTP" is not supported: use TCP or UDP.');
+    expect(http?.accepted.message).to.equal('Protocol "HTTP" is not supported: use TCP, TLS or UDP.');
     expect(admin?.accepted.message).to.equal(
       "Port 9465 is the port of the relay's own admin server: choose another port.",
     );

@@ -216,6 +216,7 @@ describe('the status of a GatewayClass', () => {
       'Gateway',
       'ReferenceGrant',
       'TCPRoute',
+      'TLSRoute',
       'UDPRoute',
     ]);
   });

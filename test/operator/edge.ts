@@ -38,6 +38,7 @@ const paths: Readonly<Record<string, string>> = {
   realmtrafficpolicies: '/apis/realm-operator.dev/v1alpha1',
   gateways: '/apis/gateway.networking.k8s.io/v1',
   tcproutes: '/apis/gateway.networking.k8s.io/v1',
+  tlsroutes: '/apis/gateway.networking.k8s.io/v1',
   udproutes: '/apis/gateway.networking.k8s.io/v1',
   referencegrants: '/apis/gateway.networking.k8s.io/v1',
 };

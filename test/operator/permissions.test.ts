@@ -284,14 +284,18 @@ describeRights('operator with the rights of config/rbac.yaml', clusterWide, (ins
     await edge.applyGateway([
       { name: 'db', port: 5432, protocol: 'TCP' },
       { name: 'dns', port: 53, protocol: 'UDP' },
+      { name: 'tls', port: 443, protocol: 'TLS', tls: { mode: 'Passthrough' } },
     ]);
     await edge.applyRoute('TCPRoute', 'pg', [{ name: 'pg' }]);
     await edge.applyRoute('UDPRoute', 'bind', [{ name: 'bind' }]);
-    await edge.expectRemotes('192.0.2.1:8080', '192.0.2.53:8080');
+    await edge.applyRoute('TLSRoute', 'pg', [{ name: 'pg' }], {
+      hostnames: ['a.example'],
+    });
+    await edge.expectRemotes('192.0.2.1:8080', '192.0.2.53:8080', '192.0.2.1:8080');
     await edge.applyPolicy('idle', ['TCPRoute/pg'], { balance: 'IPHash' });
     await edge.expectReasons('idle', 'Accepted');
     await edge.expectOfGateway('Programmed', 'False', 'Pending');
-    for (const route of ['tcproutes/pg', 'udproutes/bind'])
+    for (const route of ['tcproutes/pg', 'udproutes/bind', 'tlsroutes/pg'])
       await edge.expectParents(route, ({ length }) => length === 1);
     const role = (suffix: string): string => `${rbac}/clusterroles/${name}-${suffix}`;
     await eventually(

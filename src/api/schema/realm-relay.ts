@@ -172,7 +172,7 @@ export const endpoint = z.object({
   sni: sni
     .optional()
     .describe(
-      'Serves the clients of TLS that ask for certain names, so that several endpoints share a port. The name is read from the ClientHello, and TLS goes on to the remotes unchanged, or ends here with listenTransport.tls. Clients that no endpoint of the port serves get the alert unrecognized_name. Default: every client of the port.',
+      'Serves the clients of TLS that ask for certain names, so that several endpoints share a port. The name is read from the ClientHello, and TLS goes on to the remotes unchanged, or ends here with listenTransport.tls. Clients that no endpoint of the port serves are reset. Default: every client of the port.',
     ),
   remotes: rule(z.array(remote).min(1).max(32), {
     cel: '!self.all(r, has(r.weight) && r.weight == 0)',

@@ -9,7 +9,7 @@ export const policyKind = 'RealmTrafficPolicy';
 export const policyPlural = 'realmtrafficpolicies';
 
 /** The kinds that a policy can target. */
-export const targetKinds = ['Gateway', 'TCPRoute', 'UDPRoute'] as const;
+const targetKinds = ['Gateway', 'TCPRoute', 'TLSRoute', 'UDPRoute'] as const;
 
 /** `PolicyStatus` of the Gateway API has no room for more. */
 export const maxAncestors = 16;
@@ -134,4 +134,3 @@ export const trafficPolicyObject = z.looseObject({
 });
 
 export type TrafficPolicySpec = z.infer<typeof trafficPolicySchema>;
-export type TrafficPolicyStatus = z.infer<typeof trafficPolicyStatusSchema>;

@@ -2,6 +2,7 @@ import { type Action, awaitChange } from '../../controller/action.ts';
 import type { Turn } from '../../controller/controller.ts';
 import type { WorkQueue } from '../../controller/work-queue.ts';
 import type { Platform } from '../../desired/platform.ts';
+import { routeKinds } from '../../gateway/types.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { ObjectKey } from '../../kube/object.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -32,7 +33,7 @@ export type GatewayFrontOptions = {
 };
 
 /** The prefixes of its keys in the queue, in front of `NAMESPACE/NAME`. */
-const prefixes = ['class', 'gateway', 'tcproute', 'udproute', policyPrefix];
+const prefixes = ['class', 'gateway', ...routeKinds.map((kind) => kind.toLowerCase()), policyPrefix];
 
 /**
  * The Gateway API as a second front beside RealmRelays: it watches GatewayClasses, Gateways and routes, and reconciles them

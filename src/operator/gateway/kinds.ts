@@ -40,6 +40,7 @@ const kinds = {
   GatewayClass: { plural: 'gatewayclasses', versions: ['v1'] },
   Gateway: { plural: gatewayResource.plural, versions: ['v1'] },
   TCPRoute: { plural: 'tcproutes', versions: ['v1', 'v1alpha2'] },
+  TLSRoute: { plural: 'tlsroutes', versions: ['v1', 'v1alpha3', 'v1alpha2'] },
   UDPRoute: { plural: 'udproutes', versions: ['v1', 'v1alpha2'] },
   ReferenceGrant: { plural: 'referencegrants', versions: ['v1', 'v1beta1'] },
 } as const;

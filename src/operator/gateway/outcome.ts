@@ -33,9 +33,14 @@ export function gatewayOutcome({ gateway, verdict, owned, running }: OutcomeInpu
     address: addressProgress(gateway, service, addresses),
     addresses,
     faults: new Map(
-      running.faults.map(({ endpoint, pod, message }) => [endpoint, `Pod "${pod}": ${message}`]),
+      running.faults.map(({ endpoint, pod, message }) => [listenerOf(endpoint), `Pod "${pod}": ${message}`]),
     ),
   };
+}
+
+/** The listener of an endpoint, which is called as that, or of TLS as that and its route. */
+function listenerOf(endpoint: string): string {
+  return endpoint.split('/', 1).join('');
 }
 
 /** Hash of the configuration in the ConfigMap among `owned`, as the relay reports it; undefined if there is none. Pure. */

@@ -2,7 +2,7 @@ import { parentKey } from '../../gateway/attachment.ts';
 import { backendNamespace, backendRefs } from '../../gateway/references.ts';
 import { parametersKey } from '../../gateway/parameters.ts';
 import type { Gateway, Lookup, ParametersRef, Route, RouteKind } from '../../gateway/types.ts';
-import { controllerName } from '../../gateway/types.ts';
+import { controllerName, routeKinds } from '../../gateway/types.ts';
 import type { KubeObject, ObjectKey } from '../../kube/object.ts';
 import type { ObjectChange, PackedObject } from '../../kube/packed-object.ts';
 import { Store } from '../../kube/store.ts';
@@ -29,6 +29,7 @@ export class GatewayStores {
   readonly gateways = new Store<GatewayObject>((gateway) => `class//${gateway.spec.gatewayClassName}`);
   readonly routes: Readonly<Record<RouteKind, Store<RouteObject>>> = {
     TCPRoute: new Store<RouteObject>(),
+    TLSRoute: new Store<RouteObject>(),
     UDPRoute: new Store<RouteObject>(),
   };
   readonly grants = new Store<ReferenceGrantObject>(({ metadata }) => `${metadata.namespace}/*`);
@@ -123,8 +124,8 @@ export class GatewayStores {
   /** The route that is queued by `key`. */
   route(key: ObjectKey): RouteObject | undefined {
     const [kind, ...rest] = key.split('/');
-    const store = kind === 'tcproute' ? this.routes.TCPRoute : this.routes.UDPRoute;
-    return store.get(rest.join('/') as ObjectKey);
+    const found = routeKinds.find((each) => each.toLowerCase() === kind);
+    return found && this.routes[found].get(rest.join('/') as ObjectKey);
   }
 
   /** The keys of all classes, Gateways and routes. */

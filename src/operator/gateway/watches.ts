@@ -179,6 +179,7 @@ export class GatewayWatches {
       ...classes,
       ...this.#ofKind('Gateway', stores.gateways),
       ...this.#ofKind('TCPRoute', stores.routes.TCPRoute),
+      ...this.#ofKind('TLSRoute', stores.routes.TLSRoute),
       ...this.#ofKind('UDPRoute', stores.routes.UDPRoute),
       ...this.#ofKind('ReferenceGrant', stores.grants),
       ...this.#ofKind(parametersKind, stores.parameters),

@@ -206,11 +206,10 @@ export class KernelChannel implements Channel, Watcher, Work {
   #readOnce(): number {
     const reader = this.#reader;
     if (reader === undefined) return 0;
-    const { target } = reader;
     const isLarge = this.#largeReads >= largeReads && reader.maxBytes >= landingBytes;
-    if (isLarge && target instanceof KernelChannel) {
+    if (isLarge && reader.target instanceof KernelChannel) {
       const lent = this.#borrow();
-      if (lent !== undefined) return this.#splice(reader, target, lent);
+      if (lent !== undefined) return this.#splice(reader, reader.target, lent);
     }
     return this.#copy(reader);
   }

@@ -12,24 +12,9 @@ const recordHeaderBytes = 5;
 const recordBegin = [22, 3];
 const messageHeaderBytes = 4;
 
-/** Alerts of TLS. Source: RFC 8446, section 6, and for unrecognized_name RFC 6066, section 9. */
-const alerts = {
-  unexpectedMessage: 10,
-  illegalParameter: 47,
-  decodeError: 50,
-  unrecognizedName: 112,
-} as const;
-
 /** What a client begins with is no ClientHello. */
 export class ClientHelloError extends RealmError {
   readonly code: string = 'REALM_CLIENT_HELLO';
-  /** The alert that answers it; undefined if the client does not speak TLS, or said nothing. */
-  readonly alert: number | undefined;
-
-  constructor(message: string, alert?: number) {
-    super(message);
-    this.alert = alert;
-  }
 }
 
 /** What is read of a ClientHello. */
@@ -44,13 +29,8 @@ export class UnknownNameError extends ClientHelloError {
 
   constructor({ serverName }: ClientHello) {
     const name = serverName === '' ? 'asks for no server name' : `asks for the server name "${serverName}"`;
-    super(`the client ${name}, which no endpoint serves`, alerts.unrecognizedName);
+    super(`the client ${name}, which no endpoint serves`);
   }
-}
-
-/** The record with the fatal alert `description`. Source: RFC 8446, sections 5.1 and 6. */
-export function alertRecord(description: number): Buffer {
-  return Buffer.from([21, 3, 3, 0, 2, 2, description]);
 }
 
 /**
@@ -206,18 +186,18 @@ function notTls(): ClientHelloError {
 }
 
 function unexpected(): ClientHelloError {
-  return new ClientHelloError('the client does not begin TLS with a ClientHello', alerts.unexpectedMessage);
+  return new ClientHelloError('the client does not begin TLS with a ClientHello');
 }
 
 function malformed(): ClientHelloError {
-  return new ClientHelloError('the ClientHello is malformed', alerts.decodeError);
+  return new ClientHelloError('the ClientHello is malformed');
 }
 
 function tooLong(): ClientHelloError {
   const message = `the ClientHello is longer than ${String(maxHelloBytes)} bytes`;
-  return new ClientHelloError(message, alerts.illegalParameter);
+  return new ClientHelloError(message);
 }
 
 function illegalName(): ClientHelloError {
-  return new ClientHelloError('the server name in the ClientHello is not valid', alerts.illegalParameter);
+  return new ClientHelloError('the server name in the ClientHello is not valid');
 }

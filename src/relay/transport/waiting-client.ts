@@ -5,19 +5,10 @@ import type { ConnectionMemory } from '../limits/taken-memory.ts';
 import type { Accepted, Address, Channel, ChannelOwner, Reader, SocketSettings } from '../net/channel.ts';
 import { NoDataError } from '../net/no-data-error.ts';
 import { ProxyHeaderReader } from '../proxy-protocol/header-reader.ts';
-import {
-  alertRecord,
-  ClientHelloError,
-  ClientHelloParser,
-  UnknownNameError,
-  type ClientHello,
-} from './client-hello.ts';
+import { ClientHelloError, ClientHelloParser, UnknownNameError, type ClientHello } from './client-hello.ts';
 
 /** How many bytes are read at a time. */
 const readBytes = 16_384;
-/** How long a client that was turned away may take to read the alert and to close. */
-const lingerMs = 1000;
-
 /** The client took too long. */
 export class LateHelloError extends RealmError {
   readonly code = 'REALM_CLIENT_HELLO_TIMEOUT';
@@ -53,7 +44,7 @@ export type WaitingClientContext = {
  * budget, for whoever does.
  *
  *     reading ──► served by another, which owns it from then on
- *        └──────► refused by an alert, or reset ──► closed
+ *        └──────► refused: reset, as Envoy and HAProxy do, and the Gateway API's conformance suite expects
  */
 export class WaitingClient implements Accepted, Reader, ChannelOwner {
   readonly remote: Address;
@@ -102,7 +93,6 @@ export class WaitingClient implements Accepted, Reader, ChannelOwner {
   }
 
   take(part: Uint8Array): boolean {
-    if (this.#state === 'refused') return true; // a reset for what is not read would overtake the alert
     this.#keep(part);
     if (this.#header === undefined) this.#parse(part);
     else this.#header.take(part);
@@ -134,15 +124,13 @@ export class WaitingClient implements Accepted, Reader, ChannelOwner {
   onFailed(_channel: Channel, error: Error): void {
     this.#isGone = true;
     if (this.#state === 'served') return; // whoever has it asks `isGone`
-    this.#refuse(this.#bytes === 0 ? new NoDataError() : error);
-    this.#channel.reset();
+    this.#turnAway(this.#bytes === 0 ? new NoDataError() : error);
   }
 
   onClosed(): void {
     this.#isGone = true;
     if (this.#state === 'served') return;
     this.#end();
-    this.#stopTimer();
     this.#context.onClosed();
   }
 
@@ -248,22 +236,11 @@ export class WaitingClient implements Accepted, Reader, ChannelOwner {
     if (this.#context.onHello(hello, this)) return;
     this.#state = 'reading';
     this.#turnAway(new UnknownNameError(hello));
-    this.#channel.resume();
   }
 
-  /** Refuses a client that speaks TLS by an alert, any other by a reset. */
   #turnAway(error: Error): void {
     this.#refuse(error);
-    const alert = error instanceof ClientHelloError ? error.alert : undefined;
-    if (alert === undefined) {
-      this.#channel.reset();
-      return;
-    }
-    this.#channel.write(alertRecord(alert));
-    this.#channel.end();
-    this.#stopTimer = this.#context.clock.after(lingerMs, () => {
-      this.#channel.reset();
-    });
+    this.#channel.reset();
   }
 
   #refuse(error: Error): void {

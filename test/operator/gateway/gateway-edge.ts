@@ -5,6 +5,7 @@ import type {
   GatewayStatus,
   Listener,
   PolicyAncestorStatus,
+  RouteKind,
   RouteParentStatus,
 } from '../../../src/gateway/types.ts';
 import { type ControlPlane, startControlPlane } from '../../cluster/control-plane.ts';
@@ -94,14 +95,15 @@ export class GatewayEdge extends Edge {
 
   /** Applies a route to Service `backend`, port 80, by default for all listeners of `web`. */
   async applyRoute(
-    kind: 'TCPRoute' | 'UDPRoute',
+    kind: RouteKind,
     name: string,
     backends: readonly object[],
-    parentRefs: readonly object[] = [{ name: 'web' }],
+    spec: { readonly parentRefs?: readonly object[]; readonly hostnames?: readonly string[] } = {},
   ): Promise<void> {
     const backendRefs = backends.map((ref) => ({ port: 80, ...ref }));
     await this.applyObject(`${kind.toLowerCase()}s/${name}`, group, kind, {
-      parentRefs,
+      parentRefs: [{ name: 'web' }],
+      ...spec,
       rules: [{ backendRefs }],
     });
   }

@@ -72,7 +72,11 @@ describeGateways('operator with Gateways', (controlPlane) => {
       'Accepted Accepted',
       'SupportedVersion SupportedVersion',
     ]);
-    expect(status?.supportedFeatures?.map(({ name }) => name)).to.include.members(['TCPRoute', 'UDPRoute']);
+    expect(status?.supportedFeatures?.map(({ name }) => name)).to.include.members([
+      'TCPRoute',
+      'TLSRoute',
+      'UDPRoute',
+    ]);
   });
 
   it('serves TCP and UDP on one port, and follows listeners that are added and removed', async () => {
@@ -97,6 +101,38 @@ describeGateways('operator with Gateways', (controlPlane) => {
       const ports = (spec as { ports: { port: number; protocol: string }[] }).ports;
       return ports.map(({ port, protocol }) => `${String(port)}/${protocol}`).join() === '53/UDP,5432/TCP';
     });
+  });
+
+  it('serves TLSRoutes by their hostnames on one port, follows changes of these, and reports a hostname that no listener has', async () => {
+    await edge.applyBackend('pg', ['192.0.2.1']);
+    await edge.applyBackend('other', ['192.0.2.2']);
+    const terminate = { mode: 'Terminate', certificateRefs: [{ name: 'c' }] };
+    const end = { name: 'end', port: 443, protocol: 'TLS', hostname: 'c.example', tls: terminate };
+    const tls = { port: 443, protocol: 'TLS', tls: { mode: 'Passthrough' } };
+    await edge.applyGateway([
+      { ...tls, name: 'a', hostname: '*.a.example' },
+      { ...tls, name: 'b', hostname: 'b.example' },
+      end,
+    ]);
+    await edge.applyRoute('TLSRoute', 'pg', [{ name: 'pg' }], {
+      hostnames: ['x.a.example', 'd.example'],
+    });
+    await edge.applyRoute('TLSRoute', 'other', [{ name: 'other' }], { hostnames: ['b.example'] });
+    await edge.expectRemotes('192.0.2.1:8080', '192.0.2.2:8080');
+    const { status } = await edge.expectGateway((seen) => seen.status?.listeners?.[1]?.attachedRoutes === 1);
+    expect(reasons(status?.listeners?.[0]?.conditions)).to.include.members([
+      'Accepted Accepted',
+      'Conflicted NoConflicts',
+    ]);
+    expect(reasons(status?.listeners?.[2]?.conditions)).to.include('Accepted UnsupportedValue');
+    await edge.expect('services/web-realm', ({ spec }) => (spec as { ports: unknown[] }).ports.length === 1);
+    await edge.applyRoute('TLSRoute', 'other', [{ name: 'other' }], { hostnames: ['d.example'] });
+    await edge.expectRemotes('192.0.2.1:8080');
+    const [entry] = await edge.expectParents(
+      'tlsroutes/other',
+      ([each]) => each?.conditions[0]?.status === 'False',
+    );
+    expect(reasons(entry?.conditions)[0]).to.equal('Accepted NoMatchingListenerHostname');
   });
 
   it('reports protocols and kinds that it does not serve, and serves the others', async () => {
@@ -158,7 +194,9 @@ describeGateways('operator with Gateways', (controlPlane) => {
 
   it('keeps what other controllers report about a route, and removes its own entry with the Gateway', async () => {
     await edge.applyGateway([db]);
-    await edge.applyRoute('TCPRoute', 'pg', [{ name: 'pg' }], [{ name: 'web' }, { name: 'other' }]);
+    await edge.applyRoute('TCPRoute', 'pg', [{ name: 'pg' }], {
+      parentRefs: [{ name: 'web' }, { name: 'other' }],
+    });
     await edge.expectParents('tcproutes/pg', ({ length }) => length === 1);
     const { status } = (await edge.find('tcproutes/pg')) as unknown as { status: { parents: object[] } };
     const condition = {

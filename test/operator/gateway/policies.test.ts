@@ -29,7 +29,7 @@ describeGateways('operator with RealmTrafficPolicies', (controlPlane) => {
     await edge.applyClass();
     await edge.start();
     await edge.applyBackend('pg', ['192.0.2.1', '192.0.2.2']);
-    await edge.applyRoute('TCPRoute', 'pg', [{ name: 'pg' }], [{ name: 'web' }]);
+    await edge.applyRoute('TCPRoute', 'pg', [{ name: 'pg' }]);
   });
 
   afterEach(() => edge.stop());

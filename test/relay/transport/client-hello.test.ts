@@ -24,13 +24,13 @@ function read(bytes: Buffer, size = bytes.length): string {
   return 'incomplete';
 }
 
-/** The alert that `bytes` are answered by, and why. */
+/** Why `bytes` are refused. */
 function refusal(bytes: Buffer): string {
   try {
     return read(bytes);
   } catch (error) {
     if (!(error instanceof ClientHelloError)) throw error;
-    return `${String(error.alert ?? 'no alert')}: ${error.message}`;
+    return error.message;
   }
 }
 
@@ -109,11 +109,11 @@ describe('ClientHello', () => {
     expect(read(records(message, 1), 1)).to.equal('name "a.example"');
   });
 
-  const malformed = '50: the ClientHello is malformed';
-  const unexpected = '10: the client does not begin TLS with a ClientHello';
-  const tooLong = '47: the ClientHello is longer than 16384 bytes';
-  const illegalName = '47: the server name in the ClientHello is not valid';
-  const notTls = 'no alert: the client does not speak TLS';
+  const malformed = 'the ClientHello is malformed';
+  const unexpected = 'the client does not begin TLS with a ClientHello';
+  const tooLong = 'the ClientHello is longer than 16384 bytes';
+  const illegalName = 'the server name in the ClientHello is not valid';
+  const notTls = 'the client does not speak TLS';
   const whole = helloMessage({ extensions: [serverNames('a.example')] });
   const nameData = (data: Buffer) => records(helloMessage({ extensions: [{ type: 0, data }] }));
   const refused: readonly (readonly [why: string, bytes: Buffer, refusal: string])[] = [

@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { crdsServed } from '../../cluster/crds.ts';
+import { startNode, type TestNode } from '../../cluster/node.ts';
+import { eventually } from '../../support/eventually.ts';
+import { backendPod, backendPort } from '../backend.ts';
+import { backendAt } from '../client.ts';
+import { imageArchive, installOperator, kubectl, printDiagnosis } from '../install.ts';
+import { Clients } from './clients.ts';
+
+const crds = join(import.meta.dirname, '..', '..', 'cluster', 'bin', 'gateway-crds');
+const gatewayApi = 'gateway.networking.k8s.io/v1';
+const ownApi = 'realm-operator.dev/v1alpha1';
+const port = 7000;
+
+/** A Gateway of type ClusterIP, whose route leads to three Pods that stop accepting five seconds before they end. */
+const objects = [
+  {
+    apiVersion: gatewayApi,
+    kind: 'GatewayClass',
+    metadata: { name: 'realm' },
+    spec: { controllerName: 'realm-operator.dev/gateway-controller' },
+  },
+  {
+    apiVersion: ownApi,
+    kind: 'RealmGatewayParameters',
+    metadata: { name: 'internal' },
+    spec: { service: { type: 'ClusterIP' } },
+  },
+  {
+    apiVersion: gatewayApi,
+    kind: 'Gateway',
+    metadata: { name: 'edge' },
+    spec: {
+      gatewayClassName: 'realm',
+      infrastructure: {
+        parametersRef: { group: 'realm-operator.dev', kind: 'RealmGatewayParameters', name: 'internal' },
+      },
+      listeners: [{ name: 'tcp', port, protocol: 'TCP' }],
+    },
+  },
+  {
+    apiVersion: gatewayApi,
+    kind: 'TCPRoute',
+    metadata: { name: 'edge' },
+    spec: { parentRefs: [{ name: 'edge' }], rules: [{ backendRefs: [{ name: 'backend', port: 80 }] }] },
+  },
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'backend' },
+    spec: { selector: { app: 'backend' }, ports: [{ port: 80, targetPort: backendPort }] },
+  },
+  {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'backend' },
+    spec: {
+      replicas: 3,
+      selector: { matchLabels: { app: 'backend' } },
+      template: {
+        metadata: { labels: { app: 'backend' } },
+        spec: backendPod('backend', { lifecycle: { preStop: { sleep: { seconds: 5 } } } }),
+      },
+    },
+  },
+];
+
+const hasCrds = existsSync(crds);
+const title = hasCrds ? '' : ' (skipped: `make cluster` could not fetch the CRDs of the Gateway API)';
+
+(hasCrds ? describe : describe.skip)(`clients of a Gateway whose backend is replaced${title}`, () => {
+  let node: TestNode;
+  let namespace: string;
+
+  before('start a node with an operator, the Gateway API and a Gateway', async () => {
+    node = await startNode([imageArchive]);
+    await kubectl(node, ['apply', '--server-side', '-f', crds]);
+    await crdsServed((args) => kubectl(node, args));
+    namespace = await node.namespace({});
+    await installOperator(node);
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
+    await kubectl(node, ['-n', namespace, 'apply', '-f', '-'], list);
+  });
+
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed') await printDiagnosis(node, namespace);
+  });
+
+  after('stop the node', async () => {
+    await (node as TestNode | undefined)?.stop(); // undefined if it never started
+  });
+
+  /** The addresses of the Gateway, once it is programmed. */
+  async function addresses(): Promise<string[]> {
+    return eventually('the Gateway is programmed', async () => {
+      const text = await kubectl(node, ['-n', namespace, 'get', 'gateway/edge', '-o', 'json']);
+      const { status } = JSON.parse(text) as {
+        status?: {
+          addresses?: { value: string }[];
+          conditions?: { type: string; status: string }[];
+        };
+      };
+      const isReady = status?.conditions?.some(
+        (condition) => condition.type === 'Programmed' && condition.status === 'True',
+      );
+      return isReady === true && status?.addresses?.map(({ value }) => value);
+    });
+  }
+
+  async function rolledOut(): Promise<void> {
+    await kubectl(node, ['-n', namespace, 'rollout', 'status', 'deployment/backend', '--timeout=90s']);
+  }
+
+  it('lose no connection, while every Pod of it is replaced twice', async () => {
+    await rolledOut();
+    const hosts = await addresses();
+    for (const host of hosts) await eventually('the backend answers', () => backendAt(host, port));
+    const clients = new Clients(hosts, port);
+    await eventually('clients are served', () => clients.served > 0);
+    for (let round = 0; round < 2; round += 1) {
+      await kubectl(node, ['-n', namespace, 'rollout', 'restart', 'deployment/backend']);
+      await rolledOut();
+    }
+    const { served } = clients;
+    await eventually('clients are served on', () => clients.served > served + 20);
+    await clients.stop();
+    expect(clients.lost).to.deep.equal([]);
+  });
+});
