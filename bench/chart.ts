@@ -1,7 +1,7 @@
-import type { RelayProgram } from './relays.ts';
-import { median, ownName, short, type Row } from './table.ts';
+import { ownName, type RelayProgram } from './relays.ts';
+import { median, short, type Row } from './table.ts';
 
-const [labelWidth, barWidth, valueWidth, barHeight, rowGap] = [330, 320, 130, 14, 22];
+const [barWidth, valueWidth, barHeight, rowGap] = [460, 220, 14, 10];
 const titleHeight = 34;
 
 /**
@@ -20,18 +20,19 @@ export function chart(rows: readonly Row[], programs: readonly RelayProgram[], t
     parts.push(
       text(0, y + barHeight - 3, `${row.what}, ${row.unit}${row.isMoreBetter ? ' (more is better)' : ''}`),
     );
+    y += barHeight + 3;
     for (const { name, figure } of bars) {
       const width = longest > 0 ? Math.max(1, Math.round((figure / longest) * barWidth)) : 1;
       const kind = name.startsWith(ownName) ? (name === ownName ? 'own' : 'node') : 'other';
       parts.push(
-        `<rect class="${kind}" x="${String(labelWidth)}" y="${String(y)}" width="${String(width)}" height="${String(barHeight - 3)}"/>`,
+        `<rect class="${kind}" x="0" y="${String(y)}" width="${String(width)}" height="${String(barHeight - 3)}"/>`,
       );
-      parts.push(text(labelWidth + width + 6, y + barHeight - 4, `${short(figure)} ${name}`, 'value'));
+      parts.push(text(width + 6, y + barHeight - 4, `${short(figure)} ${name}`, 'value'));
       y += barHeight;
     }
-    y += rowGap - barHeight;
+    y += rowGap;
   }
-  const width = labelWidth + barWidth + valueWidth + 60;
+  const width = barWidth + valueWidth;
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(width)} ${String(y)}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="${escaped(title)}">`,
     `<style>${style}</style>`,

@@ -4,7 +4,6 @@ import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ownName } from './table.ts';
 
 /** A route of a relay, from one port of 127.0.0.1 to another. */
 export type Route = { readonly listen: number; readonly remote: number; readonly protocol: 'tcp' | 'udp' };
@@ -32,6 +31,9 @@ export type RunningRelay = {
   readonly reload: (routes: readonly Route[], route: Route) => Promise<void>;
   readonly stop: () => Promise<void>;
 };
+
+/** The name of our relay, which the others are compared with. */
+export const ownName = 'realm-operator';
 
 const root = join(import.meta.dirname, '..');
 const nginxModule = '/usr/lib/nginx/modules/ngx_stream_module.so';

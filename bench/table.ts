@@ -1,4 +1,4 @@
-import type { RelayProgram } from './relays.ts';
+import { ownName, type RelayProgram } from './relays.ts';
 
 /** The figures of all programs for one thing, a figure for each round. */
 export type Row = {
@@ -9,9 +9,6 @@ export type Row = {
   /** Whether more is better; absent = less is. */
   readonly isMoreBetter?: true;
 };
-
-/** The name of the program that the others are compared with. */
-export const ownName = 'realm-operator';
 
 /** The first two lines of a table in Markdown. */
 export function tableHead(programs: readonly RelayProgram[]): string[] {

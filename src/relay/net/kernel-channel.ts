@@ -129,8 +129,7 @@ export class KernelChannel implements Channel, Watcher, Work {
   }
 
   probe(): void {
-    const isWatched = this.#isReading && !this.#hasPeerEnded;
-    if (!isWatched) this.#noticeError();
+    if (!this.#isReading || this.#hasPeerEnded) this.#noticeError();
   }
 
   stream(settings: SocketSettings): Socket {
