@@ -66,9 +66,11 @@ describe('bundle', () => {
 
   it('loads TLS and WebSocket only if a relay is configured with them', async () => {
     const metafile = await bundle({ write: false });
-    // Everything except the module that loads them.
+    // Everything except the module that loads them, and those that only read a ClientHello.
     const isTransport = (source: string): boolean =>
-      /(^|\/)(node_modules\/ws|src\/relay\/transport)\/(?!transports\.ts$)/.test(source);
+      /(^|\/)(node_modules\/ws|src\/relay\/transport)\/(?!(transports|client-hello|waiting-client)\.ts$)/.test(
+        source,
+      );
     const sources = (from: 'start' | 'ever'): string[] => [
       ...bundledSources(metafile, 'dist/realm.js', from),
     ];

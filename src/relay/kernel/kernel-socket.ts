@@ -120,8 +120,8 @@ export class KernelSocket extends Descriptor {
 
   /** Reads into `into`. @returns the count, 0 at the end of the stream, or a negative error number. */
   receive(into: Uint8Array): number {
-    const { read, errno, pointerTo } = library();
-    const count = read(this.fd, { pointer: pointerTo(into) }, into.byteLength);
+    const { read, errno } = library();
+    const count = read(this.fd, landing.memoryOf(into), into.byteLength);
     return count < 0 ? errno() : count;
   }
 

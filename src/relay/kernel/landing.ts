@@ -9,6 +9,8 @@ export class Landing {
   readonly memory = new PinnedMemory(landingBytes);
   /** What was read last: the next part often has the same length. */
   #latest: Uint8Array = this.memory.bytes;
+  /** The last part of other memory: its caller may be done with it before the call returns. */
+  #held: Uint8Array | undefined;
 
   /** The first `count` bytes. */
   landed(count: number): Uint8Array {
@@ -16,8 +18,10 @@ export class Landing {
     return this.#latest;
   }
 
-  /** `part` for a call; the caller holds it until that returns. */
+  /** `part` for a call, held until the next one. */
   memoryOf(part: Uint8Array): Memory {
-    return part === this.#latest ? this.memory : { pointer: library().pointerTo(part) };
+    if (part === this.#latest) return this.memory;
+    this.#held = part;
+    return { pointer: library().pointerTo(part) };
   }
 }
