@@ -116,7 +116,7 @@ const cases: Case[] = [
     ],
     findings: [
       '6:47: spec.listeners[0].port: gets Conflicted True, ProtocolConflict: Port 5432 over TCP is also the port of listener "a": give each a port of its own',
-      '6:77: spec.listeners[1].protocol: gets Accepted False, UnsupportedProtocol: Protocol "HTTP" is not supported: use TCP or UDP',
+      '6:77: spec.listeners[1].protocol: gets Accepted False, UnsupportedProtocol: Protocol "HTTP" is not supported: use TCP, TLS or UDP',
       '6:125: spec.listeners[2].port: gets Conflicted True, ProtocolConflict: Port 5432 over TCP is also the port of listener "db": give each a port of its own',
     ],
   },

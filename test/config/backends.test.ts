@@ -61,12 +61,15 @@ describe('backends of an endpoint', () => {
       expect(problems[0]).to.contain(problem);
     });
 
+  it('warns of no remote that gets no clients if every backend refuses, since an endpoint needs a remote', () => {
+    expect(findings([{ weight: 1, refuse: true }])).to.deep.equal({ problems: [], warnings: [] });
+  });
+
   const suspicious: { backends: unknown; warning: string }[] = [
     {
       backends: [{ weight: 1, remotes: [1] }],
       warning: 'backends: leaves out remotes 0, which get no clients',
     },
-    { backends: [{ weight: 1, refuse: true }], warning: 'backends: leaves out remotes 0, 1' },
     { backends: [{ ...both, refused: true }], warning: 'did you mean "refuse"?' },
   ];
   for (const { backends, warning } of suspicious)

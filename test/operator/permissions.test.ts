@@ -291,7 +291,7 @@ describeRights('operator with the rights of config/rbac.yaml', clusterWide, (ins
     await edge.applyRoute('TLSRoute', 'pg', [{ name: 'pg' }], {
       hostnames: ['a.example'],
     });
-    await edge.expectRemotes('192.0.2.1:8080', '192.0.2.53:8080', '192.0.2.1:8080');
+    await edge.expectRemotes('192.0.2.1:8080', '192.0.2.1:8080', '192.0.2.53:8080');
     await edge.applyPolicy('idle', ['TCPRoute/pg'], { balance: 'IPHash' });
     await edge.expectReasons('idle', 'Accepted');
     await edge.expectOfGateway('Programmed', 'False', 'Pending');
