@@ -77,7 +77,7 @@ describe('packages for hosts', () => {
       const calls = join(programs, 'calls');
       const mainPid = join(programs, 'pid');
       for (const name of ['systemctl', 'systemd-sysusers']) {
-        const answer = `case "$*" in show*) cat ${mainPid} ;; esac`;
+        const answer = `case "$*" in show*) cat ${mainPid} ;; *is-active*) kill -0 "$(cat ${mainPid})" ;; esac`;
         writeFileSync(join(programs, name), `#!/bin/sh\necho "${name} $*" >>${calls}\n${answer}\n`);
         chmodSync(join(programs, name), 0o755);
       }
