@@ -1,7 +1,7 @@
 import { targetsOf } from '../../gateway/policies.ts';
 import type { ObjectKey } from '../../kube/object.ts';
-import type { ObjectChange } from '../../kube/packed-object.ts';
 import { Store } from '../../kube/store.ts';
+import { isSameGeneration } from './changes.ts';
 import type { TrafficPolicyObject } from './kinds.ts';
 import { ReferenceIndex } from './reference-index.ts';
 
@@ -19,7 +19,7 @@ export class PolicyIndex {
       const { key } = change.now ?? change.before ?? { key: undefined };
       if (key === undefined) return;
       touched(queueKey(key));
-      if (isSameSpec(change)) return;
+      if (isSameGeneration(change)) return;
       const namespace = key.slice(0, key.indexOf('/'));
       const before = this.#targets.targets(key);
       const now = change.now === undefined ? [] : targetsOf(change.now.object());
@@ -60,9 +60,4 @@ function queueKey(key: ObjectKey): ObjectKey {
 
 function targetKey(kind: string, namespace: string, name: string): string {
   return `${kind}/${namespace}/${name}`;
-}
-
-function isSameSpec({ now, before }: ObjectChange<TrafficPolicyObject>): boolean {
-  if (now === undefined || before === undefined || now.uid !== before.uid) return false;
-  return now.object().metadata.generation === before.object().metadata.generation;
 }

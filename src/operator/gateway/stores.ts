@@ -4,9 +4,9 @@ import { parametersKey } from '../../gateway/parameters.ts';
 import type { Gateway, Lookup, ParametersRef, Route, RouteKind } from '../../gateway/types.ts';
 import { controllerName, routeKinds } from '../../gateway/types.ts';
 import type { KubeObject, ObjectKey } from '../../kube/object.ts';
-import type { ObjectChange, PackedObject } from '../../kube/packed-object.ts';
+import type { ObjectChange } from '../../kube/packed-object.ts';
 import { Store } from '../../kube/store.ts';
-import { sameJson } from '../../lib/same-json.ts';
+import { groupsOf, isSame, isSameGeneration, keysOf } from './changes.ts';
 import type {
   BackendServiceObject,
   EndpointSliceObject,
@@ -278,32 +278,4 @@ function referencesOf(route: Route): string[] {
         .map((backend) => `granted/${backend.namespace}/*`),
     ]),
   ];
-}
-
-function keysOf({ now, before }: ObjectChange<KubeObject>): ObjectKey[] {
-  return [...new Set([now, before].flatMap((packed) => packed?.key ?? []))];
-}
-
-function groupsOf({ now, before }: ObjectChange<KubeObject>): ObjectKey[] {
-  return [...new Set([now, before].flatMap((packed) => packed?.group ?? []))];
-}
-
-/** Whether nothing but the status or the metadata of an object changed. */
-function isSameGeneration({ now, before }: ObjectChange<KubeObject>): boolean {
-  return now !== undefined && now.uid === before?.uid && generation(now) === generation(before);
-}
-
-function generation(packed: PackedObject<KubeObject> | undefined): number | undefined {
-  return packed?.object().metadata.generation;
-}
-
-/** Whether nothing changed of what is kept of an object. */
-function isSame({ now, before }: ObjectChange<KubeObject>): boolean {
-  if (now === undefined || before === undefined || now.uid !== before.uid) return false;
-  return sameJson(versionless(now), versionless(before));
-}
-
-function versionless(packed: PackedObject<KubeObject>): KubeObject {
-  const { metadata, ...object } = packed.object();
-  return { ...object, metadata: { ...metadata, resourceVersion: '' } };
 }
