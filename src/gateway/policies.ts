@@ -4,6 +4,7 @@ import { policyKind } from '../api/schema/traffic-policy.ts';
 import { type Problem, problemText } from '../lib/problem.ts';
 import { isRecord } from '../lib/record.ts';
 import { checkedPolicy, type PolicySettings } from './policy-rules.ts';
+import { byPrecedence } from './precedence.ts';
 import type { Gateway, Listener, Lookup, PolicyTarget, Route, TrafficPolicy } from './types.ts';
 
 /** What a policy comes to on one of its targets. */
@@ -122,7 +123,7 @@ function judged(
 ): { readonly verdicts: readonly PolicyVerdict[]; readonly settings: SettingsBySection } {
   const settings = new Map<string, PolicySettings>();
   const winners = new Map<string, TrafficPolicy>();
-  const verdicts = policies.toSorted(byAge).flatMap((policy) =>
+  const verdicts = byPrecedence(policies).flatMap((policy) =>
     targetsOf(policy)
       .filter((target) => target.kind === kind && target.name === name)
       .map((target) => {
@@ -193,14 +194,6 @@ function onListener(settings: SettingsBySection, name: string): PolicySettings {
 function portCount(listener: Listener, settings: PolicySettings): number {
   const { first, last } = portRange(listener, settings);
   return last - first + 1;
-}
-
-function byAge(a: TrafficPolicy, b: TrafficPolicy): number {
-  return age(a) < age(b) ? -1 : 1;
-}
-
-function age({ metadata: { creationTimestamp = '', namespace, name } }: TrafficPolicy): string {
-  return `${creationTimestamp} ${namespace}/${name}`; // RFC 3339 in UTC sorts as text
 }
 
 function texts(problems: readonly Problem[]): string {
