@@ -1,23 +1,13 @@
 import type { Problem } from '../lib/problem.ts';
-import { readWith } from '../lib/schema-reader.ts';
+import { parsedSpec, type ParsedSpec } from './parsed-spec.ts';
 import { resolve } from './resolve.ts';
 import { relayProblems, relayWarnings } from './rules.ts';
 import { apiVersion, type EndpointSpec, kind } from './schema/realm-relay.ts';
 import { trafficPolicyObject, type TrafficPolicySpec } from './schema/traffic-policy.ts';
 
-/**
- * Parses `document`, in the shape of the API.
- *
- * @returns every problem, unknown fields of the spec included; the spec if there is none.
- */
-export function parseTrafficPolicy(document: unknown): {
-  readonly spec?: TrafficPolicySpec;
-  readonly problems: readonly Problem[];
-} {
-  const { value, problems, warnings } = readWith(trafficPolicyObject, document);
-  const ofSpec = warnings.filter(({ path }) => path[0] === 'spec');
-  if (value === undefined || ofSpec.length > 0) return { problems: [...problems, ...ofSpec] };
-  return { spec: value.spec, problems: [] };
+/** Parses `document`, a RealmTrafficPolicy in the shape of the API. */
+export function parseTrafficPolicy(document: unknown): ParsedSpec<TrafficPolicySpec> {
+  return parsedSpec(trafficPolicyObject, document);
 }
 
 /** What is wrong, and what is questionable, about the fields of a policy together, by the rules of a RealmRelay's endpoints. */
