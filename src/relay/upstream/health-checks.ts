@@ -7,9 +7,9 @@ import type { UdpStack } from '../net/datagrams.ts';
 import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
 import type { Lookup } from '../dns/lookup.ts';
 import { ownProxyHeader } from '../proxy-protocol/header.ts';
-import { Dial, type DialTarget } from './dial.ts';
+import { dialForCheck } from './check-dial.ts';
+import { Dial } from './dial.ts';
 import type { ConnectionAttempt } from './happy-eyeballs.ts';
-import { inOrder } from './remote-order.ts';
 import type { Remote } from './remote.ts';
 import { UdpProbe, udpQuery } from './udp-probe.ts';
 
@@ -152,45 +152,23 @@ class Check {
     this.#stopTimer = clock.after(this.#settings.intervalMs, () => void this.#check());
   }
 
-  /** Never rejects: the target of the dial reports a failure. */
+  /** Never rejects: a failure is reported to the remote. */
   async #connect(): Promise<void> {
-    const dial = new Dial({
-      ...this.#context,
-      connect: this.#checked.connect,
-      timeoutMs: this.#settings.timeoutMs,
-      onFailedTry: () => undefined,
-    });
+    const { remote, follower, connect } = this.#checked;
+    const { healthyThreshold, unhealthyThreshold, timeoutMs } = this.#settings;
+    const dial = new Dial({ ...this.#context, connect, timeoutMs, onFailedTry: () => undefined });
     this.#dial = dial;
-    try {
-      const dialled = await dial.connect(inOrder([this.#target()], 1));
-      dialled?.channel.close();
-    } catch {
-      // reported by `fail`
-    }
-  }
-
-  /** The remote as the target of a check, which does not count as one of its connections. */
-  #target(): DialTarget {
-    const { remote, follower } = this.#checked;
-    const { host, port, ip, text } = remote;
-    return {
-      host,
-      port,
-      ...(ip !== undefined && { ip }),
-      text,
-      acquire: () => undefined,
-      release: () => undefined,
-      overtaken: () => undefined,
+    await dialForCheck(dial, remote, {
       succeed: () => {
         if (this.#isStopped) return;
-        remote.passCheck(this.#settings.healthyThreshold);
+        remote.passCheck(healthyThreshold);
         follower?.follow(remote);
       },
       fail: (error) => {
         if (this.#isStopped) return;
-        remote.failCheck(this.#settings.unhealthyThreshold, error);
+        remote.failCheck(unhealthyThreshold, error);
         follower?.follow(remote);
       },
-    };
+    });
   }
 }

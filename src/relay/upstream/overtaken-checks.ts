@@ -1,8 +1,8 @@
 import type { EndpointConfig } from '../../config/relay-config.ts';
+import { dialForCheck } from './check-dial.ts';
 import { Dial } from './dial.ts';
 import type { ConnectionAttempt } from './happy-eyeballs.ts';
 import { tcpConnect, type Connect, type HealthChecksContext } from './health-checks.ts';
-import { inOrder } from './remote-order.ts';
 import type { Remote } from './remote.ts';
 
 /** How long after the end of a check a remote may be checked again. */
@@ -50,28 +50,14 @@ export class OvertakenChecks {
     const { budget, clock } = this.#context;
     const dial = this.#newDial();
     this.#running.set(remote, dial);
-    const { host, port, ip, text } = remote;
-    const target = {
-      host,
-      port,
-      ...(ip !== undefined && { ip }),
-      text,
-      acquire: () => undefined,
-      release: () => undefined,
-      overtaken: () => undefined,
+    await dialForCheck(dial, remote, {
       succeed: () => {
         remote.succeed();
       },
-      fail: (error: Error) => {
+      fail: (error) => {
         remote.fail(error);
       },
-    };
-    try {
-      const dialled = await dial.connect(inOrder([target], 1));
-      dialled?.channel.close();
-    } catch {
-      // reported by `fail`
-    }
+    });
     this.#running.delete(remote);
     this.#paused.set(remote, clock.monotonicMs() + pauseMs);
     budget.release(1);

@@ -1,0 +1,27 @@
+import { present } from '../../lib/record.ts';
+import type { Dial, DialTarget } from './dial.ts';
+import type { ConnectionAttempt } from './happy-eyeballs.ts';
+import { inOrder } from './remote-order.ts';
+import type { Remote } from './remote.ts';
+
+const nothing = (): void => undefined;
+
+/**
+ * Dials `remote` for a check, which does not count as one of its connections, and closes the connection. Never rejects.
+ *
+ * @param outcome  gets what the dial comes to, unless it is cancelled.
+ */
+export async function dialForCheck(
+  dial: Dial<ConnectionAttempt>,
+  { host, port, ip, text }: Remote,
+  outcome: Pick<DialTarget, 'succeed' | 'fail'>,
+): Promise<void> {
+  const address = { host, port, ...present('ip', ip), text };
+  const target = { ...address, acquire: nothing, release: nothing, overtaken: nothing, ...outcome };
+  try {
+    const dialled = await dial.connect(inOrder([target], 1));
+    dialled?.channel.close();
+  } catch {
+    // reported by `fail`
+  }
+}
