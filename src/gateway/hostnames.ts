@@ -39,7 +39,8 @@ export type NamedRoute = { readonly route: Route; readonly hosts: readonly strin
 
 /**
  * The names of `listener` that lead to each of `routes`, which come in the order of precedence: a name leads to the first route
- * that has it. A name that no client of TLS can ask for leads to none, and so does one that belongs to another listener of the port, by an exact name or a longer wildcard. Pure.
+ * that has it. A name that no client of TLS can ask for leads to none, and so does one that belongs to another listener of the
+ * port, by an exact name or a longer wildcard. Pure.
  *
  * @param ofPort  every valid listener of its port.
  */

@@ -105,17 +105,11 @@ function routeProblems(route: Route, world: ManifestWorld, areBackendsComplete: 
   const isServed = keys.some((key) => key !== undefined && world.gateway(key) !== undefined);
   return [
     ...keys.flatMap((key, index) =>
-      key === undefined || world.objects.gateways.some((each) => keyOf(each) === key)
-        ? []
-        : [warning(route, unknownParent(key, index))],
+      key === undefined || world.hasGateway(key) ? [] : [warning(route, unknownParent(key, index))],
     ),
     ...parentProblems(route, keys, world),
     ...(isServed ? backendProblems(route, world, areBackendsComplete) : []),
   ];
-}
-
-function keyOf({ metadata: { namespace, name } }: Gateway): string {
-  return `${namespace}/${name}`;
 }
 
 function unknownParent(key: string, index: number): Problem {

@@ -38,9 +38,19 @@ const nameLabel = 'kubernetes.io/metadata.name';
 export class ManifestWorld {
   readonly objects: ManifestObjects;
   readonly lookup: Lookup;
+  /** The Gateways of this controller. A class without a manifest is taken for one of its own. */
+  readonly gateways: readonly Gateway[];
+  readonly #all: ReadonlyMap<string, Gateway>;
+  readonly #own: ReadonlyMap<string, Gateway>;
+  readonly #decisions = new Map<Gateway, GatewayDecision>();
 
   constructor(objects: ManifestObjects) {
     this.objects = objects;
+    this.gateways = objects.gateways.filter((gateway) => {
+      return (this.classOf(gateway)?.spec.controllerName ?? controllerName) === controllerName;
+    });
+    // Reversed, so that the first of several of one name counts.
+    [this.#all, this.#own] = [byKey(objects.gateways.toReversed()), byKey(this.gateways.toReversed())];
     const { services, slices, grants, parameters, policies, namespaces } = objects;
     const [servicesByKey, parametersByKey] = [byKey(services), byKey(parameters)];
     const slicesByService = Map.groupBy(slices, ({ metadata }) => {
@@ -68,16 +78,19 @@ export class ManifestWorld {
     return this.objects.classes.find(({ metadata }) => metadata.name === spec.gatewayClassName);
   }
 
-  /** The Gateways of this controller. A class without a manifest is taken for one of its own. */
-  get gateways(): readonly Gateway[] {
-    return this.objects.gateways.filter((gateway) => {
-      return (this.classOf(gateway)?.spec.controllerName ?? controllerName) === controllerName;
-    });
+  /** The same for a Gateway of this controller: without a manifest, a class that has nothing but its name. */
+  servedClassOf(gateway: Gateway): GatewayClass {
+    const { gatewayClassName: name } = gateway.spec;
+    return this.classOf(gateway) ?? { metadata: { name }, spec: { controllerName } };
+  }
+
+  /** Whether there is a Gateway at `NAMESPACE/NAME`, of any controller. */
+  hasGateway(key: string): boolean {
+    return this.#all.has(key);
   }
 
   /** The Gateway at `NAMESPACE/NAME` if it is of this controller. */
-  readonly gateway = (key: string): Gateway | undefined =>
-    this.gateways.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === key);
+  readonly gateway = (key: string): Gateway | undefined => this.#own.get(key);
 
   /** The route of this kind at `NAMESPACE/NAME`. */
   readonly route = (kind: string, key: string): Route | undefined =>
@@ -85,15 +98,14 @@ export class ManifestWorld {
       (route) => route.kind === kind && `${route.metadata.namespace}/${route.metadata.name}` === key,
     );
 
-  /** The same for a Gateway of this controller: without a manifest, a class that has nothing but its name. */
-  servedClassOf(gateway: Gateway): GatewayClass {
-    const { gatewayClassName: name } = gateway.spec;
-    return this.classOf(gateway) ?? { metadata: { name }, spec: { controllerName } };
-  }
-
   /** What is decided about `gateway`. */
   decision(gateway: Gateway): GatewayDecision {
-    return gatewayDecision(gateway, this.servedClassOf(gateway), this.objects.routes, this.lookup);
+    const known = this.#decisions.get(gateway);
+    if (known !== undefined) return known;
+    const { objects, lookup } = this;
+    const decision = gatewayDecision(gateway, this.servedClassOf(gateway), objects.routes, lookup);
+    this.#decisions.set(gateway, decision);
+    return decision;
   }
 
   /** The relays of the Gateways that need one. */
