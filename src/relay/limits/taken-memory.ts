@@ -1,5 +1,8 @@
 import { OwnCount, type Count } from './count.ts';
 
+/** What a datagram that is kept takes beside its bytes: empty ones count, too. */
+export const datagramOverheadBytes = 200;
+
 /** Memory for what connections take, as connections use it. */
 export type ConnectionMemory = {
   /** Whether reads should be small. */

@@ -1,4 +1,5 @@
 import type { Holding, MemoryBudget } from '../limits/memory-budget.ts';
+import { datagramOverheadBytes } from '../limits/taken-memory.ts';
 
 /**
  * Datagrams that wait while the remote's name is looked up, or its socket is opened; further ones are lost, as UDP allows. A client may
@@ -7,8 +8,6 @@ import type { Holding, MemoryBudget } from '../limits/memory-budget.ts';
 const maxWaiting = 256;
 /** Bytes of these datagrams: as many of the usual size of Ethernet; the largest datagram fits. */
 const maxWaitingBytes = maxWaiting * 1472;
-/** What a datagram takes beside its bytes: empty ones count, too. */
-const overheadBytes = 200;
 
 /**
  * The datagrams of a client that an association keeps: those that wait until they can be sent, and the latest one that
@@ -69,7 +68,7 @@ export class KeptDatagrams {
   }
 
   #count(): void {
-    const latestBytes = this.#latest === undefined ? 0 : this.#latest.length + overheadBytes;
-    this.#holding.resize(this.#waitingBytes + this.#waiting.length * overheadBytes + latestBytes);
+    const latestBytes = this.#latest === undefined ? 0 : this.#latest.length + datagramOverheadBytes;
+    this.#holding.resize(this.#waitingBytes + this.#waiting.length * datagramOverheadBytes + latestBytes);
   }
 }

@@ -4,7 +4,7 @@ import { anySegmentBytes, type DatagramOutlet } from '../kernel/datagram-sender.
 import { Descriptor } from '../kernel/descriptor.ts';
 import type { Watcher } from '../kernel/poller.ts';
 import type { DatagramSink } from '../kernel/received-datagrams.ts';
-import type { ConnectionMemory } from '../limits/taken-memory.ts';
+import { datagramOverheadBytes, type ConnectionMemory } from '../limits/taken-memory.ts';
 import { udpMemory } from '../net/udp-memory.ts';
 import type { CarriedSocket } from './carried-socket.ts';
 import { figure, figuresOfSlot, type CarriedFlow, type CarriedMemory } from './udp-messages.ts';
@@ -12,9 +12,6 @@ import { figure, figuresOfSlot, type CarriedFlow, type CarriedMemory } from './u
 const { EPOLLIN, EAGAIN, EINTR } = constants;
 /** Bytes that are kept while the main thread processes earlier ones, as many as a socket has room for; further ones are lost. */
 const maxKeptBytes = 4 * 1024 * 1024;
-
-/** What an array takes beside its bytes. */
-const datagramOverhead = 200;
 
 /** What a served flow works with. */
 export type ServedFlowContext = {
@@ -132,7 +129,7 @@ export class ServedFlow extends DatagramPeer implements DatagramSink, Watcher, D
 
   #keep(datagram: Uint8Array): void {
     const { memory, taken } = this.#context;
-    const bytes = datagram.length + datagramOverhead;
+    const bytes = datagram.length + datagramOverheadBytes;
     if (this.#keptBytes + bytes > maxKeptBytes || taken.isTight) {
       Atomics.add(memory.lost, 0, 1);
       return;
