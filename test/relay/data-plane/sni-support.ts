@@ -5,11 +5,41 @@ import { connect as connectTls, createServer as createTlsServer, type TLSSocket 
 import type { RealmEndpoint, RealmNetwork } from '../../../src/config/realm-document.ts';
 import type { RelayConfig } from '../../../src/config/relay-config.ts';
 import type { RelayServer } from '../../../src/relay/server.ts';
-import { addressText, config, Loopback, split, statusOf } from '../loopback.ts';
+import type { FakeClock } from '../../support/fake-clock.ts';
+import { freePort } from '../../support/free-port.ts';
+import { engines } from '../engines.ts';
+import { addressText, config, Loopback, split, statusOf, type TestRelay } from '../loopback.ts';
 import { TestPki, type PairFiles } from '../transport/pki.ts';
 
-/** Closes all after each test. */
+/** The sockets of these tests. */
 export const loopback = new Loopback();
+
+/** What the tests of a suite use. */
+export type SniSuite = {
+  /** A free port, another one for each test. */
+  readonly port: () => number;
+  /** The same at 127.0.0.1. */
+  readonly at: () => string;
+  /** Starts a relay with the engine of the suite. */
+  readonly start: (first: RelayConfig, clock?: FakeClock) => Promise<TestRelay>;
+};
+
+/** The suite `body`, once for each engine. */
+export function describeSni(title: string, body: (suite: SniSuite) => void): void {
+  for (const engine of engines)
+    describe(`relay, endpoints that share a port by sni${title} (engine ${engine.name})`, () => {
+      let port: number;
+      beforeEach(async () => {
+        port = await freePort();
+      });
+      afterEach(() => loopback.closeAll());
+      body({
+        port: () => port,
+        at: () => `127.0.0.1:${String(port)}`,
+        start: (first, clock) => loopback.relay(first, { engine, ...(clock && { clock }) }),
+      });
+    });
+}
 
 /** An authority, and what is signed by it. */
 class Certificates {
