@@ -7,9 +7,8 @@ import type { KubeObject } from '../src/kube/object.ts';
 import { Store } from '../src/kube/store.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { createLogger } from '../src/telemetry/logger.ts';
+import { gatewayCrds } from '../test/cluster/crds.ts';
 
-/** The CRDs of the Gateway API, which `make cluster` fetches. */
-const folder = join(import.meta.dirname, '..', 'test', 'cluster', 'bin', 'gateway-crds');
 const group = 'gateway.networking.k8s.io';
 /** Concurrent requests while many objects are created. */
 const atOnce = 8;
@@ -18,7 +17,7 @@ const endpointsEach = 10;
 /** The files of the CRDs that Gateways need. */
 export function gatewayManifests(): string[] {
   const own = ['realmgatewayparameters', 'realmtrafficpolicies'].map((plural) => `crds/${plural}.yaml`);
-  return [...own, ...readdirSync(folder).map((file) => join(folder, file))];
+  return [...own, ...readdirSync(gatewayCrds).map((file) => join(gatewayCrds, file))];
 }
 
 /** Many Gateways in one namespace, each of their listeners with a route, a Service and an EndpointSlice of its own. */

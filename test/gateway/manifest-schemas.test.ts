@@ -1,12 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadAll } from 'js-yaml';
 import { z } from 'zod';
 import { manifestSchema, versionsOf } from '../../src/gateway/manifest-schemas.ts';
-
-/** The CRDs of the Gateway API, which `make cluster` fetches. */
-const folder = join(import.meta.dirname, '..', 'cluster', 'bin', 'gateway-crds');
+import { gatewayCrds, hasGatewayCrds } from '../cluster/crds.ts';
 
 type Schema = {
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -32,8 +30,10 @@ function fields({ properties = {}, required = [], items }: Schema, path = ''): s
   ];
 }
 
-const crds = existsSync(folder)
-  ? readdirSync(folder).flatMap((file) => loadAll(readFileSync(join(folder, file), 'utf8')) as (Crd | null)[])
+const crds = hasGatewayCrds
+  ? readdirSync(gatewayCrds).flatMap(
+      (file) => loadAll(readFileSync(join(gatewayCrds, file), 'utf8')) as (Crd | null)[],
+    )
   : [];
 
 describe('the schemas of manifests that go with Gateways', () => {

@@ -14,7 +14,8 @@ import { accountKubeConfig } from './account.ts';
 import { AuditLog } from './audit-log.ts';
 import { childrenOfWeb, Edge, spec } from './edge.ts';
 import { useEveryRight } from './every-right.ts';
-import { GatewayEdge, hasGatewayCrds, installKinds } from './gateway/gateway-edge.ts';
+import { GatewayEdge, installKinds } from './gateway/gateway-edge.ts';
+import { hasGatewayCrds } from '../cluster/crds.ts';
 import { OperatorProcess } from './operator-process.ts';
 
 const name = 'realm-operator';

@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'chai';
-import { crdsServed } from '../../cluster/crds.ts';
+import { crdsServed, gatewayCrds, hasGatewayCrds } from '../../cluster/crds.ts';
 import { startNode, type TestNode } from '../../cluster/node.ts';
 import { eventually } from '../../support/eventually.ts';
 import { backendPod, backendPort } from '../backend.ts';
@@ -9,7 +7,6 @@ import { backendAt } from '../client.ts';
 import { imageArchive, installOperator, kubectl, printDiagnosis } from '../install.ts';
 import { Clients } from './clients.ts';
 
-const crds = join(import.meta.dirname, '..', '..', 'cluster', 'bin', 'gateway-crds');
 const gatewayApi = 'gateway.networking.k8s.io/v1';
 const ownApi = 'realm-operator.dev/v1alpha1';
 const port = 7000;
@@ -67,16 +64,15 @@ const objects = [
   },
 ];
 
-const hasCrds = existsSync(crds);
-const title = hasCrds ? '' : ' (skipped: `make cluster` could not fetch the CRDs of the Gateway API)';
+const title = hasGatewayCrds ? '' : ' (skipped: `make cluster` could not fetch the CRDs of the Gateway API)';
 
-(hasCrds ? describe : describe.skip)(`clients of a Gateway whose backend is replaced${title}`, () => {
+(hasGatewayCrds ? describe : describe.skip)(`clients of a Gateway whose backend is replaced${title}`, () => {
   let node: TestNode;
   let namespace: string;
 
   before('start a node with an operator, the Gateway API and a Gateway', async () => {
     node = await startNode([imageArchive]);
-    await kubectl(node, ['apply', '--server-side', '-f', crds]);
+    await kubectl(node, ['apply', '--server-side', '-f', gatewayCrds]);
     await crdsServed((args) => kubectl(node, args));
     namespace = await node.namespace({});
     await installOperator(node);

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Condition } from '../../../src/api/schema/realm-relay.ts';
 import type {
@@ -9,15 +9,11 @@ import type {
   RouteParentStatus,
 } from '../../../src/gateway/types.ts';
 import { type ControlPlane, startControlPlane } from '../../cluster/control-plane.ts';
-import { crdsServed } from '../../cluster/crds.ts';
+import { crdsServed, gatewayCrds, hasGatewayCrds } from '../../cluster/crds.ts';
 import { describeWithCluster } from '../../cluster/shared.ts';
 import { JumpingClock } from '../../support/jumping-clock.ts';
 import { Edge, type Seen } from '../edge.ts';
 
-/** The CRDs of the Gateway API, which `make cluster` fetches. */
-const gatewayCrds = join(import.meta.dirname, '..', '..', 'cluster', 'bin', 'gateway-crds');
-/** Whether they are there. */
-export const hasGatewayCrds = existsSync(gatewayCrds);
 const ownCrds = ['realmrelays', 'realmgatewayparameters', 'realmtrafficpolicies'].map((plural) =>
   join(import.meta.dirname, '..', '..', '..', 'crds', `${plural}.yaml`),
 );
