@@ -1,3 +1,4 @@
+import { dnsSubdomainPattern } from '../lib/dns-name.ts';
 import type { Path, Problem } from '../lib/problem.ts';
 import { ownValue } from '../lib/record.ts';
 
@@ -13,7 +14,6 @@ const ownPodLabels = [
 
 /** Source: k8s.io/apimachinery/pkg/api/validate/content, LabelKey and LabelValue. */
 const name = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-const prefix = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
 /** The entries of `labels`, found at `path`, that the API server would reject. */
 export function labelProblems(labels: Labels, path: Path): Problem[] {
@@ -109,7 +109,7 @@ export function keyProblems(key: string, path: Path): Problem[] {
   const isValid =
     name.test(last) &&
     before.length < 2 &&
-    before.every((domain) => domain.length <= 253 && prefix.test(domain));
+    before.every((domain) => domain.length <= 253 && dnsSubdomainPattern.test(domain));
   if (isValid) return [];
   return [
     { path: [...path, key], what: 'is no valid key', remedy: 'use a key such as team or example.com/team' },

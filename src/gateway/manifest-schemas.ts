@@ -3,16 +3,16 @@ import { gatewayParametersSchema, parametersKind } from '../api/schema/gateway-p
 import { objectMeta } from '../api/schema/object-meta.ts';
 import { apiVersion as ownVersion } from '../api/schema/realm-relay.ts';
 import { policyKind, trafficPolicySchema } from '../api/schema/traffic-policy.ts';
+import { dnsLabelPattern, dnsSubdomainPattern } from '../lib/dns-name.ts';
 import { serverNamePattern, serverNameRemedy } from '../lib/server-name.ts';
 import { gatewayGroup } from './types.ts';
 
 // Every key that the CRDs of Gateway API 1.6 have, and the bounds of what is read here; a test compares the keys.
 
 const text = (maxLength: number): z.ZodString => z.string().min(1).max(maxLength);
-const domain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const lowerCase = 'use lower-case letters, digits, "-" and "."';
-const sectionName = text(253).regex(domain, lowerCase);
-const namespace = text(63).regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'use lower-case letters, digits and "-"');
+const sectionName = text(253).regex(dnsSubdomainPattern, lowerCase);
+const namespace = text(63).regex(dnsLabelPattern, 'use lower-case letters, digits and "-"');
 const port = z.int().min(1).max(65_535);
 const strings = z.record(z.string(), z.string());
 
@@ -195,7 +195,7 @@ const endpointSlice = {
     .optional(),
 };
 
-const metadata = objectMeta.extend({ name: text(253).regex(domain, lowerCase) });
+const metadata = objectMeta.extend({ name: text(253).regex(dnsSubdomainPattern, lowerCase) });
 
 function ofSpec<S extends z.ZodType>(version: string, kind: string, spec: S) {
   return z.object({ apiVersion: z.literal(version), kind: z.literal(kind), metadata, spec });

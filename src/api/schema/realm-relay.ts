@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { dnsLabelPattern } from '../../lib/dns-name.ts';
 import { numericEnd } from '../../lib/host-name.ts';
 import { logLevels } from '../../lib/log-level.ts';
 import { maxWorkers } from '../../lib/max-workers.ts';
@@ -163,10 +164,7 @@ const sni = z.object({
 /** One endpoint, without the rules across its fields. */
 export const endpoint = z.object({
   name: text(15)
-    .regex(
-      /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
-      'use lower-case letters, digits and "-" inside, at most 15 characters',
-    )
+    .regex(dnsLabelPattern, 'use lower-case letters, digits and "-" inside, at most 15 characters')
     .describe('Name of the endpoint, unique within the relay: a DNS label of at most 15 characters.'),
   listen: listen.describe('Where clients connect.'),
   sni: sni

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { dnsSubdomainPattern } from '../../lib/dns-name.ts';
 import { flag, rule, seconds, text } from './parts.ts';
 
 /** Without ";", which separates options in the relay's own file, and without spaces. */
@@ -6,7 +7,7 @@ const token = /^[!-:<-~]+$/;
 const tokenRemedy = 'use printable ASCII without spaces and ";"';
 
 const secretName = text(253).regex(
-  /^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+  dnsSubdomainPattern,
   'use the name of a Secret: lower-case letters, digits, "-" and "."',
 );
 
