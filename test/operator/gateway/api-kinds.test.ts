@@ -85,7 +85,9 @@ describeGateways('operator and the kinds of the Gateway API', (controlPlane) => 
   });
 
   it('ends the watches of Services and endpoints with the last class of its own', async () => {
+    await edge.expectSliceWatches(1);
     await edge.deleteClass();
+    await edge.expectSliceWatches(0);
     await edge.applyBackend('pg', ['192.0.2.3']);
     await edge.applyRelay('plain', spec(9444));
     await edge.expect('services/plain', ({ spec: seen }) => JSON.stringify(seen).includes('9444'));

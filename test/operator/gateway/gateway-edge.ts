@@ -11,6 +11,7 @@ import type {
 import { type ControlPlane, startControlPlane } from '../../cluster/control-plane.ts';
 import { crdsServed, gatewayCrds, hasGatewayCrds } from '../../cluster/crds.ts';
 import { describeWithCluster } from '../../cluster/shared.ts';
+import { eventually } from '../../support/eventually.ts';
 import { JumpingClock } from '../../support/jumping-clock.ts';
 import { Edge, type Seen } from '../edge.ts';
 
@@ -179,6 +180,22 @@ export class GatewayEdge extends Edge {
     return this.expect('gateways/web', (seen) =>
       holds(seen as unknown as SeenGateway),
     ) as unknown as Promise<SeenGateway>;
+  }
+
+  /** Resolves once the operator watches EndpointSlices of the namespace, or no longer does, by the API server's own count. */
+  async expectSliceWatches(count: number): Promise<void> {
+    const labels = ['resource="endpointslices"', 'scope="namespace"', 'verb="WATCH"'];
+    await eventually(`${String(count)} watches of EndpointSlices`, async () => {
+      const { text } = await this.controlPlane.request('GET', '/metrics');
+      const line = text
+        .split('\n')
+        .find(
+          (each) =>
+            each.startsWith('apiserver_longrunning_requests{') &&
+            labels.every((label) => each.includes(label)),
+        );
+      return Number(line?.split(' ').at(-1) ?? 0) === count;
+    });
   }
 
   /** Resolves with the condition of Gateway `web` once it has this status and reason, for the newest spec. */
