@@ -241,6 +241,17 @@ export class Edge {
     });
   }
 
+  /** Resolves when the operator has seen `relay`, or a later state of it, and nothing of that is left to do. */
+  async noticed({ metadata: { name, resourceVersion = '' } }: Seen): Promise<void> {
+    await eventually(`the operator has seen ${name} at ${resourceVersion}`, () => {
+      const known = [...(this.#operator?.relays() ?? [])].find(
+        ({ key }) => key === `${this.namespace}/${name}`,
+      );
+      return known?.resourceVersion !== undefined && BigInt(known.resourceVersion) >= BigInt(resourceVersion);
+    });
+    await this.idle();
+  }
+
   async #sum(name: string): Promise<number> {
     const metric = await this.registry.getSingleMetric(name)?.get();
     return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
