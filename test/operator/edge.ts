@@ -33,6 +33,7 @@ const paths: Readonly<Record<string, string>> = {
   horizontalpodautoscalers: '/apis/autoscaling/v2',
   realmrelays: '/apis/realm-operator.dev/v1alpha1',
   events: '/apis/events.k8s.io/v1',
+  leases: '/apis/coordination.k8s.io/v1',
   endpointslices: '/apis/discovery.k8s.io/v1',
   realmgatewayparameters: '/apis/realm-operator.dev/v1alpha1',
   realmtrafficpolicies: '/apis/realm-operator.dev/v1alpha1',
