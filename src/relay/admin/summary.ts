@@ -10,13 +10,21 @@ export type RelaySummary = {
   readonly configHash: string;
   /** Why the newest configuration does not run; '' if it does. */
   readonly configProblem: string;
-  /** The endpoints that are not ready. */
+  /** The endpoints that are not ready, those aside that lack nothing but certificate files that are `optional`. */
   readonly unready: readonly {
     readonly name: string;
     /** Why, for programs, e.g. `AddressInUse`: each once, sorted. */
     readonly reasons: readonly string[];
     /** Why, and what to do. */
     readonly message: string;
+  }[];
+  /** The endpoints whose newest certificate files, which are `optional`, are missing or not valid. */
+  readonly certificates: readonly {
+    readonly name: string;
+    /** Why, and what to do. */
+    readonly message: string;
+    /** Whether clients are served with the certificate before that. */
+    readonly served: boolean;
   }[];
 };
 
@@ -26,11 +34,18 @@ export function relaySummary({ configHash, configProblem, endpoints }: RelayStat
     configHash,
     configProblem: plainText(configProblem, maxMessageLength),
     unready: endpoints
-      .filter(({ ready }) => !ready)
+      .filter(({ ready, required }) => !ready && required)
       .map((endpoint) => ({
         name: endpoint.name,
         reasons: reasons(endpoint),
         message: plainText(endpoint.message, maxMessageLength),
+      })),
+    certificates: endpoints
+      .filter(({ required, transportProblem }) => !required && transportProblem !== '')
+      .map(({ name, ready, transportProblem }) => ({
+        name,
+        message: plainText(transportProblem, maxMessageLength),
+        served: ready,
       })),
   };
 }
