@@ -66,9 +66,11 @@ function gatewayProblems(gateway: Gateway, world: ManifestWorld): ManifestProble
           ),
         ]),
     ...listeners.flatMap(({ listener }, index) =>
-      listenerFindings(listener).map(({ field, finding }) =>
-        reported(gateway, ['spec', 'listeners', index, ...field], finding),
-      ),
+      listenerFindings(listener).map((finding) => {
+        const field = ownValue(listenerPaths, finding.reason) ?? [];
+        const isElsewhere = finding.reason === 'RefNotPermitted';
+        return reported(gateway, ['spec', 'listeners', index, ...field], finding, isElsewhere);
+      }),
     ),
   ];
 }
@@ -85,17 +87,23 @@ const gatewayPaths: Readonly<Record<string, Path>> = {
   Invalid: ['spec', 'infrastructure', 'annotations'],
 };
 
-function listenerFindings({ accepted, conflicted, resolvedRefs }: JudgedListener): {
-  field: Path;
-  finding: Finding;
-}[] {
-  const ofPort = accepted.reason === 'PortUnavailable';
+/** The field that the reason of a condition of a listener is about. */
+const listenerPaths: Readonly<Record<string, Path>> = {
+  UnsupportedProtocol: ['protocol'],
+  UnsupportedValue: ['tls', 'certificateRefs'],
+  PortUnavailable: ['port'],
+  ProtocolConflict: ['port'],
+  HostnameConflict: ['hostname'],
+  InvalidRouteKinds: ['allowedRoutes', 'kinds'],
+  InvalidCertificateRef: ['tls', 'certificateRefs'],
+  RefNotPermitted: ['tls', 'certificateRefs'],
+};
+
+function listenerFindings({ accepted, conflicted, resolvedRefs }: JudgedListener): Finding[] {
   return [
-    ...(accepted.status === 'False' ? [{ field: [ofPort ? 'port' : 'protocol'], finding: accepted }] : []),
-    ...(conflicted.status === 'True' ? [{ field: ['port'], finding: conflicted }] : []),
-    ...(resolvedRefs.status === 'False'
-      ? [{ field: ['allowedRoutes', 'kinds'], finding: resolvedRefs }]
-      : []),
+    ...(accepted.status === 'False' ? [accepted] : []),
+    ...(conflicted.status === 'True' ? [conflicted] : []),
+    ...(resolvedRefs.status === 'False' ? [resolvedRefs] : []),
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { Relay, ServicePort } from '../api/relay.ts';
+import type { ListenTransport, Relay, ServicePort } from '../api/relay.ts';
 import { resolve } from '../api/resolve.ts';
 import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts';
 import { apiVersion, kind } from '../api/schema/realm-relay.ts';
@@ -49,6 +49,7 @@ export function relayOfGateway(
     endpoints: relay.endpoints.map((each, index) => ({
       ...each,
       ...present('backends', served[index]?.backends),
+      ...present('listenTransport', each.listenTransport && withOptionalCertificate(each.listenTransport)),
     })),
     servicePorts: valid.flatMap(({ listener }) => servicePorts(listener)),
     ...present('loadBalancerIP', requestedAddresses(gateway)[0]),
@@ -56,6 +57,11 @@ export function relayOfGateway(
       owner: { apiVersion: `${gatewayGroup}/v1`, kind: 'Gateway', name, uid },
     }),
   };
+}
+
+/** Without the Secret of one listener, the others are served. */
+function withOptionalCertificate({ tls, ...others }: ListenTransport): ListenTransport {
+  return { ...others, ...present('tls', tls && { ...tls, isOptional: true as const }) };
 }
 
 /** The IP addresses that `gateway` asks for; an entry without a value leaves the choice to the load balancer. */

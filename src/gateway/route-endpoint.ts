@@ -26,5 +26,7 @@ export function routeEndpoint(
   const { remotes, backends } =
     route === undefined ? { remotes: [], backends: undefined } : routeBackends(route, dialling, lookup);
   const listen = { port: first, ...present('endPort', endPort) };
-  return { spec: { ...fields, listen, remotes }, backends };
+  const { certificate } = listener;
+  const tls = certificate !== undefined && 'secretName' in certificate ? certificate : undefined;
+  return { spec: { ...fields, listen, remotes, ...present('listenTransport', tls && { tls }) }, backends };
 }

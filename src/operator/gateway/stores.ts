@@ -1,7 +1,7 @@
 import { parentKey } from '../../gateway/attachment.ts';
 import { backendNamespace, backendRefs } from '../../gateway/references.ts';
 import { parametersKey } from '../../gateway/parameters.ts';
-import type { Gateway, Lookup, ParametersRef, Route, RouteKind } from '../../gateway/types.ts';
+import type { Gateway, Listener, Lookup, ParametersRef, Route, RouteKind } from '../../gateway/types.ts';
 import { controllerName, routeKinds } from '../../gateway/types.ts';
 import type { KubeObject, ObjectKey } from '../../kube/object.ts';
 import type { ObjectChange } from '../../kube/packed-object.ts';
@@ -149,7 +149,11 @@ export class GatewayStores {
     touched(key, 'now');
     if (isSameGeneration(change)) return;
     const { metadata, spec } = change.now?.object() ?? {};
-    this.#references.set(key, parametersOf(spec?.infrastructure?.parametersRef, metadata?.namespace));
+    const { namespace } = metadata ?? {};
+    this.#references.set(key, [
+      ...parametersOf(spec?.infrastructure?.parametersRef, namespace),
+      ...certificateGrants(spec?.listeners ?? [], namespace),
+    ]);
     for (const route of this.#references.sources(key)) touched(route, 'now');
     this.#touchPolicies('Gateway', key.slice('gateway/'.length) as ObjectKey, touched);
   }
@@ -258,6 +262,14 @@ function routeKey(kind: string, key: ObjectKey): ObjectKey {
 function parametersOf(ref: ParametersRef | undefined, namespace?: string): string[] {
   const key = parametersKey(ref, namespace);
   return key === undefined ? [] : [`parameters/${key}`];
+}
+
+/** The grants that references to certificates in other namespaces depend on. */
+function certificateGrants(listeners: readonly Listener[], own: string | undefined): string[] {
+  const others = listeners
+    .flatMap(({ tls }) => tls?.certificateRefs ?? [])
+    .flatMap(({ namespace = own }) => (namespace === undefined || namespace === own ? [] : namespace));
+  return [...new Set(others)].map((namespace) => `granted/${namespace}/*`);
 }
 
 /** What the status of `route`, or what its Gateways run, depends on. */

@@ -18,9 +18,10 @@ export type RelaySummary = {
     /** Why, and what to do. */
     readonly message: string;
   }[];
-  /** The endpoints whose newest certificate files, which are `optional`, are missing or not valid. */
+  /** The newest certificate files, of those that are `optional`, that are missing or not valid. */
   readonly certificates: readonly {
-    readonly name: string;
+    /** Their endpoints, which may be hundreds. */
+    readonly names: readonly string[];
     /** Why, and what to do. */
     readonly message: string;
     /** Whether clients are served with the certificate before that. */
@@ -40,14 +41,19 @@ export function relaySummary({ configHash, configProblem, endpoints }: RelayStat
         reasons: reasons(endpoint),
         message: plainText(endpoint.message, maxMessageLength),
       })),
-    certificates: endpoints
-      .filter(({ required, transportProblem }) => !required && transportProblem !== '')
-      .map(({ name, ready, transportProblem }) => ({
-        name,
-        message: plainText(transportProblem, maxMessageLength),
-        served: ready,
-      })),
+    certificates: certificateFaults(endpoints),
   };
+}
+
+function certificateFaults(endpoints: readonly EndpointStatus[]): RelaySummary['certificates'] {
+  const faulty = endpoints.filter(({ required, transportProblem }) => !required && transportProblem !== '');
+  const alike = Map.groupBy(faulty, ({ ready, transportProblem }) => `${String(ready)} ${transportProblem}`);
+  return [...alike.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const message = plainText(first.transportProblem, maxMessageLength);
+    return [{ names: group.map(({ name }) => name), message, served: first.ready }];
+  });
 }
 
 function reasons({ sockets }: EndpointStatus): string[] {

@@ -157,7 +157,7 @@ describe('relay, certificate files', () => {
     );
     expect(relay.status()).to.deep.include({ ready: true, configProblem: '' });
     expect(statusOf(relay)).to.deep.include({ ready: false, required: false });
-    const missing = { name: 'web', message: statusOf(relay).message, served: false };
+    const missing = { names: ['web'], message: statusOf(relay).message, served: false };
     expect(relaySummary(relay.status())).to.deep.include({ unready: [], certificates: [missing] });
     expect(missing.message).to.match(/tls\.crt: there is no such file: check the path$/);
     expect(await loopback.greeting(listenOf(relay, 'plain'))).to.equal('plain');
@@ -170,7 +170,7 @@ describe('relay, certificate files', () => {
     mount('..2', { cert: second.cert, key: first.key });
     await eventually('the problem', () => statusOf(relay).transportProblem !== '');
     expect(relaySummary(relay.status()).certificates).to.deep.equal([
-      { name: 'web', message: statusOf(relay).transportProblem, served: true },
+      { names: ['web'], message: statusOf(relay).transportProblem, served: true },
     ]);
     expect(await shown(relay)).to.equal('CN=first.example');
   });
