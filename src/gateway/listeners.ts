@@ -4,7 +4,8 @@ import { portsText } from '../lib/port-range.ts';
 import { ownValue } from '../lib/record.ts';
 import { type Certificate, certificateOf, isTerminating } from './certificates.ts';
 import { hostnameOf } from './hostnames.ts';
-import { gatewayPolicies, type GatewayPolicies, portRange } from './policies.ts';
+import { portRange } from './listener-ports.ts';
+import { gatewayPolicies, type GatewayPolicies } from './policies.ts';
 import type { PolicySettings } from './policy-rules.ts';
 import {
   type Gateway,

@@ -7,7 +7,7 @@ import type { ManifestWorld } from './manifest-world.ts';
 import { classParameters, gatewayParameters } from './parameters.ts';
 import { routePolicies, targetsOf } from './policies.ts';
 import { policyVerdict } from './policy-status.ts';
-import { backendNamespace, resolvedBackend } from './references.ts';
+import { backendNamespace, resolvedBackend, resolvedRefs } from './references.ts';
 import { routeParents } from './route-status.ts';
 import { controllerName, type Gateway, type Route, type TrafficPolicy } from './types.ts';
 
@@ -133,13 +133,17 @@ function parentProblems(
   world: ManifestWorld,
 ): ManifestProblem[] {
   const surroundings = { gateway: world.gateway, routesOf: () => world.objects.routes };
+  const areResolved = resolvedRefs(route, world.lookup).status === 'True';
   const served = keys.flatMap((key, index) => (world.gateway(key ?? '') === undefined ? [] : [index]));
   return routeParents(route, surroundings, world.lookup, '').flatMap(({ conditions }, index) => {
     const path = ['spec', 'parentRefs', served[index] ?? 0];
-    const [accepted] = conditions;
-    if (accepted === undefined || accepted.message === attachedMessage) return [];
+    const [accepted, resolved] = conditions;
+    // of each backend there is a problem of its own; what is left are the port ranges of listeners
+    const ofRange = areResolved && resolved?.status === 'False' ? [reported(route, path, resolved)] : [];
+    if (accepted === undefined || accepted.message === attachedMessage) return ofRange;
     if (accepted.status !== 'True') return [reported(route, path, accepted)];
-    return [warning(route, { path, ...divided(accepted.message, 'remove one of the two routes') })];
+    const shadowed = warning(route, { path, ...divided(accepted.message, 'remove one of the two routes') });
+    return [shadowed, ...ofRange];
   });
 }
 

@@ -6,8 +6,9 @@ import { addressFamily } from '../lib/ip-address.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { present } from '../lib/record.ts';
 import type { JudgedListener } from './listeners.ts';
+import { portRange } from './listener-ports.ts';
 import { labelValue, relayName } from './names.ts';
-import { portRange } from './policies.ts';
+
 import { servingRoute } from './precedence.ts';
 import { protocolOf } from './references.ts';
 import { routeEndpoint } from './route-endpoint.ts';
