@@ -1,5 +1,5 @@
 import type { Backend } from '../api/relay.ts';
-import type { EndpointSpec } from '../api/schema/realm-relay.ts';
+import type { EndpointSpec } from '../api/schema/endpoint.ts';
 import type { TrafficPolicySpec } from '../api/schema/traffic-policy.ts';
 import { backendAddresses, type EndpointAddress } from './endpoints.ts';
 import { backendNamespace, backendRefs, resolvedBackend } from './references.ts';

@@ -1,5 +1,5 @@
 import type { Finding } from '../api/dated-conditions.ts';
-import { adminPort } from '../api/schema/realm-relay.ts';
+import { adminPort } from '../api/schema/endpoint.ts';
 import { portsText } from '../lib/port-range.ts';
 import { ownValue } from '../lib/record.ts';
 import { hostnameOf } from './hostnames.ts';

@@ -1,5 +1,5 @@
 import type { Finding } from '../api/dated-conditions.ts';
-import { maxServicePorts } from '../api/schema/realm-relay.ts';
+import { maxServicePorts } from '../api/schema/endpoint.ts';
 import { policyKind } from '../api/schema/traffic-policy.ts';
 import { type Problem, problemText } from '../lib/problem.ts';
 import { isRecord } from '../lib/record.ts';

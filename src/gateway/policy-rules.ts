@@ -1,4 +1,4 @@
-import { rangeRules } from '../api/schema/realm-relay.ts';
+import { rangeRules } from '../api/schema/endpoint.ts';
 import { isFieldOf, type TrafficPolicySpec } from '../api/schema/traffic-policy.ts';
 import { parseTrafficPolicy, policyProblems } from '../api/traffic-policy.ts';
 import type { Problem } from '../lib/problem.ts';

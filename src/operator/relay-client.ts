@@ -1,5 +1,5 @@
 import { get, type IncomingMessage } from 'node:http';
-import { adminPort } from '../api/schema/realm-relay.ts';
+import { adminPort } from '../api/schema/endpoint.ts';
 import { boundedText, TooLargeError } from '../lib/bounded-read.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RealmError } from '../lib/errors.ts';

@@ -140,6 +140,7 @@ describeWithCluster('operator whose objects others undo again and again', (clust
     });
     const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'Contested');
     expect(message).to.include('Service "web" is deleted or changed again and again');
+    await eventually('the last deletion answered', () => rival?.rounds === 4);
     await edge.idle();
     expect(rival.rounds).to.equal(4);
   });

@@ -2,12 +2,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseRealmRelay } from '../../../src/api/parse.ts';
 import type { Relay } from '../../../src/api/relay.ts';
-import {
-  apiVersion,
-  kind,
-  type EndpointSpec,
-  type NetworkSpec,
-} from '../../../src/api/schema/realm-relay.ts';
+import type { EndpointSpec } from '../../../src/api/schema/endpoint.ts';
+import { apiVersion, kind, type NetworkSpec } from '../../../src/api/schema/realm-relay.ts';
 import { sourceDocument } from '../../../src/config/config-text.ts';
 import { importedRelay } from '../../../src/config/import/imported-relay.ts';
 import { portsOf } from '../../../src/config/port-config.ts';
