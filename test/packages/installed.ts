@@ -113,7 +113,8 @@ export class InstalledRelay {
 
   /** How many threads serve, as the relay reports it. The first client of an idle relay goes to the second one. */
   async threads(): Promise<number | undefined> {
-    const response = await fetch(`http://127.0.0.1:${String(this.#adminPort)}/status`);
+    const url = `http://127.0.0.1:${String(this.#adminPort)}/status`;
+    const response = await fetch(url, { headers: { connection: 'close' } }); // a kept one leads to the process before
     return ((await response.json()) as RelayStatus).workers?.running.length;
   }
 

@@ -53,12 +53,14 @@ export class LocalDataPlane implements DataPlane {
   #plannedTransports: PlannedTransports = new Map();
   #isConfigured = false;
   #cutAwaited = 0;
+  /** Descriptors of listening sockets, and those of the threads. */
+  #listening: number;
 
   constructor({ openFiles, memoryBytes, retireMs, engine, ...rest }: LocalDataPlaneOptions) {
     const { log, clock, errors, threads } = rest;
     const { count, ownDescriptors, cells, used } = sharedWith(threads);
-    const listening = (): number =>
-      [...this.#serving.keys()].reduce((sum, { sockets }) => sum + sockets, ownDescriptors);
+    this.#listening = ownDescriptors;
+    const listening = (): number => this.#listening;
     const budgetBytes = memoryBytes ?? memoryBudgetBytes(count);
     const memory = new MemoryBudget({ budgetBytes, log, clock, errors, ...cells });
     const guard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors, ...used });
@@ -134,6 +136,7 @@ export class LocalDataPlane implements DataPlane {
         : await this.#listenTcp(request, serving);
     const socket = this.#openListener(listener, serving);
     this.#serving.set(socket, serving);
+    this.#listening += socket.sockets;
     if (listener instanceof TcpListener) {
       this.#descriptorGuard.add(listener);
       this.#context.threads?.listens(listener.port, true);
@@ -229,7 +232,7 @@ export class LocalDataPlane implements DataPlane {
         await listener.release();
       },
       close: async () => {
-        this.#serving.delete(socket);
+        if (this.#serving.delete(socket)) this.#listening -= socket.sockets;
         serving.cut(); // no endpoint has the port any more
         if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
         await listener.close();
