@@ -48,6 +48,8 @@ export class LocalDataPlane implements DataPlane {
   readonly #descriptorGuard: DescriptorGuard;
   readonly #endpoints: Endpoints;
   readonly #serving = new Map<OpenListener, Serving>();
+  /** Sockets of the open listeners, counted since each new client is admitted by it. */
+  #sockets = 0;
   readonly #transports: Transports;
   #planned = new Map<string, Endpoint>();
   #plannedTransports: PlannedTransports = new Map();
@@ -57,8 +59,7 @@ export class LocalDataPlane implements DataPlane {
   constructor({ openFiles, memoryBytes, retireMs, engine, ...rest }: LocalDataPlaneOptions) {
     const { log, clock, errors, threads } = rest;
     const { count, ownDescriptors, cells, used } = sharedWith(threads);
-    const listening = (): number =>
-      [...this.#serving.keys()].reduce((sum, { sockets }) => sum + sockets, ownDescriptors);
+    const listening = (): number => ownDescriptors + this.#sockets;
     const budgetBytes = memoryBytes ?? memoryBudgetBytes(count);
     const memory = new MemoryBudget({ budgetBytes, log, clock, errors, ...cells });
     const guard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors, ...used });
@@ -134,6 +135,7 @@ export class LocalDataPlane implements DataPlane {
         : await this.#listenTcp(request, serving);
     const socket = this.#openListener(listener, serving);
     this.#serving.set(socket, serving);
+    this.#sockets += socket.sockets;
     if (listener instanceof TcpListener) {
       this.#descriptorGuard.add(listener);
       this.#context.threads?.listens(listener.port, true);
@@ -200,6 +202,7 @@ export class LocalDataPlane implements DataPlane {
       device: inherited === undefined ? spec.device : undefined, // which an inherited socket has already
       ...present('mptcp', spec.mptcp),
       ...present('handle', inherited),
+      settings: serving.endpoint.config.network,
       tcp: this.#context.tcp,
       onAccepted: (client) => {
         this.#descriptorGuard.accepted(listener);
@@ -229,7 +232,7 @@ export class LocalDataPlane implements DataPlane {
         await listener.release();
       },
       close: async () => {
-        this.#serving.delete(socket);
+        if (this.#serving.delete(socket)) this.#sockets -= socket.sockets;
         serving.cut(); // no endpoint has the port any more
         if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
         await listener.close();
