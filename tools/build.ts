@@ -5,11 +5,10 @@ import { slim } from './slim.ts';
 
 const root = join(import.meta.dirname, '..');
 
-// Bundled CommonJS modules call require(), which an ES module does not have.
-const requireForCommonJs = [
-  "import { createRequire as createRequireOfBundle } from 'node:module';",
-  'const require = createRequireOfBundle(import.meta.url);',
-].join('\n');
+// Bundled CommonJS modules call require(), which an ES module does not have. A Node.js that is too old has no such call either,
+// and gets its message later.
+const requireForCommonJs =
+  "const require = process.getBuiltinModule?.('node:module').createRequire(import.meta.url);";
 // The same where the module's URL names no file.
 const requireOfOneFile = requireForCommonJs.replace('import.meta.url', 'process.execPath');
 

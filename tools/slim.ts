@@ -1,3 +1,4 @@
+import { isBuiltin } from 'node:module';
 import { dirname } from 'node:path';
 import type { OnLoadResult, Plugin } from 'esbuild';
 
@@ -40,18 +41,32 @@ const parts: readonly { readonly filter: RegExp; readonly contents: string }[] =
 ];
 
 /**
- * The replacement of `node:http`: an import reads all of its exports, and the export WebSocket loads all of undici, 16 MiB.
+ * A module of Node.js, of which only what is used is read. An import statement that Node.js sees reads all exports, and some
+ * load much: WebSocket of `node:http` all of undici (16 MiB), `promises` of `node:fs`, `webcrypto` of `node:crypto`.
  */
-const httpModule = "module.exports = process.getBuiltinModule('node:http');";
+function partsOf(name: string): string {
+  const names = Object.keys(process.getBuiltinModule(name) ?? {}).filter((each) => each !== 'default');
+  return [
+    `const whole = process.getBuiltinModule('${name}');`,
+    'const part = (name) => whole[name];',
+    'export default whole;',
+    ...names.map(
+      (each, index) =>
+        `const part${String(index)} = /* @__PURE__ */ part('${each}'); export { part${String(index)} as ${each} };`,
+    ),
+  ].join('\n');
+}
 
-/** Bundles only the parts of those packages that are used. */
+/** Bundles only the parts of packages and of Node.js that are used. */
 export const slim: Plugin = {
   name: 'slim',
   setup: (building) => {
-    building.onResolve({ filter: /^(node:)?http$/ }, ({ kind }) =>
-      kind === 'import-statement' ? { path: 'http', namespace: 'slim' } : undefined,
+    building.onResolve({ filter: /^[a-z:_/\d]+$/ }, ({ kind, path }) =>
+      kind === 'import-statement' && isBuiltin(path)
+        ? { path: path.replace(/^(?!node:)/, 'node:'), namespace: 'slim', sideEffects: false }
+        : undefined,
     );
-    building.onLoad({ filter: /^http$/, namespace: 'slim' }, () => ({ contents: httpModule }));
+    building.onLoad({ filter: /^/, namespace: 'slim' }, ({ path }) => ({ contents: partsOf(path) }));
     for (const { filter, contents } of parts)
       building.onLoad({ filter }, ({ path }): OnLoadResult => ({
         contents,

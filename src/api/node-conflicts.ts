@@ -2,7 +2,7 @@ import { portsText } from '../lib/port-range.ts';
 import { maySelectOneNode } from './node-selection.ts';
 import { type Listener, portConflicts } from './port-conflicts.ts';
 import type { Relay } from './relay.ts';
-import { adminPort } from './schema/realm-relay.ts';
+import { adminPort } from './schema/endpoint.ts';
 
 /** Two relays on hostNetwork that cannot run on the same node. */
 export type NodeConflict = {

@@ -1,5 +1,5 @@
 import { lastPort, protocols, type ListenPorts, type Protocols } from './port-conflicts.ts';
-import { maxListeningPorts } from './schema/realm-relay.ts';
+import { maxListeningPorts } from './schema/endpoint.ts';
 
 /** Maximum number of remotes of a relay, each counted at every port: the relay keeps the address of each in memory. */
 export const maxPortRemotes = 65_536;

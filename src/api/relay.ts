@@ -1,7 +1,8 @@
 import type { IpAddress } from '../lib/ip-address.ts';
 import type { LogLevel } from '../lib/log-level.ts';
 import type { Sni } from './sni.ts';
-import type { EndpointSpec, NetworkSpec, RealmRelaySpec, ServiceSpec } from './schema/realm-relay.ts';
+import type { EndpointSpec } from './schema/endpoint.ts';
+import type { NetworkSpec, RealmRelaySpec, ServiceSpec } from './schema/realm-relay.ts';
 
 /** `Spec` with nothing left out: each field has what the user wrote, or its default. Lists are as they were written. */
 type Complete<Spec> = Spec extends readonly (infer Item)[]
@@ -111,7 +112,10 @@ type RemoteTransportSpec = NonNullable<EndpointSpec['remoteTransport']>;
 
 /** The layers between TCP and the relayed bytes, towards the clients: at least one of them. */
 export type ListenTransport = {
-  readonly tls?: CompleteBut<NonNullable<ListenTransportSpec['tls']>, 'clientCASecretName'>;
+  readonly tls?: CompleteBut<NonNullable<ListenTransportSpec['tls']>, 'clientCASecretName'> & {
+    /** Whether Pods start, and serve other endpoints, without the Secrets; no field of a RealmRelay sets it. */
+    readonly isOptional?: true;
+  };
   readonly webSocket?: WebSocketSettings;
 };
 

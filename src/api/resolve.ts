@@ -14,9 +14,9 @@ import type {
   Service,
   WebSocketSettings,
 } from './relay.ts';
+import type { EndpointSpec } from './schema/endpoint.ts';
 import {
   apiVersion,
-  type EndpointSpec,
   kind,
   type NetworkSpec,
   type RealmRelay,

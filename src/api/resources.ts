@@ -1,5 +1,5 @@
 import type { Resources } from './relay.ts';
-import { maxServicePorts } from './schema/realm-relay.ts';
+import { maxServicePorts } from './schema/endpoint.ts';
 
 /** What the memory budget of the relay program goes with; a user who sets either alone gets just that. */
 const memoryDefaults = { limits: { memory: '256Mi' }, requests: { memory: '64Mi' } };

@@ -6,7 +6,7 @@ import { podTemplateProblems, podTemplateWarnings } from './pod-template-rules.t
 import { boundFamilies, canBind, type BindAddress, type PortConflict } from './port-conflicts.ts';
 import { maxPortRemotes, portPairs, portRemotes } from './port-limits.ts';
 import type { Endpoint, Relay } from './relay.ts';
-import { maxListeningPorts, maxServicePorts } from './schema/realm-relay.ts';
+import { maxListeningPorts, maxServicePorts } from './schema/endpoint.ts';
 import { workloadProblems, workloadWarnings } from './workload-rules.ts';
 import { serviceFieldProblems, serviceFieldWarnings } from './service-rules.ts';
 

@@ -10,7 +10,7 @@ import {
 } from './label-rules.ts';
 import { lastPort, protocols } from './port-conflicts.ts';
 import { portPairs } from './port-limits.ts';
-import { maxServicePorts } from './schema/realm-relay.ts';
+import { maxServicePorts } from './schema/endpoint.ts';
 import type { Relay, Service } from './relay.ts';
 
 const servicePath = ['spec', 'service'] as const;

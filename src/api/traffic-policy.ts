@@ -2,7 +2,8 @@ import type { Problem } from '../lib/problem.ts';
 import { parsedSpec, type ParsedSpec } from './parsed-spec.ts';
 import { resolve } from './resolve.ts';
 import { relayProblems, relayWarnings } from './rules.ts';
-import { apiVersion, type EndpointSpec, kind } from './schema/realm-relay.ts';
+import type { EndpointSpec } from './schema/endpoint.ts';
+import { apiVersion, kind } from './schema/realm-relay.ts';
 import { trafficPolicyObject, type TrafficPolicySpec } from './schema/traffic-policy.ts';
 
 /** Parses `document`, a RealmTrafficPolicy in the shape of the API. */

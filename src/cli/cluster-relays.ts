@@ -1,5 +1,6 @@
 import type { RealmRelay } from '../api/schema/realm-relay.ts';
-import { adminPort, apiVersion, plural } from '../api/schema/realm-relay.ts';
+import { adminPort } from '../api/schema/endpoint.ts';
+import { apiVersion, plural } from '../api/schema/realm-relay.ts';
 import { KubeClient } from '../kube/client.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import { kubeConfigLoader } from '../kube/kube-config.ts';

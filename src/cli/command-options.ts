@@ -1,6 +1,6 @@
 /** The flags of the commands, as `parseOptions` and the command table use them. */
 
-import { adminPort } from '../api/schema/realm-relay.ts';
+import { adminPort } from '../api/schema/endpoint.ts';
 import { engineChoices } from '../config/engine.ts';
 import { defaultDeniedDestinations, defaultOperatorNamespace } from '../desired/platform.ts';
 import { defaultRelayImage } from '../desired/relay-image.ts';

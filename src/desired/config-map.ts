@@ -4,7 +4,7 @@ import { lastPort, listenText } from '../api/port-conflicts.ts';
 import { portPairs, portRemotes } from '../api/port-limits.ts';
 import type { Endpoint, Relay, Remote } from '../api/relay.ts';
 import type { Sni } from '../api/sni.ts';
-import { maxServicePorts } from '../api/schema/realm-relay.ts';
+import { maxServicePorts } from '../api/schema/endpoint.ts';
 import { keysOf } from '../config/field-table.ts';
 import { realmsKeys } from '../config/key-table.ts';
 import { networkKeys } from '../config/network-keys.ts';

@@ -11,7 +11,7 @@ import type {
 import type { Relay, Resources } from '../api/relay.ts';
 import { portPairs } from '../api/port-limits.ts';
 import { withMemory } from '../api/resources.ts';
-import { adminPort } from '../api/schema/realm-relay.ts';
+import { adminPort } from '../api/schema/endpoint.ts';
 import { configKey, configMapName } from './config-map.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 import { containerPorts, hostNetwork } from './host-network.ts';

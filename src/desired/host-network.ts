@@ -2,7 +2,7 @@ import type { V1ContainerPort, V1PodSpec } from '@kubernetes/client-node';
 import { lastPort, protocols } from '../api/port-conflicts.ts';
 import { portPairs } from '../api/port-limits.ts';
 import type { Relay } from '../api/relay.ts';
-import { adminPort, maxServicePorts } from '../api/schema/realm-relay.ts';
+import { adminPort, maxServicePorts } from '../api/schema/endpoint.ts';
 import { portsFrom } from '../lib/port-range.ts';
 
 /** The fields that put the Pods of `relay` into the network of their nodes; they still resolve the names of the cluster. */

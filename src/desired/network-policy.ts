@@ -1,7 +1,7 @@
 import type { V1NetworkPolicy, V1NetworkPolicyPeer, V1NetworkPolicyPort } from '@kubernetes/client-node';
 import { protocols } from '../api/port-conflicts.ts';
 import type { Relay } from '../api/relay.ts';
-import { adminPort } from '../api/schema/realm-relay.ts';
+import { adminPort } from '../api/schema/endpoint.ts';
 import { objectMeta, selectorLabels, type Desired } from './object-meta.ts';
 import { withoutEmpty } from './without-empty.ts';
 

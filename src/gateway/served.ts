@@ -1,4 +1,4 @@
-import type { EndpointSpec } from '../api/schema/realm-relay.ts';
+import type { EndpointSpec } from '../api/schema/endpoint.ts';
 import type { RouteBackends } from './backends.ts';
 import type { JudgedListener } from './listeners.ts';
 import type { Route } from './types.ts';

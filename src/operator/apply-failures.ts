@@ -33,9 +33,15 @@ export function refusedVerdict(
   configured: Relay | undefined,
 ): Extract<Verdict, { kind: 'blocked' }> {
   const { kind, objectName, refusal } = error;
-  const message = `The API server rejects ${kind} "${objectName}": ${refusal}`;
+  const message = `The API server rejects ${kind} "${objectName}": ${refusal}${immutableRemedy(error)}`;
   const why = kind === 'Service' ? serviceRefusal(error, wanted) : undefined;
   return { kind: 'blocked', configured, ...(why ?? { reason: reasonOf(kind), message }) };
+}
+
+/** What helps if a field of an object that exists cannot change, such as the data of a ConfigMap with `immutable: true`. */
+function immutableRemedy({ kind, refusal }: RefusedError): string {
+  if (!refusal.includes('field is immutable')) return '';
+  return kind === 'Service' ? `: ${recreateRemedy}` : `: delete it, and the operator creates it again`;
 }
 
 type ServiceObject = KubeObject & { readonly spec?: V1ServiceSpec };

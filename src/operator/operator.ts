@@ -6,7 +6,7 @@ import { Events } from '../kube/events.ts';
 import type { KubeConfigLoader } from '../kube/kube-config.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeObject, ObjectKey } from '../kube/object.ts';
-import { Lease, type LeaseTerms } from '../kube/lease.ts';
+import type { LeaseTerms } from '../kube/lease.ts';
 import type { PackedObject } from '../kube/packed-object.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
@@ -16,6 +16,7 @@ import { within } from '../lib/within.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Registry } from '../telemetry/metrics.ts';
 import { Cluster } from './cluster.ts';
+import { closeMs, type Election, startElection } from './election.ts';
 import { GatewayFront } from './gateway/front.ts';
 import { Installations } from './installations.ts';
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts';
@@ -31,13 +32,11 @@ const backoff = { initialMs: 1_000, maxMs: 300_000 };
 const workers = 4;
 /** How many more reconciles may run while others wait for the API server or an admission webhook. */
 const spareWorkers = 28;
-// How long an API server that does not answer may delay the end: together less than the 30 s of a Pod, by far.
-/** Until reconciles and events under way are abandoned. */
+/**
+ * How long an API server that does not answer may delay the end, until reconciles and events under way are abandoned. With the
+ * closing of connections and the release of the lease, that is less than the 30 s of a Pod, by far.
+ */
 const stopMs = 10_000;
-/** Until a connection that does not close is abandoned. */
-const closeMs = 1_000;
-/** Until the release of the lease is abandoned: others then wait until it is over. */
-const releaseMs = 3_000;
 /** How long the lease of another installation may be, unless this one has a lease of its own. */
 const defaultLeaseMs = 15_000;
 /** How long the next leader of another installation may take to start and to reconcile, once it may take the lease. */
@@ -110,7 +109,7 @@ export function startOperator(options: OperatorOptions): Operator {
     workers: workers + spareWorkers,
     logLinesDropped: options.logLinesDropped ?? (() => 0),
   });
-  const election = startElection(options, metrics);
+  const election = startElection(options, metrics.apiResponded);
   const client = new KubeClient(kubeConfig, clock, election?.lease, metrics.apiResponded);
   const events = new Events({ client, clock, log, instance });
   const cluster = new Cluster(client, events, options);
@@ -174,25 +173,6 @@ async function stop({ clock, client, election, ...running }: Running): Promise<v
   await within(clock, stopMs, ended());
   await within(clock, closeMs, client.close());
   await election?.release();
-}
-
-type Election = { readonly lease: Lease; readonly release: () => Promise<void> };
-
-function startElection(
-  { lease: choice, kubeConfig, clock, log }: OperatorOptions,
-  { apiResponded }: OperatorMetrics,
-): Election | undefined {
-  if (choice === undefined) return undefined;
-  const client = new KubeClient(kubeConfig, clock, undefined, apiResponded);
-  const lease = new Lease({ client, clock, log, ...choice });
-  lease.start();
-  return {
-    lease,
-    release: async () => {
-      await within(clock, releaseMs, lease.release());
-      await within(clock, closeMs, client.close());
-    },
-  };
 }
 
 type Watched = {

@@ -9,7 +9,8 @@ import { isDaemonSet, workloadOf } from './kinds.ts';
 /** Failed tries of a controller are one event with a count, or few. */
 const maxEvents = 20;
 
-type KubernetesEvent = {
+/** What an event of `events.k8s.io/v1` has of interest here. */
+export type KubernetesEvent = {
   readonly note?: string;
   readonly eventTime?: string | null;
   readonly deprecatedLastTimestamp?: string | null;
@@ -56,9 +57,10 @@ export class PodRefusals {
   }
 }
 
-function newestNote(events: readonly KubernetesEvent[]): string | undefined {
+/** What the newest of `events` states, without what its controller puts before each refusal. Pure. */
+export function newestNote(events: readonly KubernetesEvent[]): string | undefined {
   const newest = events.toSorted((a, b) => Date.parse(lastTime(b)) - Date.parse(lastTime(a)))[0];
-  return newest?.note?.replace(/^Error creating: /, '');
+  return newest?.note?.replace(/^(\(combined from similar events\): )?Error creating: /, '');
 }
 
 function lastTime({ series, deprecatedLastTimestamp, eventTime }: KubernetesEvent): string {

@@ -1,4 +1,5 @@
-import type { EndpointSpec, RealmRelay, RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
+import type { EndpointSpec } from '../../src/api/schema/endpoint.ts';
+import type { RealmRelay, RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { endpoint, realmRelay } from '../support/realm-relays.ts';
 import type { Rule } from './users.ts';
 

@@ -1,4 +1,5 @@
-import type { EndpointSpec, RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
+import type { EndpointSpec } from '../../src/api/schema/endpoint.ts';
+import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { endpoint, realmRelay } from '../support/realm-relays.ts';
 
 /** A RealmRelay that must be rejected, and the expected error. */

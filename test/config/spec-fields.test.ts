@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { specStructure, type StructuralSchema } from '../../src/api/crd.ts';
-import type { EndpointSpec } from '../../src/api/schema/realm-relay.ts';
+import type { EndpointSpec } from '../../src/api/schema/endpoint.ts';
 import { sourceDocument } from '../../src/config/config-text.ts';
 import { healthCheckKeys } from '../../src/config/health-check-keys.ts';
 import { importedRelay } from '../../src/config/import/imported-relay.ts';

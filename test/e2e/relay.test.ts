@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { adminPort } from '../../src/api/schema/realm-relay.ts';
+import { adminPort } from '../../src/api/schema/endpoint.ts';
 import { eventually } from '../support/eventually.ts';
 import { startNode, type TestNode } from '../cluster/node.ts';
 import { type Backend, startBackend } from './backend.ts';

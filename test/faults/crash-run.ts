@@ -9,8 +9,15 @@ import type { Place } from './place.ts';
 import type { Scenario } from './scenarios.ts';
 import { isWrite } from './snapshot.ts';
 
+/** Which writes are counted: those of objects and their status, or those of events and of the lease. */
+export type WriteKind = 'objects' | 'events and leases';
+
 /** Where the operator is killed: before or after the API server takes its write of this number, counted from 0. */
-export type CrashPoint = { readonly write: number; readonly when: 'before' | 'after' };
+export type CrashPoint = {
+  readonly kind: WriteKind;
+  readonly write: number;
+  readonly when: 'before' | 'after';
+};
 
 /** Both crash points of each write. */
 export const crashMoments = ['before', 'after'] as const;
@@ -58,16 +65,18 @@ export async function crashRun(
 
 type Choice = { readonly program: string | undefined; readonly crash?: CrashPoint };
 
-/** An operator in a process of its own, which is killed at most once. */
+/** An operator in a process of its own, which is killed at most once, and started again if it ends on its own. */
 class CrashRun {
   readonly edge: Edge;
   readonly proxy: FaultProxy;
   readonly #flags: readonly string[];
   readonly #choice: Choice;
+  readonly #counted = new Set<string>();
   #image = relayImage;
   #operator: OperatorProcess | undefined;
   #writes = 0;
-  #crashed: Promise<void> | undefined;
+  #hasCrashed = false;
+  #isEnding = false;
 
   private constructor(edge: Edge, proxy: FaultProxy, { flags, choice }: { flags: string[]; choice: Choice }) {
     this.edge = edge;
@@ -87,12 +96,13 @@ class CrashRun {
       ...(underLease ? lease : []),
     ];
     const run = new CrashRun(edge, proxy, { flags, choice });
-    await run.#startOperator();
+    run.#startOperator();
+    await run.#ready();
     return run;
   }
 
   get hasCrashed(): boolean {
-    return this.#crashed !== undefined;
+    return this.#hasCrashed;
   }
 
   readonly until = async (what: string, probe: () => Promise<boolean>): Promise<void> => {
@@ -101,15 +111,15 @@ class CrashRun {
       return probe();
     };
     await eventually(what, look, patience);
-    await this.#crashed;
+    await this.#ready();
   };
 
   readonly upgrade = async (image: string): Promise<void> => {
-    await this.#crashed;
-    this.#operator?.kill('SIGTERM');
-    await this.#operator?.ended;
     this.#image = image;
-    await this.#startOperator();
+    const previous = this.#operator;
+    previous?.kill('SIGTERM');
+    await previous?.ended;
+    await this.#ready();
   };
 
   /** Resolves once the operator writes nothing more. */
@@ -121,7 +131,7 @@ class CrashRun {
   }
 
   async end(): Promise<void> {
-    await this.#crashed;
+    this.#isEnding = true;
     await this.#operator?.end();
     await this.proxy.stop();
     await this.edge.controlPlane.request('DELETE', `/api/v1/namespaces/${this.edge.namespace}`);
@@ -129,7 +139,7 @@ class CrashRun {
 
   #fault(request: Passing): Fault | undefined {
     const { crash } = this.#choice;
-    if (crash === undefined || this.hasCrashed || !isWrite(request)) return undefined;
+    if (crash === undefined || this.hasCrashed || !this.#isCounted(request, crash.kind)) return undefined;
     this.#writes += 1;
     if (this.#writes <= crash.write) return undefined;
     if (crash.when === 'before') {
@@ -143,18 +153,35 @@ class CrashRun {
     return 'lost answer';
   }
 
-  #crash(): void {
-    const ending = this.#operator?.end();
-    this.#crashed = (async () => {
-      await ending;
-      await this.#startOperator();
-    })();
+  /** Of the renewals of a lease, only the first counts: they never end. */
+  #isCounted(request: Passing, kind: WriteKind): boolean {
+    const isOfObject = isWrite(request);
+    if (kind === 'objects' || isOfObject) return kind === 'objects' && isOfObject;
+    const { method, url } = request;
+    const name = `${method} ${url.pathname}`;
+    if (method === 'GET' || this.#counted.has(name)) return false;
+    if (url.pathname.includes('/leases')) this.#counted.add(name);
+    return true;
   }
 
-  async #startOperator(): Promise<void> {
+  #crash(): void {
+    this.#hasCrashed = true;
+    this.#operator?.kill('SIGKILL');
+  }
+
+  /** Starts the operator, and again whenever it ends, as a kubelet does. */
+  #startOperator(): void {
     const { program } = this.#choice;
     const flags = [...this.#flags, `--relay-image=${this.#image}`];
-    this.#operator = new OperatorProcess(flags, program === undefined ? {} : { program });
-    await this.#operator.logged('operator ready');
+    const operator = new OperatorProcess(flags, program === undefined ? {} : { program });
+    this.#operator = operator;
+    void operator.ended.then(() => {
+      if (!this.#isEnding) this.#startOperator();
+    });
+  }
+
+  async #ready(): Promise<void> {
+    const isReady = (): boolean | undefined => this.#operator?.messages.includes('operator ready');
+    await eventually('the operator is ready', isReady, patience);
   }
 }

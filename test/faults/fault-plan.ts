@@ -9,16 +9,31 @@ const faults: Readonly<Record<string, readonly Maker[]>> = {
   'half an answer': [() => 'half an answer'],
   repeat: [() => 'repeat'],
   silence: [() => 'silence'],
-  forbidden: [() => ({ status: 403 })],
-  conflict: [() => ({ status: 409 })],
-  gone: [() => ({ status: 410 })],
-  'too many requests': [() => ({ status: 429, headers: { 'retry-after': '20' } })],
-  'server error': [() => ({ status: 500 }), () => ({ status: 503 }), () => ({ status: 504 })],
+  unauthorized: answers(401, 'Unauthorized'),
+  forbidden: answers(403, 'Forbidden'),
+  conflict: answers(409, 'Conflict'),
+  gone: answers(410, 'Expired'),
+  'too many requests': answers(429, 'TooManyRequests', { 'retry-after': '20' }),
+  'server error': [
+    ...answers(500, 'InternalError'),
+    ...answers(503, 'ServiceUnavailable'),
+    ...answers(504, 'Timeout'),
+  ],
+  'a watch that ends': [
+    () => ({ watchEnds: 'cleanly' }),
+    () => ({ watchEnds: { status: 410, reason: 'Expired' } }),
+    () => ({ watchEnds: { status: 500, reason: 'InternalError' } }),
+  ],
   'a watch from the past': [(_random, resourceVersion) => ({ resourceVersion })],
   'events out of order': [(random) => ({ eventsDelayMs: 1 + Math.floor(random * 400) })],
 };
 
 type Maker = (random: number, pastVersion: string) => Fault;
+
+/** The same error as an API server answers it, and as a proxy does. */
+function answers(status: number, reason: string, headers: Readonly<Record<string, string>> = {}): Maker[] {
+  return [() => ({ status, reason, headers }), () => ({ status, headers })];
+}
 
 /** The names of all plans, besides `stalled watches` and `outage`, which are not about single requests. */
 export const planNames: readonly string[] = [...Object.keys(faults), 'stalled watches', 'outage', 'mixed'];
@@ -75,7 +90,9 @@ export class FaultPlan {
 
 /** Some faults are those of watches alone. */
 function fits(fault: Fault, url: URL): boolean {
-  const isOfWatch = typeof fault === 'object' && ('resourceVersion' in fault || 'eventsDelayMs' in fault);
+  const isOfWatch = ['resourceVersion', 'eventsDelayMs', 'watchEnds'].some(
+    (key) => typeof fault === 'object' && key in fault,
+  );
   return !isOfWatch || url.searchParams.has('watch');
 }
 

@@ -64,6 +64,7 @@ class Run {
   #steps = 0;
   #faults = 0;
   #isEnding = false;
+  #restarting: Promise<void> | undefined;
 
   private constructor(edge: Edge, proxy: FaultProxy) {
     this.edge = edge;
@@ -142,6 +143,7 @@ class Run {
 
   async end(): Promise<void> {
     this.#isEnding = true;
+    await this.#restarting;
     await this.#stopOperator();
     await this.proxy.stop();
     await this.edge.controlPlane.request('DELETE', `/api/v1/namespaces/${this.edge.namespace}`);
@@ -157,18 +159,26 @@ class Run {
     this.proxy.fault = (request) => plan.fault(request, this.edge.namespace);
   }
 
+  /** Starts the operator, and again whenever it has lost its lease, as a kubelet does. */
   async #startOperator(): Promise<void> {
-    let isReady = false;
+    let [isReady, isLost] = [false, false];
     const ready = this.edge.start().then(() => {
       isReady = true;
     });
-    void this.edge.lost.then(async () => {
-      if (this.#isEnding) return;
-      await this.#stopOperator();
-      await this.#startOperator();
+    const lost = this.edge.lost.then(() => {
+      isLost = true;
     });
-    await this.until('the operator is ready', () => Promise.resolve(isReady));
+    await this.until('the operator is ready', () => Promise.resolve(isReady || isLost));
+    if (isLost) return this.#restart();
     await ready;
+    void lost.then(() => {
+      if (!this.#isEnding) this.#restarting = this.#restart();
+    });
+  }
+
+  async #restart(): Promise<void> {
+    await this.#stopOperator();
+    await this.#startOperator();
   }
 
   /** Time has to pass for an end that waits for the API server. */
@@ -181,7 +191,9 @@ class Run {
     await stopped;
   }
 
+  /** No time passes for the operator while the API server works on its requests, however slow this machine is. */
   #step(): void {
+    if (this.proxy.isWaiting) return;
     this.#steps += 1;
     if (this.#name === 'stalled watches' && this.#steps % stall.each === 0 && this.#steps < stall.until) {
       this.#faults += 1;

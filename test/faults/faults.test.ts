@@ -39,7 +39,7 @@ describeWithCluster('operator under faults', (cluster) => {
     const calm = await calmProcessRun(place, scenario);
     for (const write of crashing.writes) {
       for (const when of crashMoments) {
-        const outcome = await crashRun(place, scenario, { calm, crash: { write, when } });
+        const outcome = await crashRun(place, scenario, { calm, crash: { kind: 'objects', write, when } });
         expect(outcome, `${when} write ${String(write)}`).to.deep.equal({ faults: 1, violations: [] });
       }
     }

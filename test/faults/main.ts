@@ -1,17 +1,23 @@
 import { startControlPlane } from '../cluster/control-plane.ts';
-import { calmProcessRun, crashMoments, crashRun } from './crash-run.ts';
+import { calmProcessRun, crashMoments, crashRun, type WriteKind } from './crash-run.ts';
 import type { Outcome } from './calm-run.ts';
 import { calmRun, faultyRun } from './fault-run.ts';
 import { planNames } from './fault-plan.ts';
 import { Place } from './place.ts';
 import { scenarios, type Scenario } from './scenarios.ts';
 
-// make faults: SEED=1, SEEDS=3 of them from there on, SCENARIO="scale", PLAN="outage"; PLAN=crash from WRITE=0 on.
+// make faults: SEED=1, SEEDS=3 of them from there on, SCENARIO="scale", PLAN="outage"; PLAN=crash and PLAN="crash at events and leases"
+// from WRITE=0 on.
 const firstSeed = Number(process.env['SEED'] ?? 1);
 const seeds = Array.from({ length: Number(process.env['SEEDS'] ?? 1) }, (_, index) => firstSeed + index);
 const chosen = scenarios.filter(({ name }) => (process.env['SCENARIO'] ?? name) === name);
 const firstWrite = Number(process.env['WRITE'] ?? 0);
 const plans = planNames.filter((name) => (process.env['PLAN'] ?? name) === name);
+
+const crashPlans: ReadonlyMap<string, WriteKind> = new Map([
+  ['crash', 'objects'],
+  ['crash at events and leases', 'events and leases'],
+]);
 
 /** The bundle starts faster than the source. */
 const program = 'dist/realm-operator.js';
@@ -35,14 +41,14 @@ async function tryFaults(place: Place, scenario: Scenario): Promise<void> {
   }
 }
 
-/** Kills the operator before and after each of its writes. */
-async function tryCrashes(place: Place, scenario: Scenario): Promise<void> {
+/** Kills the operator before and after each of its writes of `kind`. */
+async function tryCrashes(place: Place, scenario: Scenario, plan: string, kind: WriteKind): Promise<void> {
   const calm = await calmProcessRun(place, scenario, program);
   for (let write = firstWrite; ; write += 1) {
     for (const when of crashMoments) {
-      const outcome = await crashRun(place, scenario, { calm, crash: { write, when }, program });
+      const outcome = await crashRun(place, scenario, { calm, crash: { kind, write, when }, program });
       if (outcome === undefined) return;
-      report(`SCENARIO="${scenario.name}" PLAN=crash WRITE=${String(write)} (${when} it)`, outcome);
+      report(`SCENARIO="${scenario.name}" PLAN="${plan}" WRITE=${String(write)} (${when} it)`, outcome);
     }
   }
 }
@@ -50,7 +56,8 @@ async function tryCrashes(place: Place, scenario: Scenario): Promise<void> {
 async function tryAll(place: Place, scenario: Scenario): Promise<void> {
   const before = { runs, faults };
   if (plans.length > 0) await tryFaults(place, scenario);
-  if ((process.env['PLAN'] ?? 'crash') === 'crash') await tryCrashes(place, scenario);
+  for (const [plan, kind] of crashPlans)
+    if ((process.env['PLAN'] ?? plan) === plan) await tryCrashes(place, scenario, plan, kind);
   const counts = `${String(runs - before.runs)} runs, ${String(faults - before.faults)} faults and crashes`;
   process.stdout.write(`${scenario.name}: ${counts}\n`);
 }

@@ -15,7 +15,7 @@ export type User = {
 export type Scenario = {
   readonly name: string;
   readonly run: (user: User) => Promise<void>;
-  /** The same at a pace at which the operator sees every step of it; default `run`. The calm run is at this pace. */
+  /** The same at a pace at which the operator follows every step of it; default `run`. The calm run is at this pace. */
   readonly slowly?: (user: User) => Promise<void>;
   /** Whether the operator works under a lease. */
   readonly underLease?: boolean;
@@ -82,9 +82,12 @@ export const scenarios: readonly Scenario[] = [
     name: 'conflict and repair',
     run: async (user) => {
       const theirs = { metadata: { name: 'web' }, spec: { ports: [{ port: 80 }] } };
-      await user.edge.write('POST', 'services', theirs, 'application/json');
+      const { metadata } = await user.edge.write('POST', 'services', theirs, 'application/json');
       await user.edge.applyRelay('web', spec());
       await reported(user, 'web', 'ResourceConflict');
+      const left = await user.edge.find('services/web');
+      if (left?.metadata.resourceVersion !== metadata.resourceVersion)
+        throw new Error('the Service of somebody else was touched');
       await user.edge.write('DELETE', 'services/web');
       await followed(user, 'web');
       await user.edge.write('DELETE', 'configmaps/web-config');
@@ -136,17 +139,13 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'delete during a rollout',
     run: async (user) => {
-      await user.edge.applyRelay('web', spec(8443, { replicas: 2 }));
+      await beginRollout(user);
+      await deleteWeb(user);
+    },
+    slowly: async (user) => {
+      await beginRollout(user);
       await followed(user, 'web');
-      await user.edge.applyRelay(
-        'web',
-        spec(8443, { replicas: 2, image: 'registry.example/realm-relay:other' }),
-      );
-      await user.edge.write('DELETE', 'realmrelays/web');
-      await user.until('its objects are gone', async () => {
-        const found = await Promise.all(childrenOfWeb.map((child) => user.edge.find(child)));
-        return found.every((child) => child === undefined);
-      });
+      await deleteWeb(user);
     },
   },
   {
@@ -177,13 +176,32 @@ export const scenarios: readonly Scenario[] = [
     name: 'the lease is lost',
     underLease: true,
     run: async (user) => {
-      for (const port of [8443, 9443, 10_443]) {
+      await user.edge.applyRelay('web', spec());
+      await followed(user, 'web');
+      await takeLease(user);
+      for (const port of [9443, 10_443]) {
         await user.edge.applyRelay('web', spec(port));
         await followed(user, 'web');
       }
     },
   },
 ];
+
+async function beginRollout(user: User): Promise<void> {
+  await user.edge.applyRelay('web', spec(8443, { replicas: 2 }));
+  await followed(user, 'web');
+  const image = 'registry.example/realm-relay:other';
+  await user.edge.applyRelay('web', spec(8443, { replicas: 2, image }));
+}
+
+/** Deletes the relay; resolves once its objects are gone. */
+async function deleteWeb(user: User): Promise<void> {
+  await user.edge.write('DELETE', 'realmrelays/web');
+  await user.until('its objects are gone', async () => {
+    const found = await Promise.all(childrenOfWeb.map((child) => user.edge.find(child)));
+    return found.every((child) => child === undefined);
+  });
+}
 
 async function editEach(user: User): Promise<void> {
   for (const edit of edits) {
@@ -215,6 +233,12 @@ function observed(user: User, name: string): Promise<void> {
 
 function isObserved({ status, metadata }: Seen): boolean {
   return status?.observedGeneration === metadata.generation;
+}
+
+/** Takes the operator's lease as another operator does, which then is silent. */
+async function takeLease({ edge }: User): Promise<void> {
+  const lease = { holderIdentity: 'another operator', leaseDurationSeconds: 2 };
+  await edge.write('PATCH', 'leases/realm-operator', { spec: lease });
 }
 
 async function writeSecret({ edge }: User, value: string): Promise<void> {

@@ -49,6 +49,18 @@ describeWithCluster('operator, what it refuses to do, and reports', function (cl
     await edge.expectMissing('configmaps/witness');
   }
 
+  it('reports a ConfigMap that somebody made immutable, with the remedy, which works', async () => {
+    await edge.applyRelay('web', spec());
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    await edge.write('PATCH', 'configmaps/web-config', { immutable: true });
+    await edge.applyRelay('web', spec(9443));
+    const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'InvalidObject');
+    expect(message).to.include('ConfigMap "web-config"').and.include('delete it, and the operator creates');
+    await edge.write('DELETE', 'configmaps/web-config');
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+    await edge.expect('configmaps/web-config', ({ data }) => JSON.stringify(data).includes('9443'));
+  });
+
   it('refuses a port conflict that came past admission, and keeps what runs', async () => {
     await edge.applyRelay('web', spec());
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');

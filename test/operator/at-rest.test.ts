@@ -32,9 +32,12 @@ describeWithCluster('operator at rest', function (cluster) {
     await edge.expectCondition('immutable', 'Programmed', 'False', 'ServiceImmutable');
     await edge.expectCondition('taken', 'Programmed', 'False', 'ResourceConflict');
     await edge.expectCondition('none', 'Ready', 'True', 'ScaledToZero');
+    await edge.expectCondition('paused', 'Programmed', 'Unknown', 'Paused');
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
 
     const settled = await settledWrites(cluster());
     await edge.applyRelay('web', spec(9443, { resources: quantities }));
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     const edited = await settledWrites(cluster());
     expect(edited, 'the count is of our writes: the edit, ConfigMap, Service, status, events').to.be.least(
       settled + 4,

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
+import { eventually } from '../support/eventually.ts';
 import { Edge, type Seen, spec } from './edge.ts';
 
 const autoscaling = { minReplicas: 2, maxReplicas: 10 };
@@ -26,17 +27,19 @@ describeWithCluster('operator and an autoscaler', function (cluster) {
     await edge.write('PATCH', 'deployments/web/scale', { spec: { replicas } });
   }
 
-  /** Every number of Pods that the Deployment had since it was `before`: the API server remembers. */
-  async function history(before: Seen): Promise<number[]> {
-    const { resourceVersion = '' } = before.metadata;
+  /** Every number of Pods that the Deployment had from `before` to `after`: the API server remembers. */
+  async function history(before: Seen, after: Seen): Promise<unknown[]> {
     const path = `/apis/apps/v1/namespaces/${edge.namespace}/deployments`;
-    const query = `watch=1&timeoutSeconds=1&resourceVersion=${resourceVersion}`;
-    const { text } = await cluster().request('GET', `${path}?${query}`);
-    const seen = text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => (JSON.parse(line) as { object: { spec: { replicas: number } } }).object.spec.replicas);
-    return [...new Set(seen)];
+    const query = `watch=1&timeoutSeconds=1&resourceVersion=${before.metadata.resourceVersion ?? ''}`;
+    const states = await eventually('every state', async () => {
+      const { text } = await cluster().request('GET', `${path}?${query}`);
+      const lines = text.split('\n').filter((line) => line !== '');
+      const seen = lines.map((line) => (JSON.parse(line) as { object: Seen }).object);
+      const isLast = ({ metadata }: Seen): boolean =>
+        metadata.resourceVersion === after.metadata.resourceVersion;
+      return seen.some(isLast) && seen;
+    });
+    return [...new Set(states.map(({ spec: state }) => state?.['replicas']))];
   }
 
   it('gives the number of Pods to it and takes it back, with no dip on the way', async () => {
@@ -63,10 +66,10 @@ describeWithCluster('operator and an autoscaler', function (cluster) {
     await edge.expectMissing('horizontalpodautoscalers/web');
     const taken = await programmed({ replicas: 6 });
     expect(taken.spec).to.include({ replicas: 6 });
-    expect(await history(before)).to.deep.equal([5, 7, 6]);
+    expect(await history(before, taken)).to.deep.equal([5, 7, 6]);
 
-    await programmed({ replicas: 6, autoscaling });
-    expect(await history(taken), 'given a second time').to.deep.equal([6]);
+    const givenAgain = await programmed({ replicas: 6, autoscaling });
+    expect(await history(taken, givenAgain), 'given a second time').to.deep.equal([6]);
   });
 
   it('leaves the number of Pods to the autoscaler, and reports what that goes by', async () => {

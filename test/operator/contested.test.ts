@@ -140,6 +140,17 @@ describeWithCluster('operator whose objects others undo again and again', (clust
     });
     const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'Contested');
     expect(message).to.include('Service "web" is deleted or changed again and again');
+    await eventually('the last deletion answered', () => rival?.rounds === 4);
+    await edge.idle();
+    expect(rival.rounds).to.equal(4);
+  });
+
+  it('adopts what is taken from its owner again and again no faster than that', async () => {
+    await edge.idle();
+    const isOurs = ({ metadata }: Seen): boolean => metadata.ownerReferences !== undefined;
+    rival = undo('services/web', isOurs, { metadata: { ownerReferences: null } });
+    const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'Contested');
+    expect(message).to.include('changes Service "web" again and again');
     await edge.idle();
     expect(rival.rounds).to.equal(4);
   });

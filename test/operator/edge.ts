@@ -33,6 +33,7 @@ const paths: Readonly<Record<string, string>> = {
   horizontalpodautoscalers: '/apis/autoscaling/v2',
   realmrelays: '/apis/realm-operator.dev/v1alpha1',
   events: '/apis/events.k8s.io/v1',
+  leases: '/apis/coordination.k8s.io/v1',
   endpointslices: '/apis/discovery.k8s.io/v1',
   realmgatewayparameters: '/apis/realm-operator.dev/v1alpha1',
   realmtrafficpolicies: '/apis/realm-operator.dev/v1alpha1',
@@ -238,6 +239,17 @@ export class Edge {
       const waiting = await this.#sum('workqueue_depth');
       return waiting + (await this.#sum('controller_runtime_active_workers')) === 0;
     });
+  }
+
+  /** Resolves when the operator has seen `relay`, or a later state of it, and nothing of that is left to do. */
+  async noticed({ metadata: { name, resourceVersion = '' } }: Seen): Promise<void> {
+    await eventually(`the operator has seen ${name} at ${resourceVersion}`, () => {
+      const known = [...(this.#operator?.relays() ?? [])].find(
+        ({ key }) => key === `${this.namespace}/${name}`,
+      );
+      return known?.resourceVersion !== undefined && BigInt(known.resourceVersion) >= BigInt(resourceVersion);
+    });
+    await this.idle();
   }
 
   async #sum(name: string): Promise<number> {

@@ -1,8 +1,14 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { Agent, request as requestOverTls } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { Transform, type Readable } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { kubeConfigLoader } from '../../src/kube/kube-config.ts';
@@ -11,10 +17,10 @@ import type { ControlPlane } from '../cluster/control-plane.ts';
 /**
  * What happens to a request. It does not reach the server: a status is returned instead, nothing is ever returned, or the
  * connection is cut. Or it does: late, twice, with its answer lost, or with its answer cut in the middle. A watch may begin at an
- * older resource version, or its events may arrive late.
+ * older resource version, its events may arrive late, or it may end after its first events, with an error or without one.
  */
 export type Fault =
-  | { readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+  | Failure
   | 'silence'
   | 'cut'
   | { readonly delayMs: number }
@@ -22,7 +28,15 @@ export type Fault =
   | 'lost answer'
   | 'half an answer'
   | { readonly resourceVersion: string }
-  | { readonly eventsDelayMs: number };
+  | { readonly eventsDelayMs: number }
+  | { readonly watchEnds: 'cleanly' | Required<Omit<Failure, 'headers'>> };
+
+/** An answer with an error: a `Status`, as API servers send it, if it has a reason; otherwise text, as proxies send it. */
+type Failure = {
+  readonly status: number;
+  readonly reason?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+};
 
 /** A request on its way. */
 export type Passing = { readonly method: string; readonly url: URL };
@@ -47,6 +61,7 @@ export class FaultProxy {
   readonly #sockets = new Set<Socket>();
   readonly #watches = new Set<() => void>();
   readonly #silent: ServerResponse[] = [];
+  readonly #waiting = new Set<ClientRequest>();
 
   /** @param upstream  URL of the API server, whose certificate `ca` signed. */
   constructor(upstream: string, ca: string | Buffer) {
@@ -68,6 +83,11 @@ export class FaultProxy {
 
   get url(): string {
     return `http://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}`;
+  }
+
+  /** Whether the server has yet to answer a request. */
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
   }
 
   /** From now on nothing more comes of the watches that are open now, and nobody is told: only one half of them lives. */
@@ -102,9 +122,10 @@ export class FaultProxy {
     else void this.#pass(request, response, { passing, fault });
   }
 
-  #fail(response: ServerResponse, passing: Passing, fault: Extract<Fault, { status: number }>): void {
+  #fail(response: ServerResponse, passing: Passing, fault: Failure): void {
     this.answered.push({ ...passing, status: fault.status, body: '', atMs: performance.now() });
-    response.writeHead(fault.status, fault.headers).end('a fault of the test');
+    const body = fault.reason === undefined ? words : JSON.stringify(statusObject(fault));
+    response.writeHead(fault.status, fault.headers).end(body);
   }
 
   async #pass(request: IncomingMessage, response: ServerResponse, { passing, fault }: Passed): Promise<void> {
@@ -123,9 +144,9 @@ export class FaultProxy {
       response.writeHead(answered.status, incoming.headers);
       response.flushHeaders();
       if (fault === 'half an answer') await half(incoming, response);
-      const events = has(fault, 'eventsDelayMs') ? incoming.pipe(lateBy(fault.eventsDelayMs)) : incoming;
+      const events = changed(incoming, fault);
       events.pipe(response);
-      incoming.on('error', () => response.destroy());
+      for (const stream of [incoming, events]) stream.on('error', () => response.destroy());
       if (passing.url.searchParams.has('watch')) this.#watch(events, response);
     } catch {
       response.destroy();
@@ -141,6 +162,11 @@ export class FaultProxy {
     const options = { method, headers: { ...headers, host: this.#upstream.host }, agent: this.#agent };
     const outgoing = requestOverTls(url, options);
     response?.on('close', () => outgoing.destroy());
+    this.#waiting.add(outgoing);
+    for (const end of ['response', 'close'])
+      outgoing.once(end, () => {
+        this.#waiting.delete(outgoing);
+      });
     outgoing.end(body);
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
     outgoing.on('error', () => incoming.destroy());
@@ -166,6 +192,34 @@ function has<Key extends string>(
 ): fault is Extract<Fault, Record<Key, unknown>> {
   return typeof fault === 'object' && key in fault;
 }
+
+const words = 'a fault of the test';
+
+function statusObject({ status, reason }: Failure): object {
+  const [apiVersion, kind] = ['v1', 'Status'];
+  return { apiVersion, kind, metadata: {}, status: 'Failure', message: words, reason, code: status };
+}
+
+/** What of `incoming` is passed on, and when. */
+function changed(incoming: IncomingMessage, fault: Fault | undefined): Readable {
+  if (has(fault, 'eventsDelayMs')) return incoming.pipe(lateBy(fault.eventsDelayMs));
+  if (has(fault, 'watchEnds')) return Readable.from(firstEvents(incoming, fault.watchEnds));
+  return incoming;
+}
+
+/** The first events of a watch, and after them an ERROR event with `end` if it is one. */
+async function* firstEvents(
+  incoming: IncomingMessage,
+  end: 'cleanly' | Failure,
+): AsyncGenerator<Buffer | string, void, undefined> {
+  for await (const part of incoming as AsyncIterable<Buffer>) {
+    yield part;
+    if (part.at(-1) === newline) break;
+  }
+  if (end !== 'cleanly') yield `${JSON.stringify({ type: 'ERROR', object: statusObject(end) })}\n`;
+}
+
+const newline = 0x0a;
 
 /** Writes the first half of what comes first, and fails. */
 async function half(incoming: IncomingMessage, response: ServerResponse): Promise<never> {

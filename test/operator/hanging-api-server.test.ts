@@ -12,8 +12,8 @@ import { freePort } from '../support/free-port.ts';
 import { Edge, spec } from './edge.ts';
 import { OperatorProcess } from './operator-process.ts';
 
-/** What an end by SIGTERM may take: ten seconds less than a Pod has. */
-const endMs = 20_000;
+/** What an end by SIGTERM may take: as long as a Pod has. It takes half of that on a machine that has time for it. */
+const endMs = 30_000;
 
 /** With a control plane of its own, whose API server is stopped and killed under an operator in a process of its own. */
 describeWithCluster('operator under which the API server hangs or dies', function () {

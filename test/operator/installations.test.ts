@@ -77,12 +77,13 @@ describeWithCluster('two installations that see the same RealmRelays', (cluster)
     await second.start();
     await standsBy();
     const edited = await first.applyRelay('web', spec(9443));
-    await first.expect('realmrelays/web', ({ status }) => {
+    const followed = await first.expect('realmrelays/web', ({ status }) => {
       return status?.observedGeneration === edited.metadata.generation;
     });
     await first.applyRelay('late', spec());
-    await first.expect('realmrelays/late', isServedBy('old'));
-    await Promise.all([first.idle(), second.idle()]);
+    const late = await first.expect('realmrelays/late', isServedBy('old'));
+    for (const relay of [followed, late]) await second.noticed(relay);
+    await first.idle();
     expect(written(second)).to.equal(0);
     expect(await first.versions()).to.not.deep.equal(versions);
     for (const relay of ['web', 'mail', 'late']) expect(await image(relay)).to.equal('realm-relay:old');
@@ -92,9 +93,12 @@ describeWithCluster('two installations that see the same RealmRelays', (cluster)
     expect(logged(first, 'another installation watches RealmRelays that this one serves')).to.have.lengthOf(
       1,
     );
-    const { items } = (await second.find('events')) as unknown as { items: { note: string }[] };
-    const notes = items.map(({ note }) => note).filter((note) => note.includes('"old/realm-operator"'));
-    expect(notes).to.have.lengthOf(1);
+    const notes = async (): Promise<string[]> => {
+      const { items } = (await second.find('events')) as unknown as { items: { note: string }[] };
+      return items.map(({ note }) => note).filter((note) => note.includes('"old/realm-operator"'));
+    };
+    await eventually('the event', async () => (await notes()).length > 0);
+    expect(await notes()).to.have.lengthOf(1);
     const { values = [] } =
       (await second.registry.getSingleMetric('realm_operator_relays_of_others')?.get()) ?? {};
     expect(values).to.deep.equal([{ labels: { installation: 'old/realm-operator' }, value: 3 }]);
@@ -104,20 +108,18 @@ describeWithCluster('two installations that see the same RealmRelays', (cluster)
     await second.start();
     await standsBy();
     for (const round of [1, 2, 3, 4, 5, 6]) {
-      const before = await first.find('realmrelays/web');
-      const other = await first.find('realmrelays/mail');
+      const before = await Promise.all(['web', 'mail'].map((name) => first.expect(`realmrelays/${name}`)));
       advance(second, askAgainMs);
-      await eventually(`answer ${String(round)}`, async () => {
-        const [web, mail] = await Promise.all([
-          first.find('realmrelays/web'),
-          first.find('realmrelays/mail'),
-        ]);
-        const isAsked = [web, mail].some(({ metadata } = { metadata: { name: '' } } as Seen, index) => {
-          return metadata.resourceVersion !== [before, other][index]?.metadata.resourceVersion;
-        });
-        return isAsked && [web, mail].every((seen) => seen !== undefined && isServedBy('old')(seen));
+      const answered = await eventually(`answer ${String(round)}`, async () => {
+        const relays = await Promise.all(
+          before.map(({ metadata }) => first.expect(`realmrelays/${metadata.name}`)),
+        );
+        const isAsked = relays.some(
+          ({ metadata }, index) => metadata.resourceVersion !== before[index]?.metadata.resourceVersion,
+        );
+        return isAsked && relays.every(isServedBy('old')) && relays;
       });
-      await second.idle();
+      for (const relay of answered) await second.noticed(relay); // from then on it waits to ask again
     }
     expect(written(second)).to.equal(0);
     expect(logged(first, 'status is undone again and again')).to.deep.equal([]);
@@ -170,9 +172,7 @@ describeWithCluster('two installations that see the same RealmRelays', (cluster)
     await second.start();
     await standsBy();
     await first.stop();
-    await second.applyRelay('late', spec());
-    await second.expect('realmrelays/late');
-    await second.idle();
+    await second.noticed(await second.applyRelay('late', spec())); // from then on it waits
     expect(await second.find('deployments/late')).to.equal(undefined);
     advance(second, 10_000);
     await second.expect('realmrelays/late', isServedBy('new'));

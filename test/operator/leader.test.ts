@@ -42,6 +42,7 @@ describeWithCluster('two operators', function () {
             user === name && fromMicros > startMicros ? [resource] : [],
           ),
       );
+    await eventually('the question and its event', () => written('operator-b').size >= 2);
     expect([...written('operator-a')]).to.include.members(['configmaps', 'deployments', 'services']);
     expect([...written('operator-b')]).to.have.members(['realmrelays', 'events']);
   });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { loadAll } from 'js-yaml';
+import { sameJson } from '../../src/lib/same-json.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { eventually } from '../support/eventually.ts';
 import { accountKubeConfig } from './account.ts';
@@ -67,11 +68,21 @@ describeWithCluster('operator that lacks a right', (cluster) => {
       roleRef,
       subjects,
     });
+    await eventually('the rights are in force', async () => sameJson(await rightsIn(namespace), rules));
+  }
+
+  /** The rules by which the API server judges the account in `namespace`. */
+  async function rightsIn(namespace: string): Promise<Rule[]> {
     const user = cluster().as(`system:serviceaccount:${edge.namespace}:${account}`);
-    await eventually('the rights are in force', async () => {
-      const { status } = await user.request('GET', `/api/v1/namespaces/${namespace}/configmaps`);
-      return status === 200;
-    });
+    const review = { spec: { namespace } };
+    const { json } = await user.request(
+      'POST',
+      '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews',
+      review,
+    );
+    const { status } = json() as { status: { resourceRules: Rule[] } };
+    const resources = new Set(allRules.flatMap((rule) => rule.resources));
+    return status.resourceRules.filter((rule) => rule.resources.some((resource) => resources.has(resource)));
   }
 
   /** `kind namespace` of each watch that is down by the metric. */

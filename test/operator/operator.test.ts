@@ -175,6 +175,7 @@ describeWithCluster('operator on an API server', function (cluster) {
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
     await edge.write('PATCH', 'realmrelays/web', { metadata: { finalizers: ['example.com/hold'] } });
     await edge.write('DELETE', 'realmrelays/web');
+    await edge.noticed(await edge.expect('realmrelays/web'));
     const turns = await edge.turns();
     await edge.write('DELETE', 'services/web');
     await eventually('turns after that', async () => (await edge.turns()) > turns);
@@ -248,6 +249,7 @@ describeWithCluster('operator on an API server', function (cluster) {
       'the Deployment is seen',
       async () => ((await edge.find('realmrelays/web'))?.status?.replicas ?? 0) > 0,
     );
+    await settledWrites(cluster());
     await edge.stop();
     const before = await settledWrites(cluster());
     edge.logged.length = 0;

@@ -147,5 +147,5 @@ describeWithChromium('operator, page in Chromium', (browser) => {
     await server.close();
     await browser().shows('#lost', 'No answer from the operator');
     await expectAccessible(browser());
-  }).timeout(60_000);
+  });
 });

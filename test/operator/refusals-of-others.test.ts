@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
+import { creation } from './dry-run.ts';
 import { childrenOfWeb, Edge, type Seen, spec } from './edge.ts';
+import { noRoomFor } from './quota.ts';
 import { refusal, refuse, type Refused } from './refusing-policy.ts';
 
 const longestName = 'w'.repeat(56);
@@ -22,21 +24,9 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
 
   afterEach(() => edge.stop());
 
-  /** Makes a quota of this one limit, and resolves when the API server goes by it. */
-  async function quota(limit: Readonly<Record<string, string>>): Promise<string> {
-    const path = `/api/v1/namespaces/${edge.namespace}/resourcequotas`;
-    await cluster().request('POST', path, { metadata: { name: 'tight' }, spec: { hard: limit } });
-    await eventually('quota in force', async () => {
-      const { status } = (await cluster().request('GET', `${path}/tight`)).json() as { status?: object };
-      return JSON.stringify(status ?? {}).includes('hard');
-    });
-    return `${path}/tight`;
-  }
-
   /** Refuses to create or update a resource in our namespace, once this resolves; the result takes that back. */
   function refuseAll({ group, version, resource }: Kind): Promise<() => Promise<void>> {
-    const body = { metadata: { name: 'probe' }, spec: podSpec(resource) };
-    const probe = { method: 'POST', object: resource, body, contentType: 'application/json' };
+    const probe = creation(resource, { metadata: { name: 'probe' }, spec: podSpec(resource) });
     return refuse(edge, { group, version, resource, operations: ['CREATE', 'UPDATE'] }, probe);
   }
 
@@ -55,7 +45,7 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
 
   it('reports a quota that has no room for an object, and goes on when it has', async function () {
     if (!cluster().hasControllerManager) this.skip(); // it counts what is used
-    const path = await quota({ 'count/services': '0' });
+    const path = await noRoomFor(edge, 'services');
     await edge.applyRelay('web', spec());
     const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'ApplyFailed');
     expect(message).to.include('exceeded quota: tight');
@@ -66,7 +56,7 @@ describeWithCluster('operator among quotas, policies and people', (cluster) => {
 
   it('reports a quota that has no room for Pods', async function () {
     if (!cluster().hasControllerManager) this.skip();
-    await quota({ pods: '0' });
+    await noRoomFor(edge, 'pods');
     await edge.applyRelay('web', spec());
     const { message } = await edge.expectCondition('web', 'Ready', 'False', 'PodsRefused');
     expect(message).to.include('exceeded quota: tight');

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
+import type { Probe } from './dry-run.ts';
 import { Edge, type Seen, spec } from './edge.ts';
-import { refusal, refuse, type Probe, type Refused } from './refusing-policy.ts';
+import { refusal, refuse, type Refused } from './refusing-policy.ts';
 import { makeReady } from './every-right.ts';
 
 const json = 'application/json';

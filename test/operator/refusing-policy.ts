@@ -1,4 +1,4 @@
-import { eventually } from '../support/eventually.ts';
+import { type Probe, refusedWith } from './dry-run.ts';
 import type { Edge } from './edge.ts';
 
 const policies = '/apis/admissionregistration.k8s.io/v1';
@@ -15,16 +15,11 @@ export type Refused = {
   readonly operations: readonly ('CREATE' | 'UPDATE' | 'DELETE')[];
 };
 
-/** A write that the policy refuses; it is sent as a dry run until that happens. */
-export type Probe = {
-  readonly method: string;
-  /** As in `Edge.write`, without a query. */
-  readonly object: string;
-  readonly body?: unknown;
-  readonly contentType?: string;
-};
-
-/** Refuses what `refused` states in the namespace of `edge`, once this resolves; the result takes that back. */
+/**
+ * Refuses what `refused` states in the namespace of `edge`, once this resolves; the result takes that back.
+ *
+ * @param probe  a write that the policy refuses.
+ */
 export async function refuse(edge: Edge, refused: Refused, probe: Probe): Promise<() => Promise<void>> {
   const { group, version, resource, operations } = refused;
   const { controlPlane, namespace } = edge;
@@ -42,16 +37,9 @@ export async function refuse(edge: Edge, refused: Refused, probe: Probe): Promis
     metadata: { name },
     spec: { policyName: name, validationActions: ['Deny'] },
   });
-  await eventually('policy in force', () => isRefused(edge, probe));
+  await refusedWith(edge, probe, refusal);
   return async () => {
     await controlPlane.request('DELETE', `${policies}/validatingadmissionpolicybindings/${name}`);
     await controlPlane.request('DELETE', `${policies}/validatingadmissionpolicies/${name}`);
   };
-}
-
-async function isRefused(edge: Edge, { method, object, body, contentType }: Probe): Promise<boolean> {
-  const answer = await edge
-    .write(method, `${object}?dryRun=All`, body, contentType)
-    .catch((error: unknown) => String(error));
-  return typeof answer === 'string' && answer.includes(refusal);
 }

@@ -3,6 +3,9 @@ import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { Edge, spec } from './edge.ts';
 
+/** Of the part of the range that the API server leaves to those who choose a port, so that no other Service gets it. */
+const [nodePort, takenNodePort] = [30_023, 30_024];
+
 type ServiceSpec = NonNullable<RealmRelaySpec['service']>;
 
 const balancer: ServiceSpec = { type: 'LoadBalancer', loadBalancerClass: 'example.com/a' };
@@ -27,12 +30,12 @@ describeWithCluster('operator, the fields of a Service', function (cluster) {
       externalTrafficPolicy: 'Local',
       loadBalancerSourceRanges: ['192.0.2.0/24'],
       sessionAffinity: 'ClientIP',
-      nodePorts: { https: 30_123 },
+      nodePorts: { https: nodePort },
       labels: { team: 'edge' },
     });
     const made = await edge.expect('services/web');
     expect(made.spec).to.deep.include({ externalTrafficPolicy: 'Local', sessionAffinity: 'ClientIP' });
-    expect(made).to.have.nested.property('spec.ports[0].nodePort', 30_123);
+    expect(made).to.have.nested.property('spec.ports[0].nodePort', nodePort);
     expect(made.metadata.labels).to.include({ team: 'edge' });
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
 
@@ -121,7 +124,7 @@ describeWithCluster('operator, the fields of a Service', function (cluster) {
   });
 
   it('reports that a node port is taken, and takes it once it is free', async () => {
-    const ports = [{ port: 80, nodePort: 30_124 }];
+    const ports = [{ port: 80, nodePort: takenNodePort }];
     const body = {
       apiVersion: 'v1',
       kind: 'Service',
@@ -129,12 +132,12 @@ describeWithCluster('operator, the fields of a Service', function (cluster) {
       spec: { type: 'NodePort', ports },
     };
     await edge.write('POST', 'services', body, 'application/json');
-    await applyWith({ type: 'NodePort', nodePorts: { https: 30_124 } });
+    await applyWith({ type: 'NodePort', nodePorts: { https: takenNodePort } });
     const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'InvalidService');
-    expect(message).to.include('30124').and.include('already allocated');
+    expect(message).to.include(String(takenNodePort)).and.include('already allocated');
     await edge.expectCondition('web', 'Stalled', 'True', 'InvalidService');
     await edge.write('DELETE', 'services/other');
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
-    expect(await edge.find('services/web')).to.have.nested.property('spec.ports[0].nodePort', 30_124);
+    expect(await edge.find('services/web')).to.have.nested.property('spec.ports[0].nodePort', takenNodePort);
   });
 });

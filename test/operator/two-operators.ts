@@ -15,6 +15,9 @@ const names = ['operator-a', 'operator-b'] as const;
 
 type Name = (typeof names)[number];
 
+/** Its holder has two thirds of it for a renewal: more than any process waits for its turn on a busy machine. */
+const defaultLeaseSeconds = 10;
+
 /** How both are started. */
 type StartOptions = {
   /** Of the second one's Node, e.g. such as give it another clock. */
@@ -86,7 +89,7 @@ export class TwoOperators {
   }
 
   /** Starts both, and resolves when the first works and the other one stands by. */
-  async startBoth({ nodeFlags = [], leaseSeconds = 5 }: StartOptions = {}): Promise<
+  async startBoth({ nodeFlags = [], leaseSeconds = defaultLeaseSeconds }: StartOptions = {}): Promise<
     [OperatorProcess, OperatorProcess]
   > {
     const a = this.#start('operator-a', leaseSeconds);
@@ -99,7 +102,7 @@ export class TwoOperators {
 
   /** Starts the first with a lease, and the second as another installation, which has none. Resolves when that sees the first. */
   async startApart(): Promise<void> {
-    const a = this.#start('operator-a', 5);
+    const a = this.#start('operator-a', defaultLeaseSeconds);
     await a.logged('lease acquired');
     await this.written('operator-a');
     const b = this.#start('operator-b', undefined);

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
-import type { RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
+import type { Condition, RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
+import { creation, refusedWith } from './dry-run.ts';
 import { condition, Edge, type Seen, spec } from './edge.ts';
+import { noRoomFor } from './quota.ts';
 
 type Choice = { hostNetwork?: boolean; more?: Partial<RealmRelaySpec> };
 
@@ -39,12 +41,13 @@ describeWithCluster('operator, what runs the Pods', function (cluster) {
     return edge.applyRelay('web', spec(8443, { podTemplate, workload: { kind, hostNetwork }, ...more }));
   }
 
-  /** The one Pod whose controller is of this kind, made ready as by kubelet. */
+  /** Makes a Pod ready as kubelet does: the one whose controller is of this kind, and that never was, as those of an earlier workload were. */
   async function makeReady(owner: 'ReplicaSet' | 'DaemonSet', podIP: string): Promise<void> {
     const { metadata } = await eventually(`a Pod of a ${owner}`, async () => {
       const { items } = (await edge.find('pods')) as unknown as { items: Seen[] };
-      return items.find(({ metadata: { ownerReferences, deletionTimestamp } }) => {
-        return deletionTimestamp === undefined && ownerReferences?.[0]?.kind === owner;
+      return items.find(({ metadata: { ownerReferences, deletionTimestamp }, status }) => {
+        const isNew = deletionTimestamp === undefined && status?.conditions?.some(isReady) !== true;
+        return isNew && ownerReferences?.[0]?.kind === owner;
       });
     });
     const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-02T03:04:05Z' }];
@@ -74,17 +77,12 @@ describeWithCluster('operator, what runs the Pods', function (cluster) {
   });
 
   it('reports why the Pods of a DaemonSet are refused, and goes on when they are not', async () => {
-    const quotas = `/api/v1/namespaces/${edge.namespace}/resourcequotas`;
-    await cluster().request('POST', quotas, { metadata: { name: 'tight' }, spec: { hard: { pods: '0' } } });
-    await eventually('quota in force', async () => {
-      const { status } = (await cluster().request('GET', `${quotas}/tight`)).json() as { status?: object };
-      return JSON.stringify(status ?? {}).includes('hard');
-    });
+    const quota = await noRoomFor(edge, 'pods');
     await apply('DaemonSet');
     const { message } = await edge.expectCondition('web', 'Ready', 'False', 'PodsRefused');
     expect(message).to.match(/^Pods cannot be created: pods "web-\w*" is forbidden: exceeded quota: tight/);
     await edge.expectCondition('web', 'Stalled', 'True', 'PodsRefused');
-    await cluster().request('DELETE', `${quotas}/tight`);
+    await cluster().request('DELETE', quota);
     await makeReady('DaemonSet', '192.0.2.1');
     await edge.expectCondition('web', 'Ready', 'True', 'PodsReady');
   });
@@ -141,6 +139,12 @@ describeWithCluster('operator, what runs the Pods', function (cluster) {
   it('reports what hostNetwork needs of nodes and of the namespace', async () => {
     const labels = { 'pod-security.kubernetes.io/enforce': 'baseline' };
     await cluster().request('PATCH', `/api/v1/namespaces/${edge.namespace}`, { metadata: { labels } }, merge);
+    const pod = { hostNetwork: true, containers: [{ name: 'none', image: 'none' }] };
+    await refusedWith(
+      edge,
+      creation('pods', { metadata: { name: 'probe' }, spec: pod }),
+      'violates PodSecurity',
+    );
     await edge.applyRelay('web', spec(443, { workload: { hostNetwork: true } }));
     const { message } = await edge.expectCondition('web', 'Accepted', 'True', 'Accepted');
     expect(message).to.include('enforces Pod Security baseline').and.include('ip_unprivileged_port_start');
@@ -152,3 +156,7 @@ describeWithCluster('operator, what runs the Pods', function (cluster) {
 });
 
 const merge = 'application/merge-patch+json';
+
+function isReady({ type, status }: Condition): boolean {
+  return type === 'Ready' && status === 'True';
+}

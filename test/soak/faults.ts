@@ -38,6 +38,14 @@ export class FaultLog {
     return { ...active, close };
   }
 
+  /** When a stream ran, from `beginMs` to `endMs`, and which fault was the last to begin before it ended; for people. */
+  describe(beginMs: number, endMs: number): string {
+    const last = this.#windows.findLast(({ fromMs }) => fromMs <= endMs);
+    if (last === undefined) return 'before any fault';
+    const [from, to] = [beginMs, endMs].map((ms) => ((ms - last.fromMs) / 1_000).toFixed(2));
+    return `from ${String(from)} to ${String(to)} s of "${last.fault.name}"`;
+  }
+
   /** How often each fault was injected. */
   counts(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();

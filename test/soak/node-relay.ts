@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { adminPort } from '../../src/api/schema/realm-relay.ts';
+import { adminPort } from '../../src/api/schema/endpoint.ts';
 import { run, runOrThrow } from '../cluster/run.ts';
 import { startNode, type TestNode } from '../cluster/node.ts';
 import { imageArchive, installOperator, kubectl } from '../e2e/install.ts';

@@ -181,7 +181,9 @@ export class Soak {
     this.ledger.count(stream, found, excuse);
     if (found.kind === 'violation') this.ledger.violations.push(`${text(plan)}: ${found.what}`);
     if (found.kind === 'error' && excuse === undefined)
-      this.ledger.violations.push(`${text(plan)}: ${found.cause}, and no fault explains it`);
+      this.ledger.violations.push(
+        `${text(plan)}: ${found.cause}, and no fault explains it, ${this.#log.describe(beginMs, endMs)}`,
+      );
   }
 
   /** Resolves once streams of every kind are whole again. */

@@ -1,12 +1,7 @@
 import { parseRealmRelay } from '../../src/api/parse.ts';
 import type { Relay } from '../../src/api/relay.ts';
-import {
-  apiVersion,
-  kind,
-  type EndpointSpec,
-  type RealmRelay,
-  type RealmRelaySpec,
-} from '../../src/api/schema/realm-relay.ts';
+import type { EndpointSpec } from '../../src/api/schema/endpoint.ts';
+import { apiVersion, kind, type RealmRelay, type RealmRelaySpec } from '../../src/api/schema/realm-relay.ts';
 import { parseIpAddress, type IpAddress } from '../../src/lib/ip-address.ts';
 import { problemText } from '../../src/lib/problem.ts';
 

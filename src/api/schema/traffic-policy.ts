@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { network } from './network.ts';
 import { bounded, text } from './parts.ts';
-import { apiVersion, endpoint } from './realm-relay.ts';
+import { endpoint } from './endpoint.ts';
+import { apiVersion } from './realm-relay.ts';
 import { condition } from './status.ts';
 
 export const policyKind = 'RealmTrafficPolicy';

@@ -1,5 +1,6 @@
 import type { CountedEndpoint } from '../../api/port-limits.ts';
-import type { EndpointSpec, RealmRelaySpec } from '../../api/schema/realm-relay.ts';
+import type { EndpointSpec } from '../../api/schema/endpoint.ts';
+import type { RealmRelaySpec } from '../../api/schema/realm-relay.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { present } from '../../lib/record.ts';
 import type { SourcedProblem } from '../config-error.ts';

@@ -1,4 +1,5 @@
-import type { EndpointSpec, NetworkSpec } from '../../api/schema/realm-relay.ts';
+import type { EndpointSpec } from '../../api/schema/endpoint.ts';
+import type { NetworkSpec } from '../../api/schema/realm-relay.ts';
 import { differingFields } from '../field-table.ts';
 import { healthCheckKeys, type HealthCheckConfig } from '../health-check-keys.ts';
 import { writtenOf } from '../key-table.ts';

@@ -1,4 +1,4 @@
-import { maxEndpointPorts } from '../../api/schema/realm-relay.ts';
+import { maxEndpointPorts } from '../../api/schema/endpoint.ts';
 import type { PortConfig } from '../port-config.ts';
 
 /**

@@ -1,5 +1,6 @@
 import { portPairs, type CountedEndpoint } from '../../api/port-limits.ts';
-import { maxServicePorts, type RealmRelaySpec } from '../../api/schema/realm-relay.ts';
+import { maxServicePorts } from '../../api/schema/endpoint.ts';
+import type { RealmRelaySpec } from '../../api/schema/realm-relay.ts';
 import type { SourcedProblem } from '../config-error.ts';
 import type { Origin } from './origins.ts';
 

@@ -1,4 +1,5 @@
-import { maxServicePorts, type EndpointSpec, type RealmRelaySpec } from '../../api/schema/realm-relay.ts';
+import { maxServicePorts, type EndpointSpec } from '../../api/schema/endpoint.ts';
+import type { RealmRelaySpec } from '../../api/schema/realm-relay.ts';
 
 /**
  * `spec` in as few parts as each can have a Service: with at most 512 pairs of port and protocol. An endpoint with a range may

@@ -1,4 +1,4 @@
-import type { EndpointSpec } from '../../api/schema/realm-relay.ts';
+import type { EndpointSpec } from '../../api/schema/endpoint.ts';
 import { present } from '../../lib/record.ts';
 import type { EndpointConfig } from '../relay-config.ts';
 import { remotePingSeconds } from '../transport.ts';

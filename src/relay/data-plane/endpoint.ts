@@ -1,6 +1,6 @@
 import type { Protocol } from '../../api/port-conflicts.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
-import { clientNetwork, clientText } from '../../lib/client-address.ts';
+import { clientNetwork } from '../../lib/client-address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { RealmError } from '../../lib/errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
@@ -21,9 +21,7 @@ import { connectionBounds, dialBounds, Histogram } from '../stats/histogram.ts';
 import { LogLimiter, type Warn } from '../stats/log-limiter.ts';
 import type { RecentErrors } from '../stats/recent-errors.ts';
 import { TrafficStats } from '../stats/traffic.ts';
-import { UnknownNameError } from '../transport/client-hello.ts';
 import type { EndpointTransport } from '../transport/endpoint-transport.ts';
-import { LateHelloError } from '../transport/waiting-client.ts';
 import type { UdpAssociation } from '../udp/association.ts';
 import { Associations } from '../udp/associations.ts';
 import type { Connect } from '../upstream/health-checks.ts';
@@ -32,6 +30,7 @@ import { EndpointRemotes } from '../upstream/endpoint-remotes.ts';
 import type { RemotePool } from '../upstream/remote-pool.ts';
 import { ClientBackends } from './client-backends.ts';
 import type { EndpointStats } from './data-plane.ts';
+import { HelloRefusals } from './hello-refusals.ts';
 import type { ServingThreads } from './serving-threads.ts';
 
 /** What every endpoint of a data plane works with. */
@@ -70,7 +69,7 @@ export class Endpoint {
   readonly #idleSweep: IdleSweep;
   readonly #dialTime = new Histogram(dialBounds);
   readonly #connectionTime = new Histogram(connectionBounds);
-  readonly #hellos = { unknownName: 0, invalid: 0, late: 0 };
+  readonly #hellos: HelloRefusals;
   #probes = 0;
   #config: EndpointConfig;
   #transport: EndpointTransport | undefined;
@@ -85,6 +84,7 @@ export class Endpoint {
     this.#backends = new ClientBackends({ clock, remotes: this.#remotes, config: () => this.#config });
     this.#logLimiter = new LogLimiter(context.log, context.clock, () => this.#config.name);
     const limited = { ...context, warn: this.#logLimiter.warn, config: () => this.#config };
+    this.#hellos = new HelloRefusals({ ...limited, endpoint: () => this.#config.name });
     this.#sourceFilter = new SourceFilter(limited);
     this.#loopGuard = new LoopGuard({ ...limited, endpoint: config.name });
     this.#clientLimits = { TCP: new ClientLimit('TCP', limited), UDP: new ClientLimit('UDP', limited) };
@@ -133,6 +133,7 @@ export class Endpoint {
       transport: this.#transport && {
         problem: this.#transport.problem,
         isUsable: this.#transport.isUsable,
+        isOptional: this.#transport.isOptional,
       },
       connections: this.#connections.traffic,
       associations: this.#associations.traffic,
@@ -146,7 +147,7 @@ export class Endpoint {
         associations: this.#clientLimits.UDP.refused,
       },
       probes: this.#probes,
-      hellos: { ...this.#hellos },
+      hellos: this.#hellos.counts,
       evicted: this.#associations.evicted,
       dialTime: this.#dialTime.counts,
       connectionTime: this.#connectionTime.counts,
@@ -165,7 +166,7 @@ export class Endpoint {
 
   /** Prepares for the new ports of `config`, since their clients may come before `reconfigure`. */
   addPorts(config: EndpointConfig): void {
-    this.#remotes.addPorts(config);
+    if (config !== this.#config) this.#remotes.addPorts(config);
   }
 
   /**
@@ -174,6 +175,7 @@ export class Endpoint {
    * would otherwise stay for ever.
    */
   reconfigure(config: EndpointConfig, transport?: EndpointTransport): void {
+    if (config === this.#config && transport === this.#transport) return;
     const { allowedSources } = this.#config.network;
     this.#config = config;
     this.#transport = transport;
@@ -226,18 +228,9 @@ export class Endpoint {
   }
 
   /** Counts, logs and remembers a TLS client that was turned away before its name led to an endpoint. */
-  helloRefused({ address, port }: Address, error: Error): void {
-    if (error instanceof NoDataError) {
-      this.#probes += 1;
-      return;
-    }
-    if (error instanceof UnknownNameError) this.#hellos.unknownName += 1;
-    else if (error instanceof LateHelloError) this.#hellos.late += 1;
-    else this.#hellos.invalid += 1;
-    const { name: endpoint } = this.#config;
-    this.#connectionContext.errors.add({ endpoint, side: 'client', error });
-    const fields = { endpoint, client: clientText(address, port), side: 'client', err: error };
-    this.warn(fields, 'client rejected before its endpoint was known');
+  helloRefused(client: Address, error: Error): void {
+    if (error instanceof NoDataError) this.#probes += 1;
+    else this.#hellos.add(client, error);
   }
 
   /**

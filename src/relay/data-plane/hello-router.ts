@@ -9,6 +9,9 @@ import type { Accepted } from '../net/channel.ts';
 import { WaitingClient } from '../transport/waiting-client.ts';
 import type { Endpoint } from './endpoint.ts';
 
+/** How long a ClientHello may take if `tcp_timeout` is 0: as long as listener filters of Envoy have by default. */
+const unlimitedMs = 15_000;
+
 /** What a hello router works with. */
 export type HelloRouterContext = {
   readonly clock: Clock;
@@ -110,10 +113,9 @@ export class HelloRouter {
     return this.#endpoints[0].config.network.acceptProxy !== undefined;
   }
 
-  /** The longest handshake that an endpoint allows; 0 = no limit. */
+  /** How long a ClientHello may take: as long as the longest handshake that an endpoint allows. */
   get #timeoutMs(): number {
-    const limits = this.#endpoints.map(({ config }) => config.network.tcpTimeoutMs);
-    return limits.includes(0) ? 0 : Math.max(...limits);
+    return Math.max(...this.#endpoints.map(({ config }) => config.network.tcpTimeoutMs || unlimitedMs));
   }
 
   /** Whether there is an endpoint that may serve it. */

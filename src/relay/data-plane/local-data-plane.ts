@@ -48,18 +48,19 @@ export class LocalDataPlane implements DataPlane {
   readonly #descriptorGuard: DescriptorGuard;
   readonly #endpoints: Endpoints;
   readonly #serving = new Map<OpenListener, Serving>();
-  /** Sockets of the open listeners, counted since each new client is admitted by it. */
-  #sockets = 0;
   readonly #transports: Transports;
   #planned = new Map<string, Endpoint>();
   #plannedTransports: PlannedTransports = new Map();
   #isConfigured = false;
   #cutAwaited = 0;
+  /** Descriptors of listening sockets, and those of the threads. */
+  #listening: number;
 
   constructor({ openFiles, memoryBytes, retireMs, engine, ...rest }: LocalDataPlaneOptions) {
     const { log, clock, errors, threads } = rest;
     const { count, ownDescriptors, cells, used } = sharedWith(threads);
-    const listening = (): number => ownDescriptors + this.#sockets;
+    this.#listening = ownDescriptors;
+    const listening = (): number => this.#listening;
     const budgetBytes = memoryBytes ?? memoryBudgetBytes(count);
     const memory = new MemoryBudget({ budgetBytes, log, clock, errors, ...cells });
     const guard = new DescriptorGuard({ limit: openFiles, listening, memory, log, clock, errors, ...used });
@@ -135,7 +136,7 @@ export class LocalDataPlane implements DataPlane {
         : await this.#listenTcp(request, serving);
     const socket = this.#openListener(listener, serving);
     this.#serving.set(socket, serving);
-    this.#sockets += socket.sockets;
+    this.#listening += socket.sockets;
     if (listener instanceof TcpListener) {
       this.#descriptorGuard.add(listener);
       this.#context.threads?.listens(listener.port, true);
@@ -232,7 +233,7 @@ export class LocalDataPlane implements DataPlane {
         await listener.release();
       },
       close: async () => {
-        if (this.#serving.delete(socket)) this.#sockets -= socket.sockets;
+        if (this.#serving.delete(socket)) this.#listening -= socket.sockets;
         serving.cut(); // no endpoint has the port any more
         if (listener instanceof TcpListener) await this.#stopGuarding(listener, serving);
         await listener.close();

@@ -1,7 +1,13 @@
+import { constants } from './constants.ts';
 import { KernelMisuseError } from './errno.ts';
 import { library } from './library.ts';
 
 const closed = -1;
+
+/** How many descriptors the kernel's table of this process holds, as far as is known: this many at the start of a process. */
+let tableSize = 64;
+/** By how much the table grows at a time: to 16 KiB, then to 512 KiB. */
+const tableGrowth = 32;
 
 /** The open descriptors of this thread by number, if it records them: 1 = open. */
 let recorded: Uint8Array | undefined;
@@ -30,6 +36,7 @@ export class Descriptor {
     if (!Number.isInteger(fd) || fd < 0) throw new KernelMisuseError(`${String(fd)} is no descriptor`);
     this.#fd = fd;
     if (recorded !== undefined) recorded[fd] = 1;
+    if (fd >= tableSize * 0.75) growTable(fd);
   }
 
   /** Its number. @throws KernelMisuseError once it is closed: the kernel may have given the number to another file. */
@@ -54,5 +61,24 @@ export class Descriptor {
     this.#fd = closed;
     if (recorded !== undefined) recorded[fd] = 0;
     return fd;
+  }
+}
+
+/**
+ * Grows the table of descriptors ahead of need and by much. The kernel doubles it when it is full, and in a process that has
+ * threads each time waits until no processor can use the old one, 13 ms or more. Source: Linux, fs/file.c, expand_fdtable.
+ *
+ * @param fd  an open descriptor.
+ */
+function growTable(fd: number): void {
+  const { fcntl, close } = library();
+  const known = tableSize;
+  tableSize = Infinity; // unless the limit of open files permits more
+  for (let size = known * tableGrowth; size > known; size /= 2) {
+    const last = fcntl(fd, constants.F_DUPFD_CLOEXEC, size - 1);
+    if (last < 0) continue;
+    tableSize = size;
+    close(last);
+    return;
   }
 }

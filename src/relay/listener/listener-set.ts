@@ -29,12 +29,11 @@ export class ListenerSet implements Iterable<ManagedListener> {
   readonly #listeners = new Map<string, ManagedListener>();
   /** By endpoint. */
   readonly #limitedLogs = new Map<string, LogLimiter>();
-  #wanted: readonly EndpointConfig[] = [];
+  #wanted = new WantedEndpoints([]);
   #isStopped = false;
 
   constructor(context: ListenerContext) {
-    const wanted = (endpoint: string): EndpointConfig | undefined =>
-      this.#wanted.find(({ name }) => name === endpoint);
+    const wanted = (endpoint: string): EndpointConfig | undefined => this.#wanted.named(endpoint);
     const searches = new SearchLimit(context.clock);
     this.#context = {
       ...context,
@@ -42,7 +41,7 @@ export class ListenerSet implements Iterable<ManagedListener> {
       explain: (error, socket) =>
         bindFault(error, socket, {
           endpoint: wanted(socket.endpoint),
-          endpoints: this.#wanted,
+          endpoints: this.#wanted.all,
           searches,
         }),
       limitedLog: (endpoint) => this.#limitedLog(endpoint),
@@ -68,7 +67,7 @@ export class ListenerSet implements Iterable<ManagedListener> {
       [...this].map(({ spec }) => spec),
       wantedSockets(endpoints),
     );
-    this.#wanted = endpoints;
+    this.#wanted = new WantedEndpoints(endpoints);
     const fresh = await this.#bind(plan.bind);
     const { rebound, faults } = await this.#rebind(plan);
     if (faults.length > 0) {
@@ -81,8 +80,7 @@ export class ListenerSet implements Iterable<ManagedListener> {
     await this.#commit(plan, handover);
     const contested = await this.#bind(plan.contested);
     for (const listener of [...fresh, ...rebound, ...contested]) this.#add(listener);
-    const names = new Set(endpoints.map(({ name }) => name));
-    this.#endLogs((endpoint) => !names.has(endpoint));
+    this.#endLogs((endpoint) => this.#wanted.named(endpoint) === undefined);
     return [];
   }
 
@@ -187,6 +185,21 @@ export class ListenerSet implements Iterable<ManagedListener> {
     this.#listeners.set(listener.spec.key, listener);
     if (this.#isStopped) void listener.close();
     listener.retryUntilBound();
+  }
+}
+
+/** The endpoints of a configuration, of which there may be thousands. */
+class WantedEndpoints {
+  readonly all: readonly EndpointConfig[];
+  readonly #byName: ReadonlyMap<string, EndpointConfig>;
+
+  constructor(all: readonly EndpointConfig[]) {
+    this.all = all;
+    this.#byName = new Map(all.map((endpoint) => [endpoint.name, endpoint]));
+  }
+
+  named(name: string): EndpointConfig | undefined {
+    return this.#byName.get(name);
   }
 }
 

@@ -25,7 +25,7 @@ export type WaitingClientContext = {
   readonly settings: SocketSettings;
   /** Whether a PROXY header precedes the ClientHello. */
   readonly acceptsProxy: boolean;
-  /** How long the ClientHello may take; 0 = no limit. */
+  /** How long the ClientHello may take. */
   readonly timeoutMs: number;
   /**
    * Serves the client, which begins again with all that it has sent.
@@ -59,7 +59,7 @@ export class WaitingClient implements Accepted, Reader, ChannelOwner {
   #state: 'reading' | 'refused' | 'served' = 'reading';
   #isGone = false;
   #hello: ClientHello | undefined;
-  #stopTimer: () => void;
+  readonly #stopTimer: () => void;
 
   /** @param accepted  owned by this object from now on. */
   constructor(accepted: Accepted, context: WaitingClientContext) {
@@ -68,12 +68,9 @@ export class WaitingClient implements Accepted, Reader, ChannelOwner {
     this.#context = context;
     this.#channel = accepted.channel();
     this.#header = acceptsProxy ? this.#proxyHeaderReader() : undefined;
-    this.#stopTimer =
-      timeoutMs === 0
-        ? () => undefined
-        : clock.after(timeoutMs, () => {
-            this.#turnAway(new LateHelloError(timeoutMs));
-          });
+    this.#stopTimer = clock.after(timeoutMs, () => {
+      this.#turnAway(new LateHelloError(timeoutMs));
+    });
     this.#channel.open(this, this, settings);
   }
 

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Condition } from '../../../src/api/schema/realm-relay.ts';
 import type { Listener } from '../../../src/gateway/types.ts';
+import { eventually } from '../../support/eventually.ts';
 import { describeGateways, GatewayEdge, installKinds, remotesOf } from './gateway-edge.ts';
 
 const db: Listener = { name: 'db', port: 5432, protocol: 'TCP' };
@@ -67,12 +68,15 @@ describeGateways('operator with Gateways', (controlPlane) => {
   it('accepts its class, and leaves conditions of others there alone', async () => {
     const path = '/apis/gateway.networking.k8s.io/v1/gatewayclasses/realm';
     type Class = { status?: { conditions?: Condition[]; supportedFeatures?: { name: string }[] } };
-    const { status } = (await controlPlane().request('GET', path)).json() as Class;
-    expect(reasons(status?.conditions)).to.deep.equal([
+    const status = await eventually('the status of the class', async () => {
+      const seen = (await controlPlane().request('GET', path)).json() as Class;
+      return seen.status?.supportedFeatures !== undefined && seen.status;
+    });
+    expect(reasons(status.conditions)).to.deep.equal([
       'Accepted Accepted',
       'SupportedVersion SupportedVersion',
     ]);
-    expect(status?.supportedFeatures?.map(({ name }) => name)).to.include.members([
+    expect(status.supportedFeatures?.map(({ name }) => name)).to.include.members([
       'TCPRoute',
       'TLSRoute',
       'UDPRoute',
@@ -106,7 +110,7 @@ describeGateways('operator with Gateways', (controlPlane) => {
   it('serves TLSRoutes by their hostnames on one port, follows changes of these, and reports a hostname that no listener has', async () => {
     await edge.applyBackend('pg', ['192.0.2.1']);
     await edge.applyBackend('other', ['192.0.2.2']);
-    const terminate = { mode: 'Terminate', certificateRefs: [{ name: 'c' }] };
+    const terminate = { mode: 'Terminate', certificateRefs: [{ name: 'c' }, { name: 'd' }] };
     const end = { name: 'end', port: 443, protocol: 'TLS', hostname: 'c.example', tls: terminate };
     const tls = { port: 443, protocol: 'TLS', tls: { mode: 'Passthrough' } };
     await edge.applyGateway([
@@ -285,6 +289,7 @@ describeGateways('operator with Gateways', (controlPlane) => {
     const { message } = await edge.expectOfGateway('Programmed', 'False', 'ResourceConflict');
     expect(message).to.include('does not belong to this Gateway');
     await edge.write('DELETE', 'configmaps/web-realm-config');
+    await edge.idle(); // it waits to look again
     edge.clock.jump(60_000);
     await edge.expectOfGateway('Programmed', 'False', 'Pending');
     await edge.write('DELETE', 'services/web-realm');
@@ -294,9 +299,9 @@ describeGateways('operator with Gateways', (controlPlane) => {
   it('writes one configuration a second at most in a burst of endpoints, and the last one always', async () => {
     await edge.applyBackend('pg', ['192.0.2.1']);
     await edge.applyGateway([db]);
+    const startMs = performance.now(); // before the first is decided, since it is seen later
     await edge.applyRoute('TCPRoute', 'pg', [{ name: 'pg' }]);
     await edge.expectRemotes('192.0.2.1:8080');
-    const startMs = performance.now();
     const written = new Set<string>();
     const look = async (): Promise<readonly string[]> => {
       const { metadata, data } = await edge.expect('configmaps/web-realm-config');

@@ -27,6 +27,23 @@ describeSni(', limits', ({ port, at, start }) => {
     expect(await received(served)).to.equal('a');
   });
 
+  it('closes silent clients after 15 s if an endpoint has no tcp_timeout', async () => {
+    const clock = new FakeClock();
+    const remote = await loopback.greeter('a');
+    const endpoints = { a: { remote, network: { tcp_timeout: 0 } }, b: { remote } };
+    const { relay } = await start(sharing(port(), endpoints), clock);
+    const silent = await loopback.client(at());
+    const slow = await loopback.client(at());
+    slow.write(hello('a.example').subarray(0, 50));
+    await eventually('both are accepted', () => relay.status().memory.usedBytes === 50);
+    const faults = [failure(slow), failure(silent)];
+    clock.advance(14_999);
+    expect(refusedOf(relay, 'a')?.late).to.equal(0);
+    clock.advance(1);
+    expect(await Promise.all(faults)).to.deep.equal(['ECONNRESET', 'ECONNRESET']);
+    expect(refusedOf(relay, 'a')?.late).to.equal(2);
+  });
+
   it('counts clients that say nothing as probes', async () => {
     const { relay } = await start(sharing(port(), { a: { remote: await loopback.greeter('a') } }));
     (await loopback.client(at())).end();

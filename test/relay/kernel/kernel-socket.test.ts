@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { constants } from '../../../src/relay/kernel/constants.ts';
 import { Descriptor } from '../../../src/relay/kernel/descriptor.ts';
@@ -37,6 +38,15 @@ describeKernel('sockets of the kernel', () => {
     socket.listen(16);
     return socket;
   };
+  it('have the table of descriptors grow ahead of need, since that halts a thread', async () => {
+    const tableSize = (): number =>
+      Number(/^FDSize:\s*(\d+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+    const before = await openFiles();
+    for (let i = 0; i < 64; i += 1) pair();
+    expect(tableSize()).to.be.at.least(2048);
+    expect((await openFiles()) - before).to.equal(128); // nothing else stays open
+  });
+
   it('carry bytes, and an end, to each other', () => {
     const [a, b] = pair();
     const into = new Uint8Array(16);
