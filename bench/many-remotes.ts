@@ -44,7 +44,7 @@ function choiceUs({ first }: RemotePools): number {
     const before = process.cpuUsage();
     for (let client = 0; client < choices; client += 1) {
       const ip = `192.0.2.${String(client & 255)}`;
-      const [remote] = first.choose(ip)?.order(ip) ?? [];
+      const remote = first.choose(ip)?.order(ip).next();
       remote?.acquire();
       remote?.release();
     }

@@ -75,10 +75,10 @@ export class ChannelPipe implements Reader {
    */
   writeTo(to: Channel, header?: Uint8Array): boolean {
     this.#to = to;
-    const held = this.#held ?? [];
+    const held = this.#held;
     this.#held = undefined;
     let isWritten = header === undefined || to.write(header);
-    for (const part of held) if (!to.write(part)) isWritten = false;
+    if (held !== undefined) for (const part of held) if (!to.write(part)) isWritten = false;
     this.#wait(isWritten ? 0 : to.waitingBytes);
     if (this.#hasEnded) to.end();
     return isWritten;
@@ -97,7 +97,9 @@ export class ChannelPipe implements Reader {
   }
 
   #hold(part: Uint8Array): boolean {
-    (this.#held ??= []).push(new Uint8Array(part));
+    const copy = new Uint8Array(part);
+    if (this.#held === undefined) this.#held = [copy];
+    else this.#held.push(copy);
     this.#wait(this.#bytes);
     return this.#bytes < maxHeldBytes;
   }

@@ -9,7 +9,7 @@ import type { Address, Target } from '../net/channel.ts';
 import { NoDataError } from '../net/no-data-error.ts';
 import type { Side } from '../stats/side.ts';
 import { BackendRefusedError } from '../upstream/backends.ts';
-import { Dial, DialError } from '../upstream/dial.ts';
+import { Dial, DialError, type Dialled } from '../upstream/dial.ts';
 import type { Connection, ConnectionContext, ConnectionRemote } from './connection.ts';
 
 /** Neither side sent a byte for too long. */
@@ -21,6 +21,8 @@ class IdleError extends RealmError {
     super(isHalfClosed ? `idle for ${seconds} s after one side ended` : `idle for ${seconds} s`);
   }
 }
+
+const none: readonly never[] = [];
 
 /** Grows with each byte, and when a side ends: idle time counts from there. */
 function progress({ fromClient, fromUpstream }: Connection): number {
@@ -55,8 +57,10 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
   readonly #startedMs: number;
   #dial: Dial<C, ConnectionRemote> | undefined;
   #hasDialled = false;
-  /** Its sockets towards remotes: connection attempts, then the one that is connected. */
-  #sockets: C[] = [];
+  /** Its socket towards a remote: the latest connection attempt, then the one that is connected. */
+  #socket: C | undefined;
+  /** Attempts that were begun before it and still run. */
+  #earlierSockets: readonly C[] = none;
   #remote: ConnectionRemote | undefined;
   /** The last remote dialled, as configured; '' before that. */
   #upstream = '';
@@ -85,47 +89,62 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
 
   /**
    * Connects to a remote of the listening port `port` and hands it to `owner.join`, or reports to `owner.fail` that
-   * none could be connected. A failure meanwhile ends the dial. Never rejects.
+   * none could be connected. A failure meanwhile ends the dial.
+   *
+   * @param onEnd  called once, when all of that is done, possibly before this returns.
    */
-  async dial(port: number, connect: Connect<C>): Promise<void> {
-    if (this.hasFailed()) return;
+  dial(port: number, connect: Connect<C>, onEnd?: () => void): void {
+    if (this.hasFailed()) {
+      onEnd?.();
+      return;
+    }
     this.#hasDialled = true;
-    const { clock } = this.#context;
-    const dialledMs = clock.monotonicMs();
-    this.#dial = this.#newDial((target, onConnected) => {
+    const startedMs = this.#context.clock.monotonicMs();
+    const dial = this.#newDial((target, onConnected) => {
       const socket = connect(target, onConnected);
-      this.#sockets.push(socket);
+      if (this.#socket !== undefined) this.#earlierSockets = [...this.#earlierSockets, this.#socket];
+      this.#socket = socket;
       this.#context.ownSockets.opened(socket, this.#owner.path, target);
       return socket;
     });
-    try {
-      const order = this.#context.order(port, clientIp(this.client.address), this.#owner);
-      const dialled = await this.#dial.connect(order);
-      if (dialled === undefined) return;
-      if (this.hasFailed()) {
-        dialled.channel.close();
-        dialled.remote.release();
-        return;
-      }
-      this.#forgetSockets(dialled.channel);
-      this.#remote = dialled.remote;
-      this.#context.onDialled(clock.monotonicMs() - dialledMs);
-      this.#upstream = dialled.remote.text;
-      this.addPart();
-      this.#owner.join(dialled.channel);
-    } catch (error) {
-      if (error instanceof DialError) this.#upstream = error.upstream;
-      this.#owner.fail('upstream', asError(error));
-    } finally {
+    this.#dial = dial;
+    // Without a promise, which each connection would leave as garbage
+    dial.connect(this.#context.order(port, clientIp(this.client.address), this.#owner), (outcome) => {
       this.#dial = undefined;
-      if (this.#remote === undefined) this.#forgetSockets();
+      if (outcome === undefined) this.#keepSocket(undefined);
+      else if (outcome instanceof DialError) this.#failDial(outcome);
+      else this.#join(outcome, startedMs);
+      onEnd?.();
+    });
+  }
+
+  #failDial(error: DialError): void {
+    this.#keepSocket(undefined);
+    this.#upstream = error.upstream;
+    this.#owner.fail('upstream', error);
+  }
+
+  #join({ channel, remote }: Dialled<C, ConnectionRemote>, startedMs: number): void {
+    this.#keepSocket(channel);
+    this.#remote = remote;
+    this.#upstream = remote.text;
+    this.#context.onDialled(this.#context.clock.monotonicMs() - startedMs);
+    this.addPart();
+    try {
+      this.#owner.join(channel);
+    } catch (error) {
+      this.#owner.fail('upstream', asError(error)); // of this connection alone, whatever a transport throws
     }
   }
 
-  /** @param kept  the one that stays open. */
-  #forgetSockets(kept?: C): void {
-    for (const socket of this.#sockets) if (socket !== kept) this.#context.ownSockets.closed(socket);
-    this.#sockets = kept === undefined ? [] : [kept];
+  /** The other sockets are closed. */
+  #keepSocket(kept: C | undefined): void {
+    const { ownSockets } = this.#context;
+    if (this.#socket !== undefined && this.#socket !== kept) ownSockets.closed(this.#socket);
+    this.#socket = kept;
+    if (this.#earlierSockets.length === 0) return;
+    for (const socket of this.#earlierSockets) if (socket !== kept) ownSockets.closed(socket);
+    this.#earlierSockets = none;
   }
 
   /** Records why the connection fails and ends the dial. @returns whether it is the first failure: that one counts. */
@@ -177,7 +196,7 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
     const durationMs = this.#context.clock.monotonicMs() - this.#startedMs;
     this.countTraffic();
     this.#remote?.release();
-    this.#forgetSockets();
+    this.#keepSocket(undefined);
     this.#logEnd(durationMs);
     this.#context.onSettled(this.#owner, this.#endedBy(), durationMs);
   }

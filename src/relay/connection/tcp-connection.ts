@@ -148,7 +148,7 @@ class TcpConnection implements LifecycleOwner<Channel>, ChannelOwner {
   }
 
   #dial(): void {
-    void this.#lifecycle.dial(this.#port, this.#context.tcp.connect);
+    this.#lifecycle.dial(this.#port, this.#context.tcp.connect);
   }
 
   #header(): Buffer | undefined {

@@ -62,8 +62,7 @@ export class ClientBackends {
 
   /** The remotes of the backend of a TCP client, in the order in which to try them. */
   order(port: number, ip: string, pool: RemotePool | undefined): KnownOrder<Remote> {
-    const current = this.current('TCP', port, pool);
-    return inOrder(current?.order(ip) ?? [], current?.remotes.length ?? 0);
+    return this.current('TCP', port, pool)?.order(ip) ?? inOrder([], 0);
   }
 
   /** The backends have changed: a client that was refused may be served. */

@@ -203,6 +203,7 @@ export class LocalDataPlane implements DataPlane {
       device: inherited === undefined ? spec.device : undefined, // which an inherited socket has already
       ...present('mptcp', spec.mptcp),
       ...present('handle', inherited),
+      settings: serving.endpoint.config.network,
       tcp: this.#context.tcp,
       onAccepted: (client) => {
         this.#descriptorGuard.accepted(listener);

@@ -1,4 +1,3 @@
-import { isIPv4 } from 'node:net';
 import { constants } from './constants.ts';
 import { checked, type Where } from './errno.ts';
 import { library } from './library.ts';
@@ -10,6 +9,8 @@ const in4 = layouts.sockaddr_in;
 const in6 = layouts.sockaddr_in6;
 /** Room for the text of any address. Source: inet_ntop(3), INET6_ADDRSTRLEN, and net/if.h, IF_NAMESIZE. */
 const textBytes = 46;
+/** Character codes of an IPv4 address, and where its last byte is. */
+const [dot, zero, lastByte] = [0x2e, 0x30, in4.offsets.sin_addr + 3];
 
 /** The family of sockets that bind or connect to `address`, an IP address. */
 export function familyOf(address: string): number {
@@ -70,16 +71,22 @@ export class SocketAddressMemory {
 
   /** @returns whether `text` is an IPv4 address. */
   #setIpv4(text: string): boolean {
-    if (!isIPv4(text)) return false;
-    let [at, value]: [number, number] = [in4.offsets.sin_addr, 0];
-    for (const character of text) {
-      if (character === '.') {
+    let at: number = in4.offsets.sin_addr;
+    let value: number | undefined;
+    for (let i = 0; i < text.length; i += 1) {
+      const code = text.charCodeAt(i);
+      if (code === dot) {
+        if (value === undefined || at === lastByte) return false;
         this.bytes[at] = value;
-        [at, value] = [at + 1, 0];
-      } else value = value * 10 + Number(character);
+        at += 1;
+        value = undefined;
+      } else {
+        value = withDigit(value, code - zero);
+        if (!(value <= 255)) return false;
+      }
     }
-    this.bytes[at] = value;
-    return true;
+    this.bytes[at] = value ?? 0;
+    return at === lastByte && value !== undefined;
   }
 
   #setIpv6(address: string): boolean {
@@ -105,6 +112,12 @@ export class SocketAddressMemory {
     // RFC 4007, section 11: the zone is written after a percent sign
     return `${address}%${toName(index, this.#text) === 0n ? String(index) : terminated(this.#text)}`;
   }
+}
+
+/** The number `value` with one more digit; NaN if that is none, or follows a leading zero, which some read as octal. */
+function withDigit(value: number | undefined, digit: number): number {
+  if (digit < 0 || digit > 9 || value === 0) return NaN;
+  return (value ?? 0) * 10 + digit;
 }
 
 /** 0, which the kernel refuses, if there is no such interface. */

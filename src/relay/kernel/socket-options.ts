@@ -10,13 +10,17 @@ export function setNoDelay(socket: KernelSocket): void {
 }
 
 /**
- * Has the kernel send keepalive probes. A connection that is gone already takes no options, which its reads report.
+ * Has the kernel send keepalive probes. A connection that is gone already takes no options, which its reads report. A socket
+ * that is accepted has them, and the user timeout, from its listening socket.
  *
  * @param intervalMs  until the first probe, and between probes, in whole seconds; 0 = no probes.
  */
 export function setKeepalive(socket: KernelSocket, intervalMs: number, probes: number): void {
   const seconds = Math.floor(intervalMs / 1000);
-  if (seconds === 0) return;
+  if (seconds === 0) {
+    socket.setOption(SOL_SOCKET, constants.SO_KEEPALIVE, 0);
+    return;
+  }
   socket.setOption(IPPROTO_TCP, constants.TCP_KEEPIDLE, seconds);
   socket.setOption(IPPROTO_TCP, constants.TCP_KEEPINTVL, seconds);
   socket.setOption(IPPROTO_TCP, constants.TCP_KEEPCNT, probes);
@@ -25,7 +29,7 @@ export function setKeepalive(socket: KernelSocket, intervalMs: number, probes: n
 
 /** Ends the connection once what was sent has stayed unacknowledged for `timeoutMs`; 0 = as the system has it. */
 export function setUserTimeout(socket: KernelSocket, timeoutMs: number): void {
-  if (timeoutMs > 0) socket.setOption(IPPROTO_TCP, constants.TCP_USER_TIMEOUT, timeoutMs);
+  socket.setOption(IPPROTO_TCP, constants.TCP_USER_TIMEOUT, timeoutMs);
 }
 
 /** Marks its packets with the code point `dscp`, 0 to 63, in IPv4 and IPv6; a socket without one has 0. */

@@ -34,6 +34,9 @@ type Opened = {
 /** The listening ports that a client has come through within this relay, the first one first. */
 export type RelayPath = readonly string[];
 
+/** Of a client that is no socket of the relay, as nearly all are. */
+const noPath: RelayPath = [];
+
 /**
  * The relay's sockets towards remotes of one protocol, each with the path of its client: a client that is one of them has
  * come through that path already.
@@ -81,21 +84,26 @@ export class OwnSockets {
    *   destinations, so another program's may have the address of a socket of the relay. Absent for UDP, where it gives a port once.
    */
   pathOf(client: Address, destination?: Destination): RelayPath {
-    if (!this.#mayBeOwn(client)) return [];
+    if (!this.#mayBeOwn(client)) return noPath;
     this.#sync?.();
-    for (const socket of this.#unreadTo(destination?.port)) this.#read(socket);
+    this.#readUnread(destination?.port);
     for (let each = this.#byPort.get(client.port); each !== undefined; each = each.next) {
       if (each.local === undefined || keyOf(each.local) !== keyOf(client)) continue;
       if (destination === undefined || leadsTo(each.remote, destination.address())) return each.path;
     }
-    return [];
+    return noPath;
   }
 
-  #unreadTo(port: number | undefined): OwnSocket[] {
-    const all = port === undefined || port === 0;
-    return all
-      ? [...this.#unread.values()].flatMap((each) => [...each])
-      : [...(this.#unread.get(port) ?? [])];
+  /** Reads the addresses of the sockets that connect to `port`; undefined or 0 = of all. */
+  #readUnread(port: number | undefined): void {
+    const isAll = port === undefined || port === 0;
+    if (isAll) for (const sockets of this.#unread.values()) this.#readAll(sockets);
+    else this.#readAll(this.#unread.get(port));
+  }
+
+  /** A socket that is read leaves the set meanwhile, which the iterator of a set allows for. */
+  #readAll(sockets: ReadonlySet<OwnSocket> | undefined): void {
+    if (sockets !== undefined && sockets.size > 0) for (const socket of sockets) this.#read(socket);
   }
 
   #mayBeOwn({ address }: Address): boolean {

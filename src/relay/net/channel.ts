@@ -154,6 +154,8 @@ export type ListenOptions = {
   readonly mptcp?: boolean;
   /** A handle of Node.js that is bound to the address already, owned by the stack; absent = to be bound. */
   readonly handle?: BoundHandle;
+  /** What most clients are going to get, so that a stack may set it for all of them at once. */
+  readonly settings?: SocketSettings;
   /** Receives each client, and owns it from then on. */
   readonly onAccepted: (client: Accepted) => void;
   readonly onAcceptError: (error: Error) => void;

@@ -20,8 +20,9 @@ import type {
   Target,
   TcpStack,
 } from './channel.ts';
-import { KernelChannel, type ChannelContext } from './kernel-channel.ts';
-import { applySettings, streamOf } from './kernel-settings.ts';
+import type { ChannelContext } from './channel-input.ts';
+import { KernelChannel } from './kernel-channel.ts';
+import { applySettings, hasSettings, noSettings, streamOf, unknownSettings } from './kernel-settings.ts';
 import { mptcpFaultOfKernel, openTcpSocket } from './kernel-mptcp.ts';
 import { LentPipes } from './lent-pipes.ts';
 import { asError } from '../../lib/errors.ts';
@@ -56,7 +57,7 @@ export function kernelStack(): TcpStack {
   return {
     listen: (options) => Promise.resolve(new KernelListener(context, options)),
     connect: (target, onConnected) => connect(context, target, onConnected),
-    adopt: (fd, remote) => new AcceptedClient(context, new KernelSocket(fd), remote),
+    adopt: (fd, remote) => new AcceptedClient(context, new KernelSocket(fd), remote, unknownSettings),
     mptcpFault: mptcpFaultOfKernel,
     countDescriptors: (allowance, threads) => {
       context.pipes.limit(allowance, threads);
@@ -70,6 +71,8 @@ class KernelListener implements ListeningSocket, Watcher {
   readonly #context: ChannelContext;
   readonly #options: ListenOptions;
   readonly #socket: KernelSocket;
+  /** What its clients have of it; undefined until the first one shows whether the kernel does as Linux does. */
+  #inherited: SocketSettings | undefined;
   #isPaused = false;
   #stopTimer: NodeJS.Timeout | undefined;
 
@@ -107,9 +110,11 @@ class KernelListener implements ListeningSocket, Watcher {
     this.#context.poller.needsTick();
     for (let i = 0; i < maxAccepts && !this.#isPaused; i += 1) {
       const accepted = this.#socket.accept();
-      if (typeof accepted !== 'number')
-        this.#options.onAccepted(new AcceptedClient(this.#context, accepted.socket, accepted.remote));
-      else if (!this.#mayGoOn(accepted)) return;
+      if (typeof accepted !== 'number') {
+        const { socket, remote } = accepted;
+        this.#inherited ??= inheritedBy(socket, this.#options);
+        this.#options.onAccepted(new AcceptedClient(this.#context, socket, remote, this.#inherited));
+      } else if (!this.#mayGoOn(accepted)) return;
     }
   }
 
@@ -148,6 +153,7 @@ function listening(options: ListenOptions): KernelSocket {
       socket.bind({ address, port });
     } else handle.close();
     setNoDelay(socket); // its clients have it, too
+    applySettings(socket, ofAllClients(options), noSettings);
     socket.listen(backlog);
     return socket;
   } catch (error) {
@@ -156,15 +162,33 @@ function listening(options: ListenOptions): KernelSocket {
   }
 }
 
+/**
+ * What to set on a listening socket for its clients. Not on one that another process may accept from, for its clients by its
+ * configuration, and not with MPTCP, whose sockets have options in several places.
+ */
+function ofAllClients({ settings = noSettings, handle, mptcp }: ListenOptions): SocketSettings {
+  return handle !== undefined || mptcp === true ? noSettings : { ...settings, dscp: 0 };
+}
+
+/** What `client`, the first one, has of its listening socket: Linux passes all of it on, a sandbox may not. */
+function inheritedBy(client: KernelSocket, options: ListenOptions): SocketSettings {
+  const settings = ofAllClients(options);
+  if (options.mptcp === true) return settings;
+  return options.handle === undefined && hasSettings(client, settings) ? settings : unknownSettings;
+}
+
 class AcceptedClient implements Accepted {
   readonly remote: Address;
   readonly #context: ChannelContext;
   readonly #socket: KernelSocket;
+  #settings: SocketSettings;
 
-  constructor(context: ChannelContext, socket: KernelSocket, remote: Address) {
+  /** @param settings  what the socket has. */
+  constructor(context: ChannelContext, socket: KernelSocket, remote: Address, settings: SocketSettings) {
     this.#context = context;
     this.#socket = socket;
     this.remote = remote;
+    this.#settings = settings;
   }
 
   handOver(): number {
@@ -176,16 +200,17 @@ class AcceptedClient implements Accepted {
   }
 
   channel(): Channel {
-    return new KernelChannel(this.#context, this.#socket);
+    return new KernelChannel(this.#context, this.#socket, this.#settings);
   }
 
   stream(settings: SocketSettings): Socket {
-    applySettings(this.#socket, settings);
+    this.keepAlive(settings);
     return streamOf(this.#socket.release()).pause();
   }
 
   keepAlive(settings: SocketSettings): void {
-    applySettings(this.#socket, settings);
+    applySettings(this.#socket, settings, this.#settings);
+    this.#settings = settings;
   }
 
   isGone(): boolean {
@@ -211,7 +236,7 @@ function connect(
     target.onOpened?.(socket.fd);
     const status = socket.connect(target);
     if (status !== 0) throw systemError('connect', status, { address: target.address, port: target.port });
-    const channel = new KernelChannel(context, socket);
+    const channel = new KernelChannel(context, socket, noSettings);
     channel.awaitConnect(target, onConnected);
     return channel;
   } catch (error) {

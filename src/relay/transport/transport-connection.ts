@@ -125,7 +125,15 @@ export class TransportConnection implements LifecycleOwner<RemotePeer> {
       await this.#readProxyHeader();
       if (!(await this.#acceptClient())) return;
       this.#client.layers.top.read(0); // holds up to a buffer of what comes during the dial, and notices a reset
-      await this.#lifecycle.dial(this.#port, (target, onConnected) => this.#connect(target, onConnected));
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      this.#lifecycle.dial(
+        this.#port,
+        (target, onConnected) => this.#connect(target, onConnected),
+        () => {
+          resolve(undefined);
+        },
+      );
+      await promise;
     } catch (error) {
       this.fail('client', asError(error));
     } finally {

@@ -29,6 +29,7 @@ export function balancer<R extends Choice>(
   remotes: readonly R[],
   hashed: readonly SocketAddress[] = remotes,
 ): Balancer<R> {
+  if (remotes.length < 2) return () => remotes;
   const weighted = remotes.map((remote, index) => ({ remote, weight: balance.weights[index] ?? 0 }));
   if (weighted.every(({ weight }) => weight === 0)) return () => remotes;
   if (balance.strategy === 'roundrobin') return roundRobin(weighted);

@@ -18,10 +18,10 @@ export async function dialForCheck(
 ): Promise<void> {
   const address = { host, port, ...present('ip', ip), text };
   const target = { ...address, acquire: nothing, release: nothing, overtaken: nothing, ...outcome };
-  try {
-    const dialled = await dial.connect(inOrder([target], 1));
-    dialled?.channel.close();
-  } catch {
-    // reported by `fail`
-  }
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  dial.connect(inOrder([target], 1), (dialled) => {
+    if (dialled !== undefined && !(dialled instanceof Error)) dialled.channel.close();
+    resolve(undefined); // a failure is reported by `fail`
+  });
+  await promise;
 }

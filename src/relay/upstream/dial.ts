@@ -16,9 +16,10 @@
 import type { SocketAddress } from '../../config/address.ts';
 import { RealmError } from '../../lib/errors.ts';
 import type { ConnectionAttempt } from './happy-eyeballs.ts';
-import { RemoteDial, type RemoteDialOptions } from './remote-dial.ts';
+import { RemoteDial, type RemoteDialOptions, type RemoteDialOwner } from './remote-dial.ts';
 import type { RemoteOrder } from './remote-order.ts';
 
+const none: readonly never[] = [];
 /** Remotes that are dialled at a time for one client: an outage of all must not take a descriptor for each of them. */
 const maxAtATime = 4;
 
@@ -57,23 +58,22 @@ export type DialOptions<C extends ConnectionAttempt> = RemoteDialOptions<C> & {
 /** A connection and its remote, which counts it until `release`. */
 export type Dialled<C, T extends DialTarget> = { readonly channel: C; readonly remote: T };
 
-/** A remote that is dialled. */
-type Running<C extends ConnectionAttempt, T> = {
-  readonly remote: T;
-  readonly dial: RemoteDial<C>;
-  /** Whether another one was to be tried beside it. */
-  isSilent: boolean;
-};
+/** Receives the outcome of a dial: the connection, why no remote accepted, or undefined if it was cancelled. */
+export type DialEnd<C, T extends DialTarget> = (outcome: Dialled<C, T> | DialError | undefined) => void;
 
 /**
  * Connects to the first of several remotes that accepts. The next one is dialled as soon as the last one has failed, or beside
  * it once that has been silent for 250 ms: an address that drops packets costs a quarter of a second, not its timeout. Owns its
  * connection attempts, and closes all but the first that succeeds.
  */
-export class Dial<C extends ConnectionAttempt, T extends DialTarget = DialTarget> {
+export class Dial<C extends ConnectionAttempt, T extends DialTarget = DialTarget> implements RemoteDialOwner<
+  C,
+  T
+> {
   readonly #options: DialOptions<C>;
-  readonly #running = new Set<Running<C, T>>();
-  readonly #outcome = Promise.withResolvers<Dialled<C, T> | undefined>();
+  /** The remotes that are dialled, in the order in which they were begun. */
+  #running: readonly RemoteDial<C, T>[] = none;
+  #onEnd: DialEnd<C, T> | undefined;
   #order: RemoteOrder<T> | undefined;
   #started = 0;
   /** Whether another thread is about to name the next remote. */
@@ -88,23 +88,30 @@ export class Dial<C extends ConnectionAttempt, T extends DialTarget = DialTarget
     this.#options = options;
   }
 
-  /** Ends the dial: `connect` resolves with undefined. */
+  /** Ends the dial, with the outcome undefined. */
   cancel(): void {
     if (this.#isOver) return;
     this.#end();
-    this.#outcome.resolve(undefined);
+    this.#onEnd?.(undefined);
   }
 
-  /**
-   * To be called once.
-   *
-   * @returns undefined if the dial was cancelled.
-   * @throws DialError if no remote accepted.
-   */
-  connect(order: RemoteOrder<T>): Promise<Dialled<C, T> | undefined> {
+  /** To be called once. Calls `onEnd` once: at once if `order` is empty, else later. */
+  connect(order: RemoteOrder<T>, onEnd: DialEnd<C, T>): void {
     this.#order = order;
+    this.#onEnd = onEnd;
     this.#tryNext();
-    return this.#outcome.promise;
+  }
+
+  onEnd(dial: RemoteDial<C, T>, outcome: C | Error): void {
+    if (outcome instanceof Error) this.#fail(dial, outcome);
+    else this.#succeed(dial, outcome);
+  }
+
+  onSilent(dial: RemoteDial<C, T>): void {
+    const isLast = this.#running.at(-1) === dial;
+    const mayStart = this.#running.length < maxAtATime && this.#options.budget.hasRoom(1);
+    if (isLast && mayStart) this.#tryNext();
+    else if (isLast) dial.watchSilence(); // until others have failed, or there is a descriptor
   }
 
   #tryNext(): void {
@@ -130,55 +137,41 @@ export class Dial<C extends ConnectionAttempt, T extends DialTarget = DialTarget
     }
     this.#reportFailed();
     this.#started += 1;
-    if (this.#running.size > 0) this.#options.budget.take(1);
+    if (this.#running.length > 0) this.#options.budget.take(1);
     remote.acquire();
     const isLast = this.#started >= (this.#order?.size ?? 0);
-    const onSilent = (): void => {
-      this.#onSilent(running);
-    };
-    const dial = new RemoteDial<C>(remote, this.#options, isLast ? undefined : onSilent);
-    const running: Running<C, T> = { remote, dial, isSilent: false };
-    this.#running.add(running);
-    dial.connect((outcome) => {
-      if (outcome instanceof Error) this.#fail(running, outcome);
-      else this.#succeed(running, outcome);
-    });
+    const dial = new RemoteDial<C, T>(remote, this.#options, this);
+    this.#running = this.#running.length === 0 ? [dial] : [...this.#running, dial];
+    dial.connect(!isLast);
   }
 
-  #onSilent(running: Running<C, T>): void {
-    running.isSilent = true;
-    const isLast = [...this.#running].at(-1) === running;
-    const mayStart = this.#running.size < maxAtATime && this.#options.budget.hasRoom(1);
-    if (isLast && mayStart) this.#tryNext();
-    else if (isLast) running.dial.watchSilence(); // until others have failed, or there is a descriptor
-  }
-
-  #succeed(winner: Running<C, T>, channel: C): void {
+  #succeed(winner: RemoteDial<C, T>, channel: C): void {
     const { remote } = winner;
     this.#remove(winner);
     remote.succeed();
-    const overtaken = this.#running.size === 0 ? [] : [...this.#running].filter(({ isSilent }) => isSilent);
+    const others = this.#running;
     this.#end();
-    for (const slow of overtaken) slow.remote.overtaken();
-    this.#outcome.resolve({ channel, remote });
+    if (others.length > 0)
+      for (const { remote: other, wasSilent } of others) if (wasSilent) other.overtaken();
+    this.#onEnd?.({ channel, remote });
   }
 
-  #fail(running: Running<C, T>, error: Error): void {
-    const { remote } = running;
-    this.#remove(running);
+  #fail(dial: RemoteDial<C, T>, error: Error): void {
+    const { remote } = dial;
+    this.#remove(dial);
     remote.release();
     remote.fail(error);
     this.#failed = { remote, error };
-    if (this.#running.size > 0) this.#reportFailed();
+    if (this.#running.length > 0) this.#reportFailed();
     this.#tryNext();
     this.#failIfLast();
   }
 
   #failIfLast(): void {
-    if (!this.#isComplete || this.#running.size > 0 || this.#isOver) return;
+    if (!this.#isComplete || this.#running.length > 0 || this.#isOver) return;
     this.#isOver = true;
     const { remote, error: cause } = this.#failed ?? {};
-    this.#outcome.reject(new DialError(remote?.text ?? '', { cause }));
+    this.#onEnd?.(new DialError(remote?.text ?? '', { cause }));
   }
 
   #reportFailed(): void {
@@ -188,19 +181,20 @@ export class Dial<C extends ConnectionAttempt, T extends DialTarget = DialTarget
   }
 
   /** The dial has one descriptor, and takes another one for each remote beside the first. */
-  #remove(running: Running<C, T>): void {
-    this.#running.delete(running);
-    if (this.#running.size > 0) this.#options.budget.release(1);
+  #remove(dial: RemoteDial<C, T>): void {
+    this.#running = this.#running.length === 1 ? none : this.#running.filter((each) => each !== dial);
+    if (this.#running.length > 0) this.#options.budget.release(1);
   }
 
   #end(): void {
     this.#isOver = true;
-    for (const { remote, dial } of this.#running) {
+    if (this.#running.length === 0) return;
+    for (const dial of this.#running) {
       dial.end();
-      remote.release();
+      dial.remote.release();
     }
-    const extra = this.#running.size - 1;
+    const extra = this.#running.length - 1;
     if (extra > 0) this.#options.budget.release(extra);
-    this.#running.clear();
+    this.#running = none;
   }
 }

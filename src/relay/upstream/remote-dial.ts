@@ -40,33 +40,34 @@ export type RemoteDialOptions<C extends ConnectionAttempt> = {
   readonly connect: (target: Target, onConnected: (error: Error | undefined) => void) => C;
 };
 
-/** Receives the outcome of a dial: the connection, or the error of the last address. */
-export type DialEnd<C> = (outcome: C | Error) => void;
+/** Receives what becomes of the dials of remotes. */
+export type RemoteDialOwner<C extends ConnectionAttempt, T extends SocketAddress> = {
+  /** Called once, unless the dial is given up before: with the connection, or the error of the last address. */
+  readonly onEnd: (dial: RemoteDial<C, T>, outcome: C | Error) => void;
+  /** The remote has been silent for 250 ms and has no further address to try. */
+  readonly onSilent: (dial: RemoteDial<C, T>) => void;
+};
 
 /** Connects to one remote, whose addresses race. Owns its connection attempts until one succeeds. */
-export class RemoteDial<C extends ConnectionAttempt> {
-  readonly #remote: SocketAddress;
+export class RemoteDial<C extends ConnectionAttempt, T extends SocketAddress = SocketAddress> {
+  readonly remote: T;
+  /** Whether `onSilent` was called. */
+  wasSilent = false;
   readonly #options: RemoteDialOptions<C>;
-  readonly #onSilent: (() => void) | undefined;
-  readonly #deadlineMs: number;
+  readonly #owner: RemoteDialOwner<C, T>;
+  #watchesSilence = false;
+  /** When the time for the remote is over; undefined until it begins. */
+  #deadlineMs: number | undefined;
   #source: SourceAddress | undefined;
   #hasEnded = false;
   /** Ends the step that is in progress. */
   #cancelStep: () => void = nothing;
   #stopSilence: () => void = nothing;
 
-  /**
-   * The time for the remote begins.
-   *
-   * @param onSilent  called once the remote has been silent for 250 ms and has no further address to try; undefined = nobody
-   * needs to know.
-   */
-  constructor(remote: SocketAddress, options: RemoteDialOptions<C>, onSilent: (() => void) | undefined) {
-    const { clock, timeoutMs } = options;
-    this.#remote = remote;
+  constructor(remote: T, options: RemoteDialOptions<C>, owner: RemoteDialOwner<C, T>) {
+    this.remote = remote;
     this.#options = options;
-    this.#onSilent = onSilent;
-    this.#deadlineMs = timeoutMs === 0 ? Infinity : clock.monotonicMs() + timeoutMs;
+    this.#owner = owner;
   }
 
   /** Gives the dial up. */
@@ -76,40 +77,48 @@ export class RemoteDial<C extends ConnectionAttempt> {
     this.#cancelStep();
   }
 
-  /** Calls `onSilent` in 250 ms. */
+  /** Calls `onSilent` in 250 ms, if that was asked for. */
   watchSilence(): void {
     this.#stopSilence();
-    if (this.#onSilent !== undefined)
-      this.#stopSilence = this.#options.clock.after(attemptDelayMs, this.#onSilent);
+    if (!this.#watchesSilence) return;
+    this.#stopSilence = this.#options.clock.after(attemptDelayMs, () => {
+      this.wasSilent = true;
+      this.#owner.onSilent(this);
+    });
   }
 
-  /** To be called once. Calls `onEnd` once, later, unless the dial is given up before. */
-  connect(onEnd: DialEnd<C>): void {
+  /**
+   * Begins, and with it the time for the remote. To be called once.
+   *
+   * @param watchesSilence  whether `onSilent` is to be called.
+   */
+  connect(watchesSilence: boolean): void {
+    this.#watchesSilence = watchesSilence;
     this.watchSilence();
     const { through, denied } = this.#options;
-    const { host, ip } = this.#remote;
+    const { host, ip } = this.remote;
     // What most connections need is done without promises: they would be half of the garbage of a connection
     if (ip !== undefined && through === undefined && denied === undefined)
-      this.#connectAddress(withZoneName(host), onEnd);
-    else void this.#lookUpAndConnect(onEnd);
+      this.#connectAddress(withZoneName(host));
+    else void this.#lookUpAndConnect();
   }
 
-  async #lookUpAndConnect(onEnd: DialEnd<C>): Promise<void> {
+  async #lookUpAndConnect(): Promise<void> {
     try {
       const hosts = await this.#hosts();
       if (this.#isGivenUp()) return;
       const [host] = hosts;
       if (host === undefined) throw new Error('the name has no address');
-      if (hosts.length === 1) this.#connectAddress(host, onEnd);
-      else await this.#connectFirst(interleaved(hosts), onEnd);
+      if (hosts.length === 1) this.#connectAddress(host);
+      else await this.#connectFirst(interleaved(hosts));
     } catch (error) {
-      this.#settle(asError(error), onEnd);
+      this.#settle(asError(error));
     }
   }
 
-  #settle(outcome: C | Error, onEnd: DialEnd<C>): void {
+  #settle(outcome: C | Error): void {
     this.#stopSilence();
-    if (!this.#hasEnded) onEnd(outcome);
+    if (!this.#hasEnded) this.#owner.onEnd(this, outcome);
     else if (!(outcome instanceof Error)) outcome.close();
   }
 
@@ -117,7 +126,7 @@ export class RemoteDial<C extends ConnectionAttempt> {
   async #hosts(): Promise<readonly string[]> {
     const { through, denied } = this.#options;
     const lookup = (host: string): Promise<readonly string[]> => this.#lookup(host);
-    const addresses = await addressesOf(this.#remote, lookup);
+    const addresses = await addressesOf(this.remote, lookup);
     if (through !== undefined) this.#source = await sourceOf(through, lookup);
     return reachable(permitted(addresses, denied), this.#source);
   }
@@ -149,9 +158,9 @@ export class RemoteDial<C extends ConnectionAttempt> {
     }
   }
 
-  async #connectFirst(addresses: readonly string[], onEnd: DialEnd<C>): Promise<void> {
+  async #connectFirst(addresses: readonly string[]): Promise<void> {
     const { connect } = this.#options;
-    const { host: name, port } = this.#remote;
+    const { host: name, port } = this.remote;
     this.#stopSilence();
     const race = new HappyEyeballs(addresses, {
       ...this.#options,
@@ -167,33 +176,23 @@ export class RemoteDial<C extends ConnectionAttempt> {
       race.end(new Error('the dial was cancelled'));
     };
     try {
-      this.#settle(await race.winner, onEnd);
+      this.#settle(await race.winner);
     } finally {
       stop();
       this.#cancelStep = nothing;
     }
   }
 
-  #connectAddress(address: string, onEnd: DialEnd<C>): void {
+  #connectAddress(address: string): void {
     const { connect } = this.#options;
-    const stop = this.#limit(`connecting to ${address}`, (error) => {
-      fail(error);
-    });
-    const channel = connect(this.#target(address, this.#remote.port), (error) => {
-      if (error !== undefined) {
-        fail(error);
-        return;
-      }
+    const onTried = (error: Error | undefined): void => {
       stop();
       this.#cancelStep = nothing;
-      this.#settle(channel, onEnd);
-    });
-    const fail = (error: Error): void => {
-      stop();
-      this.#cancelStep = nothing;
-      channel.close();
-      this.#settle(error, onEnd);
+      if (error !== undefined) channel.close();
+      this.#settle(error ?? channel);
     };
+    const stop = this.#limit(`connecting to ${address}`, onTried);
+    const channel = connect(this.#target(address, this.remote.port), onTried);
     this.#cancelStep = () => {
       stop();
       channel.close();
@@ -210,7 +209,9 @@ export class RemoteDial<C extends ConnectionAttempt> {
   #limit(what: string, reject: (error: Error) => void): () => void {
     const { clock, timeoutMs } = this.#options;
     if (timeoutMs === 0) return nothing;
-    return clock.after(Math.max(0, this.#deadlineMs - clock.monotonicMs()), () => {
+    const nowMs = clock.monotonicMs();
+    this.#deadlineMs ??= nowMs + timeoutMs;
+    return clock.after(Math.max(0, this.#deadlineMs - nowMs), () => {
       reject(new DialTimeoutError(what, timeoutMs));
     });
   }

@@ -1,6 +1,7 @@
 import type { SocketAddress } from '../../config/address.ts';
 import type { BalanceConfig } from '../../config/balance.ts';
 import { balancer, type Balancer } from './balancer.ts';
+import type { KnownOrder } from './remote-order.ts';
 import type { Remote } from './remote.ts';
 
 /** What orders the remotes of a pool. */
@@ -35,20 +36,40 @@ export class RemotePool {
    *
    * @param clientIp  textual IP address with no port; an IPv4-mapped one as IPv4.
    */
-  order(clientIp: string): Iterable<Remote> {
-    return preferredFirst(this.#balancer(clientIp));
+  order(clientIp: string): KnownOrder<Remote> & Iterable<Remote> {
+    return new PreferredFirst(this.#balancer(clientIp), this.remotes.length);
   }
 }
 
-function* preferredFirst(order: Iterable<Remote>): Iterable<Remote> {
-  const others: Remote[] = [];
-  let isFirst = true;
-  for (const remote of order) {
-    if (remote.isPreferred) {
-      if (isFirst && !remote.isHealthy) remote.probe();
-      isFirst = false;
-      yield remote;
-    } else others.push(remote);
+/** Not a generator, since those cost a kilobyte of garbage for each connection. */
+class PreferredFirst implements KnownOrder<Remote>, Iterable<Remote> {
+  readonly size: number;
+  readonly #balanced: Iterator<Remote>;
+  /** Those that are not preferred. */
+  #others: Remote[] | undefined;
+  #othersTried = 0;
+  #isFirst = true;
+
+  constructor(balanced: Iterable<Remote>, size: number) {
+    this.#balanced = balanced[Symbol.iterator]();
+    this.size = size;
   }
-  yield* others;
+
+  next(): Remote | undefined {
+    for (let result = this.#balanced.next(); result.done !== true; result = this.#balanced.next()) {
+      const remote = result.value;
+      if (remote.isPreferred) {
+        if (this.#isFirst && !remote.isHealthy) remote.probe();
+        this.#isFirst = false;
+        return remote;
+      }
+      (this.#others ??= []).push(remote);
+    }
+    this.#othersTried += 1;
+    return this.#others?.[this.#othersTried - 1];
+  }
+
+  *[Symbol.iterator](): Iterator<Remote> {
+    for (let remote = this.next(); remote !== undefined; remote = this.next()) yield remote;
+  }
 }

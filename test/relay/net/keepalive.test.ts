@@ -1,9 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import type { RealmNetwork } from '../../../src/config/realm-document.ts';
 import type { RelayConfig } from '../../../src/config/relay-config.ts';
 import { constants } from '../../../src/relay/kernel/constants.ts';
+import { KernelSocket } from '../../../src/relay/kernel/kernel-socket.ts';
+import { applySettings, hasSettings, noSettings } from '../../../src/relay/net/kernel-settings.ts';
 import { eventually } from '../../support/eventually.ts';
 import { testEngine } from '../engines.ts';
 import { describeKernel, ownSockets } from '../kernel/support.ts';
@@ -58,22 +61,33 @@ describe('relay, keepalive', () => {
 
 describeKernel('relay, settings of sockets', () => {
   /** The value of an option of both sockets of the relay for one connection; the first is the client's. */
-  async function valuesOf(network: RealmNetwork, level: number, option: number): Promise<number[]> {
+  async function valuesOf(
+    network: RealmNetwork,
+    level: number,
+    option: number,
+  ): Promise<(number | undefined)[]> {
     const remote = await loopback.echo();
     const { relay } = await loopback.relay(config(endpoint(remote, {}, network)));
-    const listen = listenOf(relay);
+    return valuesOfClient(listenOf(relay), remote, (socket) => socket.option(level, option));
+  }
+
+  /** What `value` is for both sockets of the relay for a new connection. */
+  async function valuesOfClient<T>(
+    listen: string,
+    remote: string,
+    value: (socket: KernelSocket) => T,
+  ): Promise<(T | undefined)[]> {
     const client = await loopback.client(listen);
     expect(await loopback.exchange(client, 'x')).to.equal('x');
-    const ports = [split(listen).port, split(remote).port];
-    const found = new Map<number, number>();
+    const clientPort = (client.address() as AddressInfo).port;
+    let [ofClient, ofUpstream]: (T | undefined)[] = [];
     for (const socket of ownSockets()) {
-      const [local, peer] = [socket.localAddress().port, socket.remoteAddress().port];
       // The sockets of the test itself have the other direction.
-      if (local === ports[0] && peer !== 0) found.set(0, socket.option(level, option));
-      if (peer === ports[1]) found.set(1, socket.option(level, option));
+      if (socket.remoteAddress().port === clientPort) ofClient = value(socket);
+      if (socket.remoteAddress().port === split(remote).port) ofUpstream = value(socket);
       socket.close();
     }
-    return [found.get(0) ?? NaN, found.get(1) ?? NaN];
+    return [ofClient, ofUpstream];
   }
 
   const { IPPROTO_TCP, IPPROTO_IP, TCP_USER_TIMEOUT, IP_TOS } = constants;
@@ -94,6 +108,52 @@ describeKernel('relay, settings of sockets', () => {
       });
     }
   }
+
+  it('gives both sides the keepalive of the configuration, also clients of a socket that a reload keeps open', async () => {
+    const { SOL_SOCKET, SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT } = constants;
+    const settings = (socket: KernelSocket): number[] => [
+      socket.option(SOL_SOCKET, SO_KEEPALIVE),
+      ...[TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT].map((option) => socket.option(IPPROTO_TCP, option)),
+    ];
+    const first = await loopback.echo();
+    const { relay } = await loopback.relay(
+      config(endpoint(first, {}, { tcp_keepalive: 70, tcp_keepalive_probe: 5 })),
+    );
+    const listen = listenOf(relay);
+    const wanted = [1, 70, 70, 5];
+    expect(await valuesOfClient(listen, first, settings)).to.deep.equal([wanted, wanted]);
+
+    const second = await loopback.echo(); // another one, so that its sockets are told apart
+    await relay.reload(config(endpoint(second, {}, { tcp_keepalive: 80, tcp_keepalive_probe: 4 })));
+    const changed = [1, 80, 80, 4];
+    expect(await valuesOfClient(listen, second, settings)).to.deep.equal([changed, changed]);
+
+    const third = await loopback.echo();
+    await relay.reload(config(endpoint(third, {}, { tcp_keepalive: 0, tcp_user_timeout: 0 })));
+    const off = (socket: KernelSocket): number[] => [
+      socket.option(SOL_SOCKET, SO_KEEPALIVE),
+      ...(testEngine.name === 'kernel' ? [socket.option(IPPROTO_TCP, TCP_USER_TIMEOUT)] : []),
+    ];
+    const none = testEngine.name === 'kernel' ? [0, 0] : [0];
+    expect(await valuesOfClient(listen, third, off)).to.deep.equal([none, none]);
+    expect(listenOf(relay)).to.equal(listen);
+  });
+
+  it('finds out whether a client has what its listening socket has', () => {
+    const socket = KernelSocket.open('127.0.0.1', { type: 'stream' });
+    const settings = { tcpKeepaliveMs: 70_000, tcpKeepaliveProbes: 5, tcpUserTimeoutMs: 500_000, dscp: 0 };
+    expect(hasSettings(socket, noSettings)).to.equal(true);
+    expect(hasSettings(socket, settings)).to.equal(false);
+    applySettings(socket, settings, noSettings);
+    expect(hasSettings(socket, settings)).to.equal(true);
+    for (const other of [{ tcpKeepaliveProbes: 6 }, { tcpKeepaliveMs: 0 }, { tcpUserTimeoutMs: 0 }])
+      expect(hasSettings(socket, { ...settings, ...other }), JSON.stringify(other)).to.equal(false);
+    socket.close();
+    const [pair, peer] = KernelSocket.pair();
+    expect(hasSettings(pair, noSettings), 'a socket without such options').to.equal(false);
+    pair.close();
+    peer.close();
+  });
 
   it('marks the packets of both sides with dscp', async () => {
     expect(await valuesOf({ dscp: 46 }, IPPROTO_IP, IP_TOS)).to.deep.equal([184, 184]);

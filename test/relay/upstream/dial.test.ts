@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Target } from '../../../src/relay/net/channel.ts';
-import { Dial, type DialTarget } from '../../../src/relay/upstream/dial.ts';
+import { Dial, DialError, type DialTarget } from '../../../src/relay/upstream/dial.ts';
 import { inOrder } from '../../../src/relay/upstream/remote-order.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -35,11 +35,11 @@ class TriedDial {
       onFailedTry: ({ text }) => this.events.push(`left ${text}`),
     });
     const targets = Array.from({ length: count }, (_, index) => this.#target(index + 1));
-    const ended = this.#dial.connect(inOrder(targets, count));
-    ended.then(
-      (dialled) => this.events.push(dialled === undefined ? 'cancelled' : `connected ${dialled.remote.text}`),
-      (error: unknown) => this.events.push(`no remote, last ${(error as { upstream: string }).upstream}`),
-    );
+    this.#dial.connect(inOrder(targets, count), (outcome) => {
+      if (outcome === undefined) this.events.push('cancelled');
+      else if (outcome instanceof DialError) this.events.push(`no remote, last ${outcome.upstream}`);
+      else this.events.push(`connected ${outcome.remote.text}`);
+    });
   }
 
   /** Lets the remote at `port` accept, or refuse. */
