@@ -19,8 +19,8 @@ type Configured = Omit<UnnamedEndpoint, 'path' | 'findings'>;
  * what they become with defaults applied is known only for the same global network settings.
  */
 export class ReadingMemory {
-  #before: ReadonlyMap<string, Known> = new Map();
-  #now = new Map<string, Known>();
+  #before: ReadonlyMap<unknown, Known> = new Map();
+  #now = new Map<unknown, Known>();
   #networks: readonly RealmNetwork[] = [];
   #configured = new WeakMap<ReadEndpoint, Configured>();
   #endpoints: ReadonlyMap<string, EndpointConfig> = new Map();
@@ -85,11 +85,9 @@ export class ReadingMemory {
   }
 }
 
-/** Where to look for an endpoint; of two with the same key one is known. */
-function keyOf(written: unknown): string {
-  if (!isMapping(written)) return '';
-  const { name, listen } = written;
-  return typeof name === 'string' ? `name ${name}` : `listen ${typeof listen === 'string' ? listen : ''}`;
+/** Where to look for an endpoint: at its name or address. Of two with the same key one is known. */
+function keyOf(written: unknown): unknown {
+  return isMapping(written) ? (written['name'] ?? written['listen']) : undefined;
 }
 
 /** The result of `read`, whose findings are added to `findings`, and whether there are any. */
@@ -101,15 +99,22 @@ function withOwnFindings<T>(findings: Findings, read: (own: Findings) => T) {
   return { result, isClean: own.problems.length + own.warnings.length === 0 };
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
 /** Whether two values of documents are the same. Stricter than JSON: a date of TOML is the same as nothing. */
 function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
-  if (!isMapping(a) || !isMapping(b)) return false;
-  const fields = Object.entries(a);
-  return (
-    fields.length === Object.keys(b).length &&
-    fields.every(([key, value]) => Object.hasOwn(b, key) && isSame(value, ownValue(b, key)))
-  );
+  return isMapping(a) && isMapping(b) && hasSameFields(a, b);
+}
+
+function hasSameFields(a: Fields, b: Fields): boolean {
+  let fields = 0;
+  for (const key in a) {
+    if (!Object.hasOwn(b, key) || !isSame(ownValue(a, key), ownValue(b, key))) return false;
+    fields += 1;
+  }
+  for (const _ in b) fields -= 1;
+  return fields === 0;
 }
