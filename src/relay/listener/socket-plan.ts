@@ -3,7 +3,6 @@ import { servedHosts } from '../../api/sni.ts';
 import { socketAddressText, type SocketAddress } from '../../config/address.ts';
 import { portsOf } from '../../config/port-config.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
-import { memoize } from '../../lib/memoize.ts';
 import { present } from '../../lib/record.ts';
 
 /** Identifies a listening socket, which stays open as long as its spec is wanted. */
@@ -47,7 +46,8 @@ export function wantedSockets(endpoints: readonly EndpointConfig[]): WantedSocke
   const copies = new Map<string, number>();
   const shared = new SharedSockets();
   return endpoints.flatMap((endpoint) =>
-    socketsOf(endpoint).flatMap(({ name, socket }) => {
+    endpointSockets(endpoint).flatMap((socket) => {
+      const name = socketName(socket);
       if (shared.join(name, endpoint)) return [];
       const copy = copies.get(name) ?? 0;
       copies.set(name, copy + 1);
@@ -88,11 +88,6 @@ class SharedSockets {
     return true;
   }
 }
-
-/** The sockets of an endpoint, with the names that two of the same have in common. Most endpoints of a reload are the objects of before. */
-const socketsOf = memoize((endpoint: EndpointConfig) =>
-  endpointSockets(endpoint).map((socket) => ({ name: socketName(socket), socket })),
-);
 
 /** Ordered by port, TCP before UDP. */
 function endpointSockets(endpoint: EndpointConfig): Omit<SocketSpec, 'key'>[] {
