@@ -133,6 +133,7 @@ export class Endpoint {
       transport: this.#transport && {
         problem: this.#transport.problem,
         isUsable: this.#transport.isUsable,
+        isOptional: this.#transport.isOptional,
       },
       connections: this.#connections.traffic,
       associations: this.#associations.traffic,
