@@ -113,8 +113,8 @@ function configuredEndpoints(
   return reads.flatMap(({ read, findings }) =>
     (read.endpoints ?? []).flatMap((endpoint, index): UnnamedEndpoint | readonly [] => {
       const path = ['endpoints', index];
-      const configured = memory.configured(endpoint, findings, (own) =>
-        endpointConfig(endpoint, networks, path, own),
+      const configured = memory.configured(endpoint, findings, (each) =>
+        endpointConfig(each, networks, path, findings),
       );
       return configured === undefined ? [] : { ...configured, path, findings };
     }),

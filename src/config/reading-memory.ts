@@ -5,11 +5,19 @@ import { endpointRule, type ReadEndpoint } from './realm-rules.ts';
 import type { RealmNetwork } from './realm-document.ts';
 import type { EndpointConfig } from './relay-config.ts';
 
-/** An endpoint without a problem or a warning, as written and as read. */
-type Known = { readonly written: unknown; readonly read: ReadEndpoint };
+/** An endpoint as written and as read. */
+export type RememberedEndpoint = {
+  readonly written: unknown;
+  readonly read: ReadEndpoint;
+  /** What it became without a problem or a warning, beside which network settings; undefined if it has not yet. */
+  became: { readonly configured: Configured; readonly networks: Networks } | undefined;
+};
+
+/** The network settings of all endpoints. */
+type Networks = readonly RealmNetwork[];
 
 /** An endpoint with defaults applied, wherever it is in its file. */
-type Configured = Omit<UnnamedEndpoint, 'path' | 'findings'>;
+type Configured = Pick<UnnamedEndpoint, 'name' | 'rangeOf' | 'endpoint'>;
 
 /**
  * What is known from the previous reading of a configuration that is read again and again. An endpoint that is written as
@@ -19,10 +27,9 @@ type Configured = Omit<UnnamedEndpoint, 'path' | 'findings'>;
  * what they become with defaults applied is known only for the same global network settings.
  */
 export class ReadingMemory {
-  #before: ReadonlyMap<string, Known> = new Map();
-  #now = new Map<string, Known>();
-  #networks: readonly RealmNetwork[] = [];
-  #configured = new WeakMap<ReadEndpoint, Configured>();
+  #before: ReadonlyMap<unknown, RememberedEndpoint> = new Map();
+  #now = new Map<unknown, RememberedEndpoint>();
+  #networks: Networks = [];
   #endpoints: ReadonlyMap<string, EndpointConfig> = new Map();
   #denied: readonly string[] = [];
 
@@ -33,38 +40,40 @@ export class ReadingMemory {
   }
 
   /** Reads an endpoint, or knows it. */
-  readonly endpointRule: Rule<ReadEndpoint> = (written, path, findings) => {
+  readonly endpointRule: Rule<RememberedEndpoint> = (written, path, findings) => {
     const key = keyOf(written);
     const known = this.#before.get(key);
     if (known !== undefined && isSame(known.written, written)) {
       this.#now.set(key, known);
-      return known.read;
+      return known;
     }
-    const { result: read, isClean } = withOwnFindings(findings, (own) => endpointRule(written, path, own));
-    if (isClean && read !== undefined) this.#now.set(key, { written, read });
-    return read;
+    const before = countOf(findings);
+    const read = endpointRule(written, path, findings);
+    if (read === undefined) return undefined;
+    const endpoint = { written, read, became: undefined };
+    if (countOf(findings) === before) this.#now.set(key, endpoint);
+    return endpoint;
   };
 
   /** Sets what endpoints depend on besides what they are read as. */
-  applyNetworks(...networks: readonly RealmNetwork[]): void {
-    if (!isSame(this.#networks, networks)) this.#configured = new WeakMap();
-    this.#networks = networks;
+  applyNetworks(...networks: Networks): void {
+    if (!isSame(this.#networks, networks)) this.#networks = networks;
   }
 
   /** What `configure` makes of an endpoint, or has made of it. @param findings  where `configure` reports. */
   configured(
-    read: ReadEndpoint,
+    remembered: RememberedEndpoint,
     findings: Findings,
-    configure: (own: Findings) => Configured | undefined,
+    configure: (read: ReadEndpoint) => Configured | undefined,
   ): Configured | undefined {
-    const known = this.#configured.get(read);
-    if (known !== undefined) return known;
-    const { result, isClean } = withOwnFindings(findings, configure);
-    if (isClean && result !== undefined) {
-      const { name, rangeOf, endpoint } = result;
-      this.#configured.set(read, { name, rangeOf, endpoint });
-    }
-    return result;
+    const networks = this.#networks;
+    if (remembered.became?.networks === networks) return remembered.became.configured;
+    const before = countOf(findings);
+    const configured = configure(remembered.read);
+    if (configured === undefined || countOf(findings) > before) return configured;
+    const { name, rangeOf, endpoint } = configured;
+    remembered.became = { configured: { name, rangeOf, endpoint }, networks };
+    return configured;
   }
 
   /** The endpoints of a valid configuration; in place of those that are equal to one of before, that one. */
@@ -85,31 +94,31 @@ export class ReadingMemory {
   }
 }
 
-/** Where to look for an endpoint; of two with the same key one is known. */
-function keyOf(written: unknown): string {
-  if (!isMapping(written)) return '';
-  const { name, listen } = written;
-  return typeof name === 'string' ? `name ${name}` : `listen ${typeof listen === 'string' ? listen : ''}`;
+/** Where to look for an endpoint: at its name or address. Of two with the same key one is known. */
+function keyOf(written: unknown): unknown {
+  return isMapping(written) ? (written['name'] ?? written['listen']) : undefined;
 }
 
-/** The result of `read`, whose findings are added to `findings`, and whether there are any. */
-function withOwnFindings<T>(findings: Findings, read: (own: Findings) => T) {
-  const own: Findings = { problems: [], warnings: [] };
-  const result = read(own);
-  findings.problems.push(...own.problems);
-  findings.warnings.push(...own.warnings);
-  return { result, isClean: own.problems.length + own.warnings.length === 0 };
+function countOf({ problems, warnings }: Findings): number {
+  return problems.length + warnings.length;
 }
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** Whether two values of documents are the same. Stricter than JSON: a date of TOML is the same as nothing. */
 function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
-  if (!isMapping(a) || !isMapping(b)) return false;
-  const fields = Object.entries(a);
-  return (
-    fields.length === Object.keys(b).length &&
-    fields.every(([key, value]) => Object.hasOwn(b, key) && isSame(value, ownValue(b, key)))
-  );
+  return isMapping(a) && isMapping(b) && hasSameFields(a, b);
+}
+
+function hasSameFields(a: Fields, b: Fields): boolean {
+  let fields = 0;
+  for (const key in a) {
+    if (!Object.hasOwn(b, key) || !isSame(ownValue(a, key), ownValue(b, key))) return false;
+    fields += 1;
+  }
+  for (const _ in b) fields -= 1;
+  return fields === 0;
 }

@@ -64,8 +64,8 @@ export const endpointRule = fields(endpointRules, ['listen', 'remote']);
 /** The rules of the global tables, whose keys can be overridden by command-line flags. */
 export const overrideRules = { log: rulesOf(logKeys), dns: rulesOf(dnsKeys), network: networkRules };
 
-/** The whole file. @param endpoint  reads an endpoint as `endpointRule` does. */
-export const documentRule = (endpoint: Rule<ReadEndpoint>) =>
+/** The whole file. @param endpoint  reads an endpoint, by `endpointRule`. */
+export const documentRule = <T>(endpoint: Rule<T>) =>
   fields(
     {
       log: fields(overrideRules.log),

@@ -114,6 +114,21 @@ describe('a configuration that is read again', () => {
     expect(isKept(json(limited), json(limited))).to.deep.equal([true, true]);
   });
 
+  it('applies changed network settings also to endpoints that listen on one address, in another order', () => {
+    const [tcp, udp] = [endpoint(1), endpoint(1, { network: { no_tcp: true, use_udp: true } })];
+    const memory = new ReadingMemory();
+    for (const [seconds, endpoints] of [
+      [3, [tcp, udp]],
+      [4, [udp, tcp]],
+      [5, [tcp, udp]],
+    ] as const) {
+      const texts = json({ network: { tcp_timeout: seconds }, endpoints });
+      expect(read(texts, {}, memory))
+        .to.deep.equal(read(texts))
+        .and.to.have.property('config');
+    }
+  });
+
   it('reports a date of TOML in place of a table or a text, although their JSON is the same', () => {
     const toml = (network: string, name: string): ConfigText[] => [
       {
