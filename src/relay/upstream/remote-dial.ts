@@ -58,8 +58,8 @@ export class RemoteDial<C extends ConnectionAttempt> {
   /**
    * The time for the remote begins.
    *
-   * @param onSilent  called once the remote has been silent for 250 ms and has no further address to try; undefined = nobody
-   * needs to know.
+   * @param onSilent  called once the remote has been silent for 250 ms and has no further address to try; undefined = that
+   * makes no difference.
    */
   constructor(remote: SocketAddress, options: RemoteDialOptions<C>, onSilent: (() => void) | undefined) {
     const { clock, timeoutMs } = options;
