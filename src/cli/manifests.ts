@@ -28,7 +28,7 @@ export type Manifests = {
 export type ManifestPurpose = {
   /** Whether the relays run on this machine, and not in Pods. */
   readonly isHost?: boolean;
-  /** Whether nobody makes the EndpointSlices that have no manifest. */
+  /** Whether the manifests have every EndpointSlice, since no controller adds any. */
   readonly areBackendsComplete?: boolean;
 };
 

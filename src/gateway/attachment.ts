@@ -11,7 +11,7 @@ export type Attachment = {
   readonly accepted: Finding;
 };
 
-/** The message of a route that is attached, and about which there is nothing more to say. */
+/** The message of a route that is attached, if there is nothing else to report. */
 export const attachedMessage = 'The route is attached.';
 
 /** `NAMESPACE/NAME` of the Gateway that `parentRef` of `route` names; undefined if it names another kind. */
@@ -74,7 +74,7 @@ function namespacesOf({ allowedRoutes: { namespaces = {} } = {} }: JudgedListene
   return namespaces;
 }
 
-/** Why `listener` takes no route of the namespace of `route`; undefined if it does. */
+/** Why `listener` accepts no route of the namespace of `route`; undefined if it does. */
 function namespaceDenial(
   { spec }: JudgedListener,
   route: Route,

@@ -12,7 +12,7 @@ type Found = EndpointAddress & {
   readonly target: string | undefined;
 };
 
-/** What is dialled for `port` of `service`: its endpoints in `slices`, or its cluster IP, if it has one and `dialled` asks for it. Pure. */
+/** What is dialled for `port` of `service`: its endpoints in `slices`, or its cluster IP, if it has one and `dialled` requests that. Pure. */
 export function backendAddresses(
   service: BackendService,
   port: BackendPort,

@@ -19,7 +19,7 @@ export type Progress = { readonly isDone: boolean; readonly reason: string; read
 export type GatewayOutcome = {
   /** Whether Pods run the configuration of the current spec. */
   readonly pods: Progress;
-  /** Whether clients can reach them at the addresses that the spec asks for. */
+  /** Whether clients can reach them at the addresses that the spec requests. */
   readonly address: Progress;
   readonly addresses: readonly GatewayAddress[];
   /** Why Pods do not listen for a listener, by the name of that. */

@@ -22,7 +22,7 @@ export type ManifestProblem = {
 /**
  * What the statuses of the objects of `world` would report, and what its manifests lack. Pure.
  *
- * @param areBackendsComplete  whether nobody makes the EndpointSlices that have no manifest.
+ * @param areBackendsComplete  whether the manifests have every EndpointSlice, since no controller adds any.
  */
 export function manifestProblems(world: ManifestWorld, areBackendsComplete: boolean): ManifestProblem[] {
   const { classes, routes, policies } = world.objects;
@@ -196,7 +196,7 @@ function warning(object: object, problem: Problem): ManifestProblem {
   return { object, severity: 'warning', problem };
 }
 
-/** What to do where the message of a condition does not say it. */
+/** The remedy for a condition whose message has none. */
 const remedies: Readonly<Record<string, string>> = {
   BackendNotFound: 'add its manifest, or correct the reference',
   InvalidParameters: 'add its manifest, or correct the reference',

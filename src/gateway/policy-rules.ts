@@ -43,7 +43,7 @@ export function checkedPolicy(
   return { settings, problems: all, warnings };
 }
 
-/** Once for each version of a policy: each turn of its targets asks for it. */
+/** Memoized by the version of the policy, since each reconcile of its targets needs it. */
 const parsed = memoize((policy: TrafficPolicy) => parseTrafficPolicy(policy));
 
 function protocolsOf(

@@ -65,7 +65,7 @@ function withOptionalCertificate({ tls, ...others }: ListenTransport): ListenTra
   return { ...others, ...present('tls', tls && { ...tls, isOptional: true as const }) };
 }
 
-/** The IP addresses that `gateway` asks for; an entry without a value leaves the choice to the load balancer. */
+/** The IP addresses that `gateway` requests; an entry without a value leaves the choice to the load balancer. */
 export function requestedAddresses({ spec: { addresses = [] } }: Gateway): string[] {
   return addresses.flatMap(({ type = 'IPAddress', value = '' }) =>
     type === 'IPAddress' && addressFamily(value) !== undefined ? [value] : [],

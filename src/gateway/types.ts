@@ -78,7 +78,7 @@ export type Listener = {
   };
 };
 
-/** An address of a Gateway, asked for or assigned. */
+/** An address of a Gateway, requested or assigned. */
 export type GatewayAddress = { readonly type?: string; readonly value?: string };
 
 /** The status of one listener. */

@@ -84,7 +84,7 @@ type RouteParts = {
   readonly parentRefs?: readonly ParentRef[];
 };
 
-/** A route in the namespace of the Gateway, attached to all its listeners, unless told otherwise. */
+/** A route in the namespace of the Gateway, attached to all its listeners by default. */
 export function route(backendRefs: readonly BackendRef[], parts: RouteParts = {}): Route {
   const { kind = 'TCPRoute', name = 'route', namespace = 'edge' } = parts;
   const { created = '2026-01-01T00:00:00Z', parentRefs = [{ name: 'web', namespace: 'edge' }] } = parts;

@@ -38,7 +38,7 @@ export class AuditLog {
   readonly #folder = mkdtempSync(join(tmpdir(), 'realm-operator-audit-'));
   readonly #file: string;
 
-  /** @param verbs  which requests are in it; all that write unless told. */
+  /** @param verbs  which requests are in it; by default all that write. */
   constructor(verbs: readonly string[] = writingVerbs) {
     this.#file = join(this.#folder, 'audit.log');
     const policyFile = join(this.#folder, 'policy.json');

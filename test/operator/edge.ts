@@ -82,7 +82,7 @@ export class Edge {
   readonly #kubeConfig: KubeConfigLoader;
   #operator: Operator | undefined;
 
-  /** @param kubeConfig  as whom the operator works; as the administrator unless told. */
+  /** @param kubeConfig  as whom the operator works; by default the administrator. */
   constructor(
     controlPlane: ControlPlane,
     namespace: string,
@@ -96,7 +96,7 @@ export class Edge {
   /**
    * Starts the operator and resolves when it is ready.
    *
-   * @param namespaces  which it looks after; all where there are none.
+   * @param namespaces  which it looks after; all if there are none.
    */
   async start(namespaces: readonly string[] = [this.namespace]): Promise<void> {
     const lines = new Writable({

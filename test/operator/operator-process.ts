@@ -6,6 +6,9 @@ import { eventually } from '../support/eventually.ts';
 
 const entry = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
 
+/** It starts from its sources: on a busy machine that takes the minute that other waits have. */
+const patience = { timeoutMs: 150_000 };
+
 /** What runs it, where that is not this source by a Node without flags. */
 type ProcessOptions = { readonly nodeFlags?: readonly string[]; readonly program?: string };
 
@@ -50,10 +53,9 @@ export class OperatorProcess {
 
   /** Resolves once it has logged `message`. */
   async logged(message: string): Promise<void> {
-    await eventually(`"${message}" in the log`, () => this.messages.includes(message)).catch(
-      (cause: unknown) => {
-        throw new Error(this.#output, { cause });
-      },
-    );
+    const isLogged = (): boolean => this.messages.includes(message);
+    await eventually(`"${message}" in the log`, isLogged, patience).catch((cause: unknown) => {
+      throw new Error(this.#output, { cause });
+    });
   }
 }

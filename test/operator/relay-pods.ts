@@ -11,7 +11,7 @@ type PodChoice = {
   metadata?: Partial<ObjectMeta>;
 };
 
-/** A Pod of the relay `edge/web`, ready unless told otherwise; its uid is its name. */
+/** A Pod of the relay `edge/web`, ready by default; its uid is its name. */
 export function relayPod(name: string, choice: PodChoice = {}): RelayPod {
   const { stuck = false, ready = !stuck, annotated, address = '192.0.2.10', metadata = {} } = choice;
   const labels = { 'app.kubernetes.io/instance': 'web', 'pod-template-hash': 'abc' };

@@ -25,6 +25,9 @@ export const waysToRun: readonly { title: string; wrapper: readonly string[]; sk
   },
 ];
 
+/** It starts from its sources: on a busy machine that takes the minute that other waits have. */
+const patience = { timeoutMs: 150_000 };
+
 /** The relay program in a process of its own. */
 export class RelayProcess {
   readonly lines: LogLine[] = [];
@@ -79,12 +82,11 @@ export class RelayProcess {
 
   /** Waits for a line of the log. */
   async logged(msg: string): Promise<LogLine> {
-    return eventually(`"${msg}" in the log`, () => this.lines.find((line) => line.msg === msg)).catch(
-      (cause: unknown) => {
-        const printed = [...this.lines.map((line) => JSON.stringify(line)), this.stderr].join('\n');
-        throw new Error(`no "${msg}" in the log:\n${printed}`, { cause });
-      },
-    );
+    const find = (): LogLine | undefined => this.lines.find((line) => line.msg === msg);
+    return eventually(`"${msg}" in the log`, find, patience).catch((cause: unknown) => {
+      const printed = [...this.lines.map((line) => JSON.stringify(line)), this.stderr].join('\n');
+      throw new Error(`no "${msg}" in the log:\n${printed}`, { cause });
+    });
   }
 
   /** GET on its admin server, by a connection of its own: one that is kept may be closed by the relay as it is used again. */

@@ -14,31 +14,11 @@ type Binding = {
 
 /** Parameters of `bind` that are read. */
 const known = ['accept-proxy', 'v6only', 'ssl', 'crt', 'alpn', 'ca-file', 'verify', 'maxconn'];
-/** Parameters of `bind` without a counterpart that nobody misses. */
-const silent = [
-  'v4v6',
-  'tfo',
-  'name',
-  'id',
-  'backlog',
-  'defer-accept',
-  'level',
-  'process',
-  'thread',
-  'shards',
-  'mss',
-  'tcp-ut',
-];
+/** Parameters of `bind` with a value and without a counterpart that nobody misses. */
+const silentWithValue = ['name', 'id', 'backlog', 'level', 'process', 'thread', 'shards', 'mss', 'tcp-ut'];
+const silent = ['v4v6', 'tfo', 'defer-accept', ...silentWithValue];
 const withValue = [
-  'name',
-  'id',
-  'backlog',
-  'level',
-  'process',
-  'thread',
-  'shards',
-  'mss',
-  'tcp-ut',
+  ...silentWithValue,
   'crt',
   'interface',
   'maxconn',

@@ -18,7 +18,7 @@ export type KindContext = GatewayContext & {
   readonly missing: readonly string[];
 };
 
-/** Writes what this controller has to say about the route that is queued by `key`. @throws why it could not. */
+/** Writes what this controller reports about the route that is queued by `key`. @throws why it could not. */
 export async function reconcileRoute(key: ObjectKey, context: KindContext): Promise<Action> {
   const { stores, kinds, cluster, now } = context;
   const route = stores.route(key);

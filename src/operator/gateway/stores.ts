@@ -113,7 +113,7 @@ export class GatewayStores {
     return gateway && isOwnClass(this.classOf(gateway)) ? gateway : undefined;
   }
 
-  /** The class of `gateway`, whoever serves it; undefined if it does not exist. */
+  /** The class of `gateway`, also one of another controller; undefined if it does not exist. */
   classOf({ spec }: Gateway): GatewayClassObject | undefined {
     return this.classes.get(`/${spec.gatewayClassName}`);
   }

@@ -24,7 +24,7 @@ import {
 import type { GatewayStores } from './stores.ts';
 import { strippedNamespace, strippedService, strippedSlice } from './stripped.ts';
 
-/** How often the API server is asked for its kinds while one is missing. */
+/** How often the kinds of the API server are requested while one is missing. */
 const missingMs = 30_000;
 /** The same while it has all of them. */
 const completeMs = 600_000;
@@ -85,7 +85,7 @@ export class GatewayWatches {
     });
   }
 
-  /** Where the API server serves each kind, as it last said. */
+  /** Where the API server serves each kind, as it last reported. */
   get kinds(): ServedKinds {
     return this.#kinds;
   }

@@ -7,8 +7,8 @@ import type { HostAddress } from '../../lib/own-addresses.ts';
 /**
  * Selects the endpoints whose UDP answers may leave from another address than the client asked, and which it then drops:
  * those on a wildcard address if the host has several addresses of a family of theirs, with the engine node, which cannot
- * choose the source address of an answer. Loopback and link-local addresses do not count: the kernel chooses these for whoever
- * asked them.
+ * choose the source address of an answer. Loopback and link-local addresses do not count: the kernel answers
+ * from these if a client asked them.
  */
 export function withUncertainReplies(
   endpoints: readonly EndpointConfig[],

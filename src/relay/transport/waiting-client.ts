@@ -30,7 +30,7 @@ export type WaitingClientContext = {
   /**
    * Serves the client, which begins again with all that it has sent.
    *
-   * @returns false if nobody serves that name; it is not touched then.
+   * @returns false if no endpoint serves that name; the client is not touched then.
    */
   readonly onHello: (hello: ClientHello, client: Accepted) => boolean;
   /** Called once if it is not served, when that is decided. */
@@ -41,7 +41,7 @@ export type WaitingClientContext = {
 
 /**
  * A client of TLS whose ClientHello is awaited, since that decides who serves it. What it sends is kept, within the memory
- * budget, for whoever does.
+ * budget, for the endpoint that does.
  *
  *     reading ──► served by another, which owns it from then on
  *        └──────► refused: reset, as Envoy and HAProxy do, and the Gateway API's conformance suite expects
@@ -120,7 +120,7 @@ export class WaitingClient implements Accepted, Reader, ChannelOwner {
 
   onFailed(_channel: Channel, error: Error): void {
     this.#isGone = true;
-    if (this.#state === 'served') return; // whoever has it asks `isGone`
+    if (this.#state === 'served') return; // the endpoint that has it calls `isGone`
     this.#turnAway(this.#bytes === 0 ? new NoDataError() : error);
   }
 
@@ -131,7 +131,7 @@ export class WaitingClient implements Accepted, Reader, ChannelOwner {
     this.#context.onClosed();
   }
 
-  // The rest is for whoever serves it.
+  // The rest is for the endpoint that serves it.
 
   get received(): Uint8Array {
     return Buffer.concat(this.#parts);
@@ -189,7 +189,7 @@ export class WaitingClient implements Accepted, Reader, ChannelOwner {
       moved: () => undefined,
       blocked: () => undefined,
     };
-    // Whoever serves the client reads the header once more, with the settings of its endpoint.
+    // The endpoint that serves the client reads the header again, with its own settings.
     return new ProxyHeaderReader(next, { timeoutMs: 0, trustedSources: [] }, clock, {
       onHeader: () => undefined,
       onError: (error) => {

@@ -112,21 +112,35 @@ function leastConnections<R extends Choice>(weighted: readonly Weighted<R>[]): B
   return () => byRank(weighted, turn(), ({ remote, weight }) => ((remote.active ?? 0) + 1) / weight);
 }
 
-/** The remotes by the rank of each, the lowest first; those of one rank in the order that begins with `first`. */
+/** The rank of the remote at a place of the configuration: the lower, the sooner it is tried. */
+type RankOf<R> = (each: Weighted<R>, index: number) => number;
+
+/**
+ * The remotes by the rank of each, the lowest first; those of one rank in the order that begins with `first`. To choose among
+ * a thousand for each client, it makes nothing of each: only who asks for a second one has them ranked and sorted.
+ */
 function byRank<R extends Choice>(
   weighted: readonly Weighted<R>[],
   first: number,
-  rankOf: (each: Weighted<R>, index: number) => number,
+  rankOf: RankOf<R>,
 ): Iterable<R> {
-  let best: Ranked<R> | undefined;
-  const ranked: Ranked<R>[] = [];
-  for (const [index, each] of weighted.entries()) {
-    const place = (index - first + weighted.length) % weighted.length;
-    const one = { remote: each.remote, rank: rankOf(each, index), place };
-    ranked.push(one);
-    if (isPreferred(one.remote) && (best === undefined || before(one, best) < 0)) best = one;
+  const placeOf = (index: number): number => (index - first + weighted.length) % weighted.length;
+  let best = -1;
+  let bestRank = Infinity;
+  for (let index = 0; index < weighted.length; index += 1) {
+    const each = weighted[index];
+    if (each === undefined || !isPreferred(each.remote)) continue;
+    const rank = rankOf(each, index);
+    const isLater = rank > bestRank || (rank === bestRank && placeOf(index) > placeOf(best));
+    if (best >= 0 && isLater) continue;
+    best = index;
+    bestRank = rank;
   }
-  return bestFirst(best, ranked);
+  return bestFirst(weighted[best]?.remote, () =>
+    weighted
+      .map((each, index) => ({ remote: each.remote, rank: rankOf(each, index), place: placeOf(index) }))
+      .sort(before),
+  );
 }
 
 /** A remote, and how soon it is tried: the lowest rank first, and of one rank the lowest place. */
@@ -136,9 +150,9 @@ function before(a: Ranked<unknown>, b: Ranked<unknown>): number {
   return a.rank === b.rank ? a.place - b.place : a.rank - b.rank; // of two infinite ones the difference is no number
 }
 
-function* bestFirst<R>(best: Ranked<R> | undefined, ranked: Ranked<R>[]): Iterable<R> {
-  if (best !== undefined) yield best.remote;
-  for (const each of ranked.sort(before)) if (each !== best) yield each.remote;
+function* bestFirst<R>(best: R | undefined, ranked: () => Ranked<R>[]): Iterable<R> {
+  if (best !== undefined) yield best;
+  for (const { remote } of ranked()) if (remote !== best) yield remote;
 }
 
 /**

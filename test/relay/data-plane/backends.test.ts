@@ -3,8 +3,11 @@ import type { Socket as UdpSocket } from 'node:dgram';
 import { expect } from 'chai';
 import type { RealmBackend } from '../../../src/config/backends.ts';
 import type { RealmEndpoint, RealmNetwork } from '../../../src/config/realm-document.ts';
+import type { RelayConfig } from '../../../src/config/relay-config.ts';
 import { errorCode } from '../../../src/lib/errors.ts';
+import type { RelayOptions } from '../../../src/relay/server.ts';
 import { eventually } from '../../support/eventually.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { freePort } from '../../support/free-port.ts';
 import { engines } from '../engines.ts';
 import {
@@ -26,6 +29,11 @@ const mostlyRefused: readonly RealmBackend[] = [
   { weight: 200_000, remotes: [0] },
   { weight: 800_000, refuse: true },
 ];
+
+/** A relay whose clock stands still, so that no dial is overtaken by the next one, however slow the machine is. */
+function start(first: RelayConfig, options: Partial<RelayOptions> = {}): Promise<TestRelay> {
+  return loopback.relay(first, { clock: new FakeClock(), ...options });
+}
 
 /** What each of `count` clients, one after the other, gets until its end; ECONNRESET for one that is refused. */
 async function outcomes(listen: string, count: number, from?: string): Promise<string[]> {
@@ -50,7 +58,7 @@ describe('relay, backends', () => {
   for (const engine of engines)
     it(`refuse 80 % of 200 TCP clients if a backend with 80 % of the weight refuses: engine ${engine.name}`, async () => {
       const remote = await loopback.greeter('hello');
-      const { relay, lines } = await loopback.relay(config(endpoint(remote, { backends: mostlyRefused })), {
+      const { relay, lines } = await start(config(endpoint(remote, { backends: mostlyRefused })), {
         engine,
       });
       const logged = lines.filter(({ level }) => level !== 'debug').length;
@@ -89,9 +97,7 @@ describe('relay, backends', () => {
       let dialled = 0;
       const remote = await loopback.tcpRemote(() => (dialled += 1));
       const backends = [{ weight: 1, refuse: true }];
-      const { relay, lines } = await loopback.relay(
-        config(endpoint(remote, { ...fields, backends }, network)),
-      );
+      const { relay, lines } = await start(config(endpoint(remote, { ...fields, backends }, network)));
       const client = loopback.dial(listenOf(relay));
       if (send !== undefined) client.write(send);
       expect(await failure(client)).to.equal('ECONNRESET');
@@ -110,7 +116,7 @@ describe('relay, backends', () => {
       { weight: 3, remotes: [1] },
       { weight: 4, remotes: [2, 3] },
     ];
-    const { relay } = await loopback.relay(config(endpoint(down, { extra_remotes: others, backends })));
+    const { relay } = await start(config(endpoint(down, { extra_remotes: others, backends })));
     expect(counts(await outcomes(listenOf(relay), 80))).to.deep.equal({
       'failed ECONNRESET': 10,
       b: 30,
@@ -125,7 +131,7 @@ describe('relay, backends', () => {
       { weight: 1, remotes: [1, 2] },
     ];
     const fields = { extra_remotes: [b, c], balance: 'roundrobin: 1, 1, 3', backends };
-    const { relay } = await loopback.relay(config(endpoint(a, fields)));
+    const { relay } = await start(config(endpoint(a, fields)));
     expect(counts(await outcomes(listenOf(relay), 80))).to.deep.equal({ a: 40, b: 10, c: 30 });
   });
 
@@ -135,7 +141,7 @@ describe('relay, backends', () => {
       { weight: 1, remotes: [0] },
       { weight: 1, refuse: true },
     ];
-    const { relay } = await loopback.relay(config(endpoint(remote, { balance: 'iphash: 1', backends })));
+    const { relay } = await start(config(endpoint(remote, { balance: 'iphash: 1', backends })));
     const clients = Array.from({ length: 16 }, (_, index) => `127.0.0.${String(index + 1)}`);
     const seen = new Set<string>();
     for (const client of clients) {
@@ -153,7 +159,7 @@ describe('relay, backends', () => {
       ...(backends && { backends }),
     });
     const port = await freePort();
-    const { relay } = await loopback.relay(config(of()));
+    const { relay } = await start(config(of()));
     const client = await loopback.client(listenOf(relay));
     expect(await loopback.exchange(client, 'before')).to.equal('before');
     await relay.reload(config(of([{ weight: 1, refuse: true }])));
@@ -169,7 +175,7 @@ describe('relay, backends', () => {
     const port = await freePort();
     const of = (first: string) =>
       endpoint(first, { listen: `127.0.0.1:${String(port)}`, backends: mostlyRefused });
-    const { relay } = await loopback.relay(config(of(a)));
+    const { relay } = await start(config(of(a)));
     const all: string[] = [];
     for (let client = 0; client < 20; client += 1) {
       all.push(await outcome(listenOf(relay)));
@@ -193,7 +199,7 @@ describe('relay, backends of UDP', () => {
   it('drop the datagrams of 80 % of 200 clients, and go on with these clients', async () => {
     const remote = await loopback.udpEcho();
     const network = { use_udp: true, no_tcp: true };
-    const started = await loopback.relay(config(endpoint(remote, { backends: mostlyRefused }, network)));
+    const started = await start(config(endpoint(remote, { backends: mostlyRefused }, network)));
     const clients = await Promise.all(Array.from({ length: 200 }, () => loopback.udp()));
     await send(started, clients, 200);
     expect(statusOf(started.relay).backendRefused).to.deep.equal({ connections: 0, associations: 160 });
@@ -208,7 +214,7 @@ describe('relay, backends of UDP', () => {
     const port = await freePort();
     const of = (backends: readonly RealmBackend[]) =>
       config(endpoint(remote, { listen: `127.0.0.1:${String(port)}`, backends }, network));
-    const started = await loopback.relay(of([{ weight: 1, refuse: true }]));
+    const started = await start(of([{ weight: 1, refuse: true }]));
     const client = await loopback.udp();
     await send(started, [client], 1);
     await started.relay.reload(of([{ weight: 1, remotes: [0] }]));
@@ -226,7 +232,7 @@ describe('relay, backends of UDP', () => {
     ];
     const network = { use_udp: true, no_tcp: true };
     const fields = { extra_remotes: [remote], backends };
-    const { relay } = await loopback.relay(config(endpoint(down, fields, network)));
+    const { relay } = await start(config(endpoint(down, fields, network)));
     const { host, port } = split(listenOf(relay));
     const clients = await Promise.all(Array.from({ length: 4 }, () => loopback.udp()));
     let answers = 0;

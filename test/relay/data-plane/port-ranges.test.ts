@@ -290,6 +290,7 @@ describe('relay, port ranges', () => {
           extra_remotes: [remotes(ports[index] ?? 0)[1] ?? ''],
         })),
       ),
+      { clock: new FakeClock() }, // no dial is overtaken by the next one
     );
     const middle = `127.0.0.1:${String(first + 1)}`;
     const host = await loopback.greeting(middle);

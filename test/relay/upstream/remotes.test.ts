@@ -317,6 +317,7 @@ describe('relay, remotes that fail', () => {
           strategy: 'leastconnections',
         }),
       ),
+      { clock: new FakeClock() }, // no dial is overtaken by the next one
     );
     const clients = [];
     for (let i = 0; i < 4; i += 1) {
