@@ -116,8 +116,7 @@ async function act(key: ObjectKey, served: Served, context: GatewayContext): Pro
       strategy: done?.updateStrategy,
       previous: {},
     };
-    await followPods(followed, context);
-    return result;
+    return { ...(await followPods(followed, context)), ...result };
   } catch (error) {
     return withError(result, error);
   }

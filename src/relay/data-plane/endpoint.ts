@@ -166,7 +166,7 @@ export class Endpoint {
 
   /** Prepares for the new ports of `config`, since their clients may come before `reconfigure`. */
   addPorts(config: EndpointConfig): void {
-    this.#remotes.addPorts(config);
+    if (config !== this.#config) this.#remotes.addPorts(config);
   }
 
   /**
@@ -175,6 +175,7 @@ export class Endpoint {
    * would otherwise stay for ever.
    */
   reconfigure(config: EndpointConfig, transport?: EndpointTransport): void {
+    if (config === this.#config && transport === this.#transport) return;
     const { allowedSources } = this.#config.network;
     this.#config = config;
     this.#transport = transport;

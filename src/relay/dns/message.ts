@@ -11,6 +11,8 @@ export type Reply =
   | { readonly kind: 'addresses'; readonly addresses: readonly string[]; readonly ttlMs: number }
   /** The name does not exist (NXDOMAIN), or has no record of this type; `ttlMs` is undefined without a SOA record. */
   | { readonly kind: 'nothing'; readonly isName: boolean; readonly ttlMs: number | undefined }
+  /** The name is an alias of `target`, of which the server states nothing: it is to be asked for. */
+  | { readonly kind: 'alias'; readonly target: string; readonly ttlMs: number }
   /** The server cannot answer: `reason` is its code, such as SERVFAIL. */
   | { readonly kind: 'failure'; readonly reason: string }
   /** The answer is too large for a datagram. */
@@ -19,8 +21,8 @@ export type Reply =
 /** Addresses of one answer that are used; servers rotate the order, so that all of them get clients. */
 export const maxAddresses = 64;
 
-/** The longest chain of aliases that is followed. */
-const maxAliases = 16;
+/** The longest chain of aliases that is followed, in one reply, and by further queries. */
+export const maxAliases = 16;
 
 const headBytes = 12;
 const typeNumbers: Readonly<Record<RecordType, number>> = { A: 1, AAAA: 28 };
@@ -76,7 +78,14 @@ function content(rcode: number, question: DnsQuestion, reader: Reader): Reply {
   if (rcode !== 0 && rcode !== 3)
     return { kind: 'failure', reason: reasons[rcode] ?? `RCODE ${String(rcode)}` };
   const records = new Records(question, reader);
-  return records.addresses ?? { kind: 'nothing', isName: rcode === 0, ttlMs: records.negativeTtlMs };
+  // A code for "no such name" is about the last alias: RFC 6604, section 3
+  const rest = rcode === 0 ? records.unansweredAlias : undefined;
+  return records.addresses ?? rest ?? { kind: 'nothing', isName: rcode === 0, ttlMs: records.negativeTtlMs };
+}
+
+/** Whether a query can state `name`: a label of a reply may contain a dot, or anything else. */
+function isQueryable(name: string): boolean {
+  return name.split('.').every((label) => label !== '');
 }
 
 /** The records of a reply that bear on its question. */
@@ -100,19 +109,34 @@ class Records {
 
   /** Those of the name, or of the one that its aliases lead to: RFC 1034, section 3.6.2. */
   get addresses(): Extract<Reply, { kind: 'addresses' }> | undefined {
-    let owner = this.#question.name.toLowerCase();
+    const { name, ttl } = this.#canonical();
+    const found = this.#found.get(name);
+    if (found === undefined) return undefined;
+    return { kind: 'addresses', addresses: found.addresses, ttlMs: Math.min(ttl, found.ttl) * 1000 };
+  }
+
+  /**
+   * The alias that the reply leaves open. RFC 1034, section 5.3.3: the query goes on with it. A SOA record says that the name it
+   * leads to has no record of the type (RFC 2308, section 2.2).
+   */
+  get unansweredAlias(): Extract<Reply, { kind: 'alias' }> | undefined {
+    const { name, ttl } = this.#canonical();
+    const isOpen = name !== this.#question.name.toLowerCase() && !this.#aliases.has(name);
+    if (!isOpen || this.negativeTtlMs !== undefined || !isQueryable(name)) return undefined;
+    return { kind: 'alias', target: name, ttlMs: ttl * 1000 };
+  }
+
+  /** The name that the aliases lead to, and for how many seconds; of a circle, one of its names. */
+  #canonical(): { readonly name: string; readonly ttl: number } {
+    let name = this.#question.name.toLowerCase();
     let ttl = Infinity;
-    for (let steps = 0; steps <= maxAliases; steps += 1) {
-      const found = this.#found.get(owner);
-      if (found !== undefined) {
-        return { kind: 'addresses', addresses: found.addresses, ttlMs: Math.min(ttl, found.ttl) * 1000 };
-      }
-      const alias = this.#aliases.get(owner);
-      if (alias === undefined) return undefined;
+    for (let steps = 0; steps < maxAliases && !this.#found.has(name); steps += 1) {
+      const alias = this.#aliases.get(name);
+      if (alias === undefined) break;
       ttl = Math.min(ttl, alias.ttl);
-      owner = alias.target;
+      name = alias.target;
     }
-    return undefined;
+    return { name, ttl };
   }
 
   #readAnswer(): void {

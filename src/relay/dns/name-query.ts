@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { parseIpAddress, type IpFamily } from '../../lib/ip-address.ts';
 import type { Answer } from './answer-cache.ts';
-import type { RecordType } from './message.ts';
+import { maxAliases, type DnsQuestion, type RecordType } from './message.ts';
 import { type NameError, noAddress, noAnswer, notFound } from './name-error.ts';
 import { ServersFailure, type ServerGroup, type Settled } from './server-group.ts';
 
@@ -29,7 +29,10 @@ const partialMs = 5000;
 
 const recordTypes: Readonly<Record<IpFamily, RecordType>> = { IPv4: 'A', IPv6: 'AAAA' };
 
-type Outcome = Settled | ServersFailure;
+/** A reply for the name that its aliases lead to. */
+type Found = Exclude<Settled, { kind: 'alias' }>;
+
+type Outcome = Found | ServersFailure;
 
 /**
  * Queries name servers for the addresses of `host`, name by name of its search list.
@@ -77,7 +80,7 @@ async function groupOutcomes(
   const enough = Promise.withResolvers<undefined>();
   let stopTimer: () => void = () => undefined;
   const queries = group.map(async (family, index) => {
-    const outcome = await settledOf(servers.ask({ name, type: recordTypes[family] }, both));
+    const outcome = await settledOf(followed({ name, type: recordTypes[family] }, servers, both));
     outcomes[index] = outcome;
     if (outcome instanceof ServersFailure || outcome.kind !== 'addresses') return;
     stopTimer();
@@ -94,7 +97,23 @@ async function groupOutcomes(
   }
 }
 
-async function settledOf(reply: Promise<Settled>): Promise<Outcome> {
+/**
+ * Asks the question, and then for what the answer is an alias of, if the server does not state it: one that is responsible for
+ * the alias only.
+ */
+async function followed(question: DnsQuestion, servers: ServerGroup, signal: AbortSignal): Promise<Found> {
+  let [{ name }, aliasMs] = [question, Infinity];
+  for (let steps = 0; steps <= maxAliases; steps += 1) {
+    const reply = await servers.ask({ ...question, name }, signal);
+    if (reply.kind === 'addresses') return { ...reply, ttlMs: Math.min(reply.ttlMs, aliasMs) };
+    if (reply.kind === 'nothing') return reply;
+    aliasMs = Math.min(aliasMs, reply.ttlMs);
+    name = reply.target;
+  }
+  return { kind: 'nothing', isName: true, ttlMs: undefined };
+}
+
+async function settledOf(reply: Promise<Found>): Promise<Outcome> {
   try {
     return await reply;
   } catch (error) {

@@ -18,7 +18,7 @@ export type ServerOptions = {
 };
 
 /** A reply that settles a question. */
-export type Settled = Extract<Reply, { kind: 'addresses' | 'nothing' }>;
+export type Settled = Extract<Reply, { kind: 'addresses' | 'nothing' | 'alias' }>;
 
 /** No server settled a question. */
 export class ServersFailure extends Error {

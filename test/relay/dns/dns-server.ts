@@ -8,6 +8,8 @@ import type { Loopback } from '../loopback.ts';
 /** The addresses of a name, by type, or silence; or how the server treats it: `release` answers `held` questions. */
 export type ZoneEntry =
   | { readonly A?: readonly string[]; readonly AAAA?: readonly string[] | 'silent' }
+  /** An alias, without what it leads to. */
+  | { readonly CNAME: string }
   | 'silent'
   | 'SERVFAIL'
   | 'held';
@@ -96,24 +98,29 @@ export class DnsServer {
       send(this.#truncated && protocol === 'udp' ? truncatedAnswer(head) : this.#answer(head, name, type));
     };
     const entry = this.zone[name];
-    const isSilent = entry === 'silent' || (typeof entry === 'object' && entry[type] === 'silent');
+    const isSilent =
+      entry === 'silent' || (typeof entry === 'object' && 'AAAA' in entry && entry[type] === 'silent');
     if (entry === 'held') this.#held.push({ name, answer });
     else if (!isSilent) answer();
   }
 
   #answer(question: Buffer, name: string, type: 'A' | 'AAAA'): Buffer {
     const known = this.zone[name];
-    const records =
-      typeof known === 'object' ? [known[type] ?? []].flat().map((each) => this.#record(each)) : [];
+    const records = typeof known === 'object' ? this.#records(known, type) : [];
     const rcode = known === undefined ? 3 : known === 'SERVFAIL' ? 2 : 0;
     return Buffer.concat([answerHead(question, rcode, records.length), ...records]);
   }
 
-  #record(address: string): Buffer {
-    const data = addressBytes(address);
+  #records(entry: Extract<ZoneEntry, object>, type: 'A' | 'AAAA'): Buffer[] {
+    if ('CNAME' in entry) return [this.#record(5, nameBytes(entry.CNAME))];
+    const addresses = [entry[type] ?? []].flat();
+    return addresses.map((each) => this.#record(type === 'A' ? 1 : 28, addressBytes(each)));
+  }
+
+  #record(type: number, data: Buffer): Buffer {
     const head = Buffer.alloc(12);
     head.writeUInt16BE(0xc00c, 0); // a pointer to the name in the question, RFC 1035, section 4.1.4
-    head.writeUInt16BE(data.length === 4 ? 1 : 28, 2);
+    head.writeUInt16BE(type, 2);
     head.writeUInt16BE(1, 4);
     head.writeUInt32BE(this.#ttlSeconds, 6);
     head.writeUInt16BE(data.length, 10);
@@ -133,6 +140,12 @@ function truncatedAnswer(question: Buffer): Buffer {
   const head = answerHead(question, 0, 0);
   head.writeUInt16BE(0x8380, 2);
   return head;
+}
+
+function nameBytes(name: string): Buffer {
+  const labels = name.split('.').map((label) => Buffer.from(`\0${label}`, 'latin1'));
+  for (const label of labels) label[0] = label.length - 1;
+  return Buffer.concat([...labels, Buffer.of(0)]);
 }
 
 /** @param address  IPv4, or IPv6 that contains `::`. */

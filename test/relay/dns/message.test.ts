@@ -82,6 +82,31 @@ describe('messages of name servers', () => {
       expected: { kind: 'nothing', isName: true, ttlMs: undefined },
     },
     {
+      why: 'an alias without its address',
+      message: reply([record(self, 5, '0000000a', b)]),
+      expected: { kind: 'alias', target: 'b.example', ttlMs: 10_000 },
+    },
+    {
+      why: 'an alias of a name that has no address',
+      message: reply([record(self, 5, minute, b)], { authorities: [soa(minute, '00000003')] }),
+      expected: { kind: 'nothing', isName: true, ttlMs: 3000 },
+    },
+    {
+      why: 'an alias of a name that does not exist',
+      message: reply([record(self, 5, minute, b)], { flags: 0x8183 }),
+      expected: { kind: 'nothing', isName: false, ttlMs: undefined },
+    },
+    {
+      why: 'an alias of the root',
+      message: reply([record(self, 5, minute, '00')]),
+      expected: { kind: 'nothing', isName: true, ttlMs: undefined },
+    },
+    {
+      why: 'an alias of a name that no query can state',
+      message: reply([record(self, 5, minute, '022e62 00')]),
+      expected: { kind: 'nothing', isName: true, ttlMs: undefined },
+    },
+    {
       why: 'the address of another name',
       message: reply([a('c0000201', minute, b)]),
       expected: { kind: 'nothing', isName: true, ttlMs: undefined },

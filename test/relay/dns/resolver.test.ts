@@ -31,6 +31,11 @@ const zone: Zone = {
   'four.example': { A: ['192.0.2.4'] },
   'six.example': { AAAA: ['2001:db8::6'] },
   'web.svc.cluster.local': { A: ['192.0.2.9'] },
+  'alias.example': { CNAME: 'second.example' },
+  'second.example': { CNAME: 'both.example' },
+  'circle.example': { CNAME: 'round.example' },
+  'round.example': { CNAME: 'circle.example' },
+  'dangling.example': { CNAME: 'no.example' },
 };
 
 type Fixture = { readonly names: NameResolver; readonly server: DnsServer; readonly clock: FakeClock };
@@ -164,6 +169,24 @@ describe('name resolver', () => {
     expect(await names.lookup('four.example')).to.deep.equal(['192.0.2.4']);
     expect(server.questions).to.deep.equal(['udp A four.example', 'tcp A four.example']);
   });
+
+  it('asks for what an alias leads to if the server states only the alias', async () => {
+    const { names, server } = await resolverWith({ mode: 'ipv4_only' });
+    expect(await names.lookup('alias.example')).to.deep.equal(four);
+    expect(server.names).to.deep.equal(['alias.example', 'second.example', 'both.example']);
+  });
+
+  for (const { host, code, why } of [
+    { host: 'circle.example', code: 'ENODATA', why: 'aliases that lead in a circle' },
+    { host: 'dangling.example', code: 'ENOTFOUND', why: 'an alias of a name that does not exist' },
+  ]) {
+    it(`rejects ${why}`, async () => {
+      const { names, server } = await resolverWith({ mode: 'ipv4_only' });
+      const error = await names.lookup(host).catch((reason: unknown) => reason);
+      expect(errorCode(error)).to.equal(code);
+      expect(server.questions.length).to.be.at.most(17);
+    });
+  }
 
   it("uses the system's search domains only if neither name servers nor a protocol are configured", () => {
     const isSearching = (dns: RealmDns): unknown =>
