@@ -76,6 +76,15 @@ export class KernelChannel implements Channel, Watcher, Work {
     return bytes;
   }
 
+  unacknowledged(): number | undefined {
+    if (this.#isClosed) return 0;
+    try {
+      return this.#socket.unacknowledged();
+    } catch {
+      return undefined; // Multipath TCP without its first subflow
+    }
+  }
+
   /** Whether something waits, if only a pipe whose last bytes were discarded. */
   get #isWaiting(): boolean {
     return this.#output.length > 0;
