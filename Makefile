@@ -132,7 +132,7 @@ executable: node_modules ## Build the single executable in dist/executable/.
 	node tools/executable.ts
 
 .PHONY: arm64
-arm64: build ## Build host packages and executable for arm64 on x64; downloads the pinned Node.js of arm64.
+arm64: build ## Build host packages, executable and image for arm64 on x64, in dist/arm64/; downloads the pinned Node.js of arm64.
 	tools/arm64.sh
 
 .PHONY: install-manifest

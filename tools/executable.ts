@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export async function buildExecutable(folder: string, architecture: string, node
     ) as [string, string, string];
     await bundleInOneFile(main);
     copyFileSync(node, executable);
-    spawnSync('strip', ['--strip-debug', executable]); // smaller, if strip is installed and knows the architecture
+    execFileSync(join(root, 'tools', 'strip-debug.sh'), [executable]);
     const options = {
       main,
       mainFormat: 'module',
@@ -45,6 +45,7 @@ export async function buildExecutable(folder: string, architecture: string, node
 }
 
 if (import.meta.main) {
-  const [architecture = process.arch, node = process.execPath] = process.argv.slice(2);
-  await buildExecutable(join(root, 'dist', 'executable'), architecture, node);
+  const [architecture = process.arch, node = process.execPath, folder = join(root, 'dist', 'executable')] =
+    process.argv.slice(2);
+  await buildExecutable(folder, architecture, node);
 }

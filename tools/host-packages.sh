@@ -17,7 +17,7 @@ tree() {
   local home=$1/lib/realm-operator
   mkdir -p "$1"/{bin,lib/systemd/system,lib/sysusers.d,share/doc/realm-operator} "$home"
   cp "$node" "$home/node"
-  strip --strip-debug "$home/node" 2>/dev/null || true # smaller, if strip is installed and knows this architecture
+  tools/strip-debug.sh "$home/node"
   cp -r dist/realm-operator.js dist/chunks "$home/"
   echo '{"type":"module"}' >"$home/package.json"
   cp packaging/launcher "$1/bin/realm-operator"

@@ -1,14 +1,15 @@
 #!/bin/bash
-# oci-archive.sh ROOTFS NAME:TAG OUT.tar CONFIG-JSON: writes an OCI image archive with one layer, the folder ROOTFS.
-# CONFIG-JSON is the "config" of the OCI image specification. Equal input gives an equal archive.
+# oci-archive.sh ROOTFS NAME:TAG OUT.tar CONFIG-JSON [ARCHITECTURE]: writes an OCI image archive with one layer, the folder
+# ROOTFS. CONFIG-JSON is the "config" of the OCI image specification, and ARCHITECTURE this machine's by default. Equal input
+# gives an equal archive.
 set -euo pipefail
 
 readonly root=$1 name=$2 out=$3 config=$4
 readonly types=application/vnd.oci.image
-case $(uname -m) in
-  x86_64) architecture=amd64 ;;
-  aarch64) architecture=arm64 ;;
-  *) architecture=$(uname -m) ;;
+case ${5:-$(uname -m)} in
+  x86_64 | x64) architecture=amd64 ;;
+  aarch64 | arm64) architecture=arm64 ;;
+  *) architecture=${5:-$(uname -m)} ;;
 esac
 
 work=$(mktemp -d)

@@ -5,6 +5,8 @@ import { buildSync } from 'esbuild';
 
 const src = join(import.meta.dirname, '..', 'src');
 const style = 'telemetry/page/page.css';
+/** What both pages have around their own parts. */
+const frame = 'telemetry/page/frame.html';
 const pages = ['relay/admin/page', 'operator/page'];
 
 /** The pages of relay and operator, as TypeScript, by their path in the repository. */
@@ -15,7 +17,7 @@ export function pageModules(): readonly (readonly [path: string, text: string])[
 /** A page in one piece, and the policy that allows a browser only its script and style. */
 function pageModule(folder: string): string {
   const [css, script] = [built(style), built(`${folder}/script.ts`)];
-  const html = readFileSync(join(src, folder, 'page.html'), 'utf8')
+  const html = filled(read(frame), parts(read(`${folder}/page.html`)))
     .replace(/<style><\/style>/, () => `<style>${css}</style>`)
     .replace(/<script type="module"><\/script>/, () => `<script type="module">${script}</script>`)
     .replace(/\n\s*/g, '\n');
@@ -39,6 +41,21 @@ function pageModule(folder: string): string {
     `export const policy = ${JSON.stringify(policy.join('; '))};`,
     '',
   ].join('\n');
+}
+
+/** The contents of the templates of a page, by their ids. */
+function parts(page: string): ReadonlyMap<string, string> {
+  const templates = page.matchAll(/<template id="([a-z]+)">(.*?)<\/template>/gs);
+  return new Map([...templates].map(([, id = '', content = '']) => [id, content.trim()]));
+}
+
+/** `text` with the parts in its slots; a slot without a part is empty. */
+function filled(text: string, own: ReadonlyMap<string, string>): string {
+  return text.replace(/<slot name="([a-z]+)"><\/slot>/g, (_slot, name: string) => own.get(name) ?? '');
+}
+
+function read(path: string): string {
+  return readFileSync(join(src, path), 'utf8');
 }
 
 /** `entry` bundled with its imports and minified. */

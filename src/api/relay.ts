@@ -112,7 +112,10 @@ type RemoteTransportSpec = NonNullable<EndpointSpec['remoteTransport']>;
 
 /** The layers between TCP and the relayed bytes, towards the clients: at least one of them. */
 export type ListenTransport = {
-  readonly tls?: CompleteBut<NonNullable<ListenTransportSpec['tls']>, 'clientCASecretName'>;
+  readonly tls?: CompleteBut<NonNullable<ListenTransportSpec['tls']>, 'clientCASecretName'> & {
+    /** Whether Pods start, and serve other endpoints, without the Secrets; no field of a RealmRelay sets it. */
+    readonly isOptional?: true;
+  };
   readonly webSocket?: WebSocketSettings;
 };
 

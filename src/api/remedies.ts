@@ -1,7 +1,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import type { Problem } from '../lib/problem.ts';
 import { addressIn, characterRemedy, templateRemedy } from './text-remedies.ts';
-import { booleanRemedy, listRemedy, numberRemedy, rangeRemedy } from './value-remedies.ts';
+import { booleanRemedy, listRemedy, numberRemedy, quantityRemedy, rangeRemedy } from './value-remedies.ts';
 
 /** What a person wrote in place of an address and a port. */
 type Written = { readonly host?: string; readonly port?: number; readonly endPort?: number };
@@ -33,6 +33,7 @@ const refinements: readonly Refinement[] = [
   ({ path, value }) => (['port', 'endPort'].includes(String(path.at(-1))) ? asPort(value) : undefined),
   rangeRemedy,
   numberRemedy,
+  quantityRemedy,
   booleanRemedy,
   listRemedy,
   ({ what, value, remedy }) =>
@@ -58,25 +59,30 @@ function asMapping(value: unknown): string | undefined {
 
 function asAddress(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined;
-  if (value === '*') return 'write "::" for every address of both families, or 0.0.0.0 for IPv4';
+  if (/^(?:\*|any|all)$/i.test(value))
+    return 'write "::" for every address of both families, or 0.0.0.0 for IPv4';
   const written = addressAndPort(value);
   if (written?.host === undefined) return addressIn(value);
   if (written.port !== undefined) return `put ${String(written.port)} into port: ${mapping(written)}`;
-  return `write ${quoted(written.host)} without ${value.includes('://') ? 'what is around it' : 'brackets'}`;
+  if (written.host.includes('%')) return addressIn(written.host);
+  return `write ${quoted(written.host)} without ${value.startsWith('[') ? 'brackets' : 'what is around it'}`;
 }
 
 /** For `8000-8010`, `"443"` and `192.0.2.1:443` in place of a number. */
 function asPort(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined;
-  const [, number = '', protocol = ''] = /^([0-9]{1,5})\/(tcp|udp)$/.exec(value.toLowerCase()) ?? [];
-  if (number !== '') return `write ${number}, and set network.${protocol} to true`;
+  const [, before, number, after] =
+    /^(?:(tcp|udp)[/: ])?:?([0-9]{1,5})(?:[/ ]?(tcp|udp))?$/i.exec(value) ?? [];
+  const protocol = (before ?? after)?.toLowerCase();
+  if (number !== undefined && protocol === 'udp') return `write ${number}, and set network.udp to true`;
+  if (number !== undefined && number !== value) return `write ${number}`;
   if (/^[0-9]+(?: ?, ?[0-9]+)+$/.test(value))
     return 'give each port an endpoint, or a range by port and endPort';
   return portIn(value);
 }
 
 function portIn(value: string): string | undefined {
-  const written = addressAndPort(value) ?? ports(value);
+  const written = ports(value) ?? addressAndPort(value);
   if (written?.port === undefined) return undefined;
   if (written.host !== undefined)
     return /^[0-9]+$/.test(written.host) ? undefined : `write ${fields(written)}`;
@@ -101,7 +107,7 @@ function hostIn(host: string): Written {
 }
 
 function ports(text: string): Written | undefined {
-  const [, first, last] = /^([0-9]{1,5})(?:\s*[-–]\s*([0-9]{1,5}))?$/.exec(text.trim()) ?? [];
+  const [, first, last] = /^([0-9]{1,5})(?:\s*(?:[-–]|\.\.|to)\s*([0-9]{1,5}))?$/.exec(text.trim()) ?? [];
   if (first === undefined) return undefined;
   return { port: Number(first), ...(last !== undefined && { endPort: Number(last) }) };
 }

@@ -36,6 +36,15 @@ function otherBase(text: string): number {
   return /^0[xob][0-9a-f]+$/i.test(text) ? Number(text) : Number.NaN;
 }
 
+/** For a quantity with a unit in another notation, `256MB` or `100 m`. */
+export function quantityRemedy({ value, remedy }: Problem): string | undefined {
+  if (!remedy.startsWith('use a quantity') || typeof value !== 'string') return undefined;
+  const [, number, unit = ''] = /^([0-9]+(?:\.[0-9]+)?) ?([kmgt]i?|)b?$/i.exec(value.trim()) ?? [];
+  if (number === undefined) return undefined;
+  if (unit === 'm' && !/b$/i.test(value)) return `write ${number}m`;
+  return unit === '' ? `write ${number}` : `write ${number}${unit.charAt(0).toUpperCase()}i`;
+}
+
 /** For `"true"` and `1` in place of true. */
 export function booleanRemedy({ what, value, remedy }: Problem): string | undefined {
   if (what !== 'has the wrong type' || !remedy.startsWith('give true or false')) return undefined;
@@ -64,6 +73,14 @@ const rangeWords = 'use an IP address or a range';
 /** For a range of addresses in another notation. */
 export function rangeRemedy({ value, remedy }: Problem): string | undefined {
   if (!remedy.startsWith(rangeWords) || typeof value !== 'string') return undefined;
+  return isEveryone(value) ? 'remove the list, which serves everyone' : rangeIn(value);
+}
+
+function isEveryone(text: string): boolean {
+  return /^(?:\*|any|all)$/i.test(text);
+}
+
+function rangeIn(value: string): string | undefined {
   if (value.includes(',')) return `write each range as an item of the list: ${listText(value)}`;
   const [address = '', length] = value.replaceAll(/[\s[\]]/g, '').split('/');
   const ip = parseIpAddress(address);

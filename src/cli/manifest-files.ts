@@ -117,8 +117,18 @@ async function readPath(path: string, isRecursive: boolean): Promise<ManifestFil
       : 'give the path of a manifest, or -R for the folders inside';
     return [{ file: path, failure: { what, remedy } }];
   } catch (error) {
-    return [{ file: path, failure: unreadable(error) }];
+    return [{ file: path, failure: { ...unreadable(error), ...pathRemedy(path) } }];
   }
+}
+
+/** For what kubectl or a shell would make something else of than a path. */
+function pathRemedy(path: string): Partial<Diagnosis> {
+  if (path === '') return { what: 'has no path', remedy: 'give a file, a folder, or - for standard input' };
+  if (/^https?:\/\//.test(path))
+    return { remedy: `get it first: curl --fail --location ${path} | realm-operator validate -` };
+  if (/[*?]/.test(path))
+    return { remedy: 'correct the pattern, which no file matches, or remove its quotes' };
+  return {};
 }
 
 /** The manifests in `folder`, in the order of their names. Links to folders are not followed. */

@@ -1,9 +1,5 @@
-import type { Relay as ParsedRelay } from '../api/relay.ts';
-import type { SocketAddress } from '../config/address.ts';
-import { configFindings, type ConfigFindings } from '../config/config-findings.ts';
 import { relayConfig } from '../config/parsed-config.ts';
 import { systemClock } from '../lib/clock.ts';
-import { machineNames } from '../lib/own-addresses.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import { present } from '../lib/record.ts';
 import { stopSignals } from '../lib/shutdown.ts';
@@ -19,13 +15,12 @@ import { openedLogOutput } from '../telemetry/log-outputs.ts';
 import { startAdminServer } from './admin-server.ts';
 import type { Command, Io } from './command.ts';
 import { standaloneOptions } from './command-options.ts';
-import { counts, findingsText, skippedText, type FindingFormat } from './findings.ts';
 import { adminAddress, filePath } from './flag-values.ts';
 import { parseOptions } from './options.ts';
-import { hostDocument, hostDrainSeconds, hostSecrets, hostWorkers, runsOnHost } from './host-relay.ts';
+import { HostManifests } from './host-manifests.ts';
+import { hostDocument, hostDrainSeconds, hostWorkers } from './host-relay.ts';
 import { ManifestReader } from './manifest-files.ts';
 import { anyNumber, findingFormat, manifestPaths } from './manifest-flags.ts';
-import { manifestsOf } from './manifests.ts';
 import { screen } from './standalone-screen.ts';
 
 /** `realm-operator standalone`: runs manifests on this machine. */
@@ -34,20 +29,18 @@ export const standalone: Command = async (argv, io) => {
   const output = await openedLogOutput(logOutput);
   const log = createLogger('info', output);
   const begun = await inheritance(process.env, io.signals);
-  const relay = new RelayServer({
+  const manifests = new HostManifests(reader, io, { admin: address, ...shown });
+  if (!(await manifests.read())) return 1;
+  const relay = await relayFor(manifests, {
     log,
     inherited: begun.sockets,
-    clock: systemClock,
-    ...(await movers(reader, log)),
-    identity: { relay: '', pod: '', madeOf: 'RealmRelay' },
     logLinesDropped: () => output.droppedLines,
   });
-  const host = new Host(relay, log, io, { reader, admin: address, ...shown });
+  const host = new Host(relay, manifests, { reader, log, io, isQuiet: shown.isQuiet });
   const signals = stopSignals(io.signals);
   reopenLogAtHangup(io.signals, output, log);
   let adminServer: HealthServer | undefined;
   try {
-    if (!(await host.read())) return 1;
     // Before any endpoint is bound: if it cannot start, no client must have been accepted.
     const fd = begun.sockets.take(adminSocket)?.fd;
     adminServer =
@@ -81,14 +74,17 @@ export const standalone: Command = async (argv, io) => {
   }
 };
 
-/** What moves the bytes: the engine, and as many threads as the manifests ask for at the start. */
-async function movers(
-  reader: ManifestReader,
-  log: Logger,
-): Promise<Pick<RelayOptions, 'engine' | 'threads'>> {
+/** A relay with as many threads as the manifests ask for now. */
+async function relayFor(
+  { relays = [] }: HostManifests,
+  options: Pick<RelayOptions, 'log' | 'inherited' | 'logLinesDropped'>,
+): Promise<RelayServer> {
+  const { log } = options;
+  const clock = systemClock;
   const engine = await chooseEngine('auto', log);
-  const count = hostWorkers(manifestsOf(await reader.files(), { isHost: true }).relays);
-  return { engine, ...present('threads', await startWorkers({ log, clock: systemClock, count }, engine)) };
+  const threads = await startWorkers({ log, clock, count: hostWorkers(relays) }, engine);
+  const identity = { relay: '', pod: '', madeOf: 'RealmRelay' } as const;
+  return new RelayServer({ ...options, clock, engine, ...present('threads', threads), identity });
 }
 
 function flags(argv: readonly string[], io: Io) {
@@ -106,10 +102,8 @@ function flags(argv: readonly string[], io: Io) {
 
 type HostOptions = {
   readonly reader: ManifestReader;
-  /** Where the admin server listens; undefined = there is none. */
-  readonly admin: SocketAddress | undefined;
-  /** How problems of manifests are printed. */
-  readonly format: FindingFormat;
+  readonly log: Logger;
+  readonly io: Io;
   /** Whether nothing is shown but problems. */
   readonly isQuiet: boolean;
 };
@@ -117,39 +111,33 @@ type HostOptions = {
 /** Keeps a relay in step with the manifests under some paths. */
 class Host {
   readonly #relay: RelayServer;
-  readonly #log: Logger;
-  readonly #io: Io;
+  readonly #manifests: HostManifests;
   readonly #options: HostOptions;
-  /** The relays that were read last; undefined if their manifests are not valid. */
-  #relays: readonly ParsedRelay[] | undefined;
-  /** What was read last, to detect changes. */
-  #last = '';
   /** Which files are missing, so that the same manifests have to be tried again; '' if none are. */
   #missing = '';
   /** How long connections are drained at shutdown. */
   drainSeconds = 0;
 
-  constructor(relay: RelayServer, log: Logger, io: Io, options: HostOptions) {
+  constructor(relay: RelayServer, manifests: HostManifests, options: HostOptions) {
     this.#relay = relay;
-    this.#log = log;
-    this.#io = io;
+    this.#manifests = manifests;
     this.#options = options;
   }
 
   /** Shows what runs. */
   show(adminUrl: string | undefined): void {
-    if (!this.#options.isQuiet) this.#io.stdout.write(screen(this.#relay.status(), adminUrl));
+    this.#show(screen(this.#relay.status(), adminUrl));
   }
 
   /** Runs the manifests again whenever something of them may have changed, and at SIGHUP. @returns the end of that. */
   async follow(adminUrl: string | undefined): Promise<() => void> {
-    const { reader } = this.#options;
+    const { reader, io } = this.#options;
     const watch = new FolderWatch(await reader.folders(), systemClock, async () => {
       await this.#runChanged(adminUrl);
       watch.watch(await reader.folders());
     });
     watch.start();
-    this.#io.signals.on('SIGHUP', () => {
+    io.signals.on('SIGHUP', () => {
       watch.check();
     });
     return () => {
@@ -159,83 +147,47 @@ class Host {
 
   /** Ends connections within `spec.drainSeconds`. */
   async drain(): Promise<void> {
-    const note = 'Draining connections; press Ctrl-C again to end them at once.\n';
-    if (!this.#options.isQuiet) this.#io.stdout.write(note);
+    this.#show('Draining connections; press Ctrl-C again to end them at once.\n');
     await this.#relay.drain(this.drainSeconds * 1000);
   }
 
   async #runChanged(adminUrl: string | undefined): Promise<void> {
-    const [before, isRetry] = [this.#last, this.#missing !== ''];
-    const isValid = await this.read();
-    if (this.#last === before && !isRetry) return;
+    const manifests = this.#manifests;
+    const [before, isRetry] = [manifests.last, this.#missing !== ''];
+    const isValid = await manifests.read();
+    if (manifests.last === before && !isRetry) return;
+    if (!isValid) this.#refuse('the manifests are not valid');
     const isRunning = isValid && (await this.run());
-    if (this.#last === before && !isRunning) return;
-    if (isRunning && !this.#options.isQuiet) this.#io.stdout.write('\n');
-    if (isRunning) this.show(adminUrl);
-    else this.#io.stderr.write('The change was rejected; the previous manifests keep running.\n');
-  }
-
-  /**
-   * Reads the manifests, and prints what is wrong with them unless that was printed before.
-   *
-   * @returns whether they are valid.
-   */
-  async read(): Promise<boolean> {
-    const { reader, format, isQuiet } = this.#options;
-    const { placed: all, findings, skipped } = manifestsOf(await reader.files(), { isHost: true });
-    const placed = all.filter(({ relay }) => runsOnHost(relay));
-    const relays = placed.map(({ relay }) => relay);
-    const { problems, warnings } = this.#found(relays);
-    const report = { findings: [...findings, ...hostSecrets(placed)], relays: all.length, skipped };
-    const lines = [...problems, ...warnings];
-    const read = JSON.stringify([relays, report, lines]);
-    if (read !== this.#last) {
-      if (report.findings.length > 0) this.#io.stderr.write(findingsText(report, format));
-      this.#print(lines);
-      if (skipped > 0 && !isQuiet && format === 'text') this.#print([skippedText(skipped)]);
-    }
-    const isValid = problems.length === 0 && counts(report).errors === 0;
-    if (!isValid && read !== this.#last) this.#refuse('the manifests are not valid');
-    this.#last = read;
-    this.#relays = isValid ? relays : undefined;
-    return isValid;
-  }
-
-  /** What the endpoints of all `relays` cannot do beside each other: here they share a machine. */
-  #found(relays: readonly ParsedRelay[]): ConfigFindings {
-    const distinct = new Map(
-      relays.map((each) => [`${each.metadata.namespace}/${each.metadata.name}`, each]),
-    );
-    const { config } = relayConfig(hostDocument([...distinct.values()]), 'the manifests');
-    const surroundings = {
-      own: machineNames(),
-      admin: this.#options.admin,
-      writtenAs: 'RealmRelay',
-    } as const;
-    return configFindings(config.endpoints, surroundings);
-  }
-
-  #print(lines: readonly string[]): void {
-    for (const line of lines) this.#io.stderr.write(`${line}\n`);
+    if (manifests.last === before && !isRunning) return;
+    if (isRunning) {
+      this.#show('\n');
+      this.show(adminUrl);
+    } else this.#options.io.stderr.write('The change was rejected; the previous manifests keep running.\n');
   }
 
   /** Runs the manifests that were read. @returns false if they are not valid, or a file that they name is missing. */
   async run(): Promise<boolean> {
-    const relays = this.#relays;
+    const { relays } = this.#manifests;
+    const { log, io } = this.#options;
     if (relays === undefined) return false;
     const { config } = relayConfig(hostDocument(relays), 'the manifests');
     try {
       await this.#relay.reload(config);
     } catch (error) {
       if (!(error instanceof ReloadError || error instanceof TransportFilesError)) throw error;
-      if (error.message !== this.#missing) this.#print([error.message]);
+      if (error.message !== this.#missing) io.stderr.write(`${error.message}\n`);
       this.#missing = error instanceof TransportFilesError ? error.message : '';
       return false;
     }
     this.#missing = '';
-    this.#log.level = config.log.level === 'off' ? 'silent' : config.log.level;
+    log.level = config.log.level === 'off' ? 'silent' : config.log.level;
     this.drainSeconds = hostDrainSeconds(relays);
     return true;
+  }
+
+  #show(text: string): void {
+    const { io, isQuiet } = this.#options;
+    if (!isQuiet) io.stdout.write(text);
   }
 
   #refuse(problem: string): void {

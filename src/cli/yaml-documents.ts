@@ -1,5 +1,6 @@
-import { constructFromEvents, EVENT_ID, parseEvents, YAMLException, type Event } from 'js-yaml';
+import { constructFromEvents, EVENT_ID, parseEvents, SCALAR_STYLE, YAMLException, type Event } from 'js-yaml';
 import type { Path, Problem } from '../lib/problem.ts';
+import { closingBracket } from './yaml-brackets.ts';
 import { YamlFault } from './yaml-fault.ts';
 import { Positions, type PlacedFault } from './yaml-positions.ts';
 import { explained } from './yaml-reasons.ts';
@@ -39,9 +40,9 @@ export function yamlDocuments(text: string): YamlDocument[] {
     const problem = { path: [], what, remedy: `use at most ${String(maxCharacters)}` };
     return [broken([{ line: 1, column: 1, problem }])];
   }
-  return sections(text).flatMap(({ source, start }) =>
-    new Section(source, (offset) => positionAt(start + offset)).documents(),
-  );
+  return sections(text)
+    .flatMap(jsonObjects)
+    .flatMap(({ source, start }) => new Section(source, (offset) => positionAt(start + offset)).documents());
 }
 
 /** The text from one line `---` to the next. */
@@ -50,10 +51,13 @@ class Section {
   readonly #positionAt: (offset: number) => Position;
   /** Whether it is ours to quote. */
   readonly #isOwn: boolean;
+  /** Whether kubectl reads it as JSON. */
+  readonly #isJson: boolean;
 
   constructor(source: string, positionAt: (offset: number) => Position) {
     this.#repairs = new Repairs(source);
     this.#positionAt = (offset) => positionAt(this.#repairs.original(offset));
+    this.#isJson = jsonStart.test(source);
     this.#isOwn = /\bkind["']?\s*:\s*["']?RealmRelay/.test(source);
   }
 
@@ -78,6 +82,8 @@ class Section {
     const control = controlCharacter.exec(text);
     if (control !== null) throw new YamlFault(control.index, controlFault);
     const events = parseEvents(text, {});
+    const escape = this.#isJson ? undefined : unknownEscape(text, events);
+    if (escape !== undefined) throw new YamlFault(escape, escapeFault);
     if (events.some(isOtherVersion)) throw new YamlFault(text.indexOf('%'), versionFault);
     const lineOf = (offset: number): number => this.#positionAt(offset).line;
     const read = documentEvents(events).map((document) => new Positions(text, document, lineOf));
@@ -126,6 +132,24 @@ const controlFault = {
   remedy: 'remove it, or write it in double quotes as \\xNN',
 };
 
+const escapeFault = {
+  what: 'is not YAML: a text in double quotes contains an escape of JSON, \\/ or half of a character, which kubectl does not read',
+  remedy: 'write the character itself',
+};
+
+/** Source: go.yaml.in/yaml/v2, scannerc.go: the escapes of JSON that it rejects. */
+function unknownEscape(text: string, events: readonly Event[]): number | undefined {
+  for (const event of events) {
+    if (event.type !== EVENT_ID.SCALAR || event.style !== SCALAR_STYLE.DOUBLE_QUOTED) continue;
+    const content = text.slice(event.valueStart, event.valueEnd);
+    const found = [...content.matchAll(/\\(?:\/|u[dD][89a-fA-F]|.)/gs)].find(
+      ({ 0: escape }) => escape === '\\/' || escape.length > 2,
+    );
+    if (found !== undefined) return event.valueStart + found.index;
+  }
+  return undefined;
+}
+
 const versionFault = {
   what: 'is not YAML: it requests another version than 1.1, which kubectl does not read',
   remedy: 'remove the line that begins with "%YAML"',
@@ -159,6 +183,22 @@ function sections(text: string): SectionText[] {
   const isHead = first !== undefined && /^(?:\uFEFF?(?:[%#].*|[ \t]*)(?:\r?\n|$))+$/.test(first.source);
   if (!isHead || second === undefined || !/^%/m.test(first.source)) return all;
   return [{ start: 0, source: first.source + second.source }, ...rest];
+}
+
+/** kubectl decides by it whether it reads JSON. */
+const jsonStart = /^(?:---)?\s*\{/;
+
+/** The objects of a section that is a stream of JSON, as jq writes it; else the section. */
+function jsonObjects(section: SectionText): SectionText[] {
+  if (!jsonStart.test(section.source)) return [section];
+  const objects: SectionText[] = [];
+  let rest = section;
+  for (;;) {
+    const end = closingBracket(rest.source, rest.source.indexOf('{'));
+    if (end === undefined || !/^\s*\{/.test(rest.source.slice(end + 1))) return [...objects, rest];
+    objects.push({ start: rest.start, source: rest.source.slice(0, end + 1) });
+    rest = { start: rest.start + end + 1, source: rest.source.slice(end + 1) };
+  }
 }
 
 function documentEvents(events: readonly Event[]): Event[][] {

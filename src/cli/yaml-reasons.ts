@@ -1,4 +1,5 @@
 import type { Diagnosis } from '../lib/problem.ts';
+import { extraBracket, openBracket } from './yaml-brackets.ts';
 import { nullKey } from './yaml-schema.ts';
 
 /** Where the parser stopped, and why. */
@@ -129,6 +130,25 @@ const rules: readonly Rule[] = [
     explain: ({ text, offset }) => ({
       what: `a value begins with "${text[offset] ?? ''}", which has a meaning of its own in YAML`,
       remedy: 'quote the value',
+    }),
+  },
+  {
+    applies: ({ reason }, line) => /^bad indentation/.test(reason) && extraBracket(line) !== undefined,
+    explain: ({ text, offset }, line) => {
+      const { text: bracket = '', offset: at = 0 } = extraBracket(line) ?? {};
+      return {
+        what: `a "${bracket}" closes nothing`,
+        remedy: 'remove it, or quote the value',
+        offset: text.lastIndexOf('\n', offset - 1) + 1 + at,
+      };
+    },
+  },
+  {
+    applies: ({ reason }, line) =>
+      /^bad indentation/.test(reason) && /:\s+("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*[^\s#]/.test(line),
+    explain: () => ({
+      what: 'something follows a value in quotes',
+      remedy: 'put all of the value in quotes, or remove what follows them',
     }),
   },
   {
@@ -269,15 +289,4 @@ function openQuote(text: string, quote: string): number {
     start += line.length + 1;
   }
   return text.length;
-}
-
-/** Where the innermost bracket is that is not closed; undefined if there is none. */
-function openBracket(text: string): number | undefined {
-  const open: number[] = [];
-  const tokens = /"(?:[^"\\]|\\.)*"|'[^']*'|(?<=^|\s)#.*|[{}[\]]/gm;
-  for (const { 0: token, index } of text.matchAll(tokens)) {
-    if (token === '{' || token === '[') open.push(index);
-    else if (token === '}' || token === ']') open.pop();
-  }
-  return open.at(-1);
 }

@@ -1,3 +1,4 @@
+import { closingBracket, openBracket } from './yaml-brackets.ts';
 import { unquoted } from './yaml-positions.ts';
 import { lineAt, type ParserStop } from './yaml-reasons.ts';
 
@@ -6,18 +7,24 @@ const maxRepairs = 50;
 
 /** An address that was put in quotes, and what is wrong with it; nothing if kubectl reads it without. */
 type Repair = {
-  /** Of the opening quote, and of the closing one. */
+  /** Of the opening quote. */
   readonly offset: number;
-  readonly end: number;
   readonly fault?: ReturnType<typeof unquoted>;
 };
 
+/** Characters that are not in the original text, at an offset of the repaired one. */
+type Insertion = { readonly offset: number; readonly length: number };
+
 /**
- * Quotes addresses that end with a colon, such as `::`, so that the rest of the document can be checked. The parser does not
- * read them; kubectl reads `fe80::` inside brackets, and no other.
+ * Changes what kubectl reads and the parser does not, and what neither reads if the rest of the document can be checked then:
+ *
+ * - Addresses that end with a colon, such as `::`, are quoted. kubectl reads `fe80::` inside brackets, and no other.
+ * - Inside brackets, tabs become spaces, and lines are indented like the bracket: to kubectl, white space has no meaning there.
  */
 export class Repairs {
   readonly made: Repair[] = [];
+  readonly #insertions: Insertion[] = [];
+  #count = 0;
   #text: string;
 
   constructor(text: string) {
@@ -30,8 +37,13 @@ export class Repairs {
   }
 
   /** Repairs what the parser stopped at; false if that is something else. */
-  repair({ offset, reason }: ParserStop): boolean {
-    if (this.made.length === maxRepairs) return false;
+  repair(stop: ParserStop): boolean {
+    this.#count += 1;
+    if (this.#count > maxRepairs) return false;
+    return this.#quote(stop) || this.#indent(stop);
+  }
+
+  #quote({ offset, reason }: ParserStop): boolean {
     const isFlow = /flow collection|node content/.test(reason);
     const start = this.#text.lastIndexOf('\n', offset - 1) + 1;
     const { address, index } = unquotedAddress(lineAt(this.#text, offset), isFlow);
@@ -40,16 +52,52 @@ export class Repairs {
     this.#text = `${this.#text.slice(0, at)}"${address}"${this.#text.slice(at + address.length)}`;
     const isRefused = !isFlow || address.startsWith(':');
     const fault = isFlow ? unquoted(address) : lastColon(address);
-    this.made.push({ offset: at, end: at + address.length + 1, ...(isRefused && { fault }) });
+    this.made.push({ offset: at, ...(isRefused && { fault }) });
+    this.#insertions.push({ offset: at, length: 1 }, { offset: at + address.length + 1, length: 1 });
     return true;
+  }
+
+  #indent({ offset, reason }: ParserStop): boolean {
+    const text = this.#text;
+    const open = /^deficient indentation/.test(reason) ? openBracket(text.slice(0, offset)) : undefined;
+    const close = open === undefined ? undefined : closingBracket(text, open);
+    if (open === undefined || close === undefined || tabAfterWord.test(text.slice(open, close))) return false;
+    let from = offset;
+    while (text[from - 1] === ' ' || text[from - 1] === '\t') from -= 1;
+    const first = text.slice(from, offset).replaceAll('\t', ' ');
+    const isLine = /[\r\n]$/.test(text.slice(0, from));
+    if (!isLine) return this.#replace(from, offset, first);
+    const width = open - text.lastIndexOf('\n', open);
+    return this.#replace(from, close, this.#indented(text.slice(from, close), { from, width }));
+  }
+
+  /** `text`, which begins at `from`, with at least `width` spaces before each line. */
+  #indented(text: string, { from, width }: { readonly from: number; readonly width: number }): string {
+    let added = 0;
+    return text.replaceAll(/(?<=^|[\r\n])[ \t]*(?=[^\r\n]|$)/g, (blanks, index: number) => {
+      const missing = Math.max(0, width - blanks.length);
+      if (missing > 0) this.#insertions.push({ offset: from + index + added, length: missing });
+      added += missing;
+      return ' '.repeat(blanks.length + missing);
+    });
+  }
+
+  #replace(from: number, to: number, replacement: string): boolean {
+    const before = this.#text;
+    this.#text = before.slice(0, from) + replacement + before.slice(to);
+    return this.#text !== before;
   }
 
   /** The offset in the text before all repairs that `offset` in the repaired one was. */
   original(offset: number): number {
-    const quotes = this.made.flatMap(({ offset: opening, end }) => [opening, end]);
-    return offset - quotes.filter((quote) => quote < offset).length;
+    return this.#insertions
+      .filter(({ offset: at }) => at < offset)
+      .reduce((original, { offset: at, length }) => original - Math.min(length, offset - at), offset);
   }
 }
+
+/** Source: go.yaml.in/yaml/v2, scannerc.go: a tab that indents the line after an unquoted value is an error inside brackets, too. */
+const tabAfterWord = /[^\s,:{}[\]"'][ \t]*[\r\n]\s*\t/;
 
 function lastColon(value: string): ReturnType<typeof unquoted> {
   const what = 'ends with a colon, which kubectl reads as that of a key';

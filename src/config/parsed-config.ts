@@ -9,14 +9,15 @@ import { firstProblems, type Problem } from '../lib/problem.ts';
 import { ConfigError, type SourcedProblem } from './config-error.ts';
 import { sourceDocument, type ConfigText, type SourceDocument } from './config-text.ts';
 import { dnsConfig, type ReadDns } from './dns-config.ts';
-import { endpointConfig } from './endpoint-config.ts';
+import { endpointConfig, type SharedNetworks, type UnnamedEndpoint } from './endpoint-config.ts';
 import type { Written } from './key-table.ts';
 import { logConfig, type logKeys } from './log-config.ts';
 import { namedEndpoints } from './named-endpoints.ts';
 import { endpointNetwork, type EndpointNetwork } from './network-keys.ts';
 import type { RealmNetwork } from './realm-document.ts';
 import { documentRule } from './realm-rules.ts';
-import type { RelayConfig } from './relay-config.ts';
+import { ReadingMemory } from './reading-memory.ts';
+import type { EndpointConfig, RelayConfig } from './relay-config.ts';
 
 /** A configuration, and warnings about input that was ignored and is probably a mistake. */
 export type ParsedConfig = {
@@ -40,8 +41,12 @@ export type Overrides = {
  *
  * @throws ConfigError with every problem at once.
  */
-export function parseRelayConfig(texts: readonly ConfigText[], overrides: Overrides = {}): ParsedConfig {
-  return mergedConfig(texts.map(sourceDocument), overrides);
+export function parseRelayConfig(
+  texts: readonly ConfigText[],
+  overrides: Overrides = {},
+  memory = new ReadingMemory(),
+): ParsedConfig {
+  return mergedConfig(texts.map(sourceDocument), overrides, memory);
 }
 
 /**
@@ -59,37 +64,68 @@ export function relayConfig(document: unknown, source: string, overrides: Overri
  * Merges `sources` into one configuration: their endpoints one after the other; every other key from the first source that
  * has it, also for the endpoints of the others.
  *
+ * @param memory  of the previous reading; by default there was none.
  * @throws ConfigError with every problem at once.
  */
-export function mergedConfig(sources: readonly SourceDocument[], overrides: Overrides): ParsedConfig {
-  const reads = sources.map(({ source, document, findings }) => {
-    const read = document === undefined ? undefined : documentRule(document, [], findings);
-    return { source, findings, read: read ?? {} };
-  });
+export function mergedConfig(
+  sources: readonly SourceDocument[],
+  overrides: Overrides,
+  memory = new ReadingMemory(),
+): ParsedConfig {
+  const reads = readDocuments(sources, memory);
   const log = { ...firstOf(reads.map(({ read }) => read.log)), ...overrides.log };
-  const networks = {
-    global: firstOf(reads.map(({ read }) => read.network)),
-    overrides: overrides.network ?? {},
-    known: new Map<string, EndpointNetwork>(),
-  };
-  const endpoints = reads.flatMap(({ read, findings }) =>
-    (read.endpoints ?? []).flatMap((endpoint, index) => {
-      return endpointConfig(endpoint, networks, ['endpoints', index], findings) ?? [];
-    }),
-  );
+  const network = firstOf(reads.map(({ read }) => read.network));
+  const networks = { global: network, overrides: overrides.network ?? {}, known: new Map() };
+  const endpoints = configuredEndpoints(reads, networks, memory);
   const dns = dnsConfig(
     { ...firstOf(reads.map(({ read }) => read.dns)), ...overrides.dns },
     reads[0]?.findings ?? { problems: [], warnings: [] },
   );
   const { denied_destinations: denied = [] } = firstOf(reads.map(({ read }) => read));
   const named = namedEndpoints(endpoints);
-  const limited = denied.length > 0 ? named.map((each) => ({ ...each, deniedDestinations: denied })) : named;
-  const config = { log: logConfig(log), ...(dns && { dns }), endpoints: limited };
   const problems = sourced(reads, ({ problems: each }) => each);
   if (problems.length > 0) throw new ConfigError(problems);
-  const network = endpointNetwork({ ...networks.global, ...networks.overrides });
-  const isLegacy = sources.some((source) => source.isLegacy);
-  return { config, network, warnings: sourced(reads, ({ warnings }) => warnings), isLegacy };
+  const limited = limitedBy(memory.unchangedDenied(denied), named);
+  const config = { log: logConfig(log), ...(dns && { dns }), endpoints: memory.unchanged(limited) };
+  return {
+    config,
+    network: endpointNetwork({ ...network, ...overrides.network }),
+    warnings: sourced(reads, ({ warnings }) => warnings),
+    isLegacy: sources.some((source) => source.isLegacy),
+  };
+}
+
+function readDocuments(sources: readonly SourceDocument[], memory: ReadingMemory) {
+  const rule = documentRule(memory.endpointRule);
+  memory.begin();
+  return sources.map(({ source, document, findings }) => {
+    const read = document === undefined ? undefined : rule(document, [], findings);
+    return { source, findings, read: read ?? {} };
+  });
+}
+
+function configuredEndpoints(
+  reads: ReturnType<typeof readDocuments>,
+  networks: SharedNetworks,
+  memory: ReadingMemory,
+): UnnamedEndpoint[] {
+  memory.applyNetworks(networks.global, networks.overrides);
+  return reads.flatMap(({ read, findings }) =>
+    (read.endpoints ?? []).flatMap((endpoint, index): UnnamedEndpoint | readonly [] => {
+      const path = ['endpoints', index];
+      const configured = memory.configured(endpoint, findings, (own) =>
+        endpointConfig(endpoint, networks, path, own),
+      );
+      return configured === undefined ? [] : { ...configured, path, findings };
+    }),
+  );
+}
+
+function limitedBy(
+  denied: readonly string[],
+  endpoints: readonly EndpointConfig[],
+): readonly EndpointConfig[] {
+  return denied.length === 0 ? endpoints : endpoints.map((each) => ({ ...each, deniedDestinations: denied }));
 }
 
 /** Each field from the first of `tables` that has it. */

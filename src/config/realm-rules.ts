@@ -58,22 +58,24 @@ export const endpointKeys = {
 /** The rules of an endpoint. */
 export const endpointRules = rulesOf(endpointKeys);
 
-const endpointRule = fields(endpointRules, ['listen', 'remote']);
+/** An endpoint. */
+export const endpointRule = fields(endpointRules, ['listen', 'remote']);
 
 /** The rules of the global tables, whose keys can be overridden by command-line flags. */
 export const overrideRules = { log: rulesOf(logKeys), dns: rulesOf(dnsKeys), network: networkRules };
 
-/** The whole file. */
-export const documentRule = fields(
-  {
-    log: fields(overrideRules.log),
-    network: fields(overrideRules.network),
-    dns: fields(overrideRules.dns),
-    denied_destinations: ipRanges,
-    endpoints: listOf(endpointRule),
-  },
-  ['endpoints'],
-);
+/** The whole file. @param endpoint  reads an endpoint as `endpointRule` does. */
+export const documentRule = (endpoint: Rule<ReadEndpoint>) =>
+  fields(
+    {
+      log: fields(overrideRules.log),
+      network: fields(overrideRules.network),
+      dns: fields(overrideRules.dns),
+      denied_destinations: ipRanges,
+      endpoints: listOf(endpoint),
+    },
+    ['endpoints'],
+  );
 
 /** One endpoint as read: addresses parsed, no defaults applied, keys not yet checked against each other. */
 export type ReadEndpoint = NonNullable<ReturnType<typeof endpointRule>>;

@@ -33,6 +33,8 @@ export type ListenTls = {
   readonly ocsp?: string;
   /** Clients must present a certificate of one of these authorities. */
   readonly clientCa?: string;
+  /** Whether the relay is ready, and takes a configuration, before the files are valid; its clients are refused until then. */
+  readonly isOptional?: true;
   /** Protocols to negotiate by ALPN, in the order of preference; absent = none, whatever a client offers. */
   readonly alpn?: readonly string[];
 };
@@ -72,7 +74,7 @@ type Option = {
 
 const both: readonly Side[] = ['listen', 'remote'];
 
-/** Realm's options, and four of our own, which Realm ignores: ca, clientca, pinginterval and pingtimeout. */
+/** Realm's options, and five of our own, which Realm ignores: ca, clientca, optional, pinginterval and pingtimeout. */
 const options: Readonly<Record<string, Option>> = {
   ws: { of: 'ws', sides: both, hasValue: false },
   host: { of: 'ws', sides: both, hasValue: true },
@@ -90,6 +92,7 @@ const options: Readonly<Record<string, Option>> = {
   servername: { of: 'tls', sides: ['listen'], hasValue: true },
   ocsp: { of: 'tls', sides: ['listen'], hasValue: true },
   clientca: { of: 'tls', sides: ['listen'], hasValue: true },
+  optional: { of: 'tls', sides: ['listen'], hasValue: false },
 };
 
 /** `listen_transport`, e.g. `tls;cert=/etc/tls.crt;key=/etc/tls.key`; '' = plain TCP. */
@@ -224,6 +227,7 @@ function listenTls(given: Given): ListenTls | Fault {
     certificate,
     ...(ocsp !== undefined && { ocsp }),
     ...(clientCa !== undefined && { clientCa }),
+    ...(given.has('optional') && { isOptional: true as const }),
     ...(alpn.length > 0 && { alpn }),
   };
 }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { V1Volume, V1VolumeMount } from '@kubernetes/client-node';
 import type { Endpoint, ListenTransport, Relay, RemoteTransport, WebSocketSettings } from '../api/relay.ts';
 import type { RealmEndpoint } from '../config/realm-document.ts';
+import { present } from '../lib/record.ts';
 
 /** Where the Secrets that a relay names are mounted, each in a folder of its name. */
 export const secretsFolder = '/etc/realm-secrets';
@@ -10,38 +11,46 @@ export const secretsFolder = '/etc/realm-secrets';
 const secretMode = 0o440;
 
 /** A Secret, and the keys of it that are needed. */
-export type NeededSecret = { readonly name: string; readonly keys: readonly string[] };
+export type NeededSecret = {
+  readonly name: string;
+  readonly keys: readonly string[];
+  /** Whether Pods start without it. */
+  readonly isOptional?: true;
+};
 
 const pairKeys = ['tls.crt', 'tls.key'];
 const caKeys = ['ca.crt'];
 
 /** The Secrets that `endpoints` name, once each, sorted, with the keys that are needed. */
 export function neededSecrets(endpoints: readonly Endpoint[]): NeededSecret[] {
-  const needed = new Map<string, Set<string>>();
-  for (const { name, keys } of endpoints.flatMap(secretsOf)) {
-    needed.set(name, new Set([...(needed.get(name) ?? []), ...keys]));
-  }
+  const needed = Map.groupBy(endpoints.flatMap(secretsOf), ({ name }) => name);
   return [...needed]
-    .map(([name, keys]) => ({ name, keys: [...keys].toSorted() }))
+    .map(([name, uses]) => ({
+      name,
+      keys: [...new Set(uses.flatMap(({ keys }) => keys))].toSorted(),
+      ...(uses.every(({ isOptional }) => isOptional) && { isOptional: true as const }),
+    }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function secretsOf({ listenTransport, remoteTransport }: Endpoint): NeededSecret[] {
   const [listen, remote] = [listenTransport?.tls, remoteTransport?.tls];
+  const optional = present('isOptional', listen?.isOptional);
   return [
-    { name: listen?.secretName, keys: pairKeys },
-    { name: listen?.clientCASecretName, keys: caKeys },
+    { name: listen?.secretName, keys: pairKeys, ...optional },
+    { name: listen?.clientCASecretName, keys: caKeys, ...optional },
     { name: remote?.caSecretName, keys: caKeys },
     { name: remote?.clientSecretName, keys: pairKeys },
-  ].flatMap(({ name, keys }) => (name === undefined ? [] : { name, keys }));
+  ].flatMap(({ name, ...use }) => (name === undefined ? [] : { name, ...use }));
 }
 
 /** A volume for each Secret that `relay` names: mounted rather than copied, so that kubelet refreshes it. */
 export function secretVolumes({ endpoints }: Relay): V1Volume[] {
-  return neededSecrets(endpoints).map(({ name, keys }) => ({
+  return neededSecrets(endpoints).map(({ name, keys, isOptional }) => ({
     name: volumeName(name),
     secret: {
       secretName: name,
+      ...present('optional', isOptional),
       defaultMode: secretMode,
       items: keys.map((key) => ({ key, path: key })),
     },
@@ -80,6 +89,7 @@ function listenOptions({ tls, webSocket }: ListenTransport): string {
     ...(tls === undefined ? [] : ['tls', ...pairOptions(tls.secretName)]),
     ...(clientCa === undefined ? [] : [`clientca=${file(clientCa, 'ca.crt')}`]),
     ...(alpn.length === 0 ? [] : [`alpn=${alpn.join(',')}`]),
+    ...(tls?.isOptional === true ? ['optional'] : []),
   ].join(';');
 }
 

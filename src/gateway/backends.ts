@@ -3,7 +3,7 @@ import type { EndpointSpec } from '../api/schema/endpoint.ts';
 import type { TrafficPolicySpec } from '../api/schema/traffic-policy.ts';
 import { backendAddresses, type EndpointAddress } from './endpoints.ts';
 import { backendNamespace, backendRefs, resolvedBackend } from './references.ts';
-import type { Lookup, Route } from './types.ts';
+import type { BackendRef, Lookup, Route } from './types.ts';
 import { remoteWeights } from './weights.ts';
 
 /** Where the clients of a route go. */
@@ -53,15 +53,52 @@ export function routeBackends(route: Route, dialling: Dialling, lookup: Lookup):
   };
 }
 
-function sharesOf(route: Route, { backends, morePorts = 0 }: Dialling, lookup: Lookup): Share[] {
+/**
+ * The endpoints of `route` that have no port for each one of a range, since the highest would be above 65535: the Services, each with
+ * the ports of these endpoints. Pure.
+ */
+export function endpointsBeyond(
+  route: Route,
+  dialling: Dialling,
+  lookup: Lookup,
+): ReadonlyMap<string, number[]> {
+  const beyond = new Map<string, number[]>();
+  for (const ref of backendRefs(route)) {
+    const ports = backendEndpoints(ref, route, dialling, lookup)
+      .map(({ port }) => port)
+      .filter((port) => !hasRoom(port, dialling));
+    if (ports.length > 0)
+      beyond.set(
+        `${backendNamespace(route, ref)}/${ref.name}`,
+        [...new Set(ports)].toSorted((a, b) => a - b),
+      );
+  }
+  return beyond;
+}
+
+function hasRoom(port: number, { morePorts = 0 }: Dialling): boolean {
+  return port + morePorts <= maxPort;
+}
+
+/** The endpoints of the backend that `ref` names; none if it cannot be used. */
+function backendEndpoints(
+  ref: BackendRef,
+  route: Route,
+  { backends }: Dialling,
+  lookup: Lookup,
+): readonly EndpointAddress[] {
+  const backend = resolvedBackend(ref, route, lookup);
+  if ('reason' in backend) return [];
+  const slices = lookup.slices(backendNamespace(route, ref), ref.name);
+  return backendAddresses(backend.service, backend.port, slices, backends);
+}
+
+function sharesOf(route: Route, dialling: Dialling, lookup: Lookup): Share[] {
   return backendRefs(route).flatMap((ref) => {
     const { weight = 1 } = ref;
     if (weight === 0) return [];
-    const backend = resolvedBackend(ref, route, lookup);
-    if ('reason' in backend) return [{ weight, endpoints: [] }];
-    const slices = lookup.slices(backendNamespace(route, ref), ref.name);
-    const found = backendAddresses(backend.service, backend.port, slices, backends);
-    return [{ weight, endpoints: found.filter(({ port }) => port + morePorts <= maxPort) }];
+    const found = backendEndpoints(ref, route, dialling, lookup);
+    return [{ weight, endpoints: found.filter(({ port }) => hasRoom(port, dialling)) }];
   });
 }
 

@@ -4,9 +4,15 @@ import type { Parameters } from './parameters.ts';
 import type { GatewayClass } from './types.ts';
 
 /** The features of the Gateway API that are supported, sorted, as the CRD requires. */
-const supportedFeatures = ['Gateway', 'ReferenceGrant', 'TCPRoute', 'TLSRoute', 'UDPRoute'].map((name) => ({
-  name,
-}));
+const supportedFeatures = [
+  'Gateway',
+  'ReferenceGrant',
+  'TCPRoute',
+  'TLSRoute',
+  'TLSRouteModeMixed',
+  'TLSRouteModeTerminate',
+  'UDPRoute',
+].map((name) => ({ name }));
 
 /** The part of the status of a GatewayClass that this controller writes. */
 export type GatewayClassStatus = {

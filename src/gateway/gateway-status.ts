@@ -2,6 +2,7 @@ import { datedConditions, type Finding } from '../api/dated-conditions.ts';
 import type { Condition } from '../api/schema/realm-relay.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { GatewayDecision } from './gateway-decision.ts';
+import { type JudgedListener, lacksCertificate } from './listeners.ts';
 import type { ServedListener } from './served.ts';
 import {
   type Gateway,
@@ -23,7 +24,12 @@ export type GatewayOutcome = {
   readonly addresses: readonly GatewayAddress[];
   /** Why Pods do not listen for a listener, by the name of that. */
   readonly faults: ReadonlyMap<string, string>;
+  /** What Pods report of certificates; undefined while Pods that mount them are still to come. */
+  readonly certificates: CertificateFaults | undefined;
 };
+
+/** Why the certificate of a listener is not in use, by the name of the listener; `isServed` if an earlier one is. */
+export type CertificateFaults = ReadonlyMap<string, { readonly message: string; readonly isServed: boolean }>;
 
 const notAccepted = 'The Gateway is not accepted; objects applied earlier are left unchanged.';
 
@@ -78,11 +84,17 @@ function sortedListeners(listeners: readonly ListenerStatus[]): ListenerStatus[]
   return listeners.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function programmed({ isRefused, relay }: GatewayDecision, { pods, address }: GatewayOutcome): Finding {
+function programmed({ isRefused, relay, listeners }: GatewayDecision, outcome: GatewayOutcome): Finding {
+  const { pods, address } = outcome;
   const type = 'Programmed';
   if (isRefused) return { type, status: 'False', reason: 'Invalid', message: notAccepted };
   if (relay === undefined)
     return { type, status: 'False', reason: 'Invalid', message: 'No listener is valid.' };
+  const valid = listeners.filter(({ listener }) => listener.isValid);
+  if (valid.every(({ listener }) => withoutCertificate(listener, outcome) !== undefined)) {
+    const message = 'No listener has a valid certificate: see their conditions.';
+    return { type, status: 'False', reason: 'Invalid', message };
+  }
   const { isDone, reason, message } = pods.isDone ? address : pods;
   return { type, status: isDone ? 'True' : 'False', reason, message };
 }
@@ -92,8 +104,13 @@ function listenerStatus(
   outcome: GatewayOutcome,
   dating: Parameters<typeof datedConditions>[1],
 ): ListenerStatus {
-  const { accepted, conflicted, resolvedRefs, spec, kinds } = listener;
-  const findings = [accepted, conflicted, resolvedRefs, listenerProgrammed(listener, outcome)];
+  const { accepted, conflicted, spec, kinds } = listener;
+  const findings = [
+    accepted,
+    conflicted,
+    listenerResolved(listener, outcome),
+    listenerProgrammed(listener, outcome),
+  ];
   return {
     name: spec.name,
     supportedKinds: kinds.map((kind) => ({ group: gatewayGroup, kind })),
@@ -102,10 +119,36 @@ function listenerStatus(
   };
 }
 
-function listenerProgrammed(
-  { isValid, spec }: ServedListener['listener'],
-  { pods, faults }: GatewayOutcome,
-): Finding {
+/** Whether the references of a listener are resolved, by what is decided and, of its certificate, by what Pods report. */
+function listenerResolved(listener: JudgedListener, { certificates }: GatewayOutcome): Finding {
+  const { resolvedRefs, certificate, isValid, spec } = listener;
+  if (!isValid || certificate === undefined || 'reason' in certificate) return resolvedRefs;
+  const secret = `Secret "${certificate.secretName}"`;
+  if (certificates === undefined) {
+    const message = `Whether ${secret} holds a certificate is known once Pods mount it.`;
+    return resolvedRefs.status === 'False'
+      ? resolvedRefs
+      : { ...resolvedRefs, status: 'Unknown', reason: 'Pending', message };
+  }
+  const fault = certificates.get(spec.name);
+  if (fault === undefined) return resolvedRefs;
+  const kept = fault.isServed ? ' The certificate before that stays in use.' : '';
+  const message = `${secret} gives no valid certificate and key, as tls.crt and tls.key: create or correct it.${kept} ${fault.message}`;
+  if (resolvedRefs.status === 'False')
+    return { ...resolvedRefs, message: `${resolvedRefs.message} ${message}` };
+  return { ...resolvedRefs, status: 'False', reason: 'InvalidCertificateRef', message };
+}
+
+/** Why no client of the listener, at which TLS ends, can be served; undefined if nothing keeps them from that. */
+function withoutCertificate(listener: JudgedListener, { certificates }: GatewayOutcome): string | undefined {
+  const fault = certificates?.get(listener.spec.name);
+  const isLacking = lacksCertificate(listener) || fault?.isServed === false;
+  return isLacking ? 'The listener has no valid certificate: see its condition ResolvedRefs.' : undefined;
+}
+
+function listenerProgrammed(listener: JudgedListener, outcome: GatewayOutcome): Finding {
+  const { isValid, spec } = listener;
+  const { pods, faults } = outcome;
   const type = 'Programmed';
   if (!isValid)
     return {
@@ -114,6 +157,8 @@ function listenerProgrammed(
       reason: 'Invalid',
       message: 'The listener is not valid: see its other conditions.',
     };
+  const lacking = withoutCertificate(listener, outcome);
+  if (lacking !== undefined) return { type, status: 'False', reason: 'Invalid', message: lacking };
   const fault = faults.get(spec.name);
   if (fault !== undefined) return { type, status: 'False', reason: 'Pending', message: fault };
   if (!pods.isDone) return { type, status: 'False', reason: 'Pending', message: pods.message };

@@ -2,8 +2,10 @@ import type { Finding } from '../api/dated-conditions.ts';
 import { adminPort } from '../api/schema/endpoint.ts';
 import { portsText } from '../lib/port-range.ts';
 import { ownValue } from '../lib/record.ts';
+import { type Certificate, certificateOf, isTerminating } from './certificates.ts';
 import { hostnameOf } from './hostnames.ts';
-import { gatewayPolicies, type GatewayPolicies, portRange } from './policies.ts';
+import { portRange } from './listener-ports.ts';
+import { gatewayPolicies, type GatewayPolicies } from './policies.ts';
 import type { PolicySettings } from './policy-rules.ts';
 import {
   type Gateway,
@@ -24,14 +26,18 @@ export type JudgedListener = {
   readonly accepted: Finding;
   readonly conflicted: Finding;
   readonly resolvedRefs: Finding;
+  /** Where its certificate is; undefined if TLS does not end there. */
+  readonly certificate: Certificate | undefined;
   readonly isValid: boolean;
 };
 
-const kindOfProtocol: Readonly<Record<string, RouteKind>> = {
-  TCP: 'TCPRoute',
-  TLS: 'TLSRoute',
-  UDP: 'UDPRoute',
+const kindsOfProtocol: Readonly<Record<string, readonly RouteKind[]>> = {
+  TCP: ['TCPRoute'],
+  TLS: ['TLSRoute'],
+  UDP: ['UDPRoute'],
 };
+/** Once TLS has ended, what it carries is TCP. */
+const kindsOfTerminated: readonly RouteKind[] = ['TCPRoute', 'TLSRoute'];
 /** Protocols whose listeners may share a port by their hostnames. */
 const byHostname: readonly string[] = ['TLS', 'HTTPS'];
 /** Protocols whose listeners need a TCP socket. */
@@ -41,7 +47,10 @@ const overTcp: readonly string[] = ['TCP', 'TLS', 'HTTP', 'HTTPS'];
 export function judgedListeners(gateway: Gateway, lookup: Lookup): JudgedListener[] {
   const { listeners } = gateway.spec;
   const policies = gatewayPolicies(gateway, lookup);
-  return listeners.map((listener) => judged(listener, listeners, policies));
+  return listeners.map((listener) => {
+    const certificate = isTerminating(listener) ? certificateOf(listener, gateway, lookup) : undefined;
+    return judged(listener, listeners, policies, certificate);
+  });
 }
 
 /** Whether the spec of `listener` is accepted. */
@@ -49,40 +58,70 @@ export function isAccepted({ accepted }: JudgedListener): boolean {
   return accepted.status === 'True';
 }
 
-function judged(spec: Listener, all: readonly Listener[], policies: GatewayPolicies): JudgedListener {
-  const kind = ownValue(kindOfProtocol, spec.protocol);
+/** Whether TLS ends at the listener, and there is nothing that could be its certificate. */
+export function lacksCertificate({ certificate }: JudgedListener): boolean {
+  return certificate !== undefined && 'reason' in certificate;
+}
+
+function judged(
+  spec: Listener,
+  all: readonly Listener[],
+  policies: GatewayPolicies,
+  certificate: Certificate | undefined,
+): JudgedListener {
   const accepted = acceptance(spec);
   const conflicted = conflict(spec, all, policies);
   // a value that is not supported leaves no kind that could be attached
   const { kinds, resolvedRefs } = routeKindsOf(
     spec,
-    accepted.reason === 'UnsupportedValue' ? undefined : kind,
+    accepted.reason === 'UnsupportedValue' ? [] : kindsFor(spec),
   );
-  const isValid = accepted.status === 'True' && conflicted.status === 'False';
-  return { spec, kinds, policy: policies.ofListener(spec.name), accepted, conflicted, resolvedRefs, isValid };
+  return {
+    spec,
+    kinds,
+    policy: policies.ofListener(spec.name),
+    accepted,
+    conflicted,
+    resolvedRefs: withCertificate(resolvedRefs, certificate),
+    certificate,
+    isValid: accepted.status === 'True' && conflicted.status === 'False',
+  };
 }
 
-function acceptance({ protocol, port, tls }: Listener): Finding {
+function kindsFor(spec: Listener): readonly RouteKind[] {
+  return isTerminating(spec) ? kindsOfTerminated : (ownValue(kindsOfProtocol, spec.protocol) ?? []);
+}
+
+/** The first fault is the reason, and the message has both. */
+function withCertificate(resolved: Finding, certificate: Certificate | undefined): Finding {
+  if (certificate === undefined || 'secretName' in certificate) return resolved;
+  if (resolved.status === 'True') return { ...resolved, status: 'False', ...certificate };
+  return { ...resolved, message: `${resolved.message} ${certificate.message}` };
+}
+
+function acceptance(spec: Listener): Finding {
+  const { protocol, port, tls: { certificateRefs = [], options = {} } = {} } = spec;
   const accepted = (reason: string, message: string, status: 'True' | 'False' = 'False'): Finding => ({
     type: 'Accepted',
     status,
     reason,
     message,
   });
-  if (ownValue(kindOfProtocol, protocol) === undefined) {
+  if (ownValue(kindsOfProtocol, protocol) === undefined) {
     const message = `Protocol "${protocol}" is not supported: use TCP, TLS or UDP.`;
     return accepted('UnsupportedProtocol', message);
   }
-  const mode = tls?.mode ?? 'Terminate';
-  if (protocol === 'TLS' && mode !== 'Passthrough') {
-    const message = `tls.mode ${mode} is not supported: use Passthrough, so that TLS ends at the backend.`;
+  if (isTerminating(spec) && certificateRefs.length > 1) {
+    const message = `tls.certificateRefs has ${String(certificateRefs.length)} entries, and one is supported: give each certificate a listener with a hostname of its own.`;
     return accepted('UnsupportedValue', message);
   }
   if (port === adminPort) {
     const message = `Port ${String(port)} is the port of the relay's own admin server: choose another port.`;
     return accepted('PortUnavailable', message);
   }
-  return accepted('Accepted', 'The listener is valid.', 'True');
+  const ignored = isTerminating(spec) && Object.keys(options).length > 0;
+  const message = `The listener is valid${ignored ? '; tls.options have no effect' : ''}.`;
+  return accepted('Accepted', message, 'True');
 }
 
 /**
@@ -136,7 +175,7 @@ function transport({ protocol }: Listener): string {
 
 function routeKindsOf(
   { allowedRoutes }: Listener,
-  kind: RouteKind | undefined,
+  supported: readonly RouteKind[],
 ): Pick<JudgedListener, 'kinds' | 'resolvedRefs'> {
   const resolved: Finding = {
     type: 'ResolvedRefs',
@@ -144,12 +183,13 @@ function routeKindsOf(
     reason: 'ResolvedRefs',
     message: 'All references are resolved.',
   };
-  if (kind === undefined) return { kinds: [], resolvedRefs: resolved };
+  if (supported.length === 0) return { kinds: [], resolvedRefs: resolved };
   const named = allowedRoutes?.kinds ?? [];
-  const others = named.filter((each) => !isKind(each, kind));
-  const kinds = named.length === 0 || others.length < named.length ? [kind] : [];
+  const others = named.filter((each) => !supported.some((kind) => isKind(each, kind)));
+  const kinds =
+    named.length === 0 ? supported : supported.filter((kind) => named.some((each) => isKind(each, kind)));
   if (others.length === 0) return { kinds, resolvedRefs: resolved };
-  const message = `allowedRoutes.kinds: ${others.map(kindText).join(', ')} cannot be attached to this listener: use ${kind}.`;
+  const message = `allowedRoutes.kinds: ${others.map(kindText).join(', ')} cannot be attached to this listener: use ${supported.join(' or ')}.`;
   return {
     kinds,
     resolvedRefs: { ...resolved, status: 'False', reason: 'InvalidRouteKinds', message },

@@ -7,7 +7,7 @@ import type { ManifestWorld } from './manifest-world.ts';
 import { classParameters, gatewayParameters } from './parameters.ts';
 import { routePolicies, targetsOf } from './policies.ts';
 import { policyVerdict } from './policy-status.ts';
-import { backendNamespace, resolvedBackend } from './references.ts';
+import { backendNamespace, resolvedBackend, resolvedRefs } from './references.ts';
 import { routeParents } from './route-status.ts';
 import { controllerName, type Gateway, type Route, type TrafficPolicy } from './types.ts';
 
@@ -66,9 +66,11 @@ function gatewayProblems(gateway: Gateway, world: ManifestWorld): ManifestProble
           ),
         ]),
     ...listeners.flatMap(({ listener }, index) =>
-      listenerFindings(listener).map(({ field, finding }) =>
-        reported(gateway, ['spec', 'listeners', index, ...field], finding),
-      ),
+      listenerFindings(listener).map((finding) => {
+        const field = ownValue(listenerPaths, finding.reason) ?? [];
+        const isElsewhere = finding.reason === 'RefNotPermitted';
+        return reported(gateway, ['spec', 'listeners', index, ...field], finding, isElsewhere);
+      }),
     ),
   ];
 }
@@ -85,17 +87,23 @@ const gatewayPaths: Readonly<Record<string, Path>> = {
   Invalid: ['spec', 'infrastructure', 'annotations'],
 };
 
-function listenerFindings({ accepted, conflicted, resolvedRefs }: JudgedListener): {
-  field: Path;
-  finding: Finding;
-}[] {
-  const ofPort = accepted.reason === 'PortUnavailable';
+/** The field that the reason of a condition of a listener is about. */
+const listenerPaths: Readonly<Record<string, Path>> = {
+  UnsupportedProtocol: ['protocol'],
+  UnsupportedValue: ['tls', 'certificateRefs'],
+  PortUnavailable: ['port'],
+  ProtocolConflict: ['port'],
+  HostnameConflict: ['hostname'],
+  InvalidRouteKinds: ['allowedRoutes', 'kinds'],
+  InvalidCertificateRef: ['tls', 'certificateRefs'],
+  RefNotPermitted: ['tls', 'certificateRefs'],
+};
+
+function listenerFindings({ accepted, conflicted, resolvedRefs }: JudgedListener): Finding[] {
   return [
-    ...(accepted.status === 'False' ? [{ field: [ofPort ? 'port' : 'protocol'], finding: accepted }] : []),
-    ...(conflicted.status === 'True' ? [{ field: ['port'], finding: conflicted }] : []),
-    ...(resolvedRefs.status === 'False'
-      ? [{ field: ['allowedRoutes', 'kinds'], finding: resolvedRefs }]
-      : []),
+    ...(accepted.status === 'False' ? [accepted] : []),
+    ...(conflicted.status === 'True' ? [conflicted] : []),
+    ...(resolvedRefs.status === 'False' ? [resolvedRefs] : []),
   ];
 }
 
@@ -125,13 +133,17 @@ function parentProblems(
   world: ManifestWorld,
 ): ManifestProblem[] {
   const surroundings = { gateway: world.gateway, routesOf: () => world.objects.routes };
+  const areResolved = resolvedRefs(route, world.lookup).status === 'True';
   const served = keys.flatMap((key, index) => (world.gateway(key ?? '') === undefined ? [] : [index]));
   return routeParents(route, surroundings, world.lookup, '').flatMap(({ conditions }, index) => {
     const path = ['spec', 'parentRefs', served[index] ?? 0];
-    const [accepted] = conditions;
-    if (accepted === undefined || accepted.message === attachedMessage) return [];
+    const [accepted, resolved] = conditions;
+    // of each backend there is a problem of its own; what is left are the port ranges of listeners
+    const ofRange = areResolved && resolved?.status === 'False' ? [reported(route, path, resolved)] : [];
+    if (accepted === undefined || accepted.message === attachedMessage) return ofRange;
     if (accepted.status !== 'True') return [reported(route, path, accepted)];
-    return [warning(route, { path, ...divided(accepted.message, 'remove one of the two routes') })];
+    const shadowed = warning(route, { path, ...divided(accepted.message, 'remove one of the two routes') });
+    return [shadowed, ...ofRange];
   });
 }
 

@@ -3,6 +3,7 @@ import { maxServicePorts } from '../api/schema/endpoint.ts';
 import { policyKind } from '../api/schema/traffic-policy.ts';
 import { type Problem, problemText } from '../lib/problem.ts';
 import { isRecord } from '../lib/record.ts';
+import { portRange, unevenSettings } from './listener-ports.ts';
 import { checkedPolicy, type PolicySettings } from './policy-rules.ts';
 import { byPrecedence } from './precedence.ts';
 import type { Gateway, Listener, Lookup, PolicyTarget, Route, TrafficPolicy } from './types.ts';
@@ -56,7 +57,7 @@ function targetKey({ group, kind, name, sectionName = '' }: PolicyTarget): strin
 export function gatewayPolicies({ metadata, spec }: Gateway, lookup: Lookup): GatewayPolicies {
   const { namespace, name } = metadata;
   const policies = lookup.policies('Gateway', namespace, name);
-  const { verdicts, settings } = judged(policies, { kind: 'Gateway', name }, (policy, target, before) => {
+  const found = judged(policies, { kind: 'Gateway', name }, (policy, target, before) => {
     const { sectionName } = target;
     const meant = spec.listeners.filter((each) => (sectionName ?? each.name) === each.name);
     if (meant.length === 0) {
@@ -73,7 +74,28 @@ export function gatewayPolicies({ metadata, spec }: Gateway, lookup: Lookup): Ga
     const isTooMany = decision.settings.endPort !== undefined && ports > maxServicePorts;
     return isTooMany ? tooManyPorts(decision.settings, ports) : decision;
   });
+  const { verdicts, settings } = evened(found, spec.listeners);
   return { verdicts, ofListener: (listener) => onListener(settings, listener) };
+}
+
+/**
+ * `judged` without the policies of single listeners that set what listeners of one port have to share. A policy of the whole Gateway
+ * never does. Those that are left may differ where a range has become shorter, so it goes on until none does.
+ */
+function evened({ verdicts, settings }: Judged, listeners: readonly Listener[]): Judged {
+  const uneven = unevenSettings(listeners, (name) => onListener(settings, name)).filter(
+    ({ listener, field }) => settings.get(listener)?.network?.[field] !== undefined,
+  );
+  if (uneven.length === 0) return { verdicts, settings };
+  const problemsOf = Map.groupBy(uneven, ({ listener }) => listener);
+  const rest = new Map(settings);
+  for (const listener of problemsOf.keys()) rest.set(listener, restrictions(settings.get(listener)));
+  const judged = verdicts.map((verdict) => {
+    const problems = problemsOf.get(verdict.target.sectionName ?? '')?.map(({ problem }) => problem);
+    if (problems === undefined || verdict.accepted.status !== 'True') return verdict;
+    return { ...verdict, problems, accepted: acceptance({ reason: 'Invalid', message: texts(problems) }) };
+  });
+  return evened({ verdicts: judged, settings: rest }, listeners);
 }
 
 /** Judges the policies of `route`. Pure. */
@@ -93,14 +115,6 @@ export function settingsOver(defaults: PolicySettings, chosen: PolicySettings): 
   return { ...defaults, ...chosen, ...(Object.keys(network).length > 0 && { network }) };
 }
 
-/** The first port of `listener`, and the last. */
-export function portRange(
-  { port }: Listener,
-  { endPort = port }: PolicySettings,
-): { first: number; last: number } {
-  return { first: port, last: endPort };
-}
-
 /** What is in effect by name of the listener; that of the Gateway has the name ''. */
 type SettingsBySection = ReadonlyMap<string, PolicySettings>;
 
@@ -113,6 +127,8 @@ type Decision = Pick<PolicyVerdict, 'problems' | 'warnings'> & {
 
 const nothing = { settings: {}, problems: [], warnings: [] } as const;
 
+type Judged = { readonly verdicts: readonly PolicyVerdict[]; readonly settings: SettingsBySection };
+
 type Decide = (policy: TrafficPolicy, target: PolicyTarget, before: SettingsBySection) => Decision;
 
 /** Of several policies with one target, the oldest that can be in effect is, then by `NAMESPACE/NAME` (GEP-713). */
@@ -120,7 +136,7 @@ function judged(
   policies: readonly TrafficPolicy[],
   { kind, name }: Pick<PolicyTarget, 'kind' | 'name'>,
   decide: Decide,
-): { readonly verdicts: readonly PolicyVerdict[]; readonly settings: SettingsBySection } {
+): Judged {
   const settings = new Map<string, PolicySettings>();
   const winners = new Map<string, TrafficPolicy>();
   const verdicts = byPrecedence(policies).flatMap((policy) =>

@@ -1,6 +1,7 @@
 import { rangeRules } from '../api/schema/endpoint.ts';
 import { isFieldOf, type TrafficPolicySpec } from '../api/schema/traffic-policy.ts';
 import { parseTrafficPolicy, policyProblems } from '../api/traffic-policy.ts';
+import { memoize } from '../lib/memoize.ts';
 import type { Problem } from '../lib/problem.ts';
 import type { Listener, PolicyTarget, TrafficPolicy } from './types.ts';
 
@@ -25,7 +26,7 @@ export function checkedPolicy(
   target: PolicyTarget,
   listeners: readonly Listener[],
 ): CheckedPolicy {
-  const { spec, problems } = parseTrafficPolicy(policy);
+  const { spec, problems } = parsed(policy);
   if (spec === undefined) return { problems, warnings: [] };
   const { targetRefs: _targets, ...settings } = spec;
   const { problems: ofFields, warnings } = policyProblems(
@@ -41,6 +42,9 @@ export function checkedPolicy(
   ];
   return { settings, problems: all, warnings };
 }
+
+/** Once for each version of a policy: each turn of its targets asks for it. */
+const parsed = memoize((policy: TrafficPolicy) => parseTrafficPolicy(policy));
 
 function protocolsOf(
   { kind }: PolicyTarget,

@@ -35,7 +35,8 @@ export function resolvedBackend(ref: BackendRef, route: Route, lookup: Lookup): 
     const what = group === '' ? kind : `${kind}.${group}`;
     return { reason: 'InvalidKind', message: `${what} "${name}" is no backend: use a Service.` };
   }
-  if (namespace !== route.metadata.namespace && !isGranted(namespace, name, route, lookup)) {
+  const from = { group: gatewayGroup, kind: route.kind, namespace: route.metadata.namespace };
+  if (namespace !== from.namespace && !isGranted(from, { group, kind, namespace, name }, lookup)) {
     const message = `No ReferenceGrant in namespace "${namespace}" lets a ${route.kind} of namespace "${route.metadata.namespace}" refer to Service "${name}".`;
     return { reason: 'RefNotPermitted', message };
   }
@@ -64,12 +65,24 @@ function resolvedPort(service: BackendService, port = 0, protocol: 'TCP' | 'UDP'
   };
 }
 
-function isGranted(namespace: string, name: string, route: Route, { grants }: Lookup): boolean {
-  const isFrom = (from: { group: string; kind: string; namespace: string }): boolean =>
-    from.group === gatewayGroup && from.kind === route.kind && from.namespace === route.metadata.namespace;
-  const isTo = (to: { group: string; kind: string; name?: string }): boolean =>
-    to.group === '' && to.kind === 'Service' && (to.name === undefined || to.name === '' || to.name === name);
-  return grants(namespace).some(({ spec }) => spec.from.some(isFrom) && spec.to.some(isTo));
+/** Objects of a kind in a namespace. */
+type KindIn = { readonly group: string; readonly kind: string; readonly namespace: string };
+
+/** Whether a ReferenceGrant lets objects such as `from` refer to `to`, which is in another namespace. Pure. */
+export function isGranted(
+  from: KindIn,
+  to: KindIn & { readonly name: string },
+  { grants }: Pick<Lookup, 'grants'>,
+): boolean {
+  return grants(to.namespace).some(
+    ({ spec }) =>
+      spec.from.some((each) => isKind(each, from) && each.namespace === from.namespace) &&
+      spec.to.some((each) => isKind(each, to) && ['', to.name].includes(each.name ?? '')),
+  );
+}
+
+function isKind(a: Omit<KindIn, 'namespace'>, b: Omit<KindIn, 'namespace'>): boolean {
+  return a.group === b.group && a.kind === b.kind;
 }
 
 /** The condition ResolvedRefs of `route`: the first fault is the reason, and the message has all. Pure. */

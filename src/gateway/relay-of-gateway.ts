@@ -1,4 +1,4 @@
-import type { Relay, ServicePort } from '../api/relay.ts';
+import type { ListenTransport, Relay, ServicePort } from '../api/relay.ts';
 import { resolve } from '../api/resolve.ts';
 import type { GatewayParametersSpec } from '../api/schema/gateway-parameters.ts';
 import { apiVersion, kind } from '../api/schema/realm-relay.ts';
@@ -6,8 +6,9 @@ import { addressFamily } from '../lib/ip-address.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { present } from '../lib/record.ts';
 import type { JudgedListener } from './listeners.ts';
+import { portRange } from './listener-ports.ts';
 import { labelValue, relayName } from './names.ts';
-import { portRange } from './policies.ts';
+
 import { servingRoute } from './precedence.ts';
 import { protocolOf } from './references.ts';
 import { routeEndpoint } from './route-endpoint.ts';
@@ -49,6 +50,7 @@ export function relayOfGateway(
     endpoints: relay.endpoints.map((each, index) => ({
       ...each,
       ...present('backends', served[index]?.backends),
+      ...present('listenTransport', each.listenTransport && withOptionalCertificate(each.listenTransport)),
     })),
     servicePorts: valid.flatMap(({ listener }) => servicePorts(listener)),
     ...present('loadBalancerIP', requestedAddresses(gateway)[0]),
@@ -56,6 +58,11 @@ export function relayOfGateway(
       owner: { apiVersion: `${gatewayGroup}/v1`, kind: 'Gateway', name, uid },
     }),
   };
+}
+
+/** Without the Secret of one listener, the others are served. */
+function withOptionalCertificate({ tls, ...others }: ListenTransport): ListenTransport {
+  return { ...others, ...present('tls', tls && { ...tls, isOptional: true as const }) };
 }
 
 /** The IP addresses that `gateway` asks for; an entry without a value leaves the choice to the load balancer. */

@@ -1,11 +1,12 @@
 import { datedConditions, type Finding } from '../api/dated-conditions.ts';
 import { sameJson } from '../lib/same-json.ts';
-import { attachment, parentKey } from './attachment.ts';
+import { attachment, type Attachment, parentKey } from './attachment.ts';
 import { parentRefsTo } from './gateway-decision.ts';
 import { sharedHostnames } from './hostnames.ts';
 import { type JudgedListener, judgedListeners } from './listeners.ts';
 import { resolvedRefs } from './references.ts';
 import { byPrecedence, servingRoute } from './precedence.ts';
+import { rangeFault } from './route-endpoint.ts';
 import {
   controllerName,
   type Gateway,
@@ -45,7 +46,8 @@ export function routeParents(
       (each) =>
         each.controllerName === controllerName && sameJson(complete(each.parentRef, gateway), parentRef),
     );
-    const findings = [acceptance(route, ref, { gateway, surroundings, lookup }), resolved];
+    const { accepted, listeners } = acceptance(route, ref, { gateway, surroundings, lookup });
+    const findings = [accepted, withRanges(resolved, route, listeners, lookup)];
     const dating = { previous: before?.conditions ?? [], generation, now };
     return [{ parentRef, controllerName, conditions: datedConditions(findings, dating) }];
   });
@@ -68,7 +70,11 @@ type Surroundings = {
   readonly lookup: Lookup;
 };
 
-function acceptance(route: Route, ref: ParentRef, { gateway, surroundings, lookup }: Surroundings): Finding {
+function acceptance(
+  route: Route,
+  ref: ParentRef,
+  { gateway, surroundings, lookup }: Surroundings,
+): Attachment {
   const judged = judgedListeners(gateway, lookup);
   const { accepted, listeners } = attachment(route, ref, { gateway, listeners: judged }, lookup);
   const { namespace, name } = gateway.metadata;
@@ -79,7 +85,22 @@ function acceptance(route: Route, ref: ParentRef, { gateway, surroundings, looku
     const first = servingRoute(attached);
     return first === undefined || isSameRoute(first, route) ? [] : [precedence(listener, first)];
   });
-  return notes.length === 0 ? accepted : { ...accepted, message: notes.join(' ') };
+  return { listeners, accepted: notes.length === 0 ? accepted : { ...accepted, message: notes.join(' ') } };
+}
+
+/** `resolved`, unless endpoints of the backends are left out by the port ranges of `listeners`. */
+function withRanges(
+  resolved: Finding,
+  route: Route,
+  listeners: readonly JudgedListener[],
+  lookup: Lookup,
+): Finding {
+  const faults = listeners.flatMap((listener) => rangeFault(listener, route, lookup) ?? []);
+  if (faults.length === 0) return resolved;
+  const message = faults.join(' ');
+  return resolved.status === 'True'
+    ? { ...resolved, status: 'False', reason: 'UnsupportedValue', message }
+    : { ...resolved, message: `${resolved.message} ${message}` };
 }
 
 function attachedTo(

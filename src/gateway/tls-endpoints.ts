@@ -1,8 +1,9 @@
 import { hostnameOf, isBelow, namedRoutes } from './hostnames.ts';
+import { lacksCertificate } from './listeners.ts';
 import { byPrecedence } from './precedence.ts';
 import { routeEndpoint, type RouteEndpoint } from './route-endpoint.ts';
 import type { ServedEndpoint, ServedListener } from './served.ts';
-import type { Lookup } from './types.ts';
+import type { Lookup, Route } from './types.ts';
 
 /** The dial timeout, which is the time for the ClientHello of a client, too, who may be far away. */
 const handshakeTimeoutSeconds = 5;
@@ -11,9 +12,10 @@ const handshakeTimeoutSeconds = 5;
 const nowhere = [{ address: '100::1', port: 9 }];
 
 /**
- * The endpoints of the TLS listeners among `listeners`: one for each route, called `LISTENER/NAMESPACE/NAME`, with the names that
- * lead to it. A name whose route has no backend is refused, and so is one that a listener has and no route of it, if another
- * listener of the port has a wider one: else that would lead its clients to a backend that is not theirs. Pure.
+ * The endpoints of the TLS listeners among `listeners`: one for each route, called `LISTENER/NAMESPACE/NAME` (a TCPRoute: that
+ * and `/tcp`), with the names that lead to it. A name whose route has no backend is refused, and so is one that a listener has and
+ * no route of it, if another listener of the port has a wider one: else that would lead its clients to a backend that is not
+ * theirs. A listener with a certificate has an endpoint in any case, by which Pods report whether it is valid. Pure.
  */
 export function tlsEndpoints(listeners: readonly ServedListener[], lookup: Lookup): ServedEndpoint[] {
   const ofTls = listeners.filter(({ listener }) => listener.spec.protocol === 'TLS');
@@ -31,16 +33,22 @@ function listenerEndpoints(
 ): ServedEndpoint[] {
   const { spec } = listener;
   const ofPort = sharing.map((each) => each.listener.spec);
-  const named = namedRoutes(spec, byPrecedence(routes), ofPort).filter(({ hosts }) => hosts.length > 0);
+  const lacking = lacksCertificate(listener);
+  const serving = lacking ? [] : byPrecedence(routes);
+  const named = namedRoutes(spec, serving, ofPort).filter(({ hosts }) => hosts.length > 0);
   const endpoints = named.map(({ route, hosts }) => {
-    const { namespace, name } = route.metadata;
-    return endpoint(`${spec.name}/${namespace}/${name}`, hosts, routeEndpoint(listener, route, lookup));
+    return endpoint(nameOf(spec.name, route), hosts, routeEndpoint(listener, route, lookup));
   });
   const own = hostnameOf(spec);
   const isOpen = ofPort.some((other) => other !== spec && isBelow(own, hostnameOf(other)));
   const isNamed = named.some(({ hosts }) => hosts.includes(own));
-  if (isNamed || !isOpen) return endpoints;
+  const isUnseen = listener.certificate !== undefined && !lacking && named.length === 0;
+  if (isNamed || !(isOpen || isUnseen)) return endpoints;
   return [...endpoints, endpoint(spec.name, [own], routeEndpoint(listener, undefined, lookup))];
+}
+
+function nameOf(listener: string, { kind, metadata: { namespace, name } }: Route): string {
+  return `${listener}/${namespace}/${name}${kind === 'TCPRoute' ? '/tcp' : ''}`;
 }
 
 function endpoint(name: string, hosts: readonly string[], { spec, backends }: RouteEndpoint): ServedEndpoint {

@@ -52,6 +52,14 @@ export type LabelSelector = {
   }[];
 };
 
+/** Where the certificate of a listener is; a Secret of the namespace of the Gateway if absent. */
+export type CertificateRef = {
+  readonly group?: string;
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name: string;
+};
+
 /** A listener of a Gateway. */
 export type Listener = {
   readonly name: string;
@@ -59,7 +67,11 @@ export type Listener = {
   readonly protocol: string;
   /** The names of clients, exact or `*.` and a name; absent or empty = every one. */
   readonly hostname?: string;
-  readonly tls?: { readonly mode?: string };
+  readonly tls?: {
+    readonly mode?: string;
+    readonly certificateRefs?: readonly CertificateRef[];
+    readonly options?: Labels;
+  };
   readonly allowedRoutes?: {
     readonly kinds?: readonly RouteGroupKind[];
     readonly namespaces?: { readonly from?: string; readonly selector?: LabelSelector };

@@ -95,16 +95,15 @@ export class Applier {
     const versionless = withoutVersion(desired);
     const hash = this.#hashOf(versionless);
     const current = await this.observe(desired, observed);
-    if (current !== undefined && !isOwned(current, desired)) return this.#takeOver(current, desired, hash);
-    const isNew = current === undefined || !hasAppliedHash(current, hash);
+    const isNew = current === undefined || !isOwned(current, desired) || !hasAppliedHash(current, hash);
     if (!isNew && this.#isAsWanted(versionless, current, hash))
       return { outcome: 'unchanged', object: current, ...present('rivalry', this.#rivals.asWanted(desired)) };
     const rivalry = await this.#rivals.undone(versionless, hash);
     if (rivalry !== undefined && rivalry.waitMs > 0)
       return { outcome: 'contested', object: desired, rivalry };
     const applied = await this.#writeWanted(desired, current, hash);
-    if (current === undefined) this.#rivals.created(desired, hash);
-    else this.#rivals.changed(desired, hash);
+    if (applied.outcome === 'created') this.#rivals.created(desired, hash);
+    else if (applied.outcome !== 'terminating') this.#rivals.changed(desired, hash);
     return { ...applied, ...present('rivalry', rivalry) };
   }
 
@@ -124,6 +123,7 @@ export class Applier {
   async #writeWanted(desired: KubeObject, current: KubeObject | undefined, hash: string): Promise<Applied> {
     if (current === undefined)
       return { outcome: 'created', object: await this.#send(withAppliedHash(desired, hash), hash) };
+    if (!isOwned(current, desired)) return this.#takeOver(current, desired, hash);
     const object = withAppliedHash(desired, hash, current.metadata.uid);
     return hasAppliedHash(current, hash)
       ? { outcome: 'repaired', object: await this.#repair(object, current, hash) }

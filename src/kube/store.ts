@@ -55,6 +55,11 @@ export class Store<T extends KubeObject> {
     return packed && this.#parsed.get(packed);
   }
 
+  /** The same as it is kept. An object that has changed is another `PackedObject`. */
+  packed(key: ObjectKey): PackedObject<T> | undefined {
+    return this.#objects.get(key);
+  }
+
   /** The objects of this group, in no particular order. */
   group(name: ObjectKey): T[] {
     return this.packedGroup(name).map((packed) => this.#parsed.get(packed));

@@ -45,13 +45,18 @@ function valueText(value: unknown): string {
   return cutToCharacters(typeof value === 'number' ? String(value) : JSON.stringify(value), maxValueLength);
 }
 
-/** `path` as users write it, e.g. `spec.endpoints[0].listen.port`; `document` for the document itself. */
+/**
+ * `path` as users write it, e.g. `spec.endpoints[0].listen.port`; `document` for the document itself. Keys that would not be
+ * seen, or that a terminal would obey, are quoted.
+ */
 export function pathText(path: Path): string {
   if (path.length === 0) return 'document';
-  return path
-    .map((step) => (typeof step === 'number' ? `[${String(step)}]` : `.${step}`))
-    .join('')
-    .replace(/^\./, '');
+  return path.map(stepText).join('').replace(/^\./, '');
+}
+
+function stepText(step: string | number): string {
+  if (typeof step === 'number') return `[${String(step)}]`;
+  return /^$|^\s|\s$|\p{C}/u.test(step) ? `[${JSON.stringify(step)}]` : `.${step}`;
 }
 
 /**

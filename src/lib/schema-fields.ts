@@ -11,14 +11,18 @@ type Field = {
 
 type AnyType = z.core.$ZodType;
 
-/** What other programs call a field. */
-const synonyms: ReadonlyMap<string, string> = new Map([
-  ...['host', 'hostname', 'hostip', 'ip', 'addr', 'server'].map((word): [string, string] => [
-    word,
-    'address',
-  ]),
-  ...['targetport', 'containerport'].map((word): [string, string] => [word, 'port']),
-]);
+/** What other programs call a field, by its path from the mapping where they have it. */
+const synonyms: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    address: ['host', 'hostname', 'hostip', 'ip', 'addr', 'server'],
+    port: ['targetport', 'containerport'],
+    remotes: ['upstream', 'upstreams', 'backend', 'backends', 'target', 'targets', 'servers', 'destinations'],
+    listen: ['bind', 'frontend'],
+    'network.udp': ['protocol', 'protocols'],
+    sendProxy: ['proxyprotocol', 'proxy'],
+    logLevel: ['log'],
+  }).flatMap(([field, words]) => words.map((word) => [word, field])),
+);
 
 /** The shortest beginning of a word that is taken for it. */
 const minPrefixLength = 4;
@@ -39,8 +43,12 @@ export function knownFieldFor(schema: AnyType, path: Path, key: string): string 
   const same = names.find((name) => plain(name) === plain(key));
   const near = same ?? nearest(key, names) ?? names.find((name) => isBeginning(key, name));
   if (near !== undefined) return near;
-  const synonym = synonyms.get(plain(key));
-  if (synonym !== undefined && names.includes(synonym)) return synonym;
+  const inside = fields
+    .filter(({ path: field }) => isInside(field, parent))
+    .map(({ path: field }) => fieldText(field.slice(parent.length)));
+  const joined = inside.find((field) => plain(field) === plain(key)); // serviceType is service.type
+  const synonym = joined ?? synonyms.get(plain(key));
+  if (synonym !== undefined && inside.includes(synonym)) return synonym;
   const elsewhere = closest(
     fields.filter((field) => plain(nameOf(field)) === plain(key)),
     parent,
@@ -80,9 +88,9 @@ function isInside(field: FieldPath, parent: FieldPath): boolean {
   return parent.every((step, index) => field[index] === step);
 }
 
-/** `name` as it is compared: `tcp_timeout` is `tcpTimeout`. */
+/** A name or a path as it is compared: `tcp_timeout` is `tcpTimeout`. */
 function plain(name: string): string {
-  return name.toLowerCase().replaceAll(/[-_]/g, '');
+  return name.toLowerCase().replaceAll(/[-_.]/g, '');
 }
 
 function isBeginning(key: string, name: string): boolean {

@@ -131,7 +131,7 @@ function explanation(issue: z.core.$ZodIssue): Diagnosis {
     }
     case 'invalid_value': {
       const near =
-        typeof issue.input === 'string' ? nearest(issue.input, issue.values.map(String)) : undefined;
+        typeof issue.input === 'string' ? meantWord(issue.input, issue.values.map(String)) : undefined;
       const remedy = `use ${near ?? oneOf(issue.values)}`;
       return { what: 'is not one of the allowed values', remedy };
     }
@@ -144,6 +144,14 @@ function explanation(issue: z.core.$ZodIssue): Diagnosis {
     default:
       return { what: 'is not valid', remedy: issue.message };
   }
+}
+
+/** The one of `words` that `text` is probably meant to be: a similar one, or the only one that begins so. */
+function meantWord(text: string, words: readonly string[]): string | undefined {
+  const similar = nearest(text, words);
+  if (similar !== undefined || text === '') return similar;
+  const [longer, ...others] = words.filter((word) => word.toLowerCase().startsWith(text.toLowerCase()));
+  return others.length === 0 ? longer : undefined;
 }
 
 const typeWords: Readonly<Record<string, string>> = {

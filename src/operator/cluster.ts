@@ -5,10 +5,8 @@ import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
 import { type Applied, Applier, fieldManager, type OwnedKind } from '../kube/apply.ts';
 import type { Contest } from '../kube/contests.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
-import { writeError } from '../kube/apply-errors.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import { controllerOf, type KubeObject, type ObjectKey } from '../kube/object.ts';
-import { configHashAnnotation } from '../desired/object-meta.ts';
 import type { PackedObject } from '../kube/packed-object.ts';
 import { objectPath } from '../kube/resource.ts';
 import { Store } from '../kube/store.ts';
@@ -20,7 +18,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import { OutageLog } from '../telemetry/outage-log.ts';
 import type { WatchProblem } from './watches.ts';
 import { ClusterStackProbe, type StackAnswer } from './cluster-stack.ts';
-import { podResource, type RelayPod, relayOf } from './pods.ts';
+import { PodAnnotations } from './pod-annotations.ts';
+import { type RelayPod, relayOf } from './pods.ts';
 import { PodRefusals } from './pod-refusals.ts';
 import { isOnHostNetwork } from './node-sharing.ts';
 import {
@@ -63,6 +62,7 @@ export class Cluster implements ReconcileCluster {
   readonly #log: Logger;
   readonly #namespaceReads: OutageLog;
   readonly #refusals: PodRefusals;
+  readonly #annotations: PodAnnotations;
 
   constructor(client: KubeClient, events: Events, { clock, log }: { clock: Clock; log: Logger }) {
     this.owned = ownedKinds(keyOfOwner);
@@ -78,6 +78,7 @@ export class Cluster implements ReconcileCluster {
     this.#events = events;
     this.#log = log;
     this.#refusals = new PodRefusals(client, log);
+    this.#annotations = new PodAnnotations(client, clock);
     this.#namespaceReads = new OutageLog(log, {
       failing: 'not allowed to read namespaces, skipping the Pod Security check for hostNetwork',
       working: 'namespaces can be read again',
@@ -218,21 +219,8 @@ export class Cluster implements ReconcileCluster {
     return this.#refusals.latest(daemonSet);
   }
 
-  /** Annotates `pod` with `hash`, if it still exists, so that kubelet refreshes the ConfigMap that it mounts. */
-  async annotatePod(pod: RelayPod, hash: string): Promise<void> {
-    const { uid } = pod.metadata;
-    try {
-      await this.#client.request({
-        method: 'PATCH',
-        path: objectPath(podResource, pod),
-        query: { fieldManager },
-        contentType: 'application/merge-patch+json',
-        body: { metadata: { uid, annotations: { [configHashAnnotation]: hash } } },
-      });
-    } catch (error) {
-      const isGone = isKubeError(error, 404) || isKubeError(error, 409); // 409: another Pod has its name by now
-      if (!isGone) throw writeError(error, 'annotate', pod);
-    }
+  annotatePod(pod: RelayPod, hash: string): Promise<number> {
+    return this.#annotations.annotate(pod, hash);
   }
 
   undoneStatus(object: RelayObject, status: RealmRelayStatus): Contest | undefined {

@@ -16,6 +16,8 @@ export type HotReloadInput = {
   /** Undefined if nothing may be written, as while paused. */
   readonly strategy: UpdateStrategy | undefined;
   readonly previous: RealmRelayStatus;
+  /** Whether its Pods are polled all the time, since they alone notice what becomes of its certificates. */
+  readonly isWatched?: boolean;
 };
 
 /** Which Pods get the hash of the configuration as an annotation, and which are polled for what they run. */
@@ -27,7 +29,7 @@ export type HotReload = { readonly annotate: readonly RelayPod[]; readonly targe
  * states, neither list has an entry. Pure.
  */
 export function hotReload(input: HotReloadInput): HotReload {
-  const { pods, reports, hash, endpoints, strategy, previous } = input;
+  const { pods, reports, hash, endpoints, strategy, previous, isWatched = false } = input;
   const isSettled = settled(pods, hash, previous);
   const known = new Map(
     pods.flatMap((pod) => {
@@ -36,7 +38,10 @@ export function hotReload(input: HotReloadInput): HotReload {
     }),
   );
   const needsPoll = (pod: RelayPod): boolean =>
-    !isReady(pod) || known.get(uid(pod))?.report?.configHash !== hash || hasFault(known.get(uid(pod)));
+    isWatched ||
+    !isReady(pod) ||
+    known.get(uid(pod))?.report?.configHash !== hash ||
+    hasFault(known.get(uid(pod)));
   const targets = pods
     .filter(needsPoll)
     .flatMap(pollTargets)

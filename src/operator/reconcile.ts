@@ -82,8 +82,7 @@ export async function reconcile(key: ObjectKey, context: ReconcileContext): Prom
 async function act(object: RelayObject, context: ReconcileContext): Promise<ApplyResult> {
   const result = await apply(object, context);
   try {
-    await updatePods(object, result.verdict, context);
-    return result;
+    return { ...(await updatePods(object, result.verdict, context)), ...result };
   } catch (error) {
     return withError(result, error);
   }
@@ -117,7 +116,11 @@ function wantedHash({ status }: RelayObject, verdict: Verdict): string | undefin
 }
 
 /** Annotates Pods with the configuration that was applied and polls those that are not known to run it. */
-async function updatePods(object: RelayObject, verdict: Verdict, context: ReconcileContext): Promise<void> {
+function updatePods(
+  object: RelayObject,
+  verdict: Verdict,
+  context: ReconcileContext,
+): Promise<Pick<ApplyResult, 'againMs'>> {
   const key = objectKey(object);
   const relay = configured(verdict);
   const previous = object.status ?? {};
@@ -129,7 +132,7 @@ async function updatePods(object: RelayObject, verdict: Verdict, context: Reconc
     strategy: relay?.updateStrategy,
     previous,
   };
-  await followPods(followed, context);
+  return followPods(followed, context);
 }
 
 /** Writes the status if it differs, with the events of its changes. Returns why and when to try again, if it could not. */

@@ -22,7 +22,12 @@ export type RelayReport = {
   readonly configProblem: string;
   /** The endpoints that it does not serve, each once, with reason and remedy in one line of at most 512 characters. */
   readonly unready: readonly { readonly name: string; readonly message: string }[];
+  /** The endpoints whose certificate files, which are optional, are missing or not valid, each once; absent = none. */
+  readonly certificates?: readonly CertificateReport[];
 };
+
+/** What a relay reports of the certificate of one endpoint: why the newest files are not used, and whether earlier ones are. */
+export type CertificateReport = { readonly name: string; readonly message: string; readonly served: boolean };
 
 /**
  * Fetches the report of the relay at an IP address. Rejects if it does not respond.
@@ -88,10 +93,22 @@ function parsed(text: string): unknown {
  * @throws WrongAnswerError if it is not the summary of a relay.
  */
 export function relayReport(value: unknown, endpoints: readonly string[]): RelayReport {
-  const { configHash, configProblem, unready } = record(value);
+  const { configHash, configProblem, unready, certificates } = record(value);
   if (typeof configHash !== 'string' || !/^[0-9a-f]{64}$/.test(configHash))
     throw new WrongAnswerError('its answer is not the summary of a relay');
   const reported = new Map(list(unready).map((endpoint) => [word(endpoint['name']), endpoint]));
+  const faulty = new Map(
+    list(certificates).flatMap((fault) => {
+      const { names } = fault;
+      return Array.isArray(names) ? names.map((name: unknown) => [word(name), fault] as const) : [];
+    }),
+  );
+  const reports = endpoints.flatMap((name): CertificateReport[] => {
+    const endpoint = faulty.get(name);
+    if (endpoint === undefined) return [];
+    const message = plainText(word(endpoint['message']), maxTextLength);
+    return [{ name, message, served: endpoint['served'] === true }];
+  });
   return {
     configHash,
     configProblem: plainText(word(configProblem), maxTextLength),
@@ -99,6 +116,7 @@ export function relayReport(value: unknown, endpoints: readonly string[]): Relay
       const endpoint = reported.get(name);
       return endpoint === undefined ? [] : [{ name, message: faultText(endpoint) }];
     }),
+    ...(reports.length > 0 && { certificates: reports }),
   };
 }
 

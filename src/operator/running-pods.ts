@@ -18,6 +18,8 @@ export type RunningPods = {
   readonly stuck: readonly string[];
   /** Endpoints that Pods do not serve, sorted. */
   readonly faults: readonly Fault[];
+  /** Endpoints whose certificate is missing or not valid, which keeps Pods from nothing else; sorted, absent = none. */
+  readonly certificates?: readonly CertificateFault[];
   /** Whether a DaemonSet has fewer Pods than it wants: an attempt to make one fails, or is still to come. */
   readonly isShort?: boolean;
   /** Why the API server refuses Pods of a DaemonSet, if it does. */
@@ -28,6 +30,9 @@ export type RunningPods = {
 
 /** An endpoint that one Pod does not serve. */
 export type Fault = { readonly endpoint: string; readonly pod: string; readonly message: string };
+
+/** An endpoint that lacks a valid certificate in one Pod; `isServed` if an earlier one is in use there. */
+export type CertificateFault = Fault & { readonly isServed: boolean };
 
 /**
  * What `pods` run according to `reports`. Pure.
@@ -58,6 +63,14 @@ export function runningPods(
       .map(({ metadata }) => metadata.name)
       .toSorted(),
     faults: known.flatMap(({ name, report }) => faults(name, report?.unready ?? [])).toSorted(byText),
+    certificates: known
+      .flatMap(({ name: pod, report }) =>
+        (report?.certificates ?? []).map(({ name, message, served }) => ({
+          ...{ endpoint: name, pod, message },
+          isServed: served,
+        })),
+      )
+      .toSorted(byText),
   };
 }
 

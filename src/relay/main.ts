@@ -233,7 +233,7 @@ function followFile(
 ): () => void {
   if (file === undefined) return () => undefined;
   const apply = async ({ texts, hash: configHash }: ConfigSource): Promise<void> => {
-    const parsed = parseRelayConfig(texts, flags.overrides);
+    const parsed = parseRelayConfig(texts, flags.overrides, file.memory);
     await relay.reload(parsed.config, configHash);
     const { dns, log: logConfig, endpoints } = parsed.config;
     resolver.configure(dns);

@@ -13,7 +13,7 @@ import { openFilesLimit } from '../lib/open-files.ts';
 import { present } from '../lib/record.ts';
 import { version } from '../lib/version.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { endpointStatus, type RelayStatus } from './admin/status.ts';
+import { endpointStatus, type EndpointStatus, type RelayStatus } from './admin/status.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
 import { LocalDataPlane } from './data-plane/local-data-plane.ts';
 import type { ServingThreads } from './data-plane/serving-threads.ts';
@@ -78,6 +78,11 @@ export type Drained = {
   /** Those that were cut, at the deadline or by `close`. */
   readonly cut: number;
 };
+
+/** Whether the relay may be ready with the endpoint as it is. */
+function isReadyEnough({ ready, required }: EndpointStatus): boolean {
+  return ready || !required;
+}
 
 /** What a serving relay imports only when it is needed. */
 export const laterModules: readonly string[] = ['html', 'port-owner', 'watched-transport'];
@@ -200,7 +205,7 @@ export class RelayServer {
       pod: this.#identity.pod,
       engine,
       configHash: this.#configHash,
-      ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(({ ready }) => ready),
+      ready: this.#isConfigured && this.#stage === 'serving' && endpoints.every(isReadyEnough),
       draining: this.#stage !== 'serving',
       configProblem: this.#configProblem,
       descriptorsShort: Number(descriptorsShort),

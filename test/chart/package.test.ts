@@ -57,7 +57,6 @@ describe('chart: metadata', () => {
 
 describeWithHelm('chart: the package', (helm) => {
   it('passes helm lint, and renders as the folder does', async function () {
-    this.timeout(120_000);
     make('chart-package');
     const template = async (from: string): Promise<string> =>
       helm.runOrThrow(['template', 'realm-operator', from, '--namespace', releaseNamespace]);

@@ -121,6 +121,23 @@ const cases: Case[] = [
     ],
   },
   {
+    why: 'listeners of TLS that share a hostname, or have no certificate',
+    documents: [
+      gatewayClass,
+      gateway(`{name: a, protocol: TLS, port: 443, hostname: a.example, tls: {mode: Passthrough}},
+    {name: b, protocol: TLS, port: 443, hostname: a.example, tls: {mode: Terminate}},
+    {name: c, protocol: TLS, port: 443, tls: {mode: Terminate, certificateRefs: [{name: a}, {name: b}]}},
+    {name: d, protocol: TLS, port: 444, tls: {certificateRefs: [{name: a, namespace: far}]}}`),
+    ],
+    findings: [
+      '6:61: spec.listeners[0].hostname: gets Conflicted True, HostnameConflict: Listener "b" has the same hostname on port 443: give each a hostname of its own',
+      '7:51: spec.listeners[1].hostname: gets Conflicted True, HostnameConflict: Listener "a" has the same hostname on port 443: give each a hostname of its own',
+      '7:67: spec.listeners[1].tls.certificateRefs: gets ResolvedRefs False, InvalidCertificateRef: tls.certificateRefs is empty: name a Secret with the certificate of the listener',
+      '8:81: spec.listeners[2].tls.certificateRefs: gets Accepted False, UnsupportedValue: tls.certificateRefs has 2 entries, and one is supported: give each certificate a listener with a hostname of its own',
+      '9:64: warning: spec.listeners[3].tls.certificateRefs: gets ResolvedRefs False, RefNotPermitted: No ReferenceGrant in namespace "far" lets a Gateway of namespace "default" refer to Secret "a": add a ReferenceGrant there',
+    ],
+  },
+  {
     why: 'an address that is none',
     documents: [gatewayClass, gateway(db, '  addresses: [{type: Hostname, value: a.example}]\n')],
     findings: [

@@ -14,6 +14,7 @@ import {
 } from './manifest-text.ts';
 import { syntaxCases } from './syntax-cases.ts';
 import { valueCases } from './value-cases.ts';
+import { wordCases } from './word-cases.ts';
 
 const whole = 'spec.endpoints[0].listen.port: has the wrong type';
 
@@ -293,4 +294,5 @@ export const manifestCases: readonly ManifestCase[] = [
   ...fields,
   ...syntaxCases,
   ...valueCases,
+  ...wordCases,
 ];

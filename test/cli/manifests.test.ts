@@ -107,6 +107,18 @@ describe('paths of manifests', () => {
     expect((await runCli(['validate', '-qRf', folder()])).stdout).to.equal('');
   });
 
+  for (const [path, says] of [
+    ['', ':1:1: document: has no path: give a file, a folder, or - for standard input\n'],
+    ['https://127.0.0.1:1/web.yaml', 'get it first: curl --fail --location https://127.0.0.1:1/web.yaml | '],
+    ['no-such-*.yaml', 'correct the pattern, which no file matches, or remove its quotes\n'],
+    ['no-such-file', 'correct the path, its permissions or its size\n'],
+  ] as const)
+    it(`have a remedy if nothing is there: ${path}`, async () => {
+      const { code, stdout } = await runCli(['validate', path]);
+      expect(code).to.equal(1);
+      expect(stdout).to.contain(says);
+    });
+
   it('are asked for, and standard input once', async () => {
     for (const command of ['validate', 'render', 'standalone']) {
       const none = await runCli([command]);

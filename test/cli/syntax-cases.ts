@@ -5,6 +5,7 @@ import {
   address,
   listen,
   metadata,
+  spec,
   accepts,
   refuses,
   type ManifestCase,
@@ -118,5 +119,61 @@ export const syntaxCases: readonly ManifestCase[] = [
   refuses('a key that is null', metadata('annotations: {null: a}'), 'a key is null'),
   refuses('a key that is a list', metadata('annotations: {[a]: a}'), 'a key is a list or a mapping'),
   refuses('another version of YAML', `%YAML 1.2\n---\n${base}`, 'remove the line that begins with "%YAML"'),
+  accepts(
+    'brackets over several lines, one of them without indentation',
+    listen('{port: 443,\naddress: "::"}'),
+  ),
+  accepts(
+    'a brace that closes below the key, and what follows it',
+    `${listen('{\n  port: 443,   # c\n  address: "::"\n}')}    network: {\n      udp: yes\n}\n`,
+  ),
+  accepts(
+    'a list in brackets that closes on the left',
+    spec('podTemplate: {spec: {tolerations: [\n{key: a}\n]}}'),
+  ),
+  refuses(
+    'a wrong value after lines in brackets without indentation',
+    listen('{address: "::",\n\n  port:\t"443"\n}'),
+    ':10:9: spec.endpoints[0].listen.port: has the wrong type, got "443": write 443 without quotes',
+  ),
+  refuses(
+    'a colon in brackets without indentation',
+    listen('{\naddress: ::,\nport: 443}'),
+    ':9:10: spec.endpoints[0].listen.address: begins with a colon',
+  ),
+  accepts('a tab after a colon in braces', listen('{port:\t443}')),
+  accepts('a tab after a brace and after a comma', listen('{\tport: 443,\taddress: "::"}')),
+  accepts('tabs that indent lines in braces', listen('{\n\t\tport: 443,\n\t\taddress: "::"\n\t}')),
+  accepts(
+    'JSON that is indented with tabs, inside a document',
+    listen('{\n\t"port":\t443,\n\t"address":\t"::"\n\t}'),
+  ),
+  refuses(
+    'a tab that indents the line after an unquoted value in braces',
+    listen('{\n\t"address": "::",\n\t"port": 443\n\t}'),
+    'a tab indents a line: use spaces',
+  ),
+  refuses(
+    'a brace too many',
+    listen('{port: 443}}'),
+    ':8:24: document: is not YAML: a "}" closes nothing: remove it, or quote the value',
+  ),
+  refuses(
+    'a text after a value in quotes',
+    with_('name: https', 'name: "a" b'),
+    'something follows a value in quotes',
+  ),
+  refuses(
+    'an escape of JSON for a slash',
+    metadata('annotations: {a: "x\\/y"}'),
+    ':5:22: document: is not YAML: a text in double quotes contains an escape of JSON',
+  ),
+  refuses('half a character', metadata('annotations: {a: "\\ud83d"}'), 'write the character itself'),
+  refuses(
+    'a character in two halves',
+    metadata('annotations: {a: "\\ud83d\\ude00"}'),
+    'contains an escape of JSON',
+  ),
+  accepts('other escapes', metadata('annotations: {a: "\\u00e9\\x41\\t\\\\/\\U0001F600\\e"}')),
   refuses('a text', 'hello\n', 'is not a RealmRelay'),
 ];

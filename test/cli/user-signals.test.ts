@@ -17,8 +17,6 @@ const flags = [
 ];
 
 describe('signals that Node.js or the system would act on', function () {
-  this.timeout(30_000); // programs start
-
   let child: ChildProcess;
 
   afterEach(() => child.kill('SIGKILL'));

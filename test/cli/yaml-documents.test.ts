@@ -42,6 +42,26 @@ describe('yamlDocuments', () => {
     expect(documents[1]?.positionOf(['b'])).to.deep.equal({ line: 5, column: 4 });
   });
 
+  it('reads objects of JSON one after the other, as jq writes them', () => {
+    const documents = yamlDocuments('{"a": "}{"}\n{\n  "b": 2\n} {"c": "\\/"}\n---\n{"d": 4}\n');
+    expect(documents.map(({ value }) => value)).to.deep.equal([{ a: '}{' }, { b: 2 }, { c: '/' }, { d: 4 }]);
+    expect(documents[1]?.positionOf(['b'])).to.deep.equal({ line: 3, column: 8 });
+    expect(problems('{"a": 1}\n{"b": 1\n')).to.deep.equal([
+      '2:1: document: is not YAML: a "{" is not closed: add "}"',
+    ]);
+  });
+
+  it('knows the position of values in and after brackets whose lines are not indented', () => {
+    const text = 'a:\n  b: {c: ::, d: [1,\n2,\n\t3]\n}\n  e: 5\n';
+    const paths = [
+      ['a', 'b', 'd', 0],
+      ['a', 'b', 'd', 1],
+      ['a', 'b', 'd', 2],
+      ['a', 'e'],
+    ];
+    expect(places(text, paths)).to.deep.equal(['2:18', '3:1', '4:2', '6:6']);
+  });
+
   it('reads the documents beside one that is not YAML', () => {
     const documents = yamlDocuments('a: 1\n---\nb: [1\n---\nc: 2\n');
     expect(documents.map(({ value }) => value)).to.deep.equal([{ a: 1 }, undefined, { c: 2 }]);

@@ -36,6 +36,11 @@ describe('transport', () => {
       written: 'tls;servername=x;alpn=h2, http/1.1',
       value: { tls: { certificate: { servername: 'x' }, alpn: ['h2', 'http/1.1'] } },
     },
+    {
+      side: 'listen',
+      written: 'tls;cert=/a.crt;key=/a.key;optional',
+      value: { tls: { certificate: { cert: '/a.crt', key: '/a.key' }, isOptional: true } },
+    },
     { side: 'listen', written: 'tls;servername=x', value: { tls: { certificate: { servername: 'x' } } } },
     { side: 'remote', written: 'tls;sni=x', value: { tls: { sni: 'x', alpn: [], insecure: false } } },
     {

@@ -56,7 +56,7 @@ func TestConformance(t *testing.T) {
 
 // TestList prints the tests that the suite runs for FEATURES, and the description of each.
 func TestList(t *testing.T) {
-	supported := env("FEATURES", "Gateway,ReferenceGrant,TCPRoute,TLSRoute,UDPRoute")
+	supported := env("FEATURES", "Gateway,ReferenceGrant,TCPRoute,TLSRoute,TLSRouteModeMixed,TLSRouteModeTerminate,UDPRoute")
 	for _, test := range tests.ConformanceTests {
 		missing := slices.ContainsFunc(test.Features, func(feature features.FeatureName) bool {
 			return !slices.Contains(supported, string(feature))

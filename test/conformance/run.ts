@@ -54,7 +54,7 @@ const described = [
 ];
 const profiles = [
   '--conformance-profiles=GATEWAY-TCP,GATEWAY-TLS,GATEWAY-UDP',
-  '--supported-features=Gateway,ReferenceGrant,TCPRoute,TLSRoute,UDPRoute',
+  '--supported-features=Gateway,ReferenceGrant,TCPRoute,TLSRoute,TLSRouteModeMixed,TLSRouteModeTerminate,UDPRoute',
 ];
 
 function say(text: string): void {

@@ -56,7 +56,7 @@ const cases: Case[] = [
   {
     why: 'a listener that conflicts, which still counts its routes',
     listeners: [listener('a', 80), listener('b', 80, 'TLS')],
-    attached: ['a'],
+    attached: ['a', 'b'],
   },
   { why: 'another namespace, by default', namespace: 'team', reason: 'NotAllowedByListeners', attached: [] },
   { why: 'All', listeners: [listener('a', 80, 'TCP', from('All'))], namespace: 'team', attached: ['a'] },

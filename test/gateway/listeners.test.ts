@@ -18,7 +18,7 @@ const kinds = (...names: string[]): Partial<Listener> => ({
 
 const beside: Readonly<Record<string, string>> = {
   TCP: 'Accepted ProtocolConflict ResolvedRefs [TCPRoute]',
-  TLS: 'UnsupportedValue ProtocolConflict ResolvedRefs []',
+  TLS: 'Accepted ProtocolConflict InvalidCertificateRef [TCPRoute,TLSRoute]',
 };
 
 const cases: Case[] = [

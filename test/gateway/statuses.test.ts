@@ -14,6 +14,7 @@ const outcome: GatewayOutcome = {
   address: done,
   addresses: [{ type: 'IPAddress', value: '192.0.2.80' }],
   faults: new Map(),
+  certificates: new Map(),
 };
 
 function reasons(conditions: readonly Condition[] = []): string[] {
@@ -217,6 +218,8 @@ describe('the status of a GatewayClass', () => {
       'ReferenceGrant',
       'TCPRoute',
       'TLSRoute',
+      'TLSRouteModeMixed',
+      'TLSRouteModeTerminate',
       'UDPRoute',
     ]);
   });

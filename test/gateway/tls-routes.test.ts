@@ -113,11 +113,18 @@ describe('listeners of TLS', () => {
       ['Accepted NoConflicts', 'UnsupportedProtocol NoConflicts'],
     ],
     [
-      'the mode Terminate',
-      [listener('a', 443, 'TLS', { tls: { mode: 'Terminate' } })],
-      ['UnsupportedValue NoConflicts'],
+      'the mode Terminate with another hostname',
+      [
+        passthrough('a', 'a.example'),
+        listener('b', 443, 'TLS', { tls: { mode: 'Terminate' }, hostname: 'b.example' }),
+      ],
+      ['Accepted NoConflicts', 'Accepted NoConflicts'],
     ],
-    ['no mode, which is Terminate', [listener('a', 443, 'TLS')], ['UnsupportedValue NoConflicts']],
+    [
+      'no mode, which is Terminate, beside the same hostname',
+      [passthrough('a'), listener('b', 443, 'TLS')],
+      ['Accepted HostnameConflict', 'Accepted HostnameConflict'],
+    ],
   ];
   for (const [why, listeners, reasons] of cases)
     it(`are judged: ${why}`, () => {
@@ -125,9 +132,11 @@ describe('listeners of TLS', () => {
       expect(
         judged.map(({ accepted, conflicted }) => `${accepted.reason} ${conflicted.reason}`),
       ).to.deep.equal(reasons);
-      for (const { spec, kinds, accepted } of judged)
+      for (const { spec, kinds } of judged)
         if (spec.protocol === 'TLS')
-          expect(kinds).to.deep.equal(accepted.status === 'True' ? ['TLSRoute'] : []);
+          expect(kinds).to.deep.equal(
+            spec.tls?.mode === 'Passthrough' ? ['TLSRoute'] : ['TCPRoute', 'TLSRoute'],
+          );
     });
 
   it('share one port of the Service, and each reports its own routes', () => {
@@ -143,7 +152,13 @@ describe('listeners of TLS', () => {
     const status = gatewayStatus(
       gateway([]),
       decision,
-      { pods: progress, address: progress, addresses: [], faults: new Map([['b', 'in use']]) },
+      {
+        pods: progress,
+        address: progress,
+        addresses: [],
+        faults: new Map([['b', 'in use']]),
+        certificates: new Map(),
+      },
       '2026-01-01T00:00:00Z',
     );
     expect(

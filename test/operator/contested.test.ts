@@ -145,6 +145,16 @@ describeWithCluster('operator whose objects others undo again and again', (clust
     expect(rival.rounds).to.equal(4);
   });
 
+  it('adopts what is taken from its owner again and again no faster than that', async () => {
+    await edge.idle();
+    const isOurs = ({ metadata }: Seen): boolean => metadata.ownerReferences !== undefined;
+    rival = undo('services/web', isOurs, { metadata: { ownerReferences: null } });
+    const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'Contested');
+    expect(message).to.include('changes Service "web" again and again');
+    await edge.idle();
+    expect(rival.rounds).to.equal(4);
+  });
+
   it('does not fight over its status', async () => {
     await edge.idle();
     const isOurs = ({ status }: Seen): boolean => status?.listening !== 'elsewhere';

@@ -146,7 +146,7 @@ export class FaultProxy {
       if (fault === 'half an answer') await half(incoming, response);
       const events = changed(incoming, fault);
       events.pipe(response);
-      incoming.on('error', () => response.destroy());
+      for (const stream of [incoming, events]) stream.on('error', () => response.destroy());
       if (passing.url.searchParams.has('watch')) this.#watch(events, response);
     } catch {
       response.destroy();

@@ -27,6 +27,14 @@ describe('hotReload', () => {
     why: string;
   }[] = [
     { pod: relayPod('p'), answer: now, annotate: 0, poll: 0, why: 'all is well' },
+    {
+      pod: relayPod('p'),
+      answer: now,
+      more: { isWatched: true },
+      annotate: 0,
+      poll: 1,
+      why: 'all is well, and its certificates may change',
+    },
     { pod: relayPod('p'), answer: before, annotate: 1, poll: 1, why: 'it runs the previous one' },
     {
       pod: relayPod('p', { annotated: 'new' }),

@@ -49,9 +49,9 @@ class FakeCluster implements ReconcileCluster {
   watchProblemsOf = (): never[] => [];
   stackOf = (): Promise<StackAnswer> => Promise.resolve({ stack: 'single' });
   podsOf = (): RelayPod[] => this.pods;
-  annotatePod = (pod: RelayPod, hash: string): Promise<void> => {
+  annotatePod = (pod: RelayPod, hash: string): Promise<number> => {
     this.annotated.push(`${pod.metadata.name} ${hash.slice(0, 8)}`);
-    return Promise.resolve();
+    return Promise.resolve(0);
   };
   delete = (object: KubeObject): Promise<void> => {
     this.deleted.push(object.metadata.name);

@@ -157,6 +157,20 @@ describe('relayReport', () => {
     expect(kept).to.deep.equal([{ name: 'https', message: 'm' }]);
   });
 
+  it('has the certificates of the endpoints of the RealmRelay, each once, and no others', () => {
+    const certificates = [
+      { names: ['a', 'other', 7], message: 'm', served: true },
+      { names: ['b', 'a'], message: 'n' },
+      { names: 'b' },
+      7,
+    ];
+    expect(relayReport(answer({ certificates }), ['a', 'b', 'c']).certificates).to.deep.equal([
+      { name: 'a', message: 'n', served: false },
+      { name: 'b', message: 'n', served: false },
+    ]);
+    expect(relayReport(answer({ certificates: [] }), ['a'])).not.to.have.property('certificates');
+  });
+
   it('has one short line for each message, whatever the Pod sent', () => {
     const hostile = `a\u001b[31m\r\nb\u202egnp\u2069${'𝄞'.repeat(1_000)}`;
     const { configProblem, unready } = relayReport(

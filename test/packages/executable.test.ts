@@ -29,6 +29,7 @@ describe('single executable', () => {
     const relay = await InstalledRelay.start(command, {});
     try {
       expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
+      expect(await relay.echo('ping')).to.equal('ping');
       expect(await relay.threads()).to.equal(2);
       process.kill(relay.pids[0] ?? 0, 'SIGUSR2');
       await relay.succeeded();

@@ -50,6 +50,7 @@ describe('packages for hosts', () => {
     const relay = await InstalledRelay.start(join(path, 'bin', 'realm-operator'));
     try {
       expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
+      expect(await relay.echo('ping')).to.equal('ping');
       expect(await relay.threads()).to.equal(2);
     } finally {
       relay.end();
@@ -95,6 +96,7 @@ describe('packages for hosts', () => {
       const relay = await InstalledRelay.start(join(system, 'usr/bin/realm-operator'));
       try {
         expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
+        expect(await relay.echo('ping')).to.equal('ping');
         expect(await relay.threads()).to.equal(2);
         writeFileSync(mainPid, String(relay.pids[0]));
         expect(dpkg('--install', deb)).to.not.include('systemctl enable');

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
@@ -34,13 +35,14 @@ export function runOrThrow(
 /** What an installed program needs besides its files: programs of the system, but no Node.js of this project. */
 export const systemOnly: NodeJS.ProcessEnv = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
-/** An installed program that relays from one port of both families to a remote, by two threads. */
+/** An installed program that relays TCP of both families and UDP from one port to remotes, by two threads. */
 export class InstalledRelay {
   readonly port: number;
   readonly #adminPort: number;
   readonly folder: string;
   log = '';
   #remote: Server | undefined;
+  #udpRemote: UdpSocket | undefined;
   /** Of the processes that served: more than one after upgrades. */
   readonly pids: number[] = [];
 
@@ -56,10 +58,19 @@ export class InstalledRelay {
     relay.#remote = createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1');
     await once(relay.#remote, 'listening');
     const remotes = [{ address: '127.0.0.1', port: (relay.#remote.address() as AddressInfo).port }];
+    relay.#udpRemote = await udpEcho();
+    const udpRemotes = [{ address: '127.0.0.1', port: relay.#udpRemote.address().port }];
     const { port } = relay;
     const endpoints = [
       endpoint({ name: 'v6', address: '::1', port, network: { ipv6Only: true }, remotes }),
       endpoint({ name: 'v4', address: '127.0.0.1', port, remotes }),
+      endpoint({
+        name: 'udp',
+        address: '127.0.0.1',
+        port,
+        network: { tcp: false, udp: true },
+        remotes: udpRemotes,
+      }),
     ];
     const manifests = join(relay.folder, 'manifests');
     mkdirSync(manifests);
@@ -85,9 +96,25 @@ export class InstalledRelay {
     );
   }
 
+  /** What a client of UDP receives for a datagram, as soon as it is served. */
+  async echo(text: string): Promise<string> {
+    const client = createSocket('udp4');
+    let answer: string | undefined;
+    client.on('message', (datagram) => (answer ??= datagram.toString()));
+    try {
+      return await eventually('an answer to a datagram', () => {
+        if (answer === undefined) client.send(text, this.port, '127.0.0.1');
+        return answer;
+      });
+    } finally {
+      client.close();
+    }
+  }
+
   /** How many threads serve, as the relay reports it. The first client of an idle relay goes to the second one. */
   async threads(): Promise<number | undefined> {
-    const response = await fetch(`http://127.0.0.1:${String(this.#adminPort)}/status`);
+    const url = `http://127.0.0.1:${String(this.#adminPort)}/status`;
+    const response = await fetch(url, { headers: { connection: 'close' } }); // a kept one leads to the process before
     return ((await response.json()) as RelayStatus).workers?.running.length;
   }
 
@@ -103,8 +130,19 @@ export class InstalledRelay {
   end(): void {
     for (const pid of this.pids) kill(pid);
     this.#remote?.close();
+    this.#udpRemote?.close();
     rmSync(this.folder, { recursive: true });
   }
+}
+
+/** A socket that sends back each datagram. */
+async function udpEcho(): Promise<UdpSocket> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  socket.on('message', (datagram, { port, address }) => {
+    socket.send(datagram, port, address);
+  });
+  await once(socket, 'listening');
+  return socket;
 }
 
 function kill(pid: number): void {

@@ -85,6 +85,7 @@ describe('npm package', () => {
         const relay = await InstalledRelay.start(command, { PATH: `${old}:${systemOnly['PATH'] ?? ''}` });
         try {
           expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
+          expect(await relay.echo('ping')).to.equal('ping');
           expect(await relay.threads()).to.equal(2);
         } finally {
           relay.end();

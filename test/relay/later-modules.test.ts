@@ -25,7 +25,6 @@ describe('relay whose files an upgrade has removed', () => {
 
   for (const program of ['realm.js', 'realm-operator.js relay'])
     it(`shows its page, explains a bind that fails, and begins to serve TLS: ${program}`, async function () {
-      this.timeout(120_000);
       const folder = join(loopback.folder(), 'program');
       await bundle({ write: true, folder });
       const path = join(loopback.folder(), 'config.json');

@@ -201,9 +201,9 @@ describe('relay program, stopping', () => {
 
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {
         it(`${signal}: stops accepting, lets the connection end, and exits with 0`, async () => {
-          const { relay, pid, client, listen } = await connected([]);
+          const { relay, pid, client, listen } = await connected(['--drain-seconds', '600']);
           process.kill(pid, signal);
-          expect(await relay.logged('draining')).to.deep.include({ signal, drainSeconds: 30 });
+          expect(await relay.logged('draining')).to.deep.include({ signal, drainSeconds: 600 });
           await relay.logged('no longer accepting connections');
           expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
           expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
@@ -215,19 +215,28 @@ describe('relay program, stopping', () => {
       }
 
       it('is not ready at once, and accepts connections during the drain lag', async () => {
-        const { relay, pid, client, listen } = await connected(['--drain-lag-seconds', '2']);
+        const { relay, pid, listen } = await connected(['--drain-lag-seconds', '600']);
         process.kill(pid, 'SIGTERM');
-        expect(await relay.logged('draining')).to.deep.include({ drainLagSeconds: 2 });
+        expect(await relay.logged('draining')).to.deep.include({ drainLagSeconds: 600 });
         expect(await relay.get('/readyz')).to.deep.equal({ status: 503, body: 'draining\n' });
         const late = await loopback.client(listen);
         expect(await loopback.exchange(late, 'late')).to.equal('late');
+      });
+
+      it('stops accepting after the drain lag, and lets the connection end', async () => {
+        const { relay, pid, client, listen } = await connected([
+          '--drain-lag-seconds',
+          '1',
+          '--drain-seconds',
+          '600',
+        ]);
+        process.kill(pid, 'SIGTERM');
         await relay.logged('no longer accepting connections');
         expect(await failure(loopback.dial(listen))).to.equal('ECONNREFUSED');
         expect(await loopback.exchange(client, 'still here')).to.equal('still here');
         client.end();
-        late.end();
         expect(await relay.ended).to.equal(0);
-        expect(await relay.logged('relay stopped')).to.deep.include({ cut: 0 });
+        expect(await relay.logged('relay stopped')).to.deep.include({ ended: 1, cut: 0 });
       });
 
       it('ends at once at a second signal during the drain lag', async () => {

@@ -87,10 +87,10 @@ export class RelayProcess {
     );
   }
 
-  /** GET on its admin server. */
+  /** GET on its admin server, by a connection of its own: one that is kept may be closed by the relay as it is used again. */
   async get(path: string): Promise<{ readonly status: number; readonly body: string }> {
     const { admin } = await this.logged('relay started');
-    const response = await fetch(`${String(admin)}${path}`);
+    const response = await fetch(`${String(admin)}${path}`, { headers: { connection: 'close' } });
     return { status: response.status, body: await response.text() };
   }
 

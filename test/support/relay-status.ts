@@ -23,6 +23,7 @@ export function endpointStatus(fields: Partial<EndpointStatus> = {}): EndpointSt
     families: ['IPv6'],
     protocols: ['TCP'],
     ready: true,
+    required: true,
     message: '',
     sockets: [],
     remotes: [],

@@ -247,7 +247,7 @@ describeWithChromium('the site in a browser, from a folder', (browser) => {
       await found('failover');
       await expectAccessible(browser());
     }
-  }).timeout(120_000);
+  });
 
   it('fits a narrow screen', async () => {
     await open('docs/concepts.html');

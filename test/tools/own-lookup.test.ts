@@ -20,8 +20,6 @@ const given = 'declare const table: Readonly<Record<string, number>>; declare co
 const errors = [{ messageId: 'lookup' }];
 
 describe('own-lookup', function () {
-  this.timeout(60_000); // the compiler reads the types of Node
-
   tester.run('looks up no word in a dictionary', ownLookup, {
     valid: [
       { name: 'a word of this project', code: `${given} table['known'];` },

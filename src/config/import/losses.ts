@@ -85,6 +85,8 @@ function transportLosses({ listenTransport }: EndpointConfig, { source, path }: 
   if (tls?.ocsp !== undefined) {
     losses.push(loss(at, [], 'clients get no stapled OCSP response', `ocsp=${tls.ocsp}`));
   }
+  if (tls?.isOptional === true)
+    losses.push(loss(at, [], 'Pods start once the Secret of the certificate exists', 'optional'));
   if (tls !== undefined && 'servername' in tls.certificate) {
     const { servername } = tls.certificate;
     const what = 'has a certificate generated at start, which a RealmRelay takes from a Secret';

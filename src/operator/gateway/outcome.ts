@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { V1ConfigMap, V1Service } from '@kubernetes/client-node';
-import type { GatewayOutcome, Progress } from '../../gateway/gateway-status.ts';
+import type { CertificateFaults, GatewayOutcome, Progress } from '../../gateway/gateway-status.ts';
 import { requestedAddresses } from '../../gateway/relay-of-gateway.ts';
 import type { Gateway, GatewayAddress } from '../../gateway/types.ts';
 import { configKey } from '../../desired/config-map.ts';
@@ -24,18 +24,36 @@ export type OutcomeInput = {
 /** What a reconcile of a Gateway came to. Pure. */
 export function gatewayOutcome({ gateway, verdict, owned, running }: OutcomeInput): GatewayOutcome {
   const service = serviceOf(owned);
+  const pods = podProgress({ gateway, verdict, owned, running });
   const addresses = addressesOf(service).map(({ family, address }): GatewayAddress => ({
     type: family === undefined ? 'Hostname' : 'IPAddress',
     value: address,
   }));
   return {
-    pods: podProgress({ gateway, verdict, owned, running }),
+    pods,
     address: addressProgress(gateway, service, addresses),
     addresses,
     faults: new Map(
       running.faults.map(({ endpoint, pod, message }) => [listenerOf(endpoint), `Pod "${pod}": ${message}`]),
     ),
+    certificates: pods.isDone || isSettled(owned, running) ? certificateFaults(running) : undefined,
   };
+}
+
+/** Whether no Pod of an earlier template is left, which would lack Secrets, and one has reported, if Pods can be asked. */
+function isSettled(owned: readonly KubeObject[], { updated }: RunningPods): boolean {
+  return rollout(workloadOf(owned, 'Deployment'), 'Deployment').state !== 'progressing' && updated !== 0;
+}
+
+function certificateFaults({ certificates = [] }: RunningPods): CertificateFaults {
+  const byListener = Map.groupBy(certificates, ({ endpoint }) => listenerOf(endpoint));
+  return new Map(
+    [...byListener].map(([name, faults]) => {
+      const worst = faults.find(({ isServed }) => !isServed) ?? faults[0];
+      const { pod = '', message = '', isServed = false } = worst ?? {};
+      return [name, { message: `Pod "${pod}": ${message}.`, isServed }];
+    }),
+  );
 }
 
 /** The listener of an endpoint, which is called as that, or of TLS as that and its route. */

@@ -1,6 +1,8 @@
 import { targetsOf } from '../../gateway/policies.ts';
 import type { ObjectKey } from '../../kube/object.ts';
+import type { PackedObject } from '../../kube/packed-object.ts';
 import { Store } from '../../kube/store.ts';
+import { memoize } from '../../lib/memoize.ts';
 import { isSameGeneration } from './changes.ts';
 import type { TrafficPolicyObject } from './kinds.ts';
 import { ReferenceIndex } from './reference-index.ts';
@@ -37,7 +39,10 @@ export class PolicyIndex {
   /** The policies that target the object of this kind, or a part of it. */
   of(kind: string, namespace: string, name: string): TrafficPolicyObject[] {
     const sources = this.#targets.sources(targetKey(kind, namespace, name));
-    return sources.flatMap((key) => this.store.get(key) ?? []);
+    return sources.flatMap((key) => {
+      const packed = this.store.packed(key);
+      return packed === undefined ? [] : policyOf(packed);
+    });
   }
 
   /** The keys in the queue of the policies that target the object at `key`. */
@@ -50,6 +55,9 @@ export class PolicyIndex {
     for (const { key } of this.store.all()) yield queueKey(key);
   }
 }
+
+/** One object for each version of a policy, since what is made of it is remembered by object. */
+const policyOf = memoize((packed: PackedObject<TrafficPolicyObject>) => packed.object());
 
 /** The prefix of the keys of policies in the queue. */
 export const policyPrefix = 'policy';

@@ -3,6 +3,7 @@ import { conditionTime } from '../../api/dated-conditions.ts';
 import type { Relay } from '../../api/relay.ts';
 import { configHash } from '../../desired/config-map.ts';
 import { onPlatform, type Platform } from '../../desired/platform.ts';
+import { neededSecrets } from '../../desired/transports.ts';
 import { gatewayDecision, type GatewayDecision } from '../../gateway/gateway-decision.ts';
 import { gatewayStatus, hasGatewayStatus } from '../../gateway/gateway-status.ts';
 import { relayName } from '../../gateway/names.ts';
@@ -111,15 +112,20 @@ async function act(key: ObjectKey, served: Served, context: GatewayContext): Pro
   try {
     const followed = {
       ...podsOf(key, gateway, result.verdict, context),
-      endpoints: (done ?? relay)?.endpoints.map(({ name }) => name) ?? [],
+      ...endpointsToFollow(done ?? relay),
       strategy: done?.updateStrategy,
       previous: {},
     };
-    await followPods(followed, context);
-    return result;
+    return { ...(await followPods(followed, context)), ...result };
   } catch (error) {
     return withError(result, error);
   }
+}
+
+/** The endpoints of `relay`, and whether their certificates are to be watched, which Pods alone read. */
+function endpointsToFollow(relay: Relay | undefined): { endpoints: string[]; isWatched: boolean } {
+  const { endpoints = [] } = relay ?? {};
+  return { endpoints: endpoints.map(({ name }) => name), isWatched: neededSecrets(endpoints).length > 0 };
 }
 
 /** Applies what `gateway` needs, or deletes what it has if it needs nothing. Never rejects. */

@@ -1,8 +1,8 @@
 import { parentKey } from '../../gateway/attachment.ts';
 import { backendNamespace, backendRefs } from '../../gateway/references.ts';
 import { parametersKey } from '../../gateway/parameters.ts';
-import type { Gateway, Lookup, ParametersRef, Route, RouteKind } from '../../gateway/types.ts';
-import { controllerName, routeKinds } from '../../gateway/types.ts';
+import type { Gateway, Listener, Lookup, ParametersRef, Route, RouteKind } from '../../gateway/types.ts';
+import { controllerName, isRouteKind, routeKinds } from '../../gateway/types.ts';
 import type { KubeObject, ObjectKey } from '../../kube/object.ts';
 import type { ObjectChange } from '../../kube/packed-object.ts';
 import { Store } from '../../kube/store.ts';
@@ -17,8 +17,7 @@ import type {
 } from './kinds.ts';
 import { PolicyIndex } from './policy-index.ts';
 import { ReferenceIndex } from './reference-index.ts';
-
-const serviceNameLabel = 'kubernetes.io/service-name';
+import { serviceNameLabel } from './stripped.ts';
 
 /** What a change touches: `soon` if it may be one of many, as those of endpoints are. */
 export type Touched = (key: ObjectKey, pace: 'now' | 'soon') => void;
@@ -72,8 +71,7 @@ export class GatewayStores {
         touched(key, 'now');
       },
       (kind, key) => {
-        if (kind === 'Gateway') touched(`gateway/${key}`, 'now');
-        else for (const parent of this.#parents(routeKey(kind, key))) touched(parent, 'now');
+        this.#touchTarget(kind, key, touched);
       },
     );
     this.gateways.subscribe((change) => {
@@ -90,7 +88,11 @@ export class GatewayStores {
       if (!isSame(change)) for (const key of keysOf(change)) this.#touchRoutes(`service/${key}`, touched);
     });
     this.slices.subscribe((change) => {
-      if (!isSame(change)) for (const key of groupsOf(change)) this.#touchParents(`service/${key}`, touched);
+      if (isSame(change)) return;
+      for (const key of groupsOf(change)) {
+        this.#touchRanged(`service/${key}`, touched);
+        this.#touchParents(`service/${key}`, touched);
+      }
     });
     this.grants.subscribe((change) => {
       for (const key of groupsOf(change)) this.#touchRoutes(`granted/${key}`, touched);
@@ -149,7 +151,11 @@ export class GatewayStores {
     touched(key, 'now');
     if (isSameGeneration(change)) return;
     const { metadata, spec } = change.now?.object() ?? {};
-    this.#references.set(key, parametersOf(spec?.infrastructure?.parametersRef, metadata?.namespace));
+    const { namespace } = metadata ?? {};
+    this.#references.set(key, [
+      ...parametersOf(spec?.infrastructure?.parametersRef, namespace),
+      ...certificateGrants(spec?.listeners ?? [], namespace),
+    ]);
     for (const route of this.#references.sources(key)) touched(route, 'now');
     this.#touchPolicies('Gateway', key.slice('gateway/'.length) as ObjectKey, touched);
   }
@@ -176,6 +182,23 @@ export class GatewayStores {
     this.#touchParents(target, touched);
   }
 
+  /** The target of a policy that changed: a Gateway with its routes, or a route with its Gateways. */
+  #touchTarget(kind: string, target: ObjectKey, touched: Touched): void {
+    if (kind !== 'Gateway' && !isRouteKind(kind)) return;
+    const key: ObjectKey = kind === 'Gateway' ? `gateway/${target}` : routeKey(kind, target);
+    touched(key, 'now');
+    const others = kind === 'Gateway' ? this.#references.sources(key) : this.#parents(key);
+    for (const other of others) touched(other, 'now');
+  }
+
+  /** The routes that depend on the ports of endpoints: of Gateways with policies, which may have port ranges. */
+  #touchRanged(target: string, touched: Touched): void {
+    for (const route of this.#references.sources(target)) {
+      const gateways = this.#parents(route).map((parent) => parent.slice('gateway/'.length) as ObjectKey);
+      if (gateways.some((key) => this.policies.keysOf('Gateway', key).length > 0)) touched(route, 'soon');
+    }
+  }
+
   #touchParents(target: string, touched: Touched): void {
     const parents = this.#references.sources(target).flatMap((route) => this.#parents(route));
     for (const parent of new Set(parents)) touched(parent, 'soon');
@@ -194,58 +217,6 @@ export function isOwnClass(gatewayClass: GatewayClassObject | undefined): boolea
   return gatewayClass?.spec.controllerName === controllerName;
 }
 
-/** The part of a Service that is kept: there are many, and most of one is not needed here. Pure. */
-export function strippedService(service: BackendServiceObject): BackendServiceObject {
-  const { type, ipFamilies, clusterIPs, ports } = service.spec;
-  return {
-    ...bare(service),
-    spec: {
-      ...(type !== undefined && { type }),
-      ...(ipFamilies !== undefined && { ipFamilies }),
-      ...(clusterIPs !== undefined && { clusterIPs: clusterIPs.slice(0, 1) }),
-      ports: (ports ?? []).map(({ name = '', port, protocol = 'TCP' }) => ({ name, port, protocol })),
-    },
-  };
-}
-
-/** The part of an EndpointSlice that is kept; nodes, zones and hints are not. Pure. */
-export function strippedSlice(slice: EndpointSliceObject): EndpointSliceObject {
-  const { addressType, ports, endpoints } = slice;
-  const object = bare(slice);
-  const service = slice.metadata.labels?.[serviceNameLabel];
-  return {
-    ...object,
-    metadata: {
-      ...object.metadata,
-      ...(service !== undefined && { labels: { [serviceNameLabel]: service } }),
-    },
-    addressType,
-    ports: ports ?? [],
-    endpoints: (endpoints ?? []).map(({ addresses, conditions = {}, targetRef }) => ({
-      addresses: addresses.slice(0, 1),
-      conditions,
-      ...(targetRef?.uid !== undefined && { targetRef: { uid: targetRef.uid } }),
-    })),
-  };
-}
-
-/** The part of a Namespace that is kept: its labels. Pure. */
-export function strippedNamespace(namespace: KubeObject): KubeObject {
-  const object = bare(namespace);
-  return { ...object, metadata: { ...object.metadata, labels: namespace.metadata.labels ?? {} } };
-}
-
-/** `object` with nothing but what identifies it and its version. */
-function bare<T extends KubeObject>({
-  apiVersion,
-  kind,
-  metadata,
-}: T): Pick<T, 'apiVersion' | 'kind' | 'metadata'> {
-  const { name, namespace, uid, resourceVersion } = metadata;
-  const kept = { name, ...(namespace !== undefined && { namespace }), uid, resourceVersion };
-  return { apiVersion, kind, metadata: kept as T['metadata'] };
-}
-
 function serviceOfSlice({ metadata: { namespace, labels } }: EndpointSliceObject): ObjectKey | undefined {
   const service = labels?.[serviceNameLabel];
   return service === undefined ? undefined : `${namespace}/${service}`;
@@ -258,6 +229,14 @@ function routeKey(kind: string, key: ObjectKey): ObjectKey {
 function parametersOf(ref: ParametersRef | undefined, namespace?: string): string[] {
   const key = parametersKey(ref, namespace);
   return key === undefined ? [] : [`parameters/${key}`];
+}
+
+/** The grants that references to certificates in other namespaces depend on. */
+function certificateGrants(listeners: readonly Listener[], own: string | undefined): string[] {
+  const others = listeners
+    .flatMap(({ tls }) => tls?.certificateRefs ?? [])
+    .flatMap(({ namespace = own }) => (namespace === undefined || namespace === own ? [] : namespace));
+  return [...new Set(others)].map((namespace) => `granted/${namespace}/*`);
 }
 
 /** What the status of `route`, or what its Gateways run, depends on. */

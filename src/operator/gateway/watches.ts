@@ -21,7 +21,8 @@ import {
   servedKinds,
   sliceResource,
 } from './kinds.ts';
-import { type GatewayStores, strippedNamespace, strippedService, strippedSlice } from './stores.ts';
+import type { GatewayStores } from './stores.ts';
+import { strippedNamespace, strippedService, strippedSlice } from './stripped.ts';
 
 /** How often the API server is asked for its kinds while one is missing. */
 const missingMs = 30_000;

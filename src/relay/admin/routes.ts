@@ -84,7 +84,7 @@ async function page(): Promise<HttpResponse> {
 function readiness({ ready, draining, endpoints }: RelayStatus): HttpResponse {
   if (ready) return text(200, 'ok\n');
   const missing = endpoints
-    .filter((endpoint) => !endpoint.ready)
+    .filter((endpoint) => !endpoint.ready && endpoint.required)
     .map(({ name, message }) => `endpoint "${name}" is not ready: ${message}`);
   const lines = [...(draining ? ['draining'] : []), ...missing];
   return text(503, `${lines.length === 0 ? 'starting' : lines.join('\n')}\n`);

@@ -31,7 +31,7 @@ export type RelayStatus = {
   readonly engine: EngineName;
   /** Names the running configuration: SHA-256 in hex of the file; '' without a file. */
   readonly configHash: string;
-  /** Every endpoint is ready, and the relay is not draining. */
+  /** Every endpoint that is `required` is ready, and the relay is not draining. */
   readonly ready: boolean;
   readonly draining: boolean;
   /** Why the newest configuration was rejected; '' if it runs. */
@@ -63,6 +63,8 @@ export type EndpointStatus = {
   readonly protocols: readonly Protocol[];
   /** All its sockets are bound, and its transports have the files they need. */
   readonly ready: boolean;
+  /** Whether the relay is ready only if this endpoint is: false while all that it may lack are certificate files that are `optional`. */
+  readonly required: boolean;
   /** Why it is not ready, and what to do. */
   readonly message: string;
   readonly sockets: readonly SocketStatus[];
@@ -125,14 +127,16 @@ export type SocketStatus = {
 /** The status of `endpoint`, whose listening sockets are `sockets`. */
 export function endpointStatus(endpoint: EndpointStats, sockets: readonly ManagedListener[]): EndpointStatus {
   const { name, balance, listenTransport, remoteTransport, sni } = endpoint.config;
-  const { problem = '', isUsable = true } = endpoint.transport ?? {};
+  const { problem = '', isUsable = true, isOptional = false } = endpoint.transport ?? {};
   const faults = sockets.flatMap(({ fault }) => fault ?? []);
+  const isBound = sockets.every((socket) => socket.isBound);
   return {
     name,
     listen: listenText(endpoint.config, sockets),
     families: families.filter((family) => sockets.some((socket) => socket.families.includes(family))),
     protocols: protocols.filter((protocol) => sockets.some(({ spec }) => spec.protocol === protocol)),
-    ready: isUsable && sockets.every(({ isBound }) => isBound),
+    ready: isUsable && isBound,
+    required: !isOptional || !isBound,
     message: [...(isUsable ? [] : [problem]), faultsText(faults)].filter(Boolean).join('; '),
     sockets: protocols.flatMap((protocol) =>
       socketStatuses(sockets.filter(({ spec }) => spec.protocol === protocol)),

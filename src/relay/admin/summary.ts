@@ -10,13 +10,22 @@ export type RelaySummary = {
   readonly configHash: string;
   /** Why the newest configuration does not run; '' if it does. */
   readonly configProblem: string;
-  /** The endpoints that are not ready. */
+  /** The endpoints that are not ready, those aside that lack nothing but certificate files that are `optional`. */
   readonly unready: readonly {
     readonly name: string;
     /** Why, for programs, e.g. `AddressInUse`: each once, sorted. */
     readonly reasons: readonly string[];
     /** Why, and what to do. */
     readonly message: string;
+  }[];
+  /** The newest certificate files, of those that are `optional`, that are missing or not valid. */
+  readonly certificates: readonly {
+    /** Their endpoints, which may be hundreds. */
+    readonly names: readonly string[];
+    /** Why, and what to do. */
+    readonly message: string;
+    /** Whether clients are served with the certificate before that. */
+    readonly served: boolean;
   }[];
 };
 
@@ -26,13 +35,25 @@ export function relaySummary({ configHash, configProblem, endpoints }: RelayStat
     configHash,
     configProblem: plainText(configProblem, maxMessageLength),
     unready: endpoints
-      .filter(({ ready }) => !ready)
+      .filter(({ ready, required }) => !ready && required)
       .map((endpoint) => ({
         name: endpoint.name,
         reasons: reasons(endpoint),
         message: plainText(endpoint.message, maxMessageLength),
       })),
+    certificates: certificateFaults(endpoints),
   };
+}
+
+function certificateFaults(endpoints: readonly EndpointStatus[]): RelaySummary['certificates'] {
+  const faulty = endpoints.filter(({ required, transportProblem }) => !required && transportProblem !== '');
+  const alike = Map.groupBy(faulty, ({ ready, transportProblem }) => `${String(ready)} ${transportProblem}`);
+  return [...alike.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const message = plainText(first.transportProblem, maxMessageLength);
+    return [{ names: group.map(({ name }) => name), message, served: first.ready }];
+  });
 }
 
 function reasons({ sockets }: EndpointStatus): string[] {

@@ -1,10 +1,15 @@
 import { environmentConfig, environmentName } from '../../config/environment-config.ts';
 import { parseRelayConfig, relayConfig, type ParsedConfig } from '../../config/parsed-config.ts';
+import { ReadingMemory } from '../../config/reading-memory.ts';
 import { readConfig, type ConfigSource } from '../config-file/read-config.ts';
 import type { RelayFlags } from './flags.ts';
 
 /** A file or folder of configuration, and what was read there. */
-export type ConfigFile = { readonly path: string; readonly source: ConfigSource };
+export type ConfigFile = {
+  readonly path: string;
+  readonly source: ConfigSource;
+  readonly memory: ReadingMemory;
+};
 
 /** The configuration that the relay starts with. */
 export type InitialConfig = {
@@ -44,5 +49,6 @@ export async function commandLineConfig(flags: RelayFlags): Promise<InitialConfi
     return { parsed: relayConfig({ endpoints: [endpoint] }, 'command line', overrides) };
   }
   const source = await readConfig(path);
-  return { parsed: parseRelayConfig(source.texts, overrides), file: { path, source } };
+  const memory = new ReadingMemory();
+  return { parsed: parseRelayConfig(source.texts, overrides, memory), file: { path, source, memory } };
 }

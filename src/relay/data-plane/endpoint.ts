@@ -133,6 +133,7 @@ export class Endpoint {
       transport: this.#transport && {
         problem: this.#transport.problem,
         isUsable: this.#transport.isUsable,
+        isOptional: this.#transport.isOptional,
       },
       connections: this.#connections.traffic,
       associations: this.#associations.traffic,
@@ -165,7 +166,7 @@ export class Endpoint {
 
   /** Prepares for the new ports of `config`, since their clients may come before `reconfigure`. */
   addPorts(config: EndpointConfig): void {
-    this.#remotes.addPorts(config);
+    if (config !== this.#config) this.#remotes.addPorts(config);
   }
 
   /**
@@ -174,6 +175,7 @@ export class Endpoint {
    * would otherwise stay for ever.
    */
   reconfigure(config: EndpointConfig, transport?: EndpointTransport): void {
+    if (config === this.#config && transport === this.#transport) return;
     const { allowedSources } = this.#config.network;
     this.#config = config;
     this.#transport = transport;

@@ -70,9 +70,10 @@ function instructions(sockets: number): readonly Instruction[] {
  * `socket` (SO_REUSEPORT): always the same one, chosen by the client's address and port. A socket that anything else binds to
  * the port afterwards gets none.
  *
+ * @returns false if the system has no such filter, such as QEMU's user emulation.
  * @throws the system's error.
  */
-export function spreadClients(socket: KernelSocket, count: number): void {
+export function spreadClients(socket: KernelSocket, count: number): boolean {
   const code = instructions(count);
   const filters = new PinnedMemory(code.length * filter.size);
   for (const [index, [operation, k, jumpIfTrue = 0, jumpIfFalse = 0]] of code.entries()) {
@@ -86,5 +87,8 @@ export function spreadClients(socket: KernelSocket, count: number): void {
   whole.view.setUint16(program.offsets.len, code.length, true);
   whole.pointTo(program.offsets.filter, filters, 0);
   const status = socket.setStructOption(constants.SOL_SOCKET, constants.SO_ATTACH_REUSEPORT_CBPF, whole);
-  if (status !== 0) throw systemError('setsockopt', status);
+  if (status === 0) return true;
+  const error = systemError('setsockopt', status);
+  if (error.code === 'ENOPROTOOPT') return false;
+  throw error;
 }

@@ -34,6 +34,8 @@ export class IdleSweep {
 
   /** Applies `limits` from now on, also to what is open. */
   limit(limits: IdleLimits): void {
+    const { idleMs, halfClosedMs } = this.#limits;
+    if (limits.idleMs === idleMs && limits.halfClosedMs === halfClosedMs) return;
     this.#limits = limits;
     this.#stopTimer?.();
     this.#stopTimer = undefined;

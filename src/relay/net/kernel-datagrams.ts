@@ -91,7 +91,7 @@ function together(
 }
 
 /**
- * Sockets that are bound to one port, at least `count`.
+ * Sockets that are bound to one port, at least `count`, or one if the system cannot keep a client on one of several.
  *
  * The first one is bound without SO_REUSEPORT, so that a port that is in use is refused. It has it only afterwards, for the
  * others, and what another program binds then gets no datagrams: see `spreadClients`.
@@ -113,14 +113,16 @@ function boundSockets(options: UdpListenOptions, count: number): readonly Kernel
   }
 }
 
-/** Adds sockets of the port of the first one until there are `count`. @throws the system's error. */
+/** Adds sockets of the port of the first one until there are `count`, if their clients can be spread. @throws the system's error. */
 function addSockets(options: UdpListenOptions, sockets: KernelSocket[], count: number): void {
   const [first] = sockets;
   if (first === undefined) return;
   if (sockets.length < count) setReusePort(first, true);
   const { port } = first.localAddress();
   while (sockets.length < count) sockets.push(bound(options, port, true));
-  if (sockets.length > 1) spreadClients(first, sockets.length);
+  if (sockets.length === 1 || spreadClients(first, sockets.length)) return;
+  for (const socket of sockets.splice(1)) socket.close();
+  setReusePort(first, false);
 }
 
 /** A socket that a predecessor has bound. @throws the system's error. */

@@ -25,6 +25,8 @@ export type TransportState = {
   readonly problem: string;
   /** Whether clients can be served: every file was valid at some time. */
   readonly isUsable: boolean;
+  /** Whether the relay is ready without it, since all that it lacks are files that are `optional`. */
+  readonly isOptional: boolean;
 };
 
 /** The transports of one endpoint. */

@@ -29,10 +29,12 @@ export class Transports {
     return new Map(planned);
   }
 
-  /** What is wrong with the files of those of `planned` that are new, one line each. */
+  /** What is wrong with the files of those of `planned` that are new, and cannot do without, one line each. */
   problems(planned: PlannedTransports): readonly string[] {
     return [...planned]
-      .filter(([name, transport]) => this.#running.get(name) !== transport && !transport.isUsable)
+      .filter(([name, { isUsable, isOptional }]) => {
+        return this.#running.get(name) !== planned.get(name) && !isUsable && !isOptional;
+      })
       .map(([name, { problem }]) => `endpoint "${name}": ${problem}`);
   }
 

@@ -57,6 +57,11 @@ class WatchedTransport implements EndpointTransport {
     return this.#files.every(({ value }) => value !== undefined);
   }
 
+  get isOptional(): boolean {
+    const isOnlyListen = this.#remote === undefined || this.#remote.value !== undefined;
+    return isOnlyListen && this.#config.listenTransport?.tls?.isOptional === true;
+  }
+
   async load(): Promise<void> {
     await Promise.all(this.#files.map((files) => files.load()));
   }

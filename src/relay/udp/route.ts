@@ -1,45 +1,28 @@
 import type { Clock } from '../../lib/clock.ts';
 import { asError } from '../../lib/errors.ts';
-import type { DescriptorBudget } from '../limits/descriptor-budget.ts';
-import type { OwnSockets, RelayPath } from '../limits/own-sockets.ts';
 import type { Target } from '../net/channel.ts';
-import type { FlowFigures, UdpStack } from '../net/datagrams.ts';
-import type { RemotePool } from '../upstream/remote-pool.ts';
+import type { FlowFigures } from '../net/datagrams.ts';
 import type { Remote } from '../upstream/remote.ts';
 import { candidates, hasAlternatives, isToLeave } from './candidates.ts';
 import type { KeptDatagrams } from './kept-datagrams.ts';
 import { Pace } from './pace.ts';
+import { RouteSockets, type RouteSocketsContext } from './route-sockets.ts';
+import { Search } from './search.ts';
 import { targetsOf, type TargetsContext } from './targets.ts';
-import {
-  isInUse,
-  SilentRemoteError,
-  Upstream,
-  type Carry,
-  type DatagramHeader,
-  type UpstreamContext,
-} from './upstream.ts';
+import { type Carry, isInUse, type Upstream, type UpstreamSettings } from './upstream.ts';
 
 /** What a route works with. */
-export type RouteContext = TargetsContext & {
-  readonly clock: Clock;
-  readonly budget: DescriptorBudget;
-  readonly kept: KeptDatagrams;
-  /** The client's address alone; an IPv4-mapped one as IPv4. */
-  readonly ip: string;
-  /** The remotes of the client's port, which a reload may change; undefined if it removed the port. */
-  readonly pool: () => RemotePool | undefined;
-  /** See `Pace`. */
-  readonly timeoutMs: number;
-  readonly header: DatagramHeader | undefined;
-  readonly udp: UdpStack;
-  /** Code point of what is sent, 0 to 63. */
-  readonly dscp: number;
-  /** Knows the sockets of the home and the trial. */
-  readonly ownSockets: OwnSockets;
-  /** The listening ports that the client came through. */
-  readonly path: RelayPath;
-  readonly onAnswer: (datagram: Uint8Array) => void;
-};
+export type RouteContext = TargetsContext &
+  RouteSocketsContext &
+  UpstreamSettings & {
+    readonly clock: Clock;
+    readonly kept: KeptDatagrams;
+    /** The client's address alone; an IPv4-mapped one as IPv4. */
+    readonly ip: string;
+    /** See `Pace`. */
+    readonly timeoutMs: number;
+    readonly onAnswer: (datagram: Uint8Array) => void;
+  };
 
 /**
  * Where the datagrams of one client go: to the *home*, a remote at one address. A *search* tries the other addresses of
@@ -56,14 +39,9 @@ export class Route {
   /** Why the remote in use, or the last one tried, failed; undefined if it did not, or has answered since. */
   error: Error | undefined;
   readonly #context: RouteContext;
-  readonly #upstreamContext: UpstreamContext;
+  readonly #sockets: RouteSockets;
   readonly #pace: Pace;
-  #home: Upstream | undefined;
-  #trial: Upstream | undefined;
-  /** The remotes that the running search has tried; undefined = none runs. */
-  #tried: Remote[] | undefined;
-  /** Remotes that were silent in the running search. */
-  #silent: readonly Remote[] = [];
+  readonly #search = new Search();
   #lastTried: Remote | undefined;
   /** Datagrams wait for a lookup or for a socket. */
   #isMoving = false;
@@ -73,14 +51,10 @@ export class Route {
   constructor(context: RouteContext) {
     this.#context = context;
     this.#pace = new Pace(context.timeoutMs);
-    this.#upstreamContext = {
-      header: context.header,
-      udp: context.udp,
-      dscp: context.dscp,
-      ownSockets: context.ownSockets,
-      path: context.path,
+    this.#sockets = new RouteSockets(context, {
+      ...context,
       onOpen: (upstream) => {
-        if (upstream === this.#current) this.#flush();
+        if (upstream === this.#sockets.current) this.#flush();
       },
       onAnswer: (upstream, datagram) => {
         this.#onAnswer(upstream);
@@ -89,18 +63,18 @@ export class Route {
       onError: (upstream, error) => {
         this.#onError(upstream, error);
       },
-    };
+    });
   }
 
   /** The remote in use, or the last one tried; undefined before the first. */
   get remote(): Remote | undefined {
-    return this.#current?.remote ?? this.#lastTried;
+    return this.#sockets.current?.remote ?? this.#lastTried;
   }
 
   /** Sends the client's datagram, now or once there is a socket. */
   send(datagram: Uint8Array, nowMs: number): void {
     const { kept } = this.#context;
-    const current = this.#current;
+    const { current } = this.#sockets;
     if (this.#isMoving) {
       if (current !== undefined && isInUse(current)) this.#sendTo(current, datagram, nowMs);
       else kept.wait(datagram);
@@ -119,8 +93,8 @@ export class Route {
    * @returns what that thread counts, until `onReturned`; undefined if there is something to decide.
    */
   carry(carry: Carry, onReturned: (figures: FlowFigures) => void): FlowFigures | undefined {
-    const home = this.#home;
-    if (home === undefined || this.#trial !== undefined || this.#isMoving) return undefined;
+    const { home, trial } = this.#sockets;
+    if (home === undefined || trial !== undefined || this.#isMoving) return undefined;
     const hasAlternatives = this.#hasAlternatives;
     if (hasAlternatives && !this.#isSettled(home)) return undefined;
     const limits = hasAlternatives
@@ -133,23 +107,20 @@ export class Route {
 
   /** To be called now and then while another thread carries: takes over again if there is something to decide. */
   review(): void {
-    this.#home?.countTraffic();
-    if (this.#hasAlternatives && this.#home?.remote.passesChecks === false) this.#home.endFlow();
+    const { home } = this.#sockets;
+    home?.countTraffic();
+    if (this.#hasAlternatives && home?.remote.passesChecks === false) home.endFlow();
   }
 
   /** Closes its sockets; to be called once. */
   close(): void {
     this.#endSearch();
-    this.#home?.close();
+    this.#sockets.dropHome();
   }
 
   /** Whether the client stays at `home` for now. */
   #isSettled({ isAnswered, remote }: Upstream): boolean {
-    return !this.#isSearching && remote.passesChecks && (isAnswered || this.#pace.hasSlowed);
-  }
-
-  get #current(): Upstream | undefined {
-    return this.#trial ?? this.#home;
+    return !this.#search.isRunning && remote.passesChecks && (isAnswered || this.#pace.hasSlowed);
   }
 
   get #hasAlternatives(): boolean {
@@ -157,44 +128,31 @@ export class Route {
   }
 
   #isToMove(nowMs: number): boolean {
-    const current = this.#current;
+    const { current } = this.#sockets;
     if (current === undefined) return this.#pace.maySearch(nowMs);
-    if (this.#pace.isTooSilent(current.silentMs(nowMs), this.#isSearching)) return this.#hasAlternatives;
+    if (this.#pace.isTooSilent(current.silentMs(nowMs), this.#search.isRunning)) return this.#hasAlternatives;
     if (!current.isFailed && current.remote.passesChecks) return false;
     if (!this.#pace.maySearch(nowMs)) return false;
     return current.isFailed ? this.#hasAlternatives : isToLeave(current.remote, this.#context.pool());
   }
 
   #move(): void {
+    const { current, home } = this.#sockets;
     this.#context.udp.needsTick();
-    this.#home?.endFlow();
+    home?.endFlow();
     this.#isMoving = true;
-    const current = this.#current;
-    if (current?.isFailed === false) this.#silent = [...this.#silent, current.remote];
-    this.#tried ??= [];
+    this.#search.goOn(current?.isFailed === false ? current.remote : undefined);
     void this.#tryNext();
   }
 
-  get #isSearching(): boolean {
-    return this.#tried !== undefined;
-  }
-
-  /** The next remote to try, of those that are configured now; undefined if the search has tried all. */
-  get #next(): Remote | undefined {
-    const { pool, ip } = this.#context;
-    for (const each of candidates(pool(), ip, this.#home))
-      if (this.#tried?.includes(each) !== true) return each;
-    return undefined;
-  }
-
   async #tryNext(): Promise<void> {
-    if (this.#trial?.advance() === true) return;
-    this.#closeTrial();
+    const { pool, ip } = this.#context;
+    if (this.#sockets.trial?.advance() === true) return;
+    this.#sockets.closeTrial();
     const turn = this.#nextTurn();
     for (;;) {
-      const next = this.#next;
+      const next = this.#search.next(candidates(pool(), ip, this.#sockets.home));
       if (next === undefined) break;
-      this.#tried?.push(next);
       const isOpened = await this.#try(next, turn);
       if (isOpened || turn.aborted) return;
     }
@@ -216,8 +174,9 @@ export class Route {
   }
 
   #onLookupError(remote: Remote, error: Error): void {
-    if (this.#home === undefined) this.error = error;
-    if (remote !== this.#home?.remote) remote.fail(error); // the home goes on without its name
+    const { home } = this.#sockets;
+    if (home === undefined) this.error = error;
+    if (remote !== home?.remote) remote.fail(error); // the home goes on without its name
   }
 
   /** Ends the lookup in progress. @returns aborts when the next turn begins. */
@@ -229,66 +188,33 @@ export class Route {
 
   /** Opens a trial, or the home if there is none that stays. @returns false if that is not possible. */
   #open(remote: Remote, targets: readonly Target[]): boolean {
-    const home = this.#home;
-    const others = targets.filter(({ address }) => remote !== home?.remote || address !== home.address);
-    if (others.length === 0) return false;
-    const isMoved = remote === home?.remote && others.length === targets.length;
-    if (isMoved || (home !== undefined && !this.#mayStay(home))) this.#dropHome();
-    if (this.#home !== undefined) return this.#openTrial(remote, others);
+    const opened = this.#sockets.open(remote, targets);
     // If the client gets no answer there, its name may have moved, or have other addresses.
-    if (!isMoved) this.#tried = this.#tried?.filter((each) => each !== remote);
-    this.error = undefined;
-    this.#home = new Upstream(remote, others, this.#upstreamContext);
-    return true;
-  }
-
-  /** Whether `home` stays open during a trial. */
-  #mayStay({ remote }: Upstream): boolean {
-    const { through, pool } = this.#context;
-    const isPortShared = through !== undefined && through.port !== 0; // which two sockets cannot bind
-    return !isPortShared && !isToLeave(remote, pool());
-  }
-
-  #openTrial(remote: Remote, targets: readonly Target[]): boolean {
-    const { budget } = this.#context;
-    if (!budget.hasRoom(1)) return false; // a session in use elsewhere needs it more
-    budget.take(1);
-    this.#trial = new Upstream(remote, targets, this.#upstreamContext);
-    return true;
-  }
-
-  #dropHome(): void {
-    this.#home?.close();
-    this.#home = undefined;
-  }
-
-  #closeTrial(): void {
-    if (this.#trial === undefined) return;
-    this.#trial.close();
-    this.#trial = undefined;
-    this.#context.budget.release(1);
+    if (opened === 'home') this.#search.tryAgain(remote);
+    if (opened === 'home' || opened === 'moved home') this.error = undefined;
+    return opened !== undefined;
   }
 
   /** No remote has answered: the home stays, and the next search has to wait. */
   #settle(): void {
     this.#endSearch();
     this.#pace.slowDown(this.#context.clock.monotonicMs());
-    this.#home?.startAgain();
+    this.#sockets.home?.startAgain();
     this.#flush();
   }
 
   #endSearch(): void {
     this.#nextTurn();
-    this.#closeTrial();
-    this.#tried = undefined;
-    this.#silent = [];
+    this.#sockets.closeTrial();
+    this.#search.end();
   }
 
   #flush(): void {
     const nowMs = this.#context.clock.monotonicMs();
     this.#isMoving = false;
     for (const datagram of this.#context.kept.takeWaiting()) {
-      if (this.#current !== undefined) this.#sendTo(this.#current, datagram, nowMs);
+      const { current } = this.#sockets;
+      if (current !== undefined) this.#sendTo(current, datagram, nowMs);
     }
   }
 
@@ -298,28 +224,21 @@ export class Route {
   }
 
   #onAnswer(upstream: Upstream): void {
+    const { home, trial } = this.#sockets;
     this.error = undefined;
-    if (upstream === this.#home && !this.#isSearching && !this.#pace.hasSlowed) return;
-    if (upstream === this.#trial) this.#promote(upstream);
+    if (upstream === home && !this.#search.isRunning && !this.#pace.hasSlowed) return;
+    if (upstream === trial) {
+      this.#search.failSilent(upstream.remote);
+      this.#sockets.promote(upstream);
+    }
     this.#endSearch();
     this.#pace.restart();
     this.#context.kept.forgetLatest();
     if (this.#isMoving) this.#flush();
   }
 
-  /** Makes the trial, which has answered, the home, and counts the silence of those before it. */
-  #promote(trial: Upstream): void {
-    const home = this.#home;
-    if (home?.remote === trial.remote) trial.remote.addresses.defer(home.address);
-    for (const remote of this.#silent) if (remote !== trial.remote) remote.fail(new SilentRemoteError());
-    this.#dropHome();
-    this.#home = trial;
-    this.#trial = undefined;
-    this.#context.budget.release(1);
-  }
-
   #onError(upstream: Upstream, error: Error): void {
-    if (upstream !== this.#current) return; // the search has left it
+    if (upstream !== this.#sockets.current) return; // the search has left it
     const isLookingUp = this.#isMoving && upstream.isOpen;
     if (!isLookingUp && !upstream.isAnswered && upstream.advance()) {
       this.#isMoving = true;
@@ -327,9 +246,10 @@ export class Route {
       return;
     }
     upstream.fail(error);
-    if (upstream === this.#home) this.error = error;
+    const isHome = upstream === this.#sockets.home;
+    if (isHome) this.error = error;
     if (isLookingUp) return;
-    if (upstream === this.#home && !upstream.isOpen) this.#dropHome();
+    if (isHome && !upstream.isOpen) this.#sockets.dropHome();
     this.#continue(upstream);
   }
 
@@ -337,19 +257,19 @@ export class Route {
   #continue(failed: Upstream): void {
     const { kept, clock } = this.#context;
     const nowMs = clock.monotonicMs();
-    const isSearch = failed === this.#trial || (this.#pace.maySearch(nowMs) && this.#hasAlternatives);
+    const isSearch = failed === this.#sockets.trial || (this.#pace.maySearch(nowMs) && this.#hasAlternatives);
     if (isSearch && !failed.isAnswered && kept.waitAgain()) {
       this.#move();
       return;
     }
-    if (this.#home === undefined) this.#pace.hold(nowMs);
+    if (this.#sockets.home === undefined) this.#pace.hold(nowMs);
     this.#isMoving = false;
     kept.takeWaiting();
   }
 
   /** Whether to look the name of the home up again, which is silent while no search runs. */
   #isLookupDue(home: Upstream, nowMs: number): boolean {
-    if (this.#isSearching || home.remote.ip !== undefined) return false;
+    if (this.#search.isRunning || home.remote.ip !== undefined) return false;
     return this.#pace.takeLookup(home.silentMs(nowMs), nowMs);
   }
 
@@ -361,13 +281,13 @@ export class Route {
     kept.keepLatest(datagram);
     const turn = this.#nextTurn();
     const targets = await targetsOf(home.remote, this.#context, turn).catch(() => []); // see `#onLookupError`
-    if (turn.aborted || this.#isSearching) return; // it has answered, or a search looks it up, too
+    if (turn.aborted || this.#search.isRunning) return; // it has answered, or a search looks it up, too
     if (targets.length === 0 || targets.some(({ address }) => address === home.address)) {
       if (home.isAnswered) kept.forgetLatest();
       return;
     }
     this.#isMoving = true;
-    this.#tried = [home.remote];
+    this.#search.beginAfter(home.remote);
     kept.waitAgain();
     home.remote.acquire();
     this.#open(home.remote, targets);

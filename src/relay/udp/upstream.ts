@@ -30,8 +30,8 @@ export type FlowTerms = {
   readonly onReturned: (figures: FlowFigures) => void;
 };
 
-/** What an `Upstream` works with, and what it reports. */
-export type UpstreamContext = {
+/** How an `Upstream` sends. */
+export type UpstreamSettings = {
   /** What it puts before datagrams; undefined = nothing. */
   readonly header: DatagramHeader | undefined;
   readonly udp: UdpStack;
@@ -41,6 +41,10 @@ export type UpstreamContext = {
   readonly ownSockets: OwnSockets;
   /** The listening ports that the client came through. */
   readonly path: RelayPath;
+};
+
+/** What an `Upstream` works with, and what it reports. */
+export type UpstreamContext = UpstreamSettings & {
   readonly onOpen: (upstream: Upstream) => void;
   readonly onAnswer: (upstream: Upstream, datagram: Uint8Array) => void;
   readonly onError: (upstream: Upstream, error: Error) => void;

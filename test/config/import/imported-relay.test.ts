@@ -274,7 +274,7 @@ describe('importedRelay', () => {
       extra_remotes = ["127.0.0.1:2"]
       through = "192.0.2.7"
       interface = "eth1"
-      listen_transport = "tls;servername=a.example;ocsp=/ocsp"
+      listen_transport = "tls;servername=a.example;ocsp=/ocsp;optional"
       network = { max_associations = 7, send_mptcp = true, accept_mptcp = true }`;
     expect(imported(text).warnings.map(problemText)).to.deep.equal([
       'network.zero_copy: has no effect: remove it',
@@ -286,6 +286,7 @@ describe('importedRelay', () => {
       'endpoints[0].network.send_mptcp: has no field in a RealmRelay and is left out, got true: Pods dial by TCP, which remotes with MPTCP accept, too',
       'endpoints[0].network.accept_mptcp: has no field in a RealmRelay and is left out, got true: Pods accept TCP, to which clients with MPTCP fall back',
       'endpoints[0].listen_transport: has no field in a RealmRelay and is left out, got "ocsp=/ocsp": clients get no stapled OCSP response',
+      'endpoints[0].listen_transport: has no field in a RealmRelay and is left out, got "optional": Pods start once the Secret of the certificate exists',
       'endpoints[0].listen_transport: has a certificate generated at start, which a RealmRelay takes from a Secret, got "servername=a.example": have cert-manager make one, or first run: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=a.example -addext subjectAltName=DNS:a.example -keyout a.example.key -out a.example.crt',
       'endpoints[0].listen: is an address of one machine, which Pods do not have, got "192.0.2.1": listen on [::] or 0.0.0.0, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',
       'endpoints[0].through: is an address of one machine, which Pods do not have, got "192.0.2.7": remove it, or set workload.hostNetwork: true and choose the node by podTemplate.spec.nodeSelector',

@@ -110,7 +110,7 @@ describeGateways('operator with Gateways', (controlPlane) => {
   it('serves TLSRoutes by their hostnames on one port, follows changes of these, and reports a hostname that no listener has', async () => {
     await edge.applyBackend('pg', ['192.0.2.1']);
     await edge.applyBackend('other', ['192.0.2.2']);
-    const terminate = { mode: 'Terminate', certificateRefs: [{ name: 'c' }] };
+    const terminate = { mode: 'Terminate', certificateRefs: [{ name: 'c' }, { name: 'd' }] };
     const end = { name: 'end', port: 443, protocol: 'TLS', hostname: 'c.example', tls: terminate };
     const tls = { port: 443, protocol: 'TLS', tls: { mode: 'Passthrough' } };
     await edge.applyGateway([

@@ -10,12 +10,8 @@ import type {
 import type { KubeObject } from '../../../src/kube/object.ts';
 import type { Store } from '../../../src/kube/store.ts';
 import type { EndpointSliceObject, TrafficPolicyObject } from '../../../src/operator/gateway/kinds.ts';
-import {
-  GatewayStores,
-  strippedNamespace,
-  strippedService,
-  strippedSlice,
-} from '../../../src/operator/gateway/stores.ts';
+import { GatewayStores } from '../../../src/operator/gateway/stores.ts';
+import { strippedNamespace, strippedService, strippedSlice } from '../../../src/operator/gateway/stripped.ts';
 import {
   backend,
   gateway,
@@ -177,15 +173,29 @@ describe('stores of Gateways', () => {
 
     it('touch the Gateway of a policy, that of its route, and policies with a target in common', () => {
       put(stores.policies.store, versioned('a', 1, [ofListener]));
-      expect(touched.splice(0)).to.deep.equal(['policy/edge/a now', 'gateway/edge/web now']);
+      const ofGateway = ['gateway/edge/web now', 'tcproute/edge/route now'];
+      expect(touched.splice(0)).to.deep.equal(['policy/edge/a now', ...ofGateway]);
       put(stores.policies.store, versioned('b', 1, [ofWeb]));
-      expect(touched.splice(0)).to.deep.equal([
-        'policy/edge/b now',
-        'gateway/edge/web now',
-        'policy/edge/a now',
-      ]);
+      expect(touched.splice(0)).to.deep.equal(['policy/edge/b now', ...ofGateway, 'policy/edge/a now']);
       put(stores.policies.store, versioned('c', 1, [target('TCPRoute', 'route')]));
-      expect(touched).to.deep.equal(['policy/edge/c now', 'gateway/edge/web now']);
+      expect(touched).to.deep.equal(['policy/edge/c now', ...ofGateway.toReversed()]);
+    });
+
+    it('touch the routes of endpoints that change, too, whose ports a range may leave no room', () => {
+      put(stores.policies.store, versioned('a', 1, [ofListener]));
+      touched.length = 0;
+      put(stores.slices, zoned('a', ['192.0.2.1']));
+      expect(touched).to.deep.equal(['tcproute/edge/route soon', 'gateway/edge/web soon']);
+    });
+
+    it('are one object for each version, so that what is made of them can be remembered', () => {
+      const read = () => stores.lookup.policies('Gateway', 'edge', 'web')[0];
+      put(stores.policies.store, versioned('a', 1, [ofWeb]));
+      for (const other of ['b', 'c', 'd', 'e', 'f']) put(stores.policies.store, versioned(other, 1, []));
+      const first = read();
+      expect(read()).to.equal(first);
+      put(stores.policies.store, versioned('a', 2, [ofWeb]));
+      expect(read()?.metadata.generation).to.equal(2);
     });
 
     it('touch a target that a policy no longer has, and nobody for its status', () => {

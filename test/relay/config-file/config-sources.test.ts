@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { endpoint, Loopback, received } from '../loopback.ts';
-import { RelayProcess } from '../relay-process.ts';
+import { RelayProcess, replaceConfig } from '../relay-process.ts';
 
 const loopback = new Loopback();
 let folder: string;
@@ -42,7 +42,7 @@ describe('relay program, sources of its configuration', () => {
     writeFileSync(join(folder, 'b.json'), JSON.stringify({ endpoints: [two] }));
     const relay = start(['-c', folder, ...admin]);
     expect(await greetings(relay)).to.deep.equal(['one', 'two']);
-    writeFileSync(join(folder, 'c.toml'), await toml('three'));
+    replaceConfig(join(folder, 'c.toml'), await toml('three'));
     await relay.logged('configuration applied');
     expect(await greetings(relay)).to.deep.equal(['one', 'two', 'three']);
   });

@@ -153,7 +153,8 @@ describe('config file', () => {
     rmSync(path);
     await eventually('the error', () => errors.length > 0);
     writeFileSync(join(folder, 'neighbour'), 'x');
-    writeFileSync(path, 'two');
+    writeFileSync(`${path}.new`, 'two');
+    renameSync(`${path}.new`, path);
     await eventually('two', () => texts.length > 0);
     expect([texts, errors.length]).to.deep.equal([['two'], 1]);
   });

@@ -107,6 +107,7 @@ describe('upgrade of a relay', () => {
     const relay = new Relay();
     const [listen = ''] = await started(relay);
     await relay.upgrade();
+    await relay.logged('relay started', 2);
     const [before, after] = relay.lines('relay started').map(({ admin }) => String(admin));
     expect(after).to.equal(before);
     await relay.logged('relay stopped');
@@ -207,10 +208,11 @@ describe('upgrade of a relay', () => {
     });
     const first = relay.pid;
     await started(relay);
-    await eventually('the first report', () => readFileSync(told, 'utf8'));
-    await relay.upgrade();
     const report = (pid: number): string => `READY=1 MAINPID=${String(pid)}\n`;
-    expect(readFileSync(told, 'utf8')).to.equal(report(first) + report(relay.pid));
+    await eventually('the first report', () => readFileSync(told, 'utf8') === report(first));
+    await relay.upgrade();
+    const both = report(first) + report(relay.pid);
+    await eventually('the second report', () => readFileSync(told, 'utf8') === both);
   });
 
   it('runs the new files of a package that were put in place of the old ones', async () => {
@@ -241,7 +243,7 @@ describe('upgrade of a relay', () => {
       () => /"successor":([0-9]+)/.exec(log) ?? undefined,
     );
     pids.push(Number(successor));
-    expect(log).to.include('"version":"2.0.0"');
+    await eventually('its version', () => log.includes('"version":"2.0.0"'));
   });
 
   const [, asFirst] = waysToRun;

@@ -90,7 +90,6 @@ describe('structs of the kernel', () => {
   (hasCompiler ? it : it.skip)(
     `have the layout, and the constants the values, that the C compiler gives them${skipped}`,
     function () {
-      this.timeout(60_000);
       const folder = mkdtempSync(join(tmpdir(), 'realm-structs-'));
       try {
         const [source, binary] = [join(folder, 'structs.c'), join(folder, 'structs')];
@@ -113,7 +112,6 @@ describe('structs of the kernel', () => {
   (hasArm64 ? it : it.skip)(
     `have the layout, and the constants the values, that a C compiler for arm64 gives them${arm64Skipped}`,
     function () {
-      this.timeout(60_000);
       expect(arm64Errors(assertions(layoutsFor('arm64')))).to.equal('');
       expect(arm64Errors(assertions(layoutsFor('x64')))) // epoll_event alone differs
         .to.include('sizeof(struct epoll_event)')

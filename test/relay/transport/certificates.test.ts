@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect } from 'chai';
+import { relaySummary } from '../../../src/relay/admin/summary.ts';
 import type { RelayServer } from '../../../src/relay/server.ts';
 import { TransportFilesError } from '../../../src/relay/transport/transports.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -144,6 +145,45 @@ describe('relay, certificate files', () => {
     expect(failed).to.be.instanceOf(TransportFilesError);
     expect(relay.status().configProblem).to.match(/endpoint "web": .*tls\.crt: there is no such file/);
     expect(await loopback.greeting(listen)).to.equal('plain');
+  });
+
+  it('is ready without files that are optional, refuses the clients of that endpoint alone, and serves them once they are there', async () => {
+    const remote = await loopback.greeter('plain');
+    const { relay } = await loopback.relay(
+      config(
+        { name: 'plain', listen: '127.0.0.1:0', remote },
+        endpoint(remote, { listen_transport: `${words()};optional` }),
+      ),
+    );
+    expect(relay.status()).to.deep.include({ ready: true, configProblem: '' });
+    expect(statusOf(relay)).to.deep.include({ ready: false, required: false });
+    const missing = { names: ['web'], message: statusOf(relay).message, served: false };
+    expect(relaySummary(relay.status())).to.deep.include({ unready: [], certificates: [missing] });
+    expect(missing.message).to.match(/tls\.crt: there is no such file: check the path$/);
+    expect(await loopback.greeting(listenOf(relay, 'plain'))).to.equal('plain');
+    expect(await failure(await loopback.client(listenOf(relay)))).to.be.oneOf(['END', 'ECONNRESET']);
+    mount('..1', first);
+    linkFiles();
+    await eventually('ready', () => statusOf(relay).ready);
+    expect(await shown(relay)).to.equal('CN=first.example');
+    expect(relaySummary(relay.status()).certificates).to.deep.equal([]);
+    mount('..2', { cert: second.cert, key: first.key });
+    await eventually('the problem', () => statusOf(relay).transportProblem !== '');
+    expect(relaySummary(relay.status()).certificates).to.deep.equal([
+      { names: ['web'], message: statusOf(relay).transportProblem, served: true },
+    ]);
+    expect(await shown(relay)).to.equal('CN=first.example');
+  });
+
+  it('takes a configuration whose missing files are optional', async () => {
+    const remote = await loopback.greeter('plain');
+    const { relay } = await loopback.relay(config({ name: 'plain', listen: '127.0.0.1:0', remote }));
+    await relay.reload(config(endpoint(remote, { listen_transport: `${words()};optional` })));
+    expect(relay.status()).to.deep.include({ ready: true, configProblem: '' });
+    copyFileSync(first.cert, join(folder, 'tls.crt'));
+    copyFileSync(first.key, join(folder, 'tls.key'));
+    await eventually('ready', () => statusOf(relay).ready);
+    expect(await shown(relay)).to.equal('CN=first.example');
   });
 
   const broken = [

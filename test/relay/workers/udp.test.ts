@@ -10,7 +10,7 @@ import { fail, loopback, makeFolder, start, web, workersOf, write } from './rela
 beforeEach(makeFolder);
 afterEach(() => loopback.closeAll());
 
-const onlyUdp = { no_tcp: true, use_udp: true };
+const onlyUdp = { no_tcp: true, use_udp: true, udp_timeout: 600 }; // no association ends because a test takes long
 
 /** An echo that knows which source ports of the relay each text came from. */
 class Remote {

@@ -162,7 +162,7 @@ describe('relay, workers, stopping', () => {
   for (const { title, wrapper, skip } of waysToRun) {
     (skip ? describe.skip : describe)(title, () => {
       it('drain together, and exit with 0', async () => {
-        const relay = await start([endpoint(await loopback.echo())], [], wrapper);
+        const relay = await start([endpoint(await loopback.echo())], ['--drain-seconds', '600'], wrapper);
         const { listen } = await web(relay);
         const clients = await servedByAll(relay);
         process.kill(relay.wrappedPid, 'SIGTERM');
