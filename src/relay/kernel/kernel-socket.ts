@@ -222,10 +222,14 @@ export class KernelSocket extends Descriptor {
 
   /**
    * The bytes that the kernel has not sent yet, and the packets that the peer has not acknowledged; 0 if the peer has everything,
-   * or the connection is over. @throws the system's error.
+   * or the connection is over. Undefined if the kernel does not say, as of Multipath TCP that has lost its first path.
    */
-  unacknowledged(): number {
-    this.#readOption(constants.IPPROTO_TCP, constants.TCP_INFO, notSentOffset + 4);
+  unacknowledged(): number | undefined {
+    try {
+      this.#readOption(constants.IPPROTO_TCP, constants.TCP_INFO, notSentOffset + 4);
+    } catch {
+      return undefined;
+    }
     if (option.view.getUint8(0) === stateClosed) return 0; // the kernel leaves the counts as they were
     return option.view.getUint32(notSentOffset, true) + option.view.getUint32(unackedOffset, true);
   }

@@ -77,12 +77,7 @@ export class KernelChannel implements Channel, Watcher, Work {
   }
 
   unacknowledged(): number | undefined {
-    if (this.#isClosed) return 0;
-    try {
-      return this.#socket.unacknowledged();
-    } catch {
-      return undefined; // Multipath TCP without its first subflow
-    }
+    return this.#isClosed ? 0 : this.#socket.unacknowledged();
   }
 
   /** Whether something waits, if only a pipe whose last bytes were discarded. */
@@ -343,12 +338,10 @@ export class KernelChannel implements Channel, Watcher, Work {
 
   /** Called only once everything is written. */
   #shutDown(): void {
-    if (this.#hasPeerEnded) {
-      this.close(); // sends FIN, too
-      return;
-    }
-    this.#socket.shutdown(); // fails if it is no longer connected: its read reports that
     this.#isShut = true;
+    if (this.#hasPeerEnded)
+      this.close(); // sends FIN, too
+    else this.#socket.shutdown(); // fails if it is no longer connected: its read reports that
   }
 
   #fail(call: string, number: number): void {
