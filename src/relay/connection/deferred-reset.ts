@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../lib/clock.ts';
 import type { Channel } from '../net/channel.ts';
@@ -7,13 +8,15 @@ import { procAddress, procSockets } from '../net/proc-net.ts';
 const stalledMs = 5000;
 const initialPollMs = 10;
 const maxPollMs = 500;
+/** How much longer the list of sockets is left alone than a reading of it takes. */
+const readingRest = 3;
 
 /**
  * Resets a channel once its peer has received what was written to it. A reset makes the kernel discard what it has not
  * sent yet, so an immediate one would lose an answer whose upstream resets right after it.
  *
- * Linux lists in procfs how much a peer has not received; elsewhere the reset follows once the kernel has accepted
- * everything.
+ * The channel knows how much a peer has not received, or else Linux lists it in procfs; elsewhere the reset follows once the
+ * kernel has accepted everything.
  */
 export class DeferredReset {
   readonly #channel: Channel;
@@ -40,14 +43,18 @@ export class DeferredReset {
     this.#stopTimer();
   }
 
-  async #poll(delayMs: number): Promise<void> {
+  async #listed(): Promise<number> {
     const queues = await (nextQueues ??= sendQueues());
+    return queues.get(this.#name) ?? 0;
+  }
+
+  async #poll(delayMs: number): Promise<void> {
+    const unsent = this.#channel.unacknowledged?.() ?? (await this.#listed());
     if (this.#isOver) return;
-    const unsentBytes = queues.get(this.#name) ?? 0;
-    const held = [this.#channel.waitingBytes, unsentBytes]; // by the process, and by the kernel
+    const held = [this.#channel.waitingBytes, unsent]; // by the process, and by the kernel
     const nowMs = this.#clock.monotonicMs();
     if (!isDeepStrictEqual(held, this.#held)) [this.#held, this.#sinceMs] = [held, nowMs];
-    if ((this.#channel.waitingBytes === 0 && unsentBytes === 0) || nowMs - this.#sinceMs >= stalledMs) {
+    if ((this.#channel.waitingBytes === 0 && unsent === 0) || nowMs - this.#sinceMs >= stalledMs) {
       this.#channel.reset();
       return;
     }
@@ -57,14 +64,26 @@ export class DeferredReset {
   }
 }
 
-/** The list is read once for all deferred resets of one turn of the event loop. */
-let nextQueues: Promise<ReadonlyMap<string, number>> | undefined;
+type SendQueues = ReadonlyMap<string, number>;
 
-async function sendQueues(): Promise<ReadonlyMap<string, number>> {
-  await new Promise<void>((resolve) => {
-    setImmediate(resolve);
-  });
+/** The next reading of the list, for all deferred resets that wait for one. */
+let nextQueues: Promise<SendQueues> | undefined;
+/** The end of the last one, and of the rest after it. */
+let rest: Promise<unknown> = Promise.resolve();
+
+/** The list has every socket of the machine: clients that reset again and again would have the relay read nothing else. */
+async function sendQueues(): Promise<SendQueues> {
+  await rest;
   nextQueues = undefined;
+  const sinceMs = performance.now();
+  const queues = readQueues();
+  rest = queues.then(() =>
+    setTimeout((performance.now() - sinceMs) * readingRest, undefined, { ref: false }),
+  );
+  return queues;
+}
+
+async function readQueues(): Promise<SendQueues> {
   const sockets = await procSockets('tcp');
   return new Map(sockets.map(({ local, remote, unsentBytes }) => [`${local} ${remote}`, unsentBytes]));
 }

@@ -38,6 +38,9 @@ export type LifecycleOwner<C> = Connection & {
   readonly fail: (side: Side, error: Error) => void;
 };
 
+/** A socket towards a remote, connected or about to be: `close` ends it without a reset, `reset` with one. */
+type RemoteSocket = OwnSocket & { readonly close: () => void; readonly reset: () => void };
+
 /** Connects to an address of a remote, handshake included, as `TcpStack.connect` does. */
 export type Connect<C> = (target: Target, onConnected: (error: Error | undefined) => void) => C;
 
@@ -48,7 +51,7 @@ export type Connect<C> = (target: Target, onConnected: (error: Error | undefined
  * It counts the parts of a connection, such as its sockets. Once the last part has closed, the owner frees what it
  * holds and calls `settle`.
  */
-export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => void }> {
+export class ConnectionLifecycle<C extends RemoteSocket> {
   /** The client: the one that its PROXY header names, if any, else the peer. */
   client: Address;
   readonly #owner: LifecycleOwner<C>;
@@ -151,6 +154,9 @@ export class ConnectionLifecycle<C extends OwnSocket & { readonly close: () => v
   fail(side: Side, error: Error): boolean {
     const isFirst = !this.hasFailed();
     this.#failure ??= { side, error: this.#isUnused(side, error) ? new NoDataError() : error };
+    // A remote may have accepted already: a FIN would tell it that the client had nothing to send
+    if (this.#remote === undefined)
+      for (const socket of [...this.#earlierSockets, this.#socket]) socket?.reset();
     this.#dial?.cancel();
     return isFirst;
   }

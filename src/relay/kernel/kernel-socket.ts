@@ -30,14 +30,21 @@ export type SocketKind = {
 
 /** Source: net/if.h, IF_NAMESIZE. */
 const maxTextBytes = 16;
-/** Where tcp_info has the number of clients that a listening socket has not accepted. Source: linux/tcp.h, tcpi_unacked. */
+/**
+ * Where tcp_info has the number of clients that a listening socket has not accepted; of a connection, the packets that its peer
+ * has not acknowledged. Source: linux/tcp.h, tcpi_unacked.
+ */
 const unackedOffset = 24;
+/** What tcp_info begins with after a reset. Source: net/tcp_states.h, TCP_CLOSE. */
+const stateClosed = 7;
+/** Where it has the bytes that the kernel has not sent yet. Source: linux/tcp.h, tcpi_notsent_bytes, since Linux 4.6. */
+const notSentOffset = 144;
 /** Where the memory figures of a socket have its drops. Source: linux/sock_diag.h, SK_MEMINFO_DROPS. */
 const droppedOffset = 8 * 4;
 
 // Memory that calls of all sockets share, since each is done with it when it returns.
 const addressMemory = new SocketAddressMemory();
-const option = new PinnedMemory(64);
+const option = new PinnedMemory(notSentOffset + 4);
 const optionLength = new PinnedMemory(4);
 const landing = new Landing();
 
@@ -211,6 +218,20 @@ export class KernelSocket extends Descriptor {
   waitingClients(): number {
     this.#readOption(constants.IPPROTO_TCP, constants.TCP_INFO, unackedOffset + 4);
     return option.view.getUint32(unackedOffset, true);
+  }
+
+  /**
+   * The bytes that the kernel has not sent yet, and the packets that the peer has not acknowledged; 0 if the peer has everything,
+   * or the connection is over. Undefined if the kernel does not say, as of Multipath TCP that has lost its first path.
+   */
+  unacknowledged(): number | undefined {
+    try {
+      this.#readOption(constants.IPPROTO_TCP, constants.TCP_INFO, notSentOffset + 4);
+    } catch {
+      return undefined;
+    }
+    if (option.view.getUint8(0) === stateClosed) return 0; // the kernel leaves the counts as they were
+    return option.view.getUint32(notSentOffset, true) + option.view.getUint32(unackedOffset, true);
   }
 
   /** Datagrams that the kernel has dropped since their reader was too slow. @throws the system's error. */

@@ -88,6 +88,11 @@ export type Channel = {
   readonly probe: () => void;
   /** How much of what was written the kernel has not accepted yet. */
   readonly waitingBytes: number;
+  /**
+   * How much of what the kernel has accepted the peer has not acknowledged: it becomes less until it is 0. Undefined if the kernel
+   * does not say. Absent if the stack cannot ask for it.
+   */
+  readonly unacknowledged?: () => number | undefined;
   /** Reads its own address from the kernel; '' and 0 if it has none yet, or is closed. */
   readonly local: () => Address;
   /** The same for its peer's. */

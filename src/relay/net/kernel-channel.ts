@@ -54,6 +54,10 @@ export class KernelChannel extends ChannelInput implements Channel, Watcher {
     return this.#output?.bytes ?? 0;
   }
 
+  unacknowledged(): number | undefined {
+    return this.isClosed ? 0 : this.socket.unacknowledged();
+  }
+
   get #isWaiting(): boolean {
     return this.#output?.isEmpty === false;
   }
@@ -204,12 +208,10 @@ export class KernelChannel extends ChannelInput implements Channel, Watcher {
 
   /** Called only once everything is written. */
   #shutDown(): void {
-    if (this.hasPeerEnded) {
-      this.close(); // sends FIN, too
-      return;
-    }
-    this.socket.shutdown(); // fails if it is no longer connected: its read reports that
     this.#isShut = true;
+    if (this.hasPeerEnded)
+      this.close(); // sends FIN, too
+    else this.socket.shutdown(); // fails if it is no longer connected: its read reports that
   }
 
   protected override fail(call: string, number: number): void {

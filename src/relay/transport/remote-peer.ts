@@ -2,13 +2,19 @@ import type { Socket } from 'node:net';
 import { asError } from '../../lib/errors.ts';
 import type { OwnSocket } from '../limits/own-sockets.ts';
 import type { SocketSettings, Target, TcpStack } from '../net/channel.ts';
+import { reset } from '../net/reset.ts';
 import { quiet, type Layers } from './layers.ts';
 
 /** One side of a connection: its socket, and the layers on it, from the handshake on. */
 export type Peer = { readonly raw: Socket; layers: Layers };
 
 /** A remote that is dialled; its side is there once it is connected. */
-export type RemotePeer = OwnSocket & { peer: Peer | undefined; readonly close: () => void };
+export type RemotePeer = OwnSocket & {
+  peer: Peer | undefined;
+  readonly close: () => void;
+  /** Closes with a reset, so that the remote does not take what it has for all. */
+  readonly reset: () => void;
+};
 
 /** How to connect to a remote through its transports. */
 export type RemotePeerOptions = {
@@ -53,6 +59,11 @@ export function connectRemotePeer(
       report = () => undefined;
       if (remote.peer === undefined) channel.close();
       else remote.peer.raw.destroy();
+    },
+    reset: () => {
+      report = () => undefined;
+      if (remote.peer === undefined) channel.reset();
+      else reset(remote.peer.raw, remote.peer.layers.all);
     },
   };
   return remote;

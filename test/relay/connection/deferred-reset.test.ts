@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import { systemClock, type Clock } from '../../../src/lib/clock.ts';
+import { procAddress, procSockets, type ProcSocket } from '../../../src/relay/net/proc-net.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { eventually } from '../../support/eventually.ts';
+import { steadyFor } from '../../support/steady.ts';
 import {
   config,
   endpoint,
@@ -76,13 +78,23 @@ describe('relay, a side that resets right after it has sent', () => {
     expect(line).to.deep.include({ side: 'client', fromClientBytes: sent.length + 1 });
   });
 
-  /** A relay that holds an answer for a client which does not read, while the upstream has reset. */
+  /** The relay's sockets towards the client at this port, as the kernel lists them. */
+  async function towards(port: number | undefined): Promise<readonly ProcSocket[]> {
+    const client = procAddress('127.0.0.1', port ?? 0);
+    return (await procSockets('tcp')).filter(({ remote }) => remote === client);
+  }
+
+  /** A relay that holds an answer for a client which does not read and has received what it has room for; the upstream has reset. */
   async function waiting(): Promise<TestRelay & { client: Socket; clock: FakeClock }> {
     const clock = new FakeClock();
     const { relay, lines, client, upstream } = await joined(clock);
     client.pause();
     await sendAndReset(upstream, () => statusOf(relay).connections.fromUpstreamBytes);
     await eventually('the waiting', () => clock.timers === 1);
+    const isSteady = steadyFor(3);
+    await eventually('a client without room', async () => {
+      return (await towards(client.localPort)).some(({ unsentBytes }) => isSteady(unsentBytes));
+    });
     return { relay, lines, client, clock };
   }
 
@@ -107,7 +119,9 @@ describe('relay, a side that resets right after it has sent', () => {
 
   it('stops waiting when the other side resets, too', async () => {
     const relay = await waiting();
+    const { localPort } = relay.client;
     relay.client.resetAndDestroy();
+    await eventually('the reset', async () => (await towards(localPort)).length === 0);
     expect(await ended(relay)).to.be.lessThan(2000);
   });
 

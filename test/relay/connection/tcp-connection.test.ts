@@ -110,6 +110,24 @@ describe('relay, TCP', () => {
     });
   });
 
+  it("passes a client's reset on to a remote whose handshake it ends", async () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const asked = Promise.withResolvers<undefined>();
+    const remote = await loopback.tcpRemote((socket) => {
+      socket.once('data', () => {
+        asked.resolve(undefined);
+      });
+      void failure(socket).then(resolve);
+    });
+    const remote_transport = 'ws;host=a.example;path=/';
+    const { relay } = await loopback.relay(config(endpoint(remote, { remote_transport })));
+    const client = await loopback.client(listenOf(relay));
+    client.write('x');
+    await asked.promise;
+    client.resetAndDestroy();
+    expect(await promise).to.equal('ECONNRESET');
+  });
+
   it("passes a remote's reset on to the client", async () => {
     const remote = await loopback.tcpRemote((socket) => socket.once('data', () => socket.resetAndDestroy()));
     const { relay, lines } = await loopback.relay(config(endpoint(remote)));

@@ -11,6 +11,7 @@ import {
   setNoDelay,
   setReuseAddress,
 } from '../../../src/relay/kernel/socket-options.ts';
+import { eventually } from '../../support/eventually.ts';
 import { describeKernel, openFiles } from './support.ts';
 
 const { EAGAIN, SOL_SOCKET, SO_KEEPALIVE, IPPROTO_TCP, IPPROTO_IPV6 } = constants;
@@ -100,6 +101,38 @@ describeKernel('sockets of the kernel', () => {
       expect(server.accept()).to.equal(-EAGAIN);
     });
   }
+
+  const part = Buffer.alloc(1_048_576);
+  /** A client that has sent what the kernel takes, and its peer, which has received nothing. */
+  const filled = (): { client: KernelSocket; peer: KernelSocket; sent: number } => {
+    const server = listening();
+    const client = kept(KernelSocket.open('127.0.0.1', { type: 'stream' }));
+    client.connect(server.localAddress());
+    const accepted = server.accept();
+    if (typeof accepted === 'number') throw systemError('accept', accepted);
+    const peer = kept(accepted.socket);
+    expect(client.unacknowledged()).to.equal(0);
+    let sent = 0;
+    for (let count = client.send(part); count > 0; count = client.send(part)) sent += count;
+    expect(client.unacknowledged()).to.be.above(0);
+    return { client, peer, sent };
+  };
+
+  it('know what a peer has not received', async () => {
+    const { client, peer, sent } = filled();
+    let left = sent;
+    await eventually('the peer to have everything', () => {
+      const count = peer.receive(part);
+      if (count > 0) left -= count;
+      return left === 0 && client.unacknowledged() === 0;
+    });
+  });
+
+  it('have nothing to wait for once the peer has reset the connection', async () => {
+    const { client, peer } = filled();
+    peer.reset();
+    await eventually('the reset', () => client.unacknowledged() === 0);
+  });
 
   it('take options', () => {
     const socket = listening('::1');
