@@ -59,6 +59,8 @@ export class KubeClient {
   #connections: Connections | undefined;
   #identity = '';
   #credentials: Promise<Credentials> | undefined;
+  /** What `#credentials` resolved to. */
+  #latest: Credentials | undefined;
   #untilMs = 0;
   #closed = false;
 
@@ -162,14 +164,13 @@ export class KubeClient {
   async #sendOnce(kubeRequest: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
     const { method, path, query, body, contentType = 'application/json', signal } = kubeRequest;
     // An exec plugin or a file on a network may never answer.
-    const { server, headers } = await untilAborted(this.#currentCredentials(), signal);
+    const { origin, prefix, headers } = this.#known() ?? (await untilAborted(this.#read(), signal));
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
-    const { origin, pathname } = new URL(server); // a server behind a proxy may have a path
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
     const type = body === undefined ? {} : { 'content-type': contentType };
     return this.#dispatcher(kubeRequest, pool).request({
       origin,
-      path: `${pathname.replace(/\/$/, '')}${path}${search}`,
+      path: `${prefix}${path}${search}`,
       method,
       headers: { accept: 'application/json', 'user-agent': 'realm-operator', ...type, ...headers },
       ...(signal === undefined ? {} : { signal }),
@@ -177,14 +178,23 @@ export class KubeClient {
     });
   }
 
-  async #currentCredentials(): Promise<Credentials> {
+  /** The credentials, as most requests find them: without a wait. */
+  #known(): Credentials | undefined {
+    return this.#clock.monotonicMs() < this.#untilMs ? this.#latest : undefined;
+  }
+
+  async #read(): Promise<Credentials> {
     const nowMs = this.#clock.monotonicMs();
     if (this.#credentials === undefined || nowMs >= this.#untilMs) {
       this.#untilMs = nowMs + credentialsMs;
+      this.#latest = undefined;
       this.#credentials = this.#renew(); // shared by requests that come meanwhile, so that an exec plugin runs once
     }
+    const reading = this.#credentials;
     try {
-      return await this.#credentials;
+      const read = await reading;
+      if (reading === this.#credentials) this.#latest = read;
+      return read;
     } catch (error) {
       this.#untilMs = 0;
       throw error;
