@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Dispatcher } from 'undici';
-import { boundedText, readAtMost } from '../lib/bounded-read.ts';
+import { boundedBytes, readAtMost } from '../lib/bounded-read.ts';
 import type { Clock } from '../lib/clock.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import { withTimeout } from '../lib/with-timeout.ts';
@@ -15,6 +15,8 @@ import {
 import { type Fence, fenced } from './fence.ts';
 import type { KubeConfigLoader } from './kube-config.ts';
 import { kubeError } from './kube-error.ts';
+import { textWithoutManagedFields } from './managed-fields.ts';
+import type { KubeObject } from './object.ts';
 import { ResettableSockets } from './resettable-sockets.ts';
 
 /** How long credentials are used before they are read again: an exec plugin or a file may have newer ones. */
@@ -42,6 +44,9 @@ export type KubeRequest = {
   /** How long the request may take before it rejects with a `TimeoutError`; default 30 s. Streams have no timeout. */
   readonly timeoutMs?: number;
 };
+
+/** An object that the API server answers with, without its managed fields, and its JSON. */
+export type ObjectAnswer<T extends KubeObject> = { readonly object: T; readonly text: string };
 
 /**
  * The client of the API server: JSON over pooled HTTP/1.1 connections, which are replaced when CA, certificate or key
@@ -96,6 +101,21 @@ export class KubeClient {
   async request(request: KubeRequest): Promise<unknown> {
     return this.#withTimeout(request, async (signal) => {
       return json(await succeeded(await this.#send({ ...request, signal }, 'requests')));
+    });
+  }
+
+  /**
+   * Sends `request`, which is answered with one object.
+   *
+   * @returns the object without its managed fields, which the caller knows to be of type `T`.
+   * @throws as `request` does.
+   */
+  async requestObject<T extends KubeObject>(request: KubeRequest): Promise<ObjectAnswer<T>> {
+    return this.#withTimeout(request, async (signal) => {
+      const text = textWithoutManagedFields(
+        await content(await succeeded(await this.#send({ ...request, signal }, 'requests'))),
+      );
+      return { object: JSON.parse(text) as T, text };
     });
   }
 
@@ -228,8 +248,12 @@ function isWrite({ method }: KubeRequest): boolean {
   return method !== 'GET';
 }
 
-async function json({ body }: Dispatcher.ResponseData): Promise<unknown> {
-  return JSON.parse(await boundedText(body, maxBytes, 'the answer of the API server'));
+async function json(answer: Dispatcher.ResponseData): Promise<unknown> {
+  return JSON.parse((await content(answer)).toString());
+}
+
+function content({ body }: Dispatcher.ResponseData): Promise<Buffer> {
+  return boundedBytes(body, maxBytes, 'the answer of the API server');
 }
 
 async function succeeded(answer: Dispatcher.ResponseData): Promise<Dispatcher.ResponseData> {

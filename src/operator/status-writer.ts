@@ -3,7 +3,6 @@ import { fieldManager } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Contest, Contests } from '../kube/contests.ts';
 import { isKubeError } from '../kube/kube-error.ts';
-import { withoutManagedFields } from '../kube/managed-fields.ts';
 import { type KubeObject, objectKey } from '../kube/object.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
@@ -67,8 +66,8 @@ export class StatusWriter {
   ): Promise<void> {
     const path = `${objectPath(resource, object)}/status`;
     try {
-      await store.writeThrough(objectKey(object), async () =>
-        withoutManagedFields((await this.#client.request({ method: 'PATCH', path, ...request })) as T),
+      await store.writeThrough(objectKey(object), () =>
+        this.#client.requestObject<T>({ method: 'PATCH', path, ...request }),
       );
       this.#contests.written(contestKey(object), statusHash(status));
     } catch (error) {
