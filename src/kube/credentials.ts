@@ -12,6 +12,9 @@ const idleTimeoutMs = 30_000;
 /** Connections for requests other than watches. Further requests wait for a free one. */
 const maxConnections = 64;
 
+/** The largest answer to a request; a page of a list has at most 500 objects. */
+export const maxAnswerBytes = 64 * 1024 * 1024;
+
 /** Where requests are sent, and how they are authenticated. */
 export type Credentials = {
   /** `https://host:port`. */
@@ -77,18 +80,22 @@ export type Connections = {
  */
 export function connections(credentials: Credentials, sockets?: ResettableSockets): Connections {
   return {
-    requests: dispatcher(credentials, maxConnections, sockets),
-    watches: dispatcher(credentials, null),
+    requests: dispatcher(
+      credentials,
+      { connections: maxConnections, maxResponseSize: maxAnswerBytes },
+      sockets,
+    ),
+    watches: dispatcher(credentials, { connections: null }),
   };
 }
 
 function dispatcher(
   { tls, proxyUrl }: Credentials,
-  connections: number | null,
+  limits: Pick<Agent.Options, 'connections' | 'maxResponseSize'>,
   sockets?: ResettableSockets,
 ): Dispatcher {
   const pool = {
-    connections,
+    ...limits,
     allowH2: false,
     bodyTimeout: 0,
     headersTimeout: headersTimeoutMs,

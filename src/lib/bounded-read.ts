@@ -42,16 +42,7 @@ export async function boundedText(
   maxBytes: number,
   what: string,
 ): Promise<string> {
-  return (await boundedBytes(stream, maxBytes, what)).toString();
-}
-
-/** The bytes of `stream`, which nobody else holds; see {@link boundedText}. */
-export async function boundedBytes(
-  stream: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-  what: string,
-): Promise<Buffer> {
   const { bytes, isWhole } = await readAtMost(stream, maxBytes);
   if (!isWhole) throw new TooLargeError(what, maxBytes);
-  return bytes;
+  return bytes.toString();
 }
