@@ -88,5 +88,5 @@ const conditionTimes = /"lastTransitionTime":"[^"]*",?/g;
  * status is looked up before it is written and recorded afterwards.
  */
 const statusHash = memoize((status: object): string =>
-  hash('sha256', canonicalJson(status).replace(conditionTimes, '')).slice(0, 32),
+  hash('sha256', canonicalJson(status).replace(conditionTimes, ''), 'base64url'),
 );
