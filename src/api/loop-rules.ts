@@ -1,4 +1,5 @@
-import { parseIpAddress } from '../lib/ip-address.ts';
+import { addressFamily, parseIpAddress } from '../lib/ip-address.ts';
+import { isLocalhost } from '../lib/localhost.ts';
 import { memoize } from '../lib/memoize.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { present } from '../lib/record.ts';
@@ -30,8 +31,20 @@ export function loopWarnings(relay: Relay): Problem[] {
 
 /** Memoized, since both problems and warnings come from it. */
 const loopsOf = memoize((relay: Relay): readonly RelayLoop[] =>
-  hasTooManyPorts(relay.endpoints) ? [] : relayLoops(relay.endpoints.map(loopEndpoint), ownNames(relay)),
+  !mayLeadBack(relay) || hasTooManyPorts(relay.endpoints)
+    ? []
+    : relayLoops(relay.endpoints.map(loopEndpoint), ownNames(relay)),
 );
+
+/** Whether a remote is an address or a name that may be the relay's own: most are names of Services, of which few are. */
+function mayLeadBack({ metadata: { name }, endpoints }: Relay): boolean {
+  return endpoints.some(({ remotes }) =>
+    remotes.some(({ address }) => {
+      const host = address.toLowerCase();
+      return host.startsWith(name) || isLocalhost(host) || addressFamily(host) !== undefined;
+    }),
+  );
+}
 
 function problem({ endpoints }: Relay, { endpoints: [name], what, remedy }: RelayLoop): Problem {
   const index = endpoints.findIndex((endpoint) => endpoint.name === name);
