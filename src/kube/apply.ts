@@ -235,8 +235,8 @@ export class Applier {
 
   /** Sends a write of `object` and puts the answer into the store. */
   #write(object: KubeObject, request: KubeRequest): Promise<KubeObject> {
-    return this.#kind(object).store.writeThrough(objectKey(object), async () =>
-      withoutManagedFields((await this.#client.request(request)) as KubeObject),
+    return this.#kind(object).store.writeThrough(objectKey(object), () =>
+      this.#client.requestObject(request),
     );
   }
 
