@@ -29,6 +29,9 @@ export const replicasManager = `${fieldManager}-replicas`;
 
 const ownersSteps = ['.metadata', '.ownerReferences'];
 
+/** All of our field managers. */
+export const ownManagers: readonly string[] = [fieldManager, replicasManager];
+
 /** A kind that is written: where it is served, what is known of its objects, and how it is applied. */
 export type OwnedKind = {
   readonly resource: Resource;
@@ -80,8 +83,8 @@ export class Applier {
   constructor({ client, kinds, clock, isOwnerThere }: ApplierOptions) {
     this.#client = client;
     this.#isOwnerThere = isOwnerThere;
-    const read = (object: KubeObject): Promise<ManagedObject | undefined> => this.#readManaged(object);
-    this.#rivals = new RivalSearch({ clock, read, own: [fieldManager, replicasManager] });
+    const read = (object: KubeObject): Promise<ManagedObject | undefined> => this.readManaged(object);
+    this.#rivals = new RivalSearch({ clock, read, own: ownManagers });
     this.#kinds = new Map(kinds.map((kind) => [kindKey(kind.resource), kind]));
     for (const { store, resource } of kinds)
       store.subscribe(({ now, before }) => {
@@ -120,7 +123,7 @@ export class Applier {
   /** Makes `current`, which an owner of the same name left, ours: if that is proven, and our owner is the one that is there. */
   async #takeOver(current: KubeObject, desired: KubeObject, hash: string): Promise<Applied> {
     const { deletionTimestamp, uid, ownerReferences = [] } = current.metadata;
-    const live = deletionTimestamp === undefined ? await this.#readManaged(current) : undefined;
+    const live = deletionTimestamp === undefined ? await this.readManaged(current) : undefined;
     const isOurs =
       live?.metadata.uid === uid && live !== undefined && isLeftover(live, desired, fieldManager);
     if (!isOurs || !(await this.#isOwnerThere(desired))) return { outcome: 'terminating', object: current };
@@ -155,7 +158,7 @@ export class Applier {
     const known = this.#kind(desired).store.get(objectKey(desired));
     const current = known ?? (await (observed ?? this.#read(desired)));
     if (current === undefined || hasOwnerOfSameName(current, desired)) return current;
-    const live = mayBeLeftover(current, desired) ? await this.#readManaged(current) : undefined;
+    const live = mayBeLeftover(current, desired) ? await this.readManaged(current) : undefined;
     if (live === undefined || !isLeftover(live, desired, fieldManager))
       throw new ResourceConflictError(desired);
     return current;
@@ -238,12 +241,12 @@ export class Applier {
   }
 
   async #read(object: KubeObject): Promise<KubeObject | undefined> {
-    const found = await this.#readManaged(object);
+    const found = await this.readManaged(object);
     return found === undefined ? undefined : withoutManagedFields(found);
   }
 
-  /** With the managers of its fields, which stores do not keep. */
-  async #readManaged(object: KubeObject): Promise<ManagedObject | undefined> {
+  /** Reads `object` from the API server with the managers of its fields, which stores do not keep; undefined if it is gone. */
+  async readManaged(object: KubeObject): Promise<ManagedObject | undefined> {
     return (await this.#client.find(this.#path(object))) as ManagedObject | undefined;
   }
 

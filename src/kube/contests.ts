@@ -110,10 +110,22 @@ export class Contests {
     if (entry?.hash !== hash || entry.fields.size === 0) return undefined;
     const fields = new Map([...entry.fields].map(([name, field]) => [name, { ...field, isUndone: false }]));
     this.#entries.set(key, { hash, fields });
+    return this.settling(key, hash);
+  }
+
+  /** The contest about the object at `key`, for which content with this hash is wanted, if it was one until a moment ago. */
+  settling(key: string, hash: string): Contest | undefined {
+    const entry = this.#entries.get(key);
+    if (entry?.hash !== hash) return undefined;
     const nowMs = this.#clock.monotonicMs();
-    const contested = [...fields.values()].filter(isContested);
+    const contested = [...entry.fields.values()].filter(isContested);
     const leftMs = longest(contested, ({ repairedMs, undone }) => repairedMs + holdMs(undone) - nowMs);
     return leftMs > 0 ? { waitMs: 0, againMs: leftMs, isNews: false, paths: [] } : undefined;
+  }
+
+  /** Whether content with this hash was last written to the object at `key`. */
+  isAbout(key: string, hash: string): boolean {
+    return this.#entries.get(key)?.hash === hash;
   }
 
   /** Drops what is known of the object at `key`. */

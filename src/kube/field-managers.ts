@@ -69,3 +69,20 @@ function isEntry(name: string, step: string): boolean {
   if (!name.startsWith('k:')) return false;
   return `[${Object.values(JSON.parse(name.slice(2)) as object).join('/')}]` === step;
 }
+
+/** How many fields and managers are named to people. */
+const maxNamed = 3;
+
+/** `texts` as they are named to people: sorted, three at most. */
+export function named(texts: readonly string[]): string[] {
+  return [...new Set(texts)].toSorted().slice(0, maxNamed);
+}
+
+/** `managers` for people: each as `"kubectl-edit"` or `"kube-controller-manager" (subresource scale)`. */
+export function managerTexts(managers: readonly ManagedFields[]): string[] {
+  return named(managers.map(managerText));
+}
+
+function managerText({ manager = '', subresource }: ManagedFields): string {
+  return `"${manager}"${subresource === undefined ? '' : ` (subresource ${subresource})`}`;
+}

@@ -1,11 +1,9 @@
 import type { Clock } from '../lib/clock.ts';
 import { appliedHashSteps, hasAppliedHash } from './applied-hash.ts';
 import { type Contest, Contests } from './contests.ts';
-import { isAppliedBy, type ManagedFields, type ManagedObject, otherManagers } from './field-managers.ts';
+import { isAppliedBy, type ManagedObject, managerTexts, named, otherManagers } from './field-managers.ts';
 import { type KubeObject, type ObjectKey, objectKey } from './object.ts';
 
-/** How many fields and managers are named. */
-const maxNamed = 3;
 /** How many deleted objects are remembered. */
 const maxGone = 4_096;
 
@@ -13,14 +11,19 @@ const maxGone = 4_096;
 export type Rivals = {
   /** Each as `"kubectl-edit"` or `"kube-controller-manager" (subresource scale)`, sorted; empty if nobody is recorded. */
   readonly managers: readonly string[];
-  /** Paths of the contested fields, sorted; empty if the object is deleted again and again. */
+  /** Paths of the contested fields, sorted; empty if the object is deleted again and again, or not wanted. */
   readonly fields: readonly string[];
   /** Whether it is an operator with our field manager, which wants something else. */
   readonly isOwnKind: boolean;
 };
 
 /** A contest about an object; see {@link Contest}. */
-export type Rivalry = Contest & Rivals & { readonly object: KubeObject };
+export type Rivalry = Contest &
+  Rivals & {
+    readonly object: KubeObject;
+    /** Whether it exists again and again after we deleted it. */
+    readonly isRecreated?: boolean;
+  };
 
 /** What finding rivals works with. */
 export type RivalSearchOptions = {
@@ -116,19 +119,11 @@ export class RivalSearch {
     const managers = otherManagers(live, contested, own);
     const isOwnKind = !hasAppliedHash(live, hash) && isAppliedBy(live, own, appliedHashSteps);
     return {
-      managers: isOwnKind ? [] : named(managers.map(managerText)),
+      managers: isOwnKind ? [] : managerTexts(managers),
       fields: named(contested.map(pathOf)),
       isOwnKind,
     };
   }
-}
-
-function named(texts: readonly string[]): string[] {
-  return [...new Set(texts)].toSorted().slice(0, maxNamed);
-}
-
-function managerText({ manager = '', subresource }: ManagedFields): string {
-  return `"${manager}"${subresource === undefined ? '' : ` (subresource ${subresource})`}`;
 }
 
 function pathOf(steps: readonly string[]): string {

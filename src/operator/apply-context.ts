@@ -1,5 +1,6 @@
 import type { Applied } from '../kube/apply.ts';
 import type { KubeObject } from '../kube/object.ts';
+import type { Recreations } from '../kube/recreations.ts';
 import type { Rivalry } from '../kube/rivals.ts';
 import type { DesiredObject } from '../desired/desired-objects.ts';
 import type { Platform } from '../desired/platform.ts';
@@ -27,6 +28,8 @@ export type ApplyCluster = NodeSharingCluster & {
   /** Keeps the number of Pods when a Deployment is about to be applied that no longer sets it. */
   keepReplicas: (desired: KubeObject, observed: Observed) => Promise<void>;
   delete: (object: KubeObject) => Promise<void>;
+  /** What is created again after it was deleted. */
+  readonly recreations: Pick<Recreations, 'found' | 'deleted' | 'written' | 'settling'>;
   /** Whether Services of the cluster can have both families, tried on `service`; see `ClusterStackProbe`. */
   stackOf: (service: KubeObject) => Promise<StackAnswer>;
   /** The watches of objects of these kinds in `namespace` that do not work. */

@@ -30,14 +30,19 @@ export async function withEvents(
     log.info({ outcome, kind, name }, 'object written');
     written.set(outcome, [...(written.get(outcome) ?? []), `${kind} ${name}`]);
   };
-  const onContested = ({ object: { kind, metadata }, managers, fields, waitMs, isNews }: Rivalry): void => {
-    if (isNews && !isKnownContest(subject))
-      log.warn({ kind, name: metadata.name, managers, fields, waitMs }, 'object is undone again and again');
+  const onContested = (rivalry: Rivalry): void => {
+    if (rivalry.isNews && !isKnownContest(subject)) logContest(rivalry, log);
   };
   const result = await apply({ cluster, platform, onWritten, onContested });
   for (const [outcome, names] of written)
     if (deservesEvent(outcome, subject)) cluster.recordEvent(writtenEvent(subject.object, outcome, names));
   return result;
+}
+
+function logContest({ object: { kind, metadata }, isRecreated, ...rivalry }: Rivalry, log: Logger): void {
+  const { managers, fields, waitMs } = rivalry;
+  const deed = isRecreated === true ? 'created' : 'undone';
+  log.warn({ kind, name: metadata.name, managers, fields, waitMs }, `object is ${deed} again and again`);
 }
 
 /** Whether the status states already that an object is contested. */

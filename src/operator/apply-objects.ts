@@ -1,17 +1,17 @@
 import { parseRealmRelay, type ParsedRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import { onPlatform } from '../desired/platform.ts';
-import { immutableFields } from '../desired/service.ts';
 import type { Rivalry } from '../kube/rivals.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
 import { appliedVerdict } from './applied-verdict.ts';
-import type { ApplyContext, ApplyResult } from './apply-context.ts';
+import type { ApplyContext, ApplyResult, WantedObject } from './apply-context.ts';
 import { failed, withError, withRivalries } from './apply-failures.ts';
 import { applyInStages } from './apply-stages.ts';
 import type { RelayObject } from './kinds.ts';
 import { nodeSharing } from './node-sharing.ts';
-import { ownerOf } from './owners.ts';
+import { type OwnerId, ownerOf } from './owners.ts';
 import { prune } from './prune.ts';
+import { ownService, type Recreation, recreateRefused, serviceRecreation } from './service-recreation.ts';
 import type { Verdict } from './verdict.ts';
 import { wantedObjects } from './wanted-objects.ts';
 
@@ -70,14 +70,32 @@ export async function programRelay(
   success: Verdict,
   context: ApplyContext,
 ): Promise<ApplyResult> {
-  const rivalries: Rivalry[] = [];
+  return withContests(ownerOf(relay), relay, context, (applying) => applyWanted(relay, success, applying));
+}
+
+/**
+ * Runs `apply`, and adds to its result what others undo again and again of it. Never rejects.
+ *
+ * @param wish  what `owner` wants; see `Recreations`.
+ */
+export async function withContests(
+  owner: OwnerId,
+  wish: object,
+  context: ApplyContext,
+  apply: (context: ApplyContext) => Promise<ApplyResult>,
+): Promise<ApplyResult> {
+  const rivalries = new Map<string, Rivalry>();
   const onContested = (rivalry: Rivalry): void => {
-    rivalries.push(rivalry);
+    rivalries.set(`${rivalry.object.kind}/${rivalry.object.metadata.name}`, rivalry);
     context.onContested(rivalry);
   };
   try {
-    const result = await applyWanted(relay, success, { ...context, onContested });
-    return withRivalries(result, rivalries);
+    const result = await apply({ ...context, onContested });
+    for (const rivalry of context.cluster.recreations.settling(owner.uid, wish)) {
+      const key = `${rivalry.object.kind}/${rivalry.object.metadata.name}`;
+      if (!rivalries.has(key)) rivalries.set(key, rivalry);
+    }
+    return withRivalries(result, [...rivalries.values()]);
   } catch (error) {
     return failed(error, undefined); // before the ConfigMap was applied
   }
@@ -86,34 +104,27 @@ export async function programRelay(
 async function applyWanted(relay: Relay, success: Verdict, context: ApplyContext): Promise<ApplyResult> {
   const all = await wantedObjects(relay, context);
   const { objects, liveService } = all;
-  const immutable = liveService === undefined ? [] : immutableFields(relay, liveService);
-  const mayRecreate = immutable.length > 0 && relay.service.recreatePolicy === 'WhenNeeded';
-  // A Service that has to be recreated is not wanted for now, so that it is pruned; its deletion causes the next reconcile.
-  const wanted = mayRecreate ? objects.filter(({ object }) => object.kind !== 'Service') : objects;
+  const before = await serviceRecreation(relay, liveService, context);
+  const wanted = wantedNow(objects, before);
   const failure = await applyInStages(relay, wanted, context);
   // The Service is applied last: if only it failed, everything else is as wanted.
   if (failure !== undefined && !isAboutService(failure.verdict)) return failure;
-  const unchangeable = immutableVerdict(immutable, relay, mayRecreate);
-  const verdict = unchangeable ?? appliedVerdict(success, relay, all, context.cluster);
+  // What admission makes of a new Service is known once it is created.
+  const isNew = liveService === undefined;
+  const after = isNew ? await serviceRecreation(relay, ownService(relay, context), context) : before;
+  const verdict = after.verdict ?? appliedVerdict(success, relay, all, context.cluster);
   const result = failure ?? { verdict };
   try {
-    await prune(relay, wanted, context);
-    return (await recreateService(failure, relay, context)) ?? result;
+    await prune(relay, wantedNow(wanted, after), context);
+    return (await recreateRefused(result, relay, context)) ?? result;
   } catch (error) {
     return withError(result, error);
   }
 }
 
-function immutableVerdict(
-  immutable: readonly Problem[],
-  relay: Relay,
-  mayRecreate: boolean,
-): Verdict | undefined {
-  if (immutable.length === 0) return undefined;
-  const message = problemsText(immutable);
-  return mayRecreate
-    ? { kind: 'pending', configured: relay, reason: 'RecreatingService', message }
-    : { kind: 'blocked', configured: relay, reason: 'ServiceImmutable', message };
+/** A Service that has to be recreated is not wanted for now, so that it is pruned; its deletion causes the next reconcile. */
+function wantedNow(objects: readonly WantedObject[], { isDue }: Recreation): readonly WantedObject[] {
+  return isDue ? objects.filter(({ object }) => object.kind !== 'Service') : objects;
 }
 
 function isAboutService(verdict: Verdict): boolean {
@@ -121,24 +132,4 @@ function isAboutService(verdict: Verdict): boolean {
     verdict.kind === 'blocked' &&
     ['InvalidService', 'ServiceImmutable', 'FamilyUnavailable'].includes(verdict.reason)
   );
-}
-
-/**
- * Deletes a Service that the API server did not let change in place, if the user allows it. Only the server detects this
- * case: a load balancer class that is to be removed.
- *
- * @returns undefined if `failure` is of another kind, or the user does not allow it.
- */
-async function recreateService(
-  failure: ApplyResult | undefined,
-  relay: Relay,
-  { cluster, onWritten }: ApplyContext,
-): Promise<ApplyResult | undefined> {
-  const verdict = failure?.verdict;
-  if (verdict?.kind !== 'blocked' || verdict.reason !== 'ServiceImmutable') return undefined;
-  const live = cluster.ownedBy(ownerOf(relay)).find(({ kind }) => kind === 'Service');
-  if (relay.service.recreatePolicy === 'Never' || live === undefined) return undefined;
-  await cluster.delete(live);
-  onWritten('deleted', live);
-  return { verdict: { ...verdict, kind: 'pending', reason: 'RecreatingService' } };
 }

@@ -79,11 +79,14 @@ async function applyOne(
 ): Promise<ApplyResult | undefined> {
   const wanted = object as KubeObject;
   try {
-    if (wanted.kind === 'Deployment') await prepareReplicas(wanted, observed, { cluster, onWritten, relay });
+    if (wanted.kind === 'Deployment')
+      await prepareReplicas(wanted, observed, { cluster, onWritten, onContested, relay });
     const applied = await cluster.apply(wanted, observed);
     if (applied.outcome === 'terminating') return { verdict: terminatingVerdict(applied.object, configured) };
     if (applied.rivalry !== undefined) onContested(applied.rivalry);
-    if (!['unchanged', 'contested'].includes(applied.outcome)) onWritten(applied.outcome, applied.object);
+    if (['unchanged', 'contested'].includes(applied.outcome)) return undefined;
+    cluster.recreations.written(applied.object, relay);
+    onWritten(applied.outcome, applied.object);
     return undefined;
   } catch (error) {
     return failureResult(error, wanted, configured);
@@ -94,7 +97,7 @@ async function applyOne(
 async function prepareReplicas(
   deployment: KubeObject,
   observed: Observed,
-  { relay, ...context }: Pick<StageContext, 'cluster' | 'onWritten' | 'relay'>,
+  { relay, ...context }: Pick<StageContext, 'cluster' | 'onWritten' | 'onContested' | 'relay'>,
 ): Promise<void> {
   if (relay.autoscaling === undefined) await deleteAutoscaler(relay, context);
   else await context.cluster.keepReplicas(deployment, observed);

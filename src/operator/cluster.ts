@@ -2,12 +2,13 @@ import type { V1DaemonSet } from '@kubernetes/client-node';
 import { parseRealmRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import type { RealmRelayStatus } from '../api/schema/realm-relay.ts';
-import { type Applied, Applier, fieldManager, type OwnedKind } from '../kube/apply.ts';
+import { type Applied, Applier, fieldManager, type OwnedKind, ownManagers } from '../kube/apply.ts';
 import type { Contest } from '../kube/contests.ts';
 import type { KubeEvent, Events } from '../kube/events.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import { controllerOf, type KubeObject, type ObjectKey } from '../kube/object.ts';
 import type { PackedObject } from '../kube/packed-object.ts';
+import { Recreations } from '../kube/recreations.ts';
 import { objectPath } from '../kube/resource.ts';
 import { Store } from '../kube/store.ts';
 import { memoize } from '../lib/memoize.ts';
@@ -53,6 +54,8 @@ export class Cluster implements ReconcileCluster {
   readonly pods = new Store<RelayPod>(relayOf);
   /** Writes the statuses of all kinds. */
   readonly statuses: StatusWriter;
+  /** What is created again after it was deleted. */
+  readonly recreations: Recreations;
   /** The watches that do not work. */
   watchProblems: () => readonly WatchProblem[] = () => [];
   readonly #client: KubeClient;
@@ -74,6 +77,8 @@ export class Cluster implements ReconcileCluster {
       kinds: this.owned,
       isOwnerThere: (desired) => this.#isOwnerThere(desired),
     });
+    const read = this.#applier.readManaged.bind(this.#applier);
+    this.recreations = new Recreations({ clock, read, own: ownManagers });
     this.#stack = new ClusterStackProbe(client, clock);
     this.#events = events;
     this.#log = log;

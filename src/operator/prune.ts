@@ -20,22 +20,27 @@ export async function prune(
   const serving = predecessor(relay, owned);
   await deleteObjects(
     owned.filter((object) => object !== serving && !kept.has(kindAndKey(object))),
+    relay,
     context,
   );
 }
 
 /** What deleting objects uses. */
-type DeleteContext = Pick<ApplyContext, 'cluster' | 'onWritten'>;
+type DeleteContext = Pick<ApplyContext, 'cluster' | 'onWritten' | 'onContested'>;
 
 /**
- * Deletes `objects`, except those that are being deleted already.
+ * Deletes `objects`, which their owner does not want by `wish`, except those that are being deleted already.
  *
  * @throws the first error, after every object was tried.
  */
-export async function deleteObjects(objects: readonly KubeObject[], context: DeleteContext): Promise<void> {
+export async function deleteObjects(
+  objects: readonly KubeObject[],
+  wish: object,
+  context: DeleteContext,
+): Promise<void> {
   const errors: unknown[] = [];
   for (const object of objects)
-    await deleteObject(object, context).catch((error: unknown) => errors.push(error));
+    await deleteObject(object, wish, context).catch((error: unknown) => errors.push(error));
   if (errors.length > 0) throw errors[0];
 }
 
@@ -43,14 +48,30 @@ export async function deleteObjects(objects: readonly KubeObject[], context: Del
 export async function deleteAutoscaler(relay: Relay, context: DeleteContext): Promise<void> {
   const owned = context.cluster.ownedBy(ownerOf(relay));
   const autoscaler = owned.find(({ kind }) => kind === 'HorizontalPodAutoscaler');
-  if (autoscaler !== undefined) await deleteObject(autoscaler, context);
+  if (autoscaler !== undefined) await deleteObject(autoscaler, relay, context);
 }
 
-/** Deletes `object`, unless it is being deleted already. */
-async function deleteObject(object: KubeObject, { cluster, onWritten }: DeleteContext): Promise<void> {
-  if (object.metadata.deletionTimestamp !== undefined) return;
+/**
+ * Deletes `object`, which its owner does not want by `wish`, unless it is being deleted already, or others create it again and
+ * again and it is not time yet.
+ *
+ * @param fields  as in `Recreations.found`.
+ * @returns whether it was deleted.
+ */
+export async function deleteObject(
+  object: KubeObject,
+  wish: object,
+  { cluster, onWritten, onContested }: DeleteContext,
+  fields: readonly string[] = [],
+): Promise<boolean> {
+  if (object.metadata.deletionTimestamp !== undefined) return false;
+  const rivalry = await cluster.recreations.found(object, wish, fields);
+  if (rivalry !== undefined) onContested(rivalry);
+  if (rivalry !== undefined && rivalry.waitMs > 0) return false;
   await cluster.delete(object);
+  cluster.recreations.deleted(object, wish);
   onWritten('deleted', object);
+  return true;
 }
 
 function kindAndKey(object: KubeObject): string {

@@ -4,11 +4,14 @@ import type { Rivalry } from '../kube/rivals.ts';
 export function rivalryText(rivalry: Rivalry): string {
   const { kind, metadata } = rivalry.object;
   const what = `${kind} "${metadata.name}"`;
-  const damped = 'the operator waits longer before each repair, up to 5 minutes';
+  const deed = rivalry.isRecreated === true ? 'deletion' : 'repair';
+  const damped = `the operator waits longer before each ${deed}, up to 5 minutes`;
   return `${rivalText(rivalry, what)}: ${damped}; ${remedy(rivalry)}.`;
 }
 
-function rivalText({ managers, fields, isOwnKind }: Rivalry, what: string): string {
+function rivalText(rivalry: Rivalry, what: string): string {
+  const { managers, fields, isOwnKind, isRecreated } = rivalry;
+  if (isRecreated === true) return recreatedText(rivalry, what);
   if (isOwnKind) return `Another installation of this operator writes ${what}, too, and wants something else`;
   if (fields.length === 0 && managers.length === 0) return `${what} is deleted or changed again and again`;
   const where = fields.length === 0 ? '' : ` (${fields.join(', ')})`;
@@ -16,7 +19,16 @@ function rivalText({ managers, fields, isOwnKind }: Rivalry, what: string): stri
   return `${who} changes ${what} again and again${where}`;
 }
 
-function remedy({ object, fields, isOwnKind }: Rivalry): string {
+function recreatedText({ managers, fields }: Rivalry, what: string): string {
+  const who = managers.length === 0 ? '' : ` by field manager ${managers.join(', ')}`;
+  return fields.length === 0
+    ? `${what} is created again and again${who}, and is not wanted`
+    : `${what} is created again and again${who}, and never gets what is wanted (${fields.join(', ')})`;
+}
+
+function remedy({ object, fields, isOwnKind, isRecreated }: Rivalry): string {
+  if (isRecreated === true && fields.length > 0)
+    return 'exempt it from the admission policy or webhook that changes it, or set service.recreatePolicy to Never';
   if (isOwnKind)
     return 'remove one of the two, or give each namespaces of its own (--namespace, watchNamespaces of the chart)';
   if (object.kind === 'Deployment' && fields.includes('.spec.replicas'))

@@ -7,12 +7,12 @@ import { isKubeError } from '../kube/kube-error.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { ApplyContext, WantedObject } from './apply-context.ts';
 import type { StackAnswer } from './cluster-stack.ts';
-import { serviceOf } from './kinds.ts';
+import { observedService } from './service-recreation.ts';
 
 /** The wanted objects of a relay, in the order in which they are applied, and the live Service if it is ours. */
 export type WantedObjects = {
   readonly objects: readonly WantedObject[];
-  readonly liveService: ObservedService | undefined;
+  readonly liveService: KubeObject | undefined;
   /** Why the Service may lack a family that it could have, and how to give it that; '' if it does not. */
   readonly familyNote: string;
 };
@@ -36,22 +36,17 @@ export async function wantedObjects(
   const live = objects.find(({ object }) => object.kind === 'Service');
   const liveObject = await live?.observed.catch(noneIfForeign);
   const liveService = observedService(liveObject);
-  if (liveObject === undefined || liveService === undefined) return { objects, liveService, familyNote: '' };
+  if (liveObject === undefined || liveService === undefined)
+    return { objects, liveService: undefined, familyNote: '' };
   const { stack, problem }: Partial<StackAnswer> = lacksPreferredFamily(relay, liveService)
     ? await cluster.stackOf(liveObject)
     : {};
   const fitting = service(relay, liveService, stack);
   return {
     objects: objects.map((wanted) => (wanted === live ? { ...live, object: fitting } : wanted)),
-    liveService,
+    liveService: liveObject,
     familyNote: problem === undefined ? '' : familyNote(liveObject, liveService, problem),
   };
-}
-
-function observedService(live: KubeObject | undefined): ObservedService | undefined {
-  const { ipFamilies, ipFamilyPolicy, ...spec } = serviceOf(live === undefined ? [] : [live])?.spec ?? {};
-  if (ipFamilies === undefined || ipFamilyPolicy === undefined) return undefined;
-  return { ...spec, ipFamilies, ipFamilyPolicy } as ObservedService;
 }
 
 function familyNote(

@@ -1,35 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { sameJson } from '../../src/lib/same-json.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { condition, Edge, type Seen, spec } from './edge.ts';
-
-/** Undoes what the operator writes, as soon as it sees it, until it is stopped. */
-class Rival {
-  /** How often it has undone something. */
-  rounds = 0;
-  #isOver = false;
-  readonly #running: Promise<void>;
-
-  /** @param undo  undoes it, if there is something to undo, and resolves with whether there was. */
-  constructor(undo: () => Promise<boolean>) {
-    this.#running = this.#run(undo);
-  }
-
-  async #run(undo: () => Promise<boolean>): Promise<void> {
-    while (!this.#isOver) {
-      if (await undo()) this.rounds += 1;
-      await delay(5); // as a controller that watches
-    }
-  }
-
-  async stop(): Promise<void> {
-    this.#isOver = true;
-    await this.#running;
-  }
-}
+import { Rival } from './rival.ts';
 
 describeWithCluster('operator whose objects others undo again and again', (cluster) => {
   let edge: Edge;

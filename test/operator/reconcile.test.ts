@@ -12,6 +12,7 @@ import type { RelayPod } from '../../src/operator/pods.ts';
 import { reconcile, type ReconcileCluster, type ReconcileContext } from '../../src/operator/reconcile.ts';
 import type { PodReports } from '../../src/operator/relay-poller.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { noRecreations } from './no-recreations.ts';
 import { relayPod } from './relay-pods.ts';
 import { realmRelay } from '../support/realm-relays.ts';
 
@@ -38,6 +39,7 @@ class FakeCluster implements ReconcileCluster {
     };
   }
 
+  readonly recreations = noRecreations();
   relay = (): RelayObject | undefined => this.object;
   observe = (): Promise<undefined> => Promise.resolve(undefined);
   ownedBy = (): KubeObject[] => this.owned;

@@ -14,8 +14,8 @@ import { isKubeError } from '../../kube/kube-error.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { ApplyResult } from '../apply-context.ts';
 import { type EventContext, withEvents } from '../apply-events.ts';
-import { failed, isPassing, withError } from '../apply-failures.ts';
-import { programRelay } from '../apply-objects.ts';
+import { isPassing, withError } from '../apply-failures.ts';
+import { programRelay, withContests } from '../apply-objects.ts';
 import { currentPods, followPods, type PodCluster } from '../follow-pods.ts';
 import { gatewayResource } from '../kinds.ts';
 import { asOwner } from '../owners.ts';
@@ -140,12 +140,11 @@ function apply(
   return withEvents(subject, context, async (applying) => {
     if (relay !== undefined)
       return programRelay(relay, { kind: 'programmed', relay, warnings: '' }, applying);
-    try {
-      await deleteObjects(context.cluster.ownedBy(asOwner(gateway)), applying);
+    const owner = asOwner(gateway);
+    return withContests(owner, {}, applying, async (deleting) => {
+      await deleteObjects(context.cluster.ownedBy(owner), {}, deleting);
       return { verdict: nothing };
-    } catch (error) {
-      return failed(error, undefined);
-    }
+    });
   });
 }
 
