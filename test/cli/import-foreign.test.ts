@@ -105,6 +105,52 @@ describe('realm-operator import of nginx', () => {
       'stdin:3: proxy_pass: is no address that a RealmRelay can dial, got "$name": name an upstream, or HOST:PORT',
     );
   });
+
+  const faults = [
+    {
+      why: 'no ; before the next directive',
+      text: 'stream {\n server {\n  listen 443\n  proxy_pass b:1;\n }\n}\n',
+      says: 'stdin:3: listen 443: does not end with ;: add it at the end of this line\n',
+    },
+    {
+      why: 'no ; before a directive that is also a parameter',
+      text: 'server {\n listen 443\n proxy_protocol on;\n proxy_pass b:1;\n}\n',
+      says: 'stdin:2: listen 443: does not end with ;: add it at the end of this line\n',
+    },
+    {
+      why: 'no ; before the end of a block',
+      text: 'stream { server {\n listen 443;\n proxy_pass b:1\n}}\n',
+      says: 'stdin:3: proxy_pass b:1: does not end with ;: add it at the end of this line\n',
+    },
+    {
+      why: 'no ; before a block, and at the end of the file',
+      text: 'stream {\n resolver 192.0.2.53\n server { listen 443; proxy_pass b:1; }\n}\nuser nobody',
+      says:
+        'stdin:2: resolver 192.0.2.53: does not end with ;: add it at the end of this line\n' +
+        'stdin:5: user nobody: does not end with ;: add it at the end of this line\n',
+    },
+    {
+      why: 'no }',
+      text: 'stream {\n server {\n  listen 443;\n  proxy_pass b:1;\n}\n',
+      says: 'stdin:1: stream: has a block without an end: add } where it ends\n',
+    },
+    {
+      why: 'one } too many',
+      text: 'stream { server { listen 443; proxy_pass b:1; } }\n}\n',
+      says: 'stdin:2: }: ends no block: remove it, or add the { before it\n',
+    },
+  ];
+  for (const { why, text, says } of faults)
+    it(`names the line of what nginx rejects: ${why}`, async () => {
+      expect(await runCli(['import', '-'], text)).to.deep.equal({ code: 1, stdout: '', stderr: says });
+    });
+
+  it('takes a directive of several lines, and what other modules write in their blocks', async () => {
+    const [only] = await endpoints(
+      'http { content_by_lua_block {\n local a = 1\n} }\nstream { server {\n listen 443\n  reuseport\n  proxy_protocol;\n set $a "${name}";\n proxy_pass b:1; } }\n',
+    );
+    expect(only).to.deep.include({ network: { acceptProxy: { enabled: true } } });
+  });
 });
 
 describe('realm-operator import of gost', () => {
@@ -199,15 +245,36 @@ deny 10.0.0.1
     );
   });
 
-  it('refuses a rule that is not whole, and a pattern of digits', async () => {
-    const { code, stderr } = await runCli(
-      ['import', '--from', 'rinetd', '-'],
-      '0.0.0.0 80 192.0.2.10\nallow 10.?.0.1\n:: 1 a 2\n',
-    );
+  const incomplete = [
+    { why: 'a rule without a port', line: '0.0.0.0 80 192.0.2.10' },
+    { why: 'a rule of two protocols', line: '0.0.0.0 53/udp 192.0.2.10 53/tcp' },
+    { why: 'other words', line: 'hello world' },
+  ];
+  for (const { why, line } of incomplete)
+    it(`leaves out a line that is no rule, with a warning, and reads the others: ${why}`, async () => {
+      for (const lines of [
+        [line, ':: 1 a 2'],
+        [':: 1 a 2', line],
+      ]) {
+        const { relays, stderr } = await imported(`${lines.join('\r\n')}\r\n`);
+        expect(relays[0]?.spec.endpoints.map(({ name }) => name)).to.deep.equal(['tcp-1']);
+        const number = String(lines.indexOf(line) + 1);
+        expect(stderr).to.contain(`stdin:${number}: warning: ${line}: is no forwarding rule and is left out`);
+      }
+    });
+
+  it('recognizes a file whose only rule is not whole', async () => {
+    const { code, stderr } = await runCli(['import', '-'], '0.0.0.0 80 192.0.2.10\n');
     expect(code).to.equal(1);
     expect(stderr)
-      .to.contain('stdin:1: 0.0.0.0 80 192.0.2.10: is no forwarding rule')
-      .and.to.contain('stdin:2: allow: is no range of addresses');
+      .to.contain('contains no forwarding of TCP or UDP')
+      .and.to.contain('stdin:1: warning: 0.0.0.0 80 192.0.2.10: is no forwarding rule');
+  });
+
+  it('refuses a pattern of digits', async () => {
+    const { code, stderr } = await runCli(['import', '-'], 'allow 10.?.0.1\n:: 1 a 2\n');
+    expect(code).to.equal(1);
+    expect(stderr).to.contain('stdin:1: allow: is no range of addresses');
   });
 });
 

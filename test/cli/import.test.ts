@@ -95,7 +95,16 @@ spec:
       text: 'hello world\n',
       told: '1: document: is no configuration of Realm, HAProxy, nginx, gost or rinetd that is recognized',
     },
-    { why: 'no content', text: '# later\n', told: 'endpoints: is missing: add it' },
+    {
+      why: 'comments alone',
+      text: '# later\n',
+      told: '1: document: is empty: give a configuration of Realm, HAProxy, nginx, gost or rinetd\n',
+    },
+    {
+      why: 'no content',
+      text: '',
+      told: '1: document: is empty: give a configuration of Realm, HAProxy, nginx, gost or rinetd\n',
+    },
   ];
   for (const { why, text, told } of refused) {
     it(`reports the problem and prints no manifest: ${why}`, async () => {
@@ -107,6 +116,17 @@ spec:
       );
     });
   }
+
+  it('names the kind that --from states if a file is empty, and the empty file of a folder', async () => {
+    const { code, stderr } = await runCli(['import', '--from', 'haproxy', '-'], '\n');
+    expect(code).to.equal(1);
+    expect(stderr).to.equal('stdin:1: document: is empty: give a configuration of haproxy\n');
+    mkdirSync(join(folder(), 'realm.d'));
+    file('realm.d/a.toml', web);
+    const empty = file('realm.d/b.json', '');
+    const ofFolder = await runCli(['import', '--from', 'realm', join(folder(), 'realm.d')]);
+    expect(ofFolder.stderr).to.equal(`${empty}:1: document: is empty: give a configuration of realm\n`);
+  });
 
   it('reports a file that is not there, and wrong usage', async () => {
     expect(await runCli(['import', join(folder(), 'none.toml')])).to.deep.include({ code: 1, stdout: '' });

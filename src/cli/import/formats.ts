@@ -15,8 +15,9 @@ const formats: Readonly<Record<string, { readonly read: ForeignReader; readonly 
   gost: { read: readGost, looks: /^services[ \t]*:|"(?:ServeNodes|Routes|services)"[ \t\n]*:/m },
   rinetd: {
     read: readRinetd,
+    // An address and a port are enough: what is wrong behind them is reported with its line.
     looks:
-      /^[0-9A-Fa-f.:*]+[ \t]+[0-9a-z]+(?:\/(?:tcp|udp))?[ \t]+[0-9A-Za-z.:_-]+[ \t]+[0-9a-z]+(?:\/(?:tcp|udp))?(?:[ \t]|$)/m,
+      /^[ \t]*(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+|\*)[ \t]+(?:[0-9]{1,5}|[a-z][0-9a-z-]*)(?:\/(?:tcp|udp))?(?=\s|$)/m,
   },
 };
 

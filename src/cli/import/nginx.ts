@@ -13,7 +13,7 @@ import {
   type ForeignRemote,
   type Ports,
 } from './foreign.ts';
-import { nginxDirectives, type NginxDirective } from './nginx-blocks.ts';
+import { nginxFile, type NginxDirective } from './nginx-blocks.ts';
 import { poolOf, type Pool, type Upstreams } from './nginx-upstream.ts';
 
 /** Directives that concern only the program, or that have no effect on what is relayed. */
@@ -65,14 +65,24 @@ const read = [
   'set_real_ip_from',
 ];
 
+/** Whether `words`, of which the first begins a line, are a directive of their own, and no more values of the one before. */
+function isDirective([name = '', ...values]: readonly string[]): boolean {
+  // It is also a parameter of listen.
+  if (name === 'proxy_protocol') return ['on', 'off'].includes(values[0] ?? '');
+  return silent.includes(name) || read.includes(name) || prefixed.test(name);
+}
+
+/** Names of directives that are neither read nor known by name. */
+const prefixed = /^(?:access|error|js|limit|log|preread|proxy|set|ssl|tcp|variables|worker)_[a-z_]+$/;
+
 /**
  * Reads nginx.conf: the servers and upstreams of the block `stream`, or of a file that such a block includes.
  *
  * Source: nginx, ngx_stream_core_module, ngx_stream_proxy_module, ngx_stream_upstream_module.
  */
 export const readNginx: ForeignReader = (text) => {
-  const root = nginxDirectives(text);
-  const notes: ForeignNote[] = [];
+  const { directives: root, faults } = nginxFile(text, isDirective);
+  const notes: ForeignNote[] = [...faults];
   const streams = root.filter(({ words }) => words[0] === 'stream').flatMap(({ block = [] }) => block);
   const isIncluded = streams.length === 0 && root.some(({ words }) => words[0] === 'server');
   const stream = isIncluded ? root : streams;

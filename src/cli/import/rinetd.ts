@@ -1,13 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { ownValue } from '../../lib/record.ts';
-import {
-  fault,
-  hostPort,
-  leftOut,
-  type ForeignEndpoint,
-  type ForeignNote,
-  type ForeignReader,
-} from './foreign.ts';
+import { hostPort, leftOut, type ForeignEndpoint, type ForeignNote, type ForeignReader } from './foreign.ts';
 
 /** Names of ports that occur in such files. Source: IANA, "Service Name and Transport Protocol Port Number Registry". */
 const portNames: Readonly<Record<string, number>> = {
@@ -74,9 +67,11 @@ function forwarding(words: readonly string[], line: number, notes: ForeignNote[]
   const [bindAddress, bindPort, address, port, ...options] = words;
   const [from, to] = [portOf(bindPort), portOf(port)];
   if (bindAddress === undefined || address === undefined || from === undefined || from.isUdp !== to?.isUdp) {
-    const remedy =
-      'write the addresses, and the ports as numbers of one protocol: 0.0.0.0 80 192.0.2.10 8080';
-    notes.push(fault({ line, word: words.slice(0, 4).join(' ') }, 'is no forwarding rule', remedy));
+    notes.push({
+      ...{ severity: 'warning', line, word: words.slice(0, 4).join(' ') },
+      what: 'is no forwarding rule and is left out',
+      remedy: 'write the addresses, and the ports as numbers of one protocol: 0.0.0.0 80 192.0.2.10 8080',
+    });
     return [];
   }
   if (options.length > 0) notes.push(...optionNotes(options.join(' '), line));

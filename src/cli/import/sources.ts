@@ -16,6 +16,8 @@ type Sources = {
 
 /** Reads `texts`: as those of Realm, or a single one as that of another program, by the word of `--from`. */
 export function readSources(texts: readonly ConfigText[], from: string): Sources {
+  const emptyNotes = empty(texts, from);
+  if (emptyNotes.length > 0) return { sources: [], notes: emptyNotes, place: () => '' };
   const [first] = texts;
   const reader = first !== undefined && texts.length === 1 ? foreignReader(from, first.text) : undefined;
   if (reader === undefined || first === undefined)
@@ -36,6 +38,17 @@ export function readSources(texts: readonly ConfigText[], from: string): Sources
     })),
     place: ({ source, ...problem }, mark = '') => `${source}: ${mark}${problemText(problem)}`,
   };
+}
+
+/** Errors for files without content, which Realm rejects, too; comments are content if other files have more than that. */
+function empty(texts: readonly ConfigText[], from: string): Sources['notes'] {
+  const isAllBlank = texts.every(({ text }) => isBlank(text));
+  const blank = texts.filter(({ text }) => isAllBlank || text.trim() === '');
+  const remedy = `give a configuration of ${from === 'auto' ? 'Realm, HAProxy, nginx, gost or rinetd' : from}`;
+  return blank.map(({ source }) => ({
+    isError: true,
+    text: `${source}:${noteText({ ...nothing, what: 'is empty', remedy })}`,
+  }));
 }
 
 /** The files of Realm; an error for each that is none at first sight. */
