@@ -5,6 +5,7 @@
 
 import type { Problem } from '../lib/problem.ts';
 import { readWith } from '../lib/schema-reader.ts';
+import { linkLocalWarnings } from './link-local-warnings.ts';
 import { loopbackWarnings } from './loopback-warnings.ts';
 import { portConflicts, type PortConflict } from './port-conflicts.ts';
 import type { Relay } from './relay.ts';
@@ -45,6 +46,10 @@ export function checkedRelay(object: RealmRelay, isHost = false): ParsedRelay {
     relay,
     problems: relayProblems(relay),
     conflicts: portConflicts(relay.endpoints),
-    warnings: [...relayWarnings(relay), ...(isHost ? [] : loopbackWarnings(relay))],
+    warnings: [
+      ...relayWarnings(relay),
+      ...linkLocalWarnings(relay),
+      ...(isHost ? [] : loopbackWarnings(relay)),
+    ],
   };
 }

@@ -1,6 +1,7 @@
 import type { WrittenAs } from '../api/port-conflicts.ts';
 import { relayLoops, type OwnNames } from '../api/relay-loops.ts';
 import type { SocketAddress } from './address.ts';
+import { zoneProblems } from './link-local.ts';
 import { listenConflicts } from './listen-conflicts.ts';
 import { portsOf } from './port-config.ts';
 import type { EndpointConfig } from './relay-config.ts';
@@ -19,15 +20,22 @@ export type Surroundings = {
 export type ConfigFindings = { readonly problems: readonly string[]; readonly warnings: readonly string[] };
 
 /**
- * What the endpoints of a relay cannot do beside each other: share a port, or relay to each other in a circle. A relay runs
- * nevertheless, since its other endpoints work; `--check` fails.
+ * What the endpoints of a relay cannot do: share a port, relay to each other in a circle, or use a link-local address without
+ * its zone. A relay runs nevertheless, since its other endpoints work; `--check` fails.
  */
 export function configFindings(
   endpoints: readonly EndpointConfig[],
   { own, admin, writtenAs }: Surroundings,
 ): ConfigFindings {
   const loops = loopFindings(endpoints, own);
-  return { ...loops, problems: [...listenConflicts(endpoints, admin, writtenAs), ...loops.problems] };
+  return {
+    ...loops,
+    problems: [
+      ...zoneProblems(endpoints),
+      ...listenConflicts(endpoints, admin, writtenAs),
+      ...loops.problems,
+    ],
+  };
 }
 
 /** The loops among these, which no failed bind reports. */

@@ -80,6 +80,11 @@ export function isUnspecified({ text, mapped = text }: IpAddress): boolean {
   return ['0.0.0.0', '::'].includes(mapped);
 }
 
+/** Whether it is link-local, fe80::/10, without the zone that says of which interface (RFC 4007, section 6). */
+export function isWithoutZone({ family, text, zone }: IpAddress): boolean {
+  return family === 'IPv6' && zone === '' && /^fe[89ab][0-9a-f]:/.test(text);
+}
+
 /** Whether `address` is one at which this machine reaches itself; an IPv4-mapped one is none. */
 export function isLoopback(address: string): boolean {
   return address === '::1' || (address.startsWith('127.') && isIPv4(address));

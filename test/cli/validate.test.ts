@@ -125,6 +125,14 @@ describe('realm-operator validate', () => {
     );
   });
 
+  it('warns of link-local addresses, which need a zone', async () => {
+    const { code, stdout } = await runCli(['validate', '-f', '-'], web.replace('backend', '"fe80::1"'));
+    expect(code).to.equal(0);
+    expect(stdout).to.contain(
+      'warning: spec.endpoints[0].remotes[0].address: is a link-local address, which cannot be relayed to without a zone',
+    );
+  });
+
   it('warns of relays on hostNetwork that are sure to meet on a node, whatever files they stand in', async () => {
     const onNodes = (manifest: string, kind: string): string =>
       `${manifest.replace('443}', '4430}')}  workload: {kind: ${kind}, hostNetwork: true}\n`;

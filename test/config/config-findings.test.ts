@@ -34,6 +34,27 @@ function range(first: number, count: number, remote: (shift: number) => string):
   }));
 }
 
+describe('findings of a configuration: link-local addresses without a zone', () => {
+  it('are reported with the notation that works', () => {
+    expect(found([['[fe80::1]:80 [feb0::2]:81']]).problems).to.deep.equal([
+      'endpoint "a" cannot listen on fe80::1, a link-local address without a zone: ' +
+        'write [fe80::1%IFACE]:80, where IFACE is the interface that "ip address" lists for it, or set listen_interface',
+      'endpoint "a" cannot relay to feb0::2, a link-local address without a zone: ' +
+        'write [feb0::2%IFACE]:81, where IFACE is the interface that "ip address" lists for it, or set interface',
+    ]);
+  });
+
+  it('are fine with a zone, or an interface, and so are addresses that only look alike', () => {
+    const rows: Row[] = [
+      ['[fe80::1%eth0]:80 [fe80::2%eth0]:81'],
+      ['[fe80::1]:82 [fe80::2]:81', { listen_interface: 'eth0', interface: 'eth0' }],
+      ['[::1]:83 [fe80::2]:81', { through: 'fe80::9%eth0' }],
+      ['[fe8::1]:84 [fec0::1]:81'],
+    ];
+    expect(found(rows).problems).to.deep.equal([]);
+  });
+});
+
 describe('findings of a configuration: port conflicts', () => {
   const away = '198.51.100.1:1';
   const conflicting: readonly (readonly [why: string, ...rows: Row[]])[] = [

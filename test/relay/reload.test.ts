@@ -210,6 +210,12 @@ describe('relay, a port in use', () => {
       reason: 'AddressNotAvailable',
       message: 'this machine does not have that address',
     },
+    {
+      listen: '[fe80::1]:80',
+      reason: 'AddressNotAvailable',
+      message:
+        'write [fe80::1%IFACE]:80, where IFACE is the interface that "ip address" lists for it, or set listen_interface',
+    },
     { listen: 'nowhere.test:80', reason: 'NameNotFound', message: 'the name has no address' },
   ];
   for (const { listen, reason, message } of refusals) {

@@ -1,7 +1,9 @@
 import { socketAddressText } from '../../config/address.ts';
+import { zoneRemedy } from '../../config/link-local.ts';
 import { conflictAt } from '../../config/listen-conflicts.ts';
 import type { EndpointConfig } from '../../config/relay-config.ts';
 import { asError, errorCode } from '../../lib/errors.ts';
+import { isWithoutZone } from '../../lib/ip-address.ts';
 import type { PortOwner } from './port-owner.ts';
 import type { SearchLimit } from './search-limit.ts';
 import type { SocketSpec } from './socket-plan.ts';
@@ -46,6 +48,12 @@ export async function bindFault(
 function otherFault(error: unknown, spec: SocketSpec): BindFault {
   const where = whereText(spec);
   const fault = asError(error);
+  const { listen } = spec;
+  if (errorCode(error) === 'EINVAL' && listen.ip !== undefined && isWithoutZone(listen.ip)) {
+    const what = 'a link-local address without a zone, which may be that of any interface';
+    const message = `${where}: ${what}: ${zoneRemedy(listen, 'listen_interface')}`;
+    return { reason: 'AddressNotAvailable', message, error: fault };
+  }
   switch (errorCode(error)) {
     case 'EADDRNOTAVAIL':
       return {
