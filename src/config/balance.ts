@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import type { Findings } from '../lib/document-rules.ts';
 import { nearest, type Path } from '../lib/problem.ts';
 
@@ -64,9 +65,10 @@ function parseWeights(list: string): number[] | undefined {
 }
 
 function wrongCount(value: string, weights: number, remotes: number, path: Path) {
+  const counts = `has ${counted(weights, 'weight')} for ${counted(remotes, 'remote')}`;
   const what =
     weights < remotes
-      ? `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones only serve as backups`
-      : `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones have no effect`;
+      ? `${counts}, so the last ones only serve as backups`
+      : `${counts}, so the last ones have no effect`;
   return { path, what, value, remedy: 'give one weight per remote' };
 }
