@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { openFilesLimit } from '../src/lib/open-files.ts';
 import { freePort } from '../test/support/free-port.ts';
 import { chart } from './chart.ts';
@@ -23,7 +24,7 @@ const rounds = Number(process.env['ROUNDS'] ?? 5);
 
 async function measure(
   program: RelayProgram,
-  { load: [work, amount, connections], protocol = 'tcp' }: Measurement,
+  { load: [work, amount, connections], protocol = 'tcp', restMs = 0 }: Measurement,
 ): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), 'realm-operator-bench-'));
   const command = [
@@ -46,11 +47,13 @@ async function measure(
     child.stdin.write(`${JSON.stringify(routes.map(({ listen }) => listen))}\n`);
     const load = JSON.parse(String((await lines.next()).value)) as LoadResult;
     const after = figures(relay);
+    if (restMs > 0) await delay(restMs);
     return {
       load,
       cpuSeconds: after.cpu - before.cpu,
       restKib: before.rss,
       grownKib: after.rss - before.rss,
+      keptKib: figures(relay).rss - before.rss,
     };
   } finally {
     await ended(child);

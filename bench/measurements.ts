@@ -5,9 +5,10 @@ export type Run = {
   readonly load: LoadResult;
   /** CPU seconds of its processes during the load. */
   readonly cpuSeconds: number;
-  /** Resident memory before the load, and by how much it grew. */
+  /** Resident memory before the load, and by how much it grew: right after the load, and once `restMs` has passed. */
   readonly restKib: number;
   readonly grownKib: number;
+  readonly keptKib: number;
 };
 
 /** A row of the table. */
@@ -22,6 +23,8 @@ export type Figure = {
 export type Measurement = {
   readonly load: readonly [work: string, amount: number, connections: number];
   readonly protocol?: 'tcp' | 'udp';
+  /** How long nothing happens after the load, while its connections stay open; absent = that makes no difference. */
+  readonly restMs?: number;
   /** A program that is left out: socat has a process for each connection, and serves one route. */
   readonly without?: string;
   readonly figures: readonly Figure[];
@@ -33,6 +36,9 @@ const perUnit =
     (run.cpuSeconds / run.load.units) * scale;
 const p50 = ({ load }: Run): number => load.latencyUs?.p50 ?? NaN;
 const p99 = ({ load }: Run): number => load.latencyUs?.p99 ?? NaN;
+
+/** After that time, connections are idle. */
+const idleMs = 15_000;
 
 /** Every measurement of a program with one endpoint or two. */
 export const measurements: readonly Measurement[] = [
@@ -88,10 +94,16 @@ export const measurements: readonly Measurement[] = [
   },
   {
     load: ['idle', 4_000, 0],
+    restMs: idleMs,
     without: 'socat',
     figures: [
       { what: 'process at rest, RSS', unit: 'MiB', of: ({ restKib }) => restKib / 1024 },
-      { what: 'idle connection, RSS', unit: 'KiB', of: ({ grownKib, load }) => grownKib / load.units },
+      { what: 'new connection, RSS', unit: 'KiB', of: ({ grownKib, load }) => grownKib / load.units },
+      {
+        what: `the same once all have been idle for ${String(idleMs / 1000)} s`,
+        unit: 'KiB',
+        of: ({ keptKib, load }) => keptKib / load.units,
+      },
     ],
   },
 ];

@@ -1,4 +1,5 @@
 import { parseIpAddress } from '../lib/ip-address.ts';
+import { memoize } from '../lib/memoize.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import { present } from '../lib/record.ts';
 import type { Problem } from '../lib/problem.ts';
@@ -15,19 +16,22 @@ import type { Endpoint, Relay } from './relay.ts';
 
 /** Endpoints of `relay` that are certain to be their own remotes, over the name of its Service, too. */
 export function loopProblems(relay: Relay): Problem[] {
-  return loopsOf(relay, (isCertain) => isCertain);
+  return loopsOf(relay)
+    .filter(({ isCertain }) => isCertain)
+    .map((loop) => problem(relay, loop));
 }
 
 /** Endpoints of `relay` that may be their own remotes. */
 export function loopWarnings(relay: Relay): Problem[] {
-  return loopsOf(relay, (isCertain) => !isCertain);
+  return loopsOf(relay)
+    .filter(({ isCertain }) => !isCertain)
+    .map((loop) => problem(relay, loop));
 }
 
-function loopsOf(relay: Relay, isWanted: (isCertain: boolean) => boolean): Problem[] {
-  if (hasTooManyPorts(relay.endpoints)) return [];
-  const loops = relayLoops(relay.endpoints.map(loopEndpoint), ownNames(relay));
-  return loops.filter(({ isCertain }) => isWanted(isCertain)).map((loop) => problem(relay, loop));
-}
+/** Memoized, since both problems and warnings come from it. */
+const loopsOf = memoize((relay: Relay): readonly RelayLoop[] =>
+  hasTooManyPorts(relay.endpoints) ? [] : relayLoops(relay.endpoints.map(loopEndpoint), ownNames(relay)),
+);
 
 function problem({ endpoints }: Relay, { endpoints: [name], what, remedy }: RelayLoop): Problem {
   const index = endpoints.findIndex((endpoint) => endpoint.name === name);

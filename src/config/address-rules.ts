@@ -1,6 +1,7 @@
 import { listOf, text, type Rule } from '../lib/document-rules.ts';
 import { hostText, isUnspecified, parseIpAddress } from '../lib/ip-address.ts';
-import { isFault, parseSocketAddress, type SocketAddress } from './address.ts';
+import type { Diagnosis } from '../lib/problem.ts';
+import { isFault, parseSocketAddress, type AddressFault, type SocketAddress } from './address.ts';
 
 /** An address to listen on; port 0 = any free port. */
 export const listenAddress: Rule<SocketAddress> = (value, path, findings) => {
@@ -20,24 +21,37 @@ export const remoteAddress: Rule<SocketAddress> = (value, path, findings) => {
   return undefined;
 };
 
-/** An address to dial from, with or without a port; '' and, without a port, 0.0.0.0 and :: = any, so no binding. */
+/** An address or a name to dial from, with or without a port; '' and, without a port, 0.0.0.0 and :: = any, so no binding. */
 export const sourceAddress: Rule<SocketAddress> = (value, path, findings) => {
   const written = text(value, path, findings);
   if (written === undefined || written === '') return undefined;
-  const bare = parseIpAddress(written.replace(/^\[(.*)\]$/, '$1'));
-  const parsed = parseSocketAddress(bare === undefined ? written : `${hostText(bare)}:0`);
+  const parsed = parseSource(written);
   if (isFault(parsed)) {
     const remedy = 'write IP, IP:PORT or HOST:PORT';
     findings.problems.push({ path, what: parsed.what, value, remedy });
     return undefined;
   }
   if (parsed.port === 0 && parsed.ip !== undefined && isUnspecified(parsed.ip)) return undefined;
-  if (parsed.port !== 0) {
-    const what = 'has a port, so each remote address can have only one connection at a time';
-    findings.warnings.push({ path, what, value, remedy: 'leave it out' });
-  }
+  const warning = sourceWarning(written, parsed);
+  if (warning !== undefined) findings.warnings.push({ path, value, ...warning });
   return parsed;
 };
+
+function parseSource(written: string): SocketAddress | AddressFault {
+  const bare = parseIpAddress(written.replace(/^\[?(.*?)\]?$/s, '$1')); // Realm needs no second bracket
+  if (bare !== undefined) return parseSocketAddress(`${hostText(bare)}:0`);
+  return parseSocketAddress(written.includes(':') ? written : `${written}:0`);
+}
+
+function sourceWarning(written: string, { port, ip }: SocketAddress): Diagnosis | undefined {
+  if (port !== 0) {
+    const what = 'has a port, so each remote address can have only one connection at a time';
+    return { what, remedy: 'leave it out' };
+  }
+  if (ip !== undefined || written.includes(':')) return undefined;
+  const what = 'is a host name without a port, which Realm ignores';
+  return { what, remedy: `write "${written}:0", which Realm looks up, too` };
+}
 
 /** An IP address, or a range of them: `10.0.0.0/8`. */
 const ipRange: Rule<string> = (value, path, findings) => {

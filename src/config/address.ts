@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { numericEnd, numericEndRemedy } from '../lib/host-name.ts';
 import { hostText, parseIpAddress, type IpAddress } from '../lib/ip-address.ts';
+import { parseUnsigned } from '../lib/unsigned.ts';
 
 /** A host and a port, to bind or to dial. */
 export type SocketAddress = {
@@ -19,7 +20,8 @@ const shapes = 'write IPV4:PORT, [IPV6]:PORT or HOST:PORT';
 
 /**
  * Parses an address as Realm writes it: `192.0.2.1:80`, `[2001:db8::1]:80`, `backend.example:80`, and the
- * unbracketed `::1:80`, whose last colon splits. A zone is a name or a number: `[fe80::1%eth0]:80`.
+ * unbracketed `::1:80`, whose last colon splits. A zone is a name or a number: `[fe80::1%eth0]:80`. The port may begin with
+ * zeros or a plus sign.
  */
 export function parseSocketAddress(text: string): SocketAddress | AddressFault {
   const colon = text.lastIndexOf(':');
@@ -34,9 +36,8 @@ export function parseSocketAddress(text: string): SocketAddress | AddressFault {
 }
 
 function parsePort(text: string): number | undefined {
-  if (!/^[0-9]{1,5}$/.test(text)) return undefined;
-  const port = Number(text);
-  return port <= 65535 ? port : undefined;
+  const port = parseUnsigned(text);
+  return port !== undefined && port <= 65535 ? port : undefined;
 }
 
 /**

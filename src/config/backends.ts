@@ -1,9 +1,7 @@
 import type { Backend } from '../api/relay.ts';
 import { fields, flag, listOf, wholeNumber, type Findings, type Rule } from '../lib/document-rules.ts';
 import type { Path } from '../lib/problem.ts';
-
-/** The largest weight of a backend: that of a `backendRef` in the Gateway API. */
-const maxWeight = 1_000_000;
+import { maxWeight } from './balance.ts';
 
 /** An item of `backends` as written. */
 export type RealmBackend = {

@@ -2,6 +2,7 @@ import { parse as parseToml, TomlError } from 'smol-toml';
 import { isMapping, type Findings } from '../lib/document-rules.ts';
 import { asError } from '../lib/errors.ts';
 import { isLegacy, modernDocument } from './legacy-document.ts';
+import { withTables } from './positional.ts';
 
 /** The text of one file, or of a source that is read like one, such as an environment variable. */
 export type ConfigText = {
@@ -23,7 +24,7 @@ export type SourceDocument = {
 /** Parses a text as TOML, JSON or legacy JSON, whatever the name of its file. */
 export function sourceDocument({ source, text }: ConfigText): SourceDocument {
   const findings: Findings = { problems: [], warnings: [] };
-  const document = parsedText(text, findings);
+  const document = withTables(parsedText(text, findings), findings);
   if (!isLegacy(document)) return { source, document, isLegacy: false, findings };
   return { source, document: modernDocument(document, findings), isLegacy: true, findings };
 }
@@ -49,13 +50,30 @@ function parsedJson(text: string, findings: Findings): unknown {
 /** JSON that is not an object is returned as well: the error about its type helps more than one about TOML syntax. */
 function parsedToml(text: string, findings: Findings): unknown {
   try {
-    return parseToml(text);
+    return tomlDocument(text);
   } catch (error) {
     const json = parsedJson(text, { problems: [], warnings: [] });
     if (json !== undefined) return json;
     findings.problems.push({ path: [], what: 'is neither TOML nor JSON', remedy: `correct ${place(error)}` });
     return undefined;
   }
+}
+
+function tomlDocument(text: string): unknown {
+  try {
+    return parseToml(text);
+  } catch {
+    // The parser rejects integers above 2^53, which Realm takes; as numbers they lose digits that have no effect.
+    return withNumbers(parseToml(text, { integersAsBigInt: 'asNeeded' }));
+  }
+}
+
+/** `value` with a number for each bigint in it. */
+function withNumbers(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  if (Array.isArray(value)) return value.map(withNumbers);
+  if (!isMapping(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withNumbers(each)]));
 }
 
 /** The parser's message also quotes the line of the file; here its first line is enough. */

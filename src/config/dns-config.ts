@@ -1,4 +1,4 @@
-import { isMapping, listOf, oneOf, wholeNumber, type Findings } from '../lib/document-rules.ts';
+import { cappedNumber, isMapping, listOf, oneOf, type Findings } from '../lib/document-rules.ts';
 import type { SocketAddress } from './address.ts';
 import { remoteAddress } from './address-rules.ts';
 import { key, milliseconds, setting, settingsOf, type Settings, type Written } from './key-table.ts';
@@ -8,17 +8,17 @@ export type DnsMode = (typeof modes)[number] | 'ipv6_and_ipv4';
 
 const modes = ['ipv4_only', 'ipv6_only', 'ipv4_and_ipv6', 'ipv4_then_ipv6', 'ipv6_then_ipv4'] as const;
 const protocols = ['tcp', 'udp', 'tcp_and_udp'] as const;
-const maxSeconds = 4_294_967; // above the maximum of a timer, but no timer uses it
+const maxSeconds = 4_294_967_295; // as in Realm; above the maximum of a timer, but no timer uses it
 const maxNames = 1_000_000;
 
 /** Keys that each become a field of `DnsConfig`. */
 const cacheKeys = {
-  /** Minimum seconds to cache an answer, whatever its own time to live; default 0. */
-  min_ttl: setting('minTtlMs', wholeNumber(0, maxSeconds), 0, milliseconds),
+  /** Minimum seconds to cache an answer, whatever its own time to live, as far as `max_ttl` allows; default 0. */
+  min_ttl: setting('minTtlMs', cappedNumber(0, maxSeconds), 0, milliseconds),
   /** Maximum seconds to cache an answer; default 86,400. */
-  max_ttl: setting('maxTtlMs', wholeNumber(0, maxSeconds), 86_400, milliseconds),
+  max_ttl: setting('maxTtlMs', cappedNumber(0, maxSeconds), 86_400, milliseconds),
   /** Number of names whose answers are cached; default 32, 0 = none. */
-  cache_size: setting('cacheSize', wholeNumber(0, maxNames), 32),
+  cache_size: setting('cacheSize', cappedNumber(0, maxNames), 32),
 };
 
 /** The keys of Realm's `[dns]`; without any of them, the system's resolver looks names up. */
@@ -56,9 +56,10 @@ export function dnsConfig(read: ReadDns, findings: Findings): DnsConfig | undefi
   const { mode = 'ipv6_and_ipv4', protocol, nameservers } = read;
   const cache = settingsOf(cacheKeys, read);
   if (cache.minTtlMs > cache.maxTtlMs) {
-    const remedy = `give at most ${String(cache.maxTtlMs / 1000)}, or raise max_ttl`;
-    const value = cache.minTtlMs / 1000;
-    findings.problems.push({ path: ['dns', 'min_ttl'], what: 'is above max_ttl', value, remedy });
+    const most = String(cache.maxTtlMs / 1000);
+    const what = `is above max_ttl, so that answers are cached for ${most} seconds`;
+    const remedy = `give at most ${most}, or raise max_ttl`;
+    findings.warnings.push({ path: ['dns', 'min_ttl'], what, value: cache.minTtlMs / 1000, remedy });
   }
   return {
     mode,

@@ -69,7 +69,7 @@ export function endpointConfig(
   const remotes = [remote, ...extra];
   const written = { ...global, ...own, ...overrides };
   const network = networkOf(written, known);
-  findings.problems.push(...networkProblems(listen, network, path));
+  findings.problems.push(...networkProblems(listen, network, path), ...valueProblems(network, written, path));
   findings.problems.push(...sniProblems({ sni, network, listenTransport }, path));
   const healthCheck = check && healthCheckConfig(check);
   findings.warnings.push(...networkWarnings({ network, written, healthCheck, rangeOf }, path));
@@ -118,6 +118,24 @@ function networkProblems(listen: SocketAddress, network: EndpointNetwork, path: 
     const what = 'is a version of the PROXY protocol that cannot state UDP clients';
     const remedy = 'set it to 2, or send_proxy_udp to false';
     problems.push({ path: [...path, 'network', 'send_proxy_version'], what, value: 1, remedy });
+  }
+  return problems;
+}
+
+/** Numbers that Realm takes, and that do harm unless another key makes them have no effect. */
+function valueProblems(network: EndpointNetwork, written: RealmNetwork, path: Path): Problem[] {
+  const problems: Problem[] = [];
+  const { send_proxy_version: version = 2, tcp_keepalive_probe: probes } = written;
+  if (network.sendProxyVersion !== undefined && version !== network.sendProxyVersion) {
+    const what = 'is no version of the PROXY protocol';
+    const at = [...path, 'network', 'send_proxy_version'];
+    problems.push({ path: at, what, value: version, remedy: 'set it to 1 or 2' });
+  }
+  if (network.tcp && network.tcpKeepaliveMs > 0 && probes === 0) {
+    // Linux: TCP_KEEPCNT is at least 1.
+    const what = 'is out of range';
+    const remedy = 'give a whole number from 1 to 127, or set tcp_keepalive to 0';
+    problems.push({ path: [...path, 'network', 'tcp_keepalive_probe'], what, value: probes, remedy });
   }
   return problems;
 }

@@ -1,6 +1,7 @@
 import { fields, isMapping, listOf, text, type Findings, type Rule } from '../lib/document-rules.ts';
 import type { Path } from '../lib/problem.ts';
 import { ownValue } from '../lib/record.ts';
+import { parseUnsigned } from '../lib/unsigned.ts';
 import { isFault, parseSocketAddress } from './address.ts';
 
 const keys = ['listening_addresses', 'listening_ports', 'remote_addresses', 'remote_ports'] as const;
@@ -29,9 +30,10 @@ type PortRange = { readonly from: number; readonly to: number };
 const ports: Rule<PortRange> = (value, path, findings) => {
   const written = text(value, path, findings);
   if (written === undefined) return undefined;
-  const [, first = '', last = first] = /^\s*([0-9]{1,5})(?:\s*-\s*([0-9]{1,5}))?\s*$/.exec(written) ?? [];
-  const [from, to] = [Number(first), Number(last)];
-  if (first !== '' && from <= to && to <= 65_535) return { from, to };
+  const [first = '', last = first, ...more] = written.split('-').map((part) => part.trim());
+  const [from, to] = [parseUnsigned(first), parseUnsigned(last)];
+  if (from !== undefined && to !== undefined && more.length === 0 && from <= to && to <= 65_535)
+    return { from, to };
   const remedy = 'write a port from 0 to 65535, or a range such as "8080-8090"';
   findings.problems.push({ path, what: 'is neither a port nor a range of ports', value, remedy });
   return undefined;

@@ -1,4 +1,4 @@
-import { flag, wholeNumber } from '../lib/document-rules.ts';
+import { cappedNumber, flag, wholeNumber } from '../lib/document-rules.ts';
 import { sources } from './address-rules.ts';
 import {
   milliseconds,
@@ -35,13 +35,13 @@ const plainKeys = {
   /** Accept clients of Multipath TCP beside those of TCP; default false. Where it is missing, listening fails. */
   accept_mptcp: setting('acceptMptcp', flag, false),
   /** Connect timeout in seconds, name lookup included; default 5, 0 = no limit. */
-  tcp_timeout: setting('tcpTimeoutMs', wholeNumber(0, maxSeconds), 5, milliseconds),
+  tcp_timeout: setting('tcpTimeoutMs', cappedNumber(0, maxSeconds), 5, milliseconds),
   /** Seconds without a datagram after which an association ends; default 30, 0 = never. */
-  udp_timeout: setting('udpTimeoutMs', wholeNumber(0, maxSeconds), 30, milliseconds),
+  udp_timeout: setting('udpTimeoutMs', cappedNumber(0, maxSeconds), 30, milliseconds),
   /** Seconds idle before the first keepalive probe, and between probes; default 15, 0 = no keepalive. */
-  tcp_keepalive: setting('tcpKeepaliveMs', wholeNumber(0, maxKeepaliveSeconds), 15, milliseconds),
-  /** Unanswered probes after which a peer counts as dead, 1 to 127; default 3. */
-  tcp_keepalive_probe: setting('tcpKeepaliveProbes', wholeNumber(1, maxKeepaliveProbes), 3),
+  tcp_keepalive: setting('tcpKeepaliveMs', cappedNumber(0, maxKeepaliveSeconds), 15, milliseconds),
+  /** Unanswered probes after which a peer counts as dead, 1 to 127; default 3. 0 is valid without keepalive only. */
+  tcp_keepalive_probe: setting('tcpKeepaliveProbes', cappedNumber(0, maxKeepaliveProbes), 3),
   /**
    * Our own key: seconds that what was sent may stay unacknowledged before the connection is given up, at least as long as
    * keepalive takes; default 60, 0 = as the system has it. With the engine node it has no effect.
@@ -82,8 +82,8 @@ const headerVersion: Conversion<number, 1 | 2> = {
 const sendProxyKeys = {
   /** Begin each TCP connection to a remote with a PROXY header; default false. */
   send_proxy: setting('enabled', flag, false),
-  /** Its version, 1 or 2; default 2. */
-  send_proxy_version: setting('version', wholeNumber(1, 2), 2, headerVersion),
+  /** Its version, 1 or 2; default 2. Another number is valid only if no header is sent. */
+  send_proxy_version: setting('version', wholeNumber(0, Number.MAX_SAFE_INTEGER), 2, headerVersion),
   /** Our own key: begin each UDP association, too, with a header of version 2 in its first datagram; default false. */
   send_proxy_udp: ours(setting('udp', flag, false)),
   /** Our own key: put it before every datagram; default false. */
@@ -95,7 +95,7 @@ const acceptProxyKeys = {
   /** Expect a PROXY header, of either version, from each TCP client; default false. */
   accept_proxy: setting('enabled', flag, false),
   /** Seconds to receive it; default 5, 0 = no limit. */
-  accept_proxy_timeout: setting('timeoutMs', wholeNumber(0, maxSeconds), 5, milliseconds),
+  accept_proxy_timeout: setting('timeoutMs', cappedNumber(0, maxSeconds), 5, milliseconds),
   /** Our own key: addresses and ranges whose headers are trusted, all others are rejected; default: every address. */
   accept_proxy_trusted: ours(setting('trustedSources', sources('trust everyone'), [])),
 };

@@ -75,7 +75,7 @@ export type RealmEndpoint = {
   readonly remote: string;
   /** The other remotes, tried in this order if the previous ones fail. */
   readonly extra_remotes?: readonly string[];
-  /** `off`, `roundrobin: 4, 2, 1` or `iphash: 1, 1`: one weight (0 to 255) per remote; default `off` = the first that works. */
+  /** `off`, `roundrobin: 4, 2, 1` or `iphash: 1, 1`: one weight per remote; default `off` = the first that works. */
   readonly balance?: string;
   /** Source address for dialling: `192.0.2.1`, `[2001:db8::1]`; a port other than 0 gives a warning. */
   readonly through?: string;

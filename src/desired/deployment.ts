@@ -102,7 +102,7 @@ function container(relay: Relay, { relayImage, relayEngine }: RelayProgram): V1C
       { name: 'REALM_RELAY', value: `$(POD_NAMESPACE)/${relay.metadata.name}` }, // which Kubernetes expands
     ],
     ports: containerPorts(relay),
-    ...resources(withMemory(relay.resources, portPairs(relay.endpoints))),
+    ...resources(withMemory(canonical(relay.resources), portPairs(relay.endpoints))),
     startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60 }),
     livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3 }),
     readinessProbe: probe('/readyz', { periodSeconds: 2, failureThreshold: 1 }),
@@ -125,12 +125,15 @@ function probe(path: string, timing: Pick<V1Probe, 'periodSeconds' | 'failureThr
   return { httpGet: { path, port: 'admin' }, timeoutSeconds: 2, ...timing };
 }
 
+/** `resources` as the API server writes them; the default ones are written so. */
+function canonical({ limits, requests }: Resources): Resources {
+  return { limits: canonicalQuantities(limits), requests: canonicalQuantities(requests) };
+}
+
 /** Renders no empty list: the API server would drop it, and every comparison would find a difference. */
-function resources({ limits, requests }: Resources): { resources?: V1ResourceRequirements } {
-  const rendered = Object.entries({ limits, requests })
-    .filter(([, quantities]) => Object.keys(quantities).length > 0)
-    .map(([name, quantities]) => [name, canonicalQuantities(quantities)]);
-  return rendered.length === 0 ? {} : { resources: Object.fromEntries(rendered) as V1ResourceRequirements };
+function resources(all: Resources): { resources?: V1ResourceRequirements } {
+  const rendered = Object.entries(all).filter(([, quantities]) => Object.keys(quantities).length > 0);
+  return rendered.length === 0 ? {} : { resources: Object.fromEntries(rendered) };
 }
 
 function canonicalQuantities(quantities: Resources['limits']): Record<string, string> {

@@ -17,7 +17,13 @@ export type ApplyRules = {
    * nothing to remove.
    */
   readonly removal: (desired: KubeObject, observed: KubeObject) => readonly PatchOperation[] | undefined;
+  /** The way to the list from which `removal` removes entries, as in `Difference.steps`. */
+  readonly cleaned: readonly string[];
 };
 
 /** The rules of a kind for which server-side apply is enough. */
-export const plainRules: ApplyRules = { identity: (desired) => desired, removal: () => undefined };
+export const plainRules: ApplyRules = {
+  identity: (desired) => desired,
+  removal: () => undefined,
+  cleaned: [],
+};

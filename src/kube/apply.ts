@@ -2,7 +2,13 @@ import type { Clock } from '../lib/clock.ts';
 import { present } from '../lib/record.ts';
 import { RefusedError, ResourceConflictError, writeError } from './apply-errors.ts';
 import type { ApplyRules, PatchOperation } from './apply-rules.ts';
-import { appliedHash, hasAppliedHash, withAppliedHash, withoutVersion } from './applied-hash.ts';
+import {
+  appliedHash,
+  appliedHashSteps,
+  hasAppliedHash,
+  withAppliedHash,
+  withoutVersion,
+} from './applied-hash.ts';
 import type { KubeClient, KubeRequest } from './client.ts';
 import { ErrorClassifier } from './error-classifier.ts';
 import type { ManagedObject } from './field-managers.ts';
@@ -20,6 +26,8 @@ import type { Store } from './store.ts';
 export const fieldManager = 'realm-operator';
 /** The name under which the number of Pods is kept for an autoscaler. */
 export const replicasManager = `${fieldManager}-replicas`;
+
+const ownersSteps = ['.metadata', '.ownerReferences'];
 
 /** A kind that is written: where it is served, what is known of its objects, and how it is applied. */
 export type OwnedKind = {
@@ -95,10 +103,12 @@ export class Applier {
     const versionless = withoutVersion(desired);
     const hash = this.#hashOf(versionless);
     const current = await this.observe(desired, observed);
-    const isNew = current === undefined || !isOwned(current, desired) || !hasAppliedHash(current, hash);
-    if (!isNew && this.#isAsWanted(versionless, current, hash))
-      return { outcome: 'unchanged', object: current, ...present('rivalry', this.#rivals.asWanted(desired)) };
-    const rivalry = await this.#rivals.undone(versionless, hash);
+    const undone = this.#undone(versionless, current, hash);
+    if (current !== undefined && undone.length === 0) {
+      const rivalry = this.#rivals.asWanted(desired, hash);
+      return { outcome: 'unchanged', object: current, ...present('rivalry', rivalry) };
+    }
+    const rivalry = await this.#rivals.undone(versionless, hash, undone);
     if (rivalry !== undefined && rivalry.waitMs > 0)
       return { outcome: 'contested', object: desired, rivalry };
     const applied = await this.#writeWanted(desired, current, hash);
@@ -191,7 +201,8 @@ export class Applier {
   /** Removes what others added before applying, since it may conflict with what is wanted. */
   async #repair(object: KubeObject, current: KubeObject, hash: string): Promise<KubeObject> {
     const cleaned = await this.#removeForeign(object, current);
-    return this.#isAsWanted(withoutVersion(object), cleaned, hash) ? cleaned : this.#send(object, hash);
+    const isAsWanted = this.#undone(withoutVersion(object), cleaned, hash).length === 0;
+    return isAsWanted ? cleaned : this.#send(object, hash);
   }
 
   async #send(object: KubeObject, hash: string): Promise<KubeObject> {
@@ -221,8 +232,8 @@ export class Applier {
 
   /** Sends a write of `object` and puts the answer into the store. */
   #write(object: KubeObject, request: KubeRequest): Promise<KubeObject> {
-    return this.#kind(object).store.writeThrough(objectKey(object), async () =>
-      withoutManagedFields((await this.#client.request(request)) as KubeObject),
+    return this.#kind(object).store.writeThrough(objectKey(object), () =>
+      this.#client.requestObject(request),
     );
   }
 
@@ -236,10 +247,15 @@ export class Applier {
     return (await this.#client.find(this.#path(object))) as ManagedObject | undefined;
   }
 
-  #isAsWanted(versionless: KubeObject, current: KubeObject, hash: string): boolean {
-    return (
-      this.#settled.coverAll(versionless, current, hash) && this.#removal(versionless, current) === undefined
-    );
+  /** The ways to what is not as wanted in `current`, as in `Difference.steps`: that to the object itself if it is gone. */
+  #undone(versionless: KubeObject, current: KubeObject | undefined, hash: string): (readonly string[])[] {
+    if (current === undefined || current.metadata.deletionTimestamp !== undefined) return [[]];
+    const ways: (readonly string[])[] = [];
+    for (const { steps } of this.#settled.unsettled(versionless, current, hash)) ways.push(steps);
+    if (!isOwnedBy(current, versionless)) ways.push(ownersSteps);
+    if (!hasAppliedHash(current, hash)) ways.push(appliedHashSteps);
+    if (this.#removal(versionless, current) !== undefined) ways.push(this.#kind(current).rules.cleaned);
+    return ways;
   }
 
   #hashOf(versionless: KubeObject): string {

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Dispatcher } from 'undici';
-import { boundedText, readAtMost } from '../lib/bounded-read.ts';
+import { readAtMost, TooLargeError } from '../lib/bounded-read.ts';
 import type { Clock } from '../lib/clock.ts';
+import { errorCode } from '../lib/errors.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import { withTimeout } from '../lib/with-timeout.ts';
 import {
@@ -11,10 +12,13 @@ import {
   connectionIdentity,
   connections,
   credentials,
+  maxAnswerBytes,
 } from './credentials.ts';
 import { type Fence, fenced } from './fence.ts';
 import type { KubeConfigLoader } from './kube-config.ts';
 import { kubeError } from './kube-error.ts';
+import { textWithoutManagedFields } from './managed-fields.ts';
+import type { KubeObject } from './object.ts';
 import { ResettableSockets } from './resettable-sockets.ts';
 
 /** How long credentials are used before they are read again: an exec plugin or a file may have newer ones. */
@@ -22,8 +26,6 @@ const credentialsMs = 10_000;
 /** Default of `KubeRequest.timeoutMs`. */
 const requestTimeoutMs = 30_000;
 
-/** A page of a list has at most 500 objects. */
-const maxBytes = 64 * 1024 * 1024;
 /** Whatever is larger is a page of something else than the API server. */
 const maxErrorBytes = 256 * 1024;
 
@@ -43,6 +45,9 @@ export type KubeRequest = {
   readonly timeoutMs?: number;
 };
 
+/** An object that the API server answers with, without its managed fields, and its JSON. */
+export type ObjectAnswer<T extends KubeObject> = { readonly object: T; readonly text: string };
+
 /**
  * The client of the API server: JSON over pooled HTTP/1.1 connections, which are replaced when CA, certificate or key
  * change.
@@ -59,6 +64,8 @@ export class KubeClient {
   #connections: Connections | undefined;
   #identity = '';
   #credentials: Promise<Credentials> | undefined;
+  /** What `#credentials` resolved to. */
+  #latest: Credentials | undefined;
   #untilMs = 0;
   #closed = false;
 
@@ -94,6 +101,21 @@ export class KubeClient {
   async request(request: KubeRequest): Promise<unknown> {
     return this.#withTimeout(request, async (signal) => {
       return json(await succeeded(await this.#send({ ...request, signal }, 'requests')));
+    });
+  }
+
+  /**
+   * Sends `request`, which is answered with one object.
+   *
+   * @returns the object without its managed fields, which the caller knows to be of type `T`.
+   * @throws as `request` does.
+   */
+  async requestObject<T extends KubeObject>(request: KubeRequest): Promise<ObjectAnswer<T>> {
+    return this.#withTimeout(request, async (signal) => {
+      const text = textWithoutManagedFields(
+        await content(await succeeded(await this.#send({ ...request, signal }, 'requests'))),
+      );
+      return { object: JSON.parse(text) as T, text };
     });
   }
 
@@ -162,14 +184,13 @@ export class KubeClient {
   async #sendOnce(kubeRequest: KubeRequest, pool: keyof Connections): Promise<Dispatcher.ResponseData> {
     const { method, path, query, body, contentType = 'application/json', signal } = kubeRequest;
     // An exec plugin or a file on a network may never answer.
-    const { server, headers } = await untilAborted(this.#currentCredentials(), signal);
+    const { origin, prefix, headers } = this.#known() ?? (await untilAborted(this.#read(), signal));
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
-    const { origin, pathname } = new URL(server); // a server behind a proxy may have a path
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
     const type = body === undefined ? {} : { 'content-type': contentType };
     return this.#dispatcher(kubeRequest, pool).request({
       origin,
-      path: `${pathname.replace(/\/$/, '')}${path}${search}`,
+      path: `${prefix}${path}${search}`,
       method,
       headers: { accept: 'application/json', 'user-agent': 'realm-operator', ...type, ...headers },
       ...(signal === undefined ? {} : { signal }),
@@ -177,14 +198,23 @@ export class KubeClient {
     });
   }
 
-  async #currentCredentials(): Promise<Credentials> {
+  /** The credentials, as most requests find them: without a wait. */
+  #known(): Credentials | undefined {
+    return this.#clock.monotonicMs() < this.#untilMs ? this.#latest : undefined;
+  }
+
+  async #read(): Promise<Credentials> {
     const nowMs = this.#clock.monotonicMs();
     if (this.#credentials === undefined || nowMs >= this.#untilMs) {
       this.#untilMs = nowMs + credentialsMs;
+      this.#latest = undefined;
       this.#credentials = this.#renew(); // shared by requests that come meanwhile, so that an exec plugin runs once
     }
+    const reading = this.#credentials;
     try {
-      return await this.#credentials;
+      const read = await reading;
+      if (reading === this.#credentials) this.#latest = read;
+      return read;
     } catch (error) {
       this.#untilMs = 0;
       throw error;
@@ -218,8 +248,19 @@ function isWrite({ method }: KubeRequest): boolean {
   return method !== 'GET';
 }
 
-async function json({ body }: Dispatcher.ResponseData): Promise<unknown> {
-  return JSON.parse(await boundedText(body, maxBytes, 'the answer of the API server'));
+async function json(answer: Dispatcher.ResponseData): Promise<unknown> {
+  return JSON.parse((await content(answer)).toString());
+}
+
+/** By undici's own collection of the bytes, which costs half of reading them as a stream. */
+async function content({ body }: Dispatcher.ResponseData): Promise<Buffer> {
+  try {
+    const { buffer, byteOffset, length } = await body.bytes();
+    return Buffer.from(buffer, byteOffset, length);
+  } catch (error) {
+    if (errorCode(error) !== 'UND_ERR_RES_EXCEEDED_MAX_SIZE') throw error;
+    throw new TooLargeError('the answer of the API server', maxAnswerBytes);
+  }
 }
 
 async function succeeded(answer: Dispatcher.ResponseData): Promise<Dispatcher.ResponseData> {

@@ -12,10 +12,15 @@ const idleTimeoutMs = 30_000;
 /** Connections for requests other than watches. Further requests wait for a free one. */
 const maxConnections = 64;
 
+/** The largest answer to a request; a page of a list has at most 500 objects. */
+export const maxAnswerBytes = 64 * 1024 * 1024;
+
 /** Where requests are sent, and how they are authenticated. */
 export type Credentials = {
-  /** `https://host:port`, without a trailing slash. */
-  readonly server: string;
+  /** `https://host:port`. */
+  readonly origin: string;
+  /** What paths begin with, for a server behind a proxy, without a trailing slash; usually ''. */
+  readonly prefix: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: Tls;
   readonly proxyUrl: string | undefined;
@@ -33,8 +38,10 @@ export async function credentials(kubeConfig: KubeConfig): Promise<Credentials> 
   if (cluster === null) throw new Error('the kubeconfig has no current cluster');
   const options: RequestOptions = { headers: {} };
   await kubeConfig.applyToHTTPSOptions(options);
+  const { origin, pathname } = new URL(cluster.server);
   return {
-    server: trimmedEnd(cluster.server, '/'),
+    origin,
+    prefix: trimmedEnd(pathname, '/'),
     headers: headers(options),
     tls: tls(options),
     proxyUrl: cluster.proxyUrl,
@@ -54,8 +61,8 @@ function tls({ ca, cert, key, passphrase, rejectUnauthorized, servername }: Requ
 }
 
 /** Text that is equal for credentials that can use the same connections. */
-export function connectionIdentity({ server, tls: { ca, cert, key }, proxyUrl }: Credentials): string {
-  return [server, ca, cert, key, proxyUrl].map(String).join('\n');
+export function connectionIdentity({ origin, tls: { ca, cert, key }, proxyUrl }: Credentials): string {
+  return [origin, ca, cert, key, proxyUrl].map(String).join('\n');
 }
 
 /** The connections of one set of credentials. */
@@ -73,18 +80,22 @@ export type Connections = {
  */
 export function connections(credentials: Credentials, sockets?: ResettableSockets): Connections {
   return {
-    requests: dispatcher(credentials, maxConnections, sockets),
-    watches: dispatcher(credentials, null),
+    requests: dispatcher(
+      credentials,
+      { connections: maxConnections, maxResponseSize: maxAnswerBytes },
+      sockets,
+    ),
+    watches: dispatcher(credentials, { connections: null }),
   };
 }
 
 function dispatcher(
   { tls, proxyUrl }: Credentials,
-  connections: number | null,
+  limits: Pick<Agent.Options, 'connections' | 'maxResponseSize'>,
   sockets?: ResettableSockets,
 ): Dispatcher {
   const pool = {
-    connections,
+    ...limits,
     allowH2: false,
     bodyTimeout: 0,
     headersTimeout: headersTimeoutMs,

@@ -60,22 +60,39 @@ function compareFields(desired: Entry, observed: Entry, merge: FieldMerge | unde
 
 /** Compares the entries of `desired` with those of the same key; their order makes no difference. */
 function compareEntries(desired: unknown, observed: unknown, merge: MergedList): Difference[] {
-  const key = merge === 'set' ? canonicalJson : (entry: unknown) => entryKey(entry, merge.keys);
-  const byKey = new Map((observed as unknown[]).map((entry) => [key(entry), entry]));
-  let found = none;
-  for (const entry of desired as unknown[]) {
-    const name = key(entry);
-    const more = compare(entry, byKey.get(name), merge === 'set' ? 'atomic' : merge.items);
-    if (more.length > 0) found = joined(found, more, `[${name}]`);
-  }
-  return found;
+  const wanted = desired as unknown[];
+  const found = entriesOf(observed as unknown[], wanted, merge);
+  return wanted.reduce<Difference[]>((all, entry, index) => {
+    const more = compare(entry, found[index], merge === 'set' ? 'atomic' : merge.items);
+    return more.length === 0 ? all : joined(all, more, `[${entryKey(entry, merge)}]`);
+  }, none);
 }
 
-function entryKey(entry: unknown, keys: Readonly<Record<string, string>>): string {
+/** For each entry of `desired`, the one of `observed` with its key. They are nearly always in the same order. */
+function entriesOf(observed: unknown[], desired: unknown[], merge: MergedList): unknown[] {
+  if (desired.every((entry, index) => isSameEntry(entry, observed[index], merge))) return observed;
+  const byKey = new Map(observed.map((entry) => [entryKey(entry, merge), entry]));
+  return desired.map((entry) => byKey.get(entryKey(entry, merge)));
+}
+
+function isSameEntry(a: unknown, b: unknown, merge: MergedList): boolean {
+  if (merge === 'set') return a === b;
+  if (!isRecord(a) || !isRecord(b)) return false;
+  for (const key in merge.keys)
+    if (keyField(a, key, merge.keys) !== keyField(b, key, merge.keys)) return false;
+  return true;
+}
+
+function entryKey(entry: unknown, merge: MergedList): string {
+  if (merge === 'set') return canonicalJson(entry);
   const fields = isRecord(entry) ? entry : {};
-  return Object.entries(keys)
-    .map(([key, byDefault]) => word(ownValue(fields, key) ?? byDefault))
+  return Object.keys(merge.keys)
+    .map((key) => keyField(fields, key, merge.keys))
     .join('/');
+}
+
+function keyField(entry: Entry, key: string, keys: Readonly<Record<string, string>>): string {
+  return word(ownValue(entry, key) ?? ownValue(keys, key));
 }
 
 function word(value: unknown): string {

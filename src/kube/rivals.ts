@@ -1,7 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { appliedHashSteps, hasAppliedHash } from './applied-hash.ts';
 import { type Contest, Contests } from './contests.ts';
-import { differences } from './differences.ts';
 import { isAppliedBy, type ManagedFields, type ManagedObject, otherManagers } from './field-managers.ts';
 import { type KubeObject, type ObjectKey, objectKey } from './object.ts';
 
@@ -14,7 +13,7 @@ const maxGone = 4_096;
 export type Rivals = {
   /** Each as `"kubectl-edit"` or `"kube-controller-manager" (subresource scale)`, sorted; empty if nobody is recorded. */
   readonly managers: readonly string[];
-  /** Paths of fields, sorted; empty if the object is deleted again and again. */
+  /** Paths of the contested fields, sorted; empty if the object is deleted again and again. */
   readonly fields: readonly string[];
   /** Whether it is an operator with our field manager, which wants something else. */
   readonly isOwnKind: boolean;
@@ -72,18 +71,30 @@ export class RivalSearch {
     this.#known.delete(keyOf(object));
   }
 
-  /** Records that `desired` is not what exists. Returns the rivalry, if it is one; with `waitMs` above 0, writing must wait. */
-  async undone(desired: KubeObject, hash: string): Promise<Rivalry | undefined> {
+  /**
+   * Records that `desired` is not what exists.
+   *
+   * @param ways  to what differs, as in `Difference.steps`; that to the object itself if it is gone.
+   * @returns the rivalry, if it is one; with `waitMs` above 0, writing must wait.
+   */
+  async undone(
+    desired: KubeObject,
+    hash: string,
+    ways: readonly (readonly string[])[],
+  ): Promise<Rivalry | undefined> {
     const key = keyOf(desired);
-    const contest = this.#contests.undone(key, hash);
+    const contest = this.#contests.undone(key, hash, ways.map(pathOf));
     if (contest === undefined) return undefined;
-    if (contest.isNews || !this.#known.has(key)) this.#known.set(key, await this.#rivals(desired, hash));
+    if (contest.isNews || !this.#known.has(key)) {
+      const contested = ways.filter((steps) => steps.length > 0 && contest.paths.includes(pathOf(steps)));
+      this.#known.set(key, contested.length === 0 ? nobody : await this.#rivals(desired, hash, contested));
+    }
     return this.#rivalry(desired, contest);
   }
 
-  /** Records that `desired` is what exists. Returns the rivalry, if there was one until a moment ago. */
-  asWanted(desired: KubeObject): Rivalry | undefined {
-    const contest = this.#contests.asWanted(keyOf(desired));
+  /** Records that `desired`, whose hash is `hash`, is what exists. Returns the rivalry, if there was one until a moment ago. */
+  asWanted(desired: KubeObject, hash: string): Rivalry | undefined {
+    const contest = this.#contests.asWanted(keyOf(desired), hash);
     if (contest !== undefined) return this.#rivalry(desired, contest);
     if (this.#known.size > 0) this.#known.delete(keyOf(desired));
     return undefined;
@@ -93,16 +104,20 @@ export class RivalSearch {
     return { ...contest, ...(this.#known.get(keyOf(object)) ?? nobody), object };
   }
 
-  async #rivals(desired: KubeObject, hash: string): Promise<Rivals> {
+  /** @param contested  the ways to the contested fields. */
+  async #rivals(
+    desired: KubeObject,
+    hash: string,
+    contested: readonly (readonly string[])[],
+  ): Promise<Rivals> {
     const { read, own } = this.#options;
     const live = await read(desired);
     if (live === undefined) return nobody;
-    const found = differences(desired, live).map(({ steps }) => steps);
-    const managers = otherManagers(live, found, own);
+    const managers = otherManagers(live, contested, own);
     const isOwnKind = !hasAppliedHash(live, hash) && isAppliedBy(live, own, appliedHashSteps);
     return {
       managers: isOwnKind ? [] : named(managers.map(managerText)),
-      fields: named(found.map((steps) => steps.join(''))),
+      fields: named(contested.map(pathOf)),
       isOwnKind,
     };
   }
@@ -114,6 +129,10 @@ function named(texts: readonly string[]): string[] {
 
 function managerText({ manager = '', subresource }: ManagedFields): string {
   return `"${manager}"${subresource === undefined ? '' : ` (subresource ${subresource})`}`;
+}
+
+function pathOf(steps: readonly string[]): string {
+  return steps.join('');
 }
 
 function keyOf(object: KubeObject): string {

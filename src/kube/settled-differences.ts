@@ -18,11 +18,11 @@ export class SettledDifferences {
     if (settled.size > 0) this.#settled.set(uid, { hash, differences: settled });
   }
 
-  /** Whether every difference between `desired`, whose hash is `hash`, and `observed` is settled; also if there is none. */
-  coverAll(desired: KubeObject, observed: KubeObject, hash: string): boolean {
+  /** The differences between `desired`, whose hash is `hash`, and `observed` that are not settled. */
+  unsettled(desired: KubeObject, observed: KubeObject, hash: string): Difference[] {
     const settled = this.#settled.get(observed.metadata.uid ?? '');
-    return differences(desired, observed).every(
-      (difference) => settled?.hash === hash && settled.differences.has(differenceKey(difference)),
+    return differences(desired, observed).filter(
+      (difference) => settled?.hash !== hash || !settled.differences.has(differenceKey(difference)),
     );
   }
 

@@ -88,11 +88,13 @@ export class Store<T extends KubeObject> {
   /**
    * Takes in the API server's answer to our own write, unless the store knows a later version. Listeners are not notified,
    * so the caller must be sure that the answer contains no change of others that matters.
+   *
+   * @param text  the JSON of `object`, if the caller has it already.
    */
-  put(object: T): void {
+  put(object: T, text?: string): void {
     const { uid, resourceVersion } = object.metadata;
     if (this.#deleted.has(uid ?? '') || this.#knows({ key: objectKey(object), uid, resourceVersion })) return;
-    const packed = this.pack(object);
+    const packed = this.pack(object, text);
     this.#set(packed);
     this.#parsed.add(packed, object);
   }
@@ -101,14 +103,17 @@ export class Store<T extends KubeObject> {
    * Runs `write`, our own write of the object at `key`, and takes in its answer as `put` does. What watches report of the
    * object meanwhile is notified afterwards, except the echo of this write; see {@link EchoFilter}.
    *
-   * @returns the answer.
+   * @returns the object that the API server answered with.
    * @throws what `write` throws.
    */
-  writeThrough(key: ObjectKey, write: () => Promise<T>): Promise<T> {
+  writeThrough(
+    key: ObjectKey,
+    write: () => Promise<{ readonly object: T; readonly text?: string }>,
+  ): Promise<T> {
     return this.#echoes.during(key, async () => {
-      const answer = await write();
-      this.put(answer);
-      return answer;
+      const { object, text } = await write();
+      this.put(object, text);
+      return object;
     });
   }
 

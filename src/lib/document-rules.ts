@@ -36,6 +36,25 @@ export function wholeNumber(min: number, max: number): Rule<number> {
   };
 }
 
+/** The largest whole number that Realm reads. */
+const maxUnsigned = 2 ** 64;
+
+/**
+ * A whole number from `min`. Realm sets no maximum, so that one above `max` counts as `max`, and gives a warning.
+ *
+ * @param max  the most that has an effect.
+ */
+export function cappedNumber(min: number, max: number): Rule<number> {
+  const number = wholeNumber(min, max);
+  return (value, path, findings) => {
+    const isAbove = Number.isInteger(value) && Number(value) > max && Number(value) <= maxUnsigned;
+    if (!isAbove) return number(value, path, findings);
+    const what = `is more than has an effect, so that ${String(max)} applies`;
+    findings.warnings.push({ path, what, value, remedy: `give at most ${String(max)}` });
+    return max;
+  };
+}
+
 /** One of `words`, spelled exactly like that. */
 export function oneOf<W extends string>(words: readonly W[]): Rule<W> {
   return (value, path, findings) => {

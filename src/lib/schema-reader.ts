@@ -44,18 +44,39 @@ type Place = {
 /** zod drops it from maps without a word. No name, label or annotation of Kubernetes begins with an underscore. */
 const unusableKey = '__proto__';
 
-/** `input` without nulls and without the keys that `schema` does not know; each of those becomes a warning. */
+/**
+ * `input` without nulls and without the keys that `schema` does not know; each of those becomes a warning. What has neither is
+ * not copied, as nearly every document that the operator reads.
+ */
 function withoutUnknown(schema: AnyType, input: unknown, place: Place): unknown {
   const { def } = (schema as z.core.$ZodTypes)._zod;
   if (def.type === 'optional') return withoutUnknown(def.innerType, input, place);
-  if (def.type === 'array' && Array.isArray(input))
-    return input.map((item, index) => inside(index, def.element, item, place));
+  if (def.type === 'array' && Array.isArray(input)) return knownItems(def.element, input, place);
   if (!isRecord(input)) return input;
   if (def.type === 'object') return knownFields(def, input, place);
-  if (def.type !== 'record') return input;
-  const fields = Object.entries(input).filter(([, value]) => isGiven(value));
+  return def.type === 'record' ? knownEntries(def.valueType, input, place) : input;
+}
+
+function knownItems(element: AnyType, input: readonly unknown[], place: Place): readonly unknown[] {
+  const known = input.map((item, index) => inside(index, element, item, place));
+  return known.every((item, index) => item === input[index]) ? input : known;
+}
+
+function knownEntries(valueType: AnyType, input: Fields, place: Place): Fields {
   if (Object.hasOwn(input, unusableKey)) place.problems.push(invalidKey([...place.path, unusableKey]));
-  return Object.fromEntries(fields.map(([key, value]) => [key, inside(key, def.valueType, value, place)]));
+  return knownOf(input, (key, value) => (isGiven(value) ? inside(key, valueType, value, place) : undefined));
+}
+
+/** `input` with what `known` makes of each value, without those of which it makes undefined. */
+function knownOf(input: Fields, known: (key: string, value: unknown) => unknown): Fields {
+  let isSame = true;
+  const fields: [string, unknown][] = [];
+  for (const [key, value] of Object.entries(input)) {
+    const read = known(key, value);
+    isSame &&= read === value && read !== undefined;
+    if (read !== undefined) fields.push([key, read]);
+  }
+  return isSame ? input : Object.fromEntries(fields);
 }
 
 function inside(step: string | number, schema: AnyType, input: unknown, place: Place): unknown {
@@ -67,14 +88,13 @@ function inside(step: string | number, schema: AnyType, input: unknown, place: P
 
 /** A loose object, such as the metadata of Kubernetes, has more fields than its shape. */
 function knownFields({ shape, catchall }: z.core.$ZodObjectDef, input: Fields, place: Place): Fields {
-  const fields = new Map<string, unknown>();
-  for (const [key, value] of Object.entries(input)) {
+  return knownOf(input, (key, value) => {
     const field = ownValue(shape, key) ?? catchall;
     if (field !== undefined && key === unusableKey) place.problems.push(invalidKey([...place.path, key]));
     else if (field === undefined) place.warnings.push(unknownKey(place, key, Object.keys(shape)));
-    else if (isGiven(value)) fields.set(key, inside(key, field, value, place));
-  }
-  return Object.fromEntries(fields);
+    else if (isGiven(value)) return inside(key, field, value, place);
+    return undefined;
+  });
 }
 
 function isGiven(value: unknown): boolean {

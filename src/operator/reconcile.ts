@@ -5,6 +5,7 @@ import type { Contest } from '../kube/contests.ts';
 import { configHash } from '../desired/config-map.ts';
 import type { Platform } from '../desired/platform.ts';
 import { type ObjectKey, objectKey } from '../kube/object.ts';
+import { type Backoff, backoffMs } from '../lib/backoff.ts';
 import { asError } from '../lib/errors.ts';
 import { sameJson } from '../lib/same-json.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -26,8 +27,10 @@ import { configured, type Verdict } from './verdict.ts';
 const resyncMs = 36_000_000;
 /** For relays with a problem or a warning: it may depend on something that is not watched. */
 const problemResyncMs = 600_000;
-/** For relays that a foreign object blocks: the operator does not watch it, so it must check. */
-const blockedResyncMs = 30_000;
+/** For relays that wait for something which the operator may not see. */
+const pendingResyncMs = 30_000;
+/** For relays that a foreign object blocks: the operator does not watch it, so it must check, and often while somebody may be at it. */
+const blockedRetry: Backoff = { initialMs: 1_000, maxMs: 30_000 };
 
 /** What a reconcile needs of the cluster. */
 export type ReconcileCluster = EventContext['cluster'] &
@@ -75,7 +78,7 @@ export async function reconcile(key: ObjectKey, context: ReconcileContext): Prom
   const result = await act(object, context);
   const mayPass = result.error !== undefined && isPassing(result.error) && context.failures === 0;
   const reported = mayPass ? {} : await report(object, result.verdict, context);
-  return actionAfter({ ...reported, ...result });
+  return actionAfter({ ...reported, ...result }, context.failures);
 }
 
 /** Does what is to be done. Never rejects, so that whatever happens reaches the one place where the status is written. */
@@ -88,19 +91,28 @@ async function act(object: RelayObject, context: ReconcileContext): Promise<Appl
   }
 }
 
-/** What follows a reconcile that came to this. @throws its error, for the controller to retry with backoff. */
-export function actionAfter({ verdict, error, againMs }: ApplyResult): Action {
-  if (error === undefined)
-    return againMs === undefined ? resyncAfter(resyncDelayMs(verdict)) : requeueAfter(againMs);
+/**
+ * What follows a reconcile that came to this.
+ *
+ * @param failures  how many reconciles failed in a row before it.
+ * @throws its error, for the controller to retry with backoff.
+ */
+export function actionAfter({ verdict, error, againMs }: ApplyResult, failures: number): Action {
+  if (error === undefined) {
+    if (againMs !== undefined) return requeueAfter(againMs);
+    const isBlocked = 'reason' in verdict && verdict.reason === 'ResourceConflict';
+    // Without jitter: such relays have nothing in common that they could overload.
+    return isBlocked
+      ? retryAfter(backoffMs(blockedRetry, failures + 1, 1))
+      : resyncAfter(resyncDelayMs(verdict));
+  }
   if (isKubeError(error, 429) && error.retryAfterMs !== undefined) return retryAfter(error.retryAfterMs);
   throw error;
 }
 
 function resyncDelayMs(verdict: Verdict): number {
   if (verdict.kind === 'programmed' && verdict.warnings === '') return resyncMs;
-  const isForeign =
-    verdict.kind === 'pending' || ('reason' in verdict && verdict.reason === 'ResourceConflict');
-  return isForeign ? blockedResyncMs : problemResyncMs;
+  return verdict.kind === 'pending' ? pendingResyncMs : problemResyncMs;
 }
 
 /** Applies the objects, and records one event for each outcome of a write. Never rejects. */

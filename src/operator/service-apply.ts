@@ -15,6 +15,7 @@ export const serviceRules: ApplyRules = {
     return { ...desired, spec: { ...spec, ipFamilies: undefined } };
   },
   removal: foreignPortsPatch,
+  cleaned: ['.spec', '.ports'],
 };
 
 /**

@@ -1,13 +1,14 @@
+import { hash } from 'node:crypto';
 import { fieldManager } from '../kube/apply.ts';
-import { appliedHash } from '../kube/applied-hash.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Contest, Contests } from '../kube/contests.ts';
 import { isKubeError } from '../kube/kube-error.ts';
-import { withoutManagedFields } from '../kube/managed-fields.ts';
 import { type KubeObject, objectKey } from '../kube/object.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Clock } from '../lib/clock.ts';
+import { memoize } from '../lib/memoize.ts';
 
 /** Where the status of an object is written, and the store that gets the answer. */
 export type StatusTarget<T extends KubeObject> = { readonly resource: Resource; readonly store: Store<T> };
@@ -65,8 +66,8 @@ export class StatusWriter {
   ): Promise<void> {
     const path = `${objectPath(resource, object)}/status`;
     try {
-      await store.writeThrough(objectKey(object), async () =>
-        withoutManagedFields((await this.#client.request({ method: 'PATCH', path, ...request })) as T),
+      await store.writeThrough(objectKey(object), () =>
+        this.#client.requestObject<T>({ method: 'PATCH', path, ...request }),
       );
       this.#contests.written(contestKey(object), statusHash(status));
     } catch (error) {
@@ -79,10 +80,13 @@ function contestKey(object: KubeObject): string {
   return `${object.kind} ${objectKey(object)}`;
 }
 
-/** The hash of `status` without the times of conditions, which are new each time that others undo it. */
-function statusHash(status: object): string {
-  const timeless = JSON.stringify(status, (key, value: unknown) =>
-    key === 'lastTransitionTime' ? undefined : value,
-  );
-  return appliedHash(JSON.parse(timeless) as object);
-}
+/** In JSON, where the quotes of a string are escaped, only a field looks like this. */
+const conditionTimes = /"lastTransitionTime":"[^"]*",?/g;
+
+/**
+ * The hash of `status` without the times of conditions, which are new each time that others undo it. Memoized, since the same
+ * status is looked up before it is written and recorded afterwards.
+ */
+const statusHash = memoize((status: object): string =>
+  hash('sha256', canonicalJson(status).replace(conditionTimes, ''), 'base64url'),
+);

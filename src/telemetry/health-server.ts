@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { clientIp } from '../lib/client-address.ts';
 import { systemClock, type Clock } from '../lib/clock.ts';
@@ -6,6 +6,7 @@ import { errorCode, RealmError } from '../lib/errors.ts';
 import { isLoopback } from '../lib/ip-address.ts';
 import { ownValue } from '../lib/record.ts';
 import { ConnectionSlots, idleMs } from './connection-slots.ts';
+import { requestTarget, type RequestTarget } from './request-target.ts';
 
 /** The response of a route. */
 export type HttpResponse = {
@@ -65,7 +66,8 @@ const maxHeaderSize = 8192;
 const maxRequestsPerConnection = 100;
 
 /**
- * Serves `routes` over HTTP: GET and HEAD only, 404 for other paths, 500 if a route throws.
+ * Serves `routes` over HTTP: GET and HEAD only, 404 for other paths, 500 if a route throws, 400 for a request without a valid
+ * target (`requestTarget`).
  *
  * Whatever clients do, the server holds at most 32 connections and each of them for seconds (`ConnectionSlots`), and it
  * still serves `/livez` and `/readyz`. On a loopback address it serves no request for the name of another host: a page
@@ -85,26 +87,20 @@ export async function startHealthServer(
   let bound = '';
   let inProgress = 0;
   const server = createServer(limits, (request, response) => {
-    const { socket } = request;
-    const isProbe = probePaths.includes(pathOf(request));
+    const { socket, method = '' } = request;
+    const target = requestTarget(request);
+    const isProbe = target !== undefined && probePaths.includes(target.path);
     slots.begin(socket);
     if (!isProbe) inProgress += 1;
     response.once('close', () => {
       slots.end(socket);
       if (!isProbe) inProgress -= 1;
     });
-    const refusal = foreignHost(request, bound) ?? (inProgress > maxRequests ? tooMany : undefined);
-    void (refusal ? Promise.resolve(refusal) : respond(routes, request)).then(
-      ({ status, type, body, headers }) => {
-        response.writeHead(status, {
-          'content-type': type,
-          'cache-control': 'no-store',
-          'x-content-type-options': 'nosniff',
-          ...headers,
-        });
-        response.end(body);
-      },
-    );
+    const peer = clientIp(socket.remoteAddress ?? '');
+    const isBusy = !isProbe && inProgress > maxRequests;
+    void respond(routes, target && { target, method, peer, bound, isBusy }).then((answer) => {
+      send(response, answer);
+    });
   });
   server.maxRequestsPerSocket = maxRequestsPerConnection;
   server.on('connection', (socket) => {
@@ -126,52 +122,73 @@ export async function startHealthServer(
   };
 }
 
+function send(response: ServerResponse, { status, type, body, headers }: HttpResponse): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  });
+  response.end(body);
+}
+
 const tooMany: HttpResponse = {
   ...text(503, 'too many requests in progress, try again in a second\n'),
   headers: { 'retry-after': '1' },
 };
 
-function pathOf({ url = '' }: IncomingMessage): string {
-  return url.split('?', 1)[0] ?? '';
-}
+const invalid: HttpResponse = {
+  ...text(
+    400,
+    'the request has no valid target, or several Host fields: send one Host field with a name or address\n',
+  ),
+  headers: { connection: 'close' },
+};
 
-async function respond(routes: Routes, request: IncomingMessage): Promise<HttpResponse> {
-  const path = pathOf(request);
-  const route = ownValue(routes, path);
+/** A request with a valid target. */
+type ValidRequest = {
+  readonly target: RequestTarget;
+  readonly method: string;
+  /** The IP address of the client. */
+  readonly peer: string;
+  /** The IP address of the server. */
+  readonly bound: string;
+  /** Whether more requests are in progress than are served. */
+  readonly isBusy: boolean;
+};
+
+async function respond(routes: Routes, request: ValidRequest | undefined): Promise<HttpResponse> {
+  if (request === undefined) return invalid;
+  const { target, method, peer, bound, isBusy } = request;
+  if (isForeign(target.host, bound)) return foreign;
+  if (isBusy) return tooMany;
+  const route = ownValue(routes, target.path);
   if (route === undefined) return text(404, `not found; available: ${Object.keys(routes).join(', ')}\n`);
-  if (!['GET', 'HEAD'].includes(request.method ?? '')) {
+  if (!['GET', 'HEAD'].includes(method)) {
     const headers = { allow: 'GET, HEAD', connection: 'close' }; // whatever body follows is not read
     return { ...text(405, 'method not allowed, use GET\n'), headers };
   }
+  const isLocal = ['127.0.0.1', '::1'].includes(peer) && localHosts.includes(target.host ?? '');
   try {
-    return await route(routeRequest(request));
+    return await route({ query: new URLSearchParams(target.query), isLocal });
   } catch {
     return text(500, 'internal error\n');
   }
 }
 
-function routeRequest({ url = '', headers, socket }: IncomingMessage): RouteRequest {
-  const [, query = ''] = url.split('?', 2);
-  const peer = clientIp(socket.remoteAddress ?? '');
-  const isLocal = ['127.0.0.1', '::1'].includes(peer) && localHosts.includes(hostOf(headers.host ?? ''));
-  return { query: new URLSearchParams(query), isLocal };
-}
-
-/** The name or address in a Host header, without port and brackets. */
-function hostOf(header: string): string {
-  const [, inBrackets, plain = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?$/.exec(header) ?? [];
-  return (inBrackets ?? plain).toLowerCase();
-}
-
-/** Who may be in the Host header of a request to a loopback address, besides that address. */
+/** Which host a request to a loopback address may be for, besides that address. */
 const localHosts: readonly string[] = ['localhost', '127.0.0.1', '::1'];
 
-/** The refusal of a request for the name of another host, if the server listens on the loopback address `bound`. */
-function foreignHost({ headers }: IncomingMessage, bound: string): HttpResponse | undefined {
-  if (!isLoopback(clientIp(bound)) || headers.host === undefined) return undefined; // HTTP/1.0, which no browser speaks
-  if ([...localHosts, bound].includes(hostOf(headers.host))) return undefined;
-  return text(403, 'this address serves its own machine only: use localhost, 127.0.0.1 or [::1] as host\n');
+/** Whether a request is for the name of another host, if the server listens on the loopback address `bound`. */
+function isForeign(host: string | undefined, bound: string): boolean {
+  if (!isLoopback(clientIp(bound)) || host === undefined) return false; // HTTP/1.0, which no browser speaks
+  return ![...localHosts, bound].includes(host);
 }
+
+const foreign: HttpResponse = text(
+  403,
+  'this address serves its own machine only: use localhost, 127.0.0.1 or [::1] as host\n',
+);
 
 /** A response in plain text. */
 export function text(status: number, body: string): HttpResponse {

@@ -15,6 +15,9 @@ describe('socket address', () => {
     { text: 'a.0xfg:80', host: 'a.0xfg', port: 80, why: 'no hexadecimal number' },
     { text: '[fe80::1%eth0]:53', host: 'fe80::1%eth0', port: 53, why: 'a zone by name' },
     { text: '[fe80::1%2]:53', host: 'fe80::1%2', port: 53, why: 'a zone by number' },
+    { text: '192.0.2.1:0443', host: '192.0.2.1', port: 443, why: 'a zero before the port' },
+    { text: '[2001:db8::1]:+443', host: '2001:db8::1', port: 443, why: 'a plus sign before the port' },
+    { text: 'a.example:+0000443', host: 'a.example', port: 443, why: 'both, after a name' },
     { text: '[::ffff:192.0.2.1]:80', host: '::ffff:192.0.2.1', port: 80, why: 'IPv4-mapped' },
   ];
   for (const { text, host, port, why } of good) {
@@ -32,6 +35,10 @@ describe('socket address', () => {
     { text: '[::1]', what: 'has no port' },
     { text: '192.0.2.1:', what: 'has no valid port' },
     { text: '192.0.2.1:65536', what: 'has no valid port' },
+    ...['++1', '-0', '+', ' 80', '80 ', '8_0', '065536'].map((port) => ({
+      text: `192.0.2.1:${port}`,
+      what: 'has no valid port',
+    })),
     { text: '192.0.2.1:-1', what: 'has no valid port' },
     { text: '192.0.2.1:0x50', what: 'has no valid port' },
     ...[

@@ -81,6 +81,36 @@ describe('config text', () => {
     );
   });
 
+  const lists = [
+    '[{"level":"warn"},[],[null,true],[["[::]:80","a:1",["b:2"],"roundrobin: 2, 1",null,null,null,null,null,[null,true]]]]',
+    '{"log":["warn"],"endpoints":[["[::]:80","a:1",["b:2"],"roundrobin: 2, 1",null,null,null,null,null,{"use_udp":true}]]}',
+  ];
+  for (const text of lists) {
+    it(`may have lists in place of tables, by position as in Realm, and warns: ${text}`, () => {
+      const { config, warnings } = parseRelayConfig(texts(text));
+      expect([
+        config.log.level,
+        config.endpoints[0]?.balance.weights,
+        config.endpoints[0]?.network.udp,
+      ]).to.deep.equal(['warn', [2, 1], true]);
+      for (const { what } of warnings) expect(what).to.contain('is a list in place of a table');
+      expect(warnings).to.not.be.empty;
+    });
+  }
+
+  it('has no list in place of a table with more values than the table has keys', () => {
+    expect(refusal('{"endpoints": [], "log": ["warn", "stdout", 1]}')).to.match(
+      /log: has the wrong type, got \["warn","stdout",1\]: give a mapping of keys/,
+    );
+  });
+
+  it('may have a whole number that needs 64 bits, in TOML, too', () => {
+    const { config } = parseRelayConfig(
+      texts(`${toml}[endpoints.network]\ntcp_timeout = 9223372036854775807\nuse_udp = false`),
+    );
+    expect(config.endpoints.map(({ network }) => network.tcpTimeoutMs)).to.deep.equal([5000, 2_147_483_000]);
+  });
+
   const refused = [
     {
       text: '[[endpoints]]\nlisten = "[::]:80"\nremote = \n',
@@ -179,6 +209,14 @@ describe('legacy config text', () => {
       why: 'lists are paired, and IPv6 needs no brackets',
     },
     {
+      fields: { listening_ports: ['+01-002'], remote_ports: ['080'] },
+      expected: [
+        ['0.0.0.0 1', 'a.example 80'],
+        ['0.0.0.0 2', 'a.example 80'],
+      ],
+      why: 'zeros and a plus sign may come before a port',
+    },
+    {
       fields: { listening_ports: ['65534-65535'] },
       expected: [
         ['0.0.0.0 65534', 'a.example 80'],
@@ -216,6 +254,7 @@ describe('legacy config text', () => {
       message:
         /remote_ports\[999\]: .*\n1.toml: document: has 1500 more problems: correct those above first$/,
     },
+    { fields: { listening_ports: ['1-2-3'] }, message: /listening_ports\[0\]: is neither a port nor/ },
     { fields: { remote_addresses: undefined }, message: /remote_addresses: is missing: add it/ },
     { fields: { listening_addresses: [] }, message: /listening_addresses: is empty: list at least one/ },
     {

@@ -89,7 +89,7 @@ describe('Store', () => {
   it('does not notify of an echo that comes before the answer', async () => {
     await store.writeThrough('edge/a', () => {
       store.set(packed('a', '9'));
-      return Promise.resolve(object('a', '9'));
+      return Promise.resolve({ object: object('a', '9') });
     });
     expect(changes).to.deep.equal([]);
     store.set(packed('a', '10'));
@@ -103,7 +103,7 @@ describe('Store', () => {
       expect(changes).to.deep.equal(['->1']);
       expect(store.get('edge/a'), 'it is in the store at once').to.deep.equal(object('a', '8'));
       store.set(packed('a', '9'));
-      return Promise.resolve(object('a', '9'));
+      return Promise.resolve({ object: object('a', '9') });
     });
     expect(changes).to.deep.equal(['->1', '->8']);
     expect(store.get('edge/a')).to.deep.equal(object('a', '9'));

@@ -39,6 +39,15 @@ describeWithCluster('operator, what it refuses to do, and reports', function (cl
     expect((await edge.find('configmaps/web-config'))?.metadata).to.deep.equal(foreign.metadata);
   });
 
+  it('goes on when the foreign object is gone, which no watch reports', async () => {
+    const foreign = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web-config' } };
+    await edge.write('POST', 'configmaps', foreign, 'application/json');
+    await edge.applyRelay('web', spec());
+    await edge.expectCondition('web', 'Programmed', 'False', 'ResourceConflict');
+    await edge.write('DELETE', 'configmaps/web-config');
+    await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+  });
+
   /** Resolves when the garbage collector has worked off what came before: it is done with a witness of the same owner. */
   async function collected(owner: Seen): Promise<void> {
     const ownerReferences = [

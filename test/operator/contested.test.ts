@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import { sameJson } from '../../src/lib/same-json.ts';
 import { describeWithCluster } from '../cluster/shared.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -120,6 +121,48 @@ describeWithCluster('operator whose objects others undo again and again', (clust
     await edge.applyRelay('web', spec(9443));
     await edge.expect('services/web', ({ spec: seen }) => JSON.stringify(seen).includes('9443'));
     await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+  });
+
+  describe('edits of different fields, one after the other', () => {
+    const edits = {
+      replicas: { spec: { replicas: 3 } },
+      strategy: { spec: { strategy: { rollingUpdate: { maxSurge: 3 } } } },
+      'grace period': { spec: { template: { spec: { terminationGracePeriodSeconds: 1 } } } },
+      'service links': { spec: { template: { spec: { enableServiceLinks: true } } } },
+      image: { spec: { template: { spec: { containers: [{ name: 'relay', image: 'other' }] } } } },
+      label: { metadata: { labels: { 'app.kubernetes.io/name': 'other' } } },
+    };
+
+    /** Edits the Deployment as kubectl patch does, and resolves once the edit is undone. */
+    async function edit(patch: unknown): Promise<void> {
+      const type = 'application/strategic-merge-patch+json';
+      const before = await edge.expect('deployments/web');
+      const path = 'deployments/web?fieldManager=kubectl-patch';
+      const edited = await edge.write('PATCH', path, patch, type);
+      expect(edited.spec, 'it is an edit').not.to.deep.equal(before.spec);
+      await edge.expect('deployments/web', (seen) => sameJson(seen.spec, before.spec));
+    }
+
+    it('are undone at once, each of them, and are no fight', async () => {
+      const { label, ...ofSpec } = edits;
+      for (const patch of Object.values(ofSpec)) await edit(patch);
+      const isLabelled = ({ metadata }: Seen): boolean =>
+        metadata.labels?.['app.kubernetes.io/name'] !== 'other';
+      await edge.write('PATCH', 'deployments/web', label);
+      await edge.expect('deployments/web', isLabelled);
+      for (const patch of Object.values(ofSpec)) await edit(patch);
+      await edge.idle();
+      await edge.expectCondition('web', 'Programmed', 'True', 'Programmed');
+      expect(edge.logged.map(({ msg }) => msg)).not.to.include('object is undone again and again');
+    });
+
+    it('do not make what is contested look like more than it is', async () => {
+      for (const patch of [edits.strategy, edits.image, edits['grace period']]) await edit(patch);
+      const isOurs = ({ spec: seen }: Seen): boolean => seen?.['replicas'] === 1;
+      rival = undo('deployments/web', isOurs, { spec: { replicas: 3 } });
+      const { message } = await edge.expectCondition('web', 'Programmed', 'False', 'Contested');
+      expect(message).to.include('"rival" changes Deployment "web" again and again (.spec.replicas)');
+    });
   });
 
   it('names an autoscaler that scales the Deployment, with the remedy', async () => {

@@ -225,7 +225,7 @@ describe('reconcile', () => {
         metadata: { name: 'web-config' },
       }),
       kind: 'ConfigMap',
-      end: resyncAfter(30_000),
+      end: retryAfter(1_000),
       reason: 'ResourceConflict',
       applied: 1,
       why: 'a foreign ConfigMap is mounted by nobody; nobody tells us when it goes',

@@ -88,7 +88,7 @@ async function serve(
   const result = await act(key, { gateway, relay, isRefused: decision.isRefused }, context);
   const mayPass = result.error !== undefined && isPassing(result.error) && failures === 0;
   const reported = mayPass ? {} : await report(key, { gateway, decision, verdict: result.verdict }, context);
-  return actionAfter({ ...reported, ...result });
+  return actionAfter({ ...reported, ...result }, failures);
 }
 
 const nothing: Verdict = {

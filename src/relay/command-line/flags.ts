@@ -23,7 +23,9 @@ import { givenFlags, type GivenFlags } from './given-flags.ts';
 import { overrides } from './override-flags.ts';
 import { UsageError } from '../../lib/usage-error.ts';
 import { maxWorkers } from '../../lib/max-workers.ts';
+import type { Problem } from '../../lib/problem.ts';
 import { ownValue } from '../../lib/record.ts';
+import { parseUnsigned } from '../../lib/unsigned.ts';
 
 /** What the command line requests. */
 export type RelayFlags = {
@@ -51,6 +53,8 @@ export type RelayFlags = {
   readonly isDaemon: boolean;
   /** Flags of Realm that do nothing here, as written. */
   readonly withoutEffect: readonly string[];
+  /** Values of `overrides` that are odd. */
+  readonly warnings: readonly Problem[];
 };
 
 const maxDrainSeconds = 86_400;
@@ -99,6 +103,7 @@ const noFlags: RelayFlags = {
   workers: 1,
   isDaemon: false,
   withoutEffect: [],
+  warnings: [],
 };
 
 function refuseImpossible(given: GivenFlags): void {
@@ -119,7 +124,7 @@ function settings(given: GivenFlags): RelayFlags {
     action: given.has('check') ? 'check' : 'run',
     ...(config !== undefined && { config }),
     endpoint: endpointOf(given),
-    overrides: overrides(given),
+    ...overrides(given),
     ...(admin !== undefined && { admin }),
     isAdminGiven: given.has('admin'),
     drainSeconds: wholeNumber('drain-seconds', given, maxDrainSeconds) ?? defaultDrainSeconds,
@@ -158,7 +163,7 @@ function engineOf(given: GivenFlags): EngineChoice {
 function wholeNumber(name: string, given: GivenFlags, max: number, min = 0): number | undefined {
   const word = given.get(name);
   if (word === undefined) return undefined;
-  const number = /^[0-9]{1,10}$/.test(word) ? Number(word) : Infinity;
+  const number = parseUnsigned(word) ?? Infinity;
   if (number >= min && number <= max) return number;
   throw new UsageError(`--${name}: "${word}" is not a whole number from ${String(min)} to ${String(max)}`);
 }

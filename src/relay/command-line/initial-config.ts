@@ -44,11 +44,17 @@ export function variableConfig(
  * @throws ConfigError, ConfigFileError
  */
 export async function commandLineConfig(flags: RelayFlags): Promise<InitialConfig> {
-  const { config: path, endpoint, overrides } = flags;
+  const { config: path, endpoint, overrides, warnings } = flags;
+  const source = 'command line';
+  const withWarnings = (parsed: ParsedConfig): ParsedConfig => ({
+    ...parsed,
+    warnings: [...warnings.map((warning) => ({ ...warning, source })), ...parsed.warnings],
+  });
   if (path === undefined) {
-    return { parsed: relayConfig({ endpoints: [endpoint] }, 'command line', overrides) };
+    return { parsed: withWarnings(relayConfig({ endpoints: [endpoint] }, source, overrides)) };
   }
-  const source = await readConfig(path);
+  const read = await readConfig(path);
   const memory = new ReadingMemory();
-  return { parsed: parseRelayConfig(source.texts, overrides, memory), file: { path, source, memory } };
+  const parsed = withWarnings(parseRelayConfig(read.texts, overrides, memory));
+  return { parsed, file: { path, source: read, memory } };
 }

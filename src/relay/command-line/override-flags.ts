@@ -1,10 +1,11 @@
 import type { Overrides } from '../../config/parsed-config.ts';
 import { overrideRules } from '../../config/realm-rules.ts';
 import type { Findings, Rule } from '../../lib/document-rules.ts';
-import { problemText } from '../../lib/problem.ts';
+import { problemText, type Problem } from '../../lib/problem.ts';
 import type { GivenFlags } from './given-flags.ts';
 import { UsageError } from '../../lib/usage-error.ts';
 import { ownValue } from '../../lib/record.ts';
+import { parseUnsigned } from '../../lib/unsigned.ts';
 
 type Section = keyof typeof overrideRules;
 type Override = {
@@ -15,7 +16,7 @@ type Override = {
 
 const always = (): boolean => true;
 const lowerCase = (word: string): string => word.toLowerCase();
-const number = (word: string): unknown => (/^[0-9]+$/.test(word) ? Number(word) : word);
+const number = (word: string): unknown => parseUnsigned(word) ?? word;
 const boolean = (word: string): unknown => ({ true: true, false: false })[word] ?? word;
 const list = (word: string): string[] => word.split(',').map((part) => part.trim());
 
@@ -52,11 +53,14 @@ const table: Readonly<Record<string, Override>> = {
 };
 
 /**
- * The keys that flags set, whatever the file sets.
+ * The keys that flags set, whatever the file sets, and warnings about their values.
  *
  * @throws UsageError with every wrong value at once.
  */
-export function overrides(given: GivenFlags): Overrides {
+export function overrides(given: GivenFlags): {
+  readonly overrides: Overrides;
+  readonly warnings: readonly Problem[];
+} {
   const findings: Findings = { problems: [], warnings: [] };
   const read: Record<Section, Record<string, unknown>> = { log: {}, dns: {}, network: {} };
   for (const [name, { section, keys, value }] of Object.entries(table)) {
@@ -69,5 +73,5 @@ export function overrides(given: GivenFlags): Overrides {
     }
   }
   if (findings.problems.length > 0) throw new UsageError(findings.problems.map(problemText).join('\n'));
-  return read;
+  return { overrides: read, warnings: findings.warnings };
 }

@@ -66,11 +66,12 @@ async function readHead(stream: Duplex, { begin, peer, message }: ExpectedHead):
   let read = Buffer.alloc(0);
   const onData = (part: Buffer): void => {
     read = Buffer.concat([read, part]);
-    const end = read.subarray(0, maxHeadBytes).indexOf('\r\n\r\n');
-    if (end >= 0) resolve({ text: read.toString('latin1', 0, end), rest: read.subarray(end + 4) });
+    const start = peer === 'client' ? requestStart(read) : 0;
+    const end = read.subarray(0, maxHeadBytes).indexOf('\r\n\r\n', start);
+    if (end >= 0) resolve({ text: read.toString('latin1', start, end), rest: read.subarray(end + 4) });
     else if (read.length >= maxHeadBytes)
       resolve({ fault: `the head of the ${message} is longer than ${String(maxHeadBytes)} bytes` });
-    else if (!begin.startsWith(read.toString('latin1', 0, begin.length)))
+    else if (!begin.startsWith(read.toString('latin1', start, start + begin.length)))
       resolve({ fault: `the ${message} of the ${peer} is not HTTP/1.1` });
     else return;
     stream.pause();
@@ -90,6 +91,14 @@ async function readHead(stream: Duplex, { begin, peer, message }: ExpectedHead):
   } finally {
     stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError);
   }
+}
+
+/** Where the request in `read` begins: RFC 9112, section 2.2 has servers ignore empty lines before it. */
+function requestStart(read: Buffer): number {
+  const [cr, lf] = [0x0d, 0x0a];
+  let start = 0;
+  while (read[start] === cr && (read[start + 1] ?? lf) === lf) start += 2;
+  return start;
 }
 
 function failed(fault = ''): HandshakeError {

@@ -6,6 +6,7 @@ import {
   shownFlagTable,
 } from '../../../src/relay/command-line/flag-table.ts';
 import { ownFlags, parseFlags } from '../../../src/relay/command-line/flags.ts';
+import { problemText } from '../../../src/lib/problem.ts';
 import { UsageError } from '../../../src/lib/usage-error.ts';
 
 const pair = ['-l', '[::]:80', '-r', 'a:1'];
@@ -42,6 +43,7 @@ describe('relay flags', () => {
       workers: 1,
       isDaemon: false,
       withoutEffect: [],
+      warnings: [],
     });
     expect(admin).to.deep.include({ host: '127.0.0.1', port: 9180 });
   });
@@ -128,10 +130,10 @@ describe('relay flags', () => {
       message: '--drain-seconds: "90000" is not a whole number from 0 to 86400',
     },
     {
-      argv: [...pair, '--tcp-timeout', 'soon', '--tcp-keepalive-probe=300'],
+      argv: [...pair, '--tcp-timeout', 'soon', '--tcp-keepalive-probe=-3'],
       message:
         '--tcp-timeout: has the wrong type, got "soon": give a whole number from 0 to 2147483\n' +
-        '--tcp-keepalive-probe: is out of range, got 300: give a whole number from 1 to 127',
+        '--tcp-keepalive-probe: has the wrong type, got "-3": give a whole number from 0 to 127',
     },
     { argv: [...pair, '-n', 'many'], message: '--nofile: "many" is not a whole number from 0 to 1073741816' },
     { argv: [...pair, '-j', 'a', '-i', 'eth0'], message: /^--pre-conn-hook: .*: remove it$/ },
@@ -152,6 +154,7 @@ describe('relay flags', () => {
     { argv: ['-m'], network: { send_mptcp: true, accept_mptcp: true } },
     { argv: ['--ntcp', '--udp'], network: { no_tcp: true, use_udp: true } },
     { argv: ['--tcp-timeout=1', '--udp-timeout', '0'], network: { tcp_timeout: 1, udp_timeout: 0 } },
+    { argv: ['--tcp-timeout=+07', '--dns-max-ttl', '007'], network: { tcp_timeout: 7 }, dns: { max_ttl: 7 } },
     { argv: ['--tcp-keepalive', '20'], network: { tcp_keepalive: 20 } },
     { argv: ['--tcp-keepalive-probe', '9'], network: { tcp_keepalive_probe: 9 } },
     {
@@ -182,6 +185,14 @@ describe('relay flags', () => {
       expect(overrides).to.deep.equal({ log, dns, network });
     });
   }
+
+  it('caps a number that is too large, and warns', () => {
+    const { overrides, warnings } = parseFlags([...pair, '--tcp-keepalive-probe=300', '-n', '+1024']);
+    expect(overrides.network).to.deep.equal({ tcp_keepalive_probe: 127 });
+    expect(warnings.map(problemText)).to.deep.equal([
+      '--tcp-keepalive-probe: is more than has an effect, so that 127 applies, got 300: give at most 127',
+    ]);
+  });
 
   it('reads limits, --daemon and --check', () => {
     const flags = parseFlags([...pair, '-n=1024', '-d', '--check', '-x', '192.0.2.1']);

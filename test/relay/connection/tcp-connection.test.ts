@@ -44,6 +44,12 @@ describe('relay, TCP', () => {
     expect(await received(await loopback.client(`127.0.0.1:${port}`))).to.equal('four');
   });
 
+  it('serves with a tcp_timeout and keepalive above what a timer and the system can count', async () => {
+    const network = { tcp_timeout: 2 ** 63, tcp_keepalive: 2 ** 32, tcp_keepalive_probe: 2 ** 32 };
+    const { relay } = await loopback.relay(config(endpoint(await loopback.echo(), {}, network)));
+    expect(await loopback.exchange(await loopback.client(listenOf(relay)), 'x')).to.equal('x');
+  });
+
   it('serves both families on one wildcard socket without ipv6_only, and logs IPv4 clients as IPv4', async () => {
     const { relay, lines } = await loopback.relay(
       config(endpoint(await loopback.greeter('hi'), { listen: '[::]:0' })),

@@ -141,6 +141,25 @@ const outsides: readonly Outside[] = [
   ...['a:1', 'A_b.example.:1', '192.0.2.1:1', '[::1]:1', '::1:1', '[fe80::1%3]:1'].map((remote) =>
     one({ remote }),
   ),
+  ...['127.0.0.1:00000', '127.0.0.1:+0', '[::1]:000'].map((listen) => one({ listen })),
+  ...['a:+01', '[::1]:0443', '192.0.2.1:000443'].map((remote) => one({ remote })),
+  ...['[::1', '::1]', '127.0.0.1:+0'].map((through) => one({ through })),
+  ...['roundrobin: 1, 2,', 'roundrobin: ,1,,2', 'roundrobin: +1, 002'].map((balance) =>
+    one({ balance, extra_remotes: ['b:1'] }),
+  ),
+  one({ network: { tcp_keepalive: 0, tcp_keepalive_probe: 0 } }),
+  {
+    why: 'lists in place of tables',
+    files: {
+      a: JSON.stringify([
+        ['warn', 'stderr'],
+        ['ipv4_only', 1, 2, 3, 'udp', ['127.0.0.1:53']],
+        [],
+        [['127.0.0.1:0', 'a:1', ['b:2'], 'roundrobin: 2, 1', null, null, null, null, null, [false, true]]],
+      ]),
+    },
+    argv: ['-c', '@/a'],
+  },
   ...['127.0.0.1', '127.0.0.1:0', '127.0.0.1:9', '[::1]', '[::1]:0', '::1', '[::1]:9'].map((through) =>
     one({ through }),
   ),

@@ -106,15 +106,21 @@ describe('relay, WebSocket towards the client', () => {
     expect((await until(client, 'there?')).equals(frame(opcodes.pong, 'there?'))).to.equal(true);
   });
 
-  it('accepts a request that comes byte by byte', async () => {
-    const { client } = await listening();
-    client.setNoDelay(true);
-    const answer = until(client, '\r\n\r\n');
-    for (const byte of Buffer.from(requestHead())) {
-      await new Promise((resolve) => client.write(Buffer.from([byte]), resolve));
-    }
-    expect((await answer).toString()).to.match(/^HTTP\/1\.1 101 /);
-  });
+  for (const before of ['', '\r\n', '\r\n\r\n\r\n']) {
+    it(`accepts a request after ${JSON.stringify(before)}, at once and byte by byte`, async () => {
+      const request = before + requestHead();
+      const { client } = await listening();
+      client.write(request);
+      expect((await until(client, '\r\n\r\n')).toString()).to.match(/^HTTP\/1\.1 101 /);
+      const { client: slow } = await listening();
+      slow.setNoDelay(true);
+      const answer = until(slow, '\r\n\r\n');
+      for (const byte of Buffer.from(request)) {
+        await new Promise((resolve) => slow.write(Buffer.from([byte]), resolve));
+      }
+      expect((await answer).toString()).to.match(/^HTTP\/1\.1 101 /);
+    });
+  }
 
   it('delivers what follows a close frame of the client: the answer, and then its own close frame', async () => {
     const { client } = await opened();
@@ -137,6 +143,8 @@ describe('relay, WebSocket towards the client', () => {
     { what: 'a malformed field', head: requestHead({ 'a b': 'c' }) },
     { what: 'a bare line feed behind 8,000 spaces', head: requestHead({ a: `${' '.repeat(7900)}\nx` }) },
     { what: 'a head of more than 8 KiB', head: requestHead({ cookie: 'x'.repeat(8192) }) },
+    { what: '8 KiB of empty lines before it', head: `${'\r\n'.repeat(4096)}${requestHead()}` },
+    { what: 'a bare carriage return before it', head: `\r${requestHead()}` },
     { what: 'something that is not HTTP', head: '\x16\x03\x01garbage' },
   ];
   for (const { what, head } of wrong) {

@@ -92,17 +92,19 @@ describe('relay, through', () => {
     expect(`${from.address}:${String(from.port)}`).to.equal(through);
   });
 
-  it('may be a host name, of which the address with the family of the remote is used', async () => {
-    const lookedUp: string[] = [];
-    const { relay } = await loopback.relay(config(endpoint(await mirror(), { through: 'nic.test:0' })), {
-      lookup: (name) => {
-        lookedUp.push(name);
-        return Promise.resolve(['::1', '127.0.0.9']);
-      },
+  for (const through of ['nic.test:0', 'nic.test']) {
+    it(`may be a host name, of which the address with the family of the remote is used: ${through}`, async () => {
+      const lookedUp: string[] = [];
+      const { relay } = await loopback.relay(config(endpoint(await mirror(), { through })), {
+        lookup: (name) => {
+          lookedUp.push(name);
+          return Promise.resolve(['::1', '127.0.0.9']);
+        },
+      });
+      expect(await received(await loopback.client(listenOf(relay)))).to.equal('127.0.0.9');
+      expect(lookedUp).to.deep.equal(['nic.test']);
     });
-    expect(await received(await loopback.client(listenOf(relay)))).to.equal('127.0.0.9');
-    expect(lookedUp).to.deep.equal(['nic.test']);
-  });
+  }
 
   it('fails the connection if the host name does not resolve, and logs why', async () => {
     const { relay, lines } = await loopback.relay(
