@@ -2,7 +2,7 @@ import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { pathText, problemText, type Problem } from '../lib/problem.ts';
 import { version } from '../lib/version.ts';
-import { counted } from './counted.ts';
+import { counted } from '../lib/counted.ts';
 
 /** A problem or warning in a file. */
 export type Finding = {

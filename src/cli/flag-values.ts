@@ -1,6 +1,6 @@
 import { parseEngineChoice, type EngineChoice } from '../config/engine.ts';
 import { parseRelayDefaults, type RelayDefaults } from '../api/relay-defaults.ts';
-import { ipRanges, listenAddress } from '../config/address-rules.ts';
+import { ipRanges, listenAddress, remoteAddress } from '../config/address-rules.ts';
 import type { SocketAddress } from '../config/address.ts';
 import { oneOf, wholeNumber, type Rule } from '../lib/document-rules.ts';
 import { isImageReference } from '../lib/image-reference.ts';
@@ -36,6 +36,26 @@ const adminRule: Rule<SocketAddress> = (value, path, findings) => {
   for (const problem of findings.problems.splice(before))
     findings.problems.push({ ...problem, remedy: `${problem.remedy}, or off` });
   return address;
+};
+
+/**
+ * Parses a value of `--admin` of a command that asks an admin server: its address, or its URL.
+ *
+ * @returns the URL, without a slash at its end.
+ * @throws UsageError
+ */
+export function adminUrl(text: string): string {
+  return flagValue('--admin', text, text.includes('://') ? urlRule : dialedRule).replace(/\/$/, '');
+}
+
+const dialedRule: Rule<string> = (value, path, findings) =>
+  remoteAddress(value, path, findings) && `http://${String(value)}`;
+
+const urlRule: Rule<string> = (value, path, findings) => {
+  if (/^http:/.test(String(value)) && URL.canParse(String(value))) return String(value);
+  const remedy = 'write ADDRESS:PORT or http://ADDRESS:PORT';
+  findings.problems.push({ path, what: 'is no URL of HTTP', value, remedy });
+  return undefined;
 };
 
 /** The flags that choose RealmRelays of a cluster, as parsed. */

@@ -8,7 +8,7 @@ import { withTimeout } from '../lib/with-timeout.ts';
 import { ClusterRelays } from './cluster-relays.ts';
 import type { Command } from './command.ts';
 import { topOptions } from './command-options.ts';
-import { clusterScope, numberBetween } from './flag-values.ts';
+import { adminUrl, clusterScope, numberBetween } from './flag-values.ts';
 import { anyNumber } from './manifest-flags.ts';
 import { parseOptions } from './options.ts';
 import { topScreen, type RelaySample } from './top-screen.ts';
@@ -60,7 +60,7 @@ function hostSampler(admins: readonly string[], positionals: readonly string[]):
   if (positionals.length > 0)
     throw new UsageError(`${positionals.join(' ')}: names RealmRelays of a cluster: add --cluster`);
   const all = admins.length === 0 ? topAdmins : admins;
-  const urls = all.map((admin) => (admin.includes('://') ? admin : `http://${admin}`));
+  const urls = all.map(adminUrl);
   return {
     sample: async () => {
       const samples = await Promise.all(urls.map(sampleOf));

@@ -109,7 +109,7 @@ export class Positions {
     const offset = offsetOf(event);
     const first = parent.keys.get(key);
     if (first === undefined) parent.keys.set(key, offset);
-    else this.#addDuplicate(path, offset, this.#lineOf(first));
+    else if (!isMerge(key, event)) this.#addDuplicate(path, offset, this.#lineOf(first));
     parent.key = key;
     this.#keys.set(pathText(path), offset);
     this.#values.set(pathText(path), { path, offset });
@@ -181,3 +181,8 @@ function offsetOf(event: ValueEvent): number {
 }
 
 const quoted: readonly ScalarEvent['style'][] = [SCALAR_STYLE.SINGLE_QUOTED, SCALAR_STYLE.DOUBLE_QUOTED];
+
+/** Whether `event` is a merge key, of which a mapping may have several. */
+function isMerge(key: string, { style }: ScalarEvent): boolean {
+  return key === '<<' && style === SCALAR_STYLE.PLAIN;
+}

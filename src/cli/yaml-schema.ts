@@ -14,16 +14,17 @@ import {
 
 function tags() {
   const word = 'tag:yaml.org,2002:';
+  const merges = new MergeOrder();
   return [
     strTag,
     nullYaml11Tag,
     boolYaml11Tag,
     defineScalarTag(`${word}int`, { ...numberTag, resolve: wholeNumber }),
     defineScalarTag(`${word}float`, { ...numberTag, resolve: floatNumber }),
-    mergeTag,
+    defineScalarTag(`${word}merge`, { ...mergeTag, resolve: merges.read.bind(merges) }),
     defineScalarTag(`${word}binary`, { resolve: decoded, identify: () => false }),
     seqTag,
-    goMapTag(`${word}map`, false),
+    goMapTag(`${word}map`, { matchByTagPrefix: false, merges }),
     // Of any other tag, only the value counts.
     ...['!', 'tag:'].flatMap((prefix) => [
       defineScalarTag(prefix, {
@@ -32,19 +33,62 @@ function tags() {
         identify: () => false,
       }),
       defineSequenceTag(prefix, { ...seqTag, matchByTagPrefix: true, identify: () => false }),
-      goMapTag(prefix, true),
+      goMapTag(prefix, { matchByTagPrefix: true, merges }),
     ]),
   ];
 }
 
 /** A mapping of strings to values. Numbers and booleans as keys become strings, null is not a key. */
-function goMapTag(tagName: string, matchByTagPrefix: boolean) {
+function goMapTag(
+  tagName: string,
+  { matchByTagPrefix, merges }: { readonly matchByTagPrefix: boolean; readonly merges: MergeOrder },
+) {
   return defineMappingTag(tagName, {
     ...mapTag,
     matchByTagPrefix,
     identify: () => false,
-    addPair: (container, key, value) => (key === null ? nullKey : mapTag.addPair(container, key, value)),
+    has: (container, key) => merges.has(container, key),
+    addPair: (container, key, value) => {
+      if (key === null) return nullKey;
+      merges.add(container, key);
+      return mapTag.addPair(container, key, value);
+    },
   });
+}
+
+/**
+ * Which keys of a mapping a merge leaves alone: those that an earlier mapping of its list has set. It replaces all others that are
+ * written before it; those after it replace what it has set.
+ *
+ * Source: go.yaml.in/yaml/v2, decode.go, merge. YAML itself keeps the keys of the mapping, wherever they are written.
+ */
+class MergeOrder {
+  /** Merge keys read so far. */
+  #count = 0;
+  /** The keys that a mapping got since the merge key with this number. */
+  readonly #latest = new WeakMap<object, { readonly since: number; readonly keys: Set<string> }>();
+
+  /** Reads what may be a merge key. */
+  read(...scalar: Parameters<typeof mergeTag.resolve>): ReturnType<typeof mergeTag.resolve> {
+    this.#count += 1;
+    return mergeTag.resolve(...scalar);
+  }
+
+  has(mapping: object, key: unknown): boolean {
+    return this.#keysOf(mapping).has(String(key));
+  }
+
+  add(mapping: object, key: unknown): void {
+    this.#keysOf(mapping).add(String(key));
+  }
+
+  #keysOf(mapping: object): Set<string> {
+    const latest = this.#latest.get(mapping);
+    if (latest?.since === this.#count) return latest.keys;
+    const keys = new Set<string>();
+    this.#latest.set(mapping, { since: this.#count, keys });
+    return keys;
+  }
 }
 
 /** The reason of the error for a key that is null. */

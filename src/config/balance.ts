@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import type { Findings } from '../lib/document-rules.ts';
 import { nearest, type Diagnosis, type Path } from '../lib/problem.ts';
 import { parseUnsigned } from '../lib/unsigned.ts';
@@ -86,9 +87,10 @@ function weightWarnings(weights: readonly number[], remotes: number): Diagnosis[
 }
 
 function wrongCount(weights: number, remotes: number): Diagnosis {
+  const counts = `has ${counted(weights, 'weight')} for ${counted(remotes, 'remote')}`;
   const what =
     weights < remotes
-      ? `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones only serve as backups`
-      : `has ${String(weights)} weights for ${String(remotes)} remotes, so the last ones have no effect`;
+      ? `${counts}, so the last ones only serve as backups`
+      : `${counts}, so the last ones have no effect`;
   return { what, remedy: 'give one weight per remote' };
 }

@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import type { Findings } from '../lib/document-rules.ts';
 import { portsFrom } from '../lib/port-range.ts';
 import type { Path, Problem } from '../lib/problem.ts';
@@ -63,7 +64,7 @@ function problemOf(
     return { ...at, what, remedy: 'give the last port of the range' };
   }
   if (fixed !== undefined && fixed.length !== remotes.length) {
-    const what = `has ${String(fixed.length)} entries for ${String(remotes.length)} remotes`;
+    const what = `has ${counted(fixed.length, 'entry', 'entries')} for ${counted(remotes.length, 'remote')}`;
     const remedy = 'give true or false for each remote, first for remote and then for extra_remotes';
     return { path: [...path, 'fixed_remote_ports'], what, remedy };
   }

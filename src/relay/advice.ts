@@ -1,6 +1,7 @@
 import { loopFindings } from '../config/config-findings.ts';
 import type { ParsedConfig } from '../config/parsed-config.ts';
 import type { RelayConfig } from '../config/relay-config.ts';
+import { counted } from '../lib/counted.ts';
 import { hostAddresses, machineNames } from '../lib/own-addresses.ts';
 import { problemText } from '../lib/problem.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -52,7 +53,7 @@ export function mptcpProblems({ endpoints }: RelayConfig, tcp: TcpStack): readon
 
 /** An item of advice for people. */
 export function adviceText({ what, names }: Advice): string {
-  return `${what} (${String(names.length)} endpoints, first: ${String(names[0])})`;
+  return `${what} (${counted(names.length, 'endpoint')}, first: ${String(names[0])})`;
 }
 
 /** Where warnings go, whose fields they name, and what moves the bytes. */

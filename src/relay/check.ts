@@ -1,6 +1,7 @@
 import { configFindings } from '../config/config-findings.ts';
 import type { ParsedConfig } from '../config/parsed-config.ts';
 import { systemClock } from '../lib/clock.ts';
+import { counted } from '../lib/counted.ts';
 import { machineNames } from '../lib/own-addresses.ts';
 import { problemText } from '../lib/problem.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -44,6 +45,6 @@ export async function checkConfig(
   const problems = [...found.problems, ...files, ...mptcp];
   for (const problem of problems) stderr.write(`${problem}\n`);
   if (problems.length > 0) return 1;
-  stdout.write(`valid, ${String(config.endpoints.length)} endpoints\n`);
+  stdout.write(`valid, ${counted(config.endpoints.length, 'endpoint')}\n`);
   return 0;
 }

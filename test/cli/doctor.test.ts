@@ -91,6 +91,17 @@ describe('realm-operator doctor', () => {
   });
 });
 
+describe('realm-operator doctor, usage', () => {
+  for (const admin of ['nope', '127.0.0.1:x', ''])
+    it(`refuses --admin "${admin}"`, async () => {
+      const { code, stdout, stderr } = await runCli(['doctor', '--admin', admin]);
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: '' });
+      expect(stderr).to.match(
+        /^realm-operator doctor: --admin: has no (?:valid )?port, got ".*": .*, or off\n/,
+      );
+    });
+});
+
 describe('realm-operator top', () => {
   it('shows the endpoints of a relay, and then their rates', async () => {
     const backend = createServer((socket) => socket.end('x'.repeat(1000))).listen(0, '127.0.0.1');
@@ -128,5 +139,35 @@ describe('realm-operator top', () => {
     const named = await runCli(['top', 'web']);
     expect(named).to.have.property('code', 2);
     expect(named.stderr).to.contain('add --cluster');
+  });
+
+  const wrong = [
+    { admin: 'nope', says: 'has no port, got "nope": write IPV4:PORT, [IPV6]:PORT or HOST:PORT' },
+    { admin: '9465', says: 'has no port, got "9465"' },
+    { admin: '::1', says: 'has neither an IP address nor a host name, got "::1"' },
+    { admin: '127.0.0.1:0', says: 'has no port to dial, got "127.0.0.1:0": use a port from 1 to 65535' },
+    { admin: '127.0.0.1:99999', says: 'has no valid port, got "127.0.0.1:99999"' },
+    { admin: 'off', says: 'has no port, got "off"' },
+    { admin: '', says: 'has no port, got ""' },
+    {
+      admin: 'https://127.0.0.1:9465',
+      says: 'is no URL of HTTP, got "https://127.0.0.1:9465": write ADDRESS:PORT',
+    },
+    { admin: 'http://127.0.0.1:x', says: 'is no URL of HTTP, got "http://127.0.0.1:x"' },
+  ];
+  for (const { admin, says } of wrong)
+    it(`refuses --admin "${admin}", and names the remedy`, async () => {
+      const { code, stdout, stderr } = await runCli(['top', '--once', '--admin', admin]);
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: '' });
+      expect(stderr).to.contain(`realm-operator top: --admin: ${says}`);
+    });
+
+  it('takes the URL of an admin server, with a slash at its end', async () => {
+    const port = await freePort();
+    const { code, stdout } = await runCli(['top', '--once', '--admin', `http://127.0.0.1:${String(port)}/`]);
+    expect(code).to.equal(1);
+    expect(stdout)
+      .to.contain(`127.0.0.1:${String(port)} `)
+      .and.to.contain('NO ANSWER');
   });
 });

@@ -63,7 +63,7 @@ describe('relay config, listen_end_port', () => {
     {
       listen_end_port: 82,
       fixed_remote_ports: [true, false],
-      expected: 'fixed_remote_ports: has 2 entries for 1 remotes: give true or false for each remote',
+      expected: 'fixed_remote_ports: has 2 entries for 1 remote: give true or false for each remote',
     },
     { listen_end_port: 65_536, expected: 'listen_end_port: is out of range' },
     { listen_end_port: '82', expected: 'listen_end_port: has the wrong type' },

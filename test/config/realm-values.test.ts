@@ -26,7 +26,7 @@ describe('balance in the relay config', () => {
     {
       balance: 'roundrobin: 4',
       expected: { strategy: 'roundrobin', weights: [4, 0] },
-      warning: 'has 1 weights for 2',
+      warning: 'has 1 weight for 2',
     },
     {
       balance: 'roundrobin:',

@@ -1,4 +1,4 @@
-import { counted } from '../counted.ts';
+import { counted } from '../../lib/counted.ts';
 
 /** The outcome of one check. */
 export type Check = {

@@ -1,4 +1,5 @@
 import type { RealmRelay } from '../../api/schema/realm-relay.ts';
+import { counted } from '../../lib/counted.ts';
 import { plainText } from '../../lib/plain-text.ts';
 import { isRecord } from '../../lib/record.ts';
 import type { ClusterRelays, ContainerStatus, PodWarning, RelayPod } from '../cluster-relays.ts';
@@ -86,7 +87,7 @@ function containerChecks({ state, lastState, restartCount }: ContainerStatus, po
   const ended = lastState?.terminated;
   if (ended === undefined) return checks;
   const why = ended.reason ?? `exit code ${String(ended.exitCode)}`;
-  const what = `was restarted ${String(restartCount)} times, last after ${why}`;
+  const what = `was restarted ${counted(restartCount, 'time')}, last after ${why}`;
   return [...checks, warning(subject, what, remedyFor(why, name, namespace))];
 }
 

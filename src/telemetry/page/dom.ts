@@ -16,10 +16,16 @@ export function write(node: Element, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Writes a name or an address, which may break after its separators, and not inside a word. */
+/** Characters of a word that stays on one line even on a phone: a short name, an address with its port. */
+export const shortWord = 24;
+
+/** Writes a name or a sentence. Long names and addresses in it may break after their separators, and not inside a word. */
 export function writeName(node: Element, text: string): void {
   if (node.textContent === text) return;
-  const [first = '', ...others] = text.split(/(?<=[:/@\]])|(?<=\.)(?=\D)/);
+  const words = text.split(/(?<=\s)/);
+  const [first = '', ...others] = words.flatMap((word) =>
+    word.length <= shortWord ? [word] : word.split(/(?<=[:/@-])(?!:)|(?<=\.)(?=\D)/),
+  );
   node.replaceChildren(first, ...others.flatMap((part) => [make('wbr'), part]));
 }
 
@@ -76,7 +82,7 @@ export function showPill(cell: Element, [word, kind]: Pill, more = ''): void {
   const pill = child(cell, 0, 'span');
   pill.className = `pill ${kind}`;
   write(pill, word);
-  write(child(cell, 1, 'small'), more);
+  writeName(child(cell, 1, 'small'), more);
 }
 
 /** Shows the state of the whole, in the header and in the title. */

@@ -1,4 +1,4 @@
-import { child, element, make, write, writeName } from './dom.ts';
+import { child, element, make, shortWord, write, writeName } from './dom.ts';
 
 /** A column of a table. */
 export type Column<T> = {
@@ -162,17 +162,19 @@ function setRoles(table: Element): void {
   }
 }
 
-/** Shows one text of an item. */
-export function plain<T>(text: (item: T) => string): Column<T>['show'] {
+/** Shows a sentence about an item. */
+export function sentence<T>(text: (item: T) => string): Column<T>['show'] {
   return (cell, item) => {
-    write(cell, text(item));
+    cell.classList.add('sentence');
+    writeName(cell, text(item));
   };
 }
 
-/** Shows a name of an item, and a smaller text beside it. */
+/** Shows a name of an item, and a smaller text beside it. A long one leaves room for the other columns. */
 export function named<T>(texts: (item: T) => readonly [string, string]): Column<T>['show'] {
   return (cell, item) => {
     const [name, more] = texts(item);
+    cell.classList.toggle('long', name.length > shortWord);
     writeName(child(cell, 0, 'span'), name);
     write(child(cell, 1, 'small'), more);
   };

@@ -3,6 +3,11 @@ export function numberText(count: number): string {
   return number.format(count);
 }
 
+/** `count` for people, with `one` or `many`. */
+export function countedText(count: number, one: string, many: string): string {
+  return `${numberText(count)} ${count === 1 ? one : many}`;
+}
+
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 const units = ['B', 'kB', 'MB', 'GB', 'TB'];
 

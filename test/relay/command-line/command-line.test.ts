@@ -85,6 +85,13 @@ describe('relay program, command line', () => {
     );
   });
 
+  it('--check counts one endpoint in the singular', async () => {
+    const endpoints = [{ listen: '127.0.0.1:1', remote: '127.0.0.1:2' }];
+    const relay = start(['--check', '-c', file('a.json', { endpoints })]);
+    expect(await relay.ended).to.equal(0);
+    expect(relay.lines.map(({ msg }) => msg)).to.deep.equal(['valid, 1 endpoint']);
+  });
+
   it('--check warns once of endpoints without an idle limit', async () => {
     const at = (port: number): object => ({ listen: `[::]:${String(port)}`, remote: 'a:1' });
     const document = {

@@ -103,7 +103,7 @@ describe('relay, a wildcard UDP endpoint on a host', () => {
       const flags = ['--engine', engine];
       const checked = new RelayProcess([...argv, '--check'], onOwnHost(commands), {}, flags);
       expect(await checked.ended).to.equal(0);
-      const line = `warning: ${warning} (1 endpoints, first: 0.0.0.0:5353)\n`;
+      const line = `warning: ${warning} (1 endpoint, first: 0.0.0.0:5353)\n`;
       expect(checked.stderr).to.equal(isWarned ? line : '');
       const relay = new RelayProcess(argv, onOwnHost(commands), {}, flags);
       loopback.onClose(() => relay.end());

@@ -1,5 +1,5 @@
 import type { EndpointStatus, RelayStatus } from '../status.ts';
-import { numberText } from '../../../telemetry/page/texts.ts';
+import { countedText } from '../../../telemetry/page/texts.ts';
 import type { RemoteHealth } from '../../upstream/remote-health.ts';
 
 // Computes the figures of the page from snapshots of the status.
@@ -109,19 +109,23 @@ export function total({ endpoints }: RelayStatus, counter: Counter): number {
 
 /** What is wrong with the relay as a whole, a sentence each. */
 export function warnings({ descriptorsShort, memory, logLinesDropped, workers }: RelayStatus): string[] {
-  const dropped = numberText(memory.dropped);
-  const lines = numberText(logLinesDropped);
   const replaced = workers?.replaced ?? 0;
   return [
     ...(descriptorsShort > 0 ? ['File descriptors are short: new TCP clients wait until others leave.'] : []),
     ...(memory.dropped > 0
-      ? [`Memory was short ${dropped} times: waiting datagrams of UDP clients were dropped.`]
+      ? [
+          `Memory was short ${countedText(memory.dropped, 'time', 'times')}: waiting datagrams of UDP clients were dropped.`,
+        ]
       : []),
     ...(logLinesDropped > 0
-      ? [`${lines} lines of the log were dropped: it is full, failed, or not read.`]
+      ? [
+          `${countedText(logLinesDropped, 'line of the log was', 'lines of the log were')} dropped: it is full, failed, or not read.`,
+        ]
       : []),
     ...(replaced > 0
-      ? [`${numberText(replaced)} workers exited and were replaced: the log has the reason.`]
+      ? [
+          `${countedText(replaced, 'worker exited and was', 'workers exited and were')} replaced: the log has the reason.`,
+        ]
       : []),
   ];
 }

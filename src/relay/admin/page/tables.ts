@@ -1,7 +1,7 @@
 // The tables of the relay's page.
-import { child, showPill, write } from '../../../telemetry/page/dom.ts';
+import { child, showPill, write, writeName } from '../../../telemetry/page/dom.ts';
 import { clockTime } from '../../../telemetry/page/follow.ts';
-import { figure, named, plain, showShare, Table, type Column } from '../../../telemetry/page/table.ts';
+import { figure, named, sentence, showShare, Table, type Column } from '../../../telemetry/page/table.ts';
 import { bytesText, numberText, rateText, sizeText } from '../../../telemetry/page/texts.ts';
 import type { RecentError } from '../../stats/recent-errors.ts';
 import type { RemoteHealth } from '../../upstream/remote-health.ts';
@@ -132,7 +132,7 @@ function showTime(cell: Element, time: string, more: string): void {
   stamp.setAttribute('datetime', time);
   stamp.setAttribute('title', time);
   write(stamp, time === '' ? '–' : clockTime.format(new Date(time)));
-  write(child(cell, 1, 'small'), more);
+  writeName(child(cell, 1, 'small'), more);
 }
 
 const remoteColumns: readonly Column<RemoteRow>[] = [
@@ -146,17 +146,20 @@ const remoteColumns: readonly Column<RemoteRow>[] = [
     title: 'Health',
     show: (cell, remote) => {
       const more = healthText(remote);
-      cell.classList.toggle('sentence', remote.state === 'unhealthy');
+      cell.classList.toggle('sentence', more !== '');
       showPill(cell, states[remote.state], more);
     },
     key: ({ state }) => state,
   },
   {
     title: 'Last check',
-    show: (cell, { lastCheck }) => {
+    show: (cell, remote) => {
+      const { lastCheck } = remote;
+      const message = lastCheck?.message ?? '';
+      const more = healthText(remote).endsWith(message) ? '' : message;
       cell.classList.toggle('none', lastCheck === null);
-      cell.classList.toggle('sentence', lastCheck?.passed === false);
-      showTime(cell, lastCheck?.time ?? '', lastCheck?.message ?? '');
+      cell.classList.toggle('sentence', more !== '');
+      showTime(cell, lastCheck?.time ?? '', more);
     },
     key: ({ lastCheck }) => lastCheck?.time ?? '',
   },
@@ -222,14 +225,6 @@ const errorColumns: readonly Column<RecentError>[] = [
   { title: 'What', show: sentence(({ message }) => message), key: ({ message }) => message },
   { title: 'Remedy', show: sentence(({ remedy }) => remedy) },
 ];
-
-function sentence<T>(text: (item: T) => string): Column<T>['show'] {
-  const show = plain(text);
-  return (cell, item) => {
-    cell.classList.add('sentence');
-    show(cell, item);
-  };
-}
 
 /** The recent errors. */
 export const errorTable = new Table<RecentError>('errors', {

@@ -144,7 +144,7 @@ describeWithChromium('relay, page in Chromium', (browser) => {
     expect(browser().complaints).to.deep.equal([]);
   });
 
-  describe('with 64 endpoints of 4 remotes', () => {
+  describe('with much to show', () => {
     const widths = [1280, 390];
 
     async function openLarge(): Promise<void> {
@@ -172,22 +172,47 @@ describeWithChromium('relay, page in Chromium', (browser) => {
       script(`[...document.querySelectorAll('#${id} tbody tr')].slice(0, 3).map((row) =>
         row.children[${String(index)}].firstElementChild.textContent)`);
 
+    /** Words of names that are on two lines: they have two rectangles. */
+    const brokenWords = (): Promise<unknown> =>
+      script(`[...document.querySelectorAll('tbody th span, td > span, #facts dd, h1')].flatMap(
+        (node) => [...node.childNodes].flatMap((part) => [...part.textContent.matchAll(/[^-\\s]+/g)].filter((word) => {
+          const range = document.createRange();
+          range.setStart(part, word.index);
+          range.setEnd(part, word.index + word[0].length);
+          return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1;
+        }).map(([word]) => word)))`);
+
     it('is compact, and no name breaks inside a word', async () => {
       await openLarge();
       for (const width of widths) {
         await browser().resize(width);
         const height = await browser().value<number>('document.documentElement.scrollHeight');
         expect(height, `at ${String(width)} px`).to.be.below(4000);
-        // A word on two lines has two rectangles.
-        const broken =
-          await script(`[...document.querySelectorAll('tbody th span, td > span, #facts dd, h1')].flatMap(
-          (node) => [...node.childNodes].flatMap((part) => [...part.textContent.matchAll(/[^-\\s]+/g)].filter((word) => {
-            const range = document.createRange();
-            range.setStart(part, word.index);
-            range.setEnd(part, word.index + word[0].length);
-            return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1;
-          }).map(([word]) => word)))`);
-        expect(broken, `at ${String(width)} px`).to.deep.equal([]);
+        expect(await brokenWords(), `at ${String(width)} px`).to.deep.equal([]);
+      }
+    });
+
+    it('shows every column beside remotes with long names', async () => {
+      const port = String(await freePort());
+      const host = (index: number): string =>
+        `postgres-${String(index)}.postgres.databases.svc.cluster.local:${port}`;
+      const checked = {
+        health_check: { unhealthy_threshold: 1 },
+        extra_remotes: [host(1)],
+        balance: 'roundrobin: 1, 1',
+      };
+      const endpoints = config(endpoint(host(0), { name: 'postgres-primary', ...checked }));
+      const { relay } = await loopback.relay(endpoints, { lookup: () => Promise.resolve(['127.0.0.1']) });
+      await failure(loopback.dial(listenOf(relay, 'postgres-primary')));
+      await open(relay);
+      await browser().shows('#remotes tbody', 'Unhealthy');
+      for (const width of widths) {
+        await browser().resize(width);
+        const hidden = await script(
+          `[...document.querySelectorAll('.scroll')].map((region) => region.scrollWidth - region.clientWidth)`,
+        );
+        expect(hidden, `at ${String(width)} px`).to.deep.equal([0, 0, 0]);
+        expect(await brokenWords(), `at ${String(width)} px`).to.deep.equal([]);
       }
     });
 

@@ -127,6 +127,9 @@ describe('page, figures', () => {
       workers: { running: [], replaced: 1 },
     });
     expect(warnings(short)).to.have.lengthOf(4);
-    expect(warnings(short).join(' ')).to.match(/1,000 lines of the log/);
+    expect(warnings(short).join(' ')).to.match(/1,000 lines of the log were .* 1 worker exited and was/);
+    expect(warnings(relayStatus({ logLinesDropped: 1 })).join(' ')).to.match(
+      /^1 line of the log was dropped/,
+    );
   });
 });
