@@ -5,9 +5,9 @@ import { loadavg } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { IncomingMessage } from 'node:http';
-import { crdsServed, gatewayCrds } from '../test/cluster/crds.ts';
 import { startNode, type TestNode } from '../test/cluster/node.ts';
-import { imageArchive, installOperator, kubectl } from '../test/e2e/install.ts';
+import { applyGateway, installGatewayApi } from '../test/e2e/gateway.ts';
+import { imageArchive, kubectl } from '../test/e2e/install.ts';
 import { eventually } from '../test/support/eventually.ts';
 import { ownNetwork, prepareNode } from '../tools/node.ts';
 
@@ -17,44 +17,12 @@ const betweenMs = 1_500;
 const pollMs = 10;
 const adminPort = 9465;
 
-const group = 'gateway.networking.k8s.io';
-const parametersRef = { group: 'realm-operator.dev', kind: 'RealmGatewayParameters', name: 'internal' };
-const objects = [
-  {
-    apiVersion: `${group}/v1`,
-    kind: 'GatewayClass',
-    metadata: { name: 'realm' },
-    spec: { controllerName: 'realm-operator.dev/gateway-controller' },
-  },
-  {
-    apiVersion: 'realm-operator.dev/v1alpha1',
-    kind: 'RealmGatewayParameters',
-    metadata: { name: 'internal' },
-    spec: { service: { type: 'ClusterIP' } },
-  },
-  {
-    apiVersion: `${group}/v1`,
-    kind: 'Gateway',
-    metadata: { name: 'edge' },
-    spec: {
-      gatewayClassName: 'realm',
-      infrastructure: { parametersRef },
-      listeners: [{ name: 'tcp', port: 7000, protocol: 'TCP' }],
-    },
-  },
-  {
-    apiVersion: `${group}/v1`,
-    kind: 'TCPRoute',
-    metadata: { name: 'edge' },
-    spec: { parentRefs: [{ name: 'edge' }], rules: [{ backendRefs: [{ name: 'backend', port: 80 }] }] },
-  },
-  {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'backend' },
-    spec: { ports: [{ name: 'p', port: 80 }] },
-  },
-];
+const service = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'backend' },
+  spec: { ports: [{ name: 'p', port: 80 }] },
+};
 
 /** The endpoint of change `index`, at an address that nobody has (RFC 5737). */
 function address(index: number): string {
@@ -98,15 +66,8 @@ async function runs(pod: string, index: number): Promise<void> {
 }
 
 async function measure(node: TestNode): Promise<number[]> {
-  await kubectl(node, ['apply', '--server-side', '-f', gatewayCrds]);
-  await crdsServed((args) => kubectl(node, args));
-  const namespace = await node.namespace({});
-  await installOperator(node);
-  await kubectl(
-    node,
-    ['-n', namespace, 'apply', '-f', '-'],
-    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
-  );
+  const namespace = await installGatewayApi(node);
+  await applyGateway(node, namespace, [{ name: 'tcp', port: 7000, protocol: 'TCP' }], [service]);
   await setEndpoint(node, namespace, 0);
   const pod = await eventually('the Pod has an address', async () => {
     const args = ['-n', namespace, 'get', 'pods', '-o', 'jsonpath={.items[*].status.podIP}'];

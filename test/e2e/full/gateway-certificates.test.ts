@@ -1,60 +1,29 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { crdsServed, gatewayCrds, hasGatewayCrds } from '../../cluster/crds.ts';
+import { hasGatewayCrds } from '../../cluster/crds.ts';
 import { startNode, type TestNode } from '../../cluster/node.ts';
 import { TestPki } from '../../relay/transport/pki.ts';
 import { eventually } from '../../support/eventually.ts';
 import { backendPort, startBackend } from '../backend.ts';
 import { shownSubject } from '../client.ts';
-import { imageArchive, installOperator, kubectl, printDiagnosis } from '../install.ts';
+import { applyGateway, installGatewayApi } from '../gateway.ts';
+import { imageArchive, kubectl, printDiagnosis } from '../install.ts';
 
-const gatewayApi = 'gateway.networking.k8s.io/v1';
 const ports = { early: 7443, late: 7444 };
 
-/** A Gateway of type ClusterIP with two listeners at which TLS ends, each with a Secret of its own, and a route for both. */
-const objects = [
-  {
-    apiVersion: gatewayApi,
-    kind: 'GatewayClass',
-    metadata: { name: 'realm' },
-    spec: { controllerName: 'realm-operator.dev/gateway-controller' },
-  },
-  {
-    apiVersion: 'realm-operator.dev/v1alpha1',
-    kind: 'RealmGatewayParameters',
-    metadata: { name: 'internal' },
-    spec: { service: { type: 'ClusterIP' } },
-  },
-  {
-    apiVersion: gatewayApi,
-    kind: 'Gateway',
-    metadata: { name: 'edge' },
-    spec: {
-      gatewayClassName: 'realm',
-      infrastructure: {
-        parametersRef: { group: 'realm-operator.dev', kind: 'RealmGatewayParameters', name: 'internal' },
-      },
-      listeners: Object.entries(ports).map(([name, port]) => ({
-        name,
-        port,
-        protocol: 'TLS',
-        tls: { mode: 'Terminate', certificateRefs: [{ name }] },
-      })),
-    },
-  },
-  {
-    apiVersion: gatewayApi,
-    kind: 'TCPRoute',
-    metadata: { name: 'edge' },
-    spec: { parentRefs: [{ name: 'edge' }], rules: [{ backendRefs: [{ name: 'backend', port: 80 }] }] },
-  },
-  {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'backend' },
-    spec: { selector: { app: 'backend' }, ports: [{ port: 80, targetPort: backendPort }] },
-  },
-];
+/** Two listeners at which TLS ends, each with a Secret of its own. */
+const listeners = Object.entries(ports).map(([name, port]) => ({
+  name,
+  port,
+  protocol: 'TLS',
+  tls: { mode: 'Terminate', certificateRefs: [{ name }] },
+}));
+const service = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'backend' },
+  spec: { selector: { app: 'backend' }, ports: [{ port: 80, targetPort: backendPort }] },
+};
 
 type Listeners = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
@@ -68,13 +37,9 @@ const title = hasGatewayCrds ? '' : ' (skipped: `make cluster` could not fetch t
   before('start a node with an operator, the Gateway API and a Gateway', async () => {
     pki = new TestPki();
     node = await startNode([imageArchive]);
-    await kubectl(node, ['apply', '--server-side', '-f', gatewayCrds]);
-    await crdsServed((args) => kubectl(node, args));
-    namespace = await node.namespace({});
-    await installOperator(node);
+    namespace = await installGatewayApi(node);
     await createSecret('early');
-    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
-    await kubectl(node, ['-n', namespace, 'apply', '-f', '-'], list);
+    await applyGateway(node, namespace, listeners, [service]);
     await startBackend(node, namespace, 'backend');
   });
 
@@ -102,11 +67,11 @@ const title = hasGatewayCrds ? '' : ' (skipped: `make cluster` could not fetch t
         listeners?: { name: string; conditions: { type: string; reason: string }[] }[];
       };
     };
-    const listeners = (status?.listeners ?? []).map(({ name, conditions }) => [
+    const shown = (status?.listeners ?? []).map(({ name, conditions }) => [
       name,
       Object.fromEntries(conditions.map(({ type, reason }) => [type, reason])),
     ]);
-    return { address: status?.addresses?.[0]?.value, listeners: Object.fromEntries(listeners) as Listeners };
+    return { address: status?.addresses?.[0]?.value, listeners: Object.fromEntries(shown) as Listeners };
   }
 
   async function podNames(): Promise<string> {

@@ -1,48 +1,17 @@
 import { expect } from 'chai';
-import { crdsServed, gatewayCrds, hasGatewayCrds } from '../../cluster/crds.ts';
+import { hasGatewayCrds } from '../../cluster/crds.ts';
 import { startNode, type TestNode } from '../../cluster/node.ts';
 import { eventually } from '../../support/eventually.ts';
 import { backendPod, backendPort } from '../backend.ts';
 import { backendAt } from '../client.ts';
-import { imageArchive, installOperator, kubectl, printDiagnosis } from '../install.ts';
+import { applyGateway, installGatewayApi } from '../gateway.ts';
+import { imageArchive, kubectl, printDiagnosis } from '../install.ts';
 import { Clients } from './clients.ts';
 
-const gatewayApi = 'gateway.networking.k8s.io/v1';
-const ownApi = 'realm-operator.dev/v1alpha1';
 const port = 7000;
 
-/** A Gateway of type ClusterIP, whose route leads to three Pods that stop accepting five seconds before they end. */
-const objects = [
-  {
-    apiVersion: gatewayApi,
-    kind: 'GatewayClass',
-    metadata: { name: 'realm' },
-    spec: { controllerName: 'realm-operator.dev/gateway-controller' },
-  },
-  {
-    apiVersion: ownApi,
-    kind: 'RealmGatewayParameters',
-    metadata: { name: 'internal' },
-    spec: { service: { type: 'ClusterIP' } },
-  },
-  {
-    apiVersion: gatewayApi,
-    kind: 'Gateway',
-    metadata: { name: 'edge' },
-    spec: {
-      gatewayClassName: 'realm',
-      infrastructure: {
-        parametersRef: { group: 'realm-operator.dev', kind: 'RealmGatewayParameters', name: 'internal' },
-      },
-      listeners: [{ name: 'tcp', port, protocol: 'TCP' }],
-    },
-  },
-  {
-    apiVersion: gatewayApi,
-    kind: 'TCPRoute',
-    metadata: { name: 'edge' },
-    spec: { parentRefs: [{ name: 'edge' }], rules: [{ backendRefs: [{ name: 'backend', port: 80 }] }] },
-  },
+/** Three Pods that stop accepting five seconds before they end, and their Service. */
+const backend = [
   {
     apiVersion: 'v1',
     kind: 'Service',
@@ -72,12 +41,8 @@ const title = hasGatewayCrds ? '' : ' (skipped: `make cluster` could not fetch t
 
   before('start a node with an operator, the Gateway API and a Gateway', async () => {
     node = await startNode([imageArchive]);
-    await kubectl(node, ['apply', '--server-side', '-f', gatewayCrds]);
-    await crdsServed((args) => kubectl(node, args));
-    namespace = await node.namespace({});
-    await installOperator(node);
-    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
-    await kubectl(node, ['-n', namespace, 'apply', '-f', '-'], list);
+    namespace = await installGatewayApi(node);
+    await applyGateway(node, namespace, [{ name: 'tcp', port, protocol: 'TCP' }], backend);
   });
 
   afterEach(async function () {
