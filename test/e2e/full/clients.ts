@@ -9,6 +9,8 @@ const betweenMs = 100;
 export class Clients {
   /** Connections that succeeded, from the greeting to the last echo. */
   served = 0;
+  /** The longest time that one waited from its connection attempt to the backend's greeting, in milliseconds. */
+  longestWaitMs = 0;
   /** The errors of the others. */
   readonly lost: string[] = [];
   readonly #over = new AbortController();
@@ -30,7 +32,7 @@ export class Clients {
   async #loop(host: string, port: number): Promise<void> {
     while (!this.#over.signal.aborted) {
       try {
-        await talk(host, port);
+        await this.#talk(host, port);
         this.served += 1;
       } catch (error) {
         this.lost.push(`${host}: ${String(error)}`);
@@ -38,18 +40,20 @@ export class Clients {
       }
     }
   }
-}
 
-async function talk(host: string, port: number): Promise<void> {
-  const { socket } = await greet(host, port);
-  try {
-    for (let line = 0; line < lines; line += 1) {
-      const text = `line ${String(line)}`;
-      const echo = await echoLine(socket, text);
-      if (echo !== text) throw new Error(`${JSON.stringify(text)} came back as ${JSON.stringify(echo)}`);
-      await delay(betweenMs);
+  async #talk(host: string, port: number): Promise<void> {
+    const startMs = performance.now();
+    const { socket } = await greet(host, port);
+    this.longestWaitMs = Math.max(this.longestWaitMs, performance.now() - startMs);
+    try {
+      for (let line = 0; line < lines; line += 1) {
+        const text = `line ${String(line)}`;
+        const echo = await echoLine(socket, text);
+        if (echo !== text) throw new Error(`${JSON.stringify(text)} came back as ${JSON.stringify(echo)}`);
+        await delay(betweenMs);
+      }
+    } finally {
+      socket.destroy();
     }
-  } finally {
-    socket.destroy();
   }
 }
