@@ -99,6 +99,7 @@ async function bundledWorker(): Promise<{ readonly metafile: Metafile; readonly 
     entryPoints: [workerSource],
     splitting: false,
     banner: { js: requireOfOneFile },
+    footer: { js: 'export {};' }, // it has no other statement that makes it one
     legalComments: 'inline',
     plugins: [slim],
     write: false,
