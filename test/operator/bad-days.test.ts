@@ -36,6 +36,13 @@ describeWithCluster('operator on a bad day', function () {
       manifests: [join(folder, 'older-crd.yaml')],
       controllerManager: false,
     });
+    // For a moment the server refuses watches of a new kind, and an operator whose clock stands still would not ask again
+    const watch = 'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=1';
+    const path = `/apis/realm-operator.dev/v1alpha1/realmrelays?allowWatchBookmarks=true&${watch}`;
+    await eventually(
+      'RealmRelays can be watched',
+      async () => (await own.request('GET', path)).status === 200,
+    );
     await own.request('POST', accounts, { metadata: { name: 'operator' } });
     const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' };
     const subjects = [{ kind: 'ServiceAccount', name: 'operator', namespace: 'default' }];
