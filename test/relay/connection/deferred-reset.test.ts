@@ -78,10 +78,12 @@ describe('relay, a side that resets right after it has sent', () => {
     expect(line).to.deep.include({ side: 'client', fromClientBytes: sent.length + 1 });
   });
 
-  /** The relay's sockets towards the client at this port, as the kernel lists them. */
-  async function towards(port: number | undefined): Promise<readonly ProcSocket[]> {
-    const client = procAddress('127.0.0.1', port ?? 0);
-    return (await procSockets('tcp')).filter(({ remote }) => remote === client);
+  type Ports = { readonly localPort?: number | undefined; readonly remotePort?: number | undefined };
+
+  /** The relay's socket towards the client with these ports, as the kernel lists it. Others may have a client with the same port. */
+  async function towards({ localPort = 0, remotePort = 0 }: Ports): Promise<ProcSocket | undefined> {
+    const [client, own] = [localPort, remotePort].map((port) => procAddress('127.0.0.1', port));
+    return (await procSockets('tcp')).find(({ local, remote }) => local === own && remote === client);
   }
 
   /** A relay that holds an answer for a client which does not read and has received what it has room for; the upstream has reset. */
@@ -93,7 +95,8 @@ describe('relay, a side that resets right after it has sent', () => {
     await eventually('the waiting', () => clock.timers === 1);
     const isSteady = steadyFor(3);
     await eventually('a client without room', async () => {
-      return (await towards(client.localPort)).some(({ unsentBytes }) => isSteady(unsentBytes));
+      const socket = await towards(client);
+      return socket !== undefined && isSteady(socket.unsentBytes);
     });
     return { relay, lines, client, clock };
   }
@@ -119,9 +122,9 @@ describe('relay, a side that resets right after it has sent', () => {
 
   it('stops waiting when the other side resets, too', async () => {
     const relay = await waiting();
-    const { localPort } = relay.client;
+    const { localPort, remotePort } = relay.client;
     relay.client.resetAndDestroy();
-    await eventually('the reset', async () => (await towards(localPort)).length === 0);
+    await eventually('the reset', async () => (await towards({ localPort, remotePort })) === undefined);
     expect(await ended(relay)).to.be.lessThan(2000);
   });
 
