@@ -39,6 +39,11 @@ export function objectKey({ metadata }: WithMetadata): ObjectKey {
   return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
+/** `kind/namespace/name`: what identifies an object among those of several kinds. */
+export function kindAndKey(object: KubeObject): string {
+  return `${object.kind}/${objectKey(object)}`;
+}
+
 /** The controller of `object`: the owner reference with `controller: true`, if there is one. */
 export function controllerOf(object: KubeObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((owner) => owner.controller === true);

@@ -1,7 +1,7 @@
 import { appliedHash } from './applied-hash.ts';
 import { type Contest, Contests } from './contests.ts';
 import { isAppliedBy, managerTexts, otherManagers } from './field-managers.ts';
-import { controllerOf, type KubeObject, objectKey } from './object.ts';
+import { controllerOf, kindAndKey, type KubeObject } from './object.ts';
 import type { Rivalry, RivalSearchOptions } from './rivals.ts';
 
 /** How many deleted objects are remembered. */
@@ -28,7 +28,7 @@ export class Recreations {
 
   /** Records that `object` was deleted by `wish`. */
   deleted(object: KubeObject, wish: object): void {
-    const key = keyOf(object);
+    const key = kindAndKey(object);
     this.#deleted.delete(key);
     this.#deleted.set(key, object.metadata.uid ?? '');
     this.#contests.written(key, appliedHash(wish));
@@ -38,7 +38,7 @@ export class Recreations {
 
   /** Records that `object` was written by `wish`. What was deleted by another one may exist since then. */
   written(object: KubeObject, wish: object): void {
-    const key = keyOf(object);
+    const key = kindAndKey(object);
     if (this.#deleted.has(key) && !this.#contests.isAbout(key, appliedHash(wish))) this.#forget(key);
   }
 
@@ -53,7 +53,7 @@ export class Recreations {
     wish: object,
     fields: readonly string[] = [],
   ): Promise<Rivalry | undefined> {
-    const [key, hash] = [keyOf(object), appliedHash(wish)];
+    const [key, hash] = [kindAndKey(object), appliedHash(wish)];
     const isNew = this.#deleted.get(key) !== object.metadata.uid;
     const contest = isNew ? this.#contests.undone(key, hash) : this.#contests.settling(key, hash);
     if (contest === undefined) return undefined;
@@ -95,8 +95,4 @@ export class Recreations {
     this.#known.delete(key);
     this.#contests.forget(key);
   }
-}
-
-function keyOf(object: KubeObject): string {
-  return `${object.kind}/${objectKey(object)}`;
 }

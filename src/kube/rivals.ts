@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import { appliedHashSteps, hasAppliedHash } from './applied-hash.ts';
 import { type Contest, Contests } from './contests.ts';
 import { isAppliedBy, type ManagedObject, managerTexts, named, otherManagers } from './field-managers.ts';
-import { type KubeObject, type ObjectKey, objectKey } from './object.ts';
+import { kindAndKey, type KubeObject, type ObjectKey } from './object.ts';
 
 /** How many deleted objects are remembered. */
 const maxGone = 4_096;
@@ -52,13 +52,13 @@ export class RivalSearch {
 
   /** Records that `desired`, whose hash is `hash`, was created; it is only remembered if one of its name is gone. */
   created(desired: KubeObject, hash: string): void {
-    const key = keyOf(desired);
+    const key = kindAndKey(desired);
     if (this.#gone.has(key)) this.#contests.written(key, hash);
   }
 
   /** Records that an existing object was made what `desired` is, whose hash is `hash`. */
   changed(desired: KubeObject, hash: string): void {
-    this.#contests.written(keyOf(desired), hash);
+    this.#contests.written(kindAndKey(desired), hash);
   }
 
   /** Records that the object of this kind at `key` is gone. */
@@ -70,8 +70,8 @@ export class RivalSearch {
 
   /** Records that we deleted `object`. */
   forget(object: KubeObject): void {
-    this.#contests.forget(keyOf(object));
-    this.#known.delete(keyOf(object));
+    this.#contests.forget(kindAndKey(object));
+    this.#known.delete(kindAndKey(object));
   }
 
   /**
@@ -85,7 +85,7 @@ export class RivalSearch {
     hash: string,
     ways: readonly (readonly string[])[],
   ): Promise<Rivalry | undefined> {
-    const key = keyOf(desired);
+    const key = kindAndKey(desired);
     const contest = this.#contests.undone(key, hash, ways.map(pathOf));
     if (contest === undefined) return undefined;
     if (contest.isNews || !this.#known.has(key)) {
@@ -97,14 +97,14 @@ export class RivalSearch {
 
   /** Records that `desired`, whose hash is `hash`, is what exists. Returns the rivalry, if there was one until a moment ago. */
   asWanted(desired: KubeObject, hash: string): Rivalry | undefined {
-    const contest = this.#contests.asWanted(keyOf(desired), hash);
+    const contest = this.#contests.asWanted(kindAndKey(desired), hash);
     if (contest !== undefined) return this.#rivalry(desired, contest);
-    if (this.#known.size > 0) this.#known.delete(keyOf(desired));
+    if (this.#known.size > 0) this.#known.delete(kindAndKey(desired));
     return undefined;
   }
 
   #rivalry(object: KubeObject, contest: Contest): Rivalry {
-    return { ...contest, ...(this.#known.get(keyOf(object)) ?? nobody), object };
+    return { ...contest, ...(this.#known.get(kindAndKey(object)) ?? nobody), object };
   }
 
   /** @param contested  the ways to the contested fields. */
@@ -128,8 +128,4 @@ export class RivalSearch {
 
 function pathOf(steps: readonly string[]): string {
   return steps.join('');
-}
-
-function keyOf(object: KubeObject): string {
-  return `${object.kind}/${objectKey(object)}`;
 }

@@ -1,6 +1,7 @@
 import { parseRealmRelay, type ParsedRelay } from '../api/parse.ts';
 import type { Relay } from '../api/relay.ts';
 import { onPlatform } from '../desired/platform.ts';
+import { kindAndKey } from '../kube/object.ts';
 import type { Rivalry } from '../kube/rivals.ts';
 import { problemText, type Problem } from '../lib/problem.ts';
 import { appliedVerdict } from './applied-verdict.ts';
@@ -86,13 +87,13 @@ export async function withContests(
 ): Promise<ApplyResult> {
   const rivalries = new Map<string, Rivalry>();
   const onContested = (rivalry: Rivalry): void => {
-    rivalries.set(`${rivalry.object.kind}/${rivalry.object.metadata.name}`, rivalry);
+    rivalries.set(kindAndKey(rivalry.object), rivalry);
     context.onContested(rivalry);
   };
   try {
     const result = await apply({ ...context, onContested });
     for (const rivalry of context.cluster.recreations.settling(owner.uid, wish)) {
-      const key = `${rivalry.object.kind}/${rivalry.object.metadata.name}`;
+      const key = kindAndKey(rivalry.object);
       if (!rivalries.has(key)) rivalries.set(key, rivalry);
     }
     return withRivalries(result, [...rivalries.values()]);

@@ -1,5 +1,5 @@
 import type { Relay } from '../api/relay.ts';
-import { objectKey, type KubeObject } from '../kube/object.ts';
+import { kindAndKey, type KubeObject } from '../kube/object.ts';
 import type { ApplyContext, WantedObject } from './apply-context.ts';
 import { ownerOf } from './owners.ts';
 import { predecessor } from './workload-handover.ts';
@@ -72,8 +72,4 @@ export async function deleteObject(
   cluster.recreations.deleted(object, wish);
   onWritten('deleted', object);
   return true;
-}
-
-function kindAndKey(object: KubeObject): string {
-  return `${object.kind}/${objectKey(object)}`;
 }

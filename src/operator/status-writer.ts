@@ -3,7 +3,7 @@ import { fieldManager } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Contest, Contests } from '../kube/contests.ts';
 import { isKubeError } from '../kube/kube-error.ts';
-import { type KubeObject, objectKey } from '../kube/object.ts';
+import { kindAndKey, type KubeObject, objectKey } from '../kube/object.ts';
 import { objectPath, type Resource } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
@@ -25,7 +25,7 @@ export class StatusWriter {
 
   /** Whether others undo `status`, which was written to `object` before; with `waitMs` above 0, writing must wait. */
   undone(object: KubeObject, status: object): Contest | undefined {
-    return this.#contests.undone(contestKey(object), statusHash(status));
+    return this.#contests.undone(kindAndKey(object), statusHash(status));
   }
 
   /**
@@ -69,15 +69,11 @@ export class StatusWriter {
       await store.writeThrough(objectKey(object), () =>
         this.#client.requestObject<T>({ method: 'PATCH', path, ...request }),
       );
-      this.#contests.written(contestKey(object), statusHash(status));
+      this.#contests.written(kindAndKey(object), statusHash(status));
     } catch (error) {
       if (!isKubeError(error, 404)) throw error;
     }
   }
-}
-
-function contestKey(object: KubeObject): string {
-  return `${object.kind} ${objectKey(object)}`;
 }
 
 /** In JSON, where the quotes of a string are escaped, only a field looks like this. */
