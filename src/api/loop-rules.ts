@@ -17,15 +17,17 @@ import type { Endpoint, Relay } from './relay.ts';
 
 /** Endpoints of `relay` that are certain to be their own remotes, over the name of its Service, too. */
 export function loopProblems(relay: Relay): Problem[] {
-  return loopsOf(relay)
-    .filter(({ isCertain }) => isCertain)
-    .map((loop) => problem(relay, loop));
+  return loopsThatAre(true, relay);
 }
 
 /** Endpoints of `relay` that may be their own remotes. */
 export function loopWarnings(relay: Relay): Problem[] {
+  return loopsThatAre(false, relay);
+}
+
+function loopsThatAre(certain: boolean, relay: Relay): Problem[] {
   return loopsOf(relay)
-    .filter(({ isCertain }) => !isCertain)
+    .filter(({ isCertain }) => isCertain === certain)
     .map((loop) => problem(relay, loop));
 }
 

@@ -8,7 +8,6 @@ import { present } from '../lib/record.ts';
 import type { JudgedListener } from './listeners.ts';
 import { portRange } from './listener-ports.ts';
 import { labelValue, relayName } from './names.ts';
-
 import { servingRoute } from './precedence.ts';
 import { protocolOf } from './references.ts';
 import { routeEndpoint } from './route-endpoint.ts';

@@ -253,8 +253,7 @@ export class Applier {
   /** The ways to what is not as wanted in `current`, as in `Difference.steps`: that to the object itself if it is gone. */
   #undone(versionless: KubeObject, current: KubeObject | undefined, hash: string): (readonly string[])[] {
     if (current === undefined || current.metadata.deletionTimestamp !== undefined) return [[]];
-    const ways: (readonly string[])[] = [];
-    for (const { steps } of this.#settled.unsettled(versionless, current, hash)) ways.push(steps);
+    const ways = this.#settled.unsettled(versionless, current, hash).map(({ steps }) => steps);
     if (!isOwnedBy(current, versionless)) ways.push(ownersSteps);
     if (!hasAppliedHash(current, hash)) ways.push(appliedHashSteps);
     if (this.#removal(versionless, current) !== undefined) ways.push(this.#kind(current).rules.cleaned);

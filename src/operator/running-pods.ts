@@ -66,7 +66,9 @@ export function runningPods(
     certificates: known
       .flatMap(({ name: pod, report }) =>
         (report?.certificates ?? []).map(({ name, message, served }) => ({
-          ...{ endpoint: name, pod, message },
+          endpoint: name,
+          pod,
+          message,
           isServed: served,
         })),
       )

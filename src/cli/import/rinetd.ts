@@ -68,7 +68,9 @@ function forwarding(words: readonly string[], line: number, notes: ForeignNote[]
   const [from, to] = [portOf(bindPort), portOf(port)];
   if (bindAddress === undefined || address === undefined || from === undefined || from.isUdp !== to?.isUdp) {
     notes.push({
-      ...{ severity: 'warning', line, word: words.slice(0, 4).join(' ') },
+      severity: 'warning',
+      line,
+      word: words.slice(0, 4).join(' '),
       what: 'is no forwarding rule and is left out',
       remedy: 'write the addresses, and the ports as numbers of one protocol: 0.0.0.0 80 192.0.2.10 8080',
     });

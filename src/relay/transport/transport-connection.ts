@@ -125,15 +125,9 @@ export class TransportConnection implements LifecycleOwner<RemotePeer> {
       await this.#readProxyHeader();
       if (!(await this.#acceptClient())) return;
       this.#client.layers.top.read(0); // holds up to a buffer of what comes during the dial, and notices a reset
-      const { promise, resolve } = Promise.withResolvers<undefined>();
-      this.#lifecycle.dial(
-        this.#port,
-        (target, onConnected) => this.#connect(target, onConnected),
-        () => {
-          resolve(undefined);
-        },
-      );
-      await promise;
+      await new Promise<void>((resolve) => {
+        this.#lifecycle.dial(this.#port, (...to) => this.#connect(...to), resolve);
+      });
     } catch (error) {
       this.fail('client', asError(error));
     } finally {

@@ -32,9 +32,8 @@ export class Transports {
   /** What is wrong with the files of those of `planned` that are new, and cannot do without, one line each. */
   problems(planned: PlannedTransports): readonly string[] {
     return [...planned]
-      .filter(([name, { isUsable, isOptional }]) => {
-        return this.#running.get(name) !== planned.get(name) && !isUsable && !isOptional;
-      })
+      .filter(([name, transport]) => this.#running.get(name) !== transport)
+      .filter(([, { isUsable, isOptional }]) => !isUsable && !isOptional)
       .map(([name, { problem }]) => `endpoint "${name}": ${problem}`);
   }
 

@@ -1,5 +1,5 @@
 import { present } from '../../lib/record.ts';
-import type { Dial, DialTarget } from './dial.ts';
+import type { Dial, Dialled, DialTarget } from './dial.ts';
 import type { ConnectionAttempt } from './happy-eyeballs.ts';
 import { inOrder } from './remote-order.ts';
 import type { Remote } from './remote.ts';
@@ -18,10 +18,8 @@ export async function dialForCheck(
 ): Promise<void> {
   const address = { host, port, ...present('ip', ip), text };
   const target = { ...address, acquire: nothing, release: nothing, overtaken: nothing, ...outcome };
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  dial.connect(inOrder([target], 1), (dialled) => {
-    if (dialled !== undefined && !(dialled instanceof Error)) dialled.channel.close();
-    resolve(undefined); // a failure is reported by `fail`
+  const end = await new Promise<Dialled<ConnectionAttempt, DialTarget> | Error | undefined>((resolve) => {
+    dial.connect(inOrder([target], 1), resolve);
   });
-  await promise;
+  if (end !== undefined && !(end instanceof Error)) end.channel.close(); // a failure is reported by `fail`
 }
