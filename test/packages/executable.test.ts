@@ -28,9 +28,7 @@ describe('single executable', () => {
   it('serves by two threads from a folder that contains nothing else, and hands its ports to another process of it', async () => {
     const relay = await InstalledRelay.start(command, {});
     try {
-      expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);
-      expect(await relay.echo('ping')).to.equal('ping');
-      expect(await relay.threads()).to.equal(2);
+      await relay.expectService();
       process.kill(relay.pids[0] ?? 0, 'SIGUSR2');
       await relay.succeeded();
       expect(await relay.greetings()).to.deep.equal(['hello', 'hello']);

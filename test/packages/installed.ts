@@ -6,6 +6,7 @@ import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { expect } from 'chai';
 import { dump } from 'js-yaml';
 import type { RelayStatus } from '../../src/relay/admin/status.ts';
 import { eventually } from '../support/eventually.ts';
@@ -116,6 +117,13 @@ export class InstalledRelay {
     const url = `http://127.0.0.1:${String(this.#adminPort)}/status`;
     const response = await fetch(url, { headers: { connection: 'close' } }); // a kept one leads to the process before
     return ((await response.json()) as RelayStatus).workers?.running.length;
+  }
+
+  /** Expects it to serve TCP clients of both families, and UDP, by two threads. */
+  async expectService(): Promise<void> {
+    expect(await this.greetings()).to.deep.equal(['hello', 'hello']);
+    expect(await this.echo('ping')).to.equal('ping');
+    expect(await this.threads()).to.equal(2);
   }
 
   /** Waits until another process serves in place of this one. */
